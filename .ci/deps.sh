@@ -1,0 +1,49 @@
+#!/bin/sh
+# Installs what a checkout needs and the machine lacks: HAProxy for the stack,
+# Python's MongoDB, web and StatsD libraries for the tests with foreign clients,
+# and the Go modules. Says what it does; does nothing where nothing is missing.
+# `make deps` calls it. With DEPS=run it leaves out what only tests need.
+set -eu
+
+say() { echo "deps: $*" >&2; }
+
+command -v go >/dev/null 2>&1 || {
+	say "go is missing: install Go 1.26 or newer from https://go.dev/dl/"
+	exit 1
+}
+
+as_root() {
+	if [ "$(id -u)" = 0 ]; then "$@"
+	elif command -v sudo >/dev/null 2>&1; then sudo "$@"
+	else
+		say "cannot install without root: run as root: $*"
+		exit 1
+	fi
+}
+
+have_haproxy() { command -v haproxy >/dev/null 2>&1 || [ -x /usr/sbin/haproxy ]; }
+have_python() { /usr/bin/python3 -c 'import pymongo, bottle, statsd' >/dev/null 2>&1; }
+
+if command -v apt-get >/dev/null 2>&1; then
+	want=""
+	have_haproxy || want="$want haproxy"
+	[ "${DEPS:-}" = run ] || have_python || want="$want python3 python3-pymongo python3-bottle python3-statsd"
+	if [ -n "$want" ]; then
+		say "installing$want (apt-get)"
+		export DEBIAN_FRONTEND=noninteractive
+		as_root apt-get update -qq
+		# shellcheck disable=SC2086 # a list of packages
+		as_root apt-get install -y -qq --no-install-recommends $want >/dev/null
+	fi
+elif ! have_haproxy; then
+	if command -v dnf >/dev/null 2>&1; then say "installing haproxy (dnf)"; as_root dnf install -y -q haproxy
+	elif command -v apk >/dev/null 2>&1; then say "installing haproxy (apk)"; as_root apk add -q haproxy
+	elif command -v brew >/dev/null 2>&1; then say "installing haproxy (brew)"; brew install -q haproxy
+	else
+		say "haproxy is missing: install HAProxy 2.6 or newer with your package manager"
+		exit 1
+	fi
+fi
+have_python || [ "${DEPS:-}" = run ] || say "python3 has no pymongo, bottle and statsd: tests with foreign clients will be skipped, and say so"
+say "Go modules"
+go list -deps -test ./... >/dev/null

@@ -1,0 +1,43 @@
+# Everything a newcomer needs: `make demo` and `make test`. Each installs what
+# it misses through `make deps`.
+
+GO      ?= go
+BINARY  := bin/throughline
+# Fuzzing time of each target in `make fuzz`.
+FUZZTIME ?= 30s
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+.PHONY: help deps build demo test check bench fuzz clean
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
+
+deps: ## install what is missing: HAProxy, Python clients for the tests, Go modules
+	@sh .ci/deps.sh
+
+build: deps ## build bin/throughline
+	$(GO) build -o $(BINARY) ./cmd/throughline
+
+demo: build ## run the talk's scene: replace an instance, keep the metrics
+	./$(BINARY) run replace-an-instance
+
+test: build ## all tests, with the race detector
+	$(GO) test -race -timeout 20m ./...
+
+check: build ## what CI asks beside the tests: formatting, vet, staticcheck
+	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "not formatted (run gofmt -w):"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	GOOS=darwin $(GO) vet ./compose/local ./collector/statsd
+	$(GO) run $(STATICCHECK) ./...
+
+bench: build ## the figures: docstore, collector, load generator, judge
+	$(GO) test -run '^$$' -bench . -benchtime 3x -timeout 20m ./compose/docstore ./collector/... ./loadgen ./scenarios/... ./app/...
+
+fuzz: deps ## each fuzz target for FUZZTIME
+	@grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u | while read -r dir; do \
+		for target in $$(grep -rhoE '^func Fuzz[A-Za-z0-9_]*' $$dir --include='*_test.go' | sed 's/func //'); do \
+			echo "fuzz: $$dir $$target"; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$dir || exit 1; \
+		done; done
+
+clean: ## remove what was built and recorded
+	rm -rf bin runs

@@ -1,0 +1,174 @@
+// Package app is the patient: a small web service that counts words in
+// MongoDB, instrumented with StatsD the way a team would do it, in one line
+// beside each route.
+//
+// It knows nothing of what is done to it. It is told its addresses through the
+// environment and is reached over the wire only; the command line is its only
+// caller. On request its instrumentation (never the service) has one of the
+// Defects.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"throughline/app/statsd"
+)
+
+// A stop takes at most 5 s: drainTimeout for the requests in flight, which are
+// bounded by opTimeout, and goodbyeTimeout for the database.
+const (
+	drainTimeout   = 4 * time.Second
+	goodbyeTimeout = 500 * time.Millisecond
+	// silence is how long a connection without a single request is waited
+	// for when stopping.
+	silence = 250 * time.Millisecond
+)
+
+// Run serves until ctx is cancelled, then stops accepting, finishes what is in
+// flight, sends the last measurements and returns nil within 5 s. It returns an
+// error when it could not start, or could not finish cleanly.
+func Run(ctx context.Context, c Config) error {
+	if err := c.check(); err != nil {
+		return err
+	}
+	logger := log.New(c.Log, "", 0) // the platform stamps the lines
+	client, err := dialStatsD(c, logger)
+	if err != nil {
+		return err
+	}
+	words, err := connectMongo(ctx, c, client, logger)
+	if err != nil {
+		_ = client.Close() // nothing was measured yet
+		if ctx.Err() != nil {
+			return nil // told to stop before it had begun
+		}
+		return err
+	}
+	return run(ctx, c, parts{words: words, client: client, log: logger})
+}
+
+// parts is what run puts together, and ends.
+type parts struct {
+	words  Words
+	client statsd.Client
+	log    *log.Logger
+}
+
+// run serves, and then ends the parts in the order in which they need each
+// other: requests, measurements, database.
+func run(ctx context.Context, c Config, p parts) error {
+	errs := []error{serve(ctx, c, p)}
+	if err := p.client.Close(); err != nil {
+		errs = append(errs, fmt.Errorf("statsd %s: close: %w", c.StatsD, err))
+	}
+	if d, ok := p.client.(defective); ok {
+		dropped, extra := d.booked()
+		p.log.Printf("defect %s: dropped=%d extra=%d", c.Defect, dropped, extra)
+	}
+	goodbye, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbyeTimeout)
+	defer cancel()
+	if err := p.words.Close(goodbye); err != nil {
+		// Every answer is given and every measurement sent: a database that
+		// does not take leave is worth a line, not a failed stop.
+		p.log.Print(err)
+	}
+	return errors.Join(errs...)
+}
+
+// serve answers requests until ctx is cancelled and those in flight are done.
+func serve(ctx context.Context, c Config, p parts) error {
+	counter := &wordCounter{words: p.words, log: p.log}
+	var unused unusedConns
+	server := &http.Server{
+		Handler:           counter.routes(statsd.Middleware{Client: p.client}),
+		ReadHeaderTimeout: 10 * time.Second,
+		ErrorLog:          p.log,
+		ConnState:         unused.note,
+	}
+	listener, err := net.Listen("tcp", net.JoinHostPort(c.Host, strconv.Itoa(c.Port)))
+	if err != nil {
+		return fmt.Errorf("listen on HOST and PORT: %w", err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	addr := listener.Addr().String()
+	p.log.Printf("listening on %s (instance %q, zone %q, statsd %s)", addr, c.Instance, c.Zone, c.StatsD)
+	if c.Ready != nil {
+		c.Ready(addr)
+	}
+	select {
+	case err := <-served:
+		_ = server.Close() // the error to tell is why it ended
+		return fmt.Errorf("serve on %s: %w", addr, err)
+	case <-ctx.Done():
+	}
+	counter.stopping.Store(true)
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	defer cancel()
+	defer time.AfterFunc(silence, unused.close).Stop()
+	err = server.Shutdown(drain)
+	<-served
+	if err != nil {
+		_ = server.Close() // the error to tell is that requests were cut off
+		return fmt.Errorf("stop: requests were still in flight after %v and were cut off: %w", drainTimeout, err)
+	}
+	return nil
+}
+
+// unusedConns are the connections on which no request has begun. Shutdown
+// waits 5 s for such a connection, which is all the time a stop has; HTTP
+// clients that dial ahead leave many of them.
+type unusedConns struct {
+	mu    sync.Mutex
+	conns map[net.Conn]struct{}
+}
+
+// note is an http.Server's ConnState.
+func (u *unusedConns) note(c net.Conn, s http.ConnState) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if s != http.StateNew {
+		delete(u.conns, c)
+		return
+	}
+	if u.conns == nil {
+		u.conns = make(map[net.Conn]struct{})
+	}
+	u.conns[c] = struct{}{}
+}
+
+func (u *unusedConns) close() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for c := range u.conns {
+		_ = c.Close() // its server goroutine sees the error
+	}
+}
+
+// dialStatsD makes the client, with the defect that c asks for.
+func dialStatsD(c Config, logger *log.Logger) (statsd.Client, error) {
+	var once sync.Once
+	client, err := statsd.Dial(statsd.Options{Addr: c.StatsD, Tags: c.Tags, OnError: func(err error) {
+		once.Do(func() { logger.Printf("statsd %s: %v (told once)", c.StatsD, err) })
+	}})
+	if err != nil || c.Defect == "" {
+		return client, err
+	}
+	defect, err := findDefect(c.Defect)
+	if err != nil {
+		return nil, errors.Join(err, client.Close())
+	}
+	wrong, err := defect.wrap(client, c)
+	if err != nil {
+		return nil, errors.Join(err, client.Close())
+	}
+	return wrong, nil
+}

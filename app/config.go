@@ -1,0 +1,163 @@
+package app
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Config is what an instance is told. FromEnv makes one; the zero value of
+// each field but MongoURI and StatsD is usable.
+type Config struct {
+	Host     string   // address to listen on; empty = 127.0.0.1
+	Port     int      // 0 = any free port
+	Instance string   // "web-2"; for the log, and for one defect
+	Zone     string   // for the log
+	StatsD   string   // host:port, or unix:///path
+	Tags     []string // on every StatsD line, as "key:value"
+	MongoURI string   // mongodb://…
+	Defect   string   // one of Defects, or empty for right instrumentation
+
+	Log   io.Writer         // nil = os.Stderr; written to by one goroutine at a time
+	Ready func(addr string) // called once, when requests are accepted; may be nil
+
+	// StartTimeout bounds the wait for the database at the start; 0 = 8 s.
+	StartTimeout time.Duration
+}
+
+const (
+	defaultHost       = "127.0.0.1"
+	defaultPort       = 8080 // what gin's own Run takes without PORT
+	defaultStatsDPort = "8125"
+	defaultStart      = 8 * time.Second
+)
+
+// FromEnv reads HOST, PORT, INSTANCE, ZONE, MONGODB_URI, DD_TAGS and the StatsD
+// address: STATSD_HOST and STATSD_PORT, else DD_DOGSTATSD_URL, else
+// DD_AGENT_HOST and DD_DOGSTATSD_PORT, else 127.0.0.1:8125.
+//
+// datadog-go itself reads neither STATSD_* nor DD_TAGS, and prefers its own
+// variables only where the program gives no address.
+// Source: https://docs.datadoghq.com/developers/dogstatsd/
+func FromEnv(getenv func(string) string) (Config, error) {
+	c := Config{
+		Host:     getenv("HOST"),
+		Port:     defaultPort,
+		Instance: getenv("INSTANCE"),
+		Zone:     getenv("ZONE"),
+		MongoURI: getenv("MONGODB_URI"),
+		Log:      os.Stderr,
+	}
+	var err error
+	if text := getenv("PORT"); text != "" {
+		if c.Port, err = parsePort("PORT", text, 0); err != nil {
+			return Config{}, err
+		}
+	}
+	if c.StatsD, err = statsdAddr(getenv); err != nil {
+		return Config{}, err
+	}
+	if c.Tags, err = parseTags(getenv("DD_TAGS")); err != nil {
+		return Config{}, err
+	}
+	if err := c.check(); err != nil {
+		return Config{}, err
+	}
+	return c, nil
+}
+
+// check refuses what cannot work, and completes the rest.
+func (c *Config) check() error {
+	if c.MongoURI == "" {
+		return fmt.Errorf("MONGODB_URI: not set; give the address of the database, such as mongodb://127.0.0.1:27017")
+	}
+	if c.StatsD == "" {
+		return fmt.Errorf("statsd: no address; set STATSD_HOST and STATSD_PORT")
+	}
+	if c.Defect != "" {
+		if _, err := findDefect(c.Defect); err != nil {
+			return err
+		}
+	}
+	if c.Host == "" {
+		c.Host = defaultHost
+	}
+	if c.Log == nil {
+		c.Log = os.Stderr
+	}
+	if c.StartTimeout == 0 {
+		c.StartTimeout = defaultStart
+	}
+	return nil
+}
+
+func statsdAddr(getenv func(string) string) (string, error) {
+	if host, port := getenv("STATSD_HOST"), getenv("STATSD_PORT"); host != "" || port != "" {
+		return hostPort(host, "STATSD_PORT", port)
+	}
+	if text := getenv("DD_DOGSTATSD_URL"); text != "" {
+		return statsdURL(text)
+	}
+	return hostPort(getenv("DD_AGENT_HOST"), "DD_DOGSTATSD_PORT", getenv("DD_DOGSTATSD_PORT"))
+}
+
+// statsdURL reads udp://host[:port] and unix:///path (also unixgram and
+// unixstream), the forms Datadog documents for DD_DOGSTATSD_URL.
+func statsdURL(text string) (string, error) {
+	u, err := url.Parse(text)
+	if err != nil {
+		return "", fmt.Errorf("DD_DOGSTATSD_URL: %w", err)
+	}
+	switch u.Scheme {
+	case "udp":
+		if u.Hostname() != "" {
+			return hostPort(u.Hostname(), "DD_DOGSTATSD_URL", u.Port())
+		}
+	case "unix", "unixgram", "unixstream":
+		if u.Path != "" {
+			return text, nil
+		}
+	}
+	return "", fmt.Errorf("DD_DOGSTATSD_URL: %q is neither udp://host:port nor unix:///path", text)
+}
+
+// hostPort completes a StatsD address; name is the variable the port came from.
+func hostPort(host, name, port string) (string, error) {
+	if host == "" {
+		host = defaultHost
+	}
+	if port == "" {
+		port = defaultStatsDPort
+	}
+	if _, err := parsePort(name, port, 1); err != nil {
+		return "", err
+	}
+	return net.JoinHostPort(host, port), nil
+}
+
+func parsePort(name, text string, least int) (int, error) {
+	n, err := strconv.Atoi(text)
+	if err != nil || n < least || n > 65535 {
+		return 0, fmt.Errorf("%s: %q is not a port (%d to 65535)", name, text, least)
+	}
+	return n, nil
+}
+
+// parseTags reads "a:1,b:2" and "a:1 b:2", the two forms Datadog documents for
+// DD_TAGS. Source: https://docs.datadoghq.com/getting_started/tagging/
+func parseTags(text string) ([]string, error) {
+	tags := strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' })
+	for _, tag := range tags {
+		// The client sends tags as they are; these two end the tag list or
+		// the line.
+		if strings.ContainsAny(tag, "|\n") {
+			return nil, fmt.Errorf("DD_TAGS: tag %q has a character that StatsD uses itself; leave out | and line breaks", tag)
+		}
+	}
+	return tags, nil
+}

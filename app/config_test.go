@@ -1,0 +1,99 @@
+package app
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+)
+
+// env is an environment of KEY=value words.
+func env(words ...string) func(string) string {
+	all := map[string]string{"MONGODB_URI": "mongodb://db"}
+	for _, w := range words {
+		k, v, _ := strings.Cut(w, "=")
+		all[k] = v
+	}
+	return func(key string) string { return all[key] }
+}
+
+func TestFromEnv(t *testing.T) {
+	got, err := FromEnv(env("PORT=4001", "HOST=0.0.0.0", "INSTANCE=web-2", "ZONE=a",
+		"STATSD_HOST=10.0.0.1", "STATSD_PORT=9125", "DD_TAGS=role:web,zone:a", "DD_AGENT_HOST=unused"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Config{
+		Host: "0.0.0.0", Port: 4001, Instance: "web-2", Zone: "a", StatsD: "10.0.0.1:9125",
+		Tags: []string{"role:web", "zone:a"}, MongoURI: "mongodb://db", Log: os.Stderr, StartTimeout: defaultStart,
+	}
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(os.File{})); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	got, err = FromEnv(env())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Host != "127.0.0.1" || got.Port != 8080 || got.StatsD != "127.0.0.1:8125" || len(got.Tags) != 0 {
+		t.Errorf("defaults: %+v", got)
+	}
+}
+
+func TestStatsDAddress(t *testing.T) {
+	tests := []struct {
+		env  []string
+		want string
+	}{
+		{[]string{"STATSD_PORT=9125"}, "127.0.0.1:9125"},
+		{[]string{"STATSD_HOST=collector"}, "collector:8125"},
+		{[]string{"STATSD_HOST=::1", "STATSD_PORT=9125"}, "[::1]:9125"},
+		{[]string{"STATSD_PORT=9125", "DD_DOGSTATSD_URL=udp://agent:1"}, "127.0.0.1:9125"},
+		{[]string{"DD_DOGSTATSD_URL=udp://agent:9125", "DD_AGENT_HOST=other"}, "agent:9125"},
+		{[]string{"DD_DOGSTATSD_URL=udp://agent"}, "agent:8125"},
+		{[]string{"DD_DOGSTATSD_URL=unix:///run/dsd.socket"}, "unix:///run/dsd.socket"},
+		{[]string{"DD_AGENT_HOST=agent"}, "agent:8125"},
+		{[]string{"DD_AGENT_HOST=agent", "DD_DOGSTATSD_PORT=9125"}, "agent:9125"},
+		{[]string{"DD_DOGSTATSD_PORT=9125"}, "127.0.0.1:9125"},
+	}
+	for _, test := range tests {
+		got, err := FromEnv(env(test.env...))
+		if err != nil || got.StatsD != test.want {
+			t.Errorf("%v: got %q, %v, want %q", test.env, got.StatsD, err, test.want)
+		}
+	}
+}
+
+func TestTags(t *testing.T) {
+	for text, want := range map[string][]string{
+		"a:1,b:2":    {"a:1", "b:2"},
+		"a:1 b:2":    {"a:1", "b:2"},
+		" a:1, b:2,": {"a:1", "b:2"},
+	} {
+		got, err := parseTags(text)
+		if err != nil || !cmp.Equal(got, want) {
+			t.Errorf("%q: got %q, %v", text, got, err)
+		}
+	}
+}
+
+func TestBadEnvironmentIsRefused(t *testing.T) {
+	tests := []struct{ env, err string }{
+		{"MONGODB_URI=", "MONGODB_URI: not set; give the address of the database, such as mongodb://127.0.0.1:27017"},
+		{"PORT=http", `PORT: "http" is not a port (0 to 65535)`},
+		{"PORT=-1", `PORT: "-1" is not a port (0 to 65535)`},
+		{"STATSD_PORT=0", `STATSD_PORT: "0" is not a port (1 to 65535)`},
+		{"STATSD_PORT=65536", `STATSD_PORT: "65536" is not a port (1 to 65535)`},
+		{"DD_DOGSTATSD_PORT=x", `DD_DOGSTATSD_PORT: "x" is not a port (1 to 65535)`},
+		{"DD_DOGSTATSD_URL=http://agent", `DD_DOGSTATSD_URL: "http://agent" is neither udp://host:port nor unix:///path`},
+		{"DD_DOGSTATSD_URL=udp://", `DD_DOGSTATSD_URL: "udp://" is neither udp://host:port nor unix:///path`},
+		{"DD_TAGS=a:1|b", `DD_TAGS: tag "a:1|b" has a character that StatsD uses itself; leave out | and line breaks`},
+	}
+	for _, test := range tests {
+		_, err := FromEnv(env(test.env))
+		if text := errorText(err); text != test.err {
+			t.Errorf("%s: error %q, want %q", test.env, text, test.err)
+		}
+	}
+}

@@ -1,0 +1,159 @@
+package statsd
+
+import (
+	"errors"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// written is a datagram and when it left.
+type written struct {
+	text string
+	at   time.Time
+}
+
+// recorder is a socket that remembers.
+type recorder struct {
+	mu   sync.Mutex
+	all  []written
+	fail error
+}
+
+func (r *recorder) Write(b []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.fail != nil {
+		return 0, r.fail
+	}
+	r.all = append(r.all, written{string(b), time.Now()})
+	return len(b), nil
+}
+
+func (r *recorder) Close() error { return nil }
+
+func (r *recorder) datagrams() []written {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.all
+}
+
+// On a clock that only moves when everything waits, the bound is exact: at
+// whatever moment between the tickers a count happens, it leaves within 80 ms.
+func TestMeasurementsLeaveWithinTheWindow(t *testing.T) {
+	if sum := aggregation + bufferFlush; sum >= Window {
+		t.Fatalf("the two waits add up to %v, which leaves nothing of %v for the scheduler", sum, Window)
+	}
+	for offset := time.Duration(0); offset <= 2*Window; offset += 3 * time.Millisecond {
+		synctest.Test(t, func(t *testing.T) {
+			socket := &recorder{}
+			c, err := New(socket, Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			time.Sleep(offset)
+			began := time.Now()
+			c.Count("fullstack.insert", 1)
+			c.Gauge("fullstack.inflight", 2)
+			c.Timing("fullstack.insert.time", 1500*time.Microsecond)
+			time.Sleep(30 * time.Second) // long enough for the client's own telemetry, if it had any
+
+			var lines []string
+			for _, d := range socket.datagrams() {
+				if wait := d.at.Sub(began); wait > aggregation+bufferFlush {
+					t.Errorf("offset %v: %q left after %v", offset, d.text, wait)
+				}
+				lines = append(lines, strings.Fields(d.text)...)
+			}
+			want := map[string]bool{"fullstack.insert:1|c": true, "fullstack.inflight:2|g": true, "fullstack.insert.time:1.500000|ms": true}
+			got := map[string]bool{}
+			for _, l := range lines {
+				got[l] = true
+			}
+			if diff := cmp.Diff(want, got); diff != "" || len(lines) != len(want) {
+				t.Errorf("offset %v: %d lines (-want +got):\n%s", offset, len(lines), diff)
+			}
+		})
+	}
+}
+
+// schedulerSlack is what a busy machine may add to Window between two
+// goroutines and a socket. It is well below datadog-go's own default of 2.1 s.
+const schedulerSlack = time.Second
+
+func TestCountsReachARealSocket(t *testing.T) {
+	socket := listen(t)
+	c, err := Dial(Options{Addr: socket.LocalAddr().String(), Tags: []string{"zone:a", "role:web"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	buffer := make([]byte, 2048)
+	for i := range 5 {
+		time.Sleep(time.Duration(i) * 7 * time.Millisecond) // another place between the tickers
+		began := time.Now()
+		c.Count("fullstack.insert", 1)
+		if err := socket.SetReadDeadline(began.Add(Window + schedulerSlack)); err != nil {
+			t.Fatal(err)
+		}
+		n, err := socket.Read(buffer)
+		if err != nil {
+			t.Fatalf("count %d: not on the wire within %v: %v", i, Window+schedulerSlack, err)
+		}
+		if got, want := string(buffer[:n]), "fullstack.insert:1|c|#zone:a,role:web\n"; got != want {
+			t.Errorf("count %d: got %q, want %q", i, got, want)
+		}
+	}
+	c.Count("fullstack.insert", 41)
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := socket.SetReadDeadline(time.Now().Add(schedulerSlack)); err != nil {
+		t.Fatal(err)
+	}
+	n, err := socket.Read(buffer)
+	if err != nil {
+		t.Fatalf("Close did not flush: %v", err)
+	}
+	if got, want := string(buffer[:n]), "fullstack.insert:41|c|#zone:a,role:web\n"; got != want {
+		t.Errorf("after Close: got %q, want %q", got, want)
+	}
+}
+
+func TestLostDatagramsAreTold(t *testing.T) {
+	broken := errors.New("no such agent")
+	var told []error
+	c, err := New(&recorder{fail: broken}, Options{OnError: func(err error) { told = append(told, err) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Count("fullstack.insert", 1)
+	if err := c.Close(); err != nil { // the sender's goroutine has ended
+		t.Fatal(err)
+	}
+	if len(told) != 1 || !errors.Is(told[0], broken) {
+		t.Errorf("told %v, want %v once", told, broken)
+	}
+}
+
+func TestDialNamesTheAddress(t *testing.T) {
+	_, err := Dial(Options{Addr: "127.0.0.1:no-port"})
+	if err == nil || !strings.HasPrefix(err.Error(), "statsd 127.0.0.1:no-port: ") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func listen(t testing.TB) *net.UDPConn {
+	t.Helper()
+	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return conn
+}

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"throughline/app"
+)
+
+func newApp() *cobra.Command {
+	var defect string
+	cmd := &cobra.Command{
+		Use:   "app",
+		Short: "The reference app alone: the talk's word counter",
+		Long: `Run one instance of the reference app. It reads its addresses from the
+environment: PORT, HOST, INSTANCE, ZONE, STATSD_HOST, STATSD_PORT (or Datadog's
+DD_AGENT_HOST, DD_DOGSTATSD_PORT, DD_DOGSTATSD_URL, DD_TAGS) and MONGODB_URI.
+
+With --defect the instrumentation is wrong and the service right:
+` + defectList(),
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			config, err := app.FromEnv(os.Getenv)
+			if err != nil {
+				return usage(err)
+			}
+			config.Defect, config.Log = defect, cmd.ErrOrStderr()
+			if err := app.Run(cmd.Context(), config); err != nil {
+				return harness(err)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&defect, "defect", "", "make the instrumentation wrong in this way")
+	return cmd
+}
+
+func defectList() string {
+	var b strings.Builder
+	for _, d := range app.Defects() {
+		fmt.Fprintf(&b, "  %-21s %s\n", d.Name, d.About)
+	}
+	return b.String()
+}

@@ -1,0 +1,33 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"throughline/compose/docstore"
+)
+
+func newDocstore() *cobra.Command {
+	var config docstore.Config
+	cmd := &cobra.Command{
+		Use:   "docstore",
+		Short: "The embedded database alone: MongoDB's protocol over a file",
+		Long: `Serve MongoDB's wire protocol from a directory. It has the commands a word counter
+and its checks need; what it does not have, it refuses by name.`,
+		Example: `  throughline docstore --listen 127.0.0.1:27017 --data /tmp/words`,
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if config.Dir == "" {
+				return usage(fmt.Errorf("docstore: --data is not given; name a directory"))
+			}
+			if err := docstore.Run(cmd.Context(), config); err != nil {
+				return harness(err)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&config.Listen, "listen", "127.0.0.1:27017", "address to serve")
+	cmd.Flags().StringVar(&config.Dir, "data", "", "directory of the database file; made if it is not there")
+	return cmd
+}

@@ -1,0 +1,103 @@
+// Command throughline runs a small real web stack under load, scales it, kills
+// parts of it, and tells from the record whether the metrics stayed continuous
+// and correlated.
+//
+// This package is wiring: a file for each subcommand, which reads flags, puts
+// the parts together and chooses the exit status.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// The exit statuses. Scripts depend on them.
+const (
+	exitPass         = 0
+	exitFail         = 1
+	exitInconclusive = 2
+	exitUsage        = 3 // bad scenario or bad command line
+	exitHarness      = 4 // the harness could not run
+)
+
+// statusError ends the program with a status. A nil err prints nothing: the
+// verdict has said it all.
+type statusError struct {
+	status int
+	err    error
+}
+
+func (e *statusError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit status %d", e.status)
+	}
+	return e.err.Error()
+}
+
+func (e *statusError) Unwrap() error { return e.err }
+
+func usage(err error) error   { return &statusError{exitUsage, err} }
+func harness(err error) error { return &statusError{exitHarness, err} }
+
+func main() {
+	os.Exit(Main())
+}
+
+// Main is main with its exit status as result, so that tests can run the
+// command line in a process of their own.
+func Main() int {
+	// The first signal asks for an orderly end; stop gives the second one its
+	// usual force back.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	go func() {
+		<-ctx.Done()
+		stop()
+	}()
+	return status(newRoot().ExecuteContext(ctx), os.Stderr)
+}
+
+// status turns what a command returned into an exit status and, where the
+// command has not said it itself, a message.
+func status(err error, stderr io.Writer) int {
+	if err == nil {
+		return exitPass
+	}
+	var known *statusError
+	if !errors.As(err, &known) {
+		// Cobra's own errors are about the command line.
+		known = &statusError{exitUsage, fmt.Errorf("%w; see throughline --help", err)}
+	}
+	if known.err != nil {
+		fmt.Fprintf(stderr, "throughline: %v\n", known.err)
+	}
+	return known.status
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "throughline",
+		Short: "Prove that metrics stay continuous and correlated while instances come and go",
+		Long: `Throughline runs a small real web stack (HAProxy, web instances with StatsD, a
+MongoDB) under load, scales it, kills parts of it, and tells from the record
+whether the metrics stayed continuous and correlated.
+
+Start with:
+  throughline list                      the built-in scenarios
+  throughline run replace-an-instance   run one; its verdict is the exit status
+
+Exit status: 0 pass, 1 fail, 2 inconclusive (the run proves nothing),
+3 bad scenario or usage, 4 the harness could not run.`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.AddCommand(newRun(), newJudge(), newCheck(), newList(), newUp(), newCollect(), newLoad(), newApp(), newDocstore(), newGuard())
+	return root
+}

@@ -1,0 +1,316 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mattn/go-isatty"
+	"github.com/spf13/cobra"
+
+	"throughline/compose/haproxy"
+	"throughline/compose/local"
+	"throughline/scenarios/check"
+	"throughline/scenarios/record"
+	"throughline/scenarios/report"
+	"throughline/scenarios/run"
+	"throughline/scenarios/script"
+)
+
+// interval is the collector's, and the grain of every verdict.
+const interval = time.Second
+
+// runFlags is the command line of run, and in part of up.
+type runFlags struct {
+	platform  string
+	out       string
+	seed      uint64
+	mongo     string
+	dashboard string
+	format    string
+}
+
+func newRun() *cobra.Command {
+	var flags runFlags
+	cmd := &cobra.Command{
+		Use:   "run FILE|NAME...",
+		Short: "Run scenarios and give a verdict on each",
+		Long: `Run scenarios one after the other: files, or built-in ones by name (see
+throughline list). For each, a stack is started, put under load and changed as
+the scenario says, and everything seen is recorded in a directory. The verdict is
+then judged from that record alone, and can be judged again with throughline judge.
+
+Progress goes to standard error, the verdict to standard output. The exit status
+is that of the worst verdict: 0 pass, 1 fail, 2 inconclusive; 3 if a scenario
+cannot be read, 4 if something is missing (all of it is listed, nothing started).`,
+		Example: `  throughline run replace-an-instance
+  throughline run --seed 7 --out /tmp/r my-scenario.yaml
+  throughline run --format json quiet | jq .outcome`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if !cmd.Flags().Changed("seed") {
+				flags.seed = uint64(rand.Uint32()) // short enough to type again
+			}
+			return runAll(cmd, args, flags)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&flags.platform, "platform", "local", "what runs the instances: local (child processes)")
+	f.StringVar(&flags.out, "out", "", "directory of the record (default runs/TIME-SCENARIO; with several scenarios a folder in it for each)")
+	f.Uint64Var(&flags.seed, "seed", 0, "decides words and routes of the load (default: drawn, printed and recorded)")
+	f.StringVar(&flags.mongo, "mongo", "", "URI of a MongoDB to use instead of the embedded database")
+	f.StringVar(&flags.dashboard, "dashboard", "127.0.0.1:0", "where the collector answers Prometheus' HTTP API during the run, or off")
+	f.StringVar(&flags.format, "format", "text", "of the verdict: text or json")
+	return cmd
+}
+
+func (f runFlags) check() error {
+	switch {
+	case f.platform == "docker":
+		return errors.New("--platform docker: this version runs instances as local processes only; use --platform local")
+	case f.platform != "local":
+		return fmt.Errorf("--platform %s: no such platform (have local)", f.platform)
+	case f.format != "text" && f.format != "json":
+		return fmt.Errorf("--format %s: no such format (have text, json)", f.format)
+	case f.mongo != "" && !strings.HasPrefix(f.mongo, "mongodb://") && !strings.HasPrefix(f.mongo, "mongodb+srv://"):
+		return fmt.Errorf("--mongo %s: not a MongoDB URI, like mongodb://127.0.0.1:27017", f.mongo)
+	}
+	return nil
+}
+
+func runAll(cmd *cobra.Command, args []string, flags runFlags) error {
+	all, err := readScenarios(args)
+	if err == nil {
+		err = flags.check()
+	}
+	if err != nil {
+		return usage(err)
+	}
+	have, err := preflight(cmd.Context(), all, flags)
+	if err != nil {
+		return harness(err)
+	}
+	worst := exitPass
+	for i, s := range all {
+		dir := flags.out
+		if dir == "" {
+			dir = filepath.Join("runs", time.Now().Format("20060102-150405")+"-"+s.Name)
+		} else if len(all) > 1 {
+			dir = filepath.Join(dir, fmt.Sprintf("%02d-%s", i+1, s.Name))
+		}
+		outcome, err := runOne(cmd, s, job{flags: flags, dir: dir, found: have})
+		if err != nil {
+			return harness(fmt.Errorf("%s: %w", s.Name, err))
+		}
+		worst = worse(worst, exitOf(outcome))
+		if cmd.Context().Err() != nil {
+			break
+		}
+	}
+	if worst != exitPass {
+		return &statusError{status: worst}
+	}
+	return nil
+}
+
+// worse orders what a sequence of scenarios comes to: one fail is a fail.
+func worse(a, b int) int {
+	order := map[int]int{exitPass: 0, exitInconclusive: 1, exitFail: 2}
+	if order[b] > order[a] {
+		return b
+	}
+	return a
+}
+
+func exitOf(o check.Outcome) int {
+	switch o {
+	case check.Pass:
+		return exitPass
+	case check.Fail:
+		return exitFail
+	}
+	return exitInconclusive
+}
+
+// found is what preflight found.
+type found struct{ haproxy, haproxyVersion string }
+
+// preflight lists all that is missing in one error, before anything starts.
+func preflight(ctx context.Context, all []script.Scenario, flags runFlags) (found, error) {
+	var (
+		have    found
+		missing []error
+		err     error
+	)
+	if have.haproxy, err = exec.LookPath("haproxy"); err != nil {
+		// Debian keeps it out of the PATH of ordinary users.
+		have.haproxy, err = exec.LookPath("/usr/sbin/haproxy")
+	}
+	if err != nil {
+		missing = append(missing, errors.New("haproxy: not found on PATH; install HAProxy 2.6 or newer (make deps does)"))
+	} else if release, err := haproxy.Version(ctx, have.haproxy); err != nil {
+		missing = append(missing, err)
+	} else {
+		have.haproxyVersion = release.Text
+	}
+	for _, s := range all {
+		if s.Stack.Web.Image != "" {
+			missing = append(missing, fmt.Errorf("%s: stack.web.image %s: the local platform has no images; give stack.web.command", s.Name, s.Stack.Web.Image))
+			continue
+		}
+		if err := local.Lookup(run.WebProgram(s)); err != nil {
+			missing = append(missing, fmt.Errorf("%s: %w", s.Name, err))
+		}
+	}
+	if err := writable(flags.out); err != nil {
+		missing = append(missing, err)
+	}
+	return have, joined(missing)
+}
+
+// writable tells whether a record can be written at out, by making the
+// directory and a file in it.
+func writable(out string) error {
+	if out == "" {
+		out = "runs"
+	}
+	if err := os.MkdirAll(out, 0o755); err != nil {
+		return fmt.Errorf("--out %s: cannot make the directory: %w; choose another", out, err)
+	}
+	probe, err := os.CreateTemp(out, ".probe-")
+	if err != nil {
+		return fmt.Errorf("--out %s: cannot write into it: %w; choose another", out, err)
+	}
+	probe.Close()
+	return os.Remove(probe.Name())
+}
+
+// job is one scenario to run.
+type job struct {
+	flags runFlags
+	dir   string
+	found found
+}
+
+// newConfig is all of a run's configuration but platform and progress.
+func newConfig(s script.Scenario, j job, start time.Time) run.Config {
+	c := run.Config{
+		Scenario: s, Dir: j.dir, MongoURI: j.flags.mongo, HAProxy: j.found.haproxy,
+		Run: record.Run{
+			ID: runID(start), Scenario: s.Name, File: s.File, Seed: j.flags.seed, Platform: j.flags.platform,
+			Start: start, Interval: interval, Database: databaseOf(s, j.flags.mongo),
+			Versions: map[string]string{"throughline": version(), "haproxy": j.found.haproxyVersion},
+		},
+	}
+	if j.flags.dashboard != "off" {
+		c.Dashboard = j.flags.dashboard
+	}
+	return c
+}
+
+func runOne(cmd *cobra.Command, s script.Scenario, j job) (check.Outcome, error) {
+	config := newConfig(s, j, time.Now())
+	progress := newProgress(cmd.ErrOrStderr(), s, config)
+	defer progress.Close()
+	config.Progress = progress
+	if err := onLocal(cmd.Context(), config, run.Run); err != nil {
+		return check.Inconclusive, err
+	}
+	progress.Close()
+	history, err := record.Read(j.dir)
+	if err != nil {
+		return check.Inconclusive, err
+	}
+	verdict, err := check.Judge(history)
+	if err != nil {
+		return check.Inconclusive, err
+	}
+	if _, err := report.WriteAll(j.dir, history, verdict); err != nil {
+		return check.Inconclusive, err
+	}
+	return verdict.Outcome, show(cmd.OutOrStdout(), history, verdict, shown{format: j.flags.format, dir: j.dir})
+}
+
+// onLocal makes the local platform for one run and takes it down again.
+func onLocal(ctx context.Context, c run.Config, do func(context.Context, run.Config) error) (err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find this program's own file: %w", err)
+	}
+	if c.Scratch, err = os.MkdirTemp("", "throughline-run-"); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(c.Scratch)) }()
+	platform, err := local.New(local.Config{Dir: c.Dir, Self: self, Guard: []string{"guard"}})
+	if err != nil {
+		return err
+	}
+	c.Platform = platform
+	defer func() {
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		defer cancel()
+		err = errors.Join(err, platform.Close(closing))
+	}()
+	return do(ctx, c)
+}
+
+func databaseOf(s script.Scenario, uri string) string {
+	switch {
+	case s.Stack.Mongo == script.MongoNone:
+		return run.NoDatabase
+	case uri != "":
+		return "mongodb"
+	}
+	return "docstore"
+}
+
+// runID is unique among the runs of one machine: request ids and series carry
+// it, so that nothing of an earlier run can be taken for this one's.
+func runID(start time.Time) string {
+	return strconv.FormatInt(start.UnixMilli(), 36) + strconv.FormatInt(int64(os.Getpid()), 36)
+}
+
+// version is the module's version, or the commit it was built from.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return s.Value[:min(12, len(s.Value))]
+		}
+	}
+	return info.Main.Version
+}
+
+// shown says how to show a verdict.
+type shown struct {
+	format string
+	dir    string
+}
+
+// show prints a verdict.
+func show(w io.Writer, h record.History, v check.Verdict, how shown) error {
+	if how.format == "json" {
+		encoder := json.NewEncoder(w)
+		encoder.SetIndent("", "  ")
+		return encoder.Encode(v)
+	}
+	return report.WriteText(w, h, v, report.TextOptions{Color: isTerminal(w), Where: how.dir})
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && isatty.IsTerminal(f.Fd()) && os.Getenv("NO_COLOR") == ""
+}

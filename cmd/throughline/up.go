@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"throughline/scenarios/run"
+	"throughline/scenarios/script"
+)
+
+func newUp() *cobra.Command {
+	var (
+		web   int
+		port  int
+		flags = runFlags{platform: "local", format: "text"}
+	)
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Bring the stack up and leave it until Ctrl-C",
+		Long: `Start database, load balancer, collector and web instances, print where they are,
+and leave them running until Ctrl-C.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if web < 1 || web > 300 {
+				return usage(fmt.Errorf("--web %d: want 1 to 300 instances", web))
+			}
+			if err := flags.check(); err != nil {
+				return usage(err)
+			}
+			s, err := parseScenario("quiet")
+			if err != nil {
+				return usage(err)
+			}
+			s.Stack.Web.Instances = web
+			return up(cmd, s, port, flags)
+		},
+	}
+	f := cmd.Flags()
+	f.IntVar(&web, "web", 3, "how many web instances")
+	f.IntVar(&port, "port", 0, "where the load balancer serves (default: any free port)")
+	f.StringVar(&flags.mongo, "mongo", "", "URI of a MongoDB to use instead of the embedded database")
+	f.StringVar(&flags.dashboard, "dashboard", "127.0.0.1:0", "where the collector answers Prometheus' HTTP API, or off")
+	f.StringVar(&flags.out, "out", "", "directory for logs and record (default: a temporary one, removed at the end)")
+	return cmd
+}
+
+func up(cmd *cobra.Command, s script.Scenario, port int, flags runFlags) (err error) {
+	dir := flags.out
+	if dir == "" {
+		if dir, err = os.MkdirTemp("", "throughline-up-"); err != nil {
+			return harness(err)
+		}
+		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+		flags.out = dir
+	}
+	have, err := preflight(cmd.Context(), []script.Scenario{s}, flags)
+	if err != nil {
+		return harness(err)
+	}
+	config := newConfig(s, job{flags: flags, dir: dir, found: have}, time.Now())
+	config.Run.Seed, config.Frontend = rand.Uint64(), port
+	config.Progress = silent{}
+	err = onLocal(cmd.Context(), config, func(ctx context.Context, c run.Config) error {
+		return run.Up(ctx, c, func(at run.Addresses) { addresses(cmd.OutOrStdout(), at) })
+	})
+	if err != nil {
+		return harness(err)
+	}
+	return nil
+}
+
+// addresses prints where everything is.
+func addresses(w io.Writer, at run.Addresses) {
+	fmt.Fprintf(w, "users          %s   (try: curl -X POST %s/insert/hello; curl %s/toplist)\n", at.Users, at.Users, at.Users)
+	fmt.Fprintf(w, "load balancer  %s   (HAProxy's runtime socket)\n", at.Runtime)
+	if at.Database != "" {
+		fmt.Fprintf(w, "database       %s\n", at.Database)
+	}
+	if at.Metrics != "" {
+		fmt.Fprintf(w, "metrics        %s   (Prometheus' HTTP API)\n", at.Metrics)
+	}
+	for _, web := range at.Web {
+		fmt.Fprintf(w, "%-14s http://%s\n", web.Name, web.Addr)
+	}
+	fmt.Fprintln(w, "Ctrl-C ends it.")
+}
+
+// silent is the progress of a stack that has no phases.
+type silent struct{}
+
+func (silent) Phase(string, int)                  {}
+func (silent) EndPhase(time.Duration, run.Status) {}
+func (silent) Step(string, time.Duration, error)  {}
+func (silent) Tick(run.Status)                    {}
+func (silent) Note(string)                        {}

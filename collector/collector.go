@@ -1,0 +1,120 @@
+// Package collector is the vocabulary of measuring: samples, where they go and
+// who fetches those that are not pushed.
+//
+// It does not know what is being proved with its numbers. collector/statsd and
+// collector/poll make samples; collector/series and scenarios/record keep them.
+package collector
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Label is one dimension of a series.
+type Label struct{ Name, Value string }
+
+// Labels is sorted by name and has each name once; see NewLabels.
+type Labels []Label
+
+// NewLabels sorts pairs of name and value ("instance", "web-2", …). Of two
+// pairs with one name the later wins. A name without a value is left out.
+func NewLabels(pairs ...string) Labels {
+	labels := make(Labels, 0, len(pairs)/2)
+	for i := 0; i+1 < len(pairs); i += 2 {
+		labels = labels.With(pairs[i], pairs[i+1])
+	}
+	return labels
+}
+
+// With returns a copy in which name has value.
+func (l Labels) With(name, value string) Labels {
+	at, found := slices.BinarySearchFunc(l, name, func(a Label, n string) int { return strings.Compare(a.Name, n) })
+	if found {
+		out := slices.Clone(l)
+		out[at].Value = value
+		return out
+	}
+	return slices.Insert(slices.Clone(l), at, Label{name, value})
+}
+
+// Get returns the value of name, or "".
+func (l Labels) Get(name string) string {
+	for _, x := range l {
+		if x.Name == name {
+			return x.Value
+		}
+	}
+	return ""
+}
+
+// Type is what a series means.
+type Type string
+
+// The types of series.
+const (
+	Counter Type = "counter"   // cumulative, never falls while its instance lives
+	Gauge   Type = "gauge"     // the last value
+	Summary Type = "histogram" // a cumulative native histogram
+	Set     Type = "set"       // number of different members in the interval
+)
+
+// Meta is what is known of a metric beside its numbers. Samples of one series
+// share one Meta.
+type Meta struct {
+	Type   Type
+	StatsD string // the name as it came over the wire ("fullstack.insert"); empty for polled series
+	Unit   string // "seconds", "milliseconds", …, where known
+}
+
+// Sample is one point of one series.
+type Sample struct {
+	Name   string // as Prometheus spells it: fullstack_insert_total
+	Labels Labels
+	Meta   *Meta // may be nil
+	// At is the end of the interval the point stands for, or the moment of
+	// the poll.
+	At    time.Time
+	Value float64
+	// Observed is the number of measurements (StatsD values, or 1 for a
+	// poll) that arrived for this series within the interval. 0 marks a
+	// point that only carries the previous value forward: it does not count
+	// as present when continuity is judged.
+	Observed uint64
+	// Stale marks the end of a series: its instance is gone. Value is
+	// meaningless.
+	Stale bool
+	// Histogram is set for type Summary instead of Value.
+	Histogram *Histogram
+}
+
+// Histogram is a cumulative Prometheus native histogram with exponential
+// buckets: bucket i of Positive covers (base^(i-1), base^i] with
+// base = 2^(2^-Schema).
+// Source: https://prometheus.io/docs/specs/native_histograms/
+type Histogram struct {
+	Schema        int32    `json:"schema"`
+	ZeroThreshold float64  `json:"zero_threshold"`
+	ZeroCount     float64  `json:"zero_count"`
+	Count         float64  `json:"count"`
+	Sum           float64  `json:"sum"`
+	Positive      []Bucket `json:"positive,omitempty"` // sorted by Index
+	Negative      []Bucket `json:"negative,omitempty"` // sorted by Index
+}
+
+// Bucket is one bucket of a Histogram with its own (not cumulated) count.
+type Bucket struct {
+	Index int32   `json:"i"`
+	Count float64 `json:"n"`
+}
+
+// Sink keeps samples. Append may be called by several goroutines at once and
+// does not retain the slice.
+type Sink interface{ Append(samples ...Sample) error }
+
+// Poller fetches the numbers of something that cannot push. at is the moment
+// the samples are to carry.
+type Poller interface {
+	Poll(ctx context.Context, at time.Time) ([]Sample, error)
+}

@@ -1,0 +1,311 @@
+package dogstatsd
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// read writes down what a Scanner makes of a datagram, a string per line.
+func read(datagram string) []string {
+	var s Scanner
+	s.Reset([]byte(datagram))
+	var out []string
+	for kind := s.Next(); kind != 0; kind = s.Next() {
+		switch kind {
+		case Metric:
+			out = append(out, describe(&s.Line))
+		case Bad:
+			out = append(out, "bad "+s.Reason.String())
+		case Event:
+			out = append(out, "event "+string(s.Raw))
+		case ServiceCheck:
+			out = append(out, "check "+string(s.Raw))
+		}
+	}
+	return out
+}
+
+func describe(l *Line) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s", l.Type, l.Name)
+	for _, v := range l.Values {
+		fmt.Fprintf(&b, " %v", v.Number)
+		if v.Signed {
+			b.WriteString("(signed)")
+		}
+	}
+	if l.Type == Set {
+		fmt.Fprintf(&b, " %q", l.Member)
+	}
+	if l.Rate != 1 {
+		fmt.Fprintf(&b, " rate=%v", l.Rate)
+	}
+	for tags := l.Tags; ; {
+		name, value, rest, ok := NextTag(tags)
+		if !ok {
+			break
+		}
+		tags = rest
+		if value == nil {
+			fmt.Fprintf(&b, " #%s", name)
+		} else {
+			fmt.Fprintf(&b, " #%s=%s", name, value)
+		}
+	}
+	if l.Timestamp != 0 {
+		fmt.Fprintf(&b, " T=%d", l.Timestamp)
+	}
+	for _, f := range []struct {
+		name string
+		text []byte
+	}{{"c", l.Container}, {"e", l.External}, {"card", l.Cardinality}} {
+		if f.text != nil {
+			fmt.Fprintf(&b, " %s=%s", f.name, f.text)
+		}
+	}
+	return b.String()
+}
+
+var wire = []struct {
+	datagram string
+	want     []string
+}{
+	// The six types.
+	{"page.views:1|c", []string{"c page.views 1"}},
+	{"fuel.level:0.5|g", []string{"g fuel.level 0.5"}},
+	{"fullstack.insert.time:320|ms", []string{"ms fullstack.insert.time 320"}},
+	{"song.length:240|h", []string{"h song.length 240"}},
+	{"song.length:240|d", []string{"d song.length 240"}},
+	{"users.uniques:1234|s", []string{`s users.uniques "1234"`}},
+	{"users.uniques:alice:bob|s", []string{`s users.uniques "alice:bob"`}},
+	// Numbers.
+	{"a:-3|c", []string{"c a -3(signed)"}},
+	{"a:+3|g", []string{"g a 3(signed)"}},
+	{"a:-0.25|g", []string{"g a -0.25(signed)"}},
+	{"a:1e3|g", []string{"g a 1000"}},
+	{"a:1.5E-3|ms", []string{"ms a 0.0015"}},
+	{"a:.5|g", []string{"g a 0.5"}},
+	{"a:5.|g", []string{"g a 5"}},
+	{"a:0.1234567890123456789|g", []string{"g a 0.12345678901234568"}},
+	{"a:9007199254740993|c", []string{"c a 9.007199254740992e+15"}},
+	// Rates.
+	{"a:1|c|@0.1", []string{"c a 1 rate=0.1"}},
+	{"a:1|c|@1", []string{"c a 1"}},
+	{"a:1|c|@1e-2", []string{"c a 1 rate=0.01"}},
+	{"a:1|c|@0", []string{"bad bad_rate"}},
+	{"a:1|c|@1.5", []string{"bad bad_rate"}},
+	{"a:1|c|@-0.5", []string{"bad bad_rate"}},
+	{"a:1|c|@", []string{"bad bad_rate"}},
+	{"a:1|c|@0,5", []string{"bad bad_rate"}},
+	{"a:1|c|@nan", []string{"bad bad_rate"}},
+	// Tags.
+	{"a:1|c|#country:china,environment:production", []string{"c a 1 #country=china #environment=production"}},
+	{"a:1|c|#canary,zone:b", []string{"c a 1 #canary #zone=b"}},
+	{"a:1|c|#url:http://x/y", []string{"c a 1 #url=http://x/y"}},
+	{"a:1|c|#,,a:1,", []string{"c a 1 #a=1"}},
+	{"a:1|c|#a:", []string{"c a 1 #a="}},
+	{"a:1|c|#", []string{"c a 1"}},
+	// Fields in any order, known or not.
+	{"a:1|c|#x:y|@0.5", []string{"c a 1 rate=0.5 #x=y"}},
+	{"a:1|c|c:83c0a99c|#x:y|@0.5", []string{"c a 1 rate=0.5 #x=y c=83c0a99c"}},
+	{"a:1|c|#x:y|c:in-4026531841", []string{"c a 1 #x=y c=in-4026531841"}},
+	{"a:15|c|#x:y|T1656581400", []string{"c a 15 #x=y T=1656581400"}},
+	{"a:1|c|card:low|e:it-false,cn-nginx,pu-1|T1656581400|c:ci-1|#x:y|@0.5",
+		[]string{"c a 1 rate=0.5 #x=y T=1656581400 c=ci-1 e=it-false,cn-nginx,pu-1 card=low"}},
+	{"a:1|c|z:later|#x:y", []string{"c a 1 #x=y"}},
+	{"a:1|c||#x:y|", []string{"c a 1 #x=y"}},
+	{"a:1|c|T", []string{"bad bad_timestamp"}},
+	{"a:1|c|T-5", []string{"bad bad_timestamp"}},
+	{"a:1|c|T0", []string{"bad bad_timestamp"}},
+	{"a:1|c|T99999999999999999999", []string{"bad bad_timestamp"}},
+	// Packed values share everything else.
+	{"a:1:2:3.5|h|@0.5|#x:y", []string{"h a 1 2 3.5 rate=0.5 #x=y"}},
+	{"a:5:+1:-2|g", []string{"g a 5 1(signed) -2(signed)"}},
+	{"a:1::3|c", []string{"bad bad_value"}},
+	{"a:1:2:|c", []string{"bad bad_value"}},
+	{"a:1:x|c", []string{"bad bad_value"}},
+	// Many lines; junk does not stop the rest.
+	{"a:1|c\nb:2|g\n", []string{"c a 1", "g b 2"}},
+	{"\n\na:1|c\r\n\r\nb:2|g", []string{"c a 1", "g b 2"}},
+	{"a:1|c\njunk\nb:2|g\n:1|c\n|\nc:3|c", []string{"c a 1", "bad no_value", "g b 2", "bad no_name", "bad no_name", "c c 3"}},
+	// Bad lines.
+	{"", nil},
+	{"\n", nil},
+	{"a", []string{"bad no_value"}},
+	{"a:", []string{"bad no_value"}},
+	{"a:|c", []string{"bad no_value"}},
+	{"a|c", []string{"bad no_value"}},
+	{"a|c|#x:1", []string{"bad no_value"}},
+	{":1|c", []string{"bad no_name"}},
+	{"a:1", []string{"bad no_type"}},
+	{"a:1|", []string{"bad no_type"}},
+	{"a:1||#x:y", []string{"bad no_type"}},
+	{"a:1|q", []string{"bad unknown_type"}},
+	{"a:1|C", []string{"bad unknown_type"}},
+	{"a:1|mss", []string{"bad unknown_type"}},
+	{"a:nan|g", []string{"bad bad_value"}},
+	{"a:NaN|c", []string{"bad bad_value"}},
+	{"a:inf|g", []string{"bad bad_value"}},
+	{"a:+Inf|g", []string{"bad bad_value"}},
+	{"a:1e999|g", []string{"bad bad_value"}},
+	{"a:0x10|c", []string{"bad bad_value"}},
+	{"a:1_000|c", []string{"bad bad_value"}},
+	{"a:1,5|g", []string{"bad bad_value"}},
+	{"a:--1|g", []string{"bad bad_value"}},
+	{"a:-|g", []string{"bad bad_value"}},
+	{"a:.|g", []string{"bad bad_value"}},
+	{"a: 1|g", []string{"bad bad_value"}},
+	// Events and service checks.
+	{"_e{5,4}:title|text|t:warning|#a:b\na:1|c", []string{"event _e{5,4}:title|text|t:warning|#a:b", "c a 1"}},
+	{"_sc|Redis connection|2|#env:dev|m:it failed", []string{"check _sc|Redis connection|2|#env:dev|m:it failed"}},
+	{"_e:1|c", []string{"c _e 1"}},
+	{"_score:1|c", []string{"c _score 1"}},
+}
+
+func TestWireLines(t *testing.T) {
+	for _, tt := range wire {
+		if diff := cmp.Diff(tt.want, read(tt.datagram)); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", tt.datagram, diff)
+		}
+	}
+}
+
+func TestEveryReasonAndTypeHasItsName(t *testing.T) {
+	seen := map[string]bool{"unknown": true}
+	for r := Reason(0); r < Reasons; r++ {
+		if seen[r.String()] {
+			t.Errorf("reason %d is called %q like another", r, r)
+		}
+		seen[r.String()] = true
+	}
+	if got := Reasons.String(); got != "unknown" {
+		t.Errorf("a reason that is none is called %q", got)
+	}
+	for _, name := range []string{"c", "g", "ms", "h", "d", "s"} {
+		if got := typeOf([]byte(name)).String(); got != name {
+			t.Errorf("type %s is called %s", name, got)
+		}
+	}
+}
+
+// FuzzScanner holds for any input: every non-empty line is handed out exactly
+// once, in order; metrics are well formed; numbers are what strconv reads; and
+// the datagram is not written to.
+func FuzzScanner(f *testing.F) {
+	for _, tt := range wire {
+		f.Add([]byte(tt.datagram))
+	}
+	f.Fuzz(func(t *testing.T, datagram []byte) {
+		before := bytes.Clone(datagram)
+		var want [][]byte
+		for line := range bytes.SplitSeq(before, []byte("\n")) {
+			if line = bytes.TrimSuffix(line, []byte("\r")); len(line) > 0 {
+				want = append(want, line)
+			}
+		}
+		var s Scanner
+		s.Reset(datagram)
+		n := 0
+		for kind := s.Next(); kind != 0; kind = s.Next() {
+			if n >= len(want) || !bytes.Equal(s.Raw, want[n]) {
+				t.Fatalf("line %d of %q is %q", n, before, s.Raw)
+			}
+			n++
+			switch kind {
+			case Metric:
+				checkLine(t, &s.Line, s.Raw)
+			case Bad:
+				if s.Reason >= Reasons {
+					t.Fatalf("%q is bad for reason %d, which is none", s.Raw, s.Reason)
+				}
+			}
+		}
+		if n != len(want) {
+			t.Fatalf("%q has %d lines, got %d", before, len(want), n)
+		}
+		if !bytes.Equal(before, datagram) {
+			t.Fatalf("the datagram %q was changed to %q", before, datagram)
+		}
+	})
+}
+
+func checkLine(t *testing.T, l *Line, raw []byte) {
+	if len(l.Name) == 0 || bytes.ContainsAny(l.Name, ":|\n") {
+		t.Fatalf("%q has the name %q", raw, l.Name)
+	}
+	if !(l.Rate > 0 && l.Rate <= 1) || l.Timestamp < 0 {
+		t.Fatalf("%q has rate %v and time %d", raw, l.Rate, l.Timestamp)
+	}
+	if l.Type == Set {
+		if len(l.Values) != 0 || len(l.Member) == 0 {
+			t.Fatalf("%q is a set with the values %v and the member %q", raw, l.Values, l.Member)
+		}
+		return
+	}
+	_, after, _ := bytes.Cut(raw, []byte(":"))
+	text, _, _ := bytes.Cut(after, []byte("|"))
+	parts := strings.Split(string(text), ":")
+	if len(parts) != len(l.Values) {
+		t.Fatalf("%q has %d values, got %v", raw, len(parts), l.Values)
+	}
+	for i, v := range l.Values {
+		want, err := strconv.ParseFloat(parts[i], 64)
+		if err != nil || math.Float64bits(want) != math.Float64bits(v.Number) {
+			t.Fatalf("%q: value %q is %v, got %v (%v)", raw, parts[i], want, v.Number, err)
+		}
+	}
+}
+
+// packed is a datagram of n lines as clients send them.
+func packed(n int) []byte {
+	lines := []string{
+		"fullstack.insert:1|c|#zone:a,role:web,version:1.4",
+		"fullstack.insert.time:12.345|ms|@0.5|#zone:a,role:web,version:1.4",
+		"fullstack.inflight:17|g|#zone:a,role:web,version:1.4",
+	}
+	var b bytes.Buffer
+	for i := range n {
+		b.WriteString(lines[i%len(lines)])
+		b.WriteByte('\n')
+	}
+	return b.Bytes()
+}
+
+func TestScannerAllocatesNothing(t *testing.T) {
+	datagram := append(packed(12), "a:1:2:3:4|h\nb:1.5e-3|g\njunk\n_e{1,1}:a|b\n"...)
+	var s Scanner
+	scan := func() {
+		s.Reset(datagram)
+		for s.Next() != 0 {
+		}
+	}
+	scan()
+	if n := testing.AllocsPerRun(100, scan); n != 0 {
+		t.Errorf("a datagram of 16 lines makes %v allocations", n)
+	}
+}
+
+func BenchmarkScanner(b *testing.B) {
+	const lines = 12
+	datagram := packed(lines)
+	b.SetBytes(int64(len(datagram)))
+	b.ReportAllocs()
+	var s Scanner
+	n := 0
+	for b.Loop() {
+		s.Reset(datagram)
+		for s.Next() == Metric {
+			n++
+		}
+	}
+	if n != lines*b.N {
+		b.Fatalf("read %d lines, want %d", n, lines*b.N)
+	}
+	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "lines/s")
+}

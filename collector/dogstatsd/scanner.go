@@ -1,0 +1,197 @@
+package dogstatsd
+
+import "bytes"
+
+// Kind is what Next found.
+type Kind uint8
+
+// The kinds of lines.
+const (
+	Metric       Kind = iota + 1
+	Bad               // Reason tells why
+	Event             // _e{…}: recognised, not taken apart
+	ServiceCheck      // _sc|…: recognised, not taken apart
+)
+
+// Scanner goes through the lines of one datagram after the other. The zero
+// value is ready for Reset. It must not be used by two goroutines at once.
+type Scanner struct {
+	Line   Line   // of a Metric
+	Raw    []byte // the line as it came, without its newline
+	Reason Reason // of a Bad line
+
+	rest   []byte
+	values []Value
+}
+
+// Reset begins with a new datagram, which the Scanner reads but never writes.
+func (s *Scanner) Reset(datagram []byte) { s.rest = datagram }
+
+// Next reads the next line and tells what it is; 0 at the end. Empty lines (a
+// trailing newline, say) are no lines. A carriage return before the newline is
+// not part of the line.
+func (s *Scanner) Next() Kind {
+	for len(s.rest) > 0 {
+		line := s.rest
+		if i := indexByte(line, '\n'); i >= 0 {
+			line, s.rest = line[:i], line[i+1:]
+		} else {
+			s.rest = nil
+		}
+		if n := len(line); n > 0 && line[n-1] == '\r' {
+			line = line[:n-1]
+		}
+		if len(line) == 0 {
+			continue
+		}
+		s.Raw = line
+		if line[0] == '_' {
+			if bytes.HasPrefix(line, eventPrefix) {
+				return Event
+			}
+			if bytes.HasPrefix(line, checkPrefix) {
+				return ServiceCheck
+			}
+		}
+		reason, ok := s.parse(line)
+		if !ok {
+			s.Reason = reason
+			return Bad
+		}
+		return Metric
+	}
+	return 0
+}
+
+var (
+	eventPrefix       = []byte("_e{")
+	checkPrefix       = []byte("_sc|")
+	containerPrefix   = []byte("c:")
+	externalPrefix    = []byte("e:")
+	cardinalityPrefix = []byte("card:")
+)
+
+// parse reads name:value|type and the fields after it.
+func (s *Scanner) parse(line []byte) (Reason, bool) {
+	colon := indexByte(line, ':')
+	// A colon after the first bar belongs to a tag, not to a value.
+	bar := indexByte(line, '|')
+	switch {
+	case colon == 0 || bar == 0:
+		return NoName, false
+	case colon < 0 || bar >= 0 && bar < colon || bar == colon+1 || colon == len(line)-1:
+		return NoValue, false
+	case bar < 0 || bar == len(line)-1:
+		return NoType, false
+	}
+	s.Line = Line{Name: line[:colon], Rate: 1}
+	raw, fields := line[colon+1:bar], line[bar+1:]
+	kind := fields
+	if i := indexByte(fields, '|'); i >= 0 {
+		kind, fields = fields[:i], fields[i+1:]
+	} else {
+		fields = nil
+	}
+	if len(kind) == 0 {
+		return NoType, false
+	}
+	if s.Line.Type = typeOf(kind); s.Line.Type == 0 {
+		return UnknownType, false
+	}
+	if s.Line.Type == Set {
+		s.Line.Member = raw
+	} else if !s.numbers(raw) {
+		return BadValue, false
+	}
+	return s.fields(fields)
+}
+
+func typeOf(kind []byte) Type {
+	switch string(kind) {
+	case "c":
+		return Count
+	case "g":
+		return Gauge
+	case "ms":
+		return Timing
+	case "h":
+		return Histogram
+	case "d":
+		return Distribution
+	case "s":
+		return Set
+	}
+	return 0
+}
+
+// numbers reads one value, or several with colons between them.
+func (s *Scanner) numbers(raw []byte) bool {
+	s.values = s.values[:0]
+	for {
+		i := indexByte(raw, ':')
+		one := raw
+		if i >= 0 {
+			one = raw[:i]
+		}
+		n, ok := number(one)
+		if !ok {
+			return false
+		}
+		s.values = append(s.values, Value{Number: n, Signed: one[0] == '+' || one[0] == '-'})
+		if i < 0 {
+			s.Line.Values = s.values
+			return true
+		}
+		raw = raw[i+1:]
+	}
+}
+
+// fields reads what follows the type, in any order. Of a field that comes twice
+// the last counts. Fields that are not known are ignored, as Datadog's agent
+// does: the protocol grows by such fields, and the value is good without them.
+func (s *Scanner) fields(rest []byte) (Reason, bool) {
+	for len(rest) > 0 {
+		field := rest
+		if i := indexByte(rest, '|'); i >= 0 {
+			field, rest = rest[:i], rest[i+1:]
+		} else {
+			rest = nil
+		}
+		if len(field) == 0 {
+			continue
+		}
+		switch field[0] {
+		case '#':
+			s.Line.Tags = field[1:]
+		case '@':
+			rate, ok := number(field[1:])
+			if !ok || rate <= 0 || rate > 1 {
+				return BadRate, false
+			}
+			s.Line.Rate = rate
+		case 'T':
+			t, ok := seconds(field[1:])
+			if !ok {
+				return BadTimestamp, false
+			}
+			s.Line.Timestamp = t
+		case 'c', 'e':
+			s.origin(field)
+		}
+	}
+	return 0, true
+}
+
+// origin keeps the fields by which Datadog's agent finds out who sent a line.
+func (s *Scanner) origin(field []byte) {
+	switch {
+	case bytes.HasPrefix(field, containerPrefix):
+		s.Line.Container = field[len(containerPrefix):]
+	case bytes.HasPrefix(field, externalPrefix):
+		s.Line.External = field[len(externalPrefix):]
+	case bytes.HasPrefix(field, cardinalityPrefix):
+		s.Line.Cardinality = field[len(cardinalityPrefix):]
+	}
+}
+
+func indexByte(b []byte, c byte) int { return bytes.IndexByte(b, c) }

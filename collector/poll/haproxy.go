@@ -1,0 +1,108 @@
+package poll
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"throughline/collector"
+)
+
+// The kinds of rows in HAProxy's statistics.
+const (
+	Frontend = "frontend"
+	Backend  = "backend"
+	Server   = "server"
+	Listener = "listener"
+)
+
+// HAProxyRow is one row of HAProxy's statistics: a frontend, a backend, a
+// server or a listener.
+type HAProxyRow struct {
+	Proxy  string // pxname
+	Server string // svname: the server's name, FRONTEND or BACKEND
+	Kind   string // Frontend, Backend, Server or Listener
+	// Values are the fields that are numbers, by their names in the CSV.
+	// Source: https://docs.haproxy.org/2.6/management.html#9.1
+	Values map[string]float64
+	// Removed tells that the server is gone from HAProxy and that Values
+	// are its last: they are kept so that sums over the servers do not fall.
+	Removed bool
+}
+
+// HAProxy makes samples of HAProxy's statistics:
+// haproxy_{frontend,backend,server,listener}_<field of the CSV>, with the
+// labels proxy and server; for a server also instance, which is its name. Every
+// field that is a number becomes a series.
+type HAProxy struct {
+	Rows func(context.Context) ([]HAProxyRow, error)
+}
+
+// haproxyCounters are the fields that only ever grow while HAProxy runs. All
+// others are gauges.
+// Source: https://docs.haproxy.org/2.6/management.html#9.1, and the natures
+// that `show stat typed` tells (C).
+var haproxyCounters = fieldSet("stot", "bin", "bout", "dreq", "dresp", "ereq", "econ", "eresp", "wretr", "wredis",
+	"chkfail", "chkdown", "downtime", "lbtot", "hrsp_1xx", "hrsp_2xx", "hrsp_3xx", "hrsp_4xx", "hrsp_5xx", "hrsp_other",
+	"hanafail", "req_tot", "cli_abrt", "srv_abrt", "comp_in", "comp_out", "comp_byp", "comp_rsp", "conn_tot", "intercepted",
+	"dcon", "dses", "wrew", "connect", "reuse", "cache_lookups", "cache_hits", "eint",
+	"h1_total_connections", "h1_total_streams", "h2_total_connections", "h2_total_streams",
+	"h2_headers_rcvd", "h2_data_rcvd", "h2_settings_rcvd", "h2_rst_stream_rcvd", "h2_goaway_rcvd",
+	"h2_detected_conn_protocol_errors", "h2_detected_strm_protocol_errors", "h2_rst_stream_resp", "h2_goaway_resp",
+	"ssl_sess", "ssl_reused_sess", "ssl_failed_handshake")
+
+func fieldSet(names ...string) map[string]bool {
+	set := make(map[string]bool, len(names))
+	for _, n := range names {
+		set[n] = true
+	}
+	return set
+}
+
+// Poll implements collector.Poller.
+func (h *HAProxy) Poll(ctx context.Context, at time.Time) ([]collector.Sample, error) {
+	rows, err := h.Rows(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var samples []collector.Sample
+	for _, row := range rows {
+		labels := collector.NewLabels("proxy", row.Proxy, "server", row.Server)
+		switch row.Kind {
+		case Server:
+			labels = labels.With("instance", row.Server)
+		case Frontend, Backend, Listener:
+		default:
+			return nil, fmt.Errorf("row %s/%s is a %q, which is no kind of row (want %s, %s, %s or %s)",
+				row.Proxy, row.Server, row.Kind, Frontend, Backend, Server, Listener)
+		}
+		for _, field := range slices.Sorted(maps.Keys(row.Values)) {
+			meta := gaugeMeta
+			if haproxyCounters[field] {
+				meta = counterMeta
+			}
+			sample := collector.Sample{Name: "haproxy_" + row.Kind + "_" + metricName(field), Labels: labels, Meta: meta,
+				At: at, Value: row.Values[field], Observed: 1}
+			if row.Removed {
+				// Nothing was measured: the last value is carried on.
+				sample.Observed = 0
+			}
+			samples = append(samples, sample)
+		}
+	}
+	return samples, nil
+}
+
+// metricName makes a field's name one that Prometheus knows: a few fields of
+// HAProxy's have a dash.
+func metricName(field string) string {
+	b := []byte(field)
+	for i, c := range b {
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') {
+			b[i] = '_'
+		}
+	}
+	return string(b)
+}

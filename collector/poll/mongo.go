@@ -1,0 +1,119 @@
+package poll
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"throughline/collector"
+)
+
+// Mongo makes samples of MongoDB's serverStatus:
+//
+//	mongodb_opcounters_total{type="insert"|"query"|"update"|"delete"|"getmore"|"command"}
+//	mongodb_connections{state="current"|"available"|"active"}
+//	mongodb_connections_created_total
+//	mongodb_memory_mebibytes{kind="resident"|"virtual"}
+//	mongodb_uptime_seconds
+//
+// It needs the opcounters; what else the server does not tell is left out.
+// Source: https://www.mongodb.com/docs/manual/reference/command/serverStatus/
+type Mongo struct {
+	client *mongo.Client
+}
+
+// patienceWithServer is how long the driver looks for a server that answers. A
+// poll's own timeout is mostly shorter.
+const patienceWithServer = 5 * time.Second
+
+// NewMongo returns a poller of the server at uri. It connects when it is first
+// used; the error is about the URI.
+func NewMongo(uri string) (*Mongo, error) {
+	client, err := mongo.Connect(options.Client().ApplyURI(uri).SetAppName("throughline").
+		SetMaxPoolSize(2).SetServerSelectionTimeout(patienceWithServer))
+	if err != nil {
+		return nil, fmt.Errorf("mongo %s: %w", uri, err)
+	}
+	return &Mongo{client}, nil
+}
+
+// Close ends the connections.
+func (m *Mongo) Close(ctx context.Context) error {
+	if err := m.client.Disconnect(ctx); err != nil {
+		return fmt.Errorf("close mongo: %w", err)
+	}
+	return nil
+}
+
+// Poll implements collector.Poller.
+func (m *Mongo) Poll(ctx context.Context, at time.Time) ([]collector.Sample, error) {
+	var status bson.Raw
+	if err := m.client.Database("admin").RunCommand(ctx, bson.D{{Key: "serverStatus", Value: 1}}).Decode(&status); err != nil {
+		return nil, fmt.Errorf("serverStatus: %w", err)
+	}
+	return mongoSamples(status, at)
+}
+
+// mongoField is one number of serverStatus.
+type mongoField struct {
+	path  []string
+	name  string
+	label [2]string
+	meta  *collector.Meta
+}
+
+var mongoFields = []mongoField{
+	{[]string{"opcounters", "insert"}, "mongodb_opcounters_total", [2]string{"type", "insert"}, counterMeta},
+	{[]string{"opcounters", "query"}, "mongodb_opcounters_total", [2]string{"type", "query"}, counterMeta},
+	{[]string{"opcounters", "update"}, "mongodb_opcounters_total", [2]string{"type", "update"}, counterMeta},
+	{[]string{"opcounters", "delete"}, "mongodb_opcounters_total", [2]string{"type", "delete"}, counterMeta},
+	{[]string{"opcounters", "getmore"}, "mongodb_opcounters_total", [2]string{"type", "getmore"}, counterMeta},
+	{[]string{"opcounters", "command"}, "mongodb_opcounters_total", [2]string{"type", "command"}, counterMeta},
+	{[]string{"connections", "current"}, "mongodb_connections", [2]string{"state", "current"}, gaugeMeta},
+	{[]string{"connections", "available"}, "mongodb_connections", [2]string{"state", "available"}, gaugeMeta},
+	{[]string{"connections", "active"}, "mongodb_connections", [2]string{"state", "active"}, gaugeMeta},
+	{[]string{"connections", "totalCreated"}, "mongodb_connections_created_total", [2]string{}, counterMeta},
+	{[]string{"mem", "resident"}, "mongodb_memory_mebibytes", [2]string{"kind", "resident"}, mebibytesMeta},
+	{[]string{"mem", "virtual"}, "mongodb_memory_mebibytes", [2]string{"kind", "virtual"}, mebibytesMeta},
+	{[]string{"uptime"}, "mongodb_uptime_seconds", [2]string{}, durationMeta},
+}
+
+var mebibytesMeta = &collector.Meta{Type: collector.Gauge, Unit: "mebibytes"}
+
+func mongoSamples(status bson.Raw, at time.Time) ([]collector.Sample, error) {
+	if _, err := status.LookupErr("opcounters"); err != nil {
+		return nil, errors.New("serverStatus: the answer has no opcounters; is it a MongoDB server, and may this user see them?")
+	}
+	var samples []collector.Sample
+	for _, f := range mongoFields {
+		value, err := status.LookupErr(f.path...)
+		if err != nil {
+			continue
+		}
+		n, ok := bsonNumber(value)
+		if !ok {
+			return nil, fmt.Errorf("serverStatus: %v is a %s, not a number", f.path, value.Type)
+		}
+		var labels collector.Labels
+		if f.label[0] != "" {
+			labels = collector.NewLabels(f.label[0], f.label[1])
+		}
+		samples = append(samples, collector.Sample{Name: f.name, Labels: labels, Meta: f.meta, At: at, Value: n, Observed: 1})
+	}
+	return samples, nil
+}
+
+// bsonNumber reads a number of any of BSON's types for one.
+func bsonNumber(v bson.RawValue) (float64, bool) {
+	if n, ok := v.AsInt64OK(); ok && v.Type != bson.TypeDouble {
+		return float64(n), true
+	}
+	n, ok := v.DoubleOK()
+	return n, ok && !math.IsNaN(n) && !math.IsInf(n, 0)
+}

@@ -1,0 +1,231 @@
+// Package poll fetches the numbers of what cannot push: HAProxy's statistics
+// and MongoDB's server status. It turns them into samples and asks at every
+// interval; it decides nothing by them and stores none. collector/server runs
+// the Loop; whoever starts the stack adds the pollers.
+package poll
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"throughline/collector"
+)
+
+// Config is how to poll. The zero value of each field means its default.
+type Config struct {
+	Interval time.Duration // default 1 s
+	// Timeout is how long one poll may take; default: one interval, but at
+	// most 5 s.
+	Timeout time.Duration
+}
+
+// longest is the default limit of one poll, however long the interval is.
+const longest = 5 * time.Second
+
+// Figures tell how a poller fared.
+type Figures struct {
+	Name      string
+	Polls     uint64
+	Failures  uint64 // of Polls
+	Missed    uint64 // intervals without a poll, because the one before took too long
+	LastError string // of the last failure
+	Last      time.Duration
+	Worst     time.Duration // the longest poll
+}
+
+// Loop asks every poller once per interval, aligned to whole intervals of the
+// clock. A slow poller does not hold up the others. A poll that fails is
+// counted, never fatal.
+type Loop struct {
+	cfg  Config
+	sink collector.Sink
+
+	mu      sync.Mutex
+	pollers map[string]*poller
+	running context.Context // nil unless Run runs
+	ended   bool
+	wait    sync.WaitGroup
+	failure error // the first that the sink did not take
+}
+
+type poller struct {
+	collector.Poller
+	one     sync.Mutex // one poll at a time
+	last    time.Time  // the time of the last samples
+	figures Figures
+}
+
+// NewLoop returns a Loop that gives its samples to sink.
+func NewLoop(cfg Config, sink collector.Sink) *Loop {
+	if cfg.Interval <= 0 {
+		cfg.Interval = time.Second
+	}
+	if cfg.Timeout <= 0 {
+		cfg.Timeout = min(cfg.Interval, longest)
+	}
+	return &Loop{cfg: cfg, sink: sink, pollers: map[string]*poller{}}
+}
+
+// Add adds a poller under a name of its own, which is the label poller of the
+// figures. It may be called while Run runs.
+func (l *Loop) Add(name string, p collector.Poller) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, taken := l.pollers[name]; taken {
+		return fmt.Errorf("add poller %s: there is one of that name; choose another", name)
+	}
+	if l.ended {
+		return fmt.Errorf("add poller %s: the collector has ended", name)
+	}
+	added := &poller{Poller: p, figures: Figures{Name: name}}
+	l.pollers[name] = added
+	if l.running != nil {
+		l.start(added)
+	}
+	return nil
+}
+
+// Run polls until ctx ends and the polls that are under way have come back. It
+// returns an error if the sink did not take samples.
+func (l *Loop) Run(ctx context.Context) error {
+	l.mu.Lock()
+	if l.running != nil || l.ended {
+		l.mu.Unlock()
+		return errors.New("run the pollers: they ran before; make a new loop for each run")
+	}
+	l.running = ctx
+	for _, p := range l.pollers {
+		l.start(p)
+	}
+	l.mu.Unlock()
+	<-ctx.Done()
+	l.mu.Lock()
+	l.ended = true // no more is started
+	l.mu.Unlock()
+	l.wait.Wait()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.failure
+}
+
+// start begins to poll p. l.mu is held.
+func (l *Loop) start(p *poller) {
+	ctx := l.running
+	if l.ended {
+		return
+	}
+	l.wait.Go(func() { l.repeat(ctx, p) })
+}
+
+func (l *Loop) repeat(ctx context.Context, p *poller) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	at := after(time.Now(), l.cfg.Interval)
+	for {
+		timer.Reset(time.Until(at))
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		// A poll that is under way when ctx ends is not cut short: its
+		// answer counts. The timeout bounds it.
+		l.poll(context.WithoutCancel(ctx), p, at)
+		next := after(time.Now(), l.cfg.Interval)
+		if missed := next.Sub(at)/l.cfg.Interval - 1; missed > 0 {
+			l.mu.Lock()
+			p.figures.Missed += uint64(missed)
+			l.mu.Unlock()
+		}
+		at = next
+	}
+}
+
+// after is the first whole interval of the clock later than t.
+func after(t time.Time, interval time.Duration) time.Time {
+	return t.Add(interval - time.Duration(t.UnixNano()%int64(interval)))
+}
+
+// Once polls everything now, all at once, and returns when all have answered,
+// failed or run into the timeout. It is for the last look at the end of a run;
+// the error tells of the pollers that failed.
+func (l *Loop) Once(ctx context.Context) error {
+	l.mu.Lock()
+	all := make([]*poller, 0, len(l.pollers))
+	for _, p := range l.pollers {
+		all = append(all, p)
+	}
+	l.mu.Unlock()
+	errs := make([]error, len(all))
+	var wait sync.WaitGroup
+	for i, p := range all {
+		wait.Go(func() { errs[i] = l.poll(ctx, p, time.Now()) })
+	}
+	wait.Wait()
+	return errors.Join(errs...)
+}
+
+// poll asks p and keeps what it says, under the time at.
+func (l *Loop) poll(ctx context.Context, p *poller, at time.Time) error {
+	p.one.Lock()
+	defer p.one.Unlock()
+	// Times are kept in milliseconds, and no two points of a series share one.
+	if at.UnixMilli() <= p.last.UnixMilli() {
+		at = p.last.Add(time.Millisecond)
+	}
+	p.last = at
+	ctx, cancel := context.WithTimeout(ctx, l.cfg.Timeout)
+	defer cancel()
+	begin := time.Now()
+	samples, err := p.Poll(ctx, at)
+	took := time.Since(begin)
+	success := 1.0
+	if err != nil {
+		// What a failed poll still brought is not the whole picture.
+		samples, success = nil, 0
+		err = fmt.Errorf("poll %s: %w", p.figures.Name, err)
+	}
+	label := collector.NewLabels("poller", p.figures.Name)
+	samples = append(samples,
+		collector.Sample{Name: "throughline_collector_poll_duration_seconds", Labels: label, Meta: durationMeta, At: at, Value: took.Seconds(), Observed: 1},
+		collector.Sample{Name: "throughline_collector_poll_success", Labels: label, Meta: gaugeMeta, At: at, Value: success, Observed: 1})
+	refused := l.sink.Append(samples...)
+
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	f := &p.figures
+	f.Polls++
+	f.Last, f.Worst = took, max(f.Worst, took)
+	if err != nil {
+		f.Failures++
+		f.LastError = err.Error()
+	}
+	if refused != nil && l.failure == nil {
+		l.failure = fmt.Errorf("keep samples of %s: %w", f.Name, refused)
+	}
+	return err
+}
+
+// Figures are how the pollers fared so far, by name.
+func (l *Loop) Figures() []Figures {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	out := make([]Figures, 0, len(l.pollers))
+	for _, p := range l.pollers {
+		out = append(out, p.figures)
+	}
+	slices.SortFunc(out, func(a, b Figures) int { return strings.Compare(a.Name, b.Name) })
+	return out
+}
+
+// What polled series mean.
+var (
+	counterMeta  = &collector.Meta{Type: collector.Counter}
+	gaugeMeta    = &collector.Meta{Type: collector.Gauge}
+	durationMeta = &collector.Meta{Type: collector.Gauge, Unit: "seconds"}
+)

@@ -1,0 +1,185 @@
+package statsd
+
+import (
+	"context"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"throughline/collector"
+)
+
+// memory is a Sink that keeps everything.
+type memory struct {
+	mu      sync.Mutex
+	samples []collector.Sample
+	err     error
+}
+
+func (m *memory) Append(samples ...collector.Sample) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.samples = append(m.samples, samples...)
+	return m.err
+}
+
+// of are the samples of name and, unless it is empty, of instance.
+func (m *memory) of(name, instance string) []collector.Sample {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var out []collector.Sample
+	for _, s := range m.samples {
+		if s.Name == name && (instance == "" || s.Labels.Get("instance") == instance) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// last is the last value of name for instance, summed over its other labels.
+func (m *memory) last(name, instance string) float64 {
+	values := map[string]float64{}
+	for _, s := range m.of(name, instance) {
+		if !s.Stale {
+			values[identity(s.Name, s.Labels)] = s.Value
+		}
+	}
+	sum := 0.0
+	for _, v := range values {
+		sum += v
+	}
+	return sum
+}
+
+// clock is a clock that stands until it is moved.
+type clock struct {
+	mu sync.Mutex
+	t  time.Time
+}
+
+func newClock() *clock { return &clock{t: time.Date(2013, 11, 14, 9, 0, 0, 250_000_000, time.UTC)} }
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.t
+}
+
+func (c *clock) move(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.t = c.t.Add(d)
+}
+
+// bench is a Collector whose time is moved by the test: nothing runs by itself.
+type bench struct {
+	*Collector
+	clock *clock
+	sink  *memory
+	t     *testing.T
+}
+
+func newBench(t *testing.T, cfg Config) *bench {
+	t.Helper()
+	b := &bench{clock: newClock(), sink: &memory{}, t: t}
+	cfg.Now = b.clock.now
+	b.Collector = New(cfg, b.sink)
+	t.Cleanup(func() {
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return b
+}
+
+// listen opens a listener and returns it with a way to send to it.
+func (b *bench) listen(instance string, labels ...string) (*listener, *net.UDPConn) {
+	b.t.Helper()
+	addr, err := b.Listen(instance, collector.NewLabels(labels...), "127.0.0.1:0")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return b.listeners[instance], dial(b.t, addr)
+}
+
+// read takes in everything that was sent.
+func (b *bench) read(l *listener) {
+	b.t.Helper()
+	if err := l.drain(context.Background()); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// feed takes datagrams in as if they had been read now.
+func (b *bench) feed(l *listener, datagrams ...string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.advance(b.clock.now())
+	for _, d := range datagrams {
+		l.tally.Datagrams++
+		l.tally.Bytes += uint64(len(d))
+		l.scan([]byte(d))
+	}
+}
+
+// tick moves the clock to the next boundary and flushes.
+func (b *bench) tick() time.Time {
+	boundary := b.grid.after(b.clock.now())
+	b.clock.move(boundary.Sub(b.clock.now()))
+	b.flush(boundary, boundary)
+	return boundary
+}
+
+func dial(tb testing.TB, addr string) *net.UDPConn {
+	tb.Helper()
+	conn, err := net.Dial("udp", addr)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { conn.Close() })
+	return conn.(*net.UDPConn)
+}
+
+func send(tb testing.TB, conn net.Conn, datagrams ...string) {
+	tb.Helper()
+	for _, d := range datagrams {
+		if _, err := conn.Write([]byte(d)); err != nil {
+			tb.Fatal(err)
+		}
+	}
+}
+
+// run runs c until the returned function is called, which returns what Run did.
+func run(tb testing.TB, c *Collector) (stop func() error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- c.Run(ctx) }()
+	var once sync.Once
+	var err error
+	stop = func() error {
+		once.Do(func() {
+			cancel()
+			err = <-done
+		})
+		return err
+	}
+	tb.Cleanup(func() {
+		if err := stop(); err != nil {
+			tb.Error(err)
+		}
+	})
+	return stop
+}
+
+// balance fails unless every account of c balances.
+func balance(tb testing.TB, c *Collector) Ledger {
+	tb.Helper()
+	ledger := c.Ledger()
+	for _, l := range append(ledger.Listeners, ListenerLedger{Instance: "total", Counts: ledger.Total}) {
+		if booked := l.Accepted + l.BadLines() + l.Refused + l.Events + l.ServiceChecks; booked != l.Lines {
+			tb.Errorf("%s: %d lines came, %d are booked: %+v", l.Instance, l.Lines, booked, l.Counts)
+		}
+	}
+	return ledger
+}

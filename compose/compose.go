@@ -1,0 +1,104 @@
+// Package compose is the vocabulary of what is started and stopped: instances,
+// the platforms that run them and the stack they make up.
+//
+// It is not a platform itself (see the folders below it) and does not know why
+// it is asked to kill something: scenarios/run and the command line call it.
+package compose
+
+import (
+	"context"
+	"io"
+	"time"
+)
+
+// Instance says what to start. It holds nothing that only one platform could
+// honour.
+//
+// The arguments of Program, the values of Env and the contents of Files are
+// text/template texts that the platform expands once it has chosen the ports:
+// {{.Name}}, {{.Host}} (the address to listen on), {{.Port}} (the port named
+// "http", or the only one), {{.Ports.NAME}} and {{.Dir}} (a directory that
+// belongs to this instance alone and holds its Files).
+type Instance struct {
+	Name    string            // "web-2"; never reused within a run
+	Program Program           // what to execute
+	Env     map[string]string // added to a small clean environment
+	Ports   map[string]int    // by name; 0 = any free one
+	Files   map[string]string // written to {{.Dir}} before the start, by file name
+	Ready   Probe             // when it counts as ready
+}
+
+// Program is what an instance executes: exactly one of Self and Command.
+type Program struct {
+	Self    []string // this binary again, with these arguments ("docstore", "--listen", …)
+	Command []string // any executable, found on PATH, with its arguments
+	Dir     string   // working directory of Command; empty = the instance's own
+}
+
+// Probe says when an instance is ready: Port accepts a connection and, where
+// Path is given, answers GET Path with 2xx. An instance without ports is ready
+// as soon as it has started.
+type Probe struct {
+	Port   string        // name of a port; empty = "http", or the only one
+	Path   string        // "/healthz"; empty = a TCP connection is enough
+	Within time.Duration // how long that may take; 0 = 10 s
+}
+
+// Signal is what can be sent to an instance.
+type Signal int
+
+// The signals every platform has.
+const (
+	Terminate Signal = iota + 1 // SIGTERM: finish what is in flight and exit
+	Kill                        // SIGKILL: gone at once
+)
+
+// String gives the POSIX name.
+func (s Signal) String() string {
+	switch s {
+	case Terminate:
+		return "SIGTERM"
+	case Kill:
+		return "SIGKILL"
+	}
+	return "no signal"
+}
+
+// Exit is how an instance ended.
+type Exit struct {
+	Code   int       // exit status; -1 when a signal ended it
+	Signal string    // "SIGKILL"; empty when it exited by itself
+	At     time.Time // when the platform saw it
+}
+
+// Platform starts instances.
+type Platform interface {
+	// Start returns when the instance is ready. A failed Start leaves nothing
+	// running and its error ends in the instance's last log lines. A platform
+	// never restarts what died.
+	Start(ctx context.Context, i Instance) (Handle, error)
+	// Home is the host under which instances reach the harness.
+	Home() string
+	// Close removes everything the platform made, also after a failed Start.
+	Close(ctx context.Context) error
+}
+
+// Handle is one started instance.
+type Handle interface {
+	Name() string
+	Addr(port string) string                         // host:port as the harness reaches it; "" if there is no such port
+	PeerAddr(port string) string                     // host:port as other instances reach it
+	Signal(ctx context.Context, s Signal) error      // an error when it is gone already
+	Wait(ctx context.Context) (Exit, error)          // until it is really gone; may be called by many
+	Logs(ctx context.Context) (io.ReadCloser, error) // all it wrote so far, both streams
+}
+
+// Identified is a Handle that knows the number the platform gave the instance
+// (a process id), for the journal.
+type Identified interface{ ID() string }
+
+// Pauser is a Handle whose instance can be frozen and thawed.
+type Pauser interface {
+	Pause(ctx context.Context) error
+	Resume(ctx context.Context) error
+}

@@ -1,0 +1,358 @@
+package compose_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"throughline/compose"
+)
+
+func command(name string) compose.Instance {
+	return compose.Instance{
+		Name:    name,
+		Program: compose.Program{Command: []string{"serve"}},
+		Ports:   map[string]int{"http": 0},
+	}
+}
+
+func TestExpand(t *testing.T) {
+	i := compose.Instance{
+		Name:    "web-2",
+		Program: compose.Program{Command: []string{"serve", "--port={{.Port}}", "{{.Dir}}/x"}, Dir: "/srv/{{.Name}}"},
+		Env:     map[string]string{"ADMIN": "{{.Host}}:{{.Ports.admin}}", "PLAIN": "{"},
+		Ports:   map[string]int{"http": 8080, "admin": 9090},
+		Files:   map[string]string{"f": "{{.Name}} at {{.Ports.http}}"},
+	}
+	before := fmt.Sprint(i)
+	got, err := i.Expand(compose.Place{Host: "127.0.0.1", Dir: "/tmp/web-2"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := i
+	want.Program = compose.Program{Command: []string{"serve", "--port=8080", "/tmp/web-2/x"}, Dir: "/srv/web-2"}
+	want.Env = map[string]string{"ADMIN": "127.0.0.1:9090", "PLAIN": "{"}
+	want.Files = map[string]string{"f": "web-2 at 8080"}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	if fmt.Sprint(i) != before {
+		t.Errorf("the original was changed to %v", i)
+	}
+}
+
+func TestExpandSaysWhatItCannotName(t *testing.T) {
+	i := command("web-2")
+	i.Program.Command = []string{"serve", "{{.Ports.nope}}"}
+	i.Env = map[string]string{"A": "{{.Port}}", "B": "{{.Nope}}"}
+	i.Ports = map[string]int{"a": 1, "b": 2}
+	_, err := i.Expand(compose.Place{})
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, want := range []string{"web-2: word of the command 2", "nope", "web-2: environment variable A", "which port? have a, b", "variable B", "Nope"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("the error lacks %q: %v", want, err)
+		}
+	}
+}
+
+func TestValidate(t *testing.T) {
+	for _, c := range []struct {
+		change func(*compose.Instance)
+		want   string // "" = valid
+	}{
+		{func(*compose.Instance) {}, ""},
+		{func(i *compose.Instance) { i.Ports = nil }, ""},
+		{func(i *compose.Instance) { i.Ports = map[string]int{"only": 0} }, ""},
+		{func(i *compose.Instance) { i.Program = compose.Program{Self: []string{"app"}} }, ""},
+		{func(i *compose.Instance) { i.Name = "" }, `instance name ""`},
+		{func(i *compose.Instance) { i.Name = "a/b" }, `instance name "a/b"`},
+		{func(i *compose.Instance) { i.Name = "-a" }, `instance name "-a"`},
+		{func(i *compose.Instance) { i.Name = strings.Repeat("a", 64) }, "1 to 63"},
+		{func(i *compose.Instance) { i.Program.Self = []string{"app"} }, "both a subcommand and a command"},
+		{func(i *compose.Instance) { i.Program = compose.Program{} }, "nothing to execute"},
+		{func(i *compose.Instance) { i.Program.Command[0] = "" }, "nothing to execute"},
+		{func(i *compose.Instance) { i.Env = map[string]string{"A=B": ""} }, `"A=B": not a name`},
+		{func(i *compose.Instance) { i.Env = map[string]string{"A": "\x00"} }, "A: holds a zero byte"},
+		{func(i *compose.Instance) { i.Env = map[string]string{"A": "{{.Port"} }, "web-1: environment variable A"},
+		{func(i *compose.Instance) { i.Ports["http"] = -1 }, "-1 is not a port"},
+		{func(i *compose.Instance) { i.Ports["http"] = 65536 }, "65536 is not a port"},
+		{func(i *compose.Instance) { i.Ports = map[string]int{"a": 0, "b": 0} }, "which of the ports a, b"},
+		{func(i *compose.Instance) { i.Ready.Port = "x" }, `port "x", which it does not have (have http)`},
+		{func(i *compose.Instance) { i.Ports, i.Ready.Path = nil, "/x" }, "needs a port"},
+		{func(i *compose.Instance) { i.Ready.Path = "x" }, "start it with /"},
+		{func(i *compose.Instance) { i.Ready.Within = -1 }, "positive duration"},
+		{func(i *compose.Instance) { i.Files = map[string]string{"a/b": ""} }, `file "a/b"`},
+		{func(i *compose.Instance) { i.Files = map[string]string{"..": ""} }, `file ".."`},
+	} {
+		i := command("web-1")
+		c.change(&i)
+		err := i.Validate()
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%+v: error = %v, want %q", i, err, c.want)
+		}
+	}
+}
+
+func TestProbe(t *testing.T) {
+	asked := 0
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch asked++; {
+		case r.URL.Path == "/moved":
+			http.Redirect(w, r, "/ok", http.StatusFound)
+		case r.URL.Path == "/never" || asked < 3:
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	}))
+	defer srv.Close()
+	addr := srv.Listener.Addr().String()
+	if err := (compose.Probe{Path: "/third"}).Await(t.Context(), addr); err != nil || asked != 3 {
+		t.Errorf("ready at the third time: %v after %d", err, asked)
+	}
+	if err := (compose.Probe{}).Await(t.Context(), addr); err != nil {
+		t.Errorf("a connection is enough: %v", err)
+	}
+	for path, want := range map[string]string{"/never": "not ready within 200ms: GET /never answered 503", "/moved": "302"} {
+		err := compose.Probe{Path: path, Within: 200 * time.Millisecond}.Await(t.Context(), addr)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", path, err, want)
+		}
+	}
+	died := errors.New("it died")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(died)
+	if err := (compose.Probe{Path: "/never"}).Await(ctx, addr); !errors.Is(err, died) {
+		t.Errorf("called off: %v", err)
+	}
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	if err := (compose.Probe{Within: 50 * time.Millisecond}).Await(t.Context(), l.Addr().String()); err == nil || !strings.Contains(err.Error(), "refused") {
+		t.Errorf("nobody listens: %v", err)
+	}
+}
+
+func TestLastLines(t *testing.T) {
+	for in, want := range map[string][]string{
+		"":          nil,
+		"\n":        nil,
+		"a\nb":      {"a", "b"},
+		"a\nb\n\n":  {"a", "b"},
+		"a\n\nb\n":  {"a", "", "b"},
+		"no end\nx": {"no end", "x"},
+	} {
+		if d := cmp.Diff(want, compose.LastLines(strings.NewReader(in))); d != "" {
+			t.Errorf("%q: %s", in, d)
+		}
+	}
+	var long strings.Builder
+	for n := range 100000 {
+		fmt.Fprintln(&long, n)
+	}
+	got := compose.LastLines(strings.NewReader(long.String()))
+	if len(got) != 20 || got[19] != "99999" || got[0] != "99980" {
+		t.Errorf("of many lines: %q", got)
+	}
+	err := &compose.StartError{Name: "web-1", Err: io.ErrUnexpectedEOF, Log: []string{"x", "y"}}
+	if want := "start web-1: unexpected EOF; it wrote last:\n  web-1 | x\n  web-1 | y"; err.Error() != want || !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("error = %q", err)
+	}
+}
+
+// recorder is a platform that only notes what happens to it.
+type recorder struct {
+	mu       sync.Mutex
+	notes    []string
+	stubborn bool // SIGTERM has no effect
+	closeErr error
+	hold     chan struct{} // Start closes began and waits for hold, or for its context
+	began    chan struct{}
+}
+
+func (r *recorder) note(format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.notes = append(r.notes, fmt.Sprintf(format, args...))
+}
+
+func (r *recorder) Start(ctx context.Context, i compose.Instance) (compose.Handle, error) {
+	if r.hold != nil {
+		close(r.began)
+		select {
+		case <-r.hold:
+		case <-ctx.Done():
+			r.note("called off %s", i.Name)
+			return nil, context.Cause(ctx)
+		}
+	}
+	if strings.HasPrefix(i.Name, "bad") {
+		return nil, errors.New("it is bad")
+	}
+	r.note("start %s", i.Name)
+	return &recorded{name: i.Name, r: r, gone: make(chan struct{})}, nil
+}
+
+func (r *recorder) Home() string { return "127.0.0.1" }
+
+func (r *recorder) Close(context.Context) error {
+	r.note("close")
+	return r.closeErr
+}
+
+type recorded struct {
+	compose.Handle
+	name string
+	r    *recorder
+	gone chan struct{}
+}
+
+func (h *recorded) Name() string { return h.name }
+
+func (h *recorded) Signal(_ context.Context, s compose.Signal) error {
+	h.r.note("%v %s", s, h.name)
+	if s == compose.Kill || !h.r.stubborn {
+		close(h.gone)
+	}
+	return nil
+}
+
+func (h *recorded) Wait(ctx context.Context) (compose.Exit, error) {
+	select {
+	case <-h.gone:
+		return compose.Exit{}, nil
+	case <-ctx.Done():
+		return compose.Exit{}, ctx.Err()
+	}
+}
+
+func TestStackFindsByName(t *testing.T) {
+	s := compose.NewStack(&recorder{})
+	if _, err := s.Find("web-9"); err == nil || err.Error() != "web-9: no such instance (have none)" {
+		t.Errorf("in an empty stack: %v", err)
+	}
+	for _, name := range []string{"web-10", "web-2", "web-3"} {
+		if _, err := s.Start(t.Context(), command(name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if h, err := s.Find("web-2"); err != nil || h.Name() != "web-2" {
+		t.Errorf("find web-2 = %v, %v", h, err)
+	}
+	s.Gone("web-2")
+	s.Gone("web-2")
+	s.Gone("web-77")
+	if _, err := s.Find("web-9"); err == nil || err.Error() != "web-9: no such instance (have web-10, web-3)" {
+		t.Errorf("find web-9: %v", err)
+	}
+	if _, err := s.Find("web-2"); err == nil || err.Error() != "web-2: is gone (have web-10, web-3)" {
+		t.Errorf("find what is gone: %v", err)
+	}
+}
+
+func TestStackUsesANameOnce(t *testing.T) {
+	s := compose.NewStack(&recorder{})
+	if _, err := s.Start(t.Context(), command("bad-1")); err == nil || !strings.Contains(err.Error(), "it is bad") {
+		t.Errorf("a start that fails: %v", err)
+	}
+	if _, err := s.Start(t.Context(), command("web-1")); err != nil {
+		t.Fatal(err)
+	}
+	s.Gone("web-1")
+	for _, name := range []string{"bad-1", "web-1"} {
+		if _, err := s.Start(t.Context(), command(name)); err == nil || !strings.Contains(err.Error(), "start "+name+": the name was used before") {
+			t.Errorf("%s again: %v", name, err)
+		}
+	}
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	started := 0
+	for range 20 {
+		all.Go(func() {
+			if _, err := s.Start(t.Context(), command("web-2")); err == nil {
+				mu.Lock()
+				defer mu.Unlock()
+				started++
+			}
+		})
+	}
+	all.Wait()
+	if started != 1 {
+		t.Errorf("20 at once: %d started", started)
+	}
+}
+
+func TestStackClosesNewestFirst(t *testing.T) {
+	r := &recorder{closeErr: errors.New("the platform's own")}
+	s := compose.NewStack(r)
+	for _, name := range []string{"haproxy-1", "web-1", "web-2"} {
+		if _, err := s.Start(t.Context(), command(name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.Gone("web-1")
+	if err := s.Close(t.Context()); err == nil || !strings.Contains(err.Error(), "the platform's own") {
+		t.Errorf("close = %v", err)
+	}
+	want := []string{"start haproxy-1", "start web-1", "start web-2", "SIGTERM web-2", "SIGTERM haproxy-1", "close"}
+	if d := cmp.Diff(want, r.notes); d != "" {
+		t.Error(d)
+	}
+	if _, err := s.Start(t.Context(), command("web-3")); !errors.Is(err, compose.ErrStackClosed) {
+		t.Errorf("start after close: %v", err)
+	}
+}
+
+func TestStackCloseKillsWhatDoesNotListen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &recorder{stubborn: true}
+		s := compose.NewStack(r)
+		if _, err := s.Start(t.Context(), command("web-1")); err != nil {
+			t.Fatal(err)
+		}
+		begin := time.Now()
+		if err := s.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		want := []string{"start web-1", "SIGTERM web-1", "SIGKILL web-1", "close"}
+		if d := cmp.Diff(want, r.notes); d != "" {
+			t.Error(d)
+		}
+		if d := time.Since(begin); d != 5*time.Second {
+			t.Errorf("it had %v to finish, want 5 s", d)
+		}
+	})
+}
+
+func TestStackCloseCallsOffWhatStarts(t *testing.T) {
+	r := &recorder{hold: make(chan struct{}), began: make(chan struct{})}
+	s := compose.NewStack(r)
+	failed := make(chan error, 1)
+	go func() {
+		_, err := s.Start(t.Context(), command("web-1"))
+		failed <- err
+	}()
+	<-r.began
+	if err := s.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := <-failed; !errors.Is(err, compose.ErrStackClosed) {
+		t.Errorf("the start under way: %v", err)
+	}
+	if d := cmp.Diff([]string{"called off web-1", "close"}, r.notes); d != "" {
+		t.Error(d)
+	}
+}

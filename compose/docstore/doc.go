@@ -1,0 +1,49 @@
+// Package docstore is the embedded database: a server that speaks MongoDB's
+// wire protocol and keeps its documents in one bbolt file. The subcommand
+// "throughline docstore" runs it as a child process of a stack; a real mongod
+// can take its place at any time.
+//
+// It is not a MongoDB. It has the commands, operators, stages and options that
+// a small web application and its monitoring need, does those the way MongoDB
+// does, and refuses everything else with MongoDB's error code and the name of
+// the thing refused. It never guesses and never leaves out a part of a request
+// in silence.
+//
+// # What can be relied on
+//
+//   - An acknowledged write survives SIGKILL and, as far as the disk keeps its
+//     word, a loss of power: the answer is sent after the bbolt transaction is
+//     committed and synced. All write concerns therefore behave like
+//     {w: 1, j: true}; the writes of many connections share one transaction.
+//   - Every single-document write is atomic, whatever else is in the same
+//     transaction. A command sees all that was acknowledged before it began.
+//   - Documents are compared by value as MongoDB does: 1, int64(1) and 1.0 are
+//     equal, and types sort in BSON's comparison order.
+//     Source: https://www.mongodb.com/docs/manual/reference/bson-type-comparison-order/
+//
+// # What it tells drivers
+//
+// hello describes a standalone mongod 7.0: wire versions 0 to 21, which both
+// mongo-driver v2 and pymongo 3.11 accept. logicalSessionTimeoutMinutes is left
+// out, so drivers use no sessions, hence no transactions and no retryable
+// writes; a standalone has none either. A standalone mongod offers no
+// topologyVersion worth streaming here, so drivers poll. Compression is not
+// negotiated and authentication is refused.
+//
+// # Its opcounters
+//
+// As in mongod: insert counts documents, update and delete count statements,
+// query counts find, getmore counts getMore, and command counts every other
+// command, findAndModify, aggregate, count, distinct and hello included.
+// Attempts count, failed ones too.
+// Source: https://www.mongodb.com/docs/manual/reference/command/serverStatus/#opcounters
+//
+// # Where it differs, beyond what is missing
+//
+//   - Documents are stored in the order of their _id, which is also the order
+//     of an unsorted find.
+//   - The BSON types regular expression, undefined, DBPointer, symbol,
+//     JavaScript and decimal128 are refused in documents and filters.
+//   - Array indexes in paths ("a.0") are refused where there is an array.
+//   - An index key is at most 32 KiB.
+package docstore

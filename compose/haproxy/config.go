@@ -1,0 +1,252 @@
+// Package haproxy is the load balancer of the stack: its configuration, its
+// Runtime API and its statistics.
+//
+// It is not a platform and starts nothing: Instance says what a platform shall
+// start, Runtime then adds and removes servers and reads what HAProxy counted.
+// The command line and scenarios/run call it. Supported are HAProxy 2.6 to 3.x;
+// 2.6 is the first long-term release in which servers can be added at run time
+// with health checks and without experimental mode.
+//
+// # What the configuration promises
+//
+// One HTTP frontend, fe_main, passes everything to one backend, be_web, which
+// starts empty; all servers come through the Runtime API, so that one added
+// later is in nothing different from the first.
+//
+// Every answer that an instance gave carries X-Served-By with the name of the
+// server, whatever the instance itself said there. An answer that HAProxy made
+// (502, 503, 504, 408, …) carries none. Requests reach the instance unchanged,
+// X-Request-Id included, but for X-Served-By, which is taken off.
+//
+// A connection that cannot be established is retried up to three times, the
+// last time on another server (option redispatch). A request that was sent is
+// never repeated: retry-on is left at its default, conn-failure.
+//
+// SIGTERM ends HAProxy at once and cuts what is in flight; SIGUSR1, the soft
+// stop, is not among the signals of a platform. Stop the load first.
+package haproxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"text/template"
+	"time"
+	"unicode"
+
+	"throughline/compose"
+)
+
+// Names in the configuration, and so in the statistics.
+const (
+	Frontend     = "fe_main"
+	Backend      = "be_web"
+	ServedBy     = "X-Served-By" // response header: the server that answered
+	HTTPPort     = "http"        // name of the instance's port for users
+	RuntimePort  = "runtime"     // name of the instance's port for the Runtime API
+	CheckAgent   = "throughline-check"
+	configFile   = "haproxy.cfg"
+	checkOptions = "check inter 200ms fall 2 rise 1"
+)
+
+// Config is what can be set. The zero value is usable.
+type Config struct {
+	HealthPath    string        // asked by the health checks; empty = /healthz
+	CheckTimeout  time.Duration // for the answer of a health check; 0 = 1 s
+	ClientTimeout time.Duration // silence of a client; 0 = 30 s
+	ServerTimeout time.Duration // silence of a server before HAProxy answers 504; 0 = 30 s
+	Threads       int           // 0 = 1
+	MaxConn       int           // concurrent connections; 0 = what the file limit allows, up to about 10,000
+}
+
+var configText = template.Must(template.New(configFile).Parse(`global
+    # A TCP socket, because the path of a UNIX one is limited to 108 bytes and
+    # does not reach out of a container.
+    stats socket ipv4@{{.Runtime}} level admin
+    stats timeout 30s
+    stats maxconn 64
+    nbthread {{.Threads}}
+    fd-hard-limit 20000
+{{- if .MaxConn}}
+    maxconn {{.MaxConn}}
+{{- end}}
+
+defaults
+    mode http
+    option http-keep-alive
+    option redispatch
+    retries 3
+    timeout connect 1s
+    timeout check {{.CheckTimeout}}ms
+    timeout client {{.ClientTimeout}}ms
+    timeout server {{.ServerTimeout}}ms
+
+frontend {{.Frontend}}
+    bind {{.HTTP}}
+    http-request del-header {{.ServedBy}}
+    # A connection on which nothing was sent is no request: HTTP clients open
+    # spare ones, and HAProxy would count each as a bad request when it closes.
+    option http-ignore-probes
+    default_backend {{.Backend}}
+
+# The servers are added through the Runtime API, which needs a dynamic
+# balancing algorithm.
+backend {{.Backend}}
+    balance roundrobin
+    option httpchk
+    http-check send meth GET uri {{.HealthPath}} ver HTTP/1.1 hdr Host localhost hdr User-Agent {{.CheckAgent}}
+    http-response set-header {{.ServedBy}} %s
+`))
+
+// Render gives the configuration file that listens at the two addresses, each
+// host:port. Templates of compose.Instance may stand for them.
+func (c Config) Render(http, runtime string) (string, error) {
+	if c.HealthPath == "" {
+		c.HealthPath = "/healthz"
+	}
+	if !strings.HasPrefix(c.HealthPath, "/") || strings.ContainsFunc(c.HealthPath, notInWord) {
+		return "", fmt.Errorf("haproxy: health path %q: give an absolute path without spaces, quotes, # or \\", c.HealthPath)
+	}
+	for name, addr := range map[string]string{HTTPPort: http, RuntimePort: runtime} {
+		if !strings.Contains(addr, ":") || strings.ContainsAny(addr, "\n\r") {
+			return "", fmt.Errorf("haproxy: %s address %q: give host:port", name, addr)
+		}
+	}
+	if c.Threads < 0 || c.MaxConn < 0 || c.CheckTimeout < 0 || c.ClientTimeout < 0 || c.ServerTimeout < 0 {
+		return "", errors.New("haproxy: a negative number of threads, connections or time")
+	}
+	millis := func(d, unset time.Duration) int64 {
+		if d == 0 {
+			d = unset
+		}
+		return max(1, d.Milliseconds())
+	}
+	var b strings.Builder
+	err := configText.Execute(&b, map[string]any{
+		"HTTP": http, "Runtime": runtime, "Frontend": Frontend, "Backend": Backend,
+		"ServedBy": ServedBy, "CheckAgent": CheckAgent, "HealthPath": c.HealthPath,
+		"Threads": max(1, c.Threads), "MaxConn": c.MaxConn,
+		"CheckTimeout":  millis(c.CheckTimeout, time.Second),
+		"ClientTimeout": millis(c.ClientTimeout, 30*time.Second),
+		"ServerTimeout": millis(c.ServerTimeout, 30*time.Second),
+	})
+	if err != nil {
+		return "", fmt.Errorf("haproxy: %w", err)
+	}
+	return b.String(), nil
+}
+
+// notInWord finds what would end or change a word of HAProxy's configuration.
+func notInWord(r rune) bool {
+	return unicode.IsSpace(r) || unicode.IsControl(r) || strings.ContainsRune(`"'#\$`, r)
+}
+
+// Instance is what a platform starts: binary in the foreground, with ports
+// "http" and "runtime", ready when the Runtime API accepts a connection (it
+// asks there because a connection to the frontend would be counted).
+func (c Config) Instance(name, binary string) (compose.Instance, error) {
+	text, err := c.Render("{{.Host}}:{{.Ports.http}}", "{{.Host}}:{{.Ports.runtime}}")
+	if err != nil {
+		return compose.Instance{}, err
+	}
+	return compose.Instance{
+		Name:    name,
+		Program: compose.Program{Command: []string{binary, "-db", "-f", "{{.Dir}}/" + configFile}},
+		Ports:   map[string]int{HTTPPort: 0, RuntimePort: 0},
+		Files:   map[string]string{configFile: text},
+		Ready:   compose.Probe{Port: RuntimePort},
+	}, nil
+}
+
+// Release is a version of HAProxy.
+type Release struct {
+	Major, Minor int
+	Text         string // in full: "2.6.12-1+deb12u4"
+}
+
+var versionLine = regexp.MustCompile(`(?m)^HA-?Proxy version ((\d+)\.(\d+)\S*)`)
+
+// Version asks the binary, which is a path or a name on PATH, and refuses what
+// is older than 2.6.
+func Version(ctx context.Context, binary string) (Release, error) {
+	out, err := exec.CommandContext(ctx, binary, "-v").CombinedOutput()
+	if errors.Is(err, exec.ErrNotFound) {
+		return Release{}, fmt.Errorf("haproxy: %q is not on PATH; install HAProxy 2.6 or newer: %w", binary, err)
+	}
+	if err != nil {
+		return Release{}, fmt.Errorf("haproxy: %s -v: %w: %s", binary, err, firstLine(string(out)))
+	}
+	return parseVersion(binary, string(out))
+}
+
+func parseVersion(binary, out string) (Release, error) {
+	m := versionLine.FindStringSubmatch(out)
+	if m == nil {
+		return Release{}, fmt.Errorf("haproxy: %s -v says %q: it is not HAProxy", binary, firstLine(out))
+	}
+	r := Release{Text: m[1]}
+	var bad [2]error
+	r.Major, bad[0] = strconv.Atoi(m[2])
+	r.Minor, bad[1] = strconv.Atoi(m[3])
+	if err := errors.Join(bad[:]...); err != nil {
+		return Release{}, fmt.Errorf("haproxy: %s: version %s: %w", binary, r.Text, err)
+	}
+	if r.Major < 2 || r.Major == 2 && r.Minor < 6 {
+		return r, fmt.Errorf("haproxy: %s is version %s, which cannot add servers at run time; install 2.6 or newer", binary, r.Text)
+	}
+	return r, nil
+}
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(s), "\n")
+	return line
+}
+
+// Check lets the binary read the configuration text and gives its objections.
+func Check(ctx context.Context, binary, text string) error {
+	dir, err := os.MkdirTemp("", "throughline-haproxy-")
+	if err != nil {
+		return fmt.Errorf("haproxy: check configuration: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, configFile)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		return fmt.Errorf("haproxy: check configuration: %w", err)
+	}
+	out, err := exec.CommandContext(ctx, binary, "-c", "-f", path).CombinedOutput()
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("haproxy: check configuration: %w", context.Cause(ctx))
+	}
+	if said := objections(string(out), path); said != "" {
+		return fmt.Errorf("haproxy refuses its configuration: %s", said)
+	}
+	return fmt.Errorf("haproxy: check configuration: %s: %w: %s", binary, err, strings.TrimSpace(string(out)))
+}
+
+var alert = regexp.MustCompile(`^\[ALERT\]\s*(?:\(\d+\)|[^:]*)\s*:\s*(?:config\s*:\s*)?(?:parsing\s*)?(.*)$`)
+
+// objections keeps the alerts of `haproxy -c`, such as
+//
+//	[ALERT]    (123) : config : parsing [/tmp/x/haproxy.cfg:7] : unknown keyword 'foo' in 'global' section
+//
+// and drops the closing ones, which only say that there were some.
+func objections(out, path string) string {
+	var said []string
+	for line := range strings.Lines(out) {
+		m := alert.FindStringSubmatch(strings.TrimSpace(line))
+		if m == nil || strings.HasPrefix(m[1], "Error(s) found") || strings.HasPrefix(m[1], "Fatal errors found") {
+			continue
+		}
+		said = append(said, strings.ReplaceAll(m[1], path, configFile))
+	}
+	return strings.Join(said, "; ")
+}

@@ -1,0 +1,232 @@
+package haproxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// pollEvery is how often a state that has no event is asked for.
+const pollEvery = 20 * time.Millisecond
+
+// commandTimeout bounds one command when ctx does not.
+const commandTimeout = 10 * time.Second
+
+// Runtime speaks HAProxy's Runtime API (management.txt, section 9.3) over TCP,
+// one connection for each command. There must be one Runtime for each HAProxy
+// process, because it keeps what HAProxy forgets: the counters of the servers
+// it removed. It is safe for concurrent use.
+type Runtime struct {
+	addr string
+
+	// ledger makes "read the last counters, delete the server, keep its row"
+	// one step in the eyes of Statistics, so that a sum over the servers
+	// neither misses nor doubles one.
+	ledger  sync.Mutex
+	used    map[string]bool // names of servers, also of removed ones
+	removed []Row
+}
+
+// NewRuntime speaks to the socket at addr, host:port.
+func NewRuntime(addr string) *Runtime {
+	return &Runtime{addr: addr, used: map[string]bool{}}
+}
+
+var serverName = regexp.MustCompile(`^[A-Za-z0-9_.:-]+$`)
+
+// Add adds a server, turns on its health checks and puts it into use. HAProxy
+// takes it for up until a check fails, so add what is ready. The address is
+// IP:port: HAProxy does not resolve names of servers that are added at run
+// time. A name is used once: HAProxy would count from zero again under the same
+// name.
+func (r *Runtime) Add(ctx context.Context, name, addr string) error {
+	fail := func(err error) error { return fmt.Errorf("add server %s: %w", name, err) }
+	if !serverName.MatchString(name) {
+		return fail(errors.New("not a name HAProxy takes (letters, digits, '-', '_', '.' and ':')"))
+	}
+	if _, err := netip.ParseAddrPort(addr); err != nil {
+		return fail(fmt.Errorf("address %q: give an IP address and a port: %w", addr, err))
+	}
+	r.ledger.Lock()
+	defer r.ledger.Unlock()
+	if r.used[name] {
+		return fail(errors.New("the name was used before; take a new one"))
+	}
+	if err := ctx.Err(); err != nil {
+		return fail(err)
+	}
+	r.used[name] = true
+	if err := r.add(ctx, name, addr); err != nil {
+		return fail(err)
+	}
+	return nil
+}
+
+func (r *Runtime) add(ctx context.Context, name, addr string) error {
+	// Servers added at run time start without the defaults of the others: with
+	// no pool HAProxy would open a connection for every request.
+	said, err := r.command(ctx, fmt.Sprintf("add server %s/%s %s %s pool-max-conn -1 pool-purge-delay 5s",
+		Backend, name, addr, checkOptions))
+	if err != nil {
+		return err
+	}
+	if !strings.Contains(said, "New server registered") {
+		return fmt.Errorf("haproxy says %q", said)
+	}
+	for _, verb := range []string{"enable health", "enable server"} {
+		if err := r.silent(ctx, verb+" "+Backend+"/"+name); err != nil {
+			return fmt.Errorf("%s: %w (remove it before the run goes on)", verb, err)
+		}
+	}
+	return nil
+}
+
+// Drain gives the server no new requests; what is in flight goes on.
+func (r *Runtime) Drain(ctx context.Context, name string) error { return r.set(ctx, name, "drain") }
+
+// Ready puts a drained server, or one in maintenance, back into use.
+func (r *Runtime) Ready(ctx context.Context, name string) error { return r.set(ctx, name, "ready") }
+
+// Maint gives the server no new requests and stops its health checks.
+func (r *Runtime) Maint(ctx context.Context, name string) error { return r.set(ctx, name, "maint") }
+
+func (r *Runtime) set(ctx context.Context, name, state string) error {
+	if err := r.silent(ctx, fmt.Sprintf("set server %s/%s state %s", Backend, name, state)); err != nil {
+		return fmt.Errorf("server %s: %s: %w", name, state, err)
+	}
+	return nil
+}
+
+// Remove drains the server, waits until no request is on it, keeps its last
+// statistics, and deletes it. It waits as long as ctx allows without cutting
+// anything; with cutAfter > 0 it ends the sessions that are left after that
+// time (shutdown sessions server), which their users see. On an error the
+// server is still there, draining or in maintenance, and Remove can be
+// repeated.
+func (r *Runtime) Remove(ctx context.Context, name string, cutAfter time.Duration) error {
+	begin := time.Now()
+	cut := cutAfter <= 0
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	why := ""
+	for {
+		now, err := r.removeIdle(ctx, name)
+		switch {
+		case err == nil && now == "":
+			return nil
+		case err == nil:
+			why = now
+		case ctx.Err() == nil || why == "":
+			return fmt.Errorf("remove server %s: %w", name, err)
+		}
+		if !cut && time.Since(begin) >= cutAfter {
+			cut = true
+			if err := r.silent(ctx, "shutdown sessions server "+Backend+"/"+name); err != nil {
+				return fmt.Errorf("remove server %s: cut its sessions: %w", name, err)
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("remove server %s: %s: %w", name, why, context.Cause(ctx))
+		}
+	}
+}
+
+// removeIdle removes the server if no request is on it, else it says what is.
+//
+// It drains first and goes to maintenance only then, because entering
+// maintenance is what closes the idle connections, without which HAProxy does
+// not delete a server; one that becomes idle later would stay for up to 20 s.
+func (r *Runtime) removeIdle(ctx context.Context, name string) (why string, err error) {
+	if err := r.silent(ctx, fmt.Sprintf("set server %s/%s state drain", Backend, name)); err != nil {
+		return "", err
+	}
+	row, err := r.server(ctx, name)
+	if err != nil {
+		return "", err
+	}
+	if s := stateOf(row); s.Sessions > 0 || s.Queued > 0 {
+		return fmt.Sprintf("%d requests are still on it and %d wait for it", s.Sessions, s.Queued), nil
+	}
+	if err := r.silent(ctx, fmt.Sprintf("set server %s/%s state maint", Backend, name)); err != nil {
+		return "", err
+	}
+	return r.deleteIdle(ctx, name)
+}
+
+// deleteIdle deletes a server in maintenance. Without requests its counters
+// cannot move any more, so what is read before the deletion is the last.
+func (r *Runtime) deleteIdle(ctx context.Context, name string) (why string, err error) {
+	// An answer lost to the end of ctx would lose the counters with it.
+	ctx = context.WithoutCancel(ctx)
+	r.ledger.Lock()
+	defer r.ledger.Unlock()
+	row, err := r.server(ctx, name)
+	if err != nil {
+		return "", err
+	}
+	said, err := r.command(ctx, "del server "+Backend+"/"+name)
+	switch {
+	case err != nil:
+		return "", err
+	case strings.Contains(said, "Server deleted"):
+		r.removed = append(r.removed, tombstone(row))
+		r.used[name] = true
+		return "", nil
+	case strings.Contains(said, "connection"): // "Server still has connections attached to it"
+		return "haproxy says " + strconv.Quote(said), nil
+	}
+	return "", fmt.Errorf("haproxy says %q", said)
+}
+
+// silent sends a command that answers nothing when it worked.
+func (r *Runtime) silent(ctx context.Context, command string) error {
+	said, err := r.command(ctx, command)
+	if err == nil && said != "" {
+		err = fmt.Errorf("haproxy says %q", firstLine(said))
+	}
+	return err
+}
+
+// command sends one line and returns all that HAProxy answers until it closes
+// the connection, without the empty lines around it.
+func (r *Runtime) command(ctx context.Context, line string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
+	defer cancel()
+	fail := func(err error) (string, error) {
+		if late := net.Error(nil); errors.As(err, &late) && late.Timeout() {
+			<-ctx.Done() // the only deadline is ctx's, and the socket may see it first
+		}
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		return "", fmt.Errorf("haproxy's runtime socket %s: %w", r.addr, err)
+	}
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", r.addr)
+	if err != nil {
+		return fail(err)
+	}
+	defer conn.Close()
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) }) // the read below fails
+	defer stop()
+	if _, err := io.WriteString(conn, line+"\n"); err != nil {
+		return fail(err)
+	}
+	answer, err := io.ReadAll(conn)
+	if err != nil {
+		return fail(err)
+	}
+	if len(answer) == 0 { // every answer ends in an empty line, also an empty one
+		return fail(io.ErrUnexpectedEOF)
+	}
+	return strings.Trim(string(answer), "\n"), nil
+}

@@ -1,0 +1,51 @@
+//go:build unix && !linux
+
+package local
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// ownGroup makes the child the leader of a process group. There is no
+// PDEATHSIG here: the guard alone keeps the promise that nothing survives.
+func ownGroup() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
+
+// awaitGroup reaps the leader and returns when the group is empty. The leader
+// cannot be kept as a zombie here, but its number is not given away while the
+// group has members.
+func awaitGroup(pid int, cmd *exec.Cmd) {
+	_ = cmd.Wait() // its error only repeats the status
+	for groupAlive(pid) {
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+func groupAlive(group int) bool {
+	err := syscall.Kill(-group, 0)
+	return err == nil || errors.Is(err, syscall.EPERM)
+}
+
+// groupStopped cannot be asked here.
+func groupStopped(int) bool { return true }
+
+// proveOwner cannot look into other processes here: that nobody listened right
+// before the start, and that the instance is alive, is all the proof there is.
+func proveOwner(int, int, bool) error { return nil }
+
+func strangerOn(int, int) string { return "" }
+
+// ephemeralPorts is the range IANA gives for outgoing connections, the default
+// of macOS and the BSDs.
+func ephemeralPorts() (first, last int) { return 49152, 65535 }
+
+// lockPort does nothing: a lock of part of a file belongs to the whole process
+// here, so it could not tell two platforms apart.
+func lockPort(*os.File, int) error { return nil }
+
+func signalName(s syscall.Signal) string { return unix.SignalName(s) }

@@ -1,0 +1,276 @@
+package platformtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"throughline/compose"
+)
+
+func (k *contract) ready() {
+	h := k.start(k.web("web-1"))
+	if h.Name() != "web-1" {
+		k.Errorf("name = %q", h.Name())
+	}
+	k.mustGet(h, "/healthz", "")
+	if host, _, err := net.SplitHostPort(h.PeerAddr("http")); err != nil || host == "" {
+		k.Errorf("PeerAddr = %q, want host:port", h.PeerAddr("http"))
+	}
+	if got := h.Addr("nope") + h.PeerAddr("nope"); got != "" {
+		k.Errorf("a port it does not have has the address %q", got)
+	}
+	if k.platform.Home() == "" {
+		k.Error("the harness has no address")
+	}
+	if id, ok := h.(compose.Identified); ok && id.ID() == "" {
+		k.Error("it has an empty id")
+	}
+}
+
+func (k *contract) told() {
+	i := k.web("web-1")
+	i.Env = map[string]string{"GREETING": "hello {{.Name}}"}
+	i.Files = map[string]string{"notes.txt": "I am {{.Name}}\n"}
+	h := k.start(i)
+	k.mustGet(h, "/env?name=GREETING", "hello web-1")
+	k.mustGet(h, "/env?name=THROUGHLINE_TEST_LEAK", "")
+	k.mustGet(h, "/file?name=notes.txt", "I am web-1\n")
+}
+
+func (k *contract) several() {
+	const n = 4
+	handles := make([]compose.Handle, n)
+	var all sync.WaitGroup
+	for j := range n {
+		all.Go(func() {
+			h, err := k.platform.Start(k.ctx, k.web(fmt.Sprintf("web-%d", j+1)))
+			if err != nil {
+				k.Error(err)
+				return
+			}
+			handles[j] = h
+		})
+	}
+	all.Wait()
+	if k.Failed() {
+		return
+	}
+	seen := map[string]bool{}
+	for _, h := range handles {
+		if seen[h.Addr("http")] {
+			k.Errorf("%s got %s, which another one has", h.Name(), h.Addr("http"))
+		}
+		seen[h.Addr("http")] = true
+		k.mustGet(h, "/healthz", "")
+	}
+	k.signal(handles[0], compose.Kill)
+	k.waitGone(handles[0])
+	k.mustGet(handles[1], "/healthz", "")
+}
+
+func (k *contract) notReady() {
+	i := k.web("web-1", "--unhealthy")
+	i.Ready.Within = 2 * time.Second
+	err := k.startFails(k.ctx, i)
+	for _, want := range []string{"2s", "503", "web: out", "web: err"} {
+		if !strings.Contains(err.Error(), want) {
+			k.Errorf("the error lacks %q: %v", want, err)
+		}
+	}
+	var failed *compose.StartError
+	if !errors.As(err, &failed) || len(failed.Log) == 0 {
+		k.Errorf("not a StartError with a log: %#v", err)
+	}
+}
+
+func (k *contract) diesEarly() {
+	i := k.web("web-1", "--die", "9")
+	i.Ready.Within = 3 * patience
+	begin := time.Now()
+	err := k.startFails(k.ctx, i)
+	if d := time.Since(begin); d > patience {
+		k.Errorf("noticed after %v only", d)
+	}
+	for _, want := range []string{"status 9", "dying as told"} {
+		if !strings.Contains(err.Error(), want) {
+			k.Errorf("the error lacks %q: %v", want, err)
+		}
+	}
+}
+
+func (k *contract) calledOff() {
+	ctx, cancel := context.WithCancel(k.ctx)
+	i := k.web("web-1", "--unhealthy")
+	i.Ready.Within = 3 * patience
+	late := time.AfterFunc(300*time.Millisecond, cancel)
+	defer late.Stop()
+	begin := time.Now()
+	err := k.startFails(ctx, i)
+	if d := time.Since(begin); d > patience {
+		k.Errorf("called off after %v only", d)
+	}
+	if !errors.Is(err, context.Canceled) {
+		k.Errorf("the error is not the context's: %v", err)
+	}
+}
+
+func (k *contract) refused() {
+	for _, bad := range []func(*compose.Instance){
+		func(i *compose.Instance) { i.Name = "../web" },
+		func(i *compose.Instance) { i.Program = compose.Program{} },
+		func(i *compose.Instance) { i.Ready.Port = "nope" },
+		func(i *compose.Instance) { i.Files = map[string]string{"../x": ""} },
+		func(i *compose.Instance) { i.Env = map[string]string{"X": "{{.Nope}}"} },
+		func(i *compose.Instance) { i.Ports["http"] = 70000 },
+	} {
+		i := k.web("web-1")
+		bad(&i)
+		k.startFails(k.ctx, i)
+	}
+}
+
+func (k *contract) names() {
+	h := k.start(k.web("web-1"))
+	k.startFails(k.ctx, k.web("web-1"))
+	k.mustGet(h, "/healthz", "")
+	k.signal(h, compose.Kill)
+	k.waitGone(h)
+	k.startFails(k.ctx, k.web("web-1"))
+}
+
+func (k *contract) terminate() {
+	h := k.start(k.web("web-1", "--exit", "7"))
+	answer := make(chan error, 1)
+	go func() {
+		body, err := k.get(h, "/slow?for=300ms")
+		if err == nil && body != "done" {
+			err = fmt.Errorf("answered %q", body)
+		}
+		answer <- err
+	}()
+	k.awaitLog(h, "web: slow request")
+	k.signal(h, compose.Terminate)
+	if err := <-answer; err != nil {
+		k.Errorf("the request in flight at SIGTERM: %v", err)
+	}
+	exit := k.waitGone(h)
+	if exit.Code != 7 || exit.Signal != "" || exit.At.IsZero() {
+		k.Errorf("exit = %+v, want status 7, no signal, and when", exit)
+	}
+}
+
+func (k *contract) kill() {
+	h := k.start(k.web("web-1", "--stubborn"))
+	k.signal(h, compose.Terminate)
+	k.mustGet(h, "/slow?for=50ms", "done")
+	k.signal(h, compose.Kill)
+	exit := k.waitGone(h)
+	if exit.Code != -1 || exit.Signal != "SIGKILL" {
+		k.Errorf("exit = %+v, want SIGKILL", exit)
+	}
+	k.refuses(h.Addr("http"))
+	for _, s := range []compose.Signal{compose.Terminate, compose.Kill} {
+		if err := h.Signal(k.ctx, s); err == nil || !strings.Contains(err.Error(), "web-1") {
+			k.Errorf("%v for what is gone: %v, want an error that names it", s, err)
+		}
+	}
+}
+
+func (k *contract) wait() {
+	h := k.start(k.web("web-1"))
+	brief, cancel := context.WithTimeout(k.ctx, 20*time.Millisecond)
+	defer cancel()
+	if _, err := h.Wait(brief); !errors.Is(err, context.DeadlineExceeded) {
+		k.Errorf("wait for what runs = %v, want the context's error", err)
+	}
+	const n = 8
+	exits := make(chan compose.Exit, n)
+	var all sync.WaitGroup
+	for range n {
+		all.Go(func() {
+			exit, err := h.Wait(k.ctx)
+			if err != nil {
+				k.Error(err)
+			}
+			exits <- exit
+		})
+	}
+	k.signal(h, compose.Kill)
+	all.Wait()
+	first := <-exits
+	for range n - 1 {
+		if other := <-exits; other != first {
+			k.Errorf("two waiters saw %+v and %+v", first, other)
+		}
+	}
+	if again := k.waitGone(h); again != first {
+		k.Errorf("a late waiter saw %+v, not %+v", again, first)
+	}
+}
+
+func (k *contract) stays() {
+	h := k.start(k.web("web-1"))
+	k.signal(h, compose.Kill)
+	k.waitGone(h)
+	for until := time.Now().Add(300 * time.Millisecond); time.Now().Before(until); time.Sleep(20 * time.Millisecond) {
+		k.refuses(h.Addr("http"))
+	}
+	for _, want := range []string{"web: out", "web: err", "web: serving on"} {
+		if log := k.log(h); !strings.Contains(log, want) {
+			k.Errorf("the log lacks %q: %q", want, log)
+		}
+	}
+}
+
+func (k *contract) pause() {
+	h := k.start(k.web("web-1"))
+	frozen, ok := h.(compose.Pauser)
+	if !ok {
+		k.Skip("the platform cannot pause")
+	}
+	if err := frozen.Pause(k.ctx); err != nil {
+		k.Fatal(err)
+	}
+	brief, cancel := context.WithTimeout(k.ctx, 200*time.Millisecond)
+	defer cancel()
+	if body, err := get(brief, h.Addr("http"), "/healthz"); err == nil {
+		k.Errorf("it answered %q while frozen", body)
+	}
+	if err := frozen.Resume(k.ctx); err != nil {
+		k.Fatal(err)
+	}
+	k.mustGet(h, "/healthz", "")
+
+	if err := frozen.Pause(k.ctx); err != nil {
+		k.Fatal(err)
+	}
+	k.signal(h, compose.Kill)
+	if exit := k.waitGone(h); exit.Signal != "SIGKILL" {
+		k.Errorf("killed while frozen: %+v", exit)
+	}
+	if frozen.Pause(k.ctx) == nil || frozen.Resume(k.ctx) == nil {
+		k.Error("what is gone can be paused or resumed")
+	}
+}
+
+func (k *contract) close() {
+	handles := []compose.Handle{k.start(k.web("web-1")), k.start(k.web("web-2", "--stubborn")), k.start(k.web("web-3"))}
+	if frozen, ok := handles[2].(compose.Pauser); ok {
+		if err := frozen.Pause(k.ctx); err != nil {
+			k.Fatal(err)
+		}
+	}
+	k.startFails(k.ctx, k.web("web-4", "--die", "3"))
+	k.closePlatform()
+	for _, h := range handles {
+		k.waitGone(h)
+		k.refuses(h.Addr("http"))
+	}
+	k.closePlatform()
+	k.startFails(k.ctx, k.web("web-5"))
+}

@@ -1,0 +1,182 @@
+// Package throughline_test keeps the arrows between the packages: who may
+// import whom, and why not.
+package throughline_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+const module = "throughline"
+
+// rule forbids packages in and below From to import packages in and below any
+// of Not, except for those in But.
+type rule struct {
+	From string
+	Not  []string
+	But  []string
+	Why  string
+}
+
+var rules = []rule{
+	{From: "scenarios/check", Not: []string{"compose", "loadgen"},
+		Why: "a judge works from the record, so that old runs can be judged again"},
+	{From: "scenarios/script", Not: []string{""}, But: []string{"scenarios/script"},
+		Why: "the language is read without knowing who carries it out"},
+	{From: "scenarios/record", Not: []string{""}, But: []string{"scenarios/record", "collector"},
+		Why: "a record is plain data: the samples' vocabulary is all it needs"},
+	{From: "collector", Not: []string{"scenarios", "compose", "loadgen"},
+		Why: "measuring must not know what is being proved"},
+	{From: "compose", Not: []string{"scenarios", "collector", "loadgen"},
+		Why: "a platform does not know why it is asked to kill"},
+	{From: "loadgen", Not: []string{""}, But: []string{"loadgen"},
+		Why: "users know nothing but an address"},
+	{From: "app", Not: []string{""}, But: []string{"app"},
+		Why: "the patient is reached over the wire only"},
+	{From: "", Not: []string{"app"}, But: []string{"app", "cmd"},
+		Why: "the patient is reached over the wire only; the command line starts it"},
+	{From: "scenarios/report", Not: []string{"compose", "loadgen", "scenarios/run"},
+		Why: "a report is made from record and verdict, also of a run long ago"},
+	{From: "scenarios/run", Not: []string{"scenarios/check", "scenarios/report"},
+		Why: "first record, then judge: the clockwork must not know what will be asked of its record"},
+	{From: "compose/local", Not: siblings("compose", "local"), Why: siblingsWhy},
+	{From: "compose/haproxy", Not: siblings("compose", "haproxy"), Why: siblingsWhy},
+	{From: "compose/docstore", Not: siblings("compose", "docstore"), Why: siblingsWhy},
+	{From: "compose/platformtest", Not: siblings("compose", "platformtest"), Why: siblingsWhy},
+	{From: "collector/dogstatsd", Not: siblings("collector", "dogstatsd"), Why: siblingsWhy},
+	{From: "collector/statsd", Not: siblings("collector", "statsd"), But: []string{"collector/dogstatsd"}, Why: siblingsWhy},
+	{From: "collector/poll", Not: siblings("collector", "poll"), Why: siblingsWhy},
+	{From: "collector/series", Not: siblings("collector", "series"), Why: siblingsWhy},
+}
+
+const siblingsWhy = "siblings are put together by their parent's user, so that each can be read and replaced alone"
+
+var families = map[string][]string{
+	"compose":   {"local", "haproxy", "docstore", "platformtest"},
+	"collector": {"dogstatsd", "statsd", "poll", "series", "server"},
+}
+
+func siblings(parent, me string) []string {
+	var others []string
+	for _, name := range families[parent] {
+		if name != me {
+			others = append(others, parent+"/"+name)
+		}
+	}
+	return others
+}
+
+// heavy are the dependencies that one package each hides from the rest.
+var heavy = map[string][]string{
+	"github.com/prometheus/prometheus":  {"collector/series"},
+	"github.com/tsenart/vegeta/v12/lib": {"loadgen", "scenarios/report"}, // report takes the charts' script from lib/plot
+	"github.com/gin-gonic/gin":          {"app"},
+	"github.com/DataDog/datadog-go/v5":  {"app"},
+	"go.etcd.io/bbolt":                  {"compose/docstore"},
+	"github.com/FerretDB/wire":          {"compose/docstore"},
+	"github.com/goccy/go-yaml":          {"scenarios/script"},
+	"github.com/spf13/cobra":            {"cmd/throughline"},
+	"go.mongodb.org/mongo-driver/v2":    {"app", "collector/poll", "compose/docstore"}, // docstore uses its bson
+	"gonum.org/v1/gonum":                {"scenarios/check"},
+}
+
+func TestImports(t *testing.T) {
+	imports := load(t)
+	for _, r := range rules {
+		checkRule(t, r, imports)
+	}
+	for dependency, owners := range heavy {
+		used := false
+		for from, to := range imports {
+			for _, path := range to {
+				if !within(path, dependency) {
+					continue
+				}
+				used = true
+				if !withinAny(from, owners) {
+					t.Errorf("%s imports %s: only %s may, so that a heavy dependency stays behind one door", from, path, strings.Join(owners, ", "))
+				}
+			}
+		}
+		if !used {
+			t.Errorf("nobody imports %s any more: take it out of this test and out of go.mod", dependency)
+		}
+	}
+}
+
+func checkRule(t *testing.T, r rule, imports map[string][]string) {
+	t.Helper()
+	for _, name := range append(append([]string{r.From}, r.Not...), r.But...) {
+		if !exists(name, imports) {
+			t.Errorf("the rule for %q names %q, which is gone: mend the rule", r.From, name)
+		}
+	}
+	for from, to := range imports {
+		if !within(from, r.From) || r.From == "" && withinAny(from, r.But) {
+			continue
+		}
+		for _, path := range to {
+			path, ours := strings.CutPrefix(path, module+"/")
+			if ours && withinAny(path, r.Not) && !withinAny(path, r.But) {
+				t.Errorf("%s imports %s: %s", from, path, r.Why)
+			}
+		}
+	}
+}
+
+// within tells whether path is root or below it. Everything is below "".
+func within(path, root string) bool {
+	return root == "" || path == root || strings.HasPrefix(path, root+"/")
+}
+
+func withinAny(path string, roots []string) bool {
+	for _, root := range roots {
+		if within(path, root) {
+			return true
+		}
+	}
+	return false
+}
+
+func exists(name string, imports map[string][]string) bool {
+	for path := range imports {
+		if within(path, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// load gives the direct imports of every package of ours, tests left out.
+func load(t *testing.T) map[string][]string {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-json=ImportPath,Imports", "./...")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, stderr.String())
+	}
+	imports := map[string][]string{}
+	for decoder := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p struct {
+			ImportPath string
+			Imports    []string
+		}
+		if err := decoder.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		imports[strings.TrimPrefix(p.ImportPath, module+"/")] = p.Imports
+	}
+	if len(imports) < 10 {
+		t.Fatalf("go list found %d packages only: %v", len(imports), imports)
+	}
+	return imports
+}

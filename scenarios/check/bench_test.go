@@ -1,0 +1,49 @@
+package check
+
+import (
+	"fmt"
+	"runtime"
+	"testing"
+	"time"
+)
+
+// BenchmarkJudge judges a million requests that 300 instances answered, of which
+// some are killed and some terminated. MB is all the memory that judging ever took
+// beyond the record itself, so that its peak is lower.
+func BenchmarkJudge(b *testing.B) {
+	p := plan{seed: 1, instances: 298, rate: 16_700, swing: 0.3, words: 50_000, checks: allChecks, phases: []act{
+		{"warm-up", nil, 30 * time.Second},
+		{"moves", nil, 30 * time.Second},
+	}}
+	for i := range 20 {
+		p.phases[1].steps = append(p.phases[1].steps, fmt.Sprintf("kill web-%d", 2*i+1), fmt.Sprintf("terminate web-%d", 2*i+2))
+	}
+	p.phases[1].steps = append(p.phases[1].steps, "launch 1", "launch 1")
+	h := p.make()
+	for i := range h.Series { // others beside the counted one, as an app has them
+		for k := range 5 {
+			s := h.Series[i]
+			if s.Meta.StatsD != "" && s.Name == "fullstack_insert_total" {
+				s.Meta.StatsD = fmt.Sprintf("fullstack.other%d", k)
+				s.Name = fmt.Sprintf("fullstack_other%d_total", k)
+				h.Series = append(h.Series, s)
+			}
+		}
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	n := 0
+	for b.Loop() {
+		v, err := Judge(h)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if v.Outcome != Pass {
+			b.Fatalf("%v: %+v", v.Outcome, v.Findings)
+		}
+		n++
+	}
+	runtime.ReadMemStats(&after)
+	b.ReportMetric(float64(len(h.Requests)), "requests")
+	b.ReportMetric(float64(after.TotalAlloc-before.TotalAlloc)/float64(n)/1e6, "MB")
+}

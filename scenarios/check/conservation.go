@@ -1,0 +1,279 @@
+package check
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"throughline/scenarios/script"
+)
+
+const checkConservation = "conservation"
+
+// conservation compares the users' ledger with one metric, instance by
+// instance: acked ≤ counted ≤ acked + what may have been executed unseen, with
+// a send buffer's width below where an instance was killed. The rule is that of
+// Jepsen's set and counter checkers, not a tolerance.
+// Source: https://github.com/jepsen-io/jepsen/blob/main/jepsen/src/jepsen/checker.clj
+type conservation struct{ rule script.Conservation }
+
+func (c conservation) judge(e *evidence) result {
+	r := result{}
+	if len(e.history.Series) == 0 {
+		r.findings = []Finding{c.finding(Inconclusive, "conservation of %s: the record holds no series at all, so there is nothing to compare the requests with", c.rule.Metric)}
+		return r
+	}
+	b := newBooks(e, c.rule)
+	t := tally{rule: c.rule, booked: map[string]int64{}}
+	for i := range b.accounts {
+		a := &b.accounts[i]
+		if len(a.acked) == 0 && a.total == 0 {
+			continue
+		}
+		findings, residuals := a.judge(b)
+		t.add(a, findings, residuals)
+		r.findings = append(r.findings, findings...)
+		r.residuals = append(r.residuals, residuals...)
+	}
+	for _, s := range b.strays {
+		f := c.finding(Fail, "%s were counted by %s for %q, which is no web instance of this run", times(s.counted, c.rule.Route), c.rule.Metric, s.instance)
+		f.Instance, f.Extra = s.instance, s.counted
+		r.findings = append(r.findings, f)
+		r.residuals = append(r.residuals, Residual{Between: usersWeb, Instance: s.instance, Cause: causeUnexplained, Extra: s.counted})
+	}
+	if f, residual := t.together(b); f != nil {
+		r.findings = append(r.findings, *f)
+		r.residuals = append(r.residuals, residual)
+	}
+	r.findings = append(r.findings, t.summary())
+	r.web = b.ledger()
+	return r
+}
+
+func (c conservation) finding(o Outcome, format string, args ...any) Finding {
+	return Finding{Check: checkConservation, Outcome: o, Layer: layerWeb, Summary: fmt.Sprintf(format, args...)}
+}
+
+// The layers, as findings name them.
+const (
+	layerUsers = "users"
+	layerLB    = "lb"
+	layerWeb   = "web"
+	layerDB    = "db"
+)
+
+func (b books) ledger() *WebLedger {
+	l := WebLedger{Metric: b.rule.Metric, ByInstance: map[string]int64{}}
+	for i := range b.accounts {
+		a := &b.accounts[i]
+		l.Counted += a.total
+		l.ByInstance[a.life.Instance] = a.total
+	}
+	for _, s := range b.strays {
+		l.Counted += s.counted
+		l.ByInstance[s.instance] = s.counted
+	}
+	return &l
+}
+
+// judge compares one account. No finding means that all is explained.
+func (a *account) judge(b books) ([]Finding, []Residual) {
+	var findings []Finding
+	var residuals []Residual
+	if a.rule.SampleRate < 1 {
+		findings, residuals = a.judgeSampled(b)
+	} else {
+		findings, residuals = a.judgeExact(b)
+	}
+	if f := a.judgeLateness(); f != nil {
+		findings = append(findings, *f)
+	}
+	return findings, residuals
+}
+
+func (a *account) judgeExact(b books) ([]Finding, []Residual) {
+	k := a.book()
+	if k.unexplained == 0 {
+		return nil, k.residuals
+	}
+	rest := Residual{Between: usersWeb, Instance: a.life.Instance, Cause: causeUnexplained}
+	f := a.finding(Fail)
+	f.Lost, f.Extra = k.lost, k.extra
+	switch {
+	case k.extra > 0:
+		rest.Extra = k.unexplained
+		d := a.diagnoseExtra()
+		f.apply(d)
+		f.Summary = fmt.Sprintf("%s counted %s more than it acknowledged (%s acknowledged, %s counted%s); %s", a.life.Instance,
+			times(k.extra, a.rule.Route), number(int64(len(a.acked))), number(a.total), a.mayBe(), d.why)
+	case a.dropped:
+		rest.Lost, rest.Cause = k.unexplained, causeDropped
+		f.Outcome, f.Cause = Inconclusive, causeDropped
+		f.Summary = fmt.Sprintf("%s acknowledged %s that no metric counted, but the collector's socket dropped datagrams: they may have been lost there",
+			a.life.Instance, times(k.lost, a.rule.Route))
+	case a.early == 0 && a.life.Killed() && k.lost <= a.stalled:
+		rest.Lost, rest.Cause, rest.Bound = k.unexplained, causeStall, a.stalled-a.buffer
+		f.Outcome, f.Cause = Inconclusive, causeStall
+		f.Bound += a.stalled - a.buffer
+		f.Summary = fmt.Sprintf("%s acknowledged %s that no metric counted, %s more than fit in client_window %s before its SIGKILL; "+
+			"the machine was %s late then, and with that they fit", a.life.Instance, times(k.lost, a.rule.Route), number(k.unexplained),
+			a.rule.ClientWindow, a.stall.Round(time.Millisecond))
+	default:
+		rest.Lost = k.unexplained
+		d := a.diagnoseLoss(b)
+		f.apply(d)
+		f.Summary = fmt.Sprintf("%s acknowledged %s that no metric counted, all between %s and %s%s; %s", a.life.Instance,
+			times(k.lost, a.rule.Route), seconds(d.from), seconds(d.to), a.bufferClause(k), d.why)
+	}
+	return []Finding{f}, append(k.residuals, rest)
+}
+
+func (a *account) finding(o Outcome) Finding {
+	return Finding{Check: checkConservation, Outcome: o, Layer: layerWeb, Instance: a.life.Instance, Bound: a.sum() + a.buffer}
+}
+
+func (f *Finding) apply(d diagnosis) {
+	f.Cause, f.RunnerUp = d.cause, d.runnerUp
+	f.From, f.To = d.from.Seconds(), d.to.Seconds()
+}
+
+// mayBe tells the width of the upper bound, where it has one.
+func (a *account) mayBe() string {
+	if a.sum() == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %s more may have been executed", number(a.sum()))
+}
+
+func (a *account) bufferClause(k booking) string {
+	if !a.life.Killed() {
+		return ""
+	}
+	if k.lost > a.buffer {
+		return fmt.Sprintf(" (its send buffer explains at most %s)", number(a.buffer))
+	}
+	return fmt.Sprintf(" (%s of them were missing before its SIGKILL already)", number(a.early))
+}
+
+func (a *account) judgeLateness() *Finding {
+	l := a.late
+	if l.by == 0 {
+		return nil
+	}
+	f := a.finding(Fail)
+	f.Cause, f.From, f.To = causeLate, (l.at - l.by).Seconds(), l.at.Seconds()
+	least := ""
+	if a.gap[len(a.gap)-1] > 0 {
+		least = "at least " // what is missing for good hides some of the lag
+	}
+	f.Summary = fmt.Sprintf("counts of %s arrive late: by %s%s at %s; max_lag is %s", a.life.Instance, least, seconds(l.by), seconds(l.at), a.rule.MaxLag)
+	if l.excused {
+		f.Outcome = Inconclusive
+		f.Summary += ", but the load generator or the collector was late itself then"
+	}
+	return &f
+}
+
+// tally adds the accounts up for the summary.
+type tally struct {
+	rule                     script.Conservation
+	instances, sound, killed int
+	acked, counted           int64 // of the sound ones
+	// What could hide in the bounds of the sound ones.
+	buffer, unknown, retries int64
+	booked                   map[string]int64 // by cause
+	allExtra                 int64            // of all instances
+	overExtra                bool             // one of them is over its own bound
+	failed                   bool             // one of them failed
+}
+
+func (t *tally) add(a *account, findings []Finding, residuals []Residual) {
+	t.instances++
+	t.allExtra += max(0, a.total-int64(len(a.acked)))
+	for _, f := range findings {
+		t.overExtra = t.overExtra || f.Extra > 0
+		t.failed = t.failed || f.Outcome == Fail
+	}
+	if len(findings) > 0 {
+		return
+	}
+	t.sound++
+	t.acked += int64(len(a.acked))
+	t.counted += a.total
+	t.buffer += a.buffer
+	t.unknown += a.unknown + a.replays
+	t.retries += a.retries
+	if a.life.Killed() {
+		t.killed++
+	}
+	for _, r := range residuals {
+		t.booked[r.Cause] += r.Lost + r.Extra
+	}
+}
+
+// together fails when the instances' surpluses fit one by one, but not all at
+// once: a row of which nobody knows who executed it was executed by one.
+func (t *tally) together(b books) (*Finding, Residual) {
+	if t.overExtra || t.rule.SampleRate < 1 || t.allExtra <= b.all.sum() {
+		return nil, Residual{}
+	}
+	over := t.allExtra - b.all.sum()
+	f := Finding{Check: checkConservation, Outcome: Fail, Layer: layerWeb, Extra: t.allExtra, Bound: b.all.sum(),
+		Summary: fmt.Sprintf("together the instances counted %s more than they acknowledged, and only %s more can have been executed",
+			times(t.allExtra, t.rule.Route), number(b.all.sum()))}
+	return &f, Residual{Between: usersWeb, Cause: causeUnexplained, Extra: over}
+}
+
+// summary tells what was looked at, and what could hide in the bounds.
+func (t *tally) summary() Finding {
+	f := Finding{Check: checkConservation, Layer: layerWeb, Bound: t.buffer + t.unknown + t.retries}
+	if t.rule.SampleRate < 1 {
+		f.Bound += t.booked[causeSampling]
+	}
+	what := fmt.Sprintf("conservation of %s: ", t.rule.Metric)
+	if t.instances == 0 {
+		f.Summary = what + fmt.Sprintf("no instance acknowledged any %s, so nothing was compared", t.rule.Route)
+		return f
+	}
+	if t.sound == 0 {
+		f.Summary = what + fmt.Sprintf("none of %d instances agrees with its metric", t.instances)
+		if t.failed {
+			f.Outcome = Fail
+		}
+		return f
+	}
+	f.Outcome = Pass
+	f.Summary = what + fmt.Sprintf("%d of %d instances agree: %s acknowledged, %s counted, 0 unexplained%s; %s", t.sound, t.instances,
+		times(t.acked, t.rule.Route), number(t.counted), t.bookedClause(), t.widths())
+	return f
+}
+
+func (t *tally) bookedClause() string {
+	var parts []string
+	for _, cause := range []string{causeBuffer, causeUnknown, causeReplay, causeRetry, causeSampling} {
+		if n := t.booked[cause]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%s %s", number(n), cause))
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(parts, ", ") + ")"
+}
+
+func (t *tally) widths() string {
+	var parts []string
+	if t.buffer > 0 {
+		parts = append(parts, fmt.Sprintf("%s in the send buffers of killed instances (%d)", number(t.buffer), t.killed))
+	}
+	if t.unknown > 0 {
+		parts = append(parts, number(t.unknown)+" in requests of unknown outcome")
+	}
+	if t.retries > 0 {
+		parts = append(parts, number(t.retries)+" in retries of the load balancer")
+	}
+	if len(parts) == 0 {
+		return "the bounds have no width"
+	}
+	return "up to " + strings.Join(parts, ", ") + " could hide"
+}

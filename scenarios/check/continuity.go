@@ -1,0 +1,260 @@
+package check
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"throughline/scenarios/record"
+	"throughline/scenarios/script"
+)
+
+const checkContinuity = "continuity"
+
+// defaultWindow is how long a StatsD client is taken to buffer where no
+// conservation check of the same metric says it: datadog-go flushes its buffer
+// every 100 ms.
+const defaultWindow = 100 * time.Millisecond
+
+// deadGrace is how many intervals after its death an instance may still have
+// points: its last datagrams belong to the interval that was running, and the
+// collector learns of the death in the next.
+const deadGrace = 2
+
+// continuity looks at cells, a series in an interval. A cell is expected when
+// the instance acknowledged a request so early in the interval that the client
+// must have sent its count before the end; it is present when measurements
+// arrived in it. A value carried forward is not present.
+type continuity struct {
+	rule   script.Continuity
+	window time.Duration // how long the client buffers
+}
+
+// gap is a run of expected cells that are missing.
+type gap struct {
+	from, to time.Duration // the first request whose count is missing, and the next point
+	missing  int64
+}
+
+// trail is what one instance's metric left behind.
+type trail struct {
+	cells Cells
+	gaps  []gap
+}
+
+func (c continuity) judge(e *evidence) result {
+	var r result
+	worst := time.Duration(0)
+	instances := 0
+	for _, l := range e.lives {
+		t := c.follow(e, l)
+		r.cells.LookedAt += t.cells.LookedAt
+		r.cells.Missing += t.cells.Missing
+		if t.cells.LookedAt > 0 {
+			instances++
+		}
+		for _, g := range t.gaps {
+			worst = max(worst, g.to-g.from)
+			if g.to-g.from > c.rule.MaxGap {
+				r.findings = append(r.findings, c.gapFound(e, l, g))
+			}
+		}
+		r.findings = append(r.findings, c.deadSpeaks(e, l)...)
+		r.findings = append(r.findings, c.resets(e, l)...)
+	}
+	r.findings = append(r.findings, c.summary(r, instances, worst))
+	return r
+}
+
+func (c continuity) finding(o Outcome, instance string, format string, args ...any) Finding {
+	return Finding{Check: checkContinuity, Outcome: o, Layer: layerWeb, Instance: instance, Summary: fmt.Sprintf(format, args...)}
+}
+
+// gapFound reports a gap. One that the collector or the machine made says
+// nothing about the instance.
+func (c continuity) gapFound(e *evidence, l record.Lifetime, g gap) Finding {
+	f := c.finding(Fail, l.Instance, "%s of %s has a gap of %s from %s to %s: %s missing, max_gap is %s", c.rule.Metric, l.Instance,
+		seconds(g.to-g.from), seconds(g.from), seconds(g.to), times(g.missing, "cell"), c.rule.MaxGap)
+	f.From, f.To = g.from.Seconds(), g.to.Seconds()
+	stall, flush := e.delays(g.from-time.Second, g.to+time.Second)
+	switch {
+	case e.dropped(l.Instance):
+		f.Outcome, f.Cause = Inconclusive, causeDropped
+		f.Summary += ", but the collector's socket dropped datagrams: they may have been lost there"
+	case max(stall, flush) > tooLate(c.rule.MaxGap):
+		f.Outcome, f.Cause = Inconclusive, causeStall
+		f.Summary += ", but the load generator or the collector was late itself then"
+	}
+	return f
+}
+
+func (c continuity) summary(r result, instances int, worst time.Duration) Finding {
+	if r.cells.LookedAt == 0 {
+		return c.finding(Inconclusive, "", "continuity of %s: no cell was expected, because no instance acknowledged requests of %s that had to be counted within an interval", c.rule.Metric, c.rule.Route)
+	}
+	f := c.finding(Pass, "", "continuity of %s: %s of %d instances looked at, %s missing, the longest gap %s of at most %s", c.rule.Metric,
+		times(r.cells.LookedAt, "cell"), instances, number(r.cells.Missing), seconds(worst), c.rule.MaxGap)
+	for _, found := range r.findings {
+		if f.Outcome == Pass || found.Outcome == Fail {
+			f.Outcome = found.Outcome
+		}
+	}
+	return f
+}
+
+// cell gives the length of a cell: one interval, or as many as it takes for a
+// client that buffers longer than an interval to have sent within it.
+func (c continuity) cell(interval time.Duration) time.Duration {
+	return interval * (1 + c.window/interval)
+}
+
+// follow goes through the cells of one instance.
+func (c continuity) follow(e *evidence, l record.Lifetime) trail {
+	acked := e.acked(l.Instance, c.rule.Route)
+	if len(acked) == 0 {
+		return trail{}
+	}
+	present := presentAt(e.counters(l.Instance, c.rule.Metric))
+	last := forever // nothing is expected of what a SIGKILL may have taken
+	if at := e.killedAt(l); at != record.Never {
+		last = at
+	}
+	length := c.cell(e.interval)
+	var t trail
+	var open *gap
+	for end := e.firstTick(acked[0]); end-length <= acked[len(acked)-1]; end += e.interval {
+		from, until := end-length, min(end, last)-c.window
+		here := anyPoint(present, from, end, e.interval)
+		first := firstIn(acked, from, until)
+		if first != record.Never {
+			t.cells.LookedAt++
+			if !here {
+				t.cells.Missing++
+			}
+		}
+		switch {
+		case here && open != nil:
+			open.to = end
+			t.gaps = append(t.gaps, *open)
+			open = nil
+		case !here && first != record.Never && open == nil:
+			open = &gap{from: first, to: end, missing: 1}
+		case !here && first != record.Never:
+			open.missing++
+			open.to = end
+		}
+	}
+	if open != nil {
+		t.gaps = append(t.gaps, c.closed(*open, present))
+	}
+	return t
+}
+
+// closed ends a gap after the last expected cell at the next point, if one
+// came.
+func (c continuity) closed(g gap, present []time.Duration) gap {
+	if n := countUpTo(present, g.to); n < int64(len(present)) {
+		g.to = present[n]
+	}
+	return g
+}
+
+// firstTick is the first interval end after t. Interval ends are those of the
+// collector, continued in both directions: also an interval in which the
+// collector stored nothing is one.
+func (e *evidence) firstTick(t time.Duration) time.Duration {
+	phase := time.Duration(0)
+	if len(e.ticks) > 0 {
+		phase = e.ticks[0] % e.interval
+	}
+	end := t - t%e.interval + phase
+	for end <= t {
+		end += e.interval
+	}
+	for end-e.interval > t {
+		end -= e.interval
+	}
+	return end
+}
+
+// presentAt gives the interval ends at which measurements had arrived, in order.
+func presentAt(series []*record.Series) []time.Duration {
+	var at []time.Duration
+	for _, s := range series {
+		for _, p := range s.Points {
+			if !p.Stale && p.Observed > 0 {
+				at = append(at, p.At)
+			}
+		}
+	}
+	slices.Sort(at)
+	return slices.Compact(at)
+}
+
+// anyPoint tells whether a point stands for an interval in (from, to]. Points
+// may be off the grid by less than half an interval.
+func anyPoint(present []time.Duration, from, to, interval time.Duration) bool {
+	return countUpTo(present, to+interval/2) > countUpTo(present, from+interval/2)
+}
+
+// firstIn gives the first of the sorted times in (from, to].
+func firstIn(sorted []time.Duration, from, to time.Duration) time.Duration {
+	if i := countUpTo(sorted, from); i < int64(len(sorted)) && sorted[i] <= to {
+		return sorted[i]
+	}
+	return record.Never
+}
+
+// deadSpeaks finds points of an instance after its death: whoever carries its
+// last value on makes a dead instance look alive.
+func (c continuity) deadSpeaks(e *evidence, l record.Lifetime) []Finding {
+	if l.Death == record.Never {
+		return nil
+	}
+	until := l.Death + deadGrace*e.interval
+	var names []string
+	var points int64
+	last := until
+	for _, s := range e.pushed[l.Instance] {
+		before := points
+		for _, p := range s.Points {
+			if !p.Stale && p.At > until {
+				points++
+				last = max(last, p.At)
+			}
+		}
+		if points > before {
+			names = append(names, s.Name)
+		}
+	}
+	if points == 0 {
+		return nil
+	}
+	slices.Sort(names)
+	f := c.finding(Fail, l.Instance, "%s died at %s and still has %s until %s (%s): nothing may come from the dead", l.Instance, seconds(l.Death),
+		times(points, "point"), seconds(last), some(slices.Compact(names)))
+	f.From, f.To = l.Death.Seconds(), last.Seconds()
+	return []Finding{f}
+}
+
+// resets finds counters that fall. Names of instances are not used twice, so
+// that no birth can explain it.
+func (c continuity) resets(e *evidence, l record.Lifetime) []Finding {
+	var out []Finding
+	for _, s := range e.counters(l.Instance, c.rule.Metric) {
+		var last float64
+		for _, p := range s.Points {
+			if p.Stale {
+				continue
+			}
+			if p.Value < last {
+				f := c.finding(Fail, l.Instance, "%s of %s falls from %s to %s at %s without a birth: the counter was reset", s.Name, l.Instance,
+					number(whole(last)), number(whole(p.Value)), seconds(p.At))
+				f.From, f.To = p.At.Seconds(), p.At.Seconds()
+				out = append(out, f)
+			}
+			last = p.Value
+		}
+	}
+	return out
+}

@@ -1,0 +1,225 @@
+package check
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"gonum.org/v1/gonum/stat"
+
+	"throughline/scenarios/record"
+	"throughline/scenarios/script"
+)
+
+const checkCorrelation = "correlation"
+
+const (
+	// leastVariation is the coefficient of variation of the users' rate under
+	// which Pearson's r is about the noise of two flat lines and is not
+	// evaluated.
+	leastVariation = 0.05
+	// leastPoints is the fewest intervals that a coefficient is computed of.
+	leastPoints = 8
+	// Lags are tried this far and this fine. Finer than an interval is
+	// possible, because the users' curve is known at any moment.
+	furthestLag = 3 * time.Second
+	lagStep     = 250 * time.Millisecond
+	// closeLag is how much worse than at the best lag r may be at a shorter
+	// one for the shorter to be taken: along a slow curve r hardly depends on
+	// the lag, and the best one is chance.
+	closeLag = 0.01
+	// loadEdge is left out at both ends of the load, where intervals are cut.
+	loadEdge = time.Second
+)
+
+// correlation asks whether the layers' rates go up and down together.
+type correlation struct {
+	rule   script.Correlation
+	window time.Duration // how long the client of the web layer's metric buffers
+}
+
+func (c correlation) judge(e *evidence) result {
+	if e.begin == record.Never || e.end-e.begin <= 2*loadEdge {
+		return result{findings: []Finding{c.finding(Inconclusive, "", "correlation: the load did not last long enough to compare rates")}}
+	}
+	users := e.allAcked()
+	var r result
+	for _, layer := range c.rule.Layers {
+		if layer == layerUsers {
+			continue
+		}
+		if layer == layerDB && (e.history.Run.Database == noDatabase || e.scenario.Stack.Mongo == script.MongoNone) {
+			r.findings = append(r.findings, c.finding(Pass, layer, "correlation of users and db: skipped, the stack has no database"))
+			continue
+		}
+		r.findings = append(r.findings, c.pair(e, users, layer))
+	}
+	if len(r.findings) == 0 {
+		r.findings = append(r.findings, c.finding(Inconclusive, "", "correlation: there is no layer to compare the users with"))
+	}
+	return r
+}
+
+func (c correlation) finding(o Outcome, layer, format string, args ...any) Finding {
+	return Finding{Check: checkCorrelation, Outcome: o, Layer: layer, Summary: fmt.Sprintf(format, args...)}
+}
+
+// allAcked gives the times of all acknowledgements, in order.
+func (e *evidence) allAcked() []time.Duration {
+	all := make([]time.Duration, 0, e.users.acked)
+	for _, at := range e.users.ackedAt {
+		all = append(all, at...)
+	}
+	for _, s := range e.users.spans {
+		if s.acked {
+			all = append(all, s.done)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// pair compares users with one layer.
+func (c correlation) pair(e *evidence, users []time.Duration, layer string) Finding {
+	curve := within(c.curve(e, layer), e.begin+loadEdge, e.end-loadEdge)
+	if layer == layerWeb {
+		// A client that buffers for longer than an interval sends in some and
+		// not in others: that is no rate of the application's.
+		curve = curve.every(int(1 + c.window/e.interval))
+	}
+	if len(curve.at) == 0 {
+		return c.finding(Inconclusive, layer, "correlation of users and %s: the record has no numbers of %s under load", layer, layer)
+	}
+	if n := len(curve.at) - 1; n < leastPoints {
+		return c.finding(Inconclusive, layer, "correlation of users and %s: %d intervals are too few, it takes %d", layer, n, leastPoints)
+	}
+	at0 := userRates(users, curve.at, 0)
+	mean, deviation := stat.MeanStdDev(at0, nil)
+	if variation := deviation / mean; !(variation >= leastVariation) {
+		return c.finding(Inconclusive, layer, "correlation of users and %s: not evaluated, the load hardly varied (by %.1f %%, it takes %g %%)",
+			layer, 100*zeroIfNaN(variation), 100*leastVariation)
+	}
+	r, lag, ok := bestLag(users, curve)
+	if !ok {
+		return c.finding(Fail, layer, "%s does not follow the users: its rate is constant while theirs varies by %.1f %%", layer, 100*deviation/mean)
+	}
+	f := c.finding(Pass, layer, "users and %s: r = %.3f at a lag of %.2f s, from %d intervals", layer, r, lag.Seconds(), len(at0))
+	switch {
+	case r < c.rule.AtLeast:
+		f.Outcome = Fail
+		f.Summary = fmt.Sprintf("users and %s do not tell the same story: r = %.3f at the best lag (%.2f s), it should be at least %g", layer, r, lag.Seconds(), c.rule.AtLeast)
+	case max(lag, -lag) > c.rule.MaxLag:
+		f.Outcome = Fail
+		f.Summary = fmt.Sprintf("%s follows the users with a lag of %.2f s (r = %.3f), max_lag is %s", layer, lag.Seconds(), r, c.rule.MaxLag)
+	}
+	return f
+}
+
+func zeroIfNaN(v float64) float64 {
+	if math.IsNaN(v) {
+		return 0
+	}
+	return v
+}
+
+// curve is the cumulative count of a layer, at the moments it was read.
+func (c correlation) curve(e *evidence, layer string) curve {
+	switch layer {
+	case layerLB:
+		b, _ := newBalancer(e)
+		return sumOf(matching(e.polled[frontendPrefix+"req_tot"], "proxy", b.frontend))
+	case layerWeb:
+		var all []*record.Series
+		for _, instance := range e.senders() {
+			all = append(all, e.counters(instance, c.rule.Metric)...)
+		}
+		return sumOf(all)
+	case layerDB:
+		return sumOf(matching(e.polled[opcounters], "type", "update"))
+	}
+	return curve{}
+}
+
+func matching(series []*record.Series, label, value string) []*record.Series {
+	var out []*record.Series
+	for _, s := range series {
+		if s.Labels.Get(label) == value {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// senders gives the instances that sent anything, in order.
+func (e *evidence) senders() []string {
+	out := make([]string, 0, len(e.pushed))
+	for instance := range e.pushed {
+		out = append(out, instance)
+	}
+	slices.SortFunc(out, compareNames)
+	return out
+}
+
+// within keeps the readings between from and to.
+func within(c curve, from, to time.Duration) curve {
+	lo, hi := countUpTo(c.at, from-1), countUpTo(c.at, to)
+	if hi <= lo {
+		return curve{}
+	}
+	return curve{c.at[lo:hi], c.n[lo:hi]}
+}
+
+// every keeps each nth reading, counted from the last.
+func (c curve) every(n int) curve {
+	if n <= 1 {
+		return c
+	}
+	var out curve
+	for k := len(c.at) - 1; k >= 0; k -= n {
+		out.at, out.n = append(out.at, c.at[k]), append(out.n, c.n[k])
+	}
+	slices.Reverse(out.at)
+	slices.Reverse(out.n)
+	return out
+}
+
+// userRates are the users' acknowledged requests per second between the moments
+// at which another layer was read, each lag earlier. Their curve is known at any
+// moment, so nothing has to be interpolated.
+func userRates(users []time.Duration, at []time.Duration, lag time.Duration) []float64 {
+	out := make([]float64, len(at)-1)
+	for k := range out {
+		n := countUpTo(users, at[k+1]-lag) - countUpTo(users, at[k]-lag)
+		out[k] = float64(n) / (at[k+1] - at[k]).Seconds()
+	}
+	return out
+}
+
+// bestLag finds how much later than the users the layer tells the same story:
+// the shortest lag at which r is about as good as it gets. A layer whose rate
+// never changes has no r.
+func bestLag(users []time.Duration, c curve) (r float64, lag time.Duration, ok bool) {
+	rates := make([]float64, len(c.at)-1)
+	for k := range rates {
+		rates[k] = (c.n[k+1] - c.n[k]) / (c.at[k+1] - c.at[k]).Seconds()
+	}
+	best := -2.0
+	byLag := map[time.Duration]float64{}
+	for l := -furthestLag; l <= furthestLag; l += lagStep {
+		r := stat.Correlation(userRates(users, c.at, l), rates, nil)
+		if math.IsNaN(r) {
+			continue
+		}
+		byLag[l] = r
+		best = max(best, r)
+	}
+	for l := time.Duration(0); l <= furthestLag; l += lagStep {
+		for _, l := range []time.Duration{l, -l} {
+			if r, known := byLag[l]; known && r >= best-closeLag {
+				return r, l, true
+			}
+		}
+	}
+	return 0, 0, false
+}

@@ -1,0 +1,244 @@
+package check
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"throughline/scenarios/record"
+)
+
+// The names of the rules that always run.
+const (
+	checkRecord  = "record"
+	checkHarness = "harness"
+	checkRequire = "require"
+	checkVacuity = "vacuity"
+)
+
+// aboutCollector is the Trouble of datagrams that the collector's socket lost.
+const aboutCollector = "collector"
+
+// wholeRecord asks whether the record can prove anything at all.
+func wholeRecord(e *evidence) []Finding {
+	var out []Finding
+	say := func(format string, args ...any) {
+		out = append(out, Finding{Check: checkRecord, Summary: fmt.Sprintf(format, args...)})
+	}
+	for _, damage := range e.history.Damage {
+		say("the record is damaged: %s", damage)
+	}
+	var ended, interrupted bool
+	for _, ev := range e.history.Events {
+		ended = ended || ev.Kind == record.RunEnd
+		if ev.Kind == record.Interrupted && !interrupted {
+			interrupted = true
+			say("the run was interrupted at %s: it proves nothing", seconds(ev.At))
+		}
+	}
+	if !ended {
+		say("the journal has no end: the run was cut short and its record is not whole")
+	}
+	if len(e.history.Requests) == 0 {
+		say("the users' ledger is empty: no request was sent")
+	}
+	if e.begin == record.Never || e.end == record.Never {
+		say("the journal does not tell when the load began and ended")
+	}
+	out = append(out, strangersFound(e)...)
+	if n := e.users.unattributed; n > 0 {
+		say("no instance is named by %s, which may belong to any that was alive then", times(n, "acknowledged request"))
+	}
+	if len(out) == 0 {
+		out = append(out, Finding{Check: checkRecord, Outcome: Pass, Summary: fmt.Sprintf("the record is whole: %s, %s, %d series",
+			times(int64(len(e.history.Events)), "event"), times(e.users.requests, "request"), len(e.history.Series))})
+	}
+	return out
+}
+
+// strangersFound reports instances that answered without ever being born.
+func strangersFound(e *evidence) []Finding {
+	var out []Finding
+	for _, name := range e.strangers {
+		out = append(out, Finding{Check: checkRecord, Layer: layerUsers, Instance: name,
+			Summary: fmt.Sprintf("%s answered %s, and the journal knows no birth of it: the record is not whole", name,
+				times(int64(len(e.acked(name))), "request"))})
+	}
+	return out
+}
+
+// harness asks whether the tool itself saw and did all it had to.
+func harness(e *evidence) []Finding {
+	var out []Finding
+	for _, ev := range e.history.Events {
+		switch {
+		case ev.Kind == record.Trouble:
+			out = append(out, trouble(ev))
+		case ev.Kind == record.Death && !ev.Expected:
+			out = append(out, Finding{Check: checkHarness, Instance: ev.Instance, From: ev.At.Seconds(), To: ev.At.Seconds(),
+				Summary: fmt.Sprintf("%s died at %s and nobody had asked for it (%s): what its metrics lack proves nothing", ev.Instance, seconds(ev.At), exit(ev))})
+		}
+	}
+	if len(out) == 0 {
+		out = append(out, Finding{Check: checkHarness, Outcome: Pass,
+			Summary: fmt.Sprintf("the harness kept its schedule and saw everything: no datagram dropped, no poll failed, no instance died unasked; requests were sent at most %s late",
+				e.users.latest.Round(100*time.Microsecond))})
+	}
+	return out
+}
+
+func trouble(ev record.Event) Finding {
+	f := Finding{Check: checkHarness, Instance: ev.Instance, From: ev.At.Seconds(), To: ev.At.Seconds()}
+	why := ""
+	if ev.Error != "" {
+		why = ": " + ev.Error
+	}
+	switch {
+	case ev.About == "load":
+		f.Layer = layerUsers
+		f.Summary = fmt.Sprintf("the load generator missed its schedule at %s (%s late)%s", seconds(ev.At), times(ev.Count, "request"), why)
+	case ev.About == aboutCollector && ev.Count > 0:
+		f.Layer = layerWeb
+		whose := "the instances"
+		if ev.Instance != "" {
+			whose = ev.Instance
+		}
+		f.Summary = fmt.Sprintf("the collector's socket dropped %s of %s%s", times(ev.Count, "datagram"), whose, why)
+	case strings.HasPrefix(ev.About, "poller"):
+		f.Summary = fmt.Sprintf("%s failed at %s%s", ev.About, seconds(ev.At), why)
+	default:
+		f.Summary = fmt.Sprintf("trouble with %s at %s%s", ev.About, seconds(ev.At), why)
+	}
+	return f
+}
+
+// exit tells how a process ended: "exit status 3", "SIGSEGV".
+func exit(ev record.Event) string {
+	if ev.Signal != "" {
+		return ev.Signal
+	}
+	return fmt.Sprintf("exit status %d", ev.Code)
+}
+
+// required asks whether the users were served at the rate that each phase asks
+// for.
+func required(e *evidence) []Finding {
+	var out []Finding
+	asked := 0
+	for i, phase := range e.scenario.Phases {
+		if phase.Require.Users <= 0 {
+			continue
+		}
+		asked++
+		from, to, ok := e.phase(i)
+		if !ok {
+			out = append(out, Finding{Check: checkRequire, Layer: layerUsers,
+				Summary: fmt.Sprintf("phase %q: the journal does not tell when it began and ended", phase.Name)})
+			continue
+		}
+		rate := float64(e.ackedBetween(from, to)) / (to - from).Seconds()
+		f := Finding{Check: checkRequire, Outcome: Pass, Layer: layerUsers, From: from.Seconds(), To: to.Seconds(),
+			Summary: fmt.Sprintf("phase %q reached %.0f/s of %.4g/s", phase.Name, rate, phase.Require.Users)}
+		if rate < phase.Require.Users {
+			f.Outcome = Inconclusive
+			f.Summary = fmt.Sprintf("phase %q reached %.4g/s of %.4g/s: the run proves nothing", phase.Name, rate, phase.Require.Users)
+		}
+		out = append(out, f)
+	}
+	if asked == 0 {
+		out = append(out, Finding{Check: checkRequire, Outcome: Pass, Layer: layerUsers, Summary: "no phase requires a rate"})
+	}
+	return out
+}
+
+// phase gives begin and end of the scenario's i-th phase. Phases of one name
+// follow each other in the journal as in the scenario.
+func (e *evidence) phase(i int) (from, to time.Duration, ok bool) {
+	name := e.scenario.Phases[i].Name
+	nth := 0
+	for _, p := range e.scenario.Phases[:i] {
+		if p.Name == name {
+			nth++
+		}
+	}
+	from, to = record.Never, record.Never
+	begins, ends := 0, 0
+	for _, ev := range e.history.Events {
+		if ev.Phase != name {
+			continue
+		}
+		switch ev.Kind {
+		case record.PhaseBegin:
+			if begins == nth {
+				from = ev.At
+			}
+			begins++
+		case record.PhaseEnd:
+			if ends == nth {
+				to = ev.At
+			}
+			ends++
+		}
+	}
+	return from, to, from != record.Never && to > from
+}
+
+// ackedBetween counts requests acknowledged in [from, to).
+func (e *evidence) ackedBetween(from, to time.Duration) int64 {
+	var n int64
+	for _, at := range e.users.ackedAt {
+		n += countUpTo(at, to-1) - countUpTo(at, from-1)
+	}
+	for _, s := range e.users.spans {
+		if s.acked && s.done >= from && s.done < to {
+			n++
+		}
+	}
+	return n
+}
+
+// leastServing is how long an instance must have served under load before it
+// must have answered something.
+const leastServing = 2 * time.Second
+
+// everyInstanceServed asks whether each instance took part: one that never
+// answered proves nothing about its metrics.
+func everyInstanceServed(e *evidence) []Finding {
+	var out []Finding
+	looked := 0
+	for _, l := range e.lives {
+		from, to := e.serving(l)
+		if to-from < leastServing {
+			continue
+		}
+		looked++
+		if len(e.acked(l.Instance)) == 0 {
+			out = append(out, Finding{Check: checkVacuity, Layer: layerUsers, Instance: l.Instance, From: from.Seconds(), To: to.Seconds(),
+				Summary: fmt.Sprintf("%s served for %s under load and answered no request: nothing can be said about it", l.Instance, seconds(to-from))})
+		}
+	}
+	switch {
+	case looked == 0:
+		out = append(out, Finding{Check: checkVacuity, Layer: layerUsers,
+			Summary: fmt.Sprintf("no web instance served for %s under load: nothing can be said about any", leastServing)})
+	case len(out) == 0:
+		out = append(out, Finding{Check: checkVacuity, Outcome: Pass, Layer: layerUsers,
+			Summary: fmt.Sprintf("each of %d web instances that served under load answered requests", looked)})
+	}
+	return out
+}
+
+// serving is the part of the load during which the instance was to be sent
+// requests.
+func (e *evidence) serving(l record.Lifetime) (from, to time.Duration) {
+	if l.Serving == record.Never || e.begin == record.Never || e.end == record.Never {
+		return 0, 0
+	}
+	to = e.end
+	for _, t := range []time.Duration{l.Draining, l.Signalled, l.Death} {
+		if t != record.Never {
+			to = min(to, t)
+		}
+	}
+	return max(l.Serving, e.begin), to
+}

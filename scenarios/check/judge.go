@@ -1,0 +1,220 @@
+package check
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"throughline/scenarios/record"
+	"throughline/scenarios/script"
+)
+
+// Judge comes to a verdict on a record. The same record gives the same verdict,
+// byte for byte. The error says that the scenario in the record cannot be read
+// or asks for an expression that is no PromQL.
+func Judge(h record.History) (Verdict, error) {
+	file := h.Run.File
+	if file == "" {
+		file = "scenario.yaml"
+	}
+	s, err := script.Parse(file, h.Scenario, script.Options{})
+	if err != nil {
+		return Verdict{}, fmt.Errorf("judge %s: the scenario in the record: %w", h.Run.ID, err)
+	}
+	if err := ValidateExprs(s); err != nil {
+		return Verdict{}, fmt.Errorf("judge %s: %w", h.Run.ID, err)
+	}
+	return judge(newEvidence(h, s), checksOf(s)), nil
+}
+
+// named is a check with the name that its crash is reported under.
+type named struct {
+	name  string
+	check Check
+}
+
+// checksOf gives the rules for a scenario: those that always run, and then its
+// own.
+func checksOf(s script.Scenario) []named {
+	out := []named{
+		{checkRecord, rule(wholeRecord)},
+		{checkHarness, rule(harness)},
+		{checkEfficacy, rule(efficacy)},
+		{checkRequire, rule(required)},
+		{checkVacuity, rule(everyInstanceServed)},
+	}
+	conserved := false
+	for _, c := range s.Checks {
+		switch {
+		case c.Conservation != nil:
+			out = append(out, named{checkConservation, conservation{*c.Conservation}})
+			if !conserved {
+				conserved = true
+				out = append(out, named{checkConservation, betweenUsersAndLB{}}, named{checkConservation, betweenUsersAndDB{}})
+			}
+		case c.Continuity != nil:
+			out = append(out, named{checkContinuity, continuity{*c.Continuity, windowOf(s, c.Continuity.Metric)}})
+		case c.Correlation != nil:
+			out = append(out, named{checkCorrelation, correlation{*c.Correlation, windowOf(s, c.Correlation.Metric)}})
+		case c.PromQL != nil:
+			out = append(out, named{checkPromQL, promql{*c.PromQL}})
+		default:
+			out = append(out, named{c.Name, rule(unknownCheck(c))})
+		}
+	}
+	return out
+}
+
+// windowOf is how long the client of a metric buffers, where the scenario says
+// it.
+func windowOf(s script.Scenario, metric string) (window time.Duration) {
+	window = defaultWindow
+	for _, c := range s.Checks {
+		if c.Conservation != nil && c.Conservation.Metric == metric {
+			window = c.Conservation.ClientWindow
+		}
+	}
+	return window
+}
+
+// unknownCheck is for a check that the language has and this package has not.
+func unknownCheck(c script.Check) rule {
+	return func(*evidence) []Finding {
+		return []Finding{{Check: c.Name, Summary: fmt.Sprintf("%s: this version cannot judge the check %s", c.Pos, c.Name)}}
+	}
+}
+
+func judge(e *evidence, checks []named) Verdict {
+	defer e.close()
+	v := Verdict{Scenario: e.scenario.Name, Seed: e.history.Run.Seed, Findings: []Finding{}, Residuals: []Residual{}, Ledgers: e.ledgers()}
+	for _, c := range checks {
+		r := guarded(c, e)
+		slices.SortStableFunc(r.findings, compareFindings)
+		v.Findings = append(v.Findings, r.findings...)
+		v.Residuals = append(v.Residuals, r.residuals...)
+		v.Cells.LookedAt += r.cells.LookedAt
+		v.Cells.Missing += r.cells.Missing
+		if r.web != nil && v.Ledgers.Web.Metric == "" {
+			v.Ledgers.Web = *r.web
+		}
+	}
+	for _, r := range v.Residuals {
+		if r.Cause == causeUnexplained && strings.HasPrefix(r.Between, layerUsers) {
+			v.Unexplained += r.Lost + r.Extra
+		}
+	}
+	if n := len(e.history.Events); n > 0 {
+		v.Seconds = e.history.Events[n-1].At.Seconds()
+	}
+	v.Outcome = e.outcome(v)
+	return v
+}
+
+// guarded runs a check. One that crashes has proved nothing.
+func guarded(c named, e *evidence) (r result) {
+	defer func() {
+		if p := recover(); p != nil {
+			r = result{findings: []Finding{{Check: c.name, Summary: fmt.Sprintf("the check %s crashed: %v", c.name, p)}}}
+		}
+	}()
+	r = c.check.judge(e)
+	if len(r.findings) == 0 {
+		r.findings = []Finding{{Check: c.name, Summary: fmt.Sprintf("the check %s looked at nothing", c.name)}}
+	}
+	return r
+}
+
+// compareFindings sorts the findings of one check by instance and time.
+func compareFindings(a, b Finding) int {
+	return cmp.Or(compareNames(a.Instance, b.Instance), cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To), strings.Compare(a.Summary, b.Summary))
+}
+
+// outcome of a run: an interrupted one proves nothing, whatever was found; one
+// failure fails it; one doubt leaves it open.
+func (e *evidence) outcome(v Verdict) Outcome {
+	for _, ev := range e.history.Events {
+		if ev.Kind == record.Interrupted {
+			return Inconclusive
+		}
+	}
+	worst := Pass
+	for _, f := range v.Findings {
+		switch f.Outcome {
+		case Fail:
+			return Fail
+		case Inconclusive:
+			worst = Inconclusive
+		}
+	}
+	if len(v.Findings) == 0 || len(e.scenario.Checks) == 0 {
+		return Inconclusive
+	}
+	return worst
+}
+
+// ledgers writes the accounts down as they are; web comes from conservation.
+func (e *evidence) ledgers() Ledgers {
+	u := e.users
+	l := Ledgers{
+		Users: UsersLedger{Requests: u.requests, Attempts: u.attempts, Acked: u.acked, Refused: u.refused, Unknown: u.unknown},
+		LB:    LBLedger{Responses: map[string]int64{}},
+		DB:    DBLedger{Updates: -1},
+	}
+	for _, c := range e.scenario.Checks {
+		if c.Conservation != nil {
+			l.Users.ofRoute(e, c.Conservation.Route)
+			break
+		}
+	}
+	if b, ok := newBalancer(e); ok {
+		l.LB = b.ledger()
+	}
+	if d := e.history.After; d != nil {
+		l.DB.Documents = int64(len(d.Words))
+	}
+	l.DB.Increments, _ = e.increments()
+	if series := matching(e.polled[opcounters], "type", "update"); len(series) > 0 {
+		l.DB.Updates = whole(sumOf(series).since(e.begin))
+	}
+	return l
+}
+
+// opcounters is the database server's own count of operations, by type.
+// Source: https://www.mongodb.com/docs/manual/reference/command/serverStatus/#opcounters
+const opcounters = "mongodb_opcounters_total"
+
+func (l *UsersLedger) ofRoute(e *evidence, route string) {
+	l.Route, l.ByInstance = route, map[string]int64{}
+	l.RouteAcked = e.ackedTotal(route)
+	for _, life := range e.lives {
+		if n := int64(len(e.acked(life.Instance, route))); n > 0 {
+			l.ByInstance[life.Instance] = n
+		}
+	}
+	for _, s := range e.users.spans {
+		if !s.acked && s.key.route == route {
+			l.RouteUnknown += s.unknown
+		}
+	}
+}
+
+func (b balancer) ledger() LBLedger {
+	l := LBLedger{Responses: map[string]int64{}, ByInstance: map[string]int64{}}
+	l.Requests, _ = b.since(frontendPrefix, "req_tot")
+	for _, class := range []string{"1xx", "2xx", "3xx", "4xx", "5xx", "other"} {
+		if n, ok := b.since(frontendPrefix, "hrsp_"+class); ok {
+			l.Responses[class] = n
+		}
+	}
+	l.Errors, _ = b.since(backendPrefix, "econ")
+	l.Retries, _ = b.since(backendPrefix, "wretr")
+	l.Redispatch, _ = b.since(backendPrefix, "wredis")
+	for _, life := range b.e.lives {
+		if n := b.e.serverDelta("hrsp_2xx", life.Instance); n > 0 {
+			l.ByInstance[life.Instance] = n
+		}
+	}
+	return l
+}

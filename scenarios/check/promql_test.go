@@ -1,0 +1,92 @@
+package check
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"throughline/scenarios/record"
+	"throughline/scenarios/script"
+)
+
+func TestExpressions(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	for _, c := range []struct {
+		check   string
+		outcome Outcome
+		want    string
+	}{
+		{`expr: 'sum(rate(fullstack_insert_total[3s])) > 50', throughout: one dies`, Pass,
+			`sum(rate(fullstack_insert_total[3s])) > 50 holds throughout phase "one dies": 8 points evaluated`},
+		{`expr: 'fullstack_insert_total{instance="web-2"} > 0', throughout: run`, Fail,
+			`fullstack_insert_total{instance="web-2"} > 0 does not hold throughout phase "run": not at 15 of 24 points, first at 12.1 s`},
+		{`expr: 'fullstack_insert_total{instance="web-4"} > 0', within: one is replaced`, Pass,
+			`fullstack_insert_total{instance="web-4"} > 0 holds within phase "one is replaced": first at 19.1 s, at 8 of 8 points`},
+		{`expr: 'fullstack_insert_total{instance="web-4"} > 0', within: one dies`, Fail,
+			`fullstack_insert_total{instance="web-4"} > 0 never holds within phase "one dies": 8 points evaluated`},
+		{`expr: 'fullstack_insert_total{instance="web-3"} < bool 0', within: run`, Fail,
+			`fullstack_insert_total{instance="web-3"} < bool 0 never holds within phase "run": 24 points evaluated`},
+		{`expr: 'vector(0) == 0', throughout: run`, Pass, `vector(0) == 0 holds throughout phase "run": 24 points evaluated`},
+		{`expr: 'scalar(vector(1)) - 1', within: run`, Fail, `scalar(vector(1)) - 1 never holds within phase "run": 24 points evaluated`},
+		{`expr: '2 > bool 1', throughout: run`, Pass, `2 > bool 1 holds throughout phase "run": 24 points evaluated`},
+		{`expr: 'absent(nothing)', throughout: warm-up`, Pass, `absent(nothing) holds throughout phase "warm-up": 8 points evaluated`},
+	} {
+		p := talk()
+		p.checks = "  - promql: {" + c.check + "}\n"
+		v := judged(t, p.make())
+		says(t, v, "promql", c.outcome, c.want)
+	}
+	left, err := os.ReadDir(os.Getenv("TMPDIR"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v %v", left, err)
+	}
+}
+
+func TestExpressionsThatAreNotEvaluated(t *testing.T) {
+	p := talk()
+	p.checks = "  - promql: {expr: 'up == 1', throughout: one dies}\n"
+	h := p.make()
+	kept := h.Events[:0]
+	for _, e := range h.Events {
+		if e.Kind != record.PhaseEnd {
+			kept = append(kept, e)
+		}
+	}
+	h.Events = kept
+	says(t, judged(t, h), "promql", Inconclusive, `up == 1: the journal does not tell when phase "one dies" began and ended`)
+
+	p.phases[1].long = 100 * time.Millisecond
+	says(t, judged(t, p.make()), "promql", Inconclusive, `up == 1: no interval of the collector ends in phase "one dies", so it was not evaluated`)
+
+	p = talk()
+	p.checks = "  - promql: {expr: 'fullstack_insert_total + on() fullstack_inflight > 0', throughout: one dies}\n"
+	if got := said(judged(t, p.make()), "promql", Inconclusive); len(got) != 1 || !strings.Contains(got[0], "could not be evaluated") {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestBadExpressionsAreErrors(t *testing.T) {
+	for expr, want := range map[string]string{
+		"sum(":                    "promql: \"sum(\": ",
+		"x[5s]":                   "gives neither an instant vector nor a scalar",
+		`"text"`:                  "gives neither an instant vector nor a scalar",
+		"rate(x)":                 "expected type range vector",
+		"x) + (y":                 "promql:",
+		`x{a="b"} == 1 # comment`: "",
+	} {
+		s := script.Scenario{Checks: []script.Check{{Name: "promql", Pos: script.Pos{File: "x.yaml", Line: 7, Column: 3}, PromQL: &script.PromQL{Expr: expr}}}}
+		err := ValidateExprs(s)
+		switch {
+		case want == "" && err != nil:
+			t.Errorf("%s: %v", expr, err)
+		case want != "" && (err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), "x.yaml:7:3: ")):
+			t.Errorf("%s: error %v, want %q", expr, err, want)
+		}
+	}
+	p := talk()
+	p.checks = "  - promql: {expr: 'sum(', throughout: run}\n"
+	if _, err := Judge(p.make()); err == nil {
+		t.Error("judged")
+	}
+}

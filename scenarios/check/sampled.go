@@ -1,0 +1,75 @@
+package check
+
+import (
+	"fmt"
+	"math"
+	"sort"
+
+	"gonum.org/v1/gonum/stat/distuv"
+)
+
+// interval is the range of counts that sampling can have made of between lo
+// and hi requests, each kept with probability p: outside of it a count has a
+// probability under alpha/2 on its side. The test is exact; it is the one that
+// the interval of Clopper and Pearson inverts.
+// Source: https://doi.org/10.1093/biomet/26.4.404
+func sampledRange(lo, hi int64, p, alpha float64) (least, most int64) {
+	low := distuv.Binomial{N: float64(lo), P: p}
+	least = int64(sort.Search(int(lo), func(n int) bool { return low.CDF(float64(n)) >= alpha/2 }))
+	high := distuv.Binomial{N: float64(hi), P: p}
+	// The greatest n with P(X ≥ n) ≥ alpha/2.
+	most = int64(sort.Search(int(hi), func(n int) bool { return 1-high.CDF(float64(n)) < alpha/2 }))
+	return least, most
+}
+
+// judgeSampled compares an account whose client was told to sample.
+func (a *account) judgeSampled(b books) ([]Finding, []Residual) {
+	n := int64(len(a.acked))
+	lo, hi := max(0, n-a.buffer), n+a.sum()
+	// Of many instances one would miss its interval by chance: the chance of
+	// a false alarm is shared out among them (Bonferroni).
+	alpha := (1 - a.rule.Confidence) / float64(max(1, len(b.accounts)))
+	least, most := sampledRange(lo, hi, a.rule.SampleRate, alpha)
+	kept := a.sampled
+	if kept < 0 {
+		kept = whole(float64(a.total) * a.rule.SampleRate)
+	}
+	scaled := math.Abs(float64(a.total)-float64(kept)/a.rule.SampleRate) <= 1+0.005*float64(a.total)
+	exact := a.sampled == a.total && a.total >= lo && a.total <= hi
+	residual := Residual{Between: usersWeb, Instance: a.life.Instance, Cause: causeSampling,
+		Lost: max(0, n-a.total), Extra: max(0, a.total-n), Bound: a.sampledWidth(lo, hi, least, most)}
+	if exact || scaled && kept >= least && kept <= most {
+		if residual.Lost+residual.Extra == 0 {
+			return nil, nil
+		}
+		return nil, []Residual{residual}
+	}
+	f := a.finding(Fail)
+	f.Bound, f.Lost, f.Extra = residual.Bound, residual.Lost, residual.Extra
+	expected := fmt.Sprintf("%s acknowledged at sample rate %g make %s to %s measurements (%g %% confidence for all instances together), and %s came, counted as %s",
+		times(n, a.rule.Route), a.rule.SampleRate, number(least), number(most), 100*a.rule.Confidence, number(kept), number(a.total))
+	if a.dropped && kept < least {
+		f.Outcome, f.Cause = Inconclusive, causeDropped
+		f.Summary = fmt.Sprintf("%s: %s, but the collector's socket dropped datagrams: they may have been lost there", a.life.Instance, expected)
+		residual.Cause = causeDropped
+		return []Finding{f}, []Residual{residual}
+	}
+	var d diagnosis
+	if f.Lost > 0 && n > 0 {
+		d = a.diagnoseLoss(b)
+	} else {
+		d = a.diagnoseExtra()
+	}
+	f.apply(d)
+	f.Summary = fmt.Sprintf("%s: %s; %s", a.life.Instance, expected, d.why)
+	residual.Cause = causeUnexplained
+	return []Finding{f}, []Residual{residual}
+}
+
+// sampledWidth is how far the scaled count may be from the acknowledged.
+func (a *account) sampledWidth(lo, hi, least, most int64) int64 {
+	n := int64(len(a.acked))
+	below := float64(n) - float64(least)/a.rule.SampleRate
+	above := float64(most)/a.rule.SampleRate - float64(n)
+	return int64(math.Ceil(max(below, above, float64(hi-lo))))
+}

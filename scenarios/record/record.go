@@ -1,0 +1,167 @@
+// Package record is what happened in one run: the journal, the users' ledger,
+// the samples and the documents, in memory and as a directory.
+//
+// It judges nothing. scenarios/run writes it while it happens;
+// scenarios/check and scenarios/report read it afterwards. Everything is timed
+// by one clock: the offset from Run.Start.
+package record
+
+import (
+	"time"
+
+	"throughline/collector"
+)
+
+// History is everything that was seen in one run. Judging needs nothing else.
+type History struct {
+	Run      Run
+	Scenario []byte    // the scenario file as it was run
+	Events   []Event   // in the order of their times
+	Requests []Request // the users' ledger, in the order of Seq
+	Series   []Series  // what the collector stored
+	Before   *Documents
+	After    *Documents // nil: never read
+	// Damage lists what could not be read of a directory (a line cut short
+	// by a crash, a missing file). A damaged record proves nothing.
+	Damage []string
+}
+
+// Run is what was fixed when the run began.
+type Run struct {
+	ID       string        `json:"id"` // prefix of every X-Request-Id
+	Scenario string        `json:"scenario"`
+	File     string        `json:"file"` // where the scenario came from; positions in findings name it
+	Seed     uint64        `json:"seed"`
+	Platform string        `json:"platform"`
+	Start    time.Time     `json:"start"`    // wall clock of offset 0
+	Interval time.Duration `json:"interval"` // the collector's, in ns
+	Database string        `json:"database"` // "docstore", "mongodb" or "none"
+	// Versions of what took part, by name ("throughline", "haproxy", …).
+	Versions map[string]string `json:"versions"`
+}
+
+// Kind is what an Event tells.
+type Kind string
+
+// The kinds of events. "of an instance" means that Instance and Role are set.
+const (
+	RunBegin    Kind = "run-begin"   // first line; carries Run
+	PhaseBegin  Kind = "phase-begin" // Phase
+	PhaseEnd    Kind = "phase-end"   // Phase
+	StepBegin   Kind = "step-begin"  // Step, Phase
+	StepEnd     Kind = "step-end"    // the step has taken effect (Error empty) or did not (Error says why)
+	LoadBegin   Kind = "load-begin"  // first request due
+	LoadEnd     Kind = "load-end"    // last request answered or given up
+	Birth       Kind = "birth"       // of an instance: its process was started
+	Ready       Kind = "ready"       // of an instance: its probe answered
+	Serving     Kind = "serving"     // of an instance: the load balancer marks it up
+	Draining    Kind = "draining"    // of an instance: the load balancer sends it nothing new
+	Signalled   Kind = "signalled"   // of an instance: Signal was sent
+	Down        Kind = "down"        // of an instance: the load balancer marks it down, or its port refuses
+	Death       Kind = "death"       // of an instance: it is gone; Code, Signal; Expected
+	Removed     Kind = "removed"     // of an instance: the load balancer no longer has it
+	Quiesced    Kind = "quiesced"    // load has ended and the clients have had their window to flush
+	Trouble     Kind = "trouble"     // the harness could not see or do something: About, Error
+	Interrupted Kind = "interrupted" // Ctrl-C
+	RunEnd      Kind = "run-end"     // last line; without it the record is not whole
+)
+
+// Role is the part an instance plays in the stack.
+type Role string
+
+// The roles.
+const (
+	Web          Role = "web"
+	LoadBalancer Role = "lb"
+	Database     Role = "db"
+)
+
+// Event is one line of the journal.
+type Event struct {
+	At       time.Duration `json:"at"` // ns since Run.Start
+	Kind     Kind          `json:"kind"`
+	Phase    string        `json:"phase,omitempty"`
+	Step     string        `json:"step,omitempty"` // "kill web-2"
+	Instance string        `json:"instance,omitempty"`
+	Role     Role          `json:"role,omitempty"`
+	ID       string        `json:"id,omitempty"`     // the platform's number for the instance
+	Signal   string        `json:"signal,omitempty"` // "SIGKILL"
+	Code     int           `json:"code,omitempty"`   // exit status; -1 = ended by Signal
+	// Expected is false for a death that nobody asked for.
+	Expected bool   `json:"expected,omitempty"`
+	About    string `json:"about,omitempty"` // what a Trouble concerns: "load", "collector", "poller haproxy", …
+	Count    int64  `json:"count,omitempty"` // how many a Trouble concerns: datagrams dropped, requests late, …
+	Error    string `json:"error,omitempty"`
+	Run      *Run   `json:"run,omitempty"`
+}
+
+// Outcome is what the users know of one request.
+type Outcome uint8
+
+// The outcomes. The zero value is the one that claims nothing.
+const (
+	Unknown Outcome = iota // it may have been executed or not
+	Acked                  // a 2xx answer was received in full
+	Refused                // proof that no instance executed it
+)
+
+// String gives the word used in files and reports.
+func (o Outcome) String() string {
+	return [...]string{"unknown", "acked", "refused"}[min(o, Refused)]
+}
+
+// Request is one row of the users' ledger. Offsets are from Run.Start.
+type Request struct {
+	Seq      uint64
+	Due      time.Duration // when the schedule wanted it sent
+	Sent     time.Duration // when it was sent
+	Done     time.Duration // when its outcome was known
+	Route    string        // name in the scenario: "insert"
+	Word     string
+	Instance string // from X-Served-By; empty when no instance is known to have answered
+	Err      string
+	Status   uint16 // 0 = no answer
+	Attempts uint16 // times it was written to the wire
+	Outcome  Outcome
+}
+
+// Series is one series of the collector with its points in time order.
+type Series struct {
+	Name   string
+	Labels collector.Labels
+	Meta   collector.Meta
+	Points []Point
+}
+
+// Point is one recorded sample. See collector.Sample for Observed and Stale.
+type Point struct {
+	At        time.Duration // ns since Run.Start; the end of its interval
+	Value     float64
+	Observed  uint64
+	Stale     bool
+	Histogram *collector.Histogram
+}
+
+// Documents is what the database held at one moment.
+type Documents struct {
+	At    time.Duration `json:"at"`
+	Words []WordCount   `json:"words"` // one per document, sorted by word; a word may stand twice
+}
+
+// WordCount is one document of the collection.
+type WordCount struct {
+	Word  string `json:"word"`
+	Count int64  `json:"count"`
+}
+
+// Sum adds up the counts of all documents.
+func (d *Documents) Sum() int64 {
+	if d == nil {
+		return 0
+	}
+	var sum int64
+	for _, w := range d.Words {
+		sum += w.Count
+	}
+	return sum
+}

@@ -1,0 +1,282 @@
+package record
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"throughline/collector"
+)
+
+// The files of a run directory.
+const (
+	ScenarioFile = "scenario.yaml" // as it was run
+	JournalFile  = "journal.jsonl" // one Event a line
+	UsersFile    = "users.csv"     // one Request a line, see usersHeader
+	SeriesFile   = "series.jsonl"  // number, name, labels and meaning of each series
+	PointsFile   = "points.csv"    // one Point a line, see pointsHeader
+	BeforeFile   = "documents-before.json"
+	AfterFile    = "documents-after.json"
+)
+
+// Times are whole microseconds since the start of the run in users.csv and
+// points.csv: finer than any clock that is compared here, and short.
+const (
+	usersHeader  = "seq,due_us,sent_us,done_us,route,word,instance,outcome,status,attempts,error\n"
+	pointsHeader = "series,at_us,value,observed,stale,histogram\n"
+)
+
+// Writer writes a run directory while the run goes on. Its methods may be
+// called by several goroutines at once. A failed write is kept and returned by
+// every later call and by Close, so that no caller can miss it.
+type Writer struct {
+	dir   string
+	start time.Time
+
+	mu      sync.Mutex
+	journal *file
+	users   *file
+	series  *file
+	points  *file
+	known   map[string]int // series key → number
+	line    []byte
+	err     error
+}
+
+// file is a buffered file that is flushed by Flush and Close.
+type file struct {
+	*bufio.Writer
+	f *os.File
+}
+
+// Create makes dir, which must not hold a record yet, and writes the first
+// lines of the record into it.
+func Create(dir string, run Run, scenario []byte) (*Writer, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("%s: cannot make the run directory: %w; choose another with --out", dir, err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, JournalFile)); err == nil {
+		return nil, fmt.Errorf("%s: holds the record of an earlier run; choose another directory with --out", dir)
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s: %w; choose another directory with --out", dir, err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, ScenarioFile), scenario, 0o644); err != nil {
+		return nil, fmt.Errorf("%s: cannot write the record: %w; choose another directory with --out", dir, err)
+	}
+	w := &Writer{dir: dir, start: run.Start, known: map[string]int{}}
+	for _, f := range []struct {
+		into   **file
+		name   string
+		header string
+	}{{&w.journal, JournalFile, ""}, {&w.users, UsersFile, usersHeader}, {&w.series, SeriesFile, ""}, {&w.points, PointsFile, pointsHeader}} {
+		opened, err := os.Create(filepath.Join(dir, f.name))
+		if err != nil {
+			w.Close()
+			return nil, fmt.Errorf("%s: cannot write the record: %w; choose another directory with --out", dir, err)
+		}
+		*f.into = &file{bufio.NewWriterSize(opened, 64<<10), opened}
+		(*f.into).WriteString(f.header)
+	}
+	w.Event(Event{Kind: RunBegin, Run: &run})
+	return w, w.Flush()
+}
+
+// Dir is where the record is written.
+func (w *Writer) Dir() string { return w.dir }
+
+// Offset is t on the run's clock.
+func (w *Writer) Offset(t time.Time) time.Duration { return t.Sub(w.start) }
+
+// Event appends to the journal and puts it on disk at once: what a killed
+// runner leaves behind should tell how far it came.
+func (w *Writer) Event(e Event) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	line, err := json.Marshal(e)
+	if err == nil {
+		_, err = w.journal.Write(append(line, '\n'))
+	}
+	if err == nil {
+		err = w.journal.Flush()
+	}
+	return w.failed(err)
+}
+
+// Request appends to the users' ledger.
+func (w *Writer) Request(r Request) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	b := strconv.AppendUint(w.line[:0], r.Seq, 10)
+	for _, t := range [...]time.Duration{r.Due, r.Sent, r.Done} {
+		b = strconv.AppendInt(append(b, ','), t.Microseconds(), 10)
+	}
+	for _, s := range [...]string{r.Route, r.Word, r.Instance, r.Outcome.String()} {
+		b = appendField(append(b, ','), s)
+	}
+	b = strconv.AppendUint(append(b, ','), uint64(r.Status), 10)
+	b = strconv.AppendUint(append(b, ','), uint64(r.Attempts), 10)
+	b = append(appendField(append(b, ','), r.Err), '\n')
+	w.line = b
+	_, err := w.users.Write(b)
+	return w.failed(err)
+}
+
+// Append records samples; it is a collector.Sink. It comes a few times each
+// interval, and puts all ledgers on disk: so much survives the runner.
+func (w *Writer) Append(samples ...collector.Sample) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i := range samples {
+		if err := w.sample(&samples[i]); err != nil {
+			return w.failed(err)
+		}
+	}
+	return w.failed(w.flush())
+}
+
+func (w *Writer) sample(s *collector.Sample) error {
+	n, err := w.number(s)
+	if err != nil {
+		return err
+	}
+	b := strconv.AppendInt(w.line[:0], int64(n), 10)
+	b = strconv.AppendInt(append(b, ','), w.Offset(s.At).Microseconds(), 10)
+	b = strconv.AppendFloat(append(b, ','), s.Value, 'g', -1, 64)
+	b = strconv.AppendUint(append(b, ','), s.Observed, 10)
+	b = append(b, ',')
+	if s.Stale {
+		b = append(b, '1')
+	}
+	b = append(b, ',')
+	if s.Histogram != nil {
+		h, err := json.Marshal(s.Histogram)
+		if err != nil {
+			return fmt.Errorf("%s: histogram: %w", s.Name, err)
+		}
+		b = appendField(b, string(h))
+	}
+	w.line = append(b, '\n')
+	_, err = w.points.Write(w.line)
+	return err
+}
+
+// seriesLine is a line of series.jsonl.
+type seriesLine struct {
+	Number int               `json:"series"`
+	Name   string            `json:"name"`
+	Labels map[string]string `json:"labels"`
+	Type   collector.Type    `json:"type,omitempty"`
+	StatsD string            `json:"statsd,omitempty"`
+	Unit   string            `json:"unit,omitempty"`
+}
+
+// number gives the series its number, and writes its line the first time.
+func (w *Writer) number(s *collector.Sample) (int, error) {
+	key := seriesKey(s.Name, s.Labels)
+	if n, ok := w.known[key]; ok {
+		return n, nil
+	}
+	n := len(w.known)
+	w.known[key] = n
+	line := seriesLine{Number: n, Name: s.Name, Labels: make(map[string]string, len(s.Labels))}
+	for _, l := range s.Labels {
+		line.Labels[l.Name] = l.Value
+	}
+	if s.Meta != nil {
+		line.Type, line.StatsD, line.Unit = s.Meta.Type, s.Meta.StatsD, s.Meta.Unit
+	}
+	b, err := json.Marshal(line)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", s.Name, err)
+	}
+	_, err = w.series.Write(append(b, '\n'))
+	return n, err
+}
+
+// seriesKey joins name and labels with a byte that neither may hold.
+func seriesKey(name string, labels collector.Labels) string {
+	var b strings.Builder
+	b.WriteString(name)
+	for _, l := range labels {
+		b.WriteByte(0xff)
+		b.WriteString(l.Name)
+		b.WriteByte(0xff)
+		b.WriteString(l.Value)
+	}
+	return b.String()
+}
+
+// Before records what the database held before the load.
+func (w *Writer) Before(d Documents) error { return w.documents(BeforeFile, d) }
+
+// After records what the database held when all had come to rest.
+func (w *Writer) After(d Documents) error { return w.documents(AfterFile, d) }
+
+func (w *Writer) documents(name string, d Documents) error {
+	b, err := json.Marshal(d)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(w.dir, name), append(b, '\n'), 0o644)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.failed(err)
+}
+
+// Flush puts on disk what is buffered.
+func (w *Writer) Flush() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.failed(w.flush())
+}
+
+// flush writes what is buffered. The caller holds mu.
+func (w *Writer) flush() error {
+	var err error
+	// Series before points: a reader must never meet a point of a series it
+	// was not told of.
+	for _, f := range []*file{w.series, w.points, w.users, w.journal} {
+		if f != nil {
+			err = errors.Join(err, f.Flush())
+		}
+	}
+	return err
+}
+
+// Close flushes and closes the files. Nothing may be written afterwards.
+func (w *Writer) Close() error {
+	err := w.Flush()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, f := range []*file{w.series, w.points, w.users, w.journal} {
+		if f != nil {
+			err = errors.Join(err, f.f.Close())
+		}
+	}
+	return err
+}
+
+// failed keeps the first error, and names the directory in it.
+func (w *Writer) failed(err error) error {
+	if err != nil && w.err == nil {
+		w.err = fmt.Errorf("%s: the record is not whole: %w", w.dir, err)
+	}
+	return w.err
+}
+
+// appendField appends a CSV field as RFC 4180 has it.
+func appendField(b []byte, s string) []byte {
+	if !strings.ContainsAny(s, ",\"\r\n") {
+		return append(b, s...)
+	}
+	b = append(b, '"')
+	b = append(b, strings.ReplaceAll(strings.ReplaceAll(s, "\r", " "), `"`, `""`)...)
+	return append(b, '"')
+}

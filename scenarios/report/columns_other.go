@@ -1,0 +1,7 @@
+//go:build !unix
+
+package report
+
+import "io"
+
+func columns(io.Writer) int { return 80 }

@@ -1,0 +1,24 @@
+//go:build unix
+
+package report
+
+import (
+	"io"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// usualColumns is the width of a terminal that does not tell its own.
+const usualColumns = 80
+
+// columns asks the terminal w for its width in characters, each time anew:
+// people resize it.
+func columns(w io.Writer) int {
+	if f, ok := w.(*os.File); ok {
+		if size, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ); err == nil && size.Col > 0 {
+			return int(size.Col)
+		}
+	}
+	return usualColumns
+}

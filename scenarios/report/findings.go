@@ -1,0 +1,122 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"throughline/scenarios/check"
+)
+
+// worstFirst is the order in which outcomes are told.
+var worstFirst = [...]check.Outcome{check.Fail, check.Inconclusive, check.Pass}
+
+// byOutcome sorts findings by outcome, and keeps their order otherwise. With a
+// name, only those of that check. What is neither pass nor fail is
+// inconclusive.
+func byOutcome(findings []check.Finding, name string) map[check.Outcome][]check.Finding {
+	by := map[check.Outcome][]check.Finding{}
+	for _, f := range findings {
+		if name != "" && checkName(f) != name {
+			continue
+		}
+		o := f.Outcome
+		if o != check.Pass && o != check.Fail {
+			o = check.Inconclusive
+		}
+		by[o] = append(by[o], f)
+	}
+	return by
+}
+
+func checkName(f check.Finding) string {
+	if f.Check == "" {
+		return "unnamed check"
+	}
+	return printable(f.Check)
+}
+
+func scenarioName(v check.Verdict) string {
+	if v.Scenario == "" {
+		return "unnamed scenario"
+	}
+	return printable(v.Scenario)
+}
+
+// checkNames lists the checks that findings come from, each once, in order.
+func checkNames(findings []check.Finding) []string {
+	var names []string
+	for _, f := range findings {
+		if !slices.Contains(names, checkName(f)) {
+			names = append(names, checkName(f))
+		}
+	}
+	return names
+}
+
+// place says where and when: "web-2 (web), 14.2–14.9 s".
+func place(f check.Finding) string {
+	where := printable(f.Instance)
+	switch {
+	case where != "" && f.Layer != "":
+		where += " (" + printable(f.Layer) + ")"
+	case where == "":
+		where = printable(f.Layer)
+	}
+	if where == "" {
+		return span(f.From, f.To)
+	}
+	return where + ", " + span(f.From, f.To)
+}
+
+// numbers says how many: "lost 41, give or take 2"; "" where there is nothing
+// to say.
+func numbers(f check.Finding) string {
+	var parts []string
+	if f.Lost != 0 {
+		parts = append(parts, "lost "+count(f.Lost))
+	}
+	if f.Extra != 0 {
+		parts = append(parts, "extra "+count(f.Extra))
+	}
+	if f.Bound != 0 {
+		parts = append(parts, "give or take "+count(f.Bound))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// cause says the likely cause: "; likely cause: lost-on-exit, or else …".
+func cause(f check.Finding) string {
+	if f.Cause == "" {
+		return ""
+	}
+	text := "; likely cause: " + printable(f.Cause)
+	if f.RunnerUp != "" {
+		text += ", or else " + printable(f.RunnerUp)
+	}
+	return text
+}
+
+// sentence is the verdict in one line, beginning with the outcome. It never
+// says more than the verdict does.
+func sentence(v check.Verdict) string {
+	by := byOutcome(v.Findings, "")
+	name := scenarioName(v)
+	cells := fmt.Sprintf("%s looked at, %s missing", plural(int(v.Cells.LookedAt), "cell"), count(v.Cells.Missing))
+	switch v.Outcome {
+	case check.Pass:
+		return fmt.Sprintf("PASS %s: %s unexplained; %s pass; %s", name, count(v.Unexplained),
+			plural(len(by[check.Pass]), "finding"), cells)
+	case check.Fail:
+		return fmt.Sprintf("FAIL %s: %s unexplained; %s (%s); %s", name, count(v.Unexplained),
+			plural(len(by[check.Fail]), "failed finding"), strings.Join(checkNames(by[check.Fail]), ", "), cells)
+	}
+	why := "no finding says why"
+	if reasons := by[check.Inconclusive]; len(reasons) > 0 {
+		why = strings.TrimSuffix(printable(reasons[0].Summary), ".")
+		if len(reasons) > 1 {
+			why += fmt.Sprintf(" (and %s)", plural(len(reasons)-1, "more reason"))
+		}
+	}
+	return fmt.Sprintf("INCONCLUSIVE %s: it proves nothing, because %s", name, why)
+}

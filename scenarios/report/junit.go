@@ -1,0 +1,137 @@
+package report
+
+import (
+	"encoding/xml"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"throughline/scenarios/check"
+)
+
+// The elements of a JUnit report that CI systems agree on.
+// Source: https://github.com/testmoapp/junitxml
+type (
+	junitSuites struct {
+		XMLName  xml.Name     `xml:"testsuites"`
+		Name     string       `xml:"name,attr"`
+		Tests    int          `xml:"tests,attr"`
+		Failures int          `xml:"failures,attr"`
+		Errors   int          `xml:"errors,attr"`
+		Time     string       `xml:"time,attr"`
+		Suites   []junitSuite `xml:"testsuite"`
+	}
+	junitSuite struct {
+		Name       string          `xml:"name,attr"`
+		Tests      int             `xml:"tests,attr"`
+		Failures   int             `xml:"failures,attr"`
+		Errors     int             `xml:"errors,attr"`
+		Skipped    int             `xml:"skipped,attr"`
+		Time       string          `xml:"time,attr"`
+		Properties []junitProperty `xml:"properties>property"`
+		Cases      []junitCase     `xml:"testcase"`
+	}
+	junitProperty struct {
+		Name  string `xml:"name,attr"`
+		Value string `xml:"value,attr"`
+	}
+	junitCase struct {
+		Class   string       `xml:"classname,attr"`
+		Name    string       `xml:"name,attr"`
+		Time    string       `xml:"time,attr"`
+		Failure *junitResult `xml:"failure"`
+		Error   *junitResult `xml:"error"`
+		Output  string       `xml:"system-out,omitempty"`
+	}
+	junitResult struct {
+		Message string `xml:"message,attr"`
+		Type    string `xml:"type,attr"`
+		Text    string `xml:",chardata"`
+	}
+)
+
+// WriteJUnit writes the verdict as JUnit XML: the scenario is a test suite,
+// each check a test case. A check that is inconclusive is an error, not a
+// skipped test: CI must not be green when nothing was proved. The last case,
+// "verdict", carries the outcome of the whole run, so that the suite can never
+// be greener than the verdict.
+func WriteJUnit(w io.Writer, v check.Verdict) error {
+	suite := junitSuite{Name: scenarioName(v), Time: junitSeconds(v.Seconds), Properties: []junitProperty{
+		{"outcome", v.Outcome.String()},
+		{"seed", strconv.FormatUint(v.Seed, 10)},
+		{"unexplained", strconv.FormatInt(v.Unexplained, 10)},
+		{"cells_looked_at", strconv.FormatInt(v.Cells.LookedAt, 10)},
+		{"cells_missing", strconv.FormatInt(v.Cells.Missing, 10)},
+	}}
+	for _, name := range checkNames(v.Findings) {
+		suite.Cases = append(suite.Cases, checkCase(v, name))
+	}
+	last := junitCase{Class: scenarioName(v), Name: "verdict", Time: junitSeconds(v.Seconds)}
+	last.conclude(v.Outcome, sentence(v), sentence(v))
+	suite.Cases = append(suite.Cases, last)
+	for _, c := range suite.Cases {
+		suite.Tests++
+		if c.Failure != nil {
+			suite.Failures++
+		}
+		if c.Error != nil {
+			suite.Errors++
+		}
+	}
+	all := junitSuites{Name: "throughline", Tests: suite.Tests, Failures: suite.Failures, Errors: suite.Errors,
+		Time: suite.Time, Suites: []junitSuite{suite}}
+	if _, err := io.WriteString(w, xml.Header); err != nil {
+		return err
+	}
+	e := xml.NewEncoder(w)
+	e.Indent("", "  ")
+	if err := e.Encode(all); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, "\n")
+	return err
+}
+
+// checkCase is the test case of one check: what its worst findings say.
+func checkCase(v check.Verdict, name string) junitCase {
+	c := junitCase{Class: scenarioName(v), Name: name, Time: "0.000"}
+	by := byOutcome(v.Findings, name)
+	outcome := check.Pass
+	if len(by[check.Fail]) > 0 {
+		outcome = check.Fail
+	} else if len(by[check.Inconclusive]) > 0 {
+		outcome = check.Inconclusive
+	}
+	var text []string
+	for _, o := range worstFirst {
+		for _, f := range by[o] {
+			text = append(text, o.String()+": "+place(f)+": "+printable(f.Summary)+cause(f))
+		}
+	}
+	worst := by[outcome]
+	message := printable(worst[0].Summary)
+	if len(worst) > 1 {
+		message += fmt.Sprintf(" (and %s)", plural(len(worst)-1, "more finding"))
+	}
+	c.conclude(outcome, message, strings.Join(text, "\n"))
+	return c
+}
+
+func (c *junitCase) conclude(o check.Outcome, message, text string) {
+	switch o {
+	case check.Pass:
+		c.Output = text
+	case check.Fail:
+		c.Failure = &junitResult{Message: message, Type: o.String(), Text: text}
+	default:
+		c.Error = &junitResult{Message: message, Type: check.Inconclusive.String(), Text: text}
+	}
+}
+
+func junitSeconds(s float64) string {
+	if !isFinite(s) {
+		s = 0
+	}
+	return strconv.FormatFloat(s, 'f', 3, 64)
+}

@@ -1,0 +1,223 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"throughline/scenarios/check"
+	"throughline/scenarios/record"
+)
+
+// The series that HAProxy's and MongoDB's pollers store.
+const (
+	lbRequests = "haproxy_frontend_req_tot"
+	dbOps      = "mongodb_opcounters_total"
+)
+
+// ledgerRow is one kind of number as the four layers have it: users, load
+// balancer, web, database. A row with Head set only separates.
+type ledgerRow struct {
+	Name  string
+	Cells [4]string
+	Head  bool
+}
+
+// ledgerColumns are the heads of the four columns.
+var ledgerColumns = [4]string{"users", "load balancer", "web", "database"}
+
+// ledgerRows puts the four ledgers side by side.
+func ledgerRows(h record.History, v check.Verdict) []ledgerRow {
+	l := v.Ledgers
+	lb := count[int64]
+	if l.LB.Requests == 0 && !hasSeries(h, lbRequests) {
+		lb = func(int64) string { return "no data" }
+	}
+	rows := []ledgerRow{
+		{Name: "all routes", Head: true},
+		row("requests", count(l.Users.Requests), lb(l.LB.Requests), "", ""),
+		row("attempts at the wire", count(l.Users.Attempts), "", "", ""),
+		row("acked (2xx)", count(l.Users.Acked), lb(l.LB.Responses["2xx"]), "", ""),
+		row("refused", count(l.Users.Refused), "", "", ""),
+		row("unknown", count(l.Users.Unknown), "", "", ""),
+	}
+	for _, class := range slices.Sorted(maps.Keys(l.LB.Responses)) {
+		if class != "2xx" {
+			rows = append(rows, row("responses "+printable(class), "", lb(l.LB.Responses[class]), "", ""))
+		}
+	}
+	rows = append(rows,
+		row("errors of its own", "", lb(l.LB.Errors), "", ""),
+		row("retries", "", lb(l.LB.Retries), "", ""),
+		row("redispatches", "", lb(l.LB.Redispatch), "", ""))
+	return append(rows, routeRows(h, l)...)
+}
+
+// routeRows are the rows of the route that web and database count too.
+func routeRows(h record.History, l check.Ledgers) []ledgerRow {
+	head := "checked route"
+	if l.Users.Route != "" {
+		head = "route " + printable(l.Users.Route)
+	}
+	if l.Web.Metric != "" {
+		head += ", metric " + printable(l.Web.Metric)
+	}
+	counted := none
+	if l.Web.Metric != "" {
+		counted = count(l.Web.Counted)
+	}
+	increments, documents, updates := count(l.DB.Increments), count(l.DB.Documents), count(l.DB.Updates)
+	if l.DB.Updates < 0 {
+		updates = "not known"
+	}
+	if h.Run.Database == "none" {
+		increments, documents, updates = none, none, none
+	} else if h.Before == nil || h.After == nil {
+		increments, documents = "not read", "not read"
+	}
+	return []ledgerRow{
+		{Name: head, Head: true},
+		row("acked / counted / added", count(l.Users.RouteAcked), "", counted, increments),
+		row("unknown", count(l.Users.RouteUnknown), "", "", ""),
+		row("update commands", "", "", "", updates),
+		row("documents", "", "", "", documents),
+	}
+}
+
+func row(name, users, lb, web, db string) ledgerRow {
+	return ledgerRow{Name: name, Cells: [4]string{users, lb, web, db}}
+}
+
+func hasSeries(h record.History, name string) bool {
+	return slices.ContainsFunc(h.Series, func(s record.Series) bool { return s.Name == name && len(s.Points) > 0 })
+}
+
+// instanceRow is one instance as users, load balancer and web count it.
+type instanceRow struct {
+	Name     string
+	Lived    string // "0.1–14.9 s, SIGKILL"
+	Acked    string // of the checked route
+	LB       string // 2xx of all routes
+	Counted  string
+	Residual string   // counted less acked
+	Booked   []string // the causes it was booked to
+	// Plain rows have no residual and nothing booked.
+	Plain bool
+}
+
+// instanceRows lists the web instances in the order of their births; those
+// that the journal does not know come last.
+func instanceRows(h record.History, v check.Verdict) []instanceRow {
+	lives := map[string]record.Lifetime{}
+	var names []string
+	for _, life := range h.Lifetimes() {
+		if life.Role == record.Web {
+			lives[life.Instance] = life
+			names = append(names, life.Instance)
+		}
+	}
+	names = append(names, strangers(v, lives)...)
+	booked := map[string][]string{}
+	for _, r := range v.Residuals {
+		booked[r.Instance] = append(booked[r.Instance], booking(r))
+	}
+	rows := make([]instanceRow, 0, len(names))
+	l := v.Ledgers
+	for _, name := range names {
+		r := instanceRow{Name: printable(name), Lived: "not in the journal", Booked: booked[name],
+			Acked: none, LB: cell(l.LB.ByInstance, name), Counted: none, Residual: none}
+		if life, ok := lives[name]; ok {
+			r.Lived = lived(life)
+		}
+		if l.Users.Route != "" || len(l.Users.ByInstance) > 0 {
+			r.Acked = count(l.Users.ByInstance[name])
+		}
+		if l.Web.Metric != "" {
+			r.Counted = count(l.Web.ByInstance[name])
+		}
+		residual := l.Web.ByInstance[name] - l.Users.ByInstance[name]
+		if r.Acked != none && r.Counted != none {
+			r.Residual = signed(residual)
+		}
+		r.Plain = len(r.Booked) == 0 && (r.Residual == none || residual == 0)
+		rows = append(rows, r)
+	}
+	return rows
+}
+
+// strangers are the instances that a ledger knows and the journal does not.
+func strangers(v check.Verdict, known map[string]record.Lifetime) []string {
+	found := map[string]bool{}
+	for _, by := range []map[string]int64{v.Ledgers.Users.ByInstance, v.Ledgers.LB.ByInstance, v.Ledgers.Web.ByInstance} {
+		for name := range by {
+			found[name] = true
+		}
+	}
+	for _, r := range v.Residuals {
+		found[r.Instance] = true
+	}
+	delete(found, "")
+	return slices.DeleteFunc(slices.SortedFunc(maps.Keys(found), compareNames), func(name string) bool {
+		_, ok := known[name]
+		return ok
+	})
+}
+
+// compareNames sorts web-2 before web-10.
+func compareNames(a, b string) int {
+	stem := func(s string) string { return strings.TrimRight(s, "0123456789") }
+	return cmp.Or(cmp.Compare(stem(a), stem(b)), cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
+}
+
+func cell(by map[string]int64, name string) string {
+	if n, ok := by[name]; ok {
+		return count(n)
+	}
+	return none
+}
+
+// lived says from when to when an instance was there, and how it ended.
+func lived(l record.Lifetime) string {
+	if l.Birth == record.Never {
+		return "birth not in the journal"
+	}
+	if l.Death == record.Never {
+		return offset(l.Birth) + " to the end"
+	}
+	how := l.Signal
+	switch {
+	case !l.Expected && l.Code >= 0:
+		how = fmt.Sprintf("died by itself, exit status %d", l.Code)
+	case !l.Expected:
+		how = "died by itself"
+	case how == "":
+		how = "ended"
+	}
+	return strings.TrimSuffix(offset(l.Birth), " s") + "–" + offset(l.Death) + ", " + printable(how)
+}
+
+// booking says to what a difference between two ledgers was booked: "users→web:
+// lost 41 (of at most 60): killed-in-flight".
+func booking(r check.Residual) string {
+	n := numbers(check.Finding{Lost: r.Lost, Extra: r.Extra})
+	if n == "" {
+		n = "0"
+	}
+	if r.Bound != 0 {
+		n += fmt.Sprintf(" (of at most %s)", count(r.Bound))
+	}
+	return fmt.Sprintf("%s: %s: %s", printable(r.Between), n, printable(r.Cause))
+}
+
+// unplaced are the bookings that belong to no single instance.
+func unplaced(v check.Verdict) []string {
+	var out []string
+	for _, r := range v.Residuals {
+		if r.Instance == "" {
+			out = append(out, booking(r))
+		}
+	}
+	return out
+}

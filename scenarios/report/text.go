@@ -1,0 +1,269 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"throughline/scenarios/check"
+	"throughline/scenarios/record"
+)
+
+// TextOptions say how WriteText writes.
+type TextOptions struct {
+	Color bool   // with ANSI colors; the meaning never depends on them
+	Width int    // of a line in characters; 0: 80, and never less than 60
+	Where string // path of the report or the run directory, to be named at the end; may be empty
+}
+
+// How many entries of one kind are printed; the rest is counted, and is in
+// verdict.json and report.html.
+const (
+	mostFindings  = 20
+	mostInstances = 24
+)
+
+// WriteText writes what a person wants to know at the end of a run: the four
+// ledgers side by side, the instances, the findings with the worst first, and
+// the verdict in the last lines, where a terminal shows it.
+func WriteText(w io.Writer, h record.History, v check.Verdict, o TextOptions) error {
+	if o.Width == 0 {
+		o.Width = 80
+	}
+	t := &text{TextOptions: o}
+	t.Width = max(t.Width, 60)
+	t.heading(h, v)
+	t.ledgers(ledgerRows(h, v))
+	t.instances(instanceRows(h, v), v)
+	t.findings(v)
+	t.verdict(v)
+	_, err := io.WriteString(w, t.out.String())
+	return err
+}
+
+// text is a report being written.
+type text struct {
+	TextOptions
+	out strings.Builder
+}
+
+// The ANSI colors of the outcomes, and of titles.
+const (
+	red    = "31;1"
+	yellow = "33;1"
+	green  = "32"
+	bold   = "1"
+)
+
+func colorOf(o check.Outcome) string {
+	switch o {
+	case check.Pass:
+		return green
+	case check.Fail:
+		return red
+	}
+	return yellow
+}
+
+func (t *text) paint(color, s string) string {
+	if !t.Color || s == "" {
+		return s
+	}
+	return "\x1b[" + color + "m" + s + "\x1b[0m"
+}
+
+func (t *text) line(s string) { t.out.WriteString(strings.TrimRight(s, " ") + "\n") }
+
+// wrapped writes s with its first line after first and the others after as
+// many spaces.
+func (t *text) wrapped(first, s string) {
+	indent := strings.Repeat(" ", width(first))
+	for _, l := range wrap(s, max(20, t.Width-width(first))) {
+		t.line(first + l)
+		first = indent
+	}
+}
+
+func (t *text) title(s string) { t.line("\n" + t.paint(bold, s)) }
+
+func (t *text) heading(h record.History, v check.Verdict) {
+	t.line("")
+	t.line(t.paint(bold, cut(scenarioName(v), t.Width)))
+	t.wrapped("  ", printable(runFacts(h, v)))
+	for _, d := range h.Damage {
+		t.wrapped("  ", "the record is not whole: "+printable(d))
+	}
+}
+
+// runFacts says in one line which run this was.
+func runFacts(h record.History, v check.Verdict) string {
+	facts := []string{seconds(v.Seconds), fmt.Sprintf("seed %d", v.Seed)}
+	if h.Run.Platform != "" {
+		facts = append(facts, "platform "+h.Run.Platform)
+	}
+	if h.Run.Database != "" {
+		facts = append(facts, "database "+h.Run.Database)
+	}
+	births, deaths := 0, 0
+	for _, l := range h.Lifetimes() {
+		if l.Role != record.Web {
+			continue
+		}
+		if l.Birth != record.Never {
+			births++
+		}
+		if l.Death != record.Never {
+			deaths++
+		}
+	}
+	return strings.Join(append(facts, plural(births, "birth"), plural(deaths, "death")), " · ")
+}
+
+func (t *text) ledgers(rows []ledgerRow) {
+	t.title("Ledgers")
+	name := 25
+	line := strings.Repeat(" ", name)
+	var cells [len(ledgerColumns)]int
+	for i, c := range ledgerColumns {
+		cells[i] = width(c) + 2
+		for _, r := range rows {
+			cells[i] = max(cells[i], width(r.Cells[i])+2, 11)
+		}
+		line += padLeft(c, cells[i])
+	}
+	t.line(line)
+	for _, r := range rows {
+		if r.Head {
+			t.wrapped("  ", r.Name)
+			continue
+		}
+		line := "    " + padRight(cut(r.Name, name-4), name-4)
+		for i, c := range r.Cells {
+			line += padLeft(c, cells[i])
+		}
+		t.line(line)
+	}
+}
+
+func (t *text) instances(rows []instanceRow, v check.Verdict) {
+	if len(rows) > 0 {
+		t.title("Instances")
+		name := 8
+		for _, r := range rows {
+			name = min(max(name, width(r.Name)), 20)
+		}
+		t.line("  " + padRight("", name) + padLeft("acked", 10) + padLeft("lb 2xx", 10) + padLeft("counted", 10) + padLeft("residual", 10) + "  lived")
+		left := mostInstances
+		for _, r := range rows {
+			if r.Plain {
+				if left--; left < 0 {
+					continue
+				}
+			}
+			t.instance(r, name)
+		}
+		if left < 0 {
+			t.line(fmt.Sprintf("  and %s without a residual", plural(-left, "more instance")))
+		}
+		t.wrapped("  ", instanceNote(v))
+	}
+	for _, b := range unplaced(v) {
+		t.wrapped("  booked to no instance ", b)
+	}
+}
+
+// instanceNote says what the columns of the instances count.
+func instanceNote(v check.Verdict) string {
+	route := printable(v.Ledgers.Users.Route)
+	if route == "" {
+		return "(lb 2xx is of all routes; residual is counted less acked)"
+	}
+	return fmt.Sprintf("(acked is of route %s, lb 2xx of all routes; residual is counted less acked)", route)
+}
+
+func (t *text) instance(r instanceRow, name int) {
+	residual := padLeft(r.Residual, 10)
+	if !r.Plain {
+		residual = t.paint(yellow, residual)
+	}
+	head := "  " + padRight(cut(r.Name, name), name) + padLeft(r.Acked, 10) + padLeft(r.LB, 10) + padLeft(r.Counted, 10)
+	for i, l := range wrap(r.Lived, max(16, t.Width-width(head)-12)) {
+		if i == 0 {
+			t.line(head + residual + "  " + l)
+			continue
+		}
+		t.line(strings.Repeat(" ", width(head)+12) + l)
+	}
+	for _, b := range r.Booked {
+		t.wrapped("    booked ", b)
+	}
+}
+
+func (t *text) findings(v check.Verdict) {
+	t.title("Findings")
+	if len(v.Findings) == 0 {
+		t.line("  none: nothing was looked at")
+	}
+	by := byOutcome(v.Findings, "")
+	for _, o := range worstFirst {
+		if o == check.Pass {
+			break
+		}
+		for i, f := range by[o] {
+			if i == mostFindings {
+				t.line(fmt.Sprintf("  and %s with outcome %s in %s", plural(len(by[o])-i, "more finding"), o, VerdictFile))
+				break
+			}
+			t.finding(o, f)
+		}
+	}
+	for _, name := range checkNames(by[check.Pass]) {
+		t.passed(name, byOutcome(by[check.Pass], name)[check.Pass])
+	}
+	t.line(fmt.Sprintf("  %s looked at, %s missing", plural(int(v.Cells.LookedAt), "cell"), count(v.Cells.Missing)))
+}
+
+// finding writes one finding that is not a pass, in full.
+func (t *text) finding(o check.Outcome, f check.Finding) {
+	word := strings.ToUpper(o.String())
+	head := checkName(f) + " · " + place(f)
+	if n := numbers(f); n != "" {
+		head += " · " + n
+	}
+	for i, l := range wrap(head, t.Width-width(word)-4) {
+		if i == 0 {
+			t.line("  " + t.paint(colorOf(o), word) + "  " + l)
+			continue
+		}
+		t.line(strings.Repeat(" ", width(word)+4) + l)
+	}
+	t.wrapped("    ", printable(f.Summary))
+	if c := cause(f); c != "" {
+		t.wrapped("    ", strings.TrimPrefix(c, "; "))
+	}
+}
+
+// passed writes the findings of a check that passed, in one line.
+func (t *text) passed(name string, findings []check.Finding) {
+	more := ""
+	if len(findings) > 1 {
+		more = fmt.Sprintf(" (+%s more)", count(len(findings)-1))
+	}
+	head := padRight(cut(name, 20), 14)
+	rest := t.Width - width(head) - width(more) - 10
+	t.line("  " + t.paint(green, "pass") + "  " + head + "  " + cut(printable(findings[0].Summary), rest) + more)
+}
+
+func (t *text) verdict(v check.Verdict) {
+	t.line("")
+	lines := wrap(sentence(v), t.Width)
+	for i, l := range lines {
+		if word, rest, ok := strings.Cut(l, " "); ok && i == 0 {
+			l = t.paint(colorOf(v.Outcome), word) + " " + rest
+		}
+		t.line(l)
+	}
+	if t.Where != "" {
+		t.line("report: " + printable(t.Where)) // never wrapped: it is to be copied
+	}
+}

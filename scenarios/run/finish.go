@@ -1,0 +1,104 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"throughline/scenarios/record"
+)
+
+// quiet is how long counts may still arrive after the last request: the longest
+// that any check of the scenario allows a client to buffer and to be late.
+func (s *stack) quiet() time.Duration {
+	longest := s.cfg.Run.Interval
+	for _, c := range s.cfg.Scenario.Checks {
+		if c.Conservation != nil {
+			longest = max(longest, c.Conservation.ClientWindow+c.Conservation.MaxLag)
+		}
+	}
+	return longest
+}
+
+// settleLimit bounds the wait for counts that come later than any check allows.
+// They are waited for so that a late count is reported as late, not as lost.
+const settleLimit = 5 * time.Second
+
+// settle waits until the clients have had their time to flush, and then until a
+// whole interval has passed without a line.
+func (s *stack) settle(ctx context.Context) {
+	if until(ctx, time.Now().Add(s.quiet())) != nil {
+		return
+	}
+	deadline := time.Now().Add(settleLimit)
+	for lines := s.collector.Ledger().Total.Lines; time.Now().Before(deadline); {
+		if until(ctx, time.Now().Add(s.cfg.Run.Interval)) != nil {
+			return
+		}
+		now := s.collector.Ledger().Total.Lines
+		if now == lines {
+			return
+		}
+		lines = now
+	}
+}
+
+// stopCollector ends the collector, which closes its last interval and polls a
+// last time, and puts into the journal what it could not see.
+func (s *stack) stopCollector(ctx context.Context) {
+	s.collect()
+	select {
+	case err := <-s.collected:
+		if err != nil {
+			s.trouble("collector", 0, err.Error())
+		}
+	case <-ctx.Done():
+		s.trouble("collector", 0, fmt.Sprintf("did not end: %v", ctx.Err()))
+		return
+	}
+	for _, l := range s.collector.Ledger().Listeners {
+		if l.KernelDrops > 0 {
+			s.event(record.Event{Kind: record.Trouble, About: "collector", Instance: l.Instance, Role: record.Web,
+				Count: int64(l.KernelDrops), Error: fmt.Sprintf("the kernel dropped %d datagrams of %s", l.KernelDrops, l.Instance)})
+		}
+	}
+	for _, p := range s.collector.Polls() {
+		if p.Failures > 0 {
+			s.trouble("poller "+p.Name, int64(p.Failures), fmt.Sprintf("%d of %d polls failed, the last with: %s", p.Failures, p.Polls, p.LastError))
+		}
+	}
+}
+
+// documents reads the database and hands what it holds to keep.
+func (s *stack) documents(ctx context.Context, keep func(record.Documents) error) error {
+	if s.mongo == nil {
+		return nil
+	}
+	words, err := s.mongo.Words(ctx)
+	if err != nil {
+		return err
+	}
+	documents := record.Documents{At: s.journal.Offset(time.Now()), Words: make([]record.WordCount, 0, len(words))}
+	for _, w := range words {
+		documents.Words = append(documents.Words, record.WordCount{Word: w.Word, Count: w.Count})
+	}
+	return keep(documents)
+}
+
+// close takes everything down and returns when it is gone.
+func (s *stack) close(ctx context.Context) error {
+	s.mu.Lock()
+	s.ending = true
+	s.mu.Unlock()
+	var errs []error
+	if s.collect != nil {
+		s.collect()
+	}
+	if s.mongo != nil {
+		errs = append(errs, s.mongo.Close(ctx))
+	}
+	errs = append(errs, s.parts.Close(ctx))
+	s.watching.Wait()
+	return errors.Join(append(errs, s.collector.Close())...)
+}

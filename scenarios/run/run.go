@@ -1,0 +1,175 @@
+// Package run is the clockwork: it brings a stack up, puts load on it, does
+// the steps of a scenario at their times, and records all that is seen.
+//
+// It is the only package that knows stack, load, collector and record at once,
+// and it judges nothing: its product is a run directory, which scenarios/check
+// reads. The command line calls it.
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"throughline/compose"
+	"throughline/scenarios/record"
+	"throughline/scenarios/script"
+)
+
+// Config is what one run needs.
+type Config struct {
+	Scenario script.Scenario
+	Run      record.Run // who, when and with what; Run.Start is the zero of the run's clock
+	Dir      string     // the run directory, made by record.Create
+	Scratch  string     // a directory for what need not outlive the run: the collector's store
+	Platform compose.Platform
+	MongoURI string // a MongoDB to use instead of the embedded database; "" = embedded
+	HAProxy  string // the HAProxy binary
+	// Frontend is the port where the load balancer serves users; 0 = any
+	// free one.
+	Frontend int
+	// Dashboard is where the collector's HTTP API listens; "" = nowhere.
+	Dashboard string
+	Progress  Progress
+}
+
+// Progress is told how a run goes, while it goes. Calls may come from several
+// goroutines at once.
+type Progress interface {
+	Phase(name string, index int)             // phase number index begins
+	EndPhase(took time.Duration, over Status) // over is the whole phase: mean rate, latencies of all its requests
+	Step(text string, took time.Duration, err error)
+	Tick(Status) // about twice a second
+	Note(text string)
+}
+
+// Status is how a run does, at one moment.
+type Status struct {
+	Elapsed, PhaseLeft time.Duration // since the load began; until the phase ends, below 0 while its steps take longer
+	Rate               float64       // acknowledged per second, over the last second
+	P50, P99           time.Duration // latency from when requests were due, over the last second
+	Acked              uint64        // since the load began
+	Refused            uint64
+	Unknown            uint64
+	Instances          []string // that serve
+}
+
+// drainLimit bounds what a run may still take once it was interrupted.
+const drainLimit = 8 * time.Second
+
+// Run runs the scenario and writes its record. It returns an error only when
+// the harness could not do its work: the stack did not come up, or the record
+// could not be written. What went wrong in the stack is in the record. When
+// ctx ends, the load stops, what there is is recorded, and Run returns nil.
+func Run(ctx context.Context, c Config) (err error) {
+	journal, err := record.Create(c.Dir, c.Run, c.Scenario.Source)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, journal.Close()) }()
+	c.Progress.Note("starting the stack")
+	s, err := newStack(c, journal)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainLimit)
+		defer cancel()
+		err = errors.Join(err, s.close(closing))
+	}()
+	if err := s.up(ctx); err != nil {
+		if ctx.Err() != nil {
+			return interrupted(journal, s)
+		}
+		return err
+	}
+	if err := s.documents(ctx, journal.Before); err != nil {
+		return fmt.Errorf("read the database before the load: %w", err)
+	}
+	users, err := newUsers(c, s)
+	if err != nil {
+		return err
+	}
+	users.start()
+	s.event(record.Event{Kind: record.LoadBegin})
+	phases(ctx, s, users)
+	return finish(ctx, s, users)
+}
+
+// interrupted closes the record of a run that was ended before its load began.
+func interrupted(journal *record.Writer, s *stack) error {
+	s.event(record.Event{Kind: record.Interrupted})
+	s.event(record.Event{Kind: record.RunEnd})
+	return journal.Flush()
+}
+
+// phases goes through the scenario until it ends, a step fails or ctx ends.
+func phases(ctx context.Context, s *stack, users *users) {
+	for i, phase := range s.cfg.Scenario.Phases {
+		s.cfg.Progress.Phase(phase.Name, i)
+		begin := time.Now()
+		users.beginPhase()
+		s.event(record.Event{Kind: record.PhaseBegin, Phase: phase.Name})
+		ticking, stop := context.WithCancel(ctx)
+		ticked := make(chan struct{})
+		go func() {
+			defer close(ticked)
+			users.tick(ticking, begin.Add(phase.For))
+		}()
+		err := steps(ctx, s, phase)
+		if err == nil {
+			err = until(ctx, begin.Add(phase.For))
+		}
+		stop()
+		<-ticked
+		s.event(record.Event{Kind: record.PhaseEnd, Phase: phase.Name})
+		s.cfg.Progress.EndPhase(time.Since(begin), users.endPhase(time.Since(begin)))
+		if err != nil {
+			return
+		}
+	}
+}
+
+// until waits for a moment of the clock.
+func until(ctx context.Context, t time.Time) error {
+	timer := time.NewTimer(time.Until(t))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// finish ends a run in the only order that loses nothing: the load stops, what
+// is in flight ends, the clients' buffers flush, the collector closes its last
+// interval, the pollers look a last time, the documents are read, the record is
+// closed. The stack goes down after that.
+func finish(ctx context.Context, s *stack, users *users) error {
+	// ctx may be over; what has to be saved is saved all the same.
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainLimit+s.quiet())
+	defer cancel()
+	summary, err := users.stop()
+	s.event(record.Event{Kind: record.LoadEnd})
+	if ctx.Err() != nil {
+		s.event(record.Event{Kind: record.Interrupted})
+		s.cfg.Progress.Note("interrupted: recording what there is")
+	} else {
+		s.cfg.Progress.Note("load has ended; waiting for the last counts")
+		s.settle(ctx)
+	}
+	if err != nil {
+		s.trouble("load", 0, err.Error())
+	} else if summary.Missed != "" {
+		s.trouble("load", int64(summary.Late+summary.Unsent+summary.Exhausted), summary.Missed)
+	}
+	s.event(record.Event{Kind: record.Quiesced})
+	s.stopCollector(closing)
+	if err := s.documents(closing, s.journal.After); err != nil {
+		s.trouble("documents", 0, err.Error())
+	}
+	s.event(record.Event{Kind: record.RunEnd})
+	return s.journal.Flush()
+}

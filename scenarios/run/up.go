@@ -1,0 +1,57 @@
+package run
+
+import (
+	"context"
+	"errors"
+
+	"throughline/scenarios/record"
+)
+
+// Addresses are where the parts of a stack are reached.
+type Addresses struct {
+	Users    string // URL of the load balancer
+	Runtime  string // host:port of HAProxy's runtime socket
+	Database string // mongodb://…; empty: there is none
+	Metrics  string // URL of the collector's HTTP API; empty: it is off
+	Web      []WebAddress
+}
+
+// WebAddress is where one web instance is reached without the load balancer.
+type WebAddress struct{ Name, Addr string }
+
+// Up brings the stack of the scenario up, tells where it is, and leaves it
+// until ctx ends. No load, no steps, no verdict.
+func Up(ctx context.Context, c Config, ready func(Addresses)) (err error) {
+	journal, err := record.Create(c.Dir, c.Run, c.Scenario.Source)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, journal.Close()) }()
+	s, err := newStack(c, journal)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.close(context.WithoutCancel(ctx))) }()
+	if err := s.up(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
+	ready(s.addresses())
+	<-ctx.Done()
+	return nil
+}
+
+func (s *stack) addresses() Addresses {
+	at := Addresses{Users: s.frontend(), Runtime: s.runtime, Database: s.mongoURI}
+	if s.cfg.Dashboard != "" {
+		at.Metrics = "http://" + s.collector.Addr()
+	}
+	for _, name := range s.serving() {
+		if handle, err := s.parts.Find(name); err == nil {
+			at.Web = append(at.Web, WebAddress{name, handle.Addr("http")})
+		}
+	}
+	return at
+}

@@ -1,0 +1,185 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"throughline/loadgen"
+	"throughline/scenarios/record"
+	"throughline/scenarios/script"
+)
+
+// lateFor bounds how late requests may be sent for the schedule to count as
+// kept; see loadgen.Summary.Missed.
+const (
+	lateP99 = 100 * time.Millisecond
+	lateMax = time.Second
+)
+
+// users is the load of one run, and what is known of its last second.
+type users struct {
+	stack     *stack
+	generator *loadgen.Generator
+	cancel    context.CancelFunc
+	done      chan struct{}
+	summary   loadgen.Summary
+	err       error
+	began     time.Time
+
+	mu    sync.Mutex
+	phase []loadgen.Row // that ended in this phase, in the order of Done
+}
+
+func newUsers(c Config, s *stack) (*users, error) {
+	load := c.Scenario.Load
+	shape, err := shapeOf(load)
+	if err != nil {
+		return nil, fmt.Errorf("load: %w", err)
+	}
+	var routes []loadgen.Route
+	for name, r := range c.Scenario.Stack.Web.Routes {
+		routes = append(routes, loadgen.Route{Name: name, Method: r.Method, Path: r.Path})
+	}
+	// A map has no order, and the order of the routes is part of what the
+	// seed decides.
+	slices.SortFunc(routes, func(a, b loadgen.Route) int { return compareNames(a.Name, b.Name) })
+	generator, err := loadgen.New(loadgen.Config{
+		Target: s.frontend(), Shape: shape, Routes: routes, Mix: load.Mix, Words: load.Words,
+		Seed: c.Run.Seed, Run: c.Run.ID, Timeout: load.Timeout, LatenessP99: lateP99, LatenessMax: lateMax,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("load: %w", err)
+	}
+	return &users{stack: s, generator: generator, done: make(chan struct{})}, nil
+}
+
+func shapeOf(l script.Load) (loadgen.Shape, error) {
+	switch l.Shape {
+	case script.Sine:
+		return loadgen.Sine(l.Rate, l.Swing, l.Period)
+	case script.Ramp:
+		return loadgen.Ramp(l.Rate, l.To, l.Over)
+	case script.Steps:
+		levels := make([]loadgen.Level, 0, len(l.Levels))
+		for _, level := range l.Levels {
+			levels = append(levels, loadgen.Level{Rate: level.Rate, For: level.For})
+		}
+		return loadgen.Steps(levels)
+	}
+	return loadgen.Constant(l.Rate)
+}
+
+// start lets the load run until stop. It does not end with the run's context:
+// requests in flight are seen to their end also after Ctrl-C.
+func (u *users) start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	u.cancel, u.began = cancel, time.Now()
+	go func() {
+		defer close(u.done)
+		u.summary, u.err = u.generator.Run(ctx, u.row)
+	}()
+}
+
+// stop ends the load and returns when the last request has its outcome.
+func (u *users) stop() (loadgen.Summary, error) {
+	u.cancel()
+	<-u.done
+	return u.summary, u.err
+}
+
+var outcomes = map[loadgen.Outcome]record.Outcome{
+	loadgen.Acked: record.Acked, loadgen.Refused: record.Refused, loadgen.Unknown: record.Unknown,
+}
+
+// row puts a row into the users' ledger. A failure to write is kept by the
+// journal and ends the run at its close.
+func (u *users) row(r loadgen.Row) {
+	journal := u.stack.journal
+	_ = journal.Request(record.Request{
+		Seq: r.Seq, Due: journal.Offset(r.Due), Sent: journal.Offset(r.Sent), Done: journal.Offset(r.Done),
+		Route: r.Route, Word: r.Word, Instance: r.Instance, Err: r.Err,
+		Status: uint16(r.Status), Attempts: uint16(r.Attempts), Outcome: outcomes[r.Outcome],
+	})
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.phase = append(u.phase, r)
+}
+
+// beginPhase forgets the rows of the phase before.
+func (u *users) beginPhase() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.phase = u.phase[:0]
+}
+
+// endPhase sums up the phase.
+func (u *users) endPhase(took time.Duration) Status {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	status := Status{Instances: u.stack.serving()}
+	figures(&status, u.phase, took)
+	for _, r := range u.phase {
+		switch r.Outcome {
+		case loadgen.Acked:
+			status.Acked++
+		case loadgen.Refused:
+			status.Refused++
+		default:
+			status.Unknown++
+		}
+	}
+	return status
+}
+
+// figures sets rate and latencies from the rows of a stretch of time.
+func figures(s *Status, rows []loadgen.Row, over time.Duration) {
+	latencies := make([]time.Duration, 0, len(rows))
+	acked := 0
+	for _, r := range rows {
+		latencies = append(latencies, r.Latency())
+		if r.Outcome == loadgen.Acked {
+			acked++
+		}
+	}
+	s.Rate = float64(acked) / over.Seconds()
+	if n := len(latencies); n > 0 {
+		slices.Sort(latencies)
+		s.P50, s.P99 = latencies[n/2], latencies[n*99/100]
+	}
+}
+
+// tickEvery is how often Progress hears of a run.
+const tickEvery = 500 * time.Millisecond
+
+// tick tells the progress until ctx ends.
+func (u *users) tick(ctx context.Context, end time.Time) {
+	ticker := time.NewTicker(tickEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-ticker.C:
+			u.stack.cfg.Progress.Tick(u.status(now, end))
+		}
+	}
+}
+
+func (u *users) status(now, end time.Time) Status {
+	stats := u.generator.Stats()
+	status := Status{
+		Elapsed: now.Sub(u.began), PhaseLeft: end.Sub(now), Acked: stats.Acked, Refused: stats.Refused,
+		Unknown: stats.Unknown, Instances: u.stack.serving(),
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	last := len(u.phase)
+	for last > 0 && now.Sub(u.phase[last-1].Done) < time.Second {
+		last--
+	}
+	figures(&status, u.phase[last:], time.Second)
+	return status
+}

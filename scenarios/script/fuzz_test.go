@@ -1,0 +1,144 @@
+package script_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"throughline/scenarios/script"
+)
+
+// FuzzParse feeds anything to the reader. Whatever it is, it is either refused with places and sentences, or it is a
+// scenario that keeps every promise of the types. go test runs the seeds; go test -fuzz=FuzzParse looks for more.
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(smallest))
+	f.Add([]byte(everything))
+	for _, cases := range refusals() {
+		for _, c := range cases {
+			f.Add([]byte(c.source(f)))
+		}
+	}
+	library, err := filepath.Glob("../*.yaml")
+	if err != nil || len(library) == 0 {
+		f.Fatalf("no library: %v", err)
+	}
+	for _, path := range library {
+		source, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(source)
+	}
+	f.Fuzz(func(t *testing.T, source []byte) {
+		s, err := script.Parse("fuzz.yaml", source, defects)
+		if err != nil {
+			refusal(t, source, err)
+			return
+		}
+		accepted(t, s)
+	})
+}
+
+func refusal(t *testing.T, source []byte, err error) {
+	var errs script.Errors
+	if !errors.As(err, &errs) || len(errs) == 0 {
+		t.Fatalf("no list of errors: %v", err)
+	}
+	lines := strings.Count(strings.ReplaceAll(string(source), "\r", "\n"), "\n") + 1
+	for i, e := range errs {
+		switch {
+		case e.Pos.File != "fuzz.yaml" || e.Pos.Line < 1 || e.Pos.Line > lines || e.Pos.Column < 1 || e.Pos.Column > len(source)+1:
+			t.Errorf("no such place in %d lines: %v", lines, e)
+		case e.Message == "" || strings.ContainsAny(e.Message, "\n\r\x1b\x00") || !utf8.ValidString(e.Message):
+			t.Errorf("not a line: %q", e.Message)
+		case utf8.RuneCountInString(e.Message) > 2000:
+			t.Errorf("%d characters are too many to read", utf8.RuneCountInString(e.Message))
+		case strings.Contains(e.Message, "the YAML reader cannot make sense of it"):
+			t.Logf("the YAML parser panicked: %v", e)
+		}
+		if i > 0 && (e.Pos.Line < errs[i-1].Pos.Line || e.Pos.Line == errs[i-1].Pos.Line && e.Pos.Column < errs[i-1].Pos.Column) {
+			t.Errorf("%v comes after %v", e, errs[i-1])
+		}
+	}
+}
+
+func accepted(t *testing.T, s script.Scenario) {
+	web, load := s.Stack.Web, s.Load
+	must := func(ok bool, what string) {
+		t.Helper()
+		if !ok {
+			t.Errorf("accepted although not %s: %+v", what, s)
+		}
+	}
+	must(s.Name != "" && len(s.Name) <= 64, "named")
+	must(web.Instances >= 1 && web.Instances <= script.MaxInstances, "of a number of instances")
+	must(strings.HasPrefix(web.Health, "/"), "with a health path")
+	must(web.Command == nil || web.Image == "" && web.Command[0] != "", "one program")
+	must(web.Defect == "" || web.Command == nil && web.Image == "" && slices.Contains(defects.Defects, web.Defect), "a known defect")
+	must(s.Stack.Mongo == "" || s.Stack.Mongo == script.MongoNone, "a database")
+	must(len(web.Routes) > 0, "with routes")
+	for _, r := range web.Routes {
+		must(r.Method != "" && strings.HasPrefix(r.Path, "/"), "a route")
+	}
+	must(load.Peak() > 0 && load.Peak() <= script.MaxRate && load.Rate <= load.Peak(), "a rate")
+	must(load.Swing <= load.Rate && (load.Shape == script.Sine) == (load.Period > 0 && load.Swing > 0), "a sine")
+	must((load.Shape == script.Ramp) == (load.Over > 0) && (load.Shape == script.Steps) == (len(load.Levels) > 0), "a shape")
+	must(load.Words >= 1 && load.Timeout > 0 && len(load.Mix) > 0, "a load")
+	for route, weight := range load.Mix {
+		_, ok := web.Routes[route]
+		must(ok && weight > 0, "a mix of routes")
+	}
+	must(len(s.Phases) > 0 && len(s.Phases) <= script.MaxPhases && s.Duration() <= script.MaxDuration, "phases")
+	names := map[string]bool{script.WholeRun: true}
+	for _, p := range s.Phases {
+		must(p.Name != "" && !names[p.Name] && p.For > 0 && p.Require.Users >= 0 && p.Require.Users <= load.Peak(), "a phase")
+		names[p.Name] = true
+		for _, step := range p.Do {
+			must((step.Count > 0) != (step.Instance != "") && step.Within > 0 && step.Pos.Line > 0, "a step")
+		}
+	}
+	must(len(s.Checks) > 0, "with checks")
+	for _, c := range s.Checks {
+		must(sound(c, web.Routes, names), "a check")
+	}
+}
+
+// sound says whether exactly what the check's name says is set, and completely.
+func sound(c script.Check, routes map[string]script.Route, phases map[string]bool) bool {
+	set := 0
+	ok := true
+	if k := c.Continuity; k != nil {
+		_, known := routes[k.Route]
+		set, ok = set+1, c.Name == "continuity" && k.Metric != "" && known && k.MaxGap > 0
+	}
+	if k := c.Conservation; k != nil {
+		_, known := routes[k.Route]
+		set, ok = set+1, c.Name == "conservation" && k.Metric != "" && known && k.ClientWindow >= 0 && k.MaxLag >= 0 &&
+			k.SampleRate > 0 && k.SampleRate <= 1 && k.Confidence > 0 && k.Confidence < 1
+	}
+	if k := c.Correlation; k != nil {
+		set, ok = set+1, c.Name == "correlation" && len(k.Layers) >= 2 && k.AtLeast > 0 && k.AtLeast <= 1 && k.MaxLag >= 0 &&
+			(k.Metric != "" || !slices.Contains(k.Layers, "web"))
+	}
+	if k := c.PromQL; k != nil {
+		set, ok = set+1, c.Name == "promql" && k.Expr != "" && (k.Throughout == "") != (k.Within == "") && phases[k.Throughout+k.Within]
+	}
+	return ok && set == 1 && c.Pos.Line > 0
+}
+
+// BenchmarkParse reads a scenario of the library's size; 1 ms is far from noticeable.
+func BenchmarkParse(b *testing.B) {
+	source := []byte(everything)
+	begin := time.Now()
+	for b.Loop() {
+		if _, err := script.Parse("bench.yaml", source, defects); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(len(source)*b.N)/time.Since(begin).Seconds()/1e6, "MB/s")
+}

@@ -1,0 +1,88 @@
+package script
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"slices"
+	"time"
+)
+
+// The limits of a scenario. They are far above what a run needs and keep a mistyped number from starting a thousand
+// processes.
+const (
+	MaxBytes     = 1 << 20        // of a file
+	MaxInstances = 300            // alive at the same time
+	MaxRate      = 100_000        // requests per second
+	MinRate      = 0.01           // requests per second
+	MaxPhases    = 1000           // also levels of a load in steps, steps of a phase, routes and checks
+	MaxDuration  = 24 * time.Hour // of all phases together
+	MaxWords     = 1_000_000
+)
+
+// Options is what the reader of a file cannot know by itself.
+type Options struct {
+	// Defects names the defects of the reference app that there are. Empty means that they are not known here: then any
+	// well-formed name is accepted.
+	Defects []string
+}
+
+// Read reads the file at path. An error that is not [Errors] means that the file could not be read at all.
+func Read(path string, opts Options) (Scenario, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return Scenario{}, fmt.Errorf("scenario: %w", err)
+	}
+	defer f.Close()
+	// One byte more than allowed is enough to know that a file is too large, however large it is.
+	source, err := io.ReadAll(io.LimitReader(f, MaxBytes+1))
+	if err != nil {
+		return Scenario{}, fmt.Errorf("scenario: %w", err)
+	}
+	return Parse(path, source, opts)
+}
+
+// Parse reads source; file is its name in errors. The error is [Errors], with everything that is wrong, in the order of
+// the file; the scenario is then empty.
+func Parse(file string, source []byte, opts Options) (Scenario, error) {
+	r := &reader{file: file, opts: opts}
+	s := Scenario{File: file, Source: slices.Clone(source)}
+	if root, ok := r.tree(source); ok {
+		r.scenario(root, &s)
+	}
+	if len(r.errs) > 0 {
+		r.errs.sort()
+		return Scenario{}, r.errs
+	}
+	return s, nil
+}
+
+var scenarioName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
+
+func (r *reader) scenario(root value, s *Scenario) {
+	m, ok := root.mapping("scenario", "about", "stack", "load", "phases", "checks")
+	if !ok {
+		return
+	}
+	m.require("scenario", "stack", "load", "phases", "checks")
+	if v, ok := m.get("scenario"); ok {
+		s.Name = v.matching(scenarioName, "a name of at most 64 letters, digits, '-', '_' and '.', like replace-an-instance")
+	}
+	if v, ok := m.get("about"); ok {
+		s.About = v.line("text")
+	}
+	s.Stack.Web.Routes = referenceRoutes()
+	if v, ok := m.get("stack"); ok {
+		r.stack(v, &s.Stack)
+	}
+	if v, ok := m.get("phases"); ok {
+		r.phases(v, s)
+	}
+	if v, ok := m.get("load"); ok {
+		r.load(v, s)
+	}
+	if v, ok := m.get("checks"); ok {
+		r.checks(v, s)
+	}
+}

@@ -1,0 +1,335 @@
+package script_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"throughline/scenarios/script"
+)
+
+// smallest is the smallest scenario there is. The refused ones are it with one part replaced.
+const smallest = `scenario: demo
+stack:
+  web: {instances: 3}
+load: {rate: 200/s}
+phases:
+  - phase: warm-up
+    for: 8s
+checks:
+  - conservation: {metric: fullstack.insert}
+`
+
+// refused is a scenario that must not be read, and every line of the refusal without the file's name.
+type refused struct {
+	name     string
+	old, new string // what of the smallest scenario is replaced; all replaces everything
+	want     []string
+}
+
+const all = ""
+
+var defects = script.Options{Defects: []string{"no-flush", "double-count"}}
+
+// refusals are all cases by topic; fuzzing begins with them.
+func refusals() map[string][]refused {
+	return map[string][]refused{
+		"file": refusedFile, "keys": refusedKeys, "text": refusedText, "stack": refusedStack, "load": refusedLoad,
+		"phases": refusedPhases, "steps": refusedSteps, "checks": refusedChecks,
+	}
+}
+
+func (r refused) source(t testing.TB) string {
+	if r.old == all {
+		return r.new
+	}
+	if n := strings.Count(smallest, r.old); n != 1 {
+		t.Fatalf("%q is %d times in the smallest scenario", r.old, n)
+	}
+	return strings.Replace(smallest, r.old, r.new, 1)
+}
+
+func TestRefused(t *testing.T) {
+	for topic, cases := range refusals() {
+		for _, c := range cases {
+			t.Run(topic+"/"+c.name, func(t *testing.T) {
+				s, err := script.Parse("demo.yaml", []byte(c.source(t)), defects)
+				if err == nil {
+					t.Fatal("it was accepted")
+				}
+				if diff := cmp.Diff(script.Scenario{}, s); diff != "" {
+					t.Errorf("something of it was handed out:\n%s", diff)
+				}
+				want := make([]string, len(c.want))
+				for i, line := range c.want {
+					want[i] = "demo.yaml:" + line
+				}
+				if diff := cmp.Diff(want, strings.Split(err.Error(), "\n")); diff != "" {
+					t.Errorf("(-want +got)\n%s", diff)
+				}
+			})
+		}
+	}
+}
+
+func parse(t *testing.T, source string) script.Scenario {
+	t.Helper()
+	s, err := script.Parse("demo.yaml", []byte(source), defects)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func pos(line, column int) script.Pos {
+	return script.Pos{File: "demo.yaml", Line: line, Column: column}
+}
+
+func TestDefaults(t *testing.T) {
+	want := script.Scenario{
+		Name: "demo",
+		Stack: script.Stack{Web: script.Web{Instances: 3, Health: "/healthz", Routes: map[string]script.Route{
+			"insert":     {Method: "POST", Path: "/insert/{word}", Writes: true},
+			"insert-get": {Method: "GET", Path: "/insert/{word}", Writes: true},
+			"get":        {Method: "GET", Path: "/get/{word}"},
+			"list":       {Method: "GET", Path: "/get"},
+			"toplist":    {Method: "GET", Path: "/toplist"},
+		}}},
+		Load: script.Load{
+			Rate: 200, Shape: script.Constant, Mix: map[string]int{"insert": 9, "get": 1}, Words: 1000, Timeout: 5 * time.Second,
+		},
+		Phases: []script.Phase{{Name: "warm-up", For: 8 * time.Second, Pos: pos(6, 5)}},
+		Checks: []script.Check{{Name: "conservation", Pos: pos(9, 5), Conservation: &script.Conservation{
+			Metric: "fullstack.insert", Route: "insert", ClientWindow: 100 * time.Millisecond, MaxLag: 2 * time.Second,
+			SampleRate: 1, Confidence: 0.999,
+		}}},
+		Source: []byte(smallest),
+		File:   "demo.yaml",
+	}
+	if diff := cmp.Diff(want, parse(t, smallest)); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+// everything uses every key of the language that can be used together.
+const everything = `# A foreign app.
+scenario: every-key_1.0
+about: >-
+  One line,
+  folded.
+stack:
+  web:
+    instances: 2
+    command: [python3, app.py, "--port={{.Port}}", 5]
+    env: {LOG_LEVEL: debug, VERSION: 1.10, EMPTY: ""}
+    health: /alive?deep=1
+    routes:
+      put: PUT /w/{word}
+      peek: {method: POST, path: "/peek/{word}", writes: false}
+      poke: {method: GET, path: /poke, writes: true}
+  mongo: none
+load:
+  shape: steps
+  levels: [{rate: 100/s, for: 1s}, {rate: 0/s, for: 500ms}, {rate: 0.5/s, for: 1m}]
+  mix: {put: 3, peek: 2, poke: 1}
+  words: 10
+  timeout: 250ms
+phases:
+- phase: Phase one, "quoted" & more
+  do: {kill: web-1, within: 3s}
+  for: 1s
+- phase: two
+  do:
+    - launch: 2
+    - terminate: web-2
+    - replace: web-3
+    - replace: all
+    - scale: 5
+    - scale: 1
+    - kill: web-6 # numbers are never used again, and the newest left first
+  for: 1m30s
+  require: {users: 0.1/s}
+checks:
+  - correlation: {layers: [lb, web], at_least: 1, max_lag: 0s}
+  - continuity: {metric: app.words, max_gap: 1500ms}
+  - conservation: {metric: app.words, route: put, client_window: 0s, max_lag: 1s, sample_rate: 0.1, confidence: 0.99}
+  - continuity: {metric: app.peek}
+  - promql: {expr: 'sum(rate(app_words_total[5s])) > 50', throughout: two}
+  - promql:
+      expr: |
+        count(app_words_total)
+          > 1
+      within: run
+`
+
+func TestEverything(t *testing.T) {
+	got := parse(t, everything)
+	const s = time.Second
+	step := func(kind script.StepKind, instance string, count int) script.Step {
+		return script.Step{Kind: kind, Instance: instance, Count: count, Within: 10 * s}
+	}
+	want := script.Scenario{
+		Name: "every-key_1.0", About: "One line, folded.",
+		Stack: script.Stack{Mongo: script.MongoNone, Web: script.Web{
+			Instances: 2, Command: []string{"python3", "app.py", "--port={{.Port}}", "5"},
+			Env:    map[string]string{"LOG_LEVEL": "debug", "VERSION": "1.10", "EMPTY": ""},
+			Health: "/alive?deep=1",
+			Routes: map[string]script.Route{
+				"put":  {Method: "PUT", Path: "/w/{word}", Writes: true},
+				"peek": {Method: "POST", Path: "/peek/{word}"},
+				"poke": {Method: "GET", Path: "/poke", Writes: true},
+			},
+		}},
+		Load: script.Load{
+			Rate: (100 + 0.5*60) / 61.5, Shape: script.Steps,
+			Levels: []script.Level{{Rate: 100, For: s}, {For: s / 2}, {Rate: 0.5, For: time.Minute}},
+			Mix:    map[string]int{"put": 3, "peek": 2, "poke": 1}, Words: 10, Timeout: s / 4,
+		},
+		Phases: []script.Phase{
+			{Name: `Phase one, "quoted" & more`, For: s, Do: []script.Step{{Kind: script.Kill, Instance: "web-1", Within: 3 * s}}},
+			{Name: "two", For: 90 * s, Require: script.Require{Users: 0.1}, Do: []script.Step{
+				step(script.Launch, "", 2), step(script.Terminate, "web-2", 0), step(script.Replace, "web-3", 0),
+				step(script.Replace, script.ReplaceAll, 0), step(script.Scale, "", 5), step(script.Scale, "", 1),
+				step(script.Kill, "web-6", 0),
+			}},
+		},
+		Checks: []script.Check{
+			{Name: "correlation", Correlation: &script.Correlation{Layers: []string{"lb", "web"}, AtLeast: 1, Metric: "app.words"}},
+			{Name: "continuity", Continuity: &script.Continuity{Metric: "app.words", Route: "put", MaxGap: 1500 * time.Millisecond}},
+			{Name: "conservation", Conservation: &script.Conservation{
+				Metric: "app.words", Route: "put", MaxLag: s, SampleRate: 0.1, Confidence: 0.99,
+			}},
+			{Name: "continuity", Continuity: &script.Continuity{Metric: "app.peek", Route: "peek", MaxGap: 2 * s}},
+			{Name: "promql", PromQL: &script.PromQL{Expr: "sum(rate(app_words_total[5s])) > 50", Throughout: "two"}},
+			{Name: "promql", PromQL: &script.PromQL{Expr: "count(app_words_total)\n  > 1", Within: script.WholeRun}},
+		},
+	}
+	ignore := cmpopts.IgnoreTypes(script.Pos{})
+	if diff := cmp.Diff(want, got, ignore, cmpopts.IgnoreFields(script.Scenario{}, "Source", "File"), cmpopts.EquateApprox(1e-12, 0)); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	if d := got.Duration(); d != 91*s {
+		t.Errorf("Duration() = %v, want 1m31s", d)
+	}
+	if at := got.Phases[1].Do[2].Pos; at != pos(31, 7) {
+		t.Errorf("the third step is at %v, want 31:7", at)
+	}
+}
+
+func TestShapes(t *testing.T) {
+	for load, want := range map[string]struct {
+		load script.Load
+		peak float64
+	}{
+		"{rate: 200/s, shape: sine, swing: 200/s, period: 8s}": {
+			script.Load{Rate: 200, Shape: script.Sine, Swing: 200, Period: 8 * time.Second}, 400},
+		"{rate: 0/s, shape: ramp, to: 50/s, over: 8s}": {
+			script.Load{Shape: script.Ramp, To: 50, Over: 8 * time.Second}, 50},
+		"{rate: 50/s, shape: ramp, to: 0/s, over: 1s}": {
+			script.Load{Rate: 50, Shape: script.Ramp, Over: time.Second}, 50},
+		"{rate: 100000/s, shape: constant}": {script.Load{Rate: 100000, Shape: script.Constant}, 100000},
+		"{rate: 0.01/s}":                    {script.Load{Rate: 0.01, Shape: script.Constant}, 0.01},
+		"{shape: steps, levels: [{rate: 1/s, for: 3s}, {rate: 5/s, for: 1s}]}": {
+			script.Load{Rate: 2, Shape: script.Steps, Levels: []script.Level{{Rate: 1, For: 3 * time.Second}, {Rate: 5, For: time.Second}}}, 5},
+	} {
+		got := parse(t, strings.Replace(smallest, "{rate: 200/s}", load, 1)).Load
+		if diff := cmp.Diff(want.load, got, cmpopts.IgnoreFields(script.Load{}, "Mix", "Words", "Timeout")); diff != "" {
+			t.Errorf("%s (-want +got)\n%s", load, diff)
+		}
+		if got.Peak() != want.peak {
+			t.Errorf("%s: Peak() = %v, want %v", load, got.Peak(), want.peak)
+		}
+	}
+}
+
+func TestRoutesDecideTheMix(t *testing.T) {
+	for web, want := range map[string]map[string]int{
+		"{instances: 3, image: app}":                                {"insert": 9, "get": 1},
+		"{instances: 3, command: [app], routes: {insert: POST /a}}": {"insert": 1},
+	} {
+		got := parse(t, strings.Replace(smallest, "{instances: 3}", web, 1))
+		if diff := cmp.Diff(want, got.Load.Mix); diff != "" {
+			t.Errorf("%s (-want +got)\n%s", web, diff)
+		}
+	}
+}
+
+// The instances that can be named are those that can be alive: also the last one may be killed.
+func TestMovesThatArePossible(t *testing.T) {
+	for _, do := range []string{
+		"[{kill: web-1}, {kill: web-2}, {kill: web-3}, {launch: 1}, {kill: web-4}, {scale: 1}, {kill: web-5}]",
+		"[{replace: all}, {replace: web-4}, {terminate: web-7}, {terminate: web-6}]",
+		"[{launch: 297}, {kill: web-300}, {launch: 1}, {kill: web-301}]",
+		"[{scale: 1}, {kill: web-1}, {launch: 2}, {terminate: web-4}]",
+	} {
+		source := strings.Replace(smallest, "    for: 8s", "    for: 8s\n    do: "+do, 1)
+		if _, err := script.Parse("demo.yaml", []byte(source), defects); err != nil {
+			t.Errorf("%s: %v", do, err)
+		}
+	}
+}
+
+func TestDefectsNotKnownAreAccepted(t *testing.T) {
+	source := strings.Replace(smallest, "{instances: 3}", "{instances: 3, defect: whatever}", 1)
+	s, err := script.Parse("demo.yaml", []byte(source), script.Options{})
+	if err != nil || s.Stack.Web.Defect != "whatever" {
+		t.Errorf("defect %q, %v", s.Stack.Web.Defect, err)
+	}
+}
+
+func TestByteOrderMarkAndLineEnds(t *testing.T) {
+	for name, source := range map[string]string{
+		"byte order mark": "\ufeff" + smallest,
+		"Windows":         strings.ReplaceAll(smallest, "\n", "\r\n"),
+		"document marks":  "# a comment\n---\n" + smallest + "...\n",
+		"no last newline": strings.TrimSuffix(smallest, "\n"),
+	} {
+		s, err := script.Parse("demo.yaml", []byte(source), defects)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if string(s.Source) != source {
+			t.Errorf("%s: the source was changed", name)
+		}
+	}
+}
+
+func TestErrorsAreSingleErrorsToo(t *testing.T) {
+	_, err := script.Parse("demo.yaml", []byte(strings.Replace(smallest, "200/s", "200", 1)), defects)
+	var single script.Error
+	if !errors.As(err, &single) || single.Pos != pos(4, 14) {
+		t.Errorf("got %#v", err)
+	}
+}
+
+func TestStepsSayWhatTheyAre(t *testing.T) {
+	for want, step := range map[string]script.Step{
+		"kill web-2":  {Kind: script.Kill, Instance: "web-2"},
+		"replace all": {Kind: script.Replace, Instance: script.ReplaceAll},
+		"launch 2":    {Kind: script.Launch, Count: 2},
+	} {
+		if got := step.String(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+func TestNearest(t *testing.T) {
+	known := []string{"insert", "insert-get", "get", "list", "toplist"}
+	for word, want := range map[string]string{
+		"isnert": "insert", "INSERT": "insert", "insrtget": "insert-get", "gat": "get", "lsit": "list", "top-list": "toplist",
+		"": "", "delete": "", "zzz": "", strings.Repeat("insert", 100): "",
+	} {
+		if got := script.Nearest(word, known); got != want {
+			t.Errorf("Nearest(%.20q) = %q, want %q", word, got, want)
+		}
+	}
+	if got := script.Nearest("a", nil); got != "" {
+		t.Errorf("nothing is near to nothing, got %q", got)
+	}
+}

@@ -1,0 +1,204 @@
+package script
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/goccy/go-yaml/ast"
+)
+
+// defaultWithin is how long a step may take until it has had its effect.
+const defaultWithin = 10 * time.Second
+
+const wantPhases = "a list of phases, like [{phase: warm-up, for: 8s}]"
+
+func (r *reader) phases(v value, s *Scenario) {
+	f := newFleet(s.Stack.Web.Instances)
+	first := map[string]Pos{}
+	for _, item := range v.list(wantPhases, "phase") {
+		p := r.phase(item, f)
+		if there, twice := first[p.Name]; twice && p.Name != "" {
+			item.failf("there is a phase %s already, in line %d: want a name of its own", quote(p.Name), there.Line)
+		}
+		first[p.Name] = p.Pos
+		s.Phases = append(s.Phases, p)
+	}
+	if total := s.Duration(); total > MaxDuration {
+		v.failf("last %s together: want at most %s", show(total), show(MaxDuration))
+	}
+}
+
+func (r *reader) phase(v value, f *fleet) Phase {
+	p := Phase{Pos: v.at}
+	before := len(r.errs)
+	m, ok := v.mapping("phase", "do", "for", "require")
+	if len(r.errs) > before {
+		f.lost = true // the unknown key may have been meant as do
+	}
+	if !ok {
+		return p
+	}
+	m.require("phase", "for")
+	if v, ok := m.get("phase"); ok {
+		p.Name = v.line("text")
+		if p.Name == WholeRun {
+			v.failf("%q means the whole run in checks: want another name", WholeRun)
+		}
+	}
+	if v, ok := m.get("do"); ok {
+		p.Do = v.steps(f)
+	}
+	p.For = m.duration("for", shortest, 0)
+	if v, ok := m.get("require"); ok {
+		p.Require = v.requirement()
+	}
+	return p
+}
+
+func (v value) requirement() Require {
+	m, ok := v.mapping("users")
+	if !ok {
+		return Require{}
+	}
+	m.require("users")
+	users, ok := m.get("users")
+	if !ok {
+		return Require{}
+	}
+	return Require{Users: users.rate(false), Pos: users.at}
+}
+
+// steps reads `do`: a list of steps or a single one.
+func (v value) steps(f *fleet) []Step {
+	items := []value{v}
+	if _, one := v.node.(*ast.MappingNode); !one {
+		items = v.list("a list of steps, like [{kill: web-2}]", "do")
+	}
+	var steps []Step
+	for _, item := range items {
+		item.name = "do"
+		if step, ok := item.step(f); ok {
+			steps = append(steps, step)
+		} else {
+			f.lost = true
+		}
+	}
+	return steps
+}
+
+var stepKinds = []string{string(Kill), string(Terminate), string(Launch), string(Replace), string(Scale)}
+
+func (v value) step(f *fleet) (Step, bool) {
+	before := len(v.r.errs)
+	m, ok := v.mapping(append(slices.Clone(stepKinds), "within")...)
+	if !ok || len(v.r.errs) > before {
+		return Step{}, false
+	}
+	step := Step{Pos: v.at, Within: m.duration("within", shortest, defaultWithin)}
+	var what value
+	for _, kind := range stepKinds {
+		if moved, ok := m.get(kind); ok {
+			if step.Kind != "" {
+				v.failf("%s and %s in one step: write two steps", step.Kind, kind)
+				return Step{}, false
+			}
+			step.Kind, what = StepKind(kind), moved
+		}
+	}
+	switch step.Kind {
+	case "":
+		v.failf("no step here: want one of %s", list(stepKinds))
+	case Launch, Scale:
+		step.Count = what.count(1, MaxInstances)
+	default:
+		step.Instance = what.line("the name of an instance, like web-2")
+	}
+	if len(v.r.errs) > before {
+		return Step{}, false
+	}
+	if err := f.move(step); err != nil {
+		what.r.failf(what.at, "%v", err)
+	}
+	return step, true
+}
+
+// fleet plays the moves through: who would be alive at that point, if every step did what it is meant to do.
+type fleet struct {
+	live []string // in the order of their numbers
+	last int      // the highest number ever given
+	lost bool     // a step could not be read, so nobody knows who is alive
+}
+
+func newFleet(instances int) *fleet {
+	f := &fleet{lost: instances == 0}
+	f.launch(instances)
+	return f
+}
+
+func (f *fleet) launch(n int) {
+	for range n {
+		f.last++
+		f.live = append(f.live, fmt.Sprintf("web-%d", f.last))
+	}
+}
+
+// move does one step, or says why it is impossible.
+func (f *fleet) move(s Step) error {
+	if f.lost {
+		return nil
+	}
+	switch s.Kind {
+	case Launch:
+		if len(f.live)+s.Count > MaxInstances {
+			return fmt.Errorf("%v: %d instances would be alive, want at most %d", s, len(f.live)+s.Count, MaxInstances)
+		}
+		f.launch(s.Count)
+	case Scale:
+		if s.Count == len(f.live) {
+			return fmt.Errorf("%v: that many are alive at that point, so nothing would happen (have %s)", s, f.have())
+		}
+		f.launch(s.Count - len(f.live))
+		f.live = f.live[:s.Count]
+	case Replace:
+		return f.replace(s)
+	default:
+		at := slices.Index(f.live, s.Instance)
+		if at < 0 {
+			return fmt.Errorf("%v: no such instance at that point (have %s)", s, f.have())
+		}
+		f.live = slices.Delete(f.live, at, at+1)
+	}
+	return nil
+}
+
+// replace launches before it terminates, so one more is alive meanwhile.
+func (f *fleet) replace(s Step) error {
+	old := 1
+	if s.Instance == ReplaceAll {
+		old = len(f.live)
+	} else if !slices.Contains(f.live, s.Instance) {
+		return fmt.Errorf("%v: no such instance at that point (have %s)", s, f.have())
+	}
+	if old == 0 {
+		return fmt.Errorf("%v: no instance is alive at that point", s)
+	}
+	if len(f.live)+1 > MaxInstances {
+		return fmt.Errorf("%v: %d instances would be alive meanwhile, want at most %d", s, len(f.live)+1, MaxInstances)
+	}
+	f.launch(old)
+	if s.Instance == ReplaceAll {
+		f.live = slices.Delete(f.live, 0, old)
+		return nil
+	}
+	at := slices.Index(f.live, s.Instance)
+	f.live = slices.Delete(f.live, at, at+1)
+	return nil
+}
+
+func (f *fleet) have() string {
+	if len(f.live) == 0 {
+		return "none"
+	}
+	return list(f.live)
+}

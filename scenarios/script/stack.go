@@ -1,0 +1,234 @@
+package script
+
+import (
+	"maps"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml/ast"
+)
+
+// defaultHealth is where an instance says that it can serve, unless `health` names another path.
+const defaultHealth = "/healthz"
+
+// referenceRoutes are the requests that the reference app answers.
+func referenceRoutes() map[string]Route {
+	return map[string]Route{
+		"insert":     {Method: http.MethodPost, Path: "/insert/{word}", Writes: true},
+		"insert-get": {Method: http.MethodGet, Path: "/insert/{word}", Writes: true},
+		"get":        {Method: http.MethodGet, Path: "/get/{word}"},
+		"list":       {Method: http.MethodGet, Path: "/get"},
+		"toplist":    {Method: http.MethodGet, Path: "/toplist"},
+	}
+}
+
+func (r *reader) stack(v value, s *Stack) {
+	m, ok := v.mapping("web", "mongo")
+	if !ok {
+		return
+	}
+	m.require("web")
+	if v, ok := m.get("mongo"); ok {
+		s.Mongo = v.line("text")
+		if s.Mongo != "" && s.Mongo != MongoNone {
+			v.failf("unknown %s: want %s, or leave the key out: a server of your own is named on the command line, with --mongo", quote(s.Mongo), MongoNone)
+		}
+	}
+	if v, ok := m.get("web"); ok {
+		r.web(v, &s.Web)
+	}
+}
+
+func (r *reader) web(v value, w *Web) {
+	w.Health = defaultHealth
+	m, ok := v.mapping("instances", "command", "image", "env", "health", "routes", "defect")
+	if !ok {
+		return
+	}
+	m.require("instances")
+	if v, ok := m.get("instances"); ok {
+		w.Instances = v.count(1, MaxInstances)
+	}
+	command, foreign := m.get("command")
+	if foreign {
+		w.Command = command.arguments()
+	}
+	if v, ok := m.get("image"); ok {
+		w.Image = v.matching(imageName, "the name of a container image, like registry.example.com/team/app:1.2")
+		if foreign {
+			v.failf("there is a command too: want one of the two")
+		}
+		foreign = true
+	}
+	if v, ok := m.get("env"); ok {
+		w.Env = v.env()
+	}
+	if v, ok := m.get("health"); ok {
+		w.Health = v.path()
+	}
+	if v, ok := m.get("routes"); ok {
+		w.Routes = v.routes()
+	}
+	if v, ok := m.get("defect"); ok {
+		w.Defect = r.defect(v, foreign)
+	}
+}
+
+var (
+	imageName  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}$`)
+	defectName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,63}$`)
+	envName    = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,127}$`)
+	routeName  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
+)
+
+func (r *reader) defect(v value, foreign bool) string {
+	name := v.matching(defectName, "the name of a defect: small letters, digits and '-'")
+	switch {
+	case name == "":
+	case foreign:
+		v.failf("%s belongs to the reference app: remove it, or remove command and image", quote(name))
+	case len(r.opts.Defects) > 0 && !slices.Contains(r.opts.Defects, name):
+		v.failf("unknown %s: %s", quote(name), didYouMean(name, r.opts.Defects))
+	}
+	return name
+}
+
+// arguments reads a program with its arguments.
+func (v value) arguments() []string {
+	const want = "a list of a program and its arguments, like [python3, app.py]"
+	var args []string
+	for i, item := range v.list(want, v.name) {
+		if i == 0 {
+			args = append(args, item.filled("a program"))
+			continue
+		}
+		args = append(args, item.argument())
+	}
+	return args
+}
+
+// told are the variables that every instance gets from the stack. A scenario that sets them would take the metrics, the
+// port or the name away from the instance.
+var told = []string{
+	"PORT", "HOST", "INSTANCE", "ZONE", "STATSD_HOST", "STATSD_PORT",
+	"DD_AGENT_HOST", "DD_DOGSTATSD_PORT", "DD_DOGSTATSD_URL", "DD_TAGS", "MONGODB_URI",
+}
+
+func (v value) env() map[string]string {
+	m, ok := v.open("names and values, like {LOG_LEVEL: debug}")
+	if !ok {
+		return nil
+	}
+	env := map[string]string{}
+	for i, k := range m.keys {
+		name := plain(k.node)
+		switch {
+		case !envName.MatchString(name):
+			k.failf("%s is not the name of a variable: want letters, digits and '_', like LOG_LEVEL", quote(name))
+		case slices.Contains(told, name):
+			k.failf("%s is set for each instance by the stack: choose another name", name)
+		default:
+			env[name] = m.entries[i].argument()
+		}
+	}
+	return env
+}
+
+// notInPaths are the characters that a URL's path and query must not hold (RFC 3986, section 3.3), braces aside: they
+// mark what stands for the word.
+const notInPaths = " \t#\\\"<>^`|"
+
+// path reads the path of a URL.
+func (v value) path() string {
+	s := v.line("a path, like " + defaultHealth)
+	if s != "" && (!strings.HasPrefix(s, "/") || strings.ContainsAny(s, notInPaths)) {
+		v.failf("%s is not a path: want one like %s", quote(s), defaultHealth)
+		return ""
+	}
+	return s
+}
+
+func (v value) routes() map[string]Route {
+	m, ok := v.open("names and routes, like insert: POST /insert/{word}")
+	routes := map[string]Route{}
+	if !ok {
+		return routes
+	}
+	if len(m.keys) > MaxPhases {
+		v.failf("want at most %d, got %d", MaxPhases, len(m.keys))
+		return routes
+	}
+	for i, k := range m.keys {
+		name := plain(k.node)
+		if !routeName.MatchString(name) {
+			k.failf("%s is not a name: want letters, digits, '-', '_' and '.'", quote(name))
+		}
+		routes[name] = m.entries[i].route()
+	}
+	return routes
+}
+
+// methods are the HTTP methods a route may have, with whether they change state by themselves (RFC 9110, section 9.2.1).
+var methods = map[string]bool{
+	http.MethodGet: false, http.MethodHead: false, http.MethodOptions: false,
+	http.MethodPost: true, http.MethodPut: true, http.MethodPatch: true, http.MethodDelete: true,
+}
+
+const wantRoute = "a method and a path, like POST /insert/{word}"
+
+// route reads "POST /insert/{word}" or its long form.
+func (v value) route() Route {
+	known := slices.Sorted(maps.Keys(methods))
+	if _, long := v.node.(*ast.MappingNode); !long {
+		line := v.line(wantRoute)
+		method, path, both := strings.Cut(line, " ")
+		switch {
+		case line == "":
+		case !both:
+			v.failf("%s: want %s", quote(line), wantRoute)
+		case !slices.Contains(known, method):
+			v.failf("unknown method %s: %s", quote(method), didYouMean(method, known))
+		default:
+			return Route{Method: method, Path: v.pattern(strings.TrimSpace(path)), Writes: methods[method]}
+		}
+		return Route{}
+	}
+	m, ok := v.mapping("method", "path", "writes")
+	if !ok {
+		return Route{}
+	}
+	m.require("method", "path")
+	var route Route
+	if v, ok := m.get("method"); ok {
+		route.Method = v.oneOf(known...)
+		route.Writes = methods[route.Method]
+	}
+	if v, ok := m.get("path"); ok {
+		if path := v.line("a path, like /insert/{word}"); path != "" {
+			route.Path = v.pattern(path)
+		}
+	}
+	if v, ok := m.get("writes"); ok {
+		route.Writes = v.truth()
+	}
+	return route
+}
+
+var placeholder = regexp.MustCompile(`\{[^{}]*\}|[{}]`)
+
+// pattern checks the path of a route, in which {word} stands for a word.
+func (v value) pattern(s string) string {
+	if !strings.HasPrefix(s, "/") || strings.ContainsAny(s, notInPaths) {
+		v.failf("%s is not a path: want one like /insert/{word}", quote(s))
+		return ""
+	}
+	for _, p := range placeholder.FindAllString(s, -1) {
+		if p != "{word}" {
+			v.failf("unknown placeholder %s in %s: {word} is the only one", quote(p), quote(s))
+			return ""
+		}
+	}
+	return s
+}
