@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -26,6 +27,9 @@ With --defect the instrumentation is wrong and the service right:
 			config, err := app.FromEnv(os.Getenv)
 			if err != nil {
 				return usage(err)
+			}
+			if defect != "" && !slices.ContainsFunc(app.Defects(), func(d app.Defect) bool { return d.Name == defect }) {
+				return usage(fmt.Errorf("--defect %s: no such defect; throughline app --help lists them", defect))
 			}
 			config.Defect, config.Log = defect, cmd.ErrOrStderr()
 			if err := app.Run(cmd.Context(), config); err != nil {

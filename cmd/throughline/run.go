@@ -17,6 +17,7 @@ import (
 
 	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"throughline/compose/haproxy"
 	"throughline/compose/local"
@@ -38,6 +39,14 @@ type runFlags struct {
 	mongo     string
 	dashboard string
 	format    string
+	haproxy   string
+}
+
+// common are the flags that run and up share.
+func (f *runFlags) common(set *pflag.FlagSet) {
+	set.StringVar(&f.mongo, "mongo", "", "URI of a MongoDB to use instead of the embedded database")
+	set.StringVar(&f.dashboard, "dashboard", "127.0.0.1:0", "where the collector answers Prometheus' HTTP API while the stack is up, or off")
+	set.StringVar(&f.haproxy, "haproxy", "", "the HAProxy binary (default: found on PATH)")
 }
 
 func newRun() *cobra.Command {
@@ -68,8 +77,7 @@ cannot be read, 4 if something is missing (all of it is listed, nothing started)
 	f.StringVar(&flags.platform, "platform", "local", "what runs the instances: local (child processes)")
 	f.StringVar(&flags.out, "out", "", "directory of the record (default runs/TIME-SCENARIO; with several scenarios a folder in it for each)")
 	f.Uint64Var(&flags.seed, "seed", 0, "decides words and routes of the load (default: drawn, printed and recorded)")
-	f.StringVar(&flags.mongo, "mongo", "", "URI of a MongoDB to use instead of the embedded database")
-	f.StringVar(&flags.dashboard, "dashboard", "127.0.0.1:0", "where the collector answers Prometheus' HTTP API during the run, or off")
+	flags.common(f)
 	f.StringVar(&flags.format, "format", "text", "of the verdict: text or json")
 	return cmd
 }
@@ -152,12 +160,8 @@ func preflight(ctx context.Context, all []script.Scenario, flags runFlags) (foun
 		missing []error
 		err     error
 	)
-	if have.haproxy, err = exec.LookPath("haproxy"); err != nil {
-		// Debian keeps it out of the PATH of ordinary users.
-		have.haproxy, err = exec.LookPath("/usr/sbin/haproxy")
-	}
-	if err != nil {
-		missing = append(missing, errors.New("haproxy: not found on PATH; install HAProxy 2.6 or newer (make deps does)"))
+	if have.haproxy, err = findHAProxy(flags.haproxy); err != nil {
+		missing = append(missing, err)
 	} else if release, err := haproxy.Version(ctx, have.haproxy); err != nil {
 		missing = append(missing, err)
 	} else {
@@ -176,6 +180,24 @@ func preflight(ctx context.Context, all []script.Scenario, flags runFlags) (foun
 		missing = append(missing, err)
 	}
 	return have, joined(missing)
+}
+
+// findHAProxy looks for HAProxy on PATH and where Debian keeps it out of the
+// PATH of ordinary users, unless its path is given.
+func findHAProxy(given string) (string, error) {
+	if given != "" {
+		path, err := exec.LookPath(given)
+		if err != nil {
+			return "", fmt.Errorf("--haproxy %s: cannot be executed: %w; give the path of HAProxy 2.6 or newer", given, err)
+		}
+		return path, nil
+	}
+	for _, name := range []string{"haproxy", "/usr/sbin/haproxy"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path, nil
+		}
+	}
+	return "", errors.New("haproxy: not found on PATH; install HAProxy 2.6 or newer (make deps does) or give --haproxy")
 }
 
 // writable tells whether a record can be written at out, by making the

@@ -45,8 +45,7 @@ and leave them running until Ctrl-C.`,
 	f := cmd.Flags()
 	f.IntVar(&web, "web", 3, "how many web instances")
 	f.IntVar(&port, "port", 0, "where the load balancer serves (default: any free port)")
-	f.StringVar(&flags.mongo, "mongo", "", "URI of a MongoDB to use instead of the embedded database")
-	f.StringVar(&flags.dashboard, "dashboard", "127.0.0.1:0", "where the collector answers Prometheus' HTTP API, or off")
+	flags.common(f)
 	f.StringVar(&flags.out, "out", "", "directory for logs and record (default: a temporary one, removed at the end)")
 	return cmd
 }

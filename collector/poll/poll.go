@@ -55,8 +55,9 @@ type Loop struct {
 
 type poller struct {
 	collector.Poller
-	one     sync.Mutex // one poll at a time
-	last    time.Time  // the time of the last samples
+	one     sync.Mutex                  // one poll at a time
+	last    time.Time                   // the time of the last samples
+	seen    map[string]collector.Sample // the series of the last poll that succeeded
 	figures Figures
 }
 
@@ -189,6 +190,8 @@ func (l *Loop) poll(ctx context.Context, p *poller, at time.Time) error {
 		// What a failed poll still brought is not the whole picture.
 		samples, success = nil, 0
 		err = fmt.Errorf("poll %s: %w", p.figures.Name, err)
+	} else {
+		samples = p.ended(samples, at)
 	}
 	label := collector.NewLabels("poller", p.figures.Name)
 	samples = append(samples,
@@ -209,6 +212,28 @@ func (l *Loop) poll(ctx context.Context, p *poller, at time.Time) error {
 		l.failure = fmt.Errorf("keep samples of %s: %w", f.Name, refused)
 	}
 	return err
+}
+
+// ended adds marks that the series are over which the last poll had and this one
+// has not, as Prometheus does when it scrapes. A poll that failed ends none:
+// nothing is known then.
+func (p *poller) ended(samples []collector.Sample, at time.Time) []collector.Sample {
+	seen := make(map[string]collector.Sample, len(samples))
+	var key []byte
+	for _, s := range samples {
+		key = append(key[:0], s.Name...)
+		for _, l := range s.Labels {
+			key = append(append(append(append(key, 0xff), l.Name...), 0xfe), l.Value...)
+		}
+		seen[string(key)] = s
+	}
+	for key, s := range p.seen {
+		if _, still := seen[key]; !still {
+			samples = append(samples, collector.Sample{Name: s.Name, Labels: s.Labels, Meta: s.Meta, At: at, Stale: true})
+		}
+	}
+	p.seen = seen
+	return samples
 }
 
 // Figures are how the pollers fared so far, by name.

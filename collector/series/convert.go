@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/histogram"
@@ -23,6 +24,9 @@ func toLabels(sample *collector.Sample) (labels.Labels, error) {
 	for _, l := range sample.Labels {
 		if l.Name == labels.MetricName || !model.UTF8Validation.IsValidLabelName(l.Name) {
 			return labels.EmptyLabels(), fmt.Errorf("%q is no name of a label", l.Name)
+		}
+		if !utf8.ValidString(l.Value) {
+			return labels.EmptyLabels(), fmt.Errorf("the value %q of the label %s is not UTF-8", l.Value, l.Name)
 		}
 		if l.Value != "" { // which is the same as no label
 			b.Add(l.Name, l.Value)

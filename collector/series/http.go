@@ -2,20 +2,21 @@ package series
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"math"
 	"net/http"
+	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
+	jsoniter "github.com/json-iterator/go"
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql"
-	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/util/annotations"
 
@@ -33,16 +34,26 @@ func (s *Store) Handler() http.Handler {
 	mux := http.NewServeMux()
 	for path, answer := range map[string]answerer{
 		"/query": s.query, "/query_range": s.queryRange, "/series": s.series, "/labels": s.labelNames,
-		"/label/{name}/values": s.labelValues, "/metadata": s.metadata, "/status/buildinfo": buildInfo,
 	} {
 		mux.Handle("GET /api/v1"+path, answer)
 		mux.Handle("POST /api/v1"+path, answer)
 	}
+	mux.Handle("GET /api/v1/label/{name}/values", answerer(s.labelValues))
+	mux.Handle("GET /api/v1/metadata", answerer(s.metadata))
+	mux.Handle("GET /api/v1/status/buildinfo", answerer(buildInfo))
 	mux.HandleFunc("GET /metrics", s.metrics)
 	mux.HandleFunc("GET /federate", s.federate)
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /-/ready", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, release, err := s.use(r.Context())
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		defer release()
+		mux.ServeHTTP(w, r.WithContext(ctx))
+	})
 }
 
 // answerer answers one path of the API with data for its envelope.
@@ -78,23 +89,15 @@ func (a answerer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		out.Status, out.Error = "error", err.Error()
 		out.ErrorType, status = errorType(err)
 	}
-	body, err := json.Marshal(out)
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
+	stream := newStream()
+	stream.WriteVal(out)
+	if stream.Error != nil {
+		http.Error(w, stream.Error.Error(), http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_, _ = w.Write(body) // the client has gone if it fails
-}
-
-// badData is an error of who asks.
-type badData struct{ error }
-
-func (e badData) Unwrap() error { return e.error }
-
-func badParameter(name string, err error) error {
-	return badData{fmt.Errorf("invalid parameter %q: %w", name, err)}
+	_, _ = w.Write(stream.Buffer()) // the client has gone if it fails
 }
 
 // errorType is Prometheus' word for an error, and the status that goes with it.
@@ -116,13 +119,11 @@ func errorType(err error) (string, int) {
 	return "execution", http.StatusUnprocessableEntity
 }
 
-// queryData is the answer to a query.
-type queryData struct {
-	ResultType parser.ValueType `json:"resultType"`
-	Result     parser.Value     `json:"result"`
-}
-
 func (s *Store) query(r *http.Request) (any, annotations.Annotations, error) {
+	limit, err := limitParameter(r)
+	if err != nil {
+		return nil, nil, err
+	}
 	at, err := timeParameter(r, "time", s.opts.Now())
 	if err != nil {
 		return nil, nil, err
@@ -132,11 +133,15 @@ func (s *Store) query(r *http.Request) (any, annotations.Annotations, error) {
 		return nil, nil, err
 	}
 	defer cancel()
-	q, err := s.engine.NewInstantQuery(ctx, s.db, nil, r.Form.Get("query"), at)
+	opts, err := queryOptions(r)
+	if err != nil {
+		return nil, nil, err
+	}
+	q, err := s.engine.NewInstantQuery(ctx, s.db, opts, r.Form.Get("query"), at)
 	if err != nil {
 		return nil, nil, badParameter("query", err)
 	}
-	return execute(ctx, q, r)
+	return execute(ctx, q, limit)
 }
 
 // maxPoints is how many points per series a range query may ask for: as in
@@ -144,13 +149,17 @@ func (s *Store) query(r *http.Request) (any, annotations.Annotations, error) {
 const maxPoints = 11_000
 
 func (s *Store) queryRange(r *http.Request) (any, annotations.Annotations, error) {
-	start, err := timeParameter(r, "start", time.Time{})
+	limit, err := limitParameter(r)
 	if err != nil {
 		return nil, nil, err
 	}
-	end, err := timeParameter(r, "end", time.Time{})
+	start, err := parseTime(r.Form.Get("start"))
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, badParameter("start", err)
+	}
+	end, err := parseTime(r.Form.Get("end"))
+	if err != nil {
+		return nil, nil, badParameter("end", err)
 	}
 	if end.Before(start) {
 		return nil, nil, badParameter("end", errors.New("end timestamp must not be before start time"))
@@ -159,47 +168,55 @@ func (s *Store) queryRange(r *http.Request) (any, annotations.Annotations, error
 	if err != nil {
 		return nil, nil, badParameter("step", err)
 	}
-	if step < time.Millisecond {
-		return nil, nil, badParameter("step", errors.New("a query resolution step width of less than 1ms is not accepted"))
+	if step <= 0 {
+		return nil, nil, badParameter("step", errors.New("zero or negative query resolution step widths are not accepted. Try a positive integer"))
+	}
+	if step < time.Millisecond { // which the engine would divide by, as 0 ms
+		return nil, nil, badParameter("step", errors.New("step widths below 1ms are not accepted"))
 	}
 	if end.Sub(start)/step > maxPoints {
-		return nil, nil, badData{fmt.Errorf("exceeded maximum resolution of %d points per timeseries; use a greater step", maxPoints)}
+		return nil, nil, badData{errors.New("exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)")}
 	}
 	ctx, cancel, err := deadline(r)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer cancel()
-	q, err := s.engine.NewRangeQuery(ctx, s.db, nil, r.Form.Get("query"), start, end, step)
-	if err != nil {
-		return nil, nil, badParameter("query", err)
-	}
-	return execute(ctx, q, r)
-}
-
-// execute runs a query and cuts its result at the parameter limit. The result
-// is marshalled before the query is closed, which takes its memory back.
-func execute(ctx context.Context, q promql.Query, r *http.Request) (any, annotations.Annotations, error) {
-	defer q.Close()
-	limit, err := limitParameter(r)
+	opts, err := queryOptions(r)
 	if err != nil {
 		return nil, nil, err
 	}
+	q, err := s.engine.NewRangeQuery(ctx, s.db, opts, r.Form.Get("query"), start, end, step)
+	if err != nil {
+		return nil, nil, badParameter("query", err)
+	}
+	return execute(ctx, q, limit)
+}
+
+// execute runs a query and cuts its result at limit. The result is written
+// before the query is closed, which takes its memory back.
+func execute(ctx context.Context, q promql.Query, limit int) (any, annotations.Annotations, error) {
+	defer q.Close()
 	res := q.Exec(ctx)
 	if res.Err != nil {
 		return nil, res.Warnings, res.Err
 	}
-	out, notes := queryData{res.Value.Type(), res.Value}, res.Warnings
-	switch v := res.Value.(type) {
+	result, notes := any(res.Value), res.Warnings
+	switch v := result.(type) {
 	case promql.Vector:
-		v, notes = truncate(v, limit, notes)
-		out.Result = v
+		result, notes = truncate(v, limit, notes)
 	case promql.Matrix:
-		v, notes = truncate(v, limit, notes)
-		out.Result = v
+		result, notes = truncate(v, limit, notes)
 	}
-	body, err := json.Marshal(out)
-	return json.RawMessage(body), notes, err
+	out := newStream()
+	out.WriteObjectStart()
+	out.WriteObjectField("resultType")
+	out.WriteVal(res.Value.Type())
+	out.WriteMore()
+	out.WriteObjectField("result")
+	writeResult(out, result)
+	out.WriteObjectEnd()
+	return jsoniter.RawMessage(out.Buffer()), notes, out.Error
 }
 
 // truncate cuts a list at limit (0 = none), and says so. A list that is not
@@ -223,8 +240,19 @@ type selection struct {
 	limit    int
 }
 
-func (s *Store) selection(r *http.Request) (selection, error) {
-	var out selection
+// selectors reads match[].
+func (s *Store) selectors(r *http.Request) ([][]*labels.Matcher, error) {
+	out, err := s.parser.ParseMetricSelectors(r.Form["match[]"])
+	for _, selector := range out {
+		if !slices.ContainsFunc(selector, func(m *labels.Matcher) bool { return !m.Matches("") }) {
+			return nil, errors.New("match[] must contain at least one non-empty matcher")
+		}
+	}
+	return out, err
+}
+
+func (s *Store) selection(r *http.Request, selectors [][]*labels.Matcher) (selection, error) {
+	out := selection{matchers: selectors}
 	start, err := timeParameter(r, "start", time.UnixMilli(math.MinInt64/2))
 	if err != nil {
 		return out, err
@@ -236,23 +264,24 @@ func (s *Store) selection(r *http.Request) (selection, error) {
 	if out.limit, err = limitParameter(r); err != nil {
 		return out, err
 	}
-	if out.matchers, err = s.parser.ParseMetricSelectors(r.Form["match[]"]); err != nil {
-		return out, badParameter("match[]", err)
-	}
 	out.start, out.end = start.UnixMilli(), end.UnixMilli()
 	out.querier, err = s.db.Querier(out.start, out.end)
 	return out, err
 }
 
 func (s *Store) series(r *http.Request) (any, annotations.Annotations, error) {
-	sel, err := s.selection(r)
+	if len(r.Form["match[]"]) == 0 {
+		return nil, nil, badData{errors.New("no match[] parameter provided")}
+	}
+	selectors, err := s.selectors(r)
+	if err != nil {
+		return nil, nil, badParameter("match[]", err)
+	}
+	sel, err := s.selection(r, selectors)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer sel.querier.Close()
-	if len(sel.matchers) == 0 {
-		return nil, nil, badData{errors.New("no match[] parameter provided")}
-	}
 	hints := &storage.SelectHints{Start: sel.start, End: sel.end, Func: "series"}
 	var sets []storage.SeriesSet
 	for _, m := range sel.matchers {
@@ -264,35 +293,40 @@ func (s *Store) series(r *http.Request) (any, annotations.Annotations, error) {
 		found = append(found, set.At().Labels())
 	}
 	found, notes := truncate(found, sel.limit, set.Warnings())
-	return found, notes, set.Err()
+	out := newStream()
+	writeArray(out, found, writeLabels)
+	return jsoniter.RawMessage(out.Buffer()), notes, errors.Join(set.Err(), out.Error)
 }
 
 func (s *Store) labelNames(r *http.Request) (any, annotations.Annotations, error) {
-	sel, err := s.selection(r)
-	if err != nil {
-		return nil, nil, err
-	}
-	return sel.strings(func(m []*labels.Matcher) ([]string, annotations.Annotations, error) {
-		return sel.querier.LabelNames(r.Context(), nil, m...)
+	return s.union(r, func(q storage.Querier, m []*labels.Matcher) ([]string, annotations.Annotations, error) {
+		return q.LabelNames(r.Context(), nil, m...)
 	})
 }
 
 func (s *Store) labelValues(r *http.Request) (any, annotations.Annotations, error) {
 	name := r.PathValue("name")
+	if strings.HasPrefix(name, "U__") { // a name that is not safe in a path
+		name = model.UnescapeName(name, model.ValueEncodingEscaping)
+	}
 	if !model.UTF8Validation.IsValidLabelName(name) {
 		return nil, nil, badData{fmt.Errorf("invalid label name: %q", name)}
 	}
-	sel, err := s.selection(r)
-	if err != nil {
-		return nil, nil, err
-	}
-	return sel.strings(func(m []*labels.Matcher) ([]string, annotations.Annotations, error) {
-		return sel.querier.LabelValues(r.Context(), name, nil, m...)
+	return s.union(r, func(q storage.Querier, m []*labels.Matcher) ([]string, annotations.Annotations, error) {
+		return q.LabelValues(r.Context(), name, nil, m...)
 	})
 }
 
-// strings unites what ask says to each of the selectors.
-func (sel selection) strings(ask func([]*labels.Matcher) ([]string, annotations.Annotations, error)) (any, annotations.Annotations, error) {
+// union is all that ask says to the selectors.
+func (s *Store) union(r *http.Request, ask func(storage.Querier, []*labels.Matcher) ([]string, annotations.Annotations, error)) (any, annotations.Annotations, error) {
+	given, err := s.selectors(r)
+	if err != nil {
+		return nil, nil, badData{err}
+	}
+	sel, err := s.selection(r, given)
+	if err != nil {
+		return nil, nil, err
+	}
 	defer sel.querier.Close()
 	selectors := sel.matchers
 	if len(selectors) == 0 {
@@ -301,7 +335,7 @@ func (sel selection) strings(ask func([]*labels.Matcher) ([]string, annotations.
 	all := map[string]bool{}
 	var notes annotations.Annotations
 	for _, m := range selectors {
-		some, n, err := ask(m)
+		some, n, err := ask(sel.querier, m)
 		if err != nil {
 			return nil, notes, err
 		}
@@ -317,25 +351,34 @@ func (sel selection) strings(ask func([]*labels.Matcher) ([]string, annotations.
 // metadataEntry is one meaning of a metric.
 type metadataEntry struct {
 	Type string `json:"type"`
-	Help string `json:"help"`
 	Unit string `json:"unit"`
+	Help string `json:"help"`
 }
 
 func (s *Store) metadata(r *http.Request) (any, annotations.Annotations, error) {
-	limit, err := limitParameter(r)
-	if err != nil {
-		return nil, nil, err
+	limits := map[string]int{"limit": -1, "limit_per_metric": -1}
+	for name := range limits {
+		if text := r.Form.Get(name); text != "" {
+			n, err := strconv.Atoi(text)
+			if err != nil {
+				return nil, nil, badData{fmt.Errorf("%s must be a number", name)}
+			}
+			limits[name] = n
+		}
 	}
+	limit, each := limits["limit"], limits["limit_per_metric"]
 	metric := r.Form.Get("metric")
 	out := map[string][]metadataEntry{}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, name := range slices.Sorted(maps.Keys(s.metas)) {
-		if metric != "" && name != metric || limit > 0 && len(out) >= limit {
+		if metric != "" && name != metric || limit >= 0 && len(out) >= limit {
 			continue
 		}
-		for _, m := range s.metas[name] {
-			out[name] = append(out[name], metadataEntry{promType(m.Type), help(m), m.Unit})
+		for i, m := range s.metas[name] {
+			if each <= 0 || i < each {
+				out[name] = append(out[name], metadataEntry{promType(m.Type), m.Unit, help(m)})
+			}
 		}
 	}
 	return out, nil, nil
@@ -359,61 +402,11 @@ func help(m collector.Meta) string {
 	return "StatsD " + m.StatsD
 }
 
-// buildInfo answers Grafana, which asks what it talks to.
+// apiVersion is the Prometheus whose API this is: that of the library v0.313.0.
+const apiVersion = "3.13.0"
+
+// buildInfo answers Grafana, which asks what it may ask for.
 func buildInfo(*http.Request) (any, annotations.Annotations, error) {
-	return map[string]string{"version": "3.13.0", "application": "throughline"}, nil, nil
-}
-
-func timeParameter(r *http.Request, name string, missing time.Time) (time.Time, error) {
-	text := r.Form.Get(name)
-	if text == "" && !missing.IsZero() {
-		return missing, nil
-	}
-	if t, err := strconv.ParseFloat(text, 64); err == nil && math.Abs(t) < math.MaxInt64/2000 {
-		seconds, fraction := math.Modf(t)
-		return time.Unix(int64(seconds), int64(math.Round(fraction*1000))*int64(time.Millisecond)).UTC(), nil
-	}
-	if t, err := time.Parse(time.RFC3339Nano, text); err == nil {
-		return t, nil
-	}
-	return time.Time{}, badParameter(name, fmt.Errorf("cannot parse %q to a valid timestamp", text))
-}
-
-func limitParameter(r *http.Request) (int, error) {
-	text := r.Form.Get("limit")
-	if text == "" {
-		return 0, nil
-	}
-	limit, err := strconv.Atoi(text)
-	if err != nil || limit < 0 {
-		return 0, badParameter("limit", fmt.Errorf("%q is no number from 0 on", text))
-	}
-	return limit, nil
-}
-
-// duration reads a number of seconds or Prometheus' notation ("1m30s").
-func duration(text string) (time.Duration, error) {
-	if d, err := strconv.ParseFloat(text, 64); err == nil {
-		if ns := d * float64(time.Second); math.Abs(ns) < math.MaxInt64 {
-			return time.Duration(ns), nil
-		}
-	}
-	if d, err := model.ParseDuration(text); err == nil {
-		return time.Duration(d), nil
-	}
-	return 0, fmt.Errorf("cannot parse %q to a valid duration", text)
-}
-
-// deadline is the request's context, cut at its parameter timeout.
-func deadline(r *http.Request) (context.Context, context.CancelFunc, error) {
-	text := r.Form.Get("timeout")
-	if text == "" {
-		return r.Context(), func() {}, nil
-	}
-	timeout, err := duration(text)
-	if err != nil {
-		return nil, nil, badParameter("timeout", err)
-	}
-	ctx, cancel := context.WithTimeout(r.Context(), timeout)
-	return ctx, cancel, nil
+	return map[string]string{"version": apiVersion, "revision": "", "branch": "", "buildUser": "", "buildDate": "",
+		"goVersion": runtime.Version()}, nil, nil
 }

@@ -3,6 +3,7 @@ package series
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/prometheus/prometheus/model/histogram"
@@ -37,6 +38,11 @@ type Point struct {
 // Query evaluates an expression at one moment. A scalar is one series without
 // labels; a string is an error.
 func (s *Store) Query(ctx context.Context, expr string, at time.Time) (Answer, error) {
+	ctx, release, err := s.use(ctx)
+	if err != nil {
+		return Answer{}, fmt.Errorf("query %q: %w", expr, err)
+	}
+	defer release()
 	query, err := s.engine.NewInstantQuery(ctx, s.db, nil, expr, at)
 	if err != nil {
 		return Answer{}, fmt.Errorf("query %q: %w", expr, err)
@@ -50,6 +56,14 @@ func (s *Store) QueryRange(ctx context.Context, expr string, start, end time.Tim
 	if step < time.Millisecond {
 		return Answer{}, fmt.Errorf("query %q: step %v: give one of at least 1ms", expr, step)
 	}
+	if end.Before(start) {
+		return Answer{}, fmt.Errorf("query %q: the end %s is before the start %s", expr, end.Format(time.RFC3339Nano), start.Format(time.RFC3339Nano))
+	}
+	ctx, release, err := s.use(ctx)
+	if err != nil {
+		return Answer{}, fmt.Errorf("query %q: %w", expr, err)
+	}
+	defer release()
 	query, err := s.engine.NewRangeQuery(ctx, s.db, nil, expr, start, end, step)
 	if err != nil {
 		return Answer{}, fmt.Errorf("query %q: %w", expr, err)
@@ -65,7 +79,9 @@ func answer(ctx context.Context, query promql.Query, expr string) (Answer, error
 	}
 	var out []Series
 	var err error
-	add := func(ls labels.Labels, points ...Point) { out = append(out, Series{Labels: allLabels(ls), Points: points}) }
+	add := func(ls labels.Labels, points ...Point) {
+		out = append(out, Series{Labels: allLabels(ls), Points: points})
+	}
 	point := func(t int64, f float64, h *histogram.FloatHistogram) Point {
 		p := Point{At: fromMilli(t), Value: f}
 		if h != nil && err == nil {
@@ -89,6 +105,7 @@ func answer(ctx context.Context, query promql.Query, expr string) (Answer, error
 			for _, p := range series.Histograms {
 				points = append(points, point(p.T, 0, p.H))
 			}
+			slices.SortFunc(points, func(a, b Point) int { return a.At.Compare(b.At) })
 			add(series.Metric, points...)
 		}
 	default:

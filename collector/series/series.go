@@ -10,6 +10,7 @@ package series
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -19,9 +20,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
-	"github.com/prometheus/prometheus/model/value"
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/storage"
@@ -82,20 +81,29 @@ type Store struct {
 	db     *tsdb.DB
 	engine *promql.Engine
 	parser parser.Parser
+	opened int64 // newest time that was there when the store was opened, in ms
 
-	mu    sync.Mutex
-	known map[string]*known // by key
-	key   []byte            // scratch
-	metas map[string][]collector.Meta
+	// The database unmaps its files when it is closed, so Close waits for
+	// whoever still reads them and has locked inUse for reading.
+	inUse  sync.RWMutex
+	closed bool
+	life   context.Context // ends when Close begins, and the queries with it
+	end    context.CancelFunc
+
+	mu      sync.Mutex
+	known   map[string]*known // by key
+	sweepAt int               // number of known series that starts a sweep
+	key     []byte            // scratch
+	metas   map[string][]collector.Meta
 }
 
 // known is what is remembered of a series, so that its next sample finds it
 // fast.
 type known struct {
-	ref       storage.SeriesRef
-	labels    labels.Labels
-	histogram bool
-	meta      *collector.Meta
+	ref    storage.SeriesRef
+	labels labels.Labels
+	newest int64 // no sample is newer, in ms
+	meta   collector.Meta
 }
 
 var _ collector.Sink = (*Store)(nil)
@@ -124,93 +132,193 @@ func Open(dir string, opts Options) (*Store, error) {
 		EnableAtModifier: true, EnableNegativeOffset: true,
 		NoStepSubqueryIntervalFn: func(int64) int64 { return time.Second.Milliseconds() },
 	})
-	return &Store{opts: opts, db: db, engine: engine, parser: p, known: map[string]*known{}, metas: map[string][]collector.Meta{}}, nil
+	life, end := context.WithCancel(context.Background())
+	return &Store{opts: opts, db: db, engine: engine, parser: p, opened: newest(db), life: life, end: end,
+		known: map[string]*known{}, sweepAt: firstSweep, metas: map[string][]collector.Meta{}}, nil
 }
 
-// Close writes down what is in memory and closes the store.
+// newest is the newest time in db, in ms; math.MinInt64 if it is empty.
+func newest(db *tsdb.DB) int64 {
+	at := int64(math.MinInt64)
+	if db.Head().NumSeries() > 0 {
+		at = db.Head().MaxTime()
+	}
+	for _, block := range db.BlockMetas() {
+		at = max(at, block.MaxTime-1)
+	}
+	return at
+}
+
+var errClosed = errors.New("the store is closed")
+
+// use keeps the store from closing until release is called. ctx ends when the
+// store is to close.
+func (s *Store) use(parent context.Context) (ctx context.Context, release func(), err error) {
+	s.inUse.RLock()
+	if s.closed {
+		s.inUse.RUnlock()
+		return nil, nil, errClosed
+	}
+	ctx, cancel := context.WithCancel(parent)
+	stop := context.AfterFunc(s.life, cancel)
+	return ctx, func() { stop(); cancel(); s.inUse.RUnlock() }, nil
+}
+
+// Close ends the queries that run, writes down what is in memory and closes the
+// store. What is asked of it afterwards is refused; closing twice is harmless.
+// A server of its Handler is to be closed before, for Close waits for answers
+// that are on their way.
 func (s *Store) Close() error {
+	s.end()
+	s.inUse.Lock()
+	defer s.inUse.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
 	if err := errors.Join(s.engine.Close(), s.db.Close()); err != nil {
 		return fmt.Errorf("close the store in %s: %w", filepath.Clean(s.db.Dir()), err)
 	}
 	return nil
 }
 
-// Append implements collector.Sink. Samples that can not be kept (two values of
-// a series at one time, or one that is too old) do not keep the others out; the
-// error counts them and names the first. Times are kept in milliseconds.
+// Append implements collector.Sink. Times are kept in whole milliseconds. A
+// sample that can not be kept does not keep the others out, and is named in the
+// error. These can not be kept:
+//
+//   - a second, different value of a series at one time (the same value again
+//     is no error);
+//   - a sample older than the newest of its series, when it is older than the
+//     newest of all by more than Options.OutOfOrder;
+//   - a sample older than the newest of all by more than an hour. So append in
+//     the order of time; series after series is right for a span of an hour.
+//
+// The end of a series (Sample.Stale) at the time of one of its samples is kept a
+// millisecond later, so that neither covers the other. The end of a series that
+// never was is nothing.
 func (s *Store) Append(samples ...collector.Sample) error {
+	ctx, release, err := s.use(context.Background())
+	if err != nil {
+		return fmt.Errorf("store %d samples: %w", len(samples), err)
+	}
+	defer release()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	app := s.db.Appender(context.Background())
-	var first error
-	refused := 0
+	app := s.db.Appender(ctx)
+	var late []pending
+	bad := refusals{of: len(samples)}
 	for i := range samples {
-		if err := s.append(app, &samples[i]); err != nil {
-			refused++
-			if first == nil {
-				first = fmt.Errorf("%s at %s: %w", seriesText(&samples[i]), samples[i].At.UTC().Format(time.RFC3339Nano), err)
+		p, err := s.prepare(app, &samples[i])
+		switch {
+		case err != nil:
+			bad.add(&samples[i], err)
+		case p.series == nil: // the end of what never was
+		case p.at <= p.series.newest:
+			late = append(late, p)
+		default:
+			if err := p.append(app); err != nil {
+				bad.add(p.sample, err)
 			}
 		}
 	}
 	if err := app.Commit(); err != nil {
 		return fmt.Errorf("store %d samples: %w", len(samples), err)
 	}
-	if refused > 0 {
-		return fmt.Errorf("store: %d of %d samples refused, the first: %w", refused, len(samples), first)
-	}
-	return nil
-}
-
-func (s *Store) append(app storage.Appender, sample *collector.Sample) error {
-	k, err := s.lookup(sample)
-	if err != nil {
-		return err
-	}
-	at := sample.At.UnixMilli()
-	if sample.Histogram != nil {
-		k.histogram = true
-	}
-	switch {
-	case sample.Stale && k.histogram:
-		k.ref, err = app.AppendHistogram(k.ref, k.labels, at, nil, &histogram.FloatHistogram{Sum: staleNaN()})
-	case sample.Stale:
-		k.ref, err = app.Append(k.ref, k.labels, at, staleNaN())
-	case sample.Histogram != nil:
-		k.ref, err = app.AppendHistogram(k.ref, k.labels, at, nil, toFloatHistogram(sample.Histogram))
-	default:
-		k.ref, err = app.Append(k.ref, k.labels, at, sample.Value)
-	}
-	if sample.Stale {
-		delete(s.known, string(s.key))
-	}
-	return err
-}
-
-func staleNaN() float64 { return math.Float64frombits(value.StaleNaN) }
-
-// lookup finds what is known of the sample's series; s.key is its key after.
-func (s *Store) lookup(sample *collector.Sample) (*known, error) {
-	s.key = append(s.key[:0], sample.Name...)
-	for _, l := range sample.Labels {
-		s.key = append(s.key, 0xff)
-		s.key = append(s.key, l.Name...)
-		s.key = append(s.key, 0xfe)
-		s.key = append(s.key, l.Value...)
-	}
-	k, ok := s.known[string(s.key)]
-	if !ok {
-		all, err := toLabels(sample)
-		if err != nil {
-			return nil, err
+	for _, p := range late {
+		if err := s.appendLate(p); err != nil {
+			bad.add(p.sample, err)
 		}
-		k = &known{labels: all, histogram: sample.Meta != nil && sample.Meta.Type == collector.Summary}
-		s.known[string(s.key)] = k
 	}
-	if k.meta != sample.Meta && sample.Meta != nil {
-		k.meta = sample.Meta
+	return bad.err()
+}
+
+// The times a sample may have. They bound what a mistaken unit or a forgotten
+// time can do: one sample of the year 50,000 makes all others too old.
+var (
+	firstTime = time.Unix(0, 0)
+	lastTime  = time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)
+)
+
+// prepare finds what a sample belongs to. The series is nil if there is nothing
+// to keep.
+func (s *Store) prepare(app storage.Appender, sample *collector.Sample) (pending, error) {
+	p := pending{sample: sample, at: sample.At.UnixMilli()}
+	if sample.At.Before(firstTime) || !sample.At.Before(lastTime) {
+		return p, errors.New("the time is not between 1970 and 2200; was it set, and in the right unit?")
+	}
+	if sample.Histogram == nil && !sample.Stale && sample.Meta != nil && sample.Meta.Type == collector.Summary {
+		return p, errors.New("the type is histogram, but Histogram is not set")
+	}
+	s.key = appendKey(s.key[:0], sample)
+	p.series = s.known[string(s.key)]
+	if p.series == nil {
+		k, err := s.enter(app, sample)
+		if k == nil || err != nil {
+			return p, err
+		}
+		p.series = k
+	}
+	if sample.Meta != nil && *sample.Meta != p.series.meta {
+		p.series.meta = *sample.Meta
 		s.describe(sample.Name, *sample.Meta)
 	}
+	return p, nil
+}
+
+// appendKey writes what tells the series of a sample from all others. Lengths
+// come first, for any byte may occur in a name.
+func appendKey(key []byte, sample *collector.Sample) []byte {
+	key = binary.AppendUvarint(key, uint64(len(sample.Name)))
+	key = append(key, sample.Name...)
+	for _, l := range sample.Labels {
+		if l.Value == "" {
+			continue // the same as no label
+		}
+		key = binary.AppendUvarint(key, uint64(len(l.Name)))
+		key = append(key, l.Name...)
+		key = binary.AppendUvarint(key, uint64(len(l.Value)))
+		key = append(key, l.Value...)
+	}
+	return key
+}
+
+// enter makes the series of a sample, whose key is s.key, known. It is nil if
+// the sample is the end of a series that the database does not have.
+func (s *Store) enter(app storage.Appender, sample *collector.Sample) (*known, error) {
+	all, err := toLabels(sample)
+	if err != nil {
+		return nil, err
+	}
+	k := &known{labels: all, newest: s.opened}
+	if sample.Stale {
+		if refs, ok := app.(storage.GetRef); ok {
+			k.ref, _ = refs.GetRef(all, all.Hash())
+		}
+		if k.ref == 0 {
+			return nil, nil
+		}
+	}
+	if len(s.known) >= s.sweepAt {
+		s.sweep()
+	}
+	s.known[string(s.key)] = k
 	return k, nil
+}
+
+// firstSweep is the number of series that starts the first sweep.
+const firstSweep = 10_000
+
+// sweep forgets series of instances long gone. Nothing is lost by it: what is
+// as old as their samples the database refuses by itself, and what is newer is
+// in order.
+func (s *Store) sweep() {
+	oldest := s.db.Head().MaxTime() - s.opts.OutOfOrder.Milliseconds()
+	for key, k := range s.known {
+		if k.newest < oldest {
+			delete(s.known, key)
+		}
+	}
+	s.sweepAt = max(firstSweep, 2*len(s.known))
 }
 
 // describe remembers what a metric means. Two meanings of one name are both

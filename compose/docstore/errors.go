@@ -77,92 +77,56 @@ const (
 	codeUnaryAccumulator           = 40237
 )
 
-// codeName gives the name that drivers show next to a code. Codes that MongoDB
-// itself has not named are called Location and the code, as it does.
+// codeNames are the names that drivers show next to a code. It never changes.
+var codeNames = map[int32]string{
+	codeInternalError:              "InternalError",
+	codeBadValue:                   "BadValue",
+	codeInvalidLength:              "InvalidLength",
+	codeFailedToParse:              "FailedToParse",
+	codeUnauthorized:               "Unauthorized",
+	codeTypeMismatch:               "TypeMismatch",
+	codeOverflow:                   "Overflow",
+	codeIllegalOperation:           "IllegalOperation",
+	codeNamespaceNotFound:          "NamespaceNotFound",
+	codeIndexNotFound:              "IndexNotFound",
+	codePathNotViable:              "PathNotViable",
+	codeConflictingUpdateOperators: "ConflictingUpdateOperators",
+	codeCursorNotFound:             "CursorNotFound",
+	codeNamespaceExists:            "NamespaceExists",
+	codeMaxTimeMSExpired:           "MaxTimeMSExpired",
+	codeDollarPrefixedFieldName:    "DollarPrefixedFieldName",
+	codeInvalidIDField:             "InvalidIdField",
+	codeNotSingleValueField:        "NotSingleValueField",
+	codeEmptyFieldName:             "EmptyFieldName",
+	codeCommandNotFound:            "CommandNotFound",
+	codeImmutableField:             "ImmutableField",
+	codeCannotCreateIndex:          "CannotCreateIndex",
+	codeInvalidOptions:             "InvalidOptions",
+	codeInvalidNamespace:           "InvalidNamespace",
+	codeIndexOptionsConflict:       "IndexOptionsConflict",
+	codeIndexKeySpecsConflict:      "IndexKeySpecsConflict",
+	codeCommandNotSupported:        "CommandNotSupported",
+	codeNotAReplicaSet:             "NotAReplicaSet",
+	codeInvalidPipelineOperator:    "InvalidPipelineOperator",
+	codeCannotIndexParallelArrays:  "CannotIndexParallelArrays",
+	codeQueryPlanKilled:            "QueryPlanKilled",
+	codeInvalidIndexOption:         "InvalidIndexSpecificationOption",
+	codeMemoryLimit:                "QueryExceededMemoryLimitNoDiskUseAllowed",
+	codeAPIVersionError:            "APIVersionError",
+	codeUnsupportedOpQuery:         "UnsupportedOpQueryCommand",
+	codeObjectTooLarge:             "BSONObjectTooLarge",
+	codeDuplicateKey:               "DuplicateKey",
+	codeKeyTooLong:                 "KeyTooLong",
+	codeDuplicateField:             "IDLDuplicateField",
+	codeMissingField:               "IDLFailedToParse",
+	codeUnknownField:               "IDLUnknownField",
+}
+
+// codeName is the name of a code. Codes that MongoDB itself has not named are
+// called Location and the code, as it does.
 func codeName(code int32) string {
-	switch code {
-	case codeInternalError:
-		return "InternalError"
-	case codeBadValue:
-		return "BadValue"
-	case codeInvalidLength:
-		return "InvalidLength"
-	case codeFailedToParse:
-		return "FailedToParse"
-	case codeUnauthorized:
-		return "Unauthorized"
-	case codeTypeMismatch:
-		return "TypeMismatch"
-	case codeOverflow:
-		return "Overflow"
-	case codeIllegalOperation:
-		return "IllegalOperation"
-	case codeNamespaceNotFound:
-		return "NamespaceNotFound"
-	case codeIndexNotFound:
-		return "IndexNotFound"
-	case codePathNotViable:
-		return "PathNotViable"
-	case codeConflictingUpdateOperators:
-		return "ConflictingUpdateOperators"
-	case codeCursorNotFound:
-		return "CursorNotFound"
-	case codeNamespaceExists:
-		return "NamespaceExists"
-	case codeMaxTimeMSExpired:
-		return "MaxTimeMSExpired"
-	case codeDollarPrefixedFieldName:
-		return "DollarPrefixedFieldName"
-	case codeInvalidIDField:
-		return "InvalidIdField"
-	case codeNotSingleValueField:
-		return "NotSingleValueField"
-	case codeEmptyFieldName:
-		return "EmptyFieldName"
-	case codeCommandNotFound:
-		return "CommandNotFound"
-	case codeImmutableField:
-		return "ImmutableField"
-	case codeCannotCreateIndex:
-		return "CannotCreateIndex"
-	case codeInvalidOptions:
-		return "InvalidOptions"
-	case codeInvalidNamespace:
-		return "InvalidNamespace"
-	case codeIndexOptionsConflict:
-		return "IndexOptionsConflict"
-	case codeIndexKeySpecsConflict:
-		return "IndexKeySpecsConflict"
-	case codeCommandNotSupported:
-		return "CommandNotSupported"
-	case codeNotAReplicaSet:
-		return "NotAReplicaSet"
-	case codeInvalidPipelineOperator:
-		return "InvalidPipelineOperator"
-	case codeCannotIndexParallelArrays:
-		return "CannotIndexParallelArrays"
-	case codeQueryPlanKilled:
-		return "QueryPlanKilled"
-	case codeInvalidIndexOption:
-		return "InvalidIndexSpecificationOption"
-	case codeMemoryLimit:
-		return "QueryExceededMemoryLimitNoDiskUseAllowed"
-	case codeAPIVersionError:
-		return "APIVersionError"
-	case codeUnsupportedOpQuery:
-		return "UnsupportedOpQueryCommand"
-	case codeObjectTooLarge:
-		return "BSONObjectTooLarge"
-	case codeDuplicateKey:
-		return "DuplicateKey"
-	case codeKeyTooLong:
-		return "KeyTooLong"
-	case codeDuplicateField:
-		return "IDLDuplicateField"
-	case codeMissingField:
-		return "IDLFailedToParse"
-	case codeUnknownField:
-		return "IDLUnknownField"
+	if name, ok := codeNames[code]; ok {
+		return name
 	}
 	return fmt.Sprintf("Location%d", code)
 }

@@ -251,18 +251,19 @@ func (l *lb) identities(t *testing.T) {
 	if fe.Values["req_tot"] == 0 {
 		t.Error("no requests: the identities prove nothing")
 	}
-	equal("BE.lbtot = BE.stot + BE.wredis", be.Values["lbtot"], be.Values["stot"]+be.Values["wredis"])
+	between := func(what string, low, v, high float64) {
+		t.Helper()
+		if v < low || v > high {
+			t.Errorf("%s: not %v <= %v <= %v", what, low, v, high)
+		}
+	}
+	b := be.Values
+	between("BE.stot + wredis - econ <= BE.lbtot <= BE.stot + wredis", b["stot"]+b["wredis"]-b["econ"], b["lbtot"], b["stot"]+b["wredis"])
 	equal("BE.stot = FE.req_tot", be.Values["stot"], fe.Values["req_tot"])
 	equal("BE.req_tot = sum FE.hrsp", be.Values["req_tot"], answered)
-	if made := be.Values["hrsp_5xx"] - sum["hrsp_5xx"]; made < be.Values["econ"] || made > be.Values["econ"]+be.Values["eresp"] {
-		t.Errorf("BE.econ %v <= BE.5xx - sum srv.5xx %v <= BE.econ + BE.eresp %v",
-			be.Values["econ"], made, be.Values["econ"]+be.Values["eresp"])
-	}
+	between("econ <= BE.5xx - sum srv.5xx <= econ + eresp", b["econ"], b["hrsp_5xx"]-sum["hrsp_5xx"], b["econ"]+b["eresp"])
 	equal("sum srv.2xx = BE.2xx", sum["hrsp_2xx"], be.Values["hrsp_2xx"])
-	if extra := sum["stot"] - be.Values["stot"]; extra < be.Values["wredis"] || extra > be.Values["wretr"]+be.Values["wredis"] {
-		t.Errorf("wredis %v <= sum srv.stot - BE.stot %v <= wretr + wredis %v",
-			be.Values["wredis"], extra, be.Values["wretr"]+be.Values["wredis"])
-	}
+	between("wredis - econ <= sum srv.stot - BE.stot <= wretr + wredis", b["wredis"]-b["econ"], sum["stot"]-b["stot"], b["wretr"]+b["wredis"])
 }
 
 func TestStatisticsNeverGoBackwardsWhileServersAreReplaced(t *testing.T) {
@@ -347,7 +348,7 @@ func TestRemoveWaitsOrCuts(t *testing.T) {
 			break
 		}
 	}
-	brief, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	brief, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
 	err := l.Remove(brief, "web-1", 0)
 	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "web-1: 1 requests are still on it") {

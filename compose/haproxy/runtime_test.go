@@ -86,7 +86,7 @@ func TestDrainReadyAndHealth(t *testing.T) {
 	if seen["web-1"] != 5 || seen["web-2"] != 5 {
 		t.Errorf("answers: %v, want 5 of each", seen)
 	}
-	brief, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	brief, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
 	err := l.WaitState(brief, "web-1", Down)
 	if err == nil || !strings.Contains(err.Error(), "server web-1 is UP, not DOWN") {

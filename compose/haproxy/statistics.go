@@ -41,15 +41,18 @@ type Row struct {
 // (BE is the backend's row, FE the frontend's, srv the servers', removed ones
 // included):
 //
-//	BE.lbtot = BE.stot + BE.wredis
 //	BE.stot = FE.req_tot
 //	BE.req_tot = FE.hrsp_1xx + … + FE.hrsp_5xx + FE.hrsp_other
+//	BE.hrsp_2xx = sum srv.hrsp_2xx
+//	BE.stot + BE.wredis - BE.econ <= BE.lbtot <= BE.stot + BE.wredis
 //	BE.econ <= BE.hrsp_5xx - sum srv.hrsp_5xx <= BE.econ + BE.eresp
-//	BE.wredis <= sum srv.stot - BE.stot <= BE.wretr + BE.wredis
+//	BE.wredis - BE.econ <= sum srv.stot - BE.stot <= BE.wretr + BE.wredis
 //
-// The fourth counts the 5xx that HAProxy made: a 503 because no server
-// could be reached is in econ, a 502 or 504 because a server failed after it
-// got the request is in eresp, which also has failures without a 5xx.
+// The bounds are equalities only where nothing failed. A request for which there
+// was no server at all is in BE.stot and BE.econ, but no server was chosen for
+// it. Of the 5xx that HAProxy made, a 503 because no server could be reached is
+// in econ; a 502 or 504 because a server failed after it got the request is in
+// eresp, which also has failures without a 5xx.
 func (r *Runtime) Statistics(ctx context.Context) ([]Row, error) {
 	r.ledger.Lock()
 	defer r.ledger.Unlock()

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"math"
 	"slices"
 	"sort"
 	"time"
@@ -26,7 +27,7 @@ func sumOf(series []*record.Series) curve {
 	for _, s := range series {
 		var last float64
 		for _, p := range s.Points {
-			if p.Stale {
+			if !counts(p) {
 				continue
 			}
 			steps = append(steps, step{p.At, p.Value - last})
@@ -46,6 +47,11 @@ func sumOf(series []*record.Series) curve {
 		c.n = append(c.n, sum)
 	}
 	return c
+}
+
+// counts tells whether a point has a value that a counter can have.
+func counts(p record.Point) bool {
+	return !p.Stale && !math.IsNaN(p.Value) && !math.IsInf(p.Value, 0)
 }
 
 // upTo is the count at t.

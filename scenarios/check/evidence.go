@@ -56,8 +56,9 @@ type span struct {
 	acked            bool // acknowledged, but by nobody knows whom
 }
 
-// pace is how late the load generator was for one request.
-type pace struct{ due, late time.Duration }
+// pace is how late the load generator was for one request. indexPace widens
+// late to what the machine may have been.
+type pace struct{ due, sent, late time.Duration }
 
 func newEvidence(h record.History, s script.Scenario) *evidence {
 	e := &evidence{history: h, scenario: s, begin: record.Never, end: record.Never, interval: h.Run.Interval,
@@ -88,7 +89,7 @@ func (e *evidence) indexUsers() {
 	for i := range e.history.Requests {
 		r := &e.history.Requests[i]
 		key := rowKey{r.Instance, r.Route}
-		e.pace[i] = pace{r.Due, r.Sent - r.Due}
+		e.pace[i] = pace{r.Due, r.Sent, r.Sent - r.Due}
 		u.latest = max(u.latest, r.Sent-r.Due)
 		routes[r.Route] = true
 		u.requests++
@@ -232,7 +233,7 @@ func (e *evidence) stall(from, to time.Duration) time.Duration {
 			i += paceBlock
 			continue
 		}
-		if p := e.pace[i]; p.due+p.late >= from {
+		if p := e.pace[i]; p.sent >= from {
 			longest = max(longest, p.late)
 		}
 		i++
@@ -257,12 +258,11 @@ func (e *evidence) indexPace() {
 	lastOnTime := time.Duration(0)
 	for i := range e.pace {
 		p := &e.pace[i]
-		sent := p.due + p.late
 		if p.late < noticed {
-			lastOnTime = sent
+			lastOnTime = p.sent
 			continue
 		}
-		p.late = max(p.late, min(sent-lastOnTime, p.late+mostGap))
+		p.late = max(p.late, min(p.sent-lastOnTime, p.late+mostGap))
 	}
 	for block := range slices.Chunk(e.pace, paceBlock) {
 		var top time.Duration

@@ -20,7 +20,7 @@ const (
 // lastOf is the last value of a series, and when it was read.
 func lastOf(s *record.Series) (value float64, at time.Duration, ok bool) {
 	for i := len(s.Points) - 1; i >= 0; i-- {
-		if !s.Points[i].Stale {
+		if counts(s.Points[i]) {
 			return s.Points[i].Value, s.Points[i].At, true
 		}
 	}

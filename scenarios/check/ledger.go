@@ -79,7 +79,7 @@ func newBooks(e *evidence, rule script.Conservation) books {
 func newAccount(e *evidence, rule script.Conservation, l record.Lifetime) account {
 	a := account{life: l, rule: rule, acked: e.acked(l.Instance, rule.Route), sampled: -1, others: e.pushed[l.Instance]}
 	a.counted = sumOf(e.counters(l.Instance, rule.Metric))
-	a.total = whole(a.counted.last())
+	a.total = max(0, whole(a.counted.last()))
 	for _, s := range e.pushed[l.Instance] {
 		if s.Meta.StatsD == rule.Metric && strings.HasSuffix(s.Name, sampledSuffix) {
 			a.sampled = max(0, a.sampled) + whole(sumOf([]*record.Series{s}).last())
@@ -87,7 +87,9 @@ func newAccount(e *evidence, rule script.Conservation, l record.Lifetime) accoun
 	}
 	a.killed = e.killedAt(l)
 	if at := a.killed; at != record.Never {
-		a.stall = e.stall(at-time.Second, at+time.Second)
+		if stall := e.stall(at-time.Second, at+time.Second); stall >= noticed {
+			a.stall = stall
+		}
 		a.buffer = a.ackedFrom(at - rule.ClientWindow)
 		a.stalled = a.ackedFrom(at - rule.ClientWindow - a.stall)
 	}

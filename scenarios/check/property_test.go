@@ -142,8 +142,8 @@ func TestInjectedDifferencesAreFound(t *testing.T) {
 			continue
 		}
 		hidden++
-		if width := widthOf(w, b, p); k > width {
-			t.Fatalf("seed %d: %s: %d of sign %d hides in a width of %d", seed, b.name, k, sign, width)
+		if width := widthOf(w, b, p); max(after, -after) > width {
+			t.Fatalf("seed %d: %s: a difference of %d hides in a width of %d", seed, b.name, after, width)
 		}
 	}
 	if found < histories/2 {

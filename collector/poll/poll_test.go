@@ -1,0 +1,344 @@
+package poll
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/google/go-cmp/cmp"
+
+	"throughline/collector"
+)
+
+type memory struct {
+	mu      sync.Mutex
+	samples []collector.Sample
+	err     error
+}
+
+func (m *memory) Append(samples ...collector.Sample) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.samples = append(m.samples, samples...)
+	return m.err
+}
+
+func (m *memory) of(name string) []collector.Sample {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var out []collector.Sample
+	for _, s := range m.samples {
+		if s.Name == name {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// pollFunc is a Poller that is a function.
+type pollFunc func(ctx context.Context, at time.Time) ([]collector.Sample, error)
+
+func (f pollFunc) Poll(ctx context.Context, at time.Time) ([]collector.Sample, error) {
+	return f(ctx, at)
+}
+
+func one(name string) collector.Poller {
+	return pollFunc(func(_ context.Context, at time.Time) ([]collector.Sample, error) {
+		return []collector.Sample{{Name: name, At: at, Value: 1, Observed: 1}}, nil
+	})
+}
+
+func add(t *testing.T, l *Loop, name string, p collector.Poller) {
+	t.Helper()
+	if err := l.Add(name, p); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestLoopPollsAtWholeIntervals(t *testing.T) {
+	const interval = 20 * time.Millisecond
+	sink := &memory{}
+	l := NewLoop(Config{Interval: interval, Timeout: time.Minute}, sink)
+	polled := make(chan struct{}, 1000)
+	block, blocked := make(chan struct{}), make(chan struct{})
+	first := true
+	add(t, l, "slow", pollFunc(func(context.Context, time.Time) ([]collector.Sample, error) {
+		if first {
+			first = false
+			close(blocked)
+			<-block
+		}
+		return nil, nil
+	}))
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error)
+	go func() { done <- l.Run(ctx) }()
+	<-blocked
+	// Added while Run runs, and not held up by the slow one.
+	add(t, l, "fast", pollFunc(func(_ context.Context, at time.Time) ([]collector.Sample, error) {
+		polled <- struct{}{}
+		return []collector.Sample{{Name: "fast", At: at, Observed: 1}}, nil
+	}))
+	for range 5 {
+		<-polled
+	}
+	close(block)
+	cancel()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	points := sink.of("fast")
+	if len(points) < 5 {
+		t.Fatalf("%d points of 5 polls", len(points))
+	}
+	for i, p := range points {
+		if p.At.UnixNano()%int64(interval) != 0 {
+			t.Errorf("point %d is at %v, which is no whole interval", i, p.At)
+		}
+		if i > 0 && !p.At.After(points[i-1].At) {
+			t.Errorf("point %d is at %v, after one at %v", i, p.At, points[i-1].At)
+		}
+	}
+	figures := l.Figures()
+	if len(figures) != 2 || figures[0].Name != "fast" || figures[0].Polls != uint64(len(points)) || figures[0].Failures != 0 {
+		t.Errorf("figures: %+v", figures)
+	}
+	if slow := figures[1]; slow.Missed == 0 || slow.Worst < interval {
+		t.Errorf("the slow poller took over %v and missed intervals, but: %+v", interval, slow)
+	}
+	if got := sink.of("throughline_collector_poll_success"); len(got) == 0 || got[0].Value != 1 || got[0].Labels.Get("poller") == "" {
+		t.Errorf("success is told as %+v", got)
+	}
+	if err := l.Add("late", one("x")); err == nil {
+		t.Error("a poller was added after the end")
+	}
+	if err := l.Run(context.Background()); err == nil {
+		t.Error("the loop ran twice")
+	}
+}
+
+func TestAFailedPollIsCountedNotFatal(t *testing.T) {
+	sink := &memory{}
+	l := NewLoop(Config{Timeout: 20 * time.Millisecond}, sink)
+	refused := errors.New("connection refused")
+	fail := true
+	add(t, l, "lb", pollFunc(func(_ context.Context, at time.Time) ([]collector.Sample, error) {
+		if fail {
+			return []collector.Sample{{Name: "half", At: at}}, refused
+		}
+		return []collector.Sample{{Name: "whole", At: at}}, nil
+	}))
+	add(t, l, "hangs", pollFunc(func(ctx context.Context, _ time.Time) ([]collector.Sample, error) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}))
+	err := l.Once(context.Background())
+	if !errors.Is(err, refused) || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Once returned %v, want both errors", err)
+	}
+	fail = false
+	if err := l.Once(context.Background()); errors.Is(err, refused) {
+		t.Errorf("Once returned %v", err)
+	}
+	if got := len(sink.of("half")); got != 0 {
+		t.Errorf("%d samples of a failed poll were kept", got)
+	}
+	if got := len(sink.of("whole")); got != 1 {
+		t.Errorf("%d samples of the poll that succeeded, want 1", got)
+	}
+	want := map[string][]float64{"lb": {0, 1}, "hangs": {0, 0}}
+	got := map[string][]float64{}
+	for _, s := range sink.of("throughline_collector_poll_success") {
+		got[s.Labels.Get("poller")] = append(got[s.Labels.Get("poller")], s.Value)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("success (-want +got):\n%s", diff)
+	}
+	for _, s := range sink.of("throughline_collector_poll_duration_seconds") {
+		if s.Labels.Get("poller") == "hangs" && s.Value < 0.02 {
+			t.Errorf("a poll that ran into its timeout of 20 ms took %v s", s.Value)
+		}
+	}
+	figures := l.Figures()
+	if f := figures[1]; f.Name != "lb" || f.Polls != 2 || f.Failures != 1 || f.LastError != "poll lb: connection refused" {
+		t.Errorf("figures of lb: %+v", f)
+	}
+}
+
+// TestNoTwoPollsShareATime: a store takes one value per series and millisecond.
+func TestNoTwoPollsShareATime(t *testing.T) {
+	sink := &memory{}
+	l := NewLoop(Config{}, sink)
+	add(t, l, "a", one("a"))
+	if err := l.Add("a", one("b")); err == nil || err.Error() != "add poller a: there is one of that name; choose another" {
+		t.Errorf("a second poller of the same name: %v", err)
+	}
+	for range 50 {
+		if err := l.Once(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	points := sink.of("a")
+	for i := 1; i < len(points); i++ {
+		if points[i].At.UnixMilli() <= points[i-1].At.UnixMilli() {
+			t.Fatalf("point %d is at %v, the one before at %v", i, points[i].At, points[i-1].At)
+		}
+	}
+}
+
+func TestSeriesThatAreNoLongerThereEnd(t *testing.T) {
+	sink := &memory{}
+	l := NewLoop(Config{}, sink)
+	answers := []struct {
+		names []string
+		err   error
+	}{{[]string{"a", "b"}, nil}, {nil, errors.New("down")}, {[]string{"a"}, nil}, {[]string{"a"}, nil}, {[]string{"a", "b"}, nil}}
+	turn := 0
+	add(t, l, "p", pollFunc(func(_ context.Context, at time.Time) (out []collector.Sample, err error) {
+		for _, n := range answers[turn].names {
+			out = append(out, collector.Sample{Name: n, Labels: collector.NewLabels("x", "y"), At: at, Observed: 1})
+		}
+		err = answers[turn].err
+		turn++
+		return out, err
+	}))
+	for range answers {
+		_ = l.Once(context.Background()) // the second fails, as told
+	}
+	var got []string
+	for _, s := range sink.of("b") {
+		got = append(got, fmt.Sprint(s.Stale, s.Labels))
+	}
+	if diff := cmp.Diff([]string{"false [{x y}]", "true [{x y}]", "false [{x y}]"}, got); diff != "" {
+		t.Errorf("b (-want +got):\n%s", diff)
+	}
+	for _, s := range sink.of("a") {
+		if s.Stale {
+			t.Errorf("a was there all the time, and ended at %v", s.At)
+		}
+	}
+}
+
+func TestASinkThatFailsIsTold(t *testing.T) {
+	broken := errors.New("disk full")
+	l := NewLoop(Config{}, &memory{err: broken})
+	add(t, l, "a", one("a"))
+	if err := l.Once(context.Background()); err != nil {
+		t.Errorf("the poll itself was good, and Once returned %v", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := l.Run(ctx); !errors.Is(err, broken) {
+		t.Errorf("Run returned %v, want the sink's error", err)
+	}
+}
+
+func TestHAProxy(t *testing.T) {
+	at := time.Date(2013, 11, 14, 9, 0, 0, 0, time.UTC)
+	rows := []HAProxyRow{
+		{Proxy: "users", Server: "FRONTEND", Kind: Frontend, Values: map[string]float64{"req_tot": 7, "scur": 2}},
+		{Proxy: "web", Server: "web-1", Kind: Server, Values: map[string]float64{"hrsp_2xx": 4, "h2-open": 1}},
+		{Proxy: "web", Server: "web-2", Kind: Server, Removed: true, Values: map[string]float64{"stot": 3}},
+		{Proxy: "web", Server: "BACKEND", Kind: Backend, Values: map[string]float64{"wredis": 1}},
+	}
+	h := &HAProxy{Rows: func(context.Context) ([]HAProxyRow, error) { return rows, nil }}
+	got, err := h.Poll(context.Background(), at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	counter, gauge := &collector.Meta{Type: collector.Counter}, &collector.Meta{Type: collector.Gauge}
+	server := func(name string) collector.Labels {
+		return collector.NewLabels("instance", name, "proxy", "web", "server", name)
+	}
+	want := []collector.Sample{
+		{Name: "haproxy_frontend_req_tot", Labels: collector.NewLabels("proxy", "users", "server", "FRONTEND"), Meta: counter, At: at, Value: 7, Observed: 1},
+		{Name: "haproxy_frontend_scur", Labels: collector.NewLabels("proxy", "users", "server", "FRONTEND"), Meta: gauge, At: at, Value: 2, Observed: 1},
+		{Name: "haproxy_server_h2_open", Labels: server("web-1"), Meta: gauge, At: at, Value: 1, Observed: 1},
+		{Name: "haproxy_server_hrsp_2xx", Labels: server("web-1"), Meta: counter, At: at, Value: 4, Observed: 1},
+		{Name: "haproxy_server_stot", Labels: server("web-2"), Meta: counter, At: at, Value: 3},
+		{Name: "haproxy_backend_wredis", Labels: collector.NewLabels("proxy", "web", "server", "BACKEND"), Meta: counter, At: at, Value: 1, Observed: 1},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	rows[1].Kind = "\x01"
+	if _, err := h.Poll(context.Background(), at); err == nil {
+		t.Error("a row of no kind was taken")
+	}
+	down := errors.New("connection refused")
+	h.Rows = func(context.Context) ([]HAProxyRow, error) { return rows[:1], down }
+	if got, err := h.Poll(context.Background(), at); !errors.Is(err, down) || got != nil {
+		t.Errorf("got %v and %v from statistics that failed", got, err)
+	}
+}
+
+func TestMongoSamples(t *testing.T) {
+	at := time.Date(2013, 11, 14, 9, 0, 0, 0, time.UTC)
+	raw := func(v any) bson.Raw {
+		b, err := bson.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	got, err := mongoSamples(raw(bson.M{
+		"opcounters":  bson.M{"insert": int32(1), "update": int64(5_000_000_000), "query": 3.0},
+		"connections": bson.M{"current": int32(4), "totalCreated": int64(9)},
+		"mem":         bson.M{"resident": int32(50)},
+		"uptime":      12.5,
+	}), at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := map[string]bool{}
+	for _, s := range got {
+		if !s.At.Equal(at) || s.Observed != 1 {
+			t.Errorf("%+v is not one measurement at %v", s, at)
+		}
+		lines[fmt.Sprint(s.Name, s.Labels, s.Meta.Type, s.Value)] = true
+	}
+	want := map[string]bool{
+		"mongodb_opcounters_total[{type insert}]counter1":     true,
+		"mongodb_opcounters_total[{type update}]counter5e+09": true,
+		"mongodb_opcounters_total[{type query}]counter3":      true,
+		"mongodb_connections[{state current}]gauge4":          true,
+		"mongodb_connections_created_total[]counter9":         true,
+		"mongodb_memory_mebibytes[{kind resident}]gauge50":    true,
+		"mongodb_uptime_seconds[]gauge12.5":                   true,
+	}
+	if diff := cmp.Diff(want, lines); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if _, err := mongoSamples(raw(bson.M{"ok": 1}), at); err == nil {
+		t.Error("an answer without opcounters was taken")
+	}
+	if _, err := mongoSamples(raw(bson.M{"opcounters": bson.M{"insert": "many"}}), at); err == nil {
+		t.Error("a text was taken for a number")
+	}
+}
+
+func TestMongoThatIsNotThere(t *testing.T) {
+	if _, err := NewMongo("http://127.0.0.1"); err == nil {
+		t.Error("a URI of another kind was taken")
+	}
+	m, err := NewMongo("mongodb://127.0.0.1:1/?directConnection=true")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := m.Poll(ctx, time.Now()); err == nil {
+		t.Error("a server that is not there was polled")
+	}
+	if _, err := m.Words(ctx); err == nil {
+		t.Error("documents were read from a server that is not there")
+	}
+	if err := m.Close(context.Background()); err != nil {
+		t.Error(err)
+	}
+}

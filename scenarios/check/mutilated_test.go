@@ -1,0 +1,129 @@
+package check
+
+import (
+	"encoding/json"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"throughline/scenarios/record"
+	"throughline/scenarios/script"
+)
+
+// TestMutilatedRecordsAreJudged takes things away from records and twists
+// others: whatever is left is judged, and no check crashes.
+func TestMutilatedRecordsAreJudged(t *testing.T) {
+	for seed := range uint64(400) {
+		rnd := rand.New(rand.NewPCG(seed, 13))
+		p := anyPlan(seed)
+		p.checks += "  - promql: {expr: 'sum(fullstack_insert_total) > 0', within: run}\n"
+		if seed%10 > 0 { // a store takes a while to make
+			p.checks = strings.ReplaceAll(p.checks, "  - promql: {expr: 'sum(fullstack_insert_total) > 0', within: run}\n", "")
+		}
+		h := p.make()
+		share := rnd.Float64()
+		less := func() bool { return rnd.Float64() < share*share }
+		h.Events = slices.DeleteFunc(h.Events, func(record.Event) bool { return less() })
+		h.Requests = slices.DeleteFunc(h.Requests, func(record.Request) bool { return less() })
+		h.Series = slices.DeleteFunc(h.Series, func(record.Series) bool { return less() })
+		for i := range h.Series {
+			s := &h.Series[i]
+			s.Points = slices.DeleteFunc(s.Points, func(record.Point) bool { return less() })
+			for k := range s.Points {
+				if less() && rnd.IntN(4) == 0 {
+					s.Points[k].Value = []float64{math.NaN(), math.Inf(1), -1, 1e300, 0.5}[rnd.IntN(5)]
+				}
+			}
+		}
+		for i := range h.Requests {
+			if r := &h.Requests[i]; less() {
+				r.Instance = []string{"", "web-1", "web-77", "lb"}[rnd.IntN(4)]
+				r.Done += time.Duration(rnd.Int64N(int64(10*time.Second))) - 5*time.Second
+				r.Outcome = record.Outcome(rnd.IntN(4))
+			}
+		}
+		if less() {
+			h.Run.Interval = 0
+		}
+		if less() {
+			h.Before = nil
+		}
+		v := judged(t, h)
+		for _, f := range v.Findings {
+			if strings.Contains(f.Summary, "crashed") {
+				t.Fatalf("seed %d: %s", seed, f.Summary)
+			}
+		}
+		if _, err := json.Marshal(v); err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+	}
+}
+
+func TestOutcomesInFiles(t *testing.T) {
+	for _, o := range []Outcome{Inconclusive, Pass, Fail} {
+		text, err := json.Marshal(o)
+		var back Outcome
+		if err != nil || json.Unmarshal(text, &back) != nil || back != o {
+			t.Errorf("%v: %s %v", o, text, err)
+		}
+	}
+	var o Outcome
+	if err := json.Unmarshal([]byte(`"maybe"`), &o); err == nil || !strings.Contains(err.Error(), `outcome "maybe": not one of pass, fail, inconclusive`) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestACheckThatThisVersionDoesNotHave(t *testing.T) {
+	h := talk().make()
+	s := mustParse(h)
+	s.Checks = []script.Check{{Name: "hygiene", Pos: script.Pos{File: "x.yaml", Line: 9, Column: 5}}}
+	v := judge(newEvidence(h, s), checksOf(s))
+	says(t, v, "hygiene", Inconclusive, "x.yaml:9:5: this version cannot judge the check hygiene")
+	if v.Outcome != Inconclusive {
+		t.Errorf("outcome %v", v.Outcome)
+	}
+}
+
+func TestIntervalEndsContinueInBothDirections(t *testing.T) {
+	e := &evidence{interval: time.Second, ticks: []time.Duration{5137 * time.Millisecond}}
+	for at, want := range map[time.Duration]time.Duration{
+		0:                       137 * time.Millisecond,
+		137 * time.Millisecond:  1137 * time.Millisecond,
+		1100 * time.Millisecond: 1137 * time.Millisecond,
+		5136 * time.Millisecond: 5137 * time.Millisecond,
+		9 * time.Second:         9137 * time.Millisecond,
+		-time.Nanosecond:        137 * time.Millisecond,
+	} {
+		if got := e.firstTick(at); got != want {
+			t.Errorf("after %v: %v, want %v", at, got, want)
+		}
+	}
+}
+
+func TestAStallIsFeltByWhoWaited(t *testing.T) {
+	e := &evidence{}
+	for i := range 5000 { // a request each millisecond, and 700 ms of nothing from 2 s on
+		due := time.Duration(i) * time.Millisecond
+		late := max(0, 2700*time.Millisecond-due)
+		if due < 2*time.Second {
+			late = 0
+		}
+		e.pace = append(e.pace, pace{due, due + late, late})
+	}
+	e.indexPace()
+	for _, c := range []struct{ from, to, want time.Duration }{
+		{0, forever, 701}, {0, 1999, 0}, {2500, 3000, 701}, {2699, 5000, 701}, {2701, 5000, 0}, {0, 2000, 701},
+	} {
+		to := c.to
+		if to != forever {
+			to *= time.Millisecond
+		}
+		if got := e.stall(c.from*time.Millisecond, to); got != c.want*time.Millisecond {
+			t.Errorf("%d to %d: %v, want %d ms", c.from, c.to, got, c.want)
+		}
+	}
+}
