@@ -52,16 +52,14 @@ func (p *pacer) Pace(_ time.Duration, n uint64) (wait time.Duration, stop bool) 
 		case <-p.ctx.Done():
 		}
 	}
-	end := p.ended()
-	return 0, due > end || time.Since(p.start) > end+p.grace
+	return 0, due > p.ended()
 }
 
 // Rate implements vegeta.Pacer.
 func (p *pacer) Rate(t time.Duration) float64 { return p.shape.Rate(t) }
 
 // stopAtEnd stops the attack when ctx has ended and the time of grace is
-// over, which frees a vegeta that waits for one of MaxInFlight requests to
-// end. finish is called when the attack is over, and returns when all that
+// over, also when vegeta waits for one of MaxInFlight requests to end. finish is called when the attack is over, and returns when all that
 // stopAtEnd began has ended.
 func (p *pacer) stopAtEnd(attacker *vegeta.Attacker) (finish func()) {
 	over := make(chan struct{})

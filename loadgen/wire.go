@@ -138,7 +138,9 @@ func newTransport(c Config) *http.Transport {
 // was used before breaks before the answer, unless the request has a body it
 // cannot get again ("either has no body or has its Request.GetBody defined").
 // With the transfer encoding "identity" it is written without Content-Length
-// and Transfer-Encoding: on the wire it is a plain GET.
+// and Transfer-Encoding: on the wire it is a plain GET. (Without "identity",
+// net/http tries in another goroutine whether the body is empty, and sends it
+// chunked if that is not known after 200 ms.)
 type emptyBody struct{}
 
 func (emptyBody) Read([]byte) (int, error)         { return 0, io.EOF }

@@ -85,6 +85,7 @@ func TestNothingIsRepeatedOnABrokenConnection(t *testing.T) {
 			server := &breaking{seen: map[string]int{}}
 			c := testConfig(t)
 			c.Target = rawServer(t, server.serve)
+			c.MaxInFlight = 1 // one after the other, so that connections are used again
 			c.Routes = []Route{{Name: "it", Method: method, Path: "/"}}
 			rows, summary := runFor(t, c, 40)
 

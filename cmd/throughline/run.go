@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -172,7 +171,7 @@ func preflight(ctx context.Context, all []script.Scenario, flags runFlags) (foun
 			missing = append(missing, fmt.Errorf("%s: stack.web.image %s: the local platform has no images; give stack.web.command", s.Name, s.Stack.Web.Image))
 			continue
 		}
-		if err := local.Lookup(run.WebProgram(s)); err != nil {
+		if err := local.Possible(run.WebProgram(s)); err != nil {
 			missing = append(missing, fmt.Errorf("%s: %w", s.Name, err))
 		}
 	}
@@ -325,9 +324,7 @@ type shown struct {
 // show prints a verdict.
 func show(w io.Writer, h record.History, v check.Verdict, how shown) error {
 	if how.format == "json" {
-		encoder := json.NewEncoder(w)
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(v)
+		return report.WriteJSON(w, v)
 	}
 	return report.WriteText(w, h, v, report.TextOptions{Color: isTerminal(w), Where: how.dir})
 }

@@ -180,9 +180,9 @@ func (l *Loop) poll(ctx context.Context, p *poller, at time.Time) error {
 		at = p.last.Add(time.Millisecond)
 	}
 	p.last = at
+	begin := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, l.cfg.Timeout)
 	defer cancel()
-	begin := time.Now()
 	samples, err := p.Poll(ctx, at)
 	took := time.Since(begin)
 	success := 1.0

@@ -20,9 +20,9 @@ func toLabels(sample *collector.Sample) (labels.Labels, error) {
 		return labels.EmptyLabels(), fmt.Errorf("%q is no name of a metric", sample.Name)
 	}
 	b := labels.NewScratchBuilder(len(sample.Labels) + 1)
-	b.Add(labels.MetricName, sample.Name)
+	b.Add(model.MetricNameLabel, sample.Name)
 	for _, l := range sample.Labels {
-		if l.Name == labels.MetricName || !model.UTF8Validation.IsValidLabelName(l.Name) {
+		if l.Name == model.MetricNameLabel || !model.UTF8Validation.IsValidLabelName(l.Name) {
 			return labels.EmptyLabels(), fmt.Errorf("%q is no name of a label", l.Name)
 		}
 		if !utf8.ValidString(l.Value) {
@@ -38,17 +38,6 @@ func toLabels(sample *collector.Sample) (labels.Labels, error) {
 		return labels.EmptyLabels(), fmt.Errorf("the label %q is there twice", name)
 	}
 	return all, nil
-}
-
-func fromLabels(all labels.Labels) (name string, out collector.Labels) {
-	all.Range(func(l labels.Label) {
-		if l.Name == labels.MetricName {
-			name = l.Value
-			return
-		}
-		out = append(out, collector.Label{Name: l.Name, Value: l.Value})
-	})
-	return name, out
 }
 
 func seriesText(s *collector.Sample) string {
@@ -79,6 +68,9 @@ func toFloatHistogram(h *collector.Histogram) *histogram.FloatHistogram {
 // without a gap, each with its distance from the end of the one before.
 func toSpans(buckets []collector.Bucket) (spans []histogram.Span, counts []float64) {
 	next := int32(0)
+	if len(buckets) > 0 {
+		counts = make([]float64, 0, len(buckets))
+	}
 	for i, b := range buckets {
 		if i == 0 || b.Index != next {
 			spans = append(spans, histogram.Span{Offset: b.Index - next})

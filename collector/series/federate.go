@@ -22,7 +22,7 @@ import (
 // metrics serves the present value of every series, for a Prometheus that
 // scrapes the collector as it would scrape statsd_exporter.
 func (s *Store) metrics(w http.ResponseWriter, r *http.Request) {
-	s.expose(w, r, [][]*labels.Matcher{{labels.MustNewMatcher(labels.MatchRegexp, labels.MetricName, ".+")}}, exposition{})
+	s.expose(w, r, [][]*labels.Matcher{{labels.MustNewMatcher(labels.MatchRegexp, model.MetricNameLabel, ".+")}}, exposition{})
 }
 
 // federate serves the present value of the series that match[] selects, each
@@ -107,7 +107,7 @@ func (s *Store) present(ctx context.Context, selectors [][]*labels.Matcher) ([]p
 		}
 	}
 	slices.SortFunc(out, func(a, b promql.Sample) int {
-		byName := strings.Compare(a.Metric.Get(labels.MetricName), b.Metric.Get(labels.MetricName))
+		byName := strings.Compare(a.Metric.Get(model.MetricNameLabel), b.Metric.Get(model.MetricNameLabel))
 		return cmp.Or(byName, labels.Compare(a.Metric, b.Metric))
 	})
 	return out, set.Err()
@@ -119,7 +119,7 @@ func (s *Store) families(samples []promql.Sample, how exposition) []*dto.MetricF
 	defer s.mu.Unlock()
 	var out []*dto.MetricFamily
 	for _, sample := range samples {
-		name := sample.Metric.Get(labels.MetricName)
+		name := sample.Metric.Get(model.MetricNameLabel)
 		kind := s.family(name, sample.H != nil)
 		switch {
 		case how.federated && how.text && sample.H != nil:
@@ -159,7 +159,7 @@ func (s *Store) family(name string, isHistogram bool) dto.MetricType {
 func metric(sample promql.Sample, kind dto.MetricType, how exposition) *dto.Metric {
 	m := &dto.Metric{}
 	sample.Metric.Range(func(l labels.Label) {
-		if l.Name != labels.MetricName {
+		if l.Name != model.MetricNameLabel {
 			m.Label = append(m.Label, &dto.LabelPair{Name: &l.Name, Value: &l.Value})
 		}
 	})

@@ -9,7 +9,7 @@ import (
 
 // The encodings of this file are those of Prometheus' web/api/v1/json_codec.go:
 // the MarshalJSON methods of promql's types write numbers below 1e-6 and from
-// 1e21 on differently, and take ten times as long.
+// 1e21 on differently, and take six times as long.
 
 func newStream() *jsoniter.Stream {
 	return jsoniter.NewStream(jsoniter.ConfigCompatibleWithStandardLibrary, nil, 1<<10)

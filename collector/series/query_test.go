@@ -27,7 +27,7 @@ func TestRate(t *testing.T) {
 	}
 	mustAppend(t, s, end("hits_total", 31, "instance", "web-2"))
 	wantNumber(t, s, "sum(rate(hits_total[10s]))", 30, 10)
-	wantNumber(t, s, "round(sum(rate(hits_total[10s])), 1e-9)", 60, 7)
+	wantNumber(t, s, "round(1000 * sum(rate(hits_total[10s])))", 60, 7000)
 	wantNumber(t, s, "increase(hits_total{instance=\"web-1\"}[20s])", 60, 140)
 	wantNumber(t, s, "sum(hits_total)", 30.999, 7*30+3*30)
 	wantNumber(t, s, "sum(hits_total)", 31, 7*31)

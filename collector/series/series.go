@@ -124,7 +124,7 @@ func Open(dir string, opts Options) (*Store, error) {
 	logger := slog.New(slog.DiscardHandler)
 	db, err := tsdb.Open(dir, logger, nil, o, nil)
 	if err != nil {
-		return nil, fmt.Errorf("open the store in %s: %w; is it in use by another process? if not, remove the directory", dir, err)
+		return nil, fmt.Errorf("open the store in %s: %w; is it in use by another process, or not a store? choose another directory", dir, err)
 	}
 	p := parser.NewParser(parser.Options{})
 	engine := promql.NewEngine(promql.EngineOpts{

@@ -133,10 +133,10 @@ func TestFromTheWireToPromQL(t *testing.T) {
 
 	at := soon()
 	for expr, want := range map[string]map[string]float64{
-		"fullstack_insert_total":         {"__name__=fullstack_insert_total instance=web-1 role=web zone=a": 100, "__name__=fullstack_insert_total instance=web-2 role=web zone=b": 200},
-		"fullstack_insert_sampled_total": {"__name__=fullstack_insert_sampled_total instance=web-2 role=web zone=b": 100},
-		"sum(fullstack_insert_total)":    {"": 300},
-		"fullstack_inflight":             {"__name__=fullstack_inflight instance=web-1 zone=a": 7},
+		"fullstack_insert_total":                                   {"__name__=fullstack_insert_total instance=web-1 role=web zone=a": 100, "__name__=fullstack_insert_total instance=web-2 role=web zone=b": 200},
+		"fullstack_insert_sampled_total":                           {"__name__=fullstack_insert_sampled_total instance=web-2 role=web zone=b": 100},
+		"sum(fullstack_insert_total)":                              {"": 300},
+		"fullstack_inflight":                                       {"__name__=fullstack_inflight instance=web-1 zone=a": 7},
 		"histogram_count(sum(fullstack_insert_time))":              {"": 1100},
 		"histogram_sum(sum(fullstack_insert_time))":                {"": 5050 + 10*50500},
 		"sum(throughline_collector_lines_total)":                   {"": 403},

@@ -3,7 +3,6 @@
 package statsd
 
 import (
-	"bytes"
 	"fmt"
 	"net"
 	"os"
@@ -15,26 +14,6 @@ import (
 
 	"throughline/collector"
 )
-
-// lines are the work of the benchmarks: counters, timers and gauges, each with
-// three tags.
-var lines = []string{
-	"fullstack.insert:1|c|#zone:a,role:web,version:1.4",
-	"fullstack.insert.time:12.345|ms|#zone:a,role:web,version:1.4",
-	"fullstack.inflight:17|g|#zone:a,role:web,version:1.4",
-}
-
-// pack makes a datagram of n lines, beginning with line number i.
-func pack(i, n int) []byte {
-	var b bytes.Buffer
-	for k := range n {
-		if k > 0 {
-			b.WriteByte('\n')
-		}
-		b.WriteString(lines[(i+k)%len(lines)])
-	}
-	return b.Bytes()
-}
 
 // TestMain makes the test binary its own load generator: the sender must be
 // another process, so that its CPU time is not in the receiver's.

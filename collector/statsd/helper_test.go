@@ -1,6 +1,7 @@
 package statsd
 
 import (
+	"bytes"
 	"context"
 	"net"
 	"sync"
@@ -182,4 +183,24 @@ func balance(tb testing.TB, c *Collector) Ledger {
 		}
 	}
 	return ledger
+}
+
+// lines are what clients send: counters, timers and gauges, each with
+// three tags.
+var lines = []string{
+	"fullstack.insert:1|c|#zone:a,role:web,version:1.4",
+	"fullstack.insert.time:12.345|ms|#zone:a,role:web,version:1.4",
+	"fullstack.inflight:17|g|#zone:a,role:web,version:1.4",
+}
+
+// pack makes a datagram of n lines, beginning with line number i.
+func pack(i, n int) []byte {
+	var b bytes.Buffer
+	for k := range n {
+		if k > 0 {
+			b.WriteByte('\n')
+		}
+		b.WriteString(lines[(i+k)%len(lines)])
+	}
+	return b.Bytes()
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -38,6 +37,7 @@ type listener struct {
 	readErr error         // why the reader ended early; valid after reading is closed
 
 	mu      sync.Mutex
+	ended   bool // no reader may start any more
 	stage   stage
 	end     time.Time // of the current interval
 	grid    grid
@@ -67,7 +67,7 @@ func newListener(instance string, labels collector.Labels, socket *socket, cfg C
 func (l *listener) start() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.stage != open {
+	if l.ended {
 		return
 	}
 	l.reading = make(chan struct{})
@@ -120,6 +120,7 @@ func (l *listener) close(ctx context.Context) error {
 	var err error
 	l.ending.Do(func() {
 		l.mu.Lock()
+		l.ended = true
 		reading := l.reading
 		l.mu.Unlock()
 		if reading != nil {
@@ -266,11 +267,15 @@ func (l *listener) meet(line *dogstatsd.Line) *series {
 // line is in the interval in which it was read, however late flush is. l.mu is
 // held.
 func (l *listener) advance(now time.Time) {
-	if now.Before(l.end) {
-		return
+	for !now.Before(l.end) && l.stage != over {
+		l.endInterval()
+		if l.stage == closed {
+			// The mark of the end has its time, however late it is made.
+			l.end = l.end.Add(l.cfg.Interval)
+		} else {
+			l.end = l.grid.after(now)
+		}
 	}
-	l.endInterval()
-	l.end = l.grid.after(now)
 }
 
 // endInterval puts the samples of the current interval into ready. l.mu is held.
@@ -378,24 +383,4 @@ func (l *listener) ledger() ListenerLedger {
 		}
 	}
 	return out
-}
-
-// drops adds up what the kernel says it dropped.
-type drops struct {
-	seen  uint32 // the kernel's own counter, which wraps around
-	total uint64
-	known bool
-}
-
-func (d *drops) read(s *socket) {
-	now, ok := s.drops()
-	if !ok {
-		return
-	}
-	d.total += uint64(now - d.seen)
-	d.seen, d.known = now, true
-}
-
-func sortLedgers(all []ListenerLedger) {
-	slices.SortFunc(all, func(a, b ListenerLedger) int { return strings.Compare(a.Instance, b.Instance) })
 }

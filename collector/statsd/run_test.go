@@ -124,6 +124,31 @@ func TestRetireWhileRunning(t *testing.T) {
 	}
 }
 
+// TestRetireWhileRunBegins: a reader that starts must not read beside Retire.
+func TestRetireWhileRunBegins(t *testing.T) {
+	for range 20 {
+		c := New(Config{Interval: time.Hour}, &memory{})
+		addr, err := c.Listen("web-1", nil, "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn := dial(t, addr)
+		for range 50 {
+			send(t, conn, "a:1|c")
+		}
+		stop := run(t, c)
+		if err := c.Retire(context.Background(), "web-1"); err != nil {
+			t.Fatal(err)
+		}
+		if err := stop(); err != nil {
+			t.Fatal(err)
+		}
+		if got := balance(t, c).Total.Lines; got != 50 {
+			t.Errorf("%d lines, want 50", got)
+		}
+	}
+}
+
 // TestRetiredAndEndedAtOnce: the mark that the series is over comes out also
 // when the collector ends first.
 func TestRetiredAndEndedAtOnce(t *testing.T) {

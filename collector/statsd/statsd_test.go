@@ -327,6 +327,28 @@ func TestRetire(t *testing.T) {
 	}
 }
 
+// TestRetireIsMarkedInTimeByALateFlush: the last interval and the mark of the
+// end have their times, however late they are made.
+func TestRetireIsMarkedInTimeByALateFlush(t *testing.T) {
+	b := newBench(t, Config{})
+	l, _ := b.listen("web-1")
+	b.feed(l, "a:1|g")
+	if err := b.Retire(context.Background(), "web-1"); err != nil {
+		t.Fatal(err)
+	}
+	first := b.grid.after(b.clock.now())
+	b.clock.move(first.Sub(b.clock.now()) + 5*time.Second)
+	b.flush(first, b.clock.now())
+	for i, want := range []string{"a instance=web-1 = 1 (1)", "a instance=web-1 stale (0)"} {
+		if diff := cmp.Diff([]string{want}, b.sink.at(first.Add(time.Duration(i)*time.Second))); diff != "" {
+			t.Errorf("interval %d (-want +got):\n%s", i, diff)
+		}
+	}
+	if got := len(b.sink.of("a", "web-1")); got != 2 || len(b.listeners) != 0 {
+		t.Errorf("%d points and %d listeners are left, want 2 and none", got, len(b.listeners))
+	}
+}
+
 func TestTruncatedDatagramsAreCounted(t *testing.T) {
 	b := newBench(t, Config{MaxDatagram: 20})
 	l, conn := b.listen("web-1")

@@ -110,18 +110,20 @@ func New(c Config) (*Platform, error) {
 // Home is the host under which instances reach the harness: 127.0.0.1.
 func (p *Platform) Home() string { return loopback }
 
-// Possible says whether the program's executable is there, so that everything
-// that is missing can be listed before anything starts.
-func (p *Platform) Possible(prog compose.Program) error {
-	_, err := p.resolve(prog)
+// Possible says whether the program's executable is there. It needs no
+// Platform, so that everything that is missing can be listed before anything
+// starts.
+func Possible(prog compose.Program) error {
+	_, err := resolve(prog, "")
 	return err
 }
 
 // resolve gives the path of the executable. A relative path is looked up from
 // Program.Dir, a plain name on PATH.
-func (p *Platform) resolve(prog compose.Program) (string, error) {
+// Self programs are the file self.
+func resolve(prog compose.Program, self string) (string, error) {
 	if len(prog.Self) > 0 {
-		return p.config.Self, nil
+		return self, nil
 	}
 	if len(prog.Command) == 0 || prog.Command[0] == "" {
 		return "", errors.New("nothing to execute; give a command")
@@ -205,7 +207,7 @@ func (p *Platform) launch(i compose.Instance) (*instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	path, err := p.resolve(i.Program)
+	path, err := resolve(i.Program, p.config.Self)
 	if err != nil {
 		return nil, err
 	}

@@ -230,7 +230,7 @@ func TestPossibleNamesWhatIsMissing(t *testing.T) {
 		{compose.Program{Command: []string{"./data"}, Dir: dir}, `program "./data": cannot be executed`},
 		{compose.Program{}, "nothing to execute"},
 	} {
-		err := p.Possible(c.program)
+		err := local.Possible(c.program)
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%+v: %v, want %q", c.program, err, c.want)
 		}

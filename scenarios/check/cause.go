@@ -70,6 +70,9 @@ func (a *account) diagnoseLoss(b books) diagnosis {
 	s := a.lossShapes(lost)
 	best, second := s.rank()
 	limit := evenLimit(lost)
+	if b.onlyTheEndedLost() && a.fitsExit(lost) {
+		return a.diagnoseEnd(lost, b)
+	}
 	switch {
 	case s[best] > limit:
 		d.cause = causeBurst
@@ -87,6 +90,35 @@ func (a *account) diagnoseLoss(b books) diagnosis {
 		d.runnerUp = a.nameOf(second, lost, b)
 	}
 	return d
+}
+
+// onlyTheEndedLost tells whether every loss is of an instance that was ended,
+// while others that live on lost nothing: then it is the end that loses, however
+// the curve looks. A client that sends seldom is behind at every interval end,
+// and what it never caught up with looks lost from the start.
+func (b books) onlyTheEndedLost() bool {
+	whole := false
+	for i := range b.accounts {
+		a := &b.accounts[i]
+		lost := int64(len(a.acked)) - a.total
+		if a.life.Death == record.Never {
+			if lost > 0 {
+				return false
+			}
+			whole = whole || len(a.acked) > 0
+		}
+	}
+	return whole
+}
+
+// fitsExit tells whether a loss is no more than what an instance acknowledged in
+// the last moments before it was told to end.
+func (a *account) fitsExit(lost int64) bool {
+	at := a.life.Signalled
+	if at == record.Never || a.life.Death == record.Never || a.life.Killed() {
+		return false
+	}
+	return lost <= int64(len(a.acked))-countUpTo(a.acked, at-exitSpan)
 }
 
 // nameOf is the cause that a shape would stand for.

@@ -12,7 +12,11 @@ import (
 	"throughline/scenarios/script"
 )
 
-const checkCorrelation = "correlation"
+const (
+	checkCorrelation = "correlation"
+	// pollDuration is the series in which the collector keeps how long polls took.
+	pollDuration = "throughline_collector_poll_duration_seconds"
+)
 
 const (
 	// leastVariation is the coefficient of variation of the users' rate under
@@ -113,7 +117,63 @@ func (c correlation) pair(e *evidence, users []time.Duration, layer string) Find
 		f.Outcome = Fail
 		f.Summary = fmt.Sprintf("%s follows the users with a lag of %.2f s (r = %.3f), max_lag is %s", layer, lag.Seconds(), r, c.rule.MaxLag)
 	}
+	if f.Outcome == Fail {
+		c.excuse(&f, e.blur())
+	}
 	return f
+}
+
+// excuse takes a failure back whose curves were not read sharply enough to tell.
+func (c correlation) excuse(f *Finding, b blur) {
+	if b.by <= b.most {
+		return
+	}
+	f.Outcome = Inconclusive
+	f.Summary += fmt.Sprintf("; but %s, which blurs the curves", b.what)
+}
+
+// blur is how far apart in time the layers may have seen one and the same
+// request, for reasons that are none of theirs.
+type blur struct {
+	by   time.Duration // the greatest
+	most time.Duration // that leaves curves of this interval comparable
+	what string
+}
+
+// blur looks for what moves points of the curves against each other: requests
+// that took long (the load balancer counts their arrival, users their end),
+// polls that took long (the numbers are of some moment in between), and a
+// collector or load generator that was late itself. A quarter of an interval is
+// what a busy but sane machine keeps, and moves r by a hundredth or two.
+func (e *evidence) blur() blur {
+	b := blur{most: e.interval / 4}
+	note := func(by time.Duration, what string) {
+		if by > b.by {
+			b.by, b.what = by, fmt.Sprintf(what, seconds(by))
+		}
+	}
+	stall, flush := e.delays(e.begin, e.end)
+	note(stall, "requests were sent up to %s late")
+	note(flush, "the collector was up to %s late")
+	note(time.Duration(min(e.greatest(pollDuration, e.begin, e.end), 1e9)*float64(time.Second)), "a poll took %s")
+	note(e.slowAcks(), "1 in 100 requests took %s or longer")
+	return b
+}
+
+// slowAcks is the 99th percentile of the latency of acknowledged requests, from
+// due to done.
+func (e *evidence) slowAcks() time.Duration {
+	var took []time.Duration
+	for _, r := range e.history.Requests {
+		if r.Outcome == record.Acked {
+			took = append(took, r.Done-r.Due)
+		}
+	}
+	if len(took) == 0 {
+		return 0
+	}
+	slices.Sort(took)
+	return took[len(took)*99/100]
 }
 
 func zeroIfNaN(v float64) float64 {

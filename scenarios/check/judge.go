@@ -131,13 +131,14 @@ func compareFindings(a, b Finding) int {
 	return cmp.Or(compareNames(a.Instance, b.Instance), cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To), strings.Compare(a.Summary, b.Summary))
 }
 
-// outcome of a run: an interrupted one proves nothing, whatever was found; one
-// failure fails it; one doubt leaves it open.
+// outcome of a run: one that was interrupted, or whose record is not whole,
+// proves nothing, whatever was found; one failure fails it; one doubt leaves it
+// open.
 func (e *evidence) outcome(v Verdict) Outcome {
-	for _, ev := range e.history.Events {
-		if ev.Kind == record.Interrupted {
-			return Inconclusive
-		}
+	is := func(k record.Kind) func(record.Event) bool { return func(ev record.Event) bool { return ev.Kind == k } }
+	events := e.history.Events
+	if len(e.history.Damage) > 0 || slices.ContainsFunc(events, is(record.Interrupted)) || !slices.ContainsFunc(events, is(record.RunEnd)) {
+		return Inconclusive
 	}
 	worst := Pass
 	for _, f := range v.Findings {

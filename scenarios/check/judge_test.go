@@ -109,14 +109,14 @@ func TestAHealthyRunPasses(t *testing.T) {
 	says(t, v, "conservation", Pass,
 		"conservation of fullstack.insert: 4 of 4 instances agree: 4,421 inserts acknowledged, 4,419 counted, 0 unexplained (2 client-buffer-at-sigkill); up to 7 in the send buffers of killed instances (1) could hide",
 		"4 servers agree with their instances: 4,942 requests acknowledged, 4,942 answered with 2xx; up to 0 of unknown outcome could hide a difference",
-		"HAProxy's own numbers add up: backend sessions = frontend requests; backend choices = backend sessions + redispatches; backend requests = frontend responses; 5xx that no server made = failed connections; sessions that servers had more than the backend are redispatches and retries",
+		"HAProxy's own numbers add up: backend sessions = frontend requests; backend choices = backend sessions + redispatches; backend requests = frontend responses; 5xx that no server made = failed connections and responses; sessions that servers had more than the backend are redispatches and retries",
 		"users sent 4,942 requests, HAProxy's frontend fe_main received 4,942; up to 0 without an answer could hide a difference",
 		"50 documents, one for each word",
 		"50 words: each document gained what its users had acknowledged, within its bounds",
 		"the database holds 4,421 writes, fullstack.insert counted 4,419: within 7 of each other, as unknown outcomes and send buffers allow",
 		"users had 4,421 writes acknowledged, the database holds 4,421; up to 0 could hide in requests of unknown outcome, replays and retries")
 	says(t, v, "continuity", Pass, "continuity of fullstack.insert: 60 cells of 4 instances looked at, 0 missing, the longest gap 0.0 s of at most 2s")
-	says(t, v, "record", Pass, "the record is whole: 36 events, 4,942 requests, 39 series")
+	says(t, v, "record", Pass, "the record is whole: 36 events, 4,942 requests, 40 series")
 	if v.Cells != (Cells{LookedAt: 60}) {
 		t.Errorf("cells %+v", v.Cells)
 	}
@@ -168,8 +168,15 @@ func TestTheOutcomeOfARun(t *testing.T) {
 	}{
 		{"healthy", p, nil, Pass},
 		{"defect", failing, nil, Fail},
-		{"doubt", p, func(h *record.History) { h.Damage = []string{"users.csv: line 7 is cut short"} }, Inconclusive},
-		{"defect and doubt", failing, func(h *record.History) { h.Damage = []string{"users.csv: line 7 is cut short"} }, Fail},
+		{"doubt", p, func(h *record.History) {
+			tell(h, record.Event{At: 4 * time.Second, Kind: record.Trouble, About: "poller mongodb", Error: "timeout"})
+		}, Inconclusive},
+		{"defect and doubt", failing, func(h *record.History) {
+			tell(h, record.Event{At: 4 * time.Second, Kind: record.Trouble, About: "poller mongodb", Error: "timeout"})
+		}, Fail},
+		{"damage", p, func(h *record.History) { h.Damage = []string{"users.csv: line 7 is cut short"} }, Inconclusive},
+		{"defect and damage", failing, func(h *record.History) { h.Damage = []string{"users.csv: line 7 is cut short"} }, Inconclusive},
+		{"defect and no end", failing, func(h *record.History) { h.Events = h.Events[:len(h.Events)-1] }, Inconclusive},
 		{"defect and interrupted", failing, func(h *record.History) {
 			tell(h, record.Event{At: 20 * time.Second, Kind: record.Interrupted})
 		}, Inconclusive},

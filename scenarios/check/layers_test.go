@@ -76,6 +76,29 @@ func TestUsersAndLoadBalancer(t *testing.T) {
 	}
 }
 
+// TestErrorsThatHAProxyMakesItself: with no server at all, or one that breaks in
+// the middle of an answer, its numbers still add up.
+func TestErrorsThatHAProxyMakesItself(t *testing.T) {
+	for name, fields := range map[string]map[string]float64{
+		"no server":       {"haproxy_backend_econ": 2, "haproxy_backend_lbtot": -2, "haproxy_backend_hrsp_5xx": 2},
+		"a server breaks": {"haproxy_backend_eresp": 2, "haproxy_backend_hrsp_5xx": 2},
+		"neither":         {"haproxy_backend_hrsp_5xx": 2},
+	} {
+		h := talk().make()
+		for field, n := range fields {
+			shiftPolled(h, field, 9*time.Second, n)
+		}
+		if name == "no server" {
+			shift(h, "haproxy_server_stot", "web-3", 9*time.Second, -2)
+		}
+		var want []string
+		if name == "neither" {
+			want = []string{"HAProxy's own numbers do not add up: 5xx that no server made = failed connections and responses: 2, and it should be 0"}
+		}
+		t.Run(name, func(t *testing.T) { says(t, judged(t, h), "conservation", Fail, want...) })
+	}
+}
+
 func TestRequestsWithoutAnAnswerWidenTheLoadBalancersBounds(t *testing.T) {
 	p := talk()
 	p.slow = 60 * time.Millisecond

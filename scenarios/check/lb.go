@@ -249,9 +249,9 @@ type identity struct {
 	known           bool // all its fields are in the record
 }
 
-// compareIdentities evaluates what held in every one of 62 measured runs of
-// HAProxy 2.6 with servers that died: whatever its settings of retries and
-// redispatch were. Others that depend on these settings are not used.
+// compareIdentities evaluates what holds in HAProxy 2.6 whatever its settings
+// of retries and redispatch are, also while servers die, break in the middle of
+// an answer, or are all away. Others that depend on settings are not used.
 func (b balancer) compareIdentities(r *result) {
 	var broken, held, skipped []string
 	for _, i := range b.identities() {
@@ -299,14 +299,19 @@ func (b balancer) identities() []identity {
 	stot := get(backendPrefix, "stot")
 	requests := get(frontendPrefix, "req_tot")
 	add("backend sessions = frontend requests", false, stot, requests, requests)
+	// A session for which there was no server at all was never dealt out; it
+	// is among the failed connections.
+	econ := get(backendPrefix, "econ")
 	chosen, redispatched := get(backendPrefix, "lbtot"), get(backendPrefix, "stot", "wredis")
-	add("backend choices = backend sessions + redispatches", false, chosen, redispatched, redispatched)
+	add("backend choices = backend sessions + redispatches", false, chosen, redispatched-econ, redispatched)
 	answered, responses := get(backendPrefix, "req_tot"), get(frontendPrefix, "hrsp_1xx", "hrsp_2xx", "hrsp_3xx", "hrsp_4xx", "hrsp_5xx", "hrsp_other")
 	add("backend requests = frontend responses", false, answered, responses, responses)
-	own, econ := get(backendPrefix, "hrsp_5xx")-get(serverPrefix, "hrsp_5xx"), get(backendPrefix, "econ")
-	add("5xx that no server made = failed connections", true, own, econ, econ)
+	// A server that breaks after it got the request makes HAProxy answer 502
+	// or 504, which is a failed response.
+	own, eresp := get(backendPrefix, "hrsp_5xx")-get(serverPrefix, "hrsp_5xx"), get(backendPrefix, "eresp")
+	add("5xx that no server made = failed connections and responses", true, own, econ, econ+eresp)
 	more, wredis, wretr := get(serverPrefix, "stot")-get(backendPrefix, "stot"), get(backendPrefix, "wredis"), get(backendPrefix, "wretr")
-	add("sessions that servers had more than the backend are redispatches and retries", true, more, wredis, wredis+wretr)
+	add("sessions that servers had more than the backend are redispatches and retries", true, more, wredis-econ, wredis+wretr)
 	return out
 }
 

@@ -8,7 +8,7 @@ import (
 )
 
 // histories is how many made-up runs each property is tried on.
-const histories = 1000
+const histories = 700
 
 // anyPlan makes up a scenario of kills, terminations and launches.
 func anyPlan(seed uint64) plan {
@@ -173,4 +173,36 @@ func widthOf(w *world, b *being, p plan) int64 {
 		return width
 	}
 	return 0
+}
+
+// TestSampledRunsFailAsOftenAsTheySay: with 99 % confidence for all instances
+// of a run together, about one healthy run in a hundred may fail. The interval
+// is exact, so that it is not far fewer than that allows for either: with a
+// tenth less kept, nearly all fail.
+func TestSampledRunsFailAsOftenAsTheySay(t *testing.T) {
+	const runs = 120
+	failed := func(keep float64) (n int) {
+		for seed := range uint64(runs) {
+			rnd := rand.New(rand.NewPCG(seed, 17))
+			p := plan{seed: seed, instances: 2, rate: 1000, rare: 0.5, phases: []act{{"warm-up", nil, 4 * time.Second}},
+				checks: "  - conservation: {metric: fullstack.insert, route: insert, sample_rate: 0.5, confidence: 0.99}\n"}
+			p.counts = func(string, int, time.Duration) int64 {
+				if rnd.Float64() < keep {
+					return 1
+				}
+				return 0
+			}
+			if judged(t, p.make()).Outcome == Fail {
+				n++
+			}
+		}
+		return n
+	}
+	// P(X > 6) is under 0.1 % where 1.2 are expected.
+	if n := failed(0.5); n > 6 {
+		t.Errorf("%d of %d healthy runs fail", n, runs)
+	}
+	if n := failed(0.45); n < runs*9/10 {
+		t.Errorf("only %d of %d wrong runs fail", n, runs)
+	}
 }

@@ -434,7 +434,7 @@ func (w *world) balance() {
 		w.polled("haproxy_backend_"+field, all, back...)
 	}
 	w.polled("haproxy_backend_req_tot", answered, back...)
-	for _, field := range []string{"wretr", "wredis", "econ", "hrsp_5xx"} {
+	for _, field := range []string{"wretr", "wredis", "econ", "eresp", "hrsp_5xx"} {
 		w.polled("haproxy_backend_"+field, nil, back...)
 	}
 	for _, b := range w.beings {

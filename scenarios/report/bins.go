@@ -83,8 +83,8 @@ func (b bins) centers() []float64 {
 	return x
 }
 
-// missing is a line with holes only.
-func (b bins) missing() values {
+// holes is a line with nothing else.
+func (b bins) holes() values {
 	v := make(values, b.n)
 	for i := range v {
 		v[i] = math.NaN()
@@ -118,7 +118,7 @@ func (b bins) latencies(requests []record.Request) (p50, p99 values) {
 			waits[bin] = append(waits[bin], float64(r.Done-r.Due)/float64(time.Millisecond))
 		}
 	}
-	p50, p99 = b.missing(), b.missing()
+	p50, p99 = b.holes(), b.holes()
 	for i, w := range waits {
 		if len(w) > 0 {
 			slices.Sort(w)
@@ -138,62 +138,88 @@ func nearestRank(sorted []float64, q float64) float64 {
 // What came between two points is spread evenly over the time between them, if
 // that is one interval; after a gap all of it stands in the last interval, and
 // the gap stays a hole. A point that only carries the previous value forward
-// (Observed is 0) is a hole too. A value that falls was reset to 0 in between.
+// (Observed is 0) is a gap too. A value that falls was reset to 0 in between.
 func (b bins) rate(s record.Series) values {
-	amount, covered := make([]float64, b.n), make([]time.Duration, b.n)
+	t := tally{bins: b, amount: make([]float64, b.n), covered: make([]time.Duration, b.n), missing: make([]time.Duration, b.n)}
 	// What an instance pushes begins at 0; what is polled has a past.
-	before, at, known := 0.0, time.Duration(math.MinInt64/2), s.Meta.StatsD != ""
+	before, known := 0.0, s.Meta.StatsD != ""
+	at, alive := time.Duration(0), false
 	for _, p := range s.Points {
-		if p.Stale || !isFinite(p.Value) {
-			at = math.MinInt64 / 2
+		if p.Stale {
+			alive = false
+			continue
+		} else if !isFinite(p.Value) {
 			continue
 		}
-		gained := p.Value - before
-		if gained < 0 {
-			gained = p.Value
-		}
 		from := at
-		if p.At-at > b.interval*3/2 {
+		if !alive {
 			from = p.At - b.interval
+		} else if p.At-at > b.interval*3/2 {
+			from = p.At - b.interval
+			t.miss(at, from)
 		}
 		if known && p.Observed > 0 {
-			b.spread(stretch{from, p.At, gained}, amount, covered)
+			t.gain(from, p.At, grown(before, p.Value))
+		} else if known {
+			t.miss(from, p.At)
 		}
-		before, at, known = p.Value, p.At, true
+		before, known, at, alive = p.Value, true, p.At, true
 	}
-	v := b.missing()
+	return t.heights()
+}
+
+// grown is what a cumulative counter gained from one value to the next.
+func grown(before, value float64) float64 {
+	if value < before {
+		return value
+	}
+	return value - before
+}
+
+// tally collects per bin what a counter gained, for how long it was measured,
+// and for how long it was not although it lived.
+type tally struct {
+	bins
+	amount           []float64
+	covered, missing []time.Duration
+}
+
+func (t tally) gain(from, to time.Duration, gained float64) {
+	t.each(from, to, func(bin int, part time.Duration) {
+		t.amount[bin] += gained * (float64(part) / float64(to-from))
+		t.covered[bin] += part
+	})
+}
+
+func (t tally) miss(from, to time.Duration) {
+	t.each(from, to, func(bin int, part time.Duration) { t.missing[bin] += part })
+}
+
+// each calls do with every bin that (from, to] touches, and how much of it.
+func (b bins) each(from, to time.Duration, do func(bin int, part time.Duration)) {
+	for i := b.of(from + 1); i <= b.of(to); i++ {
+		low := b.phase + time.Duration(i)*b.width
+		if part := min(to, low+b.width) - max(from, low); part > 0 {
+			do(i, part)
+		}
+	}
+}
+
+// heights are holes where nothing was measured, and where half an interval or
+// more is missing.
+func (t tally) heights() values {
+	v := t.holes()
 	for i := range v {
-		if covered[i] > 0 && covered[i] >= b.width-b.interval/2 {
-			v[i] = amount[i] / covered[i].Seconds()
+		if t.covered[i] > 0 && t.missing[i] < t.interval/2 {
+			v[i] = t.amount[i] / t.covered[i].Seconds()
 		}
 	}
 	return v
 }
 
-// stretch is what a counter gained between two moments.
-type stretch struct {
-	from, to time.Duration
-	gained   float64
-}
-
-// spread shares out a stretch over the bins that it touches.
-func (b bins) spread(s stretch, amount []float64, covered []time.Duration) {
-	if s.to <= s.from {
-		return
-	}
-	for i := b.of(s.from + 1); i <= b.of(s.to); i++ {
-		low := b.phase + time.Duration(i)*b.width
-		part := min(s.to, low+b.width) - max(s.from, low)
-		if part > 0 {
-			amount[i] += s.gained * float64(part) / float64(s.to-s.from)
-			covered[i] += part
-		}
-	}
-}
-
 // sum adds lines up. A hole counts as nothing, unless all have it.
 func (b bins) sum(lines []values) values {
-	total := b.missing()
+	total := b.holes()
 	for _, line := range lines {
 		for i, x := range line {
 			switch {
@@ -216,10 +242,8 @@ func gained(s record.Series) float64 {
 		if p.Stale || !isFinite(p.Value) {
 			continue
 		}
-		if known && p.Value >= before {
-			total += p.Value - before
-		} else if known {
-			total += p.Value
+		if known {
+			total += grown(before, p.Value)
 		}
 		before, known = p.Value, true
 	}

@@ -101,15 +101,17 @@ func cause(f check.Finding) string {
 // says more than the verdict does.
 func sentence(v check.Verdict) string {
 	by := byOutcome(v.Findings, "")
-	name := scenarioName(v)
-	cells := fmt.Sprintf("%s looked at, %s missing", plural(int(v.Cells.LookedAt), "cell"), count(v.Cells.Missing))
+	counts := fmt.Sprintf("%s unexplained; %s looked at, %s missing", count(v.Unexplained),
+		plural(int(v.Cells.LookedAt), "cell"), count(v.Cells.Missing))
 	switch v.Outcome {
 	case check.Pass:
-		return fmt.Sprintf("PASS %s: %s unexplained; %s pass; %s", name, count(v.Unexplained),
-			plural(len(by[check.Pass]), "finding"), cells)
+		return fmt.Sprintf("PASS %s: %s; %s pass", scenarioName(v), counts, plural(len(by[check.Pass]), "finding"))
 	case check.Fail:
-		return fmt.Sprintf("FAIL %s: %s unexplained; %s (%s); %s", name, count(v.Unexplained),
-			plural(len(by[check.Fail]), "failed finding"), strings.Join(checkNames(by[check.Fail]), ", "), cells)
+		why := "no finding says why"
+		if failed := by[check.Fail]; len(failed) > 0 {
+			why = plural(len(failed), "failed finding") + " (" + strings.Join(checkNames(failed), ", ") + ")"
+		}
+		return fmt.Sprintf("FAIL %s: %s; %s", scenarioName(v), counts, why)
 	}
 	why := "no finding says why"
 	if reasons := by[check.Inconclusive]; len(reasons) > 0 {
@@ -118,5 +120,5 @@ func sentence(v check.Verdict) string {
 			why += fmt.Sprintf(" (and %s)", plural(len(reasons)-1, "more reason"))
 		}
 	}
-	return fmt.Sprintf("INCONCLUSIVE %s: it proves nothing, because %s", name, why)
+	return fmt.Sprintf("INCONCLUSIVE %s: it proves nothing, because %s", scenarioName(v), why)
 }

@@ -86,8 +86,9 @@ func killedRequests() []record.Request {
 	random := rand.New(rand.NewPCG(42, 1))
 	var out []record.Request
 	for due := 900 * ms; due < 25*second; {
-		rate := 200 + 80*math.Sin(2*math.Pi*(due-900*ms).Seconds()/8)
-		due += time.Duration(float64(second) / rate)
+		// Whole numbers, so that the goldens are the same on every machine.
+		rate := math.Round(200 + 80*math.Sin(2*math.Pi*(due-900*ms).Seconds()/8))
+		due += second / time.Duration(rate)
 		serving := []string{"web-1", "web-2", "web-3"}
 		if due > 8700*ms {
 			serving = []string{"web-1", "web-3"}
@@ -100,10 +101,10 @@ func killedRequests() []record.Request {
 		if len(out)%10 == 9 {
 			r.Route, r.Word = "get", ""
 		}
-		took := time.Duration((1.2 + 0.5*random.ExpFloat64()) * float64(ms))
+		took := 1200*time.Microsecond + time.Duration(500*random.ExpFloat64())*time.Microsecond
 		if r.Instance == "web-2" && due > 8296*ms {
 			r.Instance, r.Status, r.Outcome, took = "", 503, record.Refused, 14*ms+took
-			if due < 8310*ms {
+			if due < 8330*ms {
 				r.Status, r.Outcome, r.Err, took = 0, record.Unknown, "EOF", 40*ms
 			}
 		}
@@ -137,6 +138,7 @@ func killedSeries(requests []record.Request) []record.Series {
 		want func(record.Request) bool
 	}{
 		{polled(lbRequests, "proxy", "users"), func(record.Request) bool { return true }},
+		{polled(lbRequests, "proxy", "stats"), func(r record.Request) bool { return r.Seq%200 == 0 }},
 		{polled("haproxy_frontend_hrsp_5xx", "proxy", "users"), func(r record.Request) bool { return r.Status >= 500 }},
 		{polled("haproxy_backend_econ", "proxy", "web"), func(r record.Request) bool { return r.Status == 503 }},
 		{polled("haproxy_backend_wretr", "proxy", "web"), func(r record.Request) bool { return r.Status == 503 }},
@@ -241,4 +243,28 @@ func judged(h record.History, o check.Outcome) check.Verdict {
 		check.Finding{Check: "correlation", Outcome: check.Pass, Summary: "users and lb: r = 0.998 at lag 0 s"},
 		check.Finding{Check: "correlation", Outcome: check.Pass, Summary: "lb and web: r = 0.996 at lag 0 s"})
 	return v
+}
+
+// many is a fleet of n instances that are born and replaced all the time, one
+// of them by itself, and whose record ends in the middle.
+func many(n int) record.History {
+	h := record.History{Run: record.Run{Scenario: "many", Interval: second, Database: "none"}}
+	h.Events = append(h.Events, record.Event{Kind: record.RunBegin, Run: &h.Run},
+		record.Event{At: second, Kind: record.PhaseBegin, Phase: "churn"})
+	for i := range n {
+		name, born := fmt.Sprintf("web-%d", i+1), time.Duration(i)*200*ms
+		h.Events = append(h.Events, record.Event{At: born, Kind: record.Birth, Instance: name, Role: record.Web})
+		died := born + time.Duration(5+i%9)*second
+		s := record.Series{Name: "fullstack_insert_total", Labels: collector.NewLabels("instance", name),
+			Meta: collector.Meta{Type: collector.Counter, StatsD: "fullstack.insert"}}
+		for at := born.Truncate(second) + second; at < died && at < 60*second; at += second {
+			s.Points = append(s.Points, record.Point{At: at, Value: float64((at - born.Truncate(second)) / second * time.Duration(10+i%7)), Observed: 3})
+		}
+		h.Series = append(h.Series, s)
+		if died < 60*second {
+			h.Events = append(h.Events, record.Event{At: died, Kind: record.Death, Instance: name, Role: record.Web, Code: 0, Expected: i%50 != 3})
+		}
+	}
+	slices.SortStableFunc(h.Events, func(a, b record.Event) int { return int(a.At - b.At) })
+	return h
 }

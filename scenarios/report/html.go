@@ -108,11 +108,14 @@ func newPage(h record.History, v check.Verdict) page {
 	outcome := v.Outcome.String()
 	p := page{
 		Scenario: scenarioName(v), Outcome: outcome,
-		Sentence: strings.TrimSpace(strings.TrimPrefix(sentence(v), strings.ToUpper(outcome))),
-		Facts:    facts(h, v), Damage: h.Damage,
+		Sentence:    strings.TrimPrefix(sentence(v), strings.ToUpper(outcome)+" "+scenarioName(v)+": "),
+		Facts:       facts(h, v),
 		LedgerHeads: ledgerColumns, Ledger: ledgerRows(h, v),
 		Instances: instanceRows(h, v), InstanceNote: instanceNote(v), Booked: unplaced(v),
 		Moves: journalMoves(h), Source: string(h.Scenario),
+	}
+	for _, d := range h.Damage {
+		p.Damage = append(p.Damage, printable(d))
 	}
 	by := byOutcome(v.Findings, "")
 	for _, o := range worstFirst {

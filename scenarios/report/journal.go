@@ -13,6 +13,7 @@ type mark struct {
 	At    float64 `json:"at"` // seconds since the start of the run
 	Kind  string  `json:"kind"`
 	Label string  `json:"label"`
+	Web   bool    `json:"web,omitempty"` // of a web instance
 }
 
 // The kinds of marks.
@@ -45,7 +46,7 @@ type move struct {
 func journalMoves(h record.History) []move {
 	moves := make([]move, 0, len(h.Events))
 	for _, e := range h.Events {
-		m := move{At: offset(e.At), What: strings.ReplaceAll(printable(string(e.Kind)), "-", " "), Where: e.Instance, About: eventAbout(e)}
+		m := move{At: fmt.Sprintf("%.3f s", e.At.Seconds()), What: strings.ReplaceAll(printable(string(e.Kind)), "-", " "), Where: e.Instance, About: eventAbout(e)}
 		if m.Where == "" {
 			m.Where = e.Phase
 		}
@@ -79,7 +80,7 @@ func eventAbout(e record.Event) string {
 func journalMarks(h record.History) []mark {
 	marks := []mark{}
 	for _, e := range h.Events {
-		m := mark{At: e.At.Seconds(), Label: printable(e.Instance)}
+		m := mark{At: e.At.Seconds(), Label: printable(e.Instance), Web: e.Role == record.Web}
 		switch e.Kind {
 		case record.Birth:
 			m.Kind, m.Label = markBirth, "birth of "+m.Label

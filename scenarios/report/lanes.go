@@ -74,6 +74,7 @@ func usersCharts(b bins, requests []record.Request) []chart {
 
 func lbChart(b bins, h record.History) chart {
 	c := chart{ID: "lb", Title: "Load balancer: its own statistics", Unit: "/s"}
+	frontend := busiestFrontend(h)
 	for _, of := range []struct{ name, label, tone string }{
 		{lbRequests, "requests", "acked"},
 		{"haproxy_frontend_hrsp_5xx", "5xx answers", "refused"},
@@ -81,7 +82,9 @@ func lbChart(b bins, h record.History) chart {
 		{"haproxy_backend_wretr", "retries", "5"},
 		{"haproxy_backend_wredis", "redispatches", "6"},
 	} {
-		if v, ok := polled(b, h, func(s record.Series) bool { return s.Name == of.name }); ok {
+		if v, ok := polled(b, h, func(s record.Series) bool {
+			return s.Name == of.name && (frontend == s.Labels.Get("proxy") || !strings.HasPrefix(s.Name, "haproxy_frontend_"))
+		}); ok {
 			c.Lines = append(c.Lines, line{of.label, of.tone, v})
 		}
 	}
@@ -89,6 +92,18 @@ func lbChart(b bins, h record.History) chart {
 		c.Note = "The record holds no series " + lbRequests + "."
 	}
 	return c
+}
+
+// busiestFrontend is the proxy that the users' requests go to: HAProxy may have
+// others, for its own statistics.
+func busiestFrontend(h record.History) string {
+	most, proxy := -1.0, ""
+	for _, s := range h.Series {
+		if s.Name == lbRequests && gained(s) > most {
+			most, proxy = gained(s), s.Labels.Get("proxy")
+		}
+	}
+	return proxy
 }
 
 func dbChart(b bins, h record.History) chart {
@@ -140,7 +155,7 @@ func webChart(b bins, h record.History, metric string) chart {
 			others = append(others, ratesOf(b, s.series)...)
 		}
 		c.Lines = append(c.Lines, line{fmt.Sprintf("%s others", count(len(rest))), "others", b.sum(others)})
-		c.Note += fmt.Sprintf(" Of %s, the %d that counted most have a line of their own; the others are added up.",
+		c.Note += fmt.Sprintf(" Of %s, the %d that counted most have a line of their own; the others are added up (dashed, axis on the right).",
 			plural(len(counters), "instance"), len(shown))
 	}
 	if b.width > b.interval {

@@ -6,6 +6,10 @@
   "use strict";
   const data = JSON.parse(document.getElementById("lanes-data").textContent);
   const axisWidth = 58;
+  // The sum of many instances would press the lines of single ones flat: it
+  // has an axis of its own, on the right.
+  const isOthers = (l) => l.tone === "others";
+  const rightAxis = data.charts.some((c) => (c.lines || []).some(isOthers)) ? 54 : 0;
   let plots = [];
 
   const color = (name) => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim() || "#888";
@@ -34,7 +38,16 @@
   }
   const bandTimes = (b) => [b.from, b.to];
   const markTimes = (m) => [m.at, m.at];
-  const isLine = (m) => m.kind === "death" || m.kind === "lost" || m.kind === "trouble";
+  const isDeath = (m) => m.kind === "death" || m.kind === "lost";
+  const isLine = (m) => isDeath(m) || m.kind === "trouble";
+
+  // The marks that get a line across all lanes. Where deaths stand close, those
+  // that were asked for keep only their sign: a fence hides what is behind it.
+  function lines(u) {
+    const { min, max } = u.scales.x;
+    const visible = data.marks.filter((m) => isLine(m) && m.at >= min && m.at <= max);
+    return visible.length <= 30 ? visible : visible.filter((m) => m.kind !== "death");
+  }
 
   function vertical(u, px, stroke, dash) {
     const { ctx, bbox } = u;
@@ -63,7 +76,7 @@
       ctx.globalAlpha = 1;
       vertical(u, from, color(s.bad ? "lost" : "step"), [3, 3]);
     });
-    eachVisible(u, data.marks.filter(isLine), markTimes, (m, px) => {
+    eachVisible(u, lines(u), markTimes, (m, px) => {
       ctx.globalAlpha = 0.6;
       vertical(u, px, color(m.kind), []);
       ctx.globalAlpha = 1;
@@ -73,7 +86,7 @@
 
   // Births and deaths as signs at height y; those that would touch become one
   // sign with their number.
-  function drawSigns(u, y, kinds, sign) {
+  function drawSigns(u, y, marks, sign) {
     const ratio = uPlot.pxRatio, ctx = u.ctx;
     let last = null;
     const flush = () => {
@@ -85,7 +98,7 @@
     ctx.font = 700 + " " + 12 * ratio + "px system-ui, sans-serif";
     ctx.textAlign = "center";
     ctx.textBaseline = "middle";
-    eachVisible(u, data.marks.filter((m) => kinds.includes(m.kind)), markTimes, (m, px) => {
+    eachVisible(u, marks, markTimes, (m, px) => {
       if (last && px - last.px < 16 * ratio) {
         last.n++;
         if (m.kind === "lost") last.kind = "lost";
@@ -110,6 +123,7 @@
     const ratio = uPlot.pxRatio, { ctx, bbox } = u, right = bbox.left + bbox.width;
     const row = (i) => bbox.top + (10 + 20 * i) * ratio;
     ctx.save();
+    ctx.textAlign = "left";
     ctx.textBaseline = "middle";
     ctx.font = 600 + " " + 12 * ratio + "px system-ui, sans-serif";
     ctx.fillStyle = color("ink");
@@ -124,9 +138,9 @@
       drawLabel(ctx, s.label, from + 4 * ratio, (i + 1 < steps.length ? steps[i + 1][1] : right) - from - 6 * ratio);
     });
     ctx.restore();
-    drawSigns(u, row(2), ["birth"], "▲");
-    drawSigns(u, row(3), ["death", "lost"], "✕");
-    drawSigns(u, row(3), ["trouble"], "!");
+    drawSigns(u, row(2), data.marks.filter((m) => m.kind === "birth"), "▲");
+    drawSigns(u, row(3), data.marks.filter(isDeath), "✕");
+    drawSigns(u, row(3), data.marks.filter((m) => m.kind === "trouble"), "!");
     ctx.save();
     ctx.font = 11 * ratio + "px system-ui, sans-serif";
     ctx.textAlign = "right";
@@ -165,37 +179,42 @@
 
   function strip(width) {
     return new uPlot({
-      width, height: 88, padding: [2, 12, 2, 0], cursor: cursor(), legend: { show: false },
+      width, height: 88, padding: [2, 12 + rightAxis, 2, 0], cursor: cursor(), legend: { show: false },
       scales: { x: { time: false }, y: { range: [0, 1] } },
-      axes: [Object.assign(xAxis(false)), { size: axisWidth, grid: { show: false }, ticks: { show: false }, values: () => [] }],
+      axes: [xAxis(false), { size: axisWidth, grid: { show: false }, ticks: { show: false }, values: () => [] }],
       series: [{}, { show: true, points: { show: false } }],
       hooks: { drawClear: [drawBehind], draw: [drawStrip], setCursor: [tellCursor] },
     }, [x, x.map(() => null)], document.getElementById("strip"));
   }
 
   function lane(chart, width) {
-    const log = !!chart.log;
+    const log = !!chart.log, others = chart.lines.some(isOthers);
+    const fromZero = { range: (u, min, max) => [0, max > 0 ? max * 1.08 : 1] };
     const hooks = { drawClear: [drawBehind], setCursor: [tellCursor] };
     if (chart.id === "web") {
       hooks.draw = [(u) => {
-        drawSigns(u, u.bbox.top - 9 * uPlot.pxRatio, ["birth"], "▲");
-        drawSigns(u, u.bbox.top + 9 * uPlot.pxRatio, ["death", "lost"], "✕");
+        drawSigns(u, u.bbox.top - 9 * uPlot.pxRatio, data.marks.filter((m) => m.web && m.kind === "birth"), "▲");
+        drawSigns(u, u.bbox.top + 9 * uPlot.pxRatio, data.marks.filter((m) => m.web && isDeath(m)), "✕");
       }];
     }
     const heights = { web: 270, latency: 150 };
     return new uPlot({
-      width, height: heights[chart.id] || 180, padding: [chart.id === "web" ? 20 : 8, 12, 0, 0], cursor: cursor(), hooks,
+      width, height: heights[chart.id] || 180, padding: [chart.id === "web" ? 20 : 8, 12 + (others ? 0 : rightAxis), 0, 0], cursor: cursor(), hooks,
       scales: {
         x: { time: false },
-        y: log ? { distr: 3 } : { range: (u, min, max) => [0, max > 0 ? max * 1.08 : 1] },
+        y: log ? { distr: 3 } : fromZero,
+        others: fromZero,
       },
       axes: [xAxis(true), {
         size: axisWidth, stroke: () => color("soft"), font: "12px system-ui, sans-serif",
         grid: { stroke: () => color("grid"), width: 1 }, ticks: { show: false },
         values: (u, splits) => splits.map((s) => (s == null ? null : number(s) + (log ? " ms" : ""))),
+      }, {
+        show: others, scale: "others", side: 1, size: rightAxis, stroke: () => color("others"), font: "12px system-ui, sans-serif",
+        grid: { show: false }, ticks: { show: false }, values: (u, splits) => splits.map(number),
       }],
       series: [{ label: "time", value: (u, v) => (v == null ? "–" : twoDigits(v)) }].concat(chart.lines.map((l) => ({
-        label: l.label, width: 1.6, stroke: () => tone(l.tone), dash: l.tone === "others" ? [6, 4] : undefined,
+        label: l.label, width: 1.6, stroke: () => tone(l.tone), scale: isOthers(l) ? "others" : "y", dash: isOthers(l) ? [6, 4] : undefined,
         value: (u, v) => number(v), points: { size: 4, fill: () => tone(l.tone) },
       }))),
     }, [x].concat(chart.lines.map((l) => padded(l.values.map((v) => (log && v !== null && v <= 0 ? null : v))))),

@@ -79,7 +79,7 @@ func routeRows(h record.History, l check.Ledgers) []ledgerRow {
 	}
 	return []ledgerRow{
 		{Name: head, Head: true},
-		row("acked / counted / added", count(l.Users.RouteAcked), "", counted, increments),
+		row("acked, counted, added", count(l.Users.RouteAcked), "", counted, increments),
 		row("unknown", count(l.Users.RouteUnknown), "", "", ""),
 		row("update commands", "", "", "", updates),
 		row("documents", "", "", "", documents),

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"math"
 	"strings"
 	"sync"
 	"time"
@@ -83,25 +84,38 @@ func (p *Progress) Step(text string, took time.Duration, err error) {
 func (p *Progress) Tick(s Status) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	parts := []string{
-		"  " + padRight(p.phase, 24),
-		padLeft(fmt.Sprintf("%.0f s left", max(0, s.PhaseLeft).Seconds()), 9),
-		padLeft(fmt.Sprintf("%s/s", count(int64(s.Rate+0.5))), 7),
-		"p50 " + latency(s.P50),
-		"p99 " + latency(s.P99),
+	parts := []string{padLeft(fmt.Sprintf("%.0f s left", max(0, s.PhaseLeft).Seconds()), 8), padLeft(perSecond(s.Rate), 6)}
+	parts = append(parts, s.trouble()...)
+	parts = append(parts, "p50 "+latency(s.P50), "p99 "+latency(s.P99))
+	if serving := printable(strings.Join(s.Instances, " ")); width(serving) <= 24 {
+		parts = append(parts, serving)
+	} else {
+		parts = append(parts, count(len(s.Instances))+" serving")
 	}
+	parts = append(parts, offset(s.Elapsed)+" since the start")
+	// What does not fit is left out, the least important first.
+	line, room := "  "+padRight(cut(p.phase, 30), 22), columns(p.w)-1
+	for _, part := range parts {
+		if width(line)+2+width(part) > room {
+			break
+		}
+		line += "  " + part
+	}
+	p.rewrite(line)
+}
+
+func perSecond(rate float64) string { return count(int64(math.Round(rate))) + "/s" }
+
+// trouble are the requests that were not acknowledged, where there are any.
+func (s Status) trouble() []string {
+	var parts []string
 	if s.Refused > 0 {
 		parts = append(parts, count(s.Refused)+" refused")
 	}
 	if s.Unknown > 0 {
 		parts = append(parts, count(s.Unknown)+" unknown")
 	}
-	if n := len(s.Instances); n > 0 && n <= 4 {
-		parts = append(parts, printable(strings.Join(s.Instances, " ")))
-	} else {
-		parts = append(parts, plural(n, "instance")+" serving")
-	}
-	p.rewrite(strings.Join(parts, "  "))
+	return parts
 }
 
 // EndPhase turns the live line into a permanent one. took is how long the
@@ -109,17 +123,11 @@ func (p *Progress) Tick(s Status) {
 func (p *Progress) EndPhase(took time.Duration, s Status) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	line := fmt.Sprintf("  %s  %s  %s acked (%s/s)  p50 %s  p99 %s", padRight(p.phase, 24), padLeft(offset(took), 7),
-		count(s.Acked), count(int64(s.Rate+0.5)), latency(s.P50), latency(s.P99))
-	if s.Refused > 0 {
-		line += "  " + count(s.Refused) + " refused"
-	}
-	if s.Unknown > 0 {
-		line += "  " + count(s.Unknown) + " unknown"
-	}
+	parts := append([]string{"  " + padRight(p.phase, 22), padLeft(offset(took), 7),
+		fmt.Sprintf("%s acked (%s)", count(s.Acked), perSecond(s.Rate)), "p50 " + latency(s.P50), "p99 " + latency(s.P99)}, s.trouble()...)
 	p.phase = ""
 	p.erase()
-	p.permanent(line)
+	p.permanent(strings.Join(parts, "  "))
 }
 
 // Note writes a line that stays.

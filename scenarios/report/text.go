@@ -12,7 +12,7 @@ import (
 // TextOptions say how WriteText writes.
 type TextOptions struct {
 	Color bool   // with ANSI colors; the meaning never depends on them
-	Width int    // of a line in characters; 0: 80, and never less than 60
+	Width int    // of a line in characters; less than 80 is taken as 80
 	Where string // path of the report or the run directory, to be named at the end; may be empty
 }
 
@@ -27,11 +27,8 @@ const (
 // ledgers side by side, the instances, the findings with the worst first, and
 // the verdict in the last lines, where a terminal shows it.
 func WriteText(w io.Writer, h record.History, v check.Verdict, o TextOptions) error {
-	if o.Width == 0 {
-		o.Width = 80
-	}
 	t := &text{TextOptions: o}
-	t.Width = max(t.Width, 60)
+	t.Width = max(t.Width, 80)
 	t.heading(h, v)
 	t.ledgers(ledgerRows(h, v))
 	t.instances(instanceRows(h, v), v)
@@ -121,7 +118,7 @@ func runFacts(h record.History, v check.Verdict) string {
 
 func (t *text) ledgers(rows []ledgerRow) {
 	t.title("Ledgers")
-	name := 25
+	name := 27
 	line := strings.Repeat(" ", name)
 	var cells [len(ledgerColumns)]int
 	for i, c := range ledgerColumns {
@@ -150,9 +147,9 @@ func (t *text) instances(rows []instanceRow, v check.Verdict) {
 		t.title("Instances")
 		name := 8
 		for _, r := range rows {
-			name = min(max(name, width(r.Name)), 20)
+			name = min(max(name, width(r.Name)), 16)
 		}
-		t.line("  " + padRight("", name) + padLeft("acked", 10) + padLeft("lb 2xx", 10) + padLeft("counted", 10) + padLeft("residual", 10) + "  lived")
+		t.line("  " + padRight("", name) + padLeft("acked", 11) + padLeft("lb 2xx", 11) + padLeft("counted", 11) + padLeft("residual", 11) + "  lived")
 		left := mostInstances
 		for _, r := range rows {
 			if r.Plain {
@@ -182,17 +179,17 @@ func instanceNote(v check.Verdict) string {
 }
 
 func (t *text) instance(r instanceRow, name int) {
-	residual := padLeft(r.Residual, 10)
+	residual := padLeft(r.Residual, 11)
 	if !r.Plain {
 		residual = t.paint(yellow, residual)
 	}
-	head := "  " + padRight(cut(r.Name, name), name) + padLeft(r.Acked, 10) + padLeft(r.LB, 10) + padLeft(r.Counted, 10)
-	for i, l := range wrap(r.Lived, max(16, t.Width-width(head)-12)) {
+	head := "  " + padRight(cut(r.Name, name), name) + padLeft(r.Acked, 11) + padLeft(r.LB, 11) + padLeft(r.Counted, 11)
+	for i, l := range wrap(r.Lived, max(16, t.Width-width(head)-13)) {
 		if i == 0 {
 			t.line(head + residual + "  " + l)
 			continue
 		}
-		t.line(strings.Repeat(" ", width(head)+12) + l)
+		t.line(strings.Repeat(" ", width(head)+13) + l)
 	}
 	for _, b := range r.Booked {
 		t.wrapped("    booked ", b)

@@ -1,0 +1,93 @@
+package report
+
+import (
+	"bytes"
+	"encoding/xml"
+	"io"
+	"strings"
+	"testing"
+
+	"throughline/scenarios/check"
+)
+
+// parseJUnit reads a report as CI systems do: any element, by its name.
+func parseJUnit(t *testing.T, v check.Verdict) junitSuites {
+	t.Helper()
+	var b bytes.Buffer
+	if err := WriteJUnit(&b, v); err != nil {
+		t.Fatal(err)
+	}
+	d := xml.NewDecoder(bytes.NewReader(b.Bytes()))
+	for {
+		if _, err := d.Token(); err == io.EOF {
+			break
+		} else if err != nil {
+			t.Fatalf("%v in\n%s", err, &b)
+		}
+	}
+	var s junitSuites
+	if err := xml.Unmarshal(b.Bytes(), &s); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestJUnitOutcomes(t *testing.T) {
+	h := killed()
+	for _, c := range []struct {
+		v                       check.Verdict
+		tests, failures, errors int
+	}{
+		{judged(h, check.Pass), 3, 0, 0},
+		{judged(h, check.Fail), 4, 2, 0},
+		{judged(h, check.Inconclusive), 4, 0, 2},
+		// A verdict is told even where no finding tells it.
+		{check.Verdict{Scenario: "s", Outcome: check.Fail}, 1, 1, 0},
+		{check.Verdict{Scenario: "s"}, 1, 0, 1},
+		{check.Verdict{Scenario: "s", Outcome: 9}, 1, 0, 1},
+		{check.Verdict{Scenario: "s", Outcome: check.Pass, Findings: []check.Finding{{Check: "a", Outcome: 9}}}, 2, 0, 1},
+	} {
+		s := parseJUnit(t, c.v)
+		if s.Tests != c.tests || s.Failures != c.failures || s.Errors != c.errors {
+			t.Errorf("%s: %d tests, %d failures, %d errors; want %d, %d, %d", sentence(c.v), s.Tests, s.Failures, s.Errors, c.tests, c.failures, c.errors)
+		}
+		if len(s.Suites) != 1 || len(s.Suites[0].Cases) != c.tests || s.Suites[0].Failures != c.failures || s.Suites[0].Errors != c.errors {
+			t.Errorf("%s: suites %+v", sentence(c.v), s.Suites)
+		}
+	}
+}
+
+// A check with several findings is one test case, as bad as its worst finding,
+// with the text of all.
+func TestJUnitGroupsByCheck(t *testing.T) {
+	s := parseJUnit(t, check.Verdict{Scenario: "s", Outcome: check.Fail, Findings: []check.Finding{
+		{Check: "nesting", Outcome: check.Pass, Summary: "first"},
+		{Check: "identity", Outcome: check.Pass, Summary: "second"},
+		{Check: "nesting", Outcome: check.Inconclusive, Summary: "third"},
+		{Check: "nesting", Outcome: check.Fail, Summary: "fourth", Instance: "web-2", From: 3, To: 4, Cause: "lost-on-exit"},
+		{Check: "nesting", Outcome: check.Fail, Summary: "fifth"},
+	}})
+	c := s.Suites[0].Cases[0]
+	if c.Name != "nesting" || c.Failure == nil || c.Error != nil || c.Failure.Message != "fourth (and 1 more finding)" {
+		t.Fatalf("case %+v, failure %+v", c, c.Failure)
+	}
+	want := "fail: web-2, 3.0–4.0 s: fourth; likely cause: lost-on-exit\nfail: whole run: fifth\ninconclusive: whole run: third\npass: whole run: first"
+	if c.Failure.Text != want {
+		t.Errorf("text\n%s\nwant\n%s", c.Failure.Text, want)
+	}
+	if c := s.Suites[0].Cases[1]; c.Name != "identity" || c.Failure != nil || c.Error != nil || c.Output != "pass: whole run: second" {
+		t.Errorf("case %+v", c)
+	}
+}
+
+func TestJUnitHostileText(t *testing.T) {
+	hostile := "\x1b[2J</testcase>]]>&\x00\xff\"<b>"
+	s := parseJUnit(t, check.Verdict{Scenario: hostile, Outcome: check.Fail, Findings: []check.Finding{
+		{Check: hostile, Outcome: check.Fail, Summary: hostile, Instance: hostile, Layer: hostile, Cause: hostile}}})
+	if n := len(s.Suites[0].Cases); n != 2 {
+		t.Fatalf("%d cases, want 2", n)
+	}
+	if text := s.Suites[0].Cases[0].Failure.Text; !strings.Contains(text, "</testcase>]]>&") || strings.Contains(text, "\x1b") {
+		t.Errorf("text %q", text)
+	}
+}

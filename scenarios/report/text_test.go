@@ -1,0 +1,164 @@
+package report
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+
+	"throughline/scenarios/check"
+	"throughline/scenarios/record"
+)
+
+func written(t *testing.T, h record.History, v check.Verdict, o TextOptions) string {
+	t.Helper()
+	var b strings.Builder
+	if err := WriteText(&b, h, v, o); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+var ansi = regexp.MustCompile("\x1b\\[[0-9;]*m")
+
+// Colors add nothing but themselves, and every line fits.
+func TestTextWidthAndColor(t *testing.T) {
+	h := killed()
+	h.Damage = []string{"users.csv: line 4711: " + strings.Repeat("a very long reason ", 9)}
+	for _, o := range []check.Outcome{check.Pass, check.Fail, check.Inconclusive} {
+		v := judged(h, o)
+		for _, w := range []int{0, 80, 100, 140} {
+			plain := written(t, h, v, TextOptions{Width: w})
+			if strings.Contains(plain, "\x1b") {
+				t.Fatalf("%v: color that nobody asked for in\n%s", o, plain)
+			}
+			for _, line := range strings.Split(plain, "\n") {
+				if width(line) > max(w, 80) {
+					t.Errorf("%v at width %d: line of %d: %s", o, w, width(line), line)
+				}
+			}
+			colored := written(t, h, v, TextOptions{Width: w, Color: true})
+			if colored == plain || ansi.ReplaceAllString(colored, "") != plain {
+				t.Errorf("%v at width %d: without its colors it reads\n%s\nwant\n%s", o, w, ansi.ReplaceAllString(colored, ""), plain)
+			}
+		}
+	}
+}
+
+// Text of others cannot move the cursor or end a line.
+func TestTextHostileNames(t *testing.T) {
+	hostile := "a\x1b]0;x\x07\x1b[2J\r\nPASS b\u202e"
+	h := killed()
+	h.Run.Platform, h.Damage = hostile, []string{hostile}
+	h.Events = append(h.Events, record.Event{Kind: record.Birth, Instance: hostile, Role: record.Web})
+	v := judged(h, check.Fail)
+	v.Scenario, v.Ledgers.Users.Route, v.Ledgers.Web.Metric = hostile, hostile, hostile
+	v.Ledgers.LB.Responses[hostile] = 1
+	v.Residuals[0].Cause, v.Residuals[0].Between = hostile, hostile
+	v.Findings[0] = check.Finding{Check: hostile, Outcome: check.Fail, Summary: hostile, Layer: hostile, Instance: hostile, Cause: hostile, RunnerUp: hostile}
+	v.Findings[1].Summary, v.Findings[1].Check = hostile, hostile
+	got := written(t, h, v, TextOptions{Where: hostile})
+	if strings.ContainsAny(got, "\x1b\x07\r\u202e") {
+		t.Errorf("control characters in\n%q", got)
+	}
+	if regexp.MustCompile(`(?m)^PASS`).MatchString(got) {
+		t.Errorf("a name begins a line like a verdict:\n%s", got)
+	}
+}
+
+// A fleet of many is cut short, and says so; what has a residual is not.
+func TestTextManyInstancesAndFindings(t *testing.T) {
+	h := many(300)
+	v := check.Verdict{Scenario: "many", Outcome: check.Fail}
+	v.Residuals = []check.Residual{{Between: "users→web", Instance: "web-297", Cause: "unexplained", Lost: 4}, {Between: "web→db", Cause: "lb-retry", Extra: 2}}
+	for i := range 50 {
+		v.Findings = append(v.Findings, check.Finding{Check: "continuity", Outcome: check.Fail, Summary: fmt.Sprintf("hole %d", i)},
+			check.Finding{Check: "hygiene", Outcome: check.Pass, Summary: "fine"})
+	}
+	got := written(t, h, v, TextOptions{})
+	for _, want := range []string{"and 275 more instances without a residual", "\n  web-297 ", "booked users→web: lost 4: unexplained",
+		"booked to no instance web→db: extra 2: lb-retry", "and 30 more findings with outcome fail in verdict.json", "hole 19", "fine (+49 more)"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+	if strings.Contains(got, "hole 20") {
+		t.Errorf("more than %d findings in\n%s", mostFindings, got)
+	}
+}
+
+// What was not measured is not shown as 0.
+func TestLedgerWithoutData(t *testing.T) {
+	h := killed()
+	v := judged(h, check.Pass)
+	cells := func(h record.History, v check.Verdict) map[string][4]string {
+		out := map[string][4]string{}
+		for _, r := range ledgerRows(h, v) {
+			out[r.Name] = r.Cells
+		}
+		return out
+	}
+	v.Ledgers.DB.Updates = -1
+	if got := cells(h, v)["update commands"][3]; got != "not known" {
+		t.Errorf("updates that are not known: %q", got)
+	}
+	h.After = nil
+	if got := cells(h, v)["acked, counted, added"]; got[3] != "not read" {
+		t.Errorf("increments without documents: %q", got)
+	}
+	h.Run.Database = "none"
+	v.Ledgers.Web.Metric = ""
+	if got := cells(h, v)["acked, counted, added"]; got[2] != none || got[3] != none {
+		t.Errorf("without database and metric: %q", got)
+	}
+	h.Series, v.Ledgers.LB = nil, check.LBLedger{}
+	if got := cells(h, v)["requests"]; got[1] != "no data" {
+		t.Errorf("requests of a load balancer that was never polled: %q", got)
+	}
+}
+
+func TestInstanceRows(t *testing.T) {
+	h := killed()
+	v := judged(h, check.Fail)
+	v.Ledgers.Web.ByInstance["web-10"] = 3 // nobody saw its birth
+	v.Ledgers.Web.ByInstance["web-9"] = 1
+	var names []string
+	for _, r := range instanceRows(h, v) {
+		names = append(names, r.Name)
+		switch r.Name {
+		case "web-2":
+			if r.Plain || r.Residual != "-5" || len(r.Booked) != 1 || r.Lived != "0.2–8.3 s, SIGKILL" {
+				t.Errorf("web-2: %+v", r)
+			}
+		case "web-3":
+			if !r.Plain || r.Residual != "0" {
+				t.Errorf("web-3: %+v", r)
+			}
+		case "web-10":
+			if r.Plain || r.Residual != "+3" || r.Lived != "not in the journal" || r.LB != none {
+				t.Errorf("web-10: %+v", r)
+			}
+		}
+	}
+	if got := strings.Join(names, " "); got != "web-1 web-2 web-3 web-4 web-9 web-10" {
+		t.Errorf("instances %s", got)
+	}
+}
+
+type broken struct{}
+
+func (broken) Write([]byte) (int, error) { return 0, errors.New("no space") }
+
+func TestWriteErrorsAreTold(t *testing.T) {
+	h := killed()
+	v := judged(h, check.Pass)
+	for name, err := range map[string]error{
+		"text": WriteText(broken{}, h, v, TextOptions{}), "json": WriteJSON(broken{}, v),
+		"junit": WriteJUnit(broken{}, v), "html": WriteHTML(broken{}, h, v),
+	} {
+		if err == nil || !strings.Contains(err.Error(), "no space") {
+			t.Errorf("%s: error %v, want that of the writer", name, err)
+		}
+	}
+}
