@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -280,10 +281,16 @@ func TestScheduleMissedAtMaxInFlight(t *testing.T) {
 	c.MaxInFlight = 2
 	c.Timeout = 2 * time.Second
 	c.LatenessP99 = 20 * time.Millisecond
-	c.Target = rawServer(t, func(c net.Conn) { io.Copy(io.Discard, c) }) // never answers
-
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
+	var arrived atomic.Int64
+	c.Target = rawServer(t, func(c net.Conn) {
+		if arrived.Add(1) == 2 { // from here on requests are held up
+			time.AfterFunc(100*time.Millisecond, cancel)
+		}
+		io.Copy(io.Discard, c) // never answers
+	})
+
 	_, s := runUntil(ctx, t, c, func([]Row) {})
 	due := uint64(0)
 	for offset, _ := c.Shape.Due(due); offset <= s.Duration; offset, _ = c.Shape.Due(due) {

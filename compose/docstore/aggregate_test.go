@@ -10,10 +10,7 @@ import (
 func pipeline(t testing.TB, json string) bson.A {
 	t.Helper()
 	var a bson.A
-	for _, e := range doc(t, `{p: `+json+`}`)[0].Value.(bson.A) {
-		a = append(a, e)
-	}
-	return a
+	return append(a, doc(t, `{p: `+json+`}`)[0].Value.(bson.A)...)
 }
 
 func TestAggregate(t *testing.T) {

@@ -48,12 +48,6 @@ func parseFilter(q bson.Raw) (*filter, error) {
 
 func (f *filter) match(doc bson.Raw) (bool, error) { return f.root.match(doc) }
 
-// everything reports whether the filter is {}.
-func (f *filter) everything() bool {
-	a, ok := f.root.(all)
-	return ok && len(a) == 0
-}
-
 // parse reads a document of conditions. certain says that every match has to
 // meet them, which is not so below $or, $nor and $not.
 func (f *filter) parse(q bson.Raw, certain bool) (matcher, error) {

@@ -45,7 +45,6 @@ type books struct {
 	accounts []account
 	all      allowance
 	strays   []stray
-	dropped  bool
 }
 
 // stray is what was counted for something that is no web instance of the run.
