@@ -3,11 +3,13 @@ package check
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"os"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"throughline/collector"
@@ -223,6 +225,13 @@ func (p promql) evaluate(e *evidence, grid []time.Duration) ([]bool, error) {
 	answer, err := store.QueryRange(context.Background(), p.rule.Expr, start.Add(grid[0]), start.Add(grid[len(grid)-1]), e.interval)
 	if err != nil {
 		return nil, err
+	}
+	// A warning says that samples were left out of account. Infos, such as a
+	// name that does not look like a counter's, change no number.
+	for _, note := range answer.Notes {
+		if strings.HasPrefix(note, "PromQL warning") {
+			return nil, errors.New(note)
+		}
 	}
 	holds := map[int64]bool{}
 	for _, s := range answer.Series {

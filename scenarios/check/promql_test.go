@@ -56,6 +56,10 @@ func TestExpressionsThatAreNotEvaluated(t *testing.T) {
 	h.Events = kept
 	says(t, judged(t, h), "promql", Inconclusive, `up == 1: the journal does not tell when phase "one dies" began and ended`)
 
+	warned := talk()
+	warned.checks = "  - promql: {expr: 'quantile(2, fullstack_insert_total) > 0', within: run}\n"
+	says(t, judged(t, warned.make()), "promql", Inconclusive, `quantile(2, fullstack_insert_total) > 0: could not be evaluated: PromQL warning: quantile value should be between 0 and 1, got 2 (1:10)`)
+
 	p.phases[1].long = 100 * time.Millisecond
 	says(t, judged(t, p.make()), "promql", Inconclusive, `up == 1: no interval of the collector ends in phase "one dies", so it was not evaluated`)
 
