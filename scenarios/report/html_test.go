@@ -271,8 +271,8 @@ func TestLanesOfMany(t *testing.T) {
 func TestHTMLOfALongRun(t *testing.T) {
 	h := record.History{Run: record.Run{Interval: second}}
 	s := record.Series{Name: "a_total", Labels: collector.NewLabels("instance", "web-1"), Meta: collector.Meta{Type: collector.Counter, StatsD: "a"}}
-	for at := second; at <= 48*time.Hour; at += second {
-		if at != 30*time.Hour { // one interval is missing
+	for at := second; at <= 12*time.Hour; at += second {
+		if at != 7*time.Hour { // one interval is missing
 			s.Points = append(s.Points, record.Point{At: at, Value: at.Seconds() * 5, Observed: 1})
 		}
 	}
@@ -293,7 +293,7 @@ func TestHTMLOfALongRun(t *testing.T) {
 	if holes != 1 {
 		t.Errorf("%d holes, want the one of the missing interval", holes)
 	}
-	if want := "each point stands for 49.0 s, and is a hole where any interval is missing"; !strings.Contains(page, want) {
+	if want := "each point stands for 13.0 s, and is a hole where any interval is missing"; !strings.Contains(page, want) {
 		t.Errorf("the page does not say %q", want)
 	}
 }

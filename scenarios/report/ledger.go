@@ -44,7 +44,8 @@ func ledgerRows(h record.History, v check.Verdict) []ledgerRow {
 		row("unknown", count(l.Users.Unknown), "", "", ""),
 	}
 	for _, class := range slices.Sorted(maps.Keys(l.LB.Responses)) {
-		if class != "2xx" {
+		// 2xx stands above; of the others those that tell nothing are left out.
+		if always := class == "4xx" || class == "5xx"; always || class != "2xx" && l.LB.Responses[class] != 0 {
 			rows = append(rows, row("responses "+printable(class), "", lb(l.LB.Responses[class]), "", ""))
 		}
 	}

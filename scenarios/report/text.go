@@ -240,15 +240,30 @@ func (t *text) finding(o check.Outcome, f check.Finding) {
 	}
 }
 
-// passed writes the findings of a check that passed, in one line.
+// passed writes what a check that passed says first, in at most two lines, and
+// how many more findings it has.
 func (t *text) passed(name string, findings []check.Finding) {
 	more := ""
 	if len(findings) > 1 {
 		more = fmt.Sprintf(" (+%s more)", count(len(findings)-1))
 	}
-	head := padRight(cut(name, 20), 14)
-	rest := t.Width - width(head) - width(more) - 10
-	t.line("  " + t.paint(green, "pass") + "  " + head + "  " + cut(printable(findings[0].Summary), rest) + more)
+	head := padRight(cut(name, 20), 12) + "  "
+	room := t.Width - width(head) - 8
+	lines := wrap(printable(findings[0].Summary), room)
+	if len(lines) > 2 {
+		lines = []string{lines[0], lines[1] + "…"}
+	} else if len(lines) == 0 {
+		lines = []string{""}
+	}
+	last := &lines[len(lines)-1]
+	*last = cut(*last, room-width(more)) + more
+	for i, l := range lines {
+		if i == 0 {
+			t.line("  " + t.paint(green, "pass") + "  " + head + l)
+			continue
+		}
+		t.line(strings.Repeat(" ", width(head)+8) + l)
+	}
 }
 
 func (t *text) verdict(v check.Verdict) {

@@ -49,9 +49,9 @@ func (s *stack) settle(ctx context.Context) {
 func (s *stack) stopCollector(ctx context.Context) {
 	s.collect()
 	select {
-	case err := <-s.collected:
-		if err != nil {
-			s.trouble("collector", 0, err.Error())
+	case <-s.collected:
+		if s.collectErr != nil {
+			s.trouble("collector", 0, s.collectErr.Error())
 		}
 	case <-ctx.Done():
 		s.trouble("collector", 0, fmt.Sprintf("did not end: %v", ctx.Err()))
@@ -94,6 +94,7 @@ func (s *stack) close(ctx context.Context) error {
 	var errs []error
 	if s.collect != nil {
 		s.collect()
+		<-s.collected
 	}
 	if s.mongo != nil {
 		errs = append(errs, s.mongo.Close(ctx))

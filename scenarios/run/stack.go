@@ -39,9 +39,10 @@ type stack struct {
 	mongoURI string
 	mongo    *poll.Mongo // nil: there is no database
 
-	collector *server.Server
-	collect   context.CancelFunc // ends the collector
-	collected chan error         // what its Run returned
+	collector  *server.Server
+	collect    context.CancelFunc // ends the collector; nil before it runs
+	collected  chan struct{}      // closed when its Run has returned
+	collectErr error              // what that returned
 
 	watching sync.WaitGroup // one for each living instance
 	mu       sync.Mutex
@@ -56,12 +57,11 @@ type life struct {
 	role  record.Role
 	asked bool          // somebody wants it dead
 	gone  chan struct{} // closed when its death is in the journal
-	exit  compose.Exit  // after gone
 }
 
 func newStack(c Config, journal *record.Writer) (*stack, error) {
 	s := &stack{cfg: c, journal: journal, parts: compose.NewStack(c.Platform), lives: map[string]*life{},
-		collected: make(chan error, 1)}
+		collected: make(chan struct{})}
 	var err error
 	s.collector, err = server.New(server.Config{
 		Interval: c.Run.Interval, Dir: filepath.Join(c.Scratch, "series"), HTTP: c.Dashboard,
@@ -92,7 +92,10 @@ func (s *stack) trouble(about string, count int64, why string) {
 func (s *stack) up(ctx context.Context) error {
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.collect = cancel
-	go func() { s.collected <- s.collector.Run(running) }()
+	go func() {
+		defer close(s.collected)
+		s.collectErr = s.collector.Run(running)
+	}()
 
 	group, starting := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.startDatabase(starting) })
@@ -169,7 +172,6 @@ func (s *stack) watch(handle compose.Handle, life *life) {
 	s.web = slices.DeleteFunc(s.web, func(n string) bool { return n == name })
 	s.mu.Unlock()
 	s.parts.Gone(name)
-	life.exit = exit
 	if !ending {
 		if err != nil {
 			s.trouble("instance "+name, 0, fmt.Sprintf("wait for its end: %v", err))

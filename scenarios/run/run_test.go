@@ -1,0 +1,146 @@
+package run
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"throughline/compose"
+	"throughline/loadgen"
+	"throughline/scenarios/record"
+	"throughline/scenarios/script"
+)
+
+// Whole runs are tested where the binary is that they start: in cmd/throughline.
+
+func TestNamesAreOrderedAsPeopleCount(t *testing.T) {
+	names := []string{"web-10", "web-2", "api-3", "web-1", "web", "web-09"}
+	slices.SortFunc(names, compareNames)
+	want := []string{"api-3", "web", "web-1", "web-2", "web-09", "web-10"}
+	if diff := cmp.Diff(want, names); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestZonesAreDealtInTurn(t *testing.T) {
+	var got []string
+	for number := 1; number <= 4; number++ {
+		got = append(got, zoneOf(number))
+	}
+	if diff := cmp.Diff([]string{"a", "b", "c", "a"}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// The end waits for as long as the most patient check lets counts be late.
+func TestQuietIsTheLongestAllowance(t *testing.T) {
+	s := &stack{cfg: Config{Run: record.Run{Interval: time.Second}}}
+	if got := s.quiet(); got != time.Second {
+		t.Errorf("without a conservation check: %v, want an interval", got)
+	}
+	s.cfg.Scenario.Checks = []script.Check{
+		{Continuity: &script.Continuity{MaxGap: time.Minute}},
+		{Conservation: &script.Conservation{ClientWindow: 3 * time.Second, MaxLag: time.Second}},
+		{Conservation: &script.Conservation{ClientWindow: 100 * time.Millisecond, MaxLag: 2 * time.Second}},
+	}
+	if got := s.quiet(); got != 4*time.Second {
+		t.Errorf("quiet %v, want 4s", got)
+	}
+}
+
+func TestShapeOf(t *testing.T) {
+	for _, c := range []struct {
+		load script.Load
+		at   time.Duration
+		want float64
+	}{
+		{script.Load{Shape: script.Constant, Rate: 20}, time.Hour, 20},
+		{script.Load{Shape: script.Sine, Rate: 20, Swing: 10, Period: 4 * time.Second}, time.Second, 30},
+		{script.Load{Shape: script.Ramp, Rate: 10, To: 30, Over: 2 * time.Second}, time.Second, 20},
+		{script.Load{Shape: script.Steps, Levels: []script.Level{{Rate: 10, For: time.Second}, {Rate: 40, For: time.Second}}}, 1500 * time.Millisecond, 40},
+	} {
+		shape, err := shapeOf(c.load)
+		if err != nil {
+			t.Errorf("%+v: %v", c.load, err)
+			continue
+		}
+		if got := shape.Rate(c.at); got < c.want-1e-6 || got > c.want+1e-6 {
+			t.Errorf("%s at %v: %v/s, want %v/s", c.load.Shape, c.at, got, c.want)
+		}
+	}
+	if _, err := shapeOf(script.Load{Shape: script.Sine, Rate: 1, Swing: 5, Period: time.Second}); err == nil {
+		t.Error("a rate that falls below zero was taken")
+	}
+}
+
+func TestFigures(t *testing.T) {
+	due := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	var rows []loadgen.Row
+	for ms := 1; ms <= 100; ms++ {
+		rows = append(rows, loadgen.Row{Due: due, Done: due.Add(time.Duration(101-ms) * time.Millisecond), Outcome: loadgen.Acked})
+	}
+	rows[7].Outcome = loadgen.Unknown
+	var got Status
+	figures(&got, rows, 2*time.Second)
+	if want := (Status{Rate: 49.5, P50: 51 * time.Millisecond, P99: 100 * time.Millisecond}); !cmp.Equal(want, got) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	var none Status
+	if figures(&none, nil, time.Second); !cmp.Equal(Status{}, none) {
+		t.Errorf("no rows give %+v", none)
+	}
+}
+
+// The outcomes of the load generator and those of the record are two types,
+// because neither package may know the other.
+func TestEveryOutcomeIsRecordedAsItself(t *testing.T) {
+	for from, to := range outcomes {
+		if from.String() != to.String() {
+			t.Errorf("%v is recorded as %v", from, to)
+		}
+	}
+	if len(outcomes) != 3 {
+		t.Errorf("%d outcomes are known, want 3", len(outcomes))
+	}
+}
+
+func TestWebProgram(t *testing.T) {
+	for _, c := range []struct {
+		web  script.Web
+		want compose.Program
+	}{
+		{script.Web{}, compose.Program{Self: []string{"app"}}},
+		{script.Web{Defect: "late"}, compose.Program{Self: []string{"app", "--defect", "late"}}},
+		{script.Web{Command: []string{"python3", "app.py"}}, compose.Program{Command: []string{"python3", "app.py"}, Dir: "some/dir"}},
+	} {
+		got := WebProgram(script.Scenario{File: "some/dir/x.yaml", Stack: script.Stack{Web: c.web}})
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	}
+}
+
+// What an instance is told is a contract: anybody's app can be the patient.
+func TestWhatAnInstanceIsTold(t *testing.T) {
+	s := &stack{mongoURI: "mongodb://127.0.0.1:1", cfg: Config{Scenario: script.Scenario{Stack: script.Stack{
+		Web: script.Web{Health: "/up", Env: map[string]string{"MODE": "test", "ZONE": "mine"}}}}}}
+	got, err := s.webInstance(2, "127.0.0.1:8125")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := compose.Instance{
+		Name: "web-2", Program: compose.Program{Self: []string{"app"}}, Ports: map[string]int{"http": 0},
+		Ready: compose.Probe{Port: "http", Path: "/up", Within: startLimit},
+		Env: map[string]string{
+			"HOST": "{{.Host}}", "PORT": "{{.Port}}", "INSTANCE": "{{.Name}}", "ZONE": "mine", "MODE": "test",
+			"STATSD_HOST": "127.0.0.1", "STATSD_PORT": "8125",
+			"DD_AGENT_HOST": "127.0.0.1", "DD_DOGSTATSD_PORT": "8125", "DD_DOGSTATSD_URL": "udp://127.0.0.1:8125",
+			"DD_TAGS": "zone:b", "MONGODB_URI": "mongodb://127.0.0.1:1",
+		},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
