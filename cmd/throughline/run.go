@@ -268,15 +268,11 @@ func onLocal(ctx context.Context, c run.Config, do func(context.Context, run.Con
 	if err != nil {
 		return fmt.Errorf("find this program's own file: %w", err)
 	}
-	if c.Scratch, err = os.MkdirTemp("", "throughline-run-"); err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(c.Scratch)) }()
 	platform, err := local.New(local.Config{Dir: c.Dir, Self: self, Guard: []string{"guard"}})
 	if err != nil {
 		return err
 	}
-	c.Platform = platform
+	c.Platform, c.Scratch = platform, platform.Scratch()
 	defer func() {
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()

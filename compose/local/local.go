@@ -107,6 +107,10 @@ func New(c Config) (*Platform, error) {
 	}, nil
 }
 
+// Scratch is a directory for what need not outlive the platform. It goes when
+// the platform is closed, or its runner killed.
+func (p *Platform) Scratch() string { return filepath.Join(p.temp, ".scratch") }
+
 // Home is the host under which instances reach the harness: 127.0.0.1.
 func (p *Platform) Home() string { return loopback }
 

@@ -3,10 +3,8 @@ package report
 import (
 	"cmp"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
-	"time"
 
 	"throughline/collector"
 	"throughline/scenarios/check"
@@ -144,12 +142,13 @@ func webChart(b bins, h record.History, metric string) chart {
 		c.Title, c.Note = "Web: the application's metric", strings.TrimSpace("The record holds no counter "+printable(metric))+"."
 		return c
 	}
-	shown := counters[:min(mostLines, len(counters))]
-	for i, s := range inBirthOrder(h, shown) {
+	shown, rest := counters[:min(mostLines, len(counters))], counters[min(mostLines, len(counters)):]
+	slices.SortFunc(shown, func(a, b counterOf) int { return compareNames(a.instance, b.instance) })
+	for i, s := range shown {
 		c.Lines = append(c.Lines, line{printable(s.instance), fmt.Sprint(i), b.sum(ratesOf(b, s.series))})
 	}
 	c.Note = "A hole is an interval in which the instance sent nothing."
-	if rest := counters[len(shown):]; len(rest) > 0 {
+	if len(rest) > 0 {
 		var others []values
 		for _, s := range rest {
 			others = append(others, ratesOf(b, s.series)...)
@@ -215,24 +214,6 @@ func busiestMetric(h record.History) string {
 // isCounter holds for what instances push and count.
 func isCounter(s record.Series) bool {
 	return s.Meta.StatsD != "" && s.Meta.Type == collector.Counter && !strings.HasSuffix(s.Name, sampledSuffix)
-}
-
-// inBirthOrder is the order in which lines are listed, so that replacements
-// follow what they replace.
-func inBirthOrder(h record.History, counters []counterOf) []counterOf {
-	born := map[string]time.Duration{}
-	for _, l := range h.Lifetimes() {
-		born[l.Instance] = l.Birth
-	}
-	birth := func(c counterOf) time.Duration {
-		if t, ok := born[c.instance]; ok {
-			return t
-		}
-		return math.MaxInt64
-	}
-	return slices.SortedStableFunc(slices.Values(counters), func(a, b counterOf) int {
-		return cmp.Or(cmp.Compare(birth(a), birth(b)), compareNames(a.instance, b.instance))
-	})
 }
 
 func ratesOf(b bins, series []record.Series) []values {

@@ -108,22 +108,29 @@ type instanceRow struct {
 	Plain bool
 }
 
-// instanceRows lists the web instances in the order of their births; those
-// that the journal does not know come last.
+// instanceRows lists the web instances that the journal or a ledger knows, in
+// the order of their names: that of their births, as none is used twice.
 func instanceRows(h record.History, v check.Verdict) []instanceRow {
 	lives := map[string]record.Lifetime{}
-	var names []string
+	known := map[string]bool{}
 	for _, life := range h.Lifetimes() {
 		if life.Role == record.Web {
 			lives[life.Instance] = life
-			names = append(names, life.Instance)
+			known[life.Instance] = true
 		}
 	}
-	names = append(names, strangers(v, lives)...)
+	for _, by := range []map[string]int64{v.Ledgers.Users.ByInstance, v.Ledgers.LB.ByInstance, v.Ledgers.Web.ByInstance} {
+		for name := range by {
+			known[name] = true
+		}
+	}
 	booked := map[string][]string{}
 	for _, r := range v.Residuals {
 		booked[r.Instance] = append(booked[r.Instance], booking(r))
+		known[r.Instance] = true
 	}
+	delete(known, "") // what no instance is known to have done
+	names := slices.SortedFunc(maps.Keys(known), compareNames)
 	rows := make([]instanceRow, 0, len(names))
 	l := v.Ledgers
 	for _, name := range names {
@@ -146,24 +153,6 @@ func instanceRows(h record.History, v check.Verdict) []instanceRow {
 		rows = append(rows, r)
 	}
 	return rows
-}
-
-// strangers are the instances that a ledger knows and the journal does not.
-func strangers(v check.Verdict, known map[string]record.Lifetime) []string {
-	found := map[string]bool{}
-	for _, by := range []map[string]int64{v.Ledgers.Users.ByInstance, v.Ledgers.LB.ByInstance, v.Ledgers.Web.ByInstance} {
-		for name := range by {
-			found[name] = true
-		}
-	}
-	for _, r := range v.Residuals {
-		found[r.Instance] = true
-	}
-	delete(found, "")
-	return slices.DeleteFunc(slices.SortedFunc(maps.Keys(found), compareNames), func(name string) bool {
-		_, ok := known[name]
-		return ok
-	})
 }
 
 // compareNames sorts web-2 before web-10.
