@@ -33,7 +33,11 @@ func newLoad() *cobra.Command {
 		Short: "The load generator alone",
 		Long: `Send requests at a constant rate, each when it is due whatever the server does, and
 tell what the users saw. Latency counts from when a request was due. With --ledger
-every request is written as a line of CSV.`,
+every request is written as a line of CSV.
+
+A 503 without the header X-Served-By counts as refused: that is how the stack's own
+HAProxy says that nobody executed a request. A server that answers 503 by itself is
+counted the same.`,
 		Example: `  throughline load --target http://127.0.0.1:8080 --rate 200/s --for 10s
   throughline load --target http://127.0.0.1:8080 --route "ping=GET /ping" --rate 50/s`,
 		Args: cobra.NoArgs,

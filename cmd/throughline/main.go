@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -52,7 +53,14 @@ func main() {
 
 // Main is main with its exit status as result, so that tests can run the
 // command line in a process of their own.
-func Main() int {
+func Main() (code int) {
+	// Go ends a crashed program with status 2, which would pass for a verdict.
+	defer func() {
+		if crash := recover(); crash != nil {
+			fmt.Fprintf(os.Stderr, "throughline: crashed, which is a bug of it: %v\n%s", crash, debug.Stack())
+			code = exitHarness
+		}
+	}()
 	// The first signal asks for an orderly end; stop gives the second one its
 	// usual force back.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -322,7 +322,7 @@ func show(w io.Writer, h record.History, v check.Verdict, how shown) error {
 	if how.format == "json" {
 		return report.WriteJSON(w, v)
 	}
-	return report.WriteText(w, h, v, report.TextOptions{Color: isTerminal(w), Where: how.dir})
+	return report.WriteText(w, h, v, report.TextOptions{Color: isTerminal(w), Where: filepath.Join(how.dir, report.HTMLFile)})
 }
 
 func isTerminal(w io.Writer) bool {

@@ -74,6 +74,10 @@ func (a *account) diagnoseLoss(b books) diagnosis {
 		return a.diagnoseEnd(lost, b)
 	}
 	switch {
+	case s[best] > limit && b.sameShare():
+		d.cause, d.why = evenLoss(n, a.total)
+		d.runnerUp = causeBurst
+		return d
 	case s[best] > limit:
 		d.cause = causeBurst
 		d.from, d.to = a.stepped()
@@ -110,6 +114,25 @@ func (b books) onlyTheEndedLost() bool {
 	}
 	return whole
 }
+
+// sameShare tells whether several instances lost about the same share of what
+// they acknowledged: then it is no event that took them, even where a busy
+// machine has bent the curves.
+func (b books) sameShare() bool {
+	least, most, n := math.Inf(1), 0.0, 0
+	for i := range b.accounts {
+		a := &b.accounts[i]
+		if len(a.acked) < fewAcks {
+			continue
+		}
+		share := float64(int64(len(a.acked))-a.total) / float64(len(a.acked))
+		least, most, n = min(least, share), max(most, share), n+1
+	}
+	return n >= 2 && least > 0 && most <= 1.5*least
+}
+
+// fewAcks is how many acknowledged requests a share takes to mean something.
+const fewAcks = 100
 
 // fitsExit tells whether a loss is no more than what an instance acknowledged in
 // the last moments before it was told to end.

@@ -86,7 +86,8 @@ func (s *stack) documents(ctx context.Context, keep func(record.Documents) error
 	return keep(documents)
 }
 
-// close takes everything down and returns when it is gone.
+// close takes everything down and returns when it is gone. The collector goes
+// first: its store lies in a directory that goes with the platform.
 func (s *stack) close(ctx context.Context) error {
 	s.mu.Lock()
 	s.ending = true
@@ -99,7 +100,7 @@ func (s *stack) close(ctx context.Context) error {
 	if s.mongo != nil {
 		errs = append(errs, s.mongo.Close(ctx))
 	}
-	errs = append(errs, s.parts.Close(ctx))
+	errs = append(errs, s.collector.Close(), s.parts.Close(ctx))
 	s.watching.Wait()
-	return errors.Join(append(errs, s.collector.Close())...)
+	return errors.Join(errs...)
 }

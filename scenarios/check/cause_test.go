@@ -1,0 +1,71 @@
+package check
+
+import (
+	"testing"
+	"time"
+
+	"throughline/scenarios/record"
+)
+
+// booksOf makes accounts that acknowledged and counted so many, of instances
+// that ended by SIGTERM at a time, or live on.
+func booksOf(rows ...[3]int64) books {
+	var b books
+	for _, r := range rows {
+		a := account{total: r[1], life: record.Lifetime{Death: record.Never, Signalled: record.Never}}
+		for i := range r[0] {
+			a.acked = append(a.acked, time.Duration(i)*10*time.Millisecond)
+		}
+		if r[2] > 0 {
+			at := time.Duration(r[2]) * time.Millisecond
+			a.life.Signal, a.life.Signalled, a.life.Death, a.life.Expected = "SIGTERM", at, at, true
+		}
+		b.accounts = append(b.accounts, a)
+	}
+	return b
+}
+
+func TestSameShare(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		rows [][3]int64
+		want bool
+	}{
+		{"all lost 4 %", [][3]int64{{1000, 960, 0}, {900, 866, 0}, {800, 765, 0}}, true},
+		{"one lost nothing", [][3]int64{{1000, 960, 0}, {900, 900, 0}}, false},
+		{"one lost ten times as much", [][3]int64{{1000, 960, 0}, {900, 540, 0}}, false},
+		{"one instance alone", [][3]int64{{1000, 960, 0}}, false},
+		{"too few to tell are left out", [][3]int64{{1000, 960, 0}, {900, 866, 0}, {10, 10, 0}}, true},
+	} {
+		if got := booksOf(c.rows...).sameShare(); got != c.want {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
+func TestOnlyTheEndedLost(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		rows [][3]int64
+		want bool
+	}{
+		{"an ended one lost, a living one did not", [][3]int64{{1000, 960, 9900}, {900, 900, 0}}, true},
+		{"a living one lost too", [][3]int64{{1000, 960, 9900}, {900, 899, 0}}, false},
+		{"nobody lives on to compare with", [][3]int64{{1000, 960, 9900}, {900, 860, 8900}}, false},
+		{"the living one served nobody", [][3]int64{{1000, 960, 9900}, {0, 0, 0}}, false},
+	} {
+		if got := booksOf(c.rows...).onlyTheEndedLost(); got != c.want {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
+func TestFitsExit(t *testing.T) {
+	b := booksOf([3]int64{1000, 960, 9990}) // the last 3.5 s acknowledged 350
+	if !b.accounts[0].fitsExit(340) || b.accounts[0].fitsExit(360) {
+		t.Error("what was acknowledged in the last 3.5 s may be lost on exit, and no more")
+	}
+	if living := booksOf([3]int64{1000, 960, 0}); living.accounts[0].fitsExit(1) {
+		t.Error("an instance that lives on lost nothing on exit")
+	}
+}
