@@ -159,7 +159,7 @@ func (e *evidence) outcome(v Verdict) Outcome {
 func (e *evidence) ledgers() Ledgers {
 	u := e.users
 	l := Ledgers{
-		Users: UsersLedger{Requests: u.requests, Attempts: u.attempts, Acked: u.acked, Refused: u.refused, Unknown: u.unknown},
+		Users: UsersLedger{Requests: u.requests, Attempts: u.attempts, Acked: u.acked, Refused: u.refused, Unknown: u.unknown, NoAnswer: u.noAnswer},
 		LB:    LBLedger{Responses: map[string]int64{}},
 		DB:    DBLedger{Updates: -1},
 	}

@@ -88,6 +88,9 @@ type UsersLedger struct {
 	Acked    int64 `json:"acked"`
 	Refused  int64 `json:"refused"`
 	Unknown  int64 `json:"unknown"`
+	// NoAnswer is how many of the Unknown got no answer at all; the others
+	// got one that acknowledges nothing, such as a 404.
+	NoAnswer int64 `json:"no_answer"`
 	// Route is the route that the web and db ledgers count, and the fields
 	// below are of this route alone, by instance where one answered.
 	Route        string           `json:"route,omitempty"`

@@ -212,6 +212,9 @@ func judged(h record.History, o check.Outcome) check.Verdict {
 			l.Retries += 3
 		default:
 			u.Unknown++
+			if r.Status == 0 {
+				u.NoAnswer++
+			}
 			u.RouteUnknown++
 		}
 	}

@@ -42,6 +42,7 @@ func ledgerRows(h record.History, v check.Verdict) []ledgerRow {
 		row("acked (2xx)", count(l.Users.Acked), lb(l.LB.Responses["2xx"]), "", ""),
 		row("refused", count(l.Users.Refused), "", "", ""),
 		row("unknown", count(l.Users.Unknown), "", "", ""),
+		row("  without any answer", count(l.Users.NoAnswer), "", "", ""),
 	}
 	for _, class := range slices.Sorted(maps.Keys(l.LB.Responses)) {
 		// 2xx stands above; of the others those that tell nothing are left out.
