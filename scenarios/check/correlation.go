@@ -47,7 +47,7 @@ func (c correlation) judge(e *evidence) result {
 	if e.begin == record.Never || e.end-e.begin <= 2*loadEdge {
 		return result{findings: []Finding{c.finding(Inconclusive, "", "correlation: the load did not last long enough to compare rates")}}
 	}
-	users := e.allAcked()
+	acked, sent := e.allAcked(), e.allSent()
 	var r result
 	for _, layer := range c.rule.Layers {
 		if layer == layerUsers {
@@ -56,6 +56,10 @@ func (c correlation) judge(e *evidence) result {
 		if layer == layerDB && (e.history.Run.Database == noDatabase || e.scenario.Stack.Mongo == script.MongoNone) {
 			r.findings = append(r.findings, c.finding(Pass, layer, "correlation of users and db: skipped, the stack has no database"))
 			continue
+		}
+		users := acked
+		if layer == layerLB {
+			users = sent // a load balancer counts requests as they arrive
 		}
 		r.findings = append(r.findings, c.pair(e, users, layer))
 	}
@@ -78,6 +82,18 @@ func (e *evidence) allAcked() []time.Duration {
 	for _, s := range e.users.spans {
 		if s.acked {
 			all = append(all, s.done)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// allSent gives the times at which requests were sent, in order.
+func (e *evidence) allSent() []time.Duration {
+	all := make([]time.Duration, 0, len(e.history.Requests))
+	for i := range e.history.Requests {
+		if r := &e.history.Requests[i]; r.Attempts > 0 {
+			all = append(all, r.Sent)
 		}
 	}
 	slices.Sort(all)
