@@ -2,7 +2,7 @@
 # Installs what a checkout needs and the machine lacks: HAProxy for the stack,
 # Python's MongoDB, web and StatsD libraries for the tests with foreign clients,
 # and the Go modules. Says what it does; does nothing where nothing is missing.
-# `make deps` calls it. With DEPS=run it leaves out what only tests need.
+# `make deps` calls it.
 set -eu
 
 say() { echo "deps: $*" >&2; }
@@ -27,7 +27,7 @@ have_python() { /usr/bin/python3 -c 'import pymongo, bottle, statsd' >/dev/null 
 if command -v apt-get >/dev/null 2>&1; then
 	want=""
 	have_haproxy || want="$want haproxy"
-	[ "${DEPS:-}" = run ] || have_python || want="$want python3 python3-pymongo python3-bottle python3-statsd"
+	have_python || want="$want python3 python3-pymongo python3-bottle python3-statsd"
 	if [ -n "$want" ]; then
 		say "installing$want (apt-get)"
 		export DEBIAN_FRONTEND=noninteractive
@@ -44,6 +44,6 @@ elif ! have_haproxy; then
 		exit 1
 	fi
 fi
-have_python || [ "${DEPS:-}" = run ] || say "python3 has no pymongo, bottle and statsd: tests with foreign clients will be skipped, and say so"
+have_python || say "python3 has no pymongo, bottle and statsd: tests with foreign clients will be skipped, and say so"
 say "Go modules"
 go list -deps -test ./... >/dev/null
