@@ -49,6 +49,20 @@ func (l Labels) Get(name string) string {
 	return ""
 }
 
+// Key tells the series of this name and these labels from all others.
+func (l Labels) Key(name string) string {
+	var b strings.Builder
+	b.WriteString(name)
+	for _, x := range l {
+		// Neither byte is in UTF-8, so no value can look like the next label.
+		b.WriteByte(0xff)
+		b.WriteString(x.Name)
+		b.WriteByte(0xfe)
+		b.WriteString(x.Value)
+	}
+	return b.String()
+}
+
 // Type is what a series means.
 type Type string
 

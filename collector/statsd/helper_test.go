@@ -43,7 +43,7 @@ func (m *memory) last(name, instance string) float64 {
 	values := map[string]float64{}
 	for _, s := range m.of(name, instance) {
 		if !s.Stale {
-			values[identity(s.Name, s.Labels)] = s.Value
+			values[s.Labels.Key(s.Name)] = s.Value
 		}
 	}
 	sum := 0.0

@@ -66,17 +66,3 @@ func tagLabels(own collector.Labels, tags []byte) collector.Labels {
 	}
 	return labels
 }
-
-// identity tells series apart: the name and labels as the store sees them.
-func identity(name string, labels collector.Labels) string {
-	var b strings.Builder
-	b.WriteString(name)
-	for _, l := range labels {
-		// No label value is cut short by these: both are invalid in UTF-8.
-		b.WriteByte(0xff)
-		b.WriteString(l.Name)
-		b.WriteByte(0xfe)
-		b.WriteString(l.Value)
-	}
-	return b.String()
-}

@@ -44,7 +44,7 @@ type listener struct {
 	scanner dogstatsd.Scanner
 	key     []byte             // scratch
 	known   map[string]*series // by type, name and tags as they come over the wire
-	owners  map[string]*series // by identity
+	owners  map[string]*series // by collector.Labels.Key
 	series  []*series          // in the order of their birth
 	tally   tally
 	drops   drops
@@ -237,7 +237,7 @@ func (l *listener) find(line *dogstatsd.Line) *series {
 // meet is find for a line that was not seen before.
 func (l *listener) meet(line *dogstatsd.Line) *series {
 	s := newSeries(line, tagLabels(l.labels, line.Tags))
-	id := identity(s.name, s.labels)
+	id := s.labels.Key(s.name)
 	if owner, taken := l.owners[id]; taken {
 		if owner.meta.Type == s.meta.Type && owner.meta.StatsD == s.meta.StatsD && owner.name == s.name {
 			return owner
@@ -246,7 +246,7 @@ func (l *listener) meet(line *dogstatsd.Line) *series {
 	}
 	companion := ""
 	if s.sampledName != "" {
-		companion = identity(s.sampledName, s.labels)
+		companion = s.labels.Key(s.sampledName)
 		if _, taken := l.owners[companion]; taken {
 			return refusal
 		}

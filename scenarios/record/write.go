@@ -180,7 +180,7 @@ type seriesLine struct {
 
 // number gives the series its number, and writes its line the first time.
 func (w *Writer) number(s *collector.Sample) (int, error) {
-	key := seriesKey(s.Name, s.Labels)
+	key := s.Labels.Key(s.Name)
 	if n, ok := w.known[key]; ok {
 		return n, nil
 	}
@@ -199,19 +199,6 @@ func (w *Writer) number(s *collector.Sample) (int, error) {
 	}
 	_, err = w.series.Write(append(b, '\n'))
 	return n, err
-}
-
-// seriesKey joins name and labels with a byte that neither may hold.
-func seriesKey(name string, labels collector.Labels) string {
-	var b strings.Builder
-	b.WriteString(name)
-	for _, l := range labels {
-		b.WriteByte(0xff)
-		b.WriteString(l.Name)
-		b.WriteByte(0xff)
-		b.WriteString(l.Value)
-	}
-	return b.String()
 }
 
 // Before records what the database held before the load.
