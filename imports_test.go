@@ -52,6 +52,8 @@ var rules = []rule{
 	{From: "collector/statsd", Not: siblings("collector", "statsd"), But: []string{"collector/dogstatsd"}, Why: siblingsWhy},
 	{From: "collector/poll", Not: siblings("collector", "poll"), Why: siblingsWhy},
 	{From: "collector/series", Not: siblings("collector", "series"), Why: siblingsWhy},
+	{From: "collector/statsd/socket", Not: []string{""}, But: []string{"collector/statsd/socket"},
+		Why: "payloads are carried without knowing what is in them"},
 }
 
 const siblingsWhy = "siblings are put together by their parent's user, so that each can be read and replaced alone"

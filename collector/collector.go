@@ -80,6 +80,9 @@ type Meta struct {
 	Type   Type
 	StatsD string // the name as it came over the wire ("fullstack.insert"); empty for polled series
 	Unit   string // "seconds", "milliseconds", …, where known
+	// Origin is how the label instance was found: by "listener", "source"
+	// or "container"; empty where there is none, and for polled series.
+	Origin string
 }
 
 // Sample is one point of one series.
@@ -122,6 +125,36 @@ type Bucket struct {
 	Index int32   `json:"i"`
 	Count float64 `json:"n"`
 }
+
+// Kind is what an Event is.
+type Kind string
+
+// The kinds of events.
+const (
+	Told         Kind = "event"         // DogStatsD's _e{…}
+	ServiceCheck Kind = "service_check" // DogStatsD's _sc|…
+	Outage       Kind = "outage"        // the collector itself did not run; Until is when it ran again
+)
+
+// Event is something told in words instead of numbers.
+type Event struct {
+	Kind     Kind      `json:"kind"`
+	At       time.Time `json:"at"` // its own time if it brought one, else when it was read
+	Until    time.Time `json:"until,omitzero"`
+	Labels   Labels    `json:"labels,omitempty"` // of who told it, and its tags
+	Title    string    `json:"title"`            // of a service check its name
+	Text     string    `json:"text,omitempty"`
+	Host     string    `json:"host,omitempty"`
+	Key      string    `json:"key,omitempty"`      // events of one key belong together
+	Priority string    `json:"priority,omitempty"` // normal or low
+	Source   string    `json:"source,omitempty"`
+	// Alert is how bad it is: error, warning, info or success for an event;
+	// ok, warning, critical or unknown for a service check.
+	Alert string `json:"alert,omitempty"`
+}
+
+// Journal keeps events. Note may be called by several goroutines at once.
+type Journal interface{ Note(events ...Event) error }
 
 // Sink keeps samples. Append may be called by several goroutines at once and
 // does not retain the slice.

@@ -107,7 +107,7 @@ func (b *bench) listen(instance string, labels ...string) (*listener, *net.UDPCo
 // read takes in everything that was sent.
 func (b *bench) read(l *listener) {
 	b.t.Helper()
-	if err := l.drain(context.Background()); err != nil {
+	if err := l.socket.Drain(context.Background(), l.receive); err != nil {
 		b.t.Fatal(err)
 	}
 }

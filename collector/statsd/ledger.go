@@ -166,22 +166,6 @@ func (m *meter) counter(name string, value float64, first bool) {
 	m.samples = append(m.samples, collector.Sample{Name: name, Labels: m.labels, Meta: counterMeta, At: m.at, Value: value, Observed: 1, Stale: m.stale})
 }
 
-// drops adds up what the kernel says it dropped.
-type drops struct {
-	seen  uint32 // the kernel's own counter, which wraps around
-	total uint64
-	known bool
-}
-
-func (d *drops) read(s *socket) {
-	now, ok := s.drops()
-	if !ok {
-		return
-	}
-	d.total += uint64(now - d.seen)
-	d.seen, d.known = now, true
-}
-
 func sortLedgers(all []ListenerLedger) {
 	slices.SortFunc(all, func(a, b ListenerLedger) int { return strings.Compare(a.Instance, b.Instance) })
 }

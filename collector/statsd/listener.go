@@ -3,13 +3,13 @@ package statsd
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
 
 	"throughline/collector"
 	"throughline/collector/dogstatsd"
+	"throughline/collector/statsd/socket"
 )
 
 // stage is how far the life of a listener is.
@@ -27,10 +27,9 @@ type listener struct {
 	instance string
 	labels   collector.Labels
 	cfg      Config
-	socket   *socket
+	socket   *socket.Socket
 	bounds   *bounds
 	addr     string
-	buffer   int // what the kernel granted
 
 	ending  sync.Once
 	reading chan struct{} // closed when the reader has ended; nil before start
@@ -47,7 +46,6 @@ type listener struct {
 	owners  map[string]*series // by collector.Labels.Key
 	series  []*series          // in the order of their birth
 	tally   tally
-	drops   drops
 	ready   []collector.Sample // of intervals that are over
 }
 
@@ -58,9 +56,9 @@ var refusal = &series{}
 // aliases is how many spellings (orders of tags) are remembered per series.
 const aliases = 4
 
-func newListener(instance string, labels collector.Labels, socket *socket, cfg Config) *listener {
+func newListener(instance string, labels collector.Labels, socket *socket.Socket, cfg Config) *listener {
 	return &listener{instance: instance, labels: labels, cfg: cfg, socket: socket, bounds: newBounds(),
-		addr: socket.addr(), buffer: socket.buffer(), known: map[string]*series{}, owners: map[string]*series{}}
+		addr: socket.Addr(), known: map[string]*series{}, owners: map[string]*series{}}
 }
 
 // start begins to read. It is called once, by the Collector.
@@ -73,34 +71,8 @@ func (l *listener) start() {
 	l.reading = make(chan struct{})
 	go func() {
 		defer close(l.reading)
-		l.readErr = l.read()
+		l.readErr = l.socket.Read(l.receive)
 	}()
-}
-
-// gather is how long the reader lets datagrams gather in the kernel when it has
-// read all there were. To wake up for each datagram alone costs several times
-// what the datagram itself does; the socket's buffer has room for far longer.
-const gather = time.Millisecond
-
-// read takes in datagrams until it is interrupted by close.
-func (l *listener) read() error {
-	for {
-		err := l.socket.wait()
-		if errors.Is(err, errInterrupted) {
-			return nil
-		}
-		n := 0
-		if err == nil {
-			n, err = l.socket.read()
-		}
-		if err != nil {
-			return fmt.Errorf("read %s: %w", l.addr, err)
-		}
-		l.receive(n)
-		if n < batchSize {
-			time.Sleep(gather)
-		}
-	}
 }
 
 // retire closes the socket of an instance that is gone.
@@ -124,50 +96,28 @@ func (l *listener) close(ctx context.Context) error {
 		reading := l.reading
 		l.mu.Unlock()
 		if reading != nil {
-			l.socket.interrupt()
+			l.socket.Stop()
 			<-reading
 			err = l.readErr
 		}
-		err = errors.Join(err, l.drain(ctx))
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.drops.read(l.socket)
-		err = errors.Join(err, l.socket.close())
+		err = errors.Join(err, l.socket.Drain(ctx, l.receive), l.socket.Close())
 	})
 	return err
 }
 
-// drain takes in what waits in the kernel.
-func (l *listener) drain(ctx context.Context) error {
-	for {
-		n, err := l.socket.read()
-		if err != nil {
-			return fmt.Errorf("drain %s: %w", l.addr, err)
-		}
-		if n == 0 {
-			return nil
-		}
-		l.receive(n)
-		if ctx.Err() != nil {
-			return fmt.Errorf("drain %s: datagrams still come in (%w): what came later is not counted", l.addr, ctx.Err())
-		}
-	}
-}
-
-// receive takes in n datagrams that the socket has just read.
-func (l *listener) receive(n int) {
+// receive takes in what the socket has just read.
+func (l *listener) receive(payloads []socket.Payload) {
 	now := l.cfg.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.advance(now)
-	for i := range n {
-		datagram, truncated := l.socket.datagram(i)
+	for _, p := range payloads {
 		l.tally.Datagrams++
-		l.tally.Bytes += uint64(len(datagram))
-		if truncated {
+		l.tally.Bytes += uint64(len(p.Bytes))
+		if p.Truncated {
 			l.tally.Truncated++
 		}
-		l.scan(datagram)
+		l.scan(p.Bytes)
 	}
 }
 
@@ -283,9 +233,7 @@ func (l *listener) endInterval() {
 	at, before := l.end, l.end.Add(-l.cfg.Interval)
 	switch l.stage {
 	case open, closing:
-		if l.stage == open {
-			l.drops.read(l.socket)
-		} else {
+		if l.stage == closing {
 			l.stage = closed
 		}
 		l.ready = slices.Grow(l.ready, len(l.series)+int(reasons))
@@ -320,11 +268,12 @@ func (l *listener) own(m meter) {
 	} {
 		m.counter(prefix+c.name, float64(c.value), first)
 	}
-	if l.drops.known {
-		m.counter(prefix+"kernel_drops_total", float64(l.drops.total), first)
+	figures := l.socket.Figures()
+	if figures.DropsKnown {
+		m.counter(prefix+"kernel_drops_total", float64(figures.Drops), first)
 	}
 	m.gauge(prefix+"series", gaugeMeta, float64(len(l.series)))
-	m.gauge(prefix+"receive_buffer_bytes", bytesMeta, float64(l.buffer))
+	m.gauge(prefix+"receive_buffer_bytes", bytesMeta, float64(figures.ReceiveBuffer))
 	t.begun = true
 	own := m.labels
 	for r, n := range t.bad {
@@ -370,12 +319,10 @@ func (l *listener) last(now time.Time) []collector.Sample {
 func (l *listener) ledger() ListenerLedger {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.stage == open {
-		l.drops.read(l.socket)
-	}
-	out := ListenerLedger{Instance: l.instance, Addr: l.addr, ReceiveBuffer: l.buffer, Counts: l.tally.Counts}
+	figures := l.socket.Figures()
+	out := ListenerLedger{Instance: l.instance, Addr: l.addr, ReceiveBuffer: figures.ReceiveBuffer, Counts: l.tally.Counts}
 	out.Series = len(l.series)
-	out.KernelDrops, out.KernelDropsKnown = l.drops.total, l.drops.known
+	out.KernelDrops, out.KernelDropsKnown = figures.Drops, figures.DropsKnown
 	out.Bad = map[string]uint64{}
 	for r, n := range l.tally.bad {
 		if n > 0 {

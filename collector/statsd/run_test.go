@@ -184,7 +184,7 @@ func TestRetiredAndEndedAtOnce(t *testing.T) {
 func TestKernelDropsAreSeen(t *testing.T) {
 	b := newBench(t, Config{ReceiveBuffer: 1})
 	l, conn := b.listen("web-1")
-	if _, known := l.socket.drops(); !known {
+	if !l.socket.Figures().DropsKnown {
 		t.Skip("this system does not tell what the kernel dropped")
 	}
 	const sent = 2000

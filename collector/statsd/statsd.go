@@ -38,6 +38,7 @@ import (
 	"time"
 
 	"throughline/collector"
+	"throughline/collector/statsd/socket"
 )
 
 // Config is how to receive. The zero value of each field means its default.
@@ -126,20 +127,20 @@ func (c *Collector) Listen(instance string, labels collector.Labels, addr string
 	if open || gone {
 		return "", fmt.Errorf("listen for %s: it has a listener already; give each instance a name of its own", spell(instance))
 	}
-	socket, err := openSocket(addr, c.cfg.ReceiveBuffer, c.cfg.MaxDatagram)
+	in, err := socket.Open(addr, socket.Options{ReceiveBuffer: c.cfg.ReceiveBuffer, MaxPayload: c.cfg.MaxDatagram})
 	if err != nil {
 		return "", fmt.Errorf("listen for %s: %w; choose another address, or port 0 for any free one", spell(instance), err)
 	}
 	if instance != "" {
 		labels = labels.With("instance", instance)
 	}
-	l := newListener(instance, labels, socket, c.cfg)
+	l := newListener(instance, labels, in, c.cfg)
 	l.grid, l.end = c.grid, c.grid.after(c.cfg.Now())
 	c.listeners[instance] = l
 	if c.state == running {
 		l.start()
 	}
-	return socket.addr(), nil
+	return in.Addr(), nil
 }
 
 // Retire is called when instance is known to be gone. It reads what the
@@ -216,7 +217,7 @@ func (c *Collector) Close() error {
 	c.state = ended
 	var errs []error
 	for _, l := range c.listeners {
-		errs = append(errs, l.socket.close())
+		errs = append(errs, l.socket.Close())
 	}
 	clear(c.listeners)
 	return errors.Join(errs...)

@@ -1,4 +1,4 @@
-package statsd
+package socket
 
 import (
 	"errors"
@@ -15,16 +15,13 @@ import (
 // batchSize is how many datagrams one system call reads at most.
 const batchSize = 32
 
-// errInterrupted is what wait returns after interrupt.
-var errInterrupted = errors.New("interrupted")
-
-// socket is a UDP socket that is read with recvmmsg(2): many datagrams in one
+// packets is a UDP socket that is read with recvmmsg(2): many datagrams in one
 // system call, without an allocation for any. One goroutine at a time may read.
 //
 // It is kept out of Go's poller on purpose: that is told of every datagram by
 // itself, also while nobody wants to read, and to be told costs more than to
 // read it.
-type socket struct {
+type packets struct {
 	fd      int // -1 when closed
 	wake    int // an eventfd that interrupts wait
 	address string
@@ -40,12 +37,12 @@ type mmsghdr struct {
 	length uint32
 }
 
-func openSocket(addr string, buffer, maxDatagram int) (*socket, error) {
+func openPackets(addr string, buffer, size int) (*packets, error) {
 	at, err := net.ResolveUDPAddr("udp", addr)
 	if err != nil {
 		return nil, err
 	}
-	s := &socket{fd: -1, wake: -1, size: maxDatagram}
+	s := &packets{fd: -1, wake: -1, size: size}
 	if err := s.bind(at); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", addr, err), s.close())
 	}
@@ -54,10 +51,10 @@ func openSocket(addr string, buffer, maxDatagram int) (*socket, error) {
 	if unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, buffer) != nil {
 		_ = unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_RCVBUF, buffer)
 	}
-	s.memory = make([]byte, batchSize*maxDatagram)
+	s.memory = make([]byte, batchSize*size)
 	for i := range s.headers {
-		s.iovecs[i].Base = &s.memory[i*maxDatagram]
-		s.iovecs[i].SetLen(maxDatagram)
+		s.iovecs[i].Base = &s.memory[i*size]
+		s.iovecs[i].SetLen(size)
 		s.headers[i].header.Iov = &s.iovecs[i]
 		s.headers[i].header.SetIovlen(1)
 	}
@@ -66,7 +63,7 @@ func openSocket(addr string, buffer, maxDatagram int) (*socket, error) {
 
 // bind makes the file descriptors. Without an IP address it listens on all of
 // IPv6 and IPv4, as Go's net package does.
-func (s *socket) bind(at *net.UDPAddr) (err error) {
+func (s *packets) bind(at *net.UDPAddr) (err error) {
 	family, bindTo := unix.AF_INET6, unix.Sockaddr(&unix.SockaddrInet6{Port: at.Port})
 	switch ip := at.AddrPort().Addr().Unmap(); {
 	case ip.Is4():
@@ -108,10 +105,10 @@ func (s *socket) bind(at *net.UDPAddr) (err error) {
 	return os.NewSyscallError("eventfd", err)
 }
 
-func (s *socket) addr() string { return s.address }
+func (s *packets) addr() string { return s.address }
 
 // wait returns when there is something to read, or errInterrupted.
-func (s *socket) wait() error {
+func (s *packets) wait() error {
 	fds := [2]unix.PollFd{{Fd: int32(s.fd), Events: unix.POLLIN}, {Fd: int32(s.wake), Events: unix.POLLIN}}
 	for {
 		_, err := unix.Poll(fds[:], -1)
@@ -128,14 +125,14 @@ func (s *socket) wait() error {
 }
 
 // interrupt makes wait return errInterrupted, now and from now on.
-func (s *socket) interrupt() {
+func (s *packets) interrupt() {
 	// It cannot fail: the counter behind it is far from full.
 	_, _ = unix.Write(s.wake, []byte{1, 0, 0, 0, 0, 0, 0, 0})
 }
 
 // read reads what is there, up to batchSize datagrams, and returns how many; 0
 // when there is nothing. It does not wait.
-func (s *socket) read() (int, error) {
+func (s *packets) read() (int, error) {
 	for {
 		n, _, errno := syscall.Syscall6(unix.SYS_RECVMMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&s.headers[0])), batchSize, 0, 0, 0)
 		switch errno {
@@ -150,15 +147,14 @@ func (s *socket) read() (int, error) {
 	}
 }
 
-// datagram is the i-th of those that were read last, and whether its end was
-// cut off.
-func (s *socket) datagram(i int) ([]byte, bool) {
+// payload is the i-th of those that were read last.
+func (s *packets) payload(i int) Payload {
 	begin := i * s.size
-	return s.memory[begin : begin+int(s.headers[i].length)], s.headers[i].header.Flags&unix.MSG_TRUNC != 0
+	return Payload{Bytes: s.memory[begin : begin+int(s.headers[i].length)], Truncated: s.headers[i].header.Flags&unix.MSG_TRUNC != 0}
 }
 
 // buffer is the size of the receive buffer in the kernel, in bytes; 0: unknown.
-func (s *socket) buffer() int {
+func (s *packets) buffer() int {
 	size, err := unix.GetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_RCVBUF)
 	if err != nil {
 		return 0
@@ -170,7 +166,7 @@ func (s *socket) buffer() int {
 // counter of 32 bits that wraps around; false where the kernel does not tell
 // (Linux before 4.12), and when the socket is closed.
 // Source: SK_MEMINFO_DROPS in linux/sock_diag.h.
-func (s *socket) drops() (uint32, bool) {
+func (s *packets) drops() (uint32, bool) {
 	var info [unix.SK_MEMINFO_VARS]uint32
 	size := uint32(unsafe.Sizeof(info))
 	_, _, errno := syscall.Syscall6(unix.SYS_GETSOCKOPT, uintptr(s.fd), unix.SOL_SOCKET, unix.SO_MEMINFO,
@@ -179,7 +175,7 @@ func (s *socket) drops() (uint32, bool) {
 	return info[unix.SK_MEMINFO_DROPS], errno == 0 && size >= whole
 }
 
-func (s *socket) close() error {
+func (s *packets) close() error {
 	var errs []error
 	for _, fd := range []*int{&s.fd, &s.wake} {
 		if *fd >= 0 {

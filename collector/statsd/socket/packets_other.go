@@ -1,6 +1,6 @@
 //go:build !linux
 
-package statsd
+package socket
 
 import (
 	"errors"
@@ -13,12 +13,9 @@ import (
 // batchSize is how many datagrams are read at once.
 const batchSize = 1
 
-// errInterrupted is what wait returns after interrupt.
-var errInterrupted = errors.New("interrupted")
-
-// socket is a UDP socket as Go's net package has it, one datagram at a time.
+// packets is a UDP socket as Go's net package has it, one datagram at a time.
 // One goroutine at a time may read.
-type socket struct {
+type packets struct {
 	conn        *net.UDPConn
 	memory      []byte // one more than the longest datagram, to see that one is longer
 	length      int
@@ -26,7 +23,7 @@ type socket struct {
 	interrupted atomic.Bool
 }
 
-func openSocket(addr string, buffer, maxDatagram int) (*socket, error) {
+func openPackets(addr string, buffer, size int) (*packets, error) {
 	at, err := net.ResolveUDPAddr("udp", addr)
 	if err != nil {
 		return nil, err
@@ -37,13 +34,13 @@ func openSocket(addr string, buffer, maxDatagram int) (*socket, error) {
 	}
 	// The system may grant less; there is no better to be had.
 	_ = conn.SetReadBuffer(buffer)
-	return &socket{conn: conn, memory: make([]byte, maxDatagram+1)}, nil
+	return &packets{conn: conn, memory: make([]byte, size+1)}, nil
 }
 
-func (s *socket) addr() string { return s.conn.LocalAddr().String() }
+func (s *packets) addr() string { return s.conn.LocalAddr().String() }
 
 // wait returns when there is something to read, or errInterrupted.
-func (s *socket) wait() error {
+func (s *packets) wait() error {
 	n, _, err := s.conn.ReadFromUDPAddrPort(s.memory)
 	if err != nil {
 		if s.interrupted.Load() {
@@ -56,7 +53,7 @@ func (s *socket) wait() error {
 }
 
 // interrupt makes wait return errInterrupted, now and from now on.
-func (s *socket) interrupt() {
+func (s *packets) interrupt() {
 	s.interrupted.Store(true)
 	// It fails only on a closed socket, from which wait returns as well.
 	_ = s.conn.SetReadDeadline(time.Unix(1, 0))
@@ -67,7 +64,7 @@ func (s *socket) interrupt() {
 const patience = 10 * time.Millisecond
 
 // read reads a datagram, if there is one, and returns how many.
-func (s *socket) read() (int, error) {
+func (s *packets) read() (int, error) {
 	if s.waiting {
 		s.waiting = false
 		return 1, nil
@@ -86,16 +83,16 @@ func (s *socket) read() (int, error) {
 	return 1, err
 }
 
-// datagram is the one that was read last, and whether its end was cut off.
-func (s *socket) datagram(int) ([]byte, bool) {
+// payload is the one that was read last.
+func (s *packets) payload(int) Payload {
 	longest := len(s.memory) - 1
-	return s.memory[:min(s.length, longest)], s.length > longest
+	return Payload{Bytes: s.memory[:min(s.length, longest)], Truncated: s.length > longest}
 }
 
 // buffer is the size of the receive buffer in the kernel; 0: unknown.
-func (s *socket) buffer() int { return 0 }
+func (s *packets) buffer() int { return 0 }
 
 // drops is how many datagrams the kernel threw away: it does not tell.
-func (s *socket) drops() (uint32, bool) { return 0, false }
+func (s *packets) drops() (uint32, bool) { return 0, false }
 
-func (s *socket) close() error { return s.conn.Close() }
+func (s *packets) close() error { return s.conn.Close() }
