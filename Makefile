@@ -7,13 +7,16 @@ BINARY  := bin/throughline
 FUZZTIME ?= 30s
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help deps build demo test check bench fuzz clean
+.PHONY: help deps peers build demo test check bench fuzz clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
 
-deps: ## install what is missing: HAProxy, Python clients for the tests, Go modules
+deps: ## install what is missing: HAProxy, foreign clients for the tests, Go modules
 	@sh .ci/deps.sh
+
+peers: deps ## install the programs that the collector is tried against: Prometheus, carbon, statsd_exporter
+	@sh .ci/peers.sh
 
 build: deps ## build bin/throughline
 	$(GO) build -o $(BINARY) ./cmd/throughline
@@ -30,8 +33,8 @@ check: build ## what CI asks beside the tests: formatting, vet, staticcheck
 	GOOS=darwin $(GO) vet ./compose/local ./collector/statsd/...
 	$(GO) run $(STATICCHECK) ./...
 
-bench: build ## the figures: docstore, collector, load generator, judge
-	$(GO) test -run '^$$' -bench . -benchtime 2s -timeout 20m ./compose/docstore ./collector/... ./loadgen ./scenarios/... ./app/...
+bench: build peers ## the figures: docstore, collector, load generator, judge
+	$(GO) test -run '^$$' -bench . -benchtime 2s -timeout 20m ./compose/docstore ./collector/... ./loadgen ./scenarios/... ./app/... ./cmd/...
 
 fuzz: deps ## each fuzz target for FUZZTIME
 	@grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u | while read -r dir; do \

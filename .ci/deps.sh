@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what a checkout needs and the machine lacks: HAProxy for the stack,
-# Python's MongoDB, web and StatsD libraries for the tests with foreign clients,
-# and the Go modules. Says what it does; does nothing where nothing is missing.
+# libraries of Python, Ruby and Perl for the tests with foreign clients, and the
+# Go modules. Says what it does; does nothing where nothing is missing.
 # `make deps` calls it.
 set -eu
 
@@ -22,12 +22,16 @@ as_root() {
 }
 
 have_haproxy() { command -v haproxy >/dev/null 2>&1 || [ -x /usr/sbin/haproxy ]; }
-have_python() { /usr/bin/python3 -c 'import pymongo, bottle, statsd' >/dev/null 2>&1; }
+have_python() { /usr/bin/python3 -c 'import pymongo, bottle, statsd, aiodogstatsd' >/dev/null 2>&1; }
+have_ruby() { ruby -e 'require "statsd"' >/dev/null 2>&1; }
+have_perl() { perl -e 'use Net::Statsd' >/dev/null 2>&1; }
 
 if command -v apt-get >/dev/null 2>&1; then
 	want=""
 	have_haproxy || want="$want haproxy"
-	have_python || want="$want python3 python3-pymongo python3-bottle python3-statsd"
+	have_python || want="$want python3 python3-pymongo python3-bottle python3-statsd python3-aiodogstatsd"
+	have_ruby || want="$want ruby-statsd"
+	have_perl || want="$want libnet-statsd-perl"
 	if [ -n "$want" ]; then
 		say "installing$want (apt-get)"
 		export DEBIAN_FRONTEND=noninteractive
@@ -44,6 +48,7 @@ elif ! have_haproxy; then
 		exit 1
 	fi
 fi
-have_python || say "python3 has no pymongo, bottle and statsd: tests with foreign clients will be skipped, and say so"
+have_python && have_ruby && have_perl ||
+	say "no clients from Python (pymongo, bottle, statsd, aiodogstatsd), Ruby (statsd) or Perl (Net::Statsd): tests with them will be skipped, and say so"
 say "Go modules"
 go list -deps -test ./... >/dev/null

@@ -1,0 +1,34 @@
+#!/bin/sh
+# Installs the programs of others that the collector is tried against: Debian's
+# Prometheus and Graphite carbon, and statsd_exporter from its Go module. Tests
+# that miss one are skipped, and say so. `make peers` and `make bench` call it.
+#
+# Debian's packages start their service where there is an init system; to have
+# the programs without the services: systemctl disable --now prometheus carbon-cache.
+set -eu
+
+STATSD_EXPORTER=github.com/prometheus/statsd_exporter@v0.31.0
+
+say() { echo "peers: $*" >&2; }
+
+cd "$(dirname "$0")/.."
+[ -x bin/statsd_exporter ] || {
+	say "building $STATSD_EXPORTER"
+	GOBIN=$PWD/bin go install "$STATSD_EXPORTER"
+}
+
+want=""
+command -v prometheus >/dev/null 2>&1 || want="$want prometheus"
+command -v carbon-cache >/dev/null 2>&1 || want="$want graphite-carbon"
+[ -n "$want" ] || exit 0
+if ! command -v apt-get >/dev/null 2>&1; then
+	say "missing:$want; install them with your package manager to try the collector against them"
+	exit 0
+fi
+say "installing$want (apt-get)"
+export DEBIAN_FRONTEND=noninteractive
+root=""
+[ "$(id -u)" = 0 ] || root=sudo
+$root apt-get update -qq
+# shellcheck disable=SC2086 # a list of packages
+$root apt-get install -y -qq --no-install-recommends $want >/dev/null
