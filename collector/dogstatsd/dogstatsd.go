@@ -37,19 +37,22 @@ type Reason uint8
 
 // The reasons, in the order in which a line is looked at.
 const (
-	NoName       Reason = iota // nothing before the first colon
-	NoValue                    // no colon, or nothing after it
-	NoType                     // no type after the value
-	UnknownType                // a type other than c, g, ms, h, d and s
-	BadValue                   // a value that is no finite decimal number, or is missing between two colons
-	BadRate                    // a sample rate that is no number, or not in (0, 1]
-	BadTimestamp               // |T without a positive whole number of seconds
-	Reasons                    // how many reasons there are
+	NoName          Reason = iota // nothing before the first colon
+	NoValue                       // no colon, or nothing after it
+	NoType                        // no type after the value
+	UnknownType                   // a type other than c, g, ms, h, d and s
+	BadValue                      // a value that is no finite decimal number, or is missing between two colons
+	BadRate                       // a sample rate that is no number, or not in (0, 1]
+	BadTimestamp                  // |T without a positive whole number of seconds
+	BadEvent                      // _e{ without a title, or with lengths that are not those of its title and text
+	BadServiceCheck               // _sc| without a name, or with a status other than 0 to 3
+	Reasons                       // how many reasons there are
 )
 
 // String is the reason as a label value: "bad_value".
 func (r Reason) String() string {
-	names := [...]string{"no_name", "no_value", "no_type", "unknown_type", "bad_value", "bad_rate", "bad_timestamp"}
+	names := [...]string{"no_name", "no_value", "no_type", "unknown_type", "bad_value", "bad_rate", "bad_timestamp",
+		"bad_event", "bad_service_check"}
 	if int(r) >= len(names) {
 		return "unknown"
 	}

@@ -9,16 +9,18 @@ type Kind uint8
 const (
 	Metric       Kind = iota + 1
 	Bad               // Reason tells why
-	Event             // _e{…}: recognised, not taken apart
-	ServiceCheck      // _sc|…: recognised, not taken apart
+	Event             // _e{…}
+	ServiceCheck      // _sc|…
 )
 
 // Scanner goes through the lines of one datagram after the other. The zero
 // value is ready for Reset. It must not be used by two goroutines at once.
 type Scanner struct {
-	Line   Line   // of a Metric
-	Raw    []byte // the line as it came, without its newline
-	Reason Reason // of a Bad line
+	Line   Line      // of a Metric
+	Event  EventLine // of an Event
+	Check  CheckLine // of a ServiceCheck
+	Raw    []byte    // the line as it came, without its newline
+	Reason Reason    // of a Bad line
 
 	rest   []byte
 	values []Value
@@ -45,22 +47,27 @@ func (s *Scanner) Next() Kind {
 			continue
 		}
 		s.Raw = line
-		if line[0] == '_' {
-			if bytes.HasPrefix(line, eventPrefix) {
-				return Event
-			}
-			if bytes.HasPrefix(line, checkPrefix) {
-				return ServiceCheck
-			}
-		}
-		reason, ok := s.parse(line)
-		if !ok {
-			s.Reason = reason
-			return Bad
-		}
-		return Metric
+		return s.line(line)
 	}
 	return 0
+}
+
+// line reads one line, whatever it is.
+func (s *Scanner) line(line []byte) Kind {
+	kind, reason, ok := Metric, Reason(0), false
+	switch {
+	case line[0] == '_' && bytes.HasPrefix(line, eventPrefix):
+		kind, reason, ok = Event, BadEvent, s.event(line)
+	case line[0] == '_' && bytes.HasPrefix(line, checkPrefix):
+		kind, reason, ok = ServiceCheck, BadServiceCheck, s.check(line)
+	default:
+		reason, ok = s.parse(line)
+	}
+	if !ok {
+		s.Reason = reason
+		return Bad
+	}
+	return kind
 }
 
 var (
