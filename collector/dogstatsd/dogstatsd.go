@@ -70,7 +70,7 @@ type Value struct {
 // Line is one metric line. Its slices point into the datagram and into the
 // Scanner, and hold until the next call of Next.
 type Line struct {
-	Name   []byte
+	Name   []byte // any bytes but : and |; see SplitName
 	Type   Type
 	Values []Value // one or more (packed, protocol 1.1); empty for a Set
 	Member []byte  // the value of a Set, which need not be a number
@@ -81,25 +81,4 @@ type Line struct {
 	Container   []byte // |c: (protocols 1.2 and 1.4)
 	External    []byte // |e: (protocol 1.5)
 	Cardinality []byte // |card: (protocol 1.6)
-}
-
-// NextTag cuts the first tag off tags. A tag without a colon has no value.
-// Empty tags (",,") are skipped; ok is false at the end.
-func NextTag(tags []byte) (name, value, rest []byte, ok bool) {
-	for len(tags) > 0 {
-		tag := tags
-		if i := indexByte(tags, ','); i >= 0 {
-			tag, tags = tags[:i], tags[i+1:]
-		} else {
-			tags = nil
-		}
-		if len(tag) == 0 {
-			continue
-		}
-		if i := indexByte(tag, ':'); i >= 0 {
-			return tag[:i], tag[i+1:], tags, true
-		}
-		return tag, nil, tags, true
-	}
-	return nil, nil, nil, false
 }

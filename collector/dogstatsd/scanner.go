@@ -186,6 +186,9 @@ func (s *Scanner) fields(rest []byte) (Reason, bool) {
 			s.origin(field)
 		}
 	}
+	if s.Line.Type == Gauge || s.Line.Type == Set {
+		s.Line.Rate = 1
+	}
 	return 0, true
 }
 
