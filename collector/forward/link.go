@@ -1,0 +1,60 @@
+package forward
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"time"
+)
+
+// link is a connection to a peer that has nothing to say. Somebody listens all
+// the same: what is written to a connection after its peer went away is taken by
+// the kernel and lost, without an error.
+type link struct {
+	net.Conn
+	gone chan struct{} // closed when the connection is over
+}
+
+// errGone is told when the peer closes the connection.
+var errGone = errors.New("the peer closed the connection")
+
+// newLink watches a stream. lost is called when the peer ends it.
+func newLink(conn net.Conn, lost func(error)) *link {
+	l := &link{Conn: conn, gone: make(chan struct{})}
+	go func() {
+		defer close(l.gone)
+		_, err := io.Copy(io.Discard, conn)
+		switch {
+		case err == nil:
+			lost(errGone)
+		case !errors.Is(err, net.ErrClosed):
+			lost(err)
+		}
+	}()
+	return l
+}
+
+// broken is whether the peer is known to have gone.
+func (l *link) broken() bool {
+	select {
+	case <-l.gone:
+		return true
+	default:
+		return false
+	}
+}
+
+// Close returns when nobody listens any more.
+func (l *link) Close() error {
+	err := l.Conn.Close()
+	<-l.gone
+	return err
+}
+
+// limit lets what is written to conn fail when ctx ends, or after timeout. The
+// caller calls done when it is written.
+func limit(ctx context.Context, conn net.Conn, timeout time.Duration) (done func() bool) {
+	_ = conn.SetWriteDeadline(time.Now().Add(timeout)) // fails only where the write fails too
+	return context.AfterFunc(ctx, func() { _ = conn.SetWriteDeadline(time.Unix(1, 0)) })
+}
