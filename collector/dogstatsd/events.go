@@ -172,14 +172,6 @@ var (
 	checkMessage = strings.NewReplacer(`\n`, "\n", `m\:`, "m:")
 )
 
-// cutField cuts rest at its first bar.
-func cutField(rest []byte) (field, after []byte) {
-	if i := indexByte(rest, '|'); i >= 0 {
-		return rest[:i], rest[i+1:]
-	}
-	return rest, nil
-}
-
 // maxLengthDigits is how many digits a length may have: more than any datagram
 // needs, and too few to overflow.
 const maxLengthDigits = 9

@@ -92,13 +92,8 @@ func (s *Scanner) parse(line []byte) (Reason, bool) {
 		return NoType, false
 	}
 	s.Line = Line{Name: line[:colon], Rate: 1}
-	raw, fields := line[colon+1:bar], line[bar+1:]
-	kind := fields
-	if i := indexByte(fields, '|'); i >= 0 {
-		kind, fields = fields[:i], fields[i+1:]
-	} else {
-		fields = nil
-	}
+	raw := line[colon+1 : bar]
+	kind, fields := cutField(line[bar+1:])
 	if len(kind) == 0 {
 		return NoType, false
 	}
@@ -158,13 +153,8 @@ func (s *Scanner) numbers(raw []byte) bool {
 // does: the protocol grows by such fields, and the value is good without them.
 func (s *Scanner) fields(rest []byte) (Reason, bool) {
 	for len(rest) > 0 {
-		field := rest
-		if i := indexByte(rest, '|'); i >= 0 {
-			field, rest = rest[:i], rest[i+1:]
-		} else {
-			rest = nil
-		}
-		if len(field) == 0 {
+		var field []byte
+		if field, rest = cutField(rest); len(field) == 0 {
 			continue
 		}
 		switch field[0] {
@@ -202,6 +192,14 @@ func (s *Scanner) origin(field []byte) {
 	case bytes.HasPrefix(field, cardinalityPrefix):
 		s.Line.Cardinality = field[len(cardinalityPrefix):]
 	}
+}
+
+// cutField cuts rest at its first bar.
+func cutField(rest []byte) (field, after []byte) {
+	if i := indexByte(rest, '|'); i >= 0 {
+		return rest[:i], rest[i+1:]
+	}
+	return rest, nil
 }
 
 func indexByte(b []byte, c byte) int { return bytes.IndexByte(b, c) }
