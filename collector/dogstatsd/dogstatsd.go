@@ -3,10 +3,16 @@
 // between datagrams, opens no socket, adds nothing up and knows no series.
 //
 // collector/statsd calls it for every datagram, so a Scanner allocates nothing
-// per line. Junk never stops the rest of its datagram; each bad line is handed
-// out with the reason.
+// for a metric; what it allocates for an event or a service check are the words
+// it hands out. Junk never stops the rest of its datagram; each bad line is
+// handed out with the reason.
 //
-// Format: https://docs.datadoghq.com/developers/dogstatsd/datagram_shell/ and
+// It is stricter than Datadog's agent: a line of which a part can not be
+// understood (a number, a rate, one of packed values, the lengths of an event)
+// is bad as a whole, so that no wrong number comes out of it unseen.
+//
+// Format: DogStatsD 1.0 to 1.6,
+// https://docs.datadoghq.com/developers/dogstatsd/datagram_shell/ and
 // https://github.com/statsd/statsd/blob/master/docs/metric_types.md
 package dogstatsd
 
@@ -70,7 +76,7 @@ type Value struct {
 // Line is one metric line. Its slices point into the datagram and into the
 // Scanner, and hold until the next call of Next.
 type Line struct {
-	Name   []byte // any bytes but : and |; see SplitName
+	Name   []byte // never empty; any bytes but : and |; see SplitName
 	Type   Type
 	Values []Value // one or more (packed, protocol 1.1); empty for a Set
 	Member []byte  // the value of a Set, which need not be a number

@@ -46,6 +46,7 @@ var told = []struct {
 	{"_e{5:title|text", []string{"bad bad_event"}},
 	{"_e{5,4:title|text", []string{"bad bad_event"}},
 	{"_e{5,4}title|text", []string{"bad bad_event"}},
+	{"_e{5,4};title|text", []string{"bad bad_event"}},
 	{"_e{5,4}", []string{"bad bad_event"}},
 	{"_e{5,4}:", []string{"bad bad_event"}},
 	{"_e{a,4}:title|text", []string{"bad bad_event"}},
@@ -60,6 +61,8 @@ var told = []struct {
 	{"_e{9223372036854775807,1}:title|text", []string{"bad bad_event"}},
 	// Bad, where the agent takes them with their words cut elsewhere.
 	{"_e{4,4}:title|text", []string{"bad bad_event"}},
+	{"_e{4,5}:title|text", []string{"bad bad_event"}},
+	{"_e{5,4}:title text", []string{"bad bad_event"}},
 	{"_e{5,3}:title|text", []string{"bad bad_event"}},
 	{"_e{5,3}:title|text|t:error", []string{"bad bad_event"}},
 	{"_e{+5,4}:title|text", []string{"bad bad_event"}},
