@@ -200,7 +200,7 @@ func TestEndOfASeries(t *testing.T) {
 			if err := s.Close(); err != nil {
 				t.Fatal(err)
 			}
-			s = open(t, dir)
+			s = openWith(t, dir, Options{LeaveOpen: true})
 			wantNumber(t, s, "count(x)", 3.001, 1)
 			gone := end("x", 4, "instance", "web-2")
 			gone.Meta = summary

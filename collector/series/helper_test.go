@@ -19,7 +19,15 @@ func at(seconds float64) time.Time {
 // open opens a store whose now is ten minutes after epoch.
 func open(t testing.TB, dir string) *Store {
 	t.Helper()
-	s, err := Open(dir, Options{Now: func() time.Time { return at(600) }})
+	return openWith(t, dir, Options{})
+}
+
+func openWith(t testing.TB, dir string, o Options) *Store {
+	t.Helper()
+	if o.Now == nil {
+		o.Now = func() time.Time { return at(600) }
+	}
+	s, err := Open(dir, o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,11 +1,12 @@
 package series
 
 import (
+	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/prometheus/prometheus/util/annotations"
 
@@ -31,21 +32,26 @@ func (s *Store) metadata(r *http.Request) (any, annotations.Annotations, error) 
 		}
 	}
 	limit, each := limits["limit"], limits["limit_per_metric"]
-	metric := r.Form.Get("metric")
+	names := s.meanings.names()
+	if metric := r.Form.Get("metric"); metric != "" {
+		names = []string{metric}
+	}
 	out := map[string][]metadataEntry{}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, name := range slices.Sorted(maps.Keys(s.metas)) {
-		if metric != "" && name != metric || limit >= 0 && len(out) >= limit {
-			continue
+	for _, name := range names {
+		if limit >= 0 && len(out) >= limit {
+			break
 		}
-		for i, m := range s.metas[name] {
+		for i, m := range s.meanings.get(name) {
 			if each <= 0 || i < each {
 				out[name] = append(out[name], metadataEntry{promType(m.Type), m.Unit, help(m)})
 			}
 		}
 	}
-	return out, nil, nil
+	var notes annotations.Annotations
+	if text := s.meanings.leftOut(); text != "" {
+		notes = notes.Add(errors.New(text))
+	}
+	return out, notes, nil
 }
 
 // promType is Prometheus' word for a type: the size of a set goes up and down.
@@ -59,9 +65,27 @@ func promType(t collector.Type) string {
 	return "unknown"
 }
 
-func help(m collector.Meta) string {
-	if m.StatsD == "" {
-		return ""
+// help tells what metrics of one name were called and how their instances were
+// found.
+func help(metas ...*collector.Meta) string {
+	var names, origins []string
+	for _, m := range metas {
+		names = append(names, m.StatsD)
+		origins = append(origins, m.Origin)
 	}
-	return "StatsD " + m.StatsD
+	var parts []string
+	if list := distinct(names); list != "" {
+		parts = append(parts, "StatsD "+list)
+	}
+	if list := distinct(origins); list != "" {
+		parts = append(parts, "instance by "+list)
+	}
+	return strings.Join(parts, "; ")
+}
+
+// distinct lists what is there.
+func distinct(words []string) string {
+	slices.Sort(words)
+	words = slices.DeleteFunc(slices.Compact(words), func(w string) bool { return w == "" })
+	return strings.Join(words, ", ")
 }

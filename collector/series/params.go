@@ -22,6 +22,14 @@ func badParameter(name string, err error) error {
 	return badData{fmt.Errorf("invalid parameter %q: %w", name, err)}
 }
 
+// parseForm reads the parameters.
+func parseForm(r *http.Request) error {
+	if err := r.ParseForm(); err != nil {
+		return badData{fmt.Errorf("error parsing form values: %w", err)}
+	}
+	return nil
+}
+
 func queryOptions(r *http.Request) (promql.QueryOpts, error) {
 	text := r.Form.Get("lookback_delta")
 	if text == "" {

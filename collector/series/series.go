@@ -10,7 +10,6 @@ package series
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -20,10 +19,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
-	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/tsdb"
 
 	"throughline/collector"
@@ -46,9 +43,16 @@ type Options struct {
 	// Scratch leaves the write-ahead log out: samples are not to be found
 	// by a later Open of the directory.
 	Scratch bool
-	// Now is the time of queries over HTTP that give none; default
-	// time.Now.
+	// LeaveOpen does without the mark of the outage: by default Open ends
+	// the series that an earlier Open left without an end, lest a query show
+	// their last value while nobody measured. See Store.Outage.
+	LeaveOpen bool
+	// Now is the time of queries over HTTP that give none, and of Open;
+	// default time.Now.
 	Now func() time.Time
+	// Log is told what no caller waits for: that the database repaired its
+	// log, losing its end, or cannot write a block. Default: nobody.
+	Log *slog.Logger
 }
 
 func (o Options) withDefaults() Options {
@@ -67,6 +71,9 @@ func (o Options) withDefaults() Options {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
 	return o
 }
 
@@ -81,7 +88,11 @@ type Store struct {
 	db     *tsdb.DB
 	engine *promql.Engine
 	parser parser.Parser
-	opened int64 // newest time that was there when the store was opened, in ms
+	opened int64 // no sample that Open found is newer, in ms
+	outage outage
+	turns  chan struct{} // has a place for each request that may be worked on
+
+	meanings *meanings
 
 	// The database unmaps its files when it is closed, so Close waits for
 	// whoever still reads them and has locked inUse for reading.
@@ -94,16 +105,6 @@ type Store struct {
 	known   map[string]*known // by key
 	sweepAt int               // number of known series that starts a sweep
 	key     []byte            // scratch
-	metas   map[string][]collector.Meta
-}
-
-// known is what is remembered of a series, so that its next sample finds it
-// fast.
-type known struct {
-	ref    storage.SeriesRef
-	labels labels.Labels
-	newest int64 // no sample is newer, in ms
-	meta   collector.Meta
 }
 
 var _ collector.Sink = (*Store)(nil)
@@ -121,21 +122,41 @@ func Open(dir string, opts Options) (*Store, error) {
 	if opts.Scratch {
 		o.WALSegmentSize = -1
 	}
-	logger := slog.New(slog.DiscardHandler)
-	db, err := tsdb.Open(dir, logger, nil, o, nil)
+	db, err := tsdb.Open(dir, quiet(opts.Log), nil, o, nil)
 	if err != nil {
 		return nil, fmt.Errorf("open the store in %s: %w; is it in use by another process, or not a store? choose another directory", dir, err)
 	}
-	p := parser.NewParser(parser.Options{})
-	engine := promql.NewEngine(promql.EngineOpts{
-		Logger: logger, Parser: p, MaxSamples: maxSamples, Timeout: opts.Timeout, LookbackDelta: opts.Lookback,
+	s := &Store{opts: opts, db: db, parser: parser.NewParser(parser.Options{}), opened: newest(db),
+		turns: make(chan struct{}, maxRequests), meanings: newMeanings(dir, opts),
+		known: map[string]*known{}, sweepAt: firstSweep}
+	if err := s.findOutage(); err != nil {
+		return nil, errors.Join(fmt.Errorf("open the store in %s: find what an earlier process left: %w", dir, err), db.Close())
+	}
+	s.engine = promql.NewEngine(promql.EngineOpts{
+		Logger: slog.New(slog.DiscardHandler), Parser: s.parser, MaxSamples: maxSamples, Timeout: opts.Timeout, LookbackDelta: opts.Lookback,
 		EnableAtModifier: true, EnableNegativeOffset: true,
 		NoStepSubqueryIntervalFn: func(int64) int64 { return time.Second.Milliseconds() },
 	})
-	life, end := context.WithCancel(context.Background())
-	return &Store{opts: opts, db: db, engine: engine, parser: p, opened: newest(db), life: life, end: end,
-		known: map[string]*known{}, sweepAt: firstSweep, metas: map[string][]collector.Meta{}}, nil
+	s.life, s.end = context.WithCancel(context.Background())
+	return s, nil
 }
+
+// quiet passes on what is wrong, and leaves out the progress of the database.
+func quiet(log *slog.Logger) *slog.Logger {
+	return slog.New(warnings{log.Handler()})
+}
+
+type warnings struct{ slog.Handler }
+
+func (w warnings) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= slog.LevelWarn && w.Handler.Enabled(ctx, level)
+}
+
+func (w warnings) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return warnings{w.Handler.WithAttrs(attrs)}
+}
+
+func (w warnings) WithGroup(name string) slog.Handler { return warnings{w.Handler.WithGroup(name)} }
 
 // newest is the newest time in db, in ms; math.MinInt64 if it is empty.
 func newest(db *tsdb.DB) int64 {
@@ -166,8 +187,6 @@ func (s *Store) use(parent context.Context) (ctx context.Context, release func()
 
 // Close ends the queries that run, writes down what is in memory and closes the
 // store. What is asked of it afterwards is refused; closing twice is harmless.
-// A server of its Handler is to be closed before, for Close waits for answers
-// that are on their way.
 func (s *Store) Close() error {
 	s.end()
 	s.inUse.Lock()
@@ -176,160 +195,10 @@ func (s *Store) Close() error {
 		return nil
 	}
 	s.closed = true
-	if err := errors.Join(s.engine.Close(), s.db.Close()); err != nil {
+	if err := errors.Join(s.engine.Close(), s.meanings.close(), s.db.Close()); err != nil {
 		return fmt.Errorf("close the store in %s: %w", filepath.Clean(s.db.Dir()), err)
 	}
 	return nil
-}
-
-// Append implements collector.Sink. Times are kept in whole milliseconds. A
-// sample that can not be kept does not keep the others out, and is named in the
-// error. These can not be kept:
-//
-//   - a second, different value of a series at one time (the same value again
-//     is no error);
-//   - a sample older than the newest of its series, when it is older than the
-//     newest of all by more than Options.OutOfOrder;
-//   - a sample older than the newest of all by more than an hour. So append in
-//     the order of time; series after series is right for a span of an hour.
-//
-// The end of a series (Sample.Stale) at the time of one of its samples is kept a
-// millisecond later, so that neither covers the other. The end of a series that
-// never was is nothing.
-func (s *Store) Append(samples ...collector.Sample) error {
-	ctx, release, err := s.use(context.Background())
-	if err != nil {
-		return fmt.Errorf("store %d samples: %w", len(samples), err)
-	}
-	defer release()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	app := s.db.Appender(ctx)
-	var late []pending
-	bad := refusals{of: len(samples)}
-	for i := range samples {
-		p, err := s.prepare(app, &samples[i])
-		switch {
-		case err != nil:
-			bad.add(&samples[i], err)
-		case p.series == nil: // the end of what never was
-		case p.at <= p.series.newest:
-			late = append(late, p)
-		default:
-			if err := p.append(app); err != nil {
-				bad.add(p.sample, err)
-			}
-		}
-	}
-	if err := app.Commit(); err != nil {
-		return fmt.Errorf("store %d samples: %w", len(samples), err)
-	}
-	for _, p := range late {
-		if err := s.appendLate(p); err != nil {
-			bad.add(p.sample, err)
-		}
-	}
-	return bad.err()
-}
-
-// The times a sample may have. They bound what a mistaken unit or a forgotten
-// time can do: one sample of the year 50,000 makes all others too old.
-var (
-	firstTime = time.Unix(0, 0)
-	lastTime  = time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)
-)
-
-// prepare finds what a sample belongs to. The series is nil if there is nothing
-// to keep.
-func (s *Store) prepare(app storage.Appender, sample *collector.Sample) (pending, error) {
-	p := pending{sample: sample, at: sample.At.UnixMilli()}
-	if sample.At.Before(firstTime) || !sample.At.Before(lastTime) {
-		return p, errors.New("the time is not between 1970 and 2200; was it set, and in the right unit?")
-	}
-	if sample.Histogram == nil && !sample.Stale && sample.Meta != nil && sample.Meta.Type == collector.Summary {
-		return p, errors.New("the type is histogram, but Histogram is not set")
-	}
-	s.key = appendKey(s.key[:0], sample)
-	p.series = s.known[string(s.key)]
-	if p.series == nil {
-		k, err := s.enter(app, sample)
-		if k == nil || err != nil {
-			return p, err
-		}
-		p.series = k
-	}
-	if sample.Meta != nil && *sample.Meta != p.series.meta {
-		p.series.meta = *sample.Meta
-		s.describe(sample.Name, *sample.Meta)
-	}
-	return p, nil
-}
-
-// appendKey writes what tells the series of a sample from all others. Lengths
-// come first, for any byte may occur in a name.
-func appendKey(key []byte, sample *collector.Sample) []byte {
-	key = binary.AppendUvarint(key, uint64(len(sample.Name)))
-	key = append(key, sample.Name...)
-	for _, l := range sample.Labels {
-		if l.Value == "" {
-			continue // the same as no label
-		}
-		key = binary.AppendUvarint(key, uint64(len(l.Name)))
-		key = append(key, l.Name...)
-		key = binary.AppendUvarint(key, uint64(len(l.Value)))
-		key = append(key, l.Value...)
-	}
-	return key
-}
-
-// enter makes the series of a sample, whose key is s.key, known. It is nil if
-// the sample is the end of a series that the database does not have.
-func (s *Store) enter(app storage.Appender, sample *collector.Sample) (*known, error) {
-	all, err := toLabels(sample)
-	if err != nil {
-		return nil, err
-	}
-	k := &known{labels: all, newest: s.opened}
-	if sample.Stale {
-		if refs, ok := app.(storage.GetRef); ok {
-			k.ref, _ = refs.GetRef(all, all.Hash())
-		}
-		if k.ref == 0 {
-			return nil, nil
-		}
-	}
-	if len(s.known) >= s.sweepAt {
-		s.sweep()
-	}
-	s.known[string(s.key)] = k
-	return k, nil
-}
-
-// firstSweep is the number of series that starts the first sweep.
-const firstSweep = 10_000
-
-// sweep forgets series of instances long gone. Nothing is lost by it: what is
-// as old as their samples the database refuses by itself, and what is newer is
-// in order.
-func (s *Store) sweep() {
-	oldest := s.db.Head().MaxTime() - s.opts.OutOfOrder.Milliseconds()
-	for key, k := range s.known {
-		if k.newest < oldest {
-			delete(s.known, key)
-		}
-	}
-	s.sweepAt = max(firstSweep, 2*len(s.known))
-}
-
-// describe remembers what a metric means. Two meanings of one name are both
-// kept: somebody made a mistake, and it should show.
-func (s *Store) describe(name string, meta collector.Meta) {
-	for _, m := range s.metas[name] {
-		if m == meta {
-			return
-		}
-	}
-	s.metas[name] = append(s.metas[name], meta)
 }
 
 // ParseExpr tells whether expr is a PromQL expression; the error says where it

@@ -1,0 +1,181 @@
+package series
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"math"
+	"net/http"
+	"slices"
+	"strings"
+
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/histogram"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/value"
+	"github.com/prometheus/prometheus/promql"
+	"github.com/prometheus/prometheus/storage"
+	"github.com/prometheus/prometheus/tsdb/chunkenc"
+)
+
+// metrics serves the present value of every series, for a Prometheus that
+// scrapes the collector as it would scrape statsd_exporter, in the format that
+// it asks for: OpenMetrics, Prometheus' text or protobuf.
+func (s *Store) metrics(w http.ResponseWriter, r *http.Request) {
+	how := exposition{format: expfmt.NegotiateIncludingOpenMetrics(r.Header)}
+	s.expose(w, r, func() ([][]*labels.Matcher, error) {
+		return [][]*labels.Matcher{{labels.MustNewMatcher(labels.MatchRegexp, model.MetricNameLabel, ".+")}}, nil
+	}, how)
+}
+
+// federate serves the present value of the series that match[] selects, each
+// with its time. As in Prometheus, OpenMetrics is not offered, types are left
+// out, native histograms are left out of the text format, and a series without
+// an instance gets an empty one, lest the scraping Prometheus adds its own.
+// Source: https://prometheus.io/docs/prometheus/latest/federation/
+func (s *Store) federate(w http.ResponseWriter, r *http.Request) {
+	how := exposition{format: expfmt.Negotiate(r.Header), federated: true}
+	s.expose(w, r, func() ([][]*labels.Matcher, error) {
+		selectors, err := s.parser.ParseMetricSelectors(r.Form["match[]"])
+		if err != nil {
+			return nil, badData{err}
+		}
+		return selectors, nil
+	}, how)
+}
+
+// exposition is how to write samples.
+type exposition struct {
+	format    expfmt.Format
+	federated bool
+}
+
+// native tells whether the format has native histograms.
+func (e exposition) native() bool {
+	switch e.format.FormatType() {
+	case expfmt.TypeTextPlain, expfmt.TypeOpenMetrics:
+		return false
+	}
+	return true
+}
+
+func (e exposition) openMetrics() bool { return e.format.FormatType() == expfmt.TypeOpenMetrics }
+
+// expose writes the newest sample of each series that any selector selects.
+// Series that have ended are left out. Native histograms need the protobuf
+// format, which Prometheus asks for when it wants them; in text they are reduced
+// to their count and sum.
+func (s *Store) expose(w http.ResponseWriter, r *http.Request, selectors func() ([][]*labels.Matcher, error), how exposition) {
+	var body bytes.Buffer
+	err := parseForm(r)
+	if err == nil {
+		err = s.inTurn(r, func(r *http.Request) error {
+			which, err := selectors()
+			if err != nil {
+				return err
+			}
+			samples, err := s.present(r.Context(), which)
+			if err != nil {
+				return err
+			}
+			return write(&body, s.families(samples, how), how)
+		})
+	}
+	if err != nil {
+		status := http.StatusInternalServerError
+		if kind, its := errorType(err); kind != "execution" {
+			status = its
+		}
+		http.Error(w, err.Error(), status)
+		return
+	}
+	w.Header().Set("Content-Type", string(how.format))
+	_, _ = w.Write(body.Bytes()) // the client has gone if it fails
+}
+
+// write writes families in the format asked for.
+func write(w io.Writer, families []*dto.MetricFamily, how exposition) error {
+	encoder := expfmt.NewEncoder(w, how.format)
+	for _, family := range families {
+		var err error
+		if how.openMetrics() && family.GetType() == dto.MetricType_HISTOGRAM {
+			// The encoder refuses histograms whose counts are no whole
+			// numbers, as those of sampled values are. Without buckets both
+			// formats are alike, but for quotes in the help.
+			text := strings.ReplaceAll(family.GetHelp(), `"`, "'")
+			family.Help = &text
+			_, err = expfmt.MetricFamilyToText(w, family)
+		} else {
+			err = encoder.Encode(family)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if closer, ok := encoder.(expfmt.Closer); ok {
+		return closer.Close() // which writes the # EOF of OpenMetrics
+	}
+	return errors.New("the encoder cannot be closed")
+}
+
+// present is the newest sample, not older than Options.Lookback, of each series
+// that any selector selects, ordered by labels. Series that have ended are left
+// out.
+func (s *Store) present(ctx context.Context, selectors [][]*labels.Matcher) ([]promql.Sample, error) {
+	now := s.opts.Now()
+	hints := &storage.SelectHints{Start: now.Add(-s.opts.Lookback).UnixMilli(), End: now.UnixMilli()}
+	querier, err := s.db.Querier(hints.Start, hints.End)
+	if err != nil {
+		return nil, err
+	}
+	defer querier.Close()
+	var sets []storage.SeriesSet
+	for _, selector := range selectors {
+		sets = append(sets, querier.Select(ctx, true, hints, selector...))
+	}
+	set := storage.NewMergeSeriesSet(sets, 0, storage.ChainedSeriesMerge)
+	var out []promql.Sample
+	var samples chunkenc.Iterator
+	for set.Next() {
+		samples = set.At().Iterator(samples)
+		last, found, err := newestOf(samples)
+		if err != nil {
+			return nil, err
+		}
+		if found {
+			last.Metric = set.At().Labels()
+			out = append(out, last)
+		}
+	}
+	slices.SortFunc(out, func(a, b promql.Sample) int {
+		byName := strings.Compare(a.Metric.Get(model.MetricNameLabel), b.Metric.Get(model.MetricNameLabel))
+		return cmp.Or(byName, labels.Compare(a.Metric, b.Metric))
+	})
+	return out, set.Err()
+}
+
+// newestOf reads to the newest sample, which is not found if it is the end of
+// the series. All histograms are read into one, for each has hundreds of bytes.
+func newestOf(samples chunkenc.Iterator) (last promql.Sample, found bool, err error) {
+	var h *histogram.FloatHistogram
+	kind := chunkenc.ValNone
+	for next := samples.Next(); next != chunkenc.ValNone; next = samples.Next() {
+		if kind = next; kind == chunkenc.ValFloat {
+			last.T, last.F = samples.At()
+		} else {
+			last.T, h = samples.AtFloatHistogram(h)
+		}
+	}
+	if kind == chunkenc.ValNone {
+		return last, false, samples.Err()
+	}
+	if kind != chunkenc.ValFloat {
+		last.F, last.H = math.NaN(), h
+		return last, !value.IsStaleNaN(h.Sum), samples.Err()
+	}
+	return last, !value.IsStaleNaN(last.F), samples.Err()
+}
