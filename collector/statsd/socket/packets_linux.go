@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strconv"
+	"strings"
 	"syscall"
 	"unsafe"
 
@@ -15,7 +17,7 @@ import (
 // batchSize is how many datagrams one system call reads at most.
 const batchSize = 32
 
-// packets is a UDP socket that is read with recvmmsg(2): many datagrams in one
+// packets is a socket of datagrams that is read with recvmmsg(2): many in one
 // system call, without an allocation for any. One goroutine at a time may read.
 //
 // It is kept out of Go's poller on purpose: that is told of every datagram by
@@ -24,11 +26,14 @@ const batchSize = 32
 type packets struct {
 	fd      int // -1 when closed
 	wake    int // an eventfd that interrupts wait
-	address string
+	address Address
+	queue   int    // datagrams that a Unix socket holds at most
 	memory  []byte // batchSize datagrams
 	size    int    // of one
 	iovecs  [batchSize]unix.Iovec
 	headers [batchSize]mmsghdr
+	names   []unix.RawSockaddrInet6 // of who sent them; nil when nobody asks
+	zones   zones
 }
 
 // mmsghdr is the kernel's struct mmsghdr.
@@ -37,56 +42,97 @@ type mmsghdr struct {
 	length uint32
 }
 
-func openPackets(addr string, buffer, size int) (*packets, error) {
-	at, err := net.ResolveUDPAddr("udp", addr)
-	if err != nil {
-		return nil, err
+func openPackets(a Address, o Options) (*packets, error) {
+	s := &packets{fd: -1, wake: -1, address: a, size: o.MaxPayload, zones: zones{}}
+	if err := s.bind(); err != nil {
+		return nil, errors.Join(err, s.close())
 	}
-	s := &packets{fd: -1, wake: -1, size: size}
-	if err := s.bind(at); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", addr, err), s.close())
+	if a.Network == UDP && o.ReceiveBuffer > 0 {
+		// With privilege the buffer may be larger than the system's limit.
+		// Without it, what was granted is seen by buffer.
+		if unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, o.ReceiveBuffer) != nil {
+			_ = unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_RCVBUF, o.ReceiveBuffer)
+		}
 	}
-	// With privilege the buffer may be larger than the system's limit.
-	// Without it, what was granted is seen by buffer.
-	if unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, buffer) != nil {
-		_ = unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_RCVBUF, buffer)
+	if a.Network == UDP && o.Sources {
+		s.names = make([]unix.RawSockaddrInet6, batchSize)
 	}
-	s.memory = make([]byte, batchSize*size)
+	s.memory = make([]byte, batchSize*s.size)
 	for i := range s.headers {
-		s.iovecs[i].Base = &s.memory[i*size]
-		s.iovecs[i].SetLen(size)
+		s.iovecs[i].Base = &s.memory[i*s.size]
+		s.iovecs[i].SetLen(s.size)
 		s.headers[i].header.Iov = &s.iovecs[i]
 		s.headers[i].header.SetIovlen(1)
+		if s.names != nil {
+			// Large enough for an IPv4 address as well.
+			s.headers[i].header.Name = (*byte)(unsafe.Pointer(&s.names[i]))
+			s.headers[i].header.Namelen = unix.SizeofSockaddrInet6
+		}
 	}
 	return s, nil
 }
 
-// bind makes the file descriptors. Without an IP address it listens on all of
-// IPv6 and IPv4, as Go's net package does.
-func (s *packets) bind(at *net.UDPAddr) (err error) {
+// bind makes the file descriptors.
+func (s *packets) bind() (err error) {
+	if s.address.Network == Unixgram {
+		err = s.bindPath()
+	} else {
+		err = s.bindHost()
+	}
+	if err != nil {
+		return err
+	}
+	s.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	return os.NewSyscallError("eventfd", err)
+}
+
+const datagram = unix.SOCK_DGRAM | unix.SOCK_CLOEXEC | unix.SOCK_NONBLOCK
+
+func (s *packets) bindPath() (err error) {
+	if s.fd, err = unix.Socket(unix.AF_UNIX, datagram, 0); err != nil {
+		return os.NewSyscallError("socket", err)
+	}
+	// The limit holds for sockets made after it was set, and lets one more
+	// in than it says. Source: unix_recvq_full in net/unix/af_unix.c.
+	s.queue = unbounded
+	if text, err := os.ReadFile("/proc/sys/net/unix/max_dgram_qlen"); err == nil {
+		if n, err := strconv.Atoi(strings.TrimSpace(string(text))); err == nil {
+			s.queue = n + 1
+		}
+	}
+	return os.NewSyscallError("bind", unix.Bind(s.fd, &unix.SockaddrUnix{Name: s.address.Path}))
+}
+
+// bindHost listens on all of IPv6 and IPv4 where the host is empty or [::], as
+// Go's net package does.
+func (s *packets) bindHost() error {
+	at, err := net.ResolveUDPAddr("udp", s.address.Host)
+	if err != nil {
+		return err
+	}
 	family, bindTo := unix.AF_INET6, unix.Sockaddr(&unix.SockaddrInet6{Port: at.Port})
 	switch ip := at.AddrPort().Addr().Unmap(); {
 	case ip.Is4():
 		family, bindTo = unix.AF_INET, &unix.SockaddrInet4{Port: at.Port, Addr: ip.As4()}
 	case ip.Is6():
-		zone := uint32(0)
-		if i, err := net.InterfaceByName(ip.Zone()); err == nil {
-			zone = uint32(i.Index)
+		zone, err := zoneID(ip.Zone())
+		if err != nil {
+			return err
 		}
 		bindTo = &unix.SockaddrInet6{Port: at.Port, Addr: ip.As16(), ZoneId: zone}
 	}
-	const flags = unix.SOCK_DGRAM | unix.SOCK_CLOEXEC | unix.SOCK_NONBLOCK
-	s.fd, err = unix.Socket(family, flags, 0)
+	s.fd, err = unix.Socket(family, datagram, 0)
 	if errors.Is(err, unix.EAFNOSUPPORT) && at.IP == nil {
-		bindTo = &unix.SockaddrInet4{Port: at.Port}
-		s.fd, err = unix.Socket(unix.AF_INET, flags, 0)
+		family, bindTo = unix.AF_INET, &unix.SockaddrInet4{Port: at.Port}
+		s.fd, err = unix.Socket(family, datagram, 0)
 	}
 	if err != nil {
 		return os.NewSyscallError("socket", err)
 	}
-	if at.IP == nil {
-		// Fails on an IPv4 socket only, where it has no meaning.
-		_ = unix.SetsockoptInt(s.fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 0)
+	if family == unix.AF_INET6 && (at.IP == nil || at.IP.IsUnspecified()) {
+		if err := unix.SetsockoptInt(s.fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 0); err != nil {
+			return os.NewSyscallError("setsockopt", err)
+		}
 	}
 	if err := unix.Bind(s.fd, bindTo); err != nil {
 		return os.NewSyscallError("bind", err)
@@ -95,19 +141,28 @@ func (s *packets) bind(at *net.UDPAddr) (err error) {
 	if err != nil {
 		return os.NewSyscallError("getsockname", err)
 	}
-	switch name := name.(type) {
-	case *unix.SockaddrInet4:
-		s.address = netip.AddrPortFrom(netip.AddrFrom4(name.Addr), uint16(name.Port)).String()
-	case *unix.SockaddrInet6:
-		s.address = netip.AddrPortFrom(netip.AddrFrom16(name.Addr), uint16(name.Port)).String()
-	}
-	s.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
-	return os.NewSyscallError("eventfd", err)
+	s.address.Host = s.zones.addrPort(name).String()
+	return nil
 }
 
-func (s *packets) addr() string { return s.address }
+// zoneID is the number of the interface that a zone names, 0 for none.
+func zoneID(zone string) (uint32, error) {
+	if zone == "" {
+		return 0, nil
+	}
+	if number, err := strconv.ParseUint(zone, 10, 32); err == nil {
+		return uint32(number), nil
+	}
+	i, err := net.InterfaceByName(zone)
+	if err != nil {
+		return 0, fmt.Errorf("zone %s: %w", zone, err)
+	}
+	return uint32(i.Index), nil
+}
 
-// wait returns when there is something to read, or errInterrupted.
+func (s *packets) addr() Address { return s.address }
+
+// wait returns when there may be something to read, or errInterrupted.
 func (s *packets) wait() error {
 	fds := [2]unix.PollFd{{Fd: int32(s.fd), Events: unix.POLLIN}, {Fd: int32(s.wake), Events: unix.POLLIN}}
 	for {
@@ -126,6 +181,11 @@ func (s *packets) wait() error {
 
 // interrupt makes wait return errInterrupted, now and from now on.
 func (s *packets) interrupt() {
+	if s.address.Network == Unixgram {
+		// What comes later would be lost unseen; so its senders are told.
+		// What waits can still be read. It cannot fail on an open socket.
+		_ = unix.Shutdown(s.fd, unix.SHUT_RD)
+	}
 	// It cannot fail: the counter behind it is far from full.
 	_, _ = unix.Write(s.wake, []byte{1, 0, 0, 0, 0, 0, 0, 0})
 }
@@ -147,14 +207,30 @@ func (s *packets) read() (int, error) {
 	}
 }
 
-// payload is the i-th of those that were read last.
+// payload is the i-th of those that were read last. It is asked for once.
 func (s *packets) payload(i int) Payload {
-	begin := i * s.size
-	return Payload{Bytes: s.memory[begin : begin+int(s.headers[i].length)], Truncated: s.headers[i].header.Flags&unix.MSG_TRUNC != 0}
+	begin, h := i*s.size, &s.headers[i]
+	p := Payload{Bytes: s.memory[begin : begin+int(h.length)], Truncated: h.header.Flags&unix.MSG_TRUNC != 0}
+	if s.names != nil {
+		p.From = s.source(&s.names[i])
+		h.header.Namelen = unix.SizeofSockaddrInet6 // the kernel wrote there how much it used
+	}
+	return p
 }
 
-// buffer is the size of the receive buffer in the kernel, in bytes; 0: unknown.
+func (s *packets) source(name *unix.RawSockaddrInet6) netip.Addr {
+	if name.Family == unix.AF_INET {
+		return netip.AddrFrom4((*unix.RawSockaddrInet4)(unsafe.Pointer(name)).Addr)
+	}
+	return s.zones.address(name.Addr, name.Scope_id)
+}
+
+// buffer is the size of the receive buffer in the kernel, in bytes; 0: unknown,
+// or without a meaning.
 func (s *packets) buffer() int {
+	if s.address.Network != UDP {
+		return 0
+	}
 	size, err := unix.GetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_RCVBUF)
 	if err != nil {
 		return 0
@@ -164,15 +240,36 @@ func (s *packets) buffer() int {
 
 // drops is how many datagrams the kernel has thrown away at this socket, in a
 // counter of 32 bits that wraps around; false where the kernel does not tell
-// (Linux before 4.12), and when the socket is closed.
+// (Linux before 4.12). For a Unix socket that is always 0: its senders wait, or
+// get EAGAIN.
 // Source: SK_MEMINFO_DROPS in linux/sock_diag.h.
 func (s *packets) drops() (uint32, bool) {
-	var info [unix.SK_MEMINFO_VARS]uint32
+	info, ok := s.meminfo()
+	return info[unix.SK_MEMINFO_DROPS], ok
+}
+
+// leastCharge is less than what the kernel charges a socket for any datagram,
+// in bytes: its struct sk_buff and struct skb_shared_info alone are larger.
+const leastCharge = 256
+
+// waiting is how many datagrams wait in the kernel at most.
+func (s *packets) waiting() int {
+	if s.address.Network != UDP {
+		return s.queue
+	}
+	info, ok := s.meminfo()
+	if !ok {
+		return unbounded
+	}
+	return int(info[unix.SK_MEMINFO_RMEM_ALLOC])/leastCharge + 1
+}
+
+func (s *packets) meminfo() (info [unix.SK_MEMINFO_VARS]uint32, ok bool) {
 	size := uint32(unsafe.Sizeof(info))
 	_, _, errno := syscall.Syscall6(unix.SYS_GETSOCKOPT, uintptr(s.fd), unix.SOL_SOCKET, unix.SO_MEMINFO,
 		uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
 	const whole = (unix.SK_MEMINFO_DROPS + 1) * 4
-	return info[unix.SK_MEMINFO_DROPS], errno == 0 && size >= whole
+	return info, errno == 0 && size >= whole
 }
 
 func (s *packets) close() error {

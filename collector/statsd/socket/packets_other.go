@@ -6,88 +6,110 @@ import (
 	"errors"
 	"net"
 	"os"
-	"sync/atomic"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // batchSize is how many datagrams are read at once.
 const batchSize = 1
 
-// packets is a UDP socket as Go's net package has it, one datagram at a time.
+// packets is a socket of datagrams as Go's net package has it, one at a time.
 // One goroutine at a time may read.
 type packets struct {
-	conn        *net.UDPConn
-	memory      []byte // one more than the longest datagram, to see that one is longer
-	length      int
-	waiting     bool // wait has read a datagram already
-	interrupted atomic.Bool
+	conn    net.PacketConn
+	raw     syscall.RawConn
+	address Address
+	memory  []byte
+	last    Payload
+	sources bool
+	zones   zones
 }
 
-func openPackets(addr string, buffer, size int) (*packets, error) {
-	at, err := net.ResolveUDPAddr("udp", addr)
+// pollable is what net.UDPConn and net.UnixConn have in common.
+type pollable interface {
+	net.PacketConn
+	syscall.Conn
+}
+
+func openPackets(a Address, o Options) (*packets, error) {
+	conn, err := listenPackets(a, o)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	if a.Network == UDP {
+		a.Host = conn.LocalAddr().String()
+	}
+	return &packets{conn: conn, raw: raw, address: a, memory: make([]byte, o.MaxPayload), sources: o.Sources, zones: zones{}}, nil
+}
+
+func listenPackets(a Address, o Options) (pollable, error) {
+	if a.Network == Unixgram {
+		return net.ListenUnixgram("unixgram", &net.UnixAddr{Net: "unixgram", Name: a.Path})
+	}
+	at, err := net.ResolveUDPAddr("udp", a.Host)
 	if err != nil {
 		return nil, err
 	}
 	conn, err := net.ListenUDP("udp", at)
-	if err != nil {
-		return nil, err
+	if err == nil && o.ReceiveBuffer > 0 {
+		// The system may grant less; there is no better to be had.
+		_ = conn.SetReadBuffer(o.ReceiveBuffer)
 	}
-	// The system may grant less; there is no better to be had.
-	_ = conn.SetReadBuffer(buffer)
-	return &packets{conn: conn, memory: make([]byte, size+1)}, nil
+	return conn, err
 }
 
-func (s *packets) addr() string { return s.conn.LocalAddr().String() }
+func (s *packets) addr() Address { return s.address }
 
-// wait returns when there is something to read, or errInterrupted.
+// wait returns when there may be something to read, or errInterrupted.
 func (s *packets) wait() error {
-	n, _, err := s.conn.ReadFromUDPAddrPort(s.memory)
-	if err != nil {
-		if s.interrupted.Load() {
-			return errInterrupted
-		}
-		return err
+	err := s.raw.Read(func(fd uintptr) bool {
+		_, _, err := unix.Recvfrom(int(fd), make([]byte, 1), unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		return !errors.Is(err, unix.EAGAIN)
+	})
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return errInterrupted
 	}
-	s.length, s.waiting = n, true
-	return nil
+	return err
 }
 
 // interrupt makes wait return errInterrupted, now and from now on.
 func (s *packets) interrupt() {
-	s.interrupted.Store(true)
 	// It fails only on a closed socket, from which wait returns as well.
 	_ = s.conn.SetReadDeadline(time.Unix(1, 0))
 }
 
-// patience is how long read looks for a datagram: the portable interface has no
-// look without waiting.
-const patience = 10 * time.Millisecond
-
 // read reads a datagram, if there is one, and returns how many.
-func (s *packets) read() (int, error) {
-	if s.waiting {
-		s.waiting = false
-		return 1, nil
-	}
-	if !s.interrupted.Load() {
-		return 0, nil // wait reads
-	}
-	if err := s.conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
-		return 0, err
-	}
-	n, _, err := s.conn.ReadFromUDPAddrPort(s.memory)
-	if errors.Is(err, os.ErrDeadlineExceeded) {
+func (s *packets) read() (n int, err error) {
+	closed := s.raw.Control(func(fd uintptr) { n, err = s.receive(int(fd)) })
+	return n, errors.Join(err, closed)
+}
+
+func (s *packets) receive(fd int) (int, error) {
+	n, _, flags, from, err := unix.RecvmsgBuffers(fd, [][]byte{s.memory}, nil, unix.MSG_DONTWAIT)
+	switch {
+	case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EINTR):
 		return 0, nil
+	case err != nil:
+		return 0, os.NewSyscallError("recvmsg", err)
 	}
-	s.length = n
-	return 1, err
+	s.last = Payload{Bytes: s.memory[:n], Truncated: flags&unix.MSG_TRUNC != 0}
+	if s.sources {
+		s.last.From = s.zones.addrPort(from).Addr()
+	}
+	return 1, nil
 }
 
 // payload is the one that was read last.
-func (s *packets) payload(int) Payload {
-	longest := len(s.memory) - 1
-	return Payload{Bytes: s.memory[:min(s.length, longest)], Truncated: s.length > longest}
-}
+func (s *packets) payload(int) Payload { return s.last }
+
+// waiting is how many datagrams wait in the kernel at most.
+func (s *packets) waiting() int { return unbounded }
 
 // buffer is the size of the receive buffer in the kernel; 0: unknown.
 func (s *packets) buffer() int { return 0 }
