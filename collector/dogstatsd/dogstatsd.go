@@ -80,8 +80,12 @@ type Line struct {
 	Type   Type
 	Values []Value // one or more (packed, protocol 1.1); empty for a Set
 	Member []byte  // the value of a Set, which need not be a number
-	Rate   float64 // the sample rate in (0, 1]; 1 where none was sent
-	Tags   []byte  // after the #, not taken apart; see NextTag
+	// Rate is the sample rate in (0, 1]; 1 where none was sent. Of a Gauge or
+	// a Set it is always 1: how often its sender kept silent says nothing of
+	// its value, and Datadog's agent and StatsD ignore it there too.
+	// Source: https://github.com/DataDog/datadog-agent, pkg/metrics/gauge.go
+	Rate float64
+	Tags []byte // after the #, not taken apart; see NextTag
 
 	Timestamp   int64  // |T, seconds since 1970 (protocol 1.3); 0 = none
 	Container   []byte // |c: (protocols 1.2 and 1.4)
