@@ -47,24 +47,28 @@ func checksOf(s script.Scenario) []named {
 	}
 	conserved := false
 	for _, c := range s.Checks {
-		switch {
-		case c.Conservation != nil:
-			out = append(out, named{checkConservation, conservation{*c.Conservation}})
-			if !conserved {
-				conserved = true
-				out = append(out, named{checkConservation, betweenUsersAndLB{}}, named{checkConservation, betweenUsersAndDB{}})
-			}
-		case c.Continuity != nil:
-			out = append(out, named{checkContinuity, continuity{*c.Continuity, windowOf(s, c.Continuity.Metric)}})
-		case c.Correlation != nil:
-			out = append(out, named{checkCorrelation, correlation{*c.Correlation, windowOf(s, c.Correlation.Metric)}})
-		case c.PromQL != nil:
-			out = append(out, named{checkPromQL, promql{*c.PromQL}})
-		default:
-			out = append(out, named{c.Name, rule(unknownCheck(c))})
+		out = append(out, named{c.Name, checkOf(c, s)})
+		if c.Conservation != nil && !conserved {
+			conserved = true
+			out = append(out, named{checkConservation, betweenUsersAndLB{}}, named{checkConservation, betweenUsersAndDB{}})
 		}
 	}
 	return out
+}
+
+// checkOf gives the rule that a scenario asks for.
+func checkOf(c script.Check, s script.Scenario) Check {
+	switch {
+	case c.Conservation != nil:
+		return conservation{*c.Conservation}
+	case c.Continuity != nil:
+		return continuity{*c.Continuity, windowOf(s, c.Continuity.Metric)}
+	case c.Correlation != nil:
+		return correlation{*c.Correlation, windowOf(s, c.Correlation.Metric)}
+	case c.PromQL != nil:
+		return promql{*c.PromQL}
+	}
+	return rule(unknownCheck(c))
 }
 
 // windowOf is how long the client of a metric buffers, where the scenario says

@@ -18,7 +18,8 @@ const (
 )
 
 var (
-	checkKinds = []string{"continuity", "conservation", "correlation", "promql"}
+	checkKinds = []string{"continuity", "conservation", "correlation", "promql",
+		"identity", "nesting", "gauge", "shutdown", "hygiene", "alert", "audit"}
 	layers     = []string{"users", "lb", "web", "db"}
 	metricName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]{0,199}$`)
 )
@@ -67,6 +68,20 @@ func (r *reader) checks(v value, s *Scenario) {
 			c.Correlation = p.correlation(what)
 		case "promql":
 			c.PromQL = p.promql(what)
+		case "identity":
+			c.Identity = p.identity(what)
+		case "nesting":
+			c.Nesting = p.nesting(what)
+		case "gauge":
+			c.Gauge = p.gauge(what)
+		case "shutdown":
+			c.Shutdown = p.shutdown(what)
+		case "hygiene":
+			c.Hygiene = p.hygiene(what)
+		case "alert":
+			c.Alert = p.alert(what)
+		case "audit":
+			c.Audit = p.audit(what)
 		}
 	}
 }
@@ -78,7 +93,7 @@ func (p *promises) conservation(v value) *Conservation {
 		return c
 	}
 	m.require("metric")
-	c.Metric = m.metric()
+	c.Metric = m.metric("metric")
 	c.Route = p.route(m, c.Metric)
 	p.alone(m, c.Metric, c.Route)
 	c.ClientWindow = m.duration("client_window", 0, defaultClientWindow)
@@ -128,14 +143,15 @@ func (p *promises) continuity(v value) *Continuity {
 		return c
 	}
 	m.require("metric")
-	c.Metric = m.metric()
+	c.Metric = m.metric("metric")
 	c.Route = p.route(m, c.Metric)
 	c.MaxGap = m.duration("max_gap", shortest, defaultMaxGap)
 	return c
 }
 
-func (m mapping) metric() string {
-	v, ok := m.get("metric")
+// metric reads the StatsD name that a key holds, "" where the key is absent.
+func (m mapping) metric(key string) string {
+	v, ok := m.get(key)
 	if !ok {
 		return ""
 	}
@@ -191,7 +207,7 @@ func (p *promises) correlation(v value) *Correlation {
 	}
 	c.AtLeast = m.fraction("at_least", true, 0)
 	c.MaxLag = m.duration("max_lag", 0, defaultMaxLag)
-	c.Metric = m.metric()
+	c.Metric = m.metric("metric")
 	if _, given := m.get("metric"); given || !slices.Contains(c.Layers, "web") {
 		return c
 	}

@@ -109,10 +109,16 @@ func TestDocumentNamesEveryKey(t *testing.T) {
 	}
 	keys := "scenario about stack load phases checks web mongo instances command image env health routes defect " +
 		"rate shape swing period to over levels mix words timeout phase do for require within " +
-		"metric route client_window max_lag sample_rate confidence max_gap layers at_least expr throughout"
+		"metric route client_window max_lag sample_rate confidence max_gap layers at_least expr throughout " +
+		"tags db unit slack at_rest max_series growth name fires clears silent in waive check instance reason"
 	for key := range strings.FieldsSeq(keys) {
 		if !regexp.MustCompile("`" + key + "[`:]").Match(source) {
 			t.Errorf("the key %s is not explained", key)
+		}
+	}
+	for check := range strings.FieldsSeq("continuity conservation correlation promql identity nesting gauge shutdown hygiene alert audit") {
+		if !regexp.MustCompile(`(?m)^### ` + check + `\n\n` + "```yaml fragment\n(?s).*?- " + check + ":").Match(source) {
+			t.Errorf("the check %s is not shown", check)
 		}
 	}
 }

@@ -18,6 +18,7 @@ import (
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(smallest))
 	f.Add([]byte(everything))
+	f.Add([]byte(promised))
 	for _, cases := range refusals() {
 		for _, c := range cases {
 			f.Add([]byte(c.source(f)))
@@ -106,6 +107,9 @@ func accepted(t *testing.T, s script.Scenario) {
 	for _, c := range s.Checks {
 		must(sound(c, web.Routes, names), "a check")
 	}
+	for _, w := range s.Waive {
+		must(w.Check != "" && w.Reason != "" && w.Pos.Line > 0, "a waiver")
+	}
 }
 
 // sound says whether exactly what the check's name says is set, and completely.
@@ -128,7 +132,43 @@ func sound(c script.Check, routes map[string]script.Route, phases map[string]boo
 	if k := c.PromQL; k != nil {
 		set, ok = set+1, c.Name == "promql" && k.Expr != "" && (k.Throughout == "") != (k.Within == "") && phases[k.Throughout+k.Within]
 	}
+	if set == 0 {
+		return soundPromise(c, routes, phases) && c.Pos.Line > 0
+	}
 	return ok && set == 1 && c.Pos.Line > 0
+}
+
+// soundPromise is sound for the checks that came later.
+func soundPromise(c script.Check, routes map[string]script.Route, phases map[string]bool) bool {
+	set := 0
+	ok := true
+	if k := c.Identity; k != nil {
+		_, known := routes[k.Route]
+		set, ok = set+1, c.Name == "identity" && k.Metric != "" && (known || k.Route == "")
+	}
+	if k := c.Nesting; k != nil {
+		_, known := routes[k.Route]
+		set, ok = set+1, c.Name == "nesting" && k.Web != "" && k.Web != k.DB && known && k.Unit > 0 && k.Slack >= 0 && k.ClientWindow >= 0
+	}
+	if k := c.Gauge; k != nil {
+		set, ok = set+1, c.Name == "gauge" && k.Metric != "" && k.AtRest >= 0 && k.ClientWindow >= 0
+	}
+	if k := c.Shutdown; k != nil {
+		_, known := routes[k.Route]
+		set, ok = set+1, c.Name == "shutdown" && k.Metric != "" && known && k.ClientWindow >= 0
+	}
+	if k := c.Hygiene; k != nil {
+		set, ok = set+1, c.Name == "hygiene" && k.MaxSeries >= 0 && k.Growth >= script.AnyGrowth
+	}
+	if k := c.Alert; k != nil {
+		set, ok = set+1, c.Name == "alert" && k.Name != "" && k.Expr != "" && k.For >= 0 && (k.Fires != nil || len(k.Silent) > 0) &&
+			(k.Clears == nil || k.Fires != nil && k.Clears.Within > 0 && (k.Clears.In == script.End || phases[k.Clears.In])) &&
+			(k.Fires == nil || k.Fires.Within > 0 && phases[k.Fires.In])
+	}
+	if k := c.Audit; k != nil {
+		set, ok = set+1, c.Name == "audit" && routes[k.Route].Writes
+	}
+	return ok && set == 1
 }
 
 // BenchmarkParse reads a scenario of the library's size; 1 ms is far from noticeable.

@@ -61,7 +61,7 @@ func Parse(file string, source []byte, opts Options) (Scenario, error) {
 var scenarioName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
 
 func (r *reader) scenario(root value, s *Scenario) {
-	m, ok := root.mapping("scenario", "about", "stack", "load", "phases", "checks")
+	m, ok := root.mapping("scenario", "about", "stack", "load", "phases", "checks", "waive")
 	if !ok {
 		return
 	}
@@ -84,5 +84,8 @@ func (r *reader) scenario(root value, s *Scenario) {
 	}
 	if v, ok := m.get("checks"); ok {
 		r.checks(v, s)
+	}
+	if v, ok := m.get("waive"); ok {
+		r.waivers(v, s)
 	}
 }

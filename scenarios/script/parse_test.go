@@ -40,6 +40,7 @@ func refusals() map[string][]refused {
 	return map[string][]refused{
 		"file": refusedFile, "keys": refusedKeys, "text": refusedText, "stack": refusedStack, "load": refusedLoad,
 		"phases": refusedPhases, "steps": refusedSteps, "checks": refusedChecks,
+		"promises": refusedPromises, "waivers": refusedWaivers,
 	}
 }
 
@@ -111,6 +112,75 @@ func TestDefaults(t *testing.T) {
 		File:   "demo.yaml",
 	}
 	if diff := cmp.Diff(want, parse(t, smallest)); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+// promised uses every key of the checks of this scenario's app, and of waivers.
+const promised = `scenario: promised
+stack: {web: {instances: 3}}
+load: {rate: 200/s}
+phases:
+  - {phase: before, for: 5s}
+  - {phase: one dies, do: {kill: web-2}, for: 5s}
+  - {phase: after, do: {launch: 1}, for: 5s}
+checks:
+  - identity: {metric: fullstack.insert, tags: [zone, kube.pod]}
+  - identity: {metric: fullstack.inflight}
+  - identity: {metric: fullstack.inflight, route: get}
+  - nesting: {web: fullstack.insert.time, db: fullstack.db.time, route: insert, unit: us, slack: 0s, client_window: 1s}
+  - nesting: {web: fullstack.get.time, route: get}
+  - gauge: {metric: fullstack.inflight, at_rest: 0}
+  - gauge: {metric: fullstack.inflight, at_rest: 3, client_window: 0s}
+  - conservation: {metric: fullstack.insert, client_window: 300ms}
+  - shutdown: {metric: fullstack.insert}
+  - shutdown: {metric: fullstack.get, route: get, client_window: 2s}
+  - hygiene: {max_series: 40, growth: 0}
+  - hygiene: {max_series: 40}
+  - alert: {name: WebDown, expr: up < 3, for: 2s, fires: {in: one dies, within: 6s}, clears: {within: 4s}, silent: [before]}
+  - alert: {name: WebDown, expr: up < 3, fires: {in: after, within: 6s}, clears: {within: 4s}}
+  - alert: {name: WebDown, expr: up < 3, fires: {in: before, within: 6s}, clears: {in: after, within: 4s}}
+  - alert: {name: WebDown, expr: up < 3, silent: [run]}
+  - audit: {route: insert}
+waive:
+  - {check: conservation, instance: web-4, reason: known}
+  - {check: alert, reason: "to be repaired"}
+`
+
+func TestPromises(t *testing.T) {
+	const s = time.Second
+	const window = 100 * time.Millisecond
+	want := []script.Check{
+		{Name: "identity", Identity: &script.Identity{Metric: "fullstack.insert", Route: "insert", Tags: []string{"zone", "kube.pod"}}},
+		{Name: "identity", Identity: &script.Identity{Metric: "fullstack.inflight"}},
+		{Name: "identity", Identity: &script.Identity{Metric: "fullstack.inflight", Route: "get"}},
+		{Name: "nesting", Nesting: &script.Nesting{Web: "fullstack.insert.time", DB: "fullstack.db.time", Route: "insert", Unit: time.Microsecond, ClientWindow: s}},
+		{Name: "nesting", Nesting: &script.Nesting{Web: "fullstack.get.time", Route: "get", Unit: time.Millisecond, Slack: 2 * time.Millisecond, ClientWindow: window}},
+		{Name: "gauge", Gauge: &script.Gauge{Metric: "fullstack.inflight", ClientWindow: window}},
+		{Name: "gauge", Gauge: &script.Gauge{Metric: "fullstack.inflight", AtRest: 3}},
+		{Name: "conservation", Conservation: &script.Conservation{Metric: "fullstack.insert", Route: "insert", ClientWindow: 3 * window, MaxLag: 2 * s, SampleRate: 1, Confidence: 0.999}},
+		{Name: "shutdown", Shutdown: &script.Shutdown{Metric: "fullstack.insert", Route: "insert", ClientWindow: 3 * window}},
+		{Name: "shutdown", Shutdown: &script.Shutdown{Metric: "fullstack.get", Route: "get", ClientWindow: 2 * s}},
+		{Name: "hygiene", Hygiene: &script.Hygiene{MaxSeries: 40}},
+		{Name: "hygiene", Hygiene: &script.Hygiene{MaxSeries: 40, Growth: script.AnyGrowth}},
+		{Name: "alert", Alert: &script.Alert{Name: "WebDown", Expr: "up < 3", For: 2 * s, Fires: &script.Deadline{In: "one dies", Within: 6 * s},
+			Clears: &script.Deadline{In: "after", Within: 4 * s}, Silent: []string{"before"}}},
+		{Name: "alert", Alert: &script.Alert{Name: "WebDown", Expr: "up < 3", Fires: &script.Deadline{In: "after", Within: 6 * s},
+			Clears: &script.Deadline{In: script.End, Within: 4 * s}}},
+		{Name: "alert", Alert: &script.Alert{Name: "WebDown", Expr: "up < 3", Fires: &script.Deadline{In: "before", Within: 6 * s},
+			Clears: &script.Deadline{In: "after", Within: 4 * s}}},
+		{Name: "alert", Alert: &script.Alert{Name: "WebDown", Expr: "up < 3", Silent: []string{script.WholeRun}}},
+		{Name: "audit", Audit: &script.Audit{Route: "insert"}},
+	}
+	got := parse(t, promised)
+	if diff := cmp.Diff(want, got.Checks, cmpopts.IgnoreTypes(script.Pos{})); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	waived := []script.Waiver{
+		{Check: "conservation", Instance: "web-4", Reason: "known", Pos: pos(27, 5)},
+		{Check: "alert", Reason: "to be repaired", Pos: pos(28, 5)},
+	}
+	if diff := cmp.Diff(waived, got.Waive); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 }

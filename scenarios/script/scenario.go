@@ -24,6 +24,7 @@ type Scenario struct {
 	Load   Load
 	Phases []Phase
 	Checks []Check
+	Waive  []Waiver
 	Source []byte // the file's bytes, as read
 	File   string // the file's name, as given
 }
@@ -165,6 +166,13 @@ type Check struct {
 	Conservation *Conservation
 	Correlation  *Correlation
 	PromQL       *PromQL
+	Identity     *Identity
+	Nesting      *Nesting
+	Gauge        *Gauge
+	Shutdown     *Shutdown
+	Hygiene      *Hygiene
+	Alert        *Alert
+	Audit        *Audit
 }
 
 // Continuity promises that a counter has a point in every interval in which its route had traffic.
@@ -201,4 +209,76 @@ type PromQL struct {
 	Expr       string
 	Throughout string // the phase in which every evaluation must hold
 	Within     string // the phase in which one evaluation must hold
+}
+
+// Identity promises that each instance that serves has one series of a metric, of its own, for its own lifetime.
+type Identity struct {
+	Metric string   // the StatsD name
+	Route  string   // whose requests make the series appear; "" = any
+	Tags   []string // beside instance: each series has all of them, and no others
+}
+
+// Nesting promises that users wait longer than the application works, and the application longer than the database.
+type Nesting struct {
+	Web          string        // the StatsD name of the timer around a request
+	DB           string        // of the timer around a call of the database; "" = none
+	Route        string        // whose requests Web measures
+	Unit         time.Duration // of values whose type does not tell it (h and d)
+	Slack        time.Duration // how much longer than outside a time may be inside
+	ClientWindow time.Duration // how long the StatsD client buffers
+}
+
+// Gauge promises that a gauge of the requests in flight tells the truth and comes back to rest.
+type Gauge struct {
+	Metric       string // the StatsD name
+	AtRest       int    // its value while nothing is in flight
+	ClientWindow time.Duration
+}
+
+// Shutdown promises that an instance that is asked to end loses nothing, and one that is killed no more than its client
+// held.
+type Shutdown struct {
+	Metric       string
+	Route        string
+	ClientWindow time.Duration
+}
+
+// AnyGrowth is the [Hygiene.Growth] of a scenario that does not limit it.
+const AnyGrowth = -1
+
+// Hygiene promises well-formed lines and a budget of series.
+type Hygiene struct {
+	MaxSeries int // of one instance; 0 = any number
+	Growth    int // how many more series a later instance may have than any before it; AnyGrowth
+}
+
+// End is the [Deadline.In] that stands for the end of the last phase.
+const End = ""
+
+// Alert promises that an alerting rule fires when it should and is silent when it should be. Fires is set, or Silent is
+// not empty, or both.
+type Alert struct {
+	Name   string
+	Expr   string
+	For    time.Duration // how long the expression must have had a result
+	Fires  *Deadline
+	Clears *Deadline // nil: it need not; In may be End
+	Silent []string  // phases in which it must not fire; WholeRun
+}
+
+// Deadline is a time after the beginning of a phase.
+type Deadline struct {
+	In     string
+	Within time.Duration
+}
+
+// Audit promises that each document gained what users had acknowledged for its word.
+type Audit struct{ Route string }
+
+// Waiver accepts failures of a check, for a reason.
+type Waiver struct {
+	Check    string
+	Instance string // "" = any, and failures that name none
+	Reason   string
+	Pos      Pos
 }

@@ -1,0 +1,81 @@
+package script
+
+func (p *promises) alert(v value) *Alert {
+	a := &Alert{}
+	m, ok := v.mapping("name", "expr", "for", "fires", "clears", "silent")
+	if !ok {
+		return a
+	}
+	m.require("name", "expr")
+	if v, ok := m.get("name"); ok {
+		a.Name = v.matching(scenarioName, "a name of at most 64 letters, digits, '-', '_' and '.', like WebDown")
+	}
+	if v, ok := m.get("expr"); ok {
+		a.Expr = v.filled("a PromQL expression, like count(rate(fullstack_insert_total[2s]) > 0) < 3")
+	}
+	a.For = m.duration("for", 0, 0)
+	fires, firing := m.get("fires")
+	if firing {
+		a.Fires = p.deadline(fires, true)
+	}
+	clears, clearing := m.get("clears")
+	if clearing {
+		a.Clears = p.deadline(clears, false)
+	}
+	silent, quiet := m.get("silent")
+	if quiet {
+		a.Silent = p.silent(silent, a)
+	}
+	switch {
+	case clearing && !firing:
+		clears.failf("there is no fires: only an alert that fires can clear")
+	case !firing && !quiet:
+		m.failf("the key \"fires\" or \"silent\" is missing: want when the alert must fire, or the phases in which it must not")
+	}
+	if a.Clears != nil && a.Clears.In == "" && a.Fires != nil {
+		a.Clears.In = p.after(a.Fires.In)
+	}
+	return a
+}
+
+// deadline reads a phase and how long after its beginning something must have happened.
+func (p *promises) deadline(v value, inPhase bool) *Deadline {
+	d := &Deadline{}
+	m, ok := v.mapping("in", "within")
+	if !ok {
+		return d
+	}
+	m.require("within")
+	if inPhase {
+		m.require("in")
+	}
+	if v, ok := m.get("in"); ok {
+		if d.In = p.span(v); d.In == WholeRun {
+			v.failf("want one phase, not the whole run")
+		}
+	}
+	d.Within = m.duration("within", shortest, 0)
+	return d
+}
+
+// after is the phase that follows, or End.
+func (p *promises) after(phase string) string {
+	for i, x := range p.s.Phases {
+		if x.Name == phase && i+1 < len(p.s.Phases) {
+			return p.s.Phases[i+1].Name
+		}
+	}
+	return End
+}
+
+func (p *promises) silent(v value, a *Alert) []string {
+	var phases []string
+	for _, item := range v.list("a list of phases, like [warm-up]", v.name) {
+		name := p.span(item)
+		if name != "" && a.Fires != nil && (name == a.Fires.In || name == WholeRun) {
+			item.failf("the alert must fire then: want other phases")
+		}
+		phases = append(phases, name)
+	}
+	return phases
+}

@@ -1,0 +1,161 @@
+package script
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// defaultSlack is how much longer than its callers a layer may measure: two processes do not stop their clocks in the
+// order in which they are done, by as much as a scheduler takes.
+const defaultSlack = 2 * time.Millisecond
+
+const maxSeries = 20_000 // of one instance: the collector takes no more
+
+var tagName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]{0,99}$`)
+
+func (p *promises) identity(v value) *Identity {
+	c := &Identity{}
+	m, ok := v.mapping("metric", "route", "tags")
+	if !ok {
+		return c
+	}
+	m.require("metric")
+	c.Metric = m.metric("metric")
+	c.Route = p.routeIfAny(m, c.Metric)
+	v, ok = m.get("tags")
+	if !ok {
+		return c
+	}
+	for _, item := range v.list("a list of tags, like [zone, version]", v.name) {
+		name := item.matching(tagName, "the name of a tag: a letter, then letters, digits, '.', '_' and '-'")
+		switch {
+		case name == "":
+		case name == "instance":
+			item.failf("instance is always expected: leave it out")
+		case slices.Contains(c.Tags, name):
+			item.failf("%s is there twice: want each tag once", name)
+		default:
+			c.Tags = append(c.Tags, name)
+		}
+	}
+	return c
+}
+
+// routeIfAny is route for checks that can do without one: "" stands for all requests.
+func (p *promises) routeIfAny(m mapping, metric string) string {
+	if _, given := m.get("route"); given {
+		return p.route(m, metric)
+	}
+	if name, ok := p.routes[metric]; ok {
+		return name
+	}
+	name := metric[strings.LastIndex(metric, ".")+1:]
+	_, known := p.s.Stack.Web.Routes[name]
+	if _, used := p.s.Load.Mix[name]; known && used {
+		return name
+	}
+	return ""
+}
+
+func (p *promises) gauge(v value) *Gauge {
+	c := &Gauge{}
+	m, ok := v.mapping("metric", "at_rest", "client_window")
+	if !ok {
+		return c
+	}
+	m.require("metric", "at_rest")
+	c.Metric = m.metric("metric")
+	if v, ok := m.get("at_rest"); ok {
+		c.AtRest = v.count(0, 1_000_000)
+	}
+	c.ClientWindow = m.duration("client_window", 0, defaultClientWindow)
+	return c
+}
+
+func (p *promises) hygiene(v value) *Hygiene {
+	c := &Hygiene{Growth: AnyGrowth}
+	m, ok := v.mapping("max_series", "growth")
+	if !ok {
+		return c
+	}
+	if v, ok := m.get("max_series"); ok {
+		c.MaxSeries = v.count(1, maxSeries)
+	}
+	if v, ok := m.get("growth"); ok {
+		c.Growth = v.count(0, maxSeries)
+	}
+	return c
+}
+
+func (p *promises) nesting(v value) *Nesting {
+	c := &Nesting{}
+	m, ok := v.mapping("web", "db", "route", "unit", "slack", "client_window")
+	if !ok {
+		return c
+	}
+	m.require("web", "route")
+	c.Web, c.DB = m.metric("web"), m.metric("db")
+	if v, ok := m.get("db"); ok && c.DB != "" && c.DB == c.Web {
+		v.failf("is the metric of web as well: want the timer of the database's calls")
+	}
+	if _, given := m.get("route"); given {
+		c.Route = p.route(m, c.Web)
+	}
+	c.Unit = time.Millisecond
+	if v, ok := m.get("unit"); ok {
+		c.Unit = timeUnits[v.oneOf("s", "ms", "us", "ns")]
+	}
+	c.Slack = m.duration("slack", 0, defaultSlack)
+	c.ClientWindow = m.duration("client_window", 0, defaultClientWindow)
+	return c
+}
+
+var timeUnits = map[string]time.Duration{"s": time.Second, "ms": time.Millisecond, "us": time.Microsecond, "ns": time.Nanosecond}
+
+func (p *promises) shutdown(v value) *Shutdown {
+	c := &Shutdown{}
+	m, ok := v.mapping("metric", "route", "client_window")
+	if !ok {
+		return c
+	}
+	m.require("metric")
+	c.Metric = m.metric("metric")
+	c.Route = p.route(m, c.Metric)
+	p.alone(m, c.Metric, c.Route)
+	c.ClientWindow = m.duration("client_window", 0, p.window(c.Metric))
+	return c
+}
+
+// window is how long the client of a metric buffers, where a conservation check says it.
+func (p *promises) window(metric string) time.Duration {
+	for _, c := range p.s.Checks {
+		if c.Conservation != nil && c.Conservation.Metric == metric {
+			return c.Conservation.ClientWindow
+		}
+	}
+	return defaultClientWindow
+}
+
+func (p *promises) audit(v value) *Audit {
+	c := &Audit{}
+	m, ok := v.mapping("route")
+	if !ok {
+		return c
+	}
+	m.require("route")
+	v, ok = m.get("route")
+	if !ok {
+		return c
+	}
+	c.Route = p.route(m, "")
+	switch {
+	case c.Route == "":
+	case p.s.Stack.Mongo == MongoNone:
+		v.failf("there are no documents to compare with, with stack.mongo: none: remove one of the two")
+	case !p.s.Stack.Web.Routes[c.Route].Writes:
+		v.failf("the route %s writes nothing: want one that does", quote(c.Route))
+	}
+	return c
+}

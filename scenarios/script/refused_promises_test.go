@@ -1,0 +1,44 @@
+package script_test
+
+// conserved is the only check of the smallest scenario.
+const conserved = "conservation: {metric: fullstack.insert}"
+
+var refusedPromises = []refused{
+	{"identity without a metric", conserved, "identity: {tags: [zone]}", []string{`9:15: identity: the key "metric" is missing`}},
+	{"identity with a misspelled key", conserved, "identity: {metric: fullstack.insert, tgas: [zone]}", []string{`9:42: identity: unknown key "tgas": did you mean "tags"? (known: metric, route, tags)`}},
+	{"identity with instance", conserved, "identity: {metric: fullstack.insert, tags: [instance]}", []string{`9:49: identity.tags: instance is always expected: leave it out`}},
+	{"identity with a tag twice", conserved, "identity: {metric: fullstack.insert, tags: [zone, zone]}", []string{`9:55: identity.tags: zone is there twice: want each tag once`}},
+	{"identity with a value", conserved, `identity: {metric: fullstack.insert, tags: ["zone:a"]}`, []string{`9:49: identity.tags: "zone:a" is not the name of a tag: a letter, then letters, digits, '.', '_' and '-'`}},
+	{"identity with an unknown route", conserved, "identity: {metric: fullstack.insert, route: isnert}", []string{`9:49: identity.route: no route "isnert": did you mean "insert"? (known: get, insert, insert-get, list, toplist)`}},
+	{"nesting without a route", conserved, "nesting: {web: fullstack.insert.time}", []string{`9:14: nesting: the key "route" is missing`}},
+	{"nesting with one timer twice", conserved, "nesting: {web: app.time, db: app.time, route: insert}", []string{`9:34: nesting.db: is the metric of web as well: want the timer of the database's calls`}},
+	{"nesting in parsecs", conserved, "nesting: {web: app.time, unit: pc, route: insert}", []string{`9:36: nesting.unit: unknown "pc": want one of s, ms, us, ns`}},
+	{"gauge without rest", conserved, "gauge: {metric: fullstack.inflight}", []string{`9:12: gauge: the key "at_rest" is missing`}},
+	{"gauge with half a request", conserved, "gauge: {metric: fullstack.inflight, at_rest: 0.5}", []string{`9:50: gauge.at_rest: want a whole number from 0 to 1000000, got 0.5`}},
+	{"shutdown of nobody knows what", conserved, "shutdown: {metric: shop.orders}", []string{`9:15: shutdown: which requests does shop.orders count? add route: one of get, insert, insert-get, list, toplist`}},
+	{"hygiene of nothing", conserved, "hygiene: {}", []string{`9:14: hygiene: is empty: want keys and values (max_series, growth)`}},
+	{"hygiene without room", conserved, "hygiene: {max_series: 0, growth: -1}", []string{
+		`9:27: hygiene.max_series: want a whole number from 1 to 20000, got 0`,
+		`9:38: hygiene.growth: want a whole number from 0 to 20000, got -1`}},
+	{"alert that may do anything", conserved, "alert: {name: Down, expr: up == 0}", []string{`9:12: alert: the key "fires" or "silent" is missing: want when the alert must fire, or the phases in which it must not`}},
+	{"alert that only clears", conserved, "alert: {name: Down, expr: up == 0, clears: {within: 2s}}", []string{`9:48: alert.clears: there is no fires: only an alert that fires can clear`}},
+	{"alert in an unknown phase", conserved, "alert: {name: Down, expr: up == 0, fires: {in: warmup, within: 2s}}", []string{`9:52: alert.fires.in: no phase "warmup": did you mean "warm-up"? (known: run, warm-up)`}},
+	{"alert in the whole run", conserved, "alert: {name: Down, expr: up == 0, fires: {in: run, within: 2s}}", []string{`9:52: alert.fires.in: want one phase, not the whole run`}},
+	{"alert without an end", conserved, "alert: {name: Down, expr: up == 0, fires: {in: warm-up}}", []string{`9:47: alert.fires: the key "within" is missing`}},
+	{"alert that must and must not", conserved, "alert: {name: Down, expr: up == 0, fires: {in: warm-up, within: 2s}, silent: [run]}", []string{`9:83: alert.silent: the alert must fire then: want other phases`}},
+	{"alert with two names", conserved, `alert: {name: "Web Down", expr: up == 0, silent: [run]}`, []string{`9:19: alert.name: "Web Down" is not a name of at most 64 letters, digits, '-', '_' and '.', like WebDown`}},
+	{"audit of nothing", conserved, "audit: {rout: insert}", []string{`9:13: audit: unknown key "rout": did you mean "route"? (known: route)`}},
+	{"audit of what reads", conserved, "audit: {route: get}", []string{`9:20: audit.route: the route "get" writes nothing: want one that does`}},
+	{"audit without a database", "{instances: 3}\nload: {rate: 200/s}\nphases:\n  - phase: warm-up\n    for: 8s\nchecks:\n  - " + conserved,
+		"{instances: 3}\n  mongo: none\nload: {rate: 200/s}\nphases:\n  - phase: warm-up\n    for: 8s\nchecks:\n  - audit: {route: insert}",
+		[]string{`10:20: audit.route: there are no documents to compare with, with stack.mongo: none: remove one of the two`}},
+}
+
+var refusedWaivers = []refused{
+	{"without a reason", conserved, conserved + "\nwaive:\n  - {check: conservation}", []string{`11:5: waive: the key "reason" is missing`}},
+	{"for no reason", conserved, conserved + "\nwaive:\n  - {check: conservation, reason: \"\"}", []string{`11:35: waive.reason: is empty: want why the failure is accepted`}},
+	{"of a check that is not there", conserved, conserved + "\nwaive:\n  - {check: continuity, reason: known}", []string{`11:13: waive.check: the scenario has no check continuity: have conservation`}},
+	{"of a misspelled check", conserved, conserved + "\nwaive:\n  - {check: conservatoin, reason: known}", []string{`11:13: waive.check: unknown "conservatoin": did you mean "conservation"? (known: continuity, conservation, correlation, promql, identity, nesting, gauge, shutdown, hygiene, alert, audit)`}},
+	{"of an instance that never lives", conserved, conserved + "\nwaive:\n  - {check: conservation, instance: web-7, reason: known}", []string{`11:37: waive.instance: no instance web-7 is ever launched (have web-1, web-2, web-3)`}},
+	{"of everything", conserved, conserved + "\nwaive: all", []string{`10:8: waive: want a list of waivers, like [{check: conservation, instance: web-2, reason: its client is to be repaired}], got the text "all"`}},
+}
