@@ -151,7 +151,7 @@ func (o *outbox) deliver(ctx, work context.Context, w writer, b *batch) bool {
 		if r.err == nil {
 			continue
 		}
-		if !pause(ctx, work, max(waits.NextBackOff(), min(r.after, longestAsked))) {
+		if !pause(ctx, work, max(waits.NextBackOff(), patientFor(r.after))) {
 			return false
 		}
 		o.retry()
@@ -162,6 +162,8 @@ func (o *outbox) deliver(ctx, work context.Context, w writer, b *batch) bool {
 // longestAsked bounds what a peer may ask for: a mistaken date must not make it
 // be left alone for years.
 const longestAsked = time.Minute
+
+func patientFor(asked time.Duration) time.Duration { return min(asked, longestAsked) }
 
 // pause waits, until ctx ends at the longest: then there is only a little time
 // left to try. It returns false if there is none.

@@ -1,0 +1,376 @@
+package forward
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+func newRelay(t testing.TB, to string, l Limits) *Relay {
+	t.Helper()
+	r, err := NewRelay(RelayConfig{To: to, Limits: l})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// peer reads datagrams, from a socket of datagrams or a stream of frames.
+type peer struct {
+	closers []io.Closer
+	mu      sync.Mutex
+	got     []string
+	readers sync.WaitGroup
+}
+
+// listen makes a peer; it is closed with the test.
+func listen(t testing.TB, network, address string) *peer {
+	t.Helper()
+	p := &peer{}
+	if network == "unix" {
+		l, err := net.Listen(network, address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.closers = append(p.closers, l)
+		p.readers.Go(func() { p.accept(l) })
+	} else {
+		c, err := net.ListenPacket(network, address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if u, ok := c.(*net.UDPConn); ok {
+			_ = u.SetReadBuffer(4 << 20)
+		}
+		p.closers = append(p.closers, c)
+		p.readers.Go(func() { p.datagrams(c) })
+	}
+	t.Cleanup(p.close)
+	return p
+}
+
+func (p *peer) add(datagram []byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.got = append(p.got, string(datagram))
+}
+
+func (p *peer) datagrams(c net.PacketConn) {
+	buffer := make([]byte, 1<<16)
+	for {
+		n, _, err := c.ReadFrom(buffer)
+		if err != nil {
+			return
+		}
+		p.add(buffer[:n])
+	}
+}
+
+func (p *peer) accept(l net.Listener) {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		p.mu.Lock()
+		p.closers = append(p.closers, c)
+		p.mu.Unlock()
+		p.readers.Go(func() {
+			for {
+				var size uint32
+				if binary.Read(c, binary.LittleEndian, &size) != nil {
+					return
+				}
+				frame := make([]byte, size)
+				if _, err := io.ReadFull(c, frame); err != nil {
+					return
+				}
+				p.add(frame)
+			}
+		})
+	}
+}
+
+// close ends the peer, and whoever is connected to it.
+func (p *peer) close() {
+	p.mu.Lock()
+	for _, c := range p.closers {
+		_ = c.Close()
+		if u, ok := c.(*net.UnixConn); ok && u.LocalAddr().Network() == "unixgram" {
+			_ = os.Remove(u.LocalAddr().String())
+		}
+	}
+	p.mu.Unlock()
+	p.readers.Wait()
+}
+
+func (p *peer) received() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return append([]string(nil), p.got...)
+}
+
+// numbered sends datagrams that are all different.
+func numbered(r *Relay, from, to int) {
+	for i := from; i < to; i++ {
+		r.Send(fmt.Appendf(nil, "n.%d:1|c|#a:\xff,b\n\x00", i))
+	}
+}
+
+// wantNumbered waits for them, in order, each once.
+func (p *peer) wantNumbered(t *testing.T, from, to int) {
+	t.Helper()
+	until(t, fmt.Sprintf("datagrams %d to %d arrive", from, to), func() bool { return len(p.received()) >= to-from })
+	for i, got := range p.received() {
+		if want := fmt.Sprintf("n.%d:1|c|#a:\xff,b\n\x00", from+i); got != want {
+			t.Fatalf("datagram %d is %q, want %q", from+i, got, want)
+		}
+	}
+}
+
+// TestRelay has every kind of peer: away at first, then there, gone, and back.
+func TestRelay(t *testing.T) {
+	for _, c := range []struct{ scheme, network string }{
+		{"udp", "udp"}, {"", "udp"}, {"unixgram", "unixgram"}, {"unixstream", "unix"}, {"unix", "unixgram"}, {"unix", "unix"},
+	} {
+		t.Run(c.scheme+" to "+c.network, func(t *testing.T) {
+			address := filepath.Join(t.TempDir(), "s")
+			if c.network == "udp" {
+				address = free(t)
+			}
+			to := c.scheme + "://" + address
+			if c.scheme == "" {
+				to = address
+			}
+			r := newRelay(t, to, quick())
+			end := start(t, r)
+			numbered(r, 0, 700)
+			until(t, "it was tried", func() bool { return r.Figures().Retries > 2 })
+			if f := r.Figures(); f.Up || f.Sent != 0 || f.Queued != 700 {
+				t.Errorf("without a peer the figures are %+v", f)
+			}
+			first := listen(t, c.network, address)
+			first.wantNumbered(t, 0, 700)
+			settled(t, r, 700)
+			if !r.Figures().Up {
+				t.Error("it is not up")
+			}
+			first.close()
+			if c.network == "unix" {
+				until(t, "the relay sees that its peer is gone", func() bool { return !r.Figures().Up })
+			}
+			numbered(r, 700, 1300)
+			tries := r.Figures().Retries
+			until(t, "it was tried again", func() bool { return r.Figures().Retries > tries+2 })
+			second := listen(t, c.network, address)
+			second.wantNumbered(t, 700, 1300)
+			settled(t, r, 1300)
+			r.Send([]byte(strings.Repeat("x", 5000)))
+			r.Send(nil)
+			numbered(r, 1300, 1301)
+			f := end()
+			until(t, "the last arrives", func() bool { return len(second.received()) == 603 })
+			if f.Sent != 1303 || f.Dropped != 0 || f.Kind != "relay" || !strings.HasSuffix(f.To, "://"+address) {
+				t.Errorf("figures are %+v", f)
+			}
+			if got := second.received()[600:]; len(got[0]) != 5000 || got[1] != "" {
+				t.Errorf("the last are %q", got)
+			}
+		})
+	}
+}
+
+// TestRelayTooLong has a datagram that no UDP socket takes among others.
+func TestRelayTooLong(t *testing.T) {
+	address := free(t)
+	p := listen(t, "udp", address)
+	r := newRelay(t, address, quick())
+	end := start(t, r)
+	numbered(r, 0, 2)
+	r.Send(make([]byte, 1<<16))
+	numbered(r, 2, 4)
+	p.wantNumbered(t, 0, 4)
+	if f := end(); f.Sent != 4 || f.Refused != 1 || f.Retries != 0 || !strings.Contains(f.LastError, "65536 bytes is too long") {
+		t.Errorf("figures are %+v, want one refused", f)
+	}
+}
+
+// TestRelayFull has a peer away for too long: the oldest are dropped, exactly
+// as many as are counted, and the newest arrive.
+func TestRelayFull(t *testing.T) {
+	address := free(t)
+	l := quick()
+	l.Items = 100
+	r := newRelay(t, address, l)
+	end := start(t, r)
+	numbered(r, 0, 1000)
+	f := r.Figures()
+	if f.Full == 0 || f.In != 1000 {
+		t.Errorf("figures are %+v", f)
+	}
+	p := listen(t, "udp", address)
+	until(t, "all is settled", func() bool { return r.Figures().Queued == 0 })
+	f = end()
+	until(t, "what was sent arrives", func() bool { return uint64(len(p.received())) == f.Sent })
+	got := p.received()
+	for i := range 100 {
+		want := fmt.Sprintf("n.%d:", 900+i)
+		if g := got[len(got)-100+i]; !strings.HasPrefix(g, want) {
+			t.Fatalf("of the last 100, %d is %q, want %s…", i, g, want)
+		}
+	}
+}
+
+// TestRelaySlowPeer has a peer that does not read: whoever sends is not held up.
+func TestRelaySlowPeer(t *testing.T) {
+	for _, network := range []string{"unixgram", "unix"} {
+		address := filepath.Join(t.TempDir(), "s")
+		var peer io.Closer
+		var err error
+		scheme := network
+		if network == "unix" {
+			scheme = "unixstream"
+			peer, err = net.Listen(network, address)
+		} else {
+			peer, err = net.ListenPacket(network, address)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := newRelay(t, scheme+"://"+address, Limits{Items: 100, Timeout: 10 * time.Millisecond, Flush: time.Millisecond, RetryMin: time.Millisecond})
+		end := start(t, r)
+		datagram := make([]byte, 8192)
+		for n := 0; n < 3000 || r.Figures().Retries == 0; n++ { // more than any socket buffers
+			r.Send(datagram)
+		}
+		if f := end(); f.Full == 0 || f.Unsent == 0 || !strings.Contains(f.LastError, "timeout") {
+			t.Errorf("%s: figures are %+v", network, f)
+		}
+		peer.Close()
+	}
+}
+
+// TestRelayToStatsdExporter compares the counters of a real StatsD.
+func TestRelayToStatsdExporter(t *testing.T) {
+	exporter := statsdExporter(t)
+	for _, scheme := range []string{"udp", "unixgram"} {
+		t.Run(scheme, func(t *testing.T) {
+			address, web, path := free(t), free(t), filepath.Join(t.TempDir(), "s")
+			process(t, exporter, "--web.listen-address="+web, "--statsd.listen-udp="+address, "--statsd.listen-tcp=", "--statsd.listen-unixgram="+path)
+			to := map[string]string{"udp": address, "unixgram": path}[scheme]
+			r := newRelay(t, scheme+"://"+to, quick())
+			end := start(t, r)
+			for i := range 500 {
+				r.Send(fmt.Appendf(nil, "hits.web-%d:1|c\nhits.all:2|c", i%3))
+			}
+			r.Send([]byte("left:0.25|g"))
+			settled(t, r, 501)
+			var page string
+			until(t, "the counters are there", func() bool {
+				page = fetch("http://" + web + "/metrics")
+				return strings.Contains(page, "\nleft 0.25\n")
+			})
+			for _, line := range []string{"hits_web_0 167", "hits_web_1 167", "hits_web_2 166", "hits_all 1000", "statsd_exporter_lines_total 1001"} {
+				if !strings.Contains(page, "\n"+line+"\n") {
+					t.Errorf("statsd_exporter does not tell %q:\n%s", line, page)
+				}
+			}
+			if f := end(); f.Sent != 501 || f.Dropped != 0 {
+				t.Errorf("figures are %+v", f)
+			}
+		})
+	}
+}
+
+func fetch(url string) string {
+	answer, err := http.Get(url)
+	if err != nil {
+		return ""
+	}
+	defer answer.Body.Close()
+	text, _ := io.ReadAll(answer.Body)
+	return string(text)
+}
+
+// statsdExporter finds the real one on PATH, or builds it.
+func statsdExporter(t *testing.T) string {
+	t.Helper()
+	if path, err := exec.LookPath("statsd_exporter"); err == nil {
+		return path
+	}
+	dir := filepath.Join(os.TempDir(), "throughline-peers")
+	path := filepath.Join(dir, "statsd_exporter")
+	if _, err := os.Stat(path); err == nil {
+		return path
+	}
+	build := exec.Command("go", "install", "github.com/prometheus/statsd_exporter@v0.31.0")
+	build.Env = append(os.Environ(), "GOBIN="+dir, "GOFLAGS=")
+	if out, err := build.CombinedOutput(); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatalf("build statsd_exporter: %v\n%s", err, out)
+		}
+		t.Skipf("SKIPPED, NOTHING PROVED: statsd_exporter is not on PATH and can not be built: %v\n%s", err, out)
+	}
+	return path
+}
+
+func TestRelayConfig(t *testing.T) {
+	for to, want := range map[string]string{
+		"":                      "missing port in address; give host:port",
+		"localhost":             "missing port in address; give host:port",
+		":8125":                 "host and port are needed",
+		"localhost:0":           "host and port are needed",
+		"localhost:nope":        "unknown port",
+		"nowhere.invalid:8125":  "nowhere.invalid",
+		"http://localhost:1":    `"http" is no way to a StatsD; use udp://host:port`,
+		"unix://relative/path":  "the path of a socket is absolute: unix:///path",
+		"unixgram://":           "the path of a socket is absolute",
+		"unix:///" + longName(): "the path of a socket has at most 107 bytes, this one has 108",
+	} {
+		if _, err := NewRelay(RelayConfig{To: to}); err == nil || !strings.HasPrefix(err.Error(), fmt.Sprintf("relay to %q: ", to)) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", to, err, want)
+		}
+	}
+	if _, err := NewRelay(RelayConfig{To: "127.0.0.1:8125", Limits: Limits{Flush: -1}}); err == nil {
+		t.Error("a negative limit is no error")
+	}
+}
+
+func longName() string { return strings.Repeat("x", longestPath) }
+
+// BenchmarkRelaySend is what a reader of datagrams pays: no allocation.
+func BenchmarkRelaySend(b *testing.B) {
+	address := free(b)
+	listen(b, "udp", address)
+	r := newRelay(b, address, Limits{})
+	end := start(b, r)
+	datagram := []byte(strings.Repeat("hits.web:1|c|#instance:web-1,zone:a\n", 12))
+	b.ReportAllocs()
+	b.SetBytes(int64(len(datagram)))
+	for b.Loop() {
+		r.Send(datagram)
+	}
+	b.StopTimer()
+	if f := end(); f.In == 0 {
+		b.Error(errors.New("nothing was sent"))
+	}
+}
+
+// TestRelaySendAllocates holds the benchmark's figure.
+func TestRelaySendAllocates(t *testing.T) {
+	r := newRelay(t, "127.0.0.1:8125", Limits{Items: 100})
+	datagram := make([]byte, 1000)
+	if n := testing.AllocsPerRun(1000, func() { r.Send(datagram) }); n != 0 {
+		t.Errorf("Send allocates %v times", n)
+	}
+}
