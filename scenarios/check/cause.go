@@ -40,6 +40,14 @@ const (
 	causeLate        = "late"
 	causeWentSilent  = "went-silent"
 	causeBurst       = "burst"
+
+	causeTagsVary    = "tags-vary"
+	causeTagsMissing = "tags-missing"
+	causeForeignTags = "foreign-tags"
+	causeMerged      = "merged"
+	causeReset       = "reset"
+	causeGoesOn      = "goes-on-from-old-value"
+	causeClock       = "clock-set"
 )
 
 // diagnosis is the likely cause of an unexplained difference, as the record

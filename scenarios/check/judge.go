@@ -67,6 +67,8 @@ func checkOf(c script.Check, s script.Scenario) Check {
 		return correlation{*c.Correlation, windowOf(s, c.Correlation.Metric)}
 	case c.PromQL != nil:
 		return promql{*c.PromQL}
+	case c.Identity != nil:
+		return identity{*c.Identity, windowOf(s, c.Identity.Metric), rateOf(s, c.Identity.Metric)}
 	}
 	return rule(unknownCheck(c))
 }
@@ -81,6 +83,16 @@ func windowOf(s script.Scenario, metric string) (window time.Duration) {
 		}
 	}
 	return window
+}
+
+// rateOf is the sample rate of a metric, where the scenario says it.
+func rateOf(s script.Scenario, metric string) float64 {
+	for _, c := range s.Checks {
+		if c.Conservation != nil && c.Conservation.Metric == metric {
+			return c.Conservation.SampleRate
+		}
+	}
+	return 1
 }
 
 // unknownCheck is for a check that the language has and this package has not.

@@ -8,6 +8,10 @@ import (
 // flushLateness is the collector's own measure of how late its intervals ended.
 const flushLateness = "throughline_collector_flush_lateness_seconds"
 
+// clockStepsSeries counts how often the wall clock was set while the collector
+// ran.
+const clockStepsSeries = "throughline_collector_clock_steps_total"
+
 // lateness is how far an instance's counts lag behind the acknowledgements.
 type lateness struct {
 	by, at time.Duration // the longest lag beyond the client's window, and when; 0: within max_lag

@@ -241,9 +241,9 @@ func (b balancer) serverFails(l record.Lifetime, r *result, got, least, most int
 	return f
 }
 
-// identity is an equation within HAProxy's statistics, or a range if least and
+// equation is an identity within HAProxy's statistics, or a range if least and
 // most differ.
-type identity struct {
+type equation struct {
 	name            string
 	is, least, most int64
 	known           bool // all its fields are in the record
@@ -281,7 +281,7 @@ func (b balancer) compareIdentities(r *result) {
 	}
 }
 
-func (b balancer) identities() []identity {
+func (b balancer) identities() []equation {
 	known := true
 	get := func(prefix string, fields ...string) (sum int64) {
 		for _, field := range fields {
@@ -291,9 +291,9 @@ func (b balancer) identities() []identity {
 		}
 		return sum
 	}
-	var out []identity
+	var out []equation
 	add := func(name string, servers bool, is, least, most int64) {
-		out = append(out, identity{name: name, is: is, least: least, most: most, known: known && b.backend != "" && (!servers || b.serversComplete())})
+		out = append(out, equation{name: name, is: is, least: least, most: most, known: known && b.backend != "" && (!servers || b.serversComplete())})
 		known = true
 	}
 	stot := get(backendPrefix, "stot")

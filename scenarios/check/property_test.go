@@ -8,7 +8,7 @@ import (
 )
 
 // histories is how many made-up runs each property is tried on.
-const histories = 700
+const histories = 1000
 
 // anyPlan makes up a scenario of kills, terminations and launches.
 func anyPlan(seed uint64) plan {

@@ -35,6 +35,7 @@ type plan struct {
 	rare    float64                             // sample rate as sent on the wire
 	stall   func(t time.Duration) time.Duration // how long a process that wants to run at t must wait
 	slow    time.Duration                       // mean time of a request beyond 1 ms; 0 = 3 ms
+	timers  timerPlan
 }
 
 // act is a phase: its steps happen at its beginning.
@@ -59,6 +60,8 @@ type being struct {
 	flushPhase         time.Duration
 	nth                int
 	arrivals           []arrival
+	web, db, get       []arrival // values of the timers, in milliseconds
+	open               []change  // of the requests in progress
 	acked2xx, attempts []time.Duration
 }
 
@@ -317,6 +320,7 @@ func (w *world) serve(r *record.Request) {
 
 // execute counts a request, and sends the count with the client's next flush.
 func (w *world) execute(b *being, r *record.Request, at time.Duration) {
+	w.time(b, r, at)
 	if r.Route != "insert" {
 		return
 	}
@@ -334,22 +338,29 @@ func (w *world) execute(b *being, r *record.Request, at time.Duration) {
 	if w.p.delay != nil {
 		leaves += w.p.delay(b.name)
 	}
-	period := max(w.p.holding*8/10, time.Millisecond)
-	k := (leaves-b.flushPhase)/period + 1
+	flushed, ok := w.flushed(b, leaves)
+	if !ok {
+		return
+	}
+	b.arrivals = append(b.arrivals, arrival{flushed, float64(n) / w.p.rare})
+}
+
+// flushed is when what is measured at a time leaves the client; false: never.
+func (w *world) flushed(b *being, at time.Duration) (time.Duration, bool) {
+	period := w.period()
+	k := (at-b.flushPhase)/period + 1
 	flushed := b.flushPhase + k*period
 	if w.p.stall != nil {
 		flushed += w.p.stall(flushed)
 	}
 	if flushed >= b.death {
-		switch {
-		case b.signal == "SIGKILL", w.p.noFlush:
-			return
-		default:
-			flushed = b.death
-		}
+		return b.death, b.signal != "SIGKILL" && !w.p.noFlush
 	}
-	b.arrivals = append(b.arrivals, arrival{flushed, float64(n) / w.p.rare})
+	return flushed, true
 }
+
+// period is how often the clients flush.
+func (w *world) period() time.Duration { return max(w.p.holding*8/10, time.Millisecond) }
 
 // ticks are the collector's interval ends.
 func (w *world) ticks() []time.Duration {
@@ -369,9 +380,8 @@ func (w *world) collect() {
 			metric = w.p.metric(b.name)
 		}
 		name := strings.ReplaceAll(metric, ".", "_")
-		s := record.Series{Name: name + "_total", Labels: collector.NewLabels("instance", b.name), Meta: collector.Meta{Type: collector.Counter, StatsD: metric}}
+		s := record.Series{Name: name + "_total", Labels: b.labels(), Meta: collector.Meta{Type: collector.Counter, StatsD: metric}}
 		raw := record.Series{Name: name + "_sampled_total", Labels: s.Labels, Meta: s.Meta}
-		inflight := record.Series{Name: "fullstack_inflight", Labels: s.Labels, Meta: collector.Meta{Type: collector.Gauge, StatsD: "fullstack.inflight"}}
 		var sum, lines float64
 		i := 0
 		for _, t := range w.ticks() {
@@ -386,9 +396,6 @@ func (w *world) collect() {
 				s.Points = append(s.Points, record.Point{At: t, Stale: true})
 				break
 			}
-			if t > b.birth+time.Second {
-				inflight.Points = append(inflight.Points, record.Point{At: t, Observed: 1})
-			}
 			if seen > 0 || len(s.Points) > 0 {
 				s.Points = append(s.Points, record.Point{At: t, Value: sum, Observed: seen})
 				raw.Points = append(raw.Points, record.Point{At: t, Value: lines, Observed: seen})
@@ -400,7 +407,9 @@ func (w *world) collect() {
 				w.h.Series = append(w.h.Series, raw)
 			}
 		}
-		w.h.Series = append(w.h.Series, inflight)
+		w.timed(b)
+		w.inFlight(b)
+		w.ledger(b)
 	}
 }
 

@@ -1,0 +1,285 @@
+package check
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"throughline/collector"
+	"throughline/scenarios/record"
+	"throughline/scenarios/script"
+)
+
+const checkIdentity = "identity"
+
+// The labels that the collector itself gives to what it receives, and its
+// prefix for tags of a client that have such a name.
+const (
+	labelInstance  = "instance"
+	labelZone      = "zone"
+	exportedPrefix = "exported_"
+)
+
+// identity asks whether the series of a metric are those that the instances'
+// lifetimes and the expected tags make: none missing, none extra, none that
+// carries two lifetimes or another instance's tags.
+type identity struct {
+	rule   script.Identity
+	window time.Duration // how long the client buffers
+	rate   float64       // the sample rate, where a conservation check says it
+}
+
+func (c identity) judge(e *evidence) result {
+	var out []Finding
+	var series, served int
+	known := map[string]bool{}
+	for _, l := range e.lives {
+		known[l.Instance] = true
+		own := c.series(e, l.Instance)
+		series += len(own)
+		switch {
+		case len(own) == 0 && c.required(e, l):
+			served++
+			out = append(out, c.missing(e, l))
+		case len(own) > 0:
+			served++
+			out = append(out, c.extra(l, own)...)
+		}
+		for _, s := range own {
+			out = append(out, c.tags(e, l, s)...)
+			out = append(out, c.outside(e, l, s)...)
+			out = append(out, c.resets(e, l, s)...)
+		}
+	}
+	for _, instance := range e.senders() {
+		if own := c.series(e, instance); !known[instance] && len(own) > 0 {
+			out = append(out, c.stranger(instance, own))
+			series += len(own)
+		}
+	}
+	switch {
+	case len(out) > 0:
+	case series == 0:
+		out = append(out, c.finding(Inconclusive, "", "identity of %s: no instance answered a request that had to bring a series, so nothing was looked at", c.rule.Metric))
+	default:
+		out = append(out, c.finding(Pass, "", "identity of %s: %d series for %d instances, each its own, with %s, from birth to death", c.rule.Metric, series, served, c.expected()))
+	}
+	return result{findings: out}
+}
+
+func (c identity) finding(o Outcome, instance string, format string, args ...any) Finding {
+	return Finding{Check: checkIdentity, Outcome: o, Layer: layerWeb, Instance: instance, Summary: fmt.Sprintf(format, args...)}
+}
+
+// series gives what an instance sent of the metric, without the companions of
+// sampled counters.
+func (c identity) series(e *evidence, instance string) []*record.Series {
+	var out []*record.Series
+	for _, s := range e.pushed[instance] {
+		if s.Meta.StatsD == c.rule.Metric && !(s.Meta.Type == collector.Counter && strings.HasSuffix(s.Name, sampledSuffix)) && measured(s) {
+			out = append(out, s)
+		}
+	}
+	slices.SortFunc(out, func(a, b *record.Series) int { return strings.Compare(a.Labels.Key(a.Name), b.Labels.Key(b.Name)) })
+	return out
+}
+
+func measured(s *record.Series) bool {
+	return slices.ContainsFunc(s.Points, func(p record.Point) bool { return p.Observed > 0 })
+}
+
+func (c identity) routes() []string {
+	if c.rule.Route == "" {
+		return nil
+	}
+	return []string{c.rule.Route}
+}
+
+// required tells whether an instance must have the series: it acknowledged a
+// request so early that its client has sent, and so many that sampling cannot
+// have left out all of them.
+func (c identity) required(e *evidence, l record.Lifetime) bool {
+	acked := e.acked(l.Instance, c.routes()...)
+	n := int64(len(acked))
+	if at := e.killedAt(l); at != record.Never {
+		n = countUpTo(acked, at-c.window-e.stall(at-time.Second, at+time.Second)-1)
+	}
+	return n > 0 && n >= enough(c.rate)
+}
+
+// enough is how many requests leave a trace although each is left out with
+// probability 1 - rate: all are, less often than once in a million.
+func enough(rate float64) int64 {
+	if rate <= 0 || rate >= 1 {
+		return 1
+	}
+	return int64(13.8/rate) + 1 // (1-p)^n < e^(-pn) = 10^-6
+}
+
+func (c identity) missing(e *evidence, l record.Lifetime) Finding {
+	n := int64(len(e.acked(l.Instance, c.routes()...)))
+	f := c.finding(Fail, l.Instance, "%s acknowledged %s and has no series of %s", l.Instance, times(n, cmp.Or(c.rule.Route, "request")), c.rule.Metric)
+	switch {
+	case e.dropped(l.Instance):
+		f.Outcome, f.Cause = Inconclusive, causeDropped
+		f.Summary += ", but the collector's socket dropped datagrams: it may have been lost there"
+	case len(e.pushed[l.Instance]) == 0:
+		f.Cause = causeNoMetric
+		f.Summary += ": nothing at all arrived from it"
+	default:
+		f.Cause, f.RunnerUp = causeNoMetric, causeRenamed
+		f.Summary += fmt.Sprintf(": it sent %s instead", some(e.metricsOf(l.Instance)))
+	}
+	return f
+}
+
+// metricsOf lists the StatsD names that an instance sent.
+func (e *evidence) metricsOf(instance string) []string {
+	var names []string
+	for _, s := range e.pushed[instance] {
+		names = append(names, s.Meta.StatsD)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// extra complains about all series of an instance but one.
+func (c identity) extra(l record.Lifetime, own []*record.Series) []Finding {
+	if len(own) == 1 {
+		return nil
+	}
+	var which []string
+	for _, s := range own {
+		which = append(which, labelled(s))
+	}
+	f := c.finding(Fail, l.Instance, "%s has %d series of %s instead of one: %s", l.Instance, len(own), c.rule.Metric, some(which))
+	f.Extra = int64(len(own) - 1)
+	f.Cause = causeTagsVary
+	return []Finding{f}
+}
+
+// labelled writes a series as PromQL has it, without the instance.
+func labelled(s *record.Series) string {
+	var parts []string
+	for _, l := range s.Labels {
+		if l.Name != labelInstance {
+			parts = append(parts, fmt.Sprintf("%s=%q", l.Name, l.Value))
+		}
+	}
+	return s.Name + "{" + strings.Join(parts, ",") + "}"
+}
+
+func (c identity) stranger(instance string, own []*record.Series) Finding {
+	who := fmt.Sprintf("%q, which is no web instance of this run", instance)
+	if instance == "" {
+		who = "nobody: it carries no instance, so that all who send it are merged"
+	}
+	f := c.finding(Fail, instance, "%s has a series of %s", c.rule.Metric, who)
+	f.Extra = int64(len(own))
+	f.Cause = causeMerged
+	return f
+}
+
+// labelName spells a tag as the collector does.
+func labelName(tag string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '.' || r == '-' {
+			return '_'
+		}
+		return r
+	}, tag)
+}
+
+func (c identity) expected() string {
+	if len(c.rule.Tags) == 0 {
+		return "no tags"
+	}
+	return "the tags " + strings.Join(c.rule.Tags, ", ")
+}
+
+// tags compares the labels of a series with what is expected: of the tags that
+// the harness gave away itself, also the values.
+func (c identity) tags(e *evidence, l record.Lifetime, s *record.Series) []Finding {
+	var out []Finding
+	allowed := map[string]bool{labelInstance: true, labelZone: true}
+	for _, tag := range c.rule.Tags {
+		name := labelName(tag)
+		allowed[name] = true
+		if s.Labels.Get(name) == "" {
+			f := c.finding(Fail, l.Instance, "the series of %s has no tag %s: %s", l.Instance, tag, labelled(s))
+			f.Cause = causeTagsMissing
+			out = append(out, f)
+		}
+	}
+	for _, label := range s.Labels {
+		name, exported := strings.CutPrefix(label.Name, exportedPrefix)
+		switch own := s.Labels.Get(name); {
+		case exported && own != "" && own != label.Value:
+			out = append(out, c.disagrees(e, l, name, label.Value, own))
+		case exported && own != "" || allowed[label.Name]:
+		default:
+			f := c.finding(Fail, l.Instance, "the series of %s has a tag that nobody expects: %s", l.Instance, labelled(s))
+			f.Cause = causeTagsVary
+			return append(out, f)
+		}
+	}
+	return out
+}
+
+// disagrees is about a client that says of itself what is not true.
+func (c identity) disagrees(e *evidence, l record.Lifetime, name, claimed, own string) Finding {
+	f := c.finding(Fail, l.Instance, "what %s sends says %s:%s, and it is %s:%s", l.Instance, name, claimed, name, own)
+	f.Cause = causeForeignTags
+	for _, other := range e.lives {
+		if name == labelInstance && other.Instance == claimed {
+			f.Summary += fmt.Sprintf(": it carries the tags of %s", claimed)
+			if other.Death != record.Never && other.Death <= l.Ready {
+				f.Summary += fmt.Sprintf(", which died at %s", seconds(other.Death))
+			}
+		}
+	}
+	return f
+}
+
+// outside finds measurements from before the birth or after the death. Values
+// that are only carried on are continuity's to judge.
+func (c identity) outside(e *evidence, l record.Lifetime, s *record.Series) []Finding {
+	var early, late int64
+	first, last := record.Never, record.Never
+	for _, p := range s.Points {
+		switch {
+		case p.Stale || p.Observed == 0:
+		case l.Birth != record.Never && p.At <= l.Birth:
+			early++
+			if first == record.Never {
+				first = p.At
+			}
+		case l.Death != record.Never && p.At > l.Death+deadGrace*e.interval:
+			late++
+			last = p.At
+		}
+	}
+	var out []Finding
+	add := func(f Finding, from, to time.Duration) {
+		f.From, f.To, f.Cause = from.Seconds(), to.Seconds(), causeMerged
+		if e.clockSteps() {
+			f.Outcome, f.Cause = Inconclusive, causeClock
+			f.Summary += ", but the clock was set in this run"
+		}
+		out = append(out, f)
+	}
+	if early > 0 {
+		add(c.finding(Fail, l.Instance, "the series of %s has %s from before its birth at %s, the first at %s: somebody else's are in it", l.Instance,
+			times(early, "measured point"), seconds(l.Birth), seconds(first)), first, l.Birth)
+	}
+	if late > 0 {
+		add(c.finding(Fail, l.Instance, "the series of %s has %s after its death at %s, the last at %s: it carries somebody else's lifetime too", l.Instance,
+			times(late, "measured point"), seconds(l.Death), seconds(last)), l.Death, last)
+	}
+	return out
+}
+
+// clockSteps tells whether the wall clock was set while the collector ran.
+func (e *evidence) clockSteps() bool { return e.greatest(clockStepsSeries, 0, forever) > 0 }

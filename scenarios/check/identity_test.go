@@ -1,0 +1,197 @@
+package check
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"throughline/collector"
+	"throughline/scenarios/record"
+)
+
+const identityCheck = "  - identity: {metric: fullstack.insert, tags: [zone]}\n"
+
+// seriesOf finds the one series of an instance.
+func seriesOf(t testing.TB, h record.History, name, instance string) *record.Series {
+	t.Helper()
+	for i := range h.Series {
+		if s := &h.Series[i]; s.Name == name && s.Labels.Get("instance") == instance {
+			return s
+		}
+	}
+	t.Fatalf("%s has no %s", instance, name)
+	return nil
+}
+
+func TestIdentity(t *testing.T) {
+	const name = "fullstack_insert_total"
+	relabel := func(t *testing.T, h *record.History, instance, label, value string) {
+		s := seriesOf(t, *h, name, instance)
+		s.Labels = s.Labels.With(label, value)
+	}
+	for _, c := range []struct {
+		name    string
+		change  func(*testing.T, *record.History)
+		outcome Outcome
+		cause   string
+		want    []string
+	}{
+		{"healthy", func(*testing.T, *record.History) {}, Pass, "",
+			[]string{"identity of fullstack.insert: 4 series for 4 instances, each its own, with the tags zone, from birth to death"}},
+		{"missing", func(_ *testing.T, h *record.History) {
+			drop(h, func(s record.Series) bool { return s.Labels.Get("instance") == "web-4" && s.Name == name })
+		}, Fail, "no-metric", []string{"web-4 acknowledged 740 inserts and has no series of fullstack.insert: it sent fullstack.inflight instead"}},
+		{"silent", func(_ *testing.T, h *record.History) {
+			drop(h, func(s record.Series) bool { return s.Labels.Get("instance") == "web-4" && s.Meta.StatsD != "" })
+		}, Fail, "no-metric", []string{"web-4 acknowledged 740 inserts and has no series of fullstack.insert: nothing at all arrived from it"}},
+		{"missing and dropped", func(_ *testing.T, h *record.History) {
+			drop(h, func(s record.Series) bool { return s.Labels.Get("instance") == "web-4" && s.Name == name })
+			tell(h, record.Event{At: 22 * time.Second, Kind: record.Trouble, About: "collector", Instance: "web-4", Count: 2})
+		}, Inconclusive, "collector-dropped", []string{"web-4 acknowledged 740 inserts and has no series of fullstack.insert, but the collector's socket dropped datagrams: it may have been lost there"}},
+		{"two series of one instance", func(t *testing.T, h *record.History) {
+			twin := *seriesOf(t, *h, name, "web-3")
+			twin.Labels = collector.NewLabels("instance", "web-3", "zone", "c")
+			h.Series = append(h.Series, twin)
+		}, Fail, "tags-vary", []string{`web-3 has 2 series of fullstack.insert instead of one: fullstack_insert_total{exported_zone="c",zone="c"}, fullstack_insert_total{zone="c"}`}},
+		{"a tag too many", func(t *testing.T, h *record.History) { relabel(t, h, "web-3", "pid", "77") }, Fail, "tags-vary",
+			[]string{`the series of web-3 has a tag that nobody expects: fullstack_insert_total{exported_zone="c",pid="77",zone="c"}`}},
+		{"a tag too few", func(t *testing.T, h *record.History) {
+			seriesOf(t, *h, name, "web-3").Labels = collector.NewLabels("instance", "web-3")
+		}, Fail, "tags-missing", []string{`the series of web-3 has no tag zone: fullstack_insert_total{}`}},
+		{"another's zone", func(t *testing.T, h *record.History) { relabel(t, h, "web-3", "exported_zone", "a") }, Fail, "foreign-tags",
+			[]string{"what web-3 sends says zone:a, and it is zone:c"}},
+		{"the name of a dead one", func(t *testing.T, h *record.History) { relabel(t, h, "web-4", "exported_instance", "web-2") }, Fail, "foreign-tags",
+			[]string{"what web-4 sends says instance:web-2, and it is instance:web-4: it carries the tags of web-2, which died at 10.5 s"}},
+		{"nobody's", func(t *testing.T, h *record.History) {
+			s := *seriesOf(t, *h, name, "web-3")
+			s.Labels = collector.NewLabels("zone", "c")
+			h.Series = append(h.Series, s)
+		}, Fail, "merged", []string{"fullstack.insert has a series of nobody: it carries no instance, so that all who send it are merged"}},
+		{"a stranger's", func(t *testing.T, h *record.History) {
+			s := *seriesOf(t, *h, name, "web-3")
+			s.Labels = collector.NewLabels("instance", "web-9")
+			h.Series = append(h.Series, s)
+		}, Fail, "merged", []string{`fullstack.insert has a series of "web-9", which is no web instance of this run`}},
+		{"two lifetimes in one", func(t *testing.T, h *record.History) {
+			s := seriesOf(t, *h, name, "web-2")
+			s.Points = s.Points[:len(s.Points)-1]
+			last := s.Points[len(s.Points)-1]
+			for i := range 4 {
+				s.Points = append(s.Points, record.Point{At: last.At + time.Duration(i+1)*time.Second, Value: last.Value + float64(i), Observed: 1})
+			}
+		}, Fail, "merged", []string{"the series of web-2 has 3 measured points after its death at 10.5 s, the last at 15.1 s: it carries somebody else's lifetime too"}},
+		{"before its birth", func(t *testing.T, h *record.History) {
+			s := seriesOf(t, *h, name, "web-4")
+			s.Points = slices.Insert(s.Points, 0, record.Point{At: 12137 * time.Millisecond, Value: 1, Observed: 1})
+		}, Fail, "merged", []string{"the series of web-4 has 1 measured point from before its birth at 18.5 s, the first at 12.1 s: somebody else's are in it"}},
+		{"before its birth, by a clock", func(t *testing.T, h *record.History) {
+			s := seriesOf(t, *h, name, "web-4")
+			s.Points = slices.Insert(s.Points, 0, record.Point{At: 12137 * time.Millisecond, Value: 1, Observed: 1})
+			h.Series = append(h.Series, record.Series{Name: clockStepsSeries, Points: []record.Point{{At: 9 * time.Second, Value: 1, Observed: 1}}})
+		}, Inconclusive, "clock-set", []string{"the series of web-4 has 1 measured point from before its birth at 18.5 s, the first at 12.1 s: somebody else's are in it, but the clock was set in this run"}},
+		{"a reset", func(t *testing.T, h *record.History) { shift(*h, name, "web-3", 15*time.Second, -300) }, Fail, "reset",
+			[]string{"fullstack_insert_total of web-3 falls from 939 to 726 at 15.1 s without a birth: the counter was reset"}},
+		{"ended and begun anew", func(t *testing.T, h *record.History) {
+			s := seriesOf(t, *h, name, "web-3")
+			s.Points[9].Stale = true
+		}, Fail, "reset", []string{"fullstack_insert_total of web-3 ended at 12.1 s and began anew at 13.1 s without a birth"}},
+		{"it goes on from the dead one's", func(t *testing.T, h *record.History) {
+			dead, _ := lastCumulated(seriesOf(t, *h, name, "web-2"))
+			shift(*h, name, "web-4", 0, dead)
+		}, Fail, "goes-on-from-old-value", []string{"fullstack_insert_total of web-4 begins with 492 at 19.1 s, and it had been sent at most 15 inserts: it goes on from somebody else's value, most likely that of web-2"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := talk()
+			p.checks = identityCheck
+			h := p.make()
+			c.change(t, &h)
+			v := judged(t, h)
+			says(t, v, "identity", c.outcome, c.want...)
+			for _, f := range v.Findings {
+				if f.Check == "identity" && f.Cause != c.cause {
+					t.Errorf("cause %q, want %q: %s", f.Cause, c.cause, f.Summary)
+				}
+			}
+		})
+	}
+}
+
+func TestIdentityOfAMetricThatNobodyHadToSend(t *testing.T) {
+	p := talk()
+	p.checks = "  - identity: {metric: fullstack.get, route: get}\n"
+	h := p.make()
+	h.Requests = slices.DeleteFunc(h.Requests, func(r record.Request) bool { return r.Route == "get" })
+	says(t, judged(t, h), "identity", Inconclusive, "identity of fullstack.get: no instance answered a request that had to bring a series, so nothing was looked at")
+}
+
+// A sampled counter may have nothing of an instance that served little.
+func TestIdentityOfASampledMetric(t *testing.T) {
+	p := talk()
+	p.checks = "  - identity: {metric: fullstack.insert}\n  - conservation: {metric: fullstack.insert, sample_rate: 0.01}\n"
+	h := p.make()
+	drop(&h, func(s record.Series) bool { return s.Labels.Get("instance") == "web-4" })
+	if got := said(judged(t, h), "identity", Fail); len(got) != 0 {
+		t.Errorf("740 requests at 1 in 100 may leave nothing once in 1,700 times: %q", got)
+	}
+	drop(&h, func(s record.Series) bool { return s.Labels.Get("instance") == "web-3" })
+	if got := said(judged(t, h), "identity", Fail); len(got) != 1 {
+		t.Errorf("two thousand cannot: %q", got)
+	}
+}
+
+// TestIdentityFindsWhatWasPutIn breaks one thing of one instance in each of
+// many made-up runs: the check names that instance and that cause, and nothing
+// else.
+func TestIdentityFindsWhatWasPutIn(t *testing.T) {
+	breaks := []struct {
+		cause string
+		do    func(s *record.Series, rnd *rand.Rand)
+	}{
+		{"", func(*record.Series, *rand.Rand) {}},
+		{"no-metric", func(s *record.Series, _ *rand.Rand) { s.Meta.StatsD = "fullstack.insert." + s.Labels.Get("instance") }},
+		{"tags-vary", func(s *record.Series, rnd *rand.Rand) { s.Labels = s.Labels.With("pid", fmt.Sprint(rnd.IntN(9999))) }},
+		{"foreign-tags", func(s *record.Series, _ *rand.Rand) { s.Labels = s.Labels.With("exported_instance", "web-77") }},
+		{"tags-missing", func(s *record.Series, _ *rand.Rand) {
+			s.Labels = collector.NewLabels("instance", s.Labels.Get("instance"))
+		}},
+		{"goes-on-from-old-value", func(s *record.Series, rnd *rand.Rand) {
+			by := float64(400 + rnd.IntN(5000))
+			for k := range s.Points {
+				s.Points[k].Value += by
+			}
+		}},
+	}
+	found := 0
+	for seed := range uint64(histories) {
+		rnd := rand.New(rand.NewPCG(seed, 21))
+		p := anyPlan(seed)
+		p.checks = identityCheck + fmt.Sprintf("  - conservation: {metric: fullstack.insert, client_window: %s}\n", p.window)
+		w := p.world()
+		b := w.beings[rnd.IntN(len(w.beings))]
+		if b.nth < 20 || len(b.arrivals) == 0 || b.arrivals[0].at > b.death-2*time.Second {
+			continue
+		}
+		wrong := breaks[rnd.IntN(len(breaks))]
+		wrong.do(seriesOf(t, w.h, "fullstack_insert_total", b.name), rnd)
+		v := judged(t, w.h)
+		fails := 0
+		for _, f := range v.Findings {
+			if f.Check != checkIdentity || f.Outcome == Pass {
+				continue
+			}
+			fails++
+			if f.Instance != b.name || f.Cause != wrong.cause || f.Outcome != Fail {
+				t.Fatalf("seed %d: %s of %s was put in, and found was: %v %s: %s", seed, wrong.cause, b.name, f.Outcome, f.Cause, f.Summary)
+			}
+		}
+		if want := min(1, len(wrong.cause)); fails != want {
+			t.Fatalf("seed %d: %s of %s: %d findings", seed, wrong.cause, b.name, fails)
+		}
+		found += fails
+	}
+	if found < histories/2 {
+		t.Errorf("only %d were put in", found)
+	}
+}

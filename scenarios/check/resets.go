@@ -1,0 +1,142 @@
+package check
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"throughline/collector"
+	"throughline/scenarios/record"
+)
+
+// resets accounts for the lives of a cumulative series: it begins once, near 0,
+// and never falls. Names of instances are not used twice, so that a birth
+// explains exactly one beginning.
+func (c identity) resets(e *evidence, l record.Lifetime, s *record.Series) []Finding {
+	if s.Meta.Type != collector.Counter && s.Meta.Type != collector.Summary {
+		return nil
+	}
+	var out []Finding
+	say := func(at time.Duration, cause, format string, args ...any) {
+		f := c.finding(Fail, l.Instance, format, args...)
+		f.From, f.To, f.Cause = at.Seconds(), at.Seconds(), cause
+		out = append(out, f)
+	}
+	var last float64
+	ended := record.Never
+	for _, p := range s.Points {
+		if p.Stale {
+			ended = p.At
+			continue
+		}
+		now := cumulated(p)
+		switch {
+		case now < last:
+			say(p.At, causeReset, "%s of %s falls from %s to %s at %s without a birth: the counter was reset", s.Name, l.Instance,
+				number(whole(last)), number(whole(now)), seconds(p.At))
+		case ended != record.Never:
+			say(p.At, causeReset, "%s of %s ended at %s and began anew at %s without a birth", s.Name, l.Instance, seconds(ended), seconds(p.At))
+		}
+		last, ended = now, record.Never
+	}
+	return append(out, c.goesOn(e, l, s)...)
+}
+
+// cumulated is the count of a point.
+func cumulated(p record.Point) float64 {
+	if p.Histogram != nil {
+		return p.Histogram.Count
+	}
+	return p.Value
+}
+
+// goesOn finds a series that begins with a value that its instance cannot have
+// counted by then: it goes on from somebody else's. The surplus stays the same
+// afterwards; one that grows is no matter of a beginning, and conservation's.
+func (c identity) goesOn(e *evidence, l record.Lifetime, s *record.Series) []Finding {
+	if c.rule.Route == "" || s.Meta.Type != collector.Counter || e.sampled(l.Instance, c.rule.Metric) || len(c.series(e, l.Instance)) > 1 || e.clockSteps() {
+		return nil
+	}
+	first := -1
+	for k, p := range s.Points {
+		if !p.Stale && cumulated(p) > 0 {
+			first = k
+			break
+		}
+	}
+	if first < 0 {
+		return nil
+	}
+	more := newAllowances(e, c.rule.Route).of(l).sum()
+	p := s.Points[first]
+	if p.At <= l.Birth {
+		return nil // it was not this instance that sent it
+	}
+	sent := e.sentUpTo(l.Instance, c.rule.Route, p.At)
+	surplus := whole(cumulated(p)) - sent - more
+	final, _ := lastCumulated(s)
+	left := whole(final) - int64(len(e.acked(l.Instance, c.rule.Route)))
+	if surplus <= 0 || left < surplus/2 || left > surplus+2*more+sent {
+		return nil
+	}
+	f := c.finding(Fail, l.Instance, "%s of %s begins with %s at %s, and it had been sent at most %s: it goes on from somebody else's value", s.Name, l.Instance,
+		number(whole(cumulated(p))), seconds(p.At), times(sent+more, c.rule.Route))
+	f.From, f.To, f.Extra, f.Bound, f.Cause = p.At.Seconds(), p.At.Seconds(), left, more, causeGoesOn
+	if who := c.predecessor(e, l, left, more+sent); who != "" {
+		f.Summary += fmt.Sprintf(", most likely that of %s", who)
+	}
+	return []Finding{f}
+}
+
+// sampled tells whether an instance sent some of a counter with a sample rate:
+// what it counts is an estimate then.
+func (e *evidence) sampled(instance, metric string) bool {
+	return slices.ContainsFunc(e.pushed[instance], func(s *record.Series) bool {
+		return s.Meta.StatsD == metric && s.Meta.Type == collector.Counter && strings.HasSuffix(s.Name, sampledSuffix)
+	})
+}
+
+func lastCumulated(s *record.Series) (float64, bool) {
+	for i := len(s.Points) - 1; i >= 0; i-- {
+		if !s.Points[i].Stale {
+			return cumulated(s.Points[i]), true
+		}
+	}
+	return 0, false
+}
+
+// predecessor is the instance that ended before l with about so many counts.
+func (c identity) predecessor(e *evidence, l record.Lifetime, value, give int64) string {
+	for _, other := range e.lives {
+		if other.Instance == l.Instance || other.Birth >= l.Birth {
+			continue
+		}
+		for _, s := range c.series(e, other.Instance) {
+			if v, ok := lastCumulated(s); ok && max(whole(v)-value, value-whole(v)) <= give {
+				return other.Instance
+			}
+		}
+	}
+	return ""
+}
+
+// sentUpTo counts the acknowledged requests of an instance that had been sent
+// by t: more cannot have been counted by then.
+func (e *evidence) sentUpTo(instance, route string, t time.Duration) int64 {
+	key := rowKey{instance, route}
+	if e.sentAt == nil {
+		e.sentAt = map[rowKey][]time.Duration{}
+		for i := range e.history.Requests {
+			r := &e.history.Requests[i]
+			if r.Outcome == record.Acked && r.Instance != "" {
+				k := rowKey{r.Instance, r.Route}
+				e.sentAt[k] = append(e.sentAt[k], r.Sent)
+			}
+		}
+		for _, at := range e.sentAt {
+			slices.Sort(at)
+		}
+	}
+	return countUpTo(e.sentAt[key], t)
+}
