@@ -36,6 +36,9 @@ type known struct {
 // The end of a series (Sample.Stale) at the time of one of its samples is kept a
 // millisecond later, so that neither covers the other. The end of a series that
 // never was is nothing.
+//
+// What Append returned for is there after the process is killed. Of samples whose
+// Append was interrupted by that, some may be there and others not.
 func (s *Store) Append(samples ...collector.Sample) error {
 	ctx, release, err := s.use(context.Background())
 	if err != nil {

@@ -59,20 +59,11 @@ func (s *Store) alive(w http.ResponseWriter, r *http.Request) {
 // has queries (query.max-concurrency). Others wait.
 const maxRequests = 20
 
-// errQueue is Prometheus' error for a query that waited for others too long.
-var errQueue = promql.ErrQueryTimeout("query queue")
-
 // inTurn works on a request as soon as fewer than maxRequests are worked on,
 // and keeps the store from closing meanwhile. It gives up after Options.Timeout.
 func (s *Store) inTurn(r *http.Request, work func(*http.Request) error) error {
-	patience := time.NewTimer(s.opts.Timeout)
-	defer patience.Stop()
-	select {
-	case s.turns <- struct{}{}:
-	case <-r.Context().Done():
-		return r.Context().Err()
-	case <-patience.C:
-		return errQueue
+	if err := s.waitForTurn(r.Context()); err != nil {
+		return err
 	}
 	defer func() { <-s.turns }()
 	ctx, release, err := s.use(r.Context())
@@ -81,6 +72,25 @@ func (s *Store) inTurn(r *http.Request, work func(*http.Request) error) error {
 	}
 	defer release()
 	return work(r.WithContext(ctx))
+}
+
+func (s *Store) waitForTurn(ctx context.Context) error {
+	select {
+	case s.turns <- struct{}{}:
+		return nil
+	default:
+	}
+	patience := time.NewTimer(s.opts.Timeout)
+	defer patience.Stop()
+	const where = "query queue" // as Prometheus calls it
+	select {
+	case s.turns <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return promql.ErrQueryCanceled(where)
+	case <-patience.C:
+		return promql.ErrQueryTimeout(where)
+	}
 }
 
 // answerer answers one path of the API with data for its envelope.

@@ -25,6 +25,9 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(crashDir); dir != "" {
 		appendForever(dir)
 	}
+	if dir := os.Getenv(goOnDir); dir != "" {
+		goOn(dir)
+	}
 	os.Exit(m.Run())
 }
 
