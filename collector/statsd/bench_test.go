@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"throughline/collector"
+	"throughline/collector/statsd/socket"
 )
 
 // TestMain makes the test binary its own load generator: the sender must be
@@ -77,7 +78,7 @@ func ingest(b *testing.B, packed, rate int) {
 	const seconds = 4
 	for b.Loop() {
 		c := New(Config{}, nowhere{})
-		addr, err := c.Listen("web-1", nil, "127.0.0.1:0")
+		addr, err := c.Listen(udp("web-1"))
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -85,7 +86,7 @@ func ingest(b *testing.B, packed, rate int) {
 		total := seconds * rate / packed * packed
 		before := usage(b)
 		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), "STATSD_BENCH_SEND="+addr,
+		cmd.Env = append(os.Environ(), "STATSD_BENCH_SEND="+addr.String(),
 			"STATSD_BENCH_WORK="+strconv.Itoa(total)+" "+strconv.Itoa(packed)+" "+strconv.Itoa(rate))
 		cmd.Stderr = os.Stderr
 		if err := cmd.Run(); err != nil {
@@ -118,16 +119,16 @@ func usage(b *testing.B) time.Duration {
 func BenchmarkLine(b *testing.B) {
 	c := New(Config{}, nowhere{})
 	defer c.Close()
-	if _, err := c.Listen("web-1", nil, "127.0.0.1:0"); err != nil {
+	if _, err := c.Listen(udp("web-1")); err != nil {
 		b.Fatal(err)
 	}
-	l := c.listeners["web-1"]
-	datagram := pack(0, 12)
-	l.scan(datagram)
+	l := c.listeners[0]
+	batch := []socket.Payload{{Bytes: pack(0, 12)}}
+	l.receive(batch)
 	b.ReportAllocs()
 	n := 0
 	for b.Loop() {
-		l.scan(datagram)
+		l.receive(batch)
 		n += 12
 	}
 	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "lines/s")

@@ -13,8 +13,11 @@ import (
 type flushLedger struct {
 	flushes, skipped, clockSteps uint64
 	lateness, worst              time.Duration
-	refused                      uint64 // samples the sink did not take
+	took, longest                time.Duration
+	refused                      uint64 // flushes of which the sink did not take everything
 	lastRefusal                  error
+	unnoted                      uint64 // events the journal did not take
+	unnotedBefore                bool
 	born                         bool // its own counters were given a first zero
 }
 
@@ -22,36 +25,48 @@ type flushLedger struct {
 // it runs.
 func (c *Collector) flush(boundary, now time.Time) time.Time {
 	c.mu.Lock()
-	late := now.Sub(boundary)
-	c.flushes.flushes++
-	c.flushes.lateness, c.flushes.worst = late, max(c.flushes.worst, late)
-	c.flushes.skipped += uint64(late / c.cfg.Interval)
+	f, delay := &c.flushes, now.Sub(boundary)
+	f.flushes++
+	f.lateness, f.worst = delay, max(f.worst, delay)
+	f.skipped += uint64(delay / c.cfg.Interval)
 	if c.grid.astray(now) {
 		c.grid = newGrid(now, c.cfg.Interval)
-		c.flushes.clockSteps++
+		f.clockSteps++
 	}
 	grid := c.grid
-	open := c.sorted()
+	accounts := c.sorted()
 	samples := c.own(boundary)
 	c.mu.Unlock()
 
-	for _, l := range open {
-		ready, done := l.take(now, grid)
+	for _, a := range accounts {
+		ready, done := a.take(now, grid)
 		samples = append(samples, ready...)
 		if done {
 			c.mu.Lock()
-			c.forget(l)
+			c.forget(a)
 			c.mu.Unlock()
 		}
 	}
 	c.deliver(samples)
+	c.mu.Lock()
+	f.took = c.cfg.Now().Sub(now)
+	f.longest = max(f.longest, f.took)
+	c.mu.Unlock()
 	return grid.after(now)
 }
 
-// forget keeps only the figures of a listener. c.mu is held.
-func (c *Collector) forget(l *listener) {
-	c.retired[l.instance] = l.ledger()
-	delete(c.listeners, l.instance)
+// forget keeps only the figures of an account. c.mu is held.
+func (c *Collector) forget(a *account) {
+	through := map[*listener]Counts{}
+	for _, x := range a.lanes { // no new one comes
+		through[x.listener] = newCounts()
+	}
+	c.retired[a.instance] = a.ledger(through)
+	for l, counts := range through {
+		l.past.add(counts)
+	}
+	delete(c.accounts, a.instance)
+	a.close()
 }
 
 func (c *Collector) deliver(samples []collector.Sample) {
@@ -71,30 +86,52 @@ func (c *Collector) deliver(samples []collector.Sample) {
 	}
 }
 
+// journalFailed counts events that the journal did not take.
+func (c *Collector) journalFailed(err error, events int) {
+	c.mu.Lock()
+	c.flushes.unnoted += uint64(events)
+	first := !c.flushes.unnotedBefore
+	c.flushes.unnotedBefore = true
+	c.mu.Unlock()
+	if first {
+		c.fail(fmt.Errorf("keep events: %w", err))
+	}
+}
+
 func (c *Collector) fail(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.failures = append(c.failures, err)
 }
 
-// sorted are the listeners by name. c.mu is held.
-func (c *Collector) sorted() []*listener {
-	open := make([]*listener, 0, len(c.listeners))
-	for _, l := range c.listeners {
-		open = append(open, l)
+// sorted are the accounts by name. c.mu is held.
+func (c *Collector) sorted() []*account {
+	out := make([]*account, 0, len(c.accounts))
+	for _, a := range c.accounts {
+		out = append(out, a)
 	}
-	slices.SortFunc(open, func(a, b *listener) int { return strings.Compare(a.instance, b.instance) })
-	return open
+	slices.SortFunc(out, func(a, b *account) int { return strings.Compare(a.instance, b.instance) })
+	return out
 }
 
-// own are the figures of the collector itself. c.mu is held.
+// own are the figures of the collector itself and of its sockets. c.mu is held.
 func (c *Collector) own(at time.Time) []collector.Sample {
 	f := &c.flushes
 	m := meter{at: at, before: at.Add(-c.cfg.Interval)}
-	m.gauge(prefix+"flush_lateness_seconds", secondsMeta, f.lateness.Seconds())
-	m.counter(prefix+"intervals_skipped_total", float64(f.skipped), !f.born)
-	m.counter(prefix+"clock_steps_total", float64(f.clockSteps), !f.born)
-	m.counter(prefix+"append_errors_total", float64(f.refused), !f.born)
+	m.gauge("start_time_seconds", float64(c.started.UnixMilli())/1000)
+	m.gauge("flush_lateness_seconds", f.lateness.Seconds())
+	m.gauge("flush_duration_seconds", f.took.Seconds())
+	m.counter("intervals_skipped_total", f.skipped, !f.born)
+	m.counter("clock_steps_total", f.clockSteps, !f.born)
+	m.counter("append_errors_total", f.refused, !f.born)
+	m.counter("journal_errors_total", f.unnoted, !f.born)
 	f.born = true
+	m.gauge("origins", float64(len(c.strangers)))
+	c.shared.registry.own(&m)
+	for _, l := range c.listeners {
+		if l.stage != over {
+			l.own(&m)
+		}
+	}
 	return m.samples
 }

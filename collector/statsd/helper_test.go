@@ -4,11 +4,16 @@ import (
 	"bytes"
 	"context"
 	"net"
+	"net/netip"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"throughline/collector"
+	"throughline/collector/statsd/socket"
 )
 
 // memory is a Sink that keeps everything.
@@ -94,14 +99,34 @@ func newBench(t *testing.T, cfg Config) *bench {
 	return b
 }
 
-// listen opens a listener and returns it with a way to send to it.
-func (b *bench) listen(instance string, labels ...string) (*listener, *net.UDPConn) {
+// udp is a listener of an instance on any free port of loopback.
+func udp(instance string, labels ...string) Listener {
+	return Listener{Instance: instance, Labels: collector.NewLabels(labels...), Addr: address("127.0.0.1:0")}
+}
+
+// address is for addresses that are right.
+func address(text string) socket.Address {
+	a, err := socket.ParseAddress(text)
+	if err != nil {
+		panic(err)
+	}
+	return a
+}
+
+// open opens a listener and returns it with a way to send to it.
+func (b *bench) open(l Listener) (*listener, net.Conn) {
 	b.t.Helper()
-	addr, err := b.Listen(instance, collector.NewLabels(labels...), "127.0.0.1:0")
+	at, err := b.Listen(l)
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	return b.listeners[instance], dial(b.t, addr)
+	return b.listeners[len(b.listeners)-1], dial(b.t, at)
+}
+
+// listen is open for an instance on UDP.
+func (b *bench) listen(instance string, labels ...string) (*listener, net.Conn) {
+	b.t.Helper()
+	return b.open(udp(instance, labels...))
 }
 
 // read takes in everything that was sent.
@@ -114,14 +139,21 @@ func (b *bench) read(l *listener) {
 
 // feed takes datagrams in as if they had been read now.
 func (b *bench) feed(l *listener, datagrams ...string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.advance(b.clock.now())
-	for _, d := range datagrams {
-		l.tally.Datagrams++
-		l.tally.Bytes += uint64(len(d))
-		l.scan([]byte(d))
+	b.feedFrom(l, "", datagrams...)
+}
+
+// feedFrom is feed with the address they came from.
+func (b *bench) feedFrom(l *listener, from string, datagrams ...string) {
+	b.t.Helper()
+	var addr netip.Addr
+	if from != "" {
+		addr = netip.MustParseAddr(from)
 	}
+	var payloads []socket.Payload
+	for _, d := range datagrams {
+		payloads = append(payloads, socket.Payload{Bytes: []byte(d), From: addr})
+	}
+	l.receive(payloads)
 }
 
 // tick moves the clock to the next boundary and flushes.
@@ -132,14 +164,18 @@ func (b *bench) tick() time.Time {
 	return boundary
 }
 
-func dial(tb testing.TB, addr string) *net.UDPConn {
+func dial(tb testing.TB, at socket.Address) net.Conn {
 	tb.Helper()
-	conn, err := net.Dial("udp", addr)
+	network, where := string(at.Network), at.Host
+	if at.Path != "" {
+		network, where = strings.Replace(network, "unixstream", "unix", 1), at.Path
+	}
+	conn, err := net.Dial(network, where)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { conn.Close() })
-	return conn.(*net.UDPConn)
+	return conn
 }
 
 func send(tb testing.TB, conn net.Conn, datagrams ...string) {
@@ -173,14 +209,42 @@ func run(tb testing.TB, c *Collector) (stop func() error) {
 	return stop
 }
 
-// balance fails unless every account of c balances.
+// balance fails unless every account of c balances, and both lists come to the
+// total.
 func balance(tb testing.TB, c *Collector) Ledger {
 	tb.Helper()
 	ledger := c.Ledger()
-	for _, l := range append(ledger.Listeners, ListenerLedger{Instance: "total", Counts: ledger.Total}) {
-		if booked := l.Accepted + l.BadLines() + l.Refused + l.Events + l.ServiceChecks; booked != l.Lines {
-			tb.Errorf("%s: %d lines came, %d are booked: %+v", l.Instance, l.Lines, booked, l.Counts)
+	check := func(name string, x Counts) {
+		if booked := x.Accepted + x.Held + x.BadLines() + x.RefusedLines() + x.Events + x.ServiceChecks; booked != x.Lines {
+			tb.Errorf("%s: %d lines came, %d are booked: %+v", name, x.Lines, booked, x)
 		}
+	}
+	for _, l := range ledger.Listeners {
+		check("listener "+l.Addr, l.Counts)
+	}
+	byInstance := newCounts()
+	for _, i := range ledger.Instances {
+		check("instance "+i.Instance, i.Counts)
+		byInstance.add(i.Counts)
+	}
+	check("total", ledger.Total)
+	if diff := cmp.Diff(ledger.Total, byInstance); diff != "" {
+		tb.Errorf("the instances are not the total (-total +sum):\n%s", diff)
+	}
+	return ledger
+}
+
+// balanceQuiet is balance when nothing comes in: the listeners are the total,
+// too.
+func balanceQuiet(tb testing.TB, c *Collector) Ledger {
+	tb.Helper()
+	ledger := balance(tb, c)
+	sum := newCounts()
+	for _, l := range ledger.Listeners {
+		sum.add(l.Counts)
+	}
+	if diff := cmp.Diff(ledger.Total, sum); diff != "" {
+		tb.Errorf("the listeners are not the total (-total +sum):\n%s", diff)
 	}
 	return ledger
 }

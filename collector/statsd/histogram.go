@@ -76,3 +76,13 @@ func (h *histogram) snapshot() *collector.Histogram {
 		Positive: slices.Clone([]collector.Bucket(h.positive)), Negative: slices.Clone([]collector.Bucket(h.negative)),
 	}
 }
+
+// resume goes on from h; false if that is no histogram of this kind.
+func (h *histogram) resume(from *collector.Histogram) bool {
+	if from == nil || from.Schema != schema || from.ZeroThreshold != zeroThreshold {
+		return false
+	}
+	h.count, h.sum, h.zero = from.Count, from.Sum, from.ZeroCount
+	h.positive, h.negative = slices.Clone(buckets(from.Positive)), slices.Clone(buckets(from.Negative))
+	return true
+}

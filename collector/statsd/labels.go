@@ -3,23 +3,27 @@ package statsd
 import (
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"throughline/collector"
 	"throughline/collector/dogstatsd"
 )
 
-// promName spells a StatsD name as Prometheus does: letters, digits, _ and :
-// (which no StatsD name has), everything else an underscore.
+// promName spells a StatsD name for Prometheus: letters and digits of any script
+// and underscores stay, everything else becomes an underscore. A name does not
+// begin with a digit, so that queries need no quotes around those in ASCII.
 // Source: https://prometheus.io/docs/concepts/data_model/
 func promName(raw []byte) string {
 	var b strings.Builder
 	b.Grow(len(raw) + 1)
-	if raw[0] >= '0' && raw[0] <= '9' {
-		b.WriteByte('_')
-	}
-	for _, c := range raw {
-		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' {
-			b.WriteByte(c)
+	for i, c := range string(raw) { // a byte that is no UTF-8 is an U+FFFD, which is no letter
+		digit := unicode.IsDigit(c)
+		if i == 0 && digit {
+			b.WriteByte('_')
+		}
+		if digit || unicode.IsLetter(c) {
+			b.WriteRune(c)
 		} else {
 			b.WriteByte('_')
 		}
@@ -27,42 +31,74 @@ func promName(raw []byte) string {
 	return b.String()
 }
 
+// valid is text as Prometheus takes it.
+func valid(text string) string { return strings.ToValidUTF8(text, string(utf8.RuneError)) }
+
 // exported marks a tag whose name is taken by a label of the collector's, or
 // reserved for Prometheus' own use (__name__).
 const exported = "exported_"
 
-// tagLabels are the labels of a line: those of the listener and its tags. The
-// package comment tells the rules.
-func tagLabels(own collector.Labels, tags []byte) collector.Labels {
-	values := map[string][]string{}
-	for {
-		rawName, rawValue, rest, ok := dogstatsd.NextTag(tags)
-		if !ok {
-			break
-		}
-		tags = rest
-		if len(rawName) == 0 {
-			rawName = []byte("_")
-		}
-		value := "true"
-		if rawValue != nil {
-			value = strings.ToValidUTF8(string(rawValue), "\uFFFD")
-		}
-		if value == "" {
-			continue
-		}
-		name := promName(rawName)
-		for own.Get(name) != "" || strings.HasPrefix(name, "__") {
-			name = exported + name
-		}
-		if !slices.Contains(values[name], value) {
-			values[name] = append(values[name], value)
+// tagger gathers the tags of a line.
+type tagger struct {
+	account *account
+	own     collector.Labels
+	count   int
+	values  map[string][]string // by label
+}
+
+// tags are the labels of a line: the own ones, and those of its tags, as DogStatsD
+// and as Graphite have them. The package comment tells the rules.
+func (a *account) tags(own collector.Labels, dog, graphite []byte) (collector.Labels, fate) {
+	if len(dog) == 0 && len(graphite) == 0 {
+		return own, accepted
+	}
+	t := tagger{account: a, own: own, values: map[string][]string{}}
+	for _, source := range []struct {
+		raw  []byte
+		next func([]byte) (name, value, rest []byte, ok bool)
+	}{{dog, dogstatsd.NextTag}, {graphite, dogstatsd.NextGraphiteTag}} {
+		for name, value, rest, ok := source.next(source.raw); ok; name, value, rest, ok = source.next(rest) {
+			if f := t.add(name, value); f != accepted {
+				return nil, f
+			}
 		}
 	}
 	labels := own
-	for name, all := range values {
+	for name, all := range t.values {
 		slices.Sort(all)
 		labels = labels.With(name, strings.Join(all, ","))
 	}
-	return labels
+	return labels, accepted
+}
+
+// add takes a tag in; raw is nil if it has no value.
+func (t *tagger) add(name, raw []byte) fate {
+	cfg := &t.account.shared.cfg
+	t.count++
+	switch {
+	case t.count > cfg.MaxTags:
+		return manyTags
+	case len(name) > cfg.MaxName:
+		return longName
+	case len(raw) > cfg.MaxTagValue:
+		return longTagValue
+	}
+	value := "true"
+	if raw != nil {
+		value = valid(string(raw))
+	}
+	if value == "" {
+		return accepted
+	}
+	label := promName(name)
+	if label == "" {
+		label = "_"
+	}
+	for t.own.Get(label) != "" || strings.HasPrefix(label, "__") {
+		label = exported + label
+	}
+	if !slices.Contains(t.values[label], value) {
+		t.values[label] = append(t.values[label], value)
+	}
+	return accepted
 }

@@ -1,53 +1,34 @@
 package statsd
 
 import (
+	"cmp"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	"throughline/collector"
-	"throughline/collector/dogstatsd"
 )
 
-// prefix begins the names of the collector's own series.
-const prefix = "throughline_collector_"
-
-// The reasons for bad lines that only show when a line meets its series, after
-// those of the parser.
-const (
-	conflict      = dogstatsd.Reasons + iota // its series' name belongs to another metric or type
-	negativeCount                            // a counter can not fall
-	overflow                                 // the sum would be no finite number
-	reasons                                  // how many reasons there are
-)
-
-func reasonName(r dogstatsd.Reason) string {
-	switch r {
-	case conflict:
-		return "conflict"
-	case negativeCount:
-		return "negative_count"
-	case overflow:
-		return "overflow"
-	}
-	return r.String()
-}
-
-// Counts is the account of what came in. It balances: Lines = Accepted + the
-// sum of Bad + Refused + Events + ServiceChecks.
+// Counts is the account of what came in. At any moment it balances: Lines =
+// Accepted + Held + the sum of Bad + the sum of Refused + Events +
+// ServiceChecks.
 type Counts struct {
-	Datagrams     uint64
+	Datagrams     uint64 // payloads: of a stream, frames or runs of lines
 	Bytes         uint64
 	Truncated     uint64 // datagrams longer than Config.MaxDatagram: what was cut off is lost
 	Lines         uint64 // without empty ones
 	Accepted      uint64 // lines that were added up
+	Held          uint64 // lines that wait for the time they brought with them
 	Values        uint64 // in the accepted lines: packed lines have several
-	Timestamped   uint64 // accepted lines with a timestamp of their own, which is not used
-	Refused       uint64 // lines that would have begun a series beyond Config.MaxSeries
-	Events        uint64 // recognised and not kept
-	ServiceChecks uint64 // recognised and not kept
-	Bad           map[string]uint64
-	Series        int // series begun
+	Timestamped   uint64 // accepted lines with a time of their own
+	Events        uint64 // given to Config.Journal
+	ServiceChecks uint64 // given to Config.Journal, and added up
+	// Bad are lines that make no sense, and Refused lines that a limit kept
+	// out, by reason. Both are lost.
+	Bad     map[string]uint64
+	Refused map[string]uint64
+	Series  int // series begun
 	// KernelDrops are datagrams that reached the socket and were thrown
 	// away by the kernel, mostly because its buffer was full. They are not
 	// in Datagrams. Where KernelDropsKnown is false, the system does not
@@ -56,10 +37,19 @@ type Counts struct {
 	KernelDropsKnown bool
 }
 
+func newCounts() Counts {
+	return Counts{Bad: map[string]uint64{}, Refused: map[string]uint64{}, KernelDropsKnown: true}
+}
+
 // BadLines is the sum of Bad.
-func (c Counts) BadLines() uint64 {
+func (c Counts) BadLines() uint64 { return sum(c.Bad) }
+
+// RefusedLines is the sum of Refused.
+func (c Counts) RefusedLines() uint64 { return sum(c.Refused) }
+
+func sum(counts map[string]uint64) uint64 {
 	var n uint64
-	for _, k := range c.Bad {
+	for _, k := range counts {
 		n += k
 	}
 	return n
@@ -71,9 +61,9 @@ func (c *Counts) add(d Counts) {
 	c.Truncated += d.Truncated
 	c.Lines += d.Lines
 	c.Accepted += d.Accepted
+	c.Held += d.Held
 	c.Values += d.Values
 	c.Timestamped += d.Timestamped
-	c.Refused += d.Refused
 	c.Events += d.Events
 	c.ServiceChecks += d.ServiceChecks
 	c.Series += d.Series
@@ -82,28 +72,55 @@ func (c *Counts) add(d Counts) {
 	for reason, n := range d.Bad {
 		c.Bad[reason] += n
 	}
+	for reason, n := range d.Refused {
+		c.Refused[reason] += n
+	}
 }
 
-// ListenerLedger is the account of one instance.
+// ListenerLedger is the account of one Listener. A datagram with lines of
+// several containers is counted with whoever sent it.
 type ListenerLedger struct {
-	Instance      string
+	Instance      string // its own
 	Addr          string
+	Origin        Origin
 	ReceiveBuffer int // bytes, as granted by the kernel; 0 = unknown
+	// Connections were accepted by a stream's listener, of which Open are
+	// there now; ConnectionsRefused were closed because there were too many.
+	Connections        uint64
+	Open               int
+	ConnectionsRefused uint64
+	Counts
+}
+
+// InstanceLedger is the account of one instance, over all listeners. KernelDrops
+// are those of its own.
+type InstanceLedger struct {
+	Instance string
+	Unknown  bool // an origin that nobody assigned
 	Counts
 }
 
 // Ledger is the account of a Collector.
 type Ledger struct {
-	Total     Counts
-	Listeners []ListenerLedger // by name, retired ones included
-	Flushes   uint64
-	Skipped   uint64 // intervals that got no flush of their own, because one ran later than an interval
+	Total     Counts           // the sum of either list
+	Listeners []ListenerLedger // by instance and address, closed ones included
+	Instances []InstanceLedger // by name, retired ones included
+	Findings  []Finding        // at most 1,000, in the order in which they were found
+	// FindingsLeftOut is how many are not in the list.
+	FindingsLeftOut uint64
+
+	Started time.Time
+	Flushes uint64
+	Skipped uint64 // intervals that got no flush of their own, because one ran later than an interval
 	// ClockSteps is how often the wall clock was set by an interval or more.
 	ClockSteps    uint64
 	Lateness      time.Duration // of the last flush after its interval's end
 	WorstLateness time.Duration
+	FlushTook     time.Duration // the last flush, with what the sink took for it
+	WorstFlush    time.Duration
 	AppendErrors  uint64 // flushes of which the sink did not take everything
 	LastError     error  // the last of those
+	JournalErrors uint64 // events and service checks that the journal did not take
 }
 
 // Ledger returns the account so far. It can be asked at any time, and after Run
@@ -112,60 +129,111 @@ func (c *Collector) Ledger() Ledger {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	f := c.flushes
-	out := Ledger{Flushes: f.flushes, Skipped: f.skipped, ClockSteps: f.clockSteps, Lateness: f.lateness,
-		WorstLateness: f.worst, AppendErrors: f.refused, LastError: f.lastRefusal,
-		Total: Counts{Bad: map[string]uint64{}, KernelDropsKnown: true}}
+	out := Ledger{Started: c.started, Flushes: f.flushes, Skipped: f.skipped, ClockSteps: f.clockSteps,
+		Lateness: f.lateness, WorstLateness: f.worst, FlushTook: f.took, WorstFlush: f.longest,
+		AppendErrors: f.refused, LastError: f.lastRefusal, JournalErrors: f.unnoted, Total: newCounts()}
+	out.Findings, out.FindingsLeftOut = c.shared.registry.list()
+	through := map[*listener]Counts{}
 	for _, l := range c.listeners {
-		out.Listeners = append(out.Listeners, l.ledger())
+		through[l] = newCounts()
 	}
-	for _, l := range c.retired {
-		out.Listeners = append(out.Listeners, l)
+	instances := maps.Clone(c.retired)
+	for name, a := range c.accounts {
+		instances[name] = a.ledger(through)
 	}
-	sortLedgers(out.Listeners)
-	for _, l := range out.Listeners {
-		out.Total.add(l.Counts)
+	for _, l := range c.listeners {
+		x := l.ledger(through[l])
+		own := instances[l.instance]
+		own.KernelDrops += x.KernelDrops
+		own.KernelDropsKnown = own.KernelDropsKnown && x.KernelDropsKnown
+		instances[l.instance] = own
+		out.Listeners = append(out.Listeners, x)
+	}
+	for _, x := range instances {
+		out.Instances = append(out.Instances, x)
+		out.Total.add(x.Counts)
+	}
+	slices.SortFunc(out.Listeners, func(x, y ListenerLedger) int {
+		return cmp.Or(strings.Compare(x.Instance, y.Instance), strings.Compare(x.Addr, y.Addr))
+	})
+	slices.SortFunc(out.Instances, func(x, y InstanceLedger) int { return strings.Compare(x.Instance, y.Instance) })
+	return out
+}
+
+// ledger is the account so far; what came through each listener is added to
+// through.
+func (a *account) ledger(through map[*listener]Counts) InstanceLedger {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	out := InstanceLedger{Instance: a.instance, Unknown: a.stranger, Counts: newCounts()}
+	for _, x := range a.lanes {
+		counts := x.tally.sum()
+		out.add(counts)
+		sum := through[x.listener]
+		sum.add(counts)
+		through[x.listener] = sum
 	}
 	return out
 }
 
-// tally is Counts as the reader keeps them.
+// ledger is the account so far, with what came through from accounts that are
+// not over. Collector.mu is held.
+func (l *listener) ledger(through Counts) ListenerLedger {
+	figures, _ := l.kernel()
+	out := ListenerLedger{Instance: l.instance, Addr: l.addr, Origin: l.origin, ReceiveBuffer: figures.ReceiveBuffer,
+		Connections: figures.Connections, Open: figures.Open, ConnectionsRefused: figures.Refused, Counts: newCounts()}
+	out.add(through)
+	out.add(l.past)
+	out.KernelDrops, out.KernelDropsKnown = figures.Drops, figures.DropsKnown
+	return out
+}
+
+// tally is Counts as readers keep them.
 type tally struct {
-	Counts                 // without Bad, Series and the drops
-	bad    [reasons]uint64 // by reason
-	born   [reasons]bool   // whose series has begun
-	begun  bool            // the other series have begun
+	Counts               // without Bad, Refused and the drops
+	lost   [fates]uint64 // lines that are bad or refused
+	born   [fates]bool   // whose series has begun
+	begun  bool          // the other series have begun
 }
 
-// The meanings of the collector's own series.
-var (
-	counterMeta = &collector.Meta{Type: collector.Counter}
-	gaugeMeta   = &collector.Meta{Type: collector.Gauge}
-	secondsMeta = &collector.Meta{Type: collector.Gauge, Unit: "seconds"}
-	bytesMeta   = &collector.Meta{Type: collector.Gauge, Unit: "bytes"}
-)
-
-// meter writes samples of the collector's own series.
-type meter struct {
-	at, before time.Time // the end of the interval, and of the one before
-	labels     collector.Labels
-	stale      bool // the series end
-	samples    []collector.Sample
-}
-
-func (m *meter) gauge(name string, meta *collector.Meta, value float64) {
-	m.samples = append(m.samples, collector.Sample{Name: name, Labels: m.labels, Meta: meta, At: m.at, Value: value, Observed: 1, Stale: m.stale})
-}
-
-// counter writes a cumulative value. The first of a series is preceded by a
-// zero: rate() sees an increase only between two points.
-// Source: https://github.com/prometheus/prometheus/issues/3886
-func (m *meter) counter(name string, value float64, first bool) {
-	if first && !m.stale {
-		m.samples = append(m.samples, collector.Sample{Name: name, Labels: m.labels, Meta: counterMeta, At: m.before})
+// book counts the fate of a line.
+func (t *tally) book(f fate) {
+	switch f {
+	case accepted:
+		t.Accepted++
+	case held:
+		t.Held++
+	case told:
+		t.Events++
+	case checked:
+		t.ServiceChecks++
+	default:
+		t.lost[f]++
 	}
-	m.samples = append(m.samples, collector.Sample{Name: name, Labels: m.labels, Meta: counterMeta, At: m.at, Value: value, Observed: 1, Stale: m.stale})
 }
 
-func sortLedgers(all []ListenerLedger) {
-	slices.SortFunc(all, func(a, b ListenerLedger) int { return strings.Compare(a.Instance, b.Instance) })
+// sum are the Counts whole.
+func (t *tally) sum() Counts {
+	out := newCounts()
+	plain := t.Counts
+	plain.KernelDropsKnown = true
+	out.add(plain)
+	for i, n := range t.lost {
+		switch f := fate(i); {
+		case n == 0:
+		case f < bads:
+			out.Bad[f.String()] = n
+		default:
+			out.Refused[f.String()] = n
+		}
+	}
+	return out
+}
+
+// ownLabels are those of the series about an instance's listener.
+func ownLabels(instance, addr string) collector.Labels {
+	if instance == "" {
+		return collector.NewLabels("listener", addr)
+	}
+	return collector.NewLabels("instance", instance, "listener", addr)
 }

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"throughline/collector/statsd/socket"
 )
 
 // interval is short, so that many flushes run into the middle of the traffic.
@@ -23,7 +25,7 @@ func TestSumsAreExactWithConcurrentSenders(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 2 {
 		instance := fmt.Sprintf("web-%d", i+1)
-		addr, err := c.Listen(instance, nil, "127.0.0.1:0") // while Run runs
+		addr, err := c.Listen(udp(instance)) // while Run runs
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -71,7 +73,7 @@ func TestSumsAreExactWithConcurrentSenders(t *testing.T) {
 func TestDatagramsBeforeRunAreCounted(t *testing.T) {
 	sink := &memory{}
 	c := New(Config{Interval: time.Hour}, sink)
-	addr, err := c.Listen("web-1", nil, "127.0.0.1:0")
+	addr, err := c.Listen(udp("web-1"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +96,7 @@ func TestRetireWhileRunning(t *testing.T) {
 	sink := &memory{}
 	c := New(Config{Interval: interval}, sink)
 	run(t, c)
-	addr, err := c.Listen("web-1", nil, "127.0.0.1:0")
+	addr, err := c.Listen(udp("web-1"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +130,7 @@ func TestRetireWhileRunning(t *testing.T) {
 func TestRetireWhileRunBegins(t *testing.T) {
 	for range 20 {
 		c := New(Config{Interval: time.Hour}, &memory{})
-		addr, err := c.Listen("web-1", nil, "127.0.0.1:0")
+		addr, err := c.Listen(udp("web-1"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -155,7 +157,7 @@ func TestRetiredAndEndedAtOnce(t *testing.T) {
 	sink := &memory{}
 	c := New(Config{Interval: time.Hour}, sink)
 	stop := run(t, c)
-	addr, err := c.Listen("web-1", nil, "127.0.0.1:0")
+	addr, err := c.Listen(udp("web-1"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,7 +172,7 @@ func TestRetiredAndEndedAtOnce(t *testing.T) {
 	if len(points) != 3 || points[1].Value != 1 || !points[2].Stale || points[2].At.Sub(points[1].At) != time.Hour {
 		t.Errorf("got %+v, want 0, 1 and a mark of the end", points)
 	}
-	if _, err := c.Listen("web-2", nil, "127.0.0.1:0"); err == nil {
+	if _, err := c.Listen(udp("web-2")); err == nil {
 		t.Error("an ended collector opened a socket")
 	}
 	if err := c.Retire(context.Background(), "web-1"); err == nil {
@@ -211,7 +213,7 @@ func TestKernelDropsAreSeen(t *testing.T) {
 func TestASenderThatNeverStopsDoesNotHoldUpRetire(t *testing.T) {
 	c := New(Config{Interval: interval}, &memory{})
 	run(t, c)
-	addr, err := c.Listen("web-1", nil, "127.0.0.1:0")
+	addr, err := c.Listen(udp("web-1"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,7 +245,7 @@ func TestASenderThatNeverStopsDoesNotHoldUpRetire(t *testing.T) {
 func TestASinkThatFailsIsTold(t *testing.T) {
 	broken := errors.New("disk full")
 	c := New(Config{Interval: time.Hour}, &memory{err: broken})
-	if _, err := c.Listen("web-1", nil, "127.0.0.1:0"); err != nil {
+	if _, err := c.Listen(udp("web-1")); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -258,24 +260,15 @@ func TestASinkThatFailsIsTold(t *testing.T) {
 
 func TestAddressesThatCanNotBeHad(t *testing.T) {
 	b := newBench(t, Config{})
-	_, conn := b.listen("web-1")
-	for _, addr := range []string{conn.RemoteAddr().String(), "nowhere", "127.0.0.1:99999", "192.0.2.1:0"} {
-		_, err := b.Listen("web-2", nil, addr)
+	taken, _ := b.listen("web-1")
+	for _, at := range []socket.Address{address(taken.addr), {Network: socket.UDP, Host: "192.0.2.1:0"}, {Network: socket.UDP, Host: "nowhere"},
+		{Network: socket.Unixgram, Path: "/nowhere/at/all.sock"}} {
+		_, err := b.Listen(Listener{Instance: "web-2", Addr: at})
 		if err == nil || !strings.HasPrefix(err.Error(), "listen for web-2: ") || !strings.Contains(err.Error(), "choose another address") {
-			t.Errorf("listen at %s: %v", addr, err)
+			t.Errorf("listen at %s: %v", at, err)
 		}
 	}
-	for _, addr := range []string{":0", "[::1]:0", "localhost:0"} {
-		got, err := b.Listen("at "+addr, nil, addr)
-		if err != nil {
-			t.Logf("no %s here: %v", addr, err)
-			continue
-		}
-		l := b.listeners["at "+addr]
-		send(t, dial(t, strings.Replace(got, "[::]", "127.0.0.1", 1)), "a:1|c")
-		b.read(l)
-		if l.tally.Accepted != 1 {
-			t.Errorf("listening at %s (%s): %d lines accepted, want 1", addr, got, l.tally.Accepted)
-		}
+	if len(b.accounts) != 1 {
+		t.Errorf("%d accounts are there, want that of web-1 alone", len(b.accounts))
 	}
 }

@@ -1,0 +1,179 @@
+package statsd
+
+import (
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"throughline/collector"
+)
+
+// Config is how to receive. The zero value of each field means its default.
+type Config struct {
+	Interval time.Duration // default 1 s
+
+	// MaxSeries is how many series one instance may have, and
+	// MaxSeriesTotal all instances together. Lines that would begin another
+	// are refused and counted. Default 20,000 and 100,000.
+	MaxSeries      int
+	MaxSeriesTotal int
+	// MaxOrigins is how many unknown origins (source addresses, container
+	// ids) are told apart; the lines of further ones are refused and
+	// counted. Default 1,000.
+	MaxOrigins int
+	// MaxTags is how many tags a line may have that begins a series; MaxName
+	// and MaxTagValue how many bytes its name, the names of its tags and their
+	// values. Longer ones are refused and counted. Default 64, 512, 1,024.
+	MaxTags     int
+	MaxName     int
+	MaxTagValue int
+	// TagValues is how many different values a tag of a metric may have
+	// before that is a finding. Default 1,000.
+	TagValues int
+	// SetExact is how many members of a set are counted exactly in one
+	// interval; beyond that the number is estimated. All sets together count
+	// a hundred times as many exactly. Default 10,000.
+	SetExact int
+
+	// OutOfOrder is how long a series with timestamps waits for lines that
+	// belong to an interval that is over, in whole intervals. Default 10 s;
+	// below 0: not at all.
+	OutOfOrder time.Duration
+	// MaxHeld is how many values of one instance may wait for that; all
+	// instances together have ten times the room. Lines beyond it are refused
+	// and counted. Default 100,000.
+	MaxHeld int
+	// Expire is after how long without a line the series of an origin that
+	// nobody assigned are marked stale. Their values are kept, and go on when
+	// the origin returns. 0: never.
+	Expire time.Duration
+	// Gauges is how signed values of gauges are read. Default Auto.
+	Gauges Gauges
+
+	// ReceiveBuffer is the size of each socket's buffer in the kernel, in
+	// bytes. What was granted is in the ledger: without privilege Linux
+	// grants no more than net.core.rmem_max. Default 32 MiB; it is used
+	// only while datagrams wait.
+	ReceiveBuffer int
+	// MaxDatagram is the longest datagram that is read whole, in bytes.
+	// Default 65,535, the longest there is.
+	MaxDatagram int
+
+	// Journal gets events and service checks; nil: they are counted only.
+	Journal collector.Journal
+	// Resume tells how far a series came before the collector was started
+	// anew; nil: all begin at 0.
+	Resume Resumer
+	// Relay gets every payload as it came, before it is looked at, from
+	// several goroutines at once. It must neither keep nor change the payload,
+	// and whatever waits for it waits for the sockets. May be nil.
+	Relay func(datagram []byte)
+	// Junk gets samples of lines that were bad or refused: JunkRate a second
+	// (default 1) of each reason, from several goroutines at once. May be nil.
+	Junk     func(Junk)
+	JunkRate int
+
+	// Now is the clock; default time.Now.
+	Now func() time.Time
+}
+
+// Resumer knows the last point of a series; ok is false if there is none. It is
+// asked once for each series that begins.
+type Resumer interface {
+	Last(name string, labels collector.Labels) (last collector.Sample, ok bool)
+}
+
+// Gauges is how a gauge's value with a sign is read.
+type Gauges uint8
+
+// The ways to read a gauge's value with a sign.
+const (
+	// Auto takes it for a change, as etsy's StatsD does, except for a negative
+	// value in a line that only Datadog's clients send (one with |c:, |e:, |T
+	// or |card:), which have no changes.
+	Auto     Gauges = iota
+	Deltas          // always a change
+	Absolute        // never a change
+)
+
+// Junk is a line that did not become part of a number.
+type Junk struct {
+	Reason   string // as in Counts.Bad and Counts.Refused
+	Instance string // who sent it, as far as that is known
+	Listener string // where it came in
+	From     netip.Addr
+	Line     []byte
+	// Suppressed is how many lines of this reason were not shown since the
+	// last one that was.
+	Suppressed uint64
+}
+
+func (c Config) withDefaults() Config {
+	for _, f := range []struct {
+		field    *int
+		standard int
+	}{
+		{&c.MaxSeries, 20_000}, {&c.MaxSeriesTotal, 100_000}, {&c.MaxOrigins, 1000}, {&c.MaxTags, 64}, {&c.MaxName, 512},
+		{&c.MaxTagValue, 1024}, {&c.TagValues, 1000}, {&c.SetExact, 10_000}, {&c.MaxHeld, 100_000},
+		{&c.ReceiveBuffer, 32 << 20}, {&c.MaxDatagram, 65_535}, {&c.JunkRate, 1},
+	} {
+		if *f.field <= 0 {
+			*f.field = f.standard
+		}
+	}
+	if c.Interval <= 0 {
+		c.Interval = time.Second
+	}
+	switch {
+	case c.OutOfOrder == 0:
+		c.OutOfOrder = 10 * time.Second
+	case c.OutOfOrder < 0:
+		c.OutOfOrder = 0
+	}
+	// A part of an interval can not be waited for.
+	if part := c.OutOfOrder % c.Interval; part > 0 {
+		c.OutOfOrder += c.Interval - part
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return c
+}
+
+// seriesBytes is how long the names and labels of series may be on the average;
+// longer ones leave room for fewer than Config.MaxSeriesTotal.
+const seriesBytes = 1024
+
+// shared is what all accounts have together. Nothing in it is touched by a line
+// of a known series, except for sets and lines with timestamps.
+type shared struct {
+	cfg      Config
+	bounds   *bounds
+	registry *registry
+	junk     junkGate
+
+	series  atomic.Int64 // series there are
+	bytes   atomic.Int64 // of their names and labels
+	members atomic.Int64 // of sets, counted exactly
+	held    atomic.Int64 // values that wait for their time
+}
+
+func newShared(cfg Config) *shared {
+	return &shared{cfg: cfg, bounds: newBounds(), registry: newRegistry(cfg), junk: junkGate{rate: int64(cfg.JunkRate)}}
+}
+
+// admit counts a series of a length in bytes; false when there is no room.
+func (s *shared) admit(length int) bool {
+	count, bytes := s.series.Add(1), s.bytes.Add(int64(length))
+	if most := int64(s.cfg.MaxSeriesTotal); count > most || bytes > most*seriesBytes {
+		s.dismiss(1, length)
+		return false
+	}
+	return true
+}
+
+// dismiss takes back what admit counted.
+func (s *shared) dismiss(series, length int) {
+	s.series.Add(-int64(series))
+	s.bytes.Add(-int64(length))
+}

@@ -1,0 +1,222 @@
+package statsd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"throughline/collector"
+	"throughline/collector/statsd/socket"
+)
+
+// Listener is a way in.
+type Listener struct {
+	// Instance is who sends here; empty where nobody in particular does.
+	// Every series of it carries Labels and, unless it is empty, the label
+	// instance.
+	Instance string
+	Labels   collector.Labels
+	Addr     socket.Address
+	Origin   Origin
+}
+
+// Origin is how a Listener tells who sent a line.
+type Origin uint8
+
+// The ways to tell who sent a line.
+const (
+	ByListener  Origin = iota // all are the Listener's instance
+	BySource                  // by the address it came from
+	ByContainer               // by its container id (|c:); by the address if it has none
+)
+
+// String is the way as it is in collector.Meta.Origin.
+func (o Origin) String() string {
+	switch o {
+	case BySource:
+		return "source"
+	case ByContainer:
+		return "container"
+	}
+	return "listener"
+}
+
+// Listen opens a socket and returns its address. Payloads wait in the kernel
+// until Run runs. An instance may have several listeners, all with the same
+// labels; but once it is retired its name is never used again.
+//
+// What a BySource or ByContainer listener can not tell (a Unix socket has no
+// source address, say) is its own instance's. Who was not assigned a name is
+// called by its address or id, and has the labels of the listener that saw it
+// first.
+func (c *Collector) Listen(l Listener) (socket.Address, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state == ended {
+		return socket.Address{}, fmt.Errorf("listen for %s: the collector has ended", spell(l.Instance))
+	}
+	home, err := c.named(l.Instance, l.Labels)
+	if err != nil {
+		return socket.Address{}, fmt.Errorf("listen for %s: %w", spell(l.Instance), err)
+	}
+	in, err := socket.Open(l.Addr, socket.Options{ReceiveBuffer: c.cfg.ReceiveBuffer, MaxPayload: c.cfg.MaxDatagram, Sources: l.Origin != ByListener})
+	if err != nil {
+		return socket.Address{}, fmt.Errorf("listen for %s: %w; choose another address, or port 0 for any free one", spell(l.Instance), err)
+	}
+	c.accounts[l.Instance] = home
+	opened := newListener(c, l, in)
+	opened.home = route{lane: home.lane(opened)}
+	c.listeners = append(c.listeners, opened)
+	if c.state == running {
+		opened.start()
+	}
+	return in.Addr(), nil
+}
+
+// named is the account of an instance, which is made if there is none yet, but
+// not kept. c.mu is held.
+func (c *Collector) named(instance string, labels collector.Labels) (*account, error) {
+	if _, gone := c.retired[instance]; gone {
+		return nil, errors.New("it was retired; give each instance a name of its own")
+	}
+	if instance != "" {
+		labels = labels.With("instance", instance)
+	}
+	a := c.accounts[instance]
+	switch {
+	case a == nil:
+		return newAccount(instance, labels, c.shared, c.grid), nil
+	case a.stranger:
+		return nil, errors.New("an unknown origin of that name has sent already; give each instance a name of its own")
+	case a.leaving:
+		return nil, errors.New("it is being retired; give each instance a name of its own")
+	case !slices.Equal(a.labels, labels):
+		return nil, fmt.Errorf("it has the labels %v already, not %v; give each instance a name of its own", a.labels, labels)
+	}
+	return a, nil
+}
+
+// Assign names who sends from an origin: a source address ("10.0.0.3") or a
+// container id, with or without the "ci-" of newer clients. It may be called
+// before the origin sends or while it does; what it sent until then stays under
+// the name of the origin, and is marked stale. An instance may have several
+// origins, all with the same labels.
+func (c *Collector) Assign(from, instance string, labels collector.Labels) error {
+	if from == "" || instance == "" {
+		return fmt.Errorf("assign %q to %q: an origin and an instance have names", from, instance)
+	}
+	key := originOf(from)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state == ended {
+		return fmt.Errorf("assign %s to %s: the collector has ended", from, instance)
+	}
+	if other, taken := c.assigned[key]; taken {
+		return fmt.Errorf("assign %s to %s: it is assigned to %s; retire that first", from, instance, other.instance)
+	}
+	a, err := c.named(instance, labels)
+	if err != nil {
+		return fmt.Errorf("assign %s to %s: %w", from, instance, err)
+	}
+	c.accounts[instance], c.assigned[key] = a, a
+	c.reroute(key)
+	if before, sent := c.strangers[key]; sent {
+		before.doze()
+	}
+	return nil
+}
+
+// reroute makes the listeners ask again where the lines of an origin belong.
+// c.mu is held.
+func (c *Collector) reroute(key origin) {
+	for _, l := range c.listeners {
+		l.reroute(key)
+	}
+}
+
+// Retire is called when an instance is known to be gone. It reads what the
+// instance sent until nothing is left in the kernel, closes its sockets and
+// frees the origins that were assigned to it. The instance's last interval ends
+// at its normal time; its series are marked stale one interval after that. It
+// fails when ctx ends before the sockets are empty, and the instance is retired
+// then, too.
+func (c *Collector) Retire(ctx context.Context, instance string) error {
+	c.mu.Lock()
+	a := c.accounts[instance]
+	done := c.state == ended
+	var own, others []*listener
+	for _, l := range c.listeners {
+		switch {
+		case l.instance == instance:
+			own = append(own, l)
+		case l.origin != ByListener:
+			others = append(others, l)
+		}
+	}
+	assigned := c.originsOf(a)
+	if a != nil && !done && !a.stranger {
+		a.leaving = true
+	}
+	c.mu.Unlock()
+	switch {
+	case done:
+		return fmt.Errorf("retire %s: the collector has ended, and with it the listener", spell(instance))
+	case a == nil:
+		return fmt.Errorf("retire %s: no such instance is listened for", spell(instance))
+	case a.stranger:
+		return fmt.Errorf("retire %s: nobody assigned that origin; Config.Expire ends it", spell(instance))
+	}
+	var errs errorList
+	var wg sync.WaitGroup
+	for _, l := range own {
+		wg.Go(func() { errs.add(l.close(ctx)) })
+	}
+	if len(assigned) > 0 {
+		for _, l := range others {
+			wg.Go(func() { errs.add(l.settle(ctx)) })
+		}
+	}
+	wg.Wait()
+	c.mu.Lock()
+	for _, key := range c.originsOf(a) {
+		delete(c.assigned, key)
+		c.reroute(key)
+	}
+	c.mu.Unlock()
+	a.retire()
+	if err := errs.join(); err != nil {
+		return fmt.Errorf("retire %s: %w", spell(instance), err)
+	}
+	return nil
+}
+
+// originsOf are the origins that were assigned to an account. c.mu is held.
+func (c *Collector) originsOf(a *account) []origin {
+	var out []origin
+	for key, owner := range c.assigned {
+		if owner == a {
+			out = append(out, key)
+		}
+	}
+	return out
+}
+
+// errorList gathers errors of several goroutines.
+type errorList struct {
+	mu   sync.Mutex
+	errs []error
+}
+
+func (e *errorList) add(err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.errs = append(e.errs, err)
+}
+
+func (e *errorList) join() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return errors.Join(e.errs...)
+}
