@@ -4,14 +4,14 @@
 //
 // It knows nothing of what is done to it. It is told its addresses through the
 // environment and is reached over the wire only; the command line is its only
-// caller. On request its instrumentation (never the service) has one of the
-// Defects.
+// caller. On request it has one of the Defects.
 package app
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log"
 	"net"
 	"net/http"
@@ -39,38 +39,58 @@ func Run(ctx context.Context, c Config) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	logger := log.New(c.Log, "", 0) // the platform stamps the lines
-	client, err := dialStatsD(c, logger)
+	p, err := newParts(c)
 	if err != nil {
 		return err
 	}
-	words, err := connectMongo(ctx, c, client, logger)
+	p.words, err = connectMongo(ctx, c, p)
 	if err != nil {
-		_ = client.Close() // nothing was measured yet
+		_ = p.client.Close() // nothing was measured yet
 		if ctx.Err() != nil {
 			return nil // told to stop before it had begun
 		}
 		return err
 	}
-	return run(ctx, c, parts{words: words, client: client, log: logger})
+	return run(ctx, c, p)
 }
 
 // parts is what run puts together, and ends.
 type parts struct {
 	words  Words
 	client statsd.Client
+	wrong  wrong // all nil without a defect
 	log    *log.Logger
+}
+
+// newParts makes all but the words.
+func newParts(c Config) (parts, error) {
+	p := parts{log: log.New(c.Log, "", 0)} // the platform stamps the lines
+	if c.Defect != "" {
+		defect, err := findDefect(c.Defect)
+		if err != nil {
+			return parts{}, err
+		}
+		if p.wrong, err = defect.start(c); err != nil {
+			return parts{}, err
+		}
+	}
+	var err error
+	p.client, err = dialStatsD(c, p)
+	return p, err
 }
 
 // run serves, and then ends the parts in the order in which they need each
 // other: requests, measurements, database.
 func run(ctx context.Context, c Config, p parts) error {
+	if p.wrong.words != nil {
+		p.words = p.wrong.words(p.words)
+	}
 	errs := []error{serve(ctx, c, p)}
 	if err := p.client.Close(); err != nil {
 		errs = append(errs, fmt.Errorf("statsd %s: close: %w", c.StatsD, err))
 	}
-	if d, ok := p.client.(defective); ok {
-		dropped, extra := d.booked()
+	if p.wrong.ledger != nil {
+		dropped, extra := p.wrong.ledger.booked()
 		p.log.Printf("defect %s: dropped=%d extra=%d", c.Defect, dropped, extra)
 	}
 	goodbye, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbyeTimeout)
@@ -88,7 +108,7 @@ func serve(ctx context.Context, c Config, p parts) error {
 	counter := &wordCounter{words: p.words, log: p.log}
 	var unused unusedConns
 	server := &http.Server{
-		Handler:           counter.routes(statsd.Middleware{Client: p.client}),
+		Handler:           counter.routes(p.meter()),
 		ReadHeaderTimeout: 10 * time.Second,
 		ErrorLog:          p.log,
 		ConnState:         unused.note,
@@ -111,6 +131,9 @@ func serve(ctx context.Context, c Config, p parts) error {
 	case <-ctx.Done():
 	}
 	counter.stopping.Store(true)
+	if p.wrong.stopping != nil {
+		p.wrong.stopping()
+	}
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
 	defer time.AfterFunc(silence, unused.close).Stop()
@@ -153,22 +176,47 @@ func (u *unusedConns) close() {
 	}
 }
 
-// dialStatsD makes the client, with the defect that c asks for.
-func dialStatsD(c Config, logger *log.Logger) (statsd.Client, error) {
+// meter makes what measures the routes.
+func (p parts) meter() meter {
+	right := statsd.Middleware{Client: p.client}
+	if p.wrong.meter == nil {
+		return right
+	}
+	return p.wrong.meter(right)
+}
+
+// dialStatsD makes the client, with what is wrong around it.
+func dialStatsD(c Config, p parts) (statsd.Client, error) {
 	var once sync.Once
-	client, err := statsd.Dial(statsd.Options{Addr: c.StatsD, Tags: c.Tags, OnError: func(err error) {
-		once.Do(func() { logger.Printf("statsd %s: %v (told once)", c.StatsD, err) })
-	}})
-	if err != nil || c.Defect == "" {
+	o := statsd.Options{Addr: c.StatsD, Tags: c.Tags, OnError: func(err error) {
+		once.Do(func() { p.log.Printf("statsd %s: %v (told once)", c.StatsD, err) })
+	}}
+	if p.wrong.options != nil {
+		p.wrong.options(&o)
+	}
+	client, err := dialThrough(p.wrong.wire, o)
+	if err != nil || p.wrong.client == nil {
 		return client, err
 	}
-	defect, err := findDefect(c.Defect)
+	wrapped, err := p.wrong.client(client)
 	if err != nil {
 		return nil, errors.Join(err, client.Close())
 	}
-	wrong, err := defect.wrap(client, c)
-	if err != nil {
-		return nil, errors.Join(err, client.Close())
+	return wrapped, nil
+}
+
+// dialThrough makes a client that writes through wire, where there is one.
+func dialThrough(wire func(io.WriteCloser) io.WriteCloser, o statsd.Options) (statsd.Client, error) {
+	if wire == nil {
+		return statsd.Dial(o)
 	}
-	return wrong, nil
+	socket, err := statsd.Connect(o.Addr)
+	if err != nil {
+		return nil, err
+	}
+	client, err := statsd.New(wire(socket), o)
+	if err != nil {
+		return nil, errors.Join(err, socket.Close())
+	}
+	return client, nil
 }

@@ -37,14 +37,14 @@ func start(t *testing.T, c Config, words Words) *running {
 	if err := c.check(); err != nil {
 		t.Fatal(err)
 	}
-	logger := log.New(c.Log, "", 0)
-	client, err := dialStatsD(c, logger)
+	p, err := newParts(c)
 	if err != nil {
 		t.Fatal(err)
 	}
+	p.words = words
 	var ctx context.Context
 	ctx, r.stop = context.WithCancel(t.Context())
-	go func() { r.ended <- run(ctx, c, parts{words: words, client: client, log: logger}) }()
+	go func() { r.ended <- run(ctx, c, p) }()
 	select {
 	case addr := <-ready:
 		r.url = "http://" + addr
@@ -82,6 +82,21 @@ func (r *running) request(t *testing.T, method, path string) int {
 		t.Error(err)
 	}
 	return response.StatusCode
+}
+
+// awaitRefusal returns when no connection is accepted any more.
+func (r *running) awaitRefusal(t *testing.T) {
+	t.Helper()
+	for end := time.Now().Add(patience); ; {
+		conn, err := net.DialTimeout("tcp", strings.TrimPrefix(r.url, "http://"), patience)
+		if err != nil {
+			return
+		}
+		conn.Close()
+		if time.Now().After(end) {
+			t.Fatal("still accepts after the stop")
+		}
+	}
 }
 
 // inserts sends n inserts from four users at once and expects all to succeed.
@@ -170,18 +185,7 @@ func TestStopFinishesWhatIsInFlight(t *testing.T) {
 	go func() { status <- r.request(t, "POST", "/insert/slow") }()
 	<-entered
 	r.stop()
-	refused := func() bool {
-		conn, err := net.DialTimeout("tcp", strings.TrimPrefix(r.url, "http://"), patience)
-		if err == nil {
-			conn.Close()
-		}
-		return err != nil
-	}
-	for end := time.Now().Add(patience); !refused(); {
-		if time.Now().After(end) {
-			t.Fatal("still accepts after the stop")
-		}
-	}
+	r.awaitRefusal(t)
 	select {
 	case err := <-r.ended:
 		t.Fatalf("returned %v with a request in flight", err)
@@ -237,12 +241,12 @@ func TestPortInUse(t *testing.T) {
 	if err := c.check(); err != nil {
 		t.Fatal(err)
 	}
-	logger := log.New(io.Discard, "", 0)
-	client, err := dialStatsD(c, logger)
+	p, err := newParts(c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = run(t.Context(), c, parts{words: words, client: client, log: logger})
+	p.words = words
+	err = run(t.Context(), c, p)
 	if err == nil || !strings.HasPrefix(err.Error(), "listen on HOST and PORT: ") || !words.closed {
 		t.Errorf("got %v, database closed %v", err, words.closed)
 	}

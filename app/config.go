@@ -16,7 +16,7 @@ import (
 type Config struct {
 	Host     string   // address to listen on; empty = 127.0.0.1
 	Port     int      // 0 = any free port
-	Instance string   // "web-2"; for the log, and for one defect
+	Instance string   // "web-2"; for the log, and for some defects
 	Zone     string   // for the log
 	StatsD   string   // host:port, or unix:///path
 	Tags     []string // on every StatsD line, as "key:value"

@@ -1,71 +1,71 @@
 package app
 
 import (
-	"errors"
 	"fmt"
+	"io"
+	"slices"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"throughline/app/statsd"
+
+	"github.com/gin-gonic/gin"
 )
 
-// Defect is one way in which the instrumentation can be wrong. The service
-// itself stays right: what users get and what is in the database do not change.
+// Defect is one way in which the instrumentation can be wrong. What users get
+// and what is in the database do not change, but where Service says so.
+//
+// A defect is deterministic: it strikes every nth time, or goes by the clock or
+// by the instance's name.
 type Defect struct {
-	Name  string
-	About string // one line
-	wrap  func(statsd.Client, Config) (defective, error)
+	Name    string
+	Entry   string // the known fault it stands for, by number: "F14"; empty where none fits
+	About   string // one line
+	Metric  string // the metric that is wrong, and that its ledger is about
+	Service string // what users or the database get wrong, one line; empty: nothing
+	begin   beginning
 }
 
-// defective is a Client that does not do what it should, and knows how much.
-type defective interface {
-	statsd.Client
-	// booked tells, after Close, how many inserts the counter
-	// fullstack.insert never got and how many it got too much.
-	booked() (dropped, extra int64)
+// beginning makes a defect for one instance. It books in the ledger what it
+// does to the metric.
+type beginning func(Config, *ledger) (wrong, error)
+
+// wrong is where a defect reaches into the app. What is nil stays right.
+type wrong struct {
+	options  func(*statsd.Options)                      // what the client is told
+	wire     func(io.WriteCloser) io.WriteCloser        // between the client and its socket
+	client   func(statsd.Client) (statsd.Client, error) // between the app and its client
+	meter    func(statsd.Middleware) meter              // at the routes
+	store    func(*mongoWords)                          // how the database is written
+	words    func(Words) Words                          // between the routes and the database
+	stopping func()                                     // what happens first when told to stop
+	ledger   *ledger                                    // nil without a defect
 }
 
-// counted is the metric that the defects are about. Where About does not say
-// otherwise the others stay right, so that a finding can only be about this one.
-const counted = "fullstack.insert"
+// meter measures routes; see statsd.Middleware, which is the right one.
+type meter interface {
+	Increment(name string) gin.HandlerFunc
+	Timed(name string) gin.HandlerFunc
+	InFlight(name string) gin.HandlerFunc
+}
 
+// The metrics that defects are about. The others stay right where a Defect's
+// About does not say otherwise, so that a finding can only be about this one.
 const (
-	holdLost    = 2 * time.Second // datadog-go's default aggregation window
-	holdLate    = 4 * time.Second
-	silentFor   = 5 * time.Second
-	doubleEvery = 20
-	skipEvery   = 25
-	sampleEvery = 10
+	counted  = "fullstack.insert"
+	timed    = "fullstack.insert.time"
+	inFlight = "fullstack.inflight"
 )
 
 // Defects lists what Config.Defect can be.
 func Defects() []Defect {
-	return []Defect{
-		{"lost-on-exit", "counts wait up to 2 s in a buffer that is not flushed on exit", lostOnExit},
-		{"counted-twice", "every 20th insert is counted twice", tamper(func(n int64) int64 {
-			if n%doubleEvery == 0 {
-				return 2
-			}
-			return 1
-		})},
-		{"not-counted", "every 25th insert is not counted", tamper(func(n int64) int64 {
-			if n%skipEvery == 0 {
-				return 0
-			}
-			return 1
-		})},
-		{"forgotten-rate", "one insert in ten is sent, without its rate @0.1", tamper(func(n int64) int64 {
-			if n%sampleEvery == 0 {
-				return 1
-			}
-			return 0
-		})},
-		{"renamed-per-instance", "inserts are counted as fullstack.insert.<instance>", renamed},
-		{"late", "every count leaves 4 s after it happened, or at a graceful exit", late},
-		{"silent-start", "nothing at all is sent in the first 5 s", silentStart},
-		{"total-as-counter", "each insert adds the total so far to the counter", tamper(func(n int64) int64 { return n })},
+	all := slices.Concat(exitDefects(), countDefects(), timeDefects(), lineDefects(), valueDefects(), serviceDefects())
+	for i := range all {
+		if all[i].Metric == "" {
+			all[i].Metric = counted
+		}
 	}
+	return all
 }
 
 // findDefect looks a name up.
@@ -80,10 +80,29 @@ func findDefect(name string) (Defect, error) {
 	return Defect{}, fmt.Errorf("defect %s: no such defect (have %s)", name, strings.Join(names, ", "))
 }
 
-// ledger is what a defect did to the counter fullstack.insert.
+// start makes the defect for one instance.
+func (d Defect) start(c Config) (wrong, error) {
+	l := &ledger{}
+	w, err := d.begin(c, l)
+	if err != nil {
+		return wrong{}, fmt.Errorf("defect %s: %w", d.Name, err)
+	}
+	w.ledger = l
+	return w, nil
+}
+
+// onClient makes a defect that only wraps the client.
+func onClient(wrap func(statsd.Client, *ledger) statsd.Client) beginning {
+	return func(_ Config, l *ledger) (wrong, error) {
+		return wrong{client: func(c statsd.Client) (statsd.Client, error) { return wrap(c, l), nil }}, nil
+	}
+}
+
+// ledger is what a defect did to its metric, next to what the service did: how
+// many measurements it never got, and how many it got too much.
 type ledger struct{ dropped, extra atomic.Int64 }
 
-// book notes that the counter got sent where it should have got due.
+// book notes that the metric got sent where it should have got due.
 func (l *ledger) book(sent, due int64) {
 	if sent < due {
 		l.dropped.Add(due - sent)
@@ -92,77 +111,5 @@ func (l *ledger) book(sent, due int64) {
 	l.extra.Add(sent - due)
 }
 
+// booked is complete once the client is closed.
 func (l *ledger) booked() (dropped, extra int64) { return l.dropped.Load(), l.extra.Load() }
-
-// tampered sends a wrong number, or under a wrong name.
-type tampered struct {
-	statsd.Client
-	ledger
-	name   string                // under which inserts are sent
-	change func(nth int64) int64 // what is sent for the nth insert, from 1
-	nth    atomic.Int64
-}
-
-func tamper(change func(nth int64) int64) func(statsd.Client, Config) (defective, error) {
-	return func(client statsd.Client, _ Config) (defective, error) {
-		return &tampered{Client: client, name: counted, change: change}, nil
-	}
-}
-
-func renamed(client statsd.Client, c Config) (defective, error) {
-	if c.Instance == "" {
-		return nil, errors.New("defect renamed-per-instance: INSTANCE is not set, and the name is made of it")
-	}
-	return &tampered{Client: client, name: counted + "." + c.Instance, change: func(int64) int64 { return 1 }}, nil
-}
-
-func (t *tampered) Count(name string, n int64) {
-	if name != counted {
-		t.Client.Count(name, n)
-		return
-	}
-	for range n {
-		sent := t.change(t.nth.Add(1))
-		if sent != 0 {
-			t.Client.Count(t.name, sent)
-		}
-		if t.name != counted {
-			sent = 0 // of this counter
-		}
-		t.book(sent, 1)
-	}
-}
-
-// silent sends nothing at first.
-type silent struct {
-	statsd.Client
-	ledger
-	now   func() time.Time
-	until time.Time
-}
-
-func silentStart(client statsd.Client, _ Config) (defective, error) {
-	return &silent{Client: client, now: time.Now, until: time.Now().Add(silentFor)}, nil
-}
-
-func (s *silent) speaks() bool { return !s.now().Before(s.until) }
-
-func (s *silent) Count(name string, n int64) {
-	if s.speaks() {
-		s.Client.Count(name, n)
-	} else if name == counted {
-		s.book(0, n)
-	}
-}
-
-func (s *silent) Gauge(name string, value float64) {
-	if s.speaks() {
-		s.Client.Gauge(name, value)
-	}
-}
-
-func (s *silent) Timing(name string, d time.Duration) {
-	if s.speaks() {
-		s.Client.Timing(name, d)
-	}
-}

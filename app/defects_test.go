@@ -1,218 +1,164 @@
 package app
 
 import (
-	"fmt"
+	"io"
+	"maps"
+	"regexp"
+	"slices"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
-
-	"throughline/app/statsd"
 
 	"github.com/google/go-cmp/cmp"
 )
 
-// defectiveClient wraps a client that sends to socket.
-func defectiveClient(t *testing.T, name string, socket *wire) defective {
+// defective makes the parts of web-2 in zone a, with a defect, that send to
+// socket.
+func defective(t *testing.T, name string, socket *wire) parts {
 	t.Helper()
-	client, err := statsd.Dial(statsd.Options{Addr: socket.addr()})
+	p, err := newParts(Config{StatsD: socket.addr(), Instance: "web-2", Tags: []string{"zone:a"}, Log: io.Discard, Defect: name})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return p
+}
+
+// started makes a defect for web-2, for tests that give it parts themselves.
+func started(t *testing.T, name string) wrong {
+	t.Helper()
 	d, err := findDefect(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	wrong, err := d.wrap(client, Config{Instance: "web-2"})
+	w, err := d.start(Config{Instance: "web-2"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return wrong
+	return w
 }
 
-func checkBooked(t *testing.T, d defective, dropped, extra int64) {
+func checkBooked(t *testing.T, l *ledger, dropped, extra int64) {
 	t.Helper()
-	if gotDropped, gotExtra := d.booked(); gotDropped != dropped || gotExtra != extra {
+	if gotDropped, gotExtra := l.booked(); gotDropped != dropped || gotExtra != extra {
 		t.Errorf("booked dropped=%d extra=%d, want %d and %d", gotDropped, gotExtra, dropped, extra)
 	}
 }
 
-func TestDefectsOnTheWire(t *testing.T) {
-	const inserts, gets = 103, 7
-	tests := []struct {
-		name           string
-		metric         string
-		want           int64
-		dropped, extra int64
-	}{
-		{"counted-twice", counted, 103 + 5, 0, 5},
-		{"not-counted", counted, 103 - 4, 4, 0},
-		{"forgotten-rate", counted, 10, 93, 0},
-		{"renamed-per-instance", "fullstack.insert.web-2", 103, 103, 0},
-		{"total-as-counter", counted, 103 * 104 / 2, 0, 103*104/2 - 103},
-		{"late", counted, 103, 0, 0}, // all sent at exit
+// The truth of TestDefectsOnTheWire, and what a defect makes of it.
+const insertsSent, getsSent = 103, 7
+
+func truth() map[string]float64 {
+	return map[string]float64{
+		"fullstack.insert|c|#zone:a": insertsSent, "fullstack.insert.time|ms|#zone:a": insertsSent,
+		"fullstack.get|c|#zone:a": getsSent, "fullstack.get.time|ms|#zone:a": getsSent,
+		"fullstack.inflight|g|#zone:a": 0,
 	}
-	for _, test := range tests {
+}
+
+type onTheWire struct {
+	name           string
+	without        []string           // series that are missing
+	with           map[string]float64 // series that are different, or there besides
+	bad            []string           // lines that nobody can read
+	dropped, extra int64
+	within         time.Duration // the test needs to be faster than this; 0 = at any speed
+}
+
+func wireTests() []onTheWire {
+	const right, tail = "fullstack.insert|c|#zone:a", "|#zone:a"
+	only := []string{right}
+	is := func(n float64) map[string]float64 { return map[string]float64{right: n} }
+	return []onTheWire{
+		{name: "counted-twice", with: is(103 + 5), extra: 5},
+		{name: "double-instrumented", with: is(206), extra: 103},
+		{name: "not-counted", with: is(103 - 4), dropped: 4},
+		{name: "first-sample-lost", with: is(102), dropped: 1},
+		{name: "forgotten-rate", with: is(10), dropped: 93},
+		{name: "total-as-counter", with: is(103 * 104 / 2), extra: 103*104/2 - 103},
+		{name: "renamed-per-instance", without: only, with: map[string]float64{"fullstack.insert.web-2|c" + tail: 103}, dropped: 103},
+		{name: "silent-worker", with: map[string]float64{right: 103 - 25, timed + "|ms" + tail: 103 - 25,
+			"fullstack.get|c" + tail: 6, "fullstack.get.time|ms" + tail: 6}, dropped: 25},
+		{name: "late"},                          // all sent at exit
+		{name: "long-buffer"},                   // the same
+		{name: "flush-every-3s"},                // the same
+		{name: "closed-early"},                  // all sent before
+		{name: "goes-silent", within: speakFor}, // not yet
+		{name: "last-window-twice", with: map[string]float64{right: 206, "fullstack.get|c" + tail: 14}, extra: 103, within: holdLost},
+		{name: "lost-on-exit", without: []string{right, "fullstack.get|c" + tail}, dropped: 103, within: holdLost},
+		{name: "first-window-lost", without: only, dropped: 103, within: firstWindow},
+		{name: "silent-start", without: slices.Collect(maps.Keys(truth())), dropped: 103, within: silentFor},
+		{name: "never-speaks", without: slices.Collect(maps.Keys(truth())), dropped: 103},
+		{name: "rate-not-applied", without: only, with: map[string]float64{"fullstack.insert|c|@0.1" + tail: 103}, extra: 9 * 103},
+		{name: "counter-as-gauge", without: only, with: map[string]float64{"fullstack.insert|g" + tail: 103}, dropped: 103},
+		{name: "type-changes", with: map[string]float64{right: 100, "fullstack.insert|g" + tail: 103}, dropped: 3},
+		{name: "mutated-tags", with: map[string]float64{right: 98, "fullstack.insert|c|#zone:b": 5}},
+		{name: "tag-order", without: only, with: map[string]float64{
+			"fullstack.insert|c|#zone:a,version:1": 35, "fullstack.insert|c|#version:1,zone:a": 34, "fullstack.insert|c|#version:1,zone:a,version:1": 34}},
+		{name: "unsafe-names", with: map[string]float64{right: 99, "word|c" + tail: 1},
+			bad: []string{"fullstack.insert", "fullstack.insert:word:1|c|#zone:a", "fullstack.insert|word:1|c|#zone:a", "fullstack.insert|word:1|c|#zone:a"}, dropped: 4},
+		{name: "shared-identity", without: slices.Collect(maps.Keys(truth())), with: map[string]float64{
+			"fullstack.insert|c|#zone:a,instance:web-1": 103, "fullstack.insert.time|ms|#zone:a,instance:web-1": 103,
+			"fullstack.get|c|#zone:a,instance:web-1": 7, "fullstack.get.time|ms|#zone:a,instance:web-1": 7,
+			"fullstack.inflight|g|#zone:a,instance:web-1": 0}},
+		{name: "sampled-timer", with: map[string]float64{timed + "|ms" + tail: 51}, dropped: 52},
+	}
+}
+
+// Each defect makes of the truth what its About says, and nothing else.
+func TestDefectsOnTheWire(t *testing.T) {
+	for _, test := range wireTests() {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			socket := listenUDP(t)
-			d := defectiveClient(t, test.name, socket)
+			p := defective(t, test.name, socket)
+			began := time.Now()
 			var users sync.WaitGroup
-			users.Go(func() {
-				for range inserts - 1 {
-					d.Count(counted, 1)
-				}
-			})
-			users.Go(func() { d.Count(counted, 1) })
-			for range gets {
-				d.Count("fullstack.get", 1)
-				d.Timing("fullstack.get.time", time.Millisecond)
-				d.Gauge("fullstack.inflight", 0)
+			for _, n := range []int{insertsSent - 1, 1} {
+				users.Go(func() {
+					for range n {
+						p.client.Timing(timed, time.Millisecond)
+						p.client.Count(counted, 1)
+					}
+				})
+			}
+			for range getsSent {
+				p.client.Count("fullstack.get", 1)
+				p.client.Timing("fullstack.get.time", time.Millisecond)
+				p.client.Gauge(inFlight, 0)
 			}
 			users.Wait()
-			if err := d.Close(); err != nil {
+			if err := p.client.Close(); err != nil {
 				t.Fatal(err)
 			}
-			socket.settle(t)
-			want := map[string]int64{test.metric: test.want, "fullstack.get": gets}
-			if diff := cmp.Diff(want, socket.counts); diff != "" {
-				t.Errorf("counters (-want +got):\n%s", diff)
+			if test.within > 0 && time.Since(began) >= test.within {
+				t.Skip("SKIPPED, NOTHING PROVED: the machine slept through the window of this test; see TestHeldCountsLeaveOnTime and TestWhenDefectsAreSilent")
 			}
-			if socket.timers["fullstack.get.time"] != gets || len(socket.gauges) != 1 {
-				t.Errorf("timers %v, gauges %v", socket.timers, socket.gauges)
+			socket.arrive(t)
+			want := truth()
+			for _, gone := range test.without {
+				delete(want, gone)
 			}
-			checkBooked(t, d, test.dropped, test.extra)
+			maps.Copy(want, test.with)
+			if diff := cmp.Diff(want, socket.series); diff != "" {
+				t.Errorf("series (-want +got):\n%s", diff)
+			}
+			slices.Sort(socket.bad)
+			if diff := cmp.Diff(test.bad, socket.bad); diff != "" {
+				t.Errorf("bad lines (-want +got):\n%s", diff)
+			}
+			checkBooked(t, p.wrong.ledger, test.dropped, test.extra)
 		})
 	}
 }
 
-// The window of lost-on-exit is real time here: what had time to leave is on
-// the wire, the rest is booked, and nothing is in between.
-func TestLostOnExitOnTheWire(t *testing.T) {
-	socket := listenUDP(t)
-	began := time.Now()
-	d := defectiveClient(t, "lost-on-exit", socket)
-	for range 40 {
-		d.Count(counted, 1)
-		d.Count("fullstack.get", 1)
-	}
-	if err := d.Close(); err != nil {
-		t.Fatal(err)
-	}
-	hurried := time.Since(began) < holdLost // else this machine slept through the first window
-	socket.settle(t)
-	dropped, extra := d.booked()
-	if got := socket.counts[counted]; got+dropped != 40 || extra != 0 {
-		t.Errorf("on the wire %d, booked dropped=%d extra=%d of 40", got, dropped, extra)
-	}
-	if hurried && (dropped != 40 || len(socket.counts) != 0) {
-		t.Errorf("on the wire %v, booked %d, want all 40 lost", socket.counts, dropped)
-	}
-}
-
-func TestSilentStartOnTheWire(t *testing.T) {
-	socket := listenUDP(t)
-	d := defectiveClient(t, "silent-start", socket).(*silent)
-	birth := d.until.Add(-silentFor)
-	for i := range 10 { // at 0, 1, … 9 s
-		d.now = func() time.Time { return birth.Add(time.Duration(i) * time.Second) }
-		d.Count(counted, 1)
-		d.Gauge(fmt.Sprint("gauge.", i), 1)
-		d.Timing("fullstack.insert.time", time.Millisecond)
-	}
-	if err := d.Close(); err != nil {
-		t.Fatal(err)
-	}
-	socket.settle(t)
-	if socket.counts[counted] != 5 || socket.timers["fullstack.insert.time"] != 5 {
-		t.Errorf("on the wire: %v, %v, want 5 of each", socket.counts, socket.timers)
-	}
-	if len(socket.gauges) != 5 {
-		t.Errorf("on the wire: %v, want the gauges 5 to 9", socket.gauges)
-	}
-	checkBooked(t, d, 5, 0)
-}
-
-// sent remembers when a count reached the client under a defect.
-type sent struct {
-	mu  sync.Mutex
-	all []string
-	t0  time.Time
-}
-
-func (s *sent) Count(name string, n int64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.all = append(s.all, fmt.Sprintf("%v %s:%d", time.Since(s.t0), name, n))
-}
-func (s *sent) Gauge(string, float64)        {}
-func (s *sent) Timing(string, time.Duration) {}
-func (s *sent) Close() error                 { return nil }
-
-// On a clock that only moves when everything waits, times are exact.
-func TestHeldCountsLeaveOnTime(t *testing.T) {
-	tests := []struct {
-		wrap    func(statsd.Client, Config) (defective, error)
-		want    []string
-		dropped int64
-	}{
-		// The last is released by the exit at 6.5 s.
-		{late, []string{"4s x:1", "4.5s fullstack.insert:1", "6.2s fullstack.insert:1", "6.5s x:1", "6.5s fullstack.insert:1"}, 0},
-		// The end of the window at 6 s is the last.
-		{lostOnExit, []string{"2s x:1", "2s fullstack.insert:1", "4s fullstack.insert:1", "6s x:1"}, 1},
-	}
-	for _, test := range tests {
-		synctest.Test(t, func(t *testing.T) {
-			s := &sent{t0: time.Now()}
-			at := func(after time.Duration) { time.Sleep(after - time.Since(s.t0)) }
-			d, err := test.wrap(s, Config{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			d.Count("x", 1)
-			at(500 * time.Millisecond)
-			d.Count(counted, 1)
-			at(2200 * time.Millisecond)
-			d.Count(counted, 1)
-			at(5 * time.Second)
-			d.Count("x", 1)
-			at(6200*time.Millisecond + time.Microsecond)
-			d.Count(counted, 1)
-			at(6500 * time.Millisecond)
-			if err := d.Close(); err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(test.want, s.all); diff != "" {
-				t.Errorf("-want +got:\n%s", diff)
-			}
-			checkBooked(t, d, test.dropped, 0)
-		})
-	}
-}
-
-func TestSilentStartIsFiveSeconds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := &sent{t0: time.Now()}
-		d, err := silentStart(s, Config{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		d.Count(counted, 1)
-		time.Sleep(5*time.Second - time.Nanosecond)
-		d.Count(counted, 1)
-		time.Sleep(time.Nanosecond)
-		d.Count(counted, 1)
-		if diff := cmp.Diff([]string{"5s fullstack.insert:1"}, s.all); diff != "" {
-			t.Errorf("-want +got:\n%s", diff)
-		}
-		checkBooked(t, d, 2, 0)
-	})
-}
-
-// With every defect the service stays right, and the line in the log explains
-// the counter to the last insert.
+// With every defect that is none of the service's, the service stays right, and
+// the line in the log explains the counter to the last insert.
 func TestDefectsLeaveTheServiceRight(t *testing.T) {
-	const inserts = 100
-	for _, defect := range append(Defects(), Defect{}) {
+	const inserts = 120
+	for _, defect := range append(Defects(), Defect{Metric: counted}) {
+		if defect.Service != "" {
+			continue // see TestServiceDefects
+		}
 		t.Run("defect="+defect.Name, func(t *testing.T) {
 			t.Parallel()
 			socket, words := listenUDP(t), newMemory()
@@ -222,20 +168,16 @@ func TestDefectsLeaveTheServiceRight(t *testing.T) {
 			if err := r.wait(t); err != nil {
 				t.Fatal(err)
 			}
-			socket.settle(t)
+			socket.arrive(t)
 			if words.sum() != inserts {
 				t.Errorf("%d in the database, want %d", words.sum(), inserts)
 			}
 			var dropped, extra int64
 			if defect.Name != "" {
 				dropped, extra = r.log.defectLine(t, defect.Name)
-				switch defect.Name {
-				case "late", "lost-on-exit", "silent-start": // how much depends on the time this takes
-				default:
-					if dropped+extra == 0 {
-						t.Error("the defect did nothing")
-					}
-				}
+			}
+			if defect.Metric != counted {
+				dropped, extra = 0, 0
 			}
 			if got := socket.counts[counted]; got != inserts-dropped+extra {
 				t.Errorf("on the wire %d, logged dropped=%d extra=%d of %d", got, dropped, extra, inserts)
@@ -244,15 +186,35 @@ func TestDefectsLeaveTheServiceRight(t *testing.T) {
 	}
 }
 
+// A stop must end within 5 s, also one that has a defect to show first.
+func TestStopWithLameDuckFits(t *testing.T) {
+	if sum := lameDuck + drainTimeout + goodbyeTimeout; sum >= 5*time.Second {
+		t.Errorf("a stop may take %v", sum)
+	}
+}
+
+// The names that this test knows are in scenarios, and must not change.
 func TestDefectsAreDescribed(t *testing.T) {
+	entry := regexp.MustCompile(`^F[1-9][0-9]?$`)
 	seen := map[string]bool{}
 	for _, d := range Defects() {
-		if d.Name == "" || d.About == "" || d.wrap == nil || seen[d.Name] {
+		if d.Name == "" || d.About == "" || d.Metric == "" || d.begin == nil || seen[d.Name] {
 			t.Errorf("defect %q (%q) is incomplete or twice there", d.Name, d.About)
+		}
+		if len(d.Name) > len("renamed-per-instance") {
+			t.Errorf("defect %s: the name is too long for a column of the help", d.Name)
+		}
+		if !entry.MatchString(d.Entry) && d.Name != "word-as-tag" {
+			t.Errorf("defect %s: entry %q", d.Name, d.Entry)
 		}
 		seen[d.Name] = true
 		if found, err := findDefect(d.Name); err != nil || found.About != d.About {
 			t.Errorf("defect %s: found %q, %v", d.Name, found.About, err)
+		}
+	}
+	for _, old := range []string{"lost-on-exit", "counted-twice", "not-counted", "forgotten-rate", "renamed-per-instance", "late", "silent-start", "total-as-counter"} {
+		if !seen[old] {
+			t.Errorf("defect %s is gone", old)
 		}
 	}
 }

@@ -32,18 +32,20 @@ type mongoWords struct {
 	client *mongo.Client
 	words  *mongo.Collection
 	log    *log.Logger
+	unique bool                                         // the index
+	add    func(ctx context.Context, name string) error // adds one to a word
 }
 
 // connectMongo waits until the database answers and the unique index is there,
 // at most c.StartTimeout. Many instances may do so at once. Every query of the
-// app is timed on client as fullstack.db.time.
-func connectMongo(ctx context.Context, c Config, client statsd.Client, logger *log.Logger) (*mongoWords, error) {
+// app is timed on p.client as fullstack.db.time.
+func connectMongo(ctx context.Context, c Config, p parts) (*mongoWords, error) {
 	o := options.Client().
 		ApplyURI(c.MongoURI).
 		SetAppName(c.Instance).
 		SetServerSelectionTimeout(selectTimeout).
 		SetConnectTimeout(selectTimeout).
-		SetMonitor(queryTimer(client))
+		SetMonitor(queryTimer(p.client))
 	if o.WriteConcern != nil && !o.WriteConcern.Acknowledged() {
 		return nil, errors.New("MONGODB_URI: w=0 asks for no acknowledgement, and an insert is counted only when acknowledged; remove it")
 	}
@@ -51,7 +53,11 @@ func connectMongo(ctx context.Context, c Config, client statsd.Client, logger *l
 	if err != nil {
 		return nil, fmt.Errorf("MONGODB_URI: %w", err)
 	}
-	m := &mongoWords{client: connection, words: connection.Database(database).Collection(collection), log: logger}
+	m := &mongoWords{client: connection, words: connection.Database(database).Collection(collection), log: p.log, unique: true}
+	m.add = m.upsert
+	if p.wrong.store != nil {
+		p.wrong.store(m)
+	}
 	if err := m.prepare(ctx, c.StartTimeout); err != nil {
 		// The error of the start is the one to tell.
 		_ = connection.Disconnect(context.WithoutCancel(ctx))
@@ -67,7 +73,7 @@ func (m *mongoWords) prepare(ctx context.Context, within time.Duration) error {
 	defer cancel()
 	index := mongo.IndexModel{
 		Keys:    bson.D{{Key: "name", Value: 1}},
-		Options: options.Index().SetUnique(true),
+		Options: options.Index().SetUnique(m.unique),
 	}
 	for {
 		_, err := m.words.Indexes().CreateOne(ctx, index)
@@ -108,14 +114,7 @@ func refusedForGood(err mongo.ServerError) bool {
 // checks, where an update is one insert in opcounters.update.
 // Source: https://www.mongodb.com/docs/manual/reference/command/serverStatus/#opcounters
 func (m *mongoWords) Insert(ctx context.Context, name string) (Word, error) {
-	err := retryDuplicate(func() error {
-		_, err := m.words.UpdateOne(ctx,
-			bson.D{{Key: "name", Value: name}},
-			bson.D{{Key: "$inc", Value: bson.D{{Key: "count", Value: int64(1)}}}},
-			options.UpdateOne().SetUpsert(true))
-		return err
-	})
-	if err != nil {
+	if err := retryDuplicate(func() error { return m.add(ctx, name) }); err != nil {
 		return Word{}, fmt.Errorf("insert: %w", err)
 	}
 	word, err := m.Get(ctx, name)
@@ -126,6 +125,15 @@ func (m *mongoWords) Insert(ctx context.Context, name string) (Word, error) {
 	}
 	return word, nil
 }
+
+func (m *mongoWords) upsert(ctx context.Context, name string) error {
+	_, err := m.words.UpdateOne(ctx, byName(name), addOne(), options.UpdateOne().SetUpsert(true))
+	return err
+}
+
+func byName(name string) bson.D { return bson.D{{Key: "name", Value: name}} }
+
+func addOne() bson.D { return bson.D{{Key: "$inc", Value: bson.D{{Key: "count", Value: int64(1)}}}} }
 
 // retryDuplicate repeats an upsert that lost the race for a new word: the
 // server refused it, so it did nothing, and now there is a document to update.
@@ -141,7 +149,7 @@ func retryDuplicate(upsert func() error) error {
 
 func (m *mongoWords) Get(ctx context.Context, name string) (Word, error) {
 	var word Word
-	err := m.words.FindOne(ctx, bson.D{{Key: "name", Value: name}}).Decode(&word)
+	err := m.words.FindOne(ctx, byName(name)).Decode(&word)
 	if errors.Is(err, mongo.ErrNoDocuments) {
 		return Word{}, ErrNoWord
 	}

@@ -8,9 +8,13 @@ import (
 	"log"
 	"net/http"
 	"os"
+	"os/exec"
+	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"throughline/app/statsd"
 
 	"github.com/google/go-cmp/cmp"
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -45,7 +49,7 @@ func TestRetryDuplicate(t *testing.T) {
 }
 
 func TestQueryTimerTimesUsersQueriesOnly(t *testing.T) {
-	s := &timed{}
+	s := &timings{}
 	for _, name := range []string{"ping", "createIndexes", "update", "find", "getMore", "endSessions", "serverStatus"} {
 		queryTimer(s).Succeeded(t.Context(), &event.CommandSucceededEvent{
 			CommandFinishedEvent: event.CommandFinishedEvent{CommandName: name, Duration: 3 * time.Millisecond},
@@ -57,13 +61,15 @@ func TestQueryTimerTimesUsersQueriesOnly(t *testing.T) {
 	}
 }
 
-// timed remembers timings.
-type timed struct {
+// timings remembers times.
+type timings struct {
 	sent
 	all []string
 }
 
-func (s *timed) Timing(name string, d time.Duration) { s.all = append(s.all, fmt.Sprint(name, " ", d)) }
+func (s *timings) Timing(name string, d time.Duration) {
+	s.all = append(s.all, fmt.Sprint(name, " ", d))
+}
 
 func TestRefusedForGood(t *testing.T) {
 	for code, want := range map[int32]bool{13: true, 18: true, 59: true, 85: true, 86: true, 91: false, 189: false, 10107: false} {
@@ -74,12 +80,13 @@ func TestRefusedForGood(t *testing.T) {
 }
 
 // realURI is the database to test against, whose collection test.words is
-// emptied.
+// emptied: the MongoDB that THROUGHLINE_TEST_MONGODB_URI names, or a new
+// embedded one.
 func realURI(t *testing.T) string {
 	t.Helper()
 	uri := os.Getenv("THROUGHLINE_TEST_MONGODB_URI")
 	if uri == "" {
-		t.Skip("NOT TESTED against a database: set THROUGHLINE_TEST_MONGODB_URI to a MongoDB whose collection test.words may be emptied")
+		return startDocstore(t)
 	}
 	m := connect(t, uri)
 	if _, err := m.words.DeleteMany(t.Context(), bson.D{}); err != nil {
@@ -88,11 +95,38 @@ func realURI(t *testing.T) string {
 	return uri
 }
 
-func quiet() *log.Logger { return log.New(io.Discard, "", 0) }
+// startDocstore starts the embedded database as a process of its own, as the
+// app meets it in a stack.
+func startDocstore(t *testing.T) string {
+	t.Helper()
+	const binary = "../bin/throughline"
+	if _, err := os.Stat(binary); err != nil {
+		const why = "SKIPPED, NOTHING PROVED: no database: make build, or set THROUGHLINE_TEST_MONGODB_URI to a MongoDB whose collection test.words may be emptied"
+		if os.Getenv("CI") != "" {
+			t.Fatal(why)
+		}
+		t.Skip(why)
+	}
+	uri := nobody(t)
+	store := exec.Command(binary, "docstore", "--listen", strings.TrimPrefix(uri, "mongodb://"), "--data", t.TempDir())
+	if err := store.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { // after those of its users
+		_ = store.Process.Kill()
+		_ = store.Wait() // killed
+	})
+	return uri
+}
+
+// quiet is an app of which only the database is used.
+func quiet(client statsd.Client) parts {
+	return parts{client: client, log: log.New(io.Discard, "", 0)}
+}
 
 func connect(t *testing.T, uri string) *mongoWords {
 	t.Helper()
-	m, err := connectMongo(t.Context(), Config{MongoURI: uri, StartTimeout: patience, Instance: "web-1"}, &sent{}, quiet())
+	m, err := connectMongo(t.Context(), Config{MongoURI: uri, StartTimeout: patience, Instance: "web-1"}, quiet(&sent{}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +173,7 @@ func TestMongoRacingInstances(t *testing.T) {
 	var group sync.WaitGroup
 	for i := range all {
 		group.Go(func() {
-			m, err := connectMongo(t.Context(), Config{MongoURI: uri, StartTimeout: patience}, &sent{}, quiet())
+			m, err := connectMongo(t.Context(), Config{MongoURI: uri, StartTimeout: patience}, quiet(&sent{}))
 			if err != nil {
 				t.Error(err)
 				return
@@ -175,7 +209,7 @@ func TestMongoInsertWithoutReadingBack(t *testing.T) {
 	m := connect(t, uri)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	cut, err := connectMongo(t.Context(), Config{MongoURI: uri, StartTimeout: patience}, &cutAfterFirst{cancel: cancel}, quiet())
+	cut, err := connectMongo(t.Context(), Config{MongoURI: uri, StartTimeout: patience}, quiet(&cutAfterFirst{cancel: cancel}))
 	if err != nil {
 		t.Fatal(err)
 	}

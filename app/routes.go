@@ -10,8 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"throughline/app/statsd"
-
 	"github.com/gin-gonic/gin"
 )
 
@@ -32,7 +30,7 @@ type wordCounter struct {
 
 // routes is the app with its instrumentation: what is measured is what is
 // written here.
-func (w *wordCounter) routes(statsd statsd.Middleware) http.Handler {
+func (w *wordCounter) routes(statsd meter) http.Handler {
 	gin.SetMode(gin.ReleaseMode) // otherwise gin prints every route on stdout
 	r := gin.New()
 	r.UseEscapedPath = true      // a word may contain %2F …

@@ -43,7 +43,7 @@ func TestRunRefusesWhatCannotWork(t *testing.T) {
 		{"no StatsD", func(c *Config) { c.StatsD = "" }, "statsd: no address; "},
 		{"bad StatsD", func(c *Config) { c.StatsD = "127.0.0.1:x" }, "statsd 127.0.0.1:x: "},
 		{"unknown defect", func(c *Config) { c.Defect = "slow" },
-			"defect slow: no such defect (have lost-on-exit, counted-twice, not-counted, forgotten-rate, renamed-per-instance, late, silent-start, total-as-counter)"},
+			"defect slow: no such defect (have lost-on-exit, long-buffer, "},
 		{"nothing to rename by", func(c *Config) { c.Defect = "renamed-per-instance" }, "defect renamed-per-instance: INSTANCE is not set"},
 	}
 	for _, test := range tests {

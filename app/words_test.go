@@ -21,9 +21,19 @@ type memory struct {
 
 func newMemory() *memory { return &memory{counts: map[string]int64{}} }
 
+// onEnter sets enter while others insert.
+func (m *memory) onEnter(enter func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.enter = func(context.Context) { enter() }
+}
+
 func (m *memory) Insert(ctx context.Context, name string) (Word, error) {
-	if m.enter != nil {
-		m.enter(ctx)
+	m.mu.Lock()
+	enter := m.enter
+	m.mu.Unlock()
+	if enter != nil {
+		enter(ctx)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()

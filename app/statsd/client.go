@@ -1,14 +1,17 @@
 // Package statsd is the reference app's instrumentation: a StatsD client for
-// which no measurement is late by more than Window, and gin middleware that
-// measures a route in one line.
+// which no measurement is late by more than Window where it is not told
+// otherwise, and gin middleware that measures a route in one line.
 //
 // It is not a collector (it only sends) and decides nothing: what to measure
 // is written at the routes of package app, its only caller.
 package statsd
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"net"
+	"strings"
 	"time"
 
 	datadog "github.com/DataDog/datadog-go/v5/statsd"
@@ -49,6 +52,10 @@ type Options struct {
 	Addr    string      // host:port, or unix:///path
 	Tags    []string    // added to every line, as "key:value"
 	OnError func(error) // told of datagrams that could not be sent; may be nil
+
+	// Aggregation and Flush are the two waits that Window speaks of; 0 = 40 ms
+	// each. With others Window does not hold.
+	Aggregation, Flush time.Duration
 }
 
 // Dial makes a Client that sends to o.Addr. A host name is resolved here and
@@ -71,6 +78,25 @@ func New(w io.WriteCloser, o Options) (Client, error) {
 	return client{c}, nil
 }
 
+// Connect opens the socket that Dial would send from, for datagrams that a
+// Client would not make. Each Write is one.
+func Connect(addr string) (io.WriteCloser, error) {
+	network, address := "udp", addr
+	if strings.HasPrefix(addr, datadog.UnixAddressStreamPrefix) {
+		return nil, fmt.Errorf("statsd %s: a stream carries no datagrams; use unix:// or host:port", addr)
+	}
+	for _, prefix := range []string{datadog.UnixAddressPrefix, datadog.UnixAddressDatagramPrefix} {
+		if path, ok := strings.CutPrefix(addr, prefix); ok {
+			network, address = "unixgram", path
+		}
+	}
+	socket, err := net.Dial(network, address)
+	if err != nil {
+		return nil, fmt.Errorf("statsd %s: %w", addr, err)
+	}
+	return socket, nil
+}
+
 func (o Options) datadog() []datadog.Option {
 	onError := o.OnError
 	if onError == nil {
@@ -78,8 +104,8 @@ func (o Options) datadog() []datadog.Option {
 	}
 	return []datadog.Option{
 		datadog.WithTags(o.Tags),
-		datadog.WithAggregationInterval(aggregation),
-		datadog.WithBufferFlushInterval(bufferFlush),
+		datadog.WithAggregationInterval(cmp.Or(o.Aggregation, aggregation)),
+		datadog.WithBufferFlushInterval(cmp.Or(o.Flush, bufferFlush)),
 		// One buffer instead of 32: the lines of one flush share a datagram.
 		datadog.WithWorkersCount(1),
 		// Every 10 s some twenty lines about the client itself, and none at

@@ -3,6 +3,7 @@ package statsd
 import (
 	"errors"
 	"net"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -138,6 +139,47 @@ func TestLostDatagramsAreTold(t *testing.T) {
 	}
 	if len(told) != 1 || !errors.Is(told[0], broken) {
 		t.Errorf("told %v, want %v once", told, broken)
+	}
+}
+
+// A datagram through Connect arrives as it was written, beside the client's.
+func TestConnect(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "dsd.socket")
+	unix, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close()
+	udp := listen(t)
+	for addr, listener := range map[string]net.Conn{udp.LocalAddr().String(): udp, "unix://" + path: unix, "unixgram://" + path: unix} {
+		socket, err := Connect(addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		const text = "any bytes:\n|"
+		if n, err := socket.Write([]byte(text)); n != len(text) || err != nil {
+			t.Errorf("%s: wrote %d, %v", addr, n, err)
+		}
+		if err := socket.Close(); err != nil {
+			t.Errorf("%s: %v", addr, err)
+		}
+		if err := listener.SetReadDeadline(time.Now().Add(schedulerSlack)); err != nil {
+			t.Fatal(err)
+		}
+		buffer := make([]byte, 100)
+		n, err := listener.Read(buffer)
+		if got := string(buffer[:n]); err != nil || got != text {
+			t.Errorf("%s: got %q, %v", addr, got, err)
+		}
+	}
+	for addr, want := range map[string]string{
+		"unixstream:///run/dsd.socket": "statsd unixstream:///run/dsd.socket: a stream carries no datagrams; use unix:// or host:port",
+		"unix:///none/dsd.socket":      "statsd unix:///none/dsd.socket: ",
+		"127.0.0.1:no-port":            "statsd 127.0.0.1:no-port: ",
+	} {
+		if _, err := Connect(addr); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s: got %v", addr, err)
+		}
 	}
 }
 
