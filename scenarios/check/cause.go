@@ -48,6 +48,9 @@ const (
 	causeReset       = "reset"
 	causeGoesOn      = "goes-on-from-old-value"
 	causeClock       = "clock-set"
+	causeWrongUnit   = "wrong-unit"
+	causeAveraged    = "averaged"
+	causeNotNested   = "not-nested"
 )
 
 // diagnosis is the likely cause of an unexplained difference, as the record

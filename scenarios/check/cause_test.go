@@ -7,9 +7,9 @@ import (
 	"throughline/scenarios/record"
 )
 
-// booksOf makes accounts that acknowledged and counted so many, of instances
+// accountsOf makes accounts that acknowledged and counted so many, of instances
 // that ended by SIGTERM at a time, or live on.
-func booksOf(rows ...[3]int64) books {
+func accountsOf(rows ...[3]int64) books {
 	var b books
 	for _, r := range rows {
 		a := account{total: r[1], life: record.Lifetime{Death: record.Never, Signalled: record.Never}}
@@ -37,7 +37,7 @@ func TestSameShare(t *testing.T) {
 		{"one instance alone", [][3]int64{{1000, 960, 0}}, false},
 		{"too few to tell are left out", [][3]int64{{1000, 960, 0}, {900, 866, 0}, {10, 10, 0}}, true},
 	} {
-		if got := booksOf(c.rows...).sameShare(); got != c.want {
+		if got := accountsOf(c.rows...).sameShare(); got != c.want {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}
 	}
@@ -54,18 +54,18 @@ func TestOnlyTheEndedLost(t *testing.T) {
 		{"nobody lives on to compare with", [][3]int64{{1000, 960, 9900}, {900, 860, 8900}}, false},
 		{"the living one served nobody", [][3]int64{{1000, 960, 9900}, {0, 0, 0}}, false},
 	} {
-		if got := booksOf(c.rows...).onlyTheEndedLost(); got != c.want {
+		if got := accountsOf(c.rows...).onlyTheEndedLost(); got != c.want {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}
 	}
 }
 
 func TestFitsExit(t *testing.T) {
-	b := booksOf([3]int64{1000, 960, 9990}) // the last 3.5 s acknowledged 350
+	b := accountsOf([3]int64{1000, 960, 9990}) // the last 3.5 s acknowledged 350
 	if !b.accounts[0].fitsExit(340) || b.accounts[0].fitsExit(360) {
 		t.Error("what was acknowledged in the last 3.5 s may be lost on exit, and no more")
 	}
-	if living := booksOf([3]int64{1000, 960, 0}); living.accounts[0].fitsExit(1) {
+	if living := accountsOf([3]int64{1000, 960, 0}); living.accounts[0].fitsExit(1) {
 		t.Error("an instance that lives on lost nothing on exit")
 	}
 }

@@ -32,6 +32,7 @@ type evidence struct {
 	longest    time.Duration               // the greatest lateness of all
 	slowest    []time.Duration             // the greatest lateness of each paceBlock of pace
 	store      *promStore                  // made by the first promql check
+	times      map[rowKey][]float64        // see took
 	sentAt     map[rowKey][]time.Duration  // of acknowledged requests, in order; made by the first who asks
 }
 

@@ -69,6 +69,8 @@ func checkOf(c script.Check, s script.Scenario) Check {
 		return promql{*c.PromQL}
 	case c.Identity != nil:
 		return identity{*c.Identity, windowOf(s, c.Identity.Metric), rateOf(s, c.Identity.Metric)}
+	case c.Nesting != nil:
+		return nesting{*c.Nesting}
 	}
 	return rule(unknownCheck(c))
 }

@@ -53,13 +53,19 @@ type stray struct {
 	counted  int64
 }
 
+// newBooks makes the accounts of a counter.
 func newBooks(e *evidence, rule script.Conservation) books {
+	return booksOf(e, rule, func(instance string) []*record.Series { return e.counters(instance, rule.Metric) })
+}
+
+// booksOf makes the accounts of what an instance's series count.
+func booksOf(e *evidence, rule script.Conservation, counted func(instance string) []*record.Series) books {
 	widths := newAllowances(e, rule.Route)
 	b := books{rule: rule, all: widths.all()}
 	known := map[string]bool{}
 	for _, l := range e.lives {
 		known[l.Instance] = true
-		a := newAccount(e, rule, l)
+		a := newAccount(e, rule, l, counted(l.Instance))
 		a.allowance = widths.of(l)
 		a.late = a.lateness(e)
 		b.accounts = append(b.accounts, a)
@@ -68,16 +74,16 @@ func newBooks(e *evidence, rule script.Conservation) books {
 		if known[instance] {
 			continue
 		}
-		if n := whole(sumOf(e.counters(instance, rule.Metric)).last()); n != 0 {
+		if n := whole(sumOf(counted(instance)).last()); n != 0 {
 			b.strays = append(b.strays, stray{instance, n})
 		}
 	}
 	return b
 }
 
-func newAccount(e *evidence, rule script.Conservation, l record.Lifetime) account {
+func newAccount(e *evidence, rule script.Conservation, l record.Lifetime, counted []*record.Series) account {
 	a := account{life: l, rule: rule, acked: e.acked(l.Instance, rule.Route), sampled: -1, others: e.pushed[l.Instance]}
-	a.counted = sumOf(e.counters(l.Instance, rule.Metric))
+	a.counted = sumOf(counted)
 	a.total = max(0, whole(a.counted.last()))
 	for _, s := range e.pushed[l.Instance] {
 		if s.Meta.StatsD == rule.Metric && strings.HasSuffix(s.Name, sampledSuffix) {
