@@ -26,46 +26,13 @@ const (
 
 func lineDefects() []Defect {
 	return []Defect{
-		{Name: "rate-not-applied", Entry: "F15", About: "every insert is sent, and with @0.1, as if one in ten were", begin: inLines(func(c Config) lineMaker {
-			line := counted + ":1|c|@0.1" + tagField(c.Tags)
-			return func(int64) (string, int64) { return line, 10 }
-		})},
-		{Name: "counter-as-gauge", Entry: "F19", About: "the total of inserts is sent as a gauge", begin: inLines(func(c Config) lineMaker {
-			return func(nth int64) (string, int64) { return totalGauge(nth, c.Tags), 0 }
-		})},
-		{Name: "type-changes", Entry: "F33", About: "after 100 inserts the counter becomes a gauge of their total", begin: inLines(func(c Config) lineMaker {
-			return func(nth int64) (string, int64) {
-				if nth <= typeAfter {
-					return "", 1
-				}
-				return totalGauge(nth, c.Tags), 0
-			}
-		})},
-		{Name: "mutated-tags", Entry: "F17", About: "every 20th insert is sent with the tag of another zone", begin: inLines(func(c Config) lineMaker {
-			line := oneInsert(otherZone(c.Tags))
-			return func(nth int64) (string, int64) {
-				if nth%mutateEvery == 0 {
-					return line, 1
-				}
-				return "", 1
-			}
-		})},
-		{Name: "tag-order", Entry: "F20", About: "inserts have the tag version:1 too: last, first and twice in turn", begin: inLines(func(c Config) lineMaker {
-			const more = "version:1"
-			turns := [][]string{slices.Concat(c.Tags, []string{more}), slices.Concat([]string{more}, c.Tags), slices.Concat([]string{more}, c.Tags, []string{more})}
-			return func(nth int64) (string, int64) {
-				return oneInsert(turns[(nth-1)%3]), 1
-			}
-		})},
-		{Name: "unsafe-names", Entry: "F21", About: `every 25th insert is counted under a name with a "|", a ":" or a line break in it`, begin: inLines(func(c Config) lineMaker {
-			marks := [...]string{"|", ":", "\n"}
-			return func(nth int64) (string, int64) {
-				if nth%unsafeEvery != 0 {
-					return "", 1
-				}
-				return counted + marks[(nth/unsafeEvery-1)%3] + "word:1|c" + tagField(c.Tags), 0
-			}
-		})},
+		{Name: "rate-not-applied", Entry: "F15", About: "every insert is sent, and with @0.1, as if one in ten were", begin: inLines(rateNotApplied)},
+		{Name: "counter-as-gauge", Entry: "F19", About: "the total of inserts is sent as a gauge", begin: inLines(gaugeAfter(0))},
+		{Name: "type-changes", Entry: "F33", About: "after 100 inserts the counter becomes a gauge of their total", begin: inLines(gaugeAfter(typeAfter))},
+		{Name: "mutated-tags", Entry: "F17", About: "every 20th insert is sent with the tag of another zone", begin: inLines(mutatedTags)},
+		{Name: "tag-order", Entry: "F20", About: "inserts have the tag version:1 too: last, first and twice in turn", begin: inLines(tagOrder)},
+		{Name: "unsafe-names", Entry: "F21", About: `every 25th insert is counted under a name with a "|", a ":" or a line break in it`,
+			begin: inLines(unsafeNames)},
 		{Name: "shared-identity", Entry: "F44", About: "every instance tags its lines instance:web-1",
 			begin: onOptions(func(c Config, o *statsd.Options) { o.Tags = slices.Concat(c.Tags, []string{"instance:web-1"}) })},
 		{Name: "word-as-tag", About: "each insert is tagged with its word: a series for every word", begin: wordAsTag},
@@ -73,6 +40,53 @@ func lineDefects() []Defect {
 			begin: func(_ Config, l *ledger) (wrong, error) {
 				return wrong{wire: func(w io.WriteCloser) io.WriteCloser { return cutter{w, l} }}, nil
 			}},
+	}
+}
+
+// lineMaker makes the line for the nth insert, from 1, and tells how many the
+// counter gets by it. An empty line leaves the insert to the client.
+type lineMaker func(nth int64) (line string, counts int64)
+
+func rateNotApplied(c Config) lineMaker {
+	line := counted + ":1|c|@0.1" + tagField(c.Tags)
+	return func(int64) (string, int64) { return line, 10 }
+}
+
+// gaugeAfter counts so many inserts, and then sends the total as a gauge.
+func gaugeAfter(inserts int64) func(Config) lineMaker {
+	return func(c Config) lineMaker {
+		return func(nth int64) (string, int64) {
+			if nth <= inserts {
+				return "", 1
+			}
+			return fmt.Sprintf("%s:%d|g%s", counted, nth, tagField(c.Tags)), 0
+		}
+	}
+}
+
+func mutatedTags(c Config) lineMaker {
+	line := oneInsert(otherZone(c.Tags))
+	return func(nth int64) (string, int64) {
+		if nth%mutateEvery != 0 {
+			return "", 1
+		}
+		return line, 1
+	}
+}
+
+func tagOrder(c Config) lineMaker {
+	more := []string{"version:1"}
+	turns := [][]string{slices.Concat(c.Tags, more), slices.Concat(more, c.Tags), slices.Concat(more, c.Tags, more)}
+	return func(nth int64) (string, int64) { return oneInsert(turns[(nth-1)%3]), 1 }
+}
+
+func unsafeNames(c Config) lineMaker {
+	marks := [...]string{"|", ":", "\n"}
+	return func(nth int64) (string, int64) {
+		if nth%unsafeEvery != 0 {
+			return "", 1
+		}
+		return counted + marks[(nth/unsafeEvery-1)%3] + "word:1|c" + tagField(c.Tags), 0
 	}
 }
 
@@ -86,10 +100,6 @@ func tagField(tags []string) string {
 
 func oneInsert(tags []string) string { return counted + ":1|c" + tagField(tags) }
 
-func totalGauge(total int64, tags []string) string {
-	return fmt.Sprintf("%s:%d|g%s", counted, total, tagField(tags))
-}
-
 // otherZone puts another zone in the place of zone:a.
 func otherZone(tags []string) []string {
 	other := "zone:a"
@@ -99,10 +109,6 @@ func otherZone(tags []string) []string {
 	wrong := slices.DeleteFunc(slices.Clone(tags), func(tag string) bool { return strings.HasPrefix(tag, "zone:") })
 	return append(wrong, other)
 }
-
-// lineMaker makes the line for the nth insert, from 1, and tells how many the
-// counter gets by it. An empty line leaves the insert to the client.
-type lineMaker func(nth int64) (line string, counts int64)
 
 // beside is a client and a socket of its own for lines that no client makes.
 type beside struct {
