@@ -2,6 +2,7 @@ package socket
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"io/fs"
 	"net"
@@ -95,6 +96,12 @@ func read(t testing.TB, s *Socket, handle Handler) (stop func()) {
 	return stop
 }
 
+func (t *streams) reading() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.handle != nil
+}
+
 func (d *datagrams) reading() bool {
 	d.busy.lock()
 	defer d.busy.unlock()
@@ -120,6 +127,26 @@ func connect(a Address) (net.Conn, error) {
 		return net.Dial("unix", a.Path)
 	}
 	return net.Dial(string(a.Network), a.Host)
+}
+
+// everyNetwork is an address of each.
+func everyNetwork(t *testing.T) map[string]string {
+	return map[string]string{"udp": "127.0.0.1:0", "unixgram": "unixgram://" + path(t), "unixstream": "unixstream://" + path(t), "tcp": "tcp://127.0.0.1:0"}
+}
+
+// wire is a payload as it goes over the wire.
+func wire(s *Socket, payload string) string {
+	switch s.Addr().Network {
+	case Unixstream:
+		return frame(payload)
+	case TCP:
+		return payload + "\n"
+	}
+	return payload
+}
+
+func frame(payload string) string {
+	return string(binary.LittleEndian.AppendUint32(nil, uint32(len(payload)))) + payload
 }
 
 func send(t testing.TB, conn net.Conn, bytes string) {
