@@ -93,7 +93,7 @@ func NewGraphite(cfg GraphiteConfig) (*Graphite, error) {
 		naming: naming{format: cfg.Format, prefix: cfg.Prefix},
 		past:   history{last: map[string]point{}},
 	}
-	g.writer = graphiteWriter{address: cfg.To, timeout: limits.Timeout, lost: g.lost}
+	g.writer = graphiteWriter{address: cfg.To, timeout: limits.Timeout, watcher: g}
 	return g, nil
 }
 
@@ -211,7 +211,7 @@ func (g *Graphite) Run(ctx context.Context) error { return g.run(ctx, &g.writer)
 type graphiteWriter struct {
 	address string
 	timeout time.Duration
-	lost    func(error)
+	watcher watcher
 	link    *link // nil: none
 }
 
@@ -226,7 +226,7 @@ func (w *graphiteWriter) write(ctx context.Context, b *batch) result {
 		if err != nil {
 			return result{err: err}
 		}
-		w.link = newLink(conn, w.lost)
+		w.link = newLink(conn, w.watcher)
 	}
 	lines := b.span(0, b.left())
 	done := limit(ctx, w.link, w.timeout)

@@ -19,17 +19,31 @@ type link struct {
 // errGone is told when the peer closes the connection.
 var errGone = errors.New("the peer closed the connection")
 
-// newLink watches a stream. lost is called when the peer ends it.
-func newLink(conn net.Conn, lost func(error)) *link {
+// watcher is told of connections, one after the other.
+type watcher interface {
+	made()
+	lost(error) // by the peer
+}
+
+// inKernel bounds, in bytes, what the kernel takes before the peer does: that
+// much of a stream can be lost unseen. The peer's kernel adds its own.
+const inKernel = 256 << 10
+
+// newLink watches a stream.
+func newLink(conn net.Conn, w watcher) *link {
+	if c, ok := conn.(interface{ SetWriteBuffer(int) error }); ok {
+		_ = c.SetWriteBuffer(inKernel) // else it is the system's
+	}
 	l := &link{Conn: conn, gone: make(chan struct{})}
+	w.made()
 	go func() {
 		defer close(l.gone)
 		_, err := io.Copy(io.Discard, conn)
 		switch {
 		case err == nil:
-			lost(errGone)
+			w.lost(errGone)
 		case !errors.Is(err, net.ErrClosed):
-			lost(err)
+			w.lost(err)
 		}
 	}()
 	return l

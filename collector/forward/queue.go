@@ -25,6 +25,7 @@ type queue struct {
 	n       int    // items in it
 	away    int    // items taken out and not settled
 	closed  bool
+	broken  bool    // the connection was lost, and no other was made
 	account Figures // without To, Kind and Queued
 }
 
@@ -123,7 +124,7 @@ func (q *queue) settle(r result) {
 	a.Sent += uint64(r.sent)
 	a.Refused += uint64(r.refused)
 	a.Bytes += uint64(r.bytes)
-	a.Up = r.err == nil
+	a.Up = r.err == nil && !q.broken
 	if r.refusal != nil {
 		a.LastError = r.refusal.Error()
 	}
@@ -139,10 +140,18 @@ func (q *queue) retry() {
 	q.account.Retries++
 }
 
+// made books a new connection.
+func (q *queue) made() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.broken = false
+}
+
 // lost books that the peer went away.
 func (q *queue) lost(err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.broken = true
 	q.account.Up = false
 	q.account.LastError = err.Error()
 }

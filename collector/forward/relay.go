@@ -57,7 +57,7 @@ func NewRelay(cfg RelayConfig) (*Relay, error) {
 	}
 	r := &Relay{outbox: outbox{queue: newQueue(limits), to: peer.String(), kind: "relay", limits: limits,
 		batch: batch{maxItems: relayItems, maxBytes: relayBytes}}}
-	r.writer = relayWriter{peer: peer, timeout: limits.Timeout, lost: r.lost}
+	r.writer = relayWriter{peer: peer, timeout: limits.Timeout, watcher: r}
 	return r, nil
 }
 
@@ -111,7 +111,7 @@ func parseRelay(to string) (relayPeer, error) {
 type relayWriter struct {
 	peer    relayPeer
 	timeout time.Duration
-	lost    func(error)
+	watcher watcher
 	conn    net.Conn // nil: none. A *link for a stream
 	frames  []byte
 }
@@ -155,7 +155,7 @@ func (w *relayWriter) connect(ctx context.Context) error {
 		return err
 	}
 	if network == "unix" {
-		conn = newLink(conn, w.lost)
+		conn = newLink(conn, w.watcher)
 	}
 	w.conn = conn
 	return nil

@@ -250,9 +250,13 @@ func TestRelaySlowPeer(t *testing.T) {
 		r := newRelay(t, scheme+"://"+address, Limits{Items: 100, Timeout: 10 * time.Millisecond, Flush: time.Millisecond, RetryMin: time.Millisecond})
 		end := start(t, r)
 		datagram := make([]byte, 8192)
-		for n := 0; n < 3000 || r.Figures().Retries == 0; n++ { // more than any socket buffers
-			r.Send(datagram)
-		}
+		until(t, "the queue is full and the time of an attempt over", func() bool {
+			for range 200 {
+				r.Send(datagram)
+			}
+			f := r.Figures()
+			return f.Full > 0 && f.Retries > 0
+		})
 		if f := end(); f.Full == 0 || f.Unsent == 0 || !strings.Contains(f.LastError, "timeout") {
 			t.Errorf("%s: figures are %+v", network, f)
 		}
