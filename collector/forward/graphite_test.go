@@ -190,10 +190,12 @@ func TestGraphiteToCarbon(t *testing.T) {
 				"stats/gauges/haproxy_up":           "1.0@1",
 				"stats/sets/users/count":            "3.0@1",
 				"stats/timers/delay/count":          "5.0@1 2.0@3",
-				"stats/timers/delay/sum":            "7.0@1 2.8000000000000007@3",
-				"stats/timers/delay/p50":            fmt.Sprintf("%s@1 2.0@3", python(math.Exp2(2.5/4))), // of two values in (1, 2] its end
-				"stats/timers/delay/p95":            fmt.Sprintf("%s@1 %s@3", python(8*math.Exp2(0.75)), python(math.Exp2(0.95))),
-				"stats/timers/delay/p99":            fmt.Sprintf("%s@1 %s@3", python(8*math.Exp2(0.95)), python(math.Exp2(0.99))),
+				"stats/timers/delay/sum":            "7.5@1 3.0@3",
+			}
+			five := &collector.Histogram{Count: 5, Positive: []collector.Bucket{{Index: 1, Count: 4}, {Index: 4, Count: 1}}}
+			two := &collector.Histogram{Count: 2, Positive: []collector.Bucket{{Index: 1, Count: 2}}}
+			for name, q := range map[string]float64{"p50": 0.5, "p95": 0.95, "p99": 0.99} {
+				want["stats/timers/delay/"+name] = fmt.Sprintf("%v@1 %v@3", quantile(q, five), quantile(q, two))
 			}
 			var got map[string]string
 			until(t, "carbon wrote it all", func() bool {
@@ -214,9 +216,6 @@ func count(points map[string]string) (n int) {
 	}
 	return n
 }
-
-// python writes a number as Python does.
-func python(v float64) string { return fmt.Sprint(v) }
 
 // inFiles spells paths as carbon names the files.
 func inFiles(want map[string]string, format Format) map[string]string {

@@ -104,7 +104,7 @@ func (p *prometheus) want(query string, at time.Time, want map[string]string) {
 // delay is a histogram with n-1 values in (1, 2] and one in (8, 16].
 func delay(at time.Time, n float64) collector.Sample {
 	s := sample("delay", collector.Summary, at, 0)
-	s.Histogram = &collector.Histogram{ZeroThreshold: 0x1p-128, Count: n, Sum: 1.4 * n}
+	s.Histogram = &collector.Histogram{ZeroThreshold: 0x1p-128, Count: n, Sum: 1.5 * n}
 	if n > 0 {
 		s.Histogram.Positive = []collector.Bucket{{Index: 1, Count: n - 1}, {Index: 4, Count: 1}}
 	}
@@ -168,7 +168,7 @@ func TestRemoteWriteToPrometheus(t *testing.T) {
 
 	web1 := func(name string) string { return "map[__name__:" + name + " instance:web-1]" }
 	p.want("hits_total[1m]", at(20), map[string]string{web1("hits_total"): "0@-20 5@-19 5@-18 9.5@-17"})
-	three, eight := "3/4.199999999999999[[0 1 2 2] [0 8 16 1]]", "8/11.2[[0 1 2 7] [0 8 16 1]]"
+	three, eight := "3/4.5[[0 1 2 2] [0 8 16 1]]", "8/12[[0 1 2 7] [0 8 16 1]]"
 	p.want("delay[1m]", at(3), map[string]string{web1("delay"): "0/0<nil>@-3 " + three + "@-2 " + three + "@-1 " + eight + "@0"})
 	p.want("hits_total", at(3), map[string]string{web1("hits_total"): "9.5@0"})
 	p.want("hits_total or delay", at(4), map[string]string{})
