@@ -51,6 +51,8 @@ const (
 	causeWrongUnit   = "wrong-unit"
 	causeAveraged    = "averaged"
 	causeNotNested   = "not-nested"
+	causeFrozen      = "frozen-gauge"
+	causeDrift       = "drifting-gauge"
 )
 
 // diagnosis is the likely cause of an unexplained difference, as the record

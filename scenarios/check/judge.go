@@ -71,6 +71,8 @@ func checkOf(c script.Check, s script.Scenario) Check {
 		return identity{*c.Identity, windowOf(s, c.Identity.Metric), rateOf(s, c.Identity.Metric)}
 	case c.Nesting != nil:
 		return nesting{*c.Nesting}
+	case c.Gauge != nil:
+		return gauge{*c.Gauge}
 	}
 	return rule(unknownCheck(c))
 }

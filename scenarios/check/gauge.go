@@ -1,0 +1,325 @@
+package check
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"sort"
+	"time"
+
+	"throughline/collector"
+	"throughline/scenarios/record"
+	"throughline/scenarios/script"
+)
+
+const checkGauge = "gauge"
+
+// gauge looks at a gauge of the requests in flight. A gauge tells what was true
+// when it was last sent, which was within an interval and the client's window
+// before its point: what users had in flight at any moment of that time bounds
+// it from above. From below nothing does: a request may still be on its way.
+type gauge struct{ rule script.Gauge }
+
+func (c gauge) judge(e *evidence) result {
+	var out []Finding
+	var points, instances int
+	rested := 0
+	flights := c.flights(e)
+	for _, l := range e.lives {
+		series := e.gauges(l.Instance, c.rule.Metric)
+		n := 0
+		for _, s := range series {
+			n += len(s.Points)
+		}
+		if n == 0 {
+			continue
+		}
+		points, instances = points+n, instances+1
+		out = append(out, c.posthumous(e, l, series)...)
+		out = append(out, c.negative(l, series)...)
+		if f, looked := c.rest(e, l, series); looked {
+			rested++
+			if f != nil {
+				out = append(out, *f)
+			}
+		}
+		if f := c.above(e, l, series, flights); f != nil {
+			out = append(out, *f)
+		}
+	}
+	if f := c.together(e, flights); f != nil && len(out) == 0 {
+		out = append(out, *f)
+	}
+	switch {
+	case len(out) > 0:
+	case points == 0:
+		out = append(out, c.finding(Inconclusive, "", "gauge %s: no instance sent it, so nothing was looked at", c.rule.Metric))
+	case rested == 0:
+		out = append(out, c.finding(Inconclusive, "", "gauge %s: no instance was seen at rest, so nobody knows whether it comes back to %d", c.rule.Metric, c.rule.AtRest))
+	default:
+		out = append(out, c.finding(Pass, "", "gauge %s: %s of %d instances, never above what users had in flight, %d at rest in each of %d instances, none from the dead",
+			c.rule.Metric, times(int64(points), "point"), instances, c.rule.AtRest, rested))
+	}
+	return result{findings: out}
+}
+
+func (c gauge) finding(o Outcome, instance string, format string, args ...any) Finding {
+	return Finding{Check: checkGauge, Outcome: o, Layer: layerWeb, Instance: instance, Summary: fmt.Sprintf(format, args...)}
+}
+
+func (e *evidence) gauges(instance, metric string) []*record.Series {
+	var out []*record.Series
+	for _, s := range e.pushed[instance] {
+		if s.Meta.StatsD == metric && s.Meta.Type == collector.Gauge {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// posthumous: a gauge that keeps its last value after the death of its instance
+// makes sums over the instances too high.
+func (c gauge) posthumous(e *evidence, l record.Lifetime, series []*record.Series) []Finding {
+	if l.Death == record.Never {
+		return nil
+	}
+	until := l.Death + deadGrace*e.interval
+	var n int64
+	var last record.Point
+	for _, s := range series {
+		for _, p := range s.Points {
+			if !p.Stale && p.At > until {
+				n++
+				last = p
+			}
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	f := c.finding(Fail, l.Instance, "%s of %s still has %s after its death at %s, the last %g at %s", c.rule.Metric, l.Instance, times(n, "point"),
+		seconds(l.Death), last.Value, seconds(last.At))
+	f.From, f.To, f.Cause = l.Death.Seconds(), last.At.Seconds(), causeFrozen
+	return []Finding{f}
+}
+
+func (c gauge) negative(l record.Lifetime, series []*record.Series) []Finding {
+	var n int64
+	var first, least record.Point
+	for _, s := range series {
+		for _, p := range s.Points {
+			if p.Stale || !(p.Value < 0) {
+				continue
+			}
+			if n++; n == 1 {
+				first, least = p, p
+			}
+			if p.Value < least.Value {
+				least = p
+			}
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	f := c.finding(Fail, l.Instance, "%s of %s is below 0 at %s, first at %s, down to %g: it is sent in steps, and steps were lost or counted twice",
+		c.rule.Metric, l.Instance, times(n, "point"), seconds(first.At), least.Value)
+	f.From, f.To, f.Cause = first.At.Seconds(), least.At.Seconds(), causeDrift
+	return []Finding{f}
+}
+
+// rest looks at an instance that lives on after the load, when nothing is in
+// flight any more and its client has sent that: in one of the points since it
+// must have come back. Health checks may be in flight at any moment, so that
+// one point proves nothing.
+func (c gauge) rest(e *evidence, l record.Lifetime, series []*record.Series) (*Finding, bool) {
+	if l.Death != record.Never || e.end == record.Never {
+		return nil, false
+	}
+	since := e.end + c.rule.ClientWindow + e.stall(e.end-time.Second, e.end+time.Second)
+	if unknown := e.openAfter(since); unknown {
+		return nil, false // nobody knows whether the application still works on it
+	}
+	looked := 0
+	var last record.Point
+	for _, s := range series {
+		for _, p := range s.Points {
+			if p.Stale || p.At < since {
+				continue
+			}
+			looked++
+			last = p
+			if p.Value == float64(c.rule.AtRest) {
+				return nil, true
+			}
+		}
+	}
+	if looked == 0 {
+		return nil, false
+	}
+	f := c.finding(Fail, l.Instance, "%s of %s does not come back to %d: the load ended at %s, and at %s it is still %g", c.rule.Metric, l.Instance, c.rule.AtRest,
+		seconds(e.end), seconds(last.At), last.Value)
+	f.From, f.To, f.Cause = e.end.Seconds(), last.At.Seconds(), causeDrift
+	if e.dropped(l.Instance) {
+		f.Outcome, f.Cause = Inconclusive, causeDropped
+		f.Summary += ", but the collector's socket dropped datagrams: its last value may have been lost there"
+	}
+	return &f, true
+}
+
+// openAfter tells whether a request without an answer may still have been
+// worked on after t: its user had given up on it less than a patience before.
+func (e *evidence) openAfter(t time.Duration) bool {
+	for _, s := range e.users.spans {
+		if s.unknown > 0 && !s.acked && s.done+patience > t {
+			return true
+		}
+	}
+	return false
+}
+
+// patience is how long an application may go on with a request that its user
+// has given up: it has time limits of its own.
+const patience = 5 * time.Second
+
+// flight is the number of requests in flight over time, at most.
+type flight struct {
+	at []time.Duration
+	n  []int64
+}
+
+// flights are what users had in flight, at most.
+type flights struct {
+	of map[string]flight // at each instance
+	// anybody's are the requests of which nobody knows who had them, each
+	// from when it was sent on.
+	anybody flight
+	retries int64 // how often the load balancer sent a request again
+	checks  int64 // health checks that may be in flight beside the users' requests
+}
+
+func (c gauge) flights(e *evidence) flights {
+	changes := map[string][]step{}
+	var anybody []step
+	for i := range e.history.Requests {
+		r := &e.history.Requests[i]
+		n := int64(max(1, r.Attempts))
+		switch {
+		case r.Outcome == record.Refused:
+		case r.Instance == "" || n > 1:
+			anybody = append(anybody, step{r.Sent, n})
+		default: // the window is for a client that sends the end late
+			changes[r.Instance] = append(changes[r.Instance], step{r.Sent, n}, step{r.Done + c.rule.ClientWindow, -n})
+		}
+	}
+	out := flights{of: map[string]flight{}, anybody: newFlight(anybody), retries: e.retries()}
+	for instance, steps := range changes {
+		out.of[instance] = newFlight(steps)
+	}
+	if web := e.scenario.Stack.Web; web.Image != "" || len(web.Command) > 0 {
+		// The load balancer's and the platform's probe: a foreign
+		// application may count them. The reference app does not.
+		out.checks = 2
+	}
+	return out
+}
+
+// step is a change of the number of requests in flight.
+type step struct {
+	at time.Duration
+	by int64
+}
+
+func newFlight(steps []step) flight {
+	slices.SortFunc(steps, func(a, b step) int { return compareTimes(a.at, b.at) })
+	var f flight
+	var n int64
+	for _, s := range steps {
+		n += s.by
+		f.at, f.n = append(f.at, s.at), append(f.n, n)
+	}
+	return f
+}
+
+// most is the greatest number between from and to.
+func (f flight) most(from, to time.Duration) int64 {
+	i := sort.Search(len(f.at), func(i int) bool { return f.at[i] > from })
+	var top int64
+	if i > 0 {
+		top = f.n[i-1]
+	}
+	for ; i < len(f.at) && f.at[i] <= to; i++ {
+		top = max(top, f.n[i])
+	}
+	return top
+}
+
+// above compares each value that was measured with what can have been true.
+func (c gauge) above(e *evidence, l record.Lifetime, series []*record.Series, flights flights) *Finding {
+	var n int64
+	var worst record.Point
+	var over, bound int64
+	for _, s := range series {
+		for _, p := range s.Points {
+			if p.Stale || p.Observed == 0 || math.IsNaN(p.Value) {
+				continue
+			}
+			from := p.At - e.interval - c.rule.ClientWindow
+			from -= e.stall(from-time.Second, p.At+time.Second)
+			most := flights.of[l.Instance].most(from, p.At) + flights.anybody.most(from, p.At) + flights.retries + flights.checks + int64(c.rule.AtRest)
+			if extra := whole(math.Ceil(p.Value)) - most; extra > 0 {
+				n++
+				if extra > over {
+					over, bound, worst = extra, most, p
+				}
+			}
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	f := c.finding(Fail, l.Instance, "%s of %s is too high at %s: %g at %s, when its users had at most %s in flight", c.rule.Metric, l.Instance, times(n, "point"),
+		worst.Value, seconds(worst.At), times(bound, "request"))
+	f.From, f.To, f.Extra, f.Cause = worst.At.Seconds(), worst.At.Seconds(), over, causeDrift
+	return &f
+}
+
+// together compares the sum over the living with all that users had in flight:
+// a request that may have been anybody's was in flight once.
+func (c gauge) together(e *evidence, flights flights) *Finding {
+	sums := map[time.Duration]float64{}
+	oldest := map[time.Duration]time.Duration{} // when the oldest value of the sum was sent
+	for _, l := range e.lives {
+		for _, s := range e.gauges(l.Instance, c.rule.Metric) {
+			var sent time.Duration
+			for _, p := range s.Points {
+				if p.Observed > 0 {
+					sent = p.At
+				}
+				if p.Stale || math.IsNaN(p.Value) || l.Death != record.Never && p.At >= l.Death {
+					continue
+				}
+				if _, known := sums[p.At]; !known {
+					oldest[p.At] = sent
+				}
+				sums[p.At] += p.Value - float64(c.rule.AtRest)
+				oldest[p.At] = min(oldest[p.At], sent)
+			}
+		}
+	}
+	for _, t := range e.ticks {
+		sum, ok := sums[t]
+		from := oldest[t] - e.interval - c.rule.ClientWindow
+		from -= e.stall(from-time.Second, t+time.Second)
+		most := flights.anybody.most(from, t) + flights.retries
+		for _, l := range e.lives {
+			most += flights.of[l.Instance].most(from, t) + flights.checks
+		}
+		if ok && whole(math.Ceil(sum)) > most {
+			f := c.finding(Fail, "", "the sum of %s over the living is %g at %s, when users had at most %s in flight", c.rule.Metric, sum, seconds(t), times(most, "request"))
+			f.From, f.To, f.Cause = t.Seconds(), t.Seconds(), causeDrift
+			return &f
+		}
+	}
+	return nil
+}
