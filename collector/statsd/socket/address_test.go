@@ -72,10 +72,13 @@ func TestOpenChecksWhatItGets(t *testing.T) {
 		a Address
 		o Options
 	}{
-		"unknown scheme":                  {Address{}, Options{MaxPayload: 1}},
-		"not absolute":                    {Address{Network: Unixgram}, Options{MaxPayload: 1}},
-		"missing port":                    {Address{Network: TCP, Host: "127.0.0.1"}, Options{MaxPayload: 1}},
-		"at most 0 bytes: want 1 or more": {Address{Network: UDP, Host: "127.0.0.1:0"}, Options{}},
+		"unknown scheme":                       {Address{}, Options{MaxPayload: 1}},
+		"not absolute":                         {Address{Network: Unixgram}, Options{MaxPayload: 1}},
+		"missing port":                         {Address{Network: TCP, Host: "127.0.0.1"}, Options{MaxPayload: 1}},
+		"at most 0 bytes: want a limit from 1": {Address{Network: UDP, Host: "127.0.0.1:0"}, Options{}},
+		"at most 2097152 bytes":                {Address{Network: TCP, Host: "127.0.0.1:0"}, Options{MaxPayload: 2 << 20}},
+		"not an address of this machine":       {Address{Network: UDP, Host: "192.0.2.1:0"}, Options{MaxPayload: 1}},
+		"tcp://192.0.2.1:0: ":                  {Address{Network: TCP, Host: "192.0.2.1:0"}, Options{MaxPayload: 1}},
 		// Nobody is asked for a name with a space in it.
 		"lookup a b: no such host": {Address{Network: UDP, Host: "a b:0"}, Options{MaxPayload: 1}},
 		"lookup c d: no such host": {Address{Network: TCP, Host: "c d:0"}, Options{MaxPayload: 1}},

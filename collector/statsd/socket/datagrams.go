@@ -33,6 +33,7 @@ var errInterrupted = errors.New("interrupted")
 // gather is how long the reader lets datagrams gather in the kernel when it has
 // read all there were. To wake up for each datagram alone costs several times
 // what the datagram itself does; the socket's buffer has room for far longer.
+// That of a Unix socket has not: it holds 11 of them, and then senders wait.
 const gather = time.Millisecond
 
 func (d *datagrams) read(handle Handler) error {
@@ -50,7 +51,7 @@ func (d *datagrams) read(handle Handler) error {
 		if err != nil {
 			return err
 		}
-		if n < batchSize {
+		if n < batchSize && d.packets.addr().Network == UDP {
 			time.Sleep(gather)
 		}
 	}

@@ -86,6 +86,8 @@ func explain(err error) error {
 		return fmt.Errorf("%w: another process listens there: stop it or choose another address", unix.EADDRINUSE)
 	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EROFS):
 		return fmt.Errorf("%w: this user may not listen there: choose another address", err)
+	case errors.Is(err, unix.EADDRNOTAVAIL):
+		return fmt.Errorf("%w: it is not an address of this machine: choose one that is", err)
 	}
 	return err
 }

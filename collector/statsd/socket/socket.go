@@ -21,8 +21,8 @@ type Options struct {
 	// UDP alone: of the others the sender's buffer counts. The system may
 	// grant less: see Figures. 0 leaves what the system gives.
 	ReceiveBuffer int
-	// MaxPayload is the longest payload that is read whole, in bytes. None
-	// that is handed out is longer.
+	// MaxPayload is the longest payload that is read whole, in bytes, from 1
+	// to 1 MiB. None that is handed out is longer.
 	MaxPayload int
 	// MaxConnections is how many streams may be open at once; 0 is 1,000.
 	// One more is closed at once: see Figures.Refused.
@@ -30,6 +30,9 @@ type Options struct {
 	// Sources fills in Payload.From.
 	Sources bool
 }
+
+// longest is the highest Options.MaxPayload.
+const longest = 1 << 20
 
 // defaultConnections is Options.MaxConnections where it is 0.
 const defaultConnections = 1000
@@ -99,8 +102,8 @@ func Open(a Address, o Options) (*Socket, error) {
 	if err := a.check(); err != nil {
 		return nil, fmt.Errorf("address %q: %w", a.String(), err)
 	}
-	if o.MaxPayload < 1 {
-		return nil, fmt.Errorf("%s: payloads of at most %d bytes: want 1 or more", a, o.MaxPayload)
+	if o.MaxPayload < 1 || o.MaxPayload > longest {
+		return nil, fmt.Errorf("%s: payloads of at most %d bytes: want a limit from 1 to %d", a, o.MaxPayload, longest)
 	}
 	if o.MaxConnections < 1 {
 		o.MaxConnections = defaultConnections

@@ -25,7 +25,7 @@ type streams struct {
 	raw       syscall.RawConn // of listener
 	accepting latch           // held while connections are taken in
 	buffers   *sync.Pool
-	running   sync.WaitGroup // the connections' goroutines
+	running   sync.WaitGroup // those who use handle; it grows only while handle is set
 	stopped   atomic.Bool
 
 	mu          sync.Mutex
@@ -231,12 +231,11 @@ func (t *streams) all() []*connection {
 
 // settle reads itself, in the readers' place.
 func (t *streams) settle(ctx context.Context) error {
-	t.mu.Lock()
-	handle := t.handle
-	t.mu.Unlock()
+	handle := t.join()
 	if handle == nil {
 		return nil
 	}
+	defer t.running.Done()
 	if err := t.acceptNow(ctx); err != nil {
 		return err
 	}
@@ -246,6 +245,17 @@ func (t *streams) settle(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// join gives the handler of the running Read, which will not return before
+// running is told that it was done with; nil without one.
+func (t *streams) join() Handler {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.handle != nil {
+		t.running.Add(1)
+	}
+	return t.handle
 }
 
 // settleOne reads as much as a connection has now, and its end.
