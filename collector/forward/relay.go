@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 // RelayConfig is what a Relay is made of.
@@ -21,14 +23,22 @@ type RelayConfig struct {
 	//	unix:///path        either, whichever is there
 	//
 	// Source: https://docs.datadoghq.com/developers/dogstatsd/unix_socket/
-	To     string
+	To string
+	// Rate is how many datagrams a second go over UDP, at most; 0 = 100,000.
+	// UDP has no way to say "slower": a peer to which a long queue is given
+	// all at once would lose most of it unseen. What is too much for the
+	// rate waits, and at last is dropped and counted.
+	Rate int
+	// Lookup is how often the name of a host is looked up again; 0 = 30 s. A
+	// peer that moved does not always leave somebody behind to say so.
+	Lookup time.Duration
 	Limits Limits
 }
 
 // Relay gives datagrams to another StatsD, byte for byte and in order.
 //
 // A socket path that is not there yet is waited for. A host is looked up again
-// whenever the connection is made again, so that it may move.
+// after a failure, and now and then.
 //
 // UDP can not tell what arrived. A peer on this machine that does not listen is
 // noticed for each datagram, which is then kept and sent again; one further away
@@ -51,13 +61,19 @@ func NewRelay(cfg RelayConfig) (*Relay, error) {
 	if err != nil {
 		return nil, fmt.Errorf("relay: %w", err)
 	}
+	if cfg.Rate < 0 || cfg.Lookup < 0 {
+		return nil, errors.New("relay: rate or lookup is negative; give a positive one, or 0 for the default")
+	}
+	or(&cfg.Rate, 100_000)
+	or(&cfg.Lookup, 30*time.Second)
 	peer, err := parseRelay(cfg.To)
 	if err != nil {
 		return nil, fmt.Errorf("relay to %q: %w", cfg.To, err)
 	}
 	r := &Relay{outbox: outbox{queue: newQueue(limits), to: peer.String(), kind: "relay", limits: limits,
 		batch: batch{maxItems: relayItems, maxBytes: relayBytes}}}
-	r.writer = relayWriter{peer: peer, timeout: limits.Timeout, watcher: r}
+	r.writer = relayWriter{peer: peer, dialer: net.Dialer{Timeout: limits.Timeout}, lookup: cfg.Lookup, watcher: r,
+		pace: rate.NewLimiter(rate.Limit(cfg.Rate), relayItems)}
 	return r, nil
 }
 
@@ -110,9 +126,12 @@ func parseRelay(to string) (relayPeer, error) {
 // relayWriter is the connection of a Relay.
 type relayWriter struct {
 	peer    relayPeer
-	timeout time.Duration
+	dialer  net.Dialer
+	lookup  time.Duration
+	pace    *rate.Limiter // of UDP
 	watcher watcher
-	conn    net.Conn // nil: none. A *link for a stream
+	conn    net.Conn  // nil: none. A *link for a stream
+	since   time.Time // the connection was made
 	frames  []byte
 }
 
@@ -120,7 +139,12 @@ func (w *relayWriter) write(ctx context.Context, b *batch) result {
 	if err := w.connect(ctx); err != nil {
 		return result{err: err}
 	}
-	done := limit(ctx, w.conn, w.timeout)
+	if w.peer.network == "udp" {
+		if err := w.pace.WaitN(ctx, b.left()); err != nil {
+			return result{err: err}
+		}
+	}
+	done := limit(ctx, w.conn, w.dialer.Timeout)
 	defer done()
 	var r result
 	if _, stream := w.conn.(*link); stream {
@@ -138,27 +162,36 @@ func (w *relayWriter) connect(ctx context.Context) error {
 	if l, stream := w.conn.(*link); stream && l.broken() {
 		_ = w.close()
 	}
-	if w.conn != nil {
+	if w.conn != nil && (w.peer.network != "udp" || time.Since(w.since) < w.lookup) {
 		return nil
 	}
-	dialer := net.Dialer{Timeout: w.timeout}
+	conn, err := w.dial(ctx)
+	w.since = time.Now()
+	switch {
+	case err != nil && w.conn == nil:
+		return err
+	case err != nil: // a name server that is away takes nothing from the peer
+		return nil
+	}
+	_ = w.close()
+	w.conn = conn
+	return nil
+}
+
+func (w *relayWriter) dial(ctx context.Context) (net.Conn, error) {
 	network := w.peer.network
 	if network == eitherUnix {
 		network = "unixgram"
 	}
-	conn, err := dialer.DialContext(ctx, network, w.peer.address)
+	conn, err := w.dialer.DialContext(ctx, network, w.peer.address)
 	if errors.Is(err, syscall.EPROTOTYPE) && w.peer.network == eitherUnix {
 		network = "unix"
-		conn, err = dialer.DialContext(ctx, network, w.peer.address)
+		conn, err = w.dialer.DialContext(ctx, network, w.peer.address)
 	}
-	if err != nil {
-		return err
-	}
-	if network == "unix" {
+	if err == nil && network == "unix" {
 		conn = newLink(conn, w.watcher)
 	}
-	w.conn = conn
-	return nil
+	return conn, err
 }
 
 func (w *relayWriter) close() error {

@@ -1,7 +1,7 @@
 package forward
 
 import (
-	"encoding/binary"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 )
@@ -23,101 +22,6 @@ func newRelay(t testing.TB, to string, l Limits) *Relay {
 		t.Fatal(err)
 	}
 	return r
-}
-
-// peer reads datagrams, from a socket of datagrams or a stream of frames.
-type peer struct {
-	closers []io.Closer
-	mu      sync.Mutex
-	got     []string
-	readers sync.WaitGroup
-}
-
-// listen makes a peer; it is closed with the test.
-func listen(t testing.TB, network, address string) *peer {
-	t.Helper()
-	p := &peer{}
-	if network == "unix" {
-		l, err := net.Listen(network, address)
-		if err != nil {
-			t.Fatal(err)
-		}
-		p.closers = append(p.closers, l)
-		p.readers.Go(func() { p.accept(l) })
-	} else {
-		c, err := net.ListenPacket(network, address)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if u, ok := c.(*net.UDPConn); ok {
-			_ = u.SetReadBuffer(4 << 20)
-		}
-		p.closers = append(p.closers, c)
-		p.readers.Go(func() { p.datagrams(c) })
-	}
-	t.Cleanup(p.close)
-	return p
-}
-
-func (p *peer) add(datagram []byte) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.got = append(p.got, string(datagram))
-}
-
-func (p *peer) datagrams(c net.PacketConn) {
-	buffer := make([]byte, 1<<16)
-	for {
-		n, _, err := c.ReadFrom(buffer)
-		if err != nil {
-			return
-		}
-		p.add(buffer[:n])
-	}
-}
-
-func (p *peer) accept(l net.Listener) {
-	for {
-		c, err := l.Accept()
-		if err != nil {
-			return
-		}
-		p.mu.Lock()
-		p.closers = append(p.closers, c)
-		p.mu.Unlock()
-		p.readers.Go(func() {
-			for {
-				var size uint32
-				if binary.Read(c, binary.LittleEndian, &size) != nil {
-					return
-				}
-				frame := make([]byte, size)
-				if _, err := io.ReadFull(c, frame); err != nil {
-					return
-				}
-				p.add(frame)
-			}
-		})
-	}
-}
-
-// close ends the peer, and whoever is connected to it.
-func (p *peer) close() {
-	p.mu.Lock()
-	for _, c := range p.closers {
-		_ = c.Close()
-		if u, ok := c.(*net.UnixConn); ok && u.LocalAddr().Network() == "unixgram" {
-			_ = os.Remove(u.LocalAddr().String())
-		}
-	}
-	p.mu.Unlock()
-	p.readers.Wait()
-}
-
-func (p *peer) received() []string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return append([]string(nil), p.got...)
 }
 
 // numbered sends datagrams that are all different.
@@ -154,14 +58,16 @@ func TestRelay(t *testing.T) {
 			}
 			r := newRelay(t, to, quick())
 			end := start(t, r)
-			numbered(r, 0, 700)
+			// Fewer than the smallest socket holds, for nobody is sure to
+			// read in time.
+			numbered(r, 0, 270)
 			until(t, "it was tried", func() bool { return r.Figures().Retries > 2 })
-			if f := r.Figures(); f.Up || f.Sent != 0 || f.Queued != 700 {
+			if f := r.Figures(); f.Up || f.Sent != 0 || f.Queued != 270 {
 				t.Errorf("without a peer the figures are %+v", f)
 			}
 			first := listen(t, c.network, address)
-			first.wantNumbered(t, 0, 700)
-			settled(t, r, 700)
+			first.wantNumbered(t, 0, 270)
+			settled(t, r, 270)
 			if !r.Figures().Up {
 				t.Error("it is not up")
 			}
@@ -169,23 +75,81 @@ func TestRelay(t *testing.T) {
 			if c.network == "unix" {
 				until(t, "the relay sees that its peer is gone", func() bool { return !r.Figures().Up })
 			}
-			numbered(r, 700, 1300)
+			numbered(r, 270, 540)
 			tries := r.Figures().Retries
 			until(t, "it was tried again", func() bool { return r.Figures().Retries > tries+2 })
 			second := listen(t, c.network, address)
-			second.wantNumbered(t, 700, 1300)
-			settled(t, r, 1300)
+			second.wantNumbered(t, 270, 540)
+			settled(t, r, 540)
 			r.Send([]byte(strings.Repeat("x", 5000)))
 			r.Send(nil)
-			numbered(r, 1300, 1301)
+			numbered(r, 540, 541)
 			f := end()
-			until(t, "the last arrives", func() bool { return len(second.received()) == 603 })
-			if f.Sent != 1303 || f.Dropped != 0 || f.Kind != "relay" || !strings.HasSuffix(f.To, "://"+address) {
+			until(t, "the last arrives", func() bool { return len(second.received()) == 273 })
+			if f.Sent != 543 || f.Dropped != 0 || f.Kind != "relay" || !strings.HasSuffix(f.To, "://"+address) {
 				t.Errorf("figures are %+v", f)
 			}
-			if got := second.received()[600:]; len(got[0]) != 5000 || got[1] != "" {
+			if got := second.received()[270:]; len(got[0]) != 5000 || got[1] != "" {
 				t.Errorf("the last are %q", got)
 			}
+		})
+	}
+}
+
+// TestRelayRate has more than the rate to send.
+func TestRelayRate(t *testing.T) {
+	address := free(t)
+	p := listen(t, "udp", address)
+	r, err := NewRelay(RelayConfig{To: address, Rate: 1000, Limits: quick()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	numbered(r, 0, relayItems+100) // that many at once, and then a tenth of a second's
+	start(t, r)
+	settled(t, r, relayItems+100)
+	if took := time.Since(began); took < 90*time.Millisecond {
+		t.Errorf("it took %v only", took)
+	}
+	p.wantNumbered(t, 0, relayItems+100)
+}
+
+// TestRelayMoved has a peer that moves to another address: it goes without a
+// word, or says that it is gone.
+func TestRelayMoved(t *testing.T) {
+	for _, silent := range []bool{false, true} {
+		t.Run(fmt.Sprint("silently ", silent), func(t *testing.T) {
+			server, err := net.ListenPacket("udp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer server.Close()
+			dns := &names{address: [4]byte{127, 0, 0, 1}}
+			go dns.serve(server)
+			_, port, _ := net.SplitHostPort(free(t))
+			first := listen(t, "udp", "127.0.0.1:"+port)
+			second := listen(t, "udp", "127.0.0.2:"+port)
+
+			r := newRelay(t, "localhost:"+port, quick())
+			r.writer.peer.address = "agent.test.:" + port
+			r.writer.dialer.Resolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+				var d net.Dialer
+				return d.DialContext(ctx, "udp", server.LocalAddr().String())
+			}}
+			if silent {
+				r.writer.lookup = 10 * time.Millisecond
+			}
+			start(t, r)
+			numbered(r, 0, 20)
+			first.wantNumbered(t, 0, 20)
+			dns.set([4]byte{127, 0, 0, 2})
+			if silent {
+				time.Sleep(2 * r.writer.lookup) // that it is time for another lookup
+			} else {
+				first.close()
+			}
+			numbered(r, 20, 40)
+			second.wantNumbered(t, 20, 40)
 		})
 	}
 }
@@ -210,7 +174,7 @@ func TestRelayTooLong(t *testing.T) {
 func TestRelayFull(t *testing.T) {
 	address := free(t)
 	l := quick()
-	l.Items = 100
+	l.Items = 10
 	r := newRelay(t, address, l)
 	end := start(t, r)
 	numbered(r, 0, 1000)
@@ -223,10 +187,10 @@ func TestRelayFull(t *testing.T) {
 	f = end()
 	until(t, "what was sent arrives", func() bool { return uint64(len(p.received())) == f.Sent })
 	got := p.received()
-	for i := range 100 {
-		want := fmt.Sprintf("n.%d:", 900+i)
-		if g := got[len(got)-100+i]; !strings.HasPrefix(g, want) {
-			t.Fatalf("of the last 100, %d is %q, want %s…", i, g, want)
+	for i := range 10 {
+		want := fmt.Sprintf("n.%d:", 990+i)
+		if g := got[len(got)-10+i]; !strings.HasPrefix(g, want) {
+			t.Fatalf("of the last 10, %d is %q, want %s…", i, g, want)
 		}
 	}
 }
@@ -274,22 +238,22 @@ func TestRelayToStatsdExporter(t *testing.T) {
 			to := map[string]string{"udp": address, "unixgram": path}[scheme]
 			r := newRelay(t, scheme+"://"+to, quick())
 			end := start(t, r)
-			for i := range 500 {
+			for i := range 200 { // no more than its socket holds
 				r.Send(fmt.Appendf(nil, "hits.web-%d:1|c\nhits.all:2|c", i%3))
 			}
 			r.Send([]byte("left:0.25|g"))
-			settled(t, r, 501)
+			settled(t, r, 201)
 			var page string
 			until(t, "the counters are there", func() bool {
 				page = fetch("http://" + web + "/metrics")
 				return strings.Contains(page, "\nleft 0.25\n")
 			})
-			for _, line := range []string{"hits_web_0 167", "hits_web_1 167", "hits_web_2 166", "hits_all 1000", "statsd_exporter_lines_total 1001"} {
+			for _, line := range []string{"hits_web_0 67", "hits_web_1 67", "hits_web_2 66", "hits_all 400", "statsd_exporter_lines_total 401"} {
 				if !strings.Contains(page, "\n"+line+"\n") {
 					t.Errorf("statsd_exporter does not tell %q:\n%s", line, page)
 				}
 			}
-			if f := end(); f.Sent != 501 || f.Dropped != 0 {
+			if f := end(); f.Sent != 201 || f.Dropped != 0 {
 				t.Errorf("figures are %+v", f)
 			}
 		})
@@ -345,8 +309,11 @@ func TestRelayConfig(t *testing.T) {
 			t.Errorf("%q: %v, want %q", to, err, want)
 		}
 	}
-	if _, err := NewRelay(RelayConfig{To: "127.0.0.1:8125", Limits: Limits{Flush: -1}}); err == nil {
-		t.Error("a negative limit is no error")
+	for _, c := range []RelayConfig{{Limits: Limits{Flush: -1}}, {Rate: -1}, {Lookup: -1}} {
+		c.To = "127.0.0.1:8125"
+		if _, err := NewRelay(c); err == nil || !strings.Contains(err.Error(), "is negative") {
+			t.Errorf("%+v: %v", c, err)
+		}
 	}
 }
 
