@@ -73,6 +73,8 @@ func checkOf(c script.Check, s script.Scenario) Check {
 		return nesting{*c.Nesting}
 	case c.Gauge != nil:
 		return gauge{*c.Gauge}
+	case c.Shutdown != nil:
+		return shutdown{*c.Shutdown}
 	}
 	return rule(unknownCheck(c))
 }

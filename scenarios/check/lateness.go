@@ -47,6 +47,10 @@ func (a *account) lateness(e *evidence) lateness {
 	return l
 }
 
+// usualLag is from which lag on counts are called late by checks that have no
+// max_lag of their own: what conservation has by default.
+const usualLag = 2 * time.Second
+
 // tooLate is how late the machine itself must have been to be blamed for a count
 // that came later than allowed: half of what is allowed, but not less than what
 // a scheduler needs on any day.

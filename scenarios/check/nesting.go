@@ -96,7 +96,7 @@ func (c nesting) layers(e *evidence, a *account) layers {
 // books compares the number of a timer's values with the requests, as if it
 // were a counter.
 func (c nesting) books(e *evidence) books {
-	rule := script.Conservation{Metric: c.rule.Web, Route: c.rule.Route, ClientWindow: c.rule.ClientWindow, SampleRate: 1, Confidence: 0.999_999}
+	rule := script.Conservation{Metric: c.rule.Web, Route: c.rule.Route, ClientWindow: c.rule.ClientWindow, MaxLag: usualLag, SampleRate: 1, Confidence: 0.999_999}
 	return booksOf(e, rule, func(instance string) []*record.Series {
 		var out []*record.Series
 		for _, s := range e.timers(instance, c.rule.Web) {

@@ -1,0 +1,85 @@
+package check
+
+import (
+	"fmt"
+	"time"
+
+	"throughline/scenarios/record"
+	"throughline/scenarios/script"
+)
+
+const checkShutdown = "shutdown"
+
+// shutdown looks at the instances that were ended: one that was asked to end
+// has lost nothing of what it acknowledged, one that was killed no more than it
+// acknowledged within its client's window.
+type shutdown struct{ rule script.Shutdown }
+
+func (c shutdown) judge(e *evidence) result {
+	b := newBooks(e, script.Conservation{Metric: c.rule.Metric, Route: c.rule.Route, ClientWindow: c.rule.ClientWindow, MaxLag: usualLag, SampleRate: 1})
+	var out []Finding
+	for i := range b.accounts {
+		if a := &b.accounts[i]; a.life.Death != record.Never {
+			out = append(out, c.ended(a, b))
+		}
+	}
+	if len(out) == 0 {
+		out = append(out, c.finding(Inconclusive, "", "shutdown: no instance was ended, so nothing was looked at"))
+	}
+	return result{findings: out}
+}
+
+func (c shutdown) finding(o Outcome, instance string, format string, args ...any) Finding {
+	return Finding{Check: checkShutdown, Outcome: o, Layer: layerWeb, Instance: instance, Summary: fmt.Sprintf(format, args...)}
+}
+
+// ended judges one instance that is gone.
+func (c shutdown) ended(a *account, b books) Finding {
+	n := int64(len(a.acked))
+	lost := max(0, n-a.total)
+	name := a.life.Instance
+	switch {
+	case n == 0:
+		return c.finding(Inconclusive, name, "%s %s at %s and had acknowledged no %s: its shutdown had nothing to lose", name, c.how(a), seconds(c.at(a)), c.rule.Route)
+	case a.sampled >= 0:
+		return c.finding(Inconclusive, name, "%s sends %s sampled: what its shutdown lost cannot be told from what sampling left out", name, c.rule.Metric)
+	}
+	f := c.finding(Pass, name, "%s %s at %s and lost %s of %s that it had acknowledged", name, c.how(a), seconds(c.at(a)), number(lost), times(n, c.rule.Route))
+	f.Lost, f.Bound = lost, a.buffer
+	f.From, f.To = c.at(a).Seconds(), a.life.Death.Seconds()
+	if a.life.Killed() {
+		f.Summary += fmt.Sprintf(", of at most %s: those of its last %s", number(a.buffer), c.rule.ClientWindow)
+	}
+	switch {
+	case lost == 0 || a.early == 0 && lost <= a.buffer: // what was missing before the kill was in no buffer
+		return f
+	case a.dropped:
+		f.Outcome, f.Cause = Inconclusive, causeDropped
+		f.Summary += ", but the collector's socket dropped datagrams: they may have been lost there"
+	case a.early == 0 && a.life.Killed() && lost <= a.stalled:
+		f.Outcome, f.Cause = Inconclusive, causeStall
+		f.Summary += fmt.Sprintf("; the machine was %s late then, and with that they fit", a.stall.Round(time.Millisecond))
+	default:
+		f.Outcome = Fail
+		d := a.diagnoseLoss(b)
+		f.apply(d)
+		f.Summary += "; " + d.why
+	}
+	return f
+}
+
+// how tells what ended an instance.
+func (c shutdown) how(a *account) string {
+	if a.life.Signal == "" && a.life.Killed() {
+		return "died unasked"
+	}
+	return ending(a.life)
+}
+
+// at is when its end began.
+func (c shutdown) at(a *account) time.Duration {
+	if a.life.Signalled != record.Never {
+		return a.life.Signalled
+	}
+	return a.life.Death
+}
