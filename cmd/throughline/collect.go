@@ -3,26 +3,42 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"throughline/collector"
+	"throughline/collector/forward"
 	"throughline/collector/poll"
 	"throughline/collector/server"
+	"throughline/collector/statsd"
+	"throughline/collector/statsd/socket"
 	"throughline/compose/haproxy"
 	"throughline/scenarios/run"
 )
 
 // collectFlags is the command line of collect.
 type collectFlags struct {
-	statsd   string
-	listen   string
-	data     string
-	haproxy  string
-	mongo    string
-	interval time.Duration
+	statsd  []string
+	origin  string
+	assign  []string
+	gauges  string
+	listen  string
+	data    string
+	haproxy string
+	mongo   string
+	quiet   bool
+
+	relay    string
+	remote   string
+	graphite string
+	format   string
+
+	receive statsd.Config
 }
 
 func newCollect() *cobra.Command {
@@ -30,28 +46,68 @@ func newCollect() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "collect",
 		Short: "The collector alone: StatsD in, Prometheus' HTTP API out",
-		Long: `Listen for StatsD, keep what comes as Prometheus series, and answer Prometheus'
-HTTP API (query, query_range, series, labels, …), /metrics and /federate, so that
-Grafana and promtool can read it. With --haproxy and --mongo it also polls these.`,
+		Long: `Listen for StatsD (etsy's, Datadog's to version 1.6 of the protocol, and Graphite's
+tags), keep what comes as Prometheus series, and answer Prometheus' HTTP API (query,
+query_range, series, labels, …), /metrics and /federate, so that Grafana and promtool
+can read it. A page for people is at the address of the API. docs/METRICS.md tells
+what becomes of a line, and what the collector says about itself.
+
+A way in is host:port or udp://host:port, tcp://host:port (lines), unixgram:///path
+(also unix:///path), or unixstream:///path (each datagram after its length), as in
+Datadog's clients. NAME=ADDRESS is the way in of one instance. --statsd may be given
+several times.
+
+Without a name, --origin says who sent a line: "listener" (nobody in particular),
+"source" (its address) or "container" (its field |c:). --assign ORIGIN=NAME gives such
+an origin a name.
+
+What waits for a relay, a remote write or a Graphite that is away is kept in a bounded
+queue; what does not fit is counted. With --haproxy and --mongo it polls these, too.`,
 		Example: `  throughline collect
   echo "hello.world:1|c" | nc -u -w0 127.0.0.1 8125
-  curl 'http://127.0.0.1:9102/api/v1/query?query=hello_world_total'`,
+  curl 'http://127.0.0.1:9102/api/v1/query?query=hello_world_total'
+
+  throughline collect --statsd web-1=127.0.0.1:9001 --statsd web-2=127.0.0.1:9002
+  throughline collect --statsd unix:///run/statsd.sock --statsd 0.0.0.0:8125 --origin source
+  throughline collect --data /var/lib/throughline --remote-write http://127.0.0.1:9090/api/v1/write
+  throughline collect --statsd 127.0.0.1:8125 --relay udp://127.0.0.1:18125`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return collect(cmd, flags) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&flags.statsd, "statsd", "127.0.0.1:8125", "UDP address for StatsD")
+	f.StringArrayVar(&flags.statsd, "statsd", []string{"127.0.0.1:8125"}, "where to listen for StatsD: [NAME=]ADDRESS")
+	f.StringVar(&flags.origin, "origin", "listener", "who sent a line that came in without a name: listener, source or container")
+	f.StringArrayVar(&flags.assign, "assign", nil, "ORIGIN=NAME: the name of a source address or container id")
+	f.StringVar(&flags.gauges, "gauges", "auto", "a gauge's -5 is a change (deltas), a value (absolute), or what the line's dialect has (auto)")
 	f.StringVar(&flags.listen, "listen", "127.0.0.1:9102", "address of the HTTP API")
 	f.StringVar(&flags.data, "data", "", "directory of the series (default: a temporary one, removed at the end)")
 	f.StringVar(&flags.haproxy, "haproxy", "", "HAProxy's runtime socket to poll (host:port)")
 	f.StringVar(&flags.mongo, "mongo", "", "URI of a MongoDB to poll")
-	f.DurationVar(&flags.interval, "interval", time.Second, "how long a flush interval is")
+	f.BoolVar(&flags.quiet, "quiet", false, "do not show samples of bad and refused lines")
+	f.StringVar(&flags.relay, "relay", "", "give every datagram, as it came, to another StatsD: udp://host:port or unixgram:///path")
+	f.StringVar(&flags.remote, "remote-write", "", "give the samples to a Prometheus: URL of its remote write")
+	f.StringVar(&flags.graphite, "graphite", "", "give the samples to a Graphite: host:port of carbon's plaintext receiver")
+	f.StringVar(&flags.format, "graphite-format", "tags", "labels as Graphite's tags, or in the path: tags or path")
+	r := &flags.receive
+	f.DurationVar(&r.Interval, "interval", time.Second, "how long a flush interval is")
+	f.DurationVar(&r.OutOfOrder, "out-of-order", 10*time.Second, "how long a series with timestamps (|T) waits for late lines")
+	f.DurationVar(&r.Expire, "expire", 5*time.Minute, "after how long without a line the series of an unnamed origin end; 0: never")
+	f.IntVar(&r.MaxSeries, "max-series", 20_000, "series of one instance; lines beyond are refused and counted")
+	f.IntVar(&r.MaxSeriesTotal, "max-series-total", 100_000, "series of all instances")
+	f.IntVar(&r.MaxOrigins, "max-origins", 1000, "unnamed origins that are told apart")
+	f.IntVar(&r.MaxTags, "max-tags", 64, "tags of a line")
+	f.IntVar(&r.MaxName, "max-name", 512, "bytes of a name")
 	return cmd
 }
 
 func collect(cmd *cobra.Command, flags collectFlags) (err error) {
-	if flags.interval < 10*time.Millisecond {
-		return usage(fmt.Errorf("--interval %v: want at least 10ms", flags.interval))
+	listeners, err := flags.read()
+	if err != nil {
+		return usage(err)
+	}
+	out, err := flags.out()
+	if err != nil {
+		return harness(err)
 	}
 	if flags.data == "" {
 		if flags.data, err = os.MkdirTemp("", "throughline-collect-"); err != nil {
@@ -59,40 +115,189 @@ func collect(cmd *cobra.Command, flags collectFlags) (err error) {
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(flags.data)) }()
 	}
-	s, err := server.New(server.Config{Interval: flags.interval, Dir: flags.data, HTTP: flags.listen})
+	if !flags.quiet {
+		flags.receive.Junk = (&junkLog{w: cmd.ErrOrStderr()}).line
+	}
+	s, err := server.New(server.Config{StatsD: flags.receive, Dir: flags.data, HTTP: flags.listen, Out: out})
 	if err != nil {
 		return harness(err)
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	statsd, err := s.ListenAt("", collector.Labels{}, flags.statsd)
-	if err != nil {
+	if err := flags.open(s, listeners, cmd.ErrOrStderr()); err != nil {
 		return harness(err)
 	}
-	if err := addPollers(s, flags); err != nil {
-		return harness(err)
-	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "StatsD on udp://%s, Prometheus' HTTP API on http://%s; Ctrl-C ends it\n", statsd, s.Addr())
 	if err := s.Run(cmd.Context()); err != nil {
 		return harness(err)
 	}
-	total := s.Ledger().Total
-	fmt.Fprintf(cmd.ErrOrStderr(), "%d datagrams, %d lines, %d bad lines, %d datagrams dropped by the kernel\n",
-		total.Datagrams, total.Lines, total.BadLines(), total.KernelDrops)
+	summary(cmd.ErrOrStderr(), s)
 	return nil
 }
 
-func addPollers(s *server.Server, flags collectFlags) error {
-	if flags.haproxy != "" {
-		if err := s.AddPoller("haproxy", run.BalancerPoller(haproxy.NewRuntime(flags.haproxy))); err != nil {
+// read reads what is given as text, and gives the ways in.
+func (f *collectFlags) read() ([]statsd.Listener, error) {
+	if f.receive.Interval < 10*time.Millisecond {
+		return nil, fmt.Errorf("--interval %v: want at least 10ms", f.receive.Interval)
+	}
+	if f.receive.OutOfOrder <= 0 {
+		f.receive.OutOfOrder = -1 // not at all
+	}
+	for name, n := range map[string]int{"series": f.receive.MaxSeries, "series-total": f.receive.MaxSeriesTotal,
+		"origins": f.receive.MaxOrigins, "tags": f.receive.MaxTags, "name": f.receive.MaxName} {
+		if n <= 0 {
+			return nil, fmt.Errorf("--max-%s %d: want at least 1", name, n)
+		}
+	}
+	var known bool
+	if f.receive.Gauges, known = map[string]statsd.Gauges{"auto": statsd.Auto, "deltas": statsd.Deltas, "absolute": statsd.Absolute}[f.gauges]; !known {
+		return nil, fmt.Errorf("--gauges %s: want auto, deltas or absolute", f.gauges)
+	}
+	origin, known := map[string]statsd.Origin{"listener": statsd.ByListener, "source": statsd.BySource, "container": statsd.ByContainer}[f.origin]
+	if !known {
+		return nil, fmt.Errorf("--origin %s: want listener, source or container", f.origin)
+	}
+	if f.format != string(forward.Tags) && f.format != string(forward.Path) {
+		return nil, fmt.Errorf("--graphite-format %s: want tags or path", f.format)
+	}
+	for _, text := range f.assign {
+		if from, name, found := strings.Cut(text, "="); !found || from == "" || name == "" {
+			return nil, fmt.Errorf("--assign %s: want ORIGIN=NAME, such as 10.0.0.3=web-1", text)
+		}
+	}
+	var out []statsd.Listener
+	for _, text := range f.statsd {
+		name, address, found := strings.Cut(text, "=")
+		if !found || strings.ContainsAny(name, ":/") {
+			name, address = "", text
+		}
+		addr, err := socket.ParseAddress(address)
+		if err != nil {
+			return nil, fmt.Errorf("--statsd %s: %w", text, err)
+		}
+		l := statsd.Listener{Instance: name, Addr: addr}
+		if name == "" {
+			l.Origin = origin
+		}
+		out = append(out, l)
+	}
+	return out, nil
+}
+
+// out makes what gives to others.
+func (f *collectFlags) out() (out server.Out, err error) {
+	if f.relay != "" {
+		if out.Relay, err = forward.NewRelay(forward.RelayConfig{To: f.relay}); err != nil {
+			return out, err
+		}
+	}
+	if f.remote != "" {
+		if out.RemoteWrite, err = forward.NewRemoteWrite(forward.RemoteWriteConfig{URL: f.remote}); err != nil {
+			return out, err
+		}
+	}
+	if f.graphite != "" {
+		out.Graphite, err = forward.NewGraphite(forward.GraphiteConfig{To: f.graphite, Format: forward.Format(f.format)})
+	}
+	return out, err
+}
+
+// open opens the ways in and adds the pollers.
+func (f *collectFlags) open(s *server.Server, listeners []statsd.Listener, stderr io.Writer) error {
+	for _, text := range f.assign {
+		from, name, _ := strings.Cut(text, "=")
+		if err := s.Assign(from, name, collector.Labels{}); err != nil {
 			return err
 		}
 	}
-	if flags.mongo != "" {
-		mongo, err := poll.NewMongo(flags.mongo)
+	if f.haproxy != "" {
+		if err := s.AddPoller("haproxy", run.BalancerPoller(haproxy.NewRuntime(f.haproxy))); err != nil {
+			return err
+		}
+	}
+	if f.mongo != "" {
+		mongo, err := poll.NewMongo(f.mongo)
 		if err != nil {
 			return err
 		}
-		return s.AddPoller("mongo", mongo)
+		if err := s.AddPoller("mongo", mongo); err != nil {
+			return err
+		}
 	}
+	for _, l := range listeners {
+		addr, err := s.ListenOn(l)
+		if err != nil {
+			return err
+		}
+		who := ""
+		if l.Instance != "" {
+			who = " of " + l.Instance
+		}
+		fmt.Fprintf(stderr, "StatsD%s on %s\n", who, spellAddress(addr))
+	}
+	fmt.Fprintf(stderr, "Prometheus' HTTP API, and a page for people, on http://%s; Ctrl-C ends it\n", s.Addr())
 	return nil
+}
+
+// spellAddress names the network, also where it is the usual one.
+func spellAddress(a socket.Address) string {
+	if a.Network == socket.UDP {
+		return "udp://" + a.Host
+	}
+	return a.String()
+}
+
+// junkShown is how much of a bad line is shown, in bytes.
+const junkShown = 200
+
+// junkLog shows samples of the lines that did not become part of a number.
+type junkLog struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (j *junkLog) line(junk statsd.Junk) {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %q", junk.Reason, junk.Line[:min(junkShown, len(junk.Line))])
+	if len(junk.Line) > junkShown {
+		fmt.Fprintf(&b, "… (%d bytes)", len(junk.Line))
+	}
+	switch {
+	case junk.Instance != "":
+		fmt.Fprintf(&b, " from %s", junk.Instance)
+	case junk.From.IsValid():
+		fmt.Fprintf(&b, " from %s", junk.From)
+	}
+	if junk.Suppressed > 0 {
+		fmt.Fprintf(&b, "; %d more like it not shown", junk.Suppressed)
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	fmt.Fprintln(j.w, b.String())
+}
+
+// summary tells what came in and what went out.
+func summary(w io.Writer, s *server.Server) {
+	ledger := s.Ledger()
+	total := ledger.Total
+	drops := "an unknown number of"
+	if total.KernelDropsKnown {
+		drops = fmt.Sprint(total.KernelDrops)
+	}
+	fmt.Fprintf(w, "%d datagrams, %d lines, %d bad lines, %d refused lines, %s datagrams dropped by the kernel\n",
+		total.Datagrams, total.Lines, total.BadLines(), total.RefusedLines(), drops)
+	for _, f := range ledger.Findings {
+		fmt.Fprintf(w, "%s: %s", f.Kind, f.Metric)
+		for _, part := range []struct{ word, text string }{{"and", f.Other}, {"tag", f.Tag}, {"instance", f.Instance}} {
+			if part.text != "" {
+				fmt.Fprintf(w, ", %s %s", part.word, part.text)
+			}
+		}
+		fmt.Fprintf(w, " (%d lines)\n", f.Lines)
+	}
+	for _, f := range s.Forwards() {
+		fmt.Fprintf(w, "%s to %s: %d of %d sent, %d dropped", f.Kind, f.To, f.Sent, f.In, f.Dropped)
+		if f.LastError != "" {
+			fmt.Fprintf(w, " (%s)", f.LastError)
+		}
+		fmt.Fprintln(w)
+	}
 }

@@ -1,5 +1,5 @@
 // Package server joins the parts of the collector: StatsD sockets, pollers, the
-// store and its HTTP API.
+// store and its HTTP API, the journal of events, and what goes out to others.
 //
 // It adds nothing to what they measure. scenarios/run runs one for each
 // scenario; `throughline collect` runs one alone.
@@ -16,34 +16,74 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"throughline/collector"
+	"throughline/collector/forward"
 	"throughline/collector/poll"
 	"throughline/collector/series"
 	"throughline/collector/statsd"
+	"throughline/collector/statsd/socket"
 )
 
 // Config is what a Server is made of.
 type Config struct {
-	Interval time.Duration    // of flushes and polls; 0 = 1 s
-	Dir      string           // directory of the store
-	HTTP     string           // address of the HTTP API; "" = none
-	Sinks    []collector.Sink // get every sample, beside the store
+	// StatsD is how to receive. Its interval is also that of the polls; the
+	// Server sets Journal, Resume and Relay.
+	StatsD statsd.Config
+	Dir    string           // directory of the store and the journal
+	HTTP   string           // address of the HTTP API; "" = none
+	Sinks  []collector.Sink // get every sample, beside the store
+	// Out is whom else to give to. What is nil is not there.
+	Out Out
+}
+
+// Out is whom the collector gives to.
+type Out struct {
+	Relay       *forward.Relay
+	RemoteWrite *forward.RemoteWrite
+	Graphite    *forward.Graphite
+}
+
+// forwarders are those that are there.
+func (o Out) forwarders() (out []forward.Forwarder) {
+	if o.Relay != nil {
+		out = append(out, o.Relay)
+	}
+	if o.RemoteWrite != nil {
+		out = append(out, o.RemoteWrite)
+	}
+	if o.Graphite != nil {
+		out = append(out, o.Graphite)
+	}
+	return out
+}
+
+// sinks are those of them that take samples.
+func (o Out) sinks() (out []collector.Sink) {
+	if o.RemoteWrite != nil {
+		out = append(out, o.RemoteWrite)
+	}
+	if o.Graphite != nil {
+		out = append(out, o.Graphite)
+	}
+	return out
 }
 
 // Server is a running collector. New opens its store and its HTTP address, so
 // that what is in use is known before anything else starts; Run does the work.
 type Server struct {
-	store  *series.Store
-	statsd *statsd.Collector
-	loop   *poll.Loop
-	listen net.Listener // nil: no HTTP API
+	store   *series.Store
+	journal *journal
+	statsd  *statsd.Collector
+	loop    *poll.Loop
+	out     []forward.Forwarder
+	listen  net.Listener // nil: no HTTP API
 }
 
 // New opens the store and the HTTP address. Close the server in any case.
 func New(c Config) (*Server, error) {
-	if c.Interval <= 0 {
-		c.Interval = time.Second
+	if c.StatsD.Interval <= 0 {
+		c.StatsD.Interval = time.Second
 	}
-	s := &Server{}
+	s := &Server{out: c.Out.forwarders()}
 	if c.HTTP != "" {
 		listen, err := net.Listen("tcp", c.HTTP)
 		if err != nil {
@@ -51,15 +91,33 @@ func New(c Config) (*Server, error) {
 		}
 		s.listen = listen
 	}
-	store, err := series.Open(c.Dir, series.Options{})
-	if err != nil {
+	if err := s.open(c.Dir); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	s.store = store
-	sink := tee(append([]collector.Sink{store}, c.Sinks...))
-	s.statsd = statsd.New(statsd.Config{Interval: c.Interval}, sink)
-	s.loop = poll.NewLoop(poll.Config{Interval: c.Interval}, sink)
-	return s, nil
+	sink := tee(append(append([]collector.Sink{s.store}, c.Sinks...), c.Out.sinks()...))
+	c.StatsD.Journal, c.StatsD.Resume = s.journal, s.store
+	if c.Out.Relay != nil {
+		c.StatsD.Relay = c.Out.Relay.Send
+	}
+	s.statsd = statsd.New(c.StatsD, sink)
+	s.loop = poll.NewLoop(poll.Config{Interval: c.StatsD.Interval}, sink)
+	return s, s.loop.Add("collector", s.self())
+}
+
+// open opens the store and the journal, and journals the time in which there
+// was no collector.
+func (s *Server) open(dir string) (err error) {
+	if s.store, err = series.Open(dir, series.Options{}); err != nil {
+		return err
+	}
+	if s.journal, err = openJournal(dir, journalBytes); err != nil {
+		return err
+	}
+	from, to, ok := s.store.Outage()
+	if !ok {
+		return nil
+	}
+	return s.journal.Note(collector.Event{Kind: collector.Outage, At: from, Until: to, Title: "the collector did not run", Alert: "warning"})
 }
 
 // tee gives every sample to several sinks. What one refuses the others get all
@@ -75,14 +133,18 @@ func (t tee) Append(samples ...collector.Sample) error {
 }
 
 // Listen opens a StatsD socket for an instance, on any free loopback port, and
-// returns its address.
+// returns its address as host:port.
 func (s *Server) Listen(instance string, labels collector.Labels) (string, error) {
-	return s.ListenAt(instance, labels, "127.0.0.1:0")
+	addr, err := s.ListenOn(statsd.Listener{Instance: instance, Labels: labels, Addr: socket.Address{Network: socket.UDP, Host: "127.0.0.1:0"}})
+	return addr.String(), err
 }
 
-// ListenAt opens a StatsD socket at an address.
-func (s *Server) ListenAt(instance string, labels collector.Labels, addr string) (string, error) {
-	return s.statsd.Listen(instance, labels, addr)
+// ListenOn opens a way in and returns its address.
+func (s *Server) ListenOn(l statsd.Listener) (socket.Address, error) { return s.statsd.Listen(l) }
+
+// Assign names who sends from an address or a container; see statsd.
+func (s *Server) Assign(origin, instance string, labels collector.Labels) error {
+	return s.statsd.Assign(origin, instance, labels)
 }
 
 // Retire is called when an instance is gone: what it sent is read to the end,
@@ -100,6 +162,15 @@ func (s *Server) Ledger() statsd.Ledger { return s.statsd.Ledger() }
 // Polls is the account of the polls.
 func (s *Server) Polls() []poll.Figures { return s.loop.Figures() }
 
+// Forwards is the account of what goes out to others.
+func (s *Server) Forwards() []forward.Figures {
+	var out []forward.Figures
+	for _, f := range s.out {
+		out = append(out, f.Figures())
+	}
+	return out
+}
+
 // Store is where the samples are.
 func (s *Server) Store() *series.Store { return s.store }
 
@@ -114,11 +185,15 @@ func (s *Server) Addr() string {
 // lastPolls bounds the polls at the end.
 const lastPolls = 2 * time.Second
 
+// slowestReader bounds how long an answer of the HTTP API may take to be read.
+const slowestReader = 5 * time.Minute
+
 // Run collects until ctx ends. Then it reads what is left in the sockets,
 // flushes the last interval, polls a last time, so that the polls have seen all
-// that the last interval counted, and returns.
+// that the last interval counted, gives out what still waits for others, and
+// returns.
 func (s *Server) Run(ctx context.Context) error {
-	api := &http.Server{Handler: s.store.Handler(), ReadHeaderTimeout: 10 * time.Second}
+	api := &http.Server{Handler: s.handler(), ReadHeaderTimeout: 10 * time.Second, WriteTimeout: slowestReader}
 	var group errgroup.Group
 	if s.listen != nil {
 		group.Go(func() error {
@@ -128,17 +203,24 @@ func (s *Server) Run(ctx context.Context) error {
 			return nil
 		})
 	}
+	sources, ended := context.WithCancel(context.WithoutCancel(ctx))
+	defer ended()
+	for _, f := range s.out {
+		group.Go(func() error { return f.Run(sources) })
+	}
 	var collect errgroup.Group
 	collect.Go(func() error { return s.statsd.Run(ctx) })
 	collect.Go(func() error { return s.loop.Run(ctx) })
 	err := collect.Wait()
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastPolls)
 	defer cancel()
-	return errors.Join(err, s.loop.Once(last), api.Close(), group.Wait())
+	err = errors.Join(err, s.loop.Once(last))
+	ended()
+	return errors.Join(err, api.Close(), group.Wait())
 }
 
-// Close closes the store and the HTTP address. It is called after Run, or
-// instead of it.
+// Close closes the store, the journal and the HTTP address. It is called after
+// Run, or instead of it.
 func (s *Server) Close() error {
 	var errs []error
 	if s.listen != nil {
@@ -148,6 +230,9 @@ func (s *Server) Close() error {
 	}
 	if s.statsd != nil {
 		errs = append(errs, s.statsd.Close())
+	}
+	if s.journal != nil {
+		errs = append(errs, s.journal.Close())
 	}
 	if s.store != nil {
 		errs = append(errs, s.store.Close())

@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"throughline/collector"
+	"throughline/collector/statsd"
 )
 
 // interval is short, so that the tests are. The PromQL in them looks over
@@ -29,8 +30,8 @@ func newServer(t *testing.T, c Config) *Server {
 	if c.Dir == "" {
 		c.Dir = t.TempDir()
 	}
-	if c.Interval == 0 {
-		c.Interval = interval
+	if c.StatsD.Interval == 0 {
+		c.StatsD.Interval = interval
 	}
 	s, err := New(c)
 	if err != nil {
@@ -164,7 +165,7 @@ func TestFromTheWireToPromQL(t *testing.T) {
 func balanced(t *testing.T, s *Server) {
 	t.Helper()
 	total := s.Ledger().Total
-	if total.Lines != total.Accepted+total.BadLines()+total.Refused+total.Events+total.ServiceChecks || total.KernelDrops != 0 {
+	if total.Lines != total.Accepted+total.BadLines()+total.RefusedLines()+total.Held+total.Events+total.ServiceChecks || total.KernelDrops != 0 {
 		t.Errorf("the account does not balance: %+v", total)
 	}
 }
@@ -218,7 +219,7 @@ func (f pollFunc) Poll(ctx context.Context, at time.Time) ([]collector.Sample, e
 // and only then the last poll is taken: it has seen all that the interval counted.
 func TestTheEndHasAnOrder(t *testing.T) {
 	var seen order
-	s := newServer(t, Config{Interval: time.Hour, Sinks: []collector.Sink{&seen}})
+	s := newServer(t, Config{StatsD: statsd.Config{Interval: time.Hour}, Sinks: []collector.Sink{&seen}})
 	if err := s.AddPoller("db", pollFunc(func(_ context.Context, at time.Time) ([]collector.Sample, error) {
 		return []collector.Sample{{Name: "db", At: at, Value: float64(s.Ledger().Total.Lines), Observed: 1}}, nil
 	})); err != nil {
@@ -237,7 +238,7 @@ func TestTheEndHasAnOrder(t *testing.T) {
 	if got := ask(t, s, "db", soon()); got["__name__=db"] != 100 {
 		t.Errorf("the last poll ran when %v lines were read, want 100", got)
 	}
-	if polls := s.Polls(); len(polls) != 1 || polls[0].Name != "db" || polls[0].Polls != 1 || polls[0].Failures != 0 {
+	if polls := s.Polls(); len(polls) != 2 || polls[1].Name != "db" || polls[1].Polls != 1 || polls[1].Failures != 0 {
 		t.Errorf("polls: %+v", polls)
 	}
 	if got := ask(t, s, "throughline_collector_poll_success", soon()); got["__name__=throughline_collector_poll_success poller=db"] != 1 {
@@ -334,7 +335,7 @@ func TestHTTP(t *testing.T) {
 		"/api/v1/label/instance/values?match[]=fullstack_insert_total": []any{"web-1"},
 		"/api/v1/labels?match[]=fullstack_insert_total":                []any{"__name__", "instance"},
 		"/api/v1/series?match[]=fullstack_insert_total":                []any{map[string]any{"__name__": "fullstack_insert_total", "instance": "web-1"}},
-		"/api/v1/metadata?metric=fullstack_time":                       map[string]any{"fullstack_time": []any{map[string]any{"type": "histogram", "help": "StatsD fullstack.time", "unit": "milliseconds"}}},
+		"/api/v1/metadata?metric=fullstack_time":                       map[string]any{"fullstack_time": []any{map[string]any{"type": "histogram", "help": "StatsD fullstack.time; instance by listener", "unit": "milliseconds"}}},
 	} {
 		name, query, _ := strings.Cut(path, "?")
 		form, err := url.ParseQuery(query)

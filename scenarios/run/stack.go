@@ -15,6 +15,7 @@ import (
 	"throughline/collector"
 	"throughline/collector/poll"
 	"throughline/collector/server"
+	"throughline/collector/statsd"
 	"throughline/compose"
 	"throughline/compose/haproxy"
 	"throughline/scenarios/record"
@@ -64,7 +65,7 @@ func newStack(c Config, journal *record.Writer) (*stack, error) {
 		collected: make(chan struct{})}
 	var err error
 	s.collector, err = server.New(server.Config{
-		Interval: c.Run.Interval, Dir: filepath.Join(c.Scratch, "series"), HTTP: c.Dashboard,
+		StatsD: statsd.Config{Interval: c.Run.Interval}, Dir: filepath.Join(c.Scratch, "series"), HTTP: c.Dashboard,
 		Sinks: []collector.Sink{journal},
 	})
 	if err != nil {
@@ -210,11 +211,11 @@ func (s *stack) launch(ctx context.Context, n int) error {
 
 func (s *stack) launchOne(ctx context.Context, number int) error {
 	name := webName(number)
-	statsd, err := s.collector.Listen(name, collector.NewLabels("zone", zoneOf(number)))
+	addr, err := s.collector.Listen(name, collector.NewLabels("zone", zoneOf(number)))
 	if err != nil {
 		return err
 	}
-	instance, err := s.webInstance(number, statsd)
+	instance, err := s.webInstance(number, addr)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,45 @@
+package server
+
+import (
+	"context"
+	"time"
+
+	"throughline/collector"
+	"throughline/collector/forward"
+	"throughline/collector/statsd"
+)
+
+// outageName is the length of the time in which there was no collector, before
+// this one.
+const outageName = "throughline_collector_outage_seconds"
+
+// Metrics are all series that a Server writes about itself, those of its parts
+// included.
+func Metrics() []statsd.Metric {
+	out := statsd.Metrics()
+	for _, m := range forward.Metrics() {
+		out = append(out, statsd.Metric{Name: m.Name, Type: collector.Type(m.Type), Unit: m.Unit, Help: m.Help, Loss: m.Loss})
+	}
+	return append(out, statsd.Metric{Name: outageName, Type: collector.Gauge, Unit: "seconds", Loss: true,
+		Help: "how long there was no collector before this one, by its store; 0: the store was empty"})
+}
+
+// self polls what the Server itself knows.
+type self struct {
+	out    []forward.Forwarder
+	outage time.Duration
+}
+
+func (s *Server) self() self {
+	from, to, _ := s.store.Outage()
+	return self{out: s.out, outage: to.Sub(from)}
+}
+
+// Poll implements collector.Poller.
+func (s self) Poll(_ context.Context, at time.Time) ([]collector.Sample, error) {
+	samples := []collector.Sample{{Name: outageName, Meta: &collector.Meta{Type: collector.Gauge, Unit: "seconds"}, At: at, Value: s.outage.Seconds(), Observed: 1}}
+	for _, f := range s.out {
+		samples = append(samples, forward.Samples(at, f.Figures())...)
+	}
+	return samples, nil
+}
