@@ -130,5 +130,5 @@ func (d *datagrams) figures() Figures {
 
 func (d *datagrams) close() error { return d.packets.close() }
 
-// unbounded is how many datagrams can wait where the system does not tell.
+// unbounded is how much waits at most where the system does not tell.
 const unbounded = math.MaxInt

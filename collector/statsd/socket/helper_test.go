@@ -173,7 +173,7 @@ func within(t testing.TB) context.Context {
 	return ctx
 }
 
-// file is a path in a directory so short that a socket fits.
+// path is where a socket can be: in a directory of its own whose name is short.
 func path(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "s")
