@@ -209,7 +209,7 @@ func (h *History) readSeries(r io.Reader) error {
 			labels = labels.With(name, value)
 		}
 		h.Series = append(h.Series, Series{Name: line.Name, Labels: labels,
-			Meta: collector.Meta{Type: line.Type, StatsD: line.StatsD, Unit: line.Unit}})
+			Meta: collector.Meta{Type: line.Type, StatsD: line.StatsD, Unit: line.Unit, Origin: line.Origin}})
 	}
 }
 

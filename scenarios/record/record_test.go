@@ -40,7 +40,7 @@ func write(t *testing.T) (dir string, want History) {
 	at := func(s int) time.Time { return testStart.Add(time.Duration(s) * time.Second) }
 	if err := w.Append(
 		collector.Sample{Name: "fullstack_insert_total", Labels: labels, Meta: &collector.Meta{Type: collector.Counter, StatsD: "fullstack.insert"}, At: at(1), Value: 0.1, Observed: 3},
-		collector.Sample{Name: "fullstack_insert_time", Labels: labels, Meta: &collector.Meta{Type: collector.Summary, Unit: "milliseconds"}, At: at(1), Observed: 2, Histogram: histogram},
+		collector.Sample{Name: "fullstack_insert_time", Labels: labels, Meta: &collector.Meta{Type: collector.Summary, Unit: "milliseconds", Origin: "listener"}, At: at(1), Observed: 2, Histogram: histogram},
 		collector.Sample{Name: "fullstack_insert_total", Labels: labels, At: at(2), Stale: true},
 	); err != nil {
 		t.Fatal(err)
@@ -70,7 +70,7 @@ func write(t *testing.T) (dir string, want History) {
 		Series: []Series{
 			{Name: "fullstack_insert_total", Labels: labels, Meta: collector.Meta{Type: collector.Counter, StatsD: "fullstack.insert"},
 				Points: []Point{{At: time.Second, Value: 0.1, Observed: 3}, {At: 2 * time.Second, Stale: true}}},
-			{Name: "fullstack_insert_time", Labels: labels, Meta: collector.Meta{Type: collector.Summary, Unit: "milliseconds"},
+			{Name: "fullstack_insert_time", Labels: labels, Meta: collector.Meta{Type: collector.Summary, Unit: "milliseconds", Origin: "listener"},
 				Points: []Point{{At: time.Second, Observed: 2, Histogram: histogram}}},
 		},
 		Before: &before, After: &after,

@@ -176,6 +176,7 @@ type seriesLine struct {
 	Type   collector.Type    `json:"type,omitempty"`
 	StatsD string            `json:"statsd,omitempty"`
 	Unit   string            `json:"unit,omitempty"`
+	Origin string            `json:"origin,omitempty"`
 }
 
 // number gives the series its number, and writes its line the first time.
@@ -191,7 +192,7 @@ func (w *Writer) number(s *collector.Sample) (int, error) {
 		line.Labels[l.Name] = l.Value
 	}
 	if s.Meta != nil {
-		line.Type, line.StatsD, line.Unit = s.Meta.Type, s.Meta.StatsD, s.Meta.Unit
+		line.Type, line.StatsD, line.Unit, line.Origin = s.Meta.Type, s.Meta.StatsD, s.Meta.Unit, s.Meta.Origin
 	}
 	b, err := json.Marshal(line)
 	if err != nil {
