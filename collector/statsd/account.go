@@ -57,7 +57,7 @@ func (a *account) lane(l *listener) *lane {
 			return x
 		}
 	}
-	x := &lane{account: a, listener: l, labels: ownLabels(a.instance, l.addr)}
+	x := &lane{account: a, listener: l, labels: ownLabels("instance", a.instance, "listener", l.addr)}
 	a.lanes = append(a.lanes, x)
 	return x
 }
@@ -273,7 +273,7 @@ func (a *account) mark(at time.Time) {
 // own appends the account of the account. a.mu is held.
 func (a *account) own(m meter) {
 	m.samples = a.ready
-	m.labels = collector.NewLabels("instance", a.instance)
+	m.labels = ownLabels("instance", a.instance)
 	m.gauge("series", float64(len(a.series)))
 	m.gauge("held_values", float64(a.timed.values))
 	for _, x := range a.lanes {

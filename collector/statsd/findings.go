@@ -190,7 +190,7 @@ func (r *registry) own(m *meter) {
 		return cmp.Or(strings.Compare(x.Kind, y.Kind), strings.Compare(x.Metric, y.Metric))
 	})
 	for _, f := range list {
-		m.labels = collector.NewLabels("kind", f.Kind, "metric", f.Metric, "other", f.Other, "tag", f.Tag, "instance", f.Instance)
+		m.labels = ownLabels("kind", f.Kind, "metric", f.Metric, "other", f.Other, "tag", f.Tag, "instance", f.Instance)
 		m.gauge("findings", float64(f.Lines))
 	}
 	m.labels = nil

@@ -268,3 +268,6 @@ func pack(i, n int) []byte {
 	}
 	return b.Bytes()
 }
+
+// netAddr is 10.0.0.i.
+func netAddr(i byte) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, 0, i}) }

@@ -230,10 +230,7 @@ func (t *tally) sum() Counts {
 	return out
 }
 
-// ownLabels are those of the series about an instance's listener.
-func ownLabels(instance, addr string) collector.Labels {
-	if instance == "" {
-		return collector.NewLabels("listener", addr)
-	}
-	return collector.NewLabels("instance", instance, "listener", addr)
+// ownLabels are labels without those that are empty, which are the same as none.
+func ownLabels(pairs ...string) collector.Labels {
+	return slices.DeleteFunc(collector.NewLabels(pairs...), func(l collector.Label) bool { return l.Value == "" })
 }

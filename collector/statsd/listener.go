@@ -150,7 +150,7 @@ func (l *listener) own(m *meter) {
 	if l.stage == open && ended {
 		l.stage = closing
 	}
-	m.labels = ownLabels(l.instance, l.addr)
+	m.labels = ownLabels("instance", l.instance, "listener", l.addr)
 	m.stale = l.stage == closed
 	first := !l.begun
 	l.begun = true

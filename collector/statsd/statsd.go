@@ -12,7 +12,8 @@
 //
 //	a.b:3|c       a_b_total, cumulative; each value counts 1/rate times.
 //	              Once a line had a rate below 1, a_b_sampled_total beside it
-//	              is the sum of the values as they came.
+//	              is the sum of the values as they came; until then it would be
+//	              the same as a_b_total and is not there.
 //	a.b:3|g       a_b, the last value; +3 and -3 change the present one. But
 //	              -3 is a value in a line of a Datadog client, which is known
 //	              by |c:, |e:, |T or |card:; see Config.Gauges.

@@ -3,7 +3,6 @@ package statsd
 import (
 	"context"
 	"fmt"
-	"math"
 	"strings"
 	"testing"
 	"time"
@@ -365,88 +364,5 @@ func TestTruncatedDatagramsAreCounted(t *testing.T) {
 	got := balance(t, b.Collector).Total
 	if got.Datagrams != 3 || got.Truncated != 1 || got.Accepted != 3 || got.BadLines() != 2 {
 		t.Errorf("got %+v; want 3 datagrams, 1 truncated, 3 lines accepted, 2 bad", got)
-	}
-}
-
-func TestHistogramErrorIsBelowFivePercent(t *testing.T) {
-	b := newBounds()
-	base := math.Exp2(1.0 / (1 << schema))
-	worst := 0.0
-	for v := 1e-9; v < 1e12; v *= 1.00137 {
-		i := float64(b.index(v))
-		lower, upper := math.Pow(base, i-1), math.Pow(base, i)
-		if v <= lower*(1-1e-12) || v > upper*(1+1e-12) {
-			t.Fatalf("%v is in bucket %v = (%v, %v]", v, i, lower, upper)
-		}
-		worst = max(worst, upper/v-1, 1-lower/v)
-	}
-	if worst > 0.05 || worst < 0.01 {
-		t.Errorf("what is taken for a value is up to %.2f %% off, want below 5 %%", 100*worst)
-	}
-	// Powers of the base are in the bucket that they bound from above.
-	for i := int32(-2000); i < 2000; i += 16 {
-		if got := b.index(math.Exp2(float64(i) / 16)); got != i {
-			t.Errorf("2^%d is in bucket %d, want %d", i/16, got, i)
-		}
-	}
-	for _, v := range []float64{math.MaxFloat64, math.SmallestNonzeroFloat64} {
-		if i := b.index(v); i > 1024*16 || i < -1074*16 {
-			t.Errorf("%v is in bucket %d", v, i)
-		}
-	}
-}
-
-func TestHistogramOfAnySign(t *testing.T) {
-	b := newBounds()
-	var h histogram
-	for _, v := range []float64{4, -4, 0, 4, 1e-300, 100, -0.5} {
-		h.add(b, v, 2)
-	}
-	want := &collector.Histogram{Schema: 4, ZeroThreshold: zeroThreshold, ZeroCount: 4, Count: 14, Sum: 207,
-		Positive: []collector.Bucket{{Index: 32, Count: 4}, {Index: 107, Count: 2}},
-		Negative: []collector.Bucket{{Index: -16, Count: 2}, {Index: 32, Count: 2}}}
-	got := h.snapshot()
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-	h.add(b, 4, 1)
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("a snapshot changed (-want +got):\n%s", diff)
-	}
-}
-
-func TestGrid(t *testing.T) {
-	at := func(s string) time.Time {
-		t.Helper()
-		v, err := time.Parse("15:04:05.999", s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return v.AddDate(2013, 10, 13)
-	}
-	for _, tt := range []struct {
-		interval        time.Duration
-		made, now, want string
-	}{
-		{time.Second, "09:00:00.25", "09:00:00.25", "09:00:01"},
-		{time.Second, "09:00:00.25", "09:00:01", "09:00:02"},
-		{time.Second, "09:00:00", "09:00:00", "09:00:01"},
-		{time.Second, "09:00:05.5", "09:00:01.5", "09:00:02"},
-		{time.Second, "09:00:05.5", "09:00:03", "09:00:04"},
-		{10 * time.Second, "09:00:07", "09:00:07", "09:00:10"},
-		{250 * time.Millisecond, "09:00:07.1", "09:00:09.8", "09:00:10"},
-	} {
-		g := newGrid(at(tt.made), tt.interval)
-		if got := g.after(at(tt.now)); !got.Equal(at(tt.want)) {
-			t.Errorf("every %v, made at %s: after %s comes %v, want %s", tt.interval, tt.made, tt.now, got, tt.want)
-		}
-	}
-	now := time.Now()
-	g := newGrid(now, time.Second)
-	if g.astray(now.Add(time.Hour)) {
-		t.Error("an hour later on both clocks the grid is said to be astray")
-	}
-	if !strings.Contains(g.origin.String(), "m=") {
-		t.Error("the grid lost the monotonic clock")
 	}
 }
