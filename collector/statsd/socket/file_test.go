@@ -179,13 +179,13 @@ func TestWithoutPermission(t *testing.T) {
 		return
 	}
 	base := filepath.Dir(path(t))
-	for _, dir := range []string{"readable", "closed"} {
+	for _, dir := range []string{"readable", "closed", "scratch"} {
 		if err := os.Mkdir(filepath.Join(base, dir), 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
 	stale(t, unix.SOCK_DGRAM, base+"/readable/private.sock")
-	for name, mode := range map[string]fs.FileMode{"": 0o755, "/readable/private.sock": 0, "/readable": 0o555, "/closed": 0} {
+	for name, mode := range map[string]fs.FileMode{"": 0o755, "/readable/private.sock": 0, "/readable": 0o555, "/closed": 0, "/scratch": 0o777} {
 		if err := os.Chmod(base+name, mode); err != nil {
 			t.Fatal(err)
 		}
@@ -198,7 +198,7 @@ func TestWithoutPermission(t *testing.T) {
 	self := filepath.Join(base, "test")
 	copyProgram(t, self)
 	cmd := exec.Command(self, "-test.run", "^"+t.Name()+"$", "-test.v")
-	cmd.Env = append(os.Environ(), targetVariable+"="+base, "TMPDIR="+base)
+	cmd.Env = append(os.Environ(), targetVariable+"="+base, "TMPDIR="+base+"/scratch", "GOCOVERDIR="+base+"/scratch")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	cmd.Dir = base
 	out, err := cmd.CombinedOutput()

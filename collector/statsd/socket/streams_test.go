@@ -285,11 +285,10 @@ func TestThousandConnectionsByDefault(t *testing.T) {
 	}
 }
 
-// TestNoFileDescriptorIsLeft: the connection waits until there is one.
+// TestNoFileDescriptorIsLeft: a connection waits until there is one.
 func TestNoFileDescriptorIsLeft(t *testing.T) {
 	s := open(t, "tcp://127.0.0.1:0", Options{})
-	var g got
-	read(t, s, g.handle)
+	send(t, dial(t, s), "a:1|c\n")
 	var old unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &old); err != nil {
 		t.Fatal(err)
@@ -300,31 +299,30 @@ func TestNoFileDescriptorIsLeft(t *testing.T) {
 		}
 	})
 	defer restore()
-	// The client takes the last one.
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+	last, err := unix.Dup(0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	client := os.NewFile(uintptr(fd), "client")
-	defer func() { _ = client.Close() }()
-	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: uint64(fd), Max: old.Max}); err != nil {
+	defer func() { _ = unix.Close(last) }()
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: uint64(last), Max: old.Max}); err != nil {
 		t.Fatal(err)
 	}
-	to := net.TCPAddr{}
-	if a, err := net.ResolveTCPAddr("tcp", s.Addr().Host); err == nil {
-		to = *a
+	in := s.in.(*streams)
+	if err := in.acceptNow(within(t)); err == nil || !strings.Contains(err.Error(), "too many open files") {
+		t.Errorf("got %v, want that there are too many open files", err)
 	}
-	if err := unix.Connect(fd, &unix.SockaddrInet4{Port: to.Port, Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+	time.AfterFunc(3*retry, restore)
+	// What Read does with it.
+	if err := in.raw.Control(func(fd uintptr) { err = in.follow(int(fd)) }); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := client.WriteString("a:1|c\n"); err != nil {
-		t.Fatal(err)
+	if f := s.Figures(); err != nil || f.Connections != 1 || f.Refused != 0 {
+		t.Errorf("%v, %+v, want one connection", err, f)
 	}
-	if err := s.Settle(within(t)); err == nil || !strings.Contains(err.Error(), "too many open files") {
-		t.Errorf("Settle: %v, want that a connection could not be taken in", err)
+	var g got
+	if err := s.Drain(within(t), g.handle); err != nil || len(g.lines()) != 1 {
+		t.Errorf("%v, got %q, want the line", err, g.lines())
 	}
-	restore()
-	until(t, "the connection is read", func() bool { return slices.Equal(g.lines(), []string{"a:1|c"}) })
 }
 
 // TestIdleConnectionHoldsNoBuffer is what a thousand of them cost.
