@@ -53,6 +53,9 @@ const (
 	causeNotNested   = "not-nested"
 	causeFrozen      = "frozen-gauge"
 	causeDrift       = "drifting-gauge"
+	causeBadLines    = "bad-lines"
+	causeTruncated   = "truncated-datagrams"
+	causeCardinality = "cardinality"
 )
 
 // diagnosis is the likely cause of an unexplained difference, as the record

@@ -75,6 +75,8 @@ func checkOf(c script.Check, s script.Scenario) Check {
 		return gauge{*c.Gauge}
 	case c.Shutdown != nil:
 		return shutdown{*c.Shutdown}
+	case c.Hygiene != nil:
+		return hygiene{*c.Hygiene}
 	}
 	return rule(unknownCheck(c))
 }
