@@ -136,8 +136,8 @@ func (a *account) find(line *dogstatsd.Line, from route) (*series, fate) {
 // s and the spelling of which is in a.key.
 func (a *account) meet(s *series, from route) (*series, fate) {
 	s, f := a.adopt(s, from)
-	if s == nil {
-		return nil, f
+	if s == nil || len(a.key) > roomAtFirst {
+		return s, f
 	}
 	// A client that spells its tags ever differently must not fill the
 	// memory; the series themselves are in owners.
@@ -149,8 +149,9 @@ func (a *account) meet(s *series, from route) (*series, fate) {
 	return s, f
 }
 
-// roomAtFirst is how long the spellings of an account without series may be.
-const roomAtFirst = 4 << 10
+// roomAtFirst is how long the spellings of an account without series may be, and
+// each of any account.
+const roomAtFirst = 8 << 10
 
 // adopt gives the series that s is: one that is there already, a refusal, or s
 // itself, new; nil when there is no room for it.
@@ -178,7 +179,7 @@ func (a *account) adopt(s *series, from route) (*series, fate) {
 	if a.instance != "" {
 		s.meta.Origin = from.by.String()
 	}
-	s.resume(a.shared.cfg.Resume)
+	s.resume(a.shared)
 	for _, id := range ids {
 		a.owners[id] = s
 	}
@@ -318,5 +319,8 @@ func (a *account) close() {
 	a.shared.dismiss(len(a.series), a.bytes)
 	for _, s := range a.series {
 		s.members.forget(a.shared)
+		if s.histogram != nil {
+			a.shared.buckets.Add(-int64(s.histogram.size()))
+		}
 	}
 }

@@ -144,6 +144,11 @@ func (c Config) withDefaults() Config {
 // longer ones leave room for fewer than Config.MaxSeriesTotal.
 const seriesBytes = 1024
 
+// bucketsPerSeries is how many buckets histograms may have for each of
+// Config.MaxSeriesTotal. Times from 1 ms to 1 s fall into 160; but few series are
+// histograms.
+const bucketsPerSeries = 40
+
 // shared is what all accounts have together. Nothing in it is touched by a line
 // of a known series, except for sets and lines with timestamps.
 type shared struct {
@@ -153,6 +158,7 @@ type shared struct {
 	junk     junkGate
 
 	series  atomic.Int64 // series there are
+	buckets atomic.Int64 // of their histograms
 	bytes   atomic.Int64 // of their names and labels
 	members atomic.Int64 // of sets, counted exactly
 	held    atomic.Int64 // values that wait for their time

@@ -19,6 +19,7 @@ const (
 	manyTags                                           // Config.MaxTags
 	longName                                           // Config.MaxName
 	longTagValue                                       // Config.MaxTagValue
+	manyBuckets                                        // bucketsPerSeries
 	heldFull                                           // Config.MaxHeld
 	late                                               // its interval was given out already
 	early                                              // its time is too far ahead
@@ -35,7 +36,7 @@ func (f fate) String() string {
 		return dogstatsd.Reason(f).String()
 	}
 	names := [...]string{"conflict", "negative_count", "overflow", "truncated", "series", "total_series", "origins", "tags", "name",
-		"tag_value", "held", "late", "early", "accepted", "waiting", "event", "service_check"}
+		"tag_value", "buckets", "held", "late", "early", "accepted", "waiting", "event", "service_check"}
 	if i := int(f) - int(dogstatsd.Reasons); i < len(names) {
 		return names[i]
 	}

@@ -65,6 +65,11 @@ func (c *Collector) forget(a *account) {
 	for l, counts := range through {
 		l.past.add(counts)
 	}
+	for _, x := range a.lanes {
+		if x.listener.home.lane == x {
+			x.listener.home = route{} // its socket is closed; the series need not stay in memory
+		}
+	}
 	delete(c.accounts, a.instance)
 	a.close()
 }

@@ -24,7 +24,7 @@ func FuzzDatagram(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, datagram []byte, mode uint8) {
 		clock, sink := newClock(), &memory{}
-		c := New(Config{Now: clock.now, OutOfOrder: 2 * time.Second, MaxSeries: 20, MaxOrigins: 3, SetExact: 2, TagValues: 2, Expire: 3 * time.Second,
+		c := New(Config{Now: clock.now, OutOfOrder: 2 * time.Second, MaxSeries: 20, MaxDatagram: 1500, ReceiveBuffer: 1500, MaxOrigins: 3, SetExact: 2, TagValues: 2, Expire: 3 * time.Second,
 			Gauges: Gauges(mode >> 4 % 3), Journal: &notes{}, Junk: func(Junk) {}}, sink)
 		l := by(Origin(mode % 3))
 		if _, err := c.Listen(l); err != nil {

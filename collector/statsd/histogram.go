@@ -7,6 +7,7 @@ import (
 	"sort"
 
 	"throughline/collector"
+	"throughline/collector/dogstatsd"
 )
 
 // schema gives 16 buckets to each power of two: base 2^(1/16) = 1.044. Whatever
@@ -47,8 +48,17 @@ type histogram struct {
 // buckets are sorted by index.
 type buckets []collector.Bucket
 
+func (b buckets) find(index int32) (int, bool) {
+	return slices.BinarySearchFunc(b, index, func(x collector.Bucket, i int32) int { return cmp.Compare(x.Index, i) })
+}
+
+func (b buckets) has(index int32) bool {
+	_, found := b.find(index)
+	return found
+}
+
 func (b *buckets) add(index int32, weight float64) {
-	at, found := slices.BinarySearchFunc(*b, index, func(x collector.Bucket, i int32) int { return cmp.Compare(x.Index, i) })
+	at, found := b.find(index)
 	if !found {
 		*b = slices.Insert(*b, at, collector.Bucket{Index: index})
 	}
@@ -67,6 +77,23 @@ func (h *histogram) add(b *bounds, v, weight float64) {
 	default:
 		h.zero += weight
 	}
+}
+
+// size is the number of buckets.
+func (h *histogram) size() int { return len(h.positive) + len(h.negative) }
+
+// knows tells that all values fall into buckets that are there.
+func (h *histogram) knows(b *bounds, values []dogstatsd.Value) bool {
+	for _, v := range values {
+		side := h.positive
+		if v.Number < 0 {
+			side = h.negative
+		}
+		if n := math.Abs(v.Number); n > zeroThreshold && !side.has(b.index(n)) {
+			return false
+		}
+	}
+	return true
 }
 
 // snapshot is the histogram as it is now.

@@ -89,6 +89,8 @@ type ListenerLedger struct {
 	Connections        uint64
 	Open               int
 	ConnectionsRefused uint64
+	// Failed: the socket can not be read any more. Why is told by Run.
+	Failed bool
 	Counts
 }
 
@@ -181,7 +183,7 @@ func (a *account) ledger(through map[*listener]Counts) InstanceLedger {
 func (l *listener) ledger(through Counts) ListenerLedger {
 	figures, _ := l.kernel()
 	out := ListenerLedger{Instance: l.instance, Addr: l.addr, Origin: l.origin, ReceiveBuffer: figures.ReceiveBuffer,
-		Connections: figures.Connections, Open: figures.Open, ConnectionsRefused: figures.Refused, Counts: newCounts()}
+		Connections: figures.Connections, Open: figures.Open, ConnectionsRefused: figures.Refused, Failed: l.failed(), Counts: newCounts()}
 	out.add(through)
 	out.add(l.past)
 	out.KernelDrops, out.KernelDropsKnown = figures.Drops, figures.DropsKnown

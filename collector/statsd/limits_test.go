@@ -2,6 +2,7 @@ package statsd
 
 import (
 	"fmt"
+	"math"
 	"runtime"
 	"strings"
 	"testing"
@@ -54,6 +55,26 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+// TestBucketsAreBounded: histograms of ever other values do not fill the memory;
+// values like those before still count.
+func TestBucketsAreBounded(t *testing.T) {
+	b := newBench(t, Config{MaxSeriesTotal: 1})
+	l, _ := b.listen("web-1")
+	for i := range 100 {
+		b.feed(l, fmt.Sprintf("a:%g|ms", math.Exp2(float64(i-20))), "a:0:1|ms")
+	}
+	got := balanceQuiet(t, b.Collector).Total
+	if got.Refused["buckets"] != 60 || got.Accepted != 140 || b.shared.buckets.Load() != bucketsPerSeries {
+		t.Errorf("%d buckets; %+v; want %d, and 60 lines refused", b.shared.buckets.Load(), got, bucketsPerSeries)
+	}
+	must(t, b.Retire(t.Context(), "web-1"))
+	b.tick()
+	b.tick()
+	if n := b.shared.buckets.Load(); n != 0 {
+		t.Errorf("%d buckets are left when the instance is gone", n)
+	}
+}
+
 // TestRoomIsGivenBack: series of instances that are gone do not count.
 func TestRoomIsGivenBack(t *testing.T) {
 	b := newBench(t, Config{MaxSeriesTotal: 2})
@@ -67,6 +88,11 @@ func TestRoomIsGivenBack(t *testing.T) {
 	}
 	if got := balanceQuiet(t, b.Collector).Total; got.RefusedLines() != 0 || got.Accepted != 20 {
 		t.Errorf("got %+v, want 20 accepted lines", got)
+	}
+	for _, l := range b.listeners {
+		if l.home.lane != nil {
+			t.Errorf("the listener of %s keeps the series in memory", l.instance)
+		}
 	}
 	if s := b.shared; s.series.Load() != 0 || s.bytes.Load() != 0 || s.members.Load() != 0 {
 		t.Errorf("%d series of %d bytes with %d members are left", s.series.Load(), s.bytes.Load(), s.members.Load())

@@ -36,6 +36,7 @@ type listener struct {
 
 	mu         sync.RWMutex
 	ended      bool // no reader may start any more
+	broken     bool // the reader ended by itself
 	socket     *socket.Socket
 	figures    socket.Figures // the last ones, when socket is nil
 	sources    map[netip.Addr]route
@@ -62,9 +63,14 @@ func (l *listener) start() {
 		return
 	}
 	l.reading = make(chan struct{})
+	in := l.socket
 	go func() {
 		defer close(l.reading)
-		l.readErr = l.socket.Read(l.receive)
+		if l.readErr = in.Read(l.receive); l.readErr != nil {
+			l.mu.Lock()
+			l.broken = true
+			l.mu.Unlock()
+		}
 	}()
 }
 
@@ -144,6 +150,13 @@ func (l *listener) kernel() (f socket.Figures, closed bool) {
 	return l.socket.Figures(), false
 }
 
+// failed tells that the socket can not be read any more, though it should.
+func (l *listener) failed() bool {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.broken
+}
+
 // own appends the listener's account of its socket. Collector.mu is held.
 func (l *listener) own(m *meter) {
 	figures, ended := l.kernel()
@@ -157,6 +170,11 @@ func (l *listener) own(m *meter) {
 	if figures.DropsKnown {
 		m.counter("kernel_drops_total", figures.Drops, first)
 	}
+	up := 1.0
+	if l.failed() {
+		up = 0
+	}
+	m.gauge("listener_up", up)
 	m.gauge("receive_buffer_bytes", float64(figures.ReceiveBuffer))
 	m.counter("connections_total", figures.Connections, first)
 	m.gauge("connections", float64(figures.Open))

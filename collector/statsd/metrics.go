@@ -40,6 +40,7 @@ func Metrics() []Metric {
 		{prefix + "held_values", gauge, "", "values in the instance's lines that wait for their time", false},
 
 		{prefix + "kernel_drops_total", counter, "", "datagrams that the kernel threw away at the socket; absent where the system does not tell", true},
+		{prefix + "listener_up", gauge, "", "1 while the socket is read; 0 when reading it failed: what comes in since is lost", false},
 		{prefix + "receive_buffer_bytes", gauge, "bytes", "the socket's buffer, as the kernel granted it", false},
 		{prefix + "connections_total", counter, "", "connections to a stream's listener", false},
 		{prefix + "connections", gauge, "", "of those that are open", false},

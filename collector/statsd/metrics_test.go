@@ -80,6 +80,19 @@ func TestOwnSeriesEndWithTheirListener(t *testing.T) {
 	}
 }
 
+// TestAListenerThatCanNotBeReadIsTold.
+func TestAListenerThatCanNotBeReadIsTold(t *testing.T) {
+	b := newBench(t, Config{})
+	l, _ := b.listen("web-1")
+	b.tick()
+	l.broken = true
+	b.tick()
+	points := b.sink.of(prefix+"listener_up", "web-1")
+	if len(points) != 2 || points[0].Value != 1 || points[1].Value != 0 || !b.Ledger().Listeners[0].Failed {
+		t.Errorf("got %+v, want 1 and 0, and a listener that failed in the ledger", points)
+	}
+}
+
 // slow is a Sink that takes a second of the clock.
 type slow struct{ clock *clock }
 

@@ -98,7 +98,8 @@ func (s *series) refusal() fate {
 }
 
 // resume goes on where the series was before the collector was started anew.
-func (s *series) resume(from Resumer) {
+func (s *series) resume(shared *shared) {
+	from := shared.cfg.Resume
 	if from == nil {
 		return
 	}
@@ -111,6 +112,7 @@ func (s *series) resume(from Resumer) {
 		if !s.histogram.resume(last.Histogram) {
 			return
 		}
+		shared.buckets.Add(int64(s.histogram.size()))
 		s.snapshot = s.histogram.snapshot()
 	case collector.Set:
 		return // it begins anew with each interval
@@ -183,7 +185,7 @@ func (s *series) add(m *measure, shared *shared) fate {
 	case collector.Gauge:
 		f = s.set(m)
 	case collector.Summary:
-		f = s.observe(m, shared.bounds)
+		f = s.observe(m, shared)
 	case collector.Set:
 		s.members.add(m.member, shared)
 	}
@@ -229,7 +231,7 @@ func (s *series) set(m *measure) fate {
 	return accepted
 }
 
-func (s *series) observe(m *measure, b *bounds) fate {
+func (s *series) observe(m *measure, shared *shared) fate {
 	h := s.histogram
 	weight := 1 / m.rate
 	sum, count := h.sum, h.count
@@ -241,8 +243,15 @@ func (s *series) observe(m *measure, b *bounds) fate {
 	if math.IsInf(sum, 0) || math.IsNaN(sum) || math.IsInf(count, 0) {
 		return overflow
 	}
+	if shared.buckets.Load() >= int64(shared.cfg.MaxSeriesTotal)*bucketsPerSeries && !h.knows(shared.bounds, m.values) {
+		return manyBuckets
+	}
+	before := h.size()
 	for _, v := range m.values {
-		h.add(b, v.Number, weight)
+		h.add(shared.bounds, v.Number, weight)
+	}
+	if grown := h.size() - before; grown > 0 {
+		shared.buckets.Add(int64(grown))
 	}
 	return accepted
 }
