@@ -77,6 +77,8 @@ func checkOf(c script.Check, s script.Scenario) Check {
 		return shutdown{*c.Shutdown}
 	case c.Hygiene != nil:
 		return hygiene{*c.Hygiene}
+	case c.Alert != nil:
+		return alert{*c.Alert}
 	}
 	return rule(unknownCheck(c))
 }

@@ -25,11 +25,20 @@ const checkPromQL = "promql"
 // run, and again before a record is judged.
 func ValidateExprs(s script.Scenario) error {
 	for _, c := range s.Checks {
-		if c.PromQL == nil {
-			continue
+		if c.PromQL != nil {
+			if _, err := kindOf(c.PromQL.Expr); err != nil {
+				return fmt.Errorf("%s: promql: %w", c.Pos, err)
+			}
 		}
-		if _, err := kindOf(c.PromQL.Expr); err != nil {
-			return fmt.Errorf("%s: promql: %w", c.Pos, err)
+		if c.Alert != nil {
+			kind, err := kindOf(c.Alert.Expr)
+			if err != nil {
+				return fmt.Errorf("%s: alert %s: %w", c.Pos, c.Alert.Name, err)
+			}
+			if kind == truth {
+				return fmt.Errorf("%s: alert %s: %q: an alert fires for each element of a vector, also for one whose value is 0; compare a vector, without bool",
+					c.Pos, c.Alert.Name, c.Alert.Expr)
+			}
 		}
 	}
 	return nil

@@ -1,0 +1,221 @@
+package check
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"throughline/scenarios/record"
+	"throughline/scenarios/script"
+)
+
+const checkAlert = "alert"
+
+// alert plays an alerting rule over the recorded samples: at each interval end
+// each element of the expression's result is pending, and fires once it has
+// been there for the rule's time; one that is gone begins anew.
+// Source: https://prometheus.io/docs/prometheus/latest/configuration/alerting_rules/
+type alert struct{ rule script.Alert }
+
+func (c alert) judge(e *evidence) result {
+	from, to, ok := e.span(script.WholeRun)
+	if !ok {
+		return result{findings: []Finding{c.finding(Inconclusive, "the journal does not tell when the phases began and ended")}}
+	}
+	played, err := c.play(e, from, to)
+	if err != nil {
+		return result{findings: []Finding{c.finding(Inconclusive, "%s: could not be evaluated: %v", c.rule.Expr, err)}}
+	}
+	var out []Finding
+	if c.rule.Fires != nil {
+		out = append(out, c.fires(e, played))
+	}
+	for _, phase := range c.rule.Silent {
+		out = append(out, c.silent(e, played, phase))
+	}
+	return result{findings: out}
+}
+
+func (c alert) finding(o Outcome, format string, args ...any) Finding {
+	return Finding{Check: checkAlert, Outcome: o, Summary: "alert " + c.rule.Name + ": " + fmt.Sprintf(format, args...)}
+}
+
+// playedRule is what a rule did at each moment of the run.
+type playedRule struct {
+	at      []time.Duration
+	pending []bool // or firing
+	firing  []bool
+}
+
+// play evaluates the rule at all interval ends from the first phase to the end
+// of the record, which goes on for a while after the last.
+func (c alert) play(e *evidence, from, to time.Duration) (playedRule, error) {
+	var p playedRule
+	for _, t := range e.ticks {
+		to = max(to, t)
+	}
+	for t := e.firstTick(from - 1); t <= to; t += e.interval {
+		p.at = append(p.at, t)
+	}
+	if len(p.at) == 0 {
+		return p, errors.New("no interval of the collector ends in the run")
+	}
+	store, err := e.prom()
+	if err != nil {
+		return p, err
+	}
+	start := e.history.Run.Start
+	answer, err := store.QueryRange(context.Background(), c.rule.Expr, start.Add(p.at[0]), start.Add(p.at[len(p.at)-1]), e.interval)
+	if err != nil {
+		return p, err
+	}
+	for _, note := range answer.Notes {
+		if strings.HasPrefix(note, "PromQL warning") {
+			return p, errors.New(note)
+		}
+	}
+	p.pending, p.firing = make([]bool, len(p.at)), make([]bool, len(p.at))
+	for _, s := range answer.Series {
+		there := map[int64]bool{}
+		for _, point := range s.Points {
+			there[point.At.UnixMilli()] = true
+		}
+		active := record.Never
+		for k, t := range p.at {
+			if !there[start.Add(t).UnixMilli()] {
+				active = record.Never
+				continue
+			}
+			if active == record.Never {
+				active = t
+			}
+			p.pending[k] = true
+			p.firing[k] = p.firing[k] || t-active >= c.rule.For
+		}
+	}
+	return p, nil
+}
+
+// fires asks whether the alert fired in time, not before, and cleared in time.
+func (c alert) fires(e *evidence, p playedRule) Finding {
+	begin, _, ok := e.span(c.rule.Fires.In)
+	if !ok {
+		return c.finding(Inconclusive, "the journal does not tell when phase %q began", c.rule.Fires.In)
+	}
+	deadline := begin + c.rule.Fires.Within
+	fired := -1
+	for k, t := range p.at {
+		if !p.firing[k] {
+			continue
+		}
+		if t < begin {
+			return c.at(c.finding(Fail, "fires at %s already, before phase %q began at %s", seconds(t), c.rule.Fires.In, seconds(begin)), t, begin)
+		}
+		fired = k
+		break
+	}
+	switch {
+	case p.at[len(p.at)-1] < deadline && fired < 0:
+		return c.finding(Inconclusive, "the record ends at %s, before it had to fire at %s", seconds(p.at[len(p.at)-1]), seconds(deadline))
+	case fired < 0:
+		return c.at(c.finding(Fail, "did not fire within %s of the beginning of phase %q at %s, nor later; %s", c.rule.Fires.Within, c.rule.Fires.In, seconds(begin), c.why(p)), begin, deadline)
+	case p.at[fired] > deadline:
+		return c.at(c.finding(Fail, "fired at %s, %s after the beginning of phase %q, and had to within %s", seconds(p.at[fired]), seconds(p.at[fired]-begin), c.rule.Fires.In, c.rule.Fires.Within), begin, p.at[fired])
+	}
+	f := c.at(c.finding(Pass, "fired at %s, %s after the beginning of phase %q", seconds(p.at[fired]), seconds(p.at[fired]-begin), c.rule.Fires.In), begin, p.at[fired])
+	if c.rule.Clears == nil {
+		return f
+	}
+	return c.clears(e, p, fired, f)
+}
+
+// why tells what kept an alert from firing.
+func (c alert) why(p playedRule) string {
+	var n int64
+	for _, yes := range p.pending {
+		if yes {
+			n++
+		}
+	}
+	if n == 0 {
+		return "its expression never had a result in this run: where nothing is left to count there is no series to compare, and absent() may be missing"
+	}
+	return fmt.Sprintf("its expression had a result at %s, never for %s on end", times(n, "point"), c.rule.For)
+}
+
+func (c alert) at(f Finding, from, to time.Duration) Finding {
+	f.From, f.To = from.Seconds(), to.Seconds()
+	return f
+}
+
+// clears asks whether the alert that fired had stopped in time.
+func (c alert) clears(e *evidence, p playedRule, fired int, f Finding) Finding {
+	name := fmt.Sprintf("the beginning of phase %q", c.rule.Clears.In)
+	begin, _, ok := e.span(c.rule.Clears.In)
+	if c.rule.Clears.In == script.End {
+		name = "the end of the last phase"
+		_, begin, ok = e.span(script.WholeRun)
+	}
+	if !ok {
+		return c.finding(Inconclusive, "the journal does not tell when phase %q began", c.rule.Clears.In)
+	}
+	deadline := begin + c.rule.Clears.Within
+	for k := fired; k < len(p.at); k++ {
+		switch t := p.at[k]; {
+		case p.firing[k]:
+		case t <= deadline:
+			f.Summary += fmt.Sprintf(", and cleared at %s, %s", seconds(t), after(t-begin, name))
+			f.To = t.Seconds()
+			return f
+		default:
+			return c.at(c.finding(Fail, "fired at %s and cleared at %s, %s, and had to within %s", seconds(p.at[fired]), seconds(t), after(t-begin, name), c.rule.Clears.Within), p.at[fired], t)
+		}
+	}
+	last := p.at[len(p.at)-1]
+	if last < deadline {
+		return c.finding(Inconclusive, "fired at %s, and the record ends at %s, before it had to clear at %s", seconds(p.at[fired]), seconds(last), seconds(deadline))
+	}
+	return c.at(c.finding(Fail, "fired at %s and never cleared: it had to within %s of %s at %s", seconds(p.at[fired]), c.rule.Clears.Within, name, seconds(begin)), p.at[fired], last)
+}
+
+// after writes how long after, or before, something was.
+func after(d time.Duration, what string) string {
+	if d < 0 {
+		return seconds(-d) + " before " + what
+	}
+	return seconds(d) + " after " + what
+}
+
+// silent asks whether the alert did not fire in a phase.
+func (c alert) silent(e *evidence, p playedRule, phase string) Finding {
+	from, to, ok := e.span(phase)
+	if !ok {
+		return c.finding(Inconclusive, "the journal does not tell when phase %q began and ended", phase)
+	}
+	var looked, firing, pending int64
+	first := record.Never
+	for k, t := range p.at {
+		if t < from || t > to {
+			continue
+		}
+		looked++
+		if p.pending[k] {
+			pending++
+		}
+		if p.firing[k] {
+			firing++
+			if first == record.Never {
+				first = t
+			}
+		}
+	}
+	switch {
+	case looked == 0:
+		return c.finding(Inconclusive, "no interval of the collector ends in phase %q, so it was not evaluated", phase)
+	case firing > 0:
+		return c.at(c.finding(Fail, "fires in phase %q, where it must be silent: at %d of %s, first at %s", phase, firing, times(looked, "point"), seconds(first)), first, to)
+	}
+	return c.at(c.finding(Pass, "silent in phase %q: %s evaluated, pending at %d", phase, times(looked, "point"), pending), from, to)
+}
