@@ -79,6 +79,8 @@ func checkOf(c script.Check, s script.Scenario) Check {
 		return hygiene{*c.Hygiene}
 	case c.Alert != nil:
 		return alert{*c.Alert}
+	case c.Audit != nil:
+		return audit{*c.Audit}
 	}
 	return rule(unknownCheck(c))
 }
