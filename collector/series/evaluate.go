@@ -3,6 +3,7 @@ package series
 import (
 	"context"
 	"errors"
+	"math"
 	"net/http"
 	"time"
 
@@ -125,13 +126,13 @@ func truncate[S ~[]E, E any](list S, limit int, notes annotations.Annotations) (
 
 // exemplars answers Grafana, which asks for them with each graph: there are none.
 func (s *Store) exemplars(r *http.Request) (any, annotations.Annotations, error) {
-	start, err := parseTime(r.Form.Get("start"))
+	start, err := timeParameter(r, "start", time.UnixMilli(math.MinInt64/2))
 	if err != nil {
-		return nil, nil, badParameter("start", err)
+		return nil, nil, err
 	}
-	end, err := parseTime(r.Form.Get("end"))
+	end, err := timeParameter(r, "end", time.UnixMilli(math.MaxInt64/2))
 	if err != nil {
-		return nil, nil, badParameter("end", err)
+		return nil, nil, err
 	}
 	if end.Before(start) {
 		return nil, nil, badData{errors.New("end timestamp must not be before start timestamp")}

@@ -148,8 +148,10 @@ func (n naming) metric(sample promql.Sample, kind dto.MetricType, how exposition
 			return
 		}
 		name := n.labels[l.Name]
-		if kind == dto.MetricType_HISTOGRAM && !how.native() && name == model.BucketLabel {
-			name = model.ExportedLabelPrefix + name // the format has one of its own
+		if kind == dto.MetricType_HISTOGRAM && name == model.BucketLabel {
+			// Histograms have one of their own, for which Prometheus refuses
+			// the whole answer; version 2.42 also where they are native.
+			name = model.ExportedLabelPrefix + name
 		}
 		m.Label = append(m.Label, &dto.LabelPair{Name: &name, Value: &l.Value})
 	})

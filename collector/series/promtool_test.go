@@ -1,7 +1,6 @@
 package series
 
 import (
-	"fmt"
 	"net/http/httptest"
 	"os/exec"
 	"strings"
@@ -10,10 +9,7 @@ import (
 
 // TestPromtool has Prometheus' own client ask.
 func TestPromtool(t *testing.T) {
-	promtool, err := exec.LookPath("promtool")
-	if err != nil {
-		t.Skip("SKIPPED: promtool is not installed, so nothing but our own reading of the API was tested; install prometheus (Debian) to have it")
-	}
+	promtool := program(t, "promtool")
 	s := served(t)
 	server := httptest.NewServer(s.Handler())
 	defer server.Close()
@@ -27,6 +23,11 @@ func TestPromtool(t *testing.T) {
 		{"query instant --time=1582978200 %s histogram_count(delay)", `{instance="web-1"} => 7 @[1582978200]` + "\n"},
 		{"query range --start=1582978190 --end=1582978194 --step=2s %s sum(hits_total)", "{} =>\n0 @[1582978190]\n30 @[1582978192]\n60 @[1582978194]\n"},
 		{"query series --match=hits_total --start=1582970000 --end=1582978200 %s", `{__name__="hits_total", instance="web-1"}` + "\n" + `{__name__="hits_total", instance="web-2"}` + "\n"},
+		{"query series --match=load --match=delay --start=1582970000 --end=1582978200 %s", `{__name__="delay", instance="web-1"}` + "\n" + `{__name__="load", instance="web-1", path="/<a>&\"b\""}` + "\n"},
+		{"query series --match=nothing %s", ""},
+		{"query instant --time=1582978200 %s histogram_sum(delay)/histogram_count(delay)", `{instance="web-1"} => 1.7857142857142858 @[1582978200]` + "\n"},
+		{"query range --start=1582978200 --end=1582978201 --step=1s %s nothing", "\n"},
+		{"query labels --match=hits_total --start=1582970000 --end=1582978200 %s __name__", "hits_total\n"},
 		{"query labels --start=1582970000 --end=1582978200 %s instance", "web-1\nweb-2\n"},
 	} {
 		args := strings.Fields(c.args)
@@ -44,9 +45,14 @@ func TestPromtool(t *testing.T) {
 	if err == nil || !strings.Contains(string(out), "bad_data: invalid parameter \"query\": 1:4: parse error") {
 		t.Errorf("promtool tells of a bad query %q, %v", out, err)
 	}
-	check := exec.CommandContext(t.Context(), promtool, "check", "metrics")
-	check.Stdin = strings.NewReader(get(t, s, "/metrics").body)
-	if out, err := check.CombinedOutput(); err != nil && !strings.Contains(fmt.Sprint(err), "exit status 3") { // 3: no help, which is only advice
-		t.Errorf("promtool check metrics: %v\n%s", err, out)
+	for _, path := range []string{"/metrics", "/federate?match[]=hits_total"} {
+		check := exec.CommandContext(t.Context(), promtool, "check", "metrics")
+		check.Stdin = strings.NewReader(get(t, s, path).body)
+		out, err := check.CombinedOutput()
+		for line := range strings.Lines(string(out)) {
+			if !strings.Contains(line, "no help text") { // which is only advice
+				t.Errorf("promtool check metrics of %s (%v): %s", path, err, line)
+			}
+		}
 	}
 }
