@@ -83,7 +83,7 @@ type Line struct {
 	// Rate is the sample rate in (0, 1]; 1 where none was sent. Of a Gauge or
 	// a Set it is always 1: how often its sender kept silent says nothing of
 	// its value, and Datadog's agent and StatsD ignore it there too.
-	// Source: https://github.com/DataDog/datadog-agent, pkg/metrics/gauge.go
+	// Source: https://github.com/DataDog/datadog-agent, pkg/metrics/gauge.go and set.go
 	Rate float64
 	Tags []byte // after the #, not taken apart; see NextTag
 

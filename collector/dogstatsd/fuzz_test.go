@@ -13,6 +13,10 @@ import (
 // FuzzScanner holds for any input: every byte is in exactly one line or in a
 // separator; metrics are well formed; numbers are what strconv reads; a line
 // written down again reads the same; and the datagram is not written to.
+//
+// It begins with the datagrams of real clients and the lines of the tests;
+// testdata/fuzz has what three minutes of fuzzing made of them that reached
+// something new.
 func FuzzScanner(f *testing.F) {
 	for _, tt := range wire {
 		f.Add([]byte(tt.datagram))
