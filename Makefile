@@ -5,9 +5,10 @@ GO      ?= go
 BINARY  := bin/throughline
 # Fuzzing time of each target in `make fuzz`.
 FUZZTIME ?= 30s
+SOAKTIME ?= 10m
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help deps peers build demo test check bench fuzz clean
+.PHONY: help deps peers build demo test check bench soak fuzz clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -35,6 +36,9 @@ check: build ## what CI asks beside the tests: formatting, vet, staticcheck
 
 bench: build peers ## the figures: docstore, collector, load generator, judge
 	$(GO) test -run '^$$' -bench . -benchtime 2s -timeout 20m ./compose/docstore ./collector/... ./loadgen ./scenarios/... ./app/... ./cmd/...
+
+soak: deps ## the collector at half its rate for SOAKTIME, with the race detector
+	THROUGHLINE_SOAK=$(SOAKTIME) $(GO) test -race -v -count 1 -timeout 60m -run '^TestSoak$$' ./collector/server
 
 fuzz: deps ## each fuzz target for FUZZTIME
 	@grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u | while read -r dir; do \
