@@ -52,6 +52,7 @@ var rules = []rule{
 	{From: "collector/statsd", Not: siblings("collector", "statsd"), But: []string{"collector/dogstatsd"}, Why: siblingsWhy},
 	{From: "collector/poll", Not: siblings("collector", "poll"), Why: siblingsWhy},
 	{From: "collector/series", Not: siblings("collector", "series"), Why: siblingsWhy},
+	{From: "collector/forward", Not: siblings("collector", "forward"), Why: siblingsWhy},
 	{From: "collector/statsd/socket", Not: []string{""}, But: []string{"collector/statsd/socket"},
 		Why: "payloads are carried without knowing what is in them"},
 }
@@ -60,7 +61,7 @@ const siblingsWhy = "siblings are put together by their parent's user, so that e
 
 var families = map[string][]string{
 	"compose":   {"local", "haproxy", "docstore", "platformtest"},
-	"collector": {"dogstatsd", "statsd", "poll", "series", "server"},
+	"collector": {"dogstatsd", "statsd", "poll", "series", "forward", "server"},
 }
 
 func siblings(parent, me string) []string {
@@ -75,8 +76,8 @@ func siblings(parent, me string) []string {
 
 // heavy are the dependencies that one package each hides from the rest.
 var heavy = map[string][]string{
-	"github.com/prometheus/prometheus":  {"collector/series"},
-	"github.com/tsenart/vegeta/v12/lib": {"loadgen", "scenarios/report"}, // report takes the charts' script from lib/plot
+	"github.com/prometheus/prometheus":  {"collector/series", "collector/forward"}, // forward uses its prompb, the messages of remote write
+	"github.com/tsenart/vegeta/v12/lib": {"loadgen", "scenarios/report"},           // report takes the charts' script from lib/plot
 	"github.com/gin-gonic/gin":          {"app"},
 	"github.com/DataDog/datadog-go/v5":  {"app"},
 	"go.etcd.io/bbolt":                  {"compose/docstore"},
