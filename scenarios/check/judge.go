@@ -41,6 +41,7 @@ func checksOf(s script.Scenario) []named {
 	out := []named{
 		{checkRecord, rule(wholeRecord)},
 		{checkHarness, rule(harness)},
+		{checkTime, rule(clocks)},
 		{checkEfficacy, rule(efficacy)},
 		{checkRequire, rule(required)},
 		{checkVacuity, rule(everyInstanceServed)},
