@@ -141,7 +141,8 @@ func (c *Collector) reroute(key origin) {
 // frees the origins that were assigned to it. The instance's last interval ends
 // at its normal time; its series are marked stale one interval after that. It
 // fails when ctx ends before the sockets are empty, and the instance is retired
-// then, too.
+// then, too. Before Run reads them, sockets that others send to as well are left
+// alone: what waits there will be that of an unknown origin.
 func (c *Collector) Retire(ctx context.Context, instance string) error {
 	c.mu.Lock()
 	a := c.accounts[instance]

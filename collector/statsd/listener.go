@@ -27,8 +27,8 @@ type listener struct {
 	labels    collector.Labels // of the instance, and of unknown origins
 	origin    Origin
 	addr      string
-	home      route // of its own instance
-	readers   sync.Pool
+	home      route        // of its own instance
+	readers   chan *reader // those that are not in use
 
 	ending  sync.Once
 	reading chan struct{} // closed when the reader has ended; nil before start
@@ -48,10 +48,12 @@ type listener struct {
 	past  Counts // of accounts that are over
 }
 
+// maxReaders is how many readers are kept for the next batch.
+const maxReaders = 16
+
 func newListener(c *Collector, l Listener, in *socket.Socket) *listener {
 	out := &listener{collector: c, instance: l.Instance, labels: l.Labels, origin: l.Origin, addr: in.Addr().String(), socket: in,
-		sources: map[netip.Addr]route{}, containers: map[string]route{}, past: newCounts()}
-	out.readers.New = func() any { return &reader{listener: out} }
+		readers: make(chan *reader, maxReaders), sources: map[netip.Addr]route{}, containers: map[string]route{}, past: newCounts()}
 	return out
 }
 

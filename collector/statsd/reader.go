@@ -34,7 +34,12 @@ type reader struct {
 // receive takes in what the socket has just read. Sockets with several
 // connections call it from several goroutines at once.
 func (l *listener) receive(payloads []socket.Payload) {
-	r := l.readers.Get().(*reader)
+	var r *reader
+	select {
+	case r = <-l.readers:
+	default:
+		r = &reader{listener: l}
+	}
 	r.now = l.collector.cfg.Now()
 	for _, p := range payloads {
 		r.payload(p)
@@ -42,7 +47,10 @@ func (l *listener) receive(payloads []socket.Payload) {
 	r.leave()
 	r.forget()
 	r.report()
-	l.readers.Put(r)
+	select {
+	case l.readers <- r:
+	default:
+	}
 }
 
 // payload takes one payload in.

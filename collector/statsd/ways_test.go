@@ -80,6 +80,13 @@ func TestRetireOfAnAssignedOriginLosesNothing(t *testing.T) {
 	}
 	stop := run(t, c)
 	conn := dial(t, at)
+	// Only a reader that reads can be settled.
+	send(t, conn, "first:1|c")
+	for deadline := time.Now().Add(20 * time.Second); c.Ledger().Total.Lines == 0; time.Sleep(interval) {
+		if time.Now().After(deadline) {
+			t.Fatal("the reader does not read")
+		}
+	}
 	for round := range 20 {
 		name := fmt.Sprint("web-", round)
 		if err := c.Assign("127.0.0.1", name, nil); err != nil {
