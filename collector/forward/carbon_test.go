@@ -82,7 +82,10 @@ for top, _, files in sorted(os.walk(sys.argv[1])):
     for f in sorted(files):
         if f.endswith('.wsp'):
             path = os.path.join(top, f)
-            (begin, end, step), values = whisper.fetch(path, int(sys.argv[2]), int(sys.argv[3]))
+            try:
+                (begin, end, step), values = whisper.fetch(path, int(sys.argv[2]), int(sys.argv[3]))
+            except whisper.CorruptWhisperFile: # carbon is just writing it
+                continue
             name = os.path.relpath(path, sys.argv[1])[:-4]
             for i, v in enumerate(values):
                 if v is not None:

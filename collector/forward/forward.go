@@ -38,7 +38,7 @@ type Figures struct {
 	Dropped uint64 // Full + Refused + Unsent
 	Full    uint64 // the oldest, when the queue was full
 	Refused uint64 // what the peer will never take, or has no form for it; see LastError
-	Unsent  uint64 // what was left at the end, and what came after it
+	Unsent  uint64 // what was left at the end, some of which may have arrived, and what came after it
 	Retries uint64 // attempts that failed and were made again
 	Bytes   uint64 // of what was Sent, before compression
 	// LastError is why the last attempt failed or the last refusal was made;

@@ -19,7 +19,7 @@ type Format string
 // The formats.
 const (
 	Tags Format = "tags" // name;instance=web-1, for carbon 1.1 and later
-	Path Format = "path" // name.instance.web-1
+	Path Format = "path" // name.instance.web-1, which may be another series' name
 )
 
 // GraphiteConfig is what a Graphite is made of.

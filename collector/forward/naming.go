@@ -102,9 +102,10 @@ func appendPath(to []byte, text string, d dotted) []byte {
 
 // appendTag appends the name of a tag. The tag "name" is carbon's own.
 func appendTag(to []byte, text string) []byte {
-	return appendEscaped(to, text, func(i int, r rune) bool {
-		return strings.ContainsRune("!^=", r) || i == 0 && text == "name"
-	})
+	if text == "name" {
+		return append(to, "%6Eame"...)
+	}
+	return appendEscaped(to, text, func(_ int, r rune) bool { return strings.ContainsRune("!^=", r) })
 }
 
 // appendValue appends the value of a tag.
@@ -118,6 +119,10 @@ func appendValue(to []byte, text string) []byte {
 // tags and closes the connection at what is not UTF-8.
 func appendEscaped(to []byte, text string, also func(i int, r rune) bool) []byte {
 	for i, r := range text {
+		if 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '_' || r == '-' {
+			to = append(to, byte(r))
+			continue
+		}
 		size := utf8.RuneLen(r)
 		bad := r == utf8.RuneError && !strings.HasPrefix(text[i:], "\uFFFD")
 		if bad {

@@ -131,9 +131,9 @@ func (o *outbox) next(ctx, work context.Context, b *batch) bool {
 // deliver gives a batch to the peer, as often as it takes. It returns false when
 // the time is over.
 //
-// Retries are of github.com/cenkalti/backoff, of which only the row of waits is
-// used: an end of ctx is to bring the next attempt forward. jpillora/backoff,
-// which is no longer kept, was turned down.
+// How long to wait is told by github.com/cenkalti/backoff; its Retry is not used,
+// for the end of ctx is to bring the next attempt forward. jpillora/backoff,
+// last changed in 2019, was turned down.
 func (o *outbox) deliver(ctx, work context.Context, w writer, b *batch) bool {
 	waits := &backoff.ExponentialBackOff{InitialInterval: o.limits.RetryMin, MaxInterval: o.limits.RetryMax,
 		Multiplier: 2, RandomizationFactor: 0.5}
@@ -151,7 +151,11 @@ func (o *outbox) deliver(ctx, work context.Context, w writer, b *batch) bool {
 		if r.err == nil {
 			continue
 		}
-		if !pause(ctx, work, max(waits.NextBackOff(), patientFor(r.after))) {
+		wait := max(waits.NextBackOff(), patientFor(r.after))
+		if ctx.Err() != nil {
+			wait = min(wait, o.limits.RetryMin) // there is no time for more
+		}
+		if !pause(ctx, work, wait) {
 			return false
 		}
 		o.retry()
