@@ -25,6 +25,7 @@ const (
 	causeRetry       = "lb-retry"
 	causeNoAnswer    = "no-answer"
 	causeNotPolled   = "not-polled"
+	causeWaived      = "waived"
 	causeSampling    = "sampling"
 
 	causeLostOnExit  = "lost-on-exit"

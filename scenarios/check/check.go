@@ -20,6 +20,7 @@ type Check interface {
 // result is what one rule contributes to the verdict.
 type result struct {
 	findings  []Finding
+	sums      bool // the last finding only repeats what the others say of single instances
 	residuals []Residual
 	web       *WebLedger // set by conservation
 	cells     Cells      // set by continuity

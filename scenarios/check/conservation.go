@@ -46,6 +46,7 @@ func (c conservation) judge(e *evidence) result {
 		r.residuals = append(r.residuals, residual)
 	}
 	r.findings = append(r.findings, t.summary())
+	r.sums = true
 	r.web = b.ledger()
 	return r
 }

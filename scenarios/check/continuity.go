@@ -63,6 +63,7 @@ func (c continuity) judge(e *evidence) result {
 		r.findings = append(r.findings, c.resets(e, l)...)
 	}
 	r.findings = append(r.findings, c.summary(r, instances, worst))
+	r.sums = true
 	return r
 }
 

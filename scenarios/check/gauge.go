@@ -167,11 +167,12 @@ func (c gauge) rest(e *evidence, l record.Lifetime, series []*record.Series) (*F
 	return &f, true
 }
 
-// openAfter tells whether a request without an answer may still have been
-// worked on after t: its user had given up on it less than a patience before.
+// openAfter tells whether a request that no instance answered may still have
+// been worked on after t: its user had given up on it less than a patience
+// before.
 func (e *evidence) openAfter(t time.Duration) bool {
 	for _, s := range e.users.spans {
-		if s.unknown > 0 && !s.acked && s.done+patience > t {
+		if s.unknown > 0 && !s.acked && s.key.instance == "" && s.done+patience > t {
 			return true
 		}
 	}

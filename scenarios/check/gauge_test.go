@@ -54,6 +54,14 @@ func TestGauge(t *testing.T) {
 				s.Points = append(s.Points, record.Point{At: last.At + time.Duration(i+1)*time.Second, Value: 3})
 			}
 		}, Fail, "frozen-gauge", "fullstack.inflight of web-2 still has 5 points after its death at 10.5 s, the last 3 at 17.1 s"},
+		{"a last request that no instance answered", func(_ *testing.T, h *record.History) {
+			r := &h.Requests[len(h.Requests)-1]
+			r.Outcome, r.Instance, r.Status = record.Unknown, "", 504
+		}, Inconclusive, "", "gauge fullstack.inflight: no instance was seen at rest, so nobody knows whether it comes back to 0"},
+		{"a last request that was answered with 404", func(_ *testing.T, h *record.History) {
+			r := &h.Requests[len(h.Requests)-1]
+			r.Outcome, r.Status = record.Unknown, 404
+		}, Pass, "", "gauge fullstack.inflight: 67 points of 4 instances, never above what users had in flight, 0 at rest in each of 2 instances, none from the dead"},
 		{"not sent", func(_ *testing.T, h *record.History) {
 			drop(h, func(s record.Series) bool { return s.Name == name })
 		}, Inconclusive, "", "gauge fullstack.inflight: no instance sent it, so nothing was looked at"},

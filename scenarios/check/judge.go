@@ -118,8 +118,10 @@ func unknownCheck(c script.Check) rule {
 func judge(e *evidence, checks []named) Verdict {
 	defer e.close()
 	v := Verdict{Scenario: e.scenario.Name, Seed: e.history.Run.Seed, Findings: []Finding{}, Residuals: []Residual{}, Ledgers: e.ledgers()}
+	w := newWaivers(e.scenario)
 	for _, c := range checks {
 		r := guarded(c, e)
+		w.apply(&r)
 		slices.SortStableFunc(r.findings, compareFindings)
 		v.Findings = append(v.Findings, r.findings...)
 		v.Residuals = append(v.Residuals, r.residuals...)
@@ -129,6 +131,8 @@ func judge(e *evidence, checks []named) Verdict {
 			v.Ledgers.Web = *r.web
 		}
 	}
+	v.Findings = append(v.Findings, w.findings()...)
+	v.Waived = w.list
 	for _, r := range v.Residuals {
 		if r.Cause == causeUnexplained && strings.HasPrefix(r.Between, layerUsers) {
 			v.Unexplained += r.Lost + r.Extra

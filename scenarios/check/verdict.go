@@ -58,6 +58,19 @@ type Finding struct {
 	// "sample-rate-not-sent", …); RunnerUp the next likely where it is close.
 	Cause    string `json:"cause,omitempty"`
 	RunnerUp string `json:"runner_up,omitempty"`
+	// Waived is the reason why the scenario accepts this failure; its
+	// Outcome is Pass then.
+	Waived string `json:"waived,omitempty"`
+}
+
+// Waiver is a failure that a scenario accepts, and what it covered.
+type Waiver struct {
+	Check    string `json:"check"`
+	Instance string `json:"instance,omitempty"` // empty: any
+	Reason   string `json:"reason"`
+	Findings int    `json:"findings"` // how many failures were waived
+	Lost     int64  `json:"lost"`     // their sums
+	Extra    int64  `json:"extra"`
 }
 
 // Residual is a difference between two ledgers that was booked to a named
@@ -139,5 +152,7 @@ type Verdict struct {
 	Residuals   []Residual `json:"residuals"`
 	Unexplained int64      `json:"unexplained"`
 	Cells       Cells      `json:"cells"`
-	Seconds     float64    `json:"seconds"` // length of the run
+	// Waived are the scenario's waivers, used or not.
+	Waived  []Waiver `json:"waived,omitempty"`
+	Seconds float64  `json:"seconds"` // length of the run
 }
