@@ -24,7 +24,11 @@ func TestDatadogClient(t *testing.T) {
 			s := open(t, address, Options{MaxPayload: 8192})
 			var g got
 			stop := read(t, s, g.handle)
-			client, err := statsd.New(s.Addr().String(), statsd.WithoutTelemetry(), statsd.WithoutClientSideAggregation(), statsd.WithMaxMessagesPerPayload(10))
+			// Of itself it gives up on a write after 100 ms. What it loses
+			// is told apart from what we lose.
+			client, err := statsd.New(s.Addr().String(), statsd.WithoutTelemetry(), statsd.WithoutClientSideAggregation(),
+				statsd.WithMaxMessagesPerPayload(10), statsd.WithWriteTimeout(patience), statsd.WithConnectTimeout(patience),
+				statsd.WithErrorHandler(func(err error) { t.Errorf("the client lost something: %v", err) }))
 			if err != nil {
 				t.Fatal(err)
 			}
