@@ -90,6 +90,9 @@ func (a *account) diagnoseLoss(b books) diagnosis {
 	s := a.lossShapes(lost)
 	best, second := s.rank()
 	limit := evenLimit(lost)
+	if a.disproved(best, lost) && !a.disproved(second, lost) && s[second] <= limit {
+		best, second = second, best
+	}
 	if b.onlyTheEndedLost() && a.fitsExit(lost) {
 		return a.diagnoseEnd(lost, b)
 	}
@@ -109,11 +112,29 @@ func (a *account) diagnoseLoss(b books) diagnosis {
 		d = a.diagnoseStart(lost, b)
 	default:
 		d.cause, d.why = evenLoss(n, a.total)
+		d.runnerUp = nearlyEven(n, a.total)
 	}
-	if second != best && s[second]-s[best] < closeCall && s[second] <= limit && d.runnerUp == "" {
+	if s[second]-s[best] < closeCall && s[second] <= limit && d.runnerUp == "" && !a.disproved(second, lost) {
 		d.runnerUp = a.nameOf(second, lost, b)
 	}
 	return d
+}
+
+// disproved tells whether the counts contradict a shape that the curves alone
+// would allow: the greater a share is lost, the more alike all shapes are. Who
+// lost the first requests counted none before half of them were over; who lost
+// the last counted none after.
+func (a *account) disproved(shape int, lost int64) bool {
+	n := int64(len(a.acked))
+	some := max(3, float64(n)/100)
+	switch shape {
+	case shapeStart:
+		return a.counted.upTo(a.acked[lost/2]) >= some
+	case shapeEnd:
+		// What is counted late belongs to requests of before.
+		return a.counted.since(a.acked[n-1-lost/2]+a.rule.ClientWindow+a.rule.MaxLag) >= some
+	}
+	return false
 }
 
 // onlyTheEndedLost tells whether every loss is of an instance that was ended,
@@ -188,6 +209,18 @@ func evenLoss(acked, counted int64) (cause, why string) {
 		oneIn(acked, acked-counted))
 }
 
+// nearlyEven is the other cause of an even loss, where the share that is left
+// does not tell them apart well.
+func nearlyEven(acked, counted int64) string {
+	switch share := float64(counted) / float64(acked); {
+	case share > 0.55 && share <= 0.65:
+		return causeRateNotSent
+	case share > 0.45 && share <= 0.55:
+		return causeNotCounted
+	}
+	return ""
+}
+
 // oneIn writes a share of all as "1 in 25".
 func oneIn(all, some int64) string {
 	if some <= 0 {
@@ -211,12 +244,18 @@ func (a *account) diagnoseEnd(lost int64, b books) diagnosis {
 		d.cause = causeLargeBuffer
 		d.why = fmt.Sprintf("%s was killed at %s and the client had held back %s, more than the %s declared as client_window",
 			a.life.Instance, seconds(at), seconds(span), a.rule.ClientWindow)
+		if span > bufferSpan/2 {
+			d.runnerUp = causeWentSilent
+		}
 	case at != record.Never && !killed && span <= exitSpan:
 		d.cause = causeLostOnExit
 		d.why = fmt.Sprintf("%s %s at %s: the client was not flushed on exit", a.life.Instance, ending(a.life), seconds(at))
 	default:
 		d.cause = causeWentSilent
 		d.why = fmt.Sprintf("nothing was counted from %s on: the client stopped sending while its instance went on serving", seconds(d.from))
+		if at != record.Never && !killed && span <= 2*exitSpan {
+			d.runnerUp = causeLostOnExit
+		}
 	}
 	return d
 }
@@ -349,46 +388,4 @@ func (a *account) alias(b books) (name string, count int64) {
 		}
 	}
 	return name, count
-}
-
-// diagnoseExtra tells why more was counted than can have been executed.
-func (a *account) diagnoseExtra() diagnosis {
-	n := int64(len(a.acked))
-	extra := a.total - n
-	d := diagnosis{}
-	d.from, d.to = a.ticks[0], a.ticks[len(a.ticks)-1]
-	if n == 0 {
-		d.cause, d.why = causeBurst, "it acknowledged none"
-		return d
-	}
-	d.from, d.to = a.acked[0], a.acked[n-1]
-	even := a.spread(extra, func(t time.Duration) float64 { return float64(countUpTo(a.acked, t)) / float64(n) })
-	growing := a.spread(extra, func(t time.Duration) float64 {
-		x := float64(countUpTo(a.acked, t)) / float64(n)
-		return x * x
-	})
-	whole := float64(n) * (1/a.rule.SampleRate - 1)
-	switch {
-	case a.total >= 3*n && growing < even:
-		d.cause = causeTotal
-		d.why = fmt.Sprintf("what it adds grows with what it has: the running total is sent as a counter (%s requests would make %s)",
-			number(n), number(n*(n+1)/2))
-	case a.rule.SampleRate < 1 && math.Abs(float64(extra)-whole) < whole/5:
-		d.cause = causeRateUnused
-		d.why = fmt.Sprintf("evenly, %.1f times too many: the sample rate %g is sent and not applied", float64(a.total)/float64(n), a.rule.SampleRate)
-	case even <= evenLimit(extra) && extra < 2*n:
-		d.cause = causeTwice
-		d.why = fmt.Sprintf("evenly, about %s is counted twice", oneIn(n, extra))
-		if extra*10 >= n*9 {
-			d.why = fmt.Sprintf("evenly, each is counted about %.0f times", float64(a.total)/float64(n))
-		}
-	case even <= evenLimit(extra):
-		d.cause = causeTwice
-		d.why = fmt.Sprintf("evenly, each is counted about %.0f times", float64(a.total)/float64(n))
-	default:
-		d.cause = causeBurst
-		d.from, d.to = a.stepped()
-		d.why = "they came in a burst"
-	}
-	return d
 }

@@ -117,6 +117,40 @@ func TestDefectsAreToldApart(t *testing.T) {
 	}
 }
 
+// TestRunnersUp makes defects that look much like others: the other is named
+// too. Those that look like nothing else have none.
+func TestRunnersUp(t *testing.T) {
+	after := func(from, to time.Duration) func(string, int, time.Duration) int64 {
+		return func(_ string, _ int, life time.Duration) int64 {
+			if life >= from && life < to {
+				return 0
+			}
+			return 1
+		}
+	}
+	for _, c := range []struct {
+		name, instance  string
+		counts          func(string, int, time.Duration) int64
+		cause, runnerUp string
+	}{
+		{"half", "web-3", every(2, 0, 1), "sample-rate-not-sent", "not-counted"},
+		{"a little more than half", "web-3", func(_ string, nth int, _ time.Duration) int64 { return int64(min(1, nth%5%2+nth%5/3)) }, "not-counted", "sample-rate-not-sent"},
+		{"one in ten", "web-3", every(10, 1, 0), "sample-rate-not-sent", ""},
+		{"one in twenty-five not", "web-3", every(25, 0, 1), "not-counted", ""},
+		{"silent from 5 s before its end", "web-1", after(13600*time.Millisecond, time.Hour), "went-silent", "lost-on-exit"},
+		{"silent from 8 s before its end", "web-1", after(10600*time.Millisecond, time.Hour), "went-silent", ""},
+		{"silent from 6 s before its kill", "web-2", after(4*time.Second, time.Hour), "client-buffer-larger-than-declared", "went-silent"},
+		{"all but the first 3 s", "web-3", after(0, 5*time.Second), "silent-start", ""},
+		{"twice", "web-3", every(20, 2, 1), "counted-twice", ""},
+	} {
+		p := talk()
+		p.counts = c.counts
+		if f := about(t, judged(t, p.make()), "conservation", c.instance, Fail); f.Cause != c.cause || f.RunnerUp != c.runnerUp {
+			t.Errorf("%s: cause %s, or else %s; want %s, or else %s: %s", c.name, f.Cause, f.RunnerUp, c.cause, c.runnerUp, f.Summary)
+		}
+	}
+}
+
 func TestCountsThatComeLate(t *testing.T) {
 	p := talk()
 	p.delay = func(string) time.Duration { return 4 * time.Second }

@@ -188,7 +188,7 @@ func (c hygiene) named(e *evidence, instance string) []Finding {
 	var names []string
 	for _, metric := range e.metricsOf(instance) {
 		for _, part := range strings.FieldsFunc(metric, func(r rune) bool { return r == '.' || r == ':' || r == '/' }) {
-			if part == instance {
+			if part == instance || part == strings.ReplaceAll(instance, "-", "_") {
 				names = append(names, metric)
 			}
 		}

@@ -1,0 +1,55 @@
+package check
+
+import (
+	"fmt"
+	"math"
+	"time"
+)
+
+// diagnoseExtra tells why more was counted than can have been executed.
+func (a *account) diagnoseExtra() diagnosis {
+	n := int64(len(a.acked))
+	extra := a.total - n
+	d := diagnosis{}
+	d.from, d.to = a.ticks[0], a.ticks[len(a.ticks)-1]
+	if n == 0 {
+		d.cause, d.why = causeBurst, "it acknowledged none"
+		return d
+	}
+	d.from, d.to = a.acked[0], a.acked[n-1]
+	even := a.spread(extra, func(t time.Duration) float64 { return float64(countUpTo(a.acked, t)) / float64(n) })
+	growing := a.spread(extra, func(t time.Duration) float64 {
+		x := float64(countUpTo(a.acked, t)) / float64(n)
+		return x * x
+	})
+	whole := float64(n) * (1/a.rule.SampleRate - 1)
+	switch {
+	case a.total >= 3*n && growing < even:
+		d.cause = causeTotal
+		d.why = fmt.Sprintf("what it adds grows with what it has: the running total is sent as a counter (%s requests would make %s)",
+			number(n), number(n*(n+1)/2))
+		if even-growing < closeCall {
+			d.runnerUp = causeTwice
+		}
+	case a.rule.SampleRate < 1 && math.Abs(float64(extra)-whole) < whole/5:
+		d.cause = causeRateUnused
+		d.why = fmt.Sprintf("evenly, %.1f times too many: the sample rate %g is sent and not applied", float64(a.total)/float64(n), a.rule.SampleRate)
+	case even <= evenLimit(extra) && extra < 2*n:
+		d.cause = causeTwice
+		d.why = fmt.Sprintf("evenly, about %s is counted twice", oneIn(n, extra))
+		if extra*10 >= n*9 {
+			d.why = fmt.Sprintf("evenly, each is counted about %.0f times", float64(a.total)/float64(n))
+		}
+	case even <= evenLimit(extra):
+		d.cause = causeTwice
+		d.why = fmt.Sprintf("evenly, each is counted about %.0f times", float64(a.total)/float64(n))
+	default:
+		d.cause = causeBurst
+		d.from, d.to = a.stepped()
+		d.why = "they came in a burst"
+		if even <= evenLimit(extra)+closeCall {
+			d.runnerUp = causeTwice
+		}
+	}
+	return d
+}
