@@ -30,8 +30,9 @@ type known struct {
 //     is no error);
 //   - a sample older than the newest of its series, when it is older than the
 //     newest of all by more than Options.OutOfOrder;
-//   - a sample older than the newest of all by more than an hour. So append in
-//     the order of time; series after series is right for a span of an hour.
+//   - a sample older than the newest of all by more than seven and a half
+//     minutes, or an hour with Options.Scratch. So append in the order of time;
+//     series after series is right for that span.
 //
 // The end of a series (Sample.Stale) at the time of one of its samples is kept a
 // millisecond later, so that neither covers the other. The end of a series that

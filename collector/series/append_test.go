@@ -255,7 +255,7 @@ func TestEmptyLabelsAndUTF8Names(t *testing.T) {
 // TestSeriesBySeries appends each series from its begin to its end, as far back
 // as a store takes it.
 func TestSeriesBySeries(t *testing.T) {
-	s := open(t, t.TempDir())
+	s := openWith(t, t.TempDir(), Options{Scratch: true})
 	const span = 3600
 	for _, instance := range []string{"web-1", "web-2", "web-3"} {
 		for from := 0; from <= span; from += 600 {
@@ -296,4 +296,18 @@ func TestLongRunInTheOrderOfTime(t *testing.T) {
 	}
 	s = open(t, dir)
 	check()
+}
+
+// TestHowOldASeriesMayBegin is what a store keeps in memory.
+func TestHowOldASeriesMayBegin(t *testing.T) {
+	for _, c := range []struct {
+		opts Options
+		span float64
+	}{{Options{}, 450}, {Options{Scratch: true}, 3600}} {
+		s := openWith(t, t.TempDir(), c.opts)
+		mustAppend(t, s, float("newest", 10_000, 1))
+		mustAppend(t, s, float("x", 10_000-c.span, 1))
+		wantRefusal(t, s.Append(float("y", 10_000-c.span-1, 1)), "y at ")
+		wantPoints(t, s, "x", fmt.Sprintf("%g=1", 10_000-c.span))
+	}
 }

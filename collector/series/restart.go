@@ -33,8 +33,8 @@ func (s *Store) Outage() (from, to time.Time, ok bool) {
 // counter goes on from there, a histogram with its buckets. The end of a series
 // is no sample: what was before it is given. Meta and Observed are not set.
 //
-// It is looked for in what the database has in memory, which is the last hour
-// at least, and three at most, before the newest sample of all. A series that
+// It is looked for in what the database has in memory, which is the time before
+// the newest sample of all, seven minutes at least and 23 at most. A series that
 // was silent for longer is not found. A store that was empty answers at once.
 func (s *Store) Last(name string, ls collector.Labels) (collector.Sample, bool) {
 	none := collector.Sample{}
@@ -171,8 +171,8 @@ func (e *ends) commit() error {
 }
 
 // memory reads what the database has not written into blocks yet. It takes the
-// last chunk of a series for itself, of some minutes, where a querier would read
-// hours. Samples that came out of order are in chunks of their own, which it
+// last chunk of a series for itself, of two minutes, where a querier would read
+// all of them. Samples that came out of order are in chunks of their own, which it
 // leaves out: they are never the last. It is for one goroutine.
 type memory struct {
 	index  tsdb.IndexReader

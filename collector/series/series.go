@@ -77,6 +77,12 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
+// blockRange is the span of a block. Up to one and a half of them are in memory,
+// where each chunk that was written to disk still takes 32 bytes: in the two
+// hours of Prometheus, 100,000 series come to more than a gigabyte. A scratch
+// store has those two hours, for samples that come series after series.
+const blockRange = 15 * time.Minute
+
 // maxSamples is how many samples one query may hold in memory: Prometheus'
 // default.
 const maxSamples = 50_000_000
@@ -119,8 +125,11 @@ func Open(dir string, opts Options) (*Store, error) {
 	o := tsdb.DefaultOptions()
 	o.RetentionDuration = opts.Retention.Milliseconds()
 	o.OutOfOrderTimeWindow = opts.OutOfOrder.Milliseconds()
+	o.MinBlockDuration = blockRange.Milliseconds()
+	o.MaxBlockDuration = max(o.MinBlockDuration, o.RetentionDuration/10) // as in Prometheus
 	if opts.Scratch {
 		o.WALSegmentSize = -1
+		o.MinBlockDuration, o.MaxBlockDuration = tsdb.DefaultBlockDuration, tsdb.DefaultBlockDuration
 	}
 	db, err := tsdb.Open(dir, quiet(opts.Log), nil, o, nil)
 	if err != nil {
