@@ -3,6 +3,7 @@ package check
 import (
 	"fmt"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 )
@@ -11,7 +12,14 @@ import (
 // some are killed and some terminated. MB is all the memory that judging ever took
 // beyond the record itself, so that its peak is lower.
 func BenchmarkJudge(b *testing.B) {
-	p := plan{seed: 1, instances: 298, rate: 16_700, swing: 0.3, words: 50_000, checks: allChecks, phases: []act{
+	b.Run("usual", func(b *testing.B) { benchmarkJudge(b, allChecks) })
+	b.Run("every check", func(b *testing.B) {
+		benchmarkJudge(b, allChecks+strings.ReplaceAll(promises, "max_series: 5", "max_series: 20"))
+	})
+}
+
+func benchmarkJudge(b *testing.B, checks string) {
+	p := plan{seed: 1, instances: 298, rate: 16_700, swing: 0.3, words: 50_000, checks: checks, phases: []act{
 		{"warm-up", nil, 30 * time.Second},
 		{"moves", nil, 30 * time.Second},
 	}}

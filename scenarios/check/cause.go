@@ -87,6 +87,9 @@ func (a *account) diagnoseLoss(b books) diagnosis {
 	if len(a.counted.at) == 0 {
 		return a.diagnoseAbsence(b, d)
 	}
+	if a.early > lost {
+		return a.diagnoseLag(lost)
+	}
 	s := a.lossShapes(lost)
 	best, second := s.rank()
 	limit := evenLimit(lost)
@@ -117,6 +120,16 @@ func (a *account) diagnoseLoss(b books) diagnosis {
 	if s[second]-s[best] < closeCall && s[second] <= limit && d.runnerUp == "" && !a.disproved(second, lost) {
 		d.runnerUp = a.nameOf(second, lost, b)
 	}
+	return d
+}
+
+// diagnoseLag is about a client that was killed just after it had sent what it
+// held: less was lost than had been missing shortly before.
+func (a *account) diagnoseLag(lost int64) diagnosis {
+	d := a.lastOnes(lost)
+	d.cause = causeLargeBuffer
+	d.why = fmt.Sprintf("shortly before its SIGKILL %s were missing that were older than the %s declared as client_window, and some came later: the client holds back longer",
+		times(a.early, "count"), a.rule.ClientWindow)
 	return d
 }
 

@@ -153,7 +153,7 @@ func (a *account) bufferClause(k booking) string {
 	if k.lost > a.buffer {
 		return fmt.Sprintf(" (its send buffer explains at most %s)", number(a.buffer))
 	}
-	return fmt.Sprintf(" (%s of them were missing before its SIGKILL already)", number(a.early))
+	return fmt.Sprintf(" (%s of them were missing before its SIGKILL already)", number(min(a.early, k.lost)))
 }
 
 func (a *account) judgeLateness() *Finding {

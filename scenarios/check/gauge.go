@@ -130,16 +130,14 @@ func (c gauge) negative(l record.Lifetime, series []*record.Series) []Finding {
 
 // rest looks at an instance that lives on after the load, when nothing is in
 // flight any more and its client has sent that: in one of the points since it
-// must have come back. Health checks may be in flight at any moment, so that
+// must have come back, unless it may still work on a request that no instance
+// answered. Health checks may be in flight at any moment, so that
 // one point proves nothing.
 func (c gauge) rest(e *evidence, l record.Lifetime, series []*record.Series) (*Finding, bool) {
 	if l.Death != record.Never || e.end == record.Never {
 		return nil, false
 	}
 	since := e.end + c.rule.ClientWindow + e.stall(e.end-time.Second, e.end+time.Second)
-	if unknown := e.openAfter(since); unknown {
-		return nil, false // nobody knows whether the application still works on it
-	}
 	looked := 0
 	var last record.Point
 	for _, s := range series {
@@ -154,7 +152,7 @@ func (c gauge) rest(e *evidence, l record.Lifetime, series []*record.Series) (*F
 			}
 		}
 	}
-	if looked == 0 {
+	if looked == 0 || e.openAfter(since) {
 		return nil, false
 	}
 	f := c.finding(Fail, l.Instance, "%s of %s does not come back to %d: the load ended at %s, and at %s it is still %g", c.rule.Metric, l.Instance, c.rule.AtRest,

@@ -54,9 +54,15 @@ func TestGauge(t *testing.T) {
 				s.Points = append(s.Points, record.Point{At: last.At + time.Duration(i+1)*time.Second, Value: 3})
 			}
 		}, Fail, "frozen-gauge", "fullstack.inflight of web-2 still has 5 points after its death at 10.5 s, the last 3 at 17.1 s"},
-		{"a last request that no instance answered", func(_ *testing.T, h *record.History) {
+		{"a last request that no instance answered", func(t *testing.T, h *record.History) {
 			r := &h.Requests[len(h.Requests)-1]
 			r.Outcome, r.Instance, r.Status = record.Unknown, "", 504
+			for _, instance := range []string{"web-3", "web-4"} {
+				s := seriesOf(t, *h, name, instance)
+				for k := len(s.Points) - 4; k < len(s.Points); k++ {
+					s.Points[k].Value = 1
+				}
+			}
 		}, Inconclusive, "", "gauge fullstack.inflight: no instance was seen at rest, so nobody knows whether it comes back to 0"},
 		{"a last request that was answered with 404", func(_ *testing.T, h *record.History) {
 			r := &h.Requests[len(h.Requests)-1]

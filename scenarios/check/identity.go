@@ -130,9 +130,31 @@ func (c identity) missing(e *evidence, l record.Lifetime) Finding {
 		f.Summary += ": nothing at all arrived from it"
 	default:
 		f.Cause, f.RunnerUp = causeNoMetric, causeRenamed
-		f.Summary += fmt.Sprintf(": it sent %s instead", some(e.metricsOf(l.Instance)))
+		names := e.metricsOf(l.Instance)
+		if own := c.called(e, l, names); len(own) > 0 {
+			f.Cause, f.RunnerUp, names = causeRenamed, "", own
+		}
+		f.Summary += fmt.Sprintf(": it sent %s instead", some(names))
 	}
 	return f
+}
+
+// called gives the metrics of an instance that are called like the one that is
+// missing, and that no other instance sends.
+func (c identity) called(e *evidence, l record.Lifetime, names []string) []string {
+	var own []string
+	for _, name := range names {
+		if !strings.HasPrefix(name, c.rule.Metric) {
+			continue
+		}
+		shared := slices.ContainsFunc(e.lives, func(other record.Lifetime) bool {
+			return other.Instance != l.Instance && slices.Contains(e.metricsOf(other.Instance), name)
+		})
+		if !shared {
+			own = append(own, name)
+		}
+	}
+	return own
 }
 
 // metricsOf lists the StatsD names that an instance sent.

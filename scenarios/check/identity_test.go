@@ -43,6 +43,9 @@ func TestIdentity(t *testing.T) {
 		{"missing", func(_ *testing.T, h *record.History) {
 			drop(h, func(s record.Series) bool { return s.Labels.Get("instance") == "web-4" && s.Name == name })
 		}, Fail, "no-metric", []string{"web-4 acknowledged 740 inserts and has no series of fullstack.insert: it sent fullstack.inflight instead"}},
+		{"under another name", func(t *testing.T, h *record.History) {
+			seriesOf(t, *h, name, "web-4").Meta.StatsD = "fullstack.insert.web-4"
+		}, Fail, "renamed", []string{"web-4 acknowledged 740 inserts and has no series of fullstack.insert: it sent fullstack.insert.web-4 instead"}},
 		{"silent", func(_ *testing.T, h *record.History) {
 			drop(h, func(s record.Series) bool { return s.Labels.Get("instance") == "web-4" && s.Meta.StatsD != "" })
 		}, Fail, "no-metric", []string{"web-4 acknowledged 740 inserts and has no series of fullstack.insert: nothing at all arrived from it"}},
@@ -150,7 +153,7 @@ func TestIdentityFindsWhatWasPutIn(t *testing.T) {
 		do    func(s *record.Series, rnd *rand.Rand)
 	}{
 		{"", func(*record.Series, *rand.Rand) {}},
-		{"no-metric", func(s *record.Series, _ *rand.Rand) { s.Meta.StatsD = "fullstack.insert." + s.Labels.Get("instance") }},
+		{"renamed", func(s *record.Series, _ *rand.Rand) { s.Meta.StatsD = "fullstack.insert." + s.Labels.Get("instance") }},
 		{"tags-vary", func(s *record.Series, rnd *rand.Rand) { s.Labels = s.Labels.With("pid", fmt.Sprint(rnd.IntN(9999))) }},
 		{"foreign-tags", func(s *record.Series, _ *rand.Rand) { s.Labels = s.Labels.With("exported_instance", "web-77") }},
 		{"tags-missing", func(s *record.Series, _ *rand.Rand) {

@@ -26,6 +26,9 @@ const allChecks = `  - continuity: {metric: fullstack.insert, route: insert, max
   - correlation: {layers: [users, lb, web, db], at_least: 0.9}
 `
 
+// promises are the checks that a run can be asked for beside allChecks.
+const promises = identityCheck + nestingCheck + gaugeCheck + shutdownCheck + hygieneCheck + auditCheck
+
 func judged(t testing.TB, h record.History) Verdict {
 	t.Helper()
 	v, err := Judge(h)
@@ -132,7 +135,7 @@ func TestAHealthyRunPasses(t *testing.T) {
 
 func TestTheSameRecordGivesTheSameVerdict(t *testing.T) {
 	p := talk()
-	p.checks = allChecks
+	p.checks = allChecks + promises
 	p.delay = func(string) time.Duration { return 4 * time.Second }
 	p.slow = 40 * time.Millisecond
 	h := p.make()
