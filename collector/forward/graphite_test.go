@@ -285,6 +285,9 @@ func TestGraphitePeerGoes(t *testing.T) {
 	start(t, g)
 	for i := range 20 {
 		give(t, g, sample("x", collector.Gauge, time.Unix(int64(i), 0), 1))
+		if err := listener.(*net.TCPListener).SetDeadline(time.Now().Add(patience)); err != nil {
+			t.Fatal(err)
+		}
 		conn, err := listener.Accept()
 		if err != nil {
 			t.Fatal(err)
@@ -293,6 +296,7 @@ func TestGraphitePeerGoes(t *testing.T) {
 		if want := fmt.Sprintf("stats.gauges.x;instance=web-1 1 %d\n", i); line != want || err != nil {
 			t.Fatalf("line %d is %q, %v, want %q", i, line, err, want)
 		}
+		settled(t, g, uint64(i)+1) // only then is it up, and can be seen to go down
 		conn.Close()
 		until(t, "it sees that its peer is gone", func() bool { return !g.Figures().Up })
 	}
