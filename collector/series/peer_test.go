@@ -36,12 +36,12 @@ func program(t *testing.T, name string) string {
 	return ""
 }
 
-// prometheus runs a real one that scrapes target as jobs say, four times a
-// second, and returns the address of its API.
+// prometheus runs a real one that scrapes target as jobs say, twice a second,
+// and returns the address of its API.
 func prometheus(t *testing.T, target string, jobs ...string) string {
 	t.Helper()
 	binary, dir := program(t, "prometheus"), t.TempDir()
-	config := "global: {scrape_interval: 250ms, scrape_timeout: 250ms}\nscrape_configs:\n"
+	config := "global: {scrape_interval: 500ms, scrape_timeout: 500ms}\nscrape_configs:\n"
 	for _, job := range jobs {
 		config += fmt.Sprintf("- {honor_labels: true, static_configs: [{targets: [%q]}], metric_relabel_configs: [{regex: job, action: labeldrop}], %s}\n", target, job)
 	}
@@ -254,9 +254,12 @@ func TestPrometheusScrapesMetrics(t *testing.T) {
 		`sum(histogram_sum(took_seconds{exported_le="5"}))`:     " 9]",
 		"count(count by (way)(hits_total))":                     " 3]",
 	} {
-		if got := ask(expr); !strings.Contains(got, want) {
-			t.Errorf("%s is %s, want %s", expr, got, want)
-		}
+		until(t, expr, func() string { // on a busy machine a scrape may time out
+			if got := ask(expr); !strings.Contains(got, want) {
+				return fmt.Sprintf("is %s, want %s", got, want)
+			}
+			return ""
+		})
 	}
 	_, meta := fetch(t, base, "metadata?metric=hits_total")
 	if got := fmt.Sprint(meta); !strings.Contains(got, "help:StatsD hits; instance by listener type:counter") {
