@@ -82,20 +82,26 @@ func (c alert) play(e *evidence, from, to time.Duration) (playedRule, error) {
 		for _, point := range s.Points {
 			there[point.At.UnixMilli()] = true
 		}
-		active := record.Never
-		for k, t := range p.at {
-			if !there[start.Add(t).UnixMilli()] {
-				active = record.Never
-				continue
-			}
-			if active == record.Never {
-				active = t
-			}
-			p.pending[k] = true
-			p.firing[k] = p.firing[k] || t-active >= c.rule.For
-		}
+		p.element(c.rule.For, func(k int) bool { return there[start.Add(p.at[k]).UnixMilli()] })
 	}
 	return p, nil
+}
+
+// element plays the rule for one element of the result, which is there at some
+// of the moments.
+func (p *playedRule) element(hold time.Duration, there func(k int) bool) {
+	active := record.Never
+	for k, t := range p.at {
+		if !there(k) {
+			active = record.Never
+			continue
+		}
+		if active == record.Never {
+			active = t
+		}
+		p.pending[k] = true
+		p.firing[k] = p.firing[k] || t-active >= hold
+	}
 }
 
 // fires asks whether the alert fired in time, not before, and cleared in time.

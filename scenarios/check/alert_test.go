@@ -93,6 +93,50 @@ func TestAlertsThatAreRefused(t *testing.T) {
 	}
 }
 
+// TestAlertsAgainstARuler compares many rules with what one reads off a
+// ruler: a signal that is up once, from some moment on, for some time.
+func TestAlertsAgainstARuler(t *testing.T) {
+	h := talk().make()
+	e := &evidence{history: h, scenario: mustParse(h)}
+	outcomes := map[Outcome]int{}
+	for seed := range uint64(20 * histories) {
+		rnd := rand.New(rand.NewPCG(seed, 47))
+		rule := script.Alert{Name: "Up", For: time.Duration(rnd.IntN(5)) * time.Second,
+			Fires: &script.Deadline{In: "one dies", Within: time.Duration(1+rnd.IntN(9)) * time.Second}}
+		if rnd.IntN(2) == 0 {
+			rule.Clears = &script.Deadline{In: "one is replaced", Within: time.Duration(1+rnd.IntN(9)) * time.Second}
+		}
+		p := playedRule{pending: make([]bool, 28), firing: make([]bool, 28)}
+		for k := range 28 {
+			p.at = append(p.at, time.Duration(k)*time.Second+worldPhase)
+		}
+		from, long := 6+rnd.IntN(16), rnd.IntN(16)
+		p.element(rule.For, func(k int) bool { return k >= from && k < from+long })
+
+		const dies, replaced = 10500 * time.Millisecond, 18500 * time.Millisecond
+		fires, clears := time.Duration(from)*time.Second+worldPhase+rule.For, time.Duration(from+long)*time.Second+worldPhase
+		last := p.at[27]
+		want := Pass
+		switch deadline := dies + rule.Fires.Within; {
+		case fires >= clears || fires > last || fires < dies || fires > deadline:
+			want = Fail
+		case rule.Clears == nil:
+		case clears > last && last < replaced+rule.Clears.Within:
+			want = Inconclusive
+		case clears > min(last, replaced+rule.Clears.Within):
+			want = Fail
+		}
+		f := alert{rule}.fires(e, p)
+		if f.Outcome != want {
+			t.Fatalf("seed %d: up from %d for %d, %+v %+v: %v, want %v: %s", seed, from, long, rule, rule.Clears, f.Outcome, want, f.Summary)
+		}
+		outcomes[want]++
+	}
+	if outcomes[Pass] < histories || outcomes[Fail] < histories || outcomes[Inconclusive] < 10 {
+		t.Errorf("one-sided: %v", outcomes)
+	}
+}
+
 // TestAlertFindsWhatWasPutIn makes a signal that is up for some intervals and
 // compares the rule with a simple count of them.
 func TestAlertFindsWhatWasPutIn(t *testing.T) {

@@ -133,23 +133,6 @@ func (a *account) diagnoseLag(lost int64) diagnosis {
 	return d
 }
 
-// disproved tells whether the counts contradict a shape that the curves alone
-// would allow: the greater a share is lost, the more alike all shapes are. Who
-// lost the first requests counted none before half of them were over; who lost
-// the last counted none after.
-func (a *account) disproved(shape int, lost int64) bool {
-	n := int64(len(a.acked))
-	some := max(3, float64(n)/100)
-	switch shape {
-	case shapeStart:
-		return a.counted.upTo(a.acked[lost/2]) >= some
-	case shapeEnd:
-		// What is counted late belongs to requests of before.
-		return a.counted.since(a.acked[n-1-lost/2]+a.rule.ClientWindow+a.rule.MaxLag) >= some
-	}
-	return false
-}
-
 // onlyTheEndedLost tells whether every loss is of an instance that was ended,
 // while others that live on lost nothing: then it is the end that loses, however
 // the curve looks. A client that sends seldom is behind at every interval end,

@@ -141,6 +141,7 @@ func TestRunnersUp(t *testing.T) {
 		{"silent from 8 s before its end", "web-1", after(10600*time.Millisecond, time.Hour), "went-silent", ""},
 		{"silent from 6 s before its kill", "web-2", after(4*time.Second, time.Hour), "client-buffer-larger-than-declared", "went-silent"},
 		{"all but the first 3 s", "web-3", after(0, 5*time.Second), "silent-start", ""},
+		{"nearly all of a short life", "web-2", after(0, 9*time.Second), "silent-start", ""},
 		{"twice", "web-3", every(20, 2, 1), "counted-twice", ""},
 	} {
 		p := talk()

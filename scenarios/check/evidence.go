@@ -171,6 +171,14 @@ func (e *evidence) indexSeries() {
 	slices.Sort(e.ticks)
 }
 
+// lastTick is the last interval end of the record; 0 without any.
+func (e *evidence) lastTick() time.Duration {
+	if len(e.ticks) == 0 {
+		return 0
+	}
+	return e.ticks[len(e.ticks)-1]
+}
+
 // acked gives the times at which requests of the routes that instance answered
 // were acknowledged, in order. Without routes: of all.
 func (e *evidence) acked(instance string, routes ...string) []time.Duration {

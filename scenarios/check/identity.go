@@ -102,7 +102,7 @@ func (c identity) routes() []string {
 // have left out all of them.
 func (c identity) required(e *evidence, l record.Lifetime) bool {
 	acked := e.acked(l.Instance, c.routes()...)
-	n := int64(len(acked))
+	n := countUpTo(acked, max(e.lastTick(), e.end)-c.window) // of the others the record may end too early
 	if at := e.killedAt(l); at != record.Never {
 		n = countUpTo(acked, at-c.window-e.stall(at-time.Second, at+time.Second)-1)
 	}

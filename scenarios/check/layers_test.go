@@ -22,6 +22,24 @@ func shiftPolled(h record.History, name string, from time.Duration, n float64) {
 	}
 }
 
+// reload makes HAProxy count anew from 12 s on.
+func reload(h *record.History) {
+	for i := range h.Series {
+		s := &h.Series[i]
+		if !strings.HasPrefix(s.Name, "haproxy_") {
+			continue
+		}
+		var gone float64
+		for k := range s.Points {
+			if s.Points[k].At < 12*time.Second {
+				gone = s.Points[k].Value
+				continue
+			}
+			s.Points[k].Value -= gone
+		}
+	}
+}
+
 func TestUsersAndLoadBalancer(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -49,6 +67,13 @@ func TestUsersAndLoadBalancer(t *testing.T) {
 			"HAProxy's own numbers do not add up: backend choices = backend sessions + redispatches: 4,942, and it should be 4,941",
 			"HAProxy's own numbers do not add up: backend sessions = frontend requests: 4,941, and it should be 4,942",
 			"HAProxy's own numbers do not add up: sessions that servers had more than the backend are redispatches and retries: 1, and it should be 0"}},
+		{"a reload that nobody asked for", reload, Fail, []string{
+			"HAProxy's counters fall at 12.1 s without a birth of it in the journal (haproxy_backend_lbtot, haproxy_backend_req_tot, haproxy_backend_stot, haproxy_frontend_hrsp_2xx, haproxy_frontend_req_tot, … (7 in all)): it was reloaded or started again, and its numbers are not compared"}},
+		{"a new load balancer", func(h *record.History) {
+			reload(h)
+			tell(h, record.Event{At: 11 * time.Second, Kind: record.Birth, Instance: "haproxy-2", Role: record.LoadBalancer})
+		}, Inconclusive, []string{
+			"HAProxy was started anew and its counters fall at 12.1 s (haproxy_backend_lbtot, haproxy_backend_req_tot, haproxy_backend_stot, haproxy_frontend_hrsp_2xx, haproxy_frontend_req_tot, … (7 in all)): its numbers are not compared"}},
 		{"no statistics", func(h *record.History) {
 			drop(h, func(s record.Series) bool { return strings.HasPrefix(s.Name, "haproxy_") })
 		}, Inconclusive, []string{"conservation at the load balancer: the record holds no statistics of HAProxy, so users and load balancer were not compared"}},

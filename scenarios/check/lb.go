@@ -127,6 +127,9 @@ func (betweenUsersAndLB) judge(e *evidence) result {
 	if b.polled < e.end || e.end == record.Never {
 		return result{findings: []Finding{lbFinding(Inconclusive, "conservation at the load balancer: its last poll was at %s and the load did not end before, so its numbers are not final", seconds(b.polled))}}
 	}
+	if f := b.resets(); f != nil {
+		return result{findings: []Finding{*f}}
+	}
 	var r result
 	b.compareAttempts(&r)
 	b.compareServers(&r)

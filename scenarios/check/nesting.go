@@ -29,6 +29,10 @@ const clockStep = time.Microsecond
 
 func (c nesting) judge(e *evidence) result {
 	var out []Finding
+	if over := e.lastTick() - e.end; e.end != record.Never && over < c.rule.ClientWindow {
+		return result{findings: []Finding{c.finding(Inconclusive, "", "nesting of %s: the record ends %s after the load, and clients may hold values for %s", c.rule.Web,
+			seconds(over), c.rule.ClientWindow)}}
+	}
 	b := c.books(e)
 	var all layers
 	for i := range b.accounts {

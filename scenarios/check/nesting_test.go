@@ -47,6 +47,7 @@ func TestNesting(t *testing.T) {
 				return s.Name == "fullstack_db_time" && s.Labels.Get("instance") == "web-3"
 			})
 		}, Fail, "no-metric", "web-3 has 0 values of fullstack.db.time for 1,960 of fullstack.insert.time: each request calls the database"},
+		{"the record ends too early", func(p *plan) { p.checks = strings.Replace(nestingCheck, "}", ", client_window: 3s}", 1) }, func(*record.History) {}, Inconclusive, "", "nesting of fullstack.insert.time: the record ends 2.4 s after the load, and clients may hold values for 3s"},
 		{"nobody asked", func(*plan) {}, func(h *record.History) {
 			h.Requests = slices.DeleteFunc(h.Requests, func(r record.Request) bool { return r.Route == "insert" })
 		}, Inconclusive, "", "nesting of fullstack.insert.time: no instance acknowledged any insert, so nothing was compared"},

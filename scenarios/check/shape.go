@@ -135,3 +135,24 @@ func (a *account) stepped() (from, to time.Duration) {
 	}
 	return from, to
 }
+
+// disproved tells whether the counts contradict a shape that the curves alone
+// would allow: the greater a share is lost, the more alike all shapes are. Who
+// lost the first requests counted none before half of them were over; who lost
+// the last counted none after.
+func (a *account) disproved(shape int, lost int64) bool {
+	n := int64(len(a.acked))
+	some := max(3, float64(n)/100)
+	switch shape {
+	case shapeEven: // silence is no sampling, unless by a chance of one in a thousand
+		t := a.acked[lost*3/4]
+		older := countUpTo(a.acked, t-a.rule.ClientWindow-a.rule.MaxLag)
+		return a.counted.upTo(t) == 0 && math.Pow(1-float64(a.total)/float64(n), float64(older)) < 0.001
+	case shapeStart:
+		return a.counted.upTo(a.acked[lost/2]) >= some
+	case shapeEnd:
+		// What is counted late belongs to requests of before.
+		return a.counted.since(a.acked[n-1-lost/2]+a.rule.ClientWindow+a.rule.MaxLag) >= some
+	}
+	return false
+}
