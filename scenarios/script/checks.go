@@ -130,10 +130,12 @@ func (p *promises) alone(m mapping, metric, route string) {
 	}
 }
 
-// sharedMetrics are the counters of the reference app that two of its routes increment.
+// sharedMetrics are the counters and timers of the reference app that two of its routes share.
 var sharedMetrics = []struct{ metric, one, other string }{
 	{"fullstack.insert", "insert", "insert-get"},
 	{"fullstack.get", "get", "list"},
+	{"fullstack.insert.time", "insert", "insert-get"},
+	{"fullstack.get.time", "get", "list"},
 }
 
 func (p *promises) continuity(v value) *Continuity {

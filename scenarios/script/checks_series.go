@@ -102,6 +102,7 @@ func (p *promises) nesting(v value) *Nesting {
 	}
 	if _, given := m.get("route"); given {
 		c.Route = p.route(m, c.Web)
+		p.alone(m, c.Web, c.Route)
 	}
 	c.Unit = time.Millisecond
 	if v, ok := m.get("unit"); ok {
