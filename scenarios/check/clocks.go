@@ -132,7 +132,7 @@ func (e *evidence) ahead() []Finding {
 
 // asked is when requests of a route were sent, in order, refused ones too.
 func (e *evidence) asked(route string) []time.Duration {
-	var at []time.Duration
+	at := make([]time.Duration, 0, len(e.history.Requests))
 	for i := range e.history.Requests {
 		if r := &e.history.Requests[i]; r.Route == route {
 			at = append(at, r.Sent)

@@ -208,6 +208,9 @@ func (c gauge) flights(e *evidence) flights {
 		case r.Instance == "" || n > 1:
 			anybody = append(anybody, step{r.Sent, n})
 		default: // the window is for a client that sends the end late
+			if changes[r.Instance] == nil {
+				changes[r.Instance] = make([]step, 0, 2*len(e.acked(r.Instance, r.Route)))
+			}
 			changes[r.Instance] = append(changes[r.Instance], step{r.Sent, n}, step{r.Done + c.rule.ClientWindow, -n})
 		}
 	}
@@ -231,11 +234,11 @@ type step struct {
 
 func newFlight(steps []step) flight {
 	slices.SortFunc(steps, func(a, b step) int { return compareTimes(a.at, b.at) })
-	var f flight
+	f := flight{at: make([]time.Duration, len(steps)), n: make([]int64, len(steps))}
 	var n int64
-	for _, s := range steps {
+	for i, s := range steps {
 		n += s.by
-		f.at, f.n = append(f.at, s.at), append(f.n, n)
+		f.at[i], f.n[i] = s.at, n
 	}
 	return f
 }

@@ -131,6 +131,9 @@ func (e *evidence) sentUpTo(instance, route string, t time.Duration) int64 {
 			r := &e.history.Requests[i]
 			if r.Outcome == record.Acked && r.Instance != "" {
 				k := rowKey{r.Instance, r.Route}
+				if e.sentAt[k] == nil {
+					e.sentAt[k] = make([]time.Duration, 0, len(e.users.ackedAt[k]))
+				}
 				e.sentAt[k] = append(e.sentAt[k], r.Sent)
 			}
 		}

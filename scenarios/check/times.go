@@ -119,6 +119,9 @@ func (e *evidence) took(instance, route string) []float64 {
 		for i := range e.history.Requests {
 			if r := &e.history.Requests[i]; r.Outcome == record.Acked && r.Instance != "" {
 				key := rowKey{r.Instance, r.Route}
+				if e.times[key] == nil {
+					e.times[key] = make([]float64, 0, len(e.users.ackedAt[key]))
+				}
 				e.times[key] = append(e.times[key], (r.Done - r.Sent).Seconds())
 			}
 		}
@@ -158,7 +161,7 @@ func millis(s float64) string {
 
 // spectrumOfTimes makes a spectrum of single times, each known exactly.
 func spectrumOfTimes(values []float64) spectrum {
-	s := spectrum{n: float64(len(values))}
+	s := spectrum{n: float64(len(values)), parts: make([]part, 0, len(values))}
 	for _, v := range values {
 		s.sum += v
 		s.parts = append(s.parts, part{v, v, 1})
