@@ -59,6 +59,7 @@ const (
 	causeForeignWrites = "foreign-writes"
 	causeAppliedTwice  = "applied-twice"
 	causeTruncated     = "truncated-datagrams"
+	causeMetricDiffers = "metric-differs"
 	causeCardinality   = "cardinality"
 )
 

@@ -145,7 +145,7 @@ func (w dbWidths) compareMetric(b books) (f Finding, over int64) {
 	if counted >= least && counted <= most {
 		return f, 0
 	}
-	f.Outcome, f.Lost, f.Extra = Fail, max(0, got-counted), max(0, counted-got)
+	f.Outcome, f.Lost, f.Extra, f.Cause = Fail, max(0, got-counted), max(0, counted-got), causeMetricDiffers
 	f.Summary = fmt.Sprintf("the database holds %s, %s counted %s: it should be %s to %s", times(got, "write"), b.rule.Metric, number(counted),
 		number(max(0, least)), number(most))
 	if counted < least && (dropped || counted >= least-(stalled-buffers)) {

@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"strings"
 
 	"throughline/scenarios/script"
 )
@@ -47,13 +48,14 @@ func (w *waivers) apply(r *result) {
 		used = k
 		if w.follows(*f, k) { // it is the same failure, seen from another side
 			w.waive(f, k)
+			w.book(r.residuals, *f)
 			continue
 		}
 		w.list[k].Findings++
 		w.list[k].Lost += f.Lost
 		w.list[k].Extra += f.Extra
 		w.waive(f, k)
-		w.book(r.residuals, f.Instance)
+		w.book(r.residuals, *f)
 	}
 }
 
@@ -70,7 +72,7 @@ func (w *waivers) match(f Finding) int {
 // follows tells whether a finding about the whole stack is no larger than what
 // was waived of single instances: the database holds what their metric lacks.
 func (w *waivers) follows(f Finding, k int) bool {
-	return f.Check == checkConservation && f.Layer == layerDB && f.Instance == "" && w.list[k].Findings > 0 &&
+	return f.Check == checkConservation && f.Cause == causeMetricDiffers && w.list[k].Findings > 0 &&
 		f.Lost <= w.list[k].Lost+f.Bound && f.Extra <= w.list[k].Extra+f.Bound
 }
 
@@ -79,10 +81,13 @@ func (w *waivers) waive(f *Finding, k int) {
 	f.Summary = fmt.Sprintf("waived (%s): %s", f.Waived, f.Summary)
 }
 
-// book moves what a waived finding could not explain to the waiver.
-func (w *waivers) book(residuals []Residual, instance string) {
+// book moves what a waived finding could not explain to the waiver: of its
+// instance, between its layer and the one before.
+func (w *waivers) book(residuals []Residual, f Finding) {
 	for i := range residuals {
-		if r := &residuals[i]; r.Instance == instance && r.Cause == causeUnexplained {
+		r := &residuals[i]
+		between := strings.HasSuffix(r.Between, "→"+f.Layer) && (r.Between == webDB) == (f.Cause == causeMetricDiffers)
+		if between && r.Instance == f.Instance && r.Cause == causeUnexplained {
 			r.Cause = causeWaived
 		}
 	}
