@@ -11,87 +11,88 @@ import (
 
 const gaugeCheck = "  - gauge: {metric: fullstack.inflight, at_rest: 0}\n"
 
+var gaugeCases = []struct {
+	name    string
+	change  func(*testing.T, *record.History)
+	outcome Outcome
+	cause   string
+	want    string
+}{
+	{"healthy", func(*testing.T, *record.History) {}, Pass, "", "gauge fullstack.inflight: 67 points of 4 instances, never above what users had in flight, 0 at rest in each of 2 instances, none from the dead"},
+	{"it never comes back", func(t *testing.T, h *record.History) {
+		s := seriesOf(t, *h, "fullstack_inflight", "web-3")
+		for k := len(s.Points) - 4; k < len(s.Points); k++ {
+			s.Points[k].Value = 2
+		}
+	}, Fail, "drifting-gauge", "fullstack.inflight of web-3 does not come back to 0: the load ended at 26.7 s, and at 29.1 s it is still 2"},
+	{"it never comes back, and datagrams were dropped", func(t *testing.T, h *record.History) {
+		s := seriesOf(t, *h, "fullstack_inflight", "web-3")
+		for k := len(s.Points) - 4; k < len(s.Points); k++ {
+			s.Points[k].Value, s.Points[k].Observed = 2, 0
+		}
+		tell(h, record.Event{At: 22 * time.Second, Kind: record.Trouble, About: "collector", Instance: "web-3", Count: 2})
+	}, Inconclusive, "collector-dropped", "fullstack.inflight of web-3 does not come back to 0: the load ended at 26.7 s, and at 29.1 s it is still 2, but the collector's socket dropped datagrams: its last value may have been lost there"},
+	{"one point of a health check", func(t *testing.T, h *record.History) {
+		s := seriesOf(t, *h, "fullstack_inflight", "web-3")
+		s.Points[len(s.Points)-1].Value = 1
+	}, Pass, "", "gauge fullstack.inflight: 67 points of 4 instances, never above what users had in flight, 0 at rest in each of 2 instances, none from the dead"},
+	{"below zero", func(t *testing.T, h *record.History) {
+		s := seriesOf(t, *h, "fullstack_inflight", "web-3")
+		s.Points[7].Value, s.Points[9].Value = -1, -3
+	}, Fail, "drifting-gauge", "fullstack.inflight of web-3 is below 0 at 2 points, first at 10.1 s, down to -3: it is sent in steps, and steps were lost or counted twice"},
+	{"too high", func(t *testing.T, h *record.History) {
+		s := seriesOf(t, *h, "fullstack_inflight", "web-3")
+		s.Points[7].Value = 40
+	}, Fail, "drifting-gauge", "fullstack.inflight of web-3 is too high at 1 point: 40 at 10.1 s, when its users had at most 9 requests in flight"},
+	{"frozen at its death", func(t *testing.T, h *record.History) {
+		s := seriesOf(t, *h, "fullstack_inflight", "web-2")
+		last := s.Points[len(s.Points)-2]
+		s.Points = s.Points[:len(s.Points)-1]
+		for i := range 6 {
+			s.Points = append(s.Points, record.Point{At: last.At + time.Duration(i+1)*time.Second, Value: 3})
+		}
+	}, Fail, "frozen-gauge", "fullstack.inflight of web-2 still has 5 points after its death at 10.5 s, the last 3 at 17.1 s"},
+	{"a last request that no instance answered", func(t *testing.T, h *record.History) {
+		r := &h.Requests[len(h.Requests)-1]
+		r.Outcome, r.Instance, r.Status = record.Unknown, "", 504
+		for _, instance := range []string{"web-3", "web-4"} {
+			s := seriesOf(t, *h, "fullstack_inflight", instance)
+			for k := len(s.Points) - 4; k < len(s.Points); k++ {
+				s.Points[k].Value = 1
+			}
+		}
+	}, Inconclusive, "", "gauge fullstack.inflight: no instance was seen at rest, so nobody knows whether it comes back to 0"},
+	{"a last request that was answered with 404", func(_ *testing.T, h *record.History) {
+		r := &h.Requests[len(h.Requests)-1]
+		r.Outcome, r.Status = record.Unknown, 404
+	}, Pass, "", "gauge fullstack.inflight: 67 points of 4 instances, never above what users had in flight, 0 at rest in each of 2 instances, none from the dead"},
+	{"not sent", func(_ *testing.T, h *record.History) {
+		drop(h, func(s record.Series) bool { return s.Name == "fullstack_inflight" })
+	}, Inconclusive, "", "gauge fullstack.inflight: no instance sent it, so nothing was looked at"},
+	{"nobody left to come to rest", func(_ *testing.T, h *record.History) {
+		h.Events = slices.DeleteFunc(h.Events, func(e record.Event) bool { return e.Kind == record.LoadEnd })
+	}, Inconclusive, "", "gauge fullstack.inflight: no instance was seen at rest, so nobody knows whether it comes back to 0"},
+	{"each is possible, but not all at once", func(t *testing.T, h *record.History) {
+		n := 0
+		for i := range h.Requests { // twenty requests that anybody may have had
+			if r := &h.Requests[i]; r.Sent > 8*time.Second && n < 20 {
+				r.Outcome, r.Instance, r.Status = record.Unknown, "", 0
+				n++
+			}
+		}
+		for _, instance := range []string{"web-1", "web-3"} {
+			s := seriesOf(t, *h, "fullstack_inflight", instance)
+			for k := range s.Points {
+				if at := s.Points[k].At; at > 14*time.Second && at < 15200*time.Millisecond {
+					s.Points[k].Value = 33
+				}
+			}
+		}
+	}, Fail, "drifting-gauge", "the sum of fullstack.inflight over the living is 66 at 15.1 s, when users had at most 57 requests in flight"},
+}
+
 func TestGauge(t *testing.T) {
-	const name = "fullstack_inflight"
-	for _, c := range []struct {
-		name    string
-		change  func(*testing.T, *record.History)
-		outcome Outcome
-		cause   string
-		want    string
-	}{
-		{"healthy", func(*testing.T, *record.History) {}, Pass, "", "gauge fullstack.inflight: 67 points of 4 instances, never above what users had in flight, 0 at rest in each of 2 instances, none from the dead"},
-		{"it never comes back", func(t *testing.T, h *record.History) {
-			s := seriesOf(t, *h, name, "web-3")
-			for k := len(s.Points) - 4; k < len(s.Points); k++ {
-				s.Points[k].Value = 2
-			}
-		}, Fail, "drifting-gauge", "fullstack.inflight of web-3 does not come back to 0: the load ended at 26.7 s, and at 29.1 s it is still 2"},
-		{"it never comes back, and datagrams were dropped", func(t *testing.T, h *record.History) {
-			s := seriesOf(t, *h, name, "web-3")
-			for k := len(s.Points) - 4; k < len(s.Points); k++ {
-				s.Points[k].Value, s.Points[k].Observed = 2, 0
-			}
-			tell(h, record.Event{At: 22 * time.Second, Kind: record.Trouble, About: "collector", Instance: "web-3", Count: 2})
-		}, Inconclusive, "collector-dropped", "fullstack.inflight of web-3 does not come back to 0: the load ended at 26.7 s, and at 29.1 s it is still 2, but the collector's socket dropped datagrams: its last value may have been lost there"},
-		{"one point of a health check", func(t *testing.T, h *record.History) {
-			s := seriesOf(t, *h, name, "web-3")
-			s.Points[len(s.Points)-1].Value = 1
-		}, Pass, "", "gauge fullstack.inflight: 67 points of 4 instances, never above what users had in flight, 0 at rest in each of 2 instances, none from the dead"},
-		{"below zero", func(t *testing.T, h *record.History) {
-			s := seriesOf(t, *h, name, "web-3")
-			s.Points[7].Value, s.Points[9].Value = -1, -3
-		}, Fail, "drifting-gauge", "fullstack.inflight of web-3 is below 0 at 2 points, first at 10.1 s, down to -3: it is sent in steps, and steps were lost or counted twice"},
-		{"too high", func(t *testing.T, h *record.History) {
-			s := seriesOf(t, *h, name, "web-3")
-			s.Points[7].Value = 40
-		}, Fail, "drifting-gauge", "fullstack.inflight of web-3 is too high at 1 point: 40 at 10.1 s, when its users had at most 9 requests in flight"},
-		{"frozen at its death", func(t *testing.T, h *record.History) {
-			s := seriesOf(t, *h, name, "web-2")
-			last := s.Points[len(s.Points)-2]
-			s.Points = s.Points[:len(s.Points)-1]
-			for i := range 6 {
-				s.Points = append(s.Points, record.Point{At: last.At + time.Duration(i+1)*time.Second, Value: 3})
-			}
-		}, Fail, "frozen-gauge", "fullstack.inflight of web-2 still has 5 points after its death at 10.5 s, the last 3 at 17.1 s"},
-		{"a last request that no instance answered", func(t *testing.T, h *record.History) {
-			r := &h.Requests[len(h.Requests)-1]
-			r.Outcome, r.Instance, r.Status = record.Unknown, "", 504
-			for _, instance := range []string{"web-3", "web-4"} {
-				s := seriesOf(t, *h, name, instance)
-				for k := len(s.Points) - 4; k < len(s.Points); k++ {
-					s.Points[k].Value = 1
-				}
-			}
-		}, Inconclusive, "", "gauge fullstack.inflight: no instance was seen at rest, so nobody knows whether it comes back to 0"},
-		{"a last request that was answered with 404", func(_ *testing.T, h *record.History) {
-			r := &h.Requests[len(h.Requests)-1]
-			r.Outcome, r.Status = record.Unknown, 404
-		}, Pass, "", "gauge fullstack.inflight: 67 points of 4 instances, never above what users had in flight, 0 at rest in each of 2 instances, none from the dead"},
-		{"not sent", func(_ *testing.T, h *record.History) {
-			drop(h, func(s record.Series) bool { return s.Name == name })
-		}, Inconclusive, "", "gauge fullstack.inflight: no instance sent it, so nothing was looked at"},
-		{"nobody left to come to rest", func(_ *testing.T, h *record.History) {
-			h.Events = slices.DeleteFunc(h.Events, func(e record.Event) bool { return e.Kind == record.LoadEnd })
-		}, Inconclusive, "", "gauge fullstack.inflight: no instance was seen at rest, so nobody knows whether it comes back to 0"},
-		{"each is possible, but not all at once", func(t *testing.T, h *record.History) {
-			n := 0
-			for i := range h.Requests { // twenty requests that anybody may have had
-				if r := &h.Requests[i]; r.Sent > 8*time.Second && n < 20 {
-					r.Outcome, r.Instance, r.Status = record.Unknown, "", 0
-					n++
-				}
-			}
-			for _, instance := range []string{"web-1", "web-3"} {
-				s := seriesOf(t, *h, name, instance)
-				for k := range s.Points {
-					if at := s.Points[k].At; at > 14*time.Second && at < 15200*time.Millisecond {
-						s.Points[k].Value = 33
-					}
-				}
-			}
-		}, Fail, "drifting-gauge", "the sum of fullstack.inflight over the living is 66 at 15.1 s, when users had at most 57 requests in flight"},
-	} {
+	for _, c := range gaugeCases {
 		t.Run(c.name, func(t *testing.T) {
 			p := talk()
 			p.checks = gaugeCheck
