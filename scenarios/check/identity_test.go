@@ -41,7 +41,9 @@ var identityCases = []struct {
 	{"healthy", func(*testing.T, *record.History) {}, Pass, "",
 		[]string{"identity of fullstack.insert: 4 series for 4 instances, each its own, with the tags zone, from birth to death"}},
 	{"missing", func(_ *testing.T, h *record.History) {
-		drop(h, func(s record.Series) bool { return s.Labels.Get("instance") == "web-4" && s.Name == "fullstack_insert_total" })
+		drop(h, func(s record.Series) bool {
+			return s.Labels.Get("instance") == "web-4" && s.Name == "fullstack_insert_total"
+		})
 	}, Fail, "no-metric", []string{"web-4 acknowledged 740 inserts and has no series of fullstack.insert: it sent fullstack.inflight instead"}},
 	{"under another name", func(t *testing.T, h *record.History) {
 		seriesOf(t, *h, "fullstack_insert_total", "web-4").Meta.StatsD = "fullstack.insert.web-4"
@@ -50,7 +52,9 @@ var identityCases = []struct {
 		drop(h, func(s record.Series) bool { return s.Labels.Get("instance") == "web-4" && s.Meta.StatsD != "" })
 	}, Fail, "no-metric", []string{"web-4 acknowledged 740 inserts and has no series of fullstack.insert: nothing at all arrived from it"}},
 	{"missing and dropped", func(_ *testing.T, h *record.History) {
-		drop(h, func(s record.Series) bool { return s.Labels.Get("instance") == "web-4" && s.Name == "fullstack_insert_total" })
+		drop(h, func(s record.Series) bool {
+			return s.Labels.Get("instance") == "web-4" && s.Name == "fullstack_insert_total"
+		})
 		tell(h, record.Event{At: 22 * time.Second, Kind: record.Trouble, About: "collector", Instance: "web-4", Count: 2})
 	}, Inconclusive, "collector-dropped", []string{"web-4 acknowledged 740 inserts and has no series of fullstack.insert, but the collector's socket dropped datagrams: it may have been lost there"}},
 	{"two series of one instance", func(t *testing.T, h *record.History) {
@@ -94,7 +98,9 @@ var identityCases = []struct {
 		s.Points = slices.Insert(s.Points, 0, record.Point{At: 12137 * time.Millisecond, Value: 1, Observed: 1})
 		h.Series = append(h.Series, record.Series{Name: clockStepsSeries, Points: []record.Point{{At: 9 * time.Second, Value: 1, Observed: 1}}})
 	}, Inconclusive, "clock-set", []string{"the series of web-4 has 1 measured point from before its birth at 18.5 s, the first at 12.1 s: somebody else's are in it, but the clock was set in this run"}},
-	{"a reset", func(t *testing.T, h *record.History) { shift(*h, "fullstack_insert_total", "web-3", 15*time.Second, -300) }, Fail, "reset",
+	{"a reset", func(t *testing.T, h *record.History) {
+		shift(*h, "fullstack_insert_total", "web-3", 15*time.Second, -300)
+	}, Fail, "reset",
 		[]string{"fullstack_insert_total of web-3 falls from 939 to 726 at 15.1 s without a birth: the counter was reset"}},
 	{"ended and begun anew", func(t *testing.T, h *record.History) {
 		s := seriesOf(t, *h, "fullstack_insert_total", "web-3")
