@@ -85,6 +85,15 @@ type Meta struct {
 	Origin string
 }
 
+// Metric documents a series that the collector writes about itself.
+type Metric struct {
+	Name string
+	Type Type
+	Unit string // "seconds", "bytes", or "" for a number of things
+	Help string
+	Loss bool // above 0, something was lost
+}
+
 // Sample is one point of one series.
 type Sample struct {
 	Name   string // as Prometheus spells it: fullstack_insert_total

@@ -20,7 +20,8 @@ func newApp() *cobra.Command {
 environment: PORT, HOST, INSTANCE, ZONE, STATSD_HOST, STATSD_PORT (or Datadog's
 DD_AGENT_HOST, DD_DOGSTATSD_PORT, DD_DOGSTATSD_URL, DD_TAGS) and MONGODB_URI.
 
-With --defect the instrumentation is wrong and the service right:
+With --defect the instrumentation is wrong in one way; a few defects are the
+service's own, which is said:
 ` + defectList(),
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -45,7 +46,11 @@ With --defect the instrumentation is wrong and the service right:
 func defectList() string {
 	var b strings.Builder
 	for _, d := range app.Defects() {
-		fmt.Fprintf(&b, "  %-21s %s\n", d.Name, d.About)
+		service := ""
+		if d.Service != "" {
+			service = " (the service: " + d.Service + ")"
+		}
+		fmt.Fprintf(&b, "  %-21s %s%s\n", d.Name, d.About, service)
 	}
 	return b.String()
 }

@@ -48,18 +48,12 @@ type Figures struct {
 	Up bool
 }
 
-// Metric documents a series of the collector's own ledger.
-type Metric struct {
-	Name, Type, Unit, Help string
-	Loss                   bool // that it grows means data loss
-}
-
 // prefix begins the names of the series.
 const prefix = "throughline_collector_forward_"
 
 // figure is a Metric with its value.
 type figure struct {
-	Metric
+	collector.Metric
 	reason string // for the label reason; "" = none
 	value  func(Figures) float64
 }
@@ -67,7 +61,7 @@ type figure struct {
 func figures() []figure {
 	const dropped = "What was dropped on the way to a peer, by reason: full (the oldest, when the queue was full), refused (the peer does not take it, or has no form for it), unsent (left when the collector stopped)."
 	counter := func(name, help string, value func(Figures) uint64) figure {
-		return figure{Metric: Metric{Name: prefix + name, Type: "counter", Help: help}, value: func(f Figures) float64 { return float64(value(f)) }}
+		return figure{Metric: collector.Metric{Name: prefix + name, Type: collector.Counter, Help: help}, value: func(f Figures) float64 { return float64(value(f)) }}
 	}
 	loss := func(reason string, value func(Figures) uint64) figure {
 		f := counter("dropped_total", dropped, value)
@@ -90,15 +84,15 @@ func figures() []figure {
 		loss("unsent", func(f Figures) uint64 { return f.Unsent }),
 		counter("retries_total", "Attempts that failed and were made again.", func(f Figures) uint64 { return f.Retries }),
 		bytes,
-		{Metric: Metric{Name: prefix + "queued", Type: "gauge", Help: "What waits for the peer or is on its way."}, value: func(f Figures) float64 { return float64(f.Queued) }},
-		{Metric: Metric{Name: prefix + "up", Type: "gauge", Help: "1 if the last attempt reached the peer."}, value: up},
+		{Metric: collector.Metric{Name: prefix + "queued", Type: collector.Gauge, Help: "What waits for the peer or is on its way."}, value: func(f Figures) float64 { return float64(f.Queued) }},
+		{Metric: collector.Metric{Name: prefix + "up", Type: collector.Gauge, Help: "1 if the last attempt reached the peer."}, value: up},
 	}
 }
 
 // Metrics documents what Samples gives. Each has the labels to and kind, and
 // dropped_total has reason too.
-func Metrics() []Metric {
-	var out []Metric
+func Metrics() []collector.Metric {
+	var out []collector.Metric
 	for _, f := range figures() {
 		if len(out) == 0 || out[len(out)-1] != f.Metric {
 			out = append(out, f.Metric)
@@ -113,7 +107,7 @@ func Samples(at time.Time, f Figures) []collector.Sample {
 	var out []collector.Sample
 	for _, x := range figures() {
 		s := collector.Sample{Name: x.Name, Labels: labels, At: at, Value: x.value(f), Observed: 1,
-			Meta: &collector.Meta{Type: collector.Type(x.Type), Unit: x.Unit}}
+			Meta: &collector.Meta{Type: x.Type, Unit: x.Unit}}
 		if x.reason != "" {
 			s.Labels = labels.With("reason", x.reason)
 		}

@@ -31,8 +31,8 @@ func TestSamples(t *testing.T) {
 		if v, ok := want[name]; !ok || v != s.Value || s.At != at || s.Observed != 1 || s.Labels.Get("to") != f.To || s.Labels.Get("kind") != "relay" {
 			t.Errorf("sample %+v, want %v", s, v)
 		}
-		i := slices.IndexFunc(documented, func(m Metric) bool { return m.Name == s.Name })
-		if i < 0 || documented[i].Help == "" || documented[i].Type != string(s.Meta.Type) || documented[i].Unit != s.Meta.Unit ||
+		i := slices.IndexFunc(documented, func(m collector.Metric) bool { return m.Name == s.Name })
+		if i < 0 || documented[i].Help == "" || documented[i].Type != s.Meta.Type || documented[i].Unit != s.Meta.Unit ||
 			documented[i].Loss != strings.Contains(s.Name, "dropped") {
 			t.Errorf("%s is documented as %+v", s.Name, documented)
 		}

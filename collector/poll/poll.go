@@ -38,6 +38,20 @@ type Figures struct {
 	Worst     time.Duration // the longest poll
 }
 
+// The series that a Loop writes about itself, with the label poller.
+const (
+	durationName = "throughline_collector_poll_duration_seconds"
+	successName  = "throughline_collector_poll_success"
+)
+
+// Metrics documents them.
+func Metrics() []collector.Metric {
+	return []collector.Metric{
+		{Name: durationName, Type: collector.Gauge, Unit: "seconds", Help: "how long the poll took"},
+		{Name: successName, Type: collector.Gauge, Help: "1 if it brought the whole picture; else 0, and its samples are missing"},
+	}
+}
+
 // Loop asks every poller once per interval, aligned to whole intervals of the
 // clock. A slow poller does not hold up the others. A poll that fails is
 // counted, never fatal.
@@ -195,8 +209,8 @@ func (l *Loop) poll(ctx context.Context, p *poller, at time.Time) error {
 	}
 	label := collector.NewLabels("poller", p.figures.Name)
 	samples = append(samples,
-		collector.Sample{Name: "throughline_collector_poll_duration_seconds", Labels: label, Meta: durationMeta, At: at, Value: took.Seconds(), Observed: 1},
-		collector.Sample{Name: "throughline_collector_poll_success", Labels: label, Meta: gaugeMeta, At: at, Value: success, Observed: 1})
+		collector.Sample{Name: durationName, Labels: label, Meta: durationMeta, At: at, Value: took.Seconds(), Observed: 1},
+		collector.Sample{Name: successName, Labels: label, Meta: gaugeMeta, At: at, Value: success, Observed: 1})
 	refused := l.sink.Append(samples...)
 
 	l.mu.Lock()

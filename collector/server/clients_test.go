@@ -53,9 +53,6 @@ func exactly(t *testing.T, s *Server, expr string, at time.Time, want float64) {
 	}
 }
 
-// endOfHour is the time of the last points of a Server with intervals of an hour.
-func endOfHour() time.Time { return time.Now().Truncate(time.Hour).Add(time.Hour) }
-
 // script runs a client in another language. It is missing where a machine does
 // not have it, which is said.
 func script(t *testing.T, interpreter, file, address string) {
@@ -87,8 +84,8 @@ func TestForeignClients(t *testing.T) {
 		{"perl", "perl_net_statsd.pl", socket.UDP, nil},
 	} {
 		t.Run(client.file, func(t *testing.T) {
-			// One interval for all, so that a set is seen whole.
-			s := newServer(t, Config{StatsD: statsd.Config{Interval: time.Hour}})
+			// A set is seen whole within one interval.
+			s, at := newServer(t, Config{StatsD: oneInterval()}), endOfInterval()
 			addr, err := s.ListenOn(statsd.Listener{Instance: "web-1", Addr: socket.Address{Network: client.network, Host: "127.0.0.1:0"}})
 			if err != nil {
 				t.Fatal(err)
@@ -96,7 +93,6 @@ func TestForeignClients(t *testing.T) {
 			stop := start(t, s)
 			script(t, client.interpreter, client.file, addr.Host)
 			stop()
-			at := endOfHour()
 			for expr, want := range client.more {
 				exactly(t, s, expr, at, want)
 			}
@@ -116,7 +112,7 @@ func TestDatadogClient(t *testing.T) {
 	for name, options := range aggregations {
 		for _, network := range []socket.Network{socket.UDP, socket.Unixgram, socket.Unixstream} {
 			t.Run(name+" over "+string(network), func(t *testing.T) {
-				s := newServer(t, Config{StatsD: statsd.Config{Interval: time.Hour}})
+				s, at := newServer(t, Config{StatsD: oneInterval()}), endOfInterval()
 				addr := socket.Address{Network: network, Host: "127.0.0.1:0"}
 				if network != socket.UDP {
 					addr = socket.Address{Network: network, Path: filepath.Join(t.TempDir(), "statsd.sock")}
@@ -132,7 +128,6 @@ func TestDatadogClient(t *testing.T) {
 				}
 				datadogCalls(t, to, options)
 				stop()
-				at := endOfHour()
 				conforming(t, s, at)
 				if got := len(s.journal.between(time.Time{}, at, "", 10)); got != 2 {
 					t.Errorf("%d events in the journal, want the event and the service check", got)

@@ -2,10 +2,12 @@ package server
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"throughline/collector"
 	"throughline/collector/forward"
+	"throughline/collector/poll"
 	"throughline/collector/statsd"
 )
 
@@ -15,12 +17,8 @@ const outageName = "throughline_collector_outage_seconds"
 
 // Metrics are all series that a Server writes about itself, those of its parts
 // included.
-func Metrics() []statsd.Metric {
-	out := statsd.Metrics()
-	for _, m := range forward.Metrics() {
-		out = append(out, statsd.Metric{Name: m.Name, Type: collector.Type(m.Type), Unit: m.Unit, Help: m.Help, Loss: m.Loss})
-	}
-	return append(out, statsd.Metric{Name: outageName, Type: collector.Gauge, Unit: "seconds", Loss: true,
+func Metrics() []collector.Metric {
+	return append(slices.Concat(statsd.Metrics(), poll.Metrics(), forward.Metrics()), collector.Metric{Name: outageName, Type: collector.Gauge, Unit: "seconds", Loss: true,
 		Help: "how long there was no collector before this one, by its store; 0: the store was empty"})
 }
 

@@ -63,7 +63,7 @@ func (c *Collector) Listen(l Listener) (socket.Address, error) {
 	}
 	in, err := socket.Open(l.Addr, socket.Options{ReceiveBuffer: c.cfg.ReceiveBuffer, MaxPayload: c.cfg.MaxDatagram, Sources: l.Origin != ByListener})
 	if err != nil {
-		return socket.Address{}, fmt.Errorf("listen for %s: %w; choose another address, or port 0 for any free one", spell(l.Instance), err)
+		return socket.Address{}, fmt.Errorf("listen for %s: %w", spell(l.Instance), err)
 	}
 	c.accounts[l.Instance] = home
 	opened := newListener(c, l, in)

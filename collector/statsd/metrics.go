@@ -9,19 +9,14 @@ import (
 // prefix begins the names of the collector's own series.
 const prefix = "throughline_collector_"
 
-// Metric describes a series that the package writes about itself.
-type Metric struct {
-	Name string
-	Type collector.Type
-	Unit string // "seconds", "bytes", or "" for a number of things
-	Help string
-	Loss bool // above 0, something was lost
-}
+// row is a collector.Metric in a table.
+type row collector.Metric
 
 // Metrics are all series that the package writes about itself.
-func Metrics() []Metric {
+func Metrics() []collector.Metric {
 	const counter, gauge = collector.Counter, collector.Gauge
-	return []Metric{
+	var out []collector.Metric
+	for _, r := range []row{
 		{checkName, gauge, "", "the last status of a service check: 0 ok, 1 warning, 2 critical, 3 unknown", false},
 
 		{prefix + "datagrams_total", counter, "", "payloads that came in: datagrams, or parts of a stream", false},
@@ -56,7 +51,10 @@ func Metrics() []Metric {
 		{prefix + "origins", gauge, "", "unknown origins that are told apart", false},
 		{prefix + "findings", gauge, "", "lines that a finding is about, by kind and metric", false},
 		{prefix + "findings_left_out", gauge, "", "findings beyond those that are listed", false},
+	} {
+		out = append(out, collector.Metric(r))
 	}
+	return out
 }
 
 // meter writes samples of the collector's own series.

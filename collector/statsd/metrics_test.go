@@ -20,7 +20,7 @@ func TestMetricsAreDescribed(t *testing.T) {
 	must(t, b.Retire(context.Background(), "web-1"))
 	b.tick()
 	b.tick()
-	listed, seen := map[string]Metric{}, map[string]bool{}
+	listed, seen := map[string]collector.Metric{}, map[string]bool{}
 	for _, m := range Metrics() {
 		if _, twice := listed[m.Name]; twice || m.Help == "" || strings.HasSuffix(m.Name, "_total") != (m.Type == collector.Counter) {
 			t.Errorf("%s is listed twice, not explained, or of a type that its name does not tell", m.Name)

@@ -261,11 +261,18 @@ func TestASinkThatFailsIsTold(t *testing.T) {
 func TestAddressesThatCanNotBeHad(t *testing.T) {
 	b := newBench(t, Config{})
 	taken, _ := b.listen("web-1")
-	for _, at := range []socket.Address{address(taken.addr), {Network: socket.UDP, Host: "192.0.2.1:0"}, {Network: socket.UDP, Host: "nowhere"},
-		{Network: socket.Unixgram, Path: "/nowhere/at/all.sock"}} {
-		_, err := b.Listen(Listener{Instance: "web-2", Addr: at})
-		if err == nil || !strings.HasPrefix(err.Error(), "listen for web-2: ") || !strings.Contains(err.Error(), "choose another address") {
-			t.Errorf("listen at %s: %v", at, err)
+	for _, tt := range []struct {
+		at     socket.Address
+		advice string
+	}{
+		{address(taken.addr), "choose another address"},
+		{socket.Address{Network: socket.UDP, Host: "192.0.2.1:0"}, "choose one that is"},
+		{socket.Address{Network: socket.UDP, Host: "nowhere"}, "want host:port"},
+		{socket.Address{Network: socket.Unixgram, Path: "/nowhere/at/all.sock"}, "choose another path"},
+	} {
+		_, err := b.Listen(Listener{Instance: "web-2", Addr: tt.at})
+		if err == nil || !strings.HasPrefix(err.Error(), "listen for web-2: ") || !strings.Contains(err.Error(), tt.advice) {
+			t.Errorf("listen at %s: %v", tt.at, err)
 		}
 	}
 	if len(b.accounts) != 1 {

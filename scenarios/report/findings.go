@@ -103,6 +103,9 @@ func sentence(v check.Verdict) string {
 	by := byOutcome(v.Findings, "")
 	counts := fmt.Sprintf("%s unexplained; %s looked at, %s missing", count(v.Unexplained),
 		plural(int(v.Cells.LookedAt), "cell"), count(v.Cells.Missing))
+	if n := len(v.Waived); n > 0 {
+		counts += fmt.Sprintf("; %s in force", plural(n, "waiver"))
+	}
 	switch v.Outcome {
 	case check.Pass:
 		return fmt.Sprintf("PASS %s: %s; %s pass", scenarioName(v), counts, plural(len(by[check.Pass]), "finding"))

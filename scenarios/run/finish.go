@@ -14,8 +14,15 @@ import (
 func (s *stack) quiet() time.Duration {
 	longest := s.cfg.Run.Interval
 	for _, c := range s.cfg.Scenario.Checks {
-		if c.Conservation != nil {
+		switch {
+		case c.Conservation != nil:
 			longest = max(longest, c.Conservation.ClientWindow+c.Conservation.MaxLag)
+		case c.Nesting != nil:
+			longest = max(longest, c.Nesting.ClientWindow)
+		case c.Gauge != nil:
+			longest = max(longest, c.Gauge.ClientWindow)
+		case c.Shutdown != nil:
+			longest = max(longest, c.Shutdown.ClientWindow)
 		}
 	}
 	return longest
