@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"throughline/scenarios/check"
@@ -211,25 +212,31 @@ func (t *text) findings(v check.Verdict) {
 				t.line(fmt.Sprintf("  and %s with outcome %s in %s", plural(len(by[o])-i, "more finding"), o, VerdictFile))
 				break
 			}
-			t.finding(o, f)
+			t.finding(strings.ToUpper(o.String()), colorOf(o), f)
 		}
 	}
-	for _, name := range checkNames(by[check.Pass]) {
-		t.passed(name, byOutcome(by[check.Pass], name)[check.Pass])
+	passed := slices.Clone(by[check.Pass])
+	for _, f := range passed {
+		if f.Waived != "" {
+			t.finding("WAIVED", colorOf(check.Inconclusive), f)
+		}
+	}
+	passed = slices.DeleteFunc(passed, func(f check.Finding) bool { return f.Waived != "" })
+	for _, name := range checkNames(passed) {
+		t.passed(name, byOutcome(passed, name)[check.Pass])
 	}
 	t.line(fmt.Sprintf("  %s looked at, %s missing", plural(int(v.Cells.LookedAt), "cell"), count(v.Cells.Missing)))
 }
 
-// finding writes one finding that is not a pass, in full.
-func (t *text) finding(o check.Outcome, f check.Finding) {
-	word := strings.ToUpper(o.String())
+// finding writes one finding that is not simply a pass, in full.
+func (t *text) finding(word, color string, f check.Finding) {
 	head := checkName(f) + " · " + place(f)
 	if n := numbers(f); n != "" {
 		head += " · " + n
 	}
 	for i, l := range wrap(head, t.Width-width(word)-4) {
 		if i == 0 {
-			t.line("  " + t.paint(colorOf(o), word) + "  " + l)
+			t.line("  " + t.paint(color, word) + "  " + l)
 			continue
 		}
 		t.line(strings.Repeat(" ", width(word)+4) + l)

@@ -162,3 +162,19 @@ func TestWriteErrorsAreTold(t *testing.T) {
 		}
 	}
 }
+
+// TestWaivedFindingsAreTold: a failure that the scenario accepts is no pass like
+// any other: it is told in full, and the last line says that a waiver is in force.
+func TestWaivedFindingsAreTold(t *testing.T) {
+	v := check.Verdict{Scenario: "quiet", Outcome: check.Pass, Waived: []check.Waiver{{Check: "conservation", Reason: "known"}},
+		Findings: []check.Finding{
+			{Check: "conservation", Outcome: check.Pass, Instance: "web-2", Layer: "web", Lost: 41, Waived: "known", Summary: "waived (known): web-2 lost 41 inserts"},
+			{Check: "continuity", Outcome: check.Pass, Summary: "no hole"},
+		}}
+	got := written(t, record.History{}, v, TextOptions{})
+	for _, want := range []string{"WAIVED  conservation · web-2 (web)", "lost 41", "waived (known): web-2 lost 41 inserts", "1 waiver in force"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("the text lacks %q:\n%s", want, got)
+		}
+	}
+}
