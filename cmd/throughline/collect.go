@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"strings"
 	"sync"
@@ -118,7 +119,8 @@ func collect(cmd *cobra.Command, flags collectFlags) (err error) {
 	if !flags.quiet {
 		flags.receive.Junk = (&junkLog{w: cmd.ErrOrStderr()}).line
 	}
-	s, err := server.New(server.Config{StatsD: flags.receive, Dir: flags.data, HTTP: flags.listen, Out: out})
+	s, err := server.New(server.Config{StatsD: flags.receive, Dir: flags.data, HTTP: flags.listen, Out: out,
+		Log: slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))})
 	if err != nil {
 		return harness(err)
 	}
@@ -135,8 +137,8 @@ func collect(cmd *cobra.Command, flags collectFlags) (err error) {
 
 // read reads what is given as text, and gives the ways in.
 func (f *collectFlags) read() ([]statsd.Listener, error) {
-	if f.receive.Interval < 10*time.Millisecond {
-		return nil, fmt.Errorf("--interval %v: want at least 10ms", f.receive.Interval)
+	if f.receive.Interval < 10*time.Millisecond || f.receive.Interval > 5*time.Minute {
+		return nil, fmt.Errorf("--interval %v: want 10ms to 5m", f.receive.Interval)
 	}
 	if f.receive.OutOfOrder <= 0 {
 		f.receive.OutOfOrder = -1 // not at all

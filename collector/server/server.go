@@ -9,10 +9,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"time"
 
+	"golang.org/x/net/netutil"
 	"golang.org/x/sync/errgroup"
 
 	"throughline/collector"
@@ -33,6 +35,9 @@ type Config struct {
 	Sinks  []collector.Sink // get every sample, beside the store
 	// Out is whom else to give to. What is nil is not there.
 	Out Out
+	// Log is told what the store repairs, or cannot do in the background;
+	// nil: nobody is.
+	Log *slog.Logger
 }
 
 // Out is whom the collector gives to.
@@ -91,7 +96,7 @@ func New(c Config) (*Server, error) {
 		}
 		s.listen = listen
 	}
-	if err := s.open(c.Dir); err != nil {
+	if err := s.open(c); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	sink := tee(append(append([]collector.Sink{s.store}, c.Sinks...), c.Out.sinks()...))
@@ -106,11 +111,11 @@ func New(c Config) (*Server, error) {
 
 // open opens the store and the journal, and journals the time in which there
 // was no collector.
-func (s *Server) open(dir string) (err error) {
-	if s.store, err = series.Open(dir, series.Options{}); err != nil {
+func (s *Server) open(c Config) (err error) {
+	if s.store, err = series.Open(c.Dir, series.Options{Log: c.Log}); err != nil {
 		return err
 	}
-	if s.journal, err = openJournal(dir, journalBytes); err != nil {
+	if s.journal, err = openJournal(c.Dir, journalBytes); err != nil {
 		return err
 	}
 	from, to, ok := s.store.Outage()
@@ -188,6 +193,10 @@ const lastPolls = 2 * time.Second
 // slowestReader bounds how long an answer of the HTTP API may take to be read.
 const slowestReader = 5 * time.Minute
 
+// mostReaders is how many connections the HTTP API has at a time, as in
+// Prometheus: the answer of each that reads slowly waits in memory.
+const mostReaders = 512
+
 // Run collects until ctx ends. Then it reads what is left in the sockets,
 // flushes the last interval, polls a last time, so that the polls have seen all
 // that the last interval counted, gives out what still waits for others, and
@@ -197,7 +206,7 @@ func (s *Server) Run(ctx context.Context) error {
 	var group errgroup.Group
 	if s.listen != nil {
 		group.Go(func() error {
-			if err := api.Serve(s.listen); !errors.Is(err, http.ErrServerClosed) {
+			if err := api.Serve(netutil.LimitListener(s.listen, mostReaders)); !errors.Is(err, http.ErrServerClosed) {
 				return fmt.Errorf("http api: %w", err)
 			}
 			return nil

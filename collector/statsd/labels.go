@@ -10,9 +10,10 @@ import (
 	"throughline/collector/dogstatsd"
 )
 
-// promName spells a StatsD name for Prometheus: letters and digits of any script
-// and underscores stay, everything else becomes an underscore. A name does not
-// begin with a digit, so that queries need no quotes around those in ASCII.
+// promName spells a StatsD name for Prometheus: letters, digits and underscores
+// stay, and whatever else can be printed beyond ASCII; the rest becomes an
+// underscore. A name does not begin with a digit, so that queries need no quotes
+// around those in ASCII.
 // Source: https://prometheus.io/docs/concepts/data_model/
 func promName(raw []byte) string {
 	var b strings.Builder
@@ -22,7 +23,7 @@ func promName(raw []byte) string {
 		if i == 0 && digit {
 			b.WriteByte('_')
 		}
-		if digit || unicode.IsLetter(c) {
+		if digit || unicode.IsLetter(c) || c > unicode.MaxASCII && c != utf8.RuneError && unicode.IsPrint(c) {
 			b.WriteRune(c)
 		} else {
 			b.WriteByte('_')

@@ -104,7 +104,7 @@ func TestSetsTogetherAreBounded(t *testing.T) {
 
 func TestNamesOfAllScripts(t *testing.T) {
 	for _, tt := range []struct{ raw, want string }{
-		{"größe.новая", "größe_новая"}, {"件数", "件数"}, {"a b/c-d:e", "a_b_c_d_e"}, {"٣a", "_٣a"}, {"9", "_9"}, {"\xff\xfea", "__a"}, {"a😀", "a_"},
+		{"größe.новая", "größe_новая"}, {"件数", "件数"}, {"a b/c-d:e", "a_b_c_d_e"}, {"٣a", "_٣a"}, {"9", "_9"}, {"\xff\xfea", "__a"}, {"a😀", "a😀"}, {"हिन्दी", "हिन्दी"}, {"a\u00a0b\u200bc", "a_b_c"},
 		{"", ""},
 	} {
 		if got := promName([]byte(tt.raw)); got != tt.want {

@@ -27,8 +27,8 @@
 //	              ok to 3 for unknown; and like an event (_e{…}) it goes to
 //	              Config.Journal
 //
-// Letters and digits of any script stay in names, everything else becomes an
-// underscore; the name as it was sent is in Meta.StatsD. A tag k:v becomes the
+// Letters, digits and all that can be printed beyond ASCII stay in names, the
+// rest becomes an underscore; the name as it was sent is in Meta.StatsD. A tag k:v becomes the
 // label k="v", a tag without a colon k="true", several of one name k="v1,v2"
 // (sorted), and one with an empty value none. Graphite's tags in the name
 // (a.b;k=v) are tags, too. The instance's own labels win: a tag of the same name
