@@ -45,6 +45,7 @@ var rules = []rule{
 	{From: "scenarios/run", Not: []string{"scenarios/check", "scenarios/report"},
 		Why: "first record, then judge: the clockwork must not know what will be asked of its record"},
 	{From: "compose/local", Not: siblings("compose", "local"), Why: siblingsWhy},
+	{From: "compose/docker", Not: siblings("compose", "docker"), Why: siblingsWhy},
 	{From: "compose/haproxy", Not: siblings("compose", "haproxy"), Why: siblingsWhy},
 	{From: "compose/docstore", Not: siblings("compose", "docstore"), Why: siblingsWhy},
 	{From: "compose/platformtest", Not: siblings("compose", "platformtest"), Why: siblingsWhy},
@@ -60,7 +61,7 @@ var rules = []rule{
 const siblingsWhy = "siblings are put together by their parent's user, so that each can be read and replaced alone"
 
 var families = map[string][]string{
-	"compose":   {"local", "haproxy", "docstore", "platformtest"},
+	"compose":   {"local", "docker", "haproxy", "docstore", "platformtest"},
 	"collector": {"dogstatsd", "statsd", "poll", "series", "forward", "server"},
 }
 
@@ -76,16 +77,19 @@ func siblings(parent, me string) []string {
 
 // heavy are the dependencies that one package each hides from the rest.
 var heavy = map[string][]string{
-	"github.com/prometheus/prometheus":  {"collector/series", "collector/forward"}, // forward uses its prompb, the messages of remote write
-	"github.com/tsenart/vegeta/v12/lib": {"loadgen", "scenarios/report"},           // report takes the charts' script from lib/plot
-	"github.com/gin-gonic/gin":          {"app"},
-	"github.com/DataDog/datadog-go/v5":  {"app"},
-	"go.etcd.io/bbolt":                  {"compose/docstore"},
-	"github.com/FerretDB/wire":          {"compose/docstore"},
-	"github.com/goccy/go-yaml":          {"scenarios/script"},
-	"github.com/spf13/cobra":            {"cmd/throughline"},
-	"go.mongodb.org/mongo-driver/v2":    {"app", "collector/poll", "compose/docstore"}, // docstore uses its bson
-	"gonum.org/v1/gonum":                {"scenarios/check"},
+	"github.com/prometheus/prometheus":            {"collector/series", "collector/forward"}, // forward uses its prompb, the messages of remote write
+	"github.com/tsenart/vegeta/v12/lib":           {"loadgen", "scenarios/report"},           // report takes the charts' script from lib/plot
+	"github.com/gin-gonic/gin":                    {"app"},
+	"github.com/DataDog/datadog-go/v5":            {"app"},
+	"go.etcd.io/bbolt":                            {"compose/docstore"},
+	"github.com/FerretDB/wire":                    {"compose/docstore"},
+	"github.com/goccy/go-yaml":                    {"scenarios/script"},
+	"github.com/spf13/cobra":                      {"cmd/throughline"},
+	"go.mongodb.org/mongo-driver/v2":              {"app", "collector/poll", "compose/docstore"}, // docstore uses its bson
+	"github.com/axiomhq/hyperloglog":              {"collector/statsd"},
+	"github.com/cenkalti/backoff/v5":              {"collector/forward"},
+	"github.com/testcontainers/testcontainers-go": {"compose/docker"},
+	"gonum.org/v1/gonum":                          {"scenarios/check"},
 }
 
 func TestImports(t *testing.T) {
