@@ -3,10 +3,8 @@ package docker_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -158,16 +156,8 @@ func start(t testing.TB, p compose.Platform, i compose.Instance) compose.Handle 
 }
 
 func answers(addr string) error {
-	c := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
-	res, err := c.Get("http://" + addr + "/healthz")
-	if err != nil {
-		return err
-	}
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		return errors.New(res.Status)
-	}
-	return nil
+	_, err := get(addr)
+	return err
 }
 
 func end(t testing.TB, h compose.Handle) compose.Exit {

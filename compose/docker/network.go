@@ -57,7 +57,13 @@ func newNetwork(ctx context.Context, provider *testcontainers.DockerProvider, ru
 	return nil, fmt.Errorf("network %s: %w", name, last)
 }
 
-func createNetwork(ctx context.Context, provider *testcontainers.DockerProvider, run string, ipam *enginenet.IPAM) (testcontainers.Network, error) {
+// removable is a network of testcontainers', which has no other name for it
+// that is to stay.
+type removable interface {
+	Remove(ctx context.Context) error
+}
+
+func createNetwork(ctx context.Context, provider *testcontainers.DockerProvider, run string, ipam *enginenet.IPAM) (removable, error) {
 	//lint:ignore SA1019 what replaces it makes up a name of its own
 	return provider.CreateNetwork(ctx, testcontainers.NetworkRequest{
 		Name: "throughline-" + run, Driver: "bridge", Labels: map[string]string{Label: run}, IPAM: ipam,
