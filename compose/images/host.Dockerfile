@@ -1,0 +1,8 @@
+# The same image out of a binary that was built on this machine, which takes
+# seconds: build.sh makes the context, the folder root/ and this file.
+FROM scratch
+COPY root/ /
+USER 65532:65532
+# GET /healthz at $PORT. Commands that serve nothing there: --no-healthcheck.
+HEALTHCHECK --interval=2s --timeout=2s --retries=5 CMD ["/throughline", "health"]
+ENTRYPOINT ["/throughline"]
