@@ -162,6 +162,9 @@ func (p *Platform) request(i compose.Instance, b build) testcontainers.Container
 		NetworkAliases: map[string][]string{p.network.name: {i.Name}},
 		ConfigModifier: func(c *container.Config) {
 			c.Hostname = i.Name
+			// Nobody stops it in the engine's own way, and the engine thaws what is
+			// frozen when it is sent its stop signal.
+			c.StopSignal = compose.Kill.String()
 			c.Healthcheck = &container.HealthConfig{Test: []string{"NONE"}} // the platform asks by itself
 		},
 		HostConfigModifier: func(h *container.HostConfig) {

@@ -28,7 +28,6 @@
 // # What is different in a container
 //
 // The program is process 1: SIGTERM does nothing to it unless it handles that.
-// SIGTERM and SIGKILL thaw what is frozen.
 //
 // The engine has to run on this machine, on Linux: an instance reaches the
 // harness at its network's gateway, which must be an address of this machine.

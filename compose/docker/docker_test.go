@@ -250,6 +250,35 @@ func TestInstancesReachTheHarnessAndEachOther(t *testing.T) {
 	}
 }
 
+func TestWhatIsFrozenSeesSIGTERMWhenThawed(t *testing.T) {
+	needEngine(t)
+	h := start(t, newPlatform(t, docker.Images{}), webInstance("web-1", "--exit", "3"))
+	frozen := h.(compose.Pauser)
+	if err := frozen.Resume(t.Context()); err != nil {
+		t.Errorf("resume what runs: %v", err)
+	}
+	if err := frozen.Pause(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := frozen.Pause(t.Context()); err != nil {
+		t.Errorf("once more: %v", err)
+	}
+	if err := h.Signal(t.Context(), compose.Terminate); err != nil {
+		t.Fatal(err)
+	}
+	brief, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if exit, err := h.Wait(brief); err == nil {
+		t.Fatalf("ended while it was frozen: %+v", exit)
+	}
+	if err := frozen.Resume(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if exit, err := h.Wait(t.Context()); err != nil || exit.Code != 3 {
+		t.Errorf("exit = %+v, %v, want status 3", exit, err)
+	}
+}
+
 func needImage(t testing.TB, ref string) []string {
 	t.Helper()
 	words, err := docker.Image(t.Context(), ref)
@@ -320,4 +349,24 @@ func portOf(t testing.TB, addr string) int {
 		t.Fatal(err)
 	}
 	return port
+}
+
+// BenchmarkStart is the time until an instance is ready, and then until it is
+// gone and removed.
+func BenchmarkStart(b *testing.B) {
+	needEngine(b)
+	p := newPlatform(b, docker.Images{})
+	var starting, ending time.Duration
+	n := 0
+	for b.Loop() {
+		n++
+		begin := time.Now()
+		h := start(b, p, webInstance(fmt.Sprintf("web-%d", n)))
+		ready := time.Now()
+		end(b, h)
+		starting += ready.Sub(begin)
+		ending += time.Since(ready)
+	}
+	b.ReportMetric(starting.Seconds()/float64(n), "s/ready")
+	b.ReportMetric(ending.Seconds()/float64(n), "s/gone")
 }

@@ -87,7 +87,8 @@ func (i *instance) findPorts(ctx context.Context) error {
 	return nil
 }
 
-// Signal sends to the container's first process. It thaws what is frozen.
+// Signal sends to the container's first process. What is frozen sees SIGTERM when
+// it is thawed.
 func (i *instance) Signal(ctx context.Context, s compose.Signal) error {
 	verb := map[compose.Signal]string{compose.Terminate: "terminate", compose.Kill: "kill"}[s]
 	if verb == "" {
