@@ -23,7 +23,8 @@
 // Close leaves nothing but the image of this binary, which stays under a tag made
 // of its content (see Label); the next run of the same binary finds it there. A
 // runner that is killed leaves its containers to the reaper of testcontainers,
-// which removes them within a minute, but then their logs are lost.
+// which removes them within a minute, unless the user has turned that off; their
+// logs are lost then.
 //
 // # What is different in a container
 //
