@@ -45,11 +45,15 @@ func Prepare(session string) {
 }
 
 // Possible says whether an engine is there whose containers can reach this
-// program. It starts nothing.
+// program, and with it the image of the reaper, which is pulled if it is
+// missing. It starts nothing.
 func Possible(ctx context.Context) error {
 	provider, err := connect(ctx)
 	if err != nil {
 		return err
+	}
+	if err := ensureReaper(ctx, provider); err != nil {
+		return errors.Join(fmt.Errorf("docker: the reaper: %w", err), provider.Close())
 	}
 	return provider.Close()
 }
