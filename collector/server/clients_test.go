@@ -85,7 +85,8 @@ func TestForeignClients(t *testing.T) {
 	} {
 		t.Run(client.file, func(t *testing.T) {
 			// A set is seen whole within one interval.
-			s, at := newServer(t, Config{StatsD: oneInterval()}), endOfInterval()
+			config, at := oneInterval()
+			s := newServer(t, Config{StatsD: config})
 			addr, err := s.ListenOn(statsd.Listener{Instance: "web-1", Addr: socket.Address{Network: client.network, Host: "127.0.0.1:0"}})
 			if err != nil {
 				t.Fatal(err)
@@ -112,7 +113,8 @@ func TestDatadogClient(t *testing.T) {
 	for name, options := range aggregations {
 		for _, network := range []socket.Network{socket.UDP, socket.Unixgram, socket.Unixstream} {
 			t.Run(name+" over "+string(network), func(t *testing.T) {
-				s, at := newServer(t, Config{StatsD: oneInterval()}), endOfInterval()
+				config, at := oneInterval()
+				s := newServer(t, Config{StatsD: config})
 				addr := socket.Address{Network: network, Host: "127.0.0.1:0"}
 				if network != socket.UDP {
 					addr = socket.Address{Network: network, Path: filepath.Join(t.TempDir(), "statsd.sock")}

@@ -49,15 +49,12 @@ func newServer(t *testing.T, c Config) *Server {
 const long = 5 * time.Minute
 
 // oneInterval is the configuration of a server whose interval has just begun, so
-// that all that a test sends is in one.
-func oneInterval() statsd.Config {
+// that all that a test sends is in one, and the time of that one's samples.
+func oneInterval() (statsd.Config, time.Time) {
 	began := time.Now()
 	first := began.Truncate(long)
-	return statsd.Config{Interval: long, Now: func() time.Time { return first.Add(time.Since(began)) }}
+	return statsd.Config{Interval: long, Now: func() time.Time { return first.Add(time.Since(began)) }}, first.Add(long)
 }
-
-// endOfInterval is when the samples of such a server are.
-func endOfInterval() time.Time { return time.Now().Truncate(long).Add(long) }
 
 // start runs s until the returned function is called.
 func start(t *testing.T, s *Server) (stop func()) {
@@ -233,7 +230,8 @@ func (f pollFunc) Poll(ctx context.Context, at time.Time) ([]collector.Sample, e
 // and only then the last poll is taken: it has seen all that the interval counted.
 func TestTheEndHasAnOrder(t *testing.T) {
 	var seen order
-	s := newServer(t, Config{StatsD: oneInterval(), Sinks: []collector.Sink{&seen}})
+	config, _ := oneInterval()
+	s := newServer(t, Config{StatsD: config, Sinks: []collector.Sink{&seen}})
 	if err := s.AddPoller("db", pollFunc(func(_ context.Context, at time.Time) ([]collector.Sample, error) {
 		return []collector.Sample{{Name: "db", At: at, Value: float64(s.Ledger().Total.Lines), Observed: 1}}, nil
 	})); err != nil {
