@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -270,26 +269,13 @@ func fetch(url string) string {
 	return string(text)
 }
 
-// statsdExporter finds the real one on PATH, or builds it.
+// statsdExporter finds the real one on PATH, or where make peers builds it.
 func statsdExporter(t *testing.T) string {
 	t.Helper()
 	if path, err := exec.LookPath("statsd_exporter"); err == nil {
 		return path
 	}
-	dir := filepath.Join(os.TempDir(), "throughline-peers")
-	path := filepath.Join(dir, "statsd_exporter")
-	if _, err := os.Stat(path); err == nil {
-		return path
-	}
-	build := exec.Command("go", "install", "github.com/prometheus/statsd_exporter@v0.31.0")
-	build.Env = append(os.Environ(), "GOBIN="+dir, "GOFLAGS=")
-	if out, err := build.CombinedOutput(); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatalf("build statsd_exporter: %v\n%s", err, out)
-		}
-		t.Skipf("SKIPPED, NOTHING PROVED: statsd_exporter is not on PATH and can not be built: %v\n%s", err, out)
-	}
-	return path
+	return program(t, filepath.Join("..", "..", "bin", "statsd_exporter"), "make peers builds it")
 }
 
 func TestRelayConfig(t *testing.T) {

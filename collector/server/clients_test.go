@@ -53,13 +53,14 @@ func exactly(t *testing.T, s *Server, expr string, at time.Time, want float64) {
 	}
 }
 
-// script runs a client in another language. It is missing where a machine does
+// script runs a client in another language with its arguments: where to send, and
+// over which network. It is missing where a machine does
 // not have it, which is said.
-func script(t *testing.T, interpreter, file, address string) {
+func script(t *testing.T, interpreter, file string, args ...string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, interpreter, filepath.Join("testdata", "clients", file), address)
+	cmd := exec.CommandContext(ctx, interpreter, append([]string{filepath.Join("testdata", "clients", file)}, args...)...)
 	out, err := cmd.CombinedOutput()
 	if err == nil {
 		return
@@ -77,13 +78,13 @@ func TestForeignClients(t *testing.T) {
 		more              map[string]float64
 	}{
 		{"/usr/bin/python3", "python_statsd.py", socket.UDP, map[string]float64{"max_over_time(shop_users[2h])": 2}},
-		{"/usr/bin/python3", "python_statsd_tcp.py", socket.TCP, map[string]float64{"max_over_time(shop_users[2h])": 2}},
+		{"/usr/bin/python3", "python_statsd.py", socket.TCP, map[string]float64{"max_over_time(shop_users[2h])": 2}},
 		{"/usr/bin/python3", "python_aiodogstatsd.py", socket.UDP, map[string]float64{
 			`shop_errors_total{code="503",zone="a"}`: 1, `histogram_sum(shop_basket{zone="a"})`: 400}},
 		{"ruby", "ruby_statsd.rb", socket.UDP, map[string]float64{"max_over_time(shop_users[2h])": 2}},
 		{"perl", "perl_net_statsd.pl", socket.UDP, nil},
 	} {
-		t.Run(client.file, func(t *testing.T) {
+		t.Run(client.file+" over "+string(client.network), func(t *testing.T) {
 			// A set is seen whole within one interval.
 			config, at := oneInterval()
 			s := newServer(t, Config{StatsD: config})
@@ -92,7 +93,7 @@ func TestForeignClients(t *testing.T) {
 				t.Fatal(err)
 			}
 			stop := start(t, s)
-			script(t, client.interpreter, client.file, addr.Host)
+			script(t, client.interpreter, client.file, addr.Host, string(client.network))
 			stop()
 			for expr, want := range client.more {
 				exactly(t, s, expr, at, want)
