@@ -9,14 +9,19 @@ import (
 // its slices point into the datagram and hold until the next call of Next.
 // Nothing is checked for UTF-8.
 type EventLine struct {
-	Title     string // never empty; \n is a newline again, as in Text
-	Text      string
+	Title    string // never empty; \n is a newline again, as in Text
+	Text     string
+	Key      string // k:, events of one key belong together
+	Priority string // p:, normal or low
+	Source   string // s:, what kind of thing sent it ("nagios")
+	Alert    string // t:, error, warning, info or success
+	Context
+}
+
+// Context is what events and service checks have in common.
+type Context struct {
 	Timestamp int64  // d:, seconds since 1970; 0 = none
 	Host      string // h:
-	Key       string // k:, events of one key belong together
-	Priority  string // p:, normal or low
-	Source    string // s:, what kind of thing sent it ("nagios")
-	Alert     string // t:, error, warning, info or success
 
 	Tags        []byte // as in a Line, like the three below
 	Container   []byte
@@ -27,16 +32,10 @@ type EventLine struct {
 // CheckLine is one service check line (_sc|…). As in an EventLine, its strings
 // may be kept and its slices may not.
 type CheckLine struct {
-	Name      string // never empty
-	Status    uint8  // 0 ok, 1 warning, 2 critical, 3 unknown
-	Timestamp int64  // d:, seconds since 1970; 0 = none
-	Host      string // h:
-	Message   string // m:, with \n and m\: put back to a newline and m:
-
-	Tags        []byte // as in a Line, like the three below
-	Container   []byte
-	External    []byte
-	Cardinality []byte
+	Name    string // never empty
+	Status  uint8  // 0 ok, 1 warning, 2 critical, 3 unknown
+	Message string // m:, with \n and m\: put back to a newline and m:
+	Context
 }
 
 // event reads _e{title length,text length}:title|text and the fields after it.
@@ -69,18 +68,24 @@ func (s *Scanner) event(line []byte) bool {
 	text, rest := rest[:textLength], rest[textLength:]
 	s.Event = EventLine{Title: eventText.Replace(string(title)), Text: eventText.Replace(string(text)),
 		Priority: "normal", Alert: "info"}
-	for len(rest) > 0 {
-		var field []byte
-		field, rest = cutField(rest)
-		s.Event.take(field)
-	}
+	s.Event.fields(rest, s.Event.set)
 	return true
 }
 
-// take keeps one field of an event.
-func (e *EventLine) take(field []byte) {
+// fields reads all fields, in any order. Those that are not in the Context go to
+// more.
+func (c *Context) fields(rest []byte, more func(key string, value []byte)) {
+	for len(rest) > 0 {
+		var field []byte
+		field, rest = cutField(rest)
+		c.take(field, more)
+	}
+}
+
+// take keeps one field, or cuts it at its colon and gives it to more.
+func (c *Context) take(field []byte, more func(key string, value []byte)) {
 	if len(field) > 0 && field[0] == '#' {
-		e.Tags = field[1:]
+		c.Tags = field[1:]
 		return
 	}
 	key, value, ok := bytes.Cut(field, colon)
@@ -90,10 +95,24 @@ func (e *EventLine) take(field []byte) {
 	switch string(key) {
 	case "d":
 		if t, ok := seconds(value); ok {
-			e.Timestamp = t
+			c.Timestamp = t
 		}
 	case "h":
-		e.Host = string(value)
+		c.Host = string(value)
+	case "c":
+		c.Container = value
+	case "e":
+		c.External = value
+	case "card":
+		c.Cardinality = value
+	default:
+		more(string(key), value)
+	}
+}
+
+// set keeps a field of events alone.
+func (e *EventLine) set(key string, value []byte) {
+	switch key {
 	case "k":
 		e.Key = string(value)
 	case "p":
@@ -108,12 +127,6 @@ func (e *EventLine) take(field []byte) {
 		case "error", "warning", "info", "success":
 			e.Alert = t
 		}
-	case "c":
-		e.Container = value
-	case "e":
-		e.External = value
-	case "card":
-		e.Cardinality = value
 	}
 }
 
@@ -130,39 +143,14 @@ func (s *Scanner) check(line []byte) bool {
 		return false
 	}
 	s.Check = CheckLine{Name: string(name), Status: status[0] - '0'}
-	for len(rest) > 0 {
-		var field []byte
-		field, rest = cutField(rest)
-		s.Check.take(field)
-	}
+	s.Check.fields(rest, s.Check.set)
 	return true
 }
 
-// take keeps one field of a service check.
-func (c *CheckLine) take(field []byte) {
-	if len(field) > 0 && field[0] == '#' {
-		c.Tags = field[1:]
-		return
-	}
-	key, value, ok := bytes.Cut(field, colon)
-	if !ok {
-		return
-	}
-	switch string(key) {
-	case "d":
-		if t, ok := seconds(value); ok {
-			c.Timestamp = t
-		}
-	case "h":
-		c.Host = string(value)
-	case "m":
+// set keeps a field of service checks alone.
+func (c *CheckLine) set(key string, value []byte) {
+	if key == "m" {
 		c.Message = checkMessage.Replace(string(value))
-	case "c":
-		c.Container = value
-	case "e":
-		c.External = value
-	case "card":
-		c.Cardinality = value
 	}
 }
 
