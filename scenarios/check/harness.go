@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -44,6 +45,9 @@ func wholeRecord(e *evidence) []Finding {
 	}
 	if e.begin == record.Never || e.end == record.Never {
 		say("the journal does not tell when the load began and ended")
+	}
+	for _, wrong := range slices.Concat(e.unlikeTally(), e.misnumbered(), e.offBeat()) {
+		say("the record is not what was seen: %s", wrong)
 	}
 	out = append(out, strangersFound(e)...)
 	if n := e.users.unattributed; n > 0 {

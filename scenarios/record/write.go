@@ -47,6 +47,7 @@ type Writer struct {
 	series  *file
 	points  *file
 	known   map[string]int // series key → number
+	tally   Tally
 	line    []byte
 	err     error
 }
@@ -96,10 +97,14 @@ func (w *Writer) Dir() string { return w.dir }
 func (w *Writer) Offset(t time.Time) time.Duration { return t.Sub(w.start) }
 
 // Event appends to the journal and puts it on disk at once: what a killed
-// runner leaves behind should tell how far it came.
+// runner leaves behind should tell how far it came. A RunEnd gets the tally.
 func (w *Writer) Event(e Event) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if e.Kind == RunEnd {
+		tally := w.tally
+		e.Tally = &tally
+	}
 	line, err := json.Marshal(e)
 	if err == nil {
 		_, err = w.journal.Write(append(line, '\n'))
@@ -125,6 +130,7 @@ func (w *Writer) Request(r Request) error {
 	b = strconv.AppendUint(append(b, ','), uint64(r.Attempts), 10)
 	b = append(appendField(append(b, ','), r.Err), '\n')
 	w.line = b
+	w.tally.Requests++
 	_, err := w.users.Write(b)
 	return w.failed(err)
 }
@@ -164,6 +170,7 @@ func (w *Writer) sample(s *collector.Sample) error {
 		b = appendField(b, string(h))
 	}
 	w.line = append(b, '\n')
+	w.tally.Points++
 	_, err = w.points.Write(w.line)
 	return err
 }
