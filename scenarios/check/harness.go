@@ -2,7 +2,6 @@ package check
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -46,7 +45,7 @@ func wholeRecord(e *evidence) []Finding {
 	if e.begin == record.Never || e.end == record.Never {
 		say("the journal does not tell when the load began and ended")
 	}
-	for _, wrong := range slices.Concat(e.unlikeTally(), e.misnumbered(), e.offBeat()) {
+	for _, wrong := range e.flaws {
 		say("the record is not what was seen: %s", wrong)
 	}
 	out = append(out, strangersFound(e)...)

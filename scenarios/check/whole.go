@@ -9,9 +9,14 @@ import (
 	"throughline/scenarios/record"
 )
 
-// The tool that judges others can lose or double its own rows. wholeRecord asks
-// here whether it did: by the runner's own tally, by the numbers of the requests
+// The tool that judges others can lose or double its own rows. Whether it did is
+// found here: by the runner's own tally, by the numbers of the requests
 // and by the collector's rhythm.
+
+// findFlaws lists what shows that the record is not what was seen.
+func (e *evidence) findFlaws() []string {
+	return slices.Concat(e.unlikeTally(), e.misnumbered(), e.offBeat())
+}
 
 // unlikeTally compares the rows with what the runner says it wrote.
 func (e *evidence) unlikeTally() (out []string) {

@@ -12,6 +12,6 @@ func alerts() []Entry {
 		{Name: "noisy-alert", Fault: "F42", About: "a planned scale-in sets off the alert", Stage: Stage{
 			Steps: []string{"terminate: web-3"}, After: 6,
 			Checks: []string{`alert: {name: WebDown, expr: 'count(fullstack_insert_total) < 3', silent: [after]}`}},
-			Want: Want{Outcome: check.Fail, Check: "alert", Words: "must stay silent"}},
+			Want: Want{Outcome: check.Fail, Check: "alert", Words: "must be silent"}},
 	}
 }

@@ -41,7 +41,7 @@ checks:
   - continuity: {metric: fullstack.insert, max_gap: 2s}
   - conservation: {metric: fullstack.insert, route: insert, client_window: 100ms}
   - identity: {metric: fullstack.insert, route: insert}
-  - nesting: {web: fullstack.insert.time, route: insert}
+  - nesting: {web: fullstack.insert.time, db: fullstack.db.time, route: insert}
   - gauge: {metric: fullstack.inflight, at_rest: 0}
   - hygiene: {max_series: 40, growth: 0}
   - audit: {route: insert}
