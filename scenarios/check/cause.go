@@ -61,6 +61,23 @@ const (
 	causeTruncated     = "truncated-datagrams"
 	causeMetricDiffers = "metric-differs"
 	causeCardinality   = "cardinality"
+
+	causeDouble        = "double-instrumented"
+	causeFirstLost     = "first-sample-lost"
+	causeWorker        = "silent-worker"
+	causeQueue         = "client-queue-full"
+	causeWindowTwice   = "last-window-twice"
+	causeWrongType     = "wrong-type"
+	causeFlushInterval = "flush-interval"
+	causeNetLost       = "datagrams-lost"
+	causeNetTwice      = "datagrams-duplicated"
+	causeAway          = "collector-away"
+	causeFailures      = "failures-counted"
+	causeTwins         = "racing-upserts"
+	causeFailedWrites  = "failed-writes"
+	causeKeptWrites    = "failed-writes-kept"
+	causeLastWins      = "last-write-wins"
+	causeForeignLines  = "foreign-lines"
 )
 
 // diagnosis is the likely cause of an unexplained difference, as the record
@@ -85,11 +102,17 @@ func (a *account) diagnoseLoss(b books) diagnosis {
 	n := int64(len(a.acked))
 	lost := n - a.total
 	d := diagnosis{from: a.acked[0], to: a.acked[n-1]}
+	if d, found := a.diagnoseType(d); found {
+		return d
+	}
 	if len(a.counted.at) == 0 {
 		return a.diagnoseAbsence(b, d)
 	}
 	if a.early > lost {
 		return a.diagnoseLag(lost)
+	}
+	if d, found := a.diagnoseFirst(lost, d); found {
+		return d
 	}
 	s := a.lossShapes(lost)
 	best, second := s.rank()
@@ -102,21 +125,15 @@ func (a *account) diagnoseLoss(b books) diagnosis {
 	}
 	switch {
 	case s[best] > limit && b.sameShare():
-		d.cause, d.why = evenLoss(n, a.total)
-		d.runnerUp = causeBurst
-		return d
+		return a.diagnoseEven(lost, d, causeBurst)
 	case s[best] > limit:
-		d.cause = causeBurst
-		d.from, d.to = a.stepped()
-		d.why = "they are neither the first nor the last of its life, nor spread over it"
-		return d
+		return a.diagnoseBurst(b, d)
 	case best == shapeEnd:
 		d = a.diagnoseEnd(lost, b)
 	case best == shapeStart:
 		d = a.diagnoseStart(lost, b)
 	default:
-		d.cause, d.why = evenLoss(n, a.total)
-		d.runnerUp = nearlyEven(n, a.total)
+		d = a.diagnoseEven(lost, d, nearlyEven(n, a.total))
 	}
 	if s[second]-s[best] < closeCall && s[second] <= limit && d.runnerUp == "" && !a.disproved(second, lost) {
 		d.runnerUp = a.nameOf(second, lost, b)

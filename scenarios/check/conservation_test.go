@@ -52,7 +52,7 @@ func TestDefectsAreToldApart(t *testing.T) {
 			{"web-4", "counted-twice", "web-4 counted 37 inserts more than it acknowledged (740 acknowledged, 777 counted); evenly, about 1 in 20 is counted twice", 0, 37},
 		}},
 		{"all counted twice", func(p *plan) { p.counts = every(1, 2, 2) }, []want{
-			{"web-1", "counted-twice", "web-1 counted 1,242 inserts more than it acknowledged (1,242 acknowledged, 2,484 counted); evenly, each is counted about 2 times", 0, 1242},
+			{"web-1", "double-instrumented", "web-1 counted 1,242 inserts more than it acknowledged (1,242 acknowledged, 2,484 counted); evenly, each is counted about 2 times", 0, 1242},
 		}},
 		{"not-counted", func(p *plan) { p.counts = every(25, 0, 1) }, []want{
 			{"web-1", "not-counted", "web-1 acknowledged 49 inserts that no metric counted, all between 2.5 s and 19.0 s; evenly, about 1 in 25 is not counted: a path through the code misses the counter", 49, 0},
@@ -100,7 +100,7 @@ func TestDefectsAreToldApart(t *testing.T) {
 				return 1
 			}
 		}, []want{
-			{"web-3", "burst", "web-3 acknowledged 226 inserts that no metric counted, all between 10.1 s and 13.1 s; they are neither the first nor the last of its life, nor spread over it", 226, 0},
+			{"web-3", "collector-away", "web-3 acknowledged 226 inserts that no metric counted, all between 10.1 s and 13.1 s; the counts of all 3 instances that answered then are missing: nobody received them", 226, 0},
 		}},
 	} {
 		t.Run(c.defect, func(t *testing.T) {

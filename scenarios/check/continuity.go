@@ -40,14 +40,19 @@ type gap struct {
 type trail struct {
 	cells Cells
 	gaps  []gap
+	acked []time.Duration
 }
 
 func (c continuity) judge(e *evidence) result {
 	var r result
 	worst := time.Duration(0)
 	instances := 0
-	for _, l := range e.lives {
-		t := c.follow(e, l)
+	trails := make([]trail, len(e.lives))
+	for i, l := range e.lives {
+		trails[i] = c.follow(e, l)
+	}
+	for i, l := range e.lives {
+		t := trails[i]
 		r.cells.LookedAt += t.cells.LookedAt
 		r.cells.Missing += t.cells.Missing
 		if t.cells.LookedAt > 0 {
@@ -56,7 +61,11 @@ func (c continuity) judge(e *evidence) result {
 		for _, g := range t.gaps {
 			worst = max(worst, g.to-g.from)
 			if g.to-g.from > c.rule.MaxGap {
-				r.findings = append(r.findings, c.gapFound(e, l, g))
+				f := c.gapFound(e, l, g)
+				if f.Outcome == Fail {
+					f.Cause = c.causeOf(g, i, trails, e)
+				}
+				r.findings = append(r.findings, f)
 			}
 		}
 		r.findings = append(r.findings, c.deadSpeaks(e, l)...)
@@ -121,7 +130,7 @@ func (c continuity) follow(e *evidence, l record.Lifetime) trail {
 		last = at
 	}
 	length := c.cell(e.interval)
-	var t trail
+	t := trail{acked: acked}
 	var open *gap
 	for end := e.firstTick(acked[0]); end-length <= acked[len(acked)-1]; end += e.interval {
 		from, until := end-length, min(end, last)-c.window
@@ -234,7 +243,7 @@ func (c continuity) deadSpeaks(e *evidence, l record.Lifetime) []Finding {
 	slices.Sort(names)
 	f := c.finding(Fail, l.Instance, "%s died at %s and still has %s until %s (%s): nothing may come from the dead", l.Instance, seconds(l.Death),
 		times(points, "point"), seconds(last), some(slices.Compact(names)))
-	f.From, f.To = l.Death.Seconds(), last.Seconds()
+	f.From, f.To, f.Cause = l.Death.Seconds(), last.Seconds(), causeFrozen
 	return []Finding{f}
 }
 
@@ -251,7 +260,7 @@ func (c continuity) resets(e *evidence, l record.Lifetime) []Finding {
 			if p.Value < last {
 				f := c.finding(Fail, l.Instance, "%s of %s falls from %s to %s at %s without a birth: the counter was reset", s.Name, l.Instance,
 					number(whole(last)), number(whole(p.Value)), seconds(p.At))
-				f.From, f.To = p.At.Seconds(), p.At.Seconds()
+				f.From, f.To, f.Cause = p.At.Seconds(), p.At.Seconds(), causeReset
 				out = append(out, f)
 			}
 			last = p.Value

@@ -238,5 +238,7 @@ func compareTwins(e *evidence, r *result) {
 		r.findings = append(r.findings, dbFinding(Pass, "%s, one for each word", times(int64(len(e.history.After.Words)), "document")))
 		return
 	}
-	r.findings = append(r.findings, dbFinding(Fail, "more than one document stands for %s (%s): racing upserts without a unique index", times(int64(len(twins)), "word"), some(twins)))
+	f := dbFinding(Fail, "more than one document stands for %s (%s): racing upserts without a unique index", times(int64(len(twins)), "word"), some(twins))
+	f.Cause = causeTwins
+	r.findings = append(r.findings, f)
 }

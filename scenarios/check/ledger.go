@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"throughline/collector"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
 )
@@ -33,6 +34,8 @@ type account struct {
 	// dropped tells that the collector's socket lost datagrams that may have
 	// been this instance's.
 	dropped bool
+	timed   int64 // see lookAround
+	also    collector.Type
 	ticks   []time.Duration // the collector's interval ends while it lived, and the end
 	gap     []float64       // acknowledged less counted, at each tick
 	late    lateness
@@ -55,7 +58,11 @@ type stray struct {
 
 // newBooks makes the accounts of a counter.
 func newBooks(e *evidence, rule script.Conservation) books {
-	return booksOf(e, rule, func(instance string) []*record.Series { return e.counters(instance, rule.Metric) })
+	b := booksOf(e, rule, func(instance string) []*record.Series { return e.counters(instance, rule.Metric) })
+	for i := range b.accounts {
+		b.accounts[i].lookAround(e)
+	}
+	return b
 }
 
 // booksOf makes the accounts of what an instance's series count.
@@ -82,7 +89,7 @@ func booksOf(e *evidence, rule script.Conservation, counted func(instance string
 }
 
 func newAccount(e *evidence, rule script.Conservation, l record.Lifetime, counted []*record.Series) account {
-	a := account{life: l, rule: rule, acked: e.acked(l.Instance, rule.Route), sampled: -1, others: e.pushed[l.Instance]}
+	a := account{life: l, rule: rule, acked: e.acked(l.Instance, rule.Route), sampled: -1, timed: -1, others: e.pushed[l.Instance]}
 	a.counted = sumOf(counted)
 	a.total = max(0, whole(a.counted.last()))
 	for _, s := range e.pushed[l.Instance] {

@@ -143,6 +143,12 @@ func (c nesting) averaged(f *Finding, l layers) {
 	outside := quantile(l.users, 0.95)/quantile(l.users, 0.5) - 1
 	inside := l.web.about(0.95)/l.web.about(0.5) - 1
 	switch {
+	case l.web.steady > 0 && l.web.steady <= 2:
+		f.RunnerUp = f.Cause
+		f.Cause = causeAveraged
+		f.Summary = fmt.Sprintf("%s: %s acknowledged %s and sent %s, %s in each interval however many requests there were: "+
+			"the client sends averages, of which no percentile can be told", c.rule.Web, f.Instance, times(int64(len(l.users)), c.rule.Route),
+			times(whole(l.web.n), "value"), number(int64(l.web.steady)))
 	case outside < 0.3 || math.IsNaN(inside):
 		if f.Cause == causeRateNotSent {
 			f.RunnerUp = causeAveraged

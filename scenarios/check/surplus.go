@@ -23,7 +23,15 @@ func (a *account) diagnoseExtra() diagnosis {
 		return x * x
 	})
 	whole := float64(n) * (1/a.rule.SampleRate - 1)
+	times := fmt.Sprintf("evenly, each is counted about %.0f times", float64(a.total)/float64(n))
 	switch {
+	case a.rule.SampleRate == 1 && a.sampled >= 0 && a.sampled < a.total && abs(a.sampled-n) <= max(a.sum(), n/50):
+		d.cause = causeRateUnused
+		d.why = fmt.Sprintf("%s measurements came, one for each, and were scaled up: a sample rate is sent and not applied", number(a.sampled))
+	case a.afterSignal(extra):
+		d.cause, d.runnerUp = causeWindowTwice, causeBurst
+		d.from, d.to = a.life.Signalled, a.ticks[len(a.ticks)-1]
+		d.why = fmt.Sprintf("they came after it got %s at %s: what had been sent was sent again", a.life.Signal, seconds(a.life.Signalled))
 	case a.total >= 3*n && growing < even:
 		d.cause = causeTotal
 		d.why = fmt.Sprintf("what it adds grows with what it has: the running total is sent as a counter (%s requests would make %s)",
@@ -37,12 +45,15 @@ func (a *account) diagnoseExtra() diagnosis {
 	case even <= evenLimit(extra) && extra < 2*n:
 		d.cause = causeTwice
 		d.why = fmt.Sprintf("evenly, about %s is counted twice", oneIn(n, extra))
-		if extra*10 >= n*9 {
-			d.why = fmt.Sprintf("evenly, each is counted about %.0f times", float64(a.total)/float64(n))
+		switch {
+		case extra*10 >= n*9:
+			d.cause, d.runnerUp, d.why = causeDouble, causeTwice, times
+		case a.timed > n && alike(extra, a.timed-n):
+			d.cause, d.runnerUp = causeNetTwice, causeTwice
+			d.why += fmt.Sprintf(", and the timer of the same requests has as many too much (%s): datagrams came twice", number(a.timed-n))
 		}
 	case even <= evenLimit(extra):
-		d.cause = causeTwice
-		d.why = fmt.Sprintf("evenly, each is counted about %.0f times", float64(a.total)/float64(n))
+		d.cause, d.runnerUp, d.why = causeDouble, causeTwice, times
 	default:
 		d.cause = causeBurst
 		d.from, d.to = a.stepped()
@@ -53,3 +64,5 @@ func (a *account) diagnoseExtra() diagnosis {
 	}
 	return d
 }
+
+func abs(n int64) int64 { return max(n, -n) }

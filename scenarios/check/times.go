@@ -16,6 +16,7 @@ import (
 type spectrum struct {
 	n, sum  float64
 	arrived float64 // values as they came, before they were scaled by their sample rates
+	steady  float64 // as many came in each interval but the first and the last; 0: not always as many
 	parts   []part
 }
 
@@ -26,7 +27,11 @@ type part struct{ lo, hi, n float64 }
 // series does not tell it.
 func spectrumOf(series []*record.Series, unit time.Duration) spectrum {
 	var s spectrum
-	for _, one := range series {
+	for k, one := range series {
+		s.steady = 0
+		if k == 0 {
+			s.steady = steadily(one.Points)
+		}
 		for _, p := range one.Points {
 			s.arrived += float64(p.Observed)
 		}
@@ -39,6 +44,25 @@ func spectrumOf(series []*record.Series, unit time.Duration) spectrum {
 	}
 	s.sort()
 	return s
+}
+
+// steadily is how many values came in each interval, where it is the same in all
+// but the first and the last; 0 where it is not.
+func steadily(points []record.Point) float64 {
+	for len(points) > 0 && points[len(points)-1].Observed == 0 {
+		points = points[:len(points)-1]
+	}
+	const fewest = 4 // with the first and the last
+	if len(points) < fewest {
+		return 0
+	}
+	inner := points[1 : len(points)-1]
+	for _, p := range inner {
+		if p.Observed != inner[0].Observed {
+			return 0
+		}
+	}
+	return float64(inner[0].Observed)
 }
 
 func unitOf(told string, otherwise time.Duration) time.Duration {

@@ -1,0 +1,178 @@
+package check
+
+import (
+	"fmt"
+	"math"
+
+	"throughline/collector"
+	"throughline/scenarios/record"
+)
+
+// What else an instance sent tells a path through the code from a path over the
+// network: a defect in the code is of one metric, a lost datagram takes whatever
+// is in it.
+
+// lookAround finds the neighbours of a counter: timed is how many values the timer
+// has that the scenario's nesting check names for the same requests, -1 where none
+// is named or where it was sampled itself; also is another type under which the
+// metric arrived.
+func (a *account) lookAround(e *evidence) {
+	for _, s := range a.others {
+		if s.Meta.StatsD == a.rule.Metric && s.Meta.Type != collector.Counter {
+			a.also = s.Meta.Type
+		}
+	}
+	for _, c := range e.scenario.Checks {
+		if c.Nesting == nil || c.Nesting.Route != a.rule.Route {
+			continue
+		}
+		timer := spectrumOf(e.timers(a.life.Instance, c.Nesting.Web), c.Nesting.Unit)
+		if _, sampled := timer.sampled(); !sampled && timer.n > 0 {
+			a.timed = whole(timer.n)
+		}
+		return
+	}
+}
+
+// alike tells whether two differences are of one size, as chance has it: lines of
+// two metrics do not share every datagram.
+func alike(a, b int64) bool {
+	return a > 0 && b > 0 && math.Abs(float64(a-b)) <= 4*math.Sqrt(float64(a+b))
+}
+
+// diagnoseEven names a loss that is spread like the requests themselves.
+func (a *account) diagnoseEven(lost int64, d diagnosis, runnerUp string) diagnosis {
+	n := int64(len(a.acked))
+	d.cause, d.why = evenLoss(n, a.total)
+	d.runnerUp = runnerUp
+	slow, fast := a.byPace()
+	switch {
+	case a.timed == a.total && a.timed >= 0:
+		d.cause, d.runnerUp = causeWorker, causeNetLost
+		d.why = fmt.Sprintf("about %s is missing, and the timer of the same requests lacks the very same number: whole requests go unmeasured, as when one of several workers has lost its sender",
+			oneIn(n, lost))
+	case a.timed >= 0 && alike(lost, n-a.timed):
+		d.cause, d.runnerUp = causeNetLost, causeWorker
+		d.why = fmt.Sprintf("evenly, about %s is missing, and the timer of the same requests lacks as many (%s): what is lost are datagrams, not counts", oneIn(n, lost), number(n-a.timed))
+	case lost >= fewLost && slow*4 < fast:
+		d.runnerUp = d.cause
+		d.cause = causeQueue
+		d.why = fmt.Sprintf("of the intervals with more requests %.0f %% is missing, of those with fewer %.0f %%: the client's queue is full at the peaks, and drops", 100*fast, 100*slow)
+	}
+	return d
+}
+
+// fewLost is how many lost counts it takes to tell how they are spread over
+// intervals.
+const fewLost = 10
+
+// byPace gives the share that is lost in the slower and in the faster half of the
+// intervals.
+func (a *account) byPace() (slow, fast float64) {
+	gone := permanent(a.gap)
+	type interval struct{ acked, lost float64 }
+	var all []interval
+	var total float64
+	for k := 1; k < len(a.ticks); k++ {
+		i := interval{float64(countUpTo(a.acked, a.ticks[k]) - countUpTo(a.acked, a.ticks[k-1])), gone[k] - gone[k-1]}
+		if i.acked > 0 {
+			all = append(all, i)
+			total += i.acked
+		}
+	}
+	var few, many interval
+	for _, i := range all {
+		into := &few
+		if i.acked > total/float64(len(all)) {
+			into = &many
+		}
+		into.acked, into.lost = into.acked+i.acked, into.lost+i.lost
+	}
+	return few.lost / max(1, few.acked), many.lost / max(1, many.acked)
+}
+
+// diagnoseBurst names a loss of some moments. One that strikes all instances in
+// the same moments is not theirs.
+func (a *account) diagnoseBurst(b books, d diagnosis) diagnosis {
+	d.cause = causeBurst
+	d.from, d.to = a.stepped()
+	d.why = "they are neither the first nor the last of its life, nor spread over it"
+	others := 0
+	for i := range b.accounts {
+		other := &b.accounts[i]
+		if other.life.Instance == a.life.Instance || len(other.acked) == 0 ||
+			countUpTo(other.acked, d.to) == countUpTo(other.acked, d.from) {
+			continue // it answered nothing then
+		}
+		if int64(len(other.acked)) <= other.total {
+			return d
+		}
+		if from, to := other.stepped(); from > d.to || to < d.from {
+			return d
+		}
+		others++
+	}
+	if others > 0 {
+		d.cause, d.runnerUp = causeAway, causeBurst
+		d.why = fmt.Sprintf("the counts of all %d instances that answered then are missing: nobody received them", others+1)
+	}
+	return d
+}
+
+// diagnoseFirst names the loss of so few counts that no curve tells how they are
+// spread: if they were missing from the first count on, they were the first.
+func (a *account) diagnoseFirst(lost int64, d diagnosis) (diagnosis, bool) {
+	if lost > fewFirst || len(a.acked) <= fewAcks {
+		return d, false
+	}
+	gone := permanent(a.gap)
+	for k, t := range a.ticks {
+		if a.counted.upTo(t) == 0 {
+			continue
+		}
+		if gone[k] < float64(lost) {
+			return d, false
+		}
+		break
+	}
+	d.cause, d.runnerUp = causeFirstLost, causeNotCounted
+	d.from, d.to = a.acked[0], a.acked[lost-1]
+	d.why = "they were missing from its first count on, and no more went missing after: the first sample of a series is lost"
+	return d, true
+}
+
+// fewFirst is how many counts may be the first sample: a client that aggregates
+// puts a few requests into one.
+const fewFirst = 3
+
+// diagnoseType names the loss of what came under another type than a counter's.
+func (a *account) diagnoseType(d diagnosis) (diagnosis, bool) {
+	if a.also == "" {
+		return d, false
+	}
+	d.cause = causeWrongType
+	d.why = fmt.Sprintf("%s arrived as a %s too: what is sent as another type is not counted", a.rule.Metric, a.also)
+	if len(a.counted.at) == 0 {
+		d.why = fmt.Sprintf("%s arrived as a %s: what is sent as another type is not counted", a.rule.Metric, a.also)
+	}
+	return d, true
+}
+
+// afterSignal tells whether what was counted too much came at the end of an
+// instance that was asked to end.
+func (a *account) afterSignal(e int64) bool {
+	at := a.life.Signalled
+	if at == record.Never || a.killed != record.Never {
+		return false
+	}
+	for k, t := range a.ticks {
+		if t >= at {
+			before := 0.0
+			if k > 0 {
+				before = -a.gap[k-1]
+			}
+			return before < float64(e)/2
+		}
+	}
+	return true
+}
