@@ -13,6 +13,7 @@ type allowances struct {
 	e         *evidence
 	named     map[string]int64 // unknown rows that an instance answered
 	anonymous overlaps         // rows that nobody is known to have answered
+	failed    map[string]int64 // of the named: answered in full, and not with 2xx
 	replayed  overlaps         // attempts beyond the first: anybody may have got them
 	// Each row once, whoever it may belong to.
 	unknown, replays int64
@@ -20,7 +21,7 @@ type allowances struct {
 
 // newAllowances reads the rows of the routes; without routes, of all.
 func newAllowances(e *evidence, routes ...string) allowances {
-	a := allowances{e: e, named: map[string]int64{}}
+	a := allowances{e: e, named: map[string]int64{}, failed: map[string]int64{}}
 	var anonymous, replayed []weighted
 	for _, s := range e.users.spans {
 		if !wanted(routes, s.key.route) {
@@ -36,6 +37,9 @@ func newAllowances(e *evidence, routes ...string) allowances {
 		}
 		if s.key.instance != "" {
 			a.named[s.key.instance] += s.unknown
+			if s.failed {
+				a.failed[s.key.instance] += s.unknown
+			}
 		} else {
 			anonymous = append(anonymous, weighted{s.sent, s.done, s.unknown})
 		}
@@ -69,4 +73,16 @@ func (a allowances) of(l record.Lifetime) allowance {
 // acknowledged, each row counted once.
 func (a allowances) all() allowance {
 	return allowance{unknown: a.unknown, replays: a.replays, retries: a.e.retries()}
+}
+
+// ofSuccesses is the same where what failed does not count: an answer other than
+// 2xx is an outcome as good as any then, and widens nothing.
+func (a allowances) ofSuccesses() allowances {
+	named := map[string]int64{}
+	for instance, n := range a.named {
+		named[instance] = n - a.failed[instance]
+		a.unknown -= a.failed[instance]
+	}
+	a.named = named
+	return a
 }

@@ -57,6 +57,7 @@ type span struct {
 	sent, done       time.Duration
 	unknown, replays int64
 	acked            bool // acknowledged, but by nobody knows whom
+	failed           bool // an instance answered it, and not with 2xx
 }
 
 // pace is how late the load generator was for one request. indexPace widens
@@ -113,6 +114,7 @@ func (e *evidence) indexUsers() {
 		default:
 			u.unknown++
 			s.unknown = 1
+			s.failed = failed(r)
 			if r.Status == 0 {
 				u.noAnswer++
 			}
@@ -128,6 +130,11 @@ func (e *evidence) indexUsers() {
 		u.routes = append(u.routes, route)
 	}
 	slices.Sort(u.routes)
+}
+
+// failed tells whether an instance answered a request in full, and not with 2xx.
+func failed(r *record.Request) bool {
+	return r.Outcome == record.Unknown && r.Status != 0 && r.Instance != "" && r.Err == ""
 }
 
 func (e *evidence) indexLives() {

@@ -46,6 +46,9 @@ func (c gauge) judge(e *evidence) result {
 		if f := c.above(e, l, series, flights); f != nil {
 			out = append(out, *f)
 		}
+		if f := c.below(e, l, series); f != nil {
+			out = append(out, *f)
+		}
 	}
 	if f := c.together(e, flights); f != nil && len(out) == 0 {
 		out = append(out, *f)

@@ -36,10 +36,12 @@ type account struct {
 	dropped bool
 	timed   int64 // see lookAround
 	also    collector.Type
-	ticks   []time.Duration // the collector's interval ends while it lived, and the end
-	gap     []float64       // acknowledged less counted, at each tick
-	late    lateness
-	others  []*record.Series // what else the instance sent
+	// failures is how many requests it answered in full, and not with 2xx.
+	failures int64
+	ticks    []time.Duration // the collector's interval ends while it lived, and the end
+	gap      []float64       // acknowledged less counted, at each tick
+	late     lateness
+	others   []*record.Series // what else the instance sent
 }
 
 // books are the accounts of all web instances for one rule.
@@ -68,12 +70,15 @@ func newBooks(e *evidence, rule script.Conservation) books {
 // booksOf makes the accounts of what an instance's series count.
 func booksOf(e *evidence, rule script.Conservation, counted func(instance string) []*record.Series) books {
 	widths := newAllowances(e, rule.Route)
+	if rule.Status == script.Successes {
+		widths = widths.ofSuccesses()
+	}
 	b := books{rule: rule, all: widths.all()}
 	known := map[string]bool{}
 	for _, l := range e.lives {
 		known[l.Instance] = true
 		a := newAccount(e, rule, l, counted(l.Instance))
-		a.allowance = widths.of(l)
+		a.allowance, a.failures = widths.of(l), widths.failed[l.Instance]
 		a.late = a.lateness(e)
 		b.accounts = append(b.accounts, a)
 	}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"throughline/scenarios/script"
 )
 
 // diagnoseExtra tells why more was counted than can have been executed.
@@ -28,6 +30,9 @@ func (a *account) diagnoseExtra() diagnosis {
 	case a.rule.SampleRate == 1 && a.sampled >= 0 && a.sampled < a.total && abs(a.sampled-n) <= max(a.sum(), n/50):
 		d.cause = causeRateUnused
 		d.why = fmt.Sprintf("%s measurements came, one for each, and were scaled up: a sample rate is sent and not applied", number(a.sampled))
+	case a.rule.Status == script.Successes && a.failures > 0 && abs(extra-a.failures) <= a.sum():
+		d.cause, d.runnerUp = causeFailures, causeTwice
+		d.why = fmt.Sprintf("that is what it answered with other than 2xx (%s): failures are counted too", number(a.failures))
 	case a.afterSignal(extra):
 		d.cause, d.runnerUp = causeWindowTwice, causeBurst
 		d.from, d.to = a.life.Signalled, a.ticks[len(a.ticks)-1]

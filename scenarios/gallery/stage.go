@@ -39,12 +39,13 @@ phases:
 {{- end}}
 checks:
   - continuity: {metric: fullstack.insert, max_gap: 2s}
-  - conservation: {metric: fullstack.insert, route: insert, client_window: 100ms}
+  - conservation: {metric: fullstack.insert, route: insert, client_window: 100ms, status: 2xx}
   - identity: {metric: fullstack.insert, route: insert}
   - nesting: {web: fullstack.insert.time, db: fullstack.db.time, route: insert}
   - gauge: {metric: fullstack.inflight, at_rest: 0}
   - hygiene: {max_series: 40, growth: 0}
   - audit: {route: insert}
+  - failures: {at_most: 0}
 {{- if .Ends}}
   - shutdown: {metric: fullstack.insert, route: insert}
 {{- end}}

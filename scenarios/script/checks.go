@@ -19,7 +19,7 @@ const (
 
 var (
 	checkKinds = []string{"continuity", "conservation", "correlation", "promql",
-		"identity", "nesting", "gauge", "shutdown", "hygiene", "alert", "audit"}
+		"identity", "nesting", "gauge", "shutdown", "hygiene", "alert", "audit", "failures"}
 	layers     = []string{"users", "lb", "web", "db"}
 	metricName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]{0,199}$`)
 )
@@ -82,13 +82,15 @@ func (r *reader) checks(v value, s *Scenario) {
 			c.Alert = p.alert(what)
 		case "audit":
 			c.Audit = p.audit(what)
+		case "failures":
+			c.Failures = p.failures(what)
 		}
 	}
 }
 
 func (p *promises) conservation(v value) *Conservation {
 	c := &Conservation{}
-	m, ok := v.mapping("metric", "route", "client_window", "max_lag", "sample_rate", "confidence")
+	m, ok := v.mapping("metric", "route", "client_window", "max_lag", "sample_rate", "confidence", "status")
 	if !ok {
 		return c
 	}
@@ -100,6 +102,9 @@ func (p *promises) conservation(v value) *Conservation {
 	c.MaxLag = m.duration("max_lag", 0, defaultMaxLag)
 	c.SampleRate = m.fraction("sample_rate", true, 1)
 	c.Confidence = m.fraction("confidence", false, defaultConfidence)
+	if v, ok := m.get("status"); ok {
+		c.Status = v.oneOf(Successes)
+	}
 	if v, ok := m.get("confidence"); ok && c.SampleRate == 1 {
 		v.failf("says how sure a sampled count must be, but nothing is sampled: remove it, or give a sample_rate below 1")
 	}

@@ -160,3 +160,19 @@ func (p *promises) audit(v value) *Audit {
 	}
 	return c
 }
+
+func (p *promises) failures(v value) *Failures {
+	c := &Failures{}
+	m, ok := v.mapping("route", "at_most")
+	if !ok {
+		return c
+	}
+	m.require("at_most")
+	if _, given := m.get("route"); given {
+		c.Route = p.route(m, "")
+	}
+	if v, ok := m.get("at_most"); ok {
+		c.AtMost = v.count(0, 1_000_000)
+	}
+	return c
+}

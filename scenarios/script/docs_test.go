@@ -116,7 +116,7 @@ func TestDocumentNamesEveryKey(t *testing.T) {
 			t.Errorf("the key %s is not explained", key)
 		}
 	}
-	for check := range strings.FieldsSeq("continuity conservation correlation promql identity nesting gauge shutdown hygiene alert audit") {
+	for check := range strings.FieldsSeq("continuity conservation correlation promql identity nesting gauge shutdown hygiene alert audit failures") {
 		if !regexp.MustCompile(`(?m)^### ` + check + `\n\n` + "```yaml fragment\n(?s).*?- " + check + ":").Match(source) {
 			t.Errorf("the check %s is not shown", check)
 		}

@@ -63,7 +63,7 @@ var refusedSteps = []refused{
 
 var refusedChecks = []refused{
 	{"none", "  - conservation: {metric: fullstack.insert}\n", "  []\n", []string{`9:3: checks: the list is empty: want a list of checks, like [{continuity: {metric: fullstack.insert}}]`}},
-	{"as text", "  - conservation: {metric: fullstack.insert}\n", "  - continuity\n", []string{`9:5: checks: want keys and values (continuity, conservation, correlation, promql, identity, nesting, gauge, shutdown, hygiene, alert, audit), got the text "continuity"`}},
+	{"as text", "  - conservation: {metric: fullstack.insert}\n", "  - continuity\n", []string{`9:5: checks: want keys and values (continuity, conservation, correlation, promql, identity, nesting, gauge, shutdown, hygiene, alert, audit, failures), got the text "continuity"`}},
 	{"without anything", "  - conservation: {metric: fullstack.insert}\n", "  - continuity:\n", []string{`9:5: continuity: has no value: want keys and values (metric, route, max_gap)`}},
 	{"two in one", "  - conservation: {metric: fullstack.insert}\n", "  - continuity: {metric: fullstack.insert}\n    conservation: {metric: fullstack.insert}\n", []string{`9:5: checks: 2 checks in one: begin each with a "-" of its own`}},
 	{"without a metric", "  - conservation: {metric: fullstack.insert}\n", "  - conservation: {route: insert}\n", []string{`9:19: conservation: the key "metric" is missing`}},

@@ -173,6 +173,7 @@ type Check struct {
 	Hygiene      *Hygiene
 	Alert        *Alert
 	Audit        *Audit
+	Failures     *Failures
 }
 
 // Continuity promises that a counter has a point in every interval in which its route had traffic.
@@ -190,7 +191,11 @@ type Conservation struct {
 	MaxLag       time.Duration // how late a count may arrive beyond interval and client window
 	SampleRate   float64       // what the client was told, in (0, 1]
 	Confidence   float64       // two-sided, of the binomial interval where SampleRate < 1
+	Status       string        // Successes: the metric counts no failures; "": it may count them or not
 }
+
+// Successes is the [Conservation.Status] of a metric that counts requests answered with 2xx and no others.
+const Successes = "2xx"
 
 // Correlation promises that the layers' curves have one shape.
 type Correlation struct {
@@ -270,6 +275,12 @@ type Alert struct {
 type Deadline struct {
 	In     string
 	Within time.Duration
+}
+
+// Failures promises that instances answered no more than a few requests with 5xx.
+type Failures struct {
+	Route  string // "" = any
+	AtMost int
 }
 
 // Audit promises that each document gained what users had acknowledged for its word.

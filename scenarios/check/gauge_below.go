@@ -1,0 +1,69 @@
+package check
+
+import (
+	"math"
+	"time"
+
+	"throughline/scenarios/record"
+)
+
+// underWay is how long after it was sent a request has reached the code that
+// keeps the gauge, on a machine that is not busy: two connections on one machine.
+const underWay = 250 * time.Millisecond
+
+// below: a request that was in flight at an instance from before the moment at
+// which a gauge may have been sent until after its point must be in it. Requests
+// are mostly too short for that; those that wait for something that hangs are not.
+// A gauge that several workers set, each to its own number, shows that of the last
+// one.
+func (c gauge) below(e *evidence, l record.Lifetime, series []*record.Series) *Finding {
+	lasting := e.lasting(l.Instance, e.interval+c.rule.ClientWindow)
+	if len(lasting) == 0 {
+		return nil
+	}
+	var n, under, bound int64
+	var worst record.Point
+	for _, s := range series {
+		for _, p := range s.Points {
+			if p.Stale || p.Observed == 0 || math.IsNaN(p.Value) || l.Death != record.Never && p.At >= l.Death-e.interval {
+				continue
+			}
+			from := p.At - e.interval - c.rule.ClientWindow - underWay
+			from -= e.stall(from-time.Second, p.At+time.Second)
+			least := int64(c.rule.AtRest)
+			for _, r := range lasting {
+				if r.sent <= from && r.done >= p.At {
+					least++
+				}
+			}
+			missing := least - whole(math.Floor(p.Value))
+			if missing <= 0 {
+				continue
+			}
+			if n++; missing > under {
+				under, bound, worst = missing, least, p
+			}
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	f := c.finding(Fail, l.Instance, "%s of %s is too low at %s: %g at %s, when %s had been in flight there for longer than a gauge takes to arrive: who set it last knew only of some",
+		c.rule.Metric, l.Instance, times(n, "point"), worst.Value, seconds(worst.At), times(bound, "request"))
+	f.From, f.To, f.Lost, f.Cause = worst.At.Seconds(), worst.At.Seconds(), under, causeLastWins
+	return &f
+}
+
+// stay is a request's time in flight.
+type stay struct{ sent, done time.Duration }
+
+// lasting gives the requests that the instance answered after longer than that.
+func (e *evidence) lasting(instance string, than time.Duration) []stay {
+	var out []stay
+	for i := range e.history.Requests {
+		if r := &e.history.Requests[i]; r.Instance == instance && r.Err == "" && r.Done-r.Sent > than {
+			out = append(out, stay{r.Sent, r.Done})
+		}
+	}
+	return out
+}
