@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 
+	"gonum.org/v1/gonum/stat/distuv"
+
 	"throughline/collector"
 	"throughline/scenarios/record"
 )
@@ -45,7 +47,7 @@ func (a *account) diagnoseEven(lost int64, d diagnosis, runnerUp string) diagnos
 	n := int64(len(a.acked))
 	d.cause, d.why = evenLoss(n, a.total)
 	d.runnerUp = runnerUp
-	slow, fast := a.byPace()
+	slow, fast, peaks := a.byPace()
 	switch {
 	case a.timed == a.total && a.timed >= 0:
 		d.cause, d.runnerUp = causeWorker, causeNetLost
@@ -54,7 +56,7 @@ func (a *account) diagnoseEven(lost int64, d diagnosis, runnerUp string) diagnos
 	case a.timed >= 0 && alike(lost, n-a.timed):
 		d.cause, d.runnerUp = causeNetLost, causeWorker
 		d.why = fmt.Sprintf("evenly, about %s is missing, and the timer of the same requests lacks as many (%s): what is lost are datagrams, not counts", oneIn(n, lost), number(n-a.timed))
-	case lost >= fewLost && slow*4 < fast:
+	case peaks:
 		d.runnerUp = d.cause
 		d.cause = causeQueue
 		d.why = fmt.Sprintf("of the intervals with more requests %.0f %% is missing, of those with fewer %.0f %%: the client's queue is full at the peaks, and drops", 100*fast, 100*slow)
@@ -62,13 +64,12 @@ func (a *account) diagnoseEven(lost int64, d diagnosis, runnerUp string) diagnos
 	return d
 }
 
-// fewLost is how many lost counts it takes to tell how they are spread over
-// intervals.
-const fewLost = 10
+// byChance is how likely an even loss may be to look like one of the peaks.
+const byChance = 1e-4
 
 // byPace gives the share that is lost in the slower and in the faster half of the
-// intervals.
-func (a *account) byPace() (slow, fast float64) {
+// intervals, and tells whether the difference is more than chance.
+func (a *account) byPace() (slow, fast float64, peaks bool) {
 	gone := permanent(a.gap)
 	type interval struct{ acked, lost float64 }
 	var all []interval
@@ -88,7 +89,9 @@ func (a *account) byPace() (slow, fast float64) {
 		}
 		into.acked, into.lost = into.acked+i.acked, into.lost+i.lost
 	}
-	return few.lost / max(1, few.acked), many.lost / max(1, many.acked)
+	slow, fast = few.lost/max(1, few.acked), many.lost/max(1, many.acked)
+	even := distuv.Binomial{N: math.Round(few.lost + many.lost), P: few.acked / max(1, few.acked+many.acked)}
+	return slow, fast, 4*slow < fast && even.CDF(math.Round(few.lost)) < byChance
 }
 
 // diagnoseBurst names a loss of some moments. One that strikes all instances in

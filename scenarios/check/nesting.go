@@ -270,9 +270,10 @@ func (c nesting) unit(f *Finding, l layers) {
 
 // suspicious is about a timer that contradicts nothing and yet has the very
 // shape of the users' times, a thousand times smaller. An application that is
-// that fast is possible.
+// that fast is possible, unless its calls of the database are slower than it.
 func (c nesting) suspicious(a *account, l layers) *Finding {
-	if c.rule.DB != "" || l.web.n < fewAcks || len(l.users) < fewAcks {
+	decided := l.db.n >= fewAcks
+	if decided && l.db.about(0.5) <= l.web.about(0.5) || l.web.n < fewAcks || len(l.users) < fewAcks {
 		return nil
 	}
 	for _, q := range percentiles {
@@ -282,6 +283,10 @@ func (c nesting) suspicious(a *account, l layers) *Finding {
 	}
 	f := c.finding(Inconclusive, a.life.Instance, "%s of %s has the shape of its users' times, a thousand times smaller (medians %s and %s): it may be in another unit than it says; "+
 		"a db timer would decide it", c.rule.Web, a.life.Instance, millis(quantile(l.users, 0.5)), millis(l.web.about(0.5)))
+	if decided {
+		f = c.finding(Fail, a.life.Instance, "%s of %s has the shape of its users' times, a thousand times smaller (medians %s and %s), and its calls of the database took longer (%s): it is in another unit than it says",
+			c.rule.Web, a.life.Instance, millis(quantile(l.users, 0.5)), millis(l.web.about(0.5)), millis(l.db.about(0.5)))
+	}
 	f.Cause = causeWrongUnit
 	return &f
 }
