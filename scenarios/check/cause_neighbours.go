@@ -65,7 +65,7 @@ func (a *account) diagnoseEven(lost int64, d diagnosis, runnerUp string) diagnos
 }
 
 // byChance is how likely an even loss may be to look like one of the peaks.
-const byChance = 1e-4
+const byChance = 1e-6
 
 // byPace gives the share that is lost in the slower and in the faster half of the
 // intervals, and tells whether the difference is more than chance.
@@ -100,6 +100,9 @@ func (a *account) diagnoseBurst(b books, d diagnosis) diagnosis {
 	d.cause = causeBurst
 	d.from, d.to = a.stepped()
 	d.why = "they are neither the first nor the last of its life, nor spread over it"
+	if _, _, peaks := a.byPace(); peaks {
+		d.runnerUp = causeQueue
+	}
 	others := 0
 	for i := range b.accounts {
 		other := &b.accounts[i]

@@ -92,6 +92,11 @@ func TestDefectsAreToldApart(t *testing.T) {
 		}, []want{
 			{"web-3", "went-silent", "web-3 acknowledged 1,438 inserts that no metric counted, all between 10.5 s and 26.5 s; nothing was counted from 10.5 s on: the client stopped sending while its instance went on serving", 1438, 0},
 		}},
+		{"the first is lost", func(p *plan) {
+			p.counts = func(_ string, nth int, _ time.Duration) int64 { return min(1, int64(nth)-1) }
+		}, []want{
+			{"web-1", "first-sample-lost", "web-1 acknowledged 1 insert that no metric counted, all between 2.5 s and 2.5 s; they were missing from its first count on, and no more went missing after: the first sample of a series is lost", 1, 0},
+		}},
 		{"a hole", func(p *plan) {
 			p.counts = func(_ string, _ int, life time.Duration) int64 {
 				if life > 10*time.Second && life < 12*time.Second {

@@ -44,6 +44,15 @@ var gaugeCases = []struct {
 		s := seriesOf(t, *h, "fullstack_inflight", "web-3")
 		s.Points[7].Value = 40
 	}, Fail, "drifting-gauge", "fullstack.inflight of web-3 is too high at 1 point: 40 at 10.1 s, when its users had at most 9 requests in flight"},
+	{"too low", func(_ *testing.T, h *record.History) {
+		n := 0
+		for i := range h.Requests { // they wait for something, and the gauge does not know of them
+			if r := &h.Requests[i]; r.Instance == "web-3" && r.Sent > 12*time.Second && n < 6 {
+				r.Done = r.Sent + 4*time.Second
+				n++
+			}
+		}
+	}, Fail, "last-write-wins", "fullstack.inflight of web-3 is too low at 2 points: 0 at 15.1 s, when 6 requests had been in flight there for longer than a gauge takes to arrive: who set it last knew only of some"},
 	{"frozen at its death", func(t *testing.T, h *record.History) {
 		s := seriesOf(t, *h, "fullstack_inflight", "web-2")
 		last := s.Points[len(s.Points)-2]

@@ -10,20 +10,23 @@ import (
 // A record that lost or doubled something must prove nothing, and say what.
 func TestARecordThatIsNotWhatWasSeen(t *testing.T) {
 	for name, c := range map[string]struct {
-		spoil func(*record.History)
+		spoil func(*testing.T, *record.History)
 		want  string
 	}{
-		"a request lost": {func(h *record.History) { h.Requests = slices.Delete(h.Requests, 100, 103) },
+		"a request lost": {func(t *testing.T, h *record.History) { h.Requests = slices.Delete(h.Requests, 100, 103) },
 			"the users' ledger lacks 3 rows, as their numbers tell"},
-		"a request twice": {func(h *record.History) { h.Requests = slices.Insert(h.Requests, 100, h.Requests[100]) },
+		"a request twice": {func(t *testing.T, h *record.History) { h.Requests = slices.Insert(h.Requests, 100, h.Requests[100]) },
 			"the users' ledger has 1 row twice, as their numbers tell"},
-		"a sample lost": {func(h *record.History) { s := counterOf(h, "web-1"); s.Points = slices.Delete(s.Points, 4, 6) },
+		"a sample lost": {func(t *testing.T, h *record.History) {
+			s := seriesOf(t, *h, "fullstack_insert_total", "web-1")
+			s.Points = slices.Delete(s.Points, 4, 6)
+		},
 			"it lacks 2 samples in the midst of their series"},
-		"a sample twice": {func(h *record.History) {
-			s := counterOf(h, "web-1")
+		"a sample twice": {func(t *testing.T, h *record.History) {
+			s := seriesOf(t, *h, "fullstack_insert_total", "web-1")
 			s.Points = slices.Insert(s.Points, 4, s.Points[4])
 		}, "it has 1 sample twice"},
-		"a tally that differs": {func(h *record.History) {
+		"a tally that differs": {func(t *testing.T, h *record.History) {
 			for i := range h.Events {
 				if h.Events[i].Kind == record.RunEnd {
 					h.Events[i].Tally = &record.Tally{Requests: int64(len(h.Requests)) + 5, Points: points(h)}
@@ -36,19 +39,10 @@ func TestARecordThatIsNotWhatWasSeen(t *testing.T) {
 			if v := judged(t, h); v.Outcome != Pass {
 				t.Fatalf("before: %v", v.Outcome)
 			}
-			c.spoil(&h)
+			c.spoil(t, &h)
 			says(t, judged(t, h), checkRecord, Inconclusive, "the record is not what was seen: "+c.want)
 		})
 	}
-}
-
-func counterOf(h *record.History, instance string) *record.Series {
-	for i := range h.Series {
-		if s := &h.Series[i]; isCounter(s) && s.Labels.Get("instance") == instance {
-			return s
-		}
-	}
-	return nil
 }
 
 func points(h *record.History) (n int64) {

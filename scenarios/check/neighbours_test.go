@@ -1,0 +1,164 @@
+package check
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"throughline/collector"
+	"throughline/scenarios/record"
+)
+
+// What the timer of the same requests has tells causes apart that the counter
+// alone does not.
+func TestNeighboursTellCausesApart(t *testing.T) {
+	quarter := func(_ string, nth int, _ time.Duration) int64 { return min(1, int64(nth%4)) }
+	for name, c := range map[string]struct {
+		change func(*testing.T, *plan, *record.History)
+		counts func(string, int, time.Duration) int64
+		cause  string
+	}{
+		"the timer has all":             {nil, quarter, "not-counted"},
+		"the timer lacks the same":      {func(t *testing.T, _ *plan, h *record.History) { rescale(t, h, 0, true) }, quarter, "silent-worker"},
+		"the timer lacks about as many": {func(t *testing.T, _ *plan, h *record.History) { rescale(t, h, 0.73, false) }, quarter, "datagrams-lost"},
+		"the timer has about as many too much": {func(t *testing.T, _ *plan, h *record.History) { rescale(t, h, 1.21, false) },
+			every(5, 2, 1), "datagrams-duplicated"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := talk()
+			p.phases = p.phases[:1]
+			p.checks = allChecks + nestingCheck
+			p.counts = c.counts
+			h := p.make()
+			if c.change != nil {
+				c.change(t, &p, &h)
+			}
+			if f := about(t, judged(t, h), "conservation", "web-1", Fail); f.Cause != c.cause {
+				t.Errorf("cause %s, want %s: %s", f.Cause, c.cause, f.Summary)
+			}
+		})
+	}
+}
+
+// rescale makes the timer of web-1 have a share of its values, or just as many as
+// the counter.
+func rescale(t *testing.T, h *record.History, share float64, same bool) {
+	t.Helper()
+	counter, timer := seriesOf(t, *h, "fullstack_insert_total", "web-1"), seriesOf(t, *h, "fullstack_insert_time", "web-1")
+	var last float64
+	for k := range timer.Points {
+		old := timer.Points[k].Histogram
+		if old == nil {
+			continue
+		}
+		n := old.Count * share
+		if same {
+			n = counter.Points[min(k, len(counter.Points)-1)].Value
+		}
+		scaled := collector.Histogram{Schema: old.Schema, Count: float64(int64(n)), Sum: old.Sum * n / old.Count}
+		for _, b := range old.Positive {
+			scaled.Positive = append(scaled.Positive, collector.Bucket{Index: b.Index, Count: b.Count * n / old.Count})
+		}
+		timer.Points[k].Histogram = &scaled
+		timer.Points[k].Observed = uint64(scaled.Count - last) // it was not sampled
+		last = scaled.Count
+	}
+}
+
+func TestAMetricOfAnotherType(t *testing.T) {
+	h := talk().make()
+	s := seriesOf(t, h, "fullstack_insert_total", "web-1")
+	s.Name, s.Meta.Type = "fullstack_insert", collector.Gauge
+	if f := about(t, judged(t, h), "conservation", "web-1", Fail); f.Cause != causeWrongType {
+		t.Errorf("cause %s: %s", f.Cause, f.Summary)
+	}
+}
+
+// A queue that is full at the peaks loses there alone; an even loss is never
+// called so.
+func TestAQueueThatIsFullAtThePeaks(t *testing.T) {
+	p := talk()
+	p.phases, p.swing = p.phases[:1], 0.8
+	peaks := 0
+	for seed := range uint64(60) {
+		rnd := rand.New(rand.NewPCG(seed, 3))
+		p.seed = seed
+		p.counts = func(string, int, time.Duration) int64 { return min(1, rnd.Int64N(12)) }
+		for _, f := range judged(t, p.make()).Findings {
+			if f.Cause == causeQueue {
+				t.Errorf("seed %d: an even loss: %s", seed, f.Summary)
+			}
+		}
+		p.counts = nil
+		h := p.make()
+		busiest(t, &h)
+		for _, f := range judged(t, h).Findings {
+			if f.Cause == causeQueue || f.Cause == causeBurst && f.RunnerUp == causeQueue {
+				peaks++
+			}
+		}
+	}
+	if peaks < 40 {
+		t.Errorf("%d of 60 queues found", peaks)
+	}
+}
+
+// busiest takes from web-1's counter what goes beyond 70 in an interval.
+func busiest(t *testing.T, h *record.History) {
+	t.Helper()
+	s := seriesOf(t, *h, "fullstack_insert_total", "web-1")
+	var gone, last float64
+	for k := range s.Points {
+		p := &s.Points[k]
+		if p.Stale {
+			continue
+		}
+		gone += max(0, p.Value-last-70)
+		last = p.Value
+		p.Value -= gone
+	}
+}
+
+// The place of a gap in an instance's life, and who else has one, give its cause.
+func TestCausesOfGaps(t *testing.T) {
+	for cause, c := range map[string]struct {
+		instances []string
+		lost      func(k, of int) bool // of the k-th point
+	}{
+		causeFlushInterval: {[]string{"web-3"}, func(k, _ int) bool { return k%4 != 0 }},
+		causeSilentStart:   {[]string{"web-3"}, func(k, _ int) bool { return k < 6 }},
+		causeWentSilent:    {[]string{"web-3"}, func(k, of int) bool { return k > of-9 }},
+		causeNoMetric:      {[]string{"web-3"}, func(int, int) bool { return true }},
+		causeBurst:         {[]string{"web-3"}, func(k, _ int) bool { return k > 7 && k < 12 }},
+		causeAway:          {[]string{"web-1", "web-2", "web-3"}, func(k, _ int) bool { return k > 7 && k < 12 }},
+	} {
+		t.Run(cause, func(t *testing.T) {
+			p := talk()
+			p.phases = []act{{"steady", nil, 20 * time.Second}}
+			p.checks = allChecks
+			h := p.make()
+			for _, instance := range c.instances {
+				s := seriesOf(t, h, "fullstack_insert_total", instance)
+				var last float64
+				for k := range s.Points {
+					if c.lost(k, len(s.Points)) {
+						s.Points[k].Value, s.Points[k].Observed = last, 0
+					}
+					last = s.Points[k].Value
+				}
+			}
+			found := 0
+			for _, f := range judged(t, h).Findings {
+				if f.Check == checkContinuity && f.Instance == "web-3" {
+					found++
+					if f.Outcome != Fail || f.Cause != cause {
+						t.Errorf("%v, cause %s: %s", f.Outcome, f.Cause, f.Summary)
+					}
+				}
+			}
+			if found == 0 {
+				t.Error("nothing found")
+			}
+		})
+	}
+}
