@@ -59,7 +59,7 @@ type sets struct {
 	lost, replayed, resent, unexpected, recovered, other, executed set
 
 	acked, unknown int64
-	hidden         int64 // retries that may have been sent before: a redispatch hides it
+	hidden         int64 // retries of which a redispatch hides whether an instance had got the request before
 	requests       int64 // in the log
 }
 
@@ -112,7 +112,7 @@ func (s *sets) failures() []Finding {
 	add := func(of set, cause, format string) {
 		if of.n > 0 {
 			f := of.finding(format)
-			f.Extra, f.Cause = of.n, cause
+			f.Extra, f.Bound, f.Cause = of.n, s.hidden, cause
 			out = append(out, f)
 		}
 	}
