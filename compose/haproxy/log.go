@@ -24,7 +24,10 @@ const LogLineLength = 2048
 // stopped": it goes to the same log server and concerns no request.
 var ErrNotice = errors.New("not about a request")
 
-// LogLine is what HAProxy says of one request when it has ended.
+// LogLine is what HAProxy says of one request when it has ended. It says nothing
+// of one that it drops without an answer: where a connection to a server that
+// was used before breaks under a request, HAProxy closes the client's, so that
+// the client can repeat what it sent.
 type LogLine struct {
 	At     time.Time // HAProxy's wall clock when it had ended, to the µs
 	Server string    // that had the request last, or NoServer

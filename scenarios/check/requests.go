@@ -59,6 +59,7 @@ type sets struct {
 	lost, replayed, resent, unexpected, recovered, other, executed set
 
 	acked, unknown int64
+	silent         int64 // of the unknown ones: without a line
 	hidden         int64 // retries of which a redispatch hides whether an instance had got the request before
 	requests       int64 // in the log
 }
@@ -94,8 +95,8 @@ func (c requests) findings(e *evidence) []Finding {
 		out = append(out, open("the load balancer's log is not whole")...)
 	case len(out) == 0:
 		f := Finding{Check: checkRequests, Outcome: Pass, Layer: layerLB, Bound: s.hidden}
-		f.Summary = fmt.Sprintf("%s followed by their ids: %s acknowledged, each answered once and by the instance that users saw; 0 lost, 0 duplicated, 0 unexpected; of %s of unknown outcome %s recovered",
-			times(s.requests, "request"), number(s.acked), number(s.unknown), number(s.recovered.n))
+		f.Summary = fmt.Sprintf("%s followed by their ids: %s acknowledged, each answered once and by the instance that users saw; 0 lost, 0 duplicated, 0 unexpected; of %s of unknown outcome %s recovered, %s not logged",
+			times(s.requests, "request"), number(s.acked), number(s.unknown), number(s.recovered.n), number(s.silent))
 		out = append(out, f)
 	}
 	if s.recovered.n > 0 {
@@ -159,6 +160,8 @@ func (c requests) sort(e *evidence) *sets {
 			s.unknown++
 			if t.acked {
 				s.recovered.add(1, r.Done, logged)
+			} else if t.lines == 0 {
+				s.silent++
 			}
 		}
 	}

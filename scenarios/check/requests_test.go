@@ -38,7 +38,7 @@ func unlog(h *record.History, seqs ...uint64) {
 }
 
 func TestRequests(t *testing.T) {
-	const healthy = "4,942 requests followed by their ids: 4,942 acknowledged, each answered once and by the instance that users saw; 0 lost, 0 duplicated, 0 unexpected; of 0 of unknown outcome 0 recovered"
+	const healthy = "4,942 requests followed by their ids: 4,942 acknowledged, each answered once and by the instance that users saw; 0 lost, 0 duplicated, 0 unexpected; of 0 of unknown outcome 0 recovered, 0 not logged"
 	for _, c := range []struct {
 		name    string
 		change  func(*record.History)
@@ -64,7 +64,7 @@ func TestRequests(t *testing.T) {
 			"3 requests duplicated, ids came to the load balancer more than once: r1-7 on web-3, r1-9 on web-2"},
 		{"replayed after a refusal", func(h *record.History) {
 			h.Executions = append([]record.Execution{{Seq: 7, Status: 503, Termination: "SC"}}, h.Executions...)
-		}, Pass, "", 0, "4,943 requests followed by their ids: 4,942 acknowledged, each answered once and by the instance that users saw; 0 lost, 0 duplicated, 0 unexpected; of 0 of unknown outcome 0 recovered"},
+		}, Pass, "", 0, "4,943 requests followed by their ids: 4,942 acknowledged, each answered once and by the instance that users saw; 0 lost, 0 duplicated, 0 unexpected; of 0 of unknown outcome 0 recovered, 0 not logged"},
 		{"connected again", func(h *record.History) {
 			x := lineOf(h, 7)
 			x.Retries, x.Redispatched = 1, true
@@ -90,6 +90,11 @@ func TestRequests(t *testing.T) {
 			r := rowWith(h, lineOf(h, 7))
 			r.Outcome, r.Status, r.Instance = record.Unknown, 0, ""
 		}, Pass, "", 0, "1 request of unknown outcome recovered, the load balancer saw an instance answer with 2xx: r1-7 on web-3"},
+		{"unknown and not logged", func(h *record.History) {
+			r := rowWith(h, lineOf(h, 7))
+			r.Outcome, r.Status, r.Instance = record.Unknown, 0, ""
+			unlog(h, 7)
+		}, Pass, "", 0, "4,941 requests followed by their ids: 4,941 acknowledged, each answered once and by the instance that users saw; 0 lost, 0 duplicated, 0 unexpected; of 1 of unknown outcome 0 recovered, 1 not logged"},
 		{"an old record", func(h *record.History) { h.Executions = nil }, Inconclusive, "", 0,
 			"requests were not followed one by one: the record is from before the load balancer's log was kept"},
 		{"a silent log", func(h *record.History) { h.Executions = h.Executions[:0] }, Inconclusive, "", 0,

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"sync/atomic"
-	"time"
 
 	"throughline/collector/statsd/socket"
 	"throughline/compose/haproxy"
@@ -29,7 +27,6 @@ type executions struct {
 	in      *socket.Socket
 	journal *record.Writer
 	prefix  string        // of this run's X-Request-Ids
-	own     atomic.Uint64 // lines of this run's requests so far
 	ended   chan struct{} // closed when reading has ended, with err
 	err     error
 	bad     int64 // lines that were not understood
@@ -86,7 +83,6 @@ func (x *executions) keep(l haproxy.LogLine) {
 	seq, own := sequence(l.RequestID, x.prefix)
 	if own {
 		e.Seq = seq
-		x.own.Add(1)
 	} else {
 		e.Foreign, e.RequestID = true, l.RequestID
 	}
@@ -102,17 +98,6 @@ func sequence(id, prefix string) (seq uint64, own bool) {
 		return 0, false
 	}
 	return seq, true
-}
-
-// awaitEvery is how often await looks.
-const awaitEvery = 20 * time.Millisecond
-
-// await returns when as many requests of this run are logged as were sent, or
-// ctx ends: one that a user gave up is logged when its instance has answered,
-// which may take as long as HAProxy is patient.
-func (x *executions) await(ctx context.Context, sent uint64) {
-	for x.own.Load() < sent && until(ctx, time.Now().Add(awaitEvery)) == nil {
-	}
 }
 
 // end stops reading after what the kernel still has, and says what was missed.

@@ -163,10 +163,7 @@ func finish(ctx context.Context, s *stack, users *users) error {
 		s.cfg.Progress.Note("interrupted: recording what there is")
 	} else {
 		s.cfg.Progress.Note("load has ended; waiting for the last counts")
-		settling, cancel := context.WithTimeout(ctx, s.quiet()+settleLimit)
-		defer cancel()
-		s.settle(settling)
-		s.executions.await(settling, summary.Attempts)
+		s.settle(ctx)
 	}
 	if err != nil {
 		s.trouble("load", 0, err.Error())
