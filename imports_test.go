@@ -44,6 +44,8 @@ var rules = []rule{
 		Why: "a report is made from record and verdict, also of a run long ago"},
 	{From: "scenarios/run", Not: []string{"scenarios/check", "scenarios/report"},
 		Why: "first record, then judge: the clockwork must not know what will be asked of its record"},
+	{From: "scenarios/gallery", Not: []string{"compose", "loadgen", "scenarios/run", "scenarios/report"},
+		Why: "the gallery says what must be found and scores it; to run it is the command line's"},
 	{From: "compose/local", Not: siblings("compose", "local"), Why: siblingsWhy},
 	{From: "compose/docker", Not: siblings("compose", "docker"), Why: siblingsWhy},
 	{From: "compose/haproxy", Not: siblings("compose", "haproxy"), Why: siblingsWhy},
@@ -89,7 +91,7 @@ var heavy = map[string][]string{
 	"github.com/axiomhq/hyperloglog":              {"collector/statsd"},
 	"github.com/cenkalti/backoff/v5":              {"collector/forward"},
 	"github.com/testcontainers/testcontainers-go": {"compose/docker"},
-	"gonum.org/v1/gonum":                          {"scenarios/check"},
+	"gonum.org/v1/gonum":                          {"scenarios/check", "scenarios/gallery"}, // binomial intervals: of sampling, of the figures
 }
 
 func TestImports(t *testing.T) {

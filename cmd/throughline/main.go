@@ -106,6 +106,6 @@ Exit status: 0 pass, 1 fail, 2 inconclusive (the run proves nothing),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newRun(), newJudge(), newCheck(), newList(), newUp(), newCollect(), newLoad(), newApp(), newDocstore(), newGuard())
+	root.AddCommand(newRun(), newJudge(), newCheck(), newList(), newUp(), newSelftest(), newCollect(), newLoad(), newApp(), newDocstore(), newGuard())
 	return root
 }

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -121,107 +120,6 @@ func judgeAgain(t *testing.T, o outcome) {
 	}
 	if diff := cmp.Diff(string(first), string(again)); diff != "" {
 		t.Errorf("judge gives another verdict than run (-run +judge):\n%s", diff)
-	}
-}
-
-// A defect of the reference app's instrumentation, the scenario that fits it,
-// and what the finding must say.
-var defects = []struct {
-	name, scenario string
-	instances      []string // that must be named
-	cause          string
-	// truth tells from an instance's log how many counts it dropped or
-	// made up, where it can know.
-	truth bool
-}{
-	{"lost-on-exit", "rolling-deploy", []string{"web-1", "web-2", "web-3"}, "lost-on-exit", true},
-	{"counted-twice", "quiet", []string{"web-1", "web-2", "web-3"}, "counted-twice", false},
-	{"not-counted", "quiet", []string{"web-1", "web-2", "web-3"}, "not-counted", false},
-	{"forgotten-rate", "quiet", []string{"web-1", "web-2", "web-3"}, "sample-rate-not-sent", false},
-	{"renamed-per-instance", "quiet", []string{"web-1", "web-2", "web-3"}, "renamed", false},
-	{"late", "quiet", []string{"web-1", "web-2", "web-3"}, "late", false},
-	{"silent-start", "replace-an-instance", []string{"web-1", "web-2", "web-3", "web-4"}, "silent-start", false},
-	{"total-as-counter", "quiet", []string{"web-1", "web-2", "web-3"}, "total-as-counter", false},
-}
-
-// TestDefects runs each defect in the scenario that fits it: the verdict must
-// be a fail that names the instances, the cause and the right number.
-func TestDefects(t *testing.T) {
-	for _, d := range defects {
-		t.Run(d.name, func(t *testing.T) {
-			stacked(t)
-			o := runScenario(t, withDefect(t, d.scenario, d.name))
-			if o.status != exitFail || o.verdict.Outcome != check.Fail {
-				t.Fatalf("exit status %d, outcome %v, want a fail\n%s", o.status, o.verdict.Outcome, o.text())
-			}
-			for _, instance := range d.instances {
-				f, ok := conservationOf(o.verdict, instance)
-				if !ok {
-					t.Errorf("no conservation finding names %s\n%s", instance, o.text())
-					continue
-				}
-				if f.Cause != d.cause {
-					t.Errorf("%s: cause %q, want %q: %s", instance, f.Cause, d.cause, f.Summary)
-				}
-				checkNumber(t, o, f, d.truth)
-			}
-			judgeAgain(t, o)
-		})
-	}
-}
-
-// withDefect writes a built-in scenario with a defect in its app.
-func withDefect(t *testing.T, scenario, defect string) string {
-	t.Helper()
-	source, err := scenarios.Read(scenario)
-	if err != nil {
-		t.Fatal(err)
-	}
-	web := regexp.MustCompile(`web: \{instances: (\d+)\}`)
-	if !web.Match(source) {
-		t.Fatalf("%s: no line to put the defect in", scenario)
-	}
-	path := filepath.Join(t.TempDir(), defect+".yaml")
-	source = web.ReplaceAll(source, []byte("web: {instances: $1, defect: "+defect+"}"))
-	if err := os.WriteFile(path, source, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
-func conservationOf(v check.Verdict, instance string) (check.Finding, bool) {
-	for _, f := range v.Findings {
-		if f.Check == "conservation" && f.Layer == "web" && f.Instance == instance && f.Outcome == check.Fail {
-			return f, true
-		}
-	}
-	return check.Finding{}, false
-}
-
-var defectLine = regexp.MustCompile(`defect \S+: dropped=(\d+) extra=(\d+)`)
-
-// checkNumber compares a finding's number with the ledgers, and with what the
-// defective instance itself logged at its exit, if it can know.
-func checkNumber(t *testing.T, o outcome, f check.Finding, logged bool) {
-	t.Helper()
-	acked, counted := o.verdict.Ledgers.Users.ByInstance[f.Instance], o.verdict.Ledgers.Web.ByInstance[f.Instance]
-	if got, want := f.Lost-f.Extra, acked-counted; got != want && (got < want-f.Bound || got > want+f.Bound) {
-		t.Errorf("%s: lost %d, extra %d, but it acknowledged %d and counted %d (bound %d)", f.Instance, f.Lost, f.Extra, acked, counted, f.Bound)
-	}
-	if !logged {
-		return
-	}
-	log, err := os.ReadFile(filepath.Join(o.dir, "logs", f.Instance+".log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := defectLine.FindSubmatch(log)
-	if m == nil {
-		t.Fatalf("%s did not log what its defect dropped:\n%s", f.Instance, log)
-	}
-	dropped, _ := strconv.ParseInt(string(m[1]), 10, 64)
-	if f.Lost < dropped-f.Bound || f.Lost > dropped+f.Bound {
-		t.Errorf("%s dropped %d counts, the finding says %d, give or take %d", f.Instance, dropped, f.Lost, f.Bound)
 	}
 }
 

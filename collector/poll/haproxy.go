@@ -41,11 +41,13 @@ type HAProxy struct {
 }
 
 // haproxyCounters are the fields that only ever grow while HAProxy runs. All
-// others are gauges.
+// others are gauges; so is downtime, which HAProxy calls a counter: it is reckoned
+// from the present state, and is seen to fall by a second when a server that is
+// down is put into maintenance.
 // Source: https://docs.haproxy.org/2.6/management.html#9.1, and the natures
 // that `show stat typed` tells (C).
 var haproxyCounters = fieldSet("stot", "bin", "bout", "dreq", "dresp", "ereq", "econ", "eresp", "wretr", "wredis",
-	"chkfail", "chkdown", "downtime", "lbtot", "hrsp_1xx", "hrsp_2xx", "hrsp_3xx", "hrsp_4xx", "hrsp_5xx", "hrsp_other",
+	"chkfail", "chkdown", "lbtot", "hrsp_1xx", "hrsp_2xx", "hrsp_3xx", "hrsp_4xx", "hrsp_5xx", "hrsp_other",
 	"hanafail", "req_tot", "cli_abrt", "srv_abrt", "comp_in", "comp_out", "comp_byp", "comp_rsp", "conn_tot", "intercepted",
 	"dcon", "dses", "wrew", "connect", "reuse", "cache_lookups", "cache_hits", "eint",
 	"h1_total_connections", "h1_total_streams", "h2_total_connections", "h2_total_streams",

@@ -242,7 +242,7 @@ func TestHAProxy(t *testing.T) {
 	at := time.Date(2013, 11, 14, 9, 0, 0, 0, time.UTC)
 	rows := []HAProxyRow{
 		{Proxy: "users", Server: "FRONTEND", Kind: Frontend, Values: map[string]float64{"req_tot": 7, "scur": 2}},
-		{Proxy: "web", Server: "web-1", Kind: Server, Values: map[string]float64{"hrsp_2xx": 4, "h2-open": 1}},
+		{Proxy: "web", Server: "web-1", Kind: Server, Values: map[string]float64{"hrsp_2xx": 4, "h2-open": 1, "downtime": 1}},
 		{Proxy: "web", Server: "web-2", Kind: Server, Removed: true, Values: map[string]float64{"stot": 3}},
 		{Proxy: "web", Server: "BACKEND", Kind: Backend, Values: map[string]float64{"wredis": 1}},
 	}
@@ -258,6 +258,8 @@ func TestHAProxy(t *testing.T) {
 	want := []collector.Sample{
 		{Name: "haproxy_frontend_req_tot", Labels: collector.NewLabels("proxy", "users", "server", "FRONTEND"), Meta: counter, At: at, Value: 7, Observed: 1},
 		{Name: "haproxy_frontend_scur", Labels: collector.NewLabels("proxy", "users", "server", "FRONTEND"), Meta: gauge, At: at, Value: 2, Observed: 1},
+		// It falls when a server that is down is put into maintenance.
+		{Name: "haproxy_server_downtime", Labels: server("web-1"), Meta: gauge, At: at, Value: 1, Observed: 1},
 		{Name: "haproxy_server_h2_open", Labels: server("web-1"), Meta: gauge, At: at, Value: 1, Observed: 1},
 		{Name: "haproxy_server_hrsp_2xx", Labels: server("web-1"), Meta: counter, At: at, Value: 4, Observed: 1},
 		{Name: "haproxy_server_stot", Labels: server("web-2"), Meta: counter, At: at, Value: 3},

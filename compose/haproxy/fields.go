@@ -113,7 +113,7 @@ var Fields = map[string]Field{
 	"bck":            {Gauge, "servers", "backup servers; 1 for a server that is one"},
 	"status":         {Gauge, "", "UP, DOWN, DRAIN, MAINT, OPEN, …"},
 	"lastchg":        {Age, "s", "since the last change between up and down"},
-	"downtime":       {Counter, "s", "time spent down; for a backend as a whole"},
+	"downtime":       {Counter, "s", "time spent down; for a backend as a whole; may fall by a second when a server that is down is put into maintenance"},
 	"chkfail":        {Counter, "checks", "checks that failed while the server was up"},
 	"chkdown":        {Counter, "transitions", "changes from up to down; for a backend as a whole"},
 	"hanafail":       {Counter, "checks", "failures seen by watching traffic (observe)"},

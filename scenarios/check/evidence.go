@@ -20,6 +20,7 @@ type evidence struct {
 	history  record.History
 	scenario script.Scenario
 	// begin and end of the load; record.Never where the journal has none.
+	flaws      []string // what shows that the record is not what was seen
 	begin, end time.Duration
 	interval   time.Duration
 	lives      []record.Lifetime // of the web instances, in the order of birth
@@ -85,6 +86,7 @@ func newEvidence(h record.History, s script.Scenario) *evidence {
 	e.indexTraces()
 	e.attribute()
 	e.indexSeries()
+	e.flaws = e.findFlaws()
 	return e
 }
 

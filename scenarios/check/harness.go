@@ -45,6 +45,9 @@ func wholeRecord(e *evidence) []Finding {
 	if e.begin == record.Never || e.end == record.Never {
 		say("the journal does not tell when the load began and ended")
 	}
+	for _, wrong := range e.flaws {
+		say("the record is not what was seen: %s", wrong)
+	}
 	out = append(out, strangersFound(e)...)
 	if n := e.users.unattributed; n > 0 {
 		say("no instance is named by %s, which may belong to any that was alive then", times(n, "acknowledged request"))

@@ -172,7 +172,7 @@ func compareFindings(a, b Finding) int {
 func (e *evidence) outcome(v Verdict) Outcome {
 	is := func(k record.Kind) func(record.Event) bool { return func(ev record.Event) bool { return ev.Kind == k } }
 	events := e.history.Events
-	if len(e.history.Damage) > 0 || slices.ContainsFunc(events, is(record.Interrupted)) || !slices.ContainsFunc(events, is(record.RunEnd)) {
+	if len(e.history.Damage)+len(e.flaws) > 0 || slices.ContainsFunc(events, is(record.Interrupted)) || !slices.ContainsFunc(events, is(record.RunEnd)) {
 		return Inconclusive
 	}
 	worst := Pass

@@ -67,7 +67,7 @@ const (
 	Quiesced    Kind = "quiesced"    // load has ended and the clients have had their window to flush
 	Trouble     Kind = "trouble"     // the harness could not see or do something: About, Error
 	Interrupted Kind = "interrupted" // Ctrl-C
-	RunEnd      Kind = "run-end"     // last line; without it the record is not whole
+	RunEnd      Kind = "run-end"     // last line, with a Tally; without it the record is not whole
 )
 
 // Role is the part an instance plays in the stack.
@@ -97,6 +97,15 @@ type Event struct {
 	Count    int64  `json:"count,omitempty"` // how many a Trouble concerns: datagrams dropped, requests late, …
 	Error    string `json:"error,omitempty"`
 	Run      *Run   `json:"run,omitempty"`
+	Tally    *Tally `json:"tally,omitempty"` // of a RunEnd
+}
+
+// Tally is how many rows the runner has written. The judge counts them again: a
+// record that lost some, or has some twice, proves nothing.
+type Tally struct {
+	Requests   int64 `json:"requests"`
+	Executions int64 `json:"executions"`
+	Points     int64 `json:"points"`
 }
 
 // Outcome is what the users know of one request.

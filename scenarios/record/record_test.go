@@ -65,6 +65,7 @@ func write(t *testing.T) (dir string, want History) {
 			t.Fatal(err)
 		}
 	}
+	events[1].Tally = &Tally{Requests: 2, Executions: 4, Points: 3} // that is the writer's to say
 	before, after := Documents{At: 1}, Documents{At: 9, Words: []WordCount{{"a", 3}, {"b", 4}}}
 	if err := w.Before(before); err != nil {
 		t.Fatal(err)

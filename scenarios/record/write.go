@@ -52,6 +52,7 @@ type Writer struct {
 	series     *file
 	points     *file
 	known      map[string]int // series key → number
+	tally      Tally
 	line       []byte
 	err        error
 }
@@ -102,10 +103,14 @@ func (w *Writer) Dir() string { return w.dir }
 func (w *Writer) Offset(t time.Time) time.Duration { return t.Sub(w.start) }
 
 // Event appends to the journal and puts it on disk at once: what a killed
-// runner leaves behind should tell how far it came.
+// runner leaves behind should tell how far it came. A RunEnd gets the tally.
 func (w *Writer) Event(e Event) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if e.Kind == RunEnd {
+		tally := w.tally
+		e.Tally = &tally
+	}
 	line, err := json.Marshal(e)
 	if err == nil {
 		_, err = w.journal.Write(append(line, '\n'))
@@ -131,6 +136,7 @@ func (w *Writer) Request(r Request) error {
 	b = strconv.AppendUint(append(b, ','), uint64(r.Attempts), 10)
 	b = append(appendField(append(b, ','), r.Err), '\n')
 	w.line = b
+	w.tally.Requests++
 	_, err := w.users.Write(b)
 	return w.failed(err)
 }
@@ -151,6 +157,7 @@ func (w *Writer) Execution(x Execution) error {
 	b = appendFlag(append(b, ','), x.Redispatched)
 	b = append(appendField(append(b, ','), x.Termination), '\n')
 	w.line = b
+	w.tally.Executions++
 	_, err := w.executions.Write(b)
 	return w.failed(err)
 }
@@ -186,6 +193,7 @@ func (w *Writer) sample(s *collector.Sample) error {
 		b = appendField(b, string(h))
 	}
 	w.line = append(b, '\n')
+	w.tally.Points++
 	_, err = w.points.Write(w.line)
 	return err
 }

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"throughline/app"
+	"throughline/scenarios/gallery"
+)
+
+// The entries of the gallery that every test run tries: each kind of defect and
+// fault, and each check that can catch one. The whole gallery is for
+// `throughline selftest`.
+var tried = []string{
+	"lost-on-exit", "long-buffer", "counted-twice", "not-counted", "forgotten-rate", "total-as-counter",
+	"renamed-per-instance", "late", "silent-start", "shared-identity", "unsafe-names", "seconds-as-ms", "delta-gauge",
+	"forgotten-writes", "inert-alert", "samples-lost", "fault-without-effect",
+}
+
+// TestGallery runs entries of the gallery: each must be caught by the right
+// check, with instance, number and cause.
+func TestGallery(t *testing.T) {
+	for _, name := range tried {
+		t.Run(name, func(t *testing.T) {
+			stacked(t)
+			dir := filepath.Join(t.TempDir(), "selftest")
+			cmd := exec.Command(binary, "selftest", "--format", "json", "--out", dir, name)
+			var stderr strings.Builder
+			cmd.Stderr = &stderr
+			out, _ := cmd.Output() // its status is looked at below
+			var said struct{ Results []gallery.Result }
+			if err := json.Unmarshal(out, &said); err != nil || len(said.Results) != 1 {
+				t.Fatalf("selftest %s: %v: %s\n%s", name, err, out, stderr.String())
+			}
+			r, status := said.Results[0], cmd.ProcessState.ExitCode()
+			switch {
+			case r.Error != "":
+				t.Fatalf("it could not run: %s", r.Error)
+			case !r.Proved:
+				t.Logf("inconclusive: this machine was too busy\n%s", r.Said)
+			case !r.Good():
+				t.Errorf("exit status %d\n%s", status, stderr.String())
+			case status != exitPass:
+				t.Errorf("all is right with exit status %d", status)
+			}
+		})
+	}
+}
+
+// Every defect that the app has is in the gallery under its own name.
+func TestEveryDefectIsInTheGallery(t *testing.T) {
+	var shown, have []string
+	for _, e := range gallery.Entries() {
+		if d := e.Stage.Defect; d != "" && !slices.Contains(shown, d) {
+			shown = append(shown, d)
+		}
+	}
+	for _, d := range app.Defects() {
+		have = append(have, d.Name)
+	}
+	slices.Sort(shown)
+	slices.Sort(have)
+	if diff := cmp.Diff(have, shown); diff != "" {
+		t.Errorf("defects (-app +gallery):\n%s", diff)
+	}
+}
+
+// Every scenario of the gallery can be read.
+func TestGalleryScenarios(t *testing.T) {
+	stages := map[string]gallery.Stage{}
+	for _, e := range gallery.Entries() {
+		stages[e.Name] = e.Stage
+	}
+	for _, c := range gallery.Controls() {
+		stages["healthy-"+c.Name] = c.Stage
+	}
+	for name, stage := range stages {
+		path := filepath.Join(t.TempDir(), name+".yaml")
+		if err := os.WriteFile(path, []byte(stage.Scenario(name)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := readScenario(path); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

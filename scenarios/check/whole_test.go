@@ -1,0 +1,69 @@
+package check
+
+import (
+	"slices"
+	"testing"
+
+	"throughline/scenarios/record"
+)
+
+// A record that lost or doubled something must prove nothing, and say what.
+func TestARecordThatIsNotWhatWasSeen(t *testing.T) {
+	for name, c := range map[string]struct {
+		spoil func(*record.History)
+		want  string
+	}{
+		"a request lost": {func(h *record.History) { h.Requests = slices.Delete(h.Requests, 100, 103) },
+			"the users' ledger lacks 3 rows, as their numbers tell"},
+		"a request twice": {func(h *record.History) { h.Requests = slices.Insert(h.Requests, 100, h.Requests[100]) },
+			"the users' ledger has 1 row twice, as their numbers tell"},
+		"a sample lost": {func(h *record.History) { s := counterOf(h, "web-1"); s.Points = slices.Delete(s.Points, 4, 6) },
+			"it lacks 2 samples in the midst of their series"},
+		"a sample twice": {func(h *record.History) {
+			s := counterOf(h, "web-1")
+			s.Points = slices.Insert(s.Points, 4, s.Points[4])
+		}, "it has 1 sample twice"},
+		"a tally that differs": {func(h *record.History) {
+			tallied(h).Requests += 5
+		}, "the runner wrote 4,947 requests and the record has 4,942"},
+		"a tally of more executions": {func(h *record.History) {
+			tallied(h).Executions++
+		}, "the runner wrote 4,943 executions and the record has 4,942"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := talk().make()
+			if v := judged(t, h); v.Outcome != Pass {
+				t.Fatalf("before: %v", v.Outcome)
+			}
+			c.spoil(&h)
+			says(t, judged(t, h), checkRecord, Inconclusive, "the record is not what was seen: "+c.want)
+		})
+	}
+}
+
+// tallied puts the right tally into the journal.
+func tallied(h *record.History) *record.Tally {
+	tally := &record.Tally{Requests: int64(len(h.Requests)), Executions: int64(len(h.Executions)), Points: points(h)}
+	for i := range h.Events {
+		if h.Events[i].Kind == record.RunEnd {
+			h.Events[i].Tally = tally
+		}
+	}
+	return tally
+}
+
+func counterOf(h *record.History, instance string) *record.Series {
+	for i := range h.Series {
+		if s := &h.Series[i]; isCounter(s) && s.Labels.Get("instance") == instance {
+			return s
+		}
+	}
+	return nil
+}
+
+func points(h *record.History) (n int64) {
+	for _, s := range h.Series {
+		n += int64(len(s.Points))
+	}
+	return n
+}

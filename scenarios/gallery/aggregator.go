@@ -1,0 +1,159 @@
+package gallery
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"throughline/collector"
+	"throughline/scenarios/check"
+	"throughline/scenarios/record"
+)
+
+// aggregator are the defects of what stands between instances and graphs:
+// agents, aggregators and scrapers of other makes. Each is done to the record of
+// a healthy run, whose collector has none of them.
+func aggregator() []Entry {
+	of := func(e Entry, name string, instances []string, causes ...string) Entry {
+		e.Want = found(name, causes...).of(instances...)
+		return e
+	}
+	return []Entry{
+		of(Entry{Name: "gauge-of-the-dead", Fault: "F30", About: "the last gauge of a dead instance stays for ever", Stage: killed(""), Spoil: gaugeOfTheDead}, "gauge", []string{"web-2"}, "frozen-gauge"),
+		of(Entry{Name: "zero-filled", Fault: "F31", About: "the counter of a dead instance goes on with zeros", Stage: killed(""), Spoil: zeroFilled}, "identity", []string{"web-2"}, "merged"),
+		of(Entry{Name: "expired-counter", Fault: "F32", About: "a counter expires in the midst of a life and begins anew", Stage: steady(""), Spoil: expiredCounter}, "identity", []string{"web-1"}, "reset"),
+		of(Entry{Name: "total-counted-again", Fault: "F37", About: "after a failed scrape the whole total is counted again", Stage: steady(""), Spoil: totalCountedAgain}, "conservation", []string{"web-1"}, "burst", "total-counted-again"),
+		of(Entry{Name: "random-worker", Fault: "F45", About: "each scrape reaches another of two workers", Stage: steady(""), Spoil: randomWorker}, "identity", []string{"web-1"}, "reset"),
+		{Name: "reload-unnoticed", Fault: "F49", About: "the load balancer's counters begin anew, and no reload was asked for", Stage: steady(""), Spoil: reloadUnnoticed,
+			Want: Want{Outcome: check.Fail, Check: "conservation", Causes: []string{"reset"}}},
+		{Name: "removed-server-forgotten", Fault: "F51", About: "the counters of a server go with it when it is removed", Stage: killed(""), Spoil: removedForgotten,
+			Want: spoiled("conservation", "no server of that name")},
+	}
+}
+
+// each calls do for the series of an instance's metric.
+func each(h *record.History, metric, instance string, do func(*record.Series)) {
+	for i := range h.Series {
+		if s := &h.Series[i]; s.Meta.StatsD == metric && s.Labels.Get("instance") == instance && !strings.Contains(s.Name, "_sampled_") {
+			do(s)
+		}
+	}
+}
+
+// middle is a time in the midst of the load.
+func middle(h *record.History) time.Duration {
+	var begin, end time.Duration
+	for _, e := range h.Events {
+		switch e.Kind {
+		case record.LoadBegin:
+			begin = e.At
+		case record.LoadEnd:
+			end = e.At
+		}
+	}
+	return (begin + end) / 2
+}
+
+// goOn puts points at the interval ends after a series has ended, up to the end
+// of the record.
+func goOn(h *record.History, s *record.Series, next func(last record.Point) record.Point) {
+	for i, p := range s.Points {
+		if p.Stale {
+			s.Points = s.Points[:i]
+			break
+		}
+	}
+	if len(s.Points) == 0 {
+		return
+	}
+	end := h.Events[len(h.Events)-1].At
+	for last := s.Points[len(s.Points)-1]; last.At+h.Run.Interval < end; {
+		at := last.At + h.Run.Interval
+		last = next(last)
+		last.At = at
+		s.Points = append(s.Points, last)
+	}
+}
+
+func gaugeOfTheDead(h *record.History) {
+	each(h, "fullstack.inflight", "web-2", func(s *record.Series) {
+		goOn(h, s, func(last record.Point) record.Point { return last })
+	})
+	retally(h)
+}
+
+func zeroFilled(h *record.History) {
+	each(h, counted, "web-2", func(s *record.Series) {
+		goOn(h, s, func(last record.Point) record.Point { last.Observed = 1; return last })
+	})
+	retally(h)
+}
+
+func expiredCounter(h *record.History) {
+	half := middle(h)
+	each(h, counted, "web-1", func(s *record.Series) {
+		var before float64
+		for i := range s.Points {
+			if s.Points[i].At < half {
+				before = s.Points[i].Value
+			} else {
+				s.Points[i].Value -= before
+			}
+		}
+	})
+}
+
+func totalCountedAgain(h *record.History) {
+	half := middle(h)
+	each(h, counted, "web-1", func(s *record.Series) {
+		var before float64
+		for i := range s.Points {
+			if s.Points[i].At < half {
+				before = s.Points[i].Value
+			} else {
+				s.Points[i].Value += before
+			}
+		}
+	})
+}
+
+// randomWorker shares the counts out among two workers, three to two, and shows
+// each in turn.
+func randomWorker(h *record.History) {
+	each(h, counted, "web-1", func(s *record.Series) {
+		for i := range s.Points {
+			share := [...]float64{0.6, 0.4}[i%2]
+			s.Points[i].Value = float64(int64(s.Points[i].Value * share))
+		}
+	})
+}
+
+func reloadUnnoticed(h *record.History) {
+	half := middle(h)
+	for i := range h.Series {
+		s := &h.Series[i]
+		if !strings.HasPrefix(s.Name, "haproxy_") || s.Meta.Type != collector.Counter {
+			continue
+		}
+		var before float64
+		for k := range s.Points {
+			if s.Points[k].At < half {
+				before = s.Points[k].Value
+			} else {
+				s.Points[k].Value -= before
+			}
+		}
+	}
+}
+
+func removedForgotten(h *record.History) {
+	for _, e := range h.Events {
+		if e.Kind != record.Removed {
+			continue
+		}
+		h.Series = slices.DeleteFunc(h.Series, func(s record.Series) bool {
+			return strings.HasPrefix(s.Name, "haproxy_server_") && s.Labels.Get("instance") == e.Instance
+		})
+	}
+	retally(h)
+}

@@ -1,0 +1,99 @@
+package gallery
+
+import (
+	"strings"
+	"text/template"
+)
+
+// Stage is a short scenario: what is done to a small stack in the midst of it.
+// All of them ask for the same checks, as far as they have anything to look at,
+// so that each check also stands its trial on every healthy run.
+type Stage struct {
+	Defect string   // of the reference app; empty: none
+	Steps  []string // done at the beginning of the second phase, as YAML: "kill: web-2"
+	Retry  bool     // the load balancer repeats requests on any error
+	// Checks are asked for beside the usual ones, as YAML: "alert: {…}".
+	Checks []string
+	// Rate is requests a second; 0: 150.
+	Rate int
+	// After is how long the second phase lasts, in seconds; 0: 5.
+	After int
+}
+
+var scenario = template.Must(template.New("stage").Parse(`scenario: {{.Name}}
+stack:
+  web: {instances: 3{{with .Stage.Defect}}, defect: {{.}}{{end}}}
+{{- if .Stage.Retry}}
+  lb: {retry: all}
+{{- end}}
+load: {rate: {{.Rate}}/s, shape: sine, swing: {{.Swing}}/s, period: 4s, mix: {insert: 9, get: 1}, words: 200}
+phases:
+  - {phase: before, for: 4s}
+  - phase: after
+    for: {{.After}}s
+{{- if .Stage.Steps}}
+    do:
+{{- range .Stage.Steps}}
+      - {{"{"}}{{.}}{{"}"}}
+{{- end}}
+{{- end}}
+checks:
+  - continuity: {metric: fullstack.insert, max_gap: 2s}
+  - conservation: {metric: fullstack.insert, route: insert, client_window: 100ms}
+  - identity: {metric: fullstack.insert, route: insert}
+  - nesting: {web: fullstack.insert.time, db: fullstack.db.time, route: insert}
+  - gauge: {metric: fullstack.inflight, at_rest: 0}
+  - hygiene: {max_series: 40, growth: 0}
+  - audit: {route: insert}
+{{- if .Ends}}
+  - shutdown: {metric: fullstack.insert, route: insert}
+{{- end}}
+{{- range .Stage.Checks}}
+  - {{.}}
+{{- end}}
+`))
+
+// Scenario is the YAML of the stage.
+func (s Stage) Scenario(name string) string {
+	rate, after := s.Rate, s.After
+	if rate == 0 {
+		rate = 150
+	}
+	if after == 0 {
+		after = 5
+	}
+	ends := false
+	for _, step := range s.Steps {
+		verb, _, _ := strings.Cut(step, ":")
+		ends = ends || verb == "kill" || verb == "terminate" || verb == "replace"
+	}
+	var b strings.Builder
+	if err := scenario.Execute(&b, map[string]any{
+		"Name": name, "Stage": s, "Rate": rate, "Swing": rate * 2 / 5, "After": after, "Ends": ends,
+	}); err != nil {
+		return "# " + err.Error() // never: the template takes all it is given
+	}
+	return b.String()
+}
+
+// The stages that several entries share.
+func steady(defect string) Stage { return Stage{Defect: defect} }
+func replaced(defect string) Stage {
+	return Stage{Defect: defect, Steps: []string{"replace: web-1"}}
+}
+func killed(defect string) Stage {
+	return Stage{Defect: defect, Steps: []string{"kill: web-2", "launch: 1"}}
+}
+
+// Controls are the healthy runs.
+func Controls() []Control {
+	return []Control{
+		{"quiet", "nothing is done", Stage{}},
+		{"replaced", "an instance is replaced (SIGTERM)", replaced("")},
+		{"killed", "an instance is killed, and another one launched", killed("")},
+		{"deployed", "every instance is replaced, one after the other", Stage{Steps: []string{"replace: all"}, After: 6}},
+		{"scaled", "two instances more, then two of the older ones less", Stage{Steps: []string{"scale: 5", "terminate: web-2", "terminate: web-1"}}},
+		{"abandoned", "an instance is killed, and nobody replaces it", Stage{Steps: []string{"kill: web-3"}}},
+		{"busier", "an instance is killed under twice the load", Stage{Steps: []string{"kill: web-1", "launch: 1"}, Rate: 300}},
+	}
+}
