@@ -113,7 +113,10 @@ func (s *sets) failures() []Finding {
 	add := func(of set, cause, format string) {
 		if of.n > 0 {
 			f := of.finding(format)
-			f.Extra, f.Bound, f.Cause = of.n, s.hidden, cause
+			f.Extra, f.Cause = of.n, cause
+			if cause == causeRetry {
+				f.Bound = s.hidden
+			}
 			out = append(out, f)
 		}
 	}

@@ -11,8 +11,8 @@ const aboutLog = "executions"
 
 // trace is what the load balancer's log says of one request of the users.
 type trace struct {
-	lines    uint16 // all of them
-	reached  uint16 // those whose request an instance may have got
+	lines    uint32 // all of them
+	reached  uint32 // those whose request an instance may have got
 	answered bool   // one of them was answered by an instance
 	acked    bool   // with a 2xx
 	named    bool   // by the instance that the user saw
