@@ -30,6 +30,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -63,6 +64,9 @@ type Config struct {
 	ServerTimeout time.Duration // silence of a server before HAProxy answers 504; 0 = 30 s
 	Threads       int           // 0 = 1
 	MaxConn       int           // concurrent connections; 0 = what the file limit allows, up to about 10,000
+	// Log is where a line is sent over UDP for each request that has ended,
+	// IP:port; see ParseLog. Health checks are no requests. Empty = nowhere.
+	Log string
 }
 
 var configText = template.Must(template.New(configFile).Parse(`global
@@ -93,6 +97,12 @@ frontend {{.Frontend}}
     # A connection on which nothing was sent is no request: HTTP clients open
     # spare ones, and HAProxy would count each as a bad request when it closes.
     option http-ignore-probes
+{{- if .Log}}
+    log {{.Log}} len {{.LogLineLength}} format raw local0
+    log-format '{{.LogFormat}}'
+    capture request header X-Request-Id len {{.LogIDLength}}
+    http-response set-var(txn.answered) int(1)
+{{- end}}
     default_backend {{.Backend}}
 
 # The servers are added through the Runtime API, which needs a dynamic
@@ -118,6 +128,9 @@ func (c Config) Render(http, runtime string) (string, error) {
 			return "", fmt.Errorf("haproxy: %s address %q: give host:port", name, addr)
 		}
 	}
+	if _, err := netip.ParseAddrPort(c.Log); err != nil && c.Log != "" {
+		return "", fmt.Errorf("haproxy: log address %q: give an IP address and a port: %w", c.Log, err)
+	}
 	if c.Threads < 0 || c.MaxConn < 0 || c.CheckTimeout < 0 || c.ClientTimeout < 0 || c.ServerTimeout < 0 {
 		return "", errors.New("haproxy: a negative number of threads, connections or time")
 	}
@@ -132,6 +145,7 @@ func (c Config) Render(http, runtime string) (string, error) {
 		"HTTP": http, "Runtime": runtime, "Frontend": Frontend, "Backend": Backend,
 		"ServedBy": ServedBy, "CheckAgent": CheckAgent, "HealthPath": c.HealthPath,
 		"Threads": max(1, c.Threads), "MaxConn": c.MaxConn,
+		"Log": c.Log, "LogFormat": logFormat, "LogIDLength": LogIDLength, "LogLineLength": LogLineLength,
 		"CheckTimeout":  millis(c.CheckTimeout, time.Second),
 		"ClientTimeout": millis(c.ClientTimeout, 30*time.Second),
 		"ServerTimeout": millis(c.ServerTimeout, 30*time.Second),

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"time"
 
 	"throughline/scenarios/record"
@@ -11,8 +12,8 @@ import (
 // tolerance; each counts rows of the users' ledger or of HAProxy's.
 type allowances struct {
 	e         *evidence
-	named     map[string]int64 // unknown rows that an instance answered
-	anonymous overlaps         // rows that nobody is known to have answered
+	named     map[string]int64 // unknown rows that an instance is known to have had
+	anonymous overlaps         // rows that anybody may have had
 	failed    map[string]int64 // of the named: answered in full, and not with 2xx
 	replayed  overlaps         // attempts beyond the first: anybody may have got them
 	// Each row once, whoever it may belong to.
@@ -35,10 +36,10 @@ func newAllowances(e *evidence, routes ...string) allowances {
 		if s.unknown == 0 {
 			continue
 		}
-		if s.key.instance != "" {
-			a.named[s.key.instance] += s.unknown
+		if had := cmp.Or(s.key.instance, s.had); had != "" {
+			a.named[had] += s.unknown
 			if s.failed {
-				a.failed[s.key.instance] += s.unknown
+				a.failed[had] += s.unknown
 			}
 		} else {
 			anonymous = append(anonymous, weighted{s.sent, s.done, s.unknown})

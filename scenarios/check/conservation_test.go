@@ -296,8 +296,14 @@ func TestRequestsOfUnknownOutcomeWidenTheBounds(t *testing.T) {
 	}) {
 		t.Errorf("residuals %+v", v.Residuals)
 	}
-	// Each may have been executed once, by anybody: not once by everybody.
+	// The load balancer knows that web-3 had them all.
 	shift(h, "fullstack_insert_total", "web-4", 25*time.Second, 10)
+	if f := about(t, judged(t, h), "conservation", "web-4", Fail); f.Extra != 10 || f.Bound != 0 {
+		t.Errorf("%+v", f)
+	}
+	// Without it each may have been executed once, by anybody: not once by
+	// everybody.
+	h.Executions = nil
 	v = judged(t, h)
 	says(t, v, "conservation", Fail, "together the instances counted 20 inserts more than they acknowledged, and only 10 more can have been executed")
 }

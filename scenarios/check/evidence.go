@@ -26,6 +26,7 @@ type evidence struct {
 	lives      []record.Lifetime // of the web instances, in the order of birth
 	strangers  []string          // instances that answered and of whose birth the journal knows nothing
 	users      usersIndex
+	traces     []trace                     // of the users' requests in the load balancer's log, by row; nil: there is none
 	pushed     map[string][]*record.Series // what instances sent, by instance
 	polled     map[string][]*record.Series // what was polled, by series name
 	ticks      []time.Duration             // interval ends at which the collector stored points, in order
@@ -53,11 +54,13 @@ type rowKey struct{ instance, route string }
 // span is a row of the users' ledger that widens the upper bounds: it may have
 // been executed up to unknown+replays times more than it was acknowledged.
 type span struct {
+	row              int // in History.Requests
 	key              rowKey
 	sent, done       time.Duration
 	unknown, replays int64
-	acked            bool // acknowledged, but by nobody knows whom
-	failed           bool // an instance answered it, and not with 2xx
+	acked            bool   // acknowledged, but by nobody knows whom
+	had              string // who alone can have executed it, by the load balancer's log; see attribute
+	failed           bool   // an instance answered it, and not with 2xx
 }
 
 // pace is how late the load generator was for one request. indexPace widens
@@ -81,6 +84,8 @@ func newEvidence(h record.History, s script.Scenario) *evidence {
 	e.indexUsers()
 	e.indexPace()
 	e.indexLives()
+	e.indexTraces()
+	e.attribute()
 	e.indexSeries()
 	e.flaws = e.findFlaws()
 	return e
@@ -99,7 +104,7 @@ func (e *evidence) indexUsers() {
 		routes[r.Route] = true
 		u.requests++
 		u.attempts += int64(r.Attempts)
-		s := span{key: key, sent: r.Sent, done: r.Done, replays: max(0, int64(r.Attempts)-1)}
+		s := span{row: i, key: key, sent: r.Sent, done: r.Done, replays: max(0, int64(r.Attempts)-1)}
 		switch r.Outcome {
 		case record.Acked:
 			u.acked++

@@ -45,6 +45,8 @@ func checksOf(s script.Scenario) []named {
 		{checkEfficacy, rule(efficacy)},
 		{checkRequire, rule(required)},
 		{checkVacuity, rule(everyInstanceServed)},
+		// HAProxy's retry-on is conn-failure in every stack.
+		{checkRequests, requests{resends: false}},
 	}
 	conserved := false
 	for _, c := range s.Checks {

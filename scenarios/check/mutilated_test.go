@@ -47,6 +47,14 @@ func TestMutilatedRecordsAreJudged(t *testing.T) {
 				r.Outcome = record.Outcome(rnd.IntN(4))
 			}
 		}
+		h.Executions = slices.DeleteFunc(h.Executions, func(record.Execution) bool { return less() })
+		for i := range h.Executions {
+			if x := &h.Executions[i]; less() {
+				x.Seq = []uint64{0, x.Seq + 1, math.MaxUint64}[rnd.IntN(3)]
+				x.Foreign, x.Answered = rnd.IntN(2) == 0, rnd.IntN(2) == 0
+				x.Server, x.Termination, x.Retries = []string{"", "web-1", "web-77"}[rnd.IntN(3)], []string{"", "SH"}[rnd.IntN(2)], 65535
+			}
+		}
 		if less() {
 			h.Run.Interval = 0
 		}

@@ -33,6 +33,7 @@ func (e *evidence) unlikeTally() (out []string) {
 			written, loaded int64
 		}{
 			{"request", ev.Tally.Requests, e.users.requests},
+			{"execution", ev.Tally.Executions, int64(len(e.history.Executions))},
 			{"sample", ev.Tally.Points, points},
 		} {
 			if part.written != part.loaded {

@@ -37,9 +37,11 @@ func times(n int64, noun string) string {
 
 // some lists the first few of many names.
 func some(names []string) string {
-	const most = 5
-	if len(names) <= most {
+	if len(names) <= mostNames {
 		return strings.Join(names, ", ")
 	}
-	return fmt.Sprintf("%s, … (%d in all)", strings.Join(names[:most], ", "), len(names))
+	return fmt.Sprintf("%s, … (%d in all)", strings.Join(names[:mostNames], ", "), len(names))
 }
+
+// mostNames is how many names a list has at most.
+const mostNames = 5

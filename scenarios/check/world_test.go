@@ -301,6 +301,7 @@ func (w *world) serve(r *record.Request) {
 	}
 	if len(up) == 0 {
 		r.Outcome, r.Status = record.Refused, 503
+		w.log(r, record.Execution{Status: 503, Termination: "SC"})
 		return
 	}
 	b := up[w.rnd.IntN(len(up))]
@@ -312,10 +313,18 @@ func (w *world) serve(r *record.Request) {
 	if b.signal == "SIGKILL" && r.Done >= b.signalled {
 		r.Err = "connection reset by peer" // and Outcome stays unknown
 		w.noAnswer++
+		w.log(r, record.Execution{Server: b.name, Status: 502, Termination: "SH"})
 		return
 	}
 	r.Outcome, r.Status, r.Instance = record.Acked, 200, b.name
+	w.log(r, record.Execution{Server: b.name, Status: 200, Answered: true, Termination: "--"})
 	b.acked2xx = append(b.acked2xx, r.Done)
+}
+
+// log is the load balancer's line about a request.
+func (w *world) log(r *record.Request, x record.Execution) {
+	x.At, x.Seq = r.Done, r.Seq
+	w.h.Executions = append(w.h.Executions, x)
 }
 
 // execute counts a request, and sends the count with the client's next flush.

@@ -39,7 +39,7 @@ func verifier() []Entry {
 
 // retally lets the runner's tally agree: what was lost was lost before it.
 func retally(h *record.History) {
-	tally := record.Tally{Requests: int64(len(h.Requests))}
+	tally := record.Tally{Requests: int64(len(h.Requests)), Executions: int64(len(h.Executions))}
 	for _, s := range h.Series {
 		tally.Points += int64(len(s.Points))
 	}

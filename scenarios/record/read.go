@@ -36,21 +36,25 @@ func Read(dir string) (History, error) {
 		read func(io.Reader) error
 	}{
 		{UsersFile, h.readUsers},
+		{ExecutionsFile, h.readExecutions},
 		{SeriesFile, h.readSeries},
 		{PointsFile, h.readPoints},
 		{BeforeFile, documentsInto(&h.Before)},
 		{AfterFile, documentsInto(&h.After)},
 	} {
 		if err := readPart(filepath.Join(dir, part.name), part.read); err != nil {
-			optional := part.name == BeforeFile || part.name == AfterFile
+			// No database, or the run ended before; or the record is from
+			// before executions were kept.
+			optional := part.name == BeforeFile || part.name == AfterFile || part.name == ExecutionsFile
 			if optional && errors.Is(err, fs.ErrNotExist) {
-				continue // no database, or the run ended before
+				continue
 			}
 			h.Damage = append(h.Damage, fmt.Sprintf("%s: %v", part.name, err))
 		}
 	}
 	// Rows are written as their outcomes become known.
 	slices.SortStableFunc(h.Requests, func(a, b Request) int { return cmp.Compare(a.Seq, b.Seq) })
+	slices.SortStableFunc(h.Executions, func(a, b Execution) int { return cmp.Compare(a.At, b.At) })
 	slices.SortStableFunc(h.Events, func(a, b Event) int { return cmp.Compare(a.At, b.At) })
 	for i := range h.Series {
 		slices.SortStableFunc(h.Series[i].Points, func(a, b Point) int { return cmp.Compare(a.At, b.At) })
@@ -188,6 +192,26 @@ func (h *History) readUsers(r io.Reader) error {
 			return n.err
 		}
 		h.Requests = append(h.Requests, request)
+		return nil
+	})
+}
+
+func (h *History) readExecutions(r io.Reader) error {
+	h.Executions = []Execution{}
+	in := interner{}
+	return rows(r, executionsHeader, func(f []string) error {
+		var n numbers
+		x := Execution{At: n.offset(f[0]), Foreign: f[1] == "", Server: in.of(f[3]), Status: uint16(n.int(f[4])), Answered: f[5] == "1",
+			Retries: uint16(n.int(f[6])), Redispatched: f[7] == "1", Termination: in.of(f[8])}
+		if x.Foreign {
+			x.RequestID = in.of(f[2])
+		} else {
+			x.Seq = uint64(n.int(f[1]))
+		}
+		if n.err != nil {
+			return n.err
+		}
+		h.Executions = append(h.Executions, x)
 		return nil
 	})
 }

@@ -7,6 +7,7 @@
 package record
 
 import (
+	"strings"
 	"time"
 
 	"throughline/collector"
@@ -18,9 +19,12 @@ type History struct {
 	Scenario []byte    // the scenario file as it was run
 	Events   []Event   // in the order of their times
 	Requests []Request // the users' ledger, in the order of Seq
-	Series   []Series  // what the collector stored
-	Before   *Documents
-	After    *Documents // nil: never read
+	// Executions are the requests as the load balancer saw them end, in the
+	// order of their ends; nil: the record is from before they were kept.
+	Executions []Execution
+	Series     []Series // what the collector stored
+	Before     *Documents
+	After      *Documents // nil: never read
 	// Damage lists what could not be read of a directory (a line cut short
 	// by a crash, a missing file). A damaged record proves nothing.
 	Damage []string
@@ -99,8 +103,9 @@ type Event struct {
 // Tally is how many rows the runner has written. The judge counts them again: a
 // record that lost some, or has some twice, proves nothing.
 type Tally struct {
-	Requests int64 `json:"requests"`
-	Points   int64 `json:"points"`
+	Requests   int64 `json:"requests"`
+	Executions int64 `json:"executions"`
+	Points     int64 `json:"points"`
 }
 
 // Outcome is what the users know of one request.
@@ -131,6 +136,36 @@ type Request struct {
 	Status   uint16 // 0 = no answer
 	Attempts uint16 // times it was written to the wire
 	Outcome  Outcome
+}
+
+// Execution is one request as the load balancer saw it end, whoever sent it.
+type Execution struct {
+	At time.Duration // when it had ended, by the load balancer's clock
+	// Seq is the request's number if its X-Request-Id is one of this run.
+	// Foreign: it is not, and RequestID is what came instead, perhaps cut
+	// short, perhaps nothing.
+	Seq       uint64
+	Foreign   bool
+	RequestID string
+	Server    string // the instance that had it last; empty: none was chosen
+	Status    uint16 // as sent to the client; 0: none
+	// Answered: an instance answered. Else the answer, if there was one, was
+	// made by the load balancer.
+	Answered     bool
+	Retries      uint16 // times it was tried again, on whatever instance
+	Redispatched bool   // the last of these gave up an instance for another
+	Termination  string // HAProxy's two letters; "--" is a normal end
+}
+
+// Reached tells whether an instance may have got the request: one was chosen,
+// and HAProxy was beyond connecting to it (the states Q and C, queue and
+// connection) when the session ended.
+// Source: https://docs.haproxy.org/2.6/configuration.html#8.5
+func (x Execution) Reached() bool {
+	if x.Answered {
+		return true
+	}
+	return x.Server != "" && len(x.Termination) == 2 && !strings.ContainsRune("RQC", rune(x.Termination[1]))
 }
 
 // Series is one series of the collector with its points in time order.

@@ -35,6 +35,17 @@ func write(t *testing.T) (dir string, want History) {
 			t.Fatal(err)
 		}
 	}
+	executions := []Execution{
+		{At: 2 * time.Second, Seq: 18446744073709, Server: "web-1", Status: 200, Answered: true, Termination: "--"},
+		{At: 3 * time.Second, Seq: 0, Status: 503, Retries: 3, Redispatched: true, Termination: "SC"},
+		{At: 4 * time.Second, Foreign: true, RequestID: "an, \"id\"\tÿ", Server: "web-1", Status: 200, Answered: true, Termination: "--"},
+		{At: 4 * time.Second, Foreign: true, Termination: "CR"},
+	}
+	for _, i := range []int{1, 0, 2, 3} {
+		if err := w.Execution(executions[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
 	histogram := &collector.Histogram{Schema: 3, Count: 2, Sum: 3.5, Positive: []collector.Bucket{{Index: 4, Count: 2}}}
 	labels := collector.NewLabels("instance", "web-1", "role", "a=b")
 	at := func(s int) time.Time { return testStart.Add(time.Duration(s) * time.Second) }
@@ -54,7 +65,7 @@ func write(t *testing.T) (dir string, want History) {
 			t.Fatal(err)
 		}
 	}
-	events[1].Tally = &Tally{Requests: 2, Points: 3} // that is the writer's to say
+	events[1].Tally = &Tally{Requests: 2, Executions: 4, Points: 3} // that is the writer's to say
 	before, after := Documents{At: 1}, Documents{At: 9, Words: []WordCount{{"a", 3}, {"b", 4}}}
 	if err := w.Before(before); err != nil {
 		t.Fatal(err)
@@ -66,7 +77,7 @@ func write(t *testing.T) (dir string, want History) {
 		t.Fatal(err)
 	}
 	return dir, History{
-		Run: testRun, Scenario: []byte("scenario: quiet\n"), Requests: requests,
+		Run: testRun, Scenario: []byte("scenario: quiet\n"), Requests: requests, Executions: executions,
 		Events: append([]Event{{Kind: RunBegin, Run: &testRun}}, events...),
 		Series: []Series{
 			{Name: "fullstack_insert_total", Labels: labels, Meta: collector.Meta{Type: collector.Counter, StatsD: "fullstack.insert"},
@@ -112,7 +123,7 @@ func TestCreateUnwritable(t *testing.T) {
 // A runner that was killed leaves half a last line; all before it counts, and
 // the record says that it is not whole.
 func TestReadDamaged(t *testing.T) {
-	for _, name := range []string{JournalFile, UsersFile, SeriesFile, PointsFile, AfterFile} {
+	for _, name := range []string{JournalFile, UsersFile, ExecutionsFile, SeriesFile, PointsFile, AfterFile} {
 		t.Run(name, func(t *testing.T) {
 			dir, _ := write(t)
 			path := filepath.Join(dir, name)
@@ -131,6 +142,48 @@ func TestReadDamaged(t *testing.T) {
 				t.Errorf("damage %q, want an entry about %s", h.Damage, name)
 			}
 		})
+	}
+}
+
+// A record from before executions were kept is whole; one of a run in which the
+// load balancer said nothing is another thing.
+func TestReadWithoutExecutions(t *testing.T) {
+	dir, want := write(t)
+	path := filepath.Join(dir, ExecutionsFile)
+	if err := os.WriteFile(path, []byte(executionsHeader), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	got, err := Read(dir)
+	if err != nil || got.Executions == nil || len(got.Executions) > 0 {
+		t.Errorf("of none: %v, %v; want an empty list", got.Executions, err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	want.Executions = nil
+	got, err = Read(dir)
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("%v (-written +read):\n%s", err, diff)
+	}
+}
+
+func TestReached(t *testing.T) {
+	for _, c := range []struct {
+		x    Execution
+		want bool
+	}{
+		{Execution{Server: "web-1", Status: 200, Answered: true, Termination: "--"}, true},
+		{Execution{Server: "web-1", Status: 200, Answered: true, Termination: "CD"}, true},
+		{Execution{Server: "web-1", Status: 502, Termination: "SH"}, true},
+		{Execution{Server: "web-1", Termination: "CH"}, true},
+		{Execution{Server: "web-1", Status: 503, Termination: "SC"}, false},
+		{Execution{Server: "web-1", Status: 503, Termination: "sQ"}, false},
+		{Execution{Status: 503, Termination: "SC"}, false},
+		{Execution{Status: 400, Termination: "CR"}, false},
+	} {
+		if got := c.x.Reached(); got != c.want {
+			t.Errorf("%+v: %v", c.x, got)
+		}
 	}
 }
 

@@ -25,13 +25,17 @@ const (
 	PointsFile   = "points.csv"    // one Point a line, see pointsHeader
 	BeforeFile   = "documents-before.json"
 	AfterFile    = "documents-after.json"
+	// ExecutionsFile has one Execution a line, see executionsHeader.
+	ExecutionsFile = "executions.csv"
 )
 
-// Times are whole microseconds since the start of the run in users.csv and
-// points.csv: finer than any clock that is compared here, and short.
+// Times are whole microseconds since the start of the run in the CSV files:
+// finer than any clock that is compared here, and short.
 const (
 	usersHeader  = "seq,due_us,sent_us,done_us,route,word,instance,outcome,status,attempts,error\n"
 	pointsHeader = "series,at_us,value,observed,stale,histogram\n"
+	// seq is empty for a foreign request, and request_id for one of the run.
+	executionsHeader = "at_us,seq,request_id,server,status,answered,retries,redispatched,termination\n"
 )
 
 // Writer writes a run directory while the run goes on. Its methods may be
@@ -41,15 +45,16 @@ type Writer struct {
 	dir   string
 	start time.Time
 
-	mu      sync.Mutex
-	journal *file
-	users   *file
-	series  *file
-	points  *file
-	known   map[string]int // series key → number
-	tally   Tally
-	line    []byte
-	err     error
+	mu         sync.Mutex
+	journal    *file
+	users      *file
+	executions *file
+	series     *file
+	points     *file
+	known      map[string]int // series key → number
+	tally      Tally
+	line       []byte
+	err        error
 }
 
 // file is a buffered file that is flushed by Flush and Close.
@@ -77,7 +82,8 @@ func Create(dir string, run Run, scenario []byte) (*Writer, error) {
 		into   **file
 		name   string
 		header string
-	}{{&w.journal, JournalFile, ""}, {&w.users, UsersFile, usersHeader}, {&w.series, SeriesFile, ""}, {&w.points, PointsFile, pointsHeader}} {
+	}{{&w.journal, JournalFile, ""}, {&w.users, UsersFile, usersHeader}, {&w.executions, ExecutionsFile, executionsHeader},
+		{&w.series, SeriesFile, ""}, {&w.points, PointsFile, pointsHeader}} {
 		opened, err := os.Create(filepath.Join(dir, f.name))
 		if err != nil {
 			w.Close()
@@ -135,6 +141,27 @@ func (w *Writer) Request(r Request) error {
 	return w.failed(err)
 }
 
+// Execution appends to the load balancer's account of single requests.
+func (w *Writer) Execution(x Execution) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	b := append(strconv.AppendInt(w.line[:0], x.At.Microseconds(), 10), ',')
+	if !x.Foreign {
+		b = strconv.AppendUint(b, x.Seq, 10)
+	}
+	b = appendField(append(b, ','), x.RequestID)
+	b = appendField(append(b, ','), x.Server)
+	b = strconv.AppendUint(append(b, ','), uint64(x.Status), 10)
+	b = appendFlag(append(b, ','), x.Answered)
+	b = strconv.AppendUint(append(b, ','), uint64(x.Retries), 10)
+	b = appendFlag(append(b, ','), x.Redispatched)
+	b = append(appendField(append(b, ','), x.Termination), '\n')
+	w.line = b
+	w.tally.Executions++
+	_, err := w.executions.Write(b)
+	return w.failed(err)
+}
+
 // Append records samples; it is a collector.Sink. It comes a few times each
 // interval, and puts all ledgers on disk: so much survives the runner.
 func (w *Writer) Append(samples ...collector.Sample) error {
@@ -157,11 +184,7 @@ func (w *Writer) sample(s *collector.Sample) error {
 	b = strconv.AppendInt(append(b, ','), w.Offset(s.At).Microseconds(), 10)
 	b = strconv.AppendFloat(append(b, ','), s.Value, 'g', -1, 64)
 	b = strconv.AppendUint(append(b, ','), s.Observed, 10)
-	b = append(b, ',')
-	if s.Stale {
-		b = append(b, '1')
-	}
-	b = append(b, ',')
+	b = append(appendFlag(append(b, ','), s.Stale), ',')
 	if s.Histogram != nil {
 		h, err := json.Marshal(s.Histogram)
 		if err != nil {
@@ -235,9 +258,7 @@ func (w *Writer) Flush() error {
 // flush writes what is buffered. The caller holds mu.
 func (w *Writer) flush() error {
 	var err error
-	// Series before points: a reader must never meet a point of a series it
-	// was not told of.
-	for _, f := range []*file{w.series, w.points, w.users, w.journal} {
+	for _, f := range w.files() {
 		if f != nil {
 			err = errors.Join(err, f.Flush())
 		}
@@ -245,12 +266,18 @@ func (w *Writer) flush() error {
 	return err
 }
 
+// files are the files in the order in which they are flushed. Series come before
+// points: a reader must never meet a point of a series it was not told of.
+func (w *Writer) files() []*file {
+	return []*file{w.series, w.points, w.executions, w.users, w.journal}
+}
+
 // Close flushes and closes the files. Nothing may be written afterwards.
 func (w *Writer) Close() error {
 	err := w.Flush()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, f := range []*file{w.series, w.points, w.users, w.journal} {
+	for _, f := range w.files() {
 		if f != nil {
 			err = errors.Join(err, f.f.Close())
 		}
@@ -264,6 +291,14 @@ func (w *Writer) failed(err error) error {
 		w.err = fmt.Errorf("%s: the record is not whole: %w", w.dir, err)
 	}
 	return w.err
+}
+
+// appendFlag appends 1, or nothing.
+func appendFlag(b []byte, set bool) []byte {
+	if set {
+		b = append(b, '1')
+	}
+	return b
 }
 
 // appendField appends a CSV field as RFC 4180 has it.

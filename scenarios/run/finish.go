@@ -33,12 +33,18 @@ func (s *stack) quiet() time.Duration {
 const settleLimit = 5 * time.Second
 
 // settle waits until the clients have had their time to flush, and then until a
-// whole interval has passed without a line.
+// whole interval has passed without a line and no request is on an instance: one
+// that its user gave up is logged by the load balancer when it is answered.
 func (s *stack) settle(ctx context.Context) {
 	if until(ctx, time.Now().Add(s.quiet())) != nil {
 		return
 	}
 	deadline := time.Now().Add(settleLimit)
+	idle, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	for _, name := range s.serving() {
+		_ = s.awaitIdle(idle, name) // what is still there then is not logged, and its outcome unknown
+	}
 	for lines := s.collector.Ledger().Total.Lines; time.Now().Before(deadline); {
 		if until(ctx, time.Now().Add(s.cfg.Run.Interval)) != nil {
 			return

@@ -84,7 +84,7 @@ func databaseInstance() compose.Instance {
 
 // balancerInstance is HAProxy, with a configuration it has agreed to.
 func (s *stack) balancerInstance(ctx context.Context) (compose.Instance, error) {
-	config := haproxy.Config{HealthPath: s.cfg.Scenario.Stack.Web.Health}
+	config := haproxy.Config{HealthPath: s.cfg.Scenario.Stack.Web.Health, Log: s.executions.addr()}
 	text, err := config.Render("127.0.0.1:1", "127.0.0.1:2") // any ports: -c binds none
 	if err != nil {
 		return compose.Instance{}, err

@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"time"
 
 	"throughline/compose"
@@ -78,6 +79,10 @@ func Run(ctx context.Context, c Config) (err error) {
 		defer cancel()
 		err = errors.Join(err, s.close(closing))
 	}()
+	if s.executions, err = openExecutions(net.JoinHostPort(c.Platform.Home(), "0"), c.Run.ID, journal); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.executions.close()) }()
 	if err := s.up(ctx); err != nil {
 		if ctx.Err() != nil {
 			return interrupted(journal, s)
@@ -144,8 +149,8 @@ func until(ctx context.Context, t time.Time) error {
 }
 
 // finish ends a run in the only order that loses nothing: the load stops, what
-// is in flight ends, the clients' buffers flush, the collector closes its last
-// interval, the pollers look a last time, the documents are read, the record is
+// is in flight ends, the clients' buffers flush, the load balancer's log is read
+// to its end, the collector closes its last interval, the pollers look a last time, the documents are read, the record is
 // closed. The stack goes down after that.
 func finish(ctx context.Context, s *stack, users *users) error {
 	// ctx may be over; what has to be saved is saved all the same.
@@ -166,6 +171,7 @@ func finish(ctx context.Context, s *stack, users *users) error {
 		s.trouble("load", int64(summary.Late+summary.Unsent+summary.Exhausted), summary.Missed)
 	}
 	s.event(record.Event{Kind: record.Quiesced})
+	s.executions.end(closing, s.trouble)
 	s.stopCollector(closing)
 	if err := s.documents(closing, s.journal.After); err != nil {
 		s.trouble("documents", 0, err.Error())

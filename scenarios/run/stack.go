@@ -39,6 +39,8 @@ type stack struct {
 	front    string // host:port where users are served
 	mongoURI string
 	mongo    *poll.Mongo // nil: there is no database
+	// executions takes in the load balancer's log; nil: it keeps none.
+	executions *executions
 
 	collector  *server.Server
 	collect    context.CancelFunc // ends the collector; nil before it runs

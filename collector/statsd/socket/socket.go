@@ -3,8 +3,8 @@
 // come over UDP and Unix sockets, streams over Unix sockets (in frames) and TCP
 // (in lines).
 //
-// It does not look into a payload: collector/statsd, its only caller, takes the
-// lines apart.
+// It does not look into a payload: its callers take the lines apart,
+// collector/statsd those of StatsD and scenarios/run those of HAProxy's log.
 package socket
 
 import (

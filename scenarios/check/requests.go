@@ -1,0 +1,209 @@
+package check
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"throughline/scenarios/record"
+)
+
+const checkRequests = "requests"
+
+// The likely causes of what requests finds; and causeReplay and causeRetry.
+const (
+	causeElsewhere = "answered-elsewhere"
+	causeForeign   = "foreign-requests"
+	causeOther     = "other-instance"
+	causeExecuted  = "refused-but-executed"
+)
+
+// requests follows each request by its id: what users know of it against what
+// the load balancer's log says. In the words of Jepsen's set checker, a request
+// is lost when users had it acknowledged and the load balancer saw no instance
+// answer it; duplicated when instances may have got it more than once;
+// unexpected when no user of this run sent it; recovered when its user knows no
+// outcome and the load balancer saw it answered with 2xx.
+// Source: https://github.com/jepsen-io/jepsen/blob/main/jepsen/src/jepsen/checker.clj
+type requests struct {
+	// resends: HAProxy may send a request again that an instance has got
+	// already (retry-on beyond conn-failure), so that a retry is one more
+	// execution.
+	resends bool
+}
+
+// set is the requests that have one thing in common.
+type set struct {
+	n        int64
+	names    []string // of the first few, and "…" if there are more
+	from, to time.Duration
+}
+
+// add puts in n executions at a time, under one name.
+func (s *set) add(n int64, at time.Duration, name func() string) {
+	if s.n == 0 {
+		s.from, s.to = at, at
+	}
+	s.n += n
+	s.from, s.to = min(s.from, at), max(s.to, at)
+	switch n := len(s.names); {
+	case n < mostNames:
+		s.names = append(s.names, name())
+	case n == mostNames:
+		s.names = append(s.names, "…")
+	}
+}
+
+// sets is what became of all requests.
+type sets struct {
+	lost, replayed, resent, unexpected, recovered, other, executed set
+
+	acked, unknown int64
+	silent         int64 // of the unknown ones: without a line
+	hidden         int64 // retries of which a redispatch hides whether an instance had got the request before
+	requests       int64 // in the log
+}
+
+func (c requests) judge(e *evidence) result { return result{findings: c.findings(e)} }
+
+func (c requests) findings(e *evidence) []Finding {
+	open := func(why string) []Finding {
+		return []Finding{{Check: checkRequests, Layer: layerLB, Summary: "requests were not followed one by one: " + why}}
+	}
+	switch {
+	case e.history.Executions == nil:
+		return open("the record is from before the load balancer's log was kept")
+	case len(e.history.Executions) == 0:
+		return open("the load balancer logged none")
+	case len(e.history.Requests) == 0:
+		return open("users sent none")
+	}
+	s := c.sort(e)
+	out := s.failures()
+	whole := e.logWhole()
+	if s.lost.n > 0 {
+		f := s.lost.finding("%s acknowledged and the load balancer saw no instance answer: %s")
+		f.Lost, f.Cause = s.lost.n, causeElsewhere
+		if !whole {
+			f.Outcome, f.Cause = Inconclusive, ""
+			f.Summary += "; its log is not whole"
+		}
+		out = append(out, f)
+	}
+	switch {
+	case !whole && s.lost.n == 0:
+		out = append(out, open("the load balancer's log is not whole")...)
+	case len(out) == 0:
+		f := Finding{Check: checkRequests, Outcome: Pass, Layer: layerLB, Bound: s.hidden}
+		f.Summary = fmt.Sprintf("%s followed by their ids: %s acknowledged, each answered once and by the instance that users saw; 0 lost, 0 duplicated, 0 unexpected; of %s of unknown outcome %s recovered, %s not logged",
+			times(s.requests, "request"), number(s.acked), number(s.unknown), number(s.recovered.n), number(s.silent))
+		out = append(out, f)
+	}
+	if s.recovered.n > 0 {
+		f := s.recovered.finding("%s of unknown outcome recovered, the load balancer saw an instance answer with 2xx: %s")
+		f.Outcome = Pass
+		out = append(out, f)
+	}
+	return out
+}
+
+// failures are the findings that stand also where the log is not whole.
+func (s *sets) failures() []Finding {
+	var out []Finding
+	add := func(of set, cause, format string) {
+		if of.n > 0 {
+			f := of.finding(format)
+			f.Extra, f.Cause = of.n, cause
+			if cause == causeRetry {
+				f.Bound = s.hidden
+			}
+			out = append(out, f)
+		}
+	}
+	add(s.replayed, causeReplay, "%s duplicated, ids came to the load balancer more than once: %s")
+	add(s.resent, causeRetry, "%s duplicated, the load balancer sent them again: %s")
+	add(s.unexpected, causeForeign, "%s unexpected, no user of this run sent them: %s")
+	add(s.other, causeOther, "%s answered by another instance than users saw: %s")
+	add(s.executed, causeExecuted, "%s refused as users know it, and executed as the load balancer saw it: %s")
+	return out
+}
+
+// finding is about the set; its format takes how many requests and which.
+func (s *set) finding(format string) Finding {
+	return Finding{Check: checkRequests, Outcome: Fail, Layer: layerLB, From: s.from.Seconds(), To: s.to.Seconds(),
+		Summary: fmt.Sprintf(format, times(s.n, "request"), strings.Join(s.names, ", "))}
+}
+
+// sort puts every request into its sets.
+func (c requests) sort(e *evidence) *sets {
+	s := &sets{}
+	for i := range e.history.Executions {
+		c.sortExecution(e, &e.history.Executions[i], s)
+	}
+	for i := range e.history.Requests {
+		r, t := &e.history.Requests[i], e.traces[i]
+		name := func() string { return e.idOf(r.Seq) + on(r.Instance) }
+		logged := func() string { return e.idOf(r.Seq) + on(e.history.Executions[t.last].Server) }
+		if t.reached > 1 {
+			s.replayed.add(int64(t.reached)-1, r.Done, logged)
+		}
+		switch r.Outcome {
+		case record.Acked:
+			s.acked++
+			if !t.acked {
+				s.lost.add(1, r.Done, name)
+			} else if !t.named && r.Instance != "" {
+				s.other.add(1, r.Done, func() string { return name() + ", logged" + on(e.history.Executions[t.last].Server) })
+			}
+		case record.Refused:
+			if t.answered {
+				s.executed.add(1, r.Done, logged)
+			}
+		default:
+			s.unknown++
+			if t.acked {
+				s.recovered.add(1, r.Done, logged)
+			} else if t.lines == 0 {
+				s.silent++
+			}
+		}
+	}
+	return s
+}
+
+// sortExecution looks at one line of the log by itself.
+func (c requests) sortExecution(e *evidence, x *record.Execution, s *sets) {
+	_, sent := e.rowOf(x)
+	if !sent && !x.Reached() && len(x.Termination) == 2 && x.Termination[1] == 'R' {
+		return // it never became a request
+	}
+	s.requests++
+	if !sent {
+		s.unexpected.add(1, x.At, func() string {
+			switch {
+			case !x.Foreign:
+				return e.idOf(x.Seq)
+			case x.RequestID == "":
+				return "one without an id" + on(x.Server)
+			}
+			return fmt.Sprintf("%q%s", x.RequestID, on(x.Server))
+		})
+	}
+	switch {
+	case !c.resends || x.Retries == 0:
+	case x.Redispatched || !x.Reached():
+		s.hidden += int64(x.Retries)
+	default:
+		s.resent.add(int64(x.Retries), x.At, func() string { return e.idOf(x.Seq) + on(x.Server) })
+	}
+}
+
+// idOf is the X-Request-Id of a request of this run.
+func (e *evidence) idOf(seq uint64) string { return fmt.Sprintf("%s-%d", e.history.Run.ID, seq) }
+
+func on(instance string) string {
+	if instance == "" {
+		return ""
+	}
+	return " on " + instance
+}

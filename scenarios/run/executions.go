@@ -1,0 +1,123 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"throughline/collector/statsd/socket"
+	"throughline/compose/haproxy"
+	"throughline/scenarios/record"
+)
+
+// logBuffer is the receive buffer of the load balancer's log, in bytes. A line
+// takes about 1 kB in the kernel, so that it holds what comes in some seconds
+// in which this process does not run.
+const logBuffer = 16 << 20
+
+// aboutLog is what a Trouble with the log concerns. scenarios/check knows the
+// word: what the log lacks then proves nothing.
+const aboutLog = "executions"
+
+// executions takes in the load balancer's log, and records what became of each
+// request.
+type executions struct {
+	in      *socket.Socket
+	journal *record.Writer
+	prefix  string        // of this run's X-Request-Ids
+	ended   chan struct{} // closed when reading has ended, with err
+	err     error
+	bad     int64 // lines that were not understood
+	why     error // of the first of them
+}
+
+// openExecutions listens at host:port and reads until end or close.
+func openExecutions(addr, runID string, journal *record.Writer) (*executions, error) {
+	in, err := socket.Open(socket.Address{Network: socket.UDP, Host: addr},
+		socket.Options{ReceiveBuffer: logBuffer, MaxPayload: haproxy.LogLineLength + 1})
+	if err != nil {
+		return nil, fmt.Errorf("listen for the load balancer's log: %w", err)
+	}
+	x := &executions{in: in, journal: journal, prefix: runID + "-", ended: make(chan struct{})}
+	go func() {
+		defer close(x.ended)
+		x.err = in.Read(x.take)
+	}()
+	return x, nil
+}
+
+// addr is where the log is to be sent, host:port; nowhere if nobody takes it in.
+func (x *executions) addr() string {
+	if x == nil {
+		return ""
+	}
+	return x.in.Addr().Host
+}
+
+func (x *executions) take(lines []socket.Payload) {
+	for _, line := range lines {
+		l, err := haproxy.ParseLog(string(line.Bytes))
+		switch {
+		case errors.Is(err, haproxy.ErrNotice):
+		case err != nil:
+			if x.bad++; x.why == nil {
+				x.why = err
+			}
+		default:
+			x.keep(l)
+		}
+	}
+}
+
+// keep records one request. A failure to write is kept by the journal.
+func (x *executions) keep(l haproxy.LogLine) {
+	e := record.Execution{
+		At: x.journal.Offset(l.At), Server: l.Server, Status: uint16(l.Status), Answered: l.Answered,
+		Retries: uint16(l.Retries), Redispatched: l.Redispatched, Termination: l.Termination,
+	}
+	if e.Server == haproxy.NoServer {
+		e.Server = ""
+	}
+	seq, own := sequence(l.RequestID, x.prefix)
+	if own {
+		e.Seq = seq
+	} else {
+		e.Foreign, e.RequestID = true, l.RequestID
+	}
+	_ = x.journal.Execution(e)
+}
+
+// sequence reads the number of a request of this run from its X-Request-Id, as
+// the load generator writes it: RUN-SEQ.
+func sequence(id, prefix string) (seq uint64, own bool) {
+	digits, own := strings.CutPrefix(id, prefix)
+	seq, err := strconv.ParseUint(digits, 10, 63)
+	if !own || err != nil || digits != strconv.FormatUint(seq, 10) {
+		return 0, false
+	}
+	return seq, true
+}
+
+// end stops reading after what the kernel still has, and says what was missed.
+func (x *executions) end(ctx context.Context, trouble func(about string, count int64, why string)) {
+	x.in.Stop()
+	<-x.ended
+	if err := errors.Join(x.err, x.in.Drain(ctx, x.take), x.in.Close()); err != nil {
+		trouble(aboutLog, 0, err.Error())
+	}
+	if n := x.in.Figures().Drops; n > 0 {
+		trouble(aboutLog, int64(n), fmt.Sprintf("the kernel dropped %d lines of the load balancer's log", n))
+	}
+	if x.bad > 0 {
+		trouble(aboutLog, x.bad, fmt.Sprintf("%d lines of the load balancer's log were not understood, the first: %v", x.bad, x.why))
+	}
+}
+
+// close stops reading, if end has not done so.
+func (x *executions) close() error {
+	x.in.Stop()
+	<-x.ended
+	return x.in.Close()
+}
