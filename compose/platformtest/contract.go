@@ -43,6 +43,7 @@ func Run(t *testing.T, newPlatform func(t *testing.T) compose.Platform, programs
 		{"many can wait, and give up waiting", (*contract).wait},
 		{"what died is not restarted, and its logs stay", (*contract).stays},
 		{"a frozen instance answers nothing until it is thawed", (*contract).pause},
+		{"a limited instance gets less CPU until the limit is lifted", (*contract).limit},
 		{"close removes everything, twice", (*contract).close},
 	} {
 		t.Run(c.name, func(t *testing.T) {
