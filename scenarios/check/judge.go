@@ -82,6 +82,8 @@ func checkOf(c script.Check, s script.Scenario) Check {
 		return alert{*c.Alert}
 	case c.Audit != nil:
 		return audit{*c.Audit}
+	case c.TwoViews != nil:
+		return twoViews{*c.TwoViews}
 	}
 	return rule(unknownCheck(c))
 }

@@ -19,7 +19,7 @@ const (
 
 var (
 	checkKinds = []string{"continuity", "conservation", "correlation", "promql",
-		"identity", "nesting", "gauge", "shutdown", "hygiene", "alert", "audit"}
+		"identity", "nesting", "gauge", "shutdown", "hygiene", "alert", "audit", "two-views"}
 	layers     = []string{"users", "lb", "web", "db"}
 	metricName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]{0,199}$`)
 )
@@ -82,6 +82,8 @@ func (r *reader) checks(v value, s *Scenario) {
 			c.Alert = p.alert(what)
 		case "audit":
 			c.Audit = p.audit(what)
+		case "two-views":
+			c.TwoViews = p.twoViews(what)
 		}
 	}
 }
