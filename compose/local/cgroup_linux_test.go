@@ -1,9 +1,11 @@
 package local
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -81,8 +83,8 @@ func TestWhatIsWrittenIntoCgroups(t *testing.T) {
 	}
 }
 
-// TestCgroupsGoWithThePlatform: a killed runner's guard removes them by this, and
-// Close does.
+// TestCgroupsGoWithThePlatform: the guard removes them, which ends last, also when
+// the runner was killed.
 func TestCgroupsGoWithThePlatform(t *testing.T) {
 	if err := CanLimitCPU(); err != nil {
 		if !strings.Contains(err.Error(), "limit CPU: ") {
@@ -94,12 +96,12 @@ func TestCgroupsGoWithThePlatform(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	name := filepath.Base(t.TempDir()) + "-throughline-test"
-	dirs, err := tree.make(name, "web-1")
+	temp := filepath.Join(t.TempDir(), "throughline-test-"+strconv.Itoa(os.Getpid()))
+	dirs, err := tree.make(filepath.Base(temp), "web-1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := removeGroups(name); err != nil {
+	if err := Guard(strings.NewReader("="+temp+"\n"), io.Discard); err != nil {
 		t.Fatal(err)
 	}
 	for _, dir := range dirs {
