@@ -29,8 +29,9 @@ const guardReady = "throughline guard ready"
 //
 // The stream ends when the runner does, however it ended: the kernel closes the
 // pipe. Guard then kills the groups that are still listed, removes the
-// directory and the cgroups of that name, and returns. This reaches also what PDEATHSIG does not: the
-// children of a user's shell, and every system that has no PDEATHSIG.
+// directory and the cgroups of that name, and returns. This reaches also what
+// PDEATHSIG does not: the children of a user's shell, and every system that has
+// no PDEATHSIG.
 func Guard(from io.Reader, ready io.Writer) error {
 	// The guard must outlive what ends the runner, and what a terminal sends.
 	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)

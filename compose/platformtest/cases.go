@@ -282,6 +282,9 @@ func (k *contract) limit() {
 	if !ok {
 		k.Skip("SKIPPED, NOTHING PROVED: the platform cannot limit CPU")
 	}
+	if k.programs.NoLimits != nil {
+		k.Skipf("SKIPPED, NOTHING PROVED: %v", k.programs.NoLimits)
+	}
 	if err := limited.LimitCPU(k.ctx, compose.MinCPUs/2); err == nil || !strings.Contains(err.Error(), "web-1") {
 		k.Errorf("a limit below the least: %v, want an error that names it", err)
 	}

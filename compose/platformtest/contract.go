@@ -21,6 +21,9 @@ const patience = 20 * time.Second
 // Programs says how the platform under test runs the contract's program.
 type Programs struct {
 	Web func(args ...string) compose.Program // runs Web with these arguments
+	// NoLimits says why this machine cannot limit CPU although the platform
+	// can; nil if it can.
+	NoLimits error
 }
 
 // Run is the contract. newPlatform is called for every case and may register
