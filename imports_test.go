@@ -89,6 +89,7 @@ var heavy = map[string][]string{
 	"github.com/spf13/cobra":                      {"cmd/throughline"},
 	"go.mongodb.org/mongo-driver/v2":              {"app", "collector/poll", "compose/docstore"}, // docstore uses its bson
 	"github.com/axiomhq/hyperloglog":              {"collector/statsd"},
+	"github.com/prometheus/procfs":                {"collector/poll", "compose/local"},
 	"github.com/cenkalti/backoff/v5":              {"collector/forward"},
 	"github.com/testcontainers/testcontainers-go": {"compose/docker"},
 	"gonum.org/v1/gonum":                          {"scenarios/check", "scenarios/gallery"}, // binomial intervals: of sampling, of the figures

@@ -102,3 +102,29 @@ type Pauser interface {
 	Pause(ctx context.Context) error
 	Resume(ctx context.Context) error
 }
+
+// Measured is a Handle whose instance the host's kernel accounts for where this
+// program can read it.
+type Measured interface {
+	Footprint(ctx context.Context) (Footprint, error)
+}
+
+// Footprint says where the host's kernel accounts for an instance.
+type Footprint struct {
+	PID int // its first process, as the host numbers it
+	// OwnCgroup: the cgroup of PID holds the instance and nothing else. Without
+	// it the instance is the process group PID.
+	OwnCgroup bool
+}
+
+// Limiter is a Handle whose instance can be given less CPU while it runs.
+type Limiter interface {
+	// LimitCPU lets the instance use at most so many CPUs, 0.2 for a fifth of
+	// one, from MinCPUs up; 0 lifts the limit. It returns when the host says
+	// that it holds. The instance has a cgroup of its own from then on.
+	LimitCPU(ctx context.Context, cpus float64) error
+}
+
+// MinCPUs is the least that an instance can be limited to: the kernel takes no
+// quota below 1 ms of the usual period of 100 ms.
+const MinCPUs = 0.01

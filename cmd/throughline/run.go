@@ -174,6 +174,12 @@ func preflight(ctx context.Context, all []script.Scenario, flags runFlags) (foun
 		if err := local.Possible(run.WebProgram(s)); err != nil {
 			missing = append(missing, fmt.Errorf("%s: %w", s.Name, err))
 		}
+		if !s.Limits() {
+			continue
+		}
+		if err := local.CanLimitCPU(); err != nil {
+			missing = append(missing, fmt.Errorf("%s: %w", s.Name, err))
+		}
 	}
 	if err := writable(flags.out); err != nil {
 		missing = append(missing, err)

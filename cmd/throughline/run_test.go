@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"throughline/compose/local"
 	"throughline/scenarios"
 	"throughline/scenarios/check"
 )
@@ -89,6 +90,7 @@ func (o outcome) text() string {
 func TestLibrary(t *testing.T) {
 	for _, name := range scenarios.Names() {
 		t.Run(name, func(t *testing.T) {
+			needs(t, name)
 			stacked(t)
 			o := runScenario(t, name)
 			switch o.verdict.Outcome {
@@ -103,6 +105,21 @@ func TestLibrary(t *testing.T) {
 			}
 			judgeAgain(t, o)
 		})
+	}
+}
+
+// needs skips a built-in scenario that this machine cannot carry out.
+func needs(t *testing.T, name string) {
+	t.Helper()
+	all, err := readScenarios([]string{name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !all[0].Limits() {
+		return
+	}
+	if err := local.CanLimitCPU(); err != nil {
+		t.Skipf("SKIPPED, NOTHING PROVED: %v", err)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -28,8 +29,9 @@ const guardReady = "throughline guard ready"
 //
 // The stream ends when the runner does, however it ended: the kernel closes the
 // pipe. Guard then kills the groups that are still listed, removes the
-// directory, and returns. This reaches also what PDEATHSIG does not: the
-// children of a user's shell, and every system that has no PDEATHSIG.
+// directory and the cgroups of that name, and returns. This reaches also what
+// PDEATHSIG does not: the children of a user's shell, and every system that has
+// no PDEATHSIG.
 func Guard(from io.Reader, ready io.Writer) error {
 	// The guard must outlive what ends the runner, and what a terminal sends.
 	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
@@ -78,7 +80,7 @@ func removeAfter(dir string, groups map[int]bool) error {
 			time.Sleep(5 * time.Millisecond)
 		}
 	}
-	return os.RemoveAll(dir)
+	return errors.Join(os.RemoveAll(dir), removeGroups(filepath.Base(dir)))
 }
 
 // guard is the runner's end.

@@ -19,17 +19,19 @@ import (
 // of the group is gone: as long as it is not reaped the kernel gives its number
 // to nobody else, so a signal can only hit the group that is meant.
 type instance struct {
-	name    string
-	pid     int // of the leader, and the number of the group
-	ports   map[string]int
-	cmd     *exec.Cmd
-	logPath string
-	guard   *guard
+	name     string
+	pid      int // of the leader, and the number of the group
+	ports    map[string]int
+	cmd      *exec.Cmd
+	logPath  string
+	guard    *guard
+	platform string // names the cgroups of the platform
 
-	mu     sync.Mutex // a signal is sent before the leader is reaped, or not at all
-	reaped bool
-	exit   compose.Exit
-	gone   chan struct{} // closed after exit is set
+	mu      sync.Mutex // a signal is sent before the leader is reaped, or not at all
+	limited bool       // it is in a cgroup of its own
+	reaped  bool
+	exit    compose.Exit
+	gone    chan struct{} // closed after exit is set
 }
 
 var (

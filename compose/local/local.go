@@ -239,7 +239,7 @@ func (p *Platform) launch(i compose.Instance) (*instance, error) {
 	}
 	inst := &instance{
 		name: i.Name, pid: cmd.Process.Pid, ports: maps.Clone(ports), cmd: cmd,
-		logPath: logPath, guard: p.guard, gone: make(chan struct{}),
+		logPath: logPath, guard: p.guard, platform: filepath.Base(p.temp), gone: make(chan struct{}),
 	}
 	guarded := p.guard.watch(inst.pid)
 	go inst.reap()

@@ -67,7 +67,7 @@ func TestLocalKeepsTheContract(t *testing.T) {
 	platformtest.Run(t, func(t *testing.T) compose.Platform { return newPlatform(t) },
 		platformtest.Programs{Web: func(args ...string) compose.Program {
 			return compose.Program{Self: append([]string{"web"}, args...)}
-		}})
+		}, NoLimits: local.CanLimitCPU()})
 }
 
 // shell is a user's command that hides the real server behind a shell: it

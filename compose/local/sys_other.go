@@ -49,3 +49,10 @@ func ephemeralPorts() (first, last int) { return 49152, 65535 }
 func lockPort(*os.File, int) error { return nil }
 
 func signalName(s syscall.Signal) string { return unix.SignalName(s) }
+
+// CanLimitCPU says why the CPU of instances cannot be limited here. An instance
+// is neither compose.Limiter nor compose.Measured.
+func CanLimitCPU() error { return errors.New("limit CPU: needs Linux, whose cgroups do it") }
+
+// removeGroups has nothing to remove: there are no cgroups here.
+func removeGroups(string) error { return nil }

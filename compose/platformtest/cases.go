@@ -274,3 +274,55 @@ func (k *contract) close() {
 	k.closePlatform()
 	k.startFails(k.ctx, k.web("web-5"))
 }
+
+// limit asks whether a limited instance gets no more than it may.
+func (k *contract) limit() {
+	h := k.start(k.web("web-1"))
+	limited, ok := h.(compose.Limiter)
+	if !ok {
+		k.Skip("SKIPPED, NOTHING PROVED: the platform cannot limit CPU")
+	}
+	if k.programs.NoLimits != nil {
+		k.Skipf("SKIPPED, NOTHING PROVED: %v", k.programs.NoLimits)
+	}
+	if err := limited.LimitCPU(k.ctx, compose.MinCPUs/2); err == nil || !strings.Contains(err.Error(), "web-1") {
+		k.Errorf("a limit below the least: %v, want an error that names it", err)
+	}
+	for _, cpus := range []float64{0, 0.2, 0.05} {
+		if err := limited.LimitCPU(k.ctx, cpus); err != nil {
+			k.Fatal(err)
+		}
+	}
+	measured, ok := h.(compose.Measured)
+	if !ok {
+		k.Fatal("what can be limited cannot be measured")
+	}
+	if f, err := measured.Footprint(k.ctx); err != nil || f.PID < 2 || !f.OwnCgroup {
+		k.Errorf("footprint of a limited instance = %+v, %v; want its process in a cgroup of its own", f, err)
+	}
+	slow := k.spin(h)
+	if err := limited.LimitCPU(k.ctx, 0); err != nil {
+		k.Fatal(err)
+	}
+	// 50 ms of CPU take a second under the limit. Without it they take as long
+	// as the machine is busy, which is less.
+	if fast := k.spin(h); slow < 700*time.Millisecond || fast > slow*2/3 {
+		k.Errorf("50 ms of CPU took %v with 0.05 CPUs, and %v without a limit", slow, fast)
+	}
+	k.signal(h, compose.Kill)
+	k.waitGone(h)
+	if limited.LimitCPU(k.ctx, 0.2) == nil {
+		k.Error("what is gone can be limited")
+	}
+	if _, err := measured.Footprint(k.ctx); err == nil {
+		k.Error("what is gone has a footprint")
+	}
+}
+
+// spin has the instance use 50 ms of CPU, and tells how long that took.
+func (k *contract) spin(h compose.Handle) time.Duration {
+	k.Helper()
+	begin := time.Now()
+	k.mustGet(h, "/spin?for=50ms", "done")
+	return time.Since(begin)
+}

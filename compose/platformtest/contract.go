@@ -21,6 +21,9 @@ const patience = 20 * time.Second
 // Programs says how the platform under test runs the contract's program.
 type Programs struct {
 	Web func(args ...string) compose.Program // runs Web with these arguments
+	// NoLimits says why this machine cannot limit CPU although the platform
+	// can; nil if it can.
+	NoLimits error
 }
 
 // Run is the contract. newPlatform is called for every case and may register
@@ -43,6 +46,7 @@ func Run(t *testing.T, newPlatform func(t *testing.T) compose.Platform, programs
 		{"many can wait, and give up waiting", (*contract).wait},
 		{"what died is not restarted, and its logs stay", (*contract).stays},
 		{"a frozen instance answers nothing until it is thawed", (*contract).pause},
+		{"a limited instance gets less CPU until the limit is lifted", (*contract).limit},
 		{"close removes everything, twice", (*contract).close},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -71,7 +71,8 @@ func Main(run Program, args []string) int {
 //	--die N            say so and exit with N instead of serving
 //
 // GET /env?name=X and /file?name=X show what it was told, GET /slow?for=D
-// answers after D. SIGTERM lets requests in flight finish.
+// answers after D, and GET /spin?for=D once it has used so much CPU. SIGTERM lets
+// requests in flight finish.
 func Web(ctx context.Context, p *Process) int {
 	flags := flag.NewFlagSet("web", flag.ContinueOnError)
 	flags.SetOutput(p.Stderr)
@@ -166,5 +167,22 @@ func handler(p *Process, dir string, unhealthy bool) http.Handler {
 		case <-r.Context().Done():
 		}
 	})
+	mux.HandleFunc("GET /spin", func(w http.ResponseWriter, r *http.Request) {
+		d, err := time.ParseDuration(r.FormValue("for"))
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		for end := used() + d; used() < end && r.Context().Err() == nil; {
+		}
+		fmt.Fprint(w, "done")
+	})
 	return mux
+}
+
+// used is the CPU that this process has used so far (getrusage(2)).
+func used() time.Duration {
+	var u syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u) // fails for wrong arguments only
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

@@ -129,6 +129,8 @@ func (m *moves) effect(t taken) []string {
 			return m.launched(t, more)
 		}
 		return m.shrunk(t, len(alive)-t.step.Count)
+	case script.Limit:
+		return m.limited(t)
 	}
 	m.fails(t.step, "", t.begin, "the journal shows nothing that would prove this kind of step")
 	return nil

@@ -86,6 +86,8 @@ func checkOf(c script.Check, s script.Scenario) Check {
 		return audit{*c.Audit}
 	case c.Failures != nil:
 		return failures{*c.Failures}
+	case c.TwoViews != nil:
+		return twoViews{*c.TwoViews}
 	}
 	return rule(unknownCheck(c))
 }

@@ -215,6 +215,10 @@ func (w *world) step(s string, t time.Duration) time.Duration {
 			}
 		}
 		return t
+	case "limit": // "web-2, cpus: 0.05"
+		name, cpus, _ := strings.Cut(object, ", cpus: ")
+		w.of(w.named(name), t+2*time.Millisecond, record.Limited, func(e *record.Event) { fmt.Sscan(cpus, &e.CPUs) })
+		return t + 3*time.Millisecond
 	case "scale":
 		var want int
 		fmt.Sscan(object, &want)

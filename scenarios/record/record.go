@@ -64,6 +64,7 @@ const (
 	Down        Kind = "down"        // of an instance: the load balancer marks it down, or its port refuses
 	Death       Kind = "death"       // of an instance: it is gone; Code, Signal; Expected
 	Removed     Kind = "removed"     // of an instance: the load balancer no longer has it
+	Limited     Kind = "limited"     // of an instance: the host holds it to CPUs; 0 = no longer
 	Quiesced    Kind = "quiesced"    // load has ended and the clients have had their window to flush
 	Trouble     Kind = "trouble"     // the harness could not see or do something: About, Error
 	Interrupted Kind = "interrupted" // Ctrl-C
@@ -91,6 +92,7 @@ type Event struct {
 	ID       string        `json:"id,omitempty"`     // the platform's number for the instance
 	Signal   string        `json:"signal,omitempty"` // "SIGKILL"
 	Code     int           `json:"code,omitempty"`   // exit status; -1 = ended by Signal
+	CPUs     float64       `json:"cpus,omitempty"`   // of Limited
 	// Expected is false for a death that nobody asked for.
 	Expected bool   `json:"expected,omitempty"`
 	About    string `json:"about,omitempty"` // what a Trouble concerns: "load", "collector", "poller haproxy", …

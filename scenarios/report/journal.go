@@ -69,6 +69,8 @@ func eventAbout(e record.Event) string {
 	add("%s", e.Signal, e.Signal != "")
 	add("exit status %d", e.Code, e.Kind == record.Death && e.Code >= 0)
 	add("nobody asked for it%s", "", e.Kind == record.Death && !e.Expected)
+	add("to %v CPUs", e.CPUs, e.Kind == record.Limited && e.CPUs > 0)
+	add("no longer%s", "", e.Kind == record.Limited && e.CPUs == 0)
 	add("%s", e.About, e.About != "")
 	add("%s times", count(e.Count), e.Count != 0)
 	add("%s", e.Error, e.Error != "")

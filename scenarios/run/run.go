@@ -158,6 +158,7 @@ func finish(ctx context.Context, s *stack, users *users) error {
 	defer cancel()
 	summary, err := users.stop()
 	s.event(record.Event{Kind: record.LoadEnd})
+	s.unlimit(closing)
 	if ctx.Err() != nil {
 		s.event(record.Event{Kind: record.Interrupted})
 		s.cfg.Progress.Note("interrupted: recording what there is")

@@ -57,9 +57,10 @@ type stack struct {
 
 // life is what the stack knows of an instance beside its handle.
 type life struct {
-	role  record.Role
-	asked bool          // somebody wants it dead
-	gone  chan struct{} // closed when its death is in the journal
+	role    record.Role
+	asked   bool          // somebody wants it dead
+	limited bool          // its CPU is limited
+	gone    chan struct{} // closed when its death is in the journal
 }
 
 func newStack(c Config, journal *record.Writer) (*stack, error) {
@@ -99,6 +100,9 @@ func (s *stack) up(ctx context.Context) error {
 		defer close(s.collected)
 		s.collectErr = s.collector.Run(running)
 	}()
+	if err := s.watchHost(); err != nil {
+		return err
+	}
 
 	group, starting := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.startDatabase(starting) })
@@ -223,6 +227,9 @@ func (s *stack) launchOne(ctx context.Context, number int) error {
 	}
 	handle, err := s.start(ctx, instance, record.Web)
 	if err != nil {
+		return err
+	}
+	if err := s.meter(ctx, handle); err != nil {
 		return err
 	}
 	if err := s.lb.Add(ctx, name, handle.PeerAddr("http")); err != nil {

@@ -69,6 +69,8 @@ func (s *stack) do(ctx context.Context, step script.Step) error {
 		return nil
 	case script.Scale:
 		return s.scale(ctx, step.Count, within)
+	case script.Limit:
+		return within(func(ctx context.Context) error { return s.limit(ctx, step.Instance, step.CPUs) })
 	}
 	return fmt.Errorf("%s: no such step", step.Kind)
 }

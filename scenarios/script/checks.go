@@ -19,7 +19,7 @@ const (
 
 var (
 	checkKinds = []string{"continuity", "conservation", "correlation", "promql",
-		"identity", "nesting", "gauge", "shutdown", "hygiene", "alert", "audit", "failures"}
+		"identity", "nesting", "gauge", "shutdown", "hygiene", "alert", "audit", "failures", "two-views"}
 	layers     = []string{"users", "lb", "web", "db"}
 	metricName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]{0,199}$`)
 )
@@ -84,6 +84,8 @@ func (r *reader) checks(v value, s *Scenario) {
 			c.Audit = p.audit(what)
 		case "failures":
 			c.Failures = p.failures(what)
+		case "two-views":
+			c.TwoViews = p.twoViews(what)
 		}
 	}
 }

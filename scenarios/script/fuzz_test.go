@@ -101,6 +101,7 @@ func accepted(t *testing.T, s script.Scenario) {
 		names[p.Name] = true
 		for _, step := range p.Do {
 			must((step.Count > 0) != (step.Instance != "") && step.Within > 0 && step.Pos.Line > 0, "a step")
+			must(step.CPUs >= 0 && (step.CPUs == 0 || step.Kind == script.Limit), "a number of CPUs")
 		}
 	}
 	must(len(s.Checks) > 0, "with checks")
@@ -119,6 +120,9 @@ func sound(c script.Check, routes map[string]script.Route, phases map[string]boo
 	if k := c.Continuity; k != nil {
 		_, known := routes[k.Route]
 		set, ok = set+1, c.Name == "continuity" && k.Metric != "" && known && k.MaxGap > 0
+	}
+	if k := c.TwoViews; k != nil {
+		set, ok = set+1, c.Name == "two-views" && k.Instance != "" && k.Used > 0 && k.Used <= 1 && k.Idle > 0 && k.Idle <= 1
 	}
 	if k := c.Conservation; k != nil {
 		_, known := routes[k.Route]

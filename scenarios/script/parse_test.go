@@ -123,7 +123,7 @@ load: {rate: 200/s}
 phases:
   - {phase: before, for: 5s}
   - {phase: one dies, do: {kill: web-2}, for: 5s}
-  - {phase: after, do: {launch: 1}, for: 5s}
+  - {phase: after, do: [{launch: 1}, {limit: web-1, cpus: 0.2}], for: 5s}
 checks:
   - identity: {metric: fullstack.insert, tags: [zone, kube.pod]}
   - identity: {metric: fullstack.inflight}
@@ -142,6 +142,8 @@ checks:
   - alert: {name: WebDown, expr: up < 3, fires: {in: before, within: 6s}, clears: {in: after, within: 4s}}
   - alert: {name: WebDown, expr: up < 3, silent: [run]}
   - audit: {route: insert}
+  - two-views: {instance: web-1}
+  - two-views: {instance: web-1, used: 0.5, idle: 1}
 waive:
   - {check: conservation, instance: web-4, reason: known}
   - {check: alert, reason: "to be repaired"}
@@ -171,14 +173,16 @@ func TestPromises(t *testing.T) {
 			Clears: &script.Deadline{In: "after", Within: 4 * s}}},
 		{Name: "alert", Alert: &script.Alert{Name: "WebDown", Expr: "up < 3", Silent: []string{script.WholeRun}}},
 		{Name: "audit", Audit: &script.Audit{Route: "insert"}},
+		{Name: "two-views", TwoViews: &script.TwoViews{Instance: "web-1", Used: 0.8, Idle: 0.1}},
+		{Name: "two-views", TwoViews: &script.TwoViews{Instance: "web-1", Used: 0.5, Idle: 1}},
 	}
 	got := parse(t, promised)
 	if diff := cmp.Diff(want, got.Checks, cmpopts.IgnoreTypes(script.Pos{})); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 	waived := []script.Waiver{
-		{Check: "conservation", Instance: "web-4", Reason: "known", Pos: pos(27, 5)},
-		{Check: "alert", Reason: "to be repaired", Pos: pos(28, 5)},
+		{Check: "conservation", Instance: "web-4", Reason: "known", Pos: pos(29, 5)},
+		{Check: "alert", Reason: "to be repaired", Pos: pos(30, 5)},
 	}
 	if diff := cmp.Diff(waived, got.Waive); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)

@@ -87,11 +87,11 @@ func (v value) steps(f *fleet) []Step {
 	return steps
 }
 
-var stepKinds = []string{string(Kill), string(Terminate), string(Launch), string(Replace), string(Scale)}
+var stepKinds = []string{string(Kill), string(Terminate), string(Launch), string(Replace), string(Scale), string(Limit)}
 
 func (v value) step(f *fleet) (Step, bool) {
 	before := len(v.r.errs)
-	m, ok := v.mapping(append(slices.Clone(stepKinds), "within")...)
+	m, ok := v.mapping(append(slices.Clone(stepKinds), "cpus", "within")...)
 	if !ok || len(v.r.errs) > before {
 		return Step{}, false
 	}
@@ -114,6 +114,7 @@ func (v value) step(f *fleet) (Step, bool) {
 	default:
 		step.Instance = what.line("the name of an instance, like web-2")
 	}
+	v.cpus(m, &step)
 	if len(v.r.errs) > before {
 		return Step{}, false
 	}
@@ -128,6 +129,7 @@ type fleet struct {
 	live []string // in the order of their numbers
 	last int      // the highest number ever given
 	lost bool     // a step could not be read, so nobody knows who is alive
+	held []string // whose CPU is limited
 }
 
 func newFleet(instances int) *fleet {
@@ -162,6 +164,8 @@ func (f *fleet) move(s Step) error {
 		f.live = f.live[:s.Count]
 	case Replace:
 		return f.replace(s)
+	case Limit:
+		return f.limit(s)
 	default:
 		at := slices.Index(f.live, s.Instance)
 		if at < 0 {

@@ -26,11 +26,11 @@ var refusedPhases = []refused{
 }
 
 var refusedSteps = []refused{
-	{"unknown step", "  - phase: warm-up\n    for: 8s\n", "  - phase: warm-up\n    for: 8s\n    do: [{kil: web-1}]\n", []string{`8:11: do: unknown key "kil": did you mean "kill"? (known: kill, terminate, launch, replace, scale, within)`}},
-	{"step as text", "  - phase: warm-up\n    for: 8s\n", "  - phase: warm-up\n    for: 8s\n    do: [kill web-1]\n", []string{`8:10: do: want keys and values (kill, terminate, launch, replace, scale, within), got the text "kill web-1"`}},
+	{"unknown step", "  - phase: warm-up\n    for: 8s\n", "  - phase: warm-up\n    for: 8s\n    do: [{kil: web-1}]\n", []string{`8:11: do: unknown key "kil": did you mean "kill"? (known: kill, terminate, launch, replace, scale, limit, cpus, within)`}},
+	{"step as text", "  - phase: warm-up\n    for: 8s\n", "  - phase: warm-up\n    for: 8s\n    do: [kill web-1]\n", []string{`8:10: do: want keys and values (kill, terminate, launch, replace, scale, limit, cpus, within), got the text "kill web-1"`}},
 	{"no step in the list", "  - phase: warm-up\n    for: 8s\n", "  - phase: warm-up\n    for: 8s\n    do: []\n", []string{`8:9: phase.do: the list is empty: want a list of steps, like [{kill: web-2}]`}},
 	{"two steps in one", "  - phase: warm-up\n    for: 8s\n", "  - phase: warm-up\n    for: 8s\n    do: {kill: web-1, launch: 1}\n", []string{`8:9: do: kill and launch in one step: write two steps`}},
-	{"only within", "  - phase: warm-up\n    for: 8s\n", "  - phase: warm-up\n    for: 8s\n    do: {within: 3s}\n", []string{`8:9: do: no step here: want one of kill, terminate, launch, replace, scale`}},
+	{"only within", "  - phase: warm-up\n    for: 8s\n", "  - phase: warm-up\n    for: 8s\n    do: {within: 3s}\n", []string{`8:9: do: no step here: want one of kill, terminate, launch, replace, scale, limit`}},
 	{"kill of an unknown instance", "  - phase: warm-up\n    for: 8s\n", "  - phase: warm-up\n    for: 8s\n    do: [{kill: web-9}]\n", []string{`8:17: kill web-9: no such instance at that point (have web-1, web-2, web-3)`}},
 	{"kill of a role", "  - phase: warm-up\n    for: 8s\n", "  - phase: warm-up\n    for: 8s\n    do: {kill: haproxy}\n", []string{`8:16: kill haproxy: no such instance at that point (have web-1, web-2, web-3)`}},
 	{"kill of two", "  - phase: warm-up\n    for: 8s\n", "  - phase: warm-up\n    for: 8s\n    do: {kill: [web-1, web-2]}\n", []string{`8:16: do.kill: want the name of an instance, like web-2, got a list`}},
@@ -58,12 +58,19 @@ var refusedSteps = []refused{
 	{"within without unit", "  - phase: warm-up\n    for: 8s\n", "  - phase: warm-up\n    for: 8s\n    do: {kill: web-1, within: 5}\n", []string{`8:31: do.within: 5 has no unit: want a duration like 8s (units: h, m, s, ms)`}},
 	{"unreadable step silences the rest", "  - phase: warm-up\n    for: 8s\n", "  - phase: warm-up\n    for: 8s\n    do: [{launch: two}, {kill: web-5}]\n", []string{`8:19: do.launch: want a whole number from 1 to 300, got the text "two"`}},
 	{"many alive", "  - phase: warm-up\n    for: 8s\n", "  - phase: warm-up\n    for: 8s\n    do: [{launch: 20}, {kill: web-99}]\n", []string{`8:31: kill web-99: no such instance at that point (have web-1, web-2, web-3, web-4, web-5, web-6, web-7, web-8, web-9, web-10, web-11, web-12, … (23 in all))`}},
+	{"limit without cpus", "  - phase: warm-up\n    for: 8s\n", "  - phase: warm-up\n    for: 8s\n    do: [{limit: web-1}]\n", []string{`8:10: do: limit without cpus: want how many it may use, like cpus: 0.2, or cpus: 0 for all again`}},
+	{"limit in percent", "  - phase: warm-up\n    for: 8s\n", "  - phase: warm-up\n    for: 8s\n    do: [{limit: web-1, cpus: 20%}]\n", []string{`8:31: do.cpus: want a number of CPUs, like 0.2, or 0 for no limit, got the text "20%"`}},
+	{"limit to nearly nothing", "  - phase: warm-up\n    for: 8s\n", "  - phase: warm-up\n    for: 8s\n    do: [{limit: web-1, cpus: 0.001}]\n", []string{`8:31: do.cpus: 0.001 is out of range: want 0.01 to 1000 CPUs, or 0 for no limit`}},
+	{"limit below zero", "  - phase: warm-up\n    for: 8s\n", "  - phase: warm-up\n    for: 8s\n    do: [{limit: web-1, cpus: -1}]\n", []string{`8:31: do.cpus: want a number of CPUs, like 0.2, or 0 for no limit, got -1`}},
+	{"limit of an unknown instance", "  - phase: warm-up\n    for: 8s\n", "  - phase: warm-up\n    for: 8s\n    do: [{limit: web-9, cpus: 0.2}]\n", []string{`8:18: limit web-9, cpus: 0.2: no such instance at that point (have web-1, web-2, web-3)`}},
+	{"limit lifted that is not there", "  - phase: warm-up\n    for: 8s\n", "  - phase: warm-up\n    for: 8s\n    do: [{limit: web-1, cpus: 0.2}, {limit: web-1, cpus: 0}, {limit: web-1, cpus: 0}]\n", []string{`8:70: limit web-1, cpus: 0: it has no limit at that point, so nothing would happen`}},
+	{"cpus of another step", "  - phase: warm-up\n    for: 8s\n", "  - phase: warm-up\n    for: 8s\n    do: [{kill: web-1, cpus: 0.2}]\n", []string{`8:30: do.cpus: kill has no cpus: they belong to limit`}},
 	{"replace of a list", "  - phase: warm-up\n    for: 8s\n", "  - phase: warm-up\n    for: 8s\n    do: {replace: [web-1]}\n", []string{`8:19: do.replace: want the name of an instance, like web-2, got a list`}},
 }
 
 var refusedChecks = []refused{
 	{"none", "  - conservation: {metric: fullstack.insert}\n", "  []\n", []string{`9:3: checks: the list is empty: want a list of checks, like [{continuity: {metric: fullstack.insert}}]`}},
-	{"as text", "  - conservation: {metric: fullstack.insert}\n", "  - continuity\n", []string{`9:5: checks: want keys and values (continuity, conservation, correlation, promql, identity, nesting, gauge, shutdown, hygiene, alert, audit, failures), got the text "continuity"`}},
+	{"as text", "  - conservation: {metric: fullstack.insert}\n", "  - continuity\n", []string{`9:5: checks: want keys and values (continuity, conservation, correlation, promql, identity, nesting, gauge, shutdown, hygiene, alert, audit, failures, two-views), got the text "continuity"`}},
 	{"without anything", "  - conservation: {metric: fullstack.insert}\n", "  - continuity:\n", []string{`9:5: continuity: has no value: want keys and values (metric, route, max_gap)`}},
 	{"two in one", "  - conservation: {metric: fullstack.insert}\n", "  - continuity: {metric: fullstack.insert}\n    conservation: {metric: fullstack.insert}\n", []string{`9:5: checks: 2 checks in one: begin each with a "-" of its own`}},
 	{"without a metric", "  - conservation: {metric: fullstack.insert}\n", "  - conservation: {route: insert}\n", []string{`9:19: conservation: the key "metric" is missing`}},

@@ -30,6 +30,11 @@ var refusedPromises = []refused{
 	{"alert without an end", conserved, "alert: {name: Down, expr: up == 0, fires: {in: warm-up}}", []string{`9:47: alert.fires: the key "within" is missing`}},
 	{"alert that must and must not", conserved, "alert: {name: Down, expr: up == 0, fires: {in: warm-up, within: 2s}, silent: [run]}", []string{`9:83: alert.silent: the alert must fire then: want other phases`}},
 	{"alert with two names", conserved, `alert: {name: "Web Down", expr: up == 0, silent: [run]}`, []string{`9:19: alert.name: "Web Down" is not a name of at most 64 letters, digits, '-', '_' and '.', like WebDown`}},
+	{"two views of nobody", conserved, "two-views: {idle: 1}", []string{`9:16: two-views: the key "instance" is missing`}},
+	{"two views without a limit", conserved, "two-views: {instance: web-2}", []string{`9:27: two-views.instance: no step limits "web-2", so the two views agree: want do: {limit: web-2, cpus: 0.2} or the like in a phase`}},
+	{"two views beyond one", conserved, "two-views: {instance: web-2, used: 2, idle: 0}", []string{
+		`9:27: two-views.instance: no step limits "web-2", so the two views agree: want do: {limit: web-2, cpus: 0.2} or the like in a phase`,
+		`9:40: two-views.used: want a number above 0 and at most 1, got 2`, `9:49: two-views.idle: want a number above 0 and at most 1, got 0`}},
 	{"audit of nothing", conserved, "audit: {rout: insert}", []string{`9:13: audit: unknown key "rout": did you mean "route"? (known: route)`}},
 	{"audit of what reads", conserved, "audit: {route: get}", []string{`9:20: audit.route: the route "get" writes nothing: want one that does`}},
 	{"audit without a database", "{instances: 3}\nload: {rate: 200/s}\nphases:\n  - phase: warm-up\n    for: 8s\nchecks:\n  - " + conserved,
@@ -41,7 +46,7 @@ var refusedWaivers = []refused{
 	{"without a reason", conserved, conserved + "\nwaive:\n  - {check: conservation}", []string{`11:5: waive: the key "reason" is missing`}},
 	{"for no reason", conserved, conserved + "\nwaive:\n  - {check: conservation, reason: \"\"}", []string{`11:35: waive.reason: is empty: want why the failure is accepted`}},
 	{"of a check that is not there", conserved, conserved + "\nwaive:\n  - {check: continuity, reason: known}", []string{`11:13: waive.check: the scenario has no check continuity: have conservation`}},
-	{"of a misspelled check", conserved, conserved + "\nwaive:\n  - {check: conservatoin, reason: known}", []string{`11:13: waive.check: unknown "conservatoin": did you mean "conservation"? (known: continuity, conservation, correlation, promql, identity, nesting, gauge, shutdown, hygiene, alert, audit, failures)`}},
+	{"of a misspelled check", conserved, conserved + "\nwaive:\n  - {check: conservatoin, reason: known}", []string{`11:13: waive.check: unknown "conservatoin": did you mean "conservation"? (known: continuity, conservation, correlation, promql, identity, nesting, gauge, shutdown, hygiene, alert, audit, failures, two-views)`}},
 	{"of an instance that never lives", conserved, conserved + "\nwaive:\n  - {check: conservation, instance: web-7, reason: known}", []string{`11:37: waive.instance: no instance web-7 is ever launched (have web-1, web-2, web-3)`}},
 	{"of everything", conserved, conserved + "\nwaive: all", []string{`10:8: waive: want a list of waivers, like [{check: conservation, instance: web-2, reason: its client is to be repaired}], got the text "all"`}},
 }

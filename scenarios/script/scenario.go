@@ -13,6 +13,7 @@ package script
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -27,6 +28,13 @@ type Scenario struct {
 	Waive  []Waiver
 	Source []byte // the file's bytes, as read
 	File   string // the file's name, as given
+}
+
+// Limits tells whether a step limits the CPU of an instance.
+func (s Scenario) Limits() bool {
+	return slices.ContainsFunc(s.Phases, func(p Phase) bool {
+		return slices.ContainsFunc(p.Do, func(s Step) bool { return s.Kind == Limit })
+	})
 }
 
 // Duration is how long the phases last together, if no step takes longer than its phase.
@@ -136,6 +144,7 @@ const (
 	Launch    StepKind = "launch"    // start new instances
 	Replace   StepKind = "replace"   // launch one, wait until it serves, terminate the old one
 	Scale     StepKind = "scale"     // launch or terminate (the newest first) until as many run as told
+	Limit     StepKind = "limit"     // give an instance less CPU, or all again
 )
 
 // ReplaceAll is the [Step.Instance] of a replace of every instance that is alive at that point, one after the other.
@@ -144,14 +153,18 @@ const ReplaceAll = "all"
 // Step is one thing done to the stack.
 type Step struct {
 	Kind     StepKind
-	Instance string        // kill, terminate, replace: which; ReplaceAll for replace
+	Instance string        // kill, terminate, replace, limit: which; ReplaceAll for replace
 	Count    int           // launch: how many; scale: to how many
+	CPUs     float64       // limit: how many it may use; 0 lifts the limit
 	Within   time.Duration // how long each move may take; one after the other, replace and scale in make several
 	Pos      Pos
 }
 
 // String gives the step as the file has it, like "kill web-2".
 func (s Step) String() string {
+	if s.Kind == Limit {
+		return fmt.Sprintf("%s %s, cpus: %v", s.Kind, s.Instance, s.CPUs)
+	}
 	if s.Instance != "" {
 		return fmt.Sprintf("%s %s", s.Kind, s.Instance)
 	}
@@ -174,6 +187,7 @@ type Check struct {
 	Alert        *Alert
 	Audit        *Audit
 	Failures     *Failures
+	TwoViews     *TwoViews
 }
 
 // Continuity promises that a counter has a point in every interval in which its route had traffic.
@@ -285,6 +299,14 @@ type Failures struct {
 
 // Audit promises that each document gained what users had acknowledged for its word.
 type Audit struct{ Route string }
+
+// TwoViews promises that host and agent disagree about the CPU of an instance that a step limits: the host sees it use up
+// what it may and stopped for it, while the agent inside sees a machine with CPU to spare.
+type TwoViews struct {
+	Instance string
+	Used     float64 // least share of its limit that the host sees it use, in (0, 1]
+	Idle     float64 // least share of the machine that the agent sees idle, in (0, 1]
+}
 
 // Waiver accepts failures of a check, for a reason.
 type Waiver struct {
