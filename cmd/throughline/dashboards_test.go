@@ -95,13 +95,18 @@ func unanswered(t *testing.T, api string, all []question) (out []string) {
 	return out
 }
 
-// answered waits until every question of the dashboard has an answer.
-func answered(t *testing.T, api string) {
+// dashboardAnswered waits until every question of the dashboard has an answer.
+func dashboardAnswered(t *testing.T, api string) {
 	t.Helper()
 	all := questions(t, dashboardFile)
 	if len(all) < 20 {
 		t.Fatalf("the dashboard has %d expressions only", len(all))
 	}
+	answered(t, api, all)
+}
+
+func answered(t *testing.T, api string, all []question) {
+	t.Helper()
 	var missing []string
 	for deadline := time.Now().Add(25 * time.Second); time.Now().Before(deadline); time.Sleep(500 * time.Millisecond) {
 		if missing = unanswered(t, api, all); len(missing) == 0 {
@@ -122,11 +127,16 @@ func TestDashboardsAreAnswered(t *testing.T) {
 		"--haproxy", runtime, "--mongo", "mongodb://"+mongo)
 	balancer(t, users, runtime)
 	lb := haproxy.NewRuntime(runtime)
+	peer, sources := startPrometheus(t, c.api), []string{c.api}
+	if peer != "" {
+		sources = append(sources, peer)
+	}
 	for i, container := range []string{"4be1f0c2a9d7", "90c3de11b245"} {
 		if i == 1 { // the second comes later, which the annotation shows
 			background(t, nil, binary, "load", "--target", "http://"+users, "--rate", "50/s", "--for", "0", "--statsd", usersUDP)
-			c.becomes("count(fullstack_insert_total)", "1")
-			c.becomes("count(fullstack_insert_total offset 2s)", "1")
+			for _, api := range sources {
+				answered(t, api, []question{{"the first", "fullstack_insert_total offset 2s"}})
+			}
 		}
 		addr := freeTCP(t)
 		host, port, _ := strings.Cut(addr, ":")
@@ -139,12 +149,56 @@ func TestDashboardsAreAnswered(t *testing.T) {
 		}
 	}
 	c.becomes(`count(fullstack_insert_total{instance=~"4be1f0c2a9d7|90c3de11b245", zone="a"})`, "2")
-	answered(t, c.api)
+	t.Run("by the collector", func(t *testing.T) { dashboardAnswered(t, c.api) })
+	t.Run("by Prometheus", func(t *testing.T) {
+		if peer == "" {
+			t.Skip("SKIPPED, NOTHING PROVED: prometheus is not on PATH; make peers installs it")
+		}
+		dashboardAnswered(t, peer)
+	})
 	c.becomes(`count(users_requests_total{instance="users", route="insert", outcome="acked"})`, "1")
 
 	wrong := []question{{"no series", "rate(no_such_thing[4s])"}, {"no expression", "sum(("}}
 	if missing := unanswered(t, c.api, wrong); len(missing) != 2 || !strings.Contains(missing[1], "parse error") {
 		t.Errorf("of two expressions without an answer these were found: %q", missing)
+	}
+}
+
+// startPrometheus starts one as compose.yaml does, and returns its address; ""
+// where there is none.
+func startPrometheus(t *testing.T, collector string) string {
+	t.Helper()
+	path, err := exec.LookPath("prometheus")
+	if err != nil {
+		return ""
+	}
+	text, err := os.ReadFile("../../compose/config/prometheus.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const target = `"collector:9102"`
+	if !bytes.Contains(text, []byte(target)) {
+		t.Fatalf("prometheus.yml does not scrape %s", target)
+	}
+	file, addr := filepath.Join(t.TempDir(), "prometheus.yml"), freeTCP(t)
+	text = bytes.ReplaceAll(text, []byte(target), fmt.Appendf(nil, "%q", strings.TrimPrefix(collector, "http://")))
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	background(t, nil, path, "--config.file="+file, "--storage.tsdb.path="+t.TempDir(),
+		"--enable-feature=native-histograms", "--web.listen-address="+addr)
+	listens(t, addr)
+	return "http://" + addr
+}
+
+// TestPrometheusTakesItsConfiguration asks the real promtool.
+func TestPrometheusTakesItsConfiguration(t *testing.T) {
+	promtool, err := exec.LookPath("promtool")
+	if err != nil {
+		t.Skip("SKIPPED, NOTHING PROVED: promtool is not on PATH; make peers installs it")
+	}
+	if out, err := exec.Command(promtool, "check", "config", "../../compose/config/prometheus.yml").CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
 	}
 }
 
