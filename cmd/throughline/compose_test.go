@@ -61,6 +61,15 @@ func composeUp(t *testing.T) *project {
 
 func (p *project) docker(args ...string) string {
 	p.t.Helper()
+	out, err := p.try(args...)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return out
+}
+
+func (p *project) try(args ...string) (string, error) {
+	p.t.Helper()
 	cmd := exec.Command("docker", args...)
 	cmd.Env = p.env
 	var stderr strings.Builder
@@ -71,15 +80,15 @@ func (p *project) docker(args ...string) string {
 		p.t.Logf("docker %s: %v", strings.Join(args, " "), took)
 	}
 	if err != nil {
-		p.t.Fatalf("docker %s: %v\n%s", strings.Join(args, " "), err, stderr.String())
+		return "", fmt.Errorf("docker %s: %w\n%s", strings.Join(args, " "), err, stderr.String())
 	}
-	return string(out)
+	return string(out), nil
 }
 
 // down takes everything away, and looks whether that is so.
 func (p *project) down() {
 	if p.t.Failed() {
-		p.t.Log(p.docker("compose", "logs", "--no-color", "--tail", "20"))
+		p.t.Log(p.try("compose", "logs", "--no-color", "--tail", "20"))
 	}
 	p.docker("compose", "down", "--volumes", "--timeout", "5")
 	mine := "label=com.docker.compose.project=" + p.name

@@ -183,13 +183,13 @@ const (
 // ends. The error is what the client did wrong.
 func (s *Server) converse(ctx context.Context, c *conn) error {
 	r := bufio.NewReaderSize(countingReader{c, &s.stats.bytesIn}, readBuffer)
-	if first, err := r.Peek(len(httpMethod)); err == nil && string(first) == httpMethod {
-		_, _ = c.Write([]byte(httpAnswer)) // else the client is gone
-		return nil
-	}
 	for {
 		if ctx.Err() != nil {
 			// Accepted while the others were hung up, or busy meanwhile.
+			return nil
+		}
+		if first, _ := r.Peek(len(httpMethod)); string(first) == httpMethod { // readMessage meets the error, too
+			_, _ = c.Write([]byte(httpAnswer)) // else the client is gone
 			return nil
 		}
 		m, err := readMessage(r)
