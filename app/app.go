@@ -188,7 +188,7 @@ func (p parts) meter() meter {
 // dialStatsD makes the client, with what is wrong around it.
 func dialStatsD(c Config, p parts) (statsd.Client, error) {
 	var once sync.Once
-	o := statsd.Options{Addr: c.StatsD, Tags: c.Tags, OnError: func(err error) {
+	o := statsd.Options{Addr: c.StatsD, Tags: c.Tags, Container: c.Container, OnError: func(err error) {
 		once.Do(func() { p.log.Printf("statsd %s: %v (told once)", c.StatsD, err) })
 	}}
 	if p.wrong.options != nil {

@@ -20,8 +20,11 @@ type Config struct {
 	Zone     string   // for the log
 	StatsD   string   // host:port, or unix:///path
 	Tags     []string // on every StatsD line, as "key:value"
-	MongoURI string   // mongodb://…
-	Defect   string   // one of Defects, or empty for right instrumentation
+	// Container is on every StatsD line as its origin (|c:), for a collector
+	// that cannot tell by the socket; empty = nothing is said.
+	Container string
+	MongoURI  string // mongodb://…
+	Defect    string // one of Defects, or empty for right instrumentation
 
 	Log   io.Writer         // nil = os.Stderr; written to by one goroutine at a time
 	Ready func(addr string) // called once, when requests are accepted; may be nil
@@ -41,6 +44,9 @@ const (
 // address: STATSD_HOST and STATSD_PORT, else DD_DOGSTATSD_URL, else
 // DD_AGENT_HOST and DD_DOGSTATSD_PORT, else 127.0.0.1:8125.
 //
+// Without INSTANCE the instance is HOSTNAME, which Docker sets to the beginning
+// of the container's id, and each line says so.
+//
 // datadog-go itself reads neither STATSD_* nor DD_TAGS, and prefers its own
 // variables only where the program gives no address.
 // Source: https://docs.datadoghq.com/developers/dogstatsd/
@@ -53,6 +59,9 @@ func FromEnv(getenv func(string) string) (Config, error) {
 		MongoURI: getenv("MONGODB_URI"),
 		Log:      os.Stderr,
 	}
+	if c.Instance == "" {
+		c.Instance, c.Container = getenv("HOSTNAME"), getenv("HOSTNAME")
+	}
 	var err error
 	if text := getenv("PORT"); text != "" {
 		if c.Port, err = parsePort("PORT", text, 0); err != nil {
@@ -64,6 +73,9 @@ func FromEnv(getenv func(string) string) (Config, error) {
 	}
 	if c.Tags, err = parseTags(getenv("DD_TAGS")); err != nil {
 		return Config{}, err
+	}
+	if strings.ContainsAny(c.Container, "|\n") {
+		return Config{}, fmt.Errorf("HOSTNAME: %q has a character that StatsD uses itself; set INSTANCE", c.Container)
 	}
 	if err := c.check(); err != nil {
 		return Config{}, err

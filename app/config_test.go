@@ -41,6 +41,25 @@ func TestFromEnv(t *testing.T) {
 	}
 }
 
+func TestWithoutAnInstanceTheHostNameIsIt(t *testing.T) {
+	for _, test := range []struct {
+		env                 []string
+		instance, container string
+	}{
+		{[]string{"HOSTNAME=4be1f0c2a9d7"}, "4be1f0c2a9d7", "4be1f0c2a9d7"},
+		{[]string{"HOSTNAME=4be1f0c2a9d7", "INSTANCE=web-2"}, "web-2", ""},
+		{nil, "", ""},
+	} {
+		got, err := FromEnv(env(test.env...))
+		if err != nil || got.Instance != test.instance || got.Container != test.container {
+			t.Errorf("%v: instance %q, container %q, %v", test.env, got.Instance, got.Container, err)
+		}
+	}
+	if _, err := FromEnv(env("HOSTNAME=a|b")); err == nil || !strings.Contains(err.Error(), "set INSTANCE") {
+		t.Errorf("a host name that would end the field: %v", err)
+	}
+}
+
 func TestStatsDAddress(t *testing.T) {
 	tests := []struct {
 		env  []string

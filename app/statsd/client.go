@@ -49,9 +49,12 @@ type Client interface {
 
 // Options say where and how to send.
 type Options struct {
-	Addr    string      // host:port, or unix:///path
-	Tags    []string    // added to every line, as "key:value"
-	OnError func(error) // told of datagrams that could not be sent; may be nil
+	Addr string   // host:port, or unix:///path
+	Tags []string // added to every line, as "key:value"
+	// Container is named as the origin on every line (|c:); empty: none is.
+	// The client keeps it for the whole process, the first that is given.
+	Container string
+	OnError   func(error) // told of datagrams that could not be sent; may be nil
 
 	// Aggregation and Flush are the two waits that Window speaks of; 0 = 40 ms
 	// each. With others Window does not hold.
@@ -111,9 +114,10 @@ func (o Options) datadog() []datadog.Option {
 		// Every 10 s some twenty lines about the client itself, and none at
 		// all from an instance that lives shorter than that.
 		datadog.WithoutTelemetry(),
-		// A collector knows a sender by its socket; a container id on every
-		// line tells it nothing more.
+		// A collector mostly knows a sender by its socket: no container id on
+		// every line but one that was given.
 		datadog.WithoutOriginDetection(),
+		datadog.WithContainerID(o.Container),
 		datadog.WithErrorHandler(onError),
 	}
 }

@@ -2,15 +2,16 @@ package main
 
 import (
 	"bufio"
+	"context"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"context"
 
 	"github.com/spf13/cobra"
 
@@ -21,9 +22,12 @@ import (
 type loadFlags struct {
 	config loadgen.Config
 	rate   string
+	swing  string
+	period time.Duration
 	length time.Duration
 	routes []string
 	out    string
+	statsd string
 }
 
 func newLoad() *cobra.Command {
@@ -31,14 +35,17 @@ func newLoad() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "load",
 		Short: "The load generator alone",
-		Long: `Send requests at a constant rate, each when it is due whatever the server does, and
-tell what the users saw. Latency counts from when a request was due. With --ledger
-every request is written as a line of CSV.
+		Long: `Send requests at a constant rate, or at one that swings in a sine, each when it is
+due whatever the server does, and tell what the users saw. Latency counts from when a
+request was due. With --ledger every request is written as a line of CSV, with
+--statsd each is counted (users.requests, by route and outcome) and timed
+(users.latency, in ms, by route), as the users saw it.
 
 A 503 without the header X-Served-By counts as refused: that is how the stack's own
 HAProxy says that nobody executed a request. A server that answers 503 by itself is
 counted the same.`,
 		Example: `  throughline load --target http://127.0.0.1:8080 --rate 200/s --for 10s
+  throughline load --target http://127.0.0.1:8080 --rate 200/s --swing 80/s --period 20s --statsd 127.0.0.1:8125
   throughline load --target http://127.0.0.1:8080 --route "ping=GET /ping" --rate 50/s`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return load(cmd, flags) },
@@ -46,22 +53,22 @@ counted the same.`,
 	f := cmd.Flags()
 	f.StringVar(&flags.config.Target, "target", "", "the server's or load balancer's address, like http://127.0.0.1:8080")
 	f.StringVar(&flags.rate, "rate", "100/s", "requests per second")
-	f.DurationVar(&flags.length, "for", 10*time.Second, "how long")
+	f.StringVar(&flags.swing, "swing", "0/s", "how far the rate swings up and down")
+	f.DurationVar(&flags.period, "period", 20*time.Second, "how long one swing takes")
+	f.DurationVar(&flags.length, "for", 10*time.Second, "how long; 0: until Ctrl-C")
 	f.StringArrayVar(&flags.routes, "route", []string{"insert=POST /insert/{word}"}, "NAME=METHOD PATH; may be given more than once, all are requested alike")
 	f.IntVar(&flags.config.Words, "words", 1000, "how many different words stand for {word}")
 	f.Uint64Var(&flags.config.Seed, "seed", 1, "decides routes and words")
 	f.DurationVar(&flags.config.Timeout, "timeout", 5*time.Second, "for one request")
 	f.StringVar(&flags.out, "ledger", "", "file for the users' ledger as CSV; - = standard output")
+	f.StringVar(&flags.statsd, "statsd", "", "tell a StatsD what the users see: host:port")
 	return cmd
 }
 
 func load(cmd *cobra.Command, flags loadFlags) error {
-	rate, err := strconv.ParseFloat(strings.TrimSuffix(flags.rate, "/s"), 64)
-	if err != nil {
-		return usage(fmt.Errorf("--rate %s: want requests per second, like 200/s", flags.rate))
-	}
-	if flags.config.Shape, err = loadgen.Constant(rate); err != nil {
-		return usage(fmt.Errorf("--rate %s: %w", flags.rate, err))
+	var err error
+	if flags.config.Shape, err = flags.shape(); err != nil {
+		return usage(err)
 	}
 	for _, text := range flags.routes {
 		route, err := parseRoute(text)
@@ -79,13 +86,18 @@ func load(cmd *cobra.Command, flags loadFlags) error {
 	if err != nil {
 		return harness(err)
 	}
-	ctx, cancel := context.WithTimeout(cmd.Context(), flags.length)
-	defer cancel()
-	summary, err := generator.Run(ctx, keep)
-	if err == nil {
-		err = closeLedger()
-	}
+	tell, closeStatsD, err := usersStatsD(flags.statsd)
 	if err != nil {
+		return harness(err)
+	}
+	ctx := cmd.Context()
+	if flags.length > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, flags.length)
+		defer cancel()
+	}
+	summary, err := generator.Run(ctx, func(r loadgen.Row) { keep(r); tell(r) })
+	if err = errors.Join(err, closeLedger(), closeStatsD()); err != nil {
 		return harness(err)
 	}
 	showSummary(cmd.ErrOrStderr(), summary)
@@ -93,6 +105,46 @@ func load(cmd *cobra.Command, flags loadFlags) error {
 		return &statusError{exitInconclusive, fmt.Errorf("the schedule was missed: %s", summary.Missed)}
 	}
 	return nil
+}
+
+// shape is when requests are due.
+func (f *loadFlags) shape() (loadgen.Shape, error) {
+	var rates [2]float64
+	for i, flag := range []struct{ name, text string }{{"rate", f.rate}, {"swing", f.swing}} {
+		var err error
+		if rates[i], err = strconv.ParseFloat(strings.TrimSuffix(flag.text, "/s"), 64); err != nil {
+			return nil, fmt.Errorf("--%s %s: want requests per second, like 200/s", flag.name, flag.text)
+		}
+	}
+	if rates[1] == 0 {
+		shape, err := loadgen.Constant(rates[0])
+		if err != nil {
+			return nil, fmt.Errorf("--rate %s: %w", f.rate, err)
+		}
+		return shape, nil
+	}
+	shape, err := loadgen.Sine(rates[0], rates[1], f.period)
+	if err != nil {
+		return nil, fmt.Errorf("--rate %s --swing %s --period %v: %w", f.rate, f.swing, f.period, err)
+	}
+	return shape, nil
+}
+
+// usersStatsD returns what tells a StatsD of each row, and its end. A datagram
+// that cannot be sent is dropped, as in any StatsD client: the ledger is the
+// exact account.
+func usersStatsD(addr string) (tell func(loadgen.Row), done func() error, err error) {
+	if addr == "" {
+		return func(loadgen.Row) {}, func() error { return nil }, nil
+	}
+	conn, err := net.Dial("udp", addr)
+	if err != nil {
+		return nil, nil, fmt.Errorf("--statsd: %w", err)
+	}
+	return func(r loadgen.Row) {
+		_, _ = fmt.Fprintf(conn, "users.requests:1|c|#route:%s,outcome:%s\nusers.latency:%.3f|ms|#route:%[1]s",
+			r.Route, r.Outcome, float64(r.Latency().Microseconds())/1000)
+	}, conn.Close, nil
 }
 
 func parseRoute(text string) (loadgen.Route, error) {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"regexp"
 	"strings"
@@ -151,4 +153,29 @@ func wantCode(t testing.TB, err error, code int, names string) {
 func run(t testing.TB, db *mongo.Database, json string) (bson.Raw, error) {
 	t.Helper()
 	return db.RunCommand(t.Context(), doc(t, json)).Raw()
+}
+
+// TestAGetIsAnswered: as MongoDB does, so that a health check needs no driver.
+func TestAGetIsAnswered(t *testing.T) {
+	addr := serve(t, t.TempDir())
+	answer, err := http.Get("http://" + addr + "/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil || answer.StatusCode != http.StatusOK || !strings.Contains(string(body), "MongoDB over HTTP") {
+		t.Errorf("%s, %q, %v", answer.Status, body, err)
+	}
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "POST / HTTP/1.1\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if said, err := io.ReadAll(conn); len(said) > 0 {
+		t.Errorf("to a POST: %q, %v", said, err)
+	}
 }

@@ -171,6 +171,14 @@ func (s *Server) currentConnections() int {
 	return len(s.conns)
 }
 
+// As MongoDB does, a GET is answered: a health check or a browser came to this
+// port.
+const (
+	httpMethod = "GET "
+	httpAnswer = "HTTP/1.0 200 OK\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: 85\r\n\r\n" +
+		"It looks like you are trying to access MongoDB over HTTP on the native driver port.\r\n"
+)
+
 // converse answers one command after the other, until the client is gone or ctx
 // ends. The error is what the client did wrong.
 func (s *Server) converse(ctx context.Context, c *conn) error {
@@ -178,6 +186,10 @@ func (s *Server) converse(ctx context.Context, c *conn) error {
 	for {
 		if ctx.Err() != nil {
 			// Accepted while the others were hung up, or busy meanwhile.
+			return nil
+		}
+		if first, _ := r.Peek(len(httpMethod)); string(first) == httpMethod { // readMessage meets the error, too
+			_, _ = c.Write([]byte(httpAnswer)) // else the client is gone
 			return nil
 		}
 		m, err := readMessage(r)

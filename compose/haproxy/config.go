@@ -11,7 +11,8 @@
 //
 // One HTTP frontend, fe_main, passes everything to one backend, be_web, which
 // starts empty; all servers come through the Runtime API, so that one added
-// later is in nothing different from the first.
+// later is in nothing different from the first. Only with Config.Resolve do
+// they come from DNS.
 //
 // Every answer that an instance gave carries X-Served-By with the name of the
 // server, whatever the instance itself said there. An answer that HAProxy made
@@ -30,6 +31,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -46,14 +48,16 @@ import (
 
 // Names in the configuration, and so in the statistics.
 const (
-	Frontend     = "fe_main"
-	Backend      = "be_web"
-	ServedBy     = "X-Served-By" // response header: the server that answered
-	HTTPPort     = "http"        // name of the instance's port for users
-	RuntimePort  = "runtime"     // name of the instance's port for the Runtime API
-	CheckAgent   = "throughline-check"
-	configFile   = "haproxy.cfg"
-	checkOptions = "check inter 200ms fall 2 rise 1"
+	Frontend    = "fe_main"
+	Backend     = "be_web"
+	ServedBy    = "X-Served-By" // response header: the server that answered
+	HTTPPort    = "http"        // name of the instance's port for users
+	RuntimePort = "runtime"     // name of the instance's port for the Runtime API
+	CheckAgent  = "throughline-check"
+	configFile  = "haproxy.cfg"
+	// With no pool HAProxy would open a connection for every request to a
+	// server that was added at run time.
+	serverOptions = "check inter 200ms fall 2 rise 1 pool-max-conn -1 pool-purge-delay 5s"
 )
 
 // Config is what can be set. The zero value is usable.
@@ -67,7 +71,15 @@ type Config struct {
 	// Log is where a line is sent over UDP for each request that has ended,
 	// IP:port; see ParseLog. Health checks are no requests. Empty = nowhere.
 	Log string
+	// Resolve is a name and a port, "web:8080", under which Docker's DNS knows
+	// all servers there are: for a stack whose scale is set by others. They
+	// come and go in Slots places, web-1, web-2, …: a place is used again, so
+	// its name is not an instance's. Empty = servers are added by the Runtime.
+	Resolve string
 }
+
+// Slots is how many servers Config.Resolve has room for.
+const Slots = 10
 
 var configText = template.Must(template.New(configFile).Parse(`global
     # A TCP socket, because the path of a UNIX one is limited to 108 bytes and
@@ -105,13 +117,29 @@ frontend {{.Frontend}}
 {{- end}}
     default_backend {{.Backend}}
 
-# The servers are added through the Runtime API, which needs a dynamic
-# balancing algorithm.
+{{if .Resolve -}}
+# Docker's own DNS. A container that is gone leaves it at once.
+resolvers docker
+    nameserver dns 127.0.0.11:53
+    accepted_payload_size 8192
+    resolve_retries 2
+    timeout resolve 1s
+    timeout retry 1s
+    hold valid 1s
+    hold obsolete 0s
+    hold nx 1s
+
+{{end -}}
+# A server is added through the Runtime API, which needs a dynamic balancing
+# algorithm{{if .Resolve}}, or comes from DNS{{end}}.
 backend {{.Backend}}
     balance roundrobin
     option httpchk
     http-check send meth GET uri {{.HealthPath}} ver HTTP/1.1 hdr Host localhost hdr User-Agent {{.CheckAgent}}
     http-response set-header {{.ServedBy}} %s
+{{- if .Resolve}}
+    server-template web- {{.Slots}} {{.Resolve}} {{.ServerOptions}} resolvers docker init-addr none
+{{- end}}
 `))
 
 // Render gives the configuration file that listens at the two addresses, each
@@ -134,6 +162,9 @@ func (c Config) Render(http, runtime string) (string, error) {
 	if c.Threads < 0 || c.MaxConn < 0 || c.CheckTimeout < 0 || c.ClientTimeout < 0 || c.ServerTimeout < 0 {
 		return "", errors.New("haproxy: a negative number of threads, connections or time")
 	}
+	if _, _, err := net.SplitHostPort(c.Resolve); c.Resolve != "" && (err != nil || strings.ContainsFunc(c.Resolve, notInWord)) {
+		return "", fmt.Errorf("haproxy: name to resolve %q: give name:port, such as web:8080", c.Resolve)
+	}
 	millis := func(d, unset time.Duration) int64 {
 		if d == 0 {
 			d = unset
@@ -146,6 +177,7 @@ func (c Config) Render(http, runtime string) (string, error) {
 		"ServedBy": ServedBy, "CheckAgent": CheckAgent, "HealthPath": c.HealthPath,
 		"Threads": max(1, c.Threads), "MaxConn": c.MaxConn,
 		"Log": c.Log, "LogFormat": logFormat, "LogIDLength": LogIDLength, "LogLineLength": LogLineLength,
+		"Resolve": c.Resolve, "Slots": Slots, "ServerOptions": serverOptions,
 		"CheckTimeout":  millis(c.CheckTimeout, time.Second),
 		"ClientTimeout": millis(c.ClientTimeout, 30*time.Second),
 		"ServerTimeout": millis(c.ServerTimeout, 30*time.Second),

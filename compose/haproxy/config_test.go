@@ -23,6 +23,8 @@ func TestRenderRefusesWhatWouldChangeTheConfiguration(t *testing.T) {
 		{Config{HealthPath: "/a#b"}, "127.0.0.1:80", "127.0.0.1:81", "health path"},
 		{Config{}, "80", "127.0.0.1:81", "http address"},
 		{Config{}, "127.0.0.1:80", "", "runtime address"},
+		{Config{Resolve: "web"}, "127.0.0.1:80", "127.0.0.1:81", "name to resolve"},
+		{Config{Resolve: "web:80 backup"}, "127.0.0.1:80", "127.0.0.1:81", "name to resolve"},
 		{Config{Threads: -1}, "127.0.0.1:80", "127.0.0.1:81", "negative"},
 		{Config{ServerTimeout: -time.Second}, "127.0.0.1:80", "127.0.0.1:81", "negative"},
 	} {
@@ -41,7 +43,7 @@ func TestInstanceIsAcceptedByHAProxy(t *testing.T) {
 		HealthPath: "/health?deep=1&x={y}", CheckTimeout: 2 * time.Second, ClientTimeout: time.Minute,
 		ServerTimeout: time.Minute, Threads: 2, MaxConn: 500,
 	}
-	for _, c := range []Config{{}, full} {
+	for _, c := range []Config{{}, full, {Resolve: "web:8080"}} {
 		i, err := c.Instance("haproxy-1", bin)
 		if err != nil {
 			t.Fatal(err)

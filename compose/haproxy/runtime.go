@@ -71,10 +71,7 @@ func (r *Runtime) Add(ctx context.Context, name, addr string) error {
 }
 
 func (r *Runtime) add(ctx context.Context, name, addr string) error {
-	// Servers added at run time start without the defaults of the others: with
-	// no pool HAProxy would open a connection for every request.
-	said, err := r.command(ctx, fmt.Sprintf("add server %s/%s %s %s pool-max-conn -1 pool-purge-delay 5s",
-		Backend, name, addr, checkOptions))
+	said, err := r.command(ctx, fmt.Sprintf("add server %s/%s %s %s", Backend, name, addr, serverOptions))
 	if err != nil {
 		return err
 	}
