@@ -212,7 +212,16 @@ func refused(t *testing.T, want []string, env []string, args ...string) {
 func withWeb(t *testing.T, web string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "web.yaml")
-	text := fmt.Sprintf("name: web\nabout: Anybody's web instances.\nstack:\n  web: {instances: 1, %s}\nload: {rate: 10/s}\nphases:\n  - {name: one, for: 2s}\nchecks: []\n", web)
+	text := fmt.Sprintf(`scenario: web
+about: Anybody's web instances.
+stack:
+  web: {instances: 1, routes: {insert: "POST /insert/{word}"}, %s}
+load: {rate: 10/s}
+phases:
+  - {phase: one, for: 2s}
+checks:
+  - continuity: {metric: fullstack.insert}
+`, web)
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}

@@ -73,6 +73,15 @@ func (s *stack) behind(handle compose.Handle) (string, error) {
 	return net.JoinHostPort(addr.String(), port), nil
 }
 
+// closeLimit bounds how long the stack may take to go down. A container is gone
+// when the engine has removed it, which a busy one takes seconds for.
+func (s *stack) closeLimit() time.Duration {
+	if _, ok := s.cfg.Platform.(compose.Located); ok {
+		return 4 * drainLimit
+	}
+	return drainLimit
+}
+
 func (s *stack) webProgram() compose.Program {
 	if len(s.cfg.Web.Command) > 0 {
 		return s.cfg.Web

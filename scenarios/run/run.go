@@ -77,7 +77,7 @@ func Run(ctx context.Context, c Config) (err error) {
 		return err
 	}
 	defer func() {
-		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainLimit)
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.closeLimit())
 		defer cancel()
 		err = errors.Join(err, s.close(closing))
 	}()
