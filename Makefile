@@ -8,10 +8,10 @@ FUZZTIME ?= 30s
 SOAKTIME ?= 10m
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help deps peers build demo test check bench soak fuzz clean
+.PHONY: help deps peers build demo demo-docker test check bench soak fuzz clean
 
 help: ## this list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 13
 
 deps: ## install what is missing: HAProxy, foreign clients for the tests, Go modules
 	@sh .ci/deps.sh
@@ -20,10 +20,13 @@ peers: deps ## install the programs that the collector is tried against: Prometh
 	@sh .ci/peers.sh
 
 build: deps ## build bin/throughline
-	$(GO) build -o $(BINARY) ./cmd/throughline
+	CGO_ENABLED=0 $(GO) build -o $(BINARY) ./cmd/throughline
 
 demo: build ## run the talk's scene: replace an instance, keep the metrics
 	./$(BINARY) run replace-an-instance
+
+demo-docker: build ## the same with every instance in a container; needs a Docker engine on this machine
+	./$(BINARY) run --platform docker replace-an-instance
 
 test: build ## all tests, with the race detector
 	$(GO) test -race -timeout 20m ./...

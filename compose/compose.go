@@ -8,6 +8,7 @@ package compose
 import (
 	"context"
 	"io"
+	"net/netip"
 	"time"
 )
 
@@ -96,6 +97,13 @@ type Handle interface {
 // Identified is a Handle that knows the number the platform gave the instance
 // (a process id), for the journal.
 type Identified interface{ ID() string }
+
+// Located is a Platform on which every instance has an address of its own, known
+// before it starts: the source of all it sends, and where other instances reach
+// it without asking for names.
+type Located interface {
+	Locate(name string) (netip.Addr, error)
+}
 
 // Pauser is a Handle whose instance can be frozen and thawed.
 type Pauser interface {

@@ -15,8 +15,11 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
+
+	"throughline/compose/docker"
 )
 
 // The exit statuses. Scripts depend on them.
@@ -61,6 +64,7 @@ func Main() (code int) {
 			code = exitHarness
 		}
 	}()
+	docker.Prepare(runID(time.Now()))
 	// The first signal asks for an orderly end; stop gives the second one its
 	// usual force back.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -106,6 +110,6 @@ Exit status: 0 pass, 1 fail, 2 inconclusive (the run proves nothing),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newRun(), newJudge(), newCheck(), newList(), newUp(), newSelftest(), newCollect(), newLoad(), newApp(), newDocstore(), newGuard())
+	root.AddCommand(newRun(), newJudge(), newCheck(), newList(), newUp(), newSelftest(), newCollect(), newLoad(), newApp(), newDocstore(), newHealth(), newGuard())
 	return root
 }

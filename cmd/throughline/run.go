@@ -1,13 +1,10 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime/debug"
 	"strconv"
@@ -18,8 +15,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"throughline/compose/haproxy"
-	"throughline/compose/local"
 	"throughline/scenarios/check"
 	"throughline/scenarios/record"
 	"throughline/scenarios/report"
@@ -43,6 +38,7 @@ type runFlags struct {
 
 // common are the flags that run and up share.
 func (f *runFlags) common(set *pflag.FlagSet) {
+	set.StringVar(&f.platform, "platform", onLocalName, "what runs the instances: local (child processes) or docker (containers)")
 	set.StringVar(&f.mongo, "mongo", "", "URI of a MongoDB to use instead of the embedded database")
 	set.StringVar(&f.dashboard, "dashboard", "127.0.0.1:0", "where the collector answers Prometheus' HTTP API while the stack is up, or off")
 	set.StringVar(&f.haproxy, "haproxy", "", "the HAProxy binary (default: found on PATH)")
@@ -73,7 +69,6 @@ cannot be read, 4 if something is missing (all of it is listed, nothing started)
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&flags.platform, "platform", "local", "what runs the instances: local (child processes)")
 	f.StringVar(&flags.out, "out", "", "directory of the record (default runs/TIME-SCENARIO; with several scenarios a folder in it for each)")
 	f.Uint64Var(&flags.seed, "seed", 0, "decides words and routes of the load (default: drawn, printed and recorded)")
 	flags.common(f)
@@ -83,10 +78,10 @@ cannot be read, 4 if something is missing (all of it is listed, nothing started)
 
 func (f runFlags) check() error {
 	switch {
-	case f.platform == "docker":
-		return errors.New("--platform docker: this version runs instances as local processes only; use --platform local")
-	case f.platform != "local":
-		return fmt.Errorf("--platform %s: no such platform (have local)", f.platform)
+	case f.platform != onLocalName && f.platform != onDockerName:
+		return fmt.Errorf("--platform %s: no such platform (have local, docker)", f.platform)
+	case f.platform == onDockerName && f.haproxy != "":
+		return fmt.Errorf("--haproxy %s: on docker HAProxy comes in an image; leave the flag out", f.haproxy)
 	case f.format != "text" && f.format != "json":
 		return fmt.Errorf("--format %s: no such format (have text, json)", f.format)
 	case f.mongo != "" && !strings.HasPrefix(f.mongo, "mongodb://") && !strings.HasPrefix(f.mongo, "mongodb+srv://"):
@@ -149,62 +144,6 @@ func exitOf(o check.Outcome) int {
 	return exitInconclusive
 }
 
-// found is what preflight found.
-type found struct{ haproxy, haproxyVersion string }
-
-// preflight lists all that is missing in one error, before anything starts.
-func preflight(ctx context.Context, all []script.Scenario, flags runFlags) (found, error) {
-	var (
-		have    found
-		missing []error
-		err     error
-	)
-	if have.haproxy, err = findHAProxy(flags.haproxy); err != nil {
-		missing = append(missing, err)
-	} else if release, err := haproxy.Version(ctx, have.haproxy); err != nil {
-		missing = append(missing, err)
-	} else {
-		have.haproxyVersion = release.Text
-	}
-	for _, s := range all {
-		if s.Stack.Web.Image != "" {
-			missing = append(missing, fmt.Errorf("%s: stack.web.image %s: the local platform has no images; give stack.web.command", s.Name, s.Stack.Web.Image))
-			continue
-		}
-		if err := local.Possible(run.WebProgram(s)); err != nil {
-			missing = append(missing, fmt.Errorf("%s: %w", s.Name, err))
-		}
-		if !s.Limits() {
-			continue
-		}
-		if err := local.CanLimitCPU(); err != nil {
-			missing = append(missing, fmt.Errorf("%s: %w", s.Name, err))
-		}
-	}
-	if err := writable(flags.out); err != nil {
-		missing = append(missing, err)
-	}
-	return have, joined(missing)
-}
-
-// findHAProxy looks for HAProxy on PATH and where Debian keeps it out of the
-// PATH of ordinary users, unless its path is given.
-func findHAProxy(given string) (string, error) {
-	if given != "" {
-		path, err := exec.LookPath(given)
-		if err != nil {
-			return "", fmt.Errorf("--haproxy %s: cannot be executed: %w; give the path of HAProxy 2.6 or newer", given, err)
-		}
-		return path, nil
-	}
-	for _, name := range []string{"haproxy", "/usr/sbin/haproxy"} {
-		if path, err := exec.LookPath(name); err == nil {
-			return path, nil
-		}
-	}
-	return "", errors.New("haproxy: not found on PATH; install HAProxy 2.6 or newer (make deps does) or give --haproxy")
-}
-
 // writable tells whether a record can be written at out, by making the
 // directory and a file in it.
 func writable(out string) error {
@@ -233,9 +172,10 @@ type job struct {
 func newConfig(s script.Scenario, j job, start time.Time) run.Config {
 	c := run.Config{
 		Scenario: s, Dir: j.dir, MongoURI: j.flags.mongo, HAProxy: j.found.haproxy,
+		Web: j.found.web[s.Stack.Web.Image], Database: j.found.database,
 		Run: record.Run{
 			ID: runID(start), Scenario: s.Name, File: s.File, Seed: j.flags.seed, Platform: j.flags.platform,
-			Start: start, Interval: interval, Database: databaseOf(s, j.flags.mongo),
+			Start: start, Interval: interval, Database: databaseOf(s, j),
 			Versions: map[string]string{"throughline": version(), "haproxy": j.found.haproxyVersion},
 		},
 	}
@@ -250,7 +190,10 @@ func runOne(cmd *cobra.Command, s script.Scenario, j job) (check.Outcome, error)
 	progress := newProgress(cmd.ErrOrStderr(), s, config)
 	defer progress.Close()
 	config.Progress = progress
-	if err := onLocal(cmd.Context(), config, run.Run); err != nil {
+	if j.found.note != "" && config.Run.Database == embedded {
+		progress.Note(j.found.note)
+	}
+	if err := onPlatform(cmd.Context(), config, j.found, run.Run); err != nil {
 		return check.Inconclusive, err
 	}
 	progress.Close()
@@ -266,35 +209,6 @@ func runOne(cmd *cobra.Command, s script.Scenario, j job) (check.Outcome, error)
 		return check.Inconclusive, err
 	}
 	return verdict.Outcome, show(cmd.OutOrStdout(), history, verdict, shown{format: j.flags.format, dir: j.dir})
-}
-
-// onLocal makes the local platform for one run and takes it down again.
-func onLocal(ctx context.Context, c run.Config, do func(context.Context, run.Config) error) (err error) {
-	self, err := os.Executable()
-	if err != nil {
-		return fmt.Errorf("find this program's own file: %w", err)
-	}
-	platform, err := local.New(local.Config{Dir: c.Dir, Self: self, Guard: []string{"guard"}})
-	if err != nil {
-		return err
-	}
-	c.Platform, c.Scratch = platform, platform.Scratch()
-	defer func() {
-		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-		defer cancel()
-		err = errors.Join(err, platform.Close(closing))
-	}()
-	return do(ctx, c)
-}
-
-func databaseOf(s script.Scenario, uri string) string {
-	switch {
-	case s.Stack.Mongo == script.MongoNone:
-		return run.NoDatabase
-	case uri != "":
-		return "mongodb"
-	}
-	return "docstore"
 }
 
 // runID is unique among the runs of one machine: request ids and series carry

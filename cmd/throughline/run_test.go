@@ -51,10 +51,10 @@ type outcome struct {
 }
 
 // runScenario runs a scenario to its end.
-func runScenario(t *testing.T, scenario string) outcome {
+func runScenario(t *testing.T, scenario string, flags ...string) outcome {
 	t.Helper()
 	o := outcome{dir: filepath.Join(t.TempDir(), "run")}
-	cmd := exec.Command(binary, "run", "--format", "json", "--out", o.dir, scenario)
+	cmd := exec.Command(binary, append([]string{"run", "--format", "json", "--out", o.dir, scenario}, flags...)...)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
@@ -232,9 +232,9 @@ func (l *lines) await(t *testing.T, want string) {
 
 func (l *lines) text() string { return strings.Join(l.all, "\n") }
 
-func startRun(t *testing.T, dir string) (*exec.Cmd, *lines) {
+func startRun(t *testing.T, dir string, flags ...string) (*exec.Cmd, *lines) {
 	t.Helper()
-	cmd := exec.Command(binary, "run", "--out", dir, "replace-an-instance")
+	cmd := exec.Command(binary, append([]string{"run", "--out", dir, "replace-an-instance"}, flags...)...)
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

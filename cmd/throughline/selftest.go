@@ -30,7 +30,7 @@ import (
 // selftestFlags is the command line of selftest.
 type selftestFlags struct {
 	repeat, healthy, jobs int
-	out, format           string
+	out, format, platform string
 	keep, list            bool
 }
 
@@ -57,6 +57,7 @@ runs prove nothing to say so. Records of what was not right stay in --out.`,
 	f.IntVar(&flags.repeat, "repeat", 1, "how often each entry runs")
 	f.IntVar(&flags.healthy, "healthy", -1, "how many healthy runs (default: each once; none with names)")
 	f.IntVar(&flags.jobs, "jobs", runtime.NumCPU(), "how many stacks run at once")
+	f.StringVar(&flags.platform, "platform", onLocalName, "what runs the instances: local or docker")
 	f.StringVar(&flags.out, "out", "", "directory of the records (default runs/TIME-selftest)")
 	f.StringVar(&flags.format, "format", "text", "of the matrix: text, json or markdown")
 	f.BoolVar(&flags.keep, "keep", false, "keep the records of what was right too")
@@ -68,6 +69,8 @@ func (f *selftestFlags) check(names []string) error {
 	switch {
 	case f.format != "text" && f.format != "json" && f.format != "markdown":
 		return fmt.Errorf("--format %s: no such format (have text, json, markdown)", f.format)
+	case f.platform != onLocalName && f.platform != onDockerName:
+		return fmt.Errorf("--platform %s: no such platform (have local, docker)", f.platform)
 	case f.repeat < 1:
 		return fmt.Errorf("--repeat %d: each entry runs at least once", f.repeat)
 	case f.jobs < 1:
@@ -171,7 +174,7 @@ func ready(ctx context.Context, trials []trial, flags selftestFlags) error {
 	if err := joined(errs); err != nil {
 		return usage(err)
 	}
-	if _, err := preflight(ctx, nil, runFlags{out: flags.out}); err != nil {
+	if _, err := preflight(ctx, nil, runFlags{out: flags.out, platform: flags.platform}); err != nil {
 		return harness(err)
 	}
 	return nil
@@ -231,7 +234,7 @@ func oneLine(r gallery.Result) string {
 func (t trial) run(ctx context.Context, flags selftestFlags) gallery.Result {
 	begin := time.Now()
 	dir := filepath.Join(flags.out, t.dir, "record")
-	r, err := t.score(ctx, t.scenario(flags.out), dir)
+	r, err := t.score(ctx, flags, dir)
 	r.Name, r.Control, r.Took, r.Dir = t.name, t.entry == nil, time.Since(begin), dir
 	if err != nil {
 		r.Error, r.Proved = err.Error(), false
@@ -245,8 +248,8 @@ func (t trial) run(ctx context.Context, flags selftestFlags) gallery.Result {
 	return r
 }
 
-func (t trial) score(ctx context.Context, scenario, dir string) (gallery.Result, error) {
-	printed, err := runApart(ctx, scenario, dir)
+func (t trial) score(ctx context.Context, flags selftestFlags, dir string) (gallery.Result, error) {
+	printed, err := runApart(ctx, "--platform", flags.platform, "--out", dir, t.scenario(flags.out))
 	if err != nil {
 		return gallery.Result{}, err
 	}
@@ -283,12 +286,12 @@ func (t trial) score(ctx context.Context, scenario, dir string) (gallery.Result,
 
 // runApart runs a scenario in a process of its own and gives the verdict that
 // it printed.
-func runApart(ctx context.Context, scenario, dir string) ([]byte, error) {
+func runApart(ctx context.Context, args ...string) ([]byte, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find this program's own file: %w", err)
 	}
-	cmd := exec.CommandContext(ctx, self, "run", "--format", "json", "--dashboard", "off", "--out", dir, scenario)
+	cmd := exec.CommandContext(ctx, self, append([]string{"run", "--format", "json", "--dashboard", "off"}, args...)...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 20 * time.Second
 	var stdout, stderr bytes.Buffer

@@ -30,27 +30,33 @@ func TestGallery(t *testing.T) {
 	for _, name := range tried {
 		t.Run(name, func(t *testing.T) {
 			stacked(t)
-			dir := filepath.Join(t.TempDir(), "selftest")
-			cmd := exec.Command(binary, "selftest", "--format", "json", "--out", dir, name)
-			var stderr strings.Builder
-			cmd.Stderr = &stderr
-			out, _ := cmd.Output() // its status is looked at below
-			var said struct{ Results []gallery.Result }
-			if err := json.Unmarshal(out, &said); err != nil || len(said.Results) != 1 {
-				t.Fatalf("selftest %s: %v: %s\n%s", name, err, out, stderr.String())
-			}
-			r, status := said.Results[0], cmd.ProcessState.ExitCode()
-			switch {
-			case r.Error != "":
-				t.Fatalf("it could not run: %s", r.Error)
-			case !r.Proved:
-				t.Logf("inconclusive: this machine was too busy\n%s", r.Said)
-			case !r.Good():
-				t.Errorf("exit status %d\n%s", status, stderr.String())
-			case status != exitPass:
-				t.Errorf("all is right with exit status %d", status)
-			}
+			tryEntry(t, name)
 		})
+	}
+}
+
+// tryEntry runs one entry of the gallery.
+func tryEntry(t *testing.T, name string, args ...string) {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "selftest")
+	cmd := exec.Command(binary, append([]string{"selftest", "--format", "json", "--out", dir, name}, args...)...)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, _ := cmd.Output() // its status is looked at below
+	var said struct{ Results []gallery.Result }
+	if err := json.Unmarshal(out, &said); err != nil || len(said.Results) != 1 {
+		t.Fatalf("selftest %s: %v: %s\n%s", name, err, out, stderr.String())
+	}
+	r, status := said.Results[0], cmd.ProcessState.ExitCode()
+	switch {
+	case r.Error != "":
+		t.Fatalf("it could not run: %s", r.Error)
+	case !r.Proved:
+		t.Logf("inconclusive: this machine was too busy\n%s", r.Said)
+	case !r.Good():
+		t.Errorf("exit status %d\n%s", status, stderr.String())
+	case status != exitPass:
+		t.Errorf("all is right with exit status %d", status)
 	}
 }
 

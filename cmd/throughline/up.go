@@ -19,7 +19,7 @@ func newUp() *cobra.Command {
 	var (
 		web   int
 		port  int
-		flags = runFlags{platform: "local", format: "text"}
+		flags = runFlags{format: "text"}
 	)
 	cmd := &cobra.Command{
 		Use:   "up",
@@ -66,7 +66,7 @@ func up(cmd *cobra.Command, s script.Scenario, port int, flags runFlags) (err er
 	config := newConfig(s, job{flags: flags, dir: dir, found: have}, time.Now())
 	config.Run.Seed, config.Frontend = rand.Uint64(), port
 	config.Progress = silent{}
-	err = onLocal(cmd.Context(), config, func(ctx context.Context, c run.Config) error {
+	err = onPlatform(cmd.Context(), config, have, func(ctx context.Context, c run.Config) error {
 		return run.Up(ctx, c, func(at run.Addresses) { addresses(cmd.OutOrStdout(), at) })
 	})
 	if err != nil {

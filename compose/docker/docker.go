@@ -97,6 +97,7 @@ type Platform struct {
 
 var (
 	_ compose.Platform = (*Platform)(nil)
+	_ compose.Located  = (*Platform)(nil)
 
 	validRun  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,39}$`)
 	errClosed = errors.New("the platform is closed")

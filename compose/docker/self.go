@@ -24,7 +24,7 @@ const selfUser = "65532:65532"
 // imported rather than built: every engine can do that, and faster.
 func selfImage(ctx context.Context, c client.APIClient, binary string) (string, error) {
 	fail := func(err error) (string, error) { return "", fmt.Errorf("image of %s: %w", binary, err) }
-	if err := static(binary); err != nil {
+	if err := Static(binary); err != nil {
 		return fail(err)
 	}
 	f, err := os.Open(binary)
@@ -88,8 +88,8 @@ func writeRoot(to io.Writer, binary *os.File) error {
 	return w.Close()
 }
 
-// static refuses what cannot run alone in an image.
-func static(binary string) error {
+// Static refuses what cannot run alone in an image.
+func Static(binary string) error {
 	f, err := elf.Open(binary)
 	if err != nil {
 		return fmt.Errorf("not a program for Linux; build it with GOOS=linux CGO_ENABLED=0, or name an image: %w", err)

@@ -67,24 +67,31 @@ func (s *stack) webInstance(number int, statsd string) (compose.Instance, error)
 	}
 	maps.Copy(env, web.Env)
 	return compose.Instance{
-		Name: webName(number), Program: WebProgram(s.cfg.Scenario), Env: env, Ports: map[string]int{"http": 0},
+		Name: webName(number), Program: s.webProgram(), Env: env, Ports: map[string]int{"http": 0},
 		Ready: compose.Probe{Port: "http", Path: web.Health, Within: startLimit},
 	}, nil
 }
 
-// databaseInstance is the embedded database.
-func databaseInstance() compose.Instance {
-	return compose.Instance{
-		Name:    databaseName,
+// databaseInstance is the embedded database, or the one that was given.
+func (s *stack) databaseInstance() compose.Instance {
+	i := compose.Instance{
+		Name:    DatabaseName,
 		Program: compose.Program{Self: []string{"docstore", "--listen", "{{.Host}}:{{.Port}}", "--data", "{{.Dir}}/data"}},
 		Ports:   map[string]int{"mongo": 0},
 		Ready:   compose.Probe{Port: "mongo", Within: startLimit},
 	}
+	if given := s.cfg.Database; len(given.Command) > 0 {
+		i.Program, i.Ports["mongo"], i.Ready.Within = given, mongoPort, databaseLimit
+	}
+	return i
 }
 
 // balancerInstance is HAProxy, with a configuration it has agreed to.
 func (s *stack) balancerInstance(ctx context.Context) (compose.Instance, error) {
 	config := haproxy.Config{HealthPath: s.cfg.Scenario.Stack.Web.Health, Log: s.executions.addr()}
+	if s.cfg.HAProxy == "" {
+		return s.ownBalancer(config)
+	}
 	text, err := config.Render("127.0.0.1:1", "127.0.0.1:2") // any ports: -c binds none
 	if err != nil {
 		return compose.Instance{}, err
@@ -93,10 +100,7 @@ func (s *stack) balancerInstance(ctx context.Context) (compose.Instance, error) 
 		return compose.Instance{}, err
 	}
 	instance, err := config.Instance(balancerName, s.cfg.HAProxy)
-	if err == nil && s.cfg.Frontend != 0 {
-		instance.Ports[haproxy.HTTPPort] = s.cfg.Frontend
-	}
-	return instance, err
+	return s.fronted(instance), err
 }
 
 // WebProgram is what a web instance of the scenario executes: the reference

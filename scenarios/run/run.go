@@ -26,7 +26,10 @@ type Config struct {
 	Scratch  string     // a directory for what need not outlive the run: the collector's store
 	Platform compose.Platform
 	MongoURI string // a MongoDB to use instead of the embedded database; "" = embedded
-	HAProxy  string // the HAProxy binary
+	HAProxy  string // the HAProxy binary on this machine; "" = the platform has its own, called haproxy
+	// Web and Database are what the instances execute; zero = WebProgram, and
+	// the embedded database. A Database listens at MongoDB's port, 27017.
+	Web, Database compose.Program
 	// Frontend is the port where the load balancer serves users; 0 = any
 	// free one.
 	Frontend int
@@ -75,7 +78,7 @@ func Run(ctx context.Context, c Config) (err error) {
 		return err
 	}
 	defer func() {
-		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainLimit)
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.closeLimit())
 		defer cancel()
 		err = errors.Join(err, s.close(closing))
 	}()

@@ -23,7 +23,7 @@ import (
 
 // The instances that are no web instances.
 const (
-	databaseName = "mongo-1"
+	DatabaseName = "mongo-1"
 	balancerName = "haproxy-1"
 )
 
@@ -35,9 +35,11 @@ type stack struct {
 	journal  *record.Writer
 	parts    *compose.Stack
 	lb       *haproxy.Runtime
-	runtime  string // host:port of the load balancer's Runtime API
-	front    string // host:port where users are served
-	mongoURI string
+	runtime  string      // host:port of the load balancer's Runtime API
+	front    string      // host:port where users are served
+	mongoURI string      // as the web instances reach it
+	mongoAt  string      // as the harness does
+	statsd   string      // host:port that all instances share; "" = each has its own
 	mongo    *poll.Mongo // nil: there is no database
 	// executions takes in the load balancer's log; nil: it keeps none.
 	executions *executions
@@ -96,6 +98,10 @@ func (s *stack) trouble(about string, count int64, why string) {
 func (s *stack) up(ctx context.Context) error {
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.collect = cancel
+	if err := s.share(); err != nil {
+		close(s.collected)
+		return err
+	}
 	go func() {
 		defer close(s.collected)
 		s.collectErr = s.collector.Run(running)
@@ -118,16 +124,16 @@ func (s *stack) startDatabase(ctx context.Context) error {
 	case s.cfg.Run.Database == NoDatabase:
 		return nil
 	case s.cfg.MongoURI != "":
-		s.mongoURI = s.cfg.MongoURI
+		s.mongoURI, s.mongoAt = s.cfg.MongoURI, s.cfg.MongoURI
 	default:
-		handle, err := s.start(ctx, databaseInstance(), record.Database)
+		handle, err := s.start(ctx, s.databaseInstance(), record.Database)
 		if err != nil {
 			return err
 		}
-		s.mongoURI = fmt.Sprintf("mongodb://%s/?directConnection=true", handle.PeerAddr("mongo"))
+		s.mongoURI, s.mongoAt = mongoURI(handle.PeerAddr("mongo")), mongoURI(handle.Addr("mongo"))
 	}
 	var err error
-	if s.mongo, err = poll.NewMongo(s.mongoURI); err != nil {
+	if s.mongo, err = poll.NewMongo(s.mongoAt); err != nil {
 		return err
 	}
 	return s.collector.AddPoller("mongo", s.mongo)
@@ -217,7 +223,7 @@ func (s *stack) launch(ctx context.Context, n int) error {
 
 func (s *stack) launchOne(ctx context.Context, number int) error {
 	name := webName(number)
-	addr, err := s.collector.Listen(name, collector.NewLabels("zone", zoneOf(number)))
+	addr, err := s.listen(name, collector.NewLabels("zone", zoneOf(number)))
 	if err != nil {
 		return err
 	}
@@ -232,7 +238,11 @@ func (s *stack) launchOne(ctx context.Context, number int) error {
 	if err := s.meter(ctx, handle); err != nil {
 		return err
 	}
-	if err := s.lb.Add(ctx, name, handle.PeerAddr("http")); err != nil {
+	behind, err := s.behind(handle)
+	if err != nil {
+		return err
+	}
+	if err := s.lb.Add(ctx, name, behind); err != nil {
 		return err
 	}
 	if err := s.lb.WaitState(ctx, name, haproxy.Up); err != nil {

@@ -44,7 +44,7 @@ func Up(ctx context.Context, c Config, ready func(Addresses)) (err error) {
 }
 
 func (s *stack) addresses() Addresses {
-	at := Addresses{Users: s.frontend(), Runtime: s.runtime, Database: s.mongoURI}
+	at := Addresses{Users: s.frontend(), Runtime: s.runtime, Database: s.mongoAt}
 	if s.cfg.Dashboard != "" {
 		at.Metrics = "http://" + s.collector.Addr()
 	}

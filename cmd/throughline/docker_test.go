@@ -1,0 +1,281 @@
+package main
+
+import (
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"throughline/compose/docker"
+	"throughline/scenarios/check"
+	"throughline/scenarios/record"
+)
+
+// These tests run whole scenarios in containers, as a user does.
+
+// contained marks a test that needs an engine with the images of a run.
+func contained(t *testing.T) {
+	t.Helper()
+	stacked(t)
+	if err := docker.Possible(t.Context()); err != nil {
+		t.Skipf("SKIPPED, NOTHING PROVED: %v", err)
+	}
+	if _, err := docker.Image(t.Context(), haproxyImage); err != nil {
+		t.Skipf("SKIPPED, NOTHING PROVED: %v", err)
+	}
+}
+
+// ours lists the containers, networks and volumes of a run.
+func ours(t *testing.T, run string) string {
+	t.Helper()
+	var all strings.Builder
+	for _, what := range [][]string{{"ps", "-aq"}, {"network", "ls", "-q"}, {"volume", "ls", "-q"}} {
+		out, err := exec.Command("docker", append(what, "--filter", "label="+docker.Label+"="+run)...).CombinedOutput()
+		if err != nil {
+			t.Skipf("SKIPPED, NOTHING PROVED: docker %v: %v: %s", what, err, out)
+		}
+		all.Write(out)
+	}
+	return all.String()
+}
+
+// idOf is the run that a directory records.
+func idOf(t *testing.T, dir string) string {
+	t.Helper()
+	h, err := record.Read(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h.Run.ID
+}
+
+// passes demands a pass, or says that the machine was too busy for one.
+func passes(t *testing.T, o outcome) {
+	t.Helper()
+	switch o.verdict.Outcome {
+	case check.Fail:
+		t.Errorf("false alarm: exit status %d\n%s", o.status, o.text())
+	case check.Inconclusive:
+		t.Skipf("SKIPPED, NOTHING PROVED: inconclusive: this machine was too busy\n%s", o.text())
+	}
+	if o.verdict.Cells.LookedAt == 0 || o.verdict.Ledgers.Web.ByInstance["web-1"] == 0 {
+		t.Errorf("nothing was looked at: %+v", o.verdict.Cells)
+	}
+}
+
+func TestContainersPass(t *testing.T) {
+	for _, name := range []string{"replace-an-instance", "kill-an-instance"} {
+		t.Run(name, func(t *testing.T) {
+			contained(t)
+			o := runScenario(t, name, "--platform", onDockerName)
+			passes(t, o)
+			judgeAgain(t, o)
+			if left := ours(t, idOf(t, o.dir)); left != "" {
+				t.Errorf("left: %s", left)
+			}
+		})
+	}
+}
+
+func TestContainersShowADefect(t *testing.T) {
+	contained(t)
+	tryEntry(t, "counted-twice", "--platform", onDockerName)
+}
+
+// TestARecordTellsNoPlatform compares the shape of two records: the same files,
+// kinds of events and series.
+func TestARecordTellsNoPlatform(t *testing.T) {
+	contained(t)
+	shapes := map[string]shape{}
+	for _, platform := range []string{onLocalName, onDockerName} {
+		o := runScenario(t, "quiet", "--platform", platform, "--seed", "7")
+		h, err := record.Read(o.dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if h.Run.Platform != platform {
+			t.Errorf("a run on %s says %q", platform, h.Run.Platform)
+		}
+		if h.Run.Database != embedded {
+			t.Skipf("SKIPPED, NOTHING PROVED: a MongoDB image is there, whose series are its own")
+		}
+		shapes[platform] = shapeOf(t, o.dir, h)
+	}
+	if d := cmp.Diff(shapes[onLocalName], shapes[onDockerName]); d != "" {
+		t.Errorf("records differ (-local +docker):\n%s", d)
+	}
+}
+
+// shape is what two records of one scenario have in common. Trouble is left
+// out: whether there is any is the machine's doing.
+type shape struct{ Files, Events, Series []string }
+
+func shapeOf(t *testing.T, dir string, h record.History) shape {
+	t.Helper()
+	var s shape
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		name, _ := filepath.Rel(dir, path)
+		if err == nil && !d.IsDir() && !strings.HasPrefix(name, "exits") { // how containers ended: evidence that only docker has
+			s.Files = append(s.Files, name)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range h.Events {
+		if e.Kind != record.Trouble {
+			s.Events = append(s.Events, string(e.Kind))
+		}
+	}
+	for _, one := range h.Series {
+		// HAProxy's release, and how it was built, decides what it counts.
+		if !strings.HasPrefix(one.Name, "haproxy_") {
+			s.Series = append(s.Series, one.Name)
+		}
+	}
+	for _, list := range []*[]string{&s.Files, &s.Events, &s.Series} {
+		slices.Sort(*list)
+		*list = slices.Compact(*list)
+	}
+	return s
+}
+
+func TestContainersEndWithTheirRunner(t *testing.T) {
+	for name, end := range map[string]struct {
+		signal os.Signal
+		within time.Duration
+	}{"interrupted": {os.Interrupt, 0}, "killed": {os.Kill, time.Minute}} {
+		t.Run(name, func(t *testing.T) {
+			contained(t)
+			dir := filepath.Join(t.TempDir(), "run")
+			cmd, events := startRun(t, dir, "--platform", onDockerName)
+			events.await(t, "kill web-2")
+			if ours(t, idOf(t, dir)) == "" {
+				t.Fatal("the run has no containers to leave")
+			}
+			if err := cmd.Process.Signal(end.signal); err != nil {
+				t.Fatal(err)
+			}
+			_ = cmd.Wait() // its status is not the point
+			deadline := time.Now().Add(end.within)
+			for left := ours(t, idOf(t, dir)); left != ""; left = ours(t, idOf(t, dir)) {
+				if time.Now().After(deadline) {
+					t.Fatalf("%v after its end there is still: %s", end.within, left)
+				}
+				time.Sleep(200 * time.Millisecond)
+			}
+			judgedInconclusive(t, dir)
+		})
+	}
+}
+
+// refused runs the program and demands one message, with exit status 4.
+func refused(t *testing.T, want []string, env []string, args ...string) {
+	t.Helper()
+	args = append([]string{"run", "--platform", onDockerName, "--out", filepath.Join(t.TempDir(), "run")}, args...)
+	cmd := exec.Command(binary, args...)
+	cmd.Env = append(os.Environ(), env...)
+	out, _ := cmd.CombinedOutput()
+	if code := cmd.ProcessState.ExitCode(); code != exitHarness {
+		t.Errorf("%v: exit status %d, want %d", args, code, exitHarness)
+	}
+	for _, w := range want {
+		if !strings.Contains(string(out), w) {
+			t.Errorf("%v: no %q in\n%s", args, w, out)
+		}
+	}
+	if n := strings.Count(string(out), "throughline:"); n != 1 {
+		t.Errorf("%v: %d messages, want one:\n%s", args, n, out)
+	}
+}
+
+// withWeb writes the quiet scenario with other web instances.
+func withWeb(t *testing.T, web string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "web.yaml")
+	text := fmt.Sprintf(`scenario: web
+about: Anybody's web instances.
+stack:
+  web: {instances: 1, routes: {insert: "POST /insert/{word}"}, %s}
+load: {rate: 10/s}
+phases:
+  - {phase: one, for: 2s}
+checks:
+  - continuity: {metric: fullstack.insert}
+`, web)
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestContainersThatCannotRun(t *testing.T) {
+	nowhere := []string{"DOCKER_HOST=unix:///nonexistent/docker.sock"}
+	refused(t, []string{"no engine answers", "--platform local"}, nowhere, "quiet")
+	refused(t, []string{"no engine answers", "stack.web.command python3", "--mongo 127.0.0.1:27017"}, nowhere,
+		"--mongo", "mongodb://127.0.0.1:27017/x", withWeb(t, "command: [python3, app.py]"))
+	contained(t)
+	refused(t, []string{"MONGO_IMAGE", "localhost:1/none:1", "cannot be pulled"}, []string{"MONGO_IMAGE=localhost:1/none:1"}, "quiet")
+	refused(t, []string{"stack.web.image", "localhost:1/none:2", "cannot be pulled"}, nil, withWeb(t, "image: localhost:1/none:2"))
+	// HAProxy without a configuration ends with a word about it.
+	refused(t, []string{"start web-1", "before it was ready", "haproxy.cfg"}, nil, withWeb(t, "image: "+haproxyImage))
+}
+
+func TestAPortInUseOfContainers(t *testing.T) {
+	contained(t)
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	port := fmt.Sprint(taken.Addr().(*net.TCPAddr).Port)
+	cmd := exec.Command(binary, "up", "--platform", onDockerName, "--web", "1", "--port", port)
+	out, _ := cmd.CombinedOutput()
+	if code := cmd.ProcessState.ExitCode(); code != exitHarness || !strings.Contains(string(out), "in use") {
+		t.Errorf("exit status %d, want %d and that it is in use:\n%s", code, exitHarness, out)
+	}
+}
+
+func TestHealth(t *testing.T) {
+	answer := http.StatusOK
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/healthz" {
+			answer = http.StatusNotFound
+		}
+		w.WriteHeader(answer)
+	}))
+	defer server.Close()
+	_, port, err := net.SplitHostPort(server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func(port string, args ...string) (int, string) {
+		cmd := exec.Command(binary, append([]string{"health"}, args...)...)
+		cmd.Env = append(os.Environ(), "PORT="+port)
+		out, _ := cmd.CombinedOutput()
+		return cmd.ProcessState.ExitCode(), string(out)
+	}
+	if code, out := ask(port); code != 0 {
+		t.Errorf("healthy: %d, %s", code, out)
+	}
+	answer = http.StatusServiceUnavailable
+	for want, args := range map[string][]string{"503": nil, "refused": {"http://127.0.0.1:1/"}} {
+		if code, out := ask(port, args...); code != 1 || !strings.Contains(out, want) || strings.Count(out, "\n") != 1 {
+			t.Errorf("%v: %d, %q, want 1 and one line with %q", args, code, out, want)
+		}
+	}
+	if code, out := ask(""); code != 1 || !strings.Contains(out, "PORT") {
+		t.Errorf("without PORT: %d, %s", code, out)
+	}
+}

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// healthLimit is how long an instance may take to say that it can serve.
+const healthLimit = 2 * time.Second
+
+func newHealth() *cobra.Command {
+	return &cobra.Command{
+		Use:   "health [URL]",
+		Short: "Ask an instance whether it can serve; for health checks of images",
+		Long: `GET the URL, by default http://127.0.0.1:$PORT/healthz. Exit status 0 if it answers
+2xx within 2 s, else 1 and the reason in one line.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			url := "http://127.0.0.1:" + os.Getenv("PORT") + "/healthz"
+			if len(args) > 0 {
+				url = args[0]
+			} else if os.Getenv("PORT") == "" {
+				return &statusError{exitFail, errors.New("health: PORT is not set; set it, or give a URL")}
+			}
+			if err := health(cmd.Context(), url); err != nil {
+				return &statusError{exitFail, fmt.Errorf("health: %w", err)}
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s answers\n", url)
+			return nil
+		},
+	}
+}
+
+func health(ctx context.Context, url string) error {
+	ctx, cancel := context.WithTimeout(ctx, healthLimit)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if res.StatusCode < 200 || res.StatusCode > 299 {
+		return fmt.Errorf("%s answers %s", url, res.Status)
+	}
+	return nil
+}
