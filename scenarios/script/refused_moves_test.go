@@ -26,11 +26,11 @@ var refusedPhases = []refused{
 }
 
 var refusedSteps = []refused{
-	{"unknown step", "  - phase: warm-up\n    for: 8s\n", "  - phase: warm-up\n    for: 8s\n    do: [{kil: web-1}]\n", []string{`8:11: do: unknown key "kil": did you mean "kill"? (known: kill, terminate, launch, replace, scale, within)`}},
-	{"step as text", "  - phase: warm-up\n    for: 8s\n", "  - phase: warm-up\n    for: 8s\n    do: [kill web-1]\n", []string{`8:10: do: want keys and values (kill, terminate, launch, replace, scale, within), got the text "kill web-1"`}},
+	{"unknown step", "  - phase: warm-up\n    for: 8s\n", "  - phase: warm-up\n    for: 8s\n    do: [{kil: web-1}]\n", []string{`8:11: do: unknown key "kil": did you mean "kill"? (known: kill, terminate, launch, replace, scale, fault, heal, within, drain, on, share, bytes, … (15 in all))`}},
+	{"step as text", "  - phase: warm-up\n    for: 8s\n", "  - phase: warm-up\n    for: 8s\n    do: [kill web-1]\n", []string{`8:10: do: want keys and values (kill, terminate, launch, replace, scale, fault, heal, within, drain, on, share, bytes, … (15 in all)), got the text "kill web-1"`}},
 	{"no step in the list", "  - phase: warm-up\n    for: 8s\n", "  - phase: warm-up\n    for: 8s\n    do: []\n", []string{`8:9: phase.do: the list is empty: want a list of steps, like [{kill: web-2}]`}},
 	{"two steps in one", "  - phase: warm-up\n    for: 8s\n", "  - phase: warm-up\n    for: 8s\n    do: {kill: web-1, launch: 1}\n", []string{`8:9: do: kill and launch in one step: write two steps`}},
-	{"only within", "  - phase: warm-up\n    for: 8s\n", "  - phase: warm-up\n    for: 8s\n    do: {within: 3s}\n", []string{`8:9: do: no step here: want one of kill, terminate, launch, replace, scale`}},
+	{"only within", "  - phase: warm-up\n    for: 8s\n", "  - phase: warm-up\n    for: 8s\n    do: {within: 3s}\n", []string{`8:9: do: no step here: want one of kill, terminate, launch, replace, scale, fault, heal`}},
 	{"kill of an unknown instance", "  - phase: warm-up\n    for: 8s\n", "  - phase: warm-up\n    for: 8s\n    do: [{kill: web-9}]\n", []string{`8:17: kill web-9: no such instance at that point (have web-1, web-2, web-3)`}},
 	{"kill of a role", "  - phase: warm-up\n    for: 8s\n", "  - phase: warm-up\n    for: 8s\n    do: {kill: haproxy}\n", []string{`8:16: kill haproxy: no such instance at that point (have web-1, web-2, web-3)`}},
 	{"kill of two", "  - phase: warm-up\n    for: 8s\n", "  - phase: warm-up\n    for: 8s\n    do: {kill: [web-1, web-2]}\n", []string{`8:16: do.kill: want the name of an instance, like web-2, got a list`}},
