@@ -72,11 +72,16 @@ func (s *stack) webInstance(number int, statsd string) (compose.Instance, error)
 	}, nil
 }
 
-// databaseInstance is the embedded database.
-func databaseInstance() compose.Instance {
+// databaseInstance is the embedded database. With forget n it does not keep
+// every nth update.
+func databaseInstance(forget int) compose.Instance {
+	program := compose.Program{Self: []string{"docstore", "--listen", "{{.Host}}:{{.Port}}", "--data", "{{.Dir}}/data"}}
+	if forget > 0 {
+		program.Self = append(program.Self, "--forget-every", strconv.Itoa(forget))
+	}
 	return compose.Instance{
 		Name:    databaseName,
-		Program: compose.Program{Self: []string{"docstore", "--listen", "{{.Host}}:{{.Port}}", "--data", "{{.Dir}}/data"}},
+		Program: program,
 		Ports:   map[string]int{"mongo": 0},
 		Ready:   compose.Probe{Port: "mongo", Within: startLimit},
 	}
@@ -84,7 +89,7 @@ func databaseInstance() compose.Instance {
 
 // balancerInstance is HAProxy, with a configuration it has agreed to.
 func (s *stack) balancerInstance(ctx context.Context) (compose.Instance, error) {
-	config := haproxy.Config{HealthPath: s.cfg.Scenario.Stack.Web.Health}
+	config := s.balancerConfig()
 	text, err := config.Render("127.0.0.1:1", "127.0.0.1:2") // any ports: -c binds none
 	if err != nil {
 		return compose.Instance{}, err
@@ -97,6 +102,12 @@ func (s *stack) balancerInstance(ctx context.Context) (compose.Instance, error) 
 		instance.Ports[haproxy.HTTPPort] = s.cfg.Frontend
 	}
 	return instance, err
+}
+
+// balancerConfig is how HAProxy is set up for the scenario.
+func (s *stack) balancerConfig() haproxy.Config {
+	stack := s.cfg.Scenario.Stack
+	return haproxy.Config{HealthPath: stack.Web.Health, RetryAll: stack.RetryAll, Master: s.cfg.Scenario.Uses(script.ReloadLB)}
 }
 
 // WebProgram is what a web instance of the scenario executes: the reference

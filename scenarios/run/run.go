@@ -84,6 +84,9 @@ func Run(ctx context.Context, c Config) (err error) {
 		}
 		return err
 	}
+	if err := s.possible(); err != nil {
+		return err
+	}
 	if err := s.documents(ctx, journal.Before); err != nil {
 		return fmt.Errorf("read the database before the load: %w", err)
 	}
@@ -143,14 +146,15 @@ func until(ctx context.Context, t time.Time) error {
 	}
 }
 
-// finish ends a run in the only order that loses nothing: the load stops, what
-// is in flight ends, the clients' buffers flush, the collector closes its last
+// finish ends a run in the only order that loses nothing: faults are healed, the
+// load stops, what is in flight ends, the clients' buffers flush, the collector closes its last
 // interval, the pollers look a last time, the documents are read, the record is
 // closed. The stack goes down after that.
 func finish(ctx context.Context, s *stack, users *users) error {
 	// ctx may be over; what has to be saved is saved all the same.
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainLimit+s.quiet())
 	defer cancel()
+	s.healAll(closing) // while there is load: who is frozen has to answer what is in flight
 	summary, err := users.stop()
 	s.event(record.Event{Kind: record.LoadEnd})
 	if ctx.Err() != nil {
@@ -166,6 +170,7 @@ func finish(ctx context.Context, s *stack, users *users) error {
 		s.trouble("load", int64(summary.Late+summary.Unsent+summary.Exhausted), summary.Missed)
 	}
 	s.event(record.Event{Kind: record.Quiesced})
+	s.closeRelays(closing)
 	s.stopCollector(closing)
 	if err := s.documents(closing, s.journal.After); err != nil {
 		s.trouble("documents", 0, err.Error())
