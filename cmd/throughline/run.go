@@ -167,6 +167,9 @@ func preflight(ctx context.Context, all []script.Scenario, flags runFlags) (foun
 		have.haproxyVersion = release.Text
 	}
 	for _, s := range all {
+		if s.Stack.Forget > 0 && flags.mongo != "" {
+			missing = append(missing, fmt.Errorf("%s: stack.mongo.forget %d: only the embedded database can forget; leave --mongo out", s.Name, s.Stack.Forget))
+		}
 		if s.Stack.Web.Image != "" {
 			missing = append(missing, fmt.Errorf("%s: stack.web.image %s: the local platform has no images; give stack.web.command", s.Name, s.Stack.Web.Image))
 			continue
