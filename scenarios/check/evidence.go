@@ -27,6 +27,7 @@ type evidence struct {
 	users      usersIndex
 	pushed     map[string][]*record.Series // what instances sent, by instance
 	polled     map[string][]*record.Series // what was polled, by series name
+	reloads    []handover                  // of the load balancer, see stitch
 	ticks      []time.Duration             // interval ends at which the collector stored points, in order
 	pace       []pace                      // how late requests were sent, in the order of their due times
 	longest    time.Duration               // the greatest lateness of all
@@ -80,6 +81,7 @@ func newEvidence(h record.History, s script.Scenario) *evidence {
 	e.indexPace()
 	e.indexLives()
 	e.indexSeries()
+	e.stitch()
 	return e
 }
 
