@@ -3,8 +3,8 @@
 // come over UDP and Unix sockets, streams over Unix sockets (in frames) and TCP
 // (in lines).
 //
-// It does not look into a payload: collector/statsd, its only caller, takes the
-// lines apart.
+// It does not look into a payload: collector/statsd, for which it is made, takes
+// the lines apart. scenarios/fault puts relays before it.
 package socket
 
 import (
