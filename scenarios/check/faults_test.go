@@ -73,6 +73,11 @@ func TestFaultsTouchSomething(t *testing.T) {
 	}
 }
 
+// retryAll lets the load balancer of a run repeat whatever failed.
+func retryAll(h *record.History) {
+	h.Scenario = []byte(strings.Replace(string(h.Scenario), "stack:\n", "stack:\n  lb: {retry: all}\n", 1))
+}
+
 // A reload that the journal tells of is stitched; one that it does not tell of
 // is a reset, and so is one that came at another time.
 func TestReloadOfTheLoadBalancer(t *testing.T) {

@@ -45,9 +45,22 @@ func (e *evidence) serverDelta(field, instance string) int64 {
 	return max(0, n)
 }
 
-// retries is wretr of the whole load balancer: how often it sent a request
-// again.
+// retriesOn is how often the load balancer may have sent a request to the
+// instance again that it, or another one, had executed.
+func (e *evidence) retriesOn(instance string) int64 {
+	if !e.scenario.Stack.RetryAll {
+		return 0
+	}
+	return e.serverDelta("wretr", instance)
+}
+
+// retries is that for the whole load balancer: its wretr, if it repeats whatever
+// failed. Else what it sends again had reached no server: nobody has executed
+// it, and it is no excuse for anything.
 func (e *evidence) retries() int64 {
+	if !e.scenario.Stack.RetryAll {
+		return 0
+	}
 	backends, _ := e.delta(backendPrefix+"wretr", anySeries)
 	servers, _ := e.delta(serverPrefix+"wretr", anySeries)
 	return max(0, backends, servers)
@@ -316,10 +329,7 @@ func (b balancer) identities() []equation {
 	}
 	// Where any failure is retried, a server is chosen again without a
 	// redispatch, and a server's 5xx may be followed by another's 2xx.
-	var again int64
-	if b.e.scenario.Stack.RetryAll {
-		again = b.e.retries()
-	}
+	again := b.e.retries()
 	stot := get(backendPrefix, "stot")
 	requests := get(frontendPrefix, "req_tot")
 	add("backend sessions = frontend requests", false, stot, requests, requests)
