@@ -103,3 +103,22 @@ func TestReloadOfTheLoadBalancer(t *testing.T) {
 		}
 	}
 }
+
+// Time in which an instance stood still is no lag until it is over for long
+// enough, and others are not excused.
+func TestFrozen(t *testing.T) {
+	e := &evidence{history: record.History{Events: []record.Event{
+		{At: 5 * time.Second, Kind: record.FaultBegin, Fault: "freeze", Instance: "web-2"},
+		{At: 9 * time.Second, Kind: record.FaultEnd, Fault: "freeze", Instance: "web-2"},
+	}}}
+	for _, c := range []struct {
+		instance       string
+		from, to, want time.Duration
+	}{
+		{"web-2", 4, 7, 2}, {"web-2", 8, 10, 4}, {"web-2", 9, 11, 0}, {"web-2", 2, 5, 0}, {"web-1", 4, 7, 0},
+	} {
+		if got := e.frozen(c.instance, c.from*time.Second, c.to*time.Second); got != c.want*time.Second {
+			t.Errorf("%+v: got %v", c, got)
+		}
+	}
+}
