@@ -3,7 +3,6 @@ package run
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"throughline/scenarios/record"
@@ -57,32 +56,6 @@ func (s *stack) settle(ctx context.Context) {
 	}
 }
 
-// stopCollector ends the collector, which closes its last interval and polls a
-// last time, and puts into the journal what it could not see.
-func (s *stack) stopCollector(ctx context.Context) {
-	s.collect()
-	select {
-	case <-s.collected:
-		if s.collectErr != nil {
-			s.trouble("collector", 0, s.collectErr.Error())
-		}
-	case <-ctx.Done():
-		s.trouble("collector", 0, fmt.Sprintf("did not end: %v", ctx.Err()))
-		return
-	}
-	for _, l := range s.collector.Ledger().Listeners {
-		if l.KernelDrops > 0 {
-			s.event(record.Event{Kind: record.Trouble, About: "collector", Instance: l.Instance, Role: record.Web,
-				Count: int64(l.KernelDrops), Error: fmt.Sprintf("the kernel dropped %d datagrams of %s", l.KernelDrops, l.Instance)})
-		}
-	}
-	for _, p := range s.collector.Polls() {
-		if p.Failures > 0 {
-			s.trouble("poller "+p.Name, int64(p.Failures), fmt.Sprintf("%d of %d polls failed, the last with: %s", p.Failures, p.Polls, p.LastError))
-		}
-	}
-}
-
 // documents reads the database and hands what it holds to keep.
 func (s *stack) documents(ctx context.Context, keep func(record.Documents) error) error {
 	if s.mongo == nil {
@@ -106,6 +79,13 @@ func (s *stack) close(ctx context.Context) error {
 	s.ending = true
 	s.mu.Unlock()
 	var errs []error
+	s.healAll(ctx)
+	if s.relays != nil {
+		errs = append(errs, s.relays.Close(ctx))
+	}
+	if s.proxy != nil {
+		errs = append(errs, s.proxy.Close())
+	}
 	if s.collect != nil {
 		s.collect()
 		<-s.collected
