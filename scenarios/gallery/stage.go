@@ -12,6 +12,7 @@ type Stage struct {
 	Defect string   // of the reference app; empty: none
 	Steps  []string // done at the beginning of the second phase, as YAML: "kill: web-2"
 	Retry  bool     // the load balancer repeats requests on any error
+	Forget int      // the database forgets every nth update; 0: none
 	// Checks are asked for beside the usual ones, as YAML: "alert: {…}".
 	Checks []string
 	// Rate is requests a second; 0: 150.
@@ -23,6 +24,9 @@ type Stage struct {
 var scenario = template.Must(template.New("stage").Parse(`scenario: {{.Name}}
 stack:
   web: {instances: 3{{with .Stage.Defect}}, defect: {{.}}{{end}}}
+{{- with .Stage.Forget}}
+  mongo: {forget: {{.}}}
+{{- end}}
 {{- if .Stage.Retry}}
   lb: {retry: all}
 {{- end}}
@@ -95,6 +99,11 @@ func Controls() []Control {
 		{"deployed", "every instance is replaced, one after the other", Stage{Steps: []string{"replace: all"}, After: 6}},
 		{"scaled", "two instances more, then two of the older ones less", Stage{Steps: []string{"scale: 5", "terminate: web-2", "terminate: web-1"}}},
 		{"abandoned", "an instance is killed, and nobody replaces it", Stage{Steps: []string{"kill: web-3"}}},
+		{"reloaded", "the load balancer is reloaded", faulted("fault: reload-lb")},
+		{"reordered", "one datagram in ten overtakes another", faulted("fault: reorder-datagrams")},
+		{"frozen", "an instance is frozen until another one is there", Stage{Steps: []string{"fault: freeze, on: web-2", "launch: 1", "heal: freeze"}, After: 6}},
+		{"abrupt", "an instance is asked to end while requests still come", Stage{Steps: []string{"terminate: web-1, drain: no"}}},
+		{"insistent", "an instance is killed, and the load balancer repeats requests on any error", Stage{Steps: []string{"kill: web-1", "launch: 1"}, Retry: true}},
 		{"busier", "an instance is killed under twice the load", Stage{Steps: []string{"kill: web-1", "launch: 1"}, Rate: 300}},
 	}
 }
