@@ -111,6 +111,9 @@ func (a *account) diagnoseLoss(b books) diagnosis {
 	if a.early > lost {
 		return a.diagnoseLag(lost)
 	}
+	if d, found := a.unattended(lost, d); found {
+		return d
+	}
 	if d, found := a.diagnoseFirst(lost, d); found {
 		return d
 	}

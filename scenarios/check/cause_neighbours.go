@@ -3,6 +3,7 @@ package check
 import (
 	"fmt"
 	"math"
+	"time"
 
 	"gonum.org/v1/gonum/stat/distuv"
 
@@ -16,9 +17,12 @@ import (
 
 // lookAround finds the neighbours of a counter: timed is how many values the timer
 // has that the scenario's nesting check names for the same requests, -1 where none
-// is named or where it was sampled itself; also is another type under which the
+// is named or where it was sampled itself; parts are its series, by tags; also is another type under which the
 // metric arrived.
 func (a *account) lookAround(e *evidence) {
+	for _, s := range e.counters(a.life.Instance, a.rule.Metric) {
+		a.parts = append(a.parts, whole(sumOf([]*record.Series{s}).last()))
+	}
 	for _, s := range a.others {
 		if s.Meta.StatsD == a.rule.Metric && s.Meta.Type != collector.Counter {
 			a.also = s.Meta.Type
@@ -103,6 +107,13 @@ func (a *account) diagnoseBurst(b books, d diagnosis) diagnosis {
 	if _, _, peaks := a.byPace(); peaks {
 		d.runnerUp = causeQueue
 	}
+	if n := int64(len(a.acked)); !a.silent(d.from, d.to) {
+		if a.timed >= 0 && a.timed < n && alike(n-a.total, n-a.timed) {
+			d.cause, d.runnerUp = causeNetLost, causeBurst
+			d.why = fmt.Sprintf("some came all the while, and the timer of the same requests lacks as many (%s): what is lost are datagrams, not counts", number(n-a.timed))
+		}
+		return d
+	}
 	others := 0
 	for i := range b.accounts {
 		other := &b.accounts[i]
@@ -110,10 +121,7 @@ func (a *account) diagnoseBurst(b books, d diagnosis) diagnosis {
 			countUpTo(other.acked, d.to) == countUpTo(other.acked, d.from) {
 			continue // it answered nothing then
 		}
-		if int64(len(other.acked)) <= other.total {
-			return d
-		}
-		if from, to := other.stepped(); from > d.to || to < d.from {
+		if int64(len(other.acked)) <= other.total || !other.silent(d.from, d.to) {
 			return d
 		}
 		others++
@@ -123,6 +131,50 @@ func (a *account) diagnoseBurst(b books, d diagnosis) diagnosis {
 		d.why = fmt.Sprintf("the counts of all %d instances that answered then are missing: nobody received them", others+1)
 	}
 	return d
+}
+
+// silent tells whether next to nothing was counted in an interval between from and
+// to, although some was acknowledged in it.
+func (a *account) silent(from, to time.Duration) bool {
+	for k := 1; k < len(a.ticks); k++ {
+		before, end := a.ticks[k-1], a.ticks[k]
+		acked := float64(countUpTo(a.acked, end) - countUpTo(a.acked, before))
+		if end > from && before < to && acked >= fewest && a.counted.upTo(end)-a.counted.upTo(before) < acked/5 {
+			return true // what came belongs to the moments before
+		}
+	}
+	return false
+}
+
+// fewest is how many requests an interval must have had for its silence to mean
+// something.
+const fewest = 5
+
+// unattended finds a stretch without interval ends, and tells whether the loss
+// arose in it: no collector was there to end an interval.
+func (a *account) unattended(lost int64, d diagnosis) (diagnosis, bool) {
+	gone := permanent(a.gap)
+	for k := 1; k < len(a.ticks)-1; k++ { // the last tick is the end of the record
+		before, end := a.ticks[k-1], a.ticks[k]
+		if k < 2 || end-before < 3*(a.ticks[1]-a.ticks[0])/2 || gone[k]-gone[k-1] < 0.8*float64(lost) {
+			continue
+		}
+		d.cause, d.from, d.to = causeAway, before, end
+		d.why = fmt.Sprintf("%s of them between %s and %s, when the collector ended no interval: nobody received them", number(whole(gone[k]-gone[k-1])), seconds(before), seconds(end))
+		return d, true
+	}
+	return d, false
+}
+
+// foreign finds a series of the metric that has as many as were counted too much:
+// it is somebody else's who sends to the same address.
+func (a *account) foreign(extra int64) (n int64, found bool) {
+	for _, n := range a.parts {
+		if len(a.parts) > 1 && n > 0 && abs(n-extra) <= a.sum() {
+			return n, true
+		}
+	}
+	return 0, false
 }
 
 // diagnoseFirst names the loss of so few counts that no curve tells how they are

@@ -36,6 +36,7 @@ type account struct {
 	dropped bool
 	timed   int64 // see lookAround
 	also    collector.Type
+	parts   []int64
 	// failures is how many requests it answered in full, and not with 2xx.
 	failures int64
 	ticks    []time.Duration // the collector's interval ends while it lived, and the end

@@ -25,6 +25,7 @@ func (a *account) diagnoseExtra() diagnosis {
 		return x * x
 	})
 	whole := float64(n) * (1/a.rule.SampleRate - 1)
+	others, foreign := a.foreign(extra)
 	times := fmt.Sprintf("evenly, each is counted about %.0f times", float64(a.total)/float64(n))
 	switch {
 	case a.rule.SampleRate == 1 && a.sampled >= 0 && a.sampled < a.total && abs(a.sampled-n) <= max(a.sum(), n/50):
@@ -33,6 +34,9 @@ func (a *account) diagnoseExtra() diagnosis {
 	case a.rule.Status == script.Successes && a.failures > 0 && abs(extra-a.failures) <= a.sum():
 		d.cause, d.runnerUp = causeFailures, causeTwice
 		d.why = fmt.Sprintf("that is what it answered with other than 2xx (%s): failures are counted too", number(a.failures))
+	case foreign:
+		d.cause, d.runnerUp = causeForeignLines, causeTwice
+		d.why = fmt.Sprintf("one of its %d series of %s has just as many (%s): somebody else sends to its address", len(a.parts), a.rule.Metric, number(others))
 	case a.afterSignal(extra):
 		d.cause, d.runnerUp = causeWindowTwice, causeBurst
 		d.from, d.to = a.life.Signalled, a.ticks[len(a.ticks)-1]
@@ -63,6 +67,11 @@ func (a *account) diagnoseExtra() diagnosis {
 		d.cause = causeBurst
 		d.from, d.to = a.stepped()
 		d.why = "they came in a burst"
+		if a.timed > n && alike(extra, a.timed-n) {
+			d.cause, d.runnerUp = causeNetTwice, causeBurst
+			d.why = fmt.Sprintf("the timer of the same requests has as many too much (%s): datagrams came twice", number(a.timed-n))
+			return d
+		}
 		if even <= evenLimit(extra)+closeCall {
 			d.runnerUp = causeTwice
 		}

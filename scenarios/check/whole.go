@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"throughline/scenarios/record"
+	"throughline/scenarios/script"
 )
 
 // The tool that judges others can lose or double its own rows. Whether it did is
@@ -80,10 +81,11 @@ func (e *evidence) offBeat() (out []string) {
 		}
 	}
 	beats := map[string][]time.Duration{}
+	disturbed := e.disturbed()
 	for i := range e.history.Series {
 		s := &e.history.Series[i]
 		for _, p := range s.Points {
-			if p.At < closing {
+			if p.At < closing && !disturbed(p.At) {
 				beats[source(s)] = append(beats[source(s)], p.At)
 			}
 		}
@@ -110,6 +112,27 @@ func (e *evidence) offBeat() (out []string) {
 		out = append(out, fmt.Sprintf("it has %s twice", times(twice, "sample")))
 	}
 	return out
+}
+
+// disturbed tells when the rhythm is not the usual one, because the journal knows
+// of a restart of the collector or of a reload of HAProxy, before and after which it
+// is polled once more.
+func (e *evidence) disturbed() func(at time.Duration) bool {
+	type span struct{ from, to time.Duration }
+	var spans []span
+	open := map[string]time.Duration{}
+	for _, ev := range e.history.Events {
+		switch {
+		case ev.Fault != script.RestartCollector && ev.Fault != script.ReloadLB:
+		case ev.Kind == record.FaultBegin:
+			open[ev.Fault] = ev.At
+		case ev.Kind == record.FaultEnd:
+			spans = append(spans, span{open[ev.Fault] - e.interval, ev.At + e.interval})
+		}
+	}
+	return func(at time.Duration) bool {
+		return slices.ContainsFunc(spans, func(s span) bool { return at >= s.from && at <= s.to })
+	}
 }
 
 // source tells which series are sampled together: those that are pushed, at the

@@ -103,7 +103,6 @@ func Controls() []Control {
 		{"reordered", "one datagram in ten overtakes another", faulted("fault: reorder-datagrams")},
 		{"frozen", "an instance is frozen until another one is there", Stage{Steps: []string{"fault: freeze, on: web-2", "launch: 1", "heal: freeze"}, After: 6}},
 		{"abrupt", "an instance is asked to end while requests still come", Stage{Steps: []string{"terminate: web-1, drain: no"}}},
-		{"insistent", "an instance is killed, and the load balancer repeats requests on any error", Stage{Steps: []string{"kill: web-1", "launch: 1"}, Retry: true}},
 		{"busier", "an instance is killed under twice the load", Stage{Steps: []string{"kill: web-1", "launch: 1"}, Rate: 300}},
 	}
 }
