@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"throughline/collector/statsd"
 	"throughline/scenarios/record"
 )
 
@@ -72,8 +73,7 @@ func (s *stack) stopCollector(ctx context.Context) {
 	}
 	for _, l := range s.collector.Ledger().Listeners {
 		if l.KernelDrops > 0 {
-			s.event(record.Event{Kind: record.Trouble, About: "collector", Instance: l.Instance, Role: record.Web,
-				Count: int64(l.KernelDrops), Error: fmt.Sprintf("the kernel dropped %d datagrams of %s", l.KernelDrops, l.Instance)})
+			s.event(drops(l))
 		}
 	}
 	for _, p := range s.collector.Polls() {
@@ -81,6 +81,18 @@ func (s *stack) stopCollector(ctx context.Context) {
 			s.trouble("poller "+p.Name, int64(p.Failures), fmt.Sprintf("%d of %d polls failed, the last with: %s", p.Failures, p.Polls, p.LastError))
 		}
 	}
+}
+
+// drops tells of datagrams that the kernel had no room for. At a port that all
+// share, nobody knows whose they were.
+func drops(l statsd.ListenerLedger) record.Event {
+	e := record.Event{Kind: record.Trouble, About: "collector", Count: int64(l.KernelDrops),
+		Error: fmt.Sprintf("the kernel dropped %d datagrams at %s", l.KernelDrops, l.Addr)}
+	if l.Instance != "" {
+		e.Instance, e.Role = l.Instance, record.Web
+		e.Error = fmt.Sprintf("the kernel dropped %d datagrams of %s", l.KernelDrops, l.Instance)
+	}
+	return e
 }
 
 // documents reads the database and hands what it holds to keep.
