@@ -42,6 +42,8 @@ var rules = []rule{
 		Why: "the patient is reached over the wire only; the command line starts it"},
 	{From: "scenarios/report", Not: []string{"compose", "loadgen", "scenarios/run"},
 		Why: "a report is made from record and verdict, also of a run long ago"},
+	{From: "scenarios/fault", Not: []string{"scenarios", "loadgen"}, But: []string{"scenarios/fault"},
+		Why: "a fault does not know why it is injected, nor what will be asked of it"},
 	{From: "scenarios/run", Not: []string{"scenarios/check", "scenarios/report"},
 		Why: "first record, then judge: the clockwork must not know what will be asked of its record"},
 	{From: "scenarios/gallery", Not: []string{"compose", "loadgen", "scenarios/run", "scenarios/report"},

@@ -59,7 +59,7 @@ const (
 
 // Defects lists what Config.Defect can be.
 func Defects() []Defect {
-	all := slices.Concat(exitDefects(), countDefects(), timeDefects(), lineDefects(), valueDefects(), serviceDefects())
+	all := slices.Concat(exitDefects(), countDefects(), timeDefects(), lineDefects(), valueDefects(), serviceDefects(), answerDefects())
 	for i := range all {
 		if all[i].Metric == "" {
 			all[i].Metric = counted

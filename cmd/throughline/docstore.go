@@ -21,6 +21,9 @@ and its checks need; what it does not have, it refuses by name.`,
 			if config.Dir == "" {
 				return usage(fmt.Errorf("docstore: --data is not given; name a directory"))
 			}
+			if config.ForgetEvery < 0 {
+				return usage(fmt.Errorf("docstore: --forget-every %d: want a number from 1, or 0 to keep all", config.ForgetEvery))
+			}
 			if err := docstore.Run(cmd.Context(), config); err != nil {
 				return harness(err)
 			}
@@ -29,5 +32,6 @@ and its checks need; what it does not have, it refuses by name.`,
 	}
 	cmd.Flags().StringVar(&config.Listen, "listen", "127.0.0.1:27017", "address to serve")
 	cmd.Flags().StringVar(&config.Dir, "data", "", "directory of the database file; made if it is not there")
+	cmd.Flags().IntVar(&config.ForgetEvery, "forget-every", 0, "acknowledge every nth update and do not keep it, as a primary whose writes are rolled back; 0 keeps all")
 	return cmd
 }

@@ -46,6 +46,11 @@ func preflight(ctx context.Context, all []script.Scenario, flags runFlags) (foun
 		look = dockerPreflight
 	}
 	have, missing := look(ctx, all, flags)
+	for _, s := range all {
+		if s.Stack.Forget > 0 && (flags.mongo != "" || len(have.database.Command) > 0) {
+			missing = append(missing, fmt.Errorf("%s: stack.mongo.forget %d: only the embedded database can forget; leave --mongo and MONGO_IMAGE out", s.Name, s.Stack.Forget))
+		}
+	}
 	if err := writable(flags.out); err != nil {
 		missing = append(missing, err)
 	}

@@ -22,6 +22,10 @@ const (
 	mongoImage   = "mongo:8" // unless MONGO_IMAGE names another
 )
 
+// sharedAddress are the faults that need a StatsD address for each instance.
+var sharedAddress = []string{script.DropDatagrams, script.DuplicateDatagrams, script.ReorderDatagrams, script.TruncateDatagrams, script.DelayDatagrams,
+	script.LeftoverLines, script.RestartCollector}
+
 // dockerPreflight looks for the engine and for all images, which it pulls.
 func dockerPreflight(ctx context.Context, all []script.Scenario, flags runFlags) (have found, missing []error) {
 	have = found{haproxyVersion: haproxyImage, web: map[string]compose.Program{}, images: docker.Images{HAProxy: haproxyImage, Named: map[string]string{}}}
@@ -29,6 +33,13 @@ func dockerPreflight(ctx context.Context, all []script.Scenario, flags runFlags)
 		if len(s.Stack.Web.Command) > 0 {
 			missing = append(missing, fmt.Errorf("%s: stack.web.command %s: a container has nothing of this machine; give stack.web.image, or --platform local",
 				s.Name, s.Stack.Web.Command[0]))
+		}
+	}
+	for _, s := range all {
+		for _, fault := range sharedAddress {
+			if s.Uses(fault) {
+				missing = append(missing, fmt.Errorf("%s: fault %s: containers share one StatsD address and are known by their own, which a relay would hide; use --platform local", s.Name, fault))
+			}
 		}
 	}
 	if err := reachable(flags.mongo); err != nil {

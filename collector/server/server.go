@@ -161,6 +161,9 @@ func (s *Server) Retire(ctx context.Context, instance string) error {
 // AddPoller adds something to poll at every interval.
 func (s *Server) AddPoller(name string, p collector.Poller) error { return s.loop.Add(name, p) }
 
+// Poll polls everything now, beside the polls of every interval.
+func (s *Server) Poll(ctx context.Context) error { return s.loop.Once(ctx) }
+
 // Ledger is the account of what came in by StatsD.
 func (s *Server) Ledger() statsd.Ledger { return s.statsd.Ledger() }
 

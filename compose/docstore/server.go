@@ -35,6 +35,9 @@ type Config struct {
 	Ready  func(net.Addr)   // called once connections are accepted; may be nil
 	Log    *slog.Logger     // connections that break the protocol; nil = nowhere
 	Now    func() time.Time // the clock; nil = time.Now
+	// ForgetEvery n: every nth update command is acknowledged and not kept;
+	// 0: all are kept.
+	ForgetEvery int
 }
 
 // Run opens the database, serves it until ctx ends and closes it.
@@ -67,13 +70,17 @@ type Server struct {
 	cursors  cursors
 	requests atomic.Int32 // ids of the messages sent
 
+	forgetEvery int
+	updates     atomic.Int64 // update commands so far
+
 	mu    sync.Mutex
 	conns map[*conn]bool
 }
 
-// NewServer makes a server for one Serve. Of c it uses Log and Now.
+// NewServer makes a server for one Serve. Of c it uses Log, Now
+// and ForgetEvery.
 func NewServer(store *Store, c Config) *Server {
-	s := &Server{store: store, log: c.Log, now: c.Now, commands: commands(), conns: make(map[*conn]bool)}
+	s := &Server{store: store, log: c.Log, now: c.Now, commands: commands(), forgetEvery: c.ForgetEvery, conns: make(map[*conn]bool)}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}

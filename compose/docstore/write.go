@@ -32,6 +32,7 @@ type bulk struct {
 	ns         namespace
 	statements []bson.Raw
 	ordered    bool
+	forget     bool // acknowledge it and do not keep it
 }
 
 // result is what a bulk did.
@@ -85,8 +86,14 @@ func (s *Server) run(b bulk, do func(tx *bbolt.Tx, i int, res *result) error) (r
 				break
 			}
 		}
+		if b.forget {
+			return errForgotten
+		}
 		return nil
 	})
+	if errors.Is(err, errForgotten) {
+		err = nil
+	}
 	return res, err
 }
 
@@ -153,6 +160,7 @@ func (s *Server) update(r *request) (bson.D, error) {
 	if err != nil {
 		return nil, err
 	}
+	b.forget = s.forgets()
 	statements := make([]updateStatement, len(b.statements))
 	refused := make([]error, len(b.statements))
 	for i, doc := range b.statements {

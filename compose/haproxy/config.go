@@ -21,7 +21,8 @@
 //
 // A connection that cannot be established is retried up to three times, the
 // last time on another server (option redispatch). A request that was sent is
-// never repeated: retry-on is left at its default, conn-failure.
+// never repeated: retry-on is left at its default, conn-failure, unless
+// Config.RetryAll asks for it.
 //
 // SIGTERM ends HAProxy at once and cuts what is in flight; SIGUSR1, the soft
 // stop, is not among the signals of a platform. Stop the load first.
@@ -75,16 +76,22 @@ type Config struct {
 	// all servers there are: for a stack whose scale is set by others. They
 	// come and go in Slots places, web-1, web-2, …: a place is used again, so
 	// its name is not an instance's. Empty = servers are added by the Runtime.
-	Resolve string
+	Resolve  string
+	RetryAll bool // send requests again that a server may have executed (retry-on all-retryable-errors)
+	// Master: run in master-worker mode, so that it can be reloaded; the port
+	// "runtime" is then that of the master, for NewMaster.
+	Master bool
 }
 
 // Slots is how many servers Config.Resolve has room for.
 const Slots = 10
 
 var configText = template.Must(template.New(configFile).Parse(`global
+{{- if not .Master}}
     # A TCP socket, because the path of a UNIX one is limited to 108 bytes and
     # does not reach out of a container.
     stats socket ipv4@{{.Runtime}} level admin
+{{- end}}
     stats timeout 30s
     stats maxconn 64
     nbthread {{.Threads}}
@@ -98,6 +105,9 @@ defaults
     option http-keep-alive
     option redispatch
     retries 3
+{{- if .RetryAll}}
+    retry-on all-retryable-errors
+{{- end}}
     timeout connect 1s
     timeout check {{.CheckTimeout}}ms
     timeout client {{.ClientTimeout}}ms
@@ -175,7 +185,7 @@ func (c Config) Render(http, runtime string) (string, error) {
 	err := configText.Execute(&b, map[string]any{
 		"HTTP": http, "Runtime": runtime, "Frontend": Frontend, "Backend": Backend,
 		"ServedBy": ServedBy, "CheckAgent": CheckAgent, "HealthPath": c.HealthPath,
-		"Threads": max(1, c.Threads), "MaxConn": c.MaxConn,
+		"Threads": max(1, c.Threads), "MaxConn": c.MaxConn, "RetryAll": c.RetryAll, "Master": c.Master,
 		"Log": c.Log, "LogFormat": logFormat, "LogIDLength": LogIDLength, "LogLineLength": LogLineLength,
 		"Resolve": c.Resolve, "Slots": Slots, "ServerOptions": serverOptions,
 		"CheckTimeout":  millis(c.CheckTimeout, time.Second),
@@ -201,13 +211,22 @@ func (c Config) Instance(name, binary string) (compose.Instance, error) {
 	if err != nil {
 		return compose.Instance{}, err
 	}
+	command := append([]string{binary}, c.arguments("{{.Dir}}/"+configFile, "{{.Host}}:{{.Ports.runtime}}")...)
 	return compose.Instance{
 		Name:    name,
-		Program: compose.Program{Command: []string{binary, "-db", "-f", "{{.Dir}}/" + configFile}},
+		Program: compose.Program{Command: command},
 		Ports:   map[string]int{HTTPPort: 0, RuntimePort: 0},
 		Files:   map[string]string{configFile: text},
 		Ready:   compose.Probe{Port: RuntimePort},
 	}, nil
+}
+
+// arguments start HAProxy with the configuration file in the foreground.
+func (c Config) arguments(file, runtime string) []string {
+	if c.Master {
+		return []string{"-db", "-W", "-S", runtime, "-f", file}
+	}
+	return []string{"-db", "-f", file}
 }
 
 // Release is a version of HAProxy.

@@ -65,7 +65,10 @@ func tryLB(t testing.TB, bin string, c Config) (*lb, error) {
 		return nil, err
 	}
 	l := &lb{Runtime: NewRuntime(runtimeAddr), url: "http://" + httpAddr, log: &bytes.Buffer{}}
-	cmd := exec.Command(bin, "-db", "-f", path)
+	if c.Master {
+		l.Runtime = NewMaster(runtimeAddr)
+	}
+	cmd := exec.Command(bin, c.arguments(path, runtimeAddr)...)
 	cmd.Stdout, cmd.Stderr = l.log, l.log
 	if err := cmd.Start(); err != nil {
 		return nil, err

@@ -25,19 +25,21 @@ const commandTimeout = 10 * time.Second
 // process, because it keeps what HAProxy forgets: the counters of the servers
 // it removed. It is safe for concurrent use.
 type Runtime struct {
-	addr string
+	addr   string
+	prefix string // before each command: to whom the master passes it on
 
 	// ledger makes "read the last counters, delete the server, keep its row"
 	// one step in the eyes of Statistics, so that a sum over the servers
 	// neither misses nor doubles one.
 	ledger  sync.Mutex
-	used    map[string]bool // names of servers, also of removed ones
+	used    map[string]bool   // names of servers, also of removed ones
+	live    map[string]string // addresses of those that are there
 	removed []Row
 }
 
 // NewRuntime speaks to the socket at addr, host:port.
 func NewRuntime(addr string) *Runtime {
-	return &Runtime{addr: addr, used: map[string]bool{}}
+	return &Runtime{addr: addr, used: map[string]bool{}, live: map[string]string{}}
 }
 
 var serverName = regexp.MustCompile(`^[A-Za-z0-9_.:-]+$`)
@@ -67,6 +69,7 @@ func (r *Runtime) Add(ctx context.Context, name, addr string) error {
 	if err := r.add(ctx, name, addr); err != nil {
 		return fail(err)
 	}
+	r.live[name] = addr
 	return nil
 }
 
@@ -178,6 +181,7 @@ func (r *Runtime) deleteIdle(ctx context.Context, name string) (why string, err 
 	case strings.Contains(said, "Server deleted"):
 		r.removed = append(r.removed, tombstone(row))
 		r.used[name] = true
+		delete(r.live, name)
 		return "", nil
 	case strings.Contains(said, "connection"): // "Server still has connections attached to it"
 		return "haproxy says " + strconv.Quote(said), nil
@@ -194,9 +198,17 @@ func (r *Runtime) silent(ctx context.Context, command string) error {
 	return err
 }
 
-// command sends one line and returns all that HAProxy answers until it closes
-// the connection, without the empty lines around it.
+// command sends one line to the process that serves users.
 func (r *Runtime) command(ctx context.Context, line string) (string, error) {
+	return r.send(ctx, r.prefix+line)
+}
+
+// errNoAnswer is what send gives when the connection was closed without a word.
+var errNoAnswer = io.ErrUnexpectedEOF
+
+// send sends one line and returns all that HAProxy answers until it closes the
+// connection, without the empty lines around it.
+func (r *Runtime) send(ctx context.Context, line string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
 	fail := func(err error) (string, error) {
@@ -218,12 +230,17 @@ func (r *Runtime) command(ctx context.Context, line string) (string, error) {
 	if _, err := io.WriteString(conn, line+"\n"); err != nil {
 		return fail(err)
 	}
+	if r.prefix != "" { // a master waits for the next command, a worker does not
+		if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+			return fail(err)
+		}
+	}
 	answer, err := io.ReadAll(conn)
 	if err != nil {
 		return fail(err)
 	}
 	if len(answer) == 0 { // every answer ends in an empty line, also an empty one
-		return fail(io.ErrUnexpectedEOF)
+		return fail(errNoAnswer)
 	}
 	return strings.Trim(string(answer), "\n"), nil
 }

@@ -72,7 +72,7 @@ func stateOf(row Row) State {
 
 // server reads the row of one server of the backend.
 func (r *Runtime) server(ctx context.Context, name string) (Row, error) {
-	rows, err := r.live(ctx)
+	rows, err := r.rows(ctx)
 	if err != nil {
 		return Row{}, err
 	}

@@ -56,7 +56,7 @@ type Row struct {
 func (r *Runtime) Statistics(ctx context.Context) ([]Row, error) {
 	r.ledger.Lock()
 	defer r.ledger.Unlock()
-	rows, err := r.live(ctx)
+	rows, err := r.rows(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("statistics: %w", err)
 	}
@@ -67,7 +67,7 @@ func (r *Runtime) Statistics(ctx context.Context) ([]Row, error) {
 	return rows, nil
 }
 
-func (r *Runtime) live(ctx context.Context) ([]Row, error) {
+func (r *Runtime) rows(ctx context.Context) ([]Row, error) {
 	text, err := r.command(ctx, "show stat typed")
 	if err != nil {
 		return nil, err

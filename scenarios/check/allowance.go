@@ -66,7 +66,7 @@ func (a allowances) of(l record.Lifetime) allowance {
 	return allowance{
 		unknown: a.named[l.Instance] + a.anonymous.touching(from, to),
 		replays: a.replayed.touching(from, to),
-		retries: a.e.serverDelta("wretr", l.Instance),
+		retries: a.e.retriesOn(l.Instance),
 	}
 }
 

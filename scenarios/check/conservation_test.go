@@ -328,6 +328,8 @@ func TestReplaysAndRetriesWidenTheBounds(t *testing.T) {
 	shift(h, "fullstack_insert_total", "web-3", 24*time.Second, 2)
 	about(t, judged(t, h), "conservation", "web-3", Fail)
 	shift(h, "haproxy_server_wretr", "web-3", 24*time.Second, 2)
+	about(t, judged(t, h), "conservation", "web-3", Fail) // what it repeats reached nobody
+	retryAll(&h)
 	if got := f(judged(t, h)); len(got) != 1 || got[0].Cause != "lb-retry" || got[0].Extra != 2 {
 		t.Errorf("retries: %+v", got)
 	}

@@ -112,6 +112,10 @@ func (m *moves) effect(t taken) []string {
 		return m.killed(t, t.step.Instance)
 	case script.Terminate:
 		return m.terminated(t, t.step.Instance)
+	case script.BeginFault:
+		return m.injected(t)
+	case script.Heal:
+		return m.healed(t)
 	case script.Launch:
 		return m.launched(t, t.step.Count)
 	case script.Replace:
@@ -197,19 +201,21 @@ func (m *moves) killed(t taken, name string) []string {
 	return []string{fmt.Sprintf("SIGKILL at %s, gone at %s, down at %s", seconds(sent), seconds(gone), seconds(down))}
 }
 
-// terminated: it was drained, got SIGTERM and ended. How it ended is the
+// terminated: it was drained if it had to be, got SIGTERM and ended. How it ended is the
 // application's affair, and is mentioned.
 func (m *moves) terminated(t taken, name string) []string {
 	drained := m.first(record.Draining, name, "", t.begin)
 	sent := m.first(record.Signalled, name, "SIGTERM", t.begin)
 	gone := m.first(record.Death, name, "", t.begin)
 	switch {
-	case drained == record.Never:
+	case drained == record.Never && !t.step.Abrupt:
 		m.fails(t.step, name, t.begin, "%s was not drained", name)
 	case sent == record.Never:
 		m.fails(t.step, name, drained, "%s was never sent SIGTERM", name)
 	case gone < sent:
 		m.fails(t.step, name, sent, "%s got SIGTERM at %s and was not seen to die after it", name, seconds(sent))
+	case t.step.Abrupt:
+		return []string{fmt.Sprintf("%s not drained, SIGTERM at %s, gone at %s%s", name, seconds(sent), seconds(gone), m.untidy(name))}
 	default:
 		return []string{fmt.Sprintf("%s drained at %s, SIGTERM at %s, gone at %s%s", name, seconds(drained), seconds(sent), seconds(gone), m.untidy(name))}
 	}

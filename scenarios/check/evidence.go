@@ -29,6 +29,7 @@ type evidence struct {
 	traces     []trace                     // of the users' requests in the load balancer's log, by row; nil: there is none
 	pushed     map[string][]*record.Series // what instances sent, by instance
 	polled     map[string][]*record.Series // what was polled, by series name
+	reloads    []handover                  // of the load balancer, see stitch
 	ticks      []time.Duration             // interval ends at which the collector stored points, in order
 	pace       []pace                      // how late requests were sent, in the order of their due times
 	longest    time.Duration               // the greatest lateness of all
@@ -87,6 +88,7 @@ func newEvidence(h record.History, s script.Scenario) *evidence {
 	e.indexTraces()
 	e.attribute()
 	e.indexSeries()
+	e.stitch()
 	e.flaws = e.findFlaws()
 	return e
 }

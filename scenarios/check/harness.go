@@ -19,6 +19,10 @@ const (
 // aboutCollector is the Trouble of datagrams that the collector's socket lost.
 const aboutCollector = "collector"
 
+// aboutRelay is the Trouble of datagrams that a relay before the collector lost
+// although no fault asked for it.
+const aboutRelay = "relay"
+
 // wholeRecord asks whether the record can prove anything at all.
 func wholeRecord(e *evidence) []Finding {
 	var out []Finding

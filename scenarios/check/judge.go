@@ -46,7 +46,7 @@ func checksOf(s script.Scenario) []named {
 		{checkRequire, rule(required)},
 		{checkVacuity, rule(everyInstanceServed)},
 		// HAProxy's retry-on is conn-failure in every stack.
-		{checkRequests, requests{resends: false}},
+		{checkRequests, requests{resends: s.Stack.RetryAll}},
 	}
 	conserved := false
 	for _, c := range s.Checks {

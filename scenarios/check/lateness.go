@@ -3,6 +3,9 @@ package check
 import (
 	"math"
 	"time"
+
+	"throughline/scenarios/record"
+	"throughline/scenarios/script"
 )
 
 // flushLateness is the collector's own measure of how late its intervals ended.
@@ -30,7 +33,7 @@ func (a *account) lateness(e *evidence) lateness {
 	lost := permanent(a.gap)
 	allowed := a.rule.ClientWindow + a.rule.MaxLag
 	for k, t := range a.ticks {
-		due := float64(countUpTo(a.acked, t-allowed))
+		due := float64(countUpTo(a.acked, t-allowed-e.frozen(a.life.Instance, t-allowed, t)))
 		have := a.counted.upTo(t) + lost[k]
 		if have >= due {
 			continue
@@ -45,6 +48,26 @@ func (a *account) lateness(e *evidence) lateness {
 		}
 	}
 	return l
+}
+
+// frozen is how long an instance could do nothing, by the freezes that were not
+// over at from: who stands still cannot send either.
+func (e *evidence) frozen(instance string, from, to time.Duration) time.Duration {
+	var sum time.Duration
+	began := record.Never
+	for _, ev := range e.history.Events {
+		switch {
+		case ev.Fault != script.Freeze || ev.Instance != "" && ev.Instance != instance:
+		case ev.Kind == record.FaultBegin:
+			began = ev.At
+		case ev.Kind == record.FaultEnd && began != record.Never:
+			if ev.At > from && began < to {
+				sum += min(ev.At, to) - began
+			}
+			began = record.Never
+		}
+	}
+	return sum
 }
 
 // usualLag is from which lag on counts are called late by checks that have no

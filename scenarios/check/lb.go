@@ -45,9 +45,22 @@ func (e *evidence) serverDelta(field, instance string) int64 {
 	return max(0, n)
 }
 
-// retries is wretr of the whole load balancer: how often it sent a request
-// again.
+// retriesOn is how often the load balancer may have sent a request to the
+// instance again that it, or another one, had executed.
+func (e *evidence) retriesOn(instance string) int64 {
+	if !e.scenario.Stack.RetryAll {
+		return 0
+	}
+	return e.serverDelta("wretr", instance)
+}
+
+// retries is that for the whole load balancer: its wretr, if it repeats whatever
+// failed. Else what it sends again had reached no server: nobody has executed
+// it, and it is no excuse for anything.
 func (e *evidence) retries() int64 {
+	if !e.scenario.Stack.RetryAll {
+		return 0
+	}
 	backends, _ := e.delta(backendPrefix+"wretr", anySeries)
 	servers, _ := e.delta(serverPrefix+"wretr", anySeries)
 	return max(0, backends, servers)
@@ -151,10 +164,18 @@ func (b balancer) compareAttempts(r *result) {
 	if explained > 0 {
 		r.residuals = append(r.residuals, booked(usersLB, "", causeNoAnswer, lost > 0, explained, u.noAnswer))
 	}
+	unseen := b.e.notPolled("")
 	rest := lost + extra - explained
 	f := lbFinding(Pass, "users sent %s, HAProxy's frontend %s received %s; up to %s without an answer could hide a difference",
 		times(u.attempts, "request"), b.frontend, number(got), number(u.noAnswer))
-	f.Bound = u.noAnswer
+	f.Bound = u.noAnswer + unseen
+	if unseen > 0 {
+		f.Summary += fmt.Sprintf(", and up to %s that an old worker had in hand when it was last asked", number(unseen))
+	}
+	if n := min(rest, unseen); lost > 0 && n > 0 {
+		rest -= n
+		r.residuals = append(r.residuals, booked(usersLB, "", causeNotPolled, true, n, unseen))
+	}
 	if rest > 0 {
 		f.Outcome, f.Lost, f.Extra = Fail, lost, extra
 		f.Summary = fmt.Sprintf("users sent %s, HAProxy's frontend %s received %s: %s are unexplained (%s had no answer)", times(u.attempts, "request"),
@@ -194,19 +215,22 @@ func (b balancer) compareServers(r *result) {
 		curve := sumOf(series)
 		polled := curve.at[len(curve.at)-1]
 		got := whole(curve.since(b.e.begin))
-		seen := countUpTo(at, polled)
+		seen := max(0, countUpTo(at, polled)-b.e.notPolled(l.Instance))
 		w := widths.of(l)
 		most := int64(len(at)) + w.unknown + w.replays
 		switch {
 		case got < seen || got > most:
 			r.findings = append(r.findings, b.serverFails(l, r, got, seen, most))
-		case seen < int64(len(at)) && got < int64(len(at)):
+		case countUpTo(at, polled) < int64(len(at)) && got < int64(len(at)):
 			r.findings = append(r.findings, onInstance(l, lbFinding(Inconclusive, "%s answered %s after HAProxy was last asked about it at %s", l.Instance,
 				times(int64(len(at))-seen, "request"), seconds(polled))))
 			r.residuals = append(r.residuals, booked(usersLB, l.Instance, causeNotPolled, true, int64(len(at))-got, int64(len(at))-seen))
 		default:
-			if n := got - int64(len(at)); n > 0 {
+			switch n := got - int64(len(at)); {
+			case n > 0:
 				r.residuals = append(r.residuals, booked(usersLB, l.Instance, causeUnknown, false, n, most-int64(len(at))))
+			case n < 0:
+				r.residuals = append(r.residuals, booked(usersLB, l.Instance, causeNotPolled, true, -n, b.e.notPolled(l.Instance)))
 			}
 			sound, acked, answered, width = sound+1, acked+int64(len(at)), answered+got, width+most-int64(len(at))
 		}
@@ -295,10 +319,17 @@ func (b balancer) identities() []equation {
 		return sum
 	}
 	var out []equation
+	// Of what an old worker had in hand when it was last asked, each number may
+	// have missed another part.
+	unseen := b.e.notPolled("")
 	add := func(name string, servers bool, is, least, most int64) {
+		least, most = least-unseen, most+unseen
 		out = append(out, equation{name: name, is: is, least: least, most: most, known: known && b.backend != "" && (!servers || b.serversComplete())})
 		known = true
 	}
+	// Where any failure is retried, a server is chosen again without a
+	// redispatch, and a server's 5xx may be followed by another's 2xx.
+	again := b.e.retries()
 	stot := get(backendPrefix, "stot")
 	requests := get(frontendPrefix, "req_tot")
 	add("backend sessions = frontend requests", false, stot, requests, requests)
@@ -306,13 +337,13 @@ func (b balancer) identities() []equation {
 	// is among the failed connections.
 	econ := get(backendPrefix, "econ")
 	chosen, redispatched := get(backendPrefix, "lbtot"), get(backendPrefix, "stot", "wredis")
-	add("backend choices = backend sessions + redispatches", false, chosen, redispatched-econ, redispatched)
+	add("backend choices = backend sessions + redispatches", false, chosen, redispatched-econ, redispatched+again)
 	answered, responses := get(backendPrefix, "req_tot"), get(frontendPrefix, "hrsp_1xx", "hrsp_2xx", "hrsp_3xx", "hrsp_4xx", "hrsp_5xx", "hrsp_other")
 	add("backend requests = frontend responses", false, answered, responses, responses)
 	// A server that breaks after it got the request makes HAProxy answer 502
 	// or 504, which is a failed response.
 	own, eresp := get(backendPrefix, "hrsp_5xx")-get(serverPrefix, "hrsp_5xx"), get(backendPrefix, "eresp")
-	add("5xx that no server made = failed connections and responses", true, own, econ, econ+eresp)
+	add("5xx that no server made = failed connections and responses", true, own, econ-again, econ+eresp)
 	more, wredis, wretr := get(serverPrefix, "stot")-get(backendPrefix, "stot"), get(backendPrefix, "wredis"), get(backendPrefix, "wretr")
 	add("sessions that servers had more than the backend are redispatches and retries", true, more, wredis-econ, wredis+wretr)
 	return out

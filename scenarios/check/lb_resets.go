@@ -3,7 +3,6 @@ package check
 import (
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"throughline/collector"
@@ -13,12 +12,13 @@ import (
 // resets finds counters of HAProxy that fall. HAProxy begins to count anew when
 // it is reloaded or started again, and what an old process still does is in no
 // statistics: from then on its numbers are no account of the run. Without a
-// birth of a load balancer in the journal nobody has asked for it.
+// birth of a load balancer in the journal nobody has asked for it. A reload that
+// is in the journal is no reset: see stitch.
 func (b balancer) resets() *Finding {
 	at := record.Never
 	var names []string
 	for name, all := range b.e.polled {
-		if !strings.HasPrefix(name, frontendPrefix) && !strings.HasPrefix(name, backendPrefix) && !strings.HasPrefix(name, serverPrefix) {
+		if !isBalancers(name) {
 			continue
 		}
 		for _, s := range all {

@@ -176,11 +176,11 @@ func (e *evidence) killedAt(l record.Lifetime) time.Duration {
 
 const sigKill = "SIGKILL"
 
-// dropped tells whether the collector's socket lost datagrams that may have
-// been the instance's.
+// dropped tells whether the collector's socket, or a relay before it, lost
+// datagrams that may have been the instance's.
 func (e *evidence) dropped(instance string) bool {
 	for _, ev := range e.history.Events {
-		if ev.Kind == record.Trouble && ev.About == aboutCollector && ev.Count > 0 && (ev.Instance == instance || ev.Instance == "") {
+		if ev.Kind == record.Trouble && (ev.About == aboutCollector || ev.About == aboutRelay) && ev.Count > 0 && (ev.Instance == instance || ev.Instance == "") {
 			return true
 		}
 	}

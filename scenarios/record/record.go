@@ -65,6 +65,8 @@ const (
 	Death       Kind = "death"       // of an instance: it is gone; Code, Signal; Expected
 	Removed     Kind = "removed"     // of an instance: the load balancer no longer has it
 	Limited     Kind = "limited"     // of an instance: the host holds it to CPUs; 0 = no longer
+	FaultBegin  Kind = "fault-begin" // Fault; of an instance, if it is done to one alone
+	FaultEnd    Kind = "fault-end"   // Fault: it is over, after it touched Count things; About: whose
 	Quiesced    Kind = "quiesced"    // load has ended and the clients have had their window to flush
 	Trouble     Kind = "trouble"     // the harness could not see or do something: About, Error
 	Interrupted Kind = "interrupted" // Ctrl-C
@@ -86,7 +88,8 @@ type Event struct {
 	At       time.Duration `json:"at"` // ns since Run.Start
 	Kind     Kind          `json:"kind"`
 	Phase    string        `json:"phase,omitempty"`
-	Step     string        `json:"step,omitempty"` // "kill web-2"
+	Step     string        `json:"step,omitempty"`  // "kill web-2"
+	Fault    string        `json:"fault,omitempty"` // "drop-datagrams"
 	Instance string        `json:"instance,omitempty"`
 	Role     Role          `json:"role,omitempty"`
 	ID       string        `json:"id,omitempty"`     // the platform's number for the instance
@@ -96,7 +99,7 @@ type Event struct {
 	// Expected is false for a death that nobody asked for.
 	Expected bool   `json:"expected,omitempty"`
 	About    string `json:"about,omitempty"` // what a Trouble concerns: "load", "collector", "poller haproxy", …
-	Count    int64  `json:"count,omitempty"` // how many a Trouble concerns: datagrams dropped, requests late, …
+	Count    int64  `json:"count,omitempty"` // how many a Trouble concerns, or a fault touched: datagrams, requests, …
 	Error    string `json:"error,omitempty"`
 	Run      *Run   `json:"run,omitempty"`
 	Tally    *Tally `json:"tally,omitempty"` // of a RunEnd

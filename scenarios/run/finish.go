@@ -3,10 +3,8 @@ package run
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
-	"throughline/collector/statsd"
 	"throughline/scenarios/record"
 )
 
@@ -58,43 +56,6 @@ func (s *stack) settle(ctx context.Context) {
 	}
 }
 
-// stopCollector ends the collector, which closes its last interval and polls a
-// last time, and puts into the journal what it could not see.
-func (s *stack) stopCollector(ctx context.Context) {
-	s.collect()
-	select {
-	case <-s.collected:
-		if s.collectErr != nil {
-			s.trouble("collector", 0, s.collectErr.Error())
-		}
-	case <-ctx.Done():
-		s.trouble("collector", 0, fmt.Sprintf("did not end: %v", ctx.Err()))
-		return
-	}
-	for _, l := range s.collector.Ledger().Listeners {
-		if l.KernelDrops > 0 {
-			s.event(drops(l))
-		}
-	}
-	for _, p := range s.collector.Polls() {
-		if p.Failures > 0 {
-			s.trouble("poller "+p.Name, int64(p.Failures), fmt.Sprintf("%d of %d polls failed, the last with: %s", p.Failures, p.Polls, p.LastError))
-		}
-	}
-}
-
-// drops tells of datagrams that the kernel had no room for. At a port that all
-// share, nobody knows whose they were.
-func drops(l statsd.ListenerLedger) record.Event {
-	e := record.Event{Kind: record.Trouble, About: "collector", Count: int64(l.KernelDrops),
-		Error: fmt.Sprintf("the kernel dropped %d datagrams at %s", l.KernelDrops, l.Addr)}
-	if l.Instance != "" {
-		e.Instance, e.Role = l.Instance, record.Web
-		e.Error = fmt.Sprintf("the kernel dropped %d datagrams of %s", l.KernelDrops, l.Instance)
-	}
-	return e
-}
-
 // documents reads the database and hands what it holds to keep.
 func (s *stack) documents(ctx context.Context, keep func(record.Documents) error) error {
 	if s.mongo == nil {
@@ -118,6 +79,13 @@ func (s *stack) close(ctx context.Context) error {
 	s.ending = true
 	s.mu.Unlock()
 	var errs []error
+	s.healAll(ctx)
+	if s.relays != nil {
+		errs = append(errs, s.relays.Close(ctx))
+	}
+	if s.proxy != nil {
+		errs = append(errs, s.proxy.Close())
+	}
 	if s.collect != nil {
 		s.collect()
 		<-s.collected

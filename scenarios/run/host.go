@@ -15,7 +15,7 @@ func (s *stack) watchHost() error {
 	host, err := poll.NewHost(s.footprints)
 	switch {
 	case err == nil:
-		return s.collector.AddPoller("host", host)
+		return s.addPoller("host", host)
 	case s.cfg.Scenario.Limits():
 		return err
 	}

@@ -72,11 +72,16 @@ func (s *stack) webInstance(number int, statsd string) (compose.Instance, error)
 	}, nil
 }
 
-// databaseInstance is the embedded database, or the one that was given.
+// databaseInstance is the embedded database, or the one that was given. An embedded
+// one may be told not to keep every nth update.
 func (s *stack) databaseInstance() compose.Instance {
+	program := compose.Program{Self: []string{"docstore", "--listen", "{{.Host}}:{{.Port}}", "--data", "{{.Dir}}/data"}}
+	if forget := s.cfg.Scenario.Stack.Forget; forget > 0 {
+		program.Self = append(program.Self, "--forget-every", strconv.Itoa(forget))
+	}
 	i := compose.Instance{
 		Name:    DatabaseName,
-		Program: compose.Program{Self: []string{"docstore", "--listen", "{{.Host}}:{{.Port}}", "--data", "{{.Dir}}/data"}},
+		Program: program,
 		Ports:   map[string]int{"mongo": 0},
 		Ready:   compose.Probe{Port: "mongo", Within: startLimit},
 	}
@@ -88,7 +93,7 @@ func (s *stack) databaseInstance() compose.Instance {
 
 // balancerInstance is HAProxy, with a configuration it has agreed to.
 func (s *stack) balancerInstance(ctx context.Context) (compose.Instance, error) {
-	config := haproxy.Config{HealthPath: s.cfg.Scenario.Stack.Web.Health, Log: s.executions.addr()}
+	config := s.balancerConfig()
 	if s.cfg.HAProxy == "" {
 		return s.ownBalancer(config)
 	}
@@ -101,6 +106,12 @@ func (s *stack) balancerInstance(ctx context.Context) (compose.Instance, error) 
 	}
 	instance, err := config.Instance(balancerName, s.cfg.HAProxy)
 	return s.fronted(instance), err
+}
+
+// balancerConfig is how HAProxy is set up for the scenario.
+func (s *stack) balancerConfig() haproxy.Config {
+	stack := s.cfg.Scenario.Stack
+	return haproxy.Config{HealthPath: stack.Web.Health, Log: s.executions.addr(), RetryAll: stack.RetryAll, Master: s.cfg.Scenario.Uses(script.ReloadLB)}
 }
 
 // WebProgram is what a web instance of the scenario executes: the reference

@@ -49,13 +49,9 @@ func (s *stack) share() error {
 	return err
 }
 
-// listen makes the collector know an instance before it starts, and gives the
-// host:port that it has to send to.
-func (s *stack) listen(name string, labels collector.Labels) (string, error) {
-	located, ok := s.cfg.Platform.(compose.Located)
-	if !ok {
-		return s.collector.Listen(name, labels)
-	}
+// assign makes the collector know an instance by its address before it starts,
+// where it has one, and gives the host:port that it has to send to.
+func (s *stack) assign(located compose.Located, name string, labels collector.Labels) (string, error) {
 	addr, err := located.Locate(name)
 	if err != nil {
 		return "", err

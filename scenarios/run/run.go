@@ -92,6 +92,9 @@ func Run(ctx context.Context, c Config) (err error) {
 		}
 		return err
 	}
+	if err := s.possible(); err != nil {
+		return err
+	}
 	if err := s.documents(ctx, journal.Before); err != nil {
 		return fmt.Errorf("read the database before the load: %w", err)
 	}
@@ -151,14 +154,16 @@ func until(ctx context.Context, t time.Time) error {
 	}
 }
 
-// finish ends a run in the only order that loses nothing: the load stops, what
-// is in flight ends, the clients' buffers flush, the load balancer's log is read
-// to its end, the collector closes its last interval, the pollers look a last time, the documents are read, the record is
+// finish ends a run in the only order that loses nothing: faults are healed, the
+// load stops, what is in flight ends, the clients' buffers flush, the load
+// balancer's log is read to its end, the collector closes its last interval, the
+// pollers look a last time, the documents are read, the record is
 // closed. The stack goes down after that.
 func finish(ctx context.Context, s *stack, users *users) error {
 	// ctx may be over; what has to be saved is saved all the same.
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainLimit+s.quiet())
 	defer cancel()
+	s.healAll(closing) // while there is load: who is frozen has to answer what is in flight
 	summary, err := users.stop()
 	s.event(record.Event{Kind: record.LoadEnd})
 	s.unlimit(closing)
@@ -176,6 +181,7 @@ func finish(ctx context.Context, s *stack, users *users) error {
 	}
 	s.event(record.Event{Kind: record.Quiesced})
 	s.executions.end(closing, s.trouble)
+	s.closeRelays(closing)
 	s.stopCollector(closing)
 	if err := s.documents(closing, s.journal.After); err != nil {
 		s.trouble("documents", 0, err.Error())

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -15,9 +14,9 @@ import (
 	"throughline/collector"
 	"throughline/collector/poll"
 	"throughline/collector/server"
-	"throughline/collector/statsd"
 	"throughline/compose"
 	"throughline/compose/haproxy"
+	"throughline/scenarios/fault"
 	"throughline/scenarios/record"
 )
 
@@ -45,9 +44,14 @@ type stack struct {
 	executions *executions
 
 	collector  *server.Server
+	replacing  sync.Mutex         // held while there is no collector, because another one is coming
 	collect    context.CancelFunc // ends the collector; nil before it runs
 	collected  chan struct{}      // closed when its Run has returned
 	collectErr error              // what that returned
+
+	relays  *fault.Relays // nil: no fault needs them
+	proxy   *fault.Proxy  // nil: no fault needs it
+	ongoing []ongoing     // the faults that have begun
 
 	watching sync.WaitGroup // one for each living instance
 	mu       sync.Mutex
@@ -55,6 +59,9 @@ type stack struct {
 	web      []string         // that serve, oldest first
 	lives    map[string]*life // of every instance ever born
 	ending   bool             // the stack is being taken down: deaths are no news
+	// What every collector of the run has, should it be restarted.
+	listeners map[string]listener // by instance
+	pollers   []namedPoller
 }
 
 // life is what the stack knows of an instance beside its handle.
@@ -66,17 +73,11 @@ type life struct {
 }
 
 func newStack(c Config, journal *record.Writer) (*stack, error) {
-	s := &stack{cfg: c, journal: journal, parts: compose.NewStack(c.Platform), lives: map[string]*life{},
-		collected: make(chan struct{})}
-	var err error
-	s.collector, err = server.New(server.Config{
-		StatsD: statsd.Config{Interval: c.Run.Interval}, Dir: filepath.Join(c.Scratch, "series"), HTTP: c.Dashboard,
-		Sinks: []collector.Sink{journal},
-	})
-	if err != nil {
-		return nil, err
+	s := &stack{cfg: c, journal: journal, parts: compose.NewStack(c.Platform), lives: map[string]*life{}, listeners: map[string]listener{}}
+	if c.Scenario.Uses(relayed...) {
+		s.relays = fault.NewRelays(c.Run.Seed)
 	}
-	return s, nil
+	return s, s.openCollector()
 }
 
 // event puts e into the journal at the present moment, unless it has one. A
@@ -96,16 +97,11 @@ func (s *stack) trouble(about string, count int64, why string) {
 // up starts all: database and load balancer, then the web instances, then it
 // waits until the load balancer has every one of them up.
 func (s *stack) up(ctx context.Context) error {
-	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	s.collect = cancel
 	if err := s.share(); err != nil {
 		close(s.collected)
 		return err
 	}
-	go func() {
-		defer close(s.collected)
-		s.collectErr = s.collector.Run(running)
-	}()
+	s.runCollector(ctx)
 	if err := s.watchHost(); err != nil {
 		return err
 	}
@@ -114,6 +110,9 @@ func (s *stack) up(ctx context.Context) error {
 	group.Go(func() error { return s.startDatabase(starting) })
 	group.Go(func() error { return s.startBalancer(starting) })
 	if err := group.Wait(); err != nil {
+		return err
+	}
+	if err := s.startProxy(); err != nil {
 		return err
 	}
 	return s.launch(ctx, s.cfg.Scenario.Stack.Web.Instances)
@@ -136,7 +135,7 @@ func (s *stack) startDatabase(ctx context.Context) error {
 	if s.mongo, err = poll.NewMongo(s.mongoAt); err != nil {
 		return err
 	}
-	return s.collector.AddPoller("mongo", s.mongo)
+	return s.addPoller("mongo", s.mongo)
 }
 
 func (s *stack) startBalancer(ctx context.Context) error {
@@ -151,7 +150,10 @@ func (s *stack) startBalancer(ctx context.Context) error {
 	s.front = handle.Addr(haproxy.HTTPPort)
 	s.runtime = handle.Addr(haproxy.RuntimePort)
 	s.lb = haproxy.NewRuntime(s.runtime)
-	return s.collector.AddPoller("haproxy", BalancerPoller(s.lb))
+	if s.balancerConfig().Master {
+		s.lb = haproxy.NewMaster(s.runtime)
+	}
+	return s.addPoller("haproxy", BalancerPoller(s.lb))
 }
 
 // start starts one instance, journals its birth and readiness, and watches it
@@ -192,9 +194,7 @@ func (s *stack) watch(handle compose.Handle, life *life) {
 		s.event(record.Event{At: s.journal.Offset(exit.At), Kind: record.Death, Instance: name, Role: life.role,
 			Code: exit.Code, Signal: exit.Signal, Expected: asked})
 		if life.role == record.Web {
-			if err := s.collector.Retire(context.Background(), name); err != nil {
-				s.trouble("collector", 0, err.Error())
-			}
+			s.retire(context.Background(), name)
 		}
 	}
 	close(life.gone)
@@ -285,19 +285,21 @@ func (s *stack) kill(ctx context.Context, name string) error {
 	return s.remove(ctx, name)
 }
 
-// terminate lets the load balancer drain an instance, asks it to end and waits
-// until it has.
-func (s *stack) terminate(ctx context.Context, name string) error {
+// terminate lets the load balancer drain an instance, unless it is told not to,
+// asks it to end and waits until it has.
+func (s *stack) terminate(ctx context.Context, name string, drain bool) error {
 	handle, life, err := s.condemn(name)
 	if err != nil {
 		return err
 	}
-	s.event(record.Event{Kind: record.Draining, Instance: name, Role: life.role})
-	if err := s.lb.Drain(ctx, name); err != nil {
-		return err
-	}
-	if err := s.awaitIdle(ctx, name); err != nil {
-		return err
+	if drain {
+		s.event(record.Event{Kind: record.Draining, Instance: name, Role: life.role})
+		if err := s.lb.Drain(ctx, name); err != nil {
+			return err
+		}
+		if err := s.awaitIdle(ctx, name); err != nil {
+			return err
+		}
 	}
 	s.event(record.Event{Kind: record.Signalled, Instance: name, Role: life.role, Signal: compose.Terminate.String()})
 	if err := handle.Signal(ctx, compose.Terminate); err != nil {
@@ -371,4 +373,12 @@ func (s *stack) remove(ctx context.Context, name string) error {
 }
 
 // frontend is where users are served.
-func (s *stack) frontend() string { return "http://" + s.front }
+func (s *stack) frontend() string {
+	if s.proxy != nil {
+		return s.proxy.URL()
+	}
+	return s.balancer()
+}
+
+// balancer is the load balancer itself.
+func (s *stack) balancer() string { return "http://" + s.front }

@@ -50,7 +50,7 @@ func (s *stack) do(ctx context.Context, step script.Step) error {
 	case script.Kill:
 		return within(func(ctx context.Context) error { return s.kill(ctx, step.Instance) })
 	case script.Terminate:
-		return within(func(ctx context.Context) error { return s.terminate(ctx, step.Instance) })
+		return within(func(ctx context.Context) error { return s.terminate(ctx, step.Instance, !step.Abrupt) })
 	case script.Launch:
 		return within(func(ctx context.Context) error { return s.launch(ctx, step.Count) })
 	case script.Replace:
@@ -62,11 +62,15 @@ func (s *stack) do(ctx context.Context, step script.Step) error {
 			if err := within(func(ctx context.Context) error { return s.launch(ctx, 1) }); err != nil {
 				return err
 			}
-			if err := within(func(ctx context.Context) error { return s.terminate(ctx, name) }); err != nil {
+			if err := within(func(ctx context.Context) error { return s.terminate(ctx, name, true) }); err != nil {
 				return err
 			}
 		}
 		return nil
+	case script.BeginFault:
+		return within(func(ctx context.Context) error { return s.inject(ctx, step) })
+	case script.Heal:
+		return within(func(ctx context.Context) error { return s.heal(ctx, step.Fault.Name) })
 	case script.Scale:
 		return s.scale(ctx, step.Count, within)
 	case script.Limit:
@@ -82,7 +86,7 @@ func (s *stack) scale(ctx context.Context, count int, within func(func(context.C
 		return within(func(ctx context.Context) error { return s.launch(ctx, missing) })
 	}
 	for i := len(have) - 1; i >= count; i-- {
-		if err := within(func(ctx context.Context) error { return s.terminate(ctx, have[i]) }); err != nil {
+		if err := within(func(ctx context.Context) error { return s.terminate(ctx, have[i], true) }); err != nil {
 			return err
 		}
 	}

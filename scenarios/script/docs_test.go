@@ -110,10 +110,17 @@ func TestDocumentNamesEveryKey(t *testing.T) {
 	keys := "scenario about stack load phases checks web mongo instances command image env health routes defect " +
 		"rate shape swing period to over levels mix words timeout phase do for require within " +
 		"metric route client_window max_lag sample_rate confidence max_gap layers at_least expr throughout " +
+		"lb retry forget fault heal drain on share bytes by " +
 		"tags db unit slack at_rest max_series growth name fires clears silent in waive check instance reason"
 	for key := range strings.FieldsSeq(keys) {
 		if !regexp.MustCompile("`" + key + "[`:]").Match(source) {
 			t.Errorf("the key %s is not explained", key)
+		}
+	}
+	for fault := range strings.FieldsSeq("drop-datagrams duplicate-datagrams reorder-datagrams truncate-datagrams delay-datagrams leftover-lines " +
+		"leftover-load replay-requests freeze reload-lb restart-collector") {
+		if !strings.Contains(string(source), "| `"+fault+"` |") {
+			t.Errorf("the fault %s is not explained", fault)
 		}
 	}
 	for check := range strings.FieldsSeq("continuity conservation correlation promql identity nesting gauge shutdown hygiene alert audit failures") {

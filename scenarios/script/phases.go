@@ -2,6 +2,7 @@ package script
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -87,11 +88,11 @@ func (v value) steps(f *fleet) []Step {
 	return steps
 }
 
-var stepKinds = []string{string(Kill), string(Terminate), string(Launch), string(Replace), string(Scale), string(Limit)}
+var stepKinds = []string{string(Kill), string(Terminate), string(Launch), string(Replace), string(Scale), string(Limit), string(BeginFault), string(Heal)}
 
 func (v value) step(f *fleet) (Step, bool) {
 	before := len(v.r.errs)
-	m, ok := v.mapping(append(slices.Clone(stepKinds), "cpus", "within")...)
+	m, ok := v.mapping(slices.Concat(stepKinds, []string{"cpus", "within", "drain"}, faultKeys)...)
 	if !ok || len(v.r.errs) > before {
 		return Step{}, false
 	}
@@ -111,10 +112,22 @@ func (v value) step(f *fleet) (Step, bool) {
 		v.failf("no step here: want one of %s", list(stepKinds))
 	case Launch, Scale:
 		step.Count = what.count(1, MaxInstances)
+	case BeginFault:
+		m.fault(what, &step)
+	case Heal:
+		step.Fault.Name = what.oneOf(slices.Sorted(maps.Keys(faults))...)
 	default:
 		step.Instance = what.line("the name of an instance, like web-2")
 	}
 	v.cpus(m, &step)
+	if step.Kind != "" && step.Kind != BeginFault {
+		m.refuse(step.Kind, faultKeys...)
+	}
+	if v, ok := m.get("drain"); ok && step.Kind == Terminate {
+		step.Abrupt = v.oneOf("yes", "no") == "no"
+	} else if ok && step.Kind != "" {
+		m.refuse(step.Kind, "drain")
+	}
 	if len(v.r.errs) > before {
 		return Step{}, false
 	}
@@ -124,12 +137,23 @@ func (v value) step(f *fleet) (Step, bool) {
 	return step, true
 }
 
+// refuse complains about keys that say nothing about this kind of step.
+func (m mapping) refuse(kind StepKind, keys ...string) {
+	for _, key := range keys {
+		if v, ok := m.get(key); ok {
+			v.failf("does not fit %s: remove it", kind)
+		}
+	}
+}
+
 // fleet plays the moves through: who would be alive at that point, if every step did what it is meant to do.
 type fleet struct {
 	live []string // in the order of their numbers
 	last int      // the highest number ever given
-	lost bool     // a step could not be read, so nobody knows who is alive
-	held []string // whose CPU is limited
+	// faults are those that have begun and are not healed.
+	faults []string
+	lost   bool     // a step could not be read, so nobody knows who is alive
+	held   []string // whose CPU is limited
 }
 
 func newFleet(instances int) *fleet {
@@ -166,6 +190,10 @@ func (f *fleet) move(s Step) error {
 		return f.replace(s)
 	case Limit:
 		return f.limit(s)
+	case BeginFault:
+		return f.begin(s)
+	case Heal:
+		return f.heal(s)
 	default:
 		at := slices.Index(f.live, s.Instance)
 		if at < 0 {

@@ -50,6 +50,11 @@ func (s Scenario) Duration() time.Duration {
 type Stack struct {
 	Web   Web
 	Mongo string // "": the embedded database or what the command line names; MongoNone: no database at all
+	// Forget n: the embedded database acknowledges every nth update and does not keep it; 0: it keeps all.
+	Forget int
+	// RetryAll: the load balancer also sends requests again that a server may have executed; else only those that reached
+	// none.
+	RetryAll bool
 }
 
 // MongoNone is the [Stack.Mongo] of an application without a database.
@@ -145,6 +150,9 @@ const (
 	Replace   StepKind = "replace"   // launch one, wait until it serves, terminate the old one
 	Scale     StepKind = "scale"     // launch or terminate (the newest first) until as many run as told
 	Limit     StepKind = "limit"     // give an instance less CPU, or all again
+	// BeginFault does something to the infrastructure; it lasts until Heal, or until the load ends.
+	BeginFault StepKind = "fault"
+	Heal       StepKind = "heal"
 )
 
 // ReplaceAll is the [Step.Instance] of a replace of every instance that is alive at that point, one after the other.
@@ -153,17 +161,26 @@ const ReplaceAll = "all"
 // Step is one thing done to the stack.
 type Step struct {
 	Kind     StepKind
-	Instance string        // kill, terminate, replace, limit: which; ReplaceAll for replace
+	Instance string        // kill, terminate, replace, limit: which; ReplaceAll for replace; fault: which, "" for all
 	Count    int           // launch: how many; scale: to how many
 	CPUs     float64       // limit: how many it may use; 0 lifts the limit
+	Abrupt   bool          // terminate: without draining it first
+	Fault    Fault         // fault; heal: its name alone
 	Within   time.Duration // how long each move may take; one after the other, replace and scale in make several
 	Pos      Pos
 }
 
 // String gives the step as the file has it, like "kill web-2".
 func (s Step) String() string {
-	if s.Kind == Limit {
+	switch {
+	case s.Kind == Limit:
 		return fmt.Sprintf("%s %s, cpus: %v", s.Kind, s.Instance, s.CPUs)
+	case s.Fault.Name != "" && s.Instance != "":
+		return fmt.Sprintf("%s %s on %s", s.Kind, s.Fault.Name, s.Instance)
+	case s.Fault.Name != "":
+		return fmt.Sprintf("%s %s", s.Kind, s.Fault.Name)
+	case s.Abrupt:
+		return fmt.Sprintf("%s %s without draining", s.Kind, s.Instance)
 	}
 	if s.Instance != "" {
 		return fmt.Sprintf("%s %s", s.Kind, s.Instance)

@@ -25,19 +25,47 @@ func referenceRoutes() map[string]Route {
 }
 
 func (r *reader) stack(v value, s *Stack) {
-	m, ok := v.mapping("web", "mongo")
+	m, ok := v.mapping("web", "mongo", "lb")
 	if !ok {
 		return
 	}
 	m.require("web")
-	if v, ok := m.get("mongo"); ok {
-		s.Mongo = v.line("text")
-		if s.Mongo != "" && s.Mongo != MongoNone {
-			v.failf("unknown %s: want %s, or leave the key out: a server of your own is named on the command line, with --mongo", quote(s.Mongo), MongoNone)
+	if v, ok := m.get("lb"); ok {
+		if m, ok := v.mapping("retry"); ok {
+			m.require("retry")
+			if v, ok := m.get("retry"); ok {
+				s.RetryAll = v.oneOf("conn-failure", retryAll) == retryAll
+			}
 		}
+	}
+	if v, ok := m.get("mongo"); ok {
+		v.mongo(s)
 	}
 	if v, ok := m.get("web"); ok {
 		r.web(v, &s.Web)
+	}
+}
+
+// retryAll is the `retry` of a load balancer that repeats whatever failed.
+const retryAll = "all"
+
+// leastForget is the smallest `forget`: a database that keeps nothing is no database.
+const leastForget, mostForget = 2, 1_000_000
+
+// mongo reads "none", or what is wrong with the embedded database.
+func (v value) mongo(s *Stack) {
+	if _, wrong := v.node.(*ast.MappingNode); wrong {
+		if m, ok := v.mapping("forget"); ok {
+			m.require("forget")
+			if v, ok := m.get("forget"); ok {
+				s.Forget = v.count(leastForget, mostForget)
+			}
+		}
+		return
+	}
+	s.Mongo = v.line("text")
+	if s.Mongo != "" && s.Mongo != MongoNone {
+		v.failf("unknown %s: want %s, or leave the key out: a server of your own is named on the command line, with --mongo", quote(s.Mongo), MongoNone)
 	}
 }
 

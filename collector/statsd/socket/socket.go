@@ -4,7 +4,8 @@
 // (in lines).
 //
 // It does not look into a payload: its callers take the lines apart,
-// collector/statsd those of StatsD and scenarios/run those of HAProxy's log.
+// collector/statsd those of StatsD and scenarios/run those of HAProxy's log;
+// scenarios/fault puts relays before it.
 package socket
 
 import (

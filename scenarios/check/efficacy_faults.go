@@ -1,0 +1,59 @@
+package check
+
+import (
+	"fmt"
+	"time"
+
+	"throughline/scenarios/record"
+	"throughline/scenarios/script"
+)
+
+// injected: the fault began, it ended, and it touched something. One that
+// touched nothing would make any run green.
+func (m *moves) injected(t taken) []string {
+	began := m.fault(record.FaultBegin, t.step, t.begin)
+	if began == nil || began.At > t.end {
+		m.fails(t.step, t.step.Instance, t.begin, "the journal does not tell that it began")
+		return nil
+	}
+	ended := m.fault(record.FaultEnd, t.step, began.At)
+	switch {
+	case ended == nil:
+		m.fails(t.step, t.step.Instance, began.At, "it began at %s, and the journal does not tell what it touched", seconds(began.At))
+	case ended.Error != "":
+		m.fails(t.step, t.step.Instance, ended.At, "%s", ended.Error)
+	case ended.Count <= 0:
+		m.fails(t.step, t.step.Instance, began.At, "it touched nothing from %s to %s", seconds(began.At), seconds(ended.At))
+	default:
+		return []string{fmt.Sprintf("from %s to %s, touched %s", seconds(began.At), seconds(ended.At), touched(*ended))}
+	}
+	return nil
+}
+
+// touched tells how much a fault touched, and whose.
+func touched(ended record.Event) string {
+	if ended.About == "" {
+		return number(ended.Count)
+	}
+	return fmt.Sprintf("%s (%s)", number(ended.Count), ended.About)
+}
+
+// healed: the fault was over when the step was.
+func (m *moves) healed(t taken) []string {
+	ended := m.fault(record.FaultEnd, t.step, t.begin)
+	if ended == nil || ended.At > t.end {
+		m.fails(t.step, "", t.begin, "the journal does not tell that it was over at %s", seconds(t.end))
+		return nil
+	}
+	return []string{fmt.Sprintf("over at %s", seconds(ended.At))}
+}
+
+// fault gives the first event of a kind of the step's fault at or after from.
+func (m *moves) fault(kind record.Kind, step script.Step, from time.Duration) *record.Event {
+	for i := range m.e.history.Events {
+		if ev := &m.e.history.Events[i]; ev.Kind == kind && ev.Fault == step.Fault.Name && ev.At >= from {
+			return ev
+		}
+	}
+	return nil
+}

@@ -1,0 +1,124 @@
+package check
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"throughline/scenarios/record"
+)
+
+// faulty is the talk with a fault from 9 s to 12 s in place of its steps.
+func faulty(step, fault string) record.History {
+	p := talk()
+	p.phases = []act{{"warm-up", nil, 5 * time.Second}, {"faulty", nil, 10 * time.Second}}
+	h := p.make()
+	h.Scenario = []byte(strings.Replace(string(h.Scenario), "phase: faulty\n", "phase: faulty\n    do: {"+step+"}\n", 1))
+	name := mustParse(h).Phases[1].Do[0].String()
+	at := 0
+	for i, e := range h.Events {
+		if e.At <= 9*time.Second {
+			at = i + 1
+		}
+	}
+	events := []record.Event{
+		{At: 9 * time.Second, Kind: record.StepBegin, Phase: "faulty", Step: name},
+		{At: 9001 * time.Millisecond, Kind: record.FaultBegin, Fault: fault},
+		{At: 9100 * time.Millisecond, Kind: record.StepEnd, Phase: "faulty", Step: name},
+	}
+	end := record.Event{At: 12 * time.Second, Kind: record.FaultEnd, Fault: fault, Count: 7, About: "web-2 7"}
+	rest := append([]record.Event{}, h.Events[at:]...)
+	h.Events = append(h.Events[:at:at], events...)
+	for i, e := range rest {
+		if e.At > end.At {
+			rest = append(rest[:i:i], append([]record.Event{end}, rest[i:]...)...)
+			break
+		}
+	}
+	h.Events = append(h.Events, rest...)
+	return h
+}
+
+func TestFaultsTouchSomething(t *testing.T) {
+	const step, fault = "fault: drop-datagrams", "drop-datagrams"
+	h := faulty(step, fault)
+	says(t, judged(t, h), "efficacy", Pass, "1 step took effect: fault drop-datagrams (from 9.0 s to 12.0 s, touched 7 (web-2 7))")
+	for want, change := range map[string]func(*record.Event){
+		"it touched nothing from 9.0 s to 12.0 s":                          func(e *record.Event) { e.Count = 0 },
+		"cannot be undone":                                                 func(e *record.Event) { e.Error = "cannot be undone" },
+		"it began at 9.0 s, and the journal does not tell what it touched": func(e *record.Event) { e.Fault = "freeze" },
+	} {
+		h := faulty(step, fault)
+		for i := range h.Events {
+			if h.Events[i].Kind == record.FaultEnd {
+				change(&h.Events[i])
+			}
+		}
+		v := judged(t, h)
+		if got := said(v, "efficacy", Inconclusive); len(got) != 1 || got[0] != "the fault did not take effect: fault drop-datagrams: "+want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+		if v.Outcome == Pass {
+			t.Errorf("%s: the run passes", want)
+		}
+	}
+	h = faulty(step, fault)
+	for i := range h.Events {
+		if h.Events[i].Kind == record.FaultBegin {
+			h.Events[i].Kind = record.Quiesced
+		}
+	}
+	if got := said(judged(t, h), "efficacy", Inconclusive); len(got) != 1 || !strings.HasSuffix(got[0], "the journal does not tell that it began") {
+		t.Errorf("got %q", got)
+	}
+}
+
+// retryAll lets the load balancer of a run repeat whatever failed.
+func retryAll(h *record.History) {
+	h.Scenario = []byte(strings.Replace(string(h.Scenario), "stack:\n", "stack:\n  lb: {retry: all}\n", 1))
+}
+
+// A reload that the journal tells of is stitched; one that it does not tell of
+// is a reset, and so is one that came at another time.
+func TestReloadOfTheLoadBalancer(t *testing.T) {
+	h := faulty("fault: reload-lb", "reload-lb")
+	reload(&h)
+	if v := judged(t, h); v.Outcome != Pass {
+		t.Errorf("a journalled reload: %v %q", v.Outcome, said(v, "conservation", Fail))
+	}
+	for name, change := range map[string]func(*record.Event){
+		"unknown":  func(e *record.Event) { e.Fault = "leftover-load" },
+		"too late": func(e *record.Event) { e.At += 4 * time.Second },
+	} {
+		h := faulty("fault: reload-lb", "reload-lb")
+		reload(&h)
+		for i := range h.Events {
+			if k := h.Events[i].Kind; k == record.FaultBegin || k == record.FaultEnd {
+				change(&h.Events[i])
+			}
+		}
+		v := judged(t, h)
+		if got := said(v, "conservation", Fail); len(got) != 1 || !strings.HasPrefix(got[0], "HAProxy's counters fall at ") {
+			t.Errorf("%s: got %q", name, got)
+		}
+	}
+}
+
+// Time in which an instance stood still is no lag until it is over for long
+// enough, and others are not excused.
+func TestFrozen(t *testing.T) {
+	e := &evidence{history: record.History{Events: []record.Event{
+		{At: 5 * time.Second, Kind: record.FaultBegin, Fault: "freeze", Instance: "web-2"},
+		{At: 9 * time.Second, Kind: record.FaultEnd, Fault: "freeze", Instance: "web-2"},
+	}}}
+	for _, c := range []struct {
+		instance       string
+		from, to, want time.Duration
+	}{
+		{"web-2", 4, 7, 2}, {"web-2", 8, 10, 4}, {"web-2", 9, 11, 0}, {"web-2", 2, 5, 0}, {"web-1", 4, 7, 0},
+	} {
+		if got := e.frozen(c.instance, c.from*time.Second, c.to*time.Second); got != c.want*time.Second {
+			t.Errorf("%+v: got %v", c, got)
+		}
+	}
+}

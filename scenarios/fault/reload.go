@@ -1,0 +1,34 @@
+package fault
+
+import (
+	"context"
+
+	"throughline/compose/haproxy"
+)
+
+// ReloadLB reloads the load balancer: a new worker counts from zero, and what
+// the old one still does is in no statistics.
+type ReloadLB struct {
+	LB   *haproxy.Runtime
+	Name string // of its instance
+	// Look polls the load balancer: just before, so that nearly all that
+	// the old worker counted is known, and just after.
+	Look func(context.Context) error
+}
+
+// Possible is nil: the load balancer runs in master-worker mode.
+func (ReloadLB) Possible() error { return nil }
+
+// Inject returns when the new worker has all servers.
+func (r ReloadLB) Inject(ctx context.Context) (Heal, error) {
+	if err := r.Look(ctx); err != nil {
+		return nil, err
+	}
+	if err := r.LB.Reload(ctx); err != nil {
+		return nil, err
+	}
+	if err := r.Look(ctx); err != nil {
+		return nil, err
+	}
+	return func(context.Context) (Touched, error) { return Touched{r.Name: 1}, nil }, nil
+}

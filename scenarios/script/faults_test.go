@@ -1,0 +1,114 @@
+package script_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"throughline/scenarios/script"
+)
+
+// doing is the change of the smallest scenario that does something in its only phase.
+func doing(name, steps string, want ...string) refused {
+	const phase = "  - phase: warm-up\n    for: 8s\n"
+	return refused{name, phase, phase + "    do: " + steps + "\n", want}
+}
+
+var refusedFaults = []refused{
+	doing("misspelled", "{fault: drop-datagram}", `8:17: do.fault: unknown "drop-datagram": did you mean "drop-datagrams"? (known: delay-datagrams, drop-datagrams, duplicate-datagrams, freeze, leftover-lines, leftover-load, reload-lb, reorder-datagrams, replay-requests, restart-collector, truncate-datagrams)`),
+	doing("on nobody", "{fault: freeze, on: web-7}", `8:17: fault freeze on web-7: no such instance at that point (have web-1, web-2, web-3)`),
+	doing("on one that is gone", "[{kill: web-2}, {fault: freeze, on: web-2}]", `8:33: fault freeze on web-2: no such instance at that point (have web-1, web-3)`),
+	doing("on nobody at all", "[{kill: web-1}, {kill: web-2}, {kill: web-3}, {fault: freeze}]", `8:63: fault freeze: no instance is alive at that point`),
+	doing("on what has no instance", "{fault: reload-lb, on: web-2}", `8:32: do.on: does not fit reload-lb, which takes nothing more`),
+	doing("parameter of another fault", "{fault: freeze, share: 0.5}", `8:32: do.share: does not fit freeze, which takes on`),
+	doing("share of more than all", "{fault: drop-datagrams, share: 1.5}", `8:40: do.share: want a number above 0 and at most 1, got 1.5`),
+	doing("no bytes", "{fault: truncate-datagrams, bytes: 0}", `8:44: do.bytes: want a whole number from 1 to 65507, got 0`),
+	doing("delay without unit", "{fault: delay-datagrams, by: 3}", `8:38: do.by: 3 has no unit: want a duration like 8s (units: h, m, s, ms)`),
+	doing("down without time", "{fault: restart-collector, for: 0s}", `8:41: do.for: 0s is out of range: want 1ms to 24h`),
+	doing("rate without unit", "{fault: leftover-load, rate: 20}", `8:38: do.rate: 20 has no unit: want requests per second, like 200/s`),
+	doing("twice", "[{fault: freeze, on: web-1}, {fault: freeze, on: web-2}]", `8:46: fault freeze on web-2: freeze has begun already at that point: heal it first`),
+	doing("heal before", "[{heal: freeze}, {fault: freeze}]", `8:17: heal freeze: it has not begun at that point (what has: none)`),
+	doing("heal of another", "[{fault: freeze}, {heal: replay-requests}]", `8:34: heal replay-requests: it has not begun at that point (what has: freeze)`),
+	doing("heal twice", "[{fault: freeze}, {heal: freeze}, {heal: freeze}]", `8:50: heal freeze: it has not begun at that point (what has: none)`),
+	doing("heal of what is over at once", "[{fault: reload-lb}, {heal: reload-lb}]", `8:37: heal reload-lb: there is nothing to heal, it is over when its step is`),
+	doing("heal misspelled", "{heal: freez}", `8:16: do.heal: unknown "freez": did you mean "freeze"? (known: delay-datagrams, drop-datagrams, duplicate-datagrams, freeze, leftover-lines, leftover-load, reload-lb, reorder-datagrams, replay-requests, restart-collector, truncate-datagrams)`),
+	doing("heal on one", "[{fault: freeze}, {heal: freeze, on: web-1}]", `8:46: do.on: does not fit heal: remove it`),
+	doing("kill with a share", "{kill: web-1, share: 0.1}", `8:30: do.share: does not fit kill: remove it`),
+	doing("kill with draining", "{kill: web-1, drain: no}", `8:30: do.drain: does not fit kill: remove it`),
+	doing("drain neither", "{terminate: web-1, drain: maybe}", `8:35: do.drain: unknown "maybe": want one of yes, no`),
+	{"retry misspelled", "stack:\n  web: {instances: 3}\n", "stack:\n  web: {instances: 3}\n  lb: {retry: al}\n", []string{`4:15: stack.lb.retry: unknown "al": did you mean "all"? (known: conn-failure, all)`}},
+	{"forgets all", "stack:\n  web: {instances: 3}\n", "stack:\n  web: {instances: 3}\n  mongo: {forget: 1}\n", []string{`4:19: stack.mongo.forget: want a whole number from 2 to 1000000, got 1`}},
+}
+
+// Every fault is read with its defaults, and with what the file says.
+func TestFaults(t *testing.T) {
+	for source, want := range map[string]script.Step{
+		"{fault: drop-datagrams}":                              {Fault: script.Fault{Name: "drop-datagrams", Share: 0.1}},
+		"{fault: drop-datagrams, on: web-2, share: 1}":         {Instance: "web-2", Fault: script.Fault{Name: "drop-datagrams", Share: 1}},
+		"{fault: duplicate-datagrams, share: 0.2}":             {Fault: script.Fault{Name: "duplicate-datagrams", Share: 0.2}},
+		"{fault: reorder-datagrams}":                           {Fault: script.Fault{Name: "reorder-datagrams", Share: 0.1}},
+		"{fault: truncate-datagrams}":                          {Fault: script.Fault{Name: "truncate-datagrams", Bytes: 40}},
+		"{fault: truncate-datagrams, bytes: 7}":                {Fault: script.Fault{Name: "truncate-datagrams", Bytes: 7}},
+		"{fault: delay-datagrams}":                             {Fault: script.Fault{Name: "delay-datagrams", By: 5 * time.Second}},
+		"{fault: delay-datagrams, by: 1s}":                     {Fault: script.Fault{Name: "delay-datagrams", By: time.Second}},
+		"{fault: leftover-lines, rate: 7/s, on: web-1}":        {Instance: "web-1", Fault: script.Fault{Name: "leftover-lines", Rate: 7}},
+		"{fault: leftover-load}":                               {Fault: script.Fault{Name: "leftover-load", Rate: 20}},
+		"{fault: replay-requests, share: 0.5}":                 {Fault: script.Fault{Name: "replay-requests", Share: 0.5}},
+		"{fault: freeze, on: web-3}":                           {Instance: "web-3", Fault: script.Fault{Name: "freeze"}},
+		"{fault: reload-lb}":                                   {Fault: script.Fault{Name: "reload-lb"}},
+		"{fault: restart-collector}":                           {Fault: script.Fault{Name: "restart-collector", For: time.Second}},
+		"{fault: restart-collector, for: 300ms, within: 5s}":   {Within: 5 * time.Second, Fault: script.Fault{Name: "restart-collector", For: 300 * time.Millisecond}},
+		"{terminate: web-2, drain: no}":                        {Kind: script.Terminate, Instance: "web-2", Abrupt: true},
+		"{terminate: web-2, drain: yes}":                       {Kind: script.Terminate, Instance: "web-2"},
+		"[{fault: freeze, on: web-2}, {heal: freeze}]":         {Kind: script.Heal, Fault: script.Fault{Name: "freeze"}},
+		"[{launch: 1}, {fault: leftover-lines, on: web-4}]":    {Instance: "web-4", Fault: script.Fault{Name: "leftover-lines", Rate: 20}},
+		"[{fault: freeze}, {heal: freeze}, {fault: freeze}]":   {Fault: script.Fault{Name: "freeze"}},
+		"[{fault: reload-lb}, {fault: reload-lb, within: 2s}]": {Within: 2 * time.Second, Fault: script.Fault{Name: "reload-lb"}},
+	} {
+		if want.Kind == "" {
+			want.Kind = script.BeginFault
+		}
+		if want.Within == 0 {
+			want.Within = 10 * time.Second
+		}
+		s, err := script.Parse("demo.yaml", []byte(doing("", source).source(t)), script.Options{})
+		if err != nil {
+			t.Errorf("%s: %v", source, err)
+			continue
+		}
+		do := s.Phases[0].Do
+		if diff := cmp.Diff(want, do[len(do)-1], cmpopts.IgnoreFields(script.Step{}, "Pos")); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", source, diff)
+		}
+	}
+}
+
+func TestWhatAStackCanDoWrong(t *testing.T) {
+	s := parse(t, strings.Replace(smallest, "  web: {instances: 3}\n", "  web: {instances: 3}\n  mongo: {forget: 50}\n  lb: {retry: all}\n", 1))
+	if s.Stack.Forget != 50 || !s.Stack.RetryAll || s.Stack.Mongo != "" {
+		t.Errorf("got %+v", s.Stack)
+	}
+}
+
+func TestStepsAreWrittenAsInTheFile(t *testing.T) {
+	for want, step := range map[string]script.Step{
+		"fault freeze on web-2":            {Kind: script.BeginFault, Instance: "web-2", Fault: script.Fault{Name: "freeze"}},
+		"heal freeze":                      {Kind: script.Heal, Fault: script.Fault{Name: "freeze"}},
+		"terminate web-1 without draining": {Kind: script.Terminate, Instance: "web-1", Abrupt: true},
+		"terminate web-1":                  {Kind: script.Terminate, Instance: "web-1"},
+	} {
+		if got := step.String(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+func TestUses(t *testing.T) {
+	s := parse(t, doing("", "[{fault: freeze}, {heal: freeze}]").source(t))
+	if !s.Uses("reload-lb", "freeze") || s.Uses("reload-lb") {
+		t.Error("Uses does not tell which faults the scenario begins")
+	}
+}
