@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 	"throughline/compose/docker"
 	"throughline/scenarios/check"
 	"throughline/scenarios/record"
+	"throughline/scenarios/run"
 )
 
 // These tests run whole scenarios in containers, as a user does.
@@ -230,6 +232,70 @@ func TestContainersThatCannotRun(t *testing.T) {
 	refused(t, []string{"stack.web.image", "localhost:1/none:2", "cannot be pulled"}, nil, withWeb(t, "image: localhost:1/none:2"))
 	// HAProxy without a configuration ends with a word about it.
 	refused(t, []string{"start web-1", "before it was ready", "haproxy.cfg"}, nil, withWeb(t, "image: "+haproxyImage))
+}
+
+// imageOf builds an image of the program under test that executes the command
+// given, and removes it at the end.
+func imageOf(t *testing.T, command string) string {
+	t.Helper()
+	if _, err := exec.LookPath("docker"); err != nil {
+		t.Skipf("SKIPPED, NOTHING PROVED: %v", err)
+	}
+	dir := t.TempDir()
+	text := fmt.Sprintf("FROM scratch\nCOPY throughline /throughline\nENTRYPOINT [\"/throughline\"]\nCMD [%q]\n", command)
+	if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	program, err := os.ReadFile(binary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "throughline"), program, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	tag := fmt.Sprintf("throughline-test-%s:%d", command, os.Getpid())
+	if out, err := exec.Command("docker", "build", "-q", "-t", tag, dir).CombinedOutput(); err != nil {
+		t.Fatalf("docker build: %v\n%s", err, out)
+	}
+	t.Cleanup(func() { _ = exec.Command("docker", "image", "rm", tag).Run() })
+	return tag
+}
+
+// TestForeignImagesSideBySide names an image for the application and one for the
+// database, as users do with theirs, in two runs at once: they must not want the
+// same ports.
+func TestForeignImagesSideBySide(t *testing.T) {
+	contained(t)
+	web, mongo := imageOf(t, "app"), imageOf(t, "docstore")
+	scenario := withWeb(t, fmt.Sprintf("image: %q", web))
+	var both sync.WaitGroup
+	for range 2 {
+		dir := filepath.Join(t.TempDir(), "run")
+		both.Go(func() {
+			cmd := exec.Command(binary, "run", "--platform", onDockerName, "--out", dir, scenario)
+			cmd.Env = append(os.Environ(), "MONGO_IMAGE="+mongo)
+			out, _ := cmd.CombinedOutput()
+			if code := cmd.ProcessState.ExitCode(); code != exitPass && code != exitInconclusive {
+				t.Errorf("exit status %d\n%s", code, out)
+				return
+			}
+			h, err := record.Read(dir)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if h.Run.Database != embedded || !strings.Contains(string(out), "no MongoDB") {
+				t.Errorf("the embedded database in an image passes for %s\n%s", h.Run.Database, out)
+			}
+			for name, image := range map[string]string{"web-1": web, run.DatabaseName: mongo} {
+				text, err := os.ReadFile(filepath.Join(dir, "exits", name+".json"))
+				if err != nil || !strings.Contains(string(text), fmt.Sprintf("%q", image)) {
+					t.Errorf("%s ran %s (%v), want image %s", name, text, err, image)
+				}
+			}
+		})
+	}
+	both.Wait()
 }
 
 func TestAPortInUseOfContainers(t *testing.T) {

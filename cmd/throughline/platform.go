@@ -34,6 +34,7 @@ type found struct {
 	haproxyVersion string
 	web            map[string]compose.Program // of the scenarios whose instances run an image
 	database       compose.Program            // of an image; zero = the embedded one
+	mongod         bool                       // the database is a MongoDB
 	images         docker.Images
 	note           string // about what was not found and replaced
 }
@@ -135,7 +136,7 @@ func databaseOf(s script.Scenario, j job) string {
 	switch {
 	case s.Stack.Mongo == script.MongoNone:
 		return run.NoDatabase
-	case j.flags.mongo != "" || len(j.found.database.Command) > 0:
+	case j.flags.mongo != "" || j.found.mongod:
 		return foreign
 	}
 	return embedded

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -64,6 +65,8 @@ func dockerPreflight(ctx context.Context, all []script.Scenario, flags runFlags)
 		}
 		if words, err := docker.Image(ctx, image); err != nil {
 			missing = append(missing, fmt.Errorf("%s: stack.web.image: %w", s.Name, err))
+		} else if len(words) == 0 {
+			missing = append(missing, fmt.Errorf("%s: stack.web.image %s: has neither ENTRYPOINT nor CMD; give it one", s.Name, image))
 		} else {
 			have.web[image] = compose.Program{Command: words}
 		}
@@ -75,7 +78,8 @@ func dockerPreflight(ctx context.Context, all []script.Scenario, flags runFlags)
 }
 
 // findDatabase looks for MongoDB's image where a scenario needs one. The user's
-// choice has to be there; ours may be replaced by the embedded database.
+// choice has to be there; ours may be replaced by the embedded database. Any
+// port will do, so that no two runs, nor a MongoDB on this machine, want the same.
 func (have *found) findDatabase(ctx context.Context, all []script.Scenario, flags runFlags) error {
 	needed := false
 	for _, s := range all {
@@ -95,7 +99,14 @@ func (have *found) findDatabase(ctx context.Context, all []script.Scenario, flag
 		return fmt.Errorf("MONGO_IMAGE: %w", err)
 	case err != nil:
 		have.note = fmt.Sprintf("no image %s to be had: the embedded database takes its place (MONGO_IMAGE chooses another image)", image)
+	case slices.Contains(words, "docstore"):
+		have.note = fmt.Sprintf("MONGO_IMAGE %s is the embedded database, no MongoDB", image)
+		words = append(words, "--listen", "{{.Host}}:{{.Port}}", "--data", "{{.Dir}}/data")
 	default:
+		have.mongod = true
+		words = append(words, "--bind_ip_all", "--port", "{{.Port}}")
+	}
+	if err == nil {
 		have.database = compose.Program{Command: words}
 		have.images.Named[run.DatabaseName] = image
 	}

@@ -109,8 +109,7 @@ func (s *stack) stopCollector(ctx context.Context) bool {
 	}
 	for _, l := range s.collector.Ledger().Listeners {
 		if l.KernelDrops > 0 {
-			s.event(record.Event{Kind: record.Trouble, About: "collector", Instance: l.Instance, Role: record.Web,
-				Count: int64(l.KernelDrops), Error: fmt.Sprintf("the kernel dropped %d datagrams of %s", l.KernelDrops, l.Instance)})
+			s.event(drops(l))
 		}
 	}
 	for _, p := range s.collector.Polls() {
@@ -164,4 +163,16 @@ func (s *stack) restartCollector(ctx context.Context) (map[string]string, error)
 	}
 	s.runCollector(ctx)
 	return addrs, nil
+}
+
+// drops tells of datagrams that the kernel had no room for. At a port that all
+// share, nobody knows whose they were.
+func drops(l statsd.ListenerLedger) record.Event {
+	e := record.Event{Kind: record.Trouble, About: "collector", Count: int64(l.KernelDrops),
+		Error: fmt.Sprintf("the kernel dropped %d datagrams at %s", l.KernelDrops, l.Addr)}
+	if l.Instance != "" {
+		e.Instance, e.Role = l.Instance, record.Web
+		e.Error = fmt.Sprintf("the kernel dropped %d datagrams of %s", l.KernelDrops, l.Instance)
+	}
+	return e
 }

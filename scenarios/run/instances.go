@@ -86,7 +86,7 @@ func (s *stack) databaseInstance() compose.Instance {
 		Ready:   compose.Probe{Port: "mongo", Within: startLimit},
 	}
 	if given := s.cfg.Database; len(given.Command) > 0 {
-		i.Program, i.Ports["mongo"], i.Ready.Within = given, mongoPort, databaseLimit
+		i.Program, i.Ready.Within = given, databaseLimit
 	}
 	return i
 }

@@ -1,8 +1,10 @@
 package run
 
 import (
+	"errors"
 	"fmt"
 	"net"
+	"syscall"
 	"time"
 
 	"throughline/collector"
@@ -18,9 +20,8 @@ import (
 // is given addresses, because it resolves no names of servers added at run time.
 
 const (
-	mongoPort     = 27017            // of a database that is not the embedded one
-	databaseLimit = 60 * time.Second // for it to be ready: MongoDB makes its files first
-	sharedWay     = "statsd"         // names the shared port in the ledger; no instance is called so
+	statsdPort    = "8125"           // where a client sends that is told a host only
+	databaseLimit = 60 * time.Second // for a MongoDB to be ready: it makes its files first
 )
 
 func mongoURI(addr string) string {
@@ -33,11 +34,18 @@ func (s *stack) share() error {
 	if _, ok := s.cfg.Platform.(compose.Located); !ok {
 		return nil
 	}
-	at, err := s.collector.ListenOn(statsd.Listener{
-		Instance: sharedWay, Origin: statsd.BySource,
-		Addr: socket.Address{Network: socket.UDP, Host: net.JoinHostPort(s.cfg.Platform.Home(), "0")},
-	})
-	s.statsd = at.Host
+	on := func(port string) error {
+		at, err := s.collector.ListenOn(statsd.Listener{
+			Origin: statsd.BySource, Addr: socket.Address{Network: socket.UDP, Host: net.JoinHostPort(s.cfg.Platform.Home(), port)},
+		})
+		s.statsd = at.Host
+		return err
+	}
+	err := on(statsdPort)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		s.cfg.Progress.Note("StatsD port " + statsdPort + " is taken on this machine: who does not heed STATSD_PORT will not be heard")
+		err = on("0")
+	}
 	return err
 }
 

@@ -28,7 +28,7 @@ type Config struct {
 	MongoURI string // a MongoDB to use instead of the embedded database; "" = embedded
 	HAProxy  string // the HAProxy binary on this machine; "" = the platform has its own, called haproxy
 	// Web and Database are what the instances execute; zero = WebProgram, and
-	// the embedded database. A Database listens at MongoDB's port, 27017.
+	// the embedded database. A Database listens on {{.Port}}.
 	Web, Database compose.Program
 	// Frontend is the port where the load balancer serves users; 0 = any
 	// free one.

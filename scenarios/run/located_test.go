@@ -1,0 +1,109 @@
+package run
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"throughline/collector"
+	"throughline/collector/statsd"
+	"throughline/compose/platformtest"
+	"throughline/scenarios/record"
+)
+
+// onNetwork is a platform in memory whose instances have addresses.
+type onNetwork struct{ *platformtest.Memory }
+
+func (onNetwork) Gateway() netip.Addr               { return netip.MustParseAddr("127.0.0.1") }
+func (onNetwork) Locate(string) (netip.Addr, error) { return netip.MustParseAddr("127.0.0.2"), nil }
+
+// notes is a progress that keeps what it is told.
+type notes struct{ said []string }
+
+func (n *notes) Note(text string)                { n.said = append(n.said, text) }
+func (*notes) Phase(string, int)                 {}
+func (*notes) EndPhase(time.Duration, Status)    {}
+func (*notes) Step(string, time.Duration, error) {}
+func (*notes) Tick(Status)                       {}
+
+// Instances with addresses of their own share a port, StatsD's usual one unless
+// somebody has it, and are told apart by where they send from.
+func TestInstancesAreKnownByTheirAddress(t *testing.T) {
+	usual, err := net.ListenPacket("udp", "127.0.0.1:8125")
+	if err == nil { // else somebody else has it
+		defer usual.Close()
+	}
+	said := &notes{}
+	dir := t.TempDir()
+	c := Config{Platform: onNetwork{platformtest.NewMemory(dir, nil)}, Scratch: dir, Progress: said,
+		Run: record.Run{ID: "r", Start: time.Now(), Interval: 100 * time.Millisecond}}
+	journal, err := record.Create(filepath.Join(dir, "run"), c.Run, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer journal.Close()
+	s, err := newStack(c, journal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.collector.Close()
+	if err := s.share(); err != nil {
+		t.Fatal(err)
+	}
+	if len(said.said) != 1 {
+		t.Errorf("the port was taken, and it was said: %q", said.said)
+	}
+	addr, err := s.listen("web-1", collector.NewLabels("zone", "a"))
+	if err != nil || addr != s.statsd {
+		t.Fatalf("web-1 shall send to %q, %v, want %q", addr, err, s.statsd)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ran := make(chan error)
+	go func() { ran <- s.collector.Run(ctx) }()
+	for from, lines := range map[string]string{"127.0.0.2:0": "a:1|c\nb:1|c", "127.0.0.3:0": "c:1|c"} {
+		at, err := net.ResolveUDPAddr("udp", from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sender, err := (&net.Dialer{LocalAddr: at}).DialContext(t.Context(), "udp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := sender.Write([]byte(lines)); err != nil {
+			t.Fatal(err)
+		}
+		sender.Close()
+	}
+	cancel() // what waits in the socket is read before it ends
+	if err := <-ran; err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]uint64{}
+	for _, i := range s.collector.Ledger().Instances {
+		switch {
+		case i.Unknown:
+			got["a stranger"] += i.Lines
+		case i.Lines > 0:
+			got[i.Instance] = i.Lines
+		}
+	}
+	if diff := cmp.Diff(map[string]uint64{"web-1": 2, "a stranger": 1}, got); diff != "" {
+		t.Errorf("lines (-want +got):\n%s", diff)
+	}
+}
+
+// A drop at the shared port may have been anybody's: the judge takes an event
+// without an instance for that.
+func TestDropsAtASharedPortAreAnybodys(t *testing.T) {
+	if e := drops(statsd.ListenerLedger{Addr: "10.0.0.1:8125", Counts: statsd.Counts{KernelDrops: 3}}); e.Instance != "" || e.Role != "" || e.Count != 3 {
+		t.Errorf("%+v, want 3 of nobody in particular", e)
+	}
+	if e := drops(statsd.ListenerLedger{Instance: "web-2", Counts: statsd.Counts{KernelDrops: 3}}); e.Instance != "web-2" || e.Role != record.Web {
+		t.Errorf("%+v, want web-2", e)
+	}
+}
