@@ -121,6 +121,9 @@ func (a *account) diagnoseBurst(b books, d diagnosis) diagnosis {
 			countUpTo(other.acked, d.to) == countUpTo(other.acked, d.from) {
 			continue // it answered nothing then
 		}
+		if other.life.Death != record.Never && other.life.Death < d.to {
+			continue // what it lost may have gone with it
+		}
 		if int64(len(other.acked)) <= other.total || !other.silent(d.from, d.to) {
 			return d
 		}
@@ -156,11 +159,12 @@ func (a *account) unattended(lost int64, d diagnosis) (diagnosis, bool) {
 	gone := permanent(a.gap)
 	for k := 1; k < len(a.ticks)-1; k++ { // the last tick is the end of the record
 		before, end := a.ticks[k-1], a.ticks[k]
-		if k < 2 || end-before < 3*(a.ticks[1]-a.ticks[0])/2 || gone[k]-gone[k-1] < 0.8*float64(lost) {
+		// The last interval before it was cut short.
+		if k < 2 || end-before < 3*(a.ticks[1]-a.ticks[0])/2 || gone[k]-gone[k-2] < 0.8*float64(lost) {
 			continue
 		}
-		d.cause, d.from, d.to = causeAway, before, end
-		d.why = fmt.Sprintf("%s of them between %s and %s, when the collector ended no interval: nobody received them", number(whole(gone[k]-gone[k-1])), seconds(before), seconds(end))
+		d.cause, d.from, d.to = causeAway, a.ticks[k-2], end
+		d.why = fmt.Sprintf("%s of them between %s and %s, when for a while the collector ended no interval: nobody received them", number(whole(gone[k]-gone[k-2])), seconds(d.from), seconds(end))
 		return d, true
 	}
 	return d, false
