@@ -1,8 +1,8 @@
 package local
 
 import (
-	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -101,8 +101,15 @@ func TestCgroupsGoWithThePlatform(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := Guard(strings.NewReader("="+temp+"\n"), io.Discard); err != nil {
+	self, err := os.Executable()
+	if err != nil {
 		t.Fatal(err)
+	}
+	// In a process of its own: it ignores signals for good.
+	guard := exec.Command(self, "guard")
+	guard.Stdin = strings.NewReader("=" + temp + "\n")
+	if out, err := guard.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
 	}
 	for _, dir := range dirs {
 		if _, err := os.Stat(filepath.Dir(dir)); !os.IsNotExist(err) {

@@ -1,0 +1,55 @@
+package check
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// TestDiagnosesAreDocumented: every cause that can be printed has a heading on
+// the page, and no heading is without a cause.
+func TestDiagnosesAreDocumented(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), "cause.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var causes []string
+	ast.Inspect(file, func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		if ok && strings.HasPrefix(spec.Names[0].Name, "cause") {
+			word, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			causes = append(causes, word)
+		}
+		return true
+	})
+	page, err := os.ReadFile("../../docs/DIAGNOSES.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var headings []string
+	for _, m := range regexp.MustCompile(`(?m)^### (.+)$`).FindAllStringSubmatch(string(page), -1) {
+		headings = append(headings, m[1])
+	}
+	for _, c := range causes {
+		if !slices.Contains(headings, c) {
+			t.Errorf("docs/DIAGNOSES.md has no heading ### %s", c)
+		}
+	}
+	for _, h := range headings {
+		if !slices.Contains(causes, h) {
+			t.Errorf("docs/DIAGNOSES.md has a heading ### %s, and no cause is called so", h)
+		}
+	}
+	if len(causes) < 40 {
+		t.Errorf("only %d causes were found in cause.go", len(causes))
+	}
+}
