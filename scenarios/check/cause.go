@@ -62,6 +62,10 @@ const (
 	causeMetricDiffers = "metric-differs"
 	causeCardinality   = "cardinality"
 
+	causeTypeChange = "type-change"
+	causeCollision  = "name-collision"
+	causeExplosion  = "tag-explosion"
+
 	causeDouble        = "double-instrumented"
 	causeFirstLost     = "first-sample-lost"
 	causeWorker        = "silent-worker"

@@ -3,6 +3,7 @@ package check
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
@@ -19,6 +20,7 @@ type failing struct {
 	n        int64
 	statuses map[uint16]int64
 	at       record.Request // the first
+	until    time.Duration  // the end of the last
 }
 
 func (c failures) judge(e *evidence) result {
@@ -37,6 +39,7 @@ func (c failures) judge(e *evidence) result {
 			by[r.Instance] = &failing{statuses: map[uint16]int64{}, at: *r}
 		}
 		by[r.Instance].n++
+		by[r.Instance].until = max(by[r.Instance].until, r.Done)
 		by[r.Instance].statuses[r.Status]++
 		total++
 	}
@@ -52,7 +55,7 @@ func (c failures) judge(e *evidence) result {
 		found := c.finding(Fail, instance, "%s answered %s with %s, the first at %s, and at most %d may fail in all%s", instance, times(f.n, "request"), f.told(),
 			seconds(f.at.Done), c.rule.AtMost, why)
 		found.Lost, found.Cause = f.n, cause
-		found.From = f.at.Done.Seconds()
+		found.From, found.To = f.at.Done.Seconds(), f.until.Seconds()
 		out = append(out, found)
 	}
 	return result{findings: out}

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -135,6 +136,9 @@ func counted(n int64, what string) string {
 	return times(n, noun) + rest
 }
 
+// findingCauses names the kinds of the collector's findings as causes.
+var findingCauses = map[string]string{"type_change": causeTypeChange, "name_collision": causeCollision, "tag_explosion": causeExplosion}
+
 // collectorFindings are what the collector found wrong with names and tags.
 func (c hygiene) collectorFindings(e *evidence) []Finding {
 	var out []Finding
@@ -145,7 +149,7 @@ func (c hygiene) collectorFindings(e *evidence) []Finding {
 		}
 		kind, metric := s.Labels.Get("kind"), s.Labels.Get("metric")
 		f := c.finding(Fail, s.Labels.Get(labelInstance), "the collector found fault with %s: %s, %s", metric, strings.ReplaceAll(kind, "_", " "), times(whole(value), "line"))
-		f.Cause = strings.ReplaceAll(kind, "_", "-")
+		f.Cause = cmp.Or(findingCauses[kind], strings.ReplaceAll(kind, "_", "-")) // the collector may learn more kinds
 		switch other, tag := s.Labels.Get("other"), s.Labels.Get("tag"); {
 		case other != "":
 			f.Summary = fmt.Sprintf("the collector found fault with %s: %s with %s, %s", metric, strings.ReplaceAll(kind, "_", " "), other, times(whole(value), "line"))

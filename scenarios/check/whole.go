@@ -115,15 +115,15 @@ func (e *evidence) offBeat() (out []string) {
 }
 
 // disturbed tells when the rhythm is not the usual one, because the journal knows
-// of a restart of the collector or of a reload of HAProxy, before and after which it
-// is polled once more.
+// of a restart of the collector, of a reload of HAProxy, before and after which it is
+// polled once more, or of a database that answers no poll.
 func (e *evidence) disturbed() func(at time.Duration) bool {
 	type span struct{ from, to time.Duration }
 	var spans []span
 	open := map[string]time.Duration{}
 	for _, ev := range e.history.Events {
 		switch {
-		case ev.Fault != script.RestartCollector && ev.Fault != script.ReloadLB:
+		case ev.Fault != script.RestartCollector && ev.Fault != script.ReloadLB && ev.Fault != script.FreezeDatabase:
 		case ev.Kind == record.FaultBegin:
 			open[ev.Fault] = ev.At
 		case ev.Kind == record.FaultEnd:

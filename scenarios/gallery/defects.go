@@ -84,7 +84,7 @@ func values() []Entry {
 		{Name: "seconds-as-ms", Fault: "F26", About: "times in seconds, as if they were milliseconds", Stage: steady("seconds-as-ms"), Want: found("nesting", "wrong-unit")},
 		{Name: "averaged-timer", Fault: "F40", About: "only the average of each second is sent", Stage: steady("averaged-timer"), Want: found("nesting", "averaged")},
 		{Name: "delta-gauge", Fault: "F22", About: "a gauge sent as changes, of which some are lost", Stage: steady("delta-gauge"), Want: found("gauge", "drifting-gauge")},
-		{Name: "shared-gauge", Fault: "F23", About: "four workers set one gauge: the last one wins", Stage: steady("shared-gauge"), Want: found("gauge", "last-write-wins")},
+		{Name: "shared-gauge", Fault: "F23", About: "four workers set one gauge: the last one wins", Stage: Stage{Defect: "shared-gauge", Steps: []string{"fault: freeze-database"}, After: 3, Heal: "freeze-database"}, Want: found("gauge", "last-write-wins")},
 	}
 }
 

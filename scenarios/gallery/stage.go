@@ -13,6 +13,7 @@ type Stage struct {
 	Steps  []string // done at the beginning of the second phase, as YAML: "kill: web-2"
 	Retry  bool     // the load balancer repeats requests on any error
 	Forget int      // the database forgets every nth update; 0: none
+	Heal   string   // a fault that is healed after 3 s, in a third phase; empty: there is none
 	// Checks are asked for beside the usual ones, as YAML: "alert: {…}".
 	Checks []string
 	// Rate is requests a second; 0: 150.
@@ -40,6 +41,9 @@ phases:
 {{- range .Stage.Steps}}
       - {{"{"}}{{.}}{{"}"}}
 {{- end}}
+{{- end}}
+{{- with .Stage.Heal}}
+  - {phase: healed, do: {heal: {{.}}}, for: 3s}
 {{- end}}
 checks:
   - continuity: {metric: fullstack.insert, max_gap: 2s}

@@ -71,6 +71,11 @@ func (s *stack) fault(step script.Step) (fault.Fault, error) {
 		return fault.ReloadLB{LB: s.lb, Name: balancerName, Look: s.collector.Poll}, nil
 	case script.Freeze:
 		return fault.Freeze{Instances: func() ([]compose.Handle, error) { return s.handles(step.Instance) }}, nil
+	case script.FreezeDatabase:
+		return fault.Freeze{Instances: func() ([]compose.Handle, error) {
+			handle, err := s.parts.Find(DatabaseName)
+			return []compose.Handle{handle}, err
+		}}, nil
 	case script.ReplayRequests:
 		return fault.Replay{Proxy: s.proxy, Share: f.Share}, nil
 	case script.LeftoverLoad:

@@ -118,7 +118,7 @@ func TestDocumentNamesEveryKey(t *testing.T) {
 		}
 	}
 	for fault := range strings.FieldsSeq("drop-datagrams duplicate-datagrams reorder-datagrams truncate-datagrams delay-datagrams leftover-lines " +
-		"leftover-load replay-requests freeze reload-lb restart-collector") {
+		"leftover-load replay-requests freeze freeze-database reload-lb restart-collector") {
 		if !strings.Contains(string(source), "| `"+fault+"` |") {
 			t.Errorf("the fault %s is not explained", fault)
 		}

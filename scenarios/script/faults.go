@@ -19,6 +19,7 @@ const (
 	LeftoverLoad       = "leftover-load"
 	ReplayRequests     = "replay-requests"
 	Freeze             = "freeze"
+	FreezeDatabase     = "freeze-database"
 	ReloadLB           = "reload-lb"
 	RestartCollector   = "restart-collector"
 )
@@ -54,6 +55,7 @@ var faults = map[string]faultKind{
 	LeftoverLoad:       {takes: []string{"rate"}, otherwise: Fault{Rate: 20}},
 	ReplayRequests:     {takes: []string{"share"}, otherwise: Fault{Share: 0.1}},
 	Freeze:             {on: true},
+	FreezeDatabase:     {},
 	ReloadLB:           {momentary: true},
 	RestartCollector:   {momentary: true, takes: []string{"for"}, otherwise: Fault{For: time.Second}},
 }
