@@ -130,20 +130,21 @@ type trial struct {
 	about gallery.Control
 }
 
-// plan lays the runs out: one of each before the second of any, so that a
-// selftest that is interrupted has seen most.
+// plan lays the runs out: one of each before the second of any, and healthy runs
+// between, so that a selftest that is interrupted has seen most.
 func plan(entries []gallery.Entry, flags selftestFlags) []trial {
 	var out []trial
+	controls := gallery.Controls()
+	healthy := 0
 	for round := range flags.repeat {
 		for i := range entries {
 			e := &entries[i]
 			out = append(out, trial{name: e.Name, dir: fmt.Sprintf("%s-%d", e.Name, round+1), stage: e.Stage, entry: e})
 		}
-	}
-	controls := gallery.Controls()
-	for n := range flags.healthy {
-		c := controls[n%len(controls)]
-		out = append(out, trial{name: c.Name, dir: fmt.Sprintf("healthy-%s-%d", c.Name, n/len(controls)+1), stage: c.Stage, about: c})
+		for ; healthy < flags.healthy*(round+1)/flags.repeat; healthy++ {
+			c := controls[healthy%len(controls)]
+			out = append(out, trial{name: c.Name, dir: fmt.Sprintf("healthy-%s-%d", c.Name, healthy/len(controls)+1), stage: c.Stage, about: c})
+		}
 	}
 	return out
 }

@@ -95,7 +95,7 @@ func (a *account) byPace() (slow, fast float64, peaks bool) {
 	}
 	slow, fast = few.lost/max(1, few.acked), many.lost/max(1, many.acked)
 	even := distuv.Binomial{N: math.Round(few.lost + many.lost), P: few.acked / max(1, few.acked+many.acked)}
-	return slow, fast, 4*slow < fast && even.CDF(math.Round(few.lost)) < byChance
+	return slow, fast, 1.5*slow < fast && even.CDF(math.Round(few.lost)) < byChance
 }
 
 // diagnoseBurst names a loss of some moments. One that strikes all instances in
