@@ -132,7 +132,8 @@ func (a *account) diagnoseLoss(b books) diagnosis {
 	}
 	switch {
 	case s[best] > limit && b.sameShare():
-		return a.diagnoseEven(lost, d, causeBurst)
+		d.runnerUp = causeBurst
+		return a.diagnoseEven(lost, b, d)
 	case s[best] > limit:
 		return a.diagnoseBurst(b, d)
 	case best == shapeEnd:
@@ -140,7 +141,8 @@ func (a *account) diagnoseLoss(b books) diagnosis {
 	case best == shapeStart:
 		d = a.diagnoseStart(lost, b)
 	default:
-		d = a.diagnoseEven(lost, d, nearlyEven(n, a.total))
+		d.runnerUp = nearlyEven(n, a.total)
+		d = a.diagnoseEven(lost, b, d)
 	}
 	if s[second]-s[best] < closeCall && s[second] <= limit && d.runnerUp == "" && !a.disproved(second, lost) {
 		d.runnerUp = a.nameOf(second, lost, b)

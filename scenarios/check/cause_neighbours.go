@@ -47,11 +47,10 @@ func alike(a, b int64) bool {
 }
 
 // diagnoseEven names a loss that is spread like the requests themselves.
-func (a *account) diagnoseEven(lost int64, d diagnosis, runnerUp string) diagnosis {
+func (a *account) diagnoseEven(lost int64, b books, d diagnosis) diagnosis {
 	n := int64(len(a.acked))
 	d.cause, d.why = evenLoss(n, a.total)
-	d.runnerUp = runnerUp
-	slow, fast, peaks := a.byPace()
+	slow, fast, peaks := b.atPeaks()
 	switch {
 	case a.timed == a.total && a.timed >= 0:
 		d.cause, d.runnerUp = causeWorker, causeNetLost
@@ -71,31 +70,48 @@ func (a *account) diagnoseEven(lost int64, d diagnosis, runnerUp string) diagnos
 // byChance is how likely an even loss may be to look like one of the peaks.
 const byChance = 1e-6
 
-// byPace gives the share that is lost in the slower and in the faster half of the
-// intervals, and tells whether the difference is more than chance.
-func (a *account) byPace() (slow, fast float64, peaks bool) {
-	gone := permanent(a.gap)
-	type interval struct{ acked, lost float64 }
-	var all []interval
-	var total float64
-	for k := 1; k < len(a.ticks); k++ {
-		i := interval{float64(countUpTo(a.acked, a.ticks[k]) - countUpTo(a.acked, a.ticks[k-1])), gone[k] - gone[k-1]}
-		if i.acked > 0 {
-			all = append(all, i)
-			total += i.acked
+// atPeaks gives the share that is lost in the slower and in the faster half of the
+// intervals, by all instances that lost something, and tells whether the difference
+// is more than chance.
+func (b books) atPeaks() (slow, fast float64, peaks bool) {
+	var few, many portion
+	for i := range b.accounts {
+		if a := &b.accounts[i]; int64(len(a.acked)) > a.total {
+			s, f := a.byPace()
+			few, many = few.plus(s), many.plus(f)
 		}
-	}
-	var few, many interval
-	for _, i := range all {
-		into := &few
-		if i.acked > total/float64(len(all)) {
-			into = &many
-		}
-		into.acked, into.lost = into.acked+i.acked, into.lost+i.lost
 	}
 	slow, fast = few.lost/max(1, few.acked), many.lost/max(1, many.acked)
 	even := distuv.Binomial{N: math.Round(few.lost + many.lost), P: few.acked / max(1, few.acked+many.acked)}
 	return slow, fast, 1.5*slow < fast && even.CDF(math.Round(few.lost)) < byChance
+}
+
+// portion is what was acknowledged and lost in some intervals.
+type portion struct{ acked, lost float64 }
+
+func (p portion) plus(q portion) portion { return portion{p.acked + q.acked, p.lost + q.lost} }
+
+// byPace divides an instance's intervals into those with fewer and those with more
+// requests than on average.
+func (a *account) byPace() (few, many portion) {
+	gone := permanent(a.gap)
+	var all []portion
+	var total float64
+	for k := 1; k < len(a.ticks); k++ {
+		p := portion{float64(countUpTo(a.acked, a.ticks[k]) - countUpTo(a.acked, a.ticks[k-1])), gone[k] - gone[k-1]}
+		if p.acked > 0 {
+			all = append(all, p)
+			total += p.acked
+		}
+	}
+	for _, p := range all {
+		if p.acked > total/float64(len(all)) {
+			many = many.plus(p)
+		} else {
+			few = few.plus(p)
+		}
+	}
+	return few, many
 }
 
 // diagnoseBurst names a loss of some moments. One that strikes all instances in
@@ -104,7 +120,7 @@ func (a *account) diagnoseBurst(b books, d diagnosis) diagnosis {
 	d.cause = causeBurst
 	d.from, d.to = a.stepped()
 	d.why = "they are neither the first nor the last of its life, nor spread over it"
-	if _, _, peaks := a.byPace(); peaks {
+	if _, _, peaks := b.atPeaks(); peaks {
 		d.runnerUp = causeQueue
 	}
 	if n := int64(len(a.acked)); !a.silent(d.from, d.to) {
