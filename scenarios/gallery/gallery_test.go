@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"math"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -193,5 +195,33 @@ func TestMatrix(t *testing.T) {
 		if !strings.Contains(text.String(), want) || !strings.Contains(page.String(), want) {
 			t.Errorf("no %q in\n%s\n%s", want, text.String(), page.String())
 		}
+	}
+}
+
+// The page shows the gallery as it is.
+func TestThePageNamesEveryEntry(t *testing.T) {
+	page, err := os.ReadFile("../../docs/GALLERY.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := map[string]bool{}
+	for _, m := range regexp.MustCompile("(?m)^\\| `([^`]+)` \\|").FindAllSubmatch(page, -1) {
+		shown[string(m[1])] = true
+	}
+	var names []string
+	for _, e := range Entries() {
+		names = append(names, e.Name)
+	}
+	for _, c := range Controls() {
+		names = append(names, c.Name)
+	}
+	for _, name := range names {
+		if !shown[name] {
+			t.Errorf("docs/GALLERY.md does not name %s; make it anew with throughline selftest --format markdown", name)
+		}
+		delete(shown, name)
+	}
+	for name := range shown {
+		t.Errorf("docs/GALLERY.md names %s, which is not in the gallery", name)
 	}
 }
