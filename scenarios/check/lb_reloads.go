@@ -14,6 +14,9 @@ import (
 type handover struct {
 	last  time.Duration // the last poll of the old worker
 	first time.Duration // the first of the new one
+	// until is when the old worker had surely handed over. A poll that fell
+	// into the reload bears the time at which it was asked, and was answered later.
+	until time.Duration
 }
 
 // isBalancers tells whether a polled series is HAProxy's.
@@ -52,10 +55,10 @@ func (e *evidence) stitch() {
 // which a counter has fallen, if it comes before the fault has ended or soon
 // after, is the first of the new worker, and the one before the old one's last.
 func (e *evidence) reloadAt(begin time.Duration) (handover, bool) {
-	until := begin
+	ended, until := begin, begin
 	for _, ev := range e.history.Events {
 		if ev.Kind == record.FaultEnd && ev.Fault == script.ReloadLB && ev.At >= begin {
-			until = ev.At + settle*e.interval
+			ended, until = ev.At, ev.At+settle*e.interval
 			break
 		}
 	}
@@ -73,6 +76,7 @@ func (e *evidence) reloadAt(begin time.Duration) (handover, bool) {
 			}
 		}
 	}
+	found.until = max(found.first, ended)
 	return found, found.first != forever
 }
 
@@ -107,14 +111,14 @@ func (e *evidence) removedBy(instance string, t time.Duration) bool {
 
 // notPolled is how many requests the old worker of a reload may have had in
 // hand after it was last asked: those that were under way between its last poll
-// and the new worker's first. With an instance, those that it answered, and
+// and the end of the reload. With an instance, those that it answered, and
 // those of which nobody knows who did.
 func (e *evidence) notPolled(instance string) int64 {
 	var n int64
 	for _, r := range e.reloads {
 		for i := range e.history.Requests {
 			q := &e.history.Requests[i]
-			if q.Done > r.last && q.Sent < r.first && (instance == "" || q.Instance == "" || q.Instance == instance) {
+			if q.Done > r.last && q.Sent < r.until && (instance == "" || q.Instance == "" || q.Instance == instance) {
 				n += max(1, int64(q.Attempts))
 			}
 		}

@@ -90,31 +90,24 @@ func zeroFilled(h *record.History) {
 }
 
 func expiredCounter(h *record.History) {
-	half := middle(h)
-	each(h, counted, "web-1", func(s *record.Series) {
-		var before float64
-		for i := range s.Points {
-			if s.Points[i].At < half {
-				before = s.Points[i].Value
-			} else {
-				s.Points[i].Value -= before
-			}
-		}
-	})
+	each(h, counted, "web-1", func(s *record.Series) { shift(s, middle(h), -1) })
 }
 
 func totalCountedAgain(h *record.History) {
-	half := middle(h)
-	each(h, counted, "web-1", func(s *record.Series) {
-		var before float64
-		for i := range s.Points {
-			if s.Points[i].At < half {
-				before = s.Points[i].Value
-			} else {
-				s.Points[i].Value += before
-			}
+	each(h, counted, "web-1", func(s *record.Series) { shift(s, middle(h), 1) })
+}
+
+// shift adds a counter's value of just before a time to all from then on, so many
+// times.
+func shift(s *record.Series, from time.Duration, times float64) {
+	var before float64
+	for i := range s.Points {
+		if s.Points[i].At < from {
+			before = s.Points[i].Value
+		} else {
+			s.Points[i].Value += times * before
 		}
-	})
+	}
 }
 
 // randomWorker shares the counts out among two workers, three to two, and shows
@@ -129,19 +122,9 @@ func randomWorker(h *record.History) {
 }
 
 func reloadUnnoticed(h *record.History) {
-	half := middle(h)
 	for i := range h.Series {
-		s := &h.Series[i]
-		if !strings.HasPrefix(s.Name, "haproxy_") || s.Meta.Type != collector.Counter {
-			continue
-		}
-		var before float64
-		for k := range s.Points {
-			if s.Points[k].At < half {
-				before = s.Points[k].Value
-			} else {
-				s.Points[k].Value -= before
-			}
+		if s := &h.Series[i]; strings.HasPrefix(s.Name, "haproxy_") && s.Meta.Type == collector.Counter {
+			shift(s, middle(h), -1)
 		}
 	}
 }

@@ -7,8 +7,8 @@ import (
 	"throughline/scenarios/record"
 )
 
-// The amounts are taken from the record's raw rows, by another way than the
-// judge's: as few steps as possible, so that they can be checked by eye.
+// The amount is taken from the record's raw rows, by another way than the
+// judge's: as few steps as possible, so that it can be checked by eye.
 
 const (
 	counted = "fullstack.insert"
@@ -41,16 +41,4 @@ func last(s record.Series) int64 {
 		}
 	}
 	return 0
-}
-
-// unwritten is how many inserts were acknowledged to users beyond the
-// increments that the database gained.
-func unwritten(h record.History, _ string) int64 {
-	var n int64
-	for _, r := range h.Requests {
-		if r.Route == insert && r.Outcome == record.Acked {
-			n++
-		}
-	}
-	return n - (h.After.Sum() - h.Before.Sum())
 }

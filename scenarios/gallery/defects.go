@@ -16,9 +16,6 @@ func (w Want) of(instances ...string) Want { w.Instances = instances; return w }
 // logged expects the number that the instances themselves log.
 func (w Want) logged() Want { w.Logged = true; return w }
 
-// says expects words.
-func (w Want) says(words string) Want { w.Words = words; return w }
-
 // found is what must be said by another check than conservation.
 func found(name string, causes ...string) Want {
 	return Want{Outcome: check.Fail, Check: name, Instances: three, Causes: causes}

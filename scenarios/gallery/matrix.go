@@ -54,12 +54,8 @@ func fold(runs []Result) row {
 		if x.Proved {
 			r.proved++
 		}
-		for _, name := range strings.Split(x.By, ", ") {
-			by = append(by, name)
-		}
-		for _, name := range strings.Split(x.Named, ", ") {
-			named = append(named, name)
-		}
+		by = append(by, strings.Split(x.By, ", ")...)
+		named = append(named, strings.Split(x.Named, ", ")...)
 	}
 	empty := func(s string) bool { return s == "" }
 	r.by = strings.Join(slices.DeleteFunc(sorted(by), empty), ", ")
