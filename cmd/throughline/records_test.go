@@ -43,7 +43,7 @@ func TestSavedRecordsAreJudgedAsEver(t *testing.T) {
 			for _, f := range v.Findings {
 				asked[f.Check] = true
 			}
-			for _, name := range []string{"continuity", "conservation", "identity", "nesting", "gauge", "hygiene", "audit", "failures", "requests"} {
+			for _, name := range []string{"continuity", "conservation", "identity", "nesting", "gauge", "hygiene", "audit", "failures", "requests", "hops"} {
 				if !asked[name] {
 					t.Errorf("the check %s says nothing", name)
 				}

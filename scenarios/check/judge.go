@@ -42,6 +42,7 @@ func checksOf(s script.Scenario) []named {
 		{checkRecord, rule(wholeRecord)},
 		{checkHarness, rule(harness)},
 		{checkTime, rule(clocks)},
+		{checkHops, rule(hops)},
 		{checkEfficacy, rule(efficacy)},
 		{checkRequire, rule(required)},
 		{checkVacuity, rule(everyInstanceServed)},

@@ -174,6 +174,17 @@ func (w *world) inFlight(b *being) {
 	}
 }
 
+// hopsOf makes the collector's account of what came in from what stands behind the
+// points of all instances.
+func (w *world) hopsOf() {
+	e := evidence{history: w.h}
+	ticks := w.ticks()
+	for _, name := range []string{"datagrams_total", "lines_total", "accepted_lines_total", "values_total"} {
+		w.h.Series = append(w.h.Series, record.Series{Name: collectorPrefix + name, Labels: collector.NewLabels("listener", "127.0.0.1:1"),
+			Meta: collector.Meta{Type: collector.Counter}, Points: []record.Point{{At: ticks[len(ticks)-1], Value: float64(e.observed()), Observed: 1}}})
+	}
+}
+
 // ledger makes the collector's own account of an instance.
 func (w *world) ledger(b *being) {
 	for _, name := range []string{"truncated_datagrams_total", "series_refused_total"} {

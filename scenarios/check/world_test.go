@@ -139,6 +139,7 @@ func (p plan) world() *world {
 	w.collect()
 	w.balance()
 	w.store()
+	w.hopsOf()
 	slices.SortStableFunc(w.h.Events, func(a, b record.Event) int { return cmp.Compare(a.At, b.At) })
 	return w
 }

@@ -20,6 +20,8 @@ func verifier() []Entry {
 			Want: spoiled("record", "samples in the midst")},
 		{Name: "samples-doubled", Fault: "F62", About: "the verifier writes one sample in fifty twice", Spoil: samplesDoubled, Stage: killed(""),
 			Want: spoiled("record", "samples twice")},
+		{Name: "series-lost", Fault: "F62", About: "the verifier never writes one of the series", Spoil: seriesLost, Stage: steady(""),
+			Want: spoiled("hops", "does not add up")},
 		{Name: "rows-lost", Fault: "F62", About: "the verifier loses the end of the users' ledger", Spoil: rowsLost, Stage: killed(""),
 			Want: spoiled("record", "the runner wrote")},
 		{Name: "requests-lost", Fault: "F62", About: "the load generator forgets one request in a hundred", Spoil: requestsLost, Stage: killed(""),
@@ -72,6 +74,13 @@ func samplesDoubled(h *record.History) {
 		}
 		h.Series[i].Points = points
 	}
+	retally(h)
+}
+
+func seriesLost(h *record.History) {
+	h.Series = slices.DeleteFunc(h.Series, func(s record.Series) bool {
+		return s.Meta.StatsD == "fullstack.get" && s.Labels.Get("instance") == "web-1"
+	})
 	retally(h)
 }
 

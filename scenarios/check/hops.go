@@ -1,0 +1,77 @@
+package check
+
+import (
+	"fmt"
+	"strings"
+)
+
+const checkHops = "hops"
+
+// hops follows what came to the collector from hop to hop, by its own account: each
+// line that came in was accepted, held or given a named fate, and each value of an
+// accepted line stands behind a recorded point. What the sockets lost before is the
+// harness's to say, what made no sense or went over a limit is hygiene's. A collector
+// that does not add up has lost something itself, and proves nothing.
+func hops(e *evidence) []Finding {
+	in := e.ownCount("lines_total")
+	if in == 0 {
+		return []Finding{{Check: checkHops, Layer: layerWeb, Summary: "hops: the record has no account of lines that came to the collector, so nobody knows whether it kept them"}}
+	}
+	var fates int64
+	var told []string
+	for _, fate := range []struct{ name, what string }{
+		{"accepted_lines_total", "accepted"}, {"held_lines", "held"}, {"bad_lines_total", "bad"}, {"refused_lines_total", "refused"},
+		{"events_total", "events"}, {"service_checks_total", "service checks"},
+	} {
+		if n := e.ownCount(fate.name); n > 0 {
+			fates += n
+			told = append(told, fmt.Sprintf("%s %s", number(n), fate.what))
+		}
+	}
+	values, behind := e.ownCount("values_total"), e.observed()
+	f := Finding{Check: checkHops, Outcome: Pass, Layer: layerWeb, Summary: fmt.Sprintf("hops: %s, %s of them dropped by the kernel; %s (%s); %s, %s behind the recorded points",
+		times(e.ownCount("datagrams_total"), "datagram"), number(e.ownCount("kernel_drops_total")), times(in, "line"), strings.Join(told, ", "), times(values, "value"), number(behind))}
+	if in != fates || values != behind {
+		f.Outcome, f.Cause = Inconclusive, causeDropped
+		f.Lost, f.Extra = max(0, in-fates)+max(0, values-behind), max(0, fates-in)+max(0, behind-values)
+		f.Summary += ": the collector's own account does not add up"
+	}
+	return []Finding{f}
+}
+
+// ownCount sums one figure of the collector's own account over all ways in. A
+// collector that was started again counts from zero.
+func (e *evidence) ownCount(name string) int64 {
+	var sum float64
+	for _, s := range e.polled[collectorPrefix+name] {
+		var base, last float64
+		for _, p := range s.Points {
+			if !counts(p) {
+				continue
+			}
+			if p.Value < last && strings.HasSuffix(name, totalSuffix) {
+				base += last
+			}
+			last = p.Value
+		}
+		sum += base + last
+	}
+	return whole(sum)
+}
+
+// observed is how many values stand behind the points of all pushed series.
+func (e *evidence) observed() int64 {
+	var n int64
+	for i := range e.history.Series {
+		s := &e.history.Series[i]
+		if s.Meta.StatsD == "" || strings.HasSuffix(s.Name, sampledSuffix) {
+			continue
+		}
+		for _, p := range s.Points {
+			if !p.Stale {
+				n += int64(p.Observed)
+			}
+		}
+	}
+	return n
+}
