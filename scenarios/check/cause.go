@@ -127,7 +127,7 @@ func (a *account) diagnoseLoss(b books) diagnosis {
 	if a.disproved(best, lost) && !a.disproved(second, lost) && s[second] <= limit {
 		best, second = second, best
 	}
-	if b.onlyTheEndedLost() && a.fitsExit(lost) {
+	if b.onlyTheEndedLost() && (a.fitsExit(lost) || a.fitsKill(lost)) {
 		return a.diagnoseEnd(lost, b)
 	}
 	switch {
@@ -206,6 +206,13 @@ func (a *account) fitsExit(lost int64) bool {
 		return false
 	}
 	return lost <= int64(len(a.acked))-countUpTo(a.acked, at-exitSpan)
+}
+
+// fitsKill is the same for a SIGKILL, of losses that are too small for a curve to
+// tell how they are spread.
+func (a *account) fitsKill(lost int64) bool {
+	const small = 10
+	return a.killed != record.Never && lost <= small && lost <= a.ackedFrom(a.killed-bufferSpan)
 }
 
 // nameOf is the cause that a shape would stand for.
