@@ -330,6 +330,9 @@ func (b balancer) identities() []equation {
 	// Where any failure is retried, a server is chosen again without a
 	// redispatch, and a server's 5xx may be followed by another's 2xx.
 	again := b.e.retries()
+	// Of requests that ended without an answer because one server after another
+	// died, some were seen to be dealt out once more than the redispatches tell.
+	unanswered := b.e.users.noAnswer
 	stot := get(backendPrefix, "stot")
 	requests := get(frontendPrefix, "req_tot")
 	add("backend sessions = frontend requests", false, stot, requests, requests)
@@ -337,7 +340,7 @@ func (b balancer) identities() []equation {
 	// is among the failed connections.
 	econ := get(backendPrefix, "econ")
 	chosen, redispatched := get(backendPrefix, "lbtot"), get(backendPrefix, "stot", "wredis")
-	add("backend choices = backend sessions + redispatches", false, chosen, redispatched-econ, redispatched+again)
+	add("backend choices = backend sessions + redispatches", false, chosen, redispatched-econ, redispatched+again+unanswered)
 	answered, responses := get(backendPrefix, "req_tot"), get(frontendPrefix, "hrsp_1xx", "hrsp_2xx", "hrsp_3xx", "hrsp_4xx", "hrsp_5xx", "hrsp_other")
 	add("backend requests = frontend responses", false, answered, responses, responses)
 	// A server that breaks after it got the request makes HAProxy answer 502
@@ -345,7 +348,7 @@ func (b balancer) identities() []equation {
 	own, eresp := get(backendPrefix, "hrsp_5xx")-get(serverPrefix, "hrsp_5xx"), get(backendPrefix, "eresp")
 	add("5xx that no server made = failed connections and responses", true, own, econ-again, econ+eresp)
 	more, wredis, wretr := get(serverPrefix, "stot")-get(backendPrefix, "stot"), get(backendPrefix, "wredis"), get(backendPrefix, "wretr")
-	add("sessions that servers had more than the backend are redispatches and retries", true, more, wredis-econ, wredis+wretr)
+	add("sessions that servers had more than the backend are redispatches and retries", true, more, wredis-econ, wredis+wretr+unanswered)
 	return out
 }
 

@@ -103,6 +103,7 @@ func Controls() []Control {
 		{"deployed", "every instance is replaced, one after the other", Stage{Steps: []string{"replace: all"}, After: 6}},
 		{"scaled", "two instances more, then two of the older ones less", Stage{Steps: []string{"scale: 5", "terminate: web-2", "terminate: web-1"}}},
 		{"abandoned", "an instance is killed, and nobody replaces it", Stage{Steps: []string{"kill: web-3"}}},
+		{"decimated", "two instances are killed, one right after the other, and two launched", Stage{Steps: []string{"kill: web-2", "kill: web-3", "launch: 2"}}},
 		{"reloaded", "the load balancer is reloaded", faulted("fault: reload-lb")},
 		{"reordered", "one datagram in ten overtakes another", faulted("fault: reorder-datagrams")},
 		{"frozen", "an instance is frozen until another one is there", Stage{Steps: []string{"fault: freeze, on: web-2", "launch: 1", "heal: freeze"}, After: 6}},
