@@ -127,7 +127,7 @@ func (a *account) diagnoseLoss(b books) diagnosis {
 	if a.disproved(best, lost) && !a.disproved(second, lost) && s[second] <= limit {
 		best, second = second, best
 	}
-	if b.onlyTheEndedLost() && (a.fitsExit(lost) || a.fitsKill(lost, best)) {
+	if b.onlyTheEndedLost() && (a.fitsExit(lost) || a.fitsKill(lost, s[best] <= limit)) {
 		return a.diagnoseEnd(lost, b)
 	}
 	switch {
@@ -208,12 +208,12 @@ func (a *account) fitsExit(lost int64) bool {
 	return lost <= int64(len(a.acked))-countUpTo(a.acked, at-exitSpan)
 }
 
-// fitsKill is the same for a SIGKILL, of a loss that looks like the first requests:
-// a client that sends seldom is behind by as much at every interval end, and those
-// that live on would have lost their first ones too.
-func (a *account) fitsKill(lost int64, shape int) bool {
+// fitsKill is the same for a SIGKILL, of a loss whose curve is that of no burst: a
+// client that sends seldom is behind by as much at every interval end, and what it
+// never caught up with looks like the first requests, or like a share of all.
+func (a *account) fitsKill(lost int64, curved bool) bool {
 	const few = 10 // no curve tells how so few are spread
-	return a.killed != record.Never && (shape == shapeStart || lost <= few) && lost <= a.ackedFrom(a.killed-bufferSpan)
+	return a.killed != record.Never && (curved || lost <= few) && lost <= a.ackedFrom(a.killed-bufferSpan)
 }
 
 // nameOf is the cause that a shape would stand for.
