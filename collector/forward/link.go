@@ -14,6 +14,7 @@ import (
 type link struct {
 	net.Conn
 	gone chan struct{} // closed when the connection is over
+	told chan struct{} // closed when nobody listens any more
 }
 
 // errGone is told when the peer closes the connection.
@@ -34,11 +35,14 @@ func newLink(conn net.Conn, w watcher) *link {
 	if c, ok := conn.(interface{ SetWriteBuffer(int) error }); ok {
 		_ = c.SetWriteBuffer(inKernel) // else it is the system's
 	}
-	l := &link{Conn: conn, gone: make(chan struct{})}
+	l := &link{Conn: conn, gone: make(chan struct{}), told: make(chan struct{})}
 	w.made()
 	go func() {
-		defer close(l.gone)
+		defer close(l.told)
 		_, err := io.Copy(io.Discard, conn)
+		// Before anybody hears of it: who does may write at once, and must not
+		// find this connection whole.
+		close(l.gone)
 		switch {
 		case err == nil:
 			w.lost(errGone)
@@ -62,7 +66,7 @@ func (l *link) broken() bool {
 // Close returns when nobody listens any more.
 func (l *link) Close() error {
 	err := l.Conn.Close()
-	<-l.gone
+	<-l.told
 	return err
 }
 
