@@ -127,7 +127,6 @@ type trial struct {
 	dir   string // below --out
 	stage gallery.Stage
 	entry *gallery.Entry // nil: a control
-	about gallery.Control
 }
 
 // plan lays the runs out: one of each before the second of any, and healthy runs
@@ -143,7 +142,7 @@ func plan(entries []gallery.Entry, flags selftestFlags) []trial {
 		}
 		for ; healthy < flags.healthy*(round+1)/flags.repeat; healthy++ {
 			c := controls[healthy%len(controls)]
-			out = append(out, trial{name: c.Name, dir: fmt.Sprintf("healthy-%s-%d", c.Name, healthy/len(controls)+1), stage: c.Stage, about: c})
+			out = append(out, trial{name: c.Name, dir: fmt.Sprintf("healthy-%s-%d", c.Name, healthy/len(controls)+1), stage: c.Stage})
 		}
 	}
 	return out
@@ -270,7 +269,7 @@ func (t trial) score(ctx context.Context, flags selftestFlags, dir string) (gall
 		return gallery.Result{}, errors.New("judged again, the record gives another verdict than its run")
 	}
 	if t.entry == nil {
-		return gallery.ScoreControl(t.about, verdict), nil
+		return gallery.ScoreControl(t.name, verdict), nil
 	}
 	if t.entry.Spoil != nil {
 		if verdict.Outcome != check.Pass {

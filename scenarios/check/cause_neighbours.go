@@ -173,10 +173,10 @@ const fewest = 5
 // arose in it: no collector was there to end an interval.
 func (a *account) unattended(lost int64, d diagnosis) (diagnosis, bool) {
 	gone := permanent(a.gap)
-	for k := 1; k < len(a.ticks)-1; k++ { // the last tick is the end of the record
+	for k := 2; k < len(a.ticks)-1; k++ { // the last tick is the end of the record
 		before, end := a.ticks[k-1], a.ticks[k]
 		// The last interval before it was cut short.
-		if k < 2 || end-before < 3*(a.ticks[1]-a.ticks[0])/2 || gone[k]-gone[k-2] < 0.8*float64(lost) {
+		if end-before < 3*(a.ticks[1]-a.ticks[0])/2 || gone[k]-gone[k-2] < 0.8*float64(lost) {
 			continue
 		}
 		d.cause, d.from, d.to = causeAway, a.ticks[k-2], end
@@ -184,17 +184,6 @@ func (a *account) unattended(lost int64, d diagnosis) (diagnosis, bool) {
 		return d, true
 	}
 	return d, false
-}
-
-// foreign finds a series of the metric that has as many as were counted too much:
-// it is somebody else's who sends to the same address.
-func (a *account) foreign(extra int64) (n int64, found bool) {
-	for _, n := range a.parts {
-		if len(a.parts) > 1 && n > 0 && abs(n-extra) <= a.sum() {
-			return n, true
-		}
-	}
-	return 0, false
 }
 
 // diagnoseFirst names the loss of so few counts that no curve tells how they are
@@ -234,23 +223,4 @@ func (a *account) diagnoseType(d diagnosis) (diagnosis, bool) {
 		d.why = fmt.Sprintf("%s arrived as a %s: what is sent as another type is not counted", a.rule.Metric, a.also)
 	}
 	return d, true
-}
-
-// afterSignal tells whether what was counted too much came at the end of an
-// instance that was asked to end.
-func (a *account) afterSignal(e int64) bool {
-	at := a.life.Signalled
-	if at == record.Never || a.killed != record.Never {
-		return false
-	}
-	for k, t := range a.ticks {
-		if t >= at {
-			before := 0.0
-			if k > 0 {
-				before = -a.gap[k-1]
-			}
-			return before < float64(e)/2
-		}
-	}
-	return true
 }

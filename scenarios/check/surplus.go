@@ -5,6 +5,7 @@ import (
 	"math"
 	"time"
 
+	"throughline/scenarios/record"
 	"throughline/scenarios/script"
 )
 
@@ -80,3 +81,33 @@ func (a *account) diagnoseExtra() diagnosis {
 }
 
 func abs(n int64) int64 { return max(n, -n) }
+
+// foreign finds a series of the metric that has as many as were counted too much:
+// it is somebody else's who sends to the same address.
+func (a *account) foreign(extra int64) (n int64, found bool) {
+	for _, n := range a.parts {
+		if len(a.parts) > 1 && n > 0 && abs(n-extra) <= a.sum() {
+			return n, true
+		}
+	}
+	return 0, false
+}
+
+// afterSignal tells whether what was counted too much came at the end of an
+// instance that was asked to end.
+func (a *account) afterSignal(e int64) bool {
+	at := a.life.Signalled
+	if at == record.Never || a.killed != record.Never {
+		return false
+	}
+	for k, t := range a.ticks {
+		if t >= at {
+			before := 0.0
+			if k > 0 {
+				before = -a.gap[k-1]
+			}
+			return before < float64(e)/2
+		}
+	}
+	return true
+}

@@ -85,14 +85,13 @@ func TestScoreWithWhatWasLogged(t *testing.T) {
 }
 
 func TestScoreControl(t *testing.T) {
-	c := Control{Name: "quiet"}
-	if r := ScoreControl(c, ran().Verdict); !r.Good() {
+	if r := ScoreControl("quiet", ran().Verdict); !r.Good() {
 		t.Errorf("a pass: %+v", r)
 	}
-	if r := ScoreControl(c, ran(lost(1, "")).Verdict); r.Caught != Wrong || !r.Proved || r.By != "conservation" {
+	if r := ScoreControl("quiet", ran(lost(1, "")).Verdict); r.Caught != Wrong || !r.Proved || r.By != "conservation" {
 		t.Errorf("a false alarm: %+v", r)
 	}
-	if r := ScoreControl(c, ran(check.Finding{Check: "harness"}).Verdict); r.Proved {
+	if r := ScoreControl("quiet", ran(check.Finding{Check: "harness"}).Verdict); r.Proved {
 		t.Errorf("inconclusive: %+v", r)
 	}
 }
@@ -122,8 +121,8 @@ func TestFigures(t *testing.T) {
 		Score(entry(), ran(lost(3, "late"))),
 		Score(entry(), ran()),
 		Score(entry(), ran(check.Finding{Check: "harness"})),
-		ScoreControl(Control{}, ran().Verdict),
-		ScoreControl(Control{}, ran(lost(1, "")).Verdict),
+		ScoreControl("", ran().Verdict),
+		ScoreControl("", ran(lost(1, "")).Verdict),
 	})
 	for name, c := range map[string]struct {
 		s      Share
@@ -184,7 +183,7 @@ func TestMatrix(t *testing.T) {
 	again := r
 	again.Cause = Wrong
 	var text, page bytes.Buffer
-	results := []Result{r, again, ScoreControl(Control{Name: "quiet"}, ran().Verdict)}
+	results := []Result{r, again, ScoreControl("quiet", ran().Verdict)}
 	if err := WriteText(&text, results); err != nil {
 		t.Fatal(err)
 	}
