@@ -107,7 +107,7 @@ func selftest(cmd *cobra.Command, names []string, flags selftestFlags) error {
 	if err := showMatrix(cmd, results, flags.format); err != nil {
 		return harness(err)
 	}
-	if status := verdictOn(results); status != exitPass {
+	if status := verdictOn(results, len(trials)); status != exitPass {
 		return &statusError{status: status}
 	}
 	return nil
@@ -352,8 +352,9 @@ func showMatrix(cmd *cobra.Command, results []gallery.Result, format string) err
 }
 
 // verdictOn gives the exit status: one entry missed or one false alarm is a
-// fail; an entry of which no run proves anything leaves it open.
-func verdictOn(results []gallery.Result) int {
+// fail; an entry of which no run proves anything leaves it open, and so does a
+// selftest that was ended before all its runs were.
+func verdictOn(results []gallery.Result, planned int) int {
 	status := exitPass
 	proved := map[string]bool{}
 	for _, r := range results {
@@ -367,8 +368,8 @@ func verdictOn(results []gallery.Result) int {
 			status = worse(status, exitInconclusive)
 		}
 	}
-	if len(results) == 0 {
-		return exitInconclusive
+	if len(results) < planned {
+		status = worse(status, exitInconclusive)
 	}
 	return status
 }
