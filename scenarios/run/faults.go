@@ -72,10 +72,7 @@ func (s *stack) fault(step script.Step) (fault.Fault, error) {
 	case script.Freeze:
 		return fault.Freeze{Instances: func() ([]compose.Handle, error) { return s.handles(step.Instance) }}, nil
 	case script.FreezeDatabase:
-		return fault.Freeze{Instances: func() ([]compose.Handle, error) {
-			handle, err := s.parts.Find(DatabaseName)
-			return []compose.Handle{handle}, err
-		}}, nil
+		return fault.Freeze{Instances: func() ([]compose.Handle, error) { return s.handles(DatabaseName) }}, nil
 	case script.ReplayRequests:
 		return fault.Replay{Proxy: s.proxy, Share: f.Share}, nil
 	case script.LeftoverLoad:
@@ -86,7 +83,7 @@ func (s *stack) fault(step script.Step) (fault.Fault, error) {
 	return nil, fmt.Errorf("%s: no such fault", f.Name)
 }
 
-// handles gives a web instance, or all that serve.
+// handles gives an instance, or all web instances that serve.
 func (s *stack) handles(name string) ([]compose.Handle, error) {
 	names := []string{name}
 	if name == "" {
