@@ -50,40 +50,75 @@ func alike(a, b int64) bool {
 func (a *account) diagnoseEven(lost int64, b books, d diagnosis) diagnosis {
 	n := int64(len(a.acked))
 	d.cause, d.why = evenLoss(n, a.total)
-	slow, fast, peaks := b.atPeaks()
+	half := b.halves()
 	switch {
-	case a.timed == a.total && a.timed >= 0:
+	case a.timed >= 0 && b.wholeRequests():
 		d.cause, d.runnerUp = causeWorker, causeNetLost
 		d.why = fmt.Sprintf("about %s is missing, and the timer of the same requests lacks the very same number: whole requests go unmeasured, as when one of several workers has lost its sender",
 			oneIn(n, lost))
 	case a.timed >= 0 && alike(lost, n-a.timed):
 		d.cause, d.runnerUp = causeNetLost, causeWorker
 		d.why = fmt.Sprintf("evenly, about %s is missing, and the timer of the same requests lacks as many (%s): what is lost are datagrams, not counts", oneIn(n, lost), number(n-a.timed))
-	case peaks:
+	case half.peaks:
 		d.runnerUp = d.cause
 		d.cause = causeQueue
-		d.why = fmt.Sprintf("of the intervals with more requests %.0f %% is missing, of those with fewer %.0f %%: the client's queue is full at the peaks, and drops", 100*fast, 100*slow)
+		d.why = fmt.Sprintf("of the intervals with more requests %.0f %% is missing, of those with fewer %.0f %%: the client's queue is full at the peaks, and drops", 100*half.fast, 100*half.slow)
 	}
 	return d
 }
 
-// byChance is how likely an even loss may be to look like one of the peaks.
-const byChance = 1e-6
+// wholeRequests tells whether the timers lack the very same requests as the
+// counters, in every instance that lost some: datagrams that are lost take about
+// as many of both, and just as many of one instance only by chance. A kill takes
+// what is in the client's buffers, which are not full alike.
+func (b books) wholeRequests() bool {
+	same := false
+	for i := range b.accounts {
+		a := &b.accounts[i]
+		if int64(len(a.acked)) == a.total || a.timed < 0 || a.killed != record.Never {
+			continue
+		}
+		if a.timed != a.total {
+			return false
+		}
+		same = true
+	}
+	return same
+}
 
-// atPeaks gives the share that is lost in the slower and in the faster half of the
-// intervals, by all instances that lost something, and tells whether the difference
-// is more than chance.
-func (b books) atPeaks() (slow, fast float64, peaks bool) {
+// byChance is how likely an even loss may be to look like one of the peaks.
+const byChance = 1e-5
+
+// steeper is how many times the odds of being lost must be at the peaks what they
+// are elsewhere: of many requests the least unevenness is more than chance.
+const steeper = 1.5
+
+// halves is the share that is lost in the slower and in the faster half of the
+// intervals, by all instances that lost something; peaks tells whether the
+// difference is more than chance.
+type halves struct {
+	slow, fast float64
+	peaks      bool
+}
+
+func (b books) divide() halves {
 	var few, many portion
+	delay, all := b.delay(), map[time.Duration]float64{}
+	for i := range b.accounts {
+		a := &b.accounts[i]
+		for k := 1; k < len(a.ticks); k++ {
+			all[a.ticks[k]] += a.ackedWithin(a.ticks[k-1]-delay, a.ticks[k]-delay)
+		}
+	}
 	for i := range b.accounts {
 		if a := &b.accounts[i]; int64(len(a.acked)) > a.total {
-			s, f := a.byPace()
+			s, f := a.byPace(delay, all)
 			few, many = few.plus(s), many.plus(f)
 		}
 	}
-	slow, fast = few.lost/max(1, few.acked), many.lost/max(1, many.acked)
+	slow, fast := few.lost/max(1, few.acked), many.lost/max(1, many.acked)
 	even := distuv.Binomial{N: math.Round(few.lost + many.lost), P: few.acked / max(1, few.acked+many.acked)}
-	return slow, fast, 1.5*slow < fast && even.CDF(math.Round(few.lost)) < byChance
+	return halves{slow, fast, steeper*slow*(1-fast) < fast*(1-slow) && even.CDF(math.Round(few.lost)) < byChance}
 }
 
 // portion is what was acknowledged and lost in some intervals.
@@ -92,26 +127,73 @@ type portion struct{ acked, lost float64 }
 func (p portion) plus(q portion) portion { return portion{p.acked + q.acked, p.lost + q.lost} }
 
 // byPace divides an instance's intervals into those with fewer and those with more
-// requests than on average.
-func (a *account) byPace() (few, many portion) {
-	gone := permanent(a.gap)
-	var all []portion
-	var total float64
+// requests than on average; counts are under way for delay. It goes by what the
+// others answered in the interval, if there are any, of all, by the interval's end:
+// requests that happen to be under way at the end make an interval look both busier
+// and lossier.
+func (a *account) byPace(delay time.Duration, all map[time.Duration]float64) (few, many portion) {
+	type interval struct {
+		portion
+		others float64
+	}
+	var intervals []interval
+	var own, others float64
 	for k := 1; k < len(a.ticks); k++ {
-		p := portion{float64(countUpTo(a.acked, a.ticks[k]) - countUpTo(a.acked, a.ticks[k-1])), gone[k] - gone[k-1]}
-		if p.acked > 0 {
-			all = append(all, p)
-			total += p.acked
+		before, end := a.ticks[k-1], a.ticks[k]
+		acked := a.ackedWithin(before-delay, end-delay)
+		if acked > 0 {
+			v := interval{portion{acked, acked - a.counted.upTo(end) + a.counted.upTo(before)}, all[end] - acked}
+			intervals = append(intervals, v)
+			own, others = own+v.acked, others+v.others
 		}
 	}
-	for _, p := range all {
-		if p.acked > total/float64(len(all)) {
-			many = many.plus(p)
+	for _, v := range intervals {
+		pace, mean := v.others, others/float64(len(intervals))
+		if others == 0 {
+			pace, mean = v.acked, own/float64(len(intervals))
+		}
+		if pace > mean {
+			many = many.plus(v.portion)
 		} else {
-			few = few.plus(p)
+			few = few.plus(v.portion)
 		}
 	}
 	return few, many
+}
+
+// ackedWithin counts the requests that were acknowledged after from and up to to.
+func (a *account) ackedWithin(from, to time.Duration) float64 {
+	return float64(countUpTo(a.acked, to) - countUpTo(a.acked, from))
+}
+
+// delay is how long counts are under way, as all instances' curves say: with it the
+// share that is counted is most nearly the same in every interval. What is under
+// way is more at the peaks, and would look lost there.
+func (b books) delay() time.Duration {
+	const longest, coarse, fine = time.Second, 50 * time.Millisecond, 5 * time.Millisecond
+	about := b.fittest(0, longest, coarse)
+	return b.fittest(max(0, about-coarse), about+coarse, fine)
+}
+
+// fittest is the best delay between from and to, in steps.
+func (b books) fittest(from, to, step time.Duration) time.Duration {
+	best, least := from, math.Inf(1)
+	for delay := from; delay <= to; delay += step {
+		var off float64
+		for i := range b.accounts {
+			a := &b.accounts[i]
+			share := float64(a.total) / float64(max(1, len(a.acked)))
+			for k := 1; k < len(a.ticks); k++ {
+				before, end := a.ticks[k-1], a.ticks[k]
+				d := a.counted.upTo(end) - a.counted.upTo(before) - share*a.ackedWithin(before-delay, end-delay)
+				off += d * d
+			}
+		}
+		if off < least {
+			best, least = delay, off
+		}
+	}
+	return best
 }
 
 // diagnoseBurst names a loss of some moments. One that strikes all instances in
@@ -120,7 +202,7 @@ func (a *account) diagnoseBurst(b books, d diagnosis) diagnosis {
 	d.cause = causeBurst
 	d.from, d.to = a.stepped()
 	d.why = "they are neither the first nor the last of its life, nor spread over it"
-	if _, _, peaks := b.atPeaks(); peaks {
+	if b.halves().peaks {
 		d.runnerUp = causeQueue
 	}
 	if n := int64(len(a.acked)); !a.silent(d.from, d.to) {

@@ -3,6 +3,7 @@ package check
 import (
 	"math"
 	"strings"
+	"sync"
 	"time"
 
 	"throughline/collector"
@@ -51,6 +52,8 @@ type books struct {
 	accounts []account
 	all      allowance
 	strays   []stray
+	// halves is divide's, found when it is asked for, once for all accounts.
+	halves func() halves
 }
 
 // stray is what was counted for something that is no web instance of the run.
@@ -91,6 +94,7 @@ func booksOf(e *evidence, rule script.Conservation, counted func(instance string
 			b.strays = append(b.strays, stray{instance, n})
 		}
 	}
+	b.halves = sync.OnceValue(b.divide)
 	return b
 }
 

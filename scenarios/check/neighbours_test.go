@@ -18,10 +18,19 @@ func TestNeighboursTellCausesApart(t *testing.T) {
 		counts func(string, int, time.Duration) int64
 		cause  string
 	}{
-		"the timer has all":             {nil, quarter, "not-counted"},
-		"the timer lacks the same":      {func(t *testing.T, _ *plan, h *record.History) { rescale(t, h, 0, true) }, quarter, "silent-worker"},
-		"the timer lacks about as many": {func(t *testing.T, _ *plan, h *record.History) { rescale(t, h, 0.73, false) }, quarter, "datagrams-lost"},
-		"the timer has about as many too much": {func(t *testing.T, _ *plan, h *record.History) { rescale(t, h, 1.21, false) },
+		"the timer has all": {nil, quarter, "not-counted"},
+		"the timer lacks the same": {func(t *testing.T, _ *plan, h *record.History) {
+			for _, instance := range []string{"web-1", "web-2", "web-3"} {
+				rescale(t, h, instance, 0, true)
+			}
+		}, quarter, "silent-worker"},
+		"one timer lacks the same by chance": {func(t *testing.T, _ *plan, h *record.History) {
+			rescale(t, h, "web-1", 0, true)
+			rescale(t, h, "web-2", 0.73, false)
+			rescale(t, h, "web-3", 0.77, false)
+		}, quarter, "datagrams-lost"},
+		"the timer lacks about as many": {func(t *testing.T, _ *plan, h *record.History) { rescale(t, h, "web-1", 0.73, false) }, quarter, "datagrams-lost"},
+		"the timer has about as many too much": {func(t *testing.T, _ *plan, h *record.History) { rescale(t, h, "web-1", 1.21, false) },
 			every(5, 2, 1), "datagrams-duplicated"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -40,11 +49,11 @@ func TestNeighboursTellCausesApart(t *testing.T) {
 	}
 }
 
-// rescale makes the timer of web-1 have a share of its values, or just as many as
+// rescale makes the timer of an instance have a share of its values, or just as many as
 // the counter.
-func rescale(t *testing.T, h *record.History, share float64, same bool) {
+func rescale(t *testing.T, h *record.History, instance string, share float64, same bool) {
 	t.Helper()
-	counter, timer := seriesOf(t, *h, "fullstack_insert_total", "web-1"), seriesOf(t, *h, "fullstack_insert_time", "web-1")
+	counter, timer := seriesOf(t, *h, "fullstack_insert_total", instance), seriesOf(t, *h, "fullstack_insert_time", instance)
 	var last float64
 	for k := range timer.Points {
 		old := timer.Points[k].Histogram
@@ -84,7 +93,9 @@ func TestAQueueThatIsFullAtThePeaks(t *testing.T) {
 		rnd := rand.New(rand.NewPCG(seed, 3))
 		p.seed = seed
 		p.counts = func(string, int, time.Duration) int64 { return min(1, rnd.Int64N(12)) }
-		for _, f := range judged(t, p.make()).Findings {
+		long := p
+		long.phases = []act{{"steady", nil, time.Minute}}
+		for _, f := range append(judged(t, p.make()).Findings, judged(t, long.make()).Findings...) {
 			if f.Cause == causeQueue {
 				t.Errorf("seed %d: an even loss: %s", seed, f.Summary)
 			}
