@@ -8,7 +8,7 @@ FUZZTIME ?= 30s
 SOAKTIME ?= 10m
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help deps peers build demo demo-docker test check bench soak fuzz clean
+.PHONY: help deps peers images build demo demo-docker test check bench soak fuzz clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 13
@@ -18,6 +18,9 @@ deps: ## install what is missing: HAProxy, foreign clients for the tests, Go mod
 
 peers: deps ## install the programs that the collector is tried against: Prometheus, carbon, statsd_exporter
 	@sh .ci/peers.sh
+
+images: ## get the images and the Compose that tests in containers need: pulled, or stand-ins
+	@sh .ci/images.sh
 
 build: deps ## build bin/throughline
 	CGO_ENABLED=0 $(GO) build -o $(BINARY) ./cmd/throughline

@@ -5,8 +5,6 @@ import (
 	"math"
 	"time"
 
-	"gonum.org/v1/gonum/stat/distuv"
-
 	"throughline/collector"
 	"throughline/scenarios/record"
 )
@@ -84,116 +82,6 @@ func (b books) wholeRequests() bool {
 		same = true
 	}
 	return same
-}
-
-// byChance is how likely an even loss may be to look like one of the peaks.
-const byChance = 1e-5
-
-// steeper is how many times the odds of being lost must be at the peaks what they
-// are elsewhere: of many requests the least unevenness is more than chance.
-const steeper = 1.5
-
-// halves is the share that is lost in the slower and in the faster half of the
-// intervals, by all instances that lost something; peaks tells whether the
-// difference is more than chance.
-type halves struct {
-	slow, fast float64
-	peaks      bool
-}
-
-func (b books) divide() halves {
-	var few, many portion
-	delay, all := b.delay(), map[time.Duration]float64{}
-	for i := range b.accounts {
-		a := &b.accounts[i]
-		for k := 1; k < len(a.ticks); k++ {
-			all[a.ticks[k]] += a.ackedWithin(a.ticks[k-1]-delay, a.ticks[k]-delay)
-		}
-	}
-	for i := range b.accounts {
-		if a := &b.accounts[i]; int64(len(a.acked)) > a.total {
-			s, f := a.byPace(delay, all)
-			few, many = few.plus(s), many.plus(f)
-		}
-	}
-	slow, fast := few.lost/max(1, few.acked), many.lost/max(1, many.acked)
-	even := distuv.Binomial{N: math.Round(few.lost + many.lost), P: few.acked / max(1, few.acked+many.acked)}
-	return halves{slow, fast, steeper*slow*(1-fast) < fast*(1-slow) && even.CDF(math.Round(few.lost)) < byChance}
-}
-
-// portion is what was acknowledged and lost in some intervals.
-type portion struct{ acked, lost float64 }
-
-func (p portion) plus(q portion) portion { return portion{p.acked + q.acked, p.lost + q.lost} }
-
-// byPace divides an instance's intervals into those with fewer and those with more
-// requests than on average; counts are under way for delay. It goes by what the
-// others answered in the interval, if there are any, of all, by the interval's end:
-// requests that happen to be under way at the end make an interval look both busier
-// and lossier.
-func (a *account) byPace(delay time.Duration, all map[time.Duration]float64) (few, many portion) {
-	type interval struct {
-		portion
-		others float64
-	}
-	var intervals []interval
-	var own, others float64
-	for k := 1; k < len(a.ticks); k++ {
-		before, end := a.ticks[k-1], a.ticks[k]
-		acked := a.ackedWithin(before-delay, end-delay)
-		if acked > 0 {
-			v := interval{portion{acked, acked - a.counted.upTo(end) + a.counted.upTo(before)}, all[end] - acked}
-			intervals = append(intervals, v)
-			own, others = own+v.acked, others+v.others
-		}
-	}
-	for _, v := range intervals {
-		pace, mean := v.others, others/float64(len(intervals))
-		if others == 0 {
-			pace, mean = v.acked, own/float64(len(intervals))
-		}
-		if pace > mean {
-			many = many.plus(v.portion)
-		} else {
-			few = few.plus(v.portion)
-		}
-	}
-	return few, many
-}
-
-// ackedWithin counts the requests that were acknowledged after from and up to to.
-func (a *account) ackedWithin(from, to time.Duration) float64 {
-	return float64(countUpTo(a.acked, to) - countUpTo(a.acked, from))
-}
-
-// delay is how long counts are under way, as all instances' curves say: with it the
-// share that is counted is most nearly the same in every interval. What is under
-// way is more at the peaks, and would look lost there.
-func (b books) delay() time.Duration {
-	const longest, coarse, fine = time.Second, 50 * time.Millisecond, 5 * time.Millisecond
-	about := b.fittest(0, longest, coarse)
-	return b.fittest(max(0, about-coarse), about+coarse, fine)
-}
-
-// fittest is the best delay between from and to, in steps.
-func (b books) fittest(from, to, step time.Duration) time.Duration {
-	best, least := from, math.Inf(1)
-	for delay := from; delay <= to; delay += step {
-		var off float64
-		for i := range b.accounts {
-			a := &b.accounts[i]
-			share := float64(a.total) / float64(max(1, len(a.acked)))
-			for k := 1; k < len(a.ticks); k++ {
-				before, end := a.ticks[k-1], a.ticks[k]
-				d := a.counted.upTo(end) - a.counted.upTo(before) - share*a.ackedWithin(before-delay, end-delay)
-				off += d * d
-			}
-		}
-		if off < least {
-			best, least = delay, off
-		}
-	}
-	return best
 }
 
 // diagnoseBurst names a loss of some moments. One that strikes all instances in
