@@ -15,8 +15,12 @@ const underWay = 250 * time.Millisecond
 // which a gauge may have been sent until after its point must be in it. Requests
 // are mostly too short for that; those that wait for something that hangs are not.
 // A gauge that several workers set, each to its own number, shows that of the last
-// one.
+// one. It holds only where every request is taken up as it comes: one that waits for
+// a free worker is in flight for its user, and unknown to the application.
 func (c gauge) below(e *evidence, l record.Lifetime, series []*record.Series) *Finding {
+	if !c.rule.Unqueued {
+		return nil
+	}
 	lasting := e.lasting(l.Instance, e.interval+c.rule.ClientWindow)
 	if len(lasting) == 0 {
 		return nil
@@ -30,6 +34,7 @@ func (c gauge) below(e *evidence, l record.Lifetime, series []*record.Series) *F
 			}
 			from := p.At - e.interval - c.rule.ClientWindow - underWay
 			from -= e.stall(from-time.Second, p.At+time.Second)
+			from -= e.frozen(l.Instance, from, p.At) // what came meanwhile was taken up after it
 			least := int64(c.rule.AtRest)
 			for _, r := range lasting {
 				if r.sent <= from && r.done >= p.At {

@@ -3,13 +3,15 @@ package check
 import (
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"throughline/scenarios/record"
+	"throughline/scenarios/script"
 )
 
-const gaugeCheck = "  - gauge: {metric: fullstack.inflight, at_rest: 0}\n"
+const gaugeCheck = "  - gauge: {metric: fullstack.inflight, at_rest: 0, unqueued: yes}\n"
 
 var gaugeCases = []struct {
 	name    string
@@ -44,15 +46,7 @@ var gaugeCases = []struct {
 		s := seriesOf(t, *h, "fullstack_inflight", "web-3")
 		s.Points[7].Value = 40
 	}, Fail, "drifting-gauge", "fullstack.inflight of web-3 is too high at 1 point: 40 at 10.1 s, when its users had at most 9 requests in flight"},
-	{"too low", func(_ *testing.T, h *record.History) {
-		n := 0
-		for i := range h.Requests { // they wait for something, and the gauge does not know of them
-			if r := &h.Requests[i]; r.Instance == "web-3" && r.Sent > 12*time.Second && n < 6 {
-				r.Done = r.Sent + 4*time.Second
-				n++
-			}
-		}
-	}, Fail, "last-write-wins", "fullstack.inflight of web-3 is too low at 2 points: 0 at 15.1 s, when 6 requests had been in flight there for longer than a gauge takes to arrive: who set it last knew only of some"},
+	{"too low", func(_ *testing.T, h *record.History) { lastUnknown(h) }, Fail, "last-write-wins", "fullstack.inflight of web-3 is too low at 2 points: 0 at 15.1 s, when 6 requests had been in flight there for longer than a gauge takes to arrive: who set it last knew only of some"},
 	{"frozen at its death", func(t *testing.T, h *record.History) {
 		s := seriesOf(t, *h, "fullstack_inflight", "web-2")
 		last := s.Points[len(s.Points)-2]
@@ -100,6 +94,45 @@ var gaugeCases = []struct {
 	}, Fail, "drifting-gauge", "the sum of fullstack.inflight over the living is 66 at 15.1 s, when users had at most 57 requests in flight"},
 }
 
+// lastUnknown makes some requests at web-3 last, and the gauge not know of them.
+func lastUnknown(h *record.History) {
+	n := 0
+	for i := range h.Requests {
+		if r := &h.Requests[i]; r.Instance == "web-3" && r.Sent > 12*time.Second && n < 6 {
+			r.Done = r.Sent + 4*time.Second
+			n++
+		}
+	}
+}
+
+// Requests that last need not be in the gauge of an application that lets them
+// queue, nor in that of an instance that stood still when they came.
+func TestGaugeOfWhatCouldNotBeTakenUp(t *testing.T) {
+	for name, c := range map[string]struct {
+		checks string
+		freeze []record.Event
+	}{
+		"queues": {strings.Replace(gaugeCheck, "unqueued: yes", "unqueued: no", 1), nil},
+		"frozen": {gaugeCheck, []record.Event{
+			{At: 12 * time.Second, Kind: record.FaultBegin, Fault: script.Freeze, Instance: "web-3"},
+			{At: 16 * time.Second, Kind: record.FaultEnd, Fault: script.Freeze, Instance: "web-3", Count: 1},
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := talk()
+			p.checks = c.checks
+			h := p.make()
+			lastUnknown(&h)
+			h.Events = append(h.Events, c.freeze...)
+			for _, f := range judged(t, h).Findings {
+				if f.Check == checkGauge && f.Outcome != Pass {
+					t.Errorf("%s", f.Summary)
+				}
+			}
+		})
+	}
+}
+
 func TestGauge(t *testing.T) {
 	for _, c := range gaugeCases {
 		t.Run(c.name, func(t *testing.T) {
@@ -129,7 +162,7 @@ func TestGaugeFindsWhatWasPutIn(t *testing.T) {
 		p := anyPlan(seed)
 		p.checks = gaugeCheck
 		if p.window != 0 {
-			p.checks = "  - gauge: {metric: fullstack.inflight, at_rest: 0, client_window: " + p.window.String() + "}\n"
+			p.checks = "  - gauge: {metric: fullstack.inflight, at_rest: 0, unqueued: yes, client_window: " + p.window.String() + "}\n"
 		}
 		w := p.world()
 		b := w.beings[rnd.IntN(len(w.beings))]

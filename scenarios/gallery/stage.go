@@ -50,7 +50,7 @@ checks:
   - conservation: {metric: fullstack.insert, route: insert, client_window: 100ms, status: 2xx}
   - identity: {metric: fullstack.insert, route: insert}
   - nesting: {web: fullstack.insert.time, db: fullstack.db.time, route: insert}
-  - gauge: {metric: fullstack.inflight, at_rest: 0}
+  - gauge: {metric: fullstack.inflight, at_rest: 0, unqueued: yes}
   - hygiene: {max_series: 40, growth: 0}
   - audit: {route: insert}
   - failures: {at_most: 0}

@@ -61,7 +61,7 @@ func (p *promises) routeIfAny(m mapping, metric string) string {
 
 func (p *promises) gauge(v value) *Gauge {
 	c := &Gauge{}
-	m, ok := v.mapping("metric", "at_rest", "client_window")
+	m, ok := v.mapping("metric", "at_rest", "unqueued", "client_window")
 	if !ok {
 		return c
 	}
@@ -69,6 +69,9 @@ func (p *promises) gauge(v value) *Gauge {
 	c.Metric = m.metric("metric")
 	if v, ok := m.get("at_rest"); ok {
 		c.AtRest = v.count(0, 1_000_000)
+	}
+	if v, ok := m.get("unqueued"); ok {
+		c.Unqueued = v.oneOf("yes", "no") == "yes"
 	}
 	c.ClientWindow = m.duration("client_window", 0, defaultClientWindow)
 	return c

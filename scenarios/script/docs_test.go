@@ -111,7 +111,7 @@ func TestDocumentNamesEveryKey(t *testing.T) {
 		"rate shape swing period to over levels mix words timeout phase do for require within " +
 		"metric route client_window max_lag sample_rate confidence max_gap layers at_least expr throughout " +
 		"lb retry forget fault heal drain on share bytes by " +
-		"tags db unit slack at_rest max_series growth name fires clears silent in waive check instance reason"
+		"tags db unit slack at_rest unqueued max_series growth name fires clears silent in waive check instance reason"
 	for key := range strings.FieldsSeq(keys) {
 		if !regexp.MustCompile("`" + key + "[`:]").Match(source) {
 			t.Errorf("the key %s is not explained", key)

@@ -131,7 +131,7 @@ checks:
   - nesting: {web: fullstack.insert.time, db: fullstack.db.time, route: insert, unit: us, slack: 0s, client_window: 1s}
   - nesting: {web: fullstack.get.time, route: get}
   - gauge: {metric: fullstack.inflight, at_rest: 0}
-  - gauge: {metric: fullstack.inflight, at_rest: 3, client_window: 0s}
+  - gauge: {metric: fullstack.inflight, at_rest: 3, unqueued: yes, client_window: 0s}
   - conservation: {metric: fullstack.insert, client_window: 300ms}
   - shutdown: {metric: fullstack.insert}
   - shutdown: {metric: fullstack.get, route: get, client_window: 2s}
@@ -159,7 +159,7 @@ func TestPromises(t *testing.T) {
 		{Name: "nesting", Nesting: &script.Nesting{Web: "fullstack.insert.time", DB: "fullstack.db.time", Route: "insert", Unit: time.Microsecond, ClientWindow: s}},
 		{Name: "nesting", Nesting: &script.Nesting{Web: "fullstack.get.time", Route: "get", Unit: time.Millisecond, Slack: 2 * time.Millisecond, ClientWindow: window}},
 		{Name: "gauge", Gauge: &script.Gauge{Metric: "fullstack.inflight", ClientWindow: window}},
-		{Name: "gauge", Gauge: &script.Gauge{Metric: "fullstack.inflight", AtRest: 3}},
+		{Name: "gauge", Gauge: &script.Gauge{Metric: "fullstack.inflight", AtRest: 3, Unqueued: true}},
 		{Name: "conservation", Conservation: &script.Conservation{Metric: "fullstack.insert", Route: "insert", ClientWindow: 3 * window, MaxLag: 2 * s, SampleRate: 1, Confidence: 0.999}},
 		{Name: "shutdown", Shutdown: &script.Shutdown{Metric: "fullstack.insert", Route: "insert", ClientWindow: 3 * window}},
 		{Name: "shutdown", Shutdown: &script.Shutdown{Metric: "fullstack.get", Route: "get", ClientWindow: 2 * s}},

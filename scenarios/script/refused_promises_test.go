@@ -17,6 +17,7 @@ var refusedPromises = []refused{
 		[]string{`9:14: nesting: fullstack.insert.time counts the routes insert and insert-get, and load.mix has both: leave one of them out`}},
 	{"nesting in parsecs", conserved, "nesting: {web: app.time, unit: pc, route: insert}", []string{`9:36: nesting.unit: unknown "pc": want one of s, ms, us, ns`}},
 	{"gauge without rest", conserved, "gauge: {metric: fullstack.inflight}", []string{`9:12: gauge: the key "at_rest" is missing`}},
+	{"gauge of a queue, perhaps", conserved, "gauge: {metric: fullstack.inflight, at_rest: 0, unqueued: maybe}", []string{`9:63: gauge.unqueued: unknown "maybe": want one of yes, no`}},
 	{"gauge with half a request", conserved, "gauge: {metric: fullstack.inflight, at_rest: 0.5}", []string{`9:50: gauge.at_rest: want a whole number from 0 to 1000000, got 0.5`}},
 	{"shutdown of nobody knows what", conserved, "shutdown: {metric: shop.orders}", []string{`9:15: shutdown: which requests does shop.orders count? add route: one of get, insert, insert-get, list, toplist`}},
 	{"hygiene of nothing", conserved, "hygiene: {}", []string{`9:14: hygiene: is empty: want keys and values (max_series, growth)`}},

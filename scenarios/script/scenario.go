@@ -268,6 +268,7 @@ type Nesting struct {
 type Gauge struct {
 	Metric       string // the StatsD name
 	AtRest       int    // its value while nothing is in flight
+	Unqueued     bool   // the application takes up every request as it comes
 	ClientWindow time.Duration
 }
 
