@@ -43,6 +43,11 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata",
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("PATH", filepath.Dir(binary)+string(os.PathListSeparator)+os.Getenv("PATH"))
+			records, err := filepath.Abs(saved)
+			if err != nil {
+				return err
+			}
+			env.Setenv("RECORDS", records)
 			return occupy(env)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

@@ -31,6 +31,7 @@ import (
 type selftestFlags struct {
 	repeat, healthy, jobs int
 	out, format, platform string
+	again                 string
 	keep, list            bool
 }
 
@@ -47,10 +48,12 @@ and named the right cause. Without names everything runs; --list tells the names
 
 Progress goes to standard error, matrix and figures to standard output. The exit
 status is 0 if all was caught and no healthy run failed, 1 if not, 2 if too many
-runs prove nothing to say so. Records of what was not right stay in --out.`,
+runs prove nothing to say so. Records of what was not right stay in --out; with
+--keep all do, and --again judges them once more by the judge of today.`,
 		Example: `  throughline selftest
   throughline selftest lost-on-exit counted-twice
-  throughline selftest --repeat 10 --healthy 300 --format markdown > docs/GALLERY.md`,
+  throughline selftest --repeat 10 --healthy 300 --format markdown > docs/GALLERY.md
+  throughline selftest --keep --out runs/all && throughline selftest --again runs/all`,
 		RunE: func(cmd *cobra.Command, args []string) error { return selftest(cmd, args, flags) },
 	}
 	f := cmd.Flags()
@@ -61,7 +64,11 @@ runs prove nothing to say so. Records of what was not right stay in --out.`,
 	f.StringVar(&flags.out, "out", "", "directory of the records (default runs/TIME-selftest)")
 	f.StringVar(&flags.format, "format", "text", "of the matrix: text, json or markdown")
 	f.BoolVar(&flags.keep, "keep", false, "keep the records of what was right too")
+	f.StringVar(&flags.again, "again", "", "run nothing: judge the records that a selftest with --keep left in this directory")
 	f.BoolVar(&flags.list, "list", false, "list the gallery, run nothing")
+	for _, name := range []string{"repeat", "healthy", "platform", "out", "keep", "list"} {
+		cmd.MarkFlagsMutuallyExclusive("again", name)
+	}
 	return cmd
 }
 
@@ -96,14 +103,23 @@ func selftest(cmd *cobra.Command, names []string, flags selftestFlags) error {
 	if flags.list {
 		return listGallery(cmd, entries)
 	}
-	trials := plan(entries, flags)
-	if flags.out == "" {
-		flags.out = filepath.Join("runs", time.Now().Format("20060102-150405")+"-selftest")
+	var trials []trial
+	try := trial.run
+	if flags.again != "" {
+		flags.out, flags.keep = flags.again, true
+		trials, err = kept(flags.again, entries, len(names) == 0)
+		try = trial.judgeAgain
+	} else {
+		trials = plan(entries, flags)
+		if flags.out == "" {
+			flags.out = filepath.Join("runs", time.Now().Format("20060102-150405")+"-selftest")
+		}
+		err = ready(cmd.Context(), trials, flags)
 	}
-	if err := ready(cmd.Context(), trials, flags); err != nil {
+	if err != nil {
 		return err
 	}
-	results := runTrials(cmd, trials, flags)
+	results := runTrials(cmd, trials, flags, try)
 	if err := showMatrix(cmd, results, flags.format); err != nil {
 		return harness(err)
 	}
@@ -184,7 +200,7 @@ func (t trial) scenario(out string) string { return filepath.Join(out, t.dir, t.
 
 // runTrials runs all, some at a time, and says how each went. When the context
 // ends, what has not begun is left out.
-func runTrials(cmd *cobra.Command, trials []trial, flags selftestFlags) []gallery.Result {
+func runTrials(cmd *cobra.Command, trials []trial, flags selftestFlags, try func(trial, context.Context, selftestFlags) gallery.Result) []gallery.Result {
 	var (
 		mu      sync.Mutex
 		results []gallery.Result
@@ -196,7 +212,7 @@ func runTrials(cmd *cobra.Command, trials []trial, flags selftestFlags) []galler
 			if cmd.Context().Err() != nil {
 				return nil
 			}
-			r := t.run(cmd.Context(), flags)
+			r := try(t, cmd.Context(), flags)
 			if cmd.Context().Err() != nil {
 				return nil // it was interrupted: what it says means nothing
 			}
@@ -268,6 +284,11 @@ func (t trial) score(ctx context.Context, flags selftestFlags, dir string) (gall
 	if !bytes.Equal(printed, again.Bytes()) {
 		return gallery.Result{}, errors.New("judged again, the record gives another verdict than its run")
 	}
+	return t.weigh(dir, history, verdict)
+}
+
+// weigh compares the verdict on a record with what it must say.
+func (t trial) weigh(dir string, history record.History, verdict check.Verdict) (gallery.Result, error) {
 	if t.entry == nil {
 		return gallery.ScoreControl(t.name, verdict), nil
 	}
@@ -276,6 +297,7 @@ func (t trial) score(ctx context.Context, flags selftestFlags, dir string) (gall
 			return gallery.Result{Outcome: verdict.Outcome, Said: "the run was not healthy before it was spoiled"}, nil
 		}
 		t.entry.Spoil(&history)
+		var err error
 		if verdict, err = check.Judge(history); err != nil {
 			return gallery.Result{}, err
 		}

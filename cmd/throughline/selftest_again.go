@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+
+	"throughline/scenarios/check"
+	"throughline/scenarios/gallery"
+	"throughline/scenarios/record"
+)
+
+// numbered takes the directory of a trial apart: the name, and which run of it.
+var numbered = regexp.MustCompile(`^(healthy-)?(.+)-[0-9]+$`)
+
+// kept finds the records of an earlier selftest: those of the entries, and of
+// healthy runs if they are asked for too.
+func kept(dir string, entries []gallery.Entry, healthy bool) ([]trial, error) {
+	found, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, usage(fmt.Errorf("--again: %w", err))
+	}
+	var out []trial
+	for _, d := range found {
+		m := numbered.FindStringSubmatch(d.Name())
+		if m == nil {
+			continue
+		}
+		t := trial{name: m[2], dir: d.Name()}
+		if m[1] == "" {
+			i := slices.IndexFunc(entries, func(e gallery.Entry) bool { return e.Name == t.name })
+			if i < 0 {
+				continue
+			}
+			t.entry = &entries[i]
+		} else if !healthy || !slices.ContainsFunc(gallery.Controls(), func(c gallery.Control) bool { return c.Name == t.name }) {
+			continue
+		}
+		out = append(out, t)
+	}
+	if len(out) == 0 {
+		return nil, usage(fmt.Errorf("--again %s: no record of what is asked for; let a selftest keep them with --keep --out %s", dir, dir))
+	}
+	return out, nil
+}
+
+// judgeAgain scores a record that is there already.
+func (t trial) judgeAgain(_ context.Context, flags selftestFlags) gallery.Result {
+	dir := filepath.Join(flags.out, t.dir, "record")
+	var r gallery.Result
+	history, err := record.Read(dir)
+	if err == nil {
+		var verdict check.Verdict
+		if verdict, err = check.Judge(history); err == nil {
+			r, err = t.weigh(dir, history, verdict)
+		}
+	}
+	r.Name, r.Control, r.Dir = t.name, t.entry == nil, dir
+	if n := len(history.Events); n > 0 {
+		r.Took = history.Events[n-1].At
+	}
+	if err != nil {
+		r.Error, r.Proved = err.Error(), false
+	}
+	return r
+}
