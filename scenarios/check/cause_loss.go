@@ -34,7 +34,7 @@ func (a *account) diagnoseLoss(b books) diagnosis {
 	if d, found := a.unattended(lost, d); found {
 		return d
 	}
-	if d, found := a.diagnoseFirst(lost, d); found {
+	if d, found := a.diagnoseFirst(lost, b, d); found {
 		return d
 	}
 	s := a.lossShapes(lost)
@@ -46,11 +46,12 @@ func (a *account) diagnoseLoss(b books) diagnosis {
 	if b.onlyTheEndedLost() && (a.fitsExit(lost) || a.fitsKill(lost, s[best] <= limit)) {
 		return a.diagnoseEnd(lost, b)
 	}
+	nowhere := s[best] > limit || best == shapeEnd && a.disproved(best, lost)
 	switch {
-	case s[best] > limit && b.sameShare():
+	case nowhere && b.sameShare():
 		d.runnerUp = causeBurst
 		return a.diagnoseEven(lost, b, d)
-	case s[best] > limit:
+	case nowhere:
 		return a.diagnoseBurst(b, d)
 	case best == shapeEnd:
 		d = a.diagnoseEnd(lost, b)

@@ -157,25 +157,52 @@ func (a *account) unattended(lost int64, d diagnosis) (diagnosis, bool) {
 }
 
 // diagnoseFirst names the loss of so few counts that no curve tells how they are
-// spread: if they were missing from the first count on, they were the first.
-func (a *account) diagnoseFirst(lost int64, d diagnosis) (diagnosis, bool) {
-	if lost > fewFirst || len(a.acked) <= fewAcks {
+// spread: they were the first of their series if every instance lacks as many, or if
+// only this counter does and they were missing from its first count on.
+func (a *account) diagnoseFirst(lost int64, b books, d diagnosis) (diagnosis, bool) {
+	n := int64(len(a.acked))
+	if lost > fewFirst || n <= fewAcks || b.onlyTheEndedLost() && (a.fitsExit(lost) || a.fitsKill(lost, true)) {
 		return d, false
-	}
-	gone := permanent(a.gap)
-	for k, t := range a.ticks {
-		if a.counted.upTo(t) == 0 {
-			continue
-		}
-		if gone[k] < float64(lost) {
-			return d, false
-		}
-		break
 	}
 	d.cause, d.runnerUp = causeFirstLost, causeNotCounted
 	d.from, d.to = a.acked[0], a.acked[lost-1]
-	d.why = "they were missing from its first count on, and no more went missing after: the first sample of a series is lost"
+	switch {
+	case b.allLack(lost):
+		d.why = "all instances lack as many, however many requests they answered: the first sample of a series is lost"
+	case (a.timed < 0 || a.timed == n) && a.fromTheFirst(lost):
+		d.why = "they were missing from its first count on, and no more went missing after: the first sample of a series is lost"
+	default:
+		return diagnosis{from: a.acked[0], to: a.acked[n-1]}, false
+	}
 	return d, true
+}
+
+// allLack tells whether several instances, and all that answered a good many
+// requests, lost the same few.
+func (b books) allLack(lost int64) bool {
+	same := 0
+	for i := range b.accounts {
+		a := &b.accounts[i]
+		if len(a.acked) <= fewAcks {
+			continue
+		}
+		if int64(len(a.acked))-a.total != lost {
+			return false
+		}
+		same++
+	}
+	return same > 1
+}
+
+// fromTheFirst tells whether the lost ones were missing when the first were counted.
+func (a *account) fromTheFirst(lost int64) bool {
+	gone := permanent(a.gap)
+	for k, t := range a.ticks {
+		if a.counted.upTo(t) > 0 {
+			return gone[k] >= float64(lost)
+		}
+	}
+	return false
 }
 
 // fewFirst is how many counts may be the first sample: a client that aggregates

@@ -32,7 +32,7 @@ func (b books) divide() halves {
 	const unsure = 20 * time.Millisecond
 	delay := b.delay()
 	h := b.halvesAt(delay)
-	h.peaks = h.peaks && b.halvesAt(delay-unsure).peaks && b.halvesAt(delay+unsure).peaks
+	h.peaks = h.peaks && b.halvesAt(max(0, delay-unsure)).peaks && b.halvesAt(delay+unsure).peaks
 	return h
 }
 
@@ -107,9 +107,11 @@ func (a *account) ackedWithin(from, to time.Duration) float64 {
 }
 
 // delay is how long counts are under way, as all instances' curves say: with it the
-// share that is counted is most nearly the same in every interval.
+// share that is counted is most nearly the same in every interval. It is at most a
+// little more than declared: what is later is late.
 func (b books) delay() time.Duration {
-	const longest, coarse, fine = time.Second, 50 * time.Millisecond, 5 * time.Millisecond
+	const coarse, fine = 50 * time.Millisecond, 5 * time.Millisecond
+	longest := b.rule.ClientWindow + 100*time.Millisecond
 	about := b.fittest(0, longest, coarse)
 	return b.fittest(max(0, about-coarse), about+coarse, fine)
 }

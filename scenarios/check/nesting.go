@@ -3,6 +3,7 @@ package check
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -131,7 +132,8 @@ func (c nesting) counts(e *evidence, a *account, b books, l layers) *Finding {
 	f := findings[0]
 	f.Check = checkNesting
 	f.Summary = c.rule.Web + ": " + f.Summary
-	if few := f.Cause == causeRateNotSent || f.Cause == causeNotCounted || f.Cause == causeBurst; few && f.Lost > 0 && f.Outcome == Fail {
+	few := slices.Contains([]string{causeRateNotSent, causeNotCounted, causeQueue, causeBurst}, f.Cause)
+	if (few || l.web.onBeat()) && f.Lost > 0 && f.Outcome == Fail {
 		c.averaged(&f, l)
 	}
 	return &f
@@ -143,7 +145,7 @@ func (c nesting) averaged(f *Finding, l layers) {
 	outside := quantile(l.users, 0.95)/quantile(l.users, 0.5) - 1
 	inside := l.web.about(0.95)/l.web.about(0.5) - 1
 	switch {
-	case l.web.steady > 0 && l.web.steady <= 2:
+	case l.web.onBeat():
 		f.RunnerUp = f.Cause
 		f.Cause = causeAveraged
 		f.Summary = fmt.Sprintf("%s: %s acknowledged %s and sent %s, %s in each interval however many requests there were: "+

@@ -136,6 +136,18 @@ func (a *account) stepped() (from, to time.Duration) {
 	return from, to
 }
 
+// goneBefore is how many had gone missing for good by the last interval end that is
+// not after t.
+func (a *account) goneBefore(t time.Duration) float64 {
+	var gone float64
+	for k, missing := range permanent(a.gap) {
+		if a.ticks[k] <= t {
+			gone = missing
+		}
+	}
+	return gone
+}
+
 // disproved tells whether the counts contradict a shape that the curves alone
 // would allow: the greater a share is lost, the more alike all shapes are. Who
 // lost the first requests counted none before half of them were over; who lost
@@ -151,8 +163,10 @@ func (a *account) disproved(shape int, lost int64) bool {
 	case shapeStart:
 		return a.counted.upTo(a.acked[lost/2]) >= some
 	case shapeEnd:
-		// What is counted late belongs to requests of before.
-		return a.counted.since(a.acked[n-1-lost/2]+a.rule.ClientWindow+a.rule.MaxLag) >= some
+		// What is counted late belongs to requests of before. Who lives on sends what
+		// is late, so that what was missing for good before was no silence at the end.
+		return a.counted.since(a.acked[n-1-lost/2]+a.rule.ClientWindow+a.rule.MaxLag) >= some ||
+			a.life.Death == record.Never && a.goneBefore(a.acked[n-lost]) > float64(lost)/2
 	}
 	return false
 }

@@ -46,6 +46,10 @@ func spectrumOf(series []*record.Series, unit time.Duration) spectrum {
 	return s
 }
 
+// onBeat tells whether one value or two came in each interval, however many
+// requests there were.
+func (s spectrum) onBeat() bool { return s.steady > 0 && s.steady <= 2 }
+
 // steadily is how many values came in each interval, where it is the same in all
 // but the first and the last; 0 where it is not.
 func steadily(points []record.Point) float64 {
