@@ -173,3 +173,62 @@ func TestCausesOfGaps(t *testing.T) {
 		})
 	}
 }
+
+// Few that are lost tell little by their curve: the other instances, and how the
+// instance ended, tell more.
+func TestCausesOfSmallLosses(t *testing.T) {
+	steady := func() plan {
+		p := talk()
+		p.phases, p.checks = p.phases[:1], allChecks
+		return p
+	}
+	for seed := range uint64(20) {
+		first := steady()
+		first.seed = seed
+		first.counts = func(_ string, nth int, _ time.Duration) int64 { return min(1, int64(nth)-1) }
+		for _, instance := range []string{"web-1", "web-2", "web-3"} {
+			f := about(t, judged(t, first.make()), "conservation", instance, Fail)
+			if f.Cause != causeFirstLost {
+				t.Errorf("seed %d: the first of every instance: cause %s: %s", seed, f.Cause, f.Summary)
+			}
+		}
+		ended := steady()
+		ended.seed = seed
+		ended.phases = append(ended.phases, act{"one is replaced", []string{"launch 1", "terminate web-1"}, 8 * time.Second})
+		h := ended.make()
+		less(t, &h, "web-1", func(k, last int) int { return map[bool]int{true: 2}[k == last] })
+		if f := about(t, judged(t, h), "conservation", "web-1", Fail); f.Cause != causeLostOnExit {
+			t.Errorf("seed %d: the last two before an exit: cause %s: %s", seed, f.Cause, f.Summary)
+		}
+	}
+}
+
+// Lumps that datagrams took are no silence at the end, if counts came after them.
+func TestLumpsBeforeTheEnd(t *testing.T) {
+	p := talk()
+	p.phases, p.checks = p.phases[:1], allChecks+nestingCheck
+	h := p.make()
+	less(t, &h, "web-1", func(k, last int) int { return map[int]int{last - 4: 8, last - 3: 9, last - 2: 5, last - 1: 3}[k] })
+	rescale(t, &h, "web-1", 0.95, false)
+	if f := about(t, judged(t, h), "conservation", "web-1", Fail); f.Cause != causeNetLost {
+		t.Errorf("cause %s, or else %s: %s", f.Cause, f.RunnerUp, f.Summary)
+	}
+}
+
+// less takes what lost says from the k-th interval of an instance's counter; last is
+// the one in which its last count came.
+func less(t *testing.T, h *record.History, instance string, lost func(k, last int) int) {
+	t.Helper()
+	points := seriesOf(t, *h, "fullstack_insert_total", instance).Points
+	last, before := 0, 0.0
+	for k, p := range points {
+		if !p.Stale && p.Value > before {
+			last, before = k, p.Value
+		}
+	}
+	gone := 0.0
+	for k := range points {
+		gone += float64(lost(k, last))
+		points[k].Value -= gone
+	}
+}

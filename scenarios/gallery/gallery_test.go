@@ -84,6 +84,30 @@ func TestScoreWithWhatWasLogged(t *testing.T) {
 	}
 }
 
+// A defect that did nothing cannot be missed; one that did, or did not say, can.
+func TestScoreOfADefectThatDidNothing(t *testing.T) {
+	for name, c := range map[string]struct {
+		logged map[string]Amount
+		proved bool
+	}{
+		"nothing done":  {map[string]Amount{"web-1": {}, "web-2": {}}, false},
+		"something":     {map[string]Amount{"web-1": {Dropped: 1}}, true},
+		"not told":      {map[string]Amount{"web-2": {}}, true},
+		"nothing known": {nil, true},
+	} {
+		run := ran()
+		run.Logged = c.logged
+		if r := Score(entry(), run); r.Proved != c.proved || r.Caught != Wrong {
+			t.Errorf("%s: proved %v, caught %v: %s", name, r.Proved, r.Caught, r.Said)
+		}
+	}
+	alarm := ran(check.Finding{Check: "gauge", Outcome: check.Fail, Instance: "web-1"})
+	alarm.Logged = map[string]Amount{"web-1": {}}
+	if r := Score(entry(), alarm); !r.Proved || r.Caught != Wrong {
+		t.Errorf("something else is said of a defect that did nothing: %+v", r)
+	}
+}
+
 func TestScoreControl(t *testing.T) {
 	if r := ScoreControl("quiet", ran().Verdict); !r.Good() {
 		t.Errorf("a pass: %+v", r)

@@ -86,9 +86,13 @@ func Score(e Entry, r Run) Result {
 	findings := wanted(e.Want, r.Verdict)
 	out.Caught = mark(r.Verdict.Outcome == e.Want.Outcome && len(findings) > 0)
 	if out.Caught == Wrong {
-		// A run that was disturbed has not been missed: it proves nothing.
+		// A run that was disturbed has not been missed, and a defect that by its own
+		// log did nothing is none: they prove nothing.
 		out.Proved = r.Verdict.Outcome != check.Inconclusive
 		out.Said = firstOf(r.Verdict)
+		if r.Verdict.Outcome == check.Pass && e.Want.Logged && idle(e.Want.Instances, r.Logged) {
+			out.Proved, out.Said = false, "the defect did nothing in this run, as the instances logged"
+		}
 		return out
 	}
 	out.Said = findings[0].Summary
@@ -103,6 +107,16 @@ func Score(e Entry, r Run) Result {
 		out.Amount = mark(!slices.ContainsFunc(findings, func(f check.Finding) bool { return !amountFits(e.Want, f, r) }))
 	}
 	return out
+}
+
+// idle tells whether all the instances logged that they did nothing.
+func idle(instances []string, logged map[string]Amount) bool {
+	for _, instance := range instances {
+		if did, known := logged[instance]; !known || did != (Amount{}) {
+			return false
+		}
+	}
+	return len(instances) > 0
 }
 
 // ScoreControl scores the verdict on a healthy run.
