@@ -70,9 +70,7 @@ func (p *Platform) launch(ctx context.Context, i compose.Instance) (*instance, e
 	inst := &instance{name: i.Name, made: made, client: p.client, addr: addr, ports: i.Ports, dir: p.config.Dir,
 		published: map[string]string{}, gone: make(chan struct{})}
 	go inst.reap(p.living)
-	p.mu.Lock()
-	p.instances[i.Name] = inst
-	p.mu.Unlock()
+	p.roster.Add(i.Name, inst)
 	if err := inst.findPorts(ctx); err != nil {
 		inst.kill()
 		return nil, err

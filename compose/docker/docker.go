@@ -43,7 +43,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"sync"
 	"time"
 
 	"github.com/moby/moby/client"
@@ -85,22 +84,17 @@ type Platform struct {
 	client   client.APIClient
 	network  *network
 
-	living   context.Context // ends with the platform, and with it the waiting for containers
-	end      context.CancelFunc
-	closing  chan struct{} // closed when Close begins
-	starting sync.WaitGroup
+	roster *compose.Roster[*instance]
 
-	mu        sync.Mutex
-	closed    bool
-	instances map[string]*instance // nil while starting, or when that failed
+	living context.Context // ends with the platform, and with it the waiting for containers
+	end    context.CancelFunc
 }
 
 var (
 	_ compose.Platform = (*Platform)(nil)
 	_ compose.Located  = (*Platform)(nil)
 
-	validRun  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,39}$`)
-	errClosed = errors.New("the platform is closed")
+	validRun = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,39}$`)
 )
 
 // New makes the run directory's folders, the image of this binary unless it is
@@ -128,8 +122,7 @@ func New(ctx context.Context, c Config) (*Platform, error) {
 		return nil, err
 	}
 	p := &Platform{
-		config: c, provider: provider, client: provider.Client(),
-		closing: make(chan struct{}), instances: map[string]*instance{},
+		config: c, provider: provider, client: provider.Client(), roster: compose.NewRoster[*instance](),
 	}
 	if err := p.prepareImages(ctx); err != nil {
 		return fail(err)
@@ -174,18 +167,19 @@ func (p *Platform) Start(ctx context.Context, i compose.Instance) (compose.Handl
 	if err := i.Validate(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", i.Name, err)
 	}
-	if err := p.reserve(i.Name); err != nil {
+	done, err := p.roster.Reserve(i.Name)
+	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", i.Name, err)
 	}
-	defer p.starting.Done()
+	defer done()
 	ctx, cancel := context.WithCancelCause(ctx)
 	watched := make(chan struct{})
 	defer func() { cancel(nil); <-watched }()
 	go func() {
 		defer close(watched)
 		select {
-		case <-p.closing:
-			cancel(errClosed)
+		case <-p.roster.Closing():
+			cancel(compose.ErrClosed)
 		case <-ctx.Done():
 		}
 	}()
@@ -198,20 +192,6 @@ func (p *Platform) Start(ctx context.Context, i compose.Instance) (compose.Handl
 		return nil, &compose.StartError{Name: i.Name, Err: err, Log: inst.lastLines()}
 	}
 	return inst, nil
-}
-
-func (p *Platform) reserve(name string) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.closed {
-		return errClosed
-	}
-	if _, ok := p.instances[name]; ok {
-		return errors.New("the name was used before on this platform; take a new one")
-	}
-	p.instances[name] = nil
-	p.starting.Add(1)
-	return nil
 }
 
 // settle waits until the instance is ready. Where a connection is all that is
@@ -251,28 +231,17 @@ func (p *Platform) settle(ctx context.Context, i compose.Instance, inst *instanc
 // Close kills what still runs and removes all containers and the network. The
 // logs stay in the run directory. It takes its time even when ctx has ended.
 func (p *Platform) Close(ctx context.Context) error {
-	p.mu.Lock()
-	if !p.closed {
-		p.closed = true
-		close(p.closing)
-	}
-	p.mu.Unlock()
-	p.starting.Wait()
+	return p.roster.Close(func(started map[string]*instance) error { return p.endAll(ctx, started) })
+}
 
+func (p *Platform) endAll(ctx context.Context, started map[string]*instance) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endGrace)
 	defer cancel()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, inst := range p.instances {
-		if inst != nil {
-			_ = inst.Signal(ctx, compose.Kill) // an error says that it is gone
-		}
+	for _, inst := range started {
+		_ = inst.Signal(ctx, compose.Kill) // an error says that it is gone
 	}
 	var errs []error
-	for name, inst := range p.instances {
-		if inst == nil {
-			continue
-		}
+	for name, inst := range started {
 		if _, err := inst.Wait(ctx); err != nil {
 			errs = append(errs, fmt.Errorf("close: %s: %w", name, err))
 		} else if inst.kept != nil {
@@ -281,10 +250,8 @@ func (p *Platform) Close(ctx context.Context) error {
 		}
 	}
 	p.end()
-	for _, inst := range p.instances {
-		if inst != nil {
-			<-inst.gone
-		}
+	for _, inst := range started {
+		<-inst.gone
 	}
 	return errors.Join(append(errs, p.sweep(ctx))...)
 }

@@ -254,13 +254,13 @@ func (i *instance) awaitEnd(living context.Context) (int64, error) {
 				return -1, fmt.Errorf("somebody else removed its container: %w", err)
 			}
 			if living.Err() != nil {
-				return -1, errClosed
+				return -1, compose.ErrClosed
 			}
 		}
 		select {
 		case <-time.After(askAgain):
 		case <-living.Done():
-			return -1, errClosed
+			return -1, compose.ErrClosed
 		}
 	}
 }

@@ -19,8 +19,9 @@
 // (502, 503, 504, 408, …) carries none. Requests reach the instance unchanged,
 // X-Request-Id included, but for X-Served-By, which is taken off.
 //
-// A connection that cannot be established is retried up to three times, the
-// last time on another server (option redispatch). A request that was sent is
+// A connection that is not established within 250 ms (a killed container answers
+// nothing, not even with a reset) is retried up to three times, the last time on
+// another server (option redispatch). A request that was sent is
 // never repeated: retry-on is left at its default, conn-failure, unless
 // Config.RetryAll asks for it.
 //
@@ -108,7 +109,7 @@ defaults
 {{- if .RetryAll}}
     retry-on all-retryable-errors
 {{- end}}
-    timeout connect 1s
+    timeout connect 250ms
     timeout check {{.CheckTimeout}}ms
     timeout client {{.ClientTimeout}}ms
     timeout server {{.ServerTimeout}}ms

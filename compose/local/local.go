@@ -36,7 +36,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"throughline/compose"
@@ -63,12 +62,7 @@ type Platform struct {
 	ports  *portBook
 	starts *launcher
 
-	closing  chan struct{} // closed when Close begins
-	starting sync.WaitGroup
-
-	mu        sync.Mutex
-	closed    bool
-	instances map[string]*instance // nil while starting, or when that failed
+	roster *compose.Roster[*instance]
 }
 
 // New makes the run directory's folders and starts the guard.
@@ -103,7 +97,7 @@ func New(c Config) (*Platform, error) {
 	}
 	return &Platform{
 		config: c, temp: temp, guard: g, ports: ports, starts: newLauncher(),
-		closing: make(chan struct{}), instances: map[string]*instance{},
+		roster: compose.NewRoster[*instance](),
 	}, nil
 }
 
@@ -164,10 +158,11 @@ func (p *Platform) Start(ctx context.Context, i compose.Instance) (compose.Handl
 	if err := i.Validate(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", i.Name, err)
 	}
-	if err := p.reserve(i.Name); err != nil {
+	done, err := p.roster.Reserve(i.Name)
+	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", i.Name, err)
 	}
-	defer p.starting.Done()
+	defer done()
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", i.Name, context.Cause(ctx))
 	}
@@ -180,22 +175,6 @@ func (p *Platform) Start(ctx context.Context, i compose.Instance) (compose.Handl
 		return nil, &compose.StartError{Name: i.Name, Err: err, Log: inst.lastLines()}
 	}
 	return inst, nil
-}
-
-var errClosed = errors.New("the platform is closed")
-
-func (p *Platform) reserve(name string) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.closed {
-		return errClosed
-	}
-	if _, ok := p.instances[name]; ok {
-		return errors.New("the name was used before on this platform; take a new one")
-	}
-	p.instances[name] = nil
-	p.starting.Add(1)
-	return nil
 }
 
 // launch brings the process up; from its return on the instance is in the
@@ -247,9 +226,7 @@ func (p *Platform) launch(i compose.Instance) (*instance, error) {
 		inst.end(killGrace)
 		return nil, guarded
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.instances[i.Name] = inst
+	p.roster.Add(i.Name, inst)
 	return inst, nil
 }
 
@@ -309,8 +286,8 @@ func (p *Platform) settle(ctx context.Context, i compose.Instance, inst *instanc
 		select {
 		case <-inst.gone:
 			cancel(fmt.Errorf("%s before it was ready", ended(inst.exit)))
-		case <-p.closing:
-			cancel(errClosed)
+		case <-p.roster.Closing():
+			cancel(compose.ErrClosed)
 		case <-ctx.Done():
 		}
 	}()
@@ -337,35 +314,21 @@ func (p *Platform) settle(ctx context.Context, i compose.Instance, inst *instanc
 // logs stay in the run directory. Where ctx ends before everything is gone, the
 // guard still finishes that once the runner exits.
 func (p *Platform) Close(ctx context.Context) error {
-	p.mu.Lock()
-	first := !p.closed
-	p.closed = true
-	p.mu.Unlock()
-	if first {
-		close(p.closing)
-	}
-	p.starting.Wait()
-
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, inst := range p.instances {
-		if inst != nil {
+	return p.roster.Close(func(started map[string]*instance) error {
+		for _, inst := range started {
 			_ = inst.Signal(ctx, compose.Kill) // an error says that it is gone
 		}
-	}
-	for name, inst := range p.instances {
-		if inst == nil {
-			continue
+		for name, inst := range started {
+			grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), killGrace)
+			_, err := inst.Wait(grace)
+			cancel()
+			if err != nil {
+				return fmt.Errorf("close: %s (process %d) is still there after SIGKILL: %w", name, inst.pid, err)
+			}
 		}
-		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), killGrace)
-		_, err := inst.Wait(grace)
-		cancel()
-		if err != nil {
-			return fmt.Errorf("close: %s (process %d) is still there after SIGKILL: %w", name, inst.pid, err)
-		}
-	}
-	p.starts.stop()
-	return errors.Join(p.guard.stop(), p.ports.release(), os.RemoveAll(p.temp))
+		p.starts.stop()
+		return errors.Join(p.guard.stop(), p.ports.release(), os.RemoveAll(p.temp))
+	})
 }
 
 func hostPort(port int) string { return net.JoinHostPort(loopback, strconv.Itoa(port)) }

@@ -3,7 +3,6 @@ package platformtest
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -26,25 +25,15 @@ import (
 type Memory struct {
 	programs map[string]Program
 	temp     string
-	starting sync.WaitGroup
-	closing  chan struct{}
-
-	mu        sync.Mutex
-	closed    bool
-	instances map[string]*memoryInstance // nil while starting, or when that failed
+	roster   *compose.Roster[*memoryInstance]
 }
 
 // NewMemory makes a platform that knows these programs by the first word of
 // Program.Self or Program.Command. Its files live below dir, such as
 // t.TempDir().
 func NewMemory(dir string, programs map[string]Program) *Memory {
-	return &Memory{
-		programs: maps.Clone(programs), temp: dir,
-		closing: make(chan struct{}), instances: map[string]*memoryInstance{},
-	}
+	return &Memory{programs: maps.Clone(programs), temp: dir, roster: compose.NewRoster[*memoryInstance]()}
 }
-
-var errClosed = errors.New("the platform is closed")
 
 // Home is 127.0.0.1.
 func (m *Memory) Home() string { return "127.0.0.1" }
@@ -54,10 +43,11 @@ func (m *Memory) Start(ctx context.Context, i compose.Instance) (compose.Handle,
 	if err := i.Validate(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", i.Name, err)
 	}
-	if err := m.reserve(i.Name); err != nil {
+	done, err := m.roster.Reserve(i.Name)
+	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", i.Name, err)
 	}
-	defer m.starting.Done()
+	defer done()
 	inst, err := m.launch(i)
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", i.Name, err)
@@ -67,24 +57,8 @@ func (m *Memory) Start(ctx context.Context, i compose.Instance) (compose.Handle,
 		<-inst.gone
 		return nil, &compose.StartError{Name: i.Name, Err: err, Log: compose.LastLines(inst.log.reader())}
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.instances[i.Name] = inst
+	m.roster.Add(i.Name, inst)
 	return inst, nil
-}
-
-func (m *Memory) reserve(name string) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.closed {
-		return errClosed
-	}
-	if _, ok := m.instances[name]; ok {
-		return errors.New("the name was used before on this platform; take a new one")
-	}
-	m.instances[name] = nil
-	m.starting.Add(1)
-	return nil
 }
 
 func (m *Memory) launch(i compose.Instance) (*memoryInstance, error) {
@@ -150,8 +124,8 @@ func (m *Memory) settle(ctx context.Context, i compose.Instance, inst *memoryIns
 		select {
 		case <-inst.gone:
 			cancel(fmt.Errorf("exited with status %d before it was ready", inst.exit.Code))
-		case <-m.closing:
-			cancel(errClosed)
+		case <-m.roster.Closing():
+			cancel(compose.ErrClosed)
 		case <-ctx.Done():
 		}
 	}()
@@ -175,29 +149,17 @@ func (m *Memory) settle(ctx context.Context, i compose.Instance, inst *memoryIns
 
 // Close kills what still runs.
 func (m *Memory) Close(ctx context.Context) error {
-	m.mu.Lock()
-	if !m.closed {
-		m.closed = true
-		close(m.closing)
-	}
-	m.mu.Unlock()
-	m.starting.Wait()
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, inst := range m.instances {
-		if inst != nil {
+	return m.roster.Close(func(started map[string]*memoryInstance) error {
+		for _, inst := range started {
 			inst.kill()
 		}
-	}
-	for name, inst := range m.instances {
-		if inst == nil {
-			continue
+		for name, inst := range started {
+			if _, err := inst.Wait(ctx); err != nil {
+				return fmt.Errorf("close: %s: %w", name, err)
+			}
 		}
-		if _, err := inst.Wait(ctx); err != nil {
-			return fmt.Errorf("close: %s: %w", name, err)
-		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // memoryLog is an append-only text that can be read while it grows.
