@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"throughline/docs"
 	"throughline/scenarios/check"
 )
 
@@ -95,6 +96,18 @@ func cause(f check.Finding) string {
 		text += ", or else " + printable(f.RunnerUp)
 	}
 	return text
+}
+
+// explained are the causes of findings that did not pass, each once, as far as
+// there is something to say of them.
+func explained(v check.Verdict) []string {
+	var causes []string
+	for _, f := range v.Findings {
+		if _, known := docs.Find(f.Cause); known && f.Outcome != check.Pass && !slices.Contains(causes, f.Cause) {
+			causes = append(causes, f.Cause)
+		}
+	}
+	return causes
 }
 
 // sentence is the verdict in one line, beginning with the outcome. It never

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tsenart/vegeta/v12/lib/plot"
 
+	"throughline/docs"
 	"throughline/scenarios/check"
 	"throughline/scenarios/record"
 )
@@ -58,7 +59,11 @@ type findingGroup struct {
 	Findings []findingView
 }
 
-type findingView struct{ Check, Place, Numbers, Summary, Cause string }
+type findingView struct {
+	Check, Place, Numbers, Summary, Cause string
+
+	Diagnosis *docs.Diagnosis // of the cause, where one is known
+}
 
 // WriteHTML writes the report as one HTML page that needs nothing else: style,
 // script and data are in it, and its content security policy forbids the
@@ -124,8 +129,12 @@ func newPage(h record.History, v check.Verdict) page {
 		}
 		g := findingGroup{Outcome: o.String()}
 		for _, f := range by[o] {
-			g.Findings = append(g.Findings, findingView{Check: checkName(f), Place: place(f), Numbers: numbers(f),
-				Summary: printable(f.Summary), Cause: strings.TrimPrefix(cause(f), "; likely cause: ")})
+			view := findingView{Check: checkName(f), Place: place(f), Numbers: numbers(f),
+				Summary: printable(f.Summary), Cause: strings.TrimPrefix(cause(f), "; likely cause: ")}
+			if d, known := docs.Find(f.Cause); known {
+				view.Diagnosis = &d
+			}
+			g.Findings = append(g.Findings, view)
 		}
 		p.Findings = append(p.Findings, g)
 	}

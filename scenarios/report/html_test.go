@@ -11,7 +11,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"throughline/collector"
+	"throughline/docs"
 	"throughline/scenarios/check"
 	"throughline/scenarios/record"
 )
@@ -36,8 +39,8 @@ type drawn struct {
 			Values      []*float64
 		}
 	}
-	Phases, Steps []band
-	Marks         []mark
+	Phases, Steps, Faults []band
+	Marks                 []mark
 }
 
 var dataElement = regexp.MustCompile(`(?s)<script type="application/json" id="lanes-data">(.*?)</script>`)
@@ -67,12 +70,13 @@ func dataOf(t *testing.T, page string) drawn {
 		Charts []chartData
 		Phases []band
 		Steps  []band
+		Faults []band
 		Marks  []mark
 	}
 	if err := d.Decode(&whole); err != nil {
 		t.Fatalf("%v in %s", err, found[1])
 	}
-	out.End, out.X, out.Phases, out.Steps, out.Marks = whole.End, whole.X, whole.Phases, whole.Steps, whole.Marks
+	out.End, out.X, out.Phases, out.Steps, out.Faults, out.Marks = whole.End, whole.X, whole.Phases, whole.Steps, whole.Faults, whole.Marks
 	for _, c := range whole.Charts {
 		for _, l := range c.Lines {
 			if len(l.Values) != len(whole.X) {
@@ -110,8 +114,10 @@ func TestHTMLFetchesNothing(t *testing.T) {
 			t.Errorf("the page has %q", banned)
 		}
 	}
+	evidence, _ := docs.Find("lost-on-exit") // as text in <pre>, no link: src and href above are all
 	for _, address := range regexp.MustCompile(`(?i)\b(?:https?|wss?):?//[^\s"')]*`).FindAllString(page, -1) {
-		if address != "https://github.com/leeoniya/uPlot" { // the licence comment
+		if address != "https://github.com/leeoniya/uPlot" && // the licence comment
+			!strings.Contains(evidence.Text, address) {
 			t.Errorf("the page names the address %s", address)
 		}
 	}
@@ -241,6 +247,27 @@ func TestLanes(t *testing.T) {
 	}
 	if want := (band{From: 16.01, To: 16.73, Label: "launch 1"}); !slices.Contains(d.Steps, want) {
 		t.Errorf("steps %+v, want %+v", d.Steps, want)
+	}
+}
+
+// Faults are drawn from when they began until they were healed, and told in the
+// journal by their names.
+func TestFaultsAreDrawn(t *testing.T) {
+	h := killed()
+	h.Events = append(h.Events,
+		record.Event{At: 9 * second, Kind: record.FaultBegin, Fault: "drop-datagrams"},
+		record.Event{At: 10 * second, Kind: record.FaultBegin, Fault: "freeze-instance", Instance: "web-1", Role: record.Web},
+		record.Event{At: 11 * second, Kind: record.FaultEnd, Fault: "freeze-instance", Instance: "web-1", Role: record.Web, Count: 1},
+		record.Event{At: 12 * second, Kind: record.FaultEnd, Fault: "drop-datagrams", Count: 7},
+		record.Event{At: 13 * second, Kind: record.FaultBegin, Fault: "reload-lb"})
+	page := pageOf(t, h, judged(h, check.Pass))
+	d := dataOf(t, page)
+	want := []band{{From: 9, To: 12, Label: "drop-datagrams"}, {From: 10, To: 11, Label: "freeze-instance web-1"}, {From: 13, To: d.End, Label: "reload-lb", Bad: true}}
+	if diff := cmp.Diff(want, d.Faults); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if want := "<td>drop-datagrams, 7 times</td>"; !strings.Contains(page, want) {
+		t.Errorf("the journal does not say %s", want)
 	}
 }
 

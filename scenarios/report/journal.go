@@ -24,13 +24,13 @@ const (
 	markTrouble = "trouble" // the harness could not see or do something
 )
 
-// band is a stretch of time that is drawn across all lanes: a phase, or a step
-// from when it was begun until it took effect.
+// band is a stretch of time that is drawn across all lanes: a phase, a step from
+// when it was begun until it took effect, or a fault.
 type band struct {
 	From  float64 `json:"from"`
 	To    float64 `json:"to"`
 	Label string  `json:"label"`
-	Bad   bool    `json:"bad,omitempty"` // a step that did not take effect
+	Bad   bool    `json:"bad,omitempty"` // a step that did not take effect, a fault that did not end as it should
 }
 
 // move is one line of the journal as a person reads it.
@@ -66,6 +66,7 @@ func eventAbout(e record.Event) string {
 		}
 	}
 	add("%s", e.Step, e.Step != "")
+	add("%s", e.Fault, e.Fault != "")
 	add("%s", e.Signal, e.Signal != "")
 	add("exit status %d", e.Code, e.Kind == record.Death && e.Code >= 0)
 	add("nobody asked for it%s", "", e.Kind == record.Death && !e.Expected)
@@ -112,6 +113,14 @@ func phaseBands(h record.History, end time.Duration) []band {
 // stepBands are the steps; one that never took effect goes to the end.
 func stepBands(h record.History, end time.Duration) []band {
 	return bands(h, end, bandKinds{record.StepBegin, record.StepEnd, func(e record.Event) string { return e.Step }})
+}
+
+// faultBands are the stretches in which faults were at work; one whose end the
+// journal does not tell goes to the end.
+func faultBands(h record.History, end time.Duration) []band {
+	return bands(h, end, bandKinds{record.FaultBegin, record.FaultEnd, func(e record.Event) string {
+		return strings.TrimSpace(e.Fault + " " + e.Instance)
+	}})
 }
 
 // bandKinds are the events that begin and end a band, and what it is called.

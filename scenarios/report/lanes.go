@@ -21,6 +21,7 @@ type lanes struct {
 	Charts []chart   `json:"charts"`
 	Phases []band    `json:"phases"`
 	Steps  []band    `json:"steps"`
+	Faults []band    `json:"faults"`
 	Marks  []mark    `json:"marks"`
 }
 
@@ -48,7 +49,7 @@ type line struct {
 func newLanes(h record.History, v check.Verdict) lanes {
 	end := runEnd(h)
 	b := newBins(h, end)
-	l := lanes{End: end.Seconds(), X: b.centers(), Phases: phaseBands(h, end), Steps: stepBands(h, end), Marks: journalMarks(h)}
+	l := lanes{End: end.Seconds(), X: b.centers(), Phases: phaseBands(h, end), Steps: stepBands(h, end), Faults: faultBands(h, end), Marks: journalMarks(h)}
 	l.Charts = append(usersCharts(b, h.Requests), lbChart(b, h), webChart(b, h, v.Ledgers.Web.Metric), dbChart(b, h))
 	return l
 }

@@ -1,5 +1,5 @@
-// Draws the lanes of a report: a strip with phases, steps, births and deaths,
-// and below it the charts of the four layers, all on one time axis with one
+// Draws the lanes of a report: a strip with phases, steps, faults, births and
+// deaths, and below it the charts of the four layers, all on one time axis with one
 // cursor and one zoom. The data comes from the element "lanes-data"; its shape
 // is that of type lanes in lanes.go.
 (function () {
@@ -61,7 +61,7 @@
     ctx.setLineDash([]);
   }
 
-  // Behind the lines: every second phase shaded, steps as bands.
+  // Behind the lines: every second phase shaded, steps and faults as bands.
   function drawBehind(u) {
     const { ctx, bbox } = u;
     ctx.save();
@@ -69,13 +69,15 @@
       ctx.fillStyle = color("phase");
       ctx.fillRect(from, bbox.top, to - from, bbox.height);
     });
-    eachVisible(u, data.steps, bandTimes, (s, from, to) => {
-      ctx.globalAlpha = 0.14;
-      ctx.fillStyle = color(s.bad ? "lost" : "step");
-      ctx.fillRect(from, bbox.top, to - from, bbox.height);
-      ctx.globalAlpha = 1;
-      vertical(u, from, color(s.bad ? "lost" : "step"), [3, 3]);
-    });
+    for (const [bands, tone, alpha] of [[data.faults, "fault", 0.1], [data.steps, "step", 0.14]]) {
+      eachVisible(u, bands, bandTimes, (b, from, to) => {
+        ctx.globalAlpha = alpha;
+        ctx.fillStyle = color(b.bad ? "lost" : tone);
+        ctx.fillRect(from, bbox.top, to - from, bbox.height);
+        ctx.globalAlpha = 1;
+        vertical(u, from, color(b.bad ? "lost" : tone), [3, 3]);
+      });
+    }
     eachVisible(u, lines(u), markTimes, (m, px) => {
       ctx.globalAlpha = 0.6;
       vertical(u, px, color(m.kind), []);
@@ -131,22 +133,25 @@
     eachVisible(u, data.phases, bandTimes, (p, from, to) => drawLabel(ctx, p.label, from + 5 * ratio, to - from - 8 * ratio));
     ctx.translate(0, row(1) - row(0));
     ctx.font = 12 * ratio + "px system-ui, sans-serif";
-    const steps = [];
-    eachVisible(u, data.steps, bandTimes, (s, from) => steps.push([s, from]));
-    steps.forEach(([s, from], i) => {
-      ctx.fillStyle = color(s.bad ? "lost" : "step");
-      drawLabel(ctx, s.label, from + 4 * ratio, (i + 1 < steps.length ? steps[i + 1][1] : right) - from - 6 * ratio);
-    });
+    for (const [bands, tone] of [[data.steps, "step"], [data.faults, "fault"]]) {
+      const shown = [];
+      eachVisible(u, bands, bandTimes, (b, from) => shown.push([b, from]));
+      shown.forEach(([b, from], i) => {
+        ctx.fillStyle = color(b.bad ? "lost" : tone);
+        drawLabel(ctx, b.label, from + 4 * ratio, (i + 1 < shown.length ? shown[i + 1][1] : right) - from - 6 * ratio);
+      });
+      ctx.translate(0, row(1) - row(0));
+    }
     ctx.restore();
-    drawSigns(u, row(2), data.marks.filter((m) => m.kind === "birth"), "▲");
-    drawSigns(u, row(3), data.marks.filter(isDeath), "✕");
-    drawSigns(u, row(3), data.marks.filter((m) => m.kind === "trouble"), "!");
+    drawSigns(u, row(3), data.marks.filter((m) => m.kind === "birth"), "▲");
+    drawSigns(u, row(4), data.marks.filter(isDeath), "✕");
+    drawSigns(u, row(4), data.marks.filter((m) => m.kind === "trouble"), "!");
     ctx.save();
     ctx.font = 11 * ratio + "px system-ui, sans-serif";
     ctx.textAlign = "right";
     ctx.textBaseline = "middle";
     ctx.fillStyle = color("soft");
-    ["phases", "steps", "births", "deaths"].forEach((name, i) => ctx.fillText(name, bbox.left - 8 * ratio, row(i)));
+    ["phases", "steps", "faults", "births", "deaths"].forEach((name, i) => ctx.fillText(name, bbox.left - 8 * ratio, row(i)));
     ctx.restore();
   }
 
@@ -159,6 +164,7 @@
     const phase = data.phases.find((p) => p.from <= t && t < p.to);
     if (phase) parts.push("phase " + phase.label);
     for (const s of data.steps) if (s.from - near <= t && t <= s.to + near) parts.push(s.label + (s.bad ? " (did not take effect)" : ""));
+    for (const f of data.faults) if (f.from - near <= t && t <= f.to + near) parts.push("fault " + f.label);
     const marks = data.marks.filter((m) => Math.abs(m.at - t) <= near);
     for (const m of marks.slice(0, 6)) parts.push(m.label + " at " + twoDigits(m.at));
     if (marks.length > 6) parts.push("and " + (marks.length - 6) + " more");
@@ -179,7 +185,7 @@
 
   function strip(width) {
     return new uPlot({
-      width, height: 88, padding: [2, 12 + rightAxis, 2, 0], cursor: cursor(), legend: { show: false },
+      width, height: 108, padding: [2, 12 + rightAxis, 2, 0], cursor: cursor(), legend: { show: false },
       scales: { x: { time: false }, y: { range: [0, 1] } },
       axes: [xAxis(false), { size: axisWidth, grid: { show: false }, ticks: { show: false }, values: () => [] }],
       series: [{}, { show: true, points: { show: false } }],

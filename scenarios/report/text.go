@@ -282,6 +282,9 @@ func (t *text) verdict(v check.Verdict) {
 		}
 		t.line(l)
 	}
+	if causes := explained(v); len(causes) > 0 {
+		t.line("what it means and how to repair it: throughline explain " + strings.Join(causes, " "))
+	}
 	if t.Where != "" {
 		t.line("report: " + printable(t.Where)) // never wrapped: it is to be copied
 	}

@@ -1,0 +1,89 @@
+// Package docs is the part of the documentation that the program shows itself:
+// what each cause of a finding means and how to repair it, out of DIAGNOSES.md,
+// so that whoever has the binary or a report alone has it too. It judges
+// nothing. The command explain and the HTML report call it.
+package docs
+
+import (
+	_ "embed" // DIAGNOSES.md
+	"regexp"
+	"strings"
+	"sync"
+)
+
+//go:embed DIAGNOSES.md
+var diagnosesPage string
+
+// diagnosesPage's sections: "### cause" for each cause, "#### How to" for what
+// several of them refer to as [text](#how-to).
+var (
+	heading  = regexp.MustCompile(`(?m)^(#{2,4}) (.+)$`)
+	internal = regexp.MustCompile(`\[([^]]+)\]\(#([a-z-]+)\)`)
+	external = regexp.MustCompile(`\[([^]]+)\]\((https?://[^)]+)\)`)
+)
+
+// Diagnosis is what is known of one cause.
+type Diagnosis struct {
+	Cause string // as findings name it: "lost-on-exit"
+	Group string // the heading it stands under: "Too few are counted"
+	// Text is how it looks, what it is confused with and how to repair it, as
+	// plain text; then, after empty lines, what it refers to, tables included.
+	Text string
+}
+
+// Diagnoses are those of all causes, in the order of DIAGNOSES.md. The caller
+// must not change them.
+func Diagnoses() []Diagnosis { return diagnoses() }
+
+var diagnoses = sync.OnceValue(func() []Diagnosis {
+	var found []Diagnosis
+	shared := map[string]string{} // by anchor
+	group := ""
+	at := heading.FindAllStringSubmatchIndex(diagnosesPage, -1)
+	for i, m := range at {
+		end := len(diagnosesPage)
+		if i+1 < len(at) {
+			end = at[i+1][0]
+		}
+		title, body := diagnosesPage[m[4]:m[5]], strings.TrimSpace(diagnosesPage[m[1]:end])
+		switch m[3] - m[2] {
+		case 2:
+			group = title
+		case 3:
+			found = append(found, Diagnosis{Cause: title, Group: group, Text: body})
+		case 4:
+			shared[anchor(title)] = title + "\n" + plain(body)
+		}
+	}
+	for i := range found {
+		d := &found[i]
+		text := plain(d.Text)
+		for _, link := range internal.FindAllStringSubmatch(d.Text, -1) {
+			if more := shared[link[2]]; more != "" {
+				text += "\n\n" + more
+			}
+		}
+		d.Text = text
+	}
+	return found
+})
+
+// Find is the diagnosis of a cause.
+func Find(cause string) (Diagnosis, bool) {
+	for _, d := range Diagnoses() {
+		if d.Cause == cause {
+			return d, true
+		}
+	}
+	return Diagnosis{}, false
+}
+
+// anchor is what a link to a heading says after its #.
+func anchor(title string) string { return strings.ReplaceAll(strings.ToLower(title), " ", "-") }
+
+// plain takes the markup out of what is to be read as it is.
+func plain(markdown string) string {
+	s := internal.ReplaceAllString(markdown, "$1 (below)")
+	s = external.ReplaceAllString(s, "$1 ($2)")
+	return strings.NewReplacer("*", "", "`", "").Replace(s)
+}
