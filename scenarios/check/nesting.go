@@ -279,7 +279,9 @@ func (c nesting) suspicious(a *account, l layers) *Finding {
 		return nil
 	}
 	for _, q := range percentiles {
-		if ratio := quantile(l.users, q) / (thousand * l.web.about(q)); !(ratio >= 1 && ratio <= 2.5) {
+		users := quantile(l.users, q)
+		lo, hi := l.web.rank(math.Ceil(q * l.web.n))
+		if users < thousand*lo || users > 2.5*thousand*hi { // nowhere in the bucket would it fit
 			return nil
 		}
 	}
