@@ -66,11 +66,12 @@ func (a *account) diagnoseEven(lost int64, b books, d diagnosis) diagnosis {
 }
 
 // wholeRequests tells whether the timers lack the very same requests as the
-// counters, in every instance that lost some: datagrams that are lost take about
-// as many of both, and just as many of one instance only by chance. A kill takes
-// what is in the client's buffers, which are not full alike.
+// counters, in every instance that lost some, and whether there are as many as one
+// of a plausible number of workers has. Datagrams that are lost take about as many
+// of both: just as many by chance, or where each holds whole requests. A kill
+// takes what is in the client's buffers, which are not full alike.
 func (b books) wholeRequests() bool {
-	same := false
+	var acked, lost int64
 	for i := range b.accounts {
 		a := &b.accounts[i]
 		if int64(len(a.acked)) == a.total || a.timed < 0 || a.killed != record.Never {
@@ -79,10 +80,15 @@ func (b books) wholeRequests() bool {
 		if a.timed != a.total {
 			return false
 		}
-		same = true
+		acked += int64(len(a.acked))
+		lost += int64(len(a.acked)) - a.total
 	}
-	return same
+	return lost > 0 && lost*mostWorkers >= acked
 }
+
+// mostWorkers is how many workers an instance is thought to have at most: a
+// smaller share than one of so many has is lost by datagrams more likely.
+const mostWorkers = 16
 
 // diagnoseBurst names a loss of some moments. One that strikes all instances in
 // the same moments is not theirs.

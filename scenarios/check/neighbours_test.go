@@ -12,18 +12,24 @@ import (
 // What the timer of the same requests has tells causes apart that the counter
 // alone does not.
 func TestNeighboursTellCausesApart(t *testing.T) {
-	quarter := func(_ string, nth int, _ time.Duration) int64 { return min(1, int64(nth%4)) }
+	oneIn := func(n int) func(string, int, time.Duration) int64 {
+		return func(_ string, nth int, _ time.Duration) int64 { return min(1, int64(nth%n)) }
+	}
+	quarter := oneIn(4)
+	asCounted := func(t *testing.T, _ *plan, h *record.History) {
+		for _, instance := range []string{"web-1", "web-2", "web-3"} {
+			rescale(t, h, instance, 0, true)
+		}
+	}
 	for name, c := range map[string]struct {
 		change func(*testing.T, *plan, *record.History)
 		counts func(string, int, time.Duration) int64
 		cause  string
 	}{
-		"the timer has all": {nil, quarter, "not-counted"},
-		"the timer lacks the same": {func(t *testing.T, _ *plan, h *record.History) {
-			for _, instance := range []string{"web-1", "web-2", "web-3"} {
-				rescale(t, h, instance, 0, true)
-			}
-		}, quarter, "silent-worker"},
+		"the timer has all":                             {nil, quarter, "not-counted"},
+		"the timer lacks the same":                      {asCounted, quarter, "silent-worker"},
+		"the timer lacks the same, one of 12":           {asCounted, oneIn(12), "silent-worker"},
+		"fewer than any worker has, in whole datagrams": {asCounted, oneIn(20), "datagrams-lost"},
 		"one timer lacks the same by chance": {func(t *testing.T, _ *plan, h *record.History) {
 			rescale(t, h, "web-1", 0, true)
 			rescale(t, h, "web-2", 0.73, false)
