@@ -147,6 +147,7 @@ func (p *project) become(n int) []string {
 // another comes, and the metrics go on.
 func TestComposeReplacesAnInstance(t *testing.T) {
 	needCompose(t)
+	began := time.Now()
 	p := composeUp(t)
 	before := p.become(4)
 	victim := before[1]
@@ -165,7 +166,7 @@ func TestComposeReplacesAnInstance(t *testing.T) {
 	if len(fresh) != 1 || fresh[0] == victim {
 		t.Errorf("in place of %s came %v", victim, fresh)
 	}
-	dashboardAnswered(t, p.api)
+	dashboardAnswered(t, p.api, began)
 	p.docker("compose", "kill", "--signal", "SIGKILL", "web")
 	p.become(0)
 }

@@ -4,13 +4,16 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -19,8 +22,12 @@ import (
 
 const dashboardFile = "../../compose/grafana/dashboards/all-layers.json"
 
-// question is an expression of a dashboard, and where it stands.
-type question struct{ where, expr string }
+// question is an expression of a dashboard, and where it stands. Grafana shows an
+// annotation only where its expression is above zero.
+type question struct {
+	where, expr string
+	annotation  bool
+}
 
 // questions are all expressions of the dashboard, as Grafana would ask them of
 // a source with points every second.
@@ -43,28 +50,27 @@ func questions(t *testing.T, path string) (out []question) {
 		t.Fatalf("%s: %v", path, err)
 	}
 	for _, a := range dashboard.Annotations.List {
-		out = append(out, question{a.Name, a.Expr})
+		out = append(out, question{a.Name, a.Expr, true})
 	}
 	for _, p := range dashboard.Panels {
 		if p.Type != "row" && len(p.Targets) == 0 {
 			t.Errorf("the panel %q asks for nothing", p.Title)
 		}
 		for _, target := range p.Targets {
-			out = append(out, question{p.Title + ", " + target.LegendFormat, strings.ReplaceAll(target.Expr, "$__rate_interval", "4s")})
+			out = append(out, question{p.Title + ", " + target.LegendFormat, strings.ReplaceAll(target.Expr, "$__rate_interval", "4s"), false})
 		}
 	}
 	return out
 }
 
-// unanswered asks a Prometheus API each question over the last half minute, and
-// lists those to which there is no number, or no answer.
-func unanswered(t *testing.T, api string, all []question) (out []string) {
+// unanswered asks a Prometheus API each question over what has been since the
+// stack was started, and lists those to which there is no number, or no answer.
+func unanswered(t *testing.T, api string, since time.Time, all []question) (out []string) {
 	t.Helper()
-	now := time.Now()
 	for _, q := range all {
 		form := url.Values{"query": {q.expr}, "step": {"1"}}
-		form.Set("start", fmt.Sprint(now.Add(-30*time.Second).Unix()))
-		form.Set("end", fmt.Sprint(now.Unix()))
+		form.Set("start", fmt.Sprint(since.Unix()))
+		form.Set("end", fmt.Sprint(time.Now().Unix()))
 		response, err := http.PostForm(api+"/api/v1/query_range", form)
 		if err != nil {
 			t.Fatal(err)
@@ -83,7 +89,11 @@ func unanswered(t *testing.T, api string, all []question) (out []string) {
 		numbers := 0
 		for _, series := range answer.Data.Result {
 			for _, v := range series.Values {
-				if v[1] != "NaN" {
+				n, err := strconv.ParseFloat(fmt.Sprint(v[1]), 64)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !math.IsNaN(n) && (n > 0 || !q.annotation) {
 					numbers++
 				}
 			}
@@ -96,20 +106,20 @@ func unanswered(t *testing.T, api string, all []question) (out []string) {
 }
 
 // dashboardAnswered waits until every question of the dashboard has an answer.
-func dashboardAnswered(t *testing.T, api string) {
+func dashboardAnswered(t *testing.T, api string, since time.Time) {
 	t.Helper()
 	all := questions(t, dashboardFile)
 	if len(all) < 20 {
 		t.Fatalf("the dashboard has %d expressions only", len(all))
 	}
-	answered(t, api, all)
+	answered(t, api, since, all)
 }
 
-func answered(t *testing.T, api string, all []question) {
+func answered(t *testing.T, api string, since time.Time, all []question) {
 	t.Helper()
 	var missing []string
 	for deadline := time.Now().Add(25 * time.Second); time.Now().Before(deadline); time.Sleep(500 * time.Millisecond) {
-		if missing = unanswered(t, api, all); len(missing) == 0 {
+		if missing = unanswered(t, api, since, all); len(missing) == 0 {
 			return
 		}
 	}
@@ -120,6 +130,7 @@ func answered(t *testing.T, api string, all []question) {
 // collector that sees a stack under load, told what it is told in compose.yaml.
 func TestDashboardsAreAnswered(t *testing.T) {
 	stacked(t)
+	began := time.Now()
 	users, runtime, mongo := freeTCP(t), freeTCP(t), freeTCP(t)
 	background(t, nil, binary, "docstore", "--listen", mongo, "--data", t.TempDir())
 	usersUDP := freeTCP(t)
@@ -131,17 +142,18 @@ func TestDashboardsAreAnswered(t *testing.T) {
 	if peer != "" {
 		sources = append(sources, peer)
 	}
+	var leave [2]func()
 	for i, container := range []string{"4be1f0c2a9d7", "90c3de11b245"} {
-		if i == 1 { // the second comes later, which the annotation shows
+		if i == 1 { // the second comes later, and the first leaves: annotations show both
 			background(t, nil, binary, "load", "--target", "http://"+users, "--rate", "50/s", "--for", "0", "--statsd", usersUDP)
 			for _, api := range sources {
-				answered(t, api, []question{{"the first", "fullstack_insert_total offset 2s"}})
+				answered(t, api, began, []question{{where: "the first", expr: "fullstack_insert_total offset 2s"}})
 			}
 		}
 		addr := freeTCP(t)
 		host, port, _ := strings.Cut(addr, ":")
 		statsdHost, statsdPort, _ := strings.Cut(c.statsd, ":")
-		background(t, []string{"HOST=" + host, "PORT=" + port, "HOSTNAME=" + container, "INSTANCE=", "DD_TAGS=zone:a",
+		leave[i] = background(t, []string{"HOST=" + host, "PORT=" + port, "HOSTNAME=" + container, "INSTANCE=", "DD_TAGS=zone:a",
 			"STATSD_HOST=" + statsdHost, "STATSD_PORT=" + statsdPort, "MONGODB_URI=mongodb://" + mongo}, binary, "app")
 		listens(t, addr)
 		if err := lb.Add(t.Context(), fmt.Sprintf("web-%d", i+1), addr); err != nil {
@@ -149,18 +161,20 @@ func TestDashboardsAreAnswered(t *testing.T) {
 		}
 	}
 	c.becomes(`count(fullstack_insert_total{instance=~"4be1f0c2a9d7|90c3de11b245", zone="a"})`, "2")
-	t.Run("by the collector", func(t *testing.T) { dashboardAnswered(t, c.api) })
+	leave[0]()
+	t.Run("by the collector", func(t *testing.T) { dashboardAnswered(t, c.api, began) })
 	t.Run("by Prometheus", func(t *testing.T) {
 		if peer == "" {
 			t.Skip("SKIPPED, NOTHING PROVED: prometheus is not on PATH; make peers installs it")
 		}
-		dashboardAnswered(t, peer)
+		dashboardAnswered(t, peer, began)
 	})
 	c.becomes(`count(users_requests_total{instance="users", route="insert", outcome="acked"})`, "1")
 
-	wrong := []question{{"no series", "rate(no_such_thing[4s])"}, {"no expression", "sum(("}}
-	if missing := unanswered(t, c.api, wrong); len(missing) != 2 || !strings.Contains(missing[1], "parse error") {
-		t.Errorf("of two expressions without an answer these were found: %q", missing)
+	wrong := []question{{where: "no series", expr: "rate(no_such_thing[4s])"}, {where: "no expression", expr: "sum(("},
+		{where: "never above zero", expr: "-group(fullstack_insert_total)", annotation: true}}
+	if missing := unanswered(t, c.api, began, wrong); len(missing) != 3 || !strings.Contains(missing[1], "parse error") {
+		t.Errorf("of three expressions without an answer these were found: %q", missing)
 	}
 }
 
@@ -221,8 +235,9 @@ func balancer(t *testing.T, users, runtime string) {
 	listens(t, runtime)
 }
 
-// background runs a program until the test ends.
-func background(t *testing.T, env []string, name string, args ...string) {
+// background runs a program until the test ends, or until it is killed by the
+// function that it returns.
+func background(t *testing.T, env []string, name string, args ...string) (kill func()) {
 	t.Helper()
 	cmd := exec.Command(name, args...)
 	var said bytes.Buffer
@@ -230,13 +245,17 @@ func background(t *testing.T, env []string, name string, args ...string) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
+	kill = sync.OnceFunc(func() {
 		_ = cmd.Process.Kill() // an error means that it has ended, which its words explain
 		_ = cmd.Wait()
+	})
+	t.Cleanup(func() {
+		kill()
 		if t.Failed() {
 			t.Logf("%s %s:\n%s", name, strings.Join(args, " "), said.String())
 		}
 	})
+	return kill
 }
 
 // freeTCP is an address that was free a moment ago.
