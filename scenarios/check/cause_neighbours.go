@@ -13,10 +13,9 @@ import (
 // network: a defect in the code is of one metric, a lost datagram takes whatever
 // is in it.
 
-// lookAround finds the neighbours of a counter: timed is how many values the timer
-// has that the scenario's nesting check names for the same requests, -1 where none
-// is named or where it was sampled itself; parts are its series, by tags; also is another type under which the
-// metric arrived.
+// lookAround finds the neighbours of a counter: its twin is the timer that the
+// scenario's nesting check names for the same requests; parts are its series, by
+// tags; also is another type under which the metric arrived.
 func (a *account) lookAround(e *evidence) {
 	for _, s := range e.counters(a.life.Instance, a.rule.Metric) {
 		a.parts = append(a.parts, whole(sumOf([]*record.Series{s}).last()))
@@ -32,7 +31,22 @@ func (a *account) lookAround(e *evidence) {
 		}
 		timer := spectrumOf(e.timers(a.life.Instance, c.Nesting.Web), c.Nesting.Unit)
 		if _, sampled := timer.sampled(); !sampled && timer.n > 0 {
-			a.timed = whole(timer.n)
+			a.twin = twin{"timer", whole(timer.n)}
+		}
+		return
+	}
+}
+
+// lookAroundTimer finds the twin of a timer: the counter that the scenario's
+// conservation check names for the same requests. A counter that is sampled, or
+// that never came, is none.
+func (a *account) lookAroundTimer(e *evidence) {
+	for _, c := range e.scenario.Checks {
+		if c.Conservation == nil || c.Conservation.Route != a.rule.Route || c.Conservation.SampleRate < 1 {
+			continue
+		}
+		if n := whole(sumOf(e.counters(a.life.Instance, c.Conservation.Metric)).last()); n > 0 {
+			a.twin = twin{"counter", n}
 		}
 		return
 	}
@@ -50,13 +64,13 @@ func (a *account) diagnoseEven(lost int64, b books, d diagnosis) diagnosis {
 	d.cause, d.why = evenLoss(n, a.total)
 	half := b.halves()
 	switch {
-	case a.timed >= 0 && b.wholeRequests():
+	case a.twin.n >= 0 && b.wholeRequests():
 		d.cause, d.runnerUp = causeWorker, causeNetLost
-		d.why = fmt.Sprintf("about %s is missing, and the timer of the same requests lacks the very same number: whole requests go unmeasured, as when one of several workers has lost its sender",
-			oneIn(n, lost))
-	case a.timed >= 0 && alike(lost, n-a.timed):
+		d.why = fmt.Sprintf("about %s is missing, and the %s of the same requests lacks the very same number: whole requests go unmeasured, as when one of several workers has lost its sender",
+			oneIn(n, lost), a.twin.kind)
+	case a.twin.n >= 0 && alike(lost, n-a.twin.n):
 		d.cause, d.runnerUp = causeNetLost, causeWorker
-		d.why = fmt.Sprintf("evenly, about %s is missing, and the timer of the same requests lacks as many (%s): what is lost are datagrams, not counts", oneIn(n, lost), number(n-a.timed))
+		d.why = fmt.Sprintf("evenly, about %s is missing, and the %s of the same requests lacks as many (%s): what is lost are datagrams, not counts", oneIn(n, lost), a.twin.kind, number(n-a.twin.n))
 	case half.peaks:
 		d.runnerUp = d.cause
 		d.cause = causeQueue
@@ -65,8 +79,8 @@ func (a *account) diagnoseEven(lost int64, b books, d diagnosis) diagnosis {
 	return d
 }
 
-// wholeRequests tells whether the timers lack the very same requests as the
-// counters, in every instance that lost some, and whether there are as many as one
+// wholeRequests tells whether timers and counters lack the very same number of
+// requests, in every instance that lost some, and whether there are as many as one
 // of a plausible number of workers has. Datagrams that are lost take about as many
 // of both: just as many by chance, or where each holds whole requests. A kill
 // takes what is in the client's buffers, which are not full alike.
@@ -74,10 +88,10 @@ func (b books) wholeRequests() bool {
 	var acked, lost int64
 	for i := range b.accounts {
 		a := &b.accounts[i]
-		if int64(len(a.acked)) == a.total || a.timed < 0 || a.killed != record.Never {
+		if int64(len(a.acked)) == a.total || a.twin.n < 0 || a.killed != record.Never {
 			continue
 		}
-		if a.timed != a.total {
+		if a.twin.n != a.total {
 			return false
 		}
 		acked += int64(len(a.acked))
@@ -100,9 +114,9 @@ func (a *account) diagnoseBurst(b books, d diagnosis) diagnosis {
 		d.runnerUp = causeQueue
 	}
 	if n := int64(len(a.acked)); !a.silent(d.from, d.to) {
-		if a.timed >= 0 && a.timed < n && alike(n-a.total, n-a.timed) {
+		if a.twin.n >= 0 && a.twin.n < n && alike(n-a.total, n-a.twin.n) {
 			d.cause, d.runnerUp = causeNetLost, causeBurst
-			d.why = fmt.Sprintf("some came all the while, and the timer of the same requests lacks as many (%s): what is lost are datagrams, not counts", number(n-a.timed))
+			d.why = fmt.Sprintf("some came all the while, and the %s of the same requests lacks as many (%s): what is lost are datagrams, not counts", a.twin.kind, number(n-a.twin.n))
 		}
 		return d
 	}
@@ -175,7 +189,7 @@ func (a *account) diagnoseFirst(lost int64, b books, d diagnosis) (diagnosis, bo
 	switch {
 	case b.allLack(lost):
 		d.why = "all instances lack as many, however many requests they answered: the first sample of a series is lost"
-	case (a.timed < 0 || a.timed == n) && a.fromTheFirst(lost):
+	case (a.twin.n < 0 || a.twin.n == n) && a.fromTheFirst(lost):
 		d.why = "they were missing from its first count on, and no more went missing after: the first sample of a series is lost"
 	default:
 		return diagnosis{from: a.acked[0], to: a.acked[n-1]}, false

@@ -35,8 +35,8 @@ type account struct {
 	// dropped tells that the collector's socket lost datagrams that may have
 	// been this instance's.
 	dropped bool
-	timed   int64 // see lookAround
-	also    collector.Type
+	twin    twin
+	also    collector.Type // see lookAround
 	parts   []int64
 	// failures is how many requests it answered in full, and not with 2xx.
 	failures int64
@@ -61,6 +61,15 @@ type stray struct {
 	instance string
 	counted  int64
 }
+
+// twin is the other metric that has a value for each of the same requests: the
+// timer of a counter, the counter of a timer.
+type twin struct {
+	kind string // "timer" or "counter"
+	n    int64  // how many values the instance sent; -1: no twin is known
+}
+
+var noTwin = twin{n: -1}
 
 // newBooks makes the accounts of a counter.
 func newBooks(e *evidence, rule script.Conservation) books {
@@ -99,7 +108,7 @@ func booksOf(e *evidence, rule script.Conservation, counted func(instance string
 }
 
 func newAccount(e *evidence, rule script.Conservation, l record.Lifetime, counted []*record.Series) account {
-	a := account{life: l, rule: rule, acked: e.acked(l.Instance, rule.Route), sampled: -1, timed: -1, others: e.pushed[l.Instance]}
+	a := account{life: l, rule: rule, acked: e.acked(l.Instance, rule.Route), sampled: -1, twin: noTwin, others: e.pushed[l.Instance]}
 	a.counted = sumOf(counted)
 	a.total = max(0, whole(a.counted.last()))
 	for _, s := range e.pushed[l.Instance] {

@@ -2,6 +2,8 @@ package check
 
 import (
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,7 +12,7 @@ import (
 )
 
 // What the timer of the same requests has tells causes apart that the counter
-// alone does not.
+// alone does not. Where the timer lacks some too, the counter tells the same of it.
 func TestNeighboursTellCausesApart(t *testing.T) {
 	oneIn := func(n int) func(string, int, time.Duration) int64 {
 		return func(_ string, nth int, _ time.Duration) int64 { return min(1, int64(nth%n)) }
@@ -25,19 +27,20 @@ func TestNeighboursTellCausesApart(t *testing.T) {
 		change func(*testing.T, *plan, *record.History)
 		counts func(string, int, time.Duration) int64
 		cause  string
+		both   bool // the timer's values are found to have the same cause
 	}{
-		"the timer has all":                             {nil, quarter, "not-counted"},
-		"the timer lacks the same":                      {asCounted, quarter, "silent-worker"},
-		"the timer lacks the same, one of 12":           {asCounted, oneIn(12), "silent-worker"},
-		"fewer than any worker has, in whole datagrams": {asCounted, oneIn(20), "datagrams-lost"},
+		"the timer has all":                             {nil, quarter, "not-counted", false},
+		"the timer lacks the same":                      {asCounted, quarter, "silent-worker", true},
+		"the timer lacks the same, one of 12":           {asCounted, oneIn(12), "silent-worker", true},
+		"fewer than any worker has, in whole datagrams": {asCounted, oneIn(20), "datagrams-lost", true},
 		"one timer lacks the same by chance": {func(t *testing.T, _ *plan, h *record.History) {
 			rescale(t, h, "web-1", 0, true)
 			rescale(t, h, "web-2", 0.73, false)
 			rescale(t, h, "web-3", 0.77, false)
-		}, quarter, "datagrams-lost"},
-		"the timer lacks about as many": {func(t *testing.T, _ *plan, h *record.History) { rescale(t, h, "web-1", 0.73, false) }, quarter, "datagrams-lost"},
+		}, quarter, "datagrams-lost", true},
+		"the timer lacks about as many": {func(t *testing.T, _ *plan, h *record.History) { rescale(t, h, "web-1", 0.73, false) }, quarter, "datagrams-lost", true},
 		"the timer has about as many too much": {func(t *testing.T, _ *plan, h *record.History) { rescale(t, h, "web-1", 1.21, false) },
-			every(5, 2, 1), "datagrams-duplicated"},
+			every(5, 2, 1), "datagrams-duplicated", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := talk()
@@ -48,8 +51,21 @@ func TestNeighboursTellCausesApart(t *testing.T) {
 			if c.change != nil {
 				c.change(t, &p, &h)
 			}
-			if f := about(t, judged(t, h), "conservation", "web-1", Fail); f.Cause != c.cause {
+			v := judged(t, h)
+			if f := about(t, v, "conservation", "web-1", Fail); f.Cause != c.cause {
 				t.Errorf("cause %s, want %s: %s", f.Cause, c.cause, f.Summary)
+			}
+			if !c.both {
+				return
+			}
+			at := slices.IndexFunc(v.Findings, func(f Finding) bool {
+				return f.Check == checkNesting && f.Instance == "web-1" && strings.HasPrefix(f.Summary, "fullstack.insert.time: ")
+			})
+			if at < 0 {
+				t.Fatal("nothing found about the timer")
+			}
+			if f := v.Findings[at]; f.Cause != c.cause || !strings.Contains(f.Summary, "the counter of the same requests") {
+				t.Errorf("of the timer: cause %s, want %s: %s", f.Cause, c.cause, f.Summary)
 			}
 		})
 	}

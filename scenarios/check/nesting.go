@@ -102,7 +102,7 @@ func (c nesting) layers(e *evidence, a *account) layers {
 // were a counter.
 func (c nesting) books(e *evidence) books {
 	rule := script.Conservation{Metric: c.rule.Web, Route: c.rule.Route, ClientWindow: c.rule.ClientWindow, MaxLag: usualLag, SampleRate: 1, Confidence: 0.999_999}
-	return booksOf(e, rule, func(instance string) []*record.Series {
+	b := booksOf(e, rule, func(instance string) []*record.Series {
 		var out []*record.Series
 		for _, s := range e.timers(instance, c.rule.Web) {
 			counts := &record.Series{Name: s.Name + totalSuffix, Labels: s.Labels, Meta: collector.Meta{Type: collector.Counter, StatsD: s.Meta.StatsD}}
@@ -115,6 +115,10 @@ func (c nesting) books(e *evidence) books {
 		}
 		return out
 	})
+	for i := range b.accounts {
+		b.accounts[i].lookAroundTimer(e)
+	}
+	return b
 }
 
 // counts: a timer has a value for each request.

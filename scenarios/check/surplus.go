@@ -58,9 +58,9 @@ func (a *account) diagnoseExtra() diagnosis {
 		switch {
 		case extra*10 >= n*9:
 			d.cause, d.runnerUp, d.why = causeDouble, causeTwice, times
-		case a.timed > n && alike(extra, a.timed-n):
+		case a.twin.n > n && alike(extra, a.twin.n-n):
 			d.cause, d.runnerUp = causeNetTwice, causeTwice
-			d.why += fmt.Sprintf(", and the timer of the same requests has as many too much (%s): datagrams came twice", number(a.timed-n))
+			d.why += fmt.Sprintf(", and the %s of the same requests has as many too much (%s): datagrams came twice", a.twin.kind, number(a.twin.n-n))
 		}
 	case even <= evenLimit(extra):
 		d.cause, d.runnerUp, d.why = causeDouble, causeTwice, times
@@ -68,9 +68,9 @@ func (a *account) diagnoseExtra() diagnosis {
 		d.cause = causeBurst
 		d.from, d.to = a.stepped()
 		d.why = "they came in a burst"
-		if a.timed > n && alike(extra, a.timed-n) {
+		if a.twin.n > n && alike(extra, a.twin.n-n) {
 			d.cause, d.runnerUp = causeNetTwice, causeBurst
-			d.why = fmt.Sprintf("the timer of the same requests has as many too much (%s): datagrams came twice", number(a.timed-n))
+			d.why = fmt.Sprintf("the %s of the same requests has as many too much (%s): datagrams came twice", a.twin.kind, number(a.twin.n-n))
 			return d
 		}
 		if even <= evenLimit(extra)+closeCall {
