@@ -7,6 +7,8 @@ BINARY  := bin/throughline
 FUZZTIME ?= 30s
 SOAKTIME ?= 10m
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+# Runs go test, and lists at the end what was skipped and why, which go test hides.
+GOTESTSUM := gotest.tools/gotestsum@v1.13.0
 
 .PHONY: help deps peers images build demo demo-docker test check bench soak fuzz clean
 
@@ -31,8 +33,8 @@ demo: build ## run the talk's scene: replace an instance, keep the metrics
 demo-docker: build ## the same with every instance in a container; needs a Docker engine on this machine
 	./$(BINARY) run --platform docker replace-an-instance
 
-test: build ## all tests, with the race detector
-	$(GO) test -race -timeout 20m ./...
+test: build ## all tests, with the race detector; says at the end what was skipped and why
+	$(GO) run $(GOTESTSUM) --format pkgname --format-hide-empty-pkg --format-icons text -- -race -timeout 20m ./...
 
 check: build ## what CI asks beside the tests: formatting, vet, staticcheck
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "not formatted (run gofmt -w):"; echo "$$unformatted"; exit 1; fi
