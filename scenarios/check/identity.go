@@ -14,11 +14,13 @@ import (
 
 const checkIdentity = "identity"
 
-// The labels that the collector itself gives to what it receives, and its
-// prefix for tags of a client that have such a name.
+// The labels that the collector itself gives to what it receives, its prefix for
+// tags of a client that have such a name, and the tag that an instance is told
+// beside them in DD_TAGS.
 const (
 	labelInstance  = "instance"
 	labelZone      = "zone"
+	labelRole      = "role"
 	exportedPrefix = "exported_"
 )
 
@@ -225,7 +227,7 @@ func (c identity) expected() string {
 // the harness gave away itself, also the values.
 func (c identity) tags(e *evidence, l record.Lifetime, s *record.Series) []Finding {
 	var out []Finding
-	allowed := map[string]bool{labelInstance: true, labelZone: true}
+	allowed := map[string]bool{labelInstance: true, labelZone: true, labelRole: true}
 	for _, tag := range c.rule.Tags {
 		name := labelName(tag)
 		allowed[name] = true

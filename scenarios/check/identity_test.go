@@ -62,6 +62,8 @@ var identityCases = []struct {
 		twin.Labels = collector.NewLabels("instance", "web-3", "zone", "c")
 		h.Series = append(h.Series, twin)
 	}, Fail, "tags-vary", []string{`web-3 has 2 series of fullstack.insert instead of one: fullstack_insert_total{exported_zone="c",zone="c"}, fullstack_insert_total{zone="c"}`}},
+	{"the role that it was told", func(t *testing.T, h *record.History) { relabelled(t, h, "web-3", "role", "web") }, Pass, "",
+		[]string{"identity of fullstack.insert: 4 series for 4 instances, each its own, with the tags zone, from birth to death"}},
 	{"a tag too many", func(t *testing.T, h *record.History) { relabelled(t, h, "web-3", "pid", "77") }, Fail, "tags-vary",
 		[]string{`the series of web-3 has a tag that nobody expects: fullstack_insert_total{exported_zone="c",pid="77",zone="c"}`}},
 	{"a tag too few", func(t *testing.T, h *record.History) {

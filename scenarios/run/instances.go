@@ -60,7 +60,7 @@ func (s *stack) webInstance(number int, statsd string) (compose.Instance, error)
 		"INSTANCE": "{{.Name}}", "ZONE": zoneOf(number),
 		"STATSD_HOST": host, "STATSD_PORT": port,
 		"DD_AGENT_HOST": host, "DD_DOGSTATSD_PORT": port, "DD_DOGSTATSD_URL": "udp://" + statsd,
-		"DD_TAGS": "zone:" + zoneOf(number),
+		"DD_TAGS": "role:web,zone:" + zoneOf(number),
 	}
 	if s.mongoURI != "" {
 		env["MONGODB_URI"] = s.mongoURI

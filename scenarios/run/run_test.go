@@ -137,7 +137,7 @@ func TestWhatAnInstanceIsTold(t *testing.T) {
 			"HOST": "{{.Host}}", "PORT": "{{.Port}}", "INSTANCE": "{{.Name}}", "ZONE": "mine", "MODE": "test",
 			"STATSD_HOST": "127.0.0.1", "STATSD_PORT": "8125",
 			"DD_AGENT_HOST": "127.0.0.1", "DD_DOGSTATSD_PORT": "8125", "DD_DOGSTATSD_URL": "udp://127.0.0.1:8125",
-			"DD_TAGS": "zone:b", "MONGODB_URI": "mongodb://127.0.0.1:1",
+			"DD_TAGS": "role:web,zone:b", "MONGODB_URI": "mongodb://127.0.0.1:1",
 		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
