@@ -84,8 +84,7 @@ func status(err error, stderr io.Writer) int {
 	}
 	var known *statusError
 	if !errors.As(err, &known) {
-		// Cobra's own errors are about the command line.
-		known = &statusError{exitUsage, fmt.Errorf("%w; see throughline --help", err)}
+		known = &statusError{exitHarness, err} // what was to be printed could not be
 	}
 	if known.err != nil {
 		fmt.Fprintf(stderr, "throughline: %v\n", known.err)
@@ -111,5 +110,20 @@ Exit status: 0 pass, 1 fail, 2 inconclusive (the run proves nothing),
 		SilenceErrors: true,
 	}
 	root.AddCommand(newRun(), newJudge(), newCheck(), newList(), newExplain(), newUp(), newSelftest(), newCollect(), newLoad(), newApp(), newDocstore(), newHealth(), newGuard())
+	root.SetFlagErrorFunc(badFlag)
+	group(root)
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		switch c.Name() {
+		case "help":
+			c.Args = topics
+		case "completion":
+			group(c)
+			for _, shell := range c.Commands() {
+				shell.Args = noOperands
+			}
+		}
+	}
 	return root
 }

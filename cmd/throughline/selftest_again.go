@@ -21,7 +21,7 @@ var numbered = regexp.MustCompile(`^(healthy-)?(.+)-[0-9]+$`)
 func kept(dir string, entries []gallery.Entry, healthy bool) ([]trial, error) {
 	found, err := os.ReadDir(dir)
 	if err != nil {
-		return nil, usage(fmt.Errorf("--again: %w", err))
+		return nil, usage(fmt.Errorf("--again %s: cannot be read: %w; give the --out of a selftest with --keep", dir, reason(err)))
 	}
 	var out []trial
 	for _, d := range found {
