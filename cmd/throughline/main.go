@@ -3,7 +3,8 @@
 // and correlated.
 //
 // This package is wiring: a file for each subcommand, which reads flags, puts
-// the parts together and chooses the exit status.
+// the parts together and chooses the exit status. It knows no rule of a verdict
+// and no step of a run; people, scripts and the instances of a stack call it.
 package main
 
 import (
