@@ -58,10 +58,8 @@ runs prove nothing to say so. Records of what was not right stay in --out; with
 			if cmd.Flags().Changed("healthy") && flags.healthy < 0 {
 				return usage(fmt.Errorf("--healthy %d: want a whole number from 0", flags.healthy))
 			}
-			for _, name := range []string{"repeat", "healthy", "platform", "out", "keep", "list"} {
-				if flags.again != "" && cmd.Flags().Changed(name) {
-					return usage(fmt.Errorf("--%s: has no meaning with --again, which runs nothing; leave one of the two out", name))
-				}
+			if err := aloneWithAgain(cmd, flags); err != nil {
+				return usage(err)
 			}
 			return selftest(cmd, args, flags)
 		},
