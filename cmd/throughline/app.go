@@ -23,7 +23,7 @@ DD_AGENT_HOST, DD_DOGSTATSD_PORT, DD_DOGSTATSD_URL, DD_TAGS) and MONGODB_URI.
 With --defect the instrumentation is wrong in one way; a few defects are the
 service's own, which is said:
 ` + defectList(),
-		Args: cobra.NoArgs,
+		Args: noOperands,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			config, err := app.FromEnv(os.Getenv)
 			if err != nil {

@@ -72,7 +72,7 @@ queue; what does not fit is counted. With --haproxy and --mongo it polls these, 
   throughline collect --statsd unix:///run/statsd.sock --statsd 0.0.0.0:8125 --origin source
   throughline collect --data /var/lib/throughline --remote-write http://127.0.0.1:9090/api/v1/write
   throughline collect --statsd 127.0.0.1:8125 --relay udp://127.0.0.1:18125`,
-		Args: cobra.NoArgs,
+		Args: noOperands,
 		RunE: func(cmd *cobra.Command, _ []string) error { return collect(cmd, flags) },
 	}
 	f := cmd.Flags()
@@ -140,7 +140,21 @@ func (f *collectFlags) read() ([]statsd.Listener, error) {
 	if f.receive.Interval < 10*time.Millisecond || f.receive.Interval > 5*time.Minute {
 		return nil, fmt.Errorf("--interval %v: want 10ms to 5m", f.receive.Interval)
 	}
-	if f.receive.OutOfOrder <= 0 {
+	if err := address("listen", f.listen); err != nil {
+		return nil, err
+	}
+	if f.haproxy != "" {
+		if err := address("haproxy", f.haproxy); err != nil {
+			return nil, err
+		}
+	}
+	if f.receive.Expire < 0 {
+		return nil, fmt.Errorf("--expire %v: want a time, or 0 for never", f.receive.Expire)
+	}
+	if f.receive.OutOfOrder < 0 {
+		return nil, fmt.Errorf("--out-of-order %v: want a time, or 0 for not at all", f.receive.OutOfOrder)
+	}
+	if f.receive.OutOfOrder == 0 {
 		f.receive.OutOfOrder = -1 // not at all
 	}
 	for name, n := range map[string]int{"series": f.receive.MaxSeries, "series-total": f.receive.MaxSeriesTotal,

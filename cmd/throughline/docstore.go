@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -16,13 +17,16 @@ func newDocstore() *cobra.Command {
 		Long: `Serve MongoDB's wire protocol from a directory. It has the commands a word counter
 and its checks need; what it does not have, it refuses by name.`,
 		Example: `  throughline docstore --listen 127.0.0.1:27017 --data /tmp/words`,
-		Args:    cobra.NoArgs,
+		Args:    noOperands,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if config.Dir == "" {
-				return usage(fmt.Errorf("docstore: --data is not given; name a directory"))
+				return usage(errors.New("docstore: --data is not given; name a directory"))
 			}
 			if config.ForgetEvery < 0 {
 				return usage(fmt.Errorf("docstore: --forget-every %d: want a number from 1, or 0 to keep all", config.ForgetEvery))
+			}
+			if err := address("listen", config.Listen); err != nil {
+				return usage(err)
 			}
 			if err := docstore.Run(cmd.Context(), config); err != nil {
 				return harness(err)

@@ -30,7 +30,7 @@ them. It is docs/DIAGNOSES.md, a cause at a time.
 			for i, cause := range args {
 				d, ok := docs.Find(cause)
 				if !ok {
-					errs = append(errs, fmt.Errorf("explain %s: no such cause (have %s)", cause, strings.Join(causes(), ", ")))
+					errs = append(errs, fmt.Errorf("%s: no such cause%s; throughline explain lists them", cause, didYouMean(cause, causes())))
 					continue
 				}
 				if i > 0 {

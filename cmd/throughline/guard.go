@@ -10,7 +10,7 @@ func newGuard() *cobra.Command {
 	return &cobra.Command{
 		Use:    "guard",
 		Short:  "Started by run: ends what a killed runner leaves behind",
-		Args:   cobra.NoArgs,
+		Args:   noOperands,
 		Hidden: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := local.Guard(cmd.InOrStdin(), cmd.OutOrStdout()); err != nil {

@@ -20,7 +20,7 @@ func newHealth() *cobra.Command {
 		Short: "Ask an instance whether it can serve; for health checks of images",
 		Long: `GET the URL, by default http://127.0.0.1:$PORT/healthz. Exit status 0 if it answers
 2xx within 2 s, else 1 and the reason in one line.`,
-		Args: cobra.MaximumNArgs(1),
+		Args: operands(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			url := "http://127.0.0.1:" + os.Getenv("PORT") + "/healthz"
 			if len(args) > 0 {

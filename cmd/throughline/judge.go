@@ -21,7 +21,7 @@ func newJudge() *cobra.Command {
 		Long: `Judge the record in DIR, which throughline run has written. Nothing is started,
 and nothing but the record decides. With --write the verdict and the reports in
 DIR are written anew.`,
-		Args: cobra.ExactArgs(1),
+		Args: operands(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if format != "text" && format != "json" {
 				return usage(fmt.Errorf("--format %s: no such format (have text, json)", format))

@@ -14,7 +14,7 @@ func newList() *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
 		Short: "The built-in scenarios, one line each",
-		Args:  cobra.NoArgs,
+		Args:  noOperands,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			out := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 3, ' ', 0)
 			for _, name := range scenarios.Names() {
@@ -35,15 +35,17 @@ func newCheck() *cobra.Command {
 		Short: "Read scenario files, run nothing",
 		Long: `Read scenario files (or built-in scenarios by name) completely and list all that
 is wrong with them, each error as file:line:column. Nothing is started.`,
-		Args: cobra.MinimumNArgs(1),
+		Args: operands(1, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			all, err := readScenarios(args)
 			if err != nil {
 				return usage(err)
 			}
 			for _, s := range all {
-				fmt.Fprintf(cmd.OutOrStdout(), "%s: ok: %s, %d phases, %v, %d checks\n",
-					s.File, s.Name, len(s.Phases), s.Duration(), len(s.Checks))
+				if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: ok: %s, %d phases, %v, %d checks\n",
+					s.File, s.Name, len(s.Phases), s.Duration(), len(s.Checks)); err != nil {
+					return err
+				}
 			}
 			return nil
 		},

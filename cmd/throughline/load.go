@@ -47,7 +47,7 @@ counted the same.`,
 		Example: `  throughline load --target http://127.0.0.1:8080 --rate 200/s --for 10s
   throughline load --target http://127.0.0.1:8080 --rate 200/s --swing 80/s --period 20s --statsd 127.0.0.1:8125
   throughline load --target http://127.0.0.1:8080 --route "ping=GET /ping" --rate 50/s`,
-		Args: cobra.NoArgs,
+		Args: noOperands,
 		RunE: func(cmd *cobra.Command, _ []string) error { return load(cmd, flags) },
 	}
 	f := cmd.Flags()
@@ -66,6 +66,14 @@ counted the same.`,
 }
 
 func load(cmd *cobra.Command, flags loadFlags) error {
+	switch {
+	case flags.length < 0:
+		return usage(fmt.Errorf("--for %v: want a time, or 0 for until Ctrl-C", flags.length))
+	case flags.config.Timeout <= 0:
+		return usage(fmt.Errorf("--timeout %v: want a time above 0", flags.config.Timeout))
+	case flags.config.Words < 1:
+		return usage(fmt.Errorf("--words %d: want at least 1", flags.config.Words))
+	}
 	var err error
 	if flags.config.Shape, err = flags.shape(); err != nil {
 		return usage(err)

@@ -3,7 +3,8 @@
 // and correlated.
 //
 // This package is wiring: a file for each subcommand, which reads flags, puts
-// the parts together and chooses the exit status.
+// the parts together and chooses the exit status. It knows no rule of a verdict
+// and no step of a run; people, scripts and the instances of a stack call it.
 package main
 
 import (
@@ -84,8 +85,7 @@ func status(err error, stderr io.Writer) int {
 	}
 	var known *statusError
 	if !errors.As(err, &known) {
-		// Cobra's own errors are about the command line.
-		known = &statusError{exitUsage, fmt.Errorf("%w; see throughline --help", err)}
+		known = &statusError{exitHarness, err} // what was to be printed could not be
 	}
 	if known.err != nil {
 		fmt.Fprintf(stderr, "throughline: %v\n", known.err)
@@ -111,5 +111,20 @@ Exit status: 0 pass, 1 fail, 2 inconclusive (the run proves nothing),
 		SilenceErrors: true,
 	}
 	root.AddCommand(newRun(), newJudge(), newCheck(), newList(), newExplain(), newUp(), newSelftest(), newCollect(), newLoad(), newApp(), newDocstore(), newHealth(), newGuard())
+	root.SetFlagErrorFunc(badFlag)
+	group(root)
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		switch c.Name() {
+		case "help":
+			c.Args = topics
+		case "completion":
+			group(c)
+			for _, shell := range c.Commands() {
+				shell.Args = noOperands
+			}
+		}
+	}
 	return root
 }

@@ -50,6 +50,9 @@ func preflight(ctx context.Context, all []script.Scenario, flags runFlags) (foun
 		if s.Stack.Forget > 0 && (flags.mongo != "" || len(have.database.Command) > 0) {
 			missing = append(missing, fmt.Errorf("%s: stack.mongo.forget %d: only the embedded database can forget; leave --mongo and MONGO_IMAGE out", s.Name, s.Stack.Forget))
 		}
+		if flags.mongo != "" && s.Uses(script.FreezeDatabase) {
+			missing = append(missing, fmt.Errorf("%s: fault %s: only a database that the run has started can be frozen; leave --mongo out", s.Name, script.FreezeDatabase))
+		}
 	}
 	if err := writable(flags.out); err != nil {
 		missing = append(missing, err)

@@ -60,7 +60,7 @@ cannot be read, 4 if something is missing (all of it is listed, nothing started)
 		Example: `  throughline run replace-an-instance
   throughline run --seed 7 --out /tmp/r my-scenario.yaml
   throughline run --format json quiet | jq .outcome`,
-		Args: cobra.MinimumNArgs(1),
+		Args: operands(1, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !cmd.Flags().Changed("seed") {
 				flags.seed = uint64(rand.Uint32()) // short enough to type again
@@ -84,6 +84,8 @@ func (f runFlags) check() error {
 		return fmt.Errorf("--haproxy %s: on docker HAProxy comes in an image; leave the flag out", f.haproxy)
 	case f.format != "text" && f.format != "json":
 		return fmt.Errorf("--format %s: no such format (have text, json)", f.format)
+	case f.dashboard != "off" && address("dashboard", f.dashboard) != nil:
+		return fmt.Errorf("%w, or off", address("dashboard", f.dashboard))
 	case f.mongo != "" && !strings.HasPrefix(f.mongo, "mongodb://") && !strings.HasPrefix(f.mongo, "mongodb+srv://"):
 		return fmt.Errorf("--mongo %s: not a MongoDB URI, like mongodb://127.0.0.1:27017", f.mongo)
 	}
@@ -242,7 +244,11 @@ func show(w io.Writer, h record.History, v check.Verdict, how shown) error {
 	if how.format == "json" {
 		return report.WriteJSON(w, v)
 	}
-	return report.WriteText(w, h, v, report.TextOptions{Color: isTerminal(w), Where: filepath.Join(how.dir, report.HTMLFile)})
+	where := filepath.Join(how.dir, report.HTMLFile)
+	if _, err := os.Stat(where); err != nil {
+		where = "" // a record that is judged where it may not be written
+	}
+	return report.WriteText(w, h, v, report.TextOptions{Color: isTerminal(w), Where: where})
 }
 
 func isTerminal(w io.Writer) bool {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -29,7 +30,11 @@ func parseScenario(arg string) (script.Scenario, error) {
 		options.Defects = append(options.Defects, d.Name)
 	}
 	if looksLikePath(arg) {
-		return script.Read(arg, options)
+		s, err := script.Read(arg, options)
+		if listed := (script.Errors)(nil); err != nil && !errors.As(err, &listed) {
+			err = fmt.Errorf("%w; give a scenario's file, or a name that throughline list has", err)
+		}
+		return s, err
 	}
 	source, err := scenarios.Read(arg)
 	if err != nil {

@@ -54,7 +54,15 @@ runs prove nothing to say so. Records of what was not right stay in --out; with
   throughline selftest lost-on-exit counted-twice
   throughline selftest --repeat 10 --healthy 300 --format markdown > docs/GALLERY.md
   throughline selftest --keep --out runs/all && throughline selftest --again runs/all`,
-		RunE: func(cmd *cobra.Command, args []string) error { return selftest(cmd, args, flags) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if cmd.Flags().Changed("healthy") && flags.healthy < 0 {
+				return usage(fmt.Errorf("--healthy %d: want a whole number from 0", flags.healthy))
+			}
+			if err := aloneWithAgain(cmd, flags); err != nil {
+				return usage(err)
+			}
+			return selftest(cmd, args, flags)
+		},
 	}
 	f := cmd.Flags()
 	f.IntVar(&flags.repeat, "repeat", 1, "how often each entry runs")
@@ -66,9 +74,6 @@ runs prove nothing to say so. Records of what was not right stay in --out; with
 	f.BoolVar(&flags.keep, "keep", false, "keep the records of what was right too")
 	f.StringVar(&flags.again, "again", "", "run nothing: judge the records that a selftest with --keep left in this directory")
 	f.BoolVar(&flags.list, "list", false, "list the gallery, run nothing")
-	for _, name := range []string{"repeat", "healthy", "platform", "out", "keep", "list"} {
-		cmd.MarkFlagsMutuallyExclusive("again", name)
-	}
 	return cmd
 }
 

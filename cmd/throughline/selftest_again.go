@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"slices"
 
+	"github.com/spf13/cobra"
+
 	"throughline/scenarios/check"
 	"throughline/scenarios/gallery"
 	"throughline/scenarios/record"
@@ -16,12 +18,22 @@ import (
 // numbered takes the directory of a trial apart: the name, and which run of it.
 var numbered = regexp.MustCompile(`^(healthy-)?(.+)-[0-9]+$`)
 
+// aloneWithAgain refuses what says how to run beside --again, which runs nothing.
+func aloneWithAgain(cmd *cobra.Command, flags selftestFlags) error {
+	for _, name := range []string{"repeat", "healthy", "platform", "out", "keep", "list"} {
+		if flags.again != "" && cmd.Flags().Changed(name) {
+			return fmt.Errorf("--%s: has no meaning with --again, which runs nothing; leave one of the two out", name)
+		}
+	}
+	return nil
+}
+
 // kept finds the records of an earlier selftest: those of the entries, and of
 // healthy runs if they are asked for too.
 func kept(dir string, entries []gallery.Entry, healthy bool) ([]trial, error) {
 	found, err := os.ReadDir(dir)
 	if err != nil {
-		return nil, usage(fmt.Errorf("--again: %w", err))
+		return nil, usage(fmt.Errorf("--again %s: cannot be read: %w; give the --out of a selftest with --keep", dir, reason(err)))
 	}
 	var out []trial
 	for _, d := range found {

@@ -26,10 +26,13 @@ func newUp() *cobra.Command {
 		Short: "Bring the stack up and leave it until Ctrl-C",
 		Long: `Start database, load balancer, collector and web instances, print where they are,
 and leave them running until Ctrl-C.`,
-		Args: cobra.NoArgs,
+		Args: noOperands,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if web < 1 || web > 300 {
 				return usage(fmt.Errorf("--web %d: want 1 to 300 instances", web))
+			}
+			if port < 0 || port > 65535 {
+				return usage(fmt.Errorf("--port %d: want 1 to 65535, or 0 for any free one", port))
 			}
 			if err := flags.check(); err != nil {
 				return usage(err)

@@ -1,6 +1,7 @@
-// Package poll fetches the numbers of what cannot push: HAProxy's statistics
-// and MongoDB's server status. It turns them into samples and asks at every
-// interval; it decides nothing by them and stores none. collector/server runs
+// Package poll fetches the numbers of what cannot push: HAProxy's statistics,
+// MongoDB's server status, and what the host's kernel says of the CPU and memory
+// of instances. It turns them into samples and asks at every interval; it
+// decides nothing by them and stores none. collector/server runs
 // the Loop; whoever starts the stack adds the pollers.
 package poll
 

@@ -71,18 +71,41 @@ func served(t testing.TB) *Store {
 // 2020-02-29T12:00:00Z is 1582977600.
 const histogramJSON = `{"count":"7","sum":"12.5","buckets":[[1,"-4","-2","1"],[3,"-0.5","0.5","1"],[0,"1","2","3"],[0,"4","8","2"]]}`
 
-func TestAPI(t *testing.T) {
+// call is a request to the API, GET and POST alike, and its answer to the letter.
+type call struct {
+	target string // below /api/v1/
+	status int
+	body   string
+}
+
+func bad(message string) string {
+	return `{"status":"error","errorType":"bad_data","error":` + message + `}`
+}
+
+// answers makes the calls, each in every way that Prometheus has.
+func answers(t *testing.T, calls []call) {
+	t.Helper()
 	s := served(t)
-	bad := func(message string) string {
-		return `{"status":"error","errorType":"bad_data","error":` + message + `}`
+	for _, c := range calls {
+		path, form, _ := strings.Cut(c.target, "?")
+		target := "/api/v1/" + path + "?" + escape(form)
+		answers := map[string]response{"GET": get(t, s, target)}
+		if !strings.HasPrefix(path, "label/") && path != "metadata" { // which Prometheus has for GET only
+			answers["POST"] = post(t, s, target)
+		}
+		for method, got := range answers {
+			if got.status != c.status || got.body != c.body {
+				t.Errorf("%s %s:\n got %d %s\nwant %d %s", method, c.target, got.status, got.body, c.status, c.body)
+			}
+			if kind := got.header.Get("Content-Type"); kind != "application/json" {
+				t.Errorf("%s %s: Content-Type %q", method, c.target, kind)
+			}
+		}
 	}
-	long := "&start=0&end=11001&step=1"
-	for _, c := range []struct {
-		target string
-		status int
-		body   string
-	}{
-		// query
+}
+
+func TestQueryAPI(t *testing.T) {
+	answers(t, []call{
 		{`query?query=hits_total{instance="web-1"}&time=1582978200.5`, 200,
 			`{"status":"success","data":{"resultType":"vector","result":[{"metric":{"__name__":"hits_total","instance":"web-1"},"value":[1582978200.500,"40"]}]}}`},
 		{"query?query=sum(hits_total)", 200, // at the store's now
@@ -117,7 +140,12 @@ func TestAPI(t *testing.T) {
 		{`query?query=load*on()group_left()hits_total`, 422,
 			`{"status":"error","errorType":"execution","error":"found duplicate series for the match group {} on the right hand-side of the operation: [{__name__=\"hits_total\", instance=\"web-2\"}, {__name__=\"hits_total\", instance=\"web-1\"}];many-to-many matching not allowed: matching labels must be unique on one side"}`},
 		{"query?query=load&timeout=0.000000001", 503, `{"status":"error","errorType":"timeout","error":"query timed out in query execution"}`},
-		// query_range
+	})
+}
+
+func TestQueryRangeAPI(t *testing.T) {
+	long := "&start=0&end=11001&step=1"
+	answers(t, []call{
 		{"query_range?query=sum(hits_total)&start=1582978190&end=2020-02-29T12:09:54Z&step=2", 200,
 			`{"status":"success","data":{"resultType":"matrix","result":[{"metric":{},"values":[[1582978190,"0"],[1582978192,"30"],[1582978194,"60"]]}]}}`},
 		{"query_range?query=up&start=0&end=1&step=1m", 200, `{"status":"success","data":{"resultType":"matrix","result":[]}}`},
@@ -137,7 +165,11 @@ func TestAPI(t *testing.T) {
 		{"query_range?query=up" + long, 400, bad(`"exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)"`)},
 		{"query_range?query=up" + strings.Replace(long, "11001", "11000", 1), 200, `{"status":"success","data":{"resultType":"matrix","result":[]}}`},
 		{"query_range?query=up[1m]&start=1&end=2&step=1", 400, bad(`"invalid parameter \"query\": invalid expression type \"range vector\" for range query, must be Scalar or instant Vector"`)},
-		// series
+	})
+}
+
+func TestSeriesAPI(t *testing.T) {
+	answers(t, []call{
 		{"series?match[]=hits_total&match[]=hits_total{instance=\"web-1\"}", 200,
 			`{"status":"success","data":[{"__name__":"hits_total","instance":"web-1"},{"__name__":"hits_total","instance":"web-2"}]}`},
 		{"series?match[]=load", 200, `{"status":"success","data":[{"__name__":"load","instance":"web-1","path":"/<a>&\"b\""}]}`},
@@ -149,14 +181,22 @@ func TestAPI(t *testing.T) {
 		{"series?match[]={}", 400, bad(`"invalid parameter \"match[]\": match[] must contain at least one non-empty matcher"`)},
 		{"series?match[]=a[1m]", 400, bad(`"invalid parameter \"match[]\": 1:2: parse error: unexpected \"[\""`)},
 		{"series?match[]=up&start=x", 400, bad(`"invalid parameter \"start\": invalid time value for 'start': cannot parse \"x\" to a valid timestamp"`)},
-		// labels
+	})
+}
+
+func TestLabelsAPI(t *testing.T) {
+	answers(t, []call{
 		{"labels", 200, `{"status":"success","data":["__name__","instance","path"]}`},
 		{"labels?match[]=hits_total&match[]=users", 200, `{"status":"success","data":["__name__","instance"]}`},
 		{"labels?match[]=up", 200, `{"status":"success","data":[]}`},
 		{"labels?limit=2", 200, `{"status":"success","data":["__name__","instance"],"warnings":["results truncated due to limit"]}`},
 		{"labels?match[]=a(", 400, bad(`"1:2: parse error: unexpected \"(\""`)},
 		{"labels?end=x", 400, bad(`"invalid parameter \"end\": invalid time value for 'end': cannot parse \"x\" to a valid timestamp"`)},
-		// label values
+	})
+}
+
+func TestLabelValuesAPI(t *testing.T) {
+	answers(t, []call{
 		{"label/__name__/values", 200, `{"status":"success","data":["delay","gone","hits_total","load","users"]}`},
 		{"label/instance/values?match[]=hits_total", 200, `{"status":"success","data":["web-1","web-2"]}`},
 		{"label/path/values", 200, `{"status":"success","data":["/\u003ca\u003e\u0026\"b\""]}`},
@@ -164,7 +204,11 @@ func TestAPI(t *testing.T) {
 		{"label/nope/values", 200, `{"status":"success","data":[]}`},
 		{"label/instance/values?limit=1", 200, `{"status":"success","data":["web-1"],"warnings":["results truncated due to limit"]}`},
 		{"label/%ff/values", 400, bad(`"invalid label name: \"\\xff\""`)},
-		// metadata
+	})
+}
+
+func TestMetadataAPI(t *testing.T) {
+	answers(t, []call{
 		{"metadata", 200, `{"status":"success","data":{"delay":[{"type":"histogram","unit":"seconds","help":"StatsD full.delay"}],` +
 			`"hits_total":[{"type":"counter","unit":"requests","help":"StatsD full.hits"}],"load":[{"type":"gauge","unit":"","help":""}],` +
 			`"users":[{"type":"gauge","unit":"","help":"StatsD users"}]}}`},
@@ -172,22 +216,7 @@ func TestAPI(t *testing.T) {
 		{"metadata?metric=up", 200, `{"status":"success","data":{}}`},
 		{"metadata?limit=1", 200, `{"status":"success","data":{"delay":[{"type":"histogram","unit":"seconds","help":"StatsD full.delay"}]}}`},
 		{"metadata?limit=x", 400, bad(`"limit must be a number"`)},
-	} {
-		path, form, _ := strings.Cut(c.target, "?")
-		target := "/api/v1/" + path + "?" + escape(form)
-		answers := map[string]response{"GET": get(t, s, target)}
-		if !strings.HasPrefix(path, "label/") && path != "metadata" { // which Prometheus has for GET only
-			answers["POST"] = post(t, s, target)
-		}
-		for method, got := range answers {
-			if got.status != c.status || got.body != c.body {
-				t.Errorf("%s %s:\n got %d %s\nwant %d %s", method, c.target, got.status, got.body, c.status, c.body)
-			}
-			if kind := got.header.Get("Content-Type"); kind != "application/json" {
-				t.Errorf("%s %s: Content-Type %q", method, c.target, kind)
-			}
-		}
-	}
+	})
 }
 
 // escape escapes the values of a query string that is written plainly.

@@ -58,7 +58,7 @@ func Open(dir string) (*Store, error) { return open(dir, bbolt.Options{}) }
 
 func open(dir string, o bbolt.Options) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("open database: %w", err)
+		return nil, fmt.Errorf("open database: %w; choose another directory", err)
 	}
 	path := filepath.Join(dir, fileName)
 	if o.Timeout == 0 {

@@ -3,7 +3,7 @@
 //
 // It is not a platform and starts nothing: Instance says what a platform shall
 // start, Runtime then adds and removes servers and reads what HAProxy counted.
-// The command line and scenarios/run call it. Supported are HAProxy 2.6 to 3.x;
+// The command line, scenarios/run and scenarios/fault call it. Supported are HAProxy 2.6 to 3.x;
 // 2.6 is the first long-term release in which servers can be added at run time
 // with health checks and without experimental mode.
 //

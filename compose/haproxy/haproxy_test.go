@@ -36,8 +36,6 @@ type lb struct {
 	log *bytes.Buffer
 }
 
-func (l *lb) String() string { return l.url }
-
 // startLB starts HAProxy with the configuration as it is rendered.
 func startLB(t testing.TB, c Config) *lb {
 	t.Helper()

@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
+	"syscall"
 	"time"
 
 	"throughline/collector"
@@ -73,10 +75,10 @@ func readPart(path string, read func(io.Reader) error) error {
 
 func (h *History) readJournal(path string) error {
 	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return fmt.Errorf("%s: no record of a run (it has no %s); give the directory that `throughline run` printed", filepath.Dir(path), JournalFile)
 	} else if err != nil {
-		return err
+		return fmt.Errorf("%s: cannot be read: %w", filepath.Dir(path), err)
 	}
 	defer f.Close()
 	decoder := json.NewDecoder(bufio.NewReader(f))
@@ -124,7 +126,7 @@ func rows(r io.Reader, header string, each func(fields []string) error) error {
 		}
 		if line == 1 {
 			if got := join(fields); got != header {
-				return fmt.Errorf("line 1: columns %q, want %q", got, header)
+				return fmt.Errorf("line 1: columns %.100q, want %q", strings.TrimSpace(got), strings.TrimSpace(header))
 			}
 			continue
 		}

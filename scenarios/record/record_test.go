@@ -1,6 +1,7 @@
 package record
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
@@ -197,6 +198,30 @@ func TestReadNoRecord(t *testing.T) {
 	}
 	if _, err := Read(dir); err == nil || !strings.Contains(err.Error(), "run-begin") {
 		t.Errorf("journal without a beginning: %v", err)
+	}
+}
+
+// TestDamageIsTold: what is in place of a table is told in a line, however
+// long it is.
+func TestDamageIsTold(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	w, err := Create(dir, testRun, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, PointsFile), bytes.Repeat([]byte("x"), 5000), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	h, err := Read(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{`points.csv: line 1: columns "` + strings.Repeat("x", 100) + `", want "series,at_us,value,observed,stale,histogram"`}
+	if diff := cmp.Diff(want, h.Damage); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 

@@ -3,7 +3,9 @@ package script_test
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -101,29 +103,49 @@ func TestDocument(t *testing.T) {
 	}
 }
 
-// Every key that the reader knows is explained, in a table or a list.
+// known are the keys of every mapping that the reader opens, as its source names them.
+func known(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	opened, key := regexp.MustCompile(`\.mapping\(([^\n]*)\)`), regexp.MustCompile(`"([a-z_]+)"`)
+	var keys []string
+	for _, file := range files {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, call := range opened.FindAllSubmatch(source, -1) {
+			for _, k := range key.FindAllSubmatch(call[1], -1) {
+				keys = append(keys, string(k[1]))
+			}
+		}
+	}
+	if len(keys) < 80 {
+		t.Fatalf("only %d keys were found: %v", len(keys), keys)
+	}
+	return slices.Concat(keys, script.StepKinds, script.FaultKeys)
+}
+
+// Every key that the reader knows is explained, in a table or a list, and so is every fault and every check.
 func TestDocumentNamesEveryKey(t *testing.T) {
 	source, err := os.ReadFile(document)
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys := "scenario about stack load phases checks web mongo instances command image env health routes defect " +
-		"rate shape swing period to over levels mix words timeout phase do for require within " +
-		"metric route client_window max_lag sample_rate confidence max_gap layers at_least expr throughout " +
-		"lb retry forget fault heal drain on share bytes by " +
-		"tags db unit slack at_rest unqueued max_series growth name fires clears silent in waive check instance reason"
-	for key := range strings.FieldsSeq(keys) {
+	for _, key := range known(t) {
 		if !regexp.MustCompile("`" + key + "[`:]").Match(source) {
 			t.Errorf("the key %s is not explained", key)
 		}
 	}
-	for fault := range strings.FieldsSeq("drop-datagrams duplicate-datagrams reorder-datagrams truncate-datagrams delay-datagrams leftover-lines " +
-		"leftover-load replay-requests freeze freeze-database reload-lb restart-collector") {
+	for _, fault := range script.FaultNames {
 		if !strings.Contains(string(source), "| `"+fault+"` |") {
 			t.Errorf("the fault %s is not explained", fault)
 		}
 	}
-	for check := range strings.FieldsSeq("continuity conservation correlation promql identity nesting gauge shutdown hygiene alert audit failures") {
+	for _, check := range script.CheckKinds {
 		if !regexp.MustCompile(`(?m)^### ` + check + `\n\n` + "```yaml fragment\n(?s).*?- " + check + ":").Match(source) {
 			t.Errorf("the check %s is not shown", check)
 		}

@@ -116,6 +116,9 @@ func (f *fleet) begin(s Step) error {
 	if s.Instance == "" && faults[s.Fault.Name].on && len(f.live) == 0 {
 		return fmt.Errorf("%v: no instance is alive at that point", s)
 	}
+	if s.Fault.Name == FreezeDatabase && f.noDatabase {
+		return fmt.Errorf("%v: there is no database, with stack.mongo: none: remove one of the two", s)
+	}
 	if slices.Contains(f.faults, s.Fault.Name) {
 		return fmt.Errorf("%v: %s has begun already at that point: heal it first", s, s.Fault.Name)
 	}

@@ -1,8 +1,10 @@
 package script
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"regexp"
 	"slices"
@@ -32,15 +34,22 @@ type Options struct {
 func Read(path string, opts Options) (Scenario, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return Scenario{}, fmt.Errorf("scenario: %w", err)
+		return Scenario{}, unreadable(path, err)
 	}
 	defer f.Close()
 	// One byte more than allowed is enough to know that a file is too large, however large it is.
 	source, err := io.ReadAll(io.LimitReader(f, MaxBytes+1))
 	if err != nil {
-		return Scenario{}, fmt.Errorf("scenario: %w", err)
+		return Scenario{}, unreadable(path, err)
 	}
 	return Parse(path, source, opts)
+}
+
+func unreadable(path string, err error) error {
+	if on := (*fs.PathError)(nil); errors.As(err, &on) {
+		err = on.Err // path and all it wraps are said already
+	}
+	return fmt.Errorf("%s: cannot be read: %w", path, err)
 }
 
 // Parse reads source; file is its name in errors. The error is [Errors], with everything that is wrong, in the order of

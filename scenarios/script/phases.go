@@ -16,6 +16,7 @@ const wantPhases = "a list of phases, like [{phase: warm-up, for: 8s}]"
 
 func (r *reader) phases(v value, s *Scenario) {
 	f := newFleet(s.Stack.Web.Instances)
+	f.noDatabase = s.Stack.Mongo == MongoNone
 	first := map[string]Pos{}
 	for _, item := range v.list(wantPhases, "phase") {
 		p := r.phase(item, f)
@@ -151,9 +152,10 @@ type fleet struct {
 	live []string // in the order of their numbers
 	last int      // the highest number ever given
 	// faults are those that have begun and are not healed.
-	faults []string
-	lost   bool     // a step could not be read, so nobody knows who is alive
-	held   []string // whose CPU is limited
+	faults     []string
+	lost       bool     // a step could not be read, so nobody knows who is alive
+	held       []string // whose CPU is limited
+	noDatabase bool
 }
 
 func newFleet(instances int) *fleet {

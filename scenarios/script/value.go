@@ -199,19 +199,26 @@ func (v value) fraction(one bool) float64 {
 	return f
 }
 
-// rate reads requests per second. Where a pause makes sense, 0/s is one.
-func (v value) rate(pause bool) float64 {
-	const want = "requests per second, like 200/s"
+// quantity gives the text of a number with its unit. A number alone is refused.
+func (v value) quantity(want string) (string, bool) {
 	switch v.node.(type) {
 	case *ast.IntegerNode, *ast.FloatNode:
 		v.failf("%s has no unit: want %s", shorten(plain(v.node)), want)
-		return 0
+		return "", false
 	case *ast.StringNode, *ast.LiteralNode:
-	default:
-		v.wrong(want)
+		return plain(v.node), true
+	}
+	v.wrong(want)
+	return "", false
+}
+
+// rate reads requests per second. Where a pause makes sense, 0/s is one.
+func (v value) rate(pause bool) float64 {
+	const want = "requests per second, like 200/s"
+	s, ok := v.quantity(want)
+	if !ok {
 		return 0
 	}
-	s := plain(v.node)
 	number, unit, _ := strings.Cut(s, "/")
 	if !decimal.MatchString(number) {
 		v.failf("%s is not a rate: want %s", quote(s), want)
@@ -234,17 +241,10 @@ func (v value) rate(pause bool) float64 {
 
 // duration reads a duration of at least the given length.
 func (v value) duration(least time.Duration) time.Duration {
-	const want = "a duration like 8s (units: h, m, s, ms)"
-	switch v.node.(type) {
-	case *ast.IntegerNode, *ast.FloatNode:
-		v.failf("%s has no unit: want %s", shorten(plain(v.node)), want)
-		return 0
-	case *ast.StringNode, *ast.LiteralNode:
-	default:
-		v.wrong(want)
+	s, ok := v.quantity("a duration like 8s (units: h, m, s, ms)")
+	if !ok {
 		return 0
 	}
-	s := plain(v.node)
 	d, err := time.ParseDuration(s)
 	if err != nil {
 		v.failf("%s", badDuration(s, least))
