@@ -24,7 +24,7 @@ func (c gauge) judge(e *evidence) result {
 	var out []Finding
 	var points, instances int
 	rested := 0
-	flights := c.flights(e)
+	flights, lasting := c.flights(e), e.lasting(e.interval+c.rule.ClientWindow)
 	for _, l := range e.lives {
 		series := e.gauges(l.Instance, c.rule.Metric)
 		n := 0
@@ -46,7 +46,7 @@ func (c gauge) judge(e *evidence) result {
 		if f := c.above(e, l, series, flights); f != nil {
 			out = append(out, *f)
 		}
-		if f := c.below(e, l, series); f != nil {
+		if f := c.below(e, l, series, lasting[l.Instance]); f != nil {
 			out = append(out, *f)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"throughline/collector"
@@ -35,6 +36,7 @@ func (c identity) judge(e *evidence) result {
 	var out []Finding
 	var series, served int
 	known := map[string]bool{}
+	widths := sync.OnceValue(func() allowances { return newAllowances(e, c.rule.Route) })
 	for _, l := range e.lives {
 		known[l.Instance] = true
 		own := c.series(e, l.Instance)
@@ -50,7 +52,7 @@ func (c identity) judge(e *evidence) result {
 		for _, s := range own {
 			out = append(out, c.tags(e, l, s)...)
 			out = append(out, c.outside(e, l, s)...)
-			out = append(out, c.resets(e, l, s)...)
+			out = append(out, c.resets(e, l, s, widths)...)
 		}
 	}
 	for _, instance := range e.senders() {
