@@ -59,8 +59,9 @@ func (c continuity) judge(e *evidence) result {
 			instances++
 		}
 		for _, g := range t.gaps {
-			worst = max(worst, g.to-g.from)
-			if g.to-g.from > c.rule.MaxGap {
+			silent := g.to - g.from - e.frozen(l.Instance, g.from, g.to)
+			worst = max(worst, silent)
+			if silent > c.rule.MaxGap {
 				f := c.gapFound(e, l, g)
 				if f.Outcome == Fail {
 					f.Cause = c.causeOf(g, i, trails, e)
@@ -127,7 +128,7 @@ func (c continuity) follow(e *evidence, l record.Lifetime) trail {
 	present := presentAt(e.counters(l.Instance, c.rule.Metric))
 	last := forever // nothing is expected of what a SIGKILL may have taken
 	if at := e.killedAt(l); at != record.Never {
-		last = at
+		last = e.heldSince(l.Instance, at, c.window) + c.window
 	}
 	length := c.cell(e.interval)
 	t := trail{acked: acked}

@@ -106,7 +106,7 @@ func (c identity) required(e *evidence, l record.Lifetime) bool {
 	acked := e.acked(l.Instance, c.routes()...)
 	n := countUpTo(acked, max(e.lastTick(), e.end)-c.window) // of the others the record may end too early
 	if at := e.killedAt(l); at != record.Never {
-		n = countUpTo(acked, at-c.window-e.stall(at-time.Second, at+time.Second)-1)
+		n = countUpTo(acked, e.heldSince(l.Instance, at, c.window)-e.stall(at-time.Second, at+time.Second)-1)
 	}
 	return n > 0 && n >= enough(c.rate)
 }

@@ -121,8 +121,8 @@ func newAccount(e *evidence, rule script.Conservation, l record.Lifetime, counte
 		if stall := e.stall(at-time.Second, at+time.Second); stall >= noticed {
 			a.stall = stall
 		}
-		a.buffer = a.ackedFrom(at - rule.ClientWindow)
-		a.stalled = a.ackedFrom(at - rule.ClientWindow - a.stall)
+		since := e.heldSince(l.Instance, at, rule.ClientWindow)
+		a.buffer, a.stalled = a.ackedFrom(since), a.ackedFrom(since-a.stall)
 	}
 	a.dropped = e.dropped(l.Instance)
 	a.follow(e)
@@ -189,6 +189,12 @@ func (e *evidence) killedAt(l record.Lifetime) time.Duration {
 }
 
 const sigKill = "SIGKILL"
+
+// heldSince is from when on an instance's client may still hold at t what it got:
+// its window before, not counting the time in which the instance stood still.
+func (e *evidence) heldSince(instance string, t, window time.Duration) time.Duration {
+	return t - window - e.frozen(instance, t-window, t)
+}
 
 // dropped tells whether the collector's socket, or a relay before it, lost
 // datagrams that may have been the instance's.
@@ -259,7 +265,7 @@ func (a *account) beforeKill(e *evidence) int64 {
 		if t > a.killed {
 			continue
 		}
-		oldest := t - a.rule.ClientWindow
+		oldest := e.heldSince(a.life.Instance, t, a.rule.ClientWindow)
 		stall, flush := e.delays(oldest-time.Second, t+time.Second)
 		m := max(0, countUpTo(a.acked, oldest-max(stall, flush))-whole(math.Ceil(a.counted.upTo(t))))
 		if looked == 0 || m < missing {
