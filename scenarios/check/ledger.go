@@ -207,12 +207,17 @@ func (e *evidence) dropped(instance string) bool {
 	return false
 }
 
+// whole is a count; what is beyond mostWhole stays there, so that it is neither
+// taken for nothing nor too large to be added up.
 func whole(v float64) int64 {
-	if math.IsNaN(v) || math.Abs(v) > 1<<62 {
+	if math.IsNaN(v) {
 		return 0
 	}
-	return int64(math.Round(v))
+	return int64(math.Round(min(max(v, -mostWhole), mostWhole)))
 }
+
+// mostWhole is up to where a float tells whole numbers apart.
+const mostWhole = 1 << 53
 
 // booking is where the difference of an account goes.
 type booking struct {
