@@ -53,6 +53,7 @@ func wholeRecord(e *evidence) []Finding {
 		say("the record is not what was seen: %s", wrong)
 	}
 	out = append(out, strangersFound(e)...)
+	out = append(out, secondLives(e)...)
 	if n := e.users.unattributed; n > 0 {
 		say("no instance is named by %s, which may belong to any that was alive then", times(n, "acknowledged request"))
 	}
@@ -70,6 +71,50 @@ func strangersFound(e *evidence) []Finding {
 		out = append(out, Finding{Check: checkRecord, Layer: layerUsers, Instance: name,
 			Summary: fmt.Sprintf("%s answered %s, and the journal knows no birth of it: the record is not whole", name,
 				times(int64(len(e.acked(name))), "request"))})
+	}
+	return out
+}
+
+// secondLives reports instances of which the journal knows one life, or would
+// know only the last, and that had others: what is compared with a lifetime
+// would be compared with the wrong one.
+func secondLives(e *evidence) []Finding {
+	births, dead, unborn := map[string]int64{}, map[string]int64{}, map[string]int64{}
+	for _, ev := range e.history.Events {
+		if ev.Kind == record.Birth {
+			births[ev.Instance]++
+		}
+	}
+	lives := map[string]record.Lifetime{}
+	for _, l := range e.lives {
+		lives[l.Instance] = l
+	}
+	for i := range e.history.Requests {
+		r := &e.history.Requests[i]
+		if r.Outcome != record.Acked || r.Instance == "" {
+			continue
+		}
+		switch l := lives[r.Instance]; {
+		case l.Death != record.Never && r.Sent > l.Death:
+			dead[r.Instance]++
+		case l.Birth != record.Never && r.Done < l.Birth:
+			unborn[r.Instance]++
+		}
+	}
+	var out []Finding
+	for _, l := range e.lives {
+		say := func(format string, args ...any) {
+			out = append(out, Finding{Check: checkRecord, Layer: layerUsers, Instance: l.Instance, Summary: fmt.Sprintf(format, args...)})
+		}
+		if n := births[l.Instance]; n > 1 {
+			say("%s was born %s: the name of an instance is not used twice", l.Instance, times(n, "time"))
+		}
+		if n := dead[l.Instance]; n > 0 {
+			say("%s answered %s that were sent after its death at %s: it has another life, of which the journal knows nothing", l.Instance, times(n, "request"), seconds(l.Death))
+		}
+		if n := unborn[l.Instance]; n > 0 {
+			say("%s answered %s before its birth at %s: it has another life, of which the journal knows nothing", l.Instance, times(n, "request"), seconds(l.Birth))
+		}
 	}
 	return out
 }

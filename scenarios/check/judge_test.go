@@ -224,6 +224,26 @@ func TestRecordsThatProveNothing(t *testing.T) {
 		{func(h *record.History) {
 			h.Events = slices.DeleteFunc(h.Events, func(e record.Event) bool { return e.Instance == "web-3" })
 		}, []string{"web-3 answered 2,179 requests, and the journal knows no birth of it: the record is not whole"}},
+		{func(h *record.History) {
+			tell(h, record.Event{At: 12 * time.Second, Kind: record.Birth, Instance: "web-1", Role: record.Web})
+			for i := range h.Requests {
+				h.Requests[i].Instance = strings.Replace(h.Requests[i].Instance, "web-1", "web-3", 1)
+			}
+		}, []string{"web-1 was born 2 times: the name of an instance is not used twice"}},
+		{func(h *record.History) {
+			for i := range h.Requests {
+				if r := &h.Requests[i]; r.Instance == "web-3" && r.Sent > 15*time.Second {
+					r.Instance = "web-2"
+				}
+			}
+		}, []string{"web-2 answered 1,050 requests that were sent after its death at 10.5 s: it has another life, of which the journal knows nothing"}},
+		{func(h *record.History) {
+			for i := range h.Requests {
+				if r := &h.Requests[i]; r.Instance == "web-3" && r.Sent < 5*time.Second {
+					r.Instance = "web-4"
+				}
+			}
+		}, []string{"web-4 answered 232 requests before its birth at 18.5 s: it has another life, of which the journal knows nothing"}},
 		{func(h *record.History) { h.Requests[5].Instance = "" }, []string{"no instance is named by 1 acknowledged request, which may belong to any that was alive then"}},
 	} {
 		h := talk().make()
