@@ -28,6 +28,7 @@ const deadGrace = 2
 type continuity struct {
 	rule   script.Continuity
 	window time.Duration // how long the client buffers
+	rate   float64       // the sample rate, where a conservation check says it
 }
 
 // gap is a run of expected cells that are missing.
@@ -59,6 +60,9 @@ func (c continuity) judge(e *evidence) result {
 			instances++
 		}
 		for _, g := range t.gaps {
+			if countUpTo(t.acked, g.to-c.window)-countUpTo(t.acked, g.from-1) < enough(c.rate) {
+				continue // sampling may have left out all of them
+			}
 			silent := g.to - g.from - e.frozen(l.Instance, g.from, g.to)
 			worst = max(worst, silent)
 			if silent > c.rule.MaxGap {

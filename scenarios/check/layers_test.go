@@ -1,6 +1,7 @@
 package check
 
 import (
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -276,6 +277,27 @@ func TestContinuityOfSparseTraffic(t *testing.T) {
 		p.seed, p.rate, p.checks = seed, 2, continuityCheck
 		if got := said(judged(t, p.make()), "continuity", Fail); len(got) > 0 {
 			t.Fatalf("seed %d: %q", seed, got)
+		}
+	}
+}
+
+// TestContinuityOfASampledCounter: where a client leaves out nine of ten, whole
+// intervals may be without a line; a silence of so many requests that chance
+// cannot have left out all of them is a gap.
+func TestContinuityOfASampledCounter(t *testing.T) {
+	for seed := range uint64(30) {
+		p := talk()
+		p.seed, p.rate, p.rare = seed, 60, 0.1
+		p.checks = continuityCheck + sampledCheck
+		rnd := rand.New(rand.NewPCG(seed, 23))
+		p.counts = func(string, int, time.Duration) int64 { return int64(rnd.IntN(10) / 9) }
+		h := p.make()
+		if got := said(judged(t, h), "continuity", Fail); len(got) > 0 {
+			t.Fatalf("seed %d: %q", seed, got)
+		}
+		silence(h, "web-3", 11500*time.Millisecond, 23500*time.Millisecond)
+		if got := said(judged(t, h), "continuity", Fail); len(got) == 0 {
+			t.Fatalf("seed %d: silent for 12 s, and nothing fails", seed)
 		}
 	}
 }
