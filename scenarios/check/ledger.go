@@ -43,6 +43,7 @@ type account struct {
 	ticks    []time.Duration // the collector's interval ends while it lived, and the end
 	gap      []float64       // acknowledged less counted, at each tick
 	late     lateness
+	ahead    surplus
 	others   []*record.Series // what else the instance sent
 }
 
@@ -92,7 +93,7 @@ func booksOf(e *evidence, rule script.Conservation, counted func(instance string
 		known[l.Instance] = true
 		a := newAccount(e, rule, l, counted(l.Instance))
 		a.allowance, a.failures = widths.of(l), widths.failed[l.Instance]
-		a.late = a.lateness(e)
+		a.late, a.ahead = a.lateness(e), a.surplus(e)
 		b.accounts = append(b.accounts, a)
 	}
 	for _, instance := range e.senders() {
