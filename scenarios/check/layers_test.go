@@ -417,3 +417,32 @@ func TestOverlapsAreThoseOfASearch(t *testing.T) {
 		}
 	}
 }
+
+// TestTheBestLagIsEnoughIfAnyIs: a shorter lag that is about as good must not
+// fail what the best one passes.
+func TestTheBestLagIsEnoughIfAnyIs(t *testing.T) {
+	tried := 0
+	for seed := range uint64(40) {
+		p := talk()
+		p.seed, p.rate = seed, 40
+		p.delay = func(string) time.Duration { return 300 * time.Millisecond }
+		h := p.make()
+		e := newEvidence(h, mustParse(h))
+		users := e.allAcked()
+		web := correlation{}
+		web.rule.Metric = "fullstack.insert"
+		c := within(web.curve(e, layerWeb), e.begin+loadEdge, e.end-loadEdge)
+		shorter, at, _ := bestLag(users, c, 2) // no lag is enough
+		enough := shorter + 1e-4
+		r, lag, _ := bestLag(users, c, enough)
+		if lag == at {
+			continue // it is the best one
+		}
+		if tried++; r < enough {
+			t.Errorf("seed %d: r = %.4f at %v, and %.4f at %v is about as good", seed, r, lag, shorter, at)
+		}
+	}
+	if tried == 0 {
+		t.Error("the shortest was always the best")
+	}
+}
