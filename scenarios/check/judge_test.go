@@ -286,6 +286,37 @@ func TestAnInstanceThatNeverAnswered(t *testing.T) {
 	says(t, judged(t, talk().make()), "vacuity", Pass, "each of 4 web instances that served under load answered requests")
 }
 
+func TestAPhaseWithoutProgress(t *testing.T) {
+	refuse := func(h *record.History) { // as a load balancer does that has lost its servers
+		for i := range h.Requests {
+			if r := &h.Requests[i]; r.Sent > 10500*time.Millisecond && r.Sent < 19*time.Second {
+				r.Outcome, r.Instance, r.Status = record.Refused, "", 503
+			}
+		}
+	}
+	h := talk().make()
+	refuse(&h)
+	says(t, judged(t, h), "vacuity", Inconclusive, `in phase "one dies" none of 1,628 requests was acknowledged, although an instance served all along: what was done then proves nothing`)
+	p := talk() // but nobody is left to answer
+	p.phases[1].steps = []string{"kill web-1", "kill web-2", "kill web-3"}
+	p.phases[2].steps = []string{"launch 1"}
+	says(t, judged(t, p.make()), "vacuity", Inconclusive)
+	p = frozenPlan(1, 100*time.Millisecond, 12*time.Second, 4*time.Second, false)
+	p.instances = 3
+	h = p.make()
+	for i := range h.Events { // all stand still
+		if e := &h.Events[i]; e.Fault == script.Freeze {
+			e.Instance = ""
+		}
+	}
+	for i := range h.Requests {
+		if r := &h.Requests[i]; r.Sent > 12*time.Second && r.Sent < 16100*time.Millisecond {
+			r.Outcome, r.Instance, r.Status = record.Unknown, "", 0
+		}
+	}
+	says(t, judged(t, h), "vacuity", Inconclusive)
+}
+
 func TestFaultsThatDidNotTakeEffect(t *testing.T) {
 	without := func(kind record.Kind, instance string) func(*record.History) {
 		return func(h *record.History) {
