@@ -168,16 +168,24 @@ func (c alert) clears(e *evidence, p playedRule, fired int, f Finding) Finding {
 		return c.finding(Inconclusive, "the journal does not tell when phase %q began", c.rule.Clears.In)
 	}
 	deadline := begin + c.rule.Clears.Within
-	for k := fired; k < len(p.at); k++ {
-		switch t := p.at[k]; {
+	cleared := -1 // one that fires again before the deadline has not cleared
+	for k := fired; k < len(p.at) && (cleared < 0 || p.at[k] <= deadline); k++ {
+		switch {
 		case p.firing[k]:
-		case t <= deadline:
-			f.Summary += fmt.Sprintf(", and cleared at %s, %s", seconds(t), after(t-begin, name))
-			f.To = t.Seconds()
-			return f
-		default:
-			return c.at(c.finding(Fail, "fired at %s and cleared at %s, %s, and had to within %s", seconds(p.at[fired]), seconds(t), after(t-begin, name), c.rule.Clears.Within), p.at[fired], t)
+			cleared = -1
+		case cleared < 0:
+			cleared = k
 		}
+	}
+	switch {
+	case cleared >= 0 && p.at[cleared] <= deadline:
+		t := p.at[cleared]
+		f.Summary += fmt.Sprintf(", and cleared at %s, %s", seconds(t), after(t-begin, name))
+		f.To = t.Seconds()
+		return f
+	case cleared >= 0:
+		t := p.at[cleared]
+		return c.at(c.finding(Fail, "fired at %s and cleared at %s, %s, and had to within %s", seconds(p.at[fired]), seconds(t), after(t-begin, name), c.rule.Clears.Within), p.at[fired], t)
 	}
 	last := p.at[len(p.at)-1]
 	if last < deadline {

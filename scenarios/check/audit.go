@@ -78,6 +78,9 @@ func (c audit) findings(e *evidence) []Finding {
 		f.Extra, f.Cause = repeated, causeAppliedTwice
 		out = append(out, f)
 	}
+	if len(out) == 0 && acked == 0 {
+		return []Finding{c.finding(Inconclusive, "audit of %s: none of %s was acknowledged, so that none could be lost", c.rule.Route, times(unknown, "write"))}
+	}
 	if len(out) == 0 {
 		f := c.finding(Pass, "audit of %s: %s of %s acknowledged, 0 lost, 0 applied twice, 0 unexpected; of %s of unknown outcome %s were applied", c.rule.Route,
 			times(acked, "write"), times(int64(len(tales)), "word"), number(unknown), number(recovered))

@@ -60,6 +60,14 @@ func TestAudit(t *testing.T) {
 			unknown(h, "word3", 5)
 			gain(h, "word3", -2)
 		}, Pass, "", "audit of insert: 4,416 writes of 50 words acknowledged, 0 lost, 0 applied twice, 0 unexpected; of 5 of unknown outcome 3 were applied"},
+		{"nothing acknowledged", func(h *record.History) {
+			for i := range h.Requests {
+				if r := &h.Requests[i]; r.Route == "insert" {
+					r.Outcome, r.Status = record.Unknown, 500
+				}
+			}
+			h.After.Words = h.Before.Words
+		}, Inconclusive, "", "audit of insert: none of 4,421 writes was acknowledged, so that none could be lost"},
 		{"not read", func(h *record.History) { h.After = nil }, Inconclusive, "", "audit of insert: the documents were not read before and after the load"},
 		{"nothing written", func(h *record.History) {
 			h.Requests = slices.DeleteFunc(h.Requests, func(r record.Request) bool { return r.Route == "insert" })

@@ -31,6 +31,12 @@ func (c conservation) judge(e *evidence) result {
 			continue
 		}
 		findings, residuals := a.judge(b)
+		if len(findings) == 0 {
+			if f := a.judgeSurplus(e); f != nil {
+				findings = append(findings, *f)
+				residuals = append(residuals, booked(usersWeb, a.life.Instance, causeUnexplained, false, f.Extra, 0))
+			}
+		}
 		t.add(a, findings, residuals)
 		r.findings = append(r.findings, findings...)
 		r.residuals = append(r.residuals, residuals...)

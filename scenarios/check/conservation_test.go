@@ -335,6 +335,27 @@ func TestReplaysAndRetriesWidenTheBounds(t *testing.T) {
 	}
 }
 
+// TestLossesThatMakeUpForSurpluses: what is counted twice and what is lost later
+// leave no difference in the end, and still are no account of the requests.
+func TestLossesThatMakeUpForSurpluses(t *testing.T) {
+	p := talk()
+	p.instances, p.rate = 40, 3000
+	p.counts = func(instance string, nth int, _ time.Duration) int64 {
+		switch {
+		case instance == "web-3" && nth >= 200 && nth < 220:
+			return 2
+		case instance == "web-3" && nth >= 900 && nth < 920:
+			return 0
+		}
+		return 1
+	}
+	v := judged(t, p.make())
+	says(t, v, "conservation", Fail, "web-3 counted 20 inserts more than had been sent to it, first at 5.1 s, and agrees in the end: as many were lost later")
+	if v.Outcome != Fail || v.Unexplained != 20 {
+		t.Errorf("%v, %d unexplained", v.Outcome, v.Unexplained)
+	}
+}
+
 func TestCountsOfNobody(t *testing.T) {
 	h := talk().make()
 	h.Series = append(h.Series, record.Series{Name: "fullstack_insert_total", Labels: collector.NewLabels("instance", "web-9"),

@@ -28,6 +28,7 @@ const deadGrace = 2
 type continuity struct {
 	rule   script.Continuity
 	window time.Duration // how long the client buffers
+	rate   float64       // the sample rate, where a conservation check says it
 }
 
 // gap is a run of expected cells that are missing.
@@ -59,8 +60,12 @@ func (c continuity) judge(e *evidence) result {
 			instances++
 		}
 		for _, g := range t.gaps {
-			worst = max(worst, g.to-g.from)
-			if g.to-g.from > c.rule.MaxGap {
+			if countUpTo(t.acked, g.to-c.window)-countUpTo(t.acked, g.from-1) < enough(c.rate) {
+				continue // sampling may have left out all of them
+			}
+			silent := g.to - g.from - e.frozen(l.Instance, g.from, g.to)
+			worst = max(worst, silent)
+			if silent > c.rule.MaxGap {
 				f := c.gapFound(e, l, g)
 				if f.Outcome == Fail {
 					f.Cause = c.causeOf(g, i, trails, e)
@@ -127,7 +132,7 @@ func (c continuity) follow(e *evidence, l record.Lifetime) trail {
 	present := presentAt(e.counters(l.Instance, c.rule.Metric))
 	last := forever // nothing is expected of what a SIGKILL may have taken
 	if at := e.killedAt(l); at != record.Never {
-		last = at
+		last = e.heldSince(l.Instance, at, c.window) + c.window
 	}
 	length := c.cell(e.interval)
 	t := trail{acked: acked}

@@ -120,7 +120,7 @@ func (c correlation) pair(e *evidence, users []time.Duration, layer string) Find
 		return c.finding(Inconclusive, layer, "correlation of users and %s: not evaluated, the load hardly varied (by %.1f %%, it takes %g %%)",
 			layer, 100*zeroIfNaN(variation), 100*leastVariation)
 	}
-	r, lag, ok := bestLag(users, curve)
+	r, lag, ok := bestLag(users, curve, c.rule.AtLeast)
 	if !ok {
 		return c.finding(Fail, layer, "%s does not follow the users: its rate is constant while theirs varies by %.1f %%", layer, 100*deviation/mean)
 	}
@@ -273,9 +273,9 @@ func userRates(users []time.Duration, at []time.Duration, lag time.Duration) []f
 }
 
 // bestLag finds how much later than the users the layer tells the same story:
-// the shortest lag at which r is about as good as it gets. A layer whose rate
-// never changes has no r.
-func bestLag(users []time.Duration, c curve) (r float64, lag time.Duration, ok bool) {
+// the shortest lag at which r is about as good as it gets, and enough if it is
+// anywhere. A layer whose rate never changes has no r.
+func bestLag(users []time.Duration, c curve, enough float64) (r float64, lag time.Duration, ok bool) {
 	rates := make([]float64, len(c.at)-1)
 	for k := range rates {
 		rates[k] = (c.n[k+1] - c.n[k]) / (c.at[k+1] - c.at[k]).Seconds()
@@ -290,9 +290,13 @@ func bestLag(users []time.Duration, c curve) (r float64, lag time.Duration, ok b
 		byLag[l] = r
 		best = max(best, r)
 	}
+	least := best - closeLag
+	if best >= enough {
+		least = max(least, enough)
+	}
 	for l := time.Duration(0); l <= furthestLag; l += lagStep {
 		for _, l := range []time.Duration{l, -l} {
-			if r, known := byLag[l]; known && r >= best-closeLag {
+			if r, known := byLag[l]; known && r >= least {
 				return r, l, true
 			}
 		}

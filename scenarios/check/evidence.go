@@ -30,6 +30,8 @@ type evidence struct {
 	pushed     map[string][]*record.Series // what instances sent, by instance
 	polled     map[string][]*record.Series // what was polled, by series name
 	reloads    []handover                  // of the load balancer, see stitch
+	unpolled   map[string]int64            // see notPolled; made when it is asked first
+	freezes    []freeze                    // of instances, see indexFreezes
 	ticks      []time.Duration             // interval ends at which the collector stored points, in order
 	pace       []pace                      // how late requests were sent, in the order of their due times
 	longest    time.Duration               // the greatest lateness of all
@@ -85,6 +87,7 @@ func newEvidence(h record.History, s script.Scenario) *evidence {
 	e.indexUsers()
 	e.indexPace()
 	e.indexLives()
+	e.indexFreezes()
 	e.indexTraces()
 	e.attribute()
 	e.indexSeries()

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -129,6 +130,7 @@ func TestFrozen(t *testing.T) {
 		{At: 5 * time.Second, Kind: record.FaultBegin, Fault: "freeze", Instance: "web-2"},
 		{At: 9 * time.Second, Kind: record.FaultEnd, Fault: "freeze", Instance: "web-2"},
 	}}}
+	e.indexFreezes()
 	for _, c := range []struct {
 		instance       string
 		from, to, want time.Duration
@@ -137,6 +139,53 @@ func TestFrozen(t *testing.T) {
 	} {
 		if got := e.frozen(c.instance, c.from*time.Second, c.to*time.Second); got != c.want*time.Second {
 			t.Errorf("%+v: got %v", c, got)
+		}
+	}
+}
+
+// frozenPlan is the talk with web-2 frozen from a moment on, and then thawed, or
+// killed before.
+func frozenPlan(seed uint64, window, at, long time.Duration, kill bool) plan {
+	p := talk()
+	p.seed, p.window = seed, window
+	p.checks = strings.Replace(continuityCheck, "2s", max(2*time.Second, 2*window).String(), 1) +
+		"  - conservation: {metric: fullstack.insert, route: insert, client_window: " + window.String() + "}\n"
+	last := act{"thawed", []string{"heal freeze"}, 6 * time.Second}
+	if kill {
+		last.steps = []string{"kill web-2", "heal freeze"}
+		p = promising(p)
+	}
+	p.phases = []act{{"warm-up", nil, at - worldBegin}, {"frozen", []string{"fault freeze, on: web-2"}, long}, last}
+	return p
+}
+
+// TestWhoStandsStillCannotSend freezes an instance at any moment. What its client
+// held then comes when it is thawed, and is no gap; or it is lost with a SIGKILL,
+// and was in the send buffer. What else is lost or silent is a failure as ever.
+func TestWhoStandsStillCannotSend(t *testing.T) {
+	for seed := range uint64(40) {
+		rnd := rand.New(rand.NewPCG(seed, 19))
+		window := []time.Duration{100, 300, 1000}[rnd.IntN(3)] * time.Millisecond
+		at := 10*time.Second + time.Duration(rnd.Int64N(int64(2*time.Second)))
+		long := time.Duration(1000+rnd.IntN(4000)) * time.Millisecond
+		kill := rnd.IntN(2) == 0
+		p := frozenPlan(seed, window, at, long, kill)
+		for _, f := range judged(t, p.make()).Findings {
+			if f.Outcome == Fail {
+				t.Fatalf("seed %d: frozen at %v for %v, killed %v: %s: %s", seed, at, long, kill, f.Check, f.Summary)
+			}
+		}
+		h := p.make()
+		shift(h, "fullstack_insert_total", "web-2", at-3*time.Second, -150)
+		if got := said(judged(t, h), "conservation", Fail); len(got) == 0 {
+			t.Fatalf("seed %d: 150 are lost before the freeze, and nothing fails", seed)
+		}
+		if !kill {
+			h := p.make()
+			silence(h, "web-2", at+long-time.Second, at+long+5*time.Second)
+			if got := said(judged(t, h), "continuity", Fail); len(got) == 0 {
+				t.Fatalf("seed %d: it is silent after the freeze, and nothing fails", seed)
+			}
 		}
 	}
 }

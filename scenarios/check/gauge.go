@@ -24,7 +24,8 @@ func (c gauge) judge(e *evidence) result {
 	var out []Finding
 	var points, instances int
 	rested := 0
-	flights := c.flights(e)
+	var silent []Finding
+	flights, lasting := c.flights(e), e.lasting(e.interval+c.rule.ClientWindow)
 	for _, l := range e.lives {
 		series := e.gauges(l.Instance, c.rule.Metric)
 		n := 0
@@ -32,6 +33,9 @@ func (c gauge) judge(e *evidence) result {
 			n += len(s.Points)
 		}
 		if n == 0 {
+			if sent := e.sentFor(l, c.rule.ClientWindow); sent > 0 {
+				silent = append(silent, c.absent(l, sent))
+			}
 			continue
 		}
 		points, instances = points+n, instances+1
@@ -46,12 +50,15 @@ func (c gauge) judge(e *evidence) result {
 		if f := c.above(e, l, series, flights); f != nil {
 			out = append(out, *f)
 		}
-		if f := c.below(e, l, series); f != nil {
+		if f := c.below(e, l, series, lasting[l.Instance]); f != nil {
 			out = append(out, *f)
 		}
 	}
 	if f := c.together(e, flights); f != nil && len(out) == 0 {
 		out = append(out, *f)
+	}
+	if points > 0 {
+		out = append(out, silent...)
 	}
 	switch {
 	case len(out) > 0:
@@ -68,6 +75,14 @@ func (c gauge) judge(e *evidence) result {
 
 func (c gauge) finding(o Outcome, instance string, format string, args ...any) Finding {
 	return Finding{Check: checkGauge, Outcome: o, Layer: layerWeb, Instance: instance, Summary: fmt.Sprintf(format, args...)}
+}
+
+// absent is about an instance that answered and never sent the gauge. One that sends
+// it seldom may have had no time to, so that it fails nothing.
+func (c gauge) absent(l record.Lifetime, sent int64) Finding {
+	f := c.finding(Inconclusive, l.Instance, "%s acknowledged %s and never sent %s: nobody knows what it would have shown", l.Instance, times(sent, "request"), c.rule.Metric)
+	f.Cause = causeNoMetric
+	return f
 }
 
 func (e *evidence) gauges(instance, metric string) []*record.Series {
@@ -141,8 +156,9 @@ func (c gauge) rest(e *evidence, l record.Lifetime, series []*record.Series) (*F
 		return nil, false
 	}
 	since := e.end + c.rule.ClientWindow + e.stall(e.end-time.Second, e.end+time.Second)
-	looked := 0
+	looked, explained := 0, false
 	var last record.Point
+	rest, open := float64(c.rule.AtRest), float64(e.openAfter(since))
 	for _, s := range series {
 		for _, p := range s.Points {
 			if p.Stale || p.At < since {
@@ -150,12 +166,13 @@ func (c gauge) rest(e *evidence, l record.Lifetime, series []*record.Series) (*F
 			}
 			looked++
 			last = p
-			if p.Value == float64(c.rule.AtRest) {
+			if p.Value == rest {
 				return nil, true
 			}
+			explained = explained || p.Value > rest && p.Value <= rest+open
 		}
 	}
-	if looked == 0 || e.openAfter(since) {
+	if looked == 0 || explained {
 		return nil, false
 	}
 	f := c.finding(Fail, l.Instance, "%s of %s does not come back to %d: the load ended at %s, and at %s it is still %g", c.rule.Metric, l.Instance, c.rule.AtRest,
@@ -168,16 +185,15 @@ func (c gauge) rest(e *evidence, l record.Lifetime, series []*record.Series) (*F
 	return &f, true
 }
 
-// openAfter tells whether a request that no instance answered may still have
-// been worked on after t: its user had given up on it less than a patience
-// before.
-func (e *evidence) openAfter(t time.Duration) bool {
+// openAfter is how many requests that no instance answered may still have been
+// worked on after t: their users had given up on them less than a patience before.
+func (e *evidence) openAfter(t time.Duration) (n int64) {
 	for _, s := range e.users.spans {
-		if s.unknown > 0 && !s.acked && s.key.instance == "" && s.done+patience > t {
-			return true
+		if !s.acked && s.key.instance == "" && s.unknown > 0 && s.done+patience > t {
+			n += s.unknown + s.replays
 		}
 	}
-	return false
+	return n
 }
 
 // patience is how long an application may go on with a request that its user

@@ -17,12 +17,8 @@ const underWay = 250 * time.Millisecond
 // A gauge that several workers set, each to its own number, shows that of the last
 // one. It holds only where every request is taken up as it comes: one that waits for
 // a free worker is in flight for its user, and unknown to the application.
-func (c gauge) below(e *evidence, l record.Lifetime, series []*record.Series) *Finding {
-	if !c.rule.Unqueued {
-		return nil
-	}
-	lasting := e.lasting(l.Instance, e.interval+c.rule.ClientWindow)
-	if len(lasting) == 0 {
+func (c gauge) below(e *evidence, l record.Lifetime, series []*record.Series, lasting []stay) *Finding {
+	if !c.rule.Unqueued || len(lasting) == 0 {
 		return nil
 	}
 	var n, under, bound int64
@@ -62,12 +58,12 @@ func (c gauge) below(e *evidence, l record.Lifetime, series []*record.Series) *F
 // stay is a request's time in flight.
 type stay struct{ sent, done time.Duration }
 
-// lasting gives the requests that the instance answered after longer than that.
-func (e *evidence) lasting(instance string, than time.Duration) []stay {
-	var out []stay
+// lasting gives the requests that were answered after longer than that, by instance.
+func (e *evidence) lasting(than time.Duration) map[string][]stay {
+	out := map[string][]stay{}
 	for i := range e.history.Requests {
-		if r := &e.history.Requests[i]; r.Instance == instance && r.Err == "" && r.Done-r.Sent > than {
-			out = append(out, stay{r.Sent, r.Done})
+		if r := &e.history.Requests[i]; r.Instance != "" && r.Err == "" && r.Done-r.Sent > than {
+			out[r.Instance] = append(out[r.Instance], stay{r.Sent, r.Done})
 		}
 	}
 	return out

@@ -69,6 +69,26 @@ var gaugeCases = []struct {
 		r := &h.Requests[len(h.Requests)-1]
 		r.Outcome, r.Status = record.Unknown, 404
 	}, Pass, "", "gauge fullstack.inflight: 67 points of 4 instances, never above what users had in flight, 0 at rest in each of 2 instances, none from the dead"},
+	{"one request was not answered, and many look open", func(t *testing.T, h *record.History) {
+		left := 50
+		for i := range h.Requests { // of long before, or else the gauge would be above what there was
+			if r := &h.Requests[i]; r.Sent > 8*time.Second && left > 0 || i == len(h.Requests)-1 {
+				r.Outcome, r.Instance, r.Status = record.Unknown, "", 0
+				left--
+			}
+		}
+		s := seriesOf(t, *h, "fullstack_inflight", "web-3")
+		for k := len(s.Points) - 4; k < len(s.Points); k++ {
+			s.Points[k].Value = 40
+		}
+	}, Fail, "drifting-gauge", "fullstack.inflight of web-3 does not come back to 0: the load ended at 26.7 s, and at 29.1 s it is still 40"},
+	{"below zero without a sign", func(t *testing.T, h *record.History) {
+		seriesOf(t, *h, "fullstack_inflight", "web-3").Points[7].Value = 1 << 64
+	}, Fail, "drifting-gauge", "fullstack.inflight of web-3 is too high at 1 point: 1.8446744073709552e+19 at 10.1 s, when its users had at most 9 requests in flight"},
+	{"not sent by one", func(t *testing.T, h *record.History) {
+		s := seriesOf(t, *h, "fullstack_inflight", "web-4")
+		s.Meta.StatsD = "fullstack.other"
+	}, Inconclusive, "no-metric", "web-4 acknowledged 823 requests and never sent fullstack.inflight: nobody knows what it would have shown"},
 	{"not sent", func(_ *testing.T, h *record.History) {
 		drop(h, func(s record.Series) bool { return s.Name == "fullstack_inflight" })
 	}, Inconclusive, "", "gauge fullstack.inflight: no instance sent it, so nothing was looked at"},

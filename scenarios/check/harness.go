@@ -2,10 +2,13 @@ package check
 
 import (
 	"fmt"
+	"slices"
+	"sort"
 	"strings"
 	"time"
 
 	"throughline/scenarios/record"
+	"throughline/scenarios/script"
 )
 
 // The names of the rules that always run.
@@ -53,6 +56,7 @@ func wholeRecord(e *evidence) []Finding {
 		say("the record is not what was seen: %s", wrong)
 	}
 	out = append(out, strangersFound(e)...)
+	out = append(out, secondLives(e)...)
 	if n := e.users.unattributed; n > 0 {
 		say("no instance is named by %s, which may belong to any that was alive then", times(n, "acknowledged request"))
 	}
@@ -70,6 +74,50 @@ func strangersFound(e *evidence) []Finding {
 		out = append(out, Finding{Check: checkRecord, Layer: layerUsers, Instance: name,
 			Summary: fmt.Sprintf("%s answered %s, and the journal knows no birth of it: the record is not whole", name,
 				times(int64(len(e.acked(name))), "request"))})
+	}
+	return out
+}
+
+// secondLives reports instances of which the journal knows one life, or would
+// know only the last, and that had others: what is compared with a lifetime
+// would be compared with the wrong one.
+func secondLives(e *evidence) []Finding {
+	births, dead, unborn := map[string]int64{}, map[string]int64{}, map[string]int64{}
+	for _, ev := range e.history.Events {
+		if ev.Kind == record.Birth {
+			births[ev.Instance]++
+		}
+	}
+	lives := map[string]record.Lifetime{}
+	for _, l := range e.lives {
+		lives[l.Instance] = l
+	}
+	for i := range e.history.Requests {
+		r := &e.history.Requests[i]
+		if r.Outcome != record.Acked || r.Instance == "" {
+			continue
+		}
+		switch l := lives[r.Instance]; {
+		case l.Death != record.Never && r.Sent > l.Death:
+			dead[r.Instance]++
+		case l.Birth != record.Never && r.Done < l.Birth:
+			unborn[r.Instance]++
+		}
+	}
+	var out []Finding
+	for _, l := range e.lives {
+		say := func(format string, args ...any) {
+			out = append(out, Finding{Check: checkRecord, Layer: layerUsers, Instance: l.Instance, Summary: fmt.Sprintf(format, args...)})
+		}
+		if n := births[l.Instance]; n > 1 {
+			say("%s was born %s: the name of an instance is not used twice", l.Instance, times(n, "time"))
+		}
+		if n := dead[l.Instance]; n > 0 {
+			say("%s answered %s that were sent after its death at %s: it has another life, of which the journal knows nothing", l.Instance, times(n, "request"), seconds(l.Death))
+		}
+		if n := unborn[l.Instance]; n > 0 {
+			say("%s answered %s before its birth at %s: it has another life, of which the journal knows nothing", l.Instance, times(n, "request"), seconds(l.Birth))
+		}
 	}
 	return out
 }
@@ -224,6 +272,7 @@ func everyInstanceServed(e *evidence) []Finding {
 				Summary: fmt.Sprintf("%s served for %s under load and answered no request: nothing can be said about it", l.Instance, seconds(to-from))})
 		}
 	}
+	out = append(out, standstills(e)...)
 	switch {
 	case looked == 0:
 		out = append(out, Finding{Check: checkVacuity, Layer: layerUsers,
@@ -233,6 +282,62 @@ func everyInstanceServed(e *evidence) []Finding {
 			Summary: fmt.Sprintf("each of %d web instances that served under load answered requests", looked)})
 	}
 	return out
+}
+
+// leastSent is of how many requests one must succeed while an instance serves.
+const leastSent = 10
+
+// standstills finds phases in which nothing went on, although an instance served
+// from their beginning to their end: what was done to the stack then was done to
+// one that was out of order already.
+func standstills(e *evidence) []Finding {
+	type progress struct{ sent, acked int64 }
+	of := make([]progress, len(e.scenario.Phases))
+	spans := make([]stretch, len(of))
+	for i := range of {
+		spans[i].from, spans[i].to, _ = e.phase(i)
+	}
+	for i := range e.history.Requests {
+		r := &e.history.Requests[i]
+		k := sort.Search(len(spans), func(k int) bool { return spans[k].to > r.Sent })
+		if k == len(spans) || spans[k].from > r.Sent {
+			continue
+		}
+		of[k].sent++
+		if r.Outcome == record.Acked {
+			of[k].acked++
+		}
+	}
+	var out []Finding
+	for i, p := range of {
+		at := spans[i]
+		if p.acked > 0 || p.sent < leastSent || at.to-at.from < leastServing || !e.servedThroughout(at) {
+			continue
+		}
+		out = append(out, Finding{Check: checkVacuity, Layer: layerUsers, From: at.from.Seconds(), To: at.to.Seconds(),
+			Summary: fmt.Sprintf("in phase %q none of %s was acknowledged, although an instance served all along: what was done then proves nothing",
+				e.scenario.Phases[i].Name, times(p.sent, "request"))})
+	}
+	return out
+}
+
+// servedThroughout tells whether an instance was to be sent requests, and could
+// answer them, in all of a stretch.
+func (e *evidence) servedThroughout(at stretch) bool {
+	began := forever // of a freeze of the database
+	for _, ev := range e.history.Events {
+		switch {
+		case ev.Fault != script.FreezeDatabase:
+		case ev.Kind == record.FaultBegin:
+			began = ev.At
+		case ev.Kind == record.FaultEnd && began < at.to && ev.At > at.from:
+			return false
+		}
+	}
+	return slices.ContainsFunc(e.lives, func(l record.Lifetime) bool {
+		from, to := e.serving(l)
+		return from <= at.from && to >= min(at.to, e.end) && to > from && e.frozen(l.Instance, at.from, at.to) == 0
+	})
 }
 
 // serving is the part of the load during which the instance was to be sent

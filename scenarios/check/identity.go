@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"throughline/collector"
@@ -37,6 +38,7 @@ func (c identity) judge(e *evidence) result {
 	var out []Finding
 	var series, served int
 	known := map[string]bool{}
+	widths := sync.OnceValue(func() allowances { return newAllowances(e, c.rule.Route) })
 	for _, l := range e.lives {
 		known[l.Instance] = true
 		own := c.series(e, l.Instance)
@@ -52,7 +54,7 @@ func (c identity) judge(e *evidence) result {
 		for _, s := range own {
 			out = append(out, c.tags(e, l, s)...)
 			out = append(out, c.outside(e, l, s)...)
-			out = append(out, c.resets(e, l, s)...)
+			out = append(out, c.resets(e, l, s, widths)...)
 		}
 	}
 	for _, instance := range e.senders() {
@@ -103,12 +105,18 @@ func (c identity) routes() []string {
 // request so early that its client has sent, and so many that sampling cannot
 // have left out all of them.
 func (c identity) required(e *evidence, l record.Lifetime) bool {
-	acked := e.acked(l.Instance, c.routes()...)
-	n := countUpTo(acked, max(e.lastTick(), e.end)-c.window) // of the others the record may end too early
-	if at := e.killedAt(l); at != record.Never {
-		n = countUpTo(acked, at-c.window-e.stall(at-time.Second, at+time.Second)-1)
-	}
+	n := e.sentFor(l, c.window, c.routes()...)
 	return n > 0 && n >= enough(c.rate)
+}
+
+// sentFor counts the acknowledged requests of which an instance's client must
+// have sent what it knows.
+func (e *evidence) sentFor(l record.Lifetime, window time.Duration, routes ...string) int64 {
+	acked := e.acked(l.Instance, routes...)
+	if at := e.killedAt(l); at != record.Never {
+		return countUpTo(acked, e.heldSince(l.Instance, at, window)-e.stall(at-time.Second, at+time.Second)-1)
+	}
+	return countUpTo(acked, max(e.lastTick(), e.end)-window) // of the others the record may end too early
 }
 
 // enough is how many requests leave a trace although each is left out with

@@ -66,7 +66,7 @@ func checkOf(c script.Check, s script.Scenario) Check {
 	case c.Conservation != nil:
 		return conservation{*c.Conservation}
 	case c.Continuity != nil:
-		return continuity{*c.Continuity, windowOf(s, c.Continuity.Metric)}
+		return continuity{*c.Continuity, windowOf(s, c.Continuity.Metric), rateOf(s, c.Continuity.Metric)}
 	case c.Correlation != nil:
 		return correlation{*c.Correlation, windowOf(s, c.Correlation.Metric)}
 	case c.PromQL != nil:

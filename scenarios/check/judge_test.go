@@ -224,6 +224,26 @@ func TestRecordsThatProveNothing(t *testing.T) {
 		{func(h *record.History) {
 			h.Events = slices.DeleteFunc(h.Events, func(e record.Event) bool { return e.Instance == "web-3" })
 		}, []string{"web-3 answered 2,179 requests, and the journal knows no birth of it: the record is not whole"}},
+		{func(h *record.History) {
+			tell(h, record.Event{At: 12 * time.Second, Kind: record.Birth, Instance: "web-1", Role: record.Web})
+			for i := range h.Requests {
+				h.Requests[i].Instance = strings.Replace(h.Requests[i].Instance, "web-1", "web-3", 1)
+			}
+		}, []string{"web-1 was born 2 times: the name of an instance is not used twice"}},
+		{func(h *record.History) {
+			for i := range h.Requests {
+				if r := &h.Requests[i]; r.Instance == "web-3" && r.Sent > 15*time.Second {
+					r.Instance = "web-2"
+				}
+			}
+		}, []string{"web-2 answered 1,050 requests that were sent after its death at 10.5 s: it has another life, of which the journal knows nothing"}},
+		{func(h *record.History) {
+			for i := range h.Requests {
+				if r := &h.Requests[i]; r.Instance == "web-3" && r.Sent < 5*time.Second {
+					r.Instance = "web-4"
+				}
+			}
+		}, []string{"web-4 answered 232 requests before its birth at 18.5 s: it has another life, of which the journal knows nothing"}},
 		{func(h *record.History) { h.Requests[5].Instance = "" }, []string{"no instance is named by 1 acknowledged request, which may belong to any that was alive then"}},
 	} {
 		h := talk().make()
@@ -264,6 +284,37 @@ func TestAnInstanceThatNeverAnswered(t *testing.T) {
 	v := judged(t, h)
 	says(t, v, "vacuity", Inconclusive, "web-3 served for 24.2 s under load and answered no request: nothing can be said about it")
 	says(t, judged(t, talk().make()), "vacuity", Pass, "each of 4 web instances that served under load answered requests")
+}
+
+func TestAPhaseWithoutProgress(t *testing.T) {
+	refuse := func(h *record.History) { // as a load balancer does that has lost its servers
+		for i := range h.Requests {
+			if r := &h.Requests[i]; r.Sent > 10500*time.Millisecond && r.Sent < 19*time.Second {
+				r.Outcome, r.Instance, r.Status = record.Refused, "", 503
+			}
+		}
+	}
+	h := talk().make()
+	refuse(&h)
+	says(t, judged(t, h), "vacuity", Inconclusive, `in phase "one dies" none of 1,628 requests was acknowledged, although an instance served all along: what was done then proves nothing`)
+	p := talk() // but nobody is left to answer
+	p.phases[1].steps = []string{"kill web-1", "kill web-2", "kill web-3"}
+	p.phases[2].steps = []string{"launch 1"}
+	says(t, judged(t, p.make()), "vacuity", Inconclusive)
+	p = frozenPlan(1, 100*time.Millisecond, 12*time.Second, 4*time.Second, false)
+	p.instances = 3
+	h = p.make()
+	for i := range h.Events { // all stand still
+		if e := &h.Events[i]; e.Fault == script.Freeze {
+			e.Instance = ""
+		}
+	}
+	for i := range h.Requests {
+		if r := &h.Requests[i]; r.Sent > 12*time.Second && r.Sent < 16100*time.Millisecond {
+			r.Outcome, r.Instance, r.Status = record.Unknown, "", 0
+		}
+	}
+	says(t, judged(t, h), "vacuity", Inconclusive)
 }
 
 func TestFaultsThatDidNotTakeEffect(t *testing.T) {

@@ -50,21 +50,34 @@ func (a *account) lateness(e *evidence) lateness {
 	return l
 }
 
+// freeze is a time in which an instance stood still; all did, if none is named.
+type freeze struct {
+	instance string
+	stretch
+}
+
+// indexFreezes finds them. Only one is under way at a time.
+func (e *evidence) indexFreezes() {
+	began := record.Never
+	for _, ev := range e.history.Events {
+		switch {
+		case ev.Fault != script.Freeze:
+		case ev.Kind == record.FaultBegin:
+			began = ev.At
+		case ev.Kind == record.FaultEnd && began != record.Never:
+			e.freezes = append(e.freezes, freeze{ev.Instance, stretch{began, ev.At}})
+			began = record.Never
+		}
+	}
+}
+
 // frozen is how long an instance could do nothing, by the freezes that were not
 // over at from: who stands still cannot send either.
 func (e *evidence) frozen(instance string, from, to time.Duration) time.Duration {
 	var sum time.Duration
-	began := record.Never
-	for _, ev := range e.history.Events {
-		switch {
-		case ev.Fault != script.Freeze || ev.Instance != "" && ev.Instance != instance:
-		case ev.Kind == record.FaultBegin:
-			began = ev.At
-		case ev.Kind == record.FaultEnd && began != record.Never:
-			if ev.At > from && began < to {
-				sum += min(ev.At, to) - began
-			}
-			began = record.Never
+	for _, f := range e.freezes {
+		if (f.instance == "" || f.instance == instance) && f.to > from && f.from < to {
+			sum += min(f.to, to) - f.from
 		}
 	}
 	return sum

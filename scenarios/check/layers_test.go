@@ -1,6 +1,7 @@
 package check
 
 import (
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -280,6 +281,27 @@ func TestContinuityOfSparseTraffic(t *testing.T) {
 	}
 }
 
+// TestContinuityOfASampledCounter: where a client leaves out nine of ten, whole
+// intervals may be without a line; a silence of so many requests that chance
+// cannot have left out all of them is a gap.
+func TestContinuityOfASampledCounter(t *testing.T) {
+	for seed := range uint64(30) {
+		p := talk()
+		p.seed, p.rate, p.rare = seed, 60, 0.1
+		p.checks = continuityCheck + sampledCheck
+		rnd := rand.New(rand.NewPCG(seed, 23))
+		p.counts = func(string, int, time.Duration) int64 { return int64(rnd.IntN(10) / 9) }
+		h := p.make()
+		if got := said(judged(t, h), "continuity", Fail); len(got) > 0 {
+			t.Fatalf("seed %d: %q", seed, got)
+		}
+		silence(h, "web-3", 11500*time.Millisecond, 23500*time.Millisecond)
+		if got := said(judged(t, h), "continuity", Fail); len(got) == 0 {
+			t.Fatalf("seed %d: silent for 12 s, and nothing fails", seed)
+		}
+	}
+}
+
 // TestContinuityOfAClientThatBuffersLong: datadog-go's default is 2 s, in
 // intervals of 1 s.
 func TestContinuityOfAClientThatBuffersLong(t *testing.T) {
@@ -393,5 +415,34 @@ func TestOverlapsAreThoseOfASearch(t *testing.T) {
 				t.Errorf("[%d, %d]: %d, want %d", from, to, got, want)
 			}
 		}
+	}
+}
+
+// TestTheBestLagIsEnoughIfAnyIs: a shorter lag that is about as good must not
+// fail what the best one passes.
+func TestTheBestLagIsEnoughIfAnyIs(t *testing.T) {
+	tried := 0
+	for seed := range uint64(40) {
+		p := talk()
+		p.seed, p.rate = seed, 40
+		p.delay = func(string) time.Duration { return 300 * time.Millisecond }
+		h := p.make()
+		e := newEvidence(h, mustParse(h))
+		users := e.allAcked()
+		web := correlation{}
+		web.rule.Metric = "fullstack.insert"
+		c := within(web.curve(e, layerWeb), e.begin+loadEdge, e.end-loadEdge)
+		shorter, at, _ := bestLag(users, c, 2) // no lag is enough
+		enough := shorter + 1e-4
+		r, lag, _ := bestLag(users, c, enough)
+		if lag == at {
+			continue // it is the best one
+		}
+		if tried++; r < enough {
+			t.Errorf("seed %d: r = %.4f at %v, and %.4f at %v is about as good", seed, r, lag, shorter, at)
+		}
+	}
+	if tried == 0 {
+		t.Error("the shortest was always the best")
 	}
 }

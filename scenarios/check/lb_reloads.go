@@ -114,14 +114,26 @@ func (e *evidence) removedBy(instance string, t time.Duration) bool {
 // and the end of the reload. With an instance, those that it answered, and
 // those of which nobody knows who did.
 func (e *evidence) notPolled(instance string) int64 {
+	if e.unpolled == nil {
+		e.indexUnpolled()
+	}
+	if instance != "" {
+		return e.unpolled[instance] + e.unpolled[""]
+	}
 	var n int64
+	for _, of := range e.unpolled {
+		n += of
+	}
+	return n
+}
+
+func (e *evidence) indexUnpolled() {
+	e.unpolled = map[string]int64{}
 	for _, r := range e.reloads {
 		for i := range e.history.Requests {
-			q := &e.history.Requests[i]
-			if q.Done > r.last && q.Sent < r.until && (instance == "" || q.Instance == "" || q.Instance == instance) {
-				n += max(1, int64(q.Attempts))
+			if q := &e.history.Requests[i]; q.Done > r.last && q.Sent < r.until {
+				e.unpolled[q.Instance] += max(1, int64(q.Attempts))
 			}
 		}
 	}
-	return n
 }

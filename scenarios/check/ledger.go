@@ -43,6 +43,7 @@ type account struct {
 	ticks    []time.Duration // the collector's interval ends while it lived, and the end
 	gap      []float64       // acknowledged less counted, at each tick
 	late     lateness
+	ahead    surplus
 	others   []*record.Series // what else the instance sent
 }
 
@@ -92,7 +93,7 @@ func booksOf(e *evidence, rule script.Conservation, counted func(instance string
 		known[l.Instance] = true
 		a := newAccount(e, rule, l, counted(l.Instance))
 		a.allowance, a.failures = widths.of(l), widths.failed[l.Instance]
-		a.late = a.lateness(e)
+		a.late, a.ahead = a.lateness(e), a.surplus(e)
 		b.accounts = append(b.accounts, a)
 	}
 	for _, instance := range e.senders() {
@@ -121,8 +122,8 @@ func newAccount(e *evidence, rule script.Conservation, l record.Lifetime, counte
 		if stall := e.stall(at-time.Second, at+time.Second); stall >= noticed {
 			a.stall = stall
 		}
-		a.buffer = a.ackedFrom(at - rule.ClientWindow)
-		a.stalled = a.ackedFrom(at - rule.ClientWindow - a.stall)
+		since := e.heldSince(l.Instance, at, rule.ClientWindow)
+		a.buffer, a.stalled = a.ackedFrom(since), a.ackedFrom(since-a.stall)
 	}
 	a.dropped = e.dropped(l.Instance)
 	a.follow(e)
@@ -190,6 +191,12 @@ func (e *evidence) killedAt(l record.Lifetime) time.Duration {
 
 const sigKill = "SIGKILL"
 
+// heldSince is from when on an instance's client may still hold at t what it got:
+// its window before, not counting the time in which the instance stood still.
+func (e *evidence) heldSince(instance string, t, window time.Duration) time.Duration {
+	return t - window - e.frozen(instance, t-window, t)
+}
+
 // dropped tells whether the collector's socket, or a relay before it, lost
 // datagrams that may have been the instance's.
 func (e *evidence) dropped(instance string) bool {
@@ -201,12 +208,17 @@ func (e *evidence) dropped(instance string) bool {
 	return false
 }
 
+// whole is a count; what is beyond mostWhole stays there, so that it is neither
+// taken for nothing nor too large to be added up.
 func whole(v float64) int64 {
-	if math.IsNaN(v) || math.Abs(v) > 1<<62 {
+	if math.IsNaN(v) {
 		return 0
 	}
-	return int64(math.Round(v))
+	return int64(math.Round(min(max(v, -mostWhole), mostWhole)))
 }
+
+// mostWhole is up to where a float tells whole numbers apart.
+const mostWhole = 1 << 53
 
 // booking is where the difference of an account goes.
 type booking struct {
@@ -259,7 +271,7 @@ func (a *account) beforeKill(e *evidence) int64 {
 		if t > a.killed {
 			continue
 		}
-		oldest := t - a.rule.ClientWindow
+		oldest := e.heldSince(a.life.Instance, t, a.rule.ClientWindow)
 		stall, flush := e.delays(oldest-time.Second, t+time.Second)
 		m := max(0, countUpTo(a.acked, oldest-max(stall, flush))-whole(math.Ceil(a.counted.upTo(t))))
 		if looked == 0 || m < missing {

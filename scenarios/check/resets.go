@@ -13,7 +13,7 @@ import (
 // resets accounts for the lives of a cumulative series: it begins once, near 0,
 // and never falls. Names of instances are not used twice, so that a birth
 // explains exactly one beginning.
-func (c identity) resets(e *evidence, l record.Lifetime, s *record.Series) []Finding {
+func (c identity) resets(e *evidence, l record.Lifetime, s *record.Series, widths func() allowances) []Finding {
 	if s.Meta.Type != collector.Counter && s.Meta.Type != collector.Summary {
 		return nil
 	}
@@ -40,7 +40,7 @@ func (c identity) resets(e *evidence, l record.Lifetime, s *record.Series) []Fin
 		}
 		last, ended = now, record.Never
 	}
-	return append(out, c.goesOn(e, l, s)...)
+	return append(out, c.goesOn(e, l, s, widths)...)
 }
 
 // cumulated is the count of a point.
@@ -54,7 +54,7 @@ func cumulated(p record.Point) float64 {
 // goesOn finds a series that begins with a value that its instance cannot have
 // counted by then: it goes on from somebody else's. The surplus stays the same
 // afterwards; one that grows is no matter of a beginning, and conservation's.
-func (c identity) goesOn(e *evidence, l record.Lifetime, s *record.Series) []Finding {
+func (c identity) goesOn(e *evidence, l record.Lifetime, s *record.Series, widths func() allowances) []Finding {
 	if c.rule.Route == "" || s.Meta.Type != collector.Counter || e.sampled(l.Instance, c.rule.Metric) || len(c.series(e, l.Instance)) > 1 || e.clockSteps() {
 		return nil
 	}
@@ -68,7 +68,7 @@ func (c identity) goesOn(e *evidence, l record.Lifetime, s *record.Series) []Fin
 	if first < 0 {
 		return nil
 	}
-	more := newAllowances(e, c.rule.Route).of(l).sum()
+	more := widths().of(l).sum()
 	p := s.Points[first]
 	if p.At <= l.Birth {
 		return nil // it was not this instance that sent it

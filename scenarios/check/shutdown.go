@@ -51,6 +51,11 @@ func (c shutdown) ended(a *account, b books) Finding {
 		f.Summary += fmt.Sprintf(", of at most %s: those of its last %s", number(a.buffer), c.rule.ClientWindow)
 	}
 	switch {
+	case a.total > n+a.sum(): // what came too much hides what was lost
+		f.Outcome, f.Extra = Fail, a.total-n
+		d := a.diagnoseExtra()
+		f.apply(d)
+		f.Summary += fmt.Sprintf(", but it counted %s more than it had; %s", number(f.Extra), d.why)
 	case lost == 0 || a.early == 0 && lost <= a.buffer: // what was missing before the kill was in no buffer
 		return f
 	case a.dropped:

@@ -9,6 +9,42 @@ import (
 	"throughline/scenarios/script"
 )
 
+// surplus is by how much a count was ahead of all that can have been executed, and
+// when first. No lag makes that: what is missing later was counted twice before.
+type surplus struct {
+	n  int64
+	at time.Duration
+}
+
+// surplus looks for it at every point. Where a clock was set, or a client gives its
+// counts times of its own, a count may stand before its request.
+func (a *account) surplus(e *evidence) (s surplus) {
+	if a.rule.SampleRate < 1 || a.sampled >= 0 || e.clockSteps() || e.ownCount("timestamped_lines_total") > 0 {
+		return s
+	}
+	for k, t := range a.counted.at {
+		over := whole(a.counted.n[k]) - e.sentUpTo(a.life.Instance, a.rule.Route, t) - a.sum()
+		if over > 0 && s.n == 0 {
+			s.at = t
+		}
+		s.n = max(s.n, over)
+	}
+	return s
+}
+
+// judgeSurplus is for an account that agrees in the end. One clock that differs is
+// all instances' matter, and that of the check time.
+func (a *account) judgeSurplus(e *evidence) *Finding {
+	if a.ahead.n == 0 || len(e.ahead()) > 0 {
+		return nil
+	}
+	f := a.finding(Fail)
+	f.Cause, f.Extra, f.From, f.To = causeBurst, a.ahead.n, a.ahead.at.Seconds(), a.ahead.at.Seconds()
+	f.Summary = fmt.Sprintf("%s counted %s more than had been sent to it, first at %s, and agrees in the end: as many were lost later", a.life.Instance,
+		times(a.ahead.n, a.rule.Route), seconds(a.ahead.at))
+	return &f
+}
+
 // diagnoseExtra tells why more was counted than can have been executed.
 func (a *account) diagnoseExtra() diagnosis {
 	n := int64(len(a.acked))

@@ -71,6 +71,22 @@ type arrival struct {
 	n  float64
 }
 
+// standing is a time in which an instance stands still.
+type standing struct {
+	on       string
+	from, to time.Duration
+}
+
+// still is how long an instance that wants to do something at t must wait.
+func (w *world) still(b *being, t time.Duration) time.Duration {
+	for _, f := range w.frozen {
+		if f.on == b.name && f.from <= t && t < f.to {
+			return f.to - t
+		}
+	}
+	return 0
+}
+
 // world is the run while it is made.
 type world struct {
 	p        plan
@@ -82,6 +98,7 @@ type world struct {
 	words    map[string]int64
 	noAnswer int
 	up       []*being // reused
+	frozen   []standing
 }
 
 func (p plan) yaml() string {
@@ -220,6 +237,16 @@ func (w *world) step(s string, t time.Duration) time.Duration {
 		name, cpus, _ := strings.Cut(object, ", cpus: ")
 		w.of(w.named(name), t+2*time.Millisecond, record.Limited, func(e *record.Event) { fmt.Sscan(cpus, &e.CPUs) })
 		return t + 3*time.Millisecond
+	case "fault": // "freeze, on: web-2"
+		name, on, _ := strings.Cut(object, ", on: ")
+		w.of(w.named(on), t, record.FaultBegin, func(e *record.Event) { e.Fault = name })
+		w.frozen = append(w.frozen, standing{on, t, forever})
+		return t + 3*time.Millisecond
+	case "heal":
+		f := &w.frozen[len(w.frozen)-1]
+		f.to = t
+		w.of(w.named(f.on), t, record.FaultEnd, func(e *record.Event) { e.Fault, e.Count = object, 1 })
+		return t + 3*time.Millisecond
 	case "scale":
 		var want int
 		fmt.Sscan(object, &want)
@@ -311,6 +338,8 @@ func (w *world) serve(r *record.Request) {
 	}
 	b := up[w.rnd.IntN(len(up))]
 	executed := r.Sent + (r.Done-r.Sent)/2
+	still := w.still(b, executed)
+	executed, r.Done = executed+still, r.Done+still
 	b.attempts = append(b.attempts, r.Sent)
 	if b.signal != "SIGKILL" || executed < b.signalled {
 		w.execute(b, r, executed)
@@ -367,6 +396,7 @@ func (w *world) flushed(b *being, at time.Duration) (time.Duration, bool) {
 	if w.p.stall != nil {
 		flushed += w.p.stall(flushed)
 	}
+	flushed += w.still(b, flushed)
 	if flushed >= b.death {
 		return b.death, b.signal != "SIGKILL" && !w.p.noFlush
 	}
