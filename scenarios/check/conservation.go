@@ -3,7 +3,6 @@ package check
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"throughline/scenarios/script"
 )
@@ -123,8 +122,7 @@ func (a *account) judgeExact(b books) ([]Finding, []Residual) {
 		f.Outcome, f.Cause = Inconclusive, causeStall
 		f.Bound += a.stalled - a.buffer
 		f.Summary = fmt.Sprintf("%s acknowledged %s that no metric counted, %s more than fit in client_window %s before its SIGKILL; "+
-			"the machine was %s late then, and with that they fit", a.life.Instance, times(k.lost, a.rule.Route), number(k.unexplained),
-			a.rule.ClientWindow, a.stall.Round(time.Millisecond))
+			"%s, and with that they fit", a.life.Instance, times(k.lost, a.rule.Route), number(k.unexplained), a.rule.ClientWindow, a.whyLate())
 	default:
 		rest.Lost = k.unexplained
 		d := a.diagnoseLoss(b)

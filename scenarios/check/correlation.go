@@ -212,7 +212,7 @@ func (c correlation) curve(e *evidence, layer string) curve {
 		}
 		return sumOf(all)
 	case layerDB:
-		return sumOf(matching(e.polled[opcounters], "type", "update"))
+		return e.updates()
 	}
 	return curve{}
 }

@@ -42,6 +42,9 @@ func (c betweenUsersAndDB) judge(e *evidence) result {
 		return result{findings: []Finding{dbFinding(Inconclusive, "conservation in the database: its documents were not read before and after the load, so users and database were not compared")}}
 	}
 	var r result
+	if f := e.databaseReset(); f != nil {
+		r.findings = append(r.findings, *f)
+	}
 	w := newDBWidths(e)
 	w.compareSum(&r)
 	w.compareMetrics(&r)

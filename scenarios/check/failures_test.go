@@ -1,7 +1,9 @@
 package check
 
 import (
+	"fmt"
 	"testing"
+	"time"
 
 	"throughline/scenarios/record"
 )
@@ -10,6 +12,8 @@ const failuresCheck = "  - failures: {at_most: 2}\n"
 
 // failingRun makes the first n inserts after the beginning fail at their instances.
 func failingRun(h *record.History, n int, status uint16, kept bool) {
+	shiftPolled(*h, "haproxy_frontend_hrsp_2xx", 12*time.Second, -float64(n))
+	shiftPolled(*h, fmt.Sprintf("haproxy_frontend_hrsp_%dxx", status/100), 12*time.Second, float64(n))
 	for i := range h.Requests {
 		r := &h.Requests[i]
 		if n == 0 {

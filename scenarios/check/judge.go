@@ -216,15 +216,11 @@ func (e *evidence) ledgers() Ledgers {
 		l.DB.Documents = int64(len(d.Words))
 	}
 	l.DB.Increments, _ = e.increments()
-	if series := matching(e.polled[opcounters], "type", "update"); len(series) > 0 {
-		l.DB.Updates = whole(sumOf(series).since(e.begin))
+	if updates := e.updates(); len(updates.at) > 0 {
+		l.DB.Updates = whole(updates.since(e.begin))
 	}
 	return l
 }
-
-// opcounters is the database server's own count of operations, by type.
-// Source: https://www.mongodb.com/docs/manual/reference/command/serverStatus/#opcounters
-const opcounters = "mongodb_opcounters_total"
 
 func (l *UsersLedger) ofRoute(e *evidence, route string) {
 	l.Route, l.ByInstance = route, map[string]int64{}

@@ -113,6 +113,7 @@ func TestAHealthyRunPasses(t *testing.T) {
 		"conservation of fullstack.insert: 4 of 4 instances agree: 4,421 inserts acknowledged, 4,419 counted, 0 unexplained (2 client-buffer-at-sigkill); up to 7 in the send buffers of killed instances (1) could hide",
 		"4 servers agree with their instances: 4,942 requests acknowledged, 4,942 answered with 2xx; up to 0 of unknown outcome could hide a difference",
 		"HAProxy's own numbers add up: backend sessions = frontend requests; backend choices = backend sessions + redispatches; backend requests = frontend responses; 5xx that no server made = failed connections and responses; sessions that servers had more than the backend are redispatches and retries",
+		"users had the answers that HAProxy's frontend fe_main gave, by class: 4,942 2xx; up to 0 could hide a difference",
 		"users sent 4,942 requests, HAProxy's frontend fe_main received 4,942; up to 0 without an answer could hide a difference",
 		"50 documents, one for each word",
 		"50 words: each document gained what its users had acknowledged, within its bounds",

@@ -64,6 +64,10 @@ func TestUsersAndLoadBalancer(t *testing.T) {
 			[]string{"users saw 2,179 requests answered by web-3 with 2xx, and HAProxy counted 2,181: it should be 2,179 to 2,179"}},
 		{"a server answered less", func(h *record.History) { shift(*h, "haproxy_server_hrsp_2xx", "web-3", 9*time.Second, -2) }, Fail,
 			[]string{"users saw 2,179 requests answered by web-3 with 2xx, and HAProxy counted 2,177: it should be 2,179 to 2,179"}},
+		{"answers that users had otherwise", func(h *record.History) {
+			shiftPolled(*h, "haproxy_frontend_hrsp_2xx", 9*time.Second, -40)
+			shiftPolled(*h, "haproxy_frontend_hrsp_5xx", 9*time.Second, 40)
+		}, Fail, []string{"users had answers that HAProxy's frontend fe_main did not give, or not those that it gave: 4,942 with 2xx, and it counted 4,902; 0 with 5xx, and it counted 40; up to 0 more each may be without a user"}},
 		{"the backend lost sessions", func(h *record.History) { shiftPolled(*h, "haproxy_backend_stot", 9*time.Second, -1) }, Fail, []string{
 			"HAProxy's own numbers do not add up: backend choices = backend sessions + redispatches: 4,942, and it should be 4,941",
 			"HAProxy's own numbers do not add up: backend sessions = frontend requests: 4,941, and it should be 4,942",
@@ -169,6 +173,9 @@ func TestUsersAndDatabase(t *testing.T) {
 			h.After.Words[0].Count -= 5
 			h.After.Words = append(h.After.Words, record.WordCount{Word: "word0", Count: 5})
 		}, Fail, []string{"more than one document stands for 1 word (\"word0\"): racing upserts without a unique index"}},
+		{"another server answers", func(h *record.History) {
+			shiftPolled(*h, "mongodb_opcounters_total", 12*time.Second, -800)
+		}, Inconclusive, []string{"the database's counters fall at 12.1 s: it was started anew or another one answers, and nobody had asked for it"}},
 		{"never read", func(h *record.History) { h.After = nil }, Inconclusive, []string{
 			"conservation in the database: its documents were not read before and after the load, so users and database were not compared"}},
 	} {

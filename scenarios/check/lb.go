@@ -146,6 +146,7 @@ func (betweenUsersAndLB) judge(e *evidence) result {
 	var r result
 	b.compareAttempts(&r)
 	b.compareServers(&r)
+	b.compareCodes(&r)
 	b.compareIdentities(&r)
 	return r
 }

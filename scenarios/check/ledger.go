@@ -1,6 +1,7 @@
 package check
 
 import (
+	"fmt"
 	"math"
 	"strings"
 	"sync"
@@ -27,11 +28,13 @@ type account struct {
 	// buffer is the most that the client's send buffer can have taken with it:
 	// what was acknowledged from client_window before the SIGKILL on. 0 for
 	// an instance that was not killed. stalled is the same when the client's
-	// flush timer was late by stall, like the load generator's.
+	// flush timer was late by stall, like the load generator's, or because its
+	// CPU was limited.
 	killed          time.Duration // when it lost its chance to flush; record.Never
 	buffer, stalled int64
 	stall           time.Duration
-	early           int64 // missing before the kill, see beforeKill
+	slowed          time.Duration // see slowed
+	early           int64         // missing before the kill, see beforeKill
 	// dropped tells that the collector's socket lost datagrams that may have
 	// been this instance's.
 	dropped bool
@@ -122,6 +125,8 @@ func newAccount(e *evidence, rule script.Conservation, l record.Lifetime, counte
 		if stall := e.stall(at-time.Second, at+time.Second); stall >= noticed {
 			a.stall = stall
 		}
+		a.slowed = e.slowed(l.Instance, at, rule.ClientWindow)
+		a.stall = max(a.stall, a.slowed)
 		since := e.heldSince(l.Instance, at, rule.ClientWindow)
 		a.buffer, a.stalled = a.ackedFrom(since), a.ackedFrom(since-a.stall)
 	}
@@ -195,6 +200,30 @@ const sigKill = "SIGKILL"
 // its window before, not counting the time in which the instance stood still.
 func (e *evidence) heldSince(instance string, t, window time.Duration) time.Duration {
 	return t - window - e.frozen(instance, t-window, t)
+}
+
+// slowed is how much longer than its window an instance's client may hold at t what
+// it got, because its CPU was limited: what takes so much time of a whole CPU takes
+// the longer the smaller its share of one is.
+func (e *evidence) slowed(instance string, t, window time.Duration) time.Duration {
+	share := 0.0
+	for _, ev := range e.history.Events {
+		if ev.Kind == record.Limited && ev.Instance == instance && ev.At <= t {
+			share = ev.CPUs
+		}
+	}
+	if share <= 0 || share >= 1 {
+		return 0
+	}
+	return time.Duration(float64(window)/share) - window
+}
+
+// whyLate tells why a client's flush timer may have been late.
+func (a *account) whyLate() string {
+	if a.slowed > 0 && a.slowed == a.stall {
+		return fmt.Sprintf("its CPU was limited, so that it may have been %s late", a.stall.Round(time.Millisecond))
+	}
+	return fmt.Sprintf("the machine was %s late then", a.stall.Round(time.Millisecond))
 }
 
 // dropped tells whether the collector's socket, or a relay before it, lost
@@ -273,7 +302,7 @@ func (a *account) beforeKill(e *evidence) int64 {
 		}
 		oldest := e.heldSince(a.life.Instance, t, a.rule.ClientWindow)
 		stall, flush := e.delays(oldest-time.Second, t+time.Second)
-		m := max(0, countUpTo(a.acked, oldest-max(stall, flush))-whole(math.Ceil(a.counted.upTo(t))))
+		m := max(0, countUpTo(a.acked, oldest-max(stall, flush, a.slowed))-whole(math.Ceil(a.counted.upTo(t))))
 		if looked == 0 || m < missing {
 			missing = m
 		}

@@ -63,7 +63,7 @@ func (c shutdown) ended(a *account, b books) Finding {
 		f.Summary += ", but the collector's socket dropped datagrams: they may have been lost there"
 	case a.early == 0 && a.life.Killed() && lost <= a.stalled:
 		f.Outcome, f.Cause = Inconclusive, causeStall
-		f.Summary += fmt.Sprintf("; the machine was %s late then, and with that they fit", a.stall.Round(time.Millisecond))
+		f.Summary += fmt.Sprintf("; %s, and with that they fit", a.whyLate())
 	default:
 		f.Outcome = Fail
 		d := a.diagnoseLoss(b)

@@ -470,25 +470,30 @@ func (w *world) polled(name string, at []time.Duration, labels ...string) {
 // balance makes HAProxy's statistics.
 func (w *world) balance() {
 	var all, answered []time.Duration
+	by := map[string][]time.Duration{}
 	for i := range w.h.Requests {
 		r := &w.h.Requests[i]
 		all = append(all, r.Sent)
 		if r.Status != 0 {
 			answered = append(answered, r.Done)
+			class := fmt.Sprintf("%dxx", r.Status/100)
+			by[class] = append(by[class], r.Done)
 		}
 	}
 	front, back := []string{"proxy", "fe_main"}, []string{"proxy", "be_web"}
 	w.polled("haproxy_frontend_req_tot", all, front...)
-	w.polled("haproxy_frontend_hrsp_2xx", answered, front...)
-	for _, class := range []string{"1xx", "3xx", "4xx", "5xx", "other"} {
-		w.polled("haproxy_frontend_hrsp_"+class, nil, front...)
+	for _, class := range []string{"1xx", "2xx", "3xx", "4xx", "5xx", "other"} {
+		w.polled("haproxy_frontend_hrsp_"+class, by[class], front...)
 	}
 	for _, field := range []string{"stot", "lbtot"} {
 		w.polled("haproxy_backend_"+field, all, back...)
 	}
 	w.polled("haproxy_backend_req_tot", answered, back...)
-	for _, field := range []string{"wretr", "wredis", "econ", "eresp", "hrsp_5xx"} {
+	for _, field := range []string{"wretr", "wredis", "eresp"} {
 		w.polled("haproxy_backend_"+field, nil, back...)
+	}
+	for _, field := range []string{"econ", "hrsp_5xx"} { // of requests for which no server was there
+		w.polled("haproxy_backend_"+field, by["5xx"], back...)
 	}
 	for _, b := range w.beings {
 		labels := []string{"proxy", "be_web", "server", b.name, "instance", b.name}

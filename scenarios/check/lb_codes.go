@@ -1,0 +1,63 @@
+package check
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// classes are the classes of answers that HAProxy counts, as in hrsp_2xx, by the
+// first digit of the status.
+var classes = [...]string{1: "1xx", 2: "2xx", 3: "3xx", 4: "4xx", 5: "5xx"}
+
+// compareCodes: of each class the users had as many answers as the frontend gave.
+// HAProxy may have given more: an answer that broke off on its way, one to a request
+// that a client repeated, or a 5xx to a user who had gone, are in its numbers alone.
+// An answer that a user had whole is in both.
+func (b balancer) compareCodes(r *result) {
+	var whole, broken [len(classes)]int64
+	for i := range b.e.history.Requests {
+		q := &b.e.history.Requests[i]
+		switch class := int(q.Status / 100); {
+		case class < 1 || class >= len(classes):
+		case q.Err != "":
+			broken[class]++
+		default:
+			whole[class]++
+		}
+	}
+	more := b.e.users.noAnswer
+	for _, s := range b.e.users.spans {
+		more += s.replays
+	}
+	unseen := b.e.notPolled("")
+	var agree, wrong []string
+	var lost, extra int64
+	for class, name := range classes {
+		got, known := b.since(frontendPrefix, "hrsp_"+name)
+		if name == "" || !known {
+			continue
+		}
+		least, most := whole[class]-unseen, whole[class]+broken[class]+more
+		if got < least || got > most {
+			wrong = append(wrong, fmt.Sprintf("%s with %s, and it counted %s", number(whole[class]), name, number(got)))
+			lost, extra = lost+max(0, least-got), extra+max(0, got-most)
+		} else if whole[class]+got > 0 {
+			agree = append(agree, fmt.Sprintf("%s %s", number(whole[class]), name))
+		}
+	}
+	switch {
+	case len(wrong) > 0:
+		f := lbFinding(Fail, "users had answers that HAProxy's frontend %s did not give, or not those that it gave: %s; up to %s more each may be without a user",
+			b.frontend, strings.Join(wrong, "; "), number(more))
+		f.Lost, f.Extra, f.Bound = lost, extra, more+unseen
+		r.findings = append(r.findings, f)
+		if !slices.ContainsFunc(r.residuals, func(booked Residual) bool { return booked.Cause == causeUnexplained }) {
+			r.residuals = append(r.residuals, booked(usersLB, "", causeUnexplained, lost > 0, max(lost, extra), 0))
+		}
+	case len(agree) > 0:
+		f := lbFinding(Pass, "users had the answers that HAProxy's frontend %s gave, by class: %s; up to %s could hide a difference", b.frontend, strings.Join(agree, ", "), number(more+unseen))
+		f.Bound = more + unseen
+		r.findings = append(r.findings, f)
+	}
+}
