@@ -63,7 +63,7 @@ func (c continuity) judge(e *evidence) result {
 			if countUpTo(t.acked, g.to-c.window)-countUpTo(t.acked, g.from-1) < enough(c.rate) {
 				continue // sampling may have left out all of them
 			}
-			silent := g.to - g.from - e.frozen(l.Instance, g.from, g.to)
+			silent := g.to - g.from - e.still(l.Instance, g.from, g.to)
 			worst = max(worst, silent)
 			if silent > c.rule.MaxGap {
 				f := c.gapFound(e, l, g)

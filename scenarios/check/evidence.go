@@ -31,7 +31,8 @@ type evidence struct {
 	polled     map[string][]*record.Series // what was polled, by series name
 	reloads    []handover                  // of the load balancer, see stitch
 	unpolled   map[string]int64            // see notPolled; made when it is asked first
-	freezes    []freeze                    // of instances, see indexFreezes
+	freezes    []freeze                    // of instances, see indexStandstills
+	throttled  map[string]*record.Series   // of the instances that the host stopped: how long
 	ticks      []time.Duration             // interval ends at which the collector stored points, in order
 	pace       []pace                      // how late requests were sent, in the order of their due times
 	longest    time.Duration               // the greatest lateness of all
@@ -87,10 +88,10 @@ func newEvidence(h record.History, s script.Scenario) *evidence {
 	e.indexUsers()
 	e.indexPace()
 	e.indexLives()
-	e.indexFreezes()
 	e.indexTraces()
 	e.attribute()
 	e.indexSeries()
+	e.indexStandstills()
 	e.stitch()
 	e.flaws = e.findFlaws()
 	return e

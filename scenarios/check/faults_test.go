@@ -130,7 +130,7 @@ func TestFrozen(t *testing.T) {
 		{At: 5 * time.Second, Kind: record.FaultBegin, Fault: "freeze", Instance: "web-2"},
 		{At: 9 * time.Second, Kind: record.FaultEnd, Fault: "freeze", Instance: "web-2"},
 	}}}
-	e.indexFreezes()
+	e.indexStandstills()
 	for _, c := range []struct {
 		instance       string
 		from, to, want time.Duration

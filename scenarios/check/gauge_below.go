@@ -30,7 +30,7 @@ func (c gauge) below(e *evidence, l record.Lifetime, series []*record.Series, la
 			}
 			from := p.At - e.interval - c.rule.ClientWindow - underWay
 			from -= e.stall(from-time.Second, p.At+time.Second)
-			from -= e.frozen(l.Instance, from, p.At) // what came meanwhile was taken up after it
+			from -= e.still(l.Instance, from, p.At) // what came meanwhile was taken up after it
 			least := int64(c.rule.AtRest)
 			for _, r := range lasting {
 				if r.sent <= from && r.done >= p.At {

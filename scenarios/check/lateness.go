@@ -3,9 +3,6 @@ package check
 import (
 	"math"
 	"time"
-
-	"throughline/scenarios/record"
-	"throughline/scenarios/script"
 )
 
 // flushLateness is the collector's own measure of how late its intervals ended.
@@ -33,7 +30,7 @@ func (a *account) lateness(e *evidence) lateness {
 	lost := permanent(a.gap)
 	allowed := a.rule.ClientWindow + a.rule.MaxLag
 	for k, t := range a.ticks {
-		due := float64(countUpTo(a.acked, t-allowed-e.frozen(a.life.Instance, t-allowed, t)))
+		due := float64(countUpTo(a.acked, e.heldSince(a.life.Instance, t, allowed)))
 		have := a.counted.upTo(t) + lost[k]
 		if have >= due {
 			continue
@@ -48,39 +45,6 @@ func (a *account) lateness(e *evidence) lateness {
 		}
 	}
 	return l
-}
-
-// freeze is a time in which an instance stood still; all did, if none is named.
-type freeze struct {
-	instance string
-	stretch
-}
-
-// indexFreezes finds them. Only one is under way at a time.
-func (e *evidence) indexFreezes() {
-	began := record.Never
-	for _, ev := range e.history.Events {
-		switch {
-		case ev.Fault != script.Freeze:
-		case ev.Kind == record.FaultBegin:
-			began = ev.At
-		case ev.Kind == record.FaultEnd && began != record.Never:
-			e.freezes = append(e.freezes, freeze{ev.Instance, stretch{began, ev.At}})
-			began = record.Never
-		}
-	}
-}
-
-// frozen is how long an instance could do nothing, by the freezes that were not
-// over at from: who stands still cannot send either.
-func (e *evidence) frozen(instance string, from, to time.Duration) time.Duration {
-	var sum time.Duration
-	for _, f := range e.freezes {
-		if (f.instance == "" || f.instance == instance) && f.to > from && f.from < to {
-			sum += min(f.to, to) - f.from
-		}
-	}
-	return sum
 }
 
 // usualLag is from which lag on counts are called late by checks that have no

@@ -196,12 +196,6 @@ func (e *evidence) killedAt(l record.Lifetime) time.Duration {
 
 const sigKill = "SIGKILL"
 
-// heldSince is from when on an instance's client may still hold at t what it got:
-// its window before, not counting the time in which the instance stood still.
-func (e *evidence) heldSince(instance string, t, window time.Duration) time.Duration {
-	return t - window - e.frozen(instance, t-window, t)
-}
-
 // slowed is how much longer than its window an instance's client may hold at t what
 // it got, because its CPU was limited: what takes so much time of a whole CPU takes
 // the longer the smaller its share of one is.
