@@ -2,8 +2,8 @@
 //
 // A check is a pure function of the record. It starts nothing, reads no clock
 // and never asks the platform, so that a run can be judged again years later
-// with the identical result. scenarios/run, `throughline judge` and the tests
-// call it.
+// with the identical result. It prints nothing either: scenarios/report does.
+// cmd/throughline calls it, after a run and for judge and selftest.
 //
 // [Judge] is the way in. It lays the record out once (evidence) and hands it to
 // every rule: those that always run and ask whether the run proves anything,

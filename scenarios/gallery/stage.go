@@ -107,6 +107,8 @@ func Controls() []Control {
 		{"reloaded", "the load balancer is reloaded", faulted("fault: reload-lb")},
 		{"reordered", "one datagram in ten overtakes another", faulted("fault: reorder-datagrams")},
 		{"frozen", "an instance is frozen until another one is there", Stage{Steps: []string{"fault: freeze, on: web-2", "launch: 1", "heal: freeze"}, After: 6}},
+		{"frozen-killed", "an instance is frozen, and killed as it stands still", Stage{Steps: []string{"fault: freeze, on: web-2", "launch: 1", "kill: web-2", "heal: freeze"}, After: 6}},
+		{"stalled", "the database is frozen for a second", Stage{Steps: []string{"fault: freeze-database"}, After: 1, Heal: "freeze-database"}},
 		{"abrupt", "an instance is asked to end while requests still come", Stage{Steps: []string{"terminate: web-1, drain: no"}}},
 		{"busier", "an instance is killed under twice the load", Stage{Steps: []string{"kill: web-1", "launch: 1"}, Rate: 300}},
 	}

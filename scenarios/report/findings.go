@@ -98,12 +98,12 @@ func cause(f check.Finding) string {
 	return text
 }
 
-// explained are the causes of findings that did not pass, each once, as far as
-// there is something to say of them.
+// explained are the causes of the findings that decided a verdict that is no pass,
+// each once, as far as there is something to say of them.
 func explained(v check.Verdict) []string {
 	var causes []string
 	for _, f := range v.Findings {
-		if _, known := docs.Find(f.Cause); known && f.Outcome != check.Pass && !slices.Contains(causes, f.Cause) {
+		if _, known := docs.Find(f.Cause); known && f.Outcome == v.Outcome && v.Outcome != check.Pass && !slices.Contains(causes, f.Cause) {
 			causes = append(causes, f.Cause)
 		}
 	}
