@@ -29,17 +29,17 @@ func (c continuity) causeOf(g gap, i int, trails []trail, e *evidence) string {
 }
 
 // regular tells whether points come at a constant distance of several intervals:
-// the gaps are of one length, and there is hardly a point that is not the end of
-// one.
+// gaps end at one distance from each other, give or take an interval, and there is
+// hardly a point that is not the end of one. Where a gap begins is no matter of
+// flushes: it is when the first request after a point was acknowledged.
 func (t trail) regular(interval time.Duration) bool {
 	if len(t.gaps) < 2 {
 		return false
 	}
-	// The first begins with the first request, not with a flush.
-	inner := t.gaps[1:]
-	shortest, longest := inner[0].to-inner[0].from, inner[0].to-inner[0].from
-	for _, g := range inner {
-		shortest, longest = min(shortest, g.to-g.from), max(longest, g.to-g.from)
+	shortest, longest := forever, time.Duration(0)
+	for k, g := range t.gaps[1:] {
+		distance := g.to - t.gaps[k].to
+		shortest, longest = min(shortest, distance), max(longest, distance)
 	}
 	present := t.cells.LookedAt - t.cells.Missing
 	return longest-shortest <= interval && present <= int64(len(t.gaps))+1
