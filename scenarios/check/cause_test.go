@@ -1,10 +1,12 @@
 package check
 
 import (
+	"slices"
 	"testing"
 	"time"
 
 	"throughline/scenarios/record"
+	"throughline/scenarios/script"
 )
 
 // accountsOf makes accounts that acknowledged and counted so many, of instances
@@ -67,5 +69,35 @@ func TestFitsExit(t *testing.T) {
 	}
 	if living := accountsOf([3]int64{1000, 960, 0}); living.accounts[0].fitsExit(1) {
 		t.Error("an instance that lives on lost nothing on exit")
+	}
+}
+
+// What a client holds at an interval end hides as much of a surplus: every 20th is
+// counted twice, and at 8 s a burst has just been acknowledged.
+func TestASurplusBehindABurst(t *testing.T) {
+	for _, c := range []struct {
+		burst time.Duration // when it was acknowledged
+		cause string
+	}{{7990 * time.Millisecond, causeTwice}, {7500 * time.Millisecond, causeBurst}} {
+		a := account{rule: script.Conservation{SampleRate: 1, ClientWindow: 100 * time.Millisecond}, twin: noTwin, sampled: -1, killed: record.Never,
+			life: record.Lifetime{Instance: "web-1", Signalled: record.Never, Death: record.Never}}
+		for k := range 399 {
+			at := time.Duration(k) * 25 * time.Millisecond
+			if at > c.burst-300*time.Millisecond && at <= c.burst+100*time.Millisecond {
+				at = c.burst // as after a stall
+			}
+			a.acked = append(a.acked, at)
+		}
+		slices.Sort(a.acked)
+		a.total = 399 + 20
+		for at := time.Second; at <= 11*time.Second; at += time.Second {
+			acked := countUpTo(a.acked, at)
+			held := map[bool]int64{true: 15}[at == 8*time.Second] // not counted yet
+			a.ticks = append(a.ticks, at)
+			a.gap = append(a.gap, float64(held-min(20, acked/19)))
+		}
+		if d := a.diagnoseExtra(); d.cause != c.cause {
+			t.Errorf("a burst at %v: %s, or else %s: %s", c.burst, d.cause, d.runnerUp, d.why)
+		}
 	}
 }
