@@ -75,6 +75,8 @@ func (a *account) diagnoseEven(lost int64, b books, d diagnosis) diagnosis {
 		d.runnerUp = d.cause
 		d.cause = causeQueue
 		d.why = fmt.Sprintf("of the intervals with more requests %.0f %% is missing, of those with fewer %.0f %%: the client's queue is full at the peaks, and drops", 100*half.fast, 100*half.slow)
+	case half.close && d.runnerUp == "":
+		d.runnerUp = causeQueue
 	}
 	return d
 }

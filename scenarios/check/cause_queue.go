@@ -19,10 +19,11 @@ const steeper = 1.5
 
 // halves is the share that is lost in the slower and in the faster half of the
 // intervals, by all instances that lost something; peaks tells whether the
-// difference is more than chance.
+// difference is more than chance, close whether it would be if the counts' delay
+// were known better.
 type halves struct {
-	slow, fast float64
-	peaks      bool
+	slow, fast   float64
+	peaks, close bool
 }
 
 // divide finds the halves. What is under way is more at the peaks, and would look
@@ -32,7 +33,9 @@ func (b books) divide() halves {
 	const unsure = 20 * time.Millisecond
 	delay := b.delay()
 	h := b.halvesAt(delay)
-	h.peaks = h.peaks && b.halvesAt(max(0, delay-unsure)).peaks && b.halvesAt(delay+unsure).peaks
+	less, more := b.halvesAt(max(0, delay-unsure)).peaks, b.halvesAt(delay+unsure).peaks
+	h.close = h.peaks || less || more
+	h.peaks = h.peaks && less && more
 	return h
 }
 

@@ -110,7 +110,7 @@ func TestAMetricOfAnotherType(t *testing.T) {
 func TestAQueueThatIsFullAtThePeaks(t *testing.T) {
 	p := talk()
 	p.phases, p.swing = p.phases[:1], 0.8
-	peaks := 0
+	peaks, close, even := 0, 0, 0
 	for seed := range uint64(60) {
 		rnd := rand.New(rand.NewPCG(seed, 3))
 		p.seed = seed
@@ -120,6 +120,12 @@ func TestAQueueThatIsFullAtThePeaks(t *testing.T) {
 		for _, f := range append(judged(t, p.make()).Findings, judged(t, long.make()).Findings...) {
 			if f.Cause == causeQueue {
 				t.Errorf("seed %d: an even loss: %s", seed, f.Summary)
+			}
+			if f.Cause == causeNotCounted {
+				even++
+			}
+			if f.Cause == causeNotCounted && f.RunnerUp == causeQueue {
+				close++
 			}
 		}
 		p.counts = nil
@@ -133,6 +139,9 @@ func TestAQueueThatIsFullAtThePeaks(t *testing.T) {
 	}
 	if peaks < 40 {
 		t.Errorf("%d of 60 queues found", peaks)
+	}
+	if even == 0 || close > even/20 {
+		t.Errorf("%d of %d even losses are said to be nearly a queue's", close, even)
 	}
 }
 
