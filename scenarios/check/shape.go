@@ -95,20 +95,21 @@ func (a *account) backlog(gone []float64, lost int64) int64 {
 	return 0
 }
 
-// spread is how far the surplus of n counts is from a curve from 0 to 1. At an
-// interval end the client may hold what was acknowledged within its window: the
-// surplus may be greater by that than it looks.
+// spread is how far the surplus of n counts is from a curve from 0 to 1. A surplus
+// never falls: where it seems to, counts are still under way, or came before their
+// answers. So it is taken to be at most what it ever was, and at least what it will
+// not fall below.
 func (a *account) spread(n int64, expected func(time.Duration) float64) float64 {
-	least, most := make([]float64, len(a.gap)), make([]float64, len(a.gap))
-	for k, t := range a.ticks {
-		least[k] = -a.gap[k]
-		most[k] = least[k] + float64(countUpTo(a.acked, t)-countUpTo(a.acked, t-a.rule.ClientWindow))
+	surplus := make([]float64, len(a.gap))
+	for k := range a.gap {
+		surplus[k] = -a.gap[k]
 	}
-	least, most = permanent(least), permanent(most)
-	var worst, before float64
+	least := permanent(surplus)
+	var worst, before, most float64
 	for k, t := range a.ticks {
 		now := expected(t)
-		worst = max(worst, before-most[k]/float64(n), least[k]/float64(n)-now)
+		most = max(most, surplus[k])
+		worst = max(worst, before-most/float64(n), least[k]/float64(n)-now)
 		before = now
 	}
 	return worst
