@@ -26,6 +26,8 @@ const (
 var sharedAddress = []string{script.DropDatagrams, script.DuplicateDatagrams, script.ReorderDatagrams, script.TruncateDatagrams, script.DelayDatagrams,
 	script.LeftoverLines, script.RestartCollector}
 
+const sharedAddressWhy = "containers share one StatsD address and are known by their own, which a relay would hide"
+
 // dockerPreflight looks for the engine and for all images, which it pulls.
 func dockerPreflight(ctx context.Context, all []script.Scenario, flags runFlags) (have found, missing []error) {
 	have = found{haproxyVersion: haproxyImage, web: map[string]compose.Program{}, images: docker.Images{HAProxy: haproxyImage, Named: map[string]string{}}}
@@ -38,7 +40,7 @@ func dockerPreflight(ctx context.Context, all []script.Scenario, flags runFlags)
 	for _, s := range all {
 		for _, fault := range sharedAddress {
 			if s.Uses(fault) {
-				missing = append(missing, fmt.Errorf("%s: fault %s: containers share one StatsD address and are known by their own, which a relay would hide; use --platform local", s.Name, fault))
+				missing = append(missing, fmt.Errorf("%s: fault %s: %s; use --platform local", s.Name, fault, sharedAddressWhy))
 			}
 		}
 	}

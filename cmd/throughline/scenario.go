@@ -24,13 +24,17 @@ func readScenario(arg string) (script.Scenario, error) {
 	return s, check.ValidateExprs(s)
 }
 
-func parseScenario(arg string) (script.Scenario, error) {
-	var options script.Options
+// parseOptions knows the reference app's defects.
+func parseOptions() (options script.Options) {
 	for _, d := range app.Defects() {
 		options.Defects = append(options.Defects, d.Name)
 	}
+	return options
+}
+
+func parseScenario(arg string) (script.Scenario, error) {
 	if looksLikePath(arg) {
-		s, err := script.Read(arg, options)
+		s, err := script.Read(arg, parseOptions())
 		if listed := (script.Errors)(nil); err != nil && !errors.As(err, &listed) {
 			err = fmt.Errorf("%w; give a scenario's file, or a name that throughline list has", err)
 		}
@@ -40,7 +44,7 @@ func parseScenario(arg string) (script.Scenario, error) {
 	if err != nil {
 		return script.Scenario{}, err
 	}
-	return script.Parse(arg+".yaml", source, options)
+	return script.Parse(arg+".yaml", source, parseOptions())
 }
 
 func looksLikePath(arg string) bool {

@@ -115,7 +115,9 @@ func selftest(cmd *cobra.Command, names []string, flags selftestFlags) error {
 		trials, err = kept(flags.again, entries, len(names) == 0)
 		try = trial.judgeAgain
 	} else {
-		trials = plan(entries, flags)
+		if trials, err = plan(cmd.ErrOrStderr(), entries, len(names) > 0, flags); err != nil {
+			return err
+		}
 		if flags.out == "" {
 			flags.out = filepath.Join("runs", time.Now().Format("20060102-150405")+"-selftest")
 		}
@@ -140,33 +142,6 @@ func listGallery(cmd *cobra.Command, entries []gallery.Entry) error {
 		fmt.Fprintf(out, "%s\t%s\t%s: %s\t%s\n", e.Name, e.Fault, e.Want.Check, e.Want.Outcome, e.About)
 	}
 	return out.Flush()
-}
-
-// trial is one run: of an entry, or of a control.
-type trial struct {
-	name  string
-	dir   string // below --out
-	stage gallery.Stage
-	entry *gallery.Entry // nil: a control
-}
-
-// plan lays the runs out: one of each before the second of any, and healthy runs
-// between, so that a selftest that is interrupted has seen most.
-func plan(entries []gallery.Entry, flags selftestFlags) []trial {
-	var out []trial
-	controls := gallery.Controls()
-	healthy := 0
-	for round := range flags.repeat {
-		for i := range entries {
-			e := &entries[i]
-			out = append(out, trial{name: e.Name, dir: fmt.Sprintf("%s-%d", e.Name, round+1), stage: e.Stage, entry: e})
-		}
-		for ; healthy < flags.healthy*(round+1)/flags.repeat; healthy++ {
-			c := controls[healthy%len(controls)]
-			out = append(out, trial{name: c.Name, dir: fmt.Sprintf("healthy-%s-%d", c.Name, healthy/len(controls)+1), stage: c.Stage})
-		}
-	}
-	return out
 }
 
 // ready writes all scenarios and lists what is wrong or missing, before anything
@@ -200,8 +175,6 @@ func ready(ctx context.Context, trials []trial, flags selftestFlags) error {
 	}
 	return nil
 }
-
-func (t trial) scenario(out string) string { return filepath.Join(out, t.dir, t.name+".yaml") }
 
 // runTrials runs all, some at a time, and says how each went. When the context
 // ends, what has not begun is left out.
