@@ -35,6 +35,7 @@ demo-docker: build ## the same with every instance in a container; needs a Docke
 
 test: build ## all tests, with the race detector; says at the end what was skipped and why
 	$(GO) run $(GOTESTSUM) --format pkgname --format-hide-empty-pkg --format-icons text -- -race -timeout 20m ./...
+	$(GO) test ./scenarios/check # once more, on ten times as many made-up histories as with the race detector
 
 check: build ## what CI asks beside the tests: formatting, vet, staticcheck
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "not formatted (run gofmt -w):"; echo "$$unformatted"; exit 1; fi

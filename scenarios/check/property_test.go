@@ -8,9 +8,6 @@ import (
 	"time"
 )
 
-// histories is how many made-up runs each property is tried on.
-const histories = 1000
-
 // anyPlan makes up a scenario of kills, terminations and launches.
 func anyPlan(seed uint64) plan {
 	rnd := rand.New(rand.NewPCG(seed, 7))

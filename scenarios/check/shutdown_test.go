@@ -111,7 +111,7 @@ func TestShutdownFindsWhatWasPutIn(t *testing.T) {
 			allowed++
 		}
 	}
-	if found < 100 || allowed < 100 {
+	if found < histories/10 || allowed < histories/10 {
 		t.Errorf("%d found, %d allowed", found, allowed)
 	}
 }
