@@ -177,15 +177,14 @@ func (c alert) clears(e *evidence, p playedRule, fired int, f Finding) Finding {
 			cleared = k
 		}
 	}
-	switch {
-	case cleared >= 0 && p.at[cleared] <= deadline:
+	if cleared >= 0 {
 		t := p.at[cleared]
+		if t > deadline {
+			return c.at(c.finding(Fail, "fired at %s and cleared at %s, %s, and had to within %s", seconds(p.at[fired]), seconds(t), after(t-begin, name), c.rule.Clears.Within), p.at[fired], t)
+		}
 		f.Summary += fmt.Sprintf(", and cleared at %s, %s", seconds(t), after(t-begin, name))
 		f.To = t.Seconds()
 		return f
-	case cleared >= 0:
-		t := p.at[cleared]
-		return c.at(c.finding(Fail, "fired at %s and cleared at %s, %s, and had to within %s", seconds(p.at[fired]), seconds(t), after(t-begin, name), c.rule.Clears.Within), p.at[fired], t)
 	}
 	last := p.at[len(p.at)-1]
 	if last < deadline {

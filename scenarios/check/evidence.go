@@ -32,7 +32,7 @@ type evidence struct {
 	reloads    []handover                  // of the load balancer, see stitch
 	unpolled   map[string]int64            // see notPolled; made when it is asked first
 	freezes    []freeze                    // of instances, see indexStandstills
-	throttled  map[string]*record.Series   // of the instances that the host stopped: how long
+	throttled  map[string]curve            // of the instances that the host stopped: how long
 	ticks      []time.Duration             // interval ends at which the collector stored points, in order
 	pace       []pace                      // how late requests were sent, in the order of their due times
 	longest    time.Duration               // the greatest lateness of all

@@ -145,8 +145,9 @@ func (betweenUsersAndLB) judge(e *evidence) result {
 	}
 	var r result
 	b.compareAttempts(&r)
-	b.compareServers(&r)
-	b.compareCodes(&r)
+	widths := newAllowances(e)
+	b.compareServers(&r, widths)
+	b.compareCodes(&r, widths)
 	b.compareIdentities(&r)
 	return r
 }
@@ -199,8 +200,7 @@ func booked(between, instance, cause string, lost bool, n, bound int64) Residual
 
 // compareServers: each server's 2xx are the requests that users saw answered by
 // it, and perhaps some of those whose answer they did not see.
-func (b balancer) compareServers(r *result) {
-	widths := newAllowances(b.e)
+func (b balancer) compareServers(r *result, widths allowances) {
 	var sound int
 	var acked, answered, width int64
 	for _, l := range b.e.lives {

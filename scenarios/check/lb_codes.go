@@ -14,7 +14,7 @@ var classes = [...]string{1: "1xx", 2: "2xx", 3: "3xx", 4: "4xx", 5: "5xx"}
 // HAProxy may have given more: an answer that broke off on its way, one to a request
 // that a client repeated, or a 5xx to a user who had gone, are in its numbers alone.
 // An answer that a user had whole is in both.
-func (b balancer) compareCodes(r *result) {
+func (b balancer) compareCodes(r *result, widths allowances) {
 	var whole, broken [len(classes)]int64
 	for i := range b.e.history.Requests {
 		q := &b.e.history.Requests[i]
@@ -26,10 +26,7 @@ func (b balancer) compareCodes(r *result) {
 			whole[class]++
 		}
 	}
-	more := b.e.users.noAnswer
-	for _, s := range b.e.users.spans {
-		more += s.replays
-	}
+	more := b.e.users.noAnswer + widths.replays
 	unseen := b.e.notPolled("")
 	var agree, wrong []string
 	var lost, extra int64

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"slices"
 	"time"
 
 	"throughline/scenarios/record"
@@ -27,10 +28,10 @@ func (e *evidence) indexStandstills() {
 			began = record.Never
 		}
 	}
-	e.throttled = map[string]*record.Series{}
-	for _, s := range e.polled[hostThrottledSeconds] {
-		if v, _, ok := lastOf(s); ok && v > 0 {
-			e.throttled[s.Labels.Get(labelInstance)] = s
+	e.throttled = map[string]curve{}
+	for _, s := range e.polled[hostStopped] {
+		if c := sumOf([]*record.Series{s}); c.last() > 0 {
+			e.throttled[s.Labels.Get(labelInstance)] = c
 		}
 	}
 }
@@ -47,31 +48,20 @@ func (e *evidence) frozen(instance string, from, to time.Duration) time.Duration
 	return sum
 }
 
-// hostThrottledSeconds is how long the host stopped an instance, summed over CPUs.
-const hostThrottledSeconds = "host_cpu_throttled_seconds_total"
-
 // still is how long an instance could do nothing between from and to: it was frozen,
 // or the host stopped it because it had used up its share of CPU. The host tells the
 // sum over CPUs, once a second: it cannot have been stopped for longer than that.
 func (e *evidence) still(instance string, from, to time.Duration) time.Duration {
 	sum := e.frozen(instance, from, to)
-	s := e.throttled[instance]
-	if s == nil || from >= to {
+	c := e.throttled[instance]
+	if from >= to {
 		return sum
 	}
-	var before, after float64
-	for _, p := range s.Points {
-		if !counts(p) {
-			continue
-		}
-		if p.At <= from {
-			before = p.Value
-		}
-		if after = p.Value; p.At >= to {
-			break
-		}
+	after := c.last()
+	if k, _ := slices.BinarySearch(c.at, to); k < len(c.at) {
+		after = c.n[k]
 	}
-	stopped := time.Duration(max(0, after-before) * float64(time.Second))
+	stopped := time.Duration(max(0, after-c.upTo(from)) * float64(time.Second))
 	return sum + min(stopped, to-from)
 }
 

@@ -12,7 +12,7 @@ import (
 // throttle lets the host say that it stopped web-3 from 12 s on, for so long in each
 // second, summed over its CPUs.
 func throttle(h *record.History, seconds float64, until time.Duration) {
-	s := record.Series{Name: hostThrottledSeconds, Labels: collector.NewLabels("instance", "web-3"), Meta: collector.Meta{Type: collector.Counter}}
+	s := record.Series{Name: hostStopped, Labels: collector.NewLabels("instance", "web-3"), Meta: collector.Meta{Type: collector.Counter}}
 	stopped := 0.0
 	for at := time.Second; at < 27*time.Second; at += time.Second {
 		if at > 12*time.Second && at <= until {

@@ -22,6 +22,7 @@ const (
 	hostLimit     = "host_cpu_limit_cores"
 	hostPeriods   = "host_cpu_periods_total"
 	hostThrottled = "host_cpu_throttled_periods_total"
+	hostStopped   = "host_cpu_throttled_seconds_total" // summed over CPUs
 	agentSeconds  = "agent_cpu_seconds_total"
 )
 
