@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"throughline/scenarios/check/diagnose"
 	"throughline/scenarios/script"
 )
 
@@ -108,10 +109,10 @@ func (a *account) judgeExact(b books) ([]Finding, []Residual) {
 	switch {
 	case k.extra > 0:
 		rest.Extra = k.unexplained
-		d := a.diagnoseExtra()
+		d := b.diagnosis(a)
 		f.apply(d)
 		f.Summary = fmt.Sprintf("%s counted %s more than it acknowledged (%s acknowledged, %s counted%s); %s", a.life.Instance,
-			times(k.extra, a.rule.Route), number(int64(len(a.acked))), number(a.total), a.mayBe(), d.why)
+			times(k.extra, a.rule.Route), number(int64(len(a.acked))), number(a.total), a.mayBe(), d.Why)
 	case a.dropped:
 		rest.Lost, rest.Cause = k.unexplained, causeDropped
 		f.Outcome, f.Cause = Inconclusive, causeDropped
@@ -125,10 +126,10 @@ func (a *account) judgeExact(b books) ([]Finding, []Residual) {
 			"%s, and with that they fit", a.life.Instance, times(k.lost, a.rule.Route), number(k.unexplained), a.rule.ClientWindow, a.whyLate())
 	default:
 		rest.Lost = k.unexplained
-		d := a.diagnoseLoss(b)
+		d := b.diagnosis(a)
 		f.apply(d)
 		f.Summary = fmt.Sprintf("%s acknowledged %s that no metric counted, all between %s and %s%s; %s", a.life.Instance,
-			times(k.lost, a.rule.Route), seconds(d.from), seconds(d.to), a.bufferClause(k), d.why)
+			times(k.lost, a.rule.Route), seconds(d.From), seconds(d.To), a.bufferClause(k), d.Why)
 	}
 	return []Finding{f}, append(k.residuals, rest)
 }
@@ -137,9 +138,9 @@ func (a *account) finding(o Outcome) Finding {
 	return Finding{Check: checkConservation, Outcome: o, Layer: layerWeb, Instance: a.life.Instance, Bound: a.sum() + a.buffer}
 }
 
-func (f *Finding) apply(d diagnosis) {
-	f.Cause, f.RunnerUp = d.cause, d.runnerUp
-	f.From, f.To = d.from.Seconds(), d.to.Seconds()
+func (f *Finding) apply(d diagnose.Diagnosis) {
+	f.Cause, f.RunnerUp, f.Possible = d.Cause, d.RunnerUp, d.Possible
+	f.From, f.To = d.From.Seconds(), d.To.Seconds()
 }
 
 // mayBe tells the width of the upper bound, where it has one.

@@ -56,8 +56,11 @@ type Finding struct {
 	Bound int64 `json:"bound"`
 	// Cause is the likely cause as a short stable word ("lost-on-exit",
 	// "sample-rate-not-sent", …); RunnerUp the next likely where it is close.
-	Cause    string `json:"cause,omitempty"`
-	RunnerUp string `json:"runner_up,omitempty"`
+	// "undecided": several explain it about as well, which Possible names, the
+	// likeliest first; or none does, and Possible is empty.
+	Cause    string   `json:"cause,omitempty"`
+	RunnerUp string   `json:"runner_up,omitempty"`
+	Possible []string `json:"possible,omitempty"`
 	// Waived is the reason why the scenario accepts this failure; its
 	// Outcome is Pass then.
 	Waived string `json:"waived,omitempty"`
