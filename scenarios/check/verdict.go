@@ -58,6 +58,9 @@ type Finding struct {
 	// "sample-rate-not-sent", …); RunnerUp the next likely where it is close.
 	Cause    string `json:"cause,omitempty"`
 	RunnerUp string `json:"runner_up,omitempty"`
+	// Possible are the causes that the record cannot tell apart, where Cause is
+	// "undecided".
+	Possible []string `json:"possible,omitempty"`
 	// Waived is the reason why the scenario accepts this failure; its
 	// Outcome is Pass then.
 	Waived string `json:"waived,omitempty"`
