@@ -9,8 +9,9 @@ import (
 
 // fleet plays the moves through while they are drawn.
 type fleet struct {
-	next  int // number of the next instance
-	alive []string
+	next     int // number of the next instance
+	alive    []string
+	database bool
 }
 
 func newFleet(instances int) *fleet {
@@ -47,6 +48,7 @@ func drawPhases(rnd *rand.Rand, p *Params) []Phase {
 		long = min(60*time.Second, time.Duration(least*float64(time.Second)))
 	}
 	f := newFleet(p.Instances)
+	f.database = p.Database != "none"
 	n := 2 + rnd.IntN(3)
 	phases := []Phase{{Name: "warm-up", Long: share(long, n, rnd)}}
 	plot := rnd.IntN(8)
@@ -121,9 +123,9 @@ func (f *fleet) plot(plot, i int, long time.Duration, rnd *rand.Rand) []Step {
 		}
 		return f.terminate(last)
 	case freezes:
-		on := oneOf(rnd, "freeze", "freeze", "freeze-database")
-		if on == "freeze-database" {
-			name = ""
+		on := "freeze"
+		if f.database && chance(rnd, 0.3) {
+			on, name = "freeze-database", ""
 		}
 		return []Step{{Verb: "fault", Object: name, Fault: on}, {Verb: "heal", Object: name, Fault: on}}
 	}
