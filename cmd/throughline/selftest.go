@@ -33,6 +33,7 @@ type selftestFlags struct {
 	out, format, platform string
 	again                 string
 	keep, list            bool
+	synthetic             syntheticFlags
 }
 
 func newSelftest() *cobra.Command {
@@ -53,13 +54,22 @@ runs prove nothing to say so. Records of what was not right stay in --out; with
 		Example: `  throughline selftest
   throughline selftest lost-on-exit counted-twice
   throughline selftest --repeat 10 --healthy 300 --format markdown > docs/GALLERY.md
-  throughline selftest --keep --out runs/all && throughline selftest --again runs/all`,
+  throughline selftest --keep --out runs/all && throughline selftest --again runs/all
+  throughline selftest --synthetic 20000 --format markdown > docs/CONFUSION.md
+  throughline selftest --synthetic 1 --seed 17 --only late --explain`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if cmd.Flags().Changed("healthy") && flags.healthy < 0 {
 				return usage(fmt.Errorf("--healthy %d: want a whole number from 0", flags.healthy))
 			}
 			if err := aloneWithAgain(cmd, flags); err != nil {
 				return usage(err)
+			}
+			made, err := aloneWithSynthetic(cmd, args, flags)
+			if err != nil {
+				return usage(err)
+			}
+			if made {
+				return synthetically(cmd, flags)
 			}
 			return selftest(cmd, args, flags)
 		},
@@ -74,6 +84,7 @@ runs prove nothing to say so. Records of what was not right stay in --out; with
 	f.BoolVar(&flags.keep, "keep", false, "keep the records of what was right too")
 	f.StringVar(&flags.again, "again", "", "run nothing: judge the records that a selftest with --keep left in this directory")
 	f.BoolVar(&flags.list, "list", false, "list the gallery, run nothing")
+	flags.synthetic.register(f)
 	return cmd
 }
 

@@ -17,7 +17,8 @@ type Share struct {
 	Most  float64 `json:"most"`
 }
 
-func newShare(is, of int) Share {
+// NewShare makes the share of those that are so.
+func NewShare(is, of int) Share {
 	const tail = 0.025
 	s := Share{Of: of, Is: is, Least: 0, Most: 1}
 	if is > 0 {
@@ -76,10 +77,10 @@ func NewFigures(results []Result) Figures {
 			}
 		}
 	}
-	share := func(name string) Share { return newShare(asked[name][0], asked[name][1]) }
+	share := func(name string) Share { return NewShare(asked[name][0], asked[name][1]) }
 	return Figures{
-		Detection: newShare(caught, entries), Instance: share("instance"), Amount: share("amount"), Cause: share("cause"),
-		FalseAlarms: newShare(alarms, controls), Inconclusive: newShare(unproved, len(results)),
+		Detection: NewShare(caught, entries), Instance: share("instance"), Amount: share("amount"), Cause: share("cause"),
+		FalseAlarms: NewShare(alarms, controls), Inconclusive: NewShare(unproved, len(results)),
 	}
 }
 

@@ -123,18 +123,18 @@ func TestScoreControl(t *testing.T) {
 // The bounds of 0 of 300 and 300 of 300 are exact: 1 - 0.025^(1/300).
 func TestShare(t *testing.T) {
 	edge := 1 - math.Pow(0.025, 1.0/300)
-	none, all := newShare(0, 300), newShare(300, 300)
+	none, all := NewShare(0, 300), NewShare(300, 300)
 	if none.Least != 0 || math.Abs(none.Most-edge) > 1e-9 {
 		t.Errorf("0 of 300: %v to %v, want 0 to %v", none.Least, none.Most, edge)
 	}
 	if all.Most != 1 || math.Abs(all.Least-(1-edge)) > 1e-9 {
 		t.Errorf("300 of 300: %v to %v, want %v to 1", all.Least, all.Most, 1-edge)
 	}
-	if s := newShare(0, 0).String(); s != "none looked at" {
+	if s := NewShare(0, 0).String(); s != "none looked at" {
 		t.Errorf("0 of 0: %q", s)
 	}
 	// The textbook's example: 5 of 10 at 95 %.
-	if s := newShare(5, 10); math.Abs(s.Least-0.187086) > 1e-6 || math.Abs(s.Most-0.812914) > 1e-6 {
+	if s := NewShare(5, 10); math.Abs(s.Least-0.187086) > 1e-6 || math.Abs(s.Most-0.812914) > 1e-6 {
 		t.Errorf("5 of 10: %v to %v", s.Least, s.Most)
 	}
 }

@@ -1,0 +1,232 @@
+package synthetic
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// datagram is what a client sends at once.
+type datagram struct {
+	at    time.Duration
+	lines []line
+}
+
+// line is a line of a datagram, with all that was added up or packed into it.
+type line struct {
+	metric metric
+	n      float64   // of a counter or gauge
+	values []float64 // of a timer
+	rate   float64
+	bad    bool
+	cut    bool // its end is missing
+}
+
+// Bytes of lines on the wire: name, value, type and tags.
+const (
+	lineBytes  = 45
+	valueBytes = 6 // of a value more in a line
+)
+
+// send has all clients send what they were called with, and the collector take it
+// in.
+func (w *world) send() {
+	w.last = forever
+	for _, in := range w.instances {
+		for _, x := range in.workers {
+			slices.SortStableFunc(x.calls, func(a, b call) int { return cmp.Compare(a.at, b.at) })
+			if w.f.keep != nil {
+				x.calls = w.f.keep(x, x.calls)
+			}
+			for _, d := range w.pack(x) {
+				w.carry(in, d)
+			}
+			x.calls = nil
+		}
+		if w.f.foreign != nil {
+			for _, t := range w.f.foreign(w, in) {
+				in.got.foreign = append(in.got.foreign, t)
+			}
+		}
+	}
+	w.settle()
+	for _, in := range w.instances {
+		w.collect(in)
+	}
+	w.own()
+}
+
+// clientOf is what an instance's clients do.
+func (w *world) clientOf(in *instance) Client {
+	if w.f.client != nil {
+		return w.f.client(in)
+	}
+	return w.p.Client
+}
+
+// tick is the first time after t at which a timer fires that was made at phase.
+// The nth time is late by what its number gives, and never early.
+func (x *worker) tick(period, phase, jitter, t time.Duration) time.Duration {
+	if t < phase {
+		t = phase
+	}
+	for k := (t - phase) / period; ; k++ {
+		if at := phase + k*period + x.late(k, min(jitter, period/2)); at > t {
+			return at
+		}
+	}
+}
+
+// late is evenly distributed up to the jitter.
+func (x *worker) late(k, jitter time.Duration) time.Duration {
+	if jitter <= 0 {
+		return 0
+	}
+	h := uint64(k)*0x9e3779b97f4a7c15 + uint64(x.instance.number*31+x.number)*0xbf58476d1ce4e5b9
+	h ^= h >> 29
+	h *= 0x94d049bb133111eb
+	h ^= h >> 32
+	return time.Duration(h % uint64(jitter))
+}
+
+// aggregates tells whether the client adds up or packs the calls of a metric.
+func (c Client) aggregates(m metric) bool { return c.Aggregate > 0 && (c.TimersToo || !m.timer()) }
+
+// leave is when a call leaves.
+func (w *world) leave(x *worker, c Client, k call) leaving {
+	t := k.at
+	if w.f.later != nil {
+		t += w.f.later(x, k)
+	}
+	if c.aggregates(k.metric) {
+		t = x.tick(c.Aggregate, x.aggregate, w.p.Jitter, t)
+	}
+	if c.Flush > 0 {
+		t = x.tick(c.Flush, x.flush, w.p.Jitter, t)
+	}
+	t += w.still(x.name, t)
+	if w.f.leaves != nil {
+		if l := w.f.leaves(x, k, t); l.never || l.at != t {
+			return l
+		}
+	}
+	if t < x.death {
+		return leaving{at: t}
+	}
+	return leaving{at: x.closed(k.at), never: x.killed()}
+}
+
+// closed is when a client is closed in an orderly end.
+func (x *worker) closed(t time.Duration) time.Duration { return max(t, x.death-5*time.Millisecond) }
+
+// departure is a call with the time it leaves.
+type departure struct {
+	at time.Duration
+	call
+}
+
+// pack makes the datagrams of a worker.
+func (w *world) pack(x *worker) []datagram {
+	c := w.clientOf(x.instance)
+	out := make([]departure, 0, len(x.calls))
+	for _, k := range x.calls {
+		l := w.leave(x, c, k)
+		times := 1
+		if l.never {
+			times = 0
+		} else if w.f.exit != nil && x.signal == "SIGTERM" && l.at >= x.closed(0) {
+			times = w.f.exit(x, k, l.at)
+		}
+		if w.f.timed && k.metric == inserts && !l.never && l.at-k.at > w.p.Declared+min(w.p.Lag, w.p.MaxGap) {
+			x.got.late += int64(k.n)
+		}
+		for range times {
+			out = append(out, departure{l.at, k})
+		}
+	}
+	slices.SortStableFunc(out, func(a, b departure) int { return cmp.Compare(a.at, b.at) })
+	var all []datagram
+	for len(out) > 0 {
+		n := 1
+		for n < len(out) && out[n].at == out[0].at {
+			n++
+		}
+		all = append(all, c.datagrams(out[:n], w.f.later == nil)...)
+		out = out[n:]
+	}
+	return all
+}
+
+// datagrams packs what leaves at one time: first the lines as they were called,
+// then those that were added up. One that is full leaves early, as soon as it is.
+func (c Client) datagrams(out []departure, early bool) []datagram {
+	var all []datagram
+	d := datagram{at: out[0].at}
+	room := c.Bytes
+	end := func(at time.Duration) {
+		if len(d.lines) > 0 {
+			d.at = at
+			all = append(all, d)
+		}
+		d, room = datagram{}, c.Bytes
+	}
+	put := func(l line, size int, at time.Duration) {
+		if room < size {
+			end(at)
+		}
+		d.lines = append(d.lines, l)
+		room -= size
+	}
+	var sums [metrics]float64
+	var values [metrics][]float64
+	for _, k := range out {
+		switch {
+		case c.Hold() == 0:
+			all = append(all, datagram{k.at, []line{lineOf(k.call)}})
+		case !c.aggregates(k.metric) || k.rate != 1 || k.bad || k.metric == gaugedInserts:
+			at := k.at
+			if early {
+				at = k.call.at
+			}
+			put(lineOf(k.call), lineBytes, at)
+		case k.metric.timer():
+			values[k.metric] = append(values[k.metric], k.n)
+		default:
+			sums[k.metric] += k.n
+		}
+	}
+	at := out[0].at
+	for m := range metrics {
+		if sums[m] > 0 {
+			put(line{metric: m, n: sums[m], rate: 1}, lineBytes, at)
+		}
+		for v := values[m]; len(v) > 0; {
+			n := min(len(v), max(1, (c.Bytes-lineBytes)/valueBytes))
+			put(line{metric: m, values: v[:n], rate: 1}, lineBytes+n*valueBytes, at)
+			v = v[n:]
+		}
+	}
+	end(at)
+	return all
+}
+
+func lineOf(k call) line {
+	l := line{metric: k.metric, n: k.n, rate: k.rate, bad: k.bad}
+	if k.metric.timer() {
+		l.values = []float64{k.n}
+	}
+	return l
+}
+
+// carry brings a datagram to the collector.
+func (w *world) carry(in *instance, d datagram) {
+	copies := 1
+	if w.f.datagrams != nil {
+		copies = w.f.datagrams(in, &d)
+	}
+	d.at += 50*time.Microsecond + time.Duration(w.rnd.Int64N(int64(200*time.Microsecond)))
+	d.at += w.stalled(d.at)
+	for range copies {
+		in.got.take(d)
+	}
+}

@@ -1,0 +1,6 @@
+package confusion
+
+import "io"
+
+// WriteMarkdown writes the page docs/CONFUSION.md.
+func WriteMarkdown(to io.Writer, results []Result) error { return WriteText(to, results) }

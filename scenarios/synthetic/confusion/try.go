@@ -1,0 +1,62 @@
+package confusion
+
+import (
+	"fmt"
+	"io"
+	"slices"
+
+	"throughline/scenarios/check"
+	"throughline/scenarios/synthetic"
+)
+
+// Try makes the run of a seed, judges it and scores the verdict. An error is one of
+// the arguments; a run that cannot be judged says so in its result.
+func Try(seed uint64, cause string) (Result, error) {
+	made, err := synthetic.Make(seed, cause)
+	if err != nil {
+		return Result{}, err
+	}
+	verdict, err := check.Judge(made.Record)
+	if err != nil {
+		return Result{Seed: seed, Cause: made.Truth.Cause, Mark: Inconclusive, Error: err.Error()}, nil
+	}
+	return Score(made, verdict), nil
+}
+
+// Explain writes all there is to say about one run: what was drawn, what is true,
+// and what the judge found.
+func Explain(to io.Writer, made synthetic.Made) error {
+	verdict, err := check.Judge(made.Record)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(to, "seed %d: %s\n%v", made.Seed, made.Truth.Cause, made.Params)
+	fmt.Fprintf(to, "defect: %s\nalso acceptable: %v\n", made.Truth.About, made.Truth.Also)
+	var names []string
+	for name := range made.Truth.Instances {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		a := made.Truth.Instances[name]
+		fmt.Fprintf(to, "  %s: %d due, %d counted (%+d), up to %d hidden, %d late\n", name, a.Due, a.Counted, a.Off(), a.Hidden, a.Late)
+	}
+	fmt.Fprintf(to, "requests: %d; scenario:\n%s", len(made.Record.Requests), made.Record.Scenario)
+	fmt.Fprintf(to, "verdict: %v\n", verdict.Outcome)
+	for _, f := range verdict.Findings {
+		if f.Outcome == check.Pass && f.Check != "conservation" && f.Check != "continuity" {
+			continue
+		}
+		fmt.Fprintf(to, "  %v %s %s %s [%s", f.Outcome, f.Check, f.Layer, f.Instance, f.Cause)
+		if f.RunnerUp != "" {
+			fmt.Fprintf(to, ", or %s", f.RunnerUp)
+		}
+		if len(f.Possible) > 0 {
+			fmt.Fprintf(to, " %v", f.Possible)
+		}
+		fmt.Fprintf(to, "] %s\n", f.Summary)
+	}
+	r := Score(made, verdict)
+	_, err = fmt.Fprintf(to, "score: %s, amounts right: %v\n", r.Mark, r.Amount)
+	return err
+}

@@ -1,0 +1,169 @@
+package synthetic
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"throughline/scenarios/script"
+)
+
+// clientDefects are wrong between the application's call and the datagram.
+var clientDefects = []defect{
+	{"silent-start", func(p *Params, rnd *rand.Rand) faults {
+		p.exact()
+		long, has := logSpan(rnd, 300*time.Millisecond, 5*time.Second), some(rnd, 0.7)
+		return faults{about: fmt.Sprintf("nothing is sent in the first %v of an instance's service", long),
+			keep: func(x *worker, calls []call) []call {
+				from := max(x.serving, loadBegin) + long
+				return without(calls, func(k call) bool { return has(x.instance) && k.at < from })
+			}}
+	}},
+	{"went-silent", func(p *Params, rnd *rand.Rand) faults {
+		p.exact()
+		has := some(rnd, 0.4)
+		least := loadBegin + p.Long()/4
+		when := between(rnd, least, loadBegin+p.Long()-1500*time.Millisecond)
+		together := chance(rnd, 0.4)
+		spread := rnd.Uint64()
+		return faults{about: fmt.Sprintf("a client's socket is gone from %.2fs on, of all at the same time: %v", when.Seconds(), together),
+			leaves: func(x *worker, k call, t time.Duration) leaving {
+				from := when
+				if !together { // an error strikes each when it comes
+					from = least + time.Duration((spread>>(x.instance.number%8*8)&0xff)*uint64(loadBegin+p.Long()-1500*time.Millisecond-least)/256)
+				}
+				t = min(t, x.closed(t))
+				return leaving{at: t, never: has(x.instance) && t >= from || x.killed() && t >= x.death}
+			}}
+	}},
+	{"silent-worker", func(p *Params, rnd *rand.Rand) faults {
+		p.exact()
+		p.Workers = 2 + rnd.IntN(7)
+		has := some(rnd, 0.8)
+		return faults{about: fmt.Sprintf("one of %d workers sends nothing", p.Workers),
+			keep: func(x *worker, calls []call) []call {
+				if has(x.instance) && x.number == 0 {
+					return nil
+				}
+				return calls
+			}}
+	}},
+	{"late", func(p *Params, rnd *rand.Rand) faults {
+		p.exact()
+		by := logSpan(rnd, p.Lag+500*time.Millisecond, 8*time.Second)
+		all := chance(rnd, 0.5)
+		return faults{about: fmt.Sprintf("counts wait %v before they are sent; timers too: %v", by, all), timed: true,
+			later: func(x *worker, k call) time.Duration {
+				if all || k.metric == inserts {
+					return by
+				}
+				return 0
+			},
+			also: func(w *world) []string {
+				for _, in := range w.instances {
+					if in.killed() {
+						return []string{"client-buffer-larger-than-declared"}
+					}
+				}
+				return nil
+			}}
+	}},
+	{"flush-interval", func(p *Params, rnd *rand.Rand) faults {
+		p.exact()
+		p.Interval, p.MaxGap = time.Second, time.Duration(1+rnd.IntN(2))*time.Second
+		real := Client{Aggregate: time.Duration(2+rnd.IntN(4)) * time.Second, Bytes: 1432, TimersToo: chance(rnd, 0.5)}
+		p.Declared = declared(100*time.Millisecond, 0)
+		return faults{about: fmt.Sprintf("clients flush every %v only, and %v is declared", real.Aggregate, p.Declared), timed: true,
+			client: func(*instance) Client { return real }, also: undeclared(p, real)}
+	}},
+	{"wrapping-count", func(p *Params, rnd *rand.Rand) faults {
+		p.exact()
+		p.hold(rnd, time.Second, 10*time.Second)
+		wrap := oneOf(rnd, 16, 32, 64, 256)
+		for float64(wrap) > 0.9*p.Rate*p.Client.Hold().Seconds()/float64(p.Instances*p.Workers) && wrap > 4 {
+			wrap /= 2
+		}
+		c, jitter := p.Client, p.Jitter
+		return faults{about: fmt.Sprintf("a client's count of a window wraps at %d", wrap),
+			keep: func(x *worker, calls []call) []call { return wrapped(x, c, jitter, calls, wrap) }}
+	}},
+	{"worker-turnover", func(p *Params, rnd *rand.Rand) faults {
+		p.exact()
+		p.hold(rnd, 300*time.Millisecond, 5*time.Second)
+		each := p.Rate * p.Long().Seconds() / float64(p.Instances*p.Workers)
+		after := max(10, int(each/logBetween(rnd, 1.5, 12)))
+		return faults{about: fmt.Sprintf("a worker is replaced after %d requests, and what its client holds is lost", after),
+			recycle: after,
+			leaves: func(x *worker, k call, t time.Duration) leaving {
+				i, _ := slices.BinarySearch(x.recycled, k.at)
+				if i < len(x.recycled) && x.recycled[i] < t {
+					return leaving{never: true}
+				}
+				return leaving{at: t}
+			}}
+	}},
+	{"client-queue-full", func(p *Params, rnd *rand.Rand) faults {
+		p.exact()
+		if p.Shape == script.Constant {
+			p.Shape = script.Sine
+			p.load(rnd)
+		}
+		beat := logSpan(rnd, 10*time.Millisecond, time.Second)
+		perBeat := p.Rate * beat.Seconds() / float64(p.Instances*p.Workers)
+		room := max(1, int(perBeat*(0.8+0.6*rnd.Float64())+0.5))
+		shared := p.Timers && chance(rnd, 0.5)
+		if shared {
+			room *= 3
+		}
+		return faults{about: fmt.Sprintf("a client's queue takes %d calls in %v and drops the others; of timers too: %v", room, beat, shared),
+			keep: func(x *worker, calls []call) []call { return queued(calls, beat, room, shared) },
+			also: func(*world) []string {
+				if shared { // all metrics lose their share at the peaks: a queue, or a socket
+					return []string{"datagrams-lost"}
+				}
+				return nil
+			}}
+	}},
+}
+
+// wrapped leaves out as many counts of each window as a counter of few bits does.
+func wrapped(x *worker, c Client, jitter time.Duration, calls []call, wrap int) []call {
+	inWindow := map[time.Duration]int{}
+	window := func(k call) time.Duration {
+		if c.Aggregate > 0 {
+			return x.tick(c.Aggregate, x.aggregate, jitter, k.at)
+		}
+		return x.tick(c.Flush, x.flush, jitter, k.at)
+	}
+	for _, k := range calls {
+		if k.metric == inserts {
+			inWindow[window(k)]++
+		}
+	}
+	for w, n := range inWindow {
+		inWindow[w] = n / wrap * wrap
+	}
+	return without(calls, func(k call) bool {
+		if k.metric != inserts || inWindow[window(k)] == 0 {
+			return false
+		}
+		inWindow[window(k)]--
+		return true
+	})
+}
+
+// queued leaves out what a queue has no room for that is emptied on the beat.
+func queued(calls []call, beat time.Duration, room int, shared bool) []call {
+	now, used := time.Duration(-1), 0
+	return without(calls, func(k call) bool {
+		if !shared && k.metric.timer() {
+			return false
+		}
+		if b := k.at / beat; b != now {
+			now, used = b, 0
+		}
+		used++
+		return used > room
+	})
+}

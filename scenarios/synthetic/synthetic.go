@@ -1,0 +1,148 @@
+// Package synthetic makes up runs: whole, consistent records of a web stack whose
+// instrumentation is right, or wrong in one known way.
+//
+// A run is drawn from a seed and simulated: users send requests, a load balancer
+// spreads them over instances and their workers, each worker's StatsD client holds
+// its measurements and sends them in datagrams, a collector cuts what arrives into
+// intervals. A defect changes one of these parts, as in real programs, and the truth
+// (which defect, how many counts at which instances) is kept beside the record.
+//
+// It is the measuring instrument for a judge's diagnoses, and so it must not know
+// how a judge comes to them: it imports the record's vocabulary and the scenario
+// language, never scenarios/check. Package confusion holds verdicts against the
+// truths.
+package synthetic
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+
+	"throughline/scenarios/record"
+)
+
+// Healthy is the cause of a run in which nothing is wrong.
+const Healthy = "healthy"
+
+// Made is a made-up run with what is true of it.
+type Made struct {
+	Seed   uint64
+	Params Params
+	Truth  Truth
+	Record record.History
+}
+
+// Truth is what is wrong in a run.
+type Truth struct {
+	Cause string // Healthy, or a cause as docs/DIAGNOSES.md has it
+	// Also are other causes that a judge may name: the record cannot tell them
+	// apart from Cause in this run, not even in principle.
+	Also []string
+	// About is what the defect did, in words, with its numbers.
+	About string
+	// Instances are those that lost or gained counts by the defect, sorted.
+	Instances map[string]Amount
+}
+
+// Amount is what an instance's counter has too few or too many, and how much of
+// that the record cannot show.
+type Amount struct {
+	Due     int64 // requests that the counter should have counted
+	Counted int64
+	// Hidden is how many counts the run's own bounds allow to be off: requests of
+	// unknown outcome, those acknowledged within the client's window before a
+	// SIGKILL, noise of a declared sampling.
+	Hidden int64
+	// Late is how many of the counts came later than the scenario allows.
+	Late int64
+}
+
+// Off is how far the counter is off: below 0 it lacks counts.
+func (a Amount) Off() int64 { return a.Counted - a.Due }
+
+// Shows tells whether any instance is off by more than its bounds hide.
+func (t Truth) Shows() bool {
+	for _, a := range t.Instances {
+		if a.Late > 0 || max(a.Off(), -a.Off()) > a.Hidden {
+			return true
+		}
+	}
+	return false
+}
+
+// Accepts tells whether a judge is right to name the cause.
+func (t Truth) Accepts(cause string) bool {
+	return cause == t.Cause || slices.Contains(t.Also, cause)
+}
+
+// attempts is how often a run is drawn anew when its defect had nothing to strike.
+const attempts = 30
+
+// Make makes the run of a seed. Without a cause the seed draws that too. The same
+// arguments make the same run. It is an error to ask for a cause that is not known.
+func Make(seed uint64, cause string) (Made, error) {
+	if cause == "" {
+		cause = causeOf(seed)
+	}
+	d, ok := find(cause)
+	if !ok {
+		return Made{}, fmt.Errorf("cause %s: no run can be made up with it (have %s)", cause, strings.Join(Causes(), ", "))
+	}
+	var made Made
+	for attempt := range uint64(attempts) {
+		rnd := rand.New(rand.NewPCG(seed, attempt<<32|uint64(len(cause))))
+		p := drawParams(rnd)
+		f := d.draw(&p, rnd)
+		w := newWorld(seed, p, f, rnd)
+		w.run()
+		made = Made{Seed: seed, Params: w.p, Truth: w.truth(d), Record: w.h}
+		if cause == Healthy || struck(made.Truth) {
+			break
+		}
+	}
+	return made, nil
+}
+
+// struck tells whether a defect did anything at all.
+func struck(t Truth) bool {
+	for _, a := range t.Instances {
+		if a.Late > 0 || a.Off() != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// healthyShare of all runs that are drawn have no defect.
+const healthyShare = 0.25
+
+func causeOf(seed uint64) string {
+	rnd := rand.New(rand.NewPCG(seed, 0xca05e))
+	if rnd.Float64() < healthyShare {
+		return Healthy
+	}
+	return defects[rnd.IntN(len(defects))].cause
+}
+
+// Causes are all that Make takes, Healthy first and then sorted.
+func Causes() []string {
+	var names []string
+	for _, d := range defects {
+		names = append(names, d.cause)
+	}
+	slices.Sort(names)
+	return append([]string{Healthy}, slices.Compact(names)...)
+}
+
+func find(cause string) (defect, bool) {
+	if cause == Healthy {
+		return defect{cause: Healthy, draw: func(*Params, *rand.Rand) faults { return faults{} }}, true
+	}
+	for _, d := range defects {
+		if d.cause == cause {
+			return d, true
+		}
+	}
+	return defect{}, false
+}
