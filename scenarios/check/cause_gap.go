@@ -21,21 +21,17 @@ func (c continuity) books(e *evidence) books {
 // defaultConfidence is that of a conservation check.
 const defaultConfidence = 0.999
 
-// causeOf names the likely cause of a gap of the i-th instance. Whoever lost counts has a
-// gap for the reason that it lost them; if none is lost, they came after the gap.
+// causeOf names the likely cause of a gap of the i-th instance. Whoever lost counts then has a
+// gap for the reason that it lost them; else they came after the gap.
 func (c continuity) causeOf(g gap, i int, trails []trail, e *evidence, b *books) diagnose.Diagnosis {
-	t := trails[i]
 	a := &b.accounts[i]
 	if d := b.diagnosis(a); d.Cause != "" && d.From < g.to+e.interval && d.To > g.from-e.interval {
 		return d
 	}
-	switch {
-	case t.cells.Missing == t.cells.LookedAt:
-		return diagnose.Diagnosis{Cause: causeNoMetric}
-	case t.regular(e.interval):
-		return diagnose.Diagnosis{Cause: causeFlushInterval}
-	case a.open(len(b.accounts)) > 0:
-		return diagnose.Diagnosis{Cause: causeUndecided}
+	for _, other := range trails {
+		if other.regular(e.interval) { // clients flush alike
+			return diagnose.Diagnosis{Cause: causeFlushInterval}
+		}
 	}
 	return diagnose.Diagnosis{Cause: causeLate}
 }

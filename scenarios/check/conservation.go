@@ -93,6 +93,11 @@ func (a *account) judge(b books) ([]Finding, []Residual) {
 		findings, residuals = a.judgeExact(b)
 	}
 	if f := a.judgeLateness(); f != nil {
+		// What an instance loses because its client holds it too long is late before: one
+		// defect, one cause.
+		if f.Outcome == Fail && len(findings) > 0 && findings[0].Cause != "" {
+			f.Cause, f.RunnerUp, f.Possible = findings[0].Cause, findings[0].RunnerUp, findings[0].Possible
+		}
 		findings = append(findings, *f)
 	}
 	return findings, residuals

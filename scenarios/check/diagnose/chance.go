@@ -53,3 +53,24 @@ func parameter(n int64) float64 { return -0.5 * math.Log(float64(max(2, n))) }
 
 // choice is what one of n possibilities costs.
 func choice(n int64) float64 { return -math.Log(float64(max(1, n))) }
+
+// betaBinomial is binomial with a probability that is drawn anew for each account, from a beta
+// distribution.
+func betaBinomial(n, lo, hi int64, a, b float64) float64 {
+	if n <= 0 {
+		return 0
+	}
+	k := min(max(int64(math.Round(float64(n)*a/(a+b))), lo), hi)
+	k = min(max(k, 0), n)
+	N, K := float64(n), float64(k)
+	score := lbeta(K+a, N-K+b) - lbeta(a, b) - math.Log(N+1) - lbeta(N-K+1, K+1)
+	return min(0, score+math.Log(float64(max(0, hi-lo)+1)))
+}
+
+// lbeta is the logarithm of the beta function.
+func lbeta(a, b float64) float64 {
+	x, _ := math.Lgamma(a)
+	y, _ := math.Lgamma(b)
+	z, _ := math.Lgamma(a + b)
+	return x + y - z
+}

@@ -125,7 +125,7 @@ func largeBuffer(k *court, set, sound []int) fit {
 			score -= 5
 		}
 		if k.anyLate(t) {
-			score -= 3
+			score -= 8 // then it is late at all times
 		}
 		return score
 	}, func(t *track) float64 {
@@ -151,7 +151,7 @@ func late(k *court, set, sound []int) fit {
 		case t.Killed != record.Never && k.anyLate(t):
 			return killedWith(k, t)
 		case t.Killed == record.Never && t.Late:
-			return -1
+			return -3
 		}
 		return never
 	}, free).saying(k, func(t *track) clause {
@@ -163,28 +163,57 @@ func late(k *court, set, sound []int) fit {
 	})
 }
 
-// wentSilent: nothing is counted from some moment on, while the instance goes on serving.
+// wentSilent: nothing is counted from some moment on, while the instance goes on serving. What
+// was born after others fell silent may never have spoken.
 func wentSilent(k *court, set, sound []int) fit {
-	return fitEach(k, set, sound, func(t *track) float64 {
-		if t.surplus || t.Total == 0 {
-			return never
+	first, last := forever, time.Duration(0)
+	spoke := 0
+	for _, i := range set {
+		if t := &k.tracks[i]; t.n > 0 && t.Total > 0 && !t.surplus {
+			from := t.lostFrom(t.wrong)
+			first, last, spoke = min(first, from), max(last, from), spoke+1
 		}
-		score := choice(t.n) + t.exactly(t.theLast(t.wrong), 1.5, 0.03)
+	}
+	together := spoke > 1 && last-first <= 2*k.Interval+k.Window
+	f := fitEach(k, set, sound, func(t *track) float64 {
+		switch {
+		case t.surplus || t.n == 0:
+			return never
+		case t.Total == 0 && (spoke == 0 || t.Acked[0] < first-k.Interval):
+			return never
+		case t.Total == 0:
+			return -1
+		}
+		score := t.exactly(t.theLast(t.wrong), 1.5, 0.03)
+		if !together {
+			score += choice(t.n)
+		}
 		if t.wrong < 5 {
 			score -= 2 // of so few it cannot be told
 		}
 		switch from := t.lostFrom(t.wrong); {
-		case t.ended() != record.Never && from > t.ended()-k.exitSpan(), t.Killed != record.Never && from > t.Killed-3*time.Second-k.Window:
+		case t.ended() != record.Never && from > t.ended()-k.exitSpan(), t.Killed != record.Never && from > t.Killed-3*time.Second-k.Window,
+			t.alive() && from > t.Acked[t.n-1]-3*time.Second-k.Window:
 			score -= 2 // an end that takes what is held is common, and a silence just before it is not
 		}
 		if k.spoke(t, t.lostFrom(t.wrong)+k.Window+k.Interval, t.end()-k.Interval) {
 			score -= 1.5 // a client that stops sending stops for all metrics
 		}
 		return score
-	}, every(-0.5)).saying(k, func(t *track) clause {
+	}, every(-0.5))
+	if together {
+		f.shared += choice(k.tracks[set[0]].n) - float64(spoke)
+	}
+	return f.saying(k, func(t *track) clause {
+		if t.Total == 0 {
+			return clause{why: "it was born when others had stopped sending, and never sent anything"}
+		}
 		return t.lastOnes(fmt.Sprintf("nothing was counted from %s on: the client stopped sending while its instance went on serving", words.Seconds(t.lostFrom(t.wrong))))
 	})
 }
+
+// forever is later than anything that happens.
+const forever = time.Duration(math.MaxInt64)
 
 // spoke tells whether another series of the instance got a value in an interval that lies
 // within from and to.
@@ -197,26 +226,25 @@ func (k *court) spoke(t *track, from, to time.Duration) bool {
 	return false
 }
 
-// stillHeld: a client that sends when it holds enough is behind by some counts at all times,
-// and those of the end are never sent, because nothing more comes.
+// stillHeld: a client that sends when it holds enough, or when it is called, still holds the
+// last ones when the run ends. What it was asked to end for it would have sent.
 func stillHeld(k *court, set, sound []int) fit {
 	return fitEach(k, set, sound, func(t *track) float64 {
-		switch {
-		case t.surplus || t.Life.Death != record.Never:
-			return never
-		case float64(t.wrong) > 1.5*t.peak+3:
-			return contradicted
-		case k.longer == 0:
+		if t.surplus || !t.alive() || t.n == 0 {
 			return never
 		}
-		return choice(t.wrong+1) + t.exactly(t.theLast(t.wrong), 2+float64(t.wrong), 0)
+		most := t.since(t.Acked[t.n-1] - k.holdSpan())
+		if t.least > most {
+			return never
+		}
+		return held(t.wrong, most) + t.exactly(t.theLast(t.wrong), 2, 0.1)
 	}, func(t *track) float64 {
-		if t.alive() && t.n > 0 {
-			return -0.7 // nothing happened to be held
+		if t.alive() && t.n > 10 {
+			return -1 // it happened to hold nothing
 		}
 		return 0
 	}).saying(k, func(t *track) clause {
-		return t.lastOnes("as many were missing all the while and came later: at the end of the run the client, or one of its workers, still holds them")
+		return t.lastOnes("they are the last of the run, of instances that live on: the client, or one of its workers, still holds them")
 	})
 }
 
@@ -248,7 +276,7 @@ func silentStart(k *court, set, sound []int) fit {
 		}
 		score := t.exactly(t.theFirst(t.wrong), 1.5, 0.03)
 		if !alike {
-			score += choice(int64(len(t.Ticks)))
+			score += held(t.wrong, t.n)
 		}
 		if t.wrong < 4 {
 			score -= 3
@@ -262,7 +290,7 @@ func silentStart(k *court, set, sound []int) fit {
 		return score + t.twinIs(heldToo, 0.5)
 	}, every(-1.5))
 	if alike {
-		f.shared += choice(int64(len(k.tracks[set[0]].Ticks)))
+		f.shared += held(k.tracks[set[0]].wrong, k.tracks[set[0]].n) - 0.5*float64(len(set))
 	}
 	return f.saying(k, func(t *track) clause {
 		to := t.Acked[t.wrong-1]
@@ -329,6 +357,7 @@ const (
 	heldToo                    // it lacks the same requests, as far as both leave together
 	alike                      // it lacks about as many
 	sampledToo                 // it is complete, or lacks about as many others
+	turnedOver                 // it lacks the same, or is never held
 )
 
 // twinIs scores what the twin should show; unsure is what it costs not to know it.
@@ -355,6 +384,8 @@ func (t *track) twinIs(r relation, unsure float64) float64 {
 			return 0
 		}
 		return max(contradicted, -4-20*differ/max(1, wrong))
+	case turnedOver:
+		return max(t.twinIs(heldToo, 0), t.twinIs(complete, 0)-1)
 	case sampledToo:
 		return max(t.twinIs(complete, 0), t.twinIs(alike, 0))
 	}

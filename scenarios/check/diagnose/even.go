@@ -3,6 +3,7 @@ package diagnose
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"throughline/scenarios/check/words"
 )
@@ -60,9 +61,25 @@ func (t *track) crowded(events float64) float64 {
 	return min(0, math.Log(events)-events*(most*math.Log(most/part)+(1-most)*math.Log((1-most)/(1-part))))
 }
 
+// somewhere is what it costs that only some instances have a defect of the code, which all run.
+const somewhere = -2.5
+
 // evenly fits one share to all accounts of the set, by chance or in turn, whatever is
-// better. Where every instance should lose it, the sound ones count as well.
+// better. Where every instance should lose it, the sound ones count as well, unless only
+// some run the code that does.
 func (k *court) evenly(set, sound []int, everybody, clump bool, turns int64) fit {
+	if everybody && len(sound) > 0 {
+		all, part := k.evenlyOf(set, sound, true, clump, turns), k.evenlyOf(set, sound, false, clump, turns)
+		part.shared += somewhere
+		if part.total() > all.total() {
+			return part
+		}
+		return all
+	}
+	return k.evenlyOf(set, sound, everybody, clump, turns)
+}
+
+func (k *court) evenlyOf(set, sound []int, everybody, clump bool, turns int64) fit {
 	surplus := k.tracks[set[0]].surplus
 	wrong, n := k.pool(set)
 	if everybody {
@@ -81,7 +98,7 @@ func (k *court) evenly(set, sound []int, everybody, clump bool, turns int64) fit
 			if everybody {
 				return binomial(t.n, 0, max(0, t.most), s.p, 1, t.noise)
 			}
-			return max(-2, binomial(t.n, 0, max(0, t.most), s.p, 1, t.noise))
+			return max(-1, binomial(t.n, 0, max(0, t.most), s.p, 1, t.noise))
 		})
 		f.shared += cost
 		return f
@@ -108,6 +125,12 @@ func (k *court) lossOnly(set []int) bool {
 // impossible is the fit of what the record contradicts.
 func impossible(set []int) fit {
 	return fit{each: make([]float64, len(set)), shared: never, say: func(int) clause { return clause{} }}
+}
+
+// clone copies the scores of the accounts.
+func (f fit) clone() fit {
+	f.each = slices.Clone(f.each)
+	return f
 }
 
 // twins adds what the twin should show to each account.
@@ -183,15 +206,24 @@ func conditional(k *court, set, sound []int) fit {
 	if !k.lossOnly(set) {
 		return impossible(set)
 	}
-	f := fitEach(k, set, sound, func(t *track) float64 {
-		p := float64(t.wrong) / float64(t.n)
-		score := parameter(t.n) + binomial(t.n, t.least, t.most, p, 1, t.noise) + t.spread(2)
-		if t.Total == 0 {
-			score -= 6
+	wrong, n := k.pool(set)
+	mean := min(0.99, max(0.01, float64(wrong)/float64(max(1, n))))
+	best := fit{shared: never}
+	for _, spread := range []float64{3, 10, 40} { // the fewer, the more shares differ
+		f := fitEach(k, set, sound, func(t *track) float64 {
+			score := betaBinomial(t.n, t.least, t.most, mean*spread, (1-mean)*spread) + t.spread(2)
+			if t.Total == 0 {
+				score -= 6
+			}
+			return score + t.twinIs(complete, 0.3)
+		}, every(-1))
+		f.shared += parameter(n) + choice(3)
+		if best.each == nil || f.total() > best.total() {
+			best = f
 		}
-		return score + t.twinIs(complete, 0.3)
-	}, every(-1))
-	f.shared += k.pace.penalty() - 2
+	}
+	f := best
+	f.shared += k.pace.penalty()
 	return f.saying(k, func(t *track) clause {
 		return clause{why: fmt.Sprintf("evenly, about %s is counted, and other shares at other instances: no sample rate does that, only a condition does", oneIn(t.n, t.Total))}
 	})
@@ -237,7 +269,7 @@ func turnover(k *court, set, sound []int) fit {
 	if !k.lossOnly(set) {
 		return impossible(set)
 	}
-	f := k.evenly(set, sound, true, true, 0).twins(k, set, heldToo, 2)
+	f := k.evenly(set, sound, true, true, 0).twins(k, set, turnedOver, 1)
 	f.shared += k.mostly(set)
 	if wrong, n := k.pool(set); 5*wrong > n {
 		f.shared -= 2 // workers live longer than that
@@ -268,10 +300,17 @@ func netLost(k *court, set, sound []int) fit {
 	}
 	f.shared += k.pace.penalty()/2 + k.mostly(set)
 	unsure := 2.0
-	if g := fitEach(k, set, sound, k.inAStretch, every(-0.5)); g.total()-3*float64(len(set)) > f.total() {
+	if g := fitEach(k, set, sound, (*track).inAStretch, every(-0.5)); g.total()-3*float64(len(set)) > f.total() {
 		f, unsure = g, 5
 	}
-	return f.twins(k, set, alike, unsure).saying(k, func(t *track) clause {
+	// A client that does not add counts up packs a request's lines into one datagram.
+	apart, packed := f.clone().twins(k, set, alike, unsure), f.clone().twins(k, set, lostToo, unsure)
+	packed.shared -= 2
+	f = apart
+	if packed.total() > apart.total() {
+		f = packed
+	}
+	return f.saying(k, func(t *track) clause {
 		if t.Twin.Kind == "" {
 			return clause{why: fmt.Sprintf("evenly, about %s is missing: datagrams are lost", oneIn(t.n, t.wrong))}
 		}
@@ -281,7 +320,7 @@ func netLost(k *court, set, sound []int) fit {
 }
 
 // wraps are after how many counts a batch may begin anew.
-var wraps = []int64{16, 32, 64, 100, 128, 256, 512, 1000, 1024, 4096, 65536}
+var wraps = []int64{4, 8, 16, 32, 64, 100, 128, 256, 512, 1000, 1024, 4096, 65536}
 
 // wrapping: a counter of a batch begins anew when it is full, and what it held is lost:
 // always the same number, or a multiple of it.

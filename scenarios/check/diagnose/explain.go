@@ -15,6 +15,22 @@ type hypothesis struct {
 	// fit scores how well it explains the accounts of set, when nothing is wrong with those
 	// of sound.
 	fit func(c *court, set, sound []int) fit
+	// lines tells that it strikes all lines that an instance sends, and not one metric: then
+	// also another metric of an instance that lost none of this one may lack some.
+	lines bool
+	// ends tells that it strikes instances only that were ended.
+	ends bool
+}
+
+// hear scores the hypothesis.
+func (h *hypothesis) hear(k *court, set, sound []int) fit {
+	f := h.fit(k, set, sound)
+	for _, i := range sound {
+		if t := &k.tracks[i]; !h.lines || h.ends && t.alive() {
+			f.shared += max(-4, t.twinIs(complete, 0))
+		}
+	}
+	return f
 }
 
 // fit is what a hypothesis makes of some accounts.
@@ -66,7 +82,7 @@ const (
 	second = -7.0
 	// clearly is by how much the best explanation must beat the next one that names another
 	// cause: its odds are 20 to 1.
-	clearly = 3.0
+	clearly = 4.0
 	// nearly is up to where the next one is worth a mention.
 	nearly = 7.0
 	// mostParts is of how many hypotheses for an account pairs are tried.
@@ -135,7 +151,7 @@ func (k *court) explanations(open, sound []int) []explanation {
 	}
 	for h := range hypotheses {
 		p := &hypotheses[h]
-		add(part{p, open, p.fit(k, open, sound)})
+		add(part{p, open, p.hear(k, open, sound)})
 	}
 	if len(open) > 1 {
 		for _, pair := range k.pairs(open, sound) {
@@ -154,7 +170,7 @@ func (k *court) pairs(open, sound []int) [][]part {
 	for h := range hypotheses {
 		alone[h] = make([]float64, len(open))
 		for j, i := range open {
-			alone[h][j] = hypotheses[h].prior + hypotheses[h].fit(k, []int{i}, nil).total()
+			alone[h][j] = hypotheses[h].prior + hypotheses[h].hear(k, []int{i}, nil).total()
 		}
 	}
 	for j := range open {
@@ -183,8 +199,8 @@ func (k *court) pairs(open, sound []int) [][]part {
 			}
 			if len(left) > 0 && len(right) > 0 {
 				out = append(out, []part{
-					{&hypotheses[one], left, hypotheses[one].fit(k, left, sound)},
-					{&hypotheses[other], right, hypotheses[other].fit(k, right, sound)},
+					{&hypotheses[one], left, hypotheses[one].hear(k, left, sound)},
+					{&hypotheses[other], right, hypotheses[other].hear(k, right, sound)},
 				})
 			}
 		}

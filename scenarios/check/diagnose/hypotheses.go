@@ -3,48 +3,48 @@ package diagnose
 // hypotheses are all that is thought of. Their order decides nothing: the best score wins.
 var hypotheses = []hypothesis{
 	// What the record says outright.
-	{WrongType, 0, wrongType},
-	{Renamed, 0, renamed},
-	{NoMetric, 0, noMetric},
-	{BadLines, 0, badLines},
-	{Truncated, 0, truncated},
-	{RateNotApplied, 0, rateNotApplied},
+	{WrongType, 0, wrongType, false, false},
+	{Renamed, 0, renamed, false, false},
+	{NoMetric, 0, noMetric, false, false},
+	{BadLines, 0, badLines, false, false},
+	{Truncated, 0, truncated, true, false},
+	{RateNotApplied, 0, rateNotApplied, false, false},
 
 	// Lost at an end of a life.
-	{LostOnExit, 0, lostOnExit},
-	{LargeBuffer, 0, largeBuffer},
-	{Late, -0.5, late},
-	{WentSilent, -1, wentSilent},
-	{StillHeld, -1.5, stillHeld},
-	{SilentStart, -0.5, silentStart},
-	{FirstLost, -0.5, firstLost},
+	{LostOnExit, 0, lostOnExit, true, true},
+	{LargeBuffer, 0, largeBuffer, true, true},
+	{Late, -0.5, late, true, true},
+	{WentSilent, -1, wentSilent, false, false},
+	{StillHeld, -1.5, stillHeld, true, false},
+	{SilentStart, -0.5, silentStart, true, false},
+	{FirstLost, -0.5, firstLost, false, false},
 
 	// Lost all the while.
-	{NotCounted, 0, notCounted},
-	{RateNotSent, 0, rateNotSent},
-	{Conditional, -1, conditional},
-	{QueueFull, -0.5, queueFull},
-	{SilentWorker, 0, silentWorker},
-	{Turnover, -1.5, turnover},
-	{Wrapping, -1, wrapping},
-	{NetLost, -0.5, netLost},
+	{NotCounted, 0, notCounted, false, false},
+	{RateNotSent, 0, rateNotSent, false, false},
+	{Conditional, -1, conditional, false, false},
+	{QueueFull, -0.5, queueFull, true, false},
+	{SilentWorker, 0, silentWorker, true, false},
+	{Turnover, -2.5, turnover, true, false},
+	{Wrapping, -1, wrapping, false, false},
+	{NetLost, -0.5, netLost, true, false},
 
 	// Lost in a stretch.
-	{Away, 0, away},
-	{Burst, -2, burst},
+	{Away, 0, away, true, false},
+	{Burst, -3.5, burst, false, false},
 
 	// Too many.
-	{OtherRoute, -0.5, otherRoute},
-	{Failures, 0, failures},
-	{Probes, -1, probes},
-	{ForeignLines, -0.5, foreignLines},
-	{WindowTwice, 0, windowTwice},
-	{RunningTotal, -0.5, runningTotal},
-	{Double, 0, double},
-	{Twice, 0, twice},
-	{NetTwice, -0.5, netTwice},
+	{OtherRoute, -0.5, otherRoute, false, false},
+	{Failures, 0, failures, false, false},
+	{Probes, -1, probes, false, false},
+	{ForeignLines, -0.5, foreignLines, false, false},
+	{WindowTwice, 0, windowTwice, true, true},
+	{RunningTotal, -0.5, runningTotal, false, false},
+	{Double, 0, double, false, false},
+	{Twice, 0, twice, false, false},
+	{NetTwice, -0.5, netTwice, true, false},
 
-	{Undecided, -4, nothingKnown},
+	{Undecided, -4, nothingKnown, true, false},
 }
 
 // fitEach scores each account of the set by itself, and all sound accounts alike.

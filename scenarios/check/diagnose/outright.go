@@ -50,10 +50,10 @@ func noMetric(k *court, set, sound []int) fit {
 			return never
 		}
 		if t.Alias != "" || t.Also != "" {
-			return -8
+			return contradicted
 		}
 		if t.ended() >= 0 && t.since(t.ended()-k.exitSpan()) == t.n {
-			return -4
+			return -8
 		}
 		return -0.5
 	}, every(-0.3)).saying(k, func(t *track) clause {
@@ -66,12 +66,27 @@ func noMetric(k *court, set, sound []int) fit {
 
 // badLines: as many are missing as there were lines that made no sense.
 func badLines(k *court, set, sound []int) fit {
-	return unread(k, set, sound, func(t *track) int64 { return t.Bad }, "line", "could not be read by the collector: a name, value or tag breaks the line")
+	return unread(k, set, sound, func(t *track) int64 {
+		if t.Cut > 0 {
+			return 0
+		}
+		return t.Bad
+	}, "line", "could not be read by the collector: a name, value or tag breaks the line").twins(k, set, complete, 0.3)
 }
 
 // truncated: datagrams were cut, and what stood behind the cut is missing.
 func truncated(k *court, set, sound []int) fit {
-	return unread(k, set, sound, func(t *track) int64 { return t.Cut }, "datagram", "came cut: what stood behind the cut is lost")
+	f := unread(k, set, sound, func(t *track) int64 { return max(t.Cut, t.Bad) }, "line", "end too early: datagrams came cut, and what stood behind the cut is lost")
+	for j, i := range set {
+		switch t := &k.tracks[i]; {
+		case t.Cut > 0:
+		case t.twinIs(complete, 0) == 0 && t.Twin.Kind != "":
+			f.each[j] -= 6 // what was behind the cut would lack too
+		default:
+			f.each[j] -= 1.5
+		}
+	}
+	return f
 }
 
 func unread(k *court, set, sound []int, count func(*track) int64, noun, why string) fit {

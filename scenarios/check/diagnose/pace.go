@@ -166,7 +166,7 @@ func queueFull(k *court, set, sound []int) fit {
 	f.shared += parameter(100)
 	switch short := 4 - max(0, k.pace.steep); {
 	case short > 0 && k.pace.contrast > 1.3:
-		f.shared -= 2 * short // the peaks were there, and lost no more
+		f.shared -= min(6, 2*short) // the peaks were there, and lost no more
 	case short > 0:
 		f.shared -= short
 	}

@@ -2,6 +2,9 @@ package diagnose
 
 import (
 	"fmt"
+	"maps"
+	"math"
+	"slices"
 	"time"
 
 	"throughline/scenarios/check/words"
@@ -24,7 +27,7 @@ func (t *track) stepped() stretch {
 	}
 	first, last := 0, len(t.Ticks)-1
 	whole := float64(t.wrong)
-	some := max(0.5, 0.05*whole)
+	some := max(0.5, 0.05*whole, min(0.3*whole, t.clump))
 	for k := range t.gone {
 		if t.gone[k] <= some {
 			first = k
@@ -62,34 +65,75 @@ func (t *track) widest() float64 {
 	return float64(max(1, min(t.n, t.Sent[last])-before)) / float64(max(1, t.n))
 }
 
-// inAStretch scores a loss, or a surplus, of one stretch of an instance's life.
-func (k *court) inAStretch(t *track) float64 {
+// mostEnds is at how many interval ends a stretch is thought to begin or end, at most.
+const mostEnds = 32
+
+// inAStretch scores a loss, or a surplus, of one stretch of an instance's life: the mean
+// over all stretches, of which those count with which the curves agree. Where the curves are
+// vague many do, and where they are sharp one does.
+func (t *track) inAStretch() float64 {
+	if t.stretched != 0 {
+		return t.stretched
+	}
+	t.stretched = -6
 	if t.n == 0 || len(t.Ticks) < 2 {
-		return -6
+		return t.stretched
 	}
-	s := t.stepped()
-	score := 2*choice(int64(len(t.Ticks))) + choice(max(t.wrong, s.requests))
-	if long := float64(s.to-s.from) / float64(max(1, t.span)); long > 0.3 {
-		score -= 20 * (long - 0.3)
+	step := max(1, len(t.Ticks)/mostEnds)
+	ends := []int64{0}
+	for k := 0; k < len(t.Ticks); k += step {
+		ends = append(ends, upTo(t.Acked, t.Ticks[k]))
 	}
-	return score
+	ends = append(ends, t.n)
+	tolerance := 1.5 + 0.1*float64(t.wrong)
+	var sum, pairs float64
+	for i, from := range ends {
+		for _, to := range ends[i+1:] {
+			pairs++
+			m := to - from
+			if m < 1 || m > max(t.n/2, t.wrong) || !t.surplus && float64(m) < 0.9*float64(t.wrong)-1 {
+				continue
+			}
+			off := t.offAtSome(step, func(requests int64) float64 {
+				return float64(t.wrong) * float64(min(max(0, requests-from), m)) / float64(m)
+			}) / tolerance
+			sum += math.Exp(-off*off) / float64(max(m, t.wrong)+1)
+		}
+	}
+	t.stretched = math.Log(max(1e-30, sum/pairs))
+	return t.stretched
+}
+
+// offAtSome is off, looked at every so many interval ends.
+func (t *track) offAtSome(step int, shape func(int64) float64) float64 {
+	var worst float64
+	for k := len(t.low) - 1; k >= 0; k -= step {
+		early, due := shape(t.old[k]), shape(min(t.n, t.Sent[k]))
+		if t.surplus {
+			early, due = due, early
+		}
+		worst = max(worst, t.low[k]-early, due-t.high[k])
+	}
+	return max(0, worst-3*t.noise)
 }
 
 // burst: one stretch of an instance's life, whatever happened in it.
 func burst(k *court, set, sound []int) fit {
-	f := fitEach(k, set, sound, k.inAStretch, every(-0.3))
+	f := fitEach(k, set, sound, (*track).inAStretch, every(-0.3))
 	if len(set) > 1 && k.common(set).to > 0 {
-		f.shared -= 2 * choice(int64(len(k.tracks[set[0]].Ticks))) * float64(len(set)-1)
+		for _, i := range set[1:] { // where one was, the others are expected
+			t := &k.tracks[i]
+			f.shared -= min(0, 0.8*(t.inAStretch()-choice(t.wrong+1)))
+		}
 	}
-	return f.saying(k, func(t *track) clause {
-		switch {
-		case t.n == 0:
+	return f.twins(k, set, complete, 0).saying(k, func(t *track) clause {
+		if t.n == 0 {
 			return clause{why: "it acknowledged none"}
-		case t.surplus:
-			s := t.stepped()
-			return clause{why: "they came in a burst", from: s.from, to: s.to}
 		}
 		s := t.stepped()
+		if t.surplus {
+			return clause{why: "they came in a burst", from: s.from, to: s.to}
+		}
 		return clause{why: "they are neither the first nor the last of its life, nor spread over it", from: s.from, to: s.to}
 	})
 }
@@ -119,33 +163,42 @@ func away(k *court, set, sound []int) fit {
 		return impossible(set)
 	}
 	unattended := k.unattended(c)
+	// How long nobody received anything, at least: what is lost beyond what the client sends at
+	// once; and how long there was silence from all.
+	var needed time.Duration
+	var lost, pace float64
+	for _, i := range set {
+		t := &k.tracks[i]
+		lost, pace = lost+float64(t.wrong), pace+t.paceIn(c)
+		needed = max(needed, time.Duration(float64(t.wrong)/t.paceIn(c)*float64(time.Second))-k.Window-k.longer)
+	}
+	away := lost / pace // seconds, as the instances say together
+	if !unattended && needed > 3*k.Interval/2 && k.silence(c) < needed-3*k.Interval/2 {
+		return impossible(set)
+	}
 	f := fitEach(k, set, sound, func(t *track) float64 {
-		answered := upTo(t.Acked, c.to) - upTo(t.Acked, c.from)
 		own := t.stepped()
 		switch {
 		case own.to-own.from > c.to-c.from+2*k.Interval+k.Window+k.longer:
 			return never // what it lost is not of this stretch
-		case !unattended && k.spoke(t, c.from+k.Interval/10, c.to-k.Interval/10):
-			return never
-		case k.heard(t, c):
-			return never
-		case t.wrong < 5:
-			return -8 // of so few it cannot be told
-		case float64(t.wrong) < 0.3*float64(answered-t.clumpOf(c)):
-			return contradicted
 		}
-		return 0
+		expected := away * t.paceIn(c)
+		off := max(0, float64(t.least)-expected, expected-float64(t.most))
+		return max(contradicted, normal(off, expected+t.clump*t.clump/6))
 	}, func(t *track) float64 {
-		if t.Life.Death != record.Never && t.Life.Death < c.to {
+		if t.Life.Death != record.Never && t.Life.Death < c.to || t.begin() > c.from {
 			return 0
 		}
-		inner := upTo(t.Acked, c.to-k.Interval) - upTo(t.Acked, c.from+k.Interval)
-		if inner >= 3 || !unattended && k.spoke(t, c.from, c.to) {
-			return contradicted
-		}
-		return 0
-	})
+		expected := away * t.paceIn(c)
+		return max(contradicted, normal(max(0, expected-float64(t.most)), expected+t.clump*t.clump/6))
+	}).twins(k, set, alike, 1)
 	f.shared += 2 * choice(int64(len(k.tracks[set[0]].Ticks)))
+	if last := k.tracks[set[0]].Ticks; c.to >= last[len(last)-1]-k.Interval {
+		f.shared -= 8 // it never came back
+	}
+	if !slices.ContainsFunc(k.tracks, func(t track) bool { return t.Others }) {
+		f.shared -= 2 // nothing else could have arrived
+	}
 	switch {
 	case unattended:
 		f.shared += 4
@@ -160,20 +213,30 @@ func away(k *court, set, sound []int) fit {
 	})
 }
 
-// clumpOf is how many of a stretch's requests may belong to the intervals at its ends.
-func (t *track) clumpOf(c stretch) int64 {
-	return int64(t.rate() * 2 * min(c.to-c.from, 2*time.Second).Seconds())
+// paceIn is how many requests a second an instance answered in a stretch.
+func (t *track) paceIn(c stretch) float64 {
+	return max(0.5, float64(upTo(t.Acked, c.to)-upTo(t.Acked, c.from))) / max(0.01, (c.to-c.from).Seconds())
 }
 
-// heard tells whether the metric itself went up in an interval within a stretch, by more
-// than what had been held before.
-func (k *court) heard(t *track, c stretch) bool {
-	for j := 1; j < len(t.Ticks); j++ {
-		if t.Ticks[j-1] >= c.from+k.Window && t.Ticks[j] <= c.to-k.Interval/10 && t.Counted[j]-t.Counted[j-1] >= 1 && t.Ticks[j]-t.Ticks[j-1] <= 3*k.Interval/2 {
-			return true
+// silence is for how long nothing arrived from any instance within a stretch, at most.
+func (k *court) silence(c stretch) time.Duration {
+	heard := map[time.Duration]bool{}
+	for i := range k.tracks {
+		t := &k.tracks[i]
+		for j := 1; j < len(t.Ticks); j++ {
+			if t.Ticks[j] >= c.from && t.Ticks[j-1] <= c.to {
+				heard[t.Ticks[j]] = heard[t.Ticks[j]] || j < len(t.Spoke) && t.Spoke[j] || t.Counted[j] > t.Counted[j-1]
+			}
 		}
 	}
-	return false
+	var longest, since time.Duration
+	for j, at := range slices.Sorted(maps.Keys(heard)) {
+		if heard[at] || j == 0 {
+			since = at
+		}
+		longest = max(longest, at-since)
+	}
+	return longest
 }
 
 // unattended tells whether the collector ended no interval for a while within a stretch.

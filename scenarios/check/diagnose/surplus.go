@@ -149,15 +149,18 @@ func probes(k *court, set, sound []int) fit {
 		return choice(int64(2*slack)) - off*off - shape*shape
 	}, func(t *track) float64 {
 		if rate*t.probed(t.end()) > float64(3+t.most) {
-			return contradicted
+			return -1 // it runs other code
 		}
 		return 0
 	})
+	if f.shared < 0 {
+		f.shared += somewhere
+	}
 	switch every := k.Probe.Seconds(); {
 	case every > 0 && rate*every > 0.8 && rate*every < 1.1:
 		f.shared += choice(5)
 	case every > 0:
-		f.shared += parameter(int64(extra)) - 3 // of somebody else's
+		f.shared += parameter(int64(extra)) - 1 // of somebody else's
 	default:
 		f.shared += parameter(int64(extra))
 	}
@@ -236,16 +239,21 @@ func windowTwice(k *court, set, sound []int) fit {
 // runningTotal: what is added grows with what there is.
 func runningTotal(k *court, set, sound []int) fit {
 	return fitEach(k, set, sound, func(t *track) float64 {
-		if !t.surplus || t.Total < 2*t.n || t.n < 3 {
+		if !t.surplus || t.Total < 2*t.n || t.n < 6 {
 			return never
+		}
+		// A kill takes the last of them, which are the largest.
+		m := int64(math.Round((math.Sqrt(8*float64(t.Total)+1) - 1) / 2))
+		score := 0.0
+		if m < t.n-t.Buffer-1 || m > t.n+t.Spare+1 || m*(m+1)/2 != t.Total {
+			score += parameter(t.n) - 2 // summed up by workers or by flushes
+		}
+		if t.Killed != record.Never && m < t.n {
+			return score
 		}
 		wrong, n := float64(t.wrong), float64(t.n)
 		shape := t.off(func(requests int64) float64 { x := float64(requests) / n; return wrong * x * x }) / (3 + 0.06*wrong)
-		score := -shape * shape
-		if exact := n * (n + 1) / 2; math.Abs(float64(t.Total)-exact) > 0.05*exact {
-			score += parameter(t.n) // summed up by workers or by flushes
-		}
-		return score
+		return score - shape*shape
 	}, free).saying(k, func(t *track) clause {
 		return clause{why: fmt.Sprintf("what it adds grows with what it has: the running total is sent as a counter (%s requests would make %s)",
 			words.Number(t.n), words.Number(t.n*(t.n+1)/2))}
@@ -277,7 +285,7 @@ func double(k *court, set, sound []int) fit {
 		return 0
 	})
 	f.shared += choice(4)
-	return f.saying(k, func(t *track) clause {
+	return f.twins(k, set, complete, 0.3).saying(k, func(t *track) clause {
 		return clause{why: fmt.Sprintf("evenly, each is counted about %.0f times", float64(t.Total)/float64(t.n))}
 	})
 }
@@ -324,7 +332,17 @@ func netTwice(k *court, set, sound []int) fit {
 		f = g
 		f.shared -= 0.7
 	}
-	return f.twins(k, set, alike, 2).saying(k, func(t *track) clause {
+	f = f.twins(k, set, alike, 2)
+	if whole := double(k, set, sound); !math.IsInf(whole.shared, -1) { // all of them came twice
+		for j, i := range set {
+			whole.each[j] -= k.tracks[i].twinIs(complete, 0.3) - k.tracks[i].twinIs(lostToo, 1)
+		}
+		whole.shared -= 2
+		if whole.total() > f.total() {
+			f = whole
+		}
+	}
+	return f.saying(k, func(t *track) clause {
 		why := fmt.Sprintf("evenly, about %s came twice", oneIn(t.n, t.wrong))
 		if t.Twin.Kind != "" {
 			why = fmt.Sprintf("evenly, about %s is counted twice, and the %s of the same requests has as many too much (%s): datagrams came twice", oneIn(t.n, t.wrong), t.Twin.Kind, words.Number(t.Twin.N-t.n))

@@ -20,6 +20,8 @@ type track struct {
 	// the client still held.
 	gone []float64
 	step stretch // see stepped
+	// stretched is what inAStretch found; 0: not asked yet.
+	stretched float64
 	// least and most is how many were lost or too many in the end.
 	least, most int64
 	peak        float64 // the most that was missing, older than the window, before the end
