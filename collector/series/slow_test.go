@@ -179,7 +179,7 @@ func TestTurns(t *testing.T) {
 func TestNoTurn(t *testing.T) {
 	s := openWith(t, t.TempDir(), Options{Timeout: time.Millisecond})
 	for range maxRequests {
-		s.turns <- struct{}{}
+		s.turns.light <- struct{}{}
 	}
 	const queue = `{"status":"error","errorType":"timeout","error":"query timed out in query queue"}`
 	if got := get(t, s, "/api/v1/query?query=1"); got.status != 503 || got.body != queue {
@@ -196,11 +196,11 @@ func TestNoTurn(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	s.opts.Timeout = time.Hour
-	if err := s.waitForTurn(ctx); err == nil || err.Error() != "query was canceled in query queue" {
+	if err := s.waitForTurn(ctx, s.turns.light); err == nil || err.Error() != "query was canceled in query queue" {
 		t.Error(err)
 	}
-	<-s.turns
-	if err := errors.Join(s.waitForTurn(t.Context())); err != nil {
+	<-s.turns.light
+	if err := errors.Join(s.waitForTurn(t.Context(), s.turns.light)); err != nil {
 		t.Error(err)
 	}
 }
