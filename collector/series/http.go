@@ -5,15 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"runtime"
 
 	jsoniter "github.com/json-iterator/go"
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/util/annotations"
 )
 
-// Handler serves Prometheus' HTTP API, as far as Grafana and promtool need it
-// to query, and /metrics and /federate for a Prometheus that scrapes.
+// Handler serves Prometheus' HTTP API, as far as it is about queries and about
+// the server itself; to what is about rules, targets and the like it says that
+// there are none. It serves /metrics and /federate for a Prometheus that scrapes.
 //
 // An answer is made in memory as a whole before its first byte is sent, so that
 // a client that reads slowly holds up nobody: neither Append nor Close. Of
@@ -27,16 +27,19 @@ func (s *Store) Handler() http.Handler {
 	mux := http.NewServeMux()
 	for path, answer := range map[string]answerer{
 		"/query": s.query, "/query_range": s.queryRange, "/query_exemplars": s.exemplars,
-		"/series": s.series, "/labels": s.labelNames,
+		"/format_query": s.formatQuery, "/parse_query": s.parseQuery, "/series": s.series, "/labels": s.labelNames,
 	} {
 		mux.Handle("GET /api/v1"+path, s.api(answer))
 		mux.Handle("POST /api/v1"+path, s.api(answer))
 	}
 	for path, answer := range map[string]answerer{
-		"/label/{name}/values": s.labelValues, "/metadata": s.metadata, "/status/buildinfo": buildInfo,
-		"/rules": empty("groups"), "/alerts": empty("alerts"),
+		"/label/{name}/values": s.labelValues, "/metadata": s.metadata,
+		"/status/buildinfo": buildInfo, "/status/runtimeinfo": s.runtimeInfo, "/status/flags": s.flags, "/status/tsdb": s.tsdbStatus,
 	} {
 		mux.Handle("GET /api/v1"+path, s.api(answer))
+	}
+	for path, nothing := range nothings {
+		mux.Handle("GET /api/v1"+path, s.api(func(*http.Request) (any, annotations.Annotations, error) { return nothing, nil, nil }))
 	}
 	mux.HandleFunc("GET /metrics", s.metrics)
 	mux.HandleFunc("GET /federate", s.federate)
@@ -144,21 +147,4 @@ func errorType(err error) (string, int) {
 		return "internal", http.StatusInternalServerError
 	}
 	return "execution", http.StatusUnprocessableEntity
-}
-
-// empty answers with an empty list of things that a Prometheus may have and a
-// collector has not.
-func empty(list string) answerer {
-	return func(*http.Request) (any, annotations.Annotations, error) {
-		return map[string][]string{list: {}}, nil, nil
-	}
-}
-
-// apiVersion is the Prometheus whose API this is: that of the library v0.313.0.
-const apiVersion = "3.13.0"
-
-// buildInfo answers Grafana, which asks what it may ask for.
-func buildInfo(*http.Request) (any, annotations.Annotations, error) {
-	return map[string]string{"version": apiVersion, "revision": "", "branch": "", "buildUser": "", "buildDate": "",
-		"goVersion": runtime.Version()}, nil, nil
 }

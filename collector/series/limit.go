@@ -20,7 +20,7 @@ const (
 	// of a request, may be.
 	maxExprBytes = 64 << 10
 	// maxNesting is how many operators and open brackets an expression may have.
-	maxNesting = 1000
+	maxNesting = 500
 	// maxRegexpSize is how long the regular expressions of an expression may be
 	// together once their repetitions are written out: (ab){1000} has 2,000.
 	maxRegexpSize = 100_000

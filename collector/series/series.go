@@ -92,6 +92,7 @@ type Store struct {
 	parser  parser.Parser
 	opened  int64 // no sample that Open found is newer, in ms
 	outage  outage
+	began   time.Time // when it was opened
 	turns   turns
 
 	meanings *meanings
@@ -131,7 +132,7 @@ func Open(dir string, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the store in %s: %w; is it in use by another process, or not a store? choose another directory", dir, err)
 	}
-	s := &Store{opts: opts, db: db, engines: map[*allowance]*promql.Engine{}, parser: newParser(), opened: newest(db),
+	s := &Store{opts: opts, db: db, engines: map[*allowance]*promql.Engine{}, parser: newParser(), opened: newest(db), began: opts.Now().UTC(),
 		turns: newTurns(), meanings: newMeanings(dir, opts),
 		known: map[string]*known{}, sweepAt: firstSweep}
 	if err := s.findOutage(); err != nil {

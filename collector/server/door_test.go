@@ -133,7 +133,7 @@ func TestWorkIsNotThrownOut(t *testing.T) {
 			t.Errorf("client %d: status %d", i, status)
 		}
 	}
-	wait(t, "there is room again", func() bool { return asks("http://"+addr) })
+	wait(t, "there is room again", func() bool { return asks("http://" + addr) })
 }
 
 // TestSlowRequests: who sends a body, or a header, slowly is left.
