@@ -27,6 +27,9 @@ type allowance struct {
 var (
 	light = &allowance{samples: 500_000, steps: 50_000, series: 16 << 20, answer: 8 << 20}
 	heavy = &allowance{samples: 10_000_000, steps: maxSteps, series: 256 << 20, answer: 64 << 20}
+	// alone is that of a judge, who asks one thing after the other and has no
+	// other work for the memory. The samples are Prometheus' default.
+	alone = &allowance{samples: 50_000_000, steps: maxSteps, series: 1 << 30, answer: 64 << 20}
 )
 
 type allowanceKey struct{}
@@ -35,13 +38,12 @@ func withAllowance(ctx context.Context, a *allowance) context.Context {
 	return context.WithValue(ctx, allowanceKey{}, a)
 }
 
-// allowanceOf is what a request may hold; the heavy one for who has no turn,
-// which is the program itself.
+// allowanceOf is what a request may hold; who has no turn is the program itself.
 func allowanceOf(ctx context.Context) *allowance {
 	if a, ok := ctx.Value(allowanceKey{}).(*allowance); ok {
 		return a
 	}
-	return heavy
+	return alone
 }
 
 // errTooMuch is wrapped by what passes an allowance.
@@ -55,12 +57,12 @@ func tooMuch(err error) bool {
 
 // advised adds to an error that passes an allowance what may be held, and what
 // to do.
-func advised(err error) error {
+func (a *allowance) advised(err error) error {
 	if !tooMuch(err) {
 		return err
 	}
 	return fmt.Errorf("%w; a query may hold %d samples, %d MiB of series and an answer of %d MiB: ask for fewer series, less time or longer steps",
-		err, heavy.samples, heavy.series>>20, heavy.answer>>20)
+		err, a.samples, a.series>>20, a.answer>>20)
 }
 
 // meter counts what a request selects, and ends it where it selects too much:
@@ -106,7 +108,7 @@ func (s *meteredSet) Next() bool {
 	if s.err != nil || !s.SeriesSet.Next() {
 		return false
 	}
-	cost := min(s.meter.price(s.At().Labels()), float64(heavy.series+1))
+	cost := min(s.meter.price(s.At().Labels()), float64(alone.series+1))
 	if s.meter.left.Add(-int64(cost)) < 0 {
 		s.err = fmt.Errorf("query processing would select too many series, or make too long labels of them: %w", errTooMuch)
 		return false
@@ -138,7 +140,7 @@ func (s *Store) listed(ctx context.Context) storage.Queryable { return s.flat(ct
 func (s *Store) exposed(ctx context.Context) storage.Queryable { return s.flat(ctx, exposedBytes) }
 
 func (s *Store) flat(ctx context.Context, each float64) storage.Queryable {
-	if may := allowanceOf(ctx); may != heavy {
+	if may := allowanceOf(ctx); may == light {
 		return newMeter(s.db, may, func(ls labels.Labels) float64 { return each + 2*float64(ls.ByteSize()) })
 	}
 	return s.db

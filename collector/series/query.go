@@ -116,7 +116,7 @@ func answer(ctx context.Context, query promql.Query, expr string) (Answer, error
 	defer query.Close()
 	result := query.Exec(ctx)
 	if result.Err != nil {
-		return Answer{}, fmt.Errorf("query %s: %w", quote(expr), advised(result.Err))
+		return Answer{}, fmt.Errorf("query %s: %w", quote(expr), allowanceOf(ctx).advised(result.Err))
 	}
 	var out []Series
 	var err error

@@ -138,7 +138,7 @@ func Open(dir string, opts Options) (*Store, error) {
 	if err := s.findOutage(); err != nil {
 		return nil, errors.Join(fmt.Errorf("open the store in %s: find what an earlier process left: %w", dir, err), db.Close())
 	}
-	for _, a := range []*allowance{light, heavy} {
+	for _, a := range []*allowance{light, heavy, alone} {
 		s.engines[a] = promql.NewEngine(promql.EngineOpts{
 			Logger: slog.New(slog.DiscardHandler), Parser: s.parser, MaxSamples: a.samples, Timeout: opts.Timeout, LookbackDelta: opts.Lookback,
 			EnableAtModifier: true, EnableNegativeOffset: true,
@@ -203,7 +203,7 @@ func (s *Store) Close() error {
 		return nil
 	}
 	s.closed = true
-	if err := errors.Join(s.engines[light].Close(), s.engines[heavy].Close(), s.meanings.close(), s.db.Close()); err != nil {
+	if err := errors.Join(s.engines[light].Close(), s.engines[heavy].Close(), s.engines[alone].Close(), s.meanings.close(), s.db.Close()); err != nil {
 		return fmt.Errorf("close the store in %s: %w", filepath.Clean(s.db.Dir()), err)
 	}
 	return nil

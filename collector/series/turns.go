@@ -34,7 +34,7 @@ func (s *Store) inTurn(r *http.Request, work func(*http.Request) error) error {
 	if tooMuch(err) {
 		err = s.inTurnOf(s.turns.heavy, heavy, r, work)
 	}
-	return advised(err)
+	return heavy.advised(err)
 }
 
 func (s *Store) inTurnOf(turn chan struct{}, a *allowance, r *http.Request, work func(*http.Request) error) error {
