@@ -16,8 +16,9 @@ import (
 // there are none. It serves /metrics and /federate for a Prometheus that scrapes.
 //
 // An answer is made in memory as a whole before its first byte is sent, so that
-// a client that reads slowly holds up nobody: neither Append nor Close. Of
-// clients that never read the server must rid itself (http.Server.WriteTimeout).
+// a client that reads slowly holds up nobody: neither Append nor Close. What the
+// answers take that wait for their readers has a bound, and who reads nothing
+// for a minute is left (see reply).
 //
 // It is written here, on Prometheus' engine, parser and encoders, because
 // Prometheus' own (web/api/v1) cannot be had without its rules, alerts, remote

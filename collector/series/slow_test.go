@@ -110,6 +110,26 @@ func TestSlowReaders(t *testing.T) {
 	}
 }
 
+// TestStuckReaderIsLeft: an answer that nobody reads gives its room back.
+func TestStuckReaderIsLeft(t *testing.T) {
+	s := crowded(t, 1500, 1000) // 1.5 MB, more than the sockets hold
+	s.turns.patience = 100 * time.Millisecond
+	server := httptest.NewUnstartedServer(s.Handler())
+	server.Listener = smallBuffers{server.Listener}
+	server.Start()
+	t.Cleanup(server.Close)
+	for _, target := range []string{"/metrics", "/api/v1/query?query=x&time=1582978200"} {
+		stuckReader(t, server.Listener.Addr().String(), target)
+	}
+	until(t, "all room is free", func() string {
+		if !s.turns.unread.TryAcquire(maxUnread) {
+			return "some is not"
+		}
+		s.turns.unread.Release(maxUnread)
+		return ""
+	})
+}
+
 // TestSlowQuestion sends its form byte by byte.
 func TestSlowQuestion(t *testing.T) {
 	s := served(t)

@@ -19,10 +19,11 @@ const maxRequests = 10
 type turns struct {
 	light, heavy chan struct{}
 	unread       *semaphore.Weighted // bytes of the answers that are being sent
+	patience     time.Duration       // with who reads a piece of an answer
 }
 
 func newTurns() turns {
-	return turns{light: make(chan struct{}, maxRequests), heavy: make(chan struct{}, 1), unread: semaphore.NewWeighted(maxUnread)}
+	return turns{light: make(chan struct{}, maxRequests), heavy: make(chan struct{}, 1), unread: semaphore.NewWeighted(maxUnread), patience: pieceTime}
 }
 
 // inTurn works on a request as soon as fewer than maxRequests are worked on,
@@ -115,7 +116,7 @@ func (s *Store) send(w http.ResponseWriter, r reply) {
 	for _, part := range r.parts {
 		for len(part) > 0 {
 			piece := part[:min(pieceBytes, len(part))]
-			_ = control.SetWriteDeadline(time.Now().Add(pieceTime)) // a recorder in a test has none
+			_ = control.SetWriteDeadline(time.Now().Add(s.turns.patience)) // a recorder in a test has none
 			if _, err := w.Write(piece); err != nil {
 				return // the client has gone
 			}
