@@ -58,7 +58,7 @@ func main() {
 // Main is main with its exit status as result, so that tests can run the
 // command line in a process of their own.
 func Main() (code int) {
-	// Go ends a crashed program with status 2, which would pass for a verdict.
+	crashApart()
 	defer func() {
 		if crash := recover(); crash != nil {
 			fmt.Fprintf(os.Stderr, "throughline: crashed, which is a bug of it: %v\n%s", crash, debug.Stack())

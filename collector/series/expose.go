@@ -70,8 +70,8 @@ func (e exposition) openMetrics() bool { return e.format.FormatType() == expfmt.
 // format, which Prometheus asks for when it wants them; in text they are reduced
 // to their count and sum.
 func (s *Store) expose(w http.ResponseWriter, r *http.Request, selectors func() ([][]*labels.Matcher, error), how exposition) {
-	var body bytes.Buffer
-	err := parseForm(r)
+	var out reply
+	err := parseForm(w, r)
 	if err == nil {
 		err = s.inTurn(r, func(r *http.Request) error {
 			which, err := selectors()
@@ -82,7 +82,12 @@ func (s *Store) expose(w http.ResponseWriter, r *http.Request, selectors func() 
 			if err != nil {
 				return err
 			}
-			return write(&body, s.families(samples, how), how)
+			var body bytes.Buffer
+			if err := write(&body, s.families(samples, how), how); err != nil {
+				return err
+			}
+			out = reply{status: http.StatusOK, parts: [][]byte{body.Bytes()}}
+			return s.book(&out)
 		})
 	}
 	if err != nil {
@@ -94,7 +99,7 @@ func (s *Store) expose(w http.ResponseWriter, r *http.Request, selectors func() 
 		return
 	}
 	w.Header().Set("Content-Type", string(how.format))
-	_, _ = w.Write(body.Bytes()) // the client has gone if it fails
+	s.send(w, out)
 }
 
 // write writes families in the format asked for.
@@ -128,7 +133,7 @@ func write(w io.Writer, families []*dto.MetricFamily, how exposition) error {
 func (s *Store) present(ctx context.Context, selectors [][]*labels.Matcher) ([]promql.Sample, error) {
 	now := s.opts.Now()
 	hints := &storage.SelectHints{Start: now.Add(-s.opts.Lookback).UnixMilli(), End: now.UnixMilli()}
-	querier, err := s.db.Querier(hints.Start, hints.End)
+	querier, err := s.exposed(ctx).Querier(hints.Start, hints.End)
 	if err != nil {
 		return nil, err
 	}

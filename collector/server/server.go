@@ -14,7 +14,6 @@ import (
 	"net/http"
 	"time"
 
-	"golang.org/x/net/netutil"
 	"golang.org/x/sync/errgroup"
 
 	"throughline/collector"
@@ -81,6 +80,7 @@ type Server struct {
 	loop    *poll.Loop
 	out     []forward.Forwarder
 	listen  net.Listener // nil: no HTTP API
+	http    string       // the address that was asked for
 }
 
 // New opens the store and the HTTP address. Close the server in any case.
@@ -88,7 +88,7 @@ func New(c Config) (*Server, error) {
 	if c.StatsD.Interval <= 0 {
 		c.StatsD.Interval = time.Second
 	}
-	s := &Server{out: c.Out.forwarders()}
+	s := &Server{out: c.Out.forwarders(), http: c.HTTP}
 	if c.HTTP != "" {
 		listen, err := net.Listen("tcp", c.HTTP)
 		if err != nil {
@@ -193,23 +193,39 @@ func (s *Server) Addr() string {
 // lastPolls bounds the polls at the end.
 const lastPolls = 2 * time.Second
 
-// slowestReader bounds how long an answer of the HTTP API may take to be read.
-const slowestReader = 5 * time.Minute
+const (
+	// slowestReader bounds how long an answer of the HTTP API may take; the
+	// store has a bound of its own for how long its parts may.
+	slowestReader = 5 * time.Minute
+	// slowestRequest bounds how long a request may take to come in.
+	slowestRequest = 15 * time.Second
+	// longestIdle is how long a connection is kept without a request.
+	longestIdle = 20 * time.Second
+)
 
-// mostReaders is how many connections the HTTP API has at a time, as in
-// Prometheus: the answer of each that reads slowly waits in memory.
-const mostReaders = 512
+// api is the server of the HTTP API.
+func (s *Server) api() (*http.Server, net.Listener) {
+	door := newDoor(s.listen)
+	return &http.Server{
+		Handler:           guarded(s.handler(), s.http, s.listen.Addr()),
+		ReadHeaderTimeout: slowestRequest, ReadTimeout: slowestRequest, WriteTimeout: slowestReader, IdleTimeout: longestIdle,
+		MaxHeaderBytes: 256 << 10, // the parameters of a GET are among them
+		ConnState:      door.state,
+	}, door
+}
 
 // Run collects until ctx ends. Then it reads what is left in the sockets,
 // flushes the last interval, polls a last time, so that the polls have seen all
 // that the last interval counted, gives out what still waits for others, and
 // returns.
 func (s *Server) Run(ctx context.Context) error {
-	api := &http.Server{Handler: s.handler(), ReadHeaderTimeout: 10 * time.Second, WriteTimeout: slowestReader}
+	var api *http.Server
 	var group errgroup.Group
 	if s.listen != nil {
+		var door net.Listener
+		api, door = s.api()
 		group.Go(func() error {
-			if err := api.Serve(netutil.LimitListener(s.listen, mostReaders)); !errors.Is(err, http.ErrServerClosed) {
+			if err := api.Serve(door); !errors.Is(err, http.ErrServerClosed) {
 				return fmt.Errorf("http api: %w", err)
 			}
 			return nil
@@ -228,7 +244,10 @@ func (s *Server) Run(ctx context.Context) error {
 	defer cancel()
 	err = errors.Join(err, s.loop.Once(last))
 	ended()
-	return errors.Join(err, api.Close(), group.Wait())
+	if api != nil {
+		err = errors.Join(err, api.Close())
+	}
+	return errors.Join(err, group.Wait())
 }
 
 // Close closes the store, the journal and the HTTP address. It is called after
