@@ -38,7 +38,7 @@ func (s *Store) Handler() http.Handler {
 	} {
 		mux.Handle("GET /api/v1"+path, s.api(answer))
 	}
-	mux.HandleFunc("GET /metrics", s.metrics)
+	mux.Handle("GET /metrics", s.Metrics(nil))
 	mux.HandleFunc("GET /federate", s.federate)
 	mux.HandleFunc("GET /-/healthy", s.alive)
 	mux.HandleFunc("GET /-/ready", s.alive)
