@@ -82,7 +82,7 @@ queue; what does not fit is counted. With --haproxy and --mongo it polls these, 
 	f.StringVar(&flags.gauges, "gauges", "auto", "a gauge's -5 is a change (deltas), a value (absolute), or what the line's dialect has (auto)")
 	f.StringVar(&flags.listen, "listen", "127.0.0.1:9102", "address of the HTTP API")
 	f.StringVar(&flags.data, "data", "", "directory of the series (default: a temporary one, removed at the end)")
-	f.StringVar(&flags.haproxy, "haproxy", "", "HAProxy's runtime socket to poll (host:port)")
+	f.StringVar(&flags.haproxy, "haproxy", "", "HAProxy's runtime socket to poll: host:port, or unix:/path")
 	f.StringVar(&flags.mongo, "mongo", "", "URI of a MongoDB to poll")
 	f.BoolVar(&flags.quiet, "quiet", false, "do not show samples of bad and refused lines")
 	f.StringVar(&flags.relay, "relay", "", "give every datagram, as it came, to another StatsD: udp://host:port or unixgram:///path")
@@ -144,8 +144,12 @@ func (f *collectFlags) read() ([]statsd.Listener, error) {
 		return nil, err
 	}
 	if f.haproxy != "" {
-		if err := address("haproxy", f.haproxy); err != nil {
-			return nil, err
+		if network, path := haproxy.SplitAddress(f.haproxy); network == "unix" && path == "" {
+			return nil, fmt.Errorf("--haproxy %s: no path; want one such as unix:/run/haproxy/admin.sock", f.haproxy)
+		} else if network == "tcp" {
+			if err := address("haproxy", f.haproxy); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if f.receive.Expire < 0 {
