@@ -23,6 +23,7 @@
 //	              to Config.SetExact of them, beyond that estimated, for most
 //	              within 2 %. Once it was estimated, a_b_estimated beside it
 //	              tells whether a point is: 1 or 0.
+//	a.b:1|c:2|ms  as two lines: a.b:1|c and a.b:2|ms
 //	_sc|db|0      a service check: throughline_service_check{check="db"}, 0 for
 //	              ok to 3 for unknown; and like an event (_e{…}) it goes to
 //	              Config.Journal
