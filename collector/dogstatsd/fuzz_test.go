@@ -113,6 +113,9 @@ func checkLine(t *testing.T, l *Line, raw, text []byte) {
 	if len(l.Name) == 0 || bytes.ContainsAny(l.Name, ":|\n") {
 		t.Fatalf("%q has the name %q", raw, l.Name)
 	}
+	if base, _, _ := AllStyles.SplitName(l.Name); len(base) == 0 || len(base) > len(l.Name) {
+		t.Fatalf("of the name %q is left %q", l.Name, base)
+	}
 	if !(l.Rate > 0 && l.Rate <= 1) || l.Timestamp < 0 {
 		t.Fatalf("%q has rate %v and time %d", raw, l.Rate, l.Timestamp)
 	}
