@@ -42,7 +42,7 @@ func (s *Store) Handler() http.Handler {
 	for path, nothing := range nothings {
 		mux.Handle("GET /api/v1"+path, s.api(func(*http.Request) (any, annotations.Annotations, error) { return nothing, nil, nil }))
 	}
-	mux.HandleFunc("GET /metrics", s.metrics)
+	mux.Handle("GET /metrics", s.Metrics(nil))
 	mux.HandleFunc("GET /federate", s.federate)
 	mux.HandleFunc("GET /-/healthy", s.alive)
 	mux.HandleFunc("GET /-/ready", s.alive)

@@ -34,8 +34,8 @@ type Config struct {
 	Sinks  []collector.Sink // get every sample, beside the store
 	// Out is whom else to give to. What is nil is not there.
 	Out Out
-	// Log is told what the store repairs, or cannot do in the background;
-	// nil: nobody is.
+	// Log is told what the store repairs, or cannot do, and when store or
+	// journal do not take what they are given; nil: nobody is.
 	Log *slog.Logger
 }
 
@@ -75,6 +75,7 @@ func (o Out) sinks() (out []collector.Sink) {
 // that what is in use is known before anything else starts; Run does the work.
 type Server struct {
 	store   *series.Store
+	keeper  *keeper // gives to the store
 	journal *journal
 	statsd  *statsd.Collector
 	loop    *poll.Loop
@@ -99,8 +100,10 @@ func New(c Config) (*Server, error) {
 	if err := s.open(c); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	sink := tee(append(append([]collector.Sink{s.store}, c.Sinks...), c.Out.sinks()...))
-	c.StatsD.Journal, c.StatsD.Resume = s.journal, s.store
+	s.keeper = newKeeper(s.store, c.Log, time.Now)
+	sink := tee(append(append([]collector.Sink{s.keeper}, c.Sinks...), c.Out.sinks()...))
+	c.StatsD.Journal = watchedJournal{s.journal, &alarm{log: c.Log, now: time.Now}}
+	c.StatsD.Resume = s.store
 	if c.Out.Relay != nil {
 		c.StatsD.Relay = c.Out.Relay.Send
 	}

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"throughline/collector"
+	"throughline/collector/dogstatsd"
 	"throughline/collector/server"
 	"throughline/collector/statsd"
 	"throughline/compose"
@@ -26,8 +27,15 @@ type namedPoller struct {
 
 // openCollector makes a collector. Those of one run share their store.
 func (s *stack) openCollector() error {
+	tags := dogstatsd.NoStyle
+	if text := s.cfg.Scenario.Stack.Tags; text != "" {
+		var err error
+		if tags, err = dogstatsd.ParseStyles(text); err != nil {
+			return fmt.Errorf("stack.collector.tags: %w", err)
+		}
+	}
 	opened, err := server.New(server.Config{
-		StatsD: statsd.Config{Interval: s.cfg.Run.Interval}, Dir: filepath.Join(s.cfg.Scratch, "series"), HTTP: s.cfg.Dashboard,
+		StatsD: statsd.Config{Interval: s.cfg.Run.Interval, Tags: tags}, Dir: filepath.Join(s.cfg.Scratch, "series"), HTTP: s.cfg.Dashboard,
 		Sinks: []collector.Sink{s.journal},
 	})
 	if err != nil {
