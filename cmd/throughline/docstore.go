@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"github.com/spf13/cobra"
 
@@ -28,6 +29,7 @@ and its checks need; what it does not have, it refuses by name.`,
 			if err := address("listen", config.Listen); err != nil {
 				return usage(err)
 			}
+			config.Log = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 			if err := docstore.Run(cmd.Context(), config); err != nil {
 				return harness(err)
 			}
