@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"strings"
 
-	"go.etcd.io/bbolt"
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
 
@@ -42,7 +41,7 @@ func (s *Server) aggregate(r *request) (bson.D, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = s.store.view(func(tx *bbolt.Tx) error {
+	err = s.store.view(func(tx *txn) error {
 		coll, err := openCollection(tx, ns, r.checkTime)
 		if err != nil {
 			return err

@@ -13,7 +13,7 @@ const complainEvery = 10 * time.Second
 
 var errAccept = errors.New("accept a connection")
 
-// complaints logs why connections were closed: of each kind a line now and then,
+// complaints logs why connections were closed and commands failed: of each kind a line now and then,
 // which says how many it stands for.
 type complaints struct {
 	log *slog.Logger
@@ -38,18 +38,27 @@ func newComplaints(log *slog.Logger, now func() time.Time) *complaints {
 
 // connection says why the connection of a client was closed.
 func (c *complaints) connection(client string, err error) {
-	untold, tell := c.count(kind(err))
-	if !tell {
-		return
-	}
 	args := []any{"error", err}
 	if client != "" {
 		args = append([]any{"client", client}, args...)
 	}
+	c.say("docstore: connection closed", kind(err), args)
+}
+
+// storage says why a command could not be executed that was in order.
+func (c *complaints) storage(err error) {
+	c.say("docstore: command failed", errDamaged, []any{"error", err})
+}
+
+func (c *complaints) say(what string, kind error, args []any) {
+	untold, tell := c.count(kind)
+	if !tell {
+		return
+	}
 	if untold > 0 {
 		args = append(args, "more_of_these", untold)
 	}
-	c.log.Warn("docstore: connection closed", args...)
+	c.log.Warn(what, args...)
 }
 
 // count counts a complaint. untold is how many of its kind no line was about.

@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"go.etcd.io/bbolt"
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
 
@@ -71,7 +70,7 @@ func (b *batch) add(doc bson.Raw) {
 }
 
 // next gives up to max documents, copied out of the transaction.
-func (c *cursor) next(tx *bbolt.Tx, max int64, check func() error) ([]bson.Raw, error) {
+func (c *cursor) next(tx *txn, max int64, check func() error) ([]bson.Raw, error) {
 	b := &batch{docs: []bson.Raw{}, max: max}
 	if c.keeps {
 		for len(c.kept) > 0 && b.fits(c.kept[0]) {

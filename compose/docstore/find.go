@@ -3,7 +3,6 @@ package docstore
 import (
 	"math"
 
-	"go.etcd.io/bbolt"
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
 
@@ -27,7 +26,7 @@ func (s *Server) find(r *request) (bson.D, error) {
 		return nil, err
 	}
 	docs := []bson.Raw{}
-	err = s.store.view(func(tx *bbolt.Tx) error {
+	err = s.store.view(func(tx *txn) error {
 		coll, err := openCollection(tx, q.ns, r.checkTime)
 		if err != nil {
 			return err
@@ -127,7 +126,7 @@ func (s *Server) getMore(r *request) (bson.D, error) {
 		return nil, err
 	}
 	var docs []bson.Raw
-	err = s.store.view(func(tx *bbolt.Tx) error {
+	err = s.store.view(func(tx *txn) error {
 		docs, err = c.next(tx, max, r.checkTime)
 		return err
 	})
@@ -270,7 +269,7 @@ func (r *request) selection(field string) (q query, err error) {
 // read visits every document a query selects, from one transaction. visit
 // returns false to stop.
 func (s *Server) read(r *request, q query, visit func(bson.Raw) (bool, error)) error {
-	return s.store.view(func(tx *bbolt.Tx) error {
+	return s.store.view(func(tx *txn) error {
 		coll, err := openCollection(tx, q.ns, r.checkTime)
 		if err != nil {
 			return err
