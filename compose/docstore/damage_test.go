@@ -17,7 +17,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
 
-var damages = flags.Int("damages", 300, "how many damaged files TestDamagedFiles tries")
+var damages = flags.Int("damages", 60, "how many damaged files TestDamagedFiles tries")
 
 // asker executes commands on a store.
 type asker struct {
