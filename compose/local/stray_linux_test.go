@@ -31,6 +31,12 @@ func TestWhatLeftTheGroupEndsWithTheInstance(t *testing.T) {
 	if group, err := syscall.Getpgid(stray); err != nil || strconv.Itoa(group) == one.(compose.Identified).ID() {
 		t.Fatalf("process %d is in the group of its instance (%v), so the test proves nothing", stray, err)
 	}
+	for { // until it has executed what it is named for
+		if name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", stray)); string(name) == "sleep\n" {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
 	if err := one.Signal(t.Context(), compose.Terminate); err != nil {
 		t.Fatal(err)
 	}

@@ -20,40 +20,57 @@ import (
 func endStrays(mark string) (named []string) {
 	want := []byte(markVariable + "=" + mark)
 	seen := map[int]bool{}
+	started := time.Now()
 	// A process may start others while it is looked for.
-	for deadline := time.Now().Add(2 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-		left := false
+	for ; time.Since(started) < strayGrace; time.Sleep(5 * time.Millisecond) {
+		left, undecided := false, false
 		for _, p := range processes() {
-			if p.pid == os.Getpid() || !p.alive() || !marked(p.pid, want) {
+			if p.pid == os.Getpid() || !p.alive() {
 				continue
 			}
-			left = true
+			has, empty := marked(p.pid, want)
+			undecided = undecided || empty && p.pid != kthreadd && p.parent != kthreadd
+			left = left || has || seen[p.pid] // one that is dying has no environment any more
+			if !has {
+				continue
+			}
 			name, _ := os.ReadFile("/proc/" + strconv.Itoa(p.pid) + "/comm")
 			if killMarked(p.pid, want) && !seen[p.pid] {
 				seen[p.pid] = true
 				named = append(named, fmt.Sprintf("process %d (%s)", p.pid, strings.TrimSpace(string(name))))
 			}
 		}
-		if !left {
+		if !left && (!undecided || time.Since(started) > execGrace) {
 			break
 		}
 	}
 	return named
 }
 
+const (
+	// strayGrace is how long what is killed may take to die.
+	strayGrace = 2 * time.Second
+	// execGrace is how long an environment may be empty because its process is
+	// just executing a program; after that it has none.
+	execGrace = 100 * time.Millisecond
+	// kthreadd is the parent of the kernel's threads, which have no environment.
+	kthreadd = 2
+)
+
 // marked says whether a process was started with the mark in its environment,
-// as proc_pid_environ(5) shows it. A mark that ends in "/" is a beginning.
-func marked(pid int, want []byte) bool {
+// as proc_pid_environ(5) shows it, and whether that is empty. A mark that ends
+// in "/" is a beginning.
+func marked(pid int, want []byte) (has, empty bool) {
 	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
 	if err != nil {
-		return false // gone, or another user's
+		return false, false // gone, or another user's
 	}
 	for entry := range bytes.SplitSeq(data, []byte{0}) {
 		if bytes.Equal(entry, want) || bytes.HasSuffix(want, []byte("/")) && bytes.HasPrefix(entry, want) {
-			return true
+			return true, false
 		}
 	}
-	return false
+	return false, len(data) == 0
 }
 
 // killMarked kills the process if it is still the marked one.
@@ -66,5 +83,6 @@ func killMarked(pid int, want []byte) bool {
 		return false
 	}
 	defer unix.Close(fd)
-	return marked(pid, want) && unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0) == nil
+	has, _ := marked(pid, want)
+	return has && unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0) == nil
 }
