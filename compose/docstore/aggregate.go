@@ -66,8 +66,12 @@ func (s *Server) aggregate(r *request) (bson.D, error) {
 	if err != nil {
 		return nil, err
 	}
+	id, err := s.cursors.put(c, s.now())
+	if err != nil {
+		return nil, err
+	}
 	s.stats.returned.Add(int64(len(batch)))
-	return cursorAnswer(ns, "firstBatch", batch, s.cursors.put(c, s.now())), nil
+	return cursorAnswer(ns, "firstBatch", batch, id), nil
 }
 
 // batchSize reads the option cursor, which aggregate requires.

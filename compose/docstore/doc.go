@@ -49,7 +49,8 @@
 //
 // 8,192 connections may be open at a time. Messages of more than 16 KiB may have
 // 128 MiB together; one that finds no room waits up to 30 s for it, and one that
-// has its room has 20 s to arrive. What exceeds a limit is closed with a line in
+// has its room has 20 s to arrive. The results that open cursors keep, which are
+// sorted and aggregated ones, may have 256 MiB together. What exceeds a limit is closed with a line in
 // the log, as is at once what is not MongoDB's protocol: TLS, HTTP (where a GET
 // is answered as MongoDB does), other protocols. The log has one line of each
 // kind in ten seconds.

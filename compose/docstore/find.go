@@ -50,9 +50,13 @@ func (s *Server) find(r *request) (bson.D, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.stats.returned.Add(int64(len(docs)))
 	c.done = c.done || single
-	return cursorAnswer(q.ns, "firstBatch", docs, s.cursors.put(c, s.now())), nil
+	id, err := s.cursors.put(c, s.now())
+	if err != nil {
+		return nil, err
+	}
+	s.stats.returned.Add(int64(len(docs)))
+	return cursorAnswer(q.ns, "firstBatch", docs, id), nil
 }
 
 // parseQueryFields reads the fields of find that make up its query.
@@ -133,8 +137,12 @@ func (s *Server) getMore(r *request) (bson.D, error) {
 	if err != nil {
 		return nil, err
 	}
+	id, err = s.cursors.put(c, s.now())
+	if err != nil {
+		return nil, err
+	}
 	s.stats.returned.Add(int64(len(docs)))
-	return cursorAnswer(ns, "nextBatch", docs, s.cursors.put(c, s.now())), nil
+	return cursorAnswer(ns, "nextBatch", docs, id), nil
 }
 
 // killCursors is the command killCursors.
