@@ -49,6 +49,21 @@ func (b *books) diagnosis(a *account) diagnose.Diagnosis {
 	return diagnose.Diagnosis{Cause: diagnose.Undecided}
 }
 
+// holding is why counts of an account that came late were held: what its own loss says, or
+// else what others say whose client still held some at the end. The zero Diagnosis: nobody
+// lost anything that tells.
+func (b *books) holding(a *account) diagnose.Diagnosis {
+	if d := b.diagnosis(a); d.Cause != "" {
+		return d
+	}
+	for _, d := range b.explained() {
+		if d.Cause == diagnose.StillHeld || slices.Contains(d.Possible, diagnose.StillHeld) {
+			return d
+		}
+	}
+	return diagnose.Diagnosis{}
+}
+
 // clockGrace is how much longer than its window a client may hold a count by its own timers.
 func clockGrace(window time.Duration) time.Duration { return 50*time.Millisecond + window/10 }
 

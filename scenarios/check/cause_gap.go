@@ -1,6 +1,7 @@
 package check
 
 import (
+	"slices"
 	"time"
 
 	"throughline/scenarios/check/diagnose"
@@ -26,6 +27,9 @@ const defaultConfidence = 0.999
 func (c continuity) causeOf(g gap, i int, trails []trail, e *evidence, b *books) diagnose.Diagnosis {
 	a := &b.accounts[i]
 	if d := b.diagnosis(a); d.Cause != "" && d.From < g.to+e.interval && d.To > g.from-e.interval {
+		return d
+	}
+	if d := b.holding(a); d.Cause == diagnose.StillHeld || slices.Contains(d.Possible, diagnose.StillHeld) {
 		return d
 	}
 	for _, other := range trails {

@@ -32,7 +32,7 @@ func (c conservation) judge(e *evidence) result {
 		}
 		findings, residuals := a.judge(b)
 		if len(findings) == 0 {
-			if f := a.judgeSurplus(e); f != nil {
+			if f := a.judgeSurplus(e, b); f != nil {
 				findings = append(findings, *f)
 				residuals = append(residuals, booked(usersWeb, a.life.Instance, causeUnexplained, false, f.Extra, 0))
 			}
@@ -93,10 +93,9 @@ func (a *account) judge(b books) ([]Finding, []Residual) {
 		findings, residuals = a.judgeExact(b)
 	}
 	if f := a.judgeLateness(); f != nil {
-		// What an instance loses because its client holds it too long is late before: one
-		// defect, one cause.
-		if f.Outcome == Fail && len(findings) > 0 && findings[0].Cause != "" {
-			f.Cause, f.RunnerUp, f.Possible = findings[0].Cause, findings[0].RunnerUp, findings[0].Possible
+		// What is lost because a client holds it too long is late before: one defect, one cause.
+		if d := b.holding(a); f.Outcome == Fail && d.Cause != "" {
+			f.Cause, f.RunnerUp, f.Possible = d.Cause, d.RunnerUp, d.Possible
 		}
 		findings = append(findings, *f)
 	}

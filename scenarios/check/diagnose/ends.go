@@ -39,6 +39,16 @@ func (t *track) exactly(shape func(int64) float64, few, share float64) float64 {
 	return -off * off
 }
 
+// goneBy tells whether some had been lost by at, whatever the client held.
+func (t *track) goneBy(at time.Duration) bool {
+	for k := range t.Ticks {
+		if t.Ticks[k] <= at && t.low[k] >= 0.5 {
+			return true
+		}
+	}
+	return false
+}
+
 // lostFrom is when the last so many requests began to be acknowledged.
 func (t *track) lostFrom(lost int64) time.Duration {
 	if t.n == 0 {
@@ -59,10 +69,10 @@ func lostOnExit(k *court, set, sound []int) fit {
 			return never
 		}
 		span := t.since(at - k.exitSpan())
-		if t.least > span {
+		if t.least > span || t.goneBy(at-k.exitSpan()) {
 			return never
 		}
-		return held(t.wrong, span) + t.exactly(t.theLast(t.wrong), 2, 0.1)
+		return held(t.wrong, span) + t.exactly(t.theLast(t.wrong), 1+min(1, t.clump/8), 0.1)
 	}, func(t *track) float64 {
 		if at := t.ended(); at != record.Never && t.since(at-max(k.Window, time.Second)) > 2 {
 			return -1.5 // it had something to lose, and lost nothing
@@ -87,7 +97,7 @@ func killedWith(k *court, t *track) float64 {
 		return never
 	}
 	span := t.since(t.Killed - k.holdSpan())
-	if t.least > span {
+	if t.least > span || t.goneBy(t.Killed-k.holdSpan()) {
 		return never
 	}
 	if t.Early > t.wrong {
@@ -97,7 +107,7 @@ func killedWith(k *court, t *track) float64 {
 	if usual := t.since(t.Killed - k.Window - k.longer); k.longer > k.Interval/2 && t.wrong <= usual+2 {
 		score = max(score, choice(usual+1)+2) // it was seen to hold as much before
 	}
-	return score + t.exactly(t.theLast(t.wrong), 2, 0.1)
+	return score + t.exactly(t.theLast(t.wrong), 1+min(1, t.clump/8), 0.1)
 }
 
 // held is what it costs that a client held so many of at most most: clients hold for
@@ -194,7 +204,7 @@ func wentSilent(k *court, set, sound []int) fit {
 		switch from := t.lostFrom(t.wrong); {
 		case t.ended() != record.Never && from > t.ended()-k.exitSpan(), t.Killed != record.Never && from > t.Killed-3*time.Second-k.Window,
 			t.alive() && from > t.Acked[t.n-1]-3*time.Second-k.Window:
-			score -= 2 // an end that takes what is held is common, and a silence just before it is not
+			score -= 3.5 // an end that takes what is held is common, and a silence just before it is not
 		}
 		if k.spoke(t, t.lostFrom(t.wrong)+k.Window+k.Interval, t.end()-k.Interval) {
 			score -= 1.5 // a client that stops sending stops for all metrics
@@ -237,7 +247,7 @@ func stillHeld(k *court, set, sound []int) fit {
 		if t.least > most {
 			return never
 		}
-		return held(t.wrong, most) + t.exactly(t.theLast(t.wrong), 2, 0.1)
+		return held(t.wrong, most) + t.exactly(t.theLast(t.wrong), 1+min(1, t.clump/8), 0.1)
 	}, func(t *track) float64 {
 		if t.alive() && t.n > 10 {
 			return -1 // it happened to hold nothing
@@ -287,7 +297,7 @@ func silentStart(k *court, set, sound []int) fit {
 		if k.spoke(t, t.Acked[0]+k.Interval, t.Acked[t.wrong-1]-k.Interval) {
 			score -= 2
 		}
-		return score + t.twinIs(heldToo, 0.5)
+		return score + t.twinIs(turnedOver, 0)
 	}, every(-1.5))
 	if alike {
 		f.shared += held(k.tracks[set[0]].wrong, k.tracks[set[0]].n) - 0.5*float64(len(set))

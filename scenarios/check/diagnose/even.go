@@ -88,10 +88,17 @@ func (k *court) evenlyOf(set, sound []int, everybody, clump bool, turns int64) f
 	if n == 0 || wrong == 0 {
 		return fit{each: make([]float64, len(set)), shared: never}
 	}
+	const mostLost = 0.98 // who counts none at all does not count a share
 	with := func(s share, cost float64) fit {
+		if !surplus {
+			s.p = min(s.p, mostLost)
+		}
 		f := fitEach(k, set, sound, func(t *track) float64 {
 			if t.surplus != surplus || t.n == 0 || !t.surplus && t.wrong > t.n {
 				return never
+			}
+			if t.Total == 0 && t.n > 10 {
+				return -6
 			}
 			return t.even(s)
 		}, func(t *track) float64 {
@@ -134,9 +141,15 @@ func (f fit) clone() fit {
 }
 
 // twins adds what the twin should show to each account.
+// Where no twin is known it costs once.
 func (f fit) twins(k *court, set []int, r relation, unsure float64) fit {
+	unknown := true
 	for j, i := range set {
-		f.each[j] += k.tracks[i].twinIs(r, unsure)
+		f.each[j] += k.tracks[i].twinIs(r, 0)
+		unknown = unknown && k.tracks[i].Twin.Kind == ""
+	}
+	if unknown {
+		f.shared -= unsure
 	}
 	return f
 }
@@ -148,7 +161,10 @@ func notCounted(k *court, set, sound []int) fit {
 		return impossible(set)
 	}
 	f := k.evenly(set, sound, true, false, 60).twins(k, set, complete, 0.3)
-	if wrong, n := k.pool(set, sound); 20*wrong > 9*n {
+	switch wrong, n := k.pool(set); {
+	case 5*wrong > 3*n:
+		f.shared -= 9
+	case 20*wrong > 9*n:
 		f.shared -= 4
 	}
 	f.shared += k.pace.penalty()
@@ -190,6 +206,9 @@ func rateNotSent(k *court, set, sound []int) fit {
 
 // keeping scores an account that counted a share of its requests, by chance or in turn.
 func (t *track) keeping(rate float64, every int64) float64 {
+	if t.Total == 0 && t.n > 10 {
+		return -6
+	}
 	if every == 0 {
 		return t.even(share{p: 1 - rate})
 	}
@@ -215,7 +234,7 @@ func conditional(k *court, set, sound []int) fit {
 			if t.Total == 0 {
 				score -= 6
 			}
-			return score + t.twinIs(complete, 0.3)
+			return score + t.twinIs(complete, 0)
 		}, every(-1))
 		f.shared += parameter(n) + choice(3)
 		if best.each == nil || f.total() > best.total() {
@@ -270,10 +289,7 @@ func turnover(k *court, set, sound []int) fit {
 		return impossible(set)
 	}
 	f := k.evenly(set, sound, true, true, 0).twins(k, set, turnedOver, 1)
-	f.shared += k.mostly(set)
-	if wrong, n := k.pool(set); 5*wrong > n {
-		f.shared -= 2 // workers live longer than that
-	}
+	f.shared += k.mostly(set) + k.pace.penalty()
 	return f.saying(k, func(t *track) clause {
 		return clause{why: fmt.Sprintf("about %s is missing, a few at a time, and the %s of the same requests lacks them too: as when workers are replaced after so many requests without a flush",
 			oneIn(t.n, t.wrong), t.twinName())}
@@ -282,8 +298,13 @@ func turnover(k *court, set, sound []int) fit {
 
 // mostly is what it costs what happens now and then that it took the greater part.
 func (k *court) mostly(set []int) float64 {
-	if wrong, n := k.pool(set); 2*wrong > n {
-		return -5
+	switch wrong, n := k.pool(set); {
+	case 2*wrong > n:
+		return -6
+	case 3*wrong > n:
+		return -4
+	case 5*wrong > n:
+		return -2
 	}
 	return 0
 }
@@ -341,8 +362,13 @@ func wrapping(k *court, set, sound []int) fit {
 		rate := float64(batches*m) / float64(n)
 		// How unlikely it is that numbers are multiples by chance.
 		var coincidence float64
+		var seen []int64 // the same number again is no further coincidence
 		for _, i := range set {
 			t := &k.tracks[i]
+			if slices.Contains(seen, t.wrong) {
+				continue
+			}
+			seen = append(seen, t.wrong)
 			coincidence += math.Log(max(1, float64(m)/float64(t.most-t.least+1)))
 		}
 		f := fitEach(k, set, sound, func(t *track) float64 {

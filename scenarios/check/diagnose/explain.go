@@ -81,10 +81,11 @@ const (
 	// second is what it costs to think of a second defect in the same run.
 	second = -7.0
 	// clearly is by how much the best explanation must beat the next one that names another
-	// cause: its odds are 20 to 1.
-	clearly = 4.0
+	// cause; vaguely the same where fewer are wrong than a client may hold, so that the curves
+	// do not show when it happened.
+	clearly, vaguely = 4.0, 7.0
 	// nearly is up to where the next one is worth a mention.
-	nearly = 7.0
+	nearly = 8.0
 	// mostParts is of how many hypotheses for an account pairs are tried.
 	mostParts = 6
 )
@@ -92,6 +93,9 @@ const (
 // kin are causes that one client has alike: what it holds is lost with its exit, with a kill,
 // or comes late.
 var kin = map[string]bool{LostOnExit: true, LargeBuffer: true, Late: true}
+
+// placed are the causes that are told by when it happened.
+var placed = map[string]bool{Burst: true, Away: true, SilentStart: true, WentSilent: true, StillHeld: true, LostOnExit: true, LargeBuffer: true}
 
 // Explain tells the likely cause of what is open in each account. Accounts with nothing
 // open get the zero Diagnosis.
@@ -216,16 +220,21 @@ func (k *court) decide(i int, all []explanation) Diagnosis {
 	}
 	best := all[0]
 	own := best.of(i)
+	vague := float64(k.tracks[i].wrong) < 2*k.tracks[i].clump && !own.h.ends
 	said := own.fit.say(i)
 	d.From, d.To = k.span(i, said)
 	d.Why = said.why
 	d.Cause = own.h.cause
 	for _, e := range all {
 		p := e.of(i)
+		enough := clearly
+		if vague && placed[p.h.cause] != placed[own.h.cause] {
+			enough = vaguely
+		}
 		switch lead := best.score - e.score; {
 		case p.h.cause == own.h.cause || p.h.cause == Undecided && lead > 0:
 			continue
-		case lead < clearly:
+		case lead < enough:
 			d.Possible = append(d.Possible, p.h.cause)
 		case lead < nearly && d.RunnerUp == "":
 			d.RunnerUp = p.h.cause

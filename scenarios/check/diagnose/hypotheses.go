@@ -22,7 +22,7 @@ var hypotheses = []hypothesis{
 	// Lost all the while.
 	{NotCounted, 0, notCounted, false, false},
 	{RateNotSent, 0, rateNotSent, false, false},
-	{Conditional, -1, conditional, false, false},
+	{Conditional, -3, conditional, false, false},
 	{QueueFull, -0.5, queueFull, true, false},
 	{SilentWorker, 0, silentWorker, true, false},
 	{Turnover, -2.5, turnover, true, false},

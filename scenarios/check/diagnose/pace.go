@@ -17,6 +17,8 @@ type paces struct {
 	steep float64
 	// contrast is how many times as many requests the faster intervals have.
 	contrast float64
+	// power is how steep it would be if all were lost at the peaks.
+	power float64
 }
 
 // newPaces finds the halves. What is under way is more at the peaks, and would look lost
@@ -77,6 +79,7 @@ func (k *court) halves(delay time.Duration) paces {
 	// If each request is as likely to be lost as any other, the slower half's part of the
 	// losses is hypergeometric; what the client happens to hold at interval ends comes to it.
 	variance := max(1, lost*part*(1-part)*(1-share)) + unsettled
+	p.power = lost * part / math.Sqrt(variance)
 	const steeper = 1.5 // of many requests the least unevenness is more than chance
 	if steeper*p.slow*(1-p.fast) < p.fast*(1-p.slow) {
 		p.steep = (lost*part - few.lost) / math.Sqrt(variance)
@@ -159,18 +162,34 @@ func queueFull(k *court, set, sound []int) fit {
 	if !k.lossOnly(set) {
 		return impossible(set)
 	}
+	wrong, n := k.pool(set)
+	mean := min(0.99, max(0.01, float64(wrong)/float64(max(1, n))))
+	const spread = 20
 	f := fitEach(k, set, sound, func(t *track) float64 {
-		p := float64(t.wrong) / float64(t.n)
-		return parameter(t.n) + binomial(t.n, t.least, t.most, p, 1, 0) + t.spread(4)
+		score := betaBinomial(t.n, t.least, t.most, mean*spread, (1-mean)*spread) + t.spread(4)
+		if t.Total == 0 && t.n > 10 {
+			score -= 6
+		}
+		return score
 	}, every(-0.5))
-	f.shared += parameter(100)
-	switch short := 4 - max(0, k.pace.steep); {
-	case short > 0 && k.pace.contrast > 1.3:
-		f.shared -= min(6, 2*short) // the peaks were there, and lost no more
-	case short > 0:
-		f.shared -= short
+	f.shared += parameter(n) + parameter(100)
+	// Where peaks would have shown, they must.
+	seen := k.Window+k.longer <= k.Interval // else it is not known in which interval what was lost
+	if short := min(4, k.pace.power) - max(0, k.pace.steep); short > 0 && k.pace.contrast > 1.3 && seen {
+		f.shared -= 2 * short
 	}
-	return f.twins(k, set, sampledToo, 0.3).saying(k, func(t *track) clause {
+	if k.pace.contrast <= 1.3 {
+		f.shared -= 2 // it has no peaks to show it at
+	}
+	f.shared += k.mostly(set) / 2
+	// A queue may be of one metric, or of all.
+	apart, packed := f.clone().twins(k, set, sampledToo, 0.3), f.clone().twins(k, set, lostToo, 2)
+	packed.shared -= 2
+	f = apart
+	if packed.total() > apart.total() {
+		f = packed
+	}
+	return f.saying(k, func(t *track) clause {
 		return clause{why: fmt.Sprintf("of the intervals with more requests %.0f %% is missing, of those with fewer %.0f %%: the client's queue is full at the peaks, and drops", 100*k.pace.fast, 100*k.pace.slow)}
 	})
 }

@@ -139,15 +139,24 @@ func burst(k *court, set, sound []int) fit {
 }
 
 // common is the stretch that the accounts of a set share; to is 0 where they share none.
+// Those that were born or ended in it tell nothing of how long it was.
 func (k *court) common(set []int) stretch {
 	var c stretch
-	for j, i := range set {
-		s := k.tracks[i].stepped()
-		if j == 0 {
-			c = s
-			continue
+	narrow := func(wholly bool) {
+		for _, i := range set {
+			t := &k.tracks[i]
+			s := t.stepped()
+			if wholly && (t.Life.Death != record.Never && t.Life.Death < s.to+k.Interval || t.begin() > s.from-k.Interval) {
+				continue
+			}
+			if c.to == 0 {
+				c = s
+			}
+			c.from, c.to = max(c.from, s.from), min(c.to, s.to)
 		}
-		c.from, c.to = max(c.from, s.from), min(c.to, s.to)
+	}
+	if narrow(true); c.to == 0 {
+		narrow(false)
 	}
 	if c.from >= c.to {
 		return stretch{}
@@ -173,7 +182,7 @@ func away(k *court, set, sound []int) fit {
 		needed = max(needed, time.Duration(float64(t.wrong)/t.paceIn(c)*float64(time.Second))-k.Window-k.longer)
 	}
 	away := lost / pace // seconds, as the instances say together
-	if !unattended && needed > 3*k.Interval/2 && k.silence(c) < needed-3*k.Interval/2 {
+	if !unattended && k.silence(c) < needed-2*k.Interval {
 		return impossible(set)
 	}
 	f := fitEach(k, set, sound, func(t *track) float64 {
@@ -184,7 +193,11 @@ func away(k *court, set, sound []int) fit {
 		}
 		expected := away * t.paceIn(c)
 		off := max(0, float64(t.least)-expected, expected-float64(t.most))
-		return max(contradicted, normal(off, expected+t.clump*t.clump/6))
+		from, to := upTo(t.Acked, c.from), max(upTo(t.Acked, c.from)+1, upTo(t.Acked, c.to))
+		outside := t.off(func(requests int64) float64 {
+			return float64(t.wrong) * float64(min(max(0, requests-from), to-from)) / float64(to-from)
+		}) / (1.5 + 0.3*float64(t.wrong))
+		return max(contradicted, normal(off, expected+t.clump*t.clump/6)-outside*outside)
 	}, func(t *track) float64 {
 		if t.Life.Death != record.Never && t.Life.Death < c.to || t.begin() > c.from {
 			return 0

@@ -77,8 +77,8 @@ func (k *court) elsewhere(set, sound []int, fits func([]string, map[string]bool)
 		}
 		tried++
 		f := fitEach(k, set, sound, func(t *track) float64 { return k.sameAs(t, some) }, func(t *track) float64 {
-			if n := int64(len(t.beside(some))); n > t.Spare+t.Buffer {
-				return contradicted
+			if n := int64(len(t.beside(some))); n > t.Total-t.n+t.Buffer+1+n/100 {
+				return -6 // as many should be too many
 			}
 			return 0
 		})
@@ -239,14 +239,14 @@ func windowTwice(k *court, set, sound []int) fit {
 // runningTotal: what is added grows with what there is.
 func runningTotal(k *court, set, sound []int) fit {
 	return fitEach(k, set, sound, func(t *track) float64 {
-		if !t.surplus || t.Total < 2*t.n || t.n < 6 {
+		if !t.surplus || t.Total < 2*t.n || t.n < 10 {
 			return never
 		}
 		// A kill takes the last of them, which are the largest.
 		m := int64(math.Round((math.Sqrt(8*float64(t.Total)+1) - 1) / 2))
 		score := 0.0
 		if m < t.n-t.Buffer-1 || m > t.n+t.Spare+1 || m*(m+1)/2 != t.Total {
-			score += parameter(t.n) - 2 // summed up by workers or by flushes
+			score += parameter(t.n) - 3 // summed up by workers or by flushes
 		}
 		if t.Killed != record.Never && m < t.n {
 			return score
@@ -275,15 +275,18 @@ func double(k *court, set, sound []int) fit {
 			return never
 		}
 		expected := (fold - 1) * t.n
-		off := float64(max(0, t.least-(fold-1)*t.Spare-expected, expected-t.most-(fold-1)*t.Buffer)) / (1 + 0.002*float64(expected))
+		off := float64(max(0, t.least-(fold-1)*t.Spare-expected, expected-t.most-(fold-1)*t.Buffer)) / (0.5 + 0.002*float64(expected))
 		shape := t.off(func(requests int64) float64 { return float64((fold - 1) * requests) }) / (2*float64(fold) + 0.03*float64(t.wrong))
 		return -off*off - shape*shape + t.scaled()
 	}, func(t *track) float64 {
 		if t.n > 5 {
-			return contradicted
+			return -1 // it runs other code
 		}
 		return 0
 	})
+	if f.shared < 0 {
+		f.shared += somewhere
+	}
 	f.shared += choice(4)
 	return f.twins(k, set, complete, 0.3).saying(k, func(t *track) clause {
 		return clause{why: fmt.Sprintf("evenly, each is counted about %.0f times", float64(t.Total)/float64(t.n))}
