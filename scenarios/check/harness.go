@@ -33,7 +33,7 @@ func wholeRecord(e *evidence) []Finding {
 		out = append(out, Finding{Check: checkRecord, Summary: fmt.Sprintf(format, args...)})
 	}
 	for _, damage := range e.history.Damage {
-		say("the record is damaged: %s", damage)
+		out = append(out, damaged(damage))
 	}
 	var ended, interrupted bool
 	for _, ev := range e.history.Events {
@@ -65,6 +65,10 @@ func wholeRecord(e *evidence) []Finding {
 			times(int64(len(e.history.Events)), "event"), times(e.users.requests, "request"), len(e.history.Series))})
 	}
 	return out
+}
+
+func damaged(how string) Finding {
+	return Finding{Check: checkRecord, Summary: "the record is damaged: " + how}
 }
 
 // strangersFound reports instances that answered without ever being born.

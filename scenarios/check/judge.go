@@ -13,20 +13,37 @@ import (
 
 // Judge comes to a verdict on a record. The same record gives the same verdict,
 // byte for byte. The error says that the scenario in the record cannot be read
-// or asks for an expression that is no PromQL.
+// or asks for an expression that is no PromQL. In a record that is damaged this
+// is no error: it proves nothing, and the verdict says where.
 func Judge(h record.History) (Verdict, error) {
 	file := h.Run.File
 	if file == "" {
-		file = "scenario.yaml"
+		file = record.ScenarioFile
 	}
 	s, err := script.Parse(file, h.Scenario, script.Options{})
 	if err != nil {
-		return Verdict{}, fmt.Errorf("judge %s: the scenario in the record: %w", h.Run.ID, err)
+		err = fmt.Errorf("the scenario in the record: %w", err)
+	} else {
+		err = ValidateExprs(s)
 	}
-	if err := ValidateExprs(s); err != nil {
+	switch {
+	case err != nil && len(h.Damage) > 0:
+		return unreadable(h), nil
+	case err != nil:
 		return Verdict{}, fmt.Errorf("judge %s: %w", h.Run.ID, err)
 	}
 	return judge(newEvidence(h, s), checksOf(s)), nil
+}
+
+// unreadable is the verdict on a damaged record of which not even the scenario
+// can be read.
+func unreadable(h record.History) Verdict {
+	v := Verdict{Scenario: h.Run.Scenario, Seed: h.Run.Seed, Findings: []Finding{}, Residuals: []Residual{},
+		Ledgers: Ledgers{LB: LBLedger{Responses: map[string]int64{}}, DB: DBLedger{Updates: -1}}}
+	for _, damage := range h.Damage {
+		v.Findings = append(v.Findings, damaged(damage))
+	}
+	return v
 }
 
 // named is a check with the name that its crash is reported under.
