@@ -152,7 +152,7 @@ func writable(out string) error {
 	if out == "" {
 		out = "runs"
 	}
-	if err := os.MkdirAll(out, 0o755); err != nil {
+	if err := os.MkdirAll(out, 0o700); err != nil {
 		return fmt.Errorf("--out %s: cannot make the directory: %w; choose another", out, err)
 	}
 	probe, err := os.CreateTemp(out, ".probe-")

@@ -240,6 +240,23 @@ func TestAppendAfterFailureKeepsTheError(t *testing.T) {
 	}
 }
 
+func TestHide(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	w, err := Create(dir, testRun, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Hide("***", "hunter22", "hunter22-and-more", "4", "")
+	w.Event(Event{At: 4, Kind: Trouble, About: "load", Error: `exited with status 4: "TOKEN=hunter22-and-more, OLD=hunter22"`})
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	h, err := Read(dir)
+	if want := `exited with status 4: "TOKEN=***, OLD=***"`; err != nil || h.Events[1].Error != want {
+		t.Errorf("%v: %s, want %s", err, h.Events[1].Error, want)
+	}
+}
+
 func TestLifetimes(t *testing.T) {
 	s := time.Second
 	h := History{Events: []Event{

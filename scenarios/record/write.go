@@ -11,6 +11,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -57,6 +58,7 @@ type Writer struct {
 	known      map[string]int // series key → number
 	tally      Tally
 	sums       map[string]string // of the files that are written at once, by name
+	hidden     *strings.Replacer // nil: nothing is
 	sealed     bool
 	line       []byte
 	err        error
@@ -126,11 +128,34 @@ func (w *Writer) Dir() string { return w.dir }
 // Offset is t on the run's clock.
 func (w *Writer) Offset(t time.Time) time.Duration { return t.Sub(w.start) }
 
+// leastSecret is how long a value must be to be hidden in messages: to replace a
+// "4" or a "yes" would make them unreadable and hide nothing.
+const leastSecret = 8
+
+// Hide replaces values by mask in what errors say from now on: an application's
+// last words are among them, and it may have printed what it was told. Values of
+// less than 8 characters are left.
+func (w *Writer) Hide(mask string, values ...string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	slices.SortFunc(values, func(a, b string) int { return len(b) - len(a) }) // the longer of two that begin alike
+	var pairs []string
+	for _, v := range values {
+		if len(v) >= leastSecret {
+			pairs = append(pairs, v, mask)
+		}
+	}
+	w.hidden = strings.NewReplacer(pairs...)
+}
+
 // Event appends to the journal and puts it on disk at once: what a killed
 // runner leaves behind should tell how far it came. A RunEnd gets the tally.
 func (w *Writer) Event(e Event) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.hidden != nil {
+		e.Error = w.hidden.Replace(e.Error)
+	}
 	if e.Kind == RunEnd {
 		tally := w.tally
 		e.Tally = &tally

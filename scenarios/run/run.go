@@ -22,7 +22,7 @@ import (
 type Config struct {
 	Scenario script.Scenario
 	Run      record.Run // who, when and with what; Run.Start is the zero of the run's clock
-	Dir      string     // the run directory, made by record.Create
+	Dir      string     // the run directory, made by newRecord
 	Scratch  string     // a directory for what need not outlive the run: the collector's store
 	Platform compose.Platform
 	MongoURI string // a MongoDB to use instead of the embedded database; "" = embedded
@@ -67,7 +67,7 @@ const drainLimit = 8 * time.Second
 // could not be written. What went wrong in the stack is in the record. When
 // ctx ends, the load stops, what there is is recorded, and Run returns nil.
 func Run(ctx context.Context, c Config) (err error) {
-	journal, err := record.Create(c.Dir, c.Run, c.Scenario.Source)
+	journal, err := newRecord(c)
 	if err != nil {
 		return err
 	}
