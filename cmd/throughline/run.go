@@ -49,8 +49,8 @@ func newRun() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run FILE|NAME...",
 		Short: "Run scenarios and give a verdict on each",
-		Long: `Run scenarios one after the other: files, or built-in ones by name (see
-throughline list). For each, a stack is started, put under load and changed as
+		Long: `Run scenarios one after the other: files (- is standard input), or built-in ones
+by name (see throughline list). For each, a stack is started, put under load and changed as
 the scenario says, and everything seen is recorded in a directory. The verdict is
 then judged from that record alone, and can be judged again with throughline judge.
 
@@ -93,7 +93,7 @@ func (f runFlags) check() error {
 }
 
 func runAll(cmd *cobra.Command, args []string, flags runFlags) error {
-	all, err := readScenarios(args)
+	all, err := readScenarios(cmd.InOrStdin(), args)
 	if err == nil {
 		err = flags.check()
 	}
@@ -236,7 +236,7 @@ func version() string {
 // shown says how to show a verdict.
 type shown struct {
 	format string
-	dir    string
+	dir    string // of the report; "": there is none
 }
 
 // show prints a verdict.
@@ -245,7 +245,7 @@ func show(w io.Writer, h record.History, v check.Verdict, how shown) error {
 		return report.WriteJSON(w, v)
 	}
 	where := filepath.Join(how.dir, report.HTMLFile)
-	if _, err := os.Stat(where); err != nil {
+	if _, err := os.Stat(where); err != nil || how.dir == "" {
 		where = "" // a record that is judged where it may not be written
 	}
 	return report.WriteText(w, h, v, report.TextOptions{Color: isTerminal(w), Where: where})

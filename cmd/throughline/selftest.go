@@ -162,7 +162,7 @@ func ready(ctx context.Context, trials []trial, flags selftestFlags) error {
 		}
 		if !known[t.name] {
 			known[t.name] = true
-			if _, err := readScenario(t.scenario(flags.out)); err != nil {
+			if _, err := readScenario(t.scenario(flags.out), nil); err != nil {
 				errs = append(errs, err)
 			}
 		}

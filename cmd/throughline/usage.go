@@ -136,3 +136,11 @@ func reason(err error) error {
 	}
 	return err
 }
+
+// plural writes "1 phase" and "2 phases".
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

@@ -16,21 +16,39 @@ import (
 // or asks for an expression that is no PromQL. In a record that is damaged this
 // is no error: it proves nothing, and the verdict says where.
 func Judge(h record.History) (Verdict, error) {
+	return judgeAs(h, func(s script.Scenario) (script.Scenario, error) { return s, nil })
+}
+
+// JudgeBy is Judge by other checks than the run's own: those, and the waivers, of
+// source, which is called file in errors and in the verdict's ChecksFrom.
+func JudgeBy(h record.History, file string, source []byte) (Verdict, error) {
+	v, err := judgeAs(h, func(s script.Scenario) (script.Scenario, error) { return s.WithChecks(file, source) })
+	v.ChecksFrom = file
+	return v, err
+}
+
+// judgeAs judges a record by what as makes of its scenario.
+func judgeAs(h record.History, as func(script.Scenario) (script.Scenario, error)) (Verdict, error) {
 	file := h.Run.File
 	if file == "" {
 		file = record.ScenarioFile
 	}
-	s, err := script.Parse(file, h.Scenario, script.Options{})
-	if err != nil {
-		err = fmt.Errorf("the scenario in the record: %w", err)
-	} else {
-		err = ValidateExprs(s)
+	own, err := script.Parse(file, h.Scenario, script.Options{})
+	if err == nil {
+		err = ValidateExprs(own)
 	}
 	switch {
 	case err != nil && len(h.Damage) > 0:
 		return unreadable(h), nil
 	case err != nil:
-		return Verdict{}, fmt.Errorf("judge %s: %w", h.Run.ID, err)
+		return Verdict{}, fmt.Errorf("judge %s: the scenario in the record: %w", h.Run.ID, err)
+	}
+	s, err := as(own)
+	if err == nil {
+		err = ValidateExprs(s)
+	}
+	if err != nil {
+		return Verdict{}, err
 	}
 	return judge(newEvidence(h, s), checksOf(s)), nil
 }

@@ -144,8 +144,11 @@ type Cells struct {
 
 // Verdict is what a record comes to.
 type Verdict struct {
-	Scenario    string     `json:"scenario"`
-	Outcome     Outcome    `json:"outcome"`
+	Scenario string  `json:"scenario"`
+	Outcome  Outcome `json:"outcome"`
+	// ChecksFrom is the file of the checks, where they are not the run's own;
+	// then this is not the run's verdict.
+	ChecksFrom  string     `json:"checks_from,omitempty"`
 	Seed        uint64     `json:"seed"`
 	Findings    []Finding  `json:"findings"`
 	Ledgers     Ledgers    `json:"ledgers"`

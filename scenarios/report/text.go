@@ -88,6 +88,9 @@ func (t *text) heading(h record.History, v check.Verdict) {
 	t.line("")
 	t.line(t.paint(bold, cut(scenarioName(v), t.Width)))
 	t.wrapped("  ", printable(runFacts(h, v)))
+	if other := otherChecks(v); other != "" {
+		t.wrapped("  ", "judged "+other)
+	}
 	for _, d := range h.Damage {
 		t.wrapped("  ", "the record is not whole: "+printable(d))
 	}
