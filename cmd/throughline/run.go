@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -248,10 +247,6 @@ func show(w io.Writer, h record.History, v check.Verdict, how shown) error {
 	if _, err := os.Stat(where); err != nil || how.dir == "" {
 		where = "" // a record that is judged where it may not be written
 	}
-	return report.WriteText(w, h, v, report.TextOptions{Color: isTerminal(w), Where: where})
-}
-
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && isatty.IsTerminal(f.Fd()) && os.Getenv("NO_COLOR") == ""
+	on := report.NewTerminal(w, os.Getenv)
+	return report.WriteText(w, h, v, report.TextOptions{Color: on.Color, Width: on.Width, Where: where})
 }

@@ -42,7 +42,8 @@ type Status struct {
 	Instances          []string // those that serve
 }
 
-// NewProgress writes to w. terminal tells whether w is one.
+// NewProgress writes to w. terminal tells whether w is one, on which a line can be
+// rewritten.
 func NewProgress(w io.Writer, terminal bool) *Progress {
 	return &Progress{w: w, terminal: terminal}
 }

@@ -88,6 +88,36 @@ func TestTextManyInstancesAndFindings(t *testing.T) {
 	}
 }
 
+// No line is wider than the terminal, and a wide one is made use of.
+func TestTextFitsTheTerminal(t *testing.T) {
+	h := killed()
+	v := judged(h, check.Fail)
+	widest := map[int]int{}
+	for _, columns := range []int{60, 72, 80, 100, 200} {
+		got := written(t, h, v, TextOptions{Width: columns})
+		for line := range strings.Lines(got) {
+			n := width(strings.TrimRight(line, "\n"))
+			widest[columns] = max(widest[columns], n)
+			if n > columns {
+				t.Errorf("%d of %d columns: %s", n, columns, line)
+			}
+		}
+		for _, want := range []string{"acked (2xx)", "residual  lived", "web-2"} {
+			if !strings.Contains(got, want) {
+				t.Errorf("no %q in %d columns:\n%s", want, columns, got)
+			}
+		}
+	}
+	if widest[200] <= widest[100] || widest[100] <= widest[80] {
+		t.Errorf("the widest lines are %v", widest)
+	}
+	for given, taken := range map[int]int{0: 80, 10: 60, 1000: 200} {
+		if written(t, h, v, TextOptions{Width: given}) != written(t, h, v, TextOptions{Width: taken}) {
+			t.Errorf("%d columns are not taken as %d", given, taken)
+		}
+	}
+}
+
 // What was not measured is not shown as 0.
 func TestLedgerWithoutData(t *testing.T) {
 	h := killed()
