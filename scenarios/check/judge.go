@@ -238,6 +238,7 @@ func (e *evidence) ledgers() Ledgers {
 		LB:    LBLedger{Responses: map[string]int64{}},
 		DB:    DBLedger{Updates: -1},
 	}
+	l.Users.Answered = e.answered(func(record.Request) bool { return true })
 	for _, c := range e.scenario.Checks {
 		if c.Conservation != nil {
 			l.Users.ofRoute(e, c.Conservation.Route)
@@ -257,9 +258,21 @@ func (e *evidence) ledgers() Ledgers {
 	return l
 }
 
+// answered counts answers that acknowledge nothing, by their class.
+func (e *evidence) answered(want func(record.Request) bool) map[string]int64 {
+	by := map[string]int64{}
+	for i := range e.history.Requests {
+		if class := e.history.Requests[i].Answered(); class != "" && want(e.history.Requests[i]) {
+			by[class]++
+		}
+	}
+	return by
+}
+
 func (l *UsersLedger) ofRoute(e *evidence, route string) {
 	l.Route, l.ByInstance = route, map[string]int64{}
 	l.RouteAcked = e.ackedTotal(route)
+	l.RouteAnswered = e.answered(func(r record.Request) bool { return r.Route == route })
 	for _, life := range e.lives {
 		if n := int64(len(e.acked(life.Instance, route))); n > 0 {
 			l.ByInstance[life.Instance] = n

@@ -104,12 +104,17 @@ type UsersLedger struct {
 	// NoAnswer is how many of the Unknown got no answer at all; the others
 	// got one that acknowledges nothing, such as a 404.
 	NoAnswer int64 `json:"no_answer"`
+	// Answered counts by class ("4xx") those of the Unknown that got an answer
+	// which acknowledges nothing: what they did nobody can know, what became of
+	// them is known.
+	Answered map[string]int64 `json:"answered,omitempty"`
 	// Route is the route that the web and db ledgers count, and the fields
 	// below are of this route alone, by instance where one answered.
-	Route        string           `json:"route,omitempty"`
-	RouteAcked   int64            `json:"route_acked"`
-	RouteUnknown int64            `json:"route_unknown"`
-	ByInstance   map[string]int64 `json:"by_instance,omitempty"` // acked of Route
+	Route         string           `json:"route,omitempty"`
+	RouteAcked    int64            `json:"route_acked"`
+	RouteUnknown  int64            `json:"route_unknown"`
+	RouteAnswered map[string]int64 `json:"route_answered,omitempty"`
+	ByInstance    map[string]int64 `json:"by_instance,omitempty"` // acked of Route
 }
 
 // LBLedger is HAProxy's own account, from its statistics.

@@ -144,6 +144,17 @@ type Request struct {
 	Outcome  Outcome
 }
 
+// Answered is the class of the answer ("4xx") where a request got one that
+// acknowledges nothing; "" where it was acknowledged, refused, or where nobody can
+// know what became of it: it got no answer, or not all of one.
+func (r Request) Answered() string {
+	class := r.Status / 100
+	if r.Outcome != Unknown || class < 1 || class > 5 || class == 2 {
+		return ""
+	}
+	return string('0'+rune(class)) + "xx"
+}
+
 // Execution is one request as the load balancer saw it end, whoever sent it.
 type Execution struct {
 	At time.Duration // when it had ended, by the load balancer's clock

@@ -240,6 +240,18 @@ func TestAppendAfterFailureKeepsTheError(t *testing.T) {
 	}
 }
 
+func TestAnswered(t *testing.T) {
+	for r, want := range map[Request]string{
+		{Outcome: Unknown, Status: 404}: "4xx", {Outcome: Unknown, Status: 500}: "5xx", {Outcome: Unknown, Status: 302}: "3xx",
+		{Outcome: Unknown}: "", {Outcome: Unknown, Status: 200}: "", {Outcome: Unknown, Status: 999}: "",
+		{Outcome: Acked, Status: 200}: "", {Outcome: Refused, Status: 503}: "",
+	} {
+		if got := r.Answered(); got != want {
+			t.Errorf("%v with status %d: %q, want %q", r.Outcome, r.Status, got, want)
+		}
+	}
+}
+
 func TestHide(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	w, err := Create(dir, testRun, nil)

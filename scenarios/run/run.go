@@ -55,8 +55,9 @@ type Status struct {
 	P50, P99           time.Duration // latency from when requests were due, over the last second
 	Acked              uint64        // since the load began
 	Refused            uint64
-	Unknown            uint64
-	Instances          []string // that serve
+	Unknown            uint64    // what became of them nobody can know
+	Answered           [6]uint64 // otherwise than with 2xx, by class: of Answered[4] with 4xx
+	Instances          []string  // that serve
 }
 
 // drainLimit bounds what a run may still take once it was interrupted.
