@@ -165,7 +165,7 @@ func judge(e *evidence, checks []named) Verdict {
 		r := guarded(c, e)
 		w.apply(&r)
 		slices.SortStableFunc(r.findings, compareFindings)
-		v.Findings = append(v.Findings, r.findings...)
+		v.Findings = append(v.Findings, fold(r.findings)...)
 		v.Residuals = append(v.Residuals, r.residuals...)
 		v.Cells.LookedAt += r.cells.LookedAt
 		v.Cells.Missing += r.cells.Missing

@@ -58,6 +58,10 @@ type Finding struct {
 	// "sample-rate-not-sent", …); RunnerUp the next likely where it is close.
 	Cause    string `json:"cause,omitempty"`
 	RunnerUp string `json:"runner_up,omitempty"`
+	// Alike is how many findings this one stands for, where so many say the
+	// same of one instance that they are told as one; Lost, Extra and Bound
+	// are their sums, and From and To enclose them.
+	Alike int `json:"alike,omitempty"`
 	// Waived is the reason why the scenario accepts this failure; its
 	// Outcome is Pass then.
 	Waived string `json:"waived,omitempty"`
