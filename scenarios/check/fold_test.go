@@ -38,6 +38,31 @@ func TestFold(t *testing.T) {
 	}
 }
 
+// What is said once is told beside what is said often; of metrics that each have
+// a name of their own nothing is said twice.
+func TestFoldTellsApartWhatIsSaidOnce(t *testing.T) {
+	odd := Finding{Check: "hygiene", Outcome: Fail, Instance: "web-1", Summary: "web-1 has 40 series instead of one", Extra: 39}
+	var tags, names []Finding
+	for i := range 40 {
+		f := odd
+		f.Extra, f.Summary = 0, fmt.Sprintf("a tag too many: id=%d", i)
+		tags = append(tags, f)
+		f.Summary = "the collector found fault with " + strings.Repeat("x", i+1) + ": type change, 2 lines"
+		names = append(names, f)
+	}
+	got := fold(append(tags, odd))
+	if len(got) != 2 || got[0].Alike != 40 || got[0].Extra != 0 || !cmp.Equal(got[1], odd) {
+		t.Errorf("tags: %+v", got)
+	}
+	got = fold(names)
+	if len(got) != 1 || got[0].Alike != 40 || !strings.HasSuffix(got[0].Summary, "fault with xxx: type change, 2 lines; … (40 in all)") {
+		t.Errorf("names: %+v", got)
+	}
+	if got = fold(append(tags[:mostAlike], odd)); len(got) != mostAlike+1 {
+		t.Errorf("%d findings are told of %d", len(got), mostAlike+1)
+	}
+}
+
 // What differs in anything but its words, place and number is not alike.
 func TestFoldKeepsApart(t *testing.T) {
 	var given []Finding
