@@ -114,8 +114,11 @@ Exit status: 0 pass, 1 fail, 2 inconclusive (the run proves nothing),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newRun(), newJudge(), newCheck(), newList(), newExplain(), newUp(), newSelftest(), newCollect(), newLoad(), newApp(), newDocstore(), newHealth(), newGuard())
+	root.AddCommand(newRun(), newJudge(), newCheck(), newList(), newExplain(), newUp(), newSelftest(), newCollect(), newLoad(), newApp(), newDocstore(), newHealth(), newVersion(), newGuard())
 	root.SetFlagErrorFunc(badFlag)
+	root.Version = versionLine(debug.ReadBuildInfo())
+	root.SetVersionTemplate("{{.Version}}\n")
+	complete(root)
 	group(root)
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()

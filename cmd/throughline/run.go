@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -216,20 +215,6 @@ func runOne(cmd *cobra.Command, s script.Scenario, j job) (check.Outcome, error)
 // it, so that nothing of an earlier run can be taken for this one's.
 func runID(start time.Time) string {
 	return strconv.FormatInt(start.UnixMilli(), 36) + strconv.FormatInt(int64(os.Getpid()), 36)
-}
-
-// version is the module's version, or the commit it was built from.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			return s.Value[:min(12, len(s.Value))]
-		}
-	}
-	return info.Main.Version
 }
 
 // shown says how to show a verdict.
