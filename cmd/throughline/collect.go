@@ -294,12 +294,12 @@ func (j *junkLog) line(junk statsd.Junk) {
 func summary(w io.Writer, s *server.Server) {
 	ledger := s.Ledger()
 	total := ledger.Total
-	drops := "an unknown number of"
+	drops := "an unknown number of datagrams"
 	if total.KernelDropsKnown {
-		drops = fmt.Sprint(total.KernelDrops)
+		drops = plural(total.KernelDrops, "datagram")
 	}
-	fmt.Fprintf(w, "%d datagrams, %d lines, %d bad lines, %d refused lines, %s datagrams dropped by the kernel\n",
-		total.Datagrams, total.Lines, total.BadLines(), total.RefusedLines(), drops)
+	fmt.Fprintf(w, "%s, %s, %s, %s, %s dropped by the kernel\n", plural(total.Datagrams, "datagram"), plural(total.Lines, "line"),
+		plural(total.BadLines(), "bad line"), plural(total.RefusedLines(), "refused line"), drops)
 	for _, f := range ledger.Findings {
 		fmt.Fprintf(w, "%s: %s", f.Kind, f.Metric)
 		for _, part := range []struct{ word, text string }{{"and", f.Other}, {"tag", f.Tag}, {"instance", f.Instance}} {
@@ -307,7 +307,7 @@ func summary(w io.Writer, s *server.Server) {
 				fmt.Fprintf(w, ", %s %s", part.word, part.text)
 			}
 		}
-		fmt.Fprintf(w, " (%d lines)\n", f.Lines)
+		fmt.Fprintf(w, " (%s)\n", plural(f.Lines, "line"))
 	}
 	for _, f := range s.Forwards() {
 		fmt.Fprintf(w, "%s to %s: %d of %d sent, %d dropped", f.Kind, f.To, f.Sent, f.In, f.Dropped)

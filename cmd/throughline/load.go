@@ -194,7 +194,7 @@ func ledger(path string, stdout io.Writer) (keep func(loadgen.Row), done func() 
 }
 
 func showSummary(w io.Writer, s loadgen.Summary, a answers) {
-	fmt.Fprintf(w, "requests   %d in %v (%.1f/s), %d attempts at the wire\n", s.Requests, s.Duration.Round(time.Millisecond), s.Rate, s.Attempts)
+	fmt.Fprintf(w, "requests   %d in %v (%.1f/s), %s at the wire\n", s.Requests, s.Duration.Round(time.Millisecond), s.Rate, plural(s.Attempts, "attempt"))
 	fmt.Fprintf(w, "outcome    %s\n", outcomes(s, a))
 	var codes []int
 	for code := range s.Statuses {

@@ -138,7 +138,7 @@ func reason(err error) error {
 }
 
 // plural writes "1 phase" and "2 phases".
-func plural(n int, noun string) string {
+func plural[N int | uint64](n N, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}

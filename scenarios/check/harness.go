@@ -61,8 +61,8 @@ func wholeRecord(e *evidence) []Finding {
 		say("no instance is named by %s, which may belong to any that was alive then", times(n, "acknowledged request"))
 	}
 	if len(out) == 0 {
-		out = append(out, Finding{Check: checkRecord, Outcome: Pass, Summary: fmt.Sprintf("the record is whole: %s, %s, %d series",
-			times(int64(len(e.history.Events)), "event"), times(e.users.requests, "request"), len(e.history.Series))})
+		out = append(out, Finding{Check: checkRecord, Outcome: Pass, Summary: fmt.Sprintf("the record is whole: %s, %s, %s",
+			times(int64(len(e.history.Events)), "event"), times(e.users.requests, "request"), plural(int64(len(e.history.Series)), "series"))})
 	}
 	return out
 }
@@ -283,7 +283,7 @@ func everyInstanceServed(e *evidence) []Finding {
 			Summary: fmt.Sprintf("no web instance served for %s under load: nothing can be said about any", leastServing)})
 	case len(out) == 0:
 		out = append(out, Finding{Check: checkVacuity, Outcome: Pass, Layer: layerUsers,
-			Summary: fmt.Sprintf("each of %d web instances that served under load answered requests", looked)})
+			Summary: fmt.Sprintf("each of %s that served under load answered requests", times(int64(looked), "web instance"))})
 	}
 	return out
 }

@@ -138,7 +138,7 @@ func sentence(v check.Verdict) string {
 	}
 	switch v.Outcome {
 	case check.Pass:
-		return fmt.Sprintf("PASS %s: %s; %s pass", subject(v), counts, plural(len(by[check.Pass]), "finding"))
+		return fmt.Sprintf("PASS %s: %s; %s", subject(v), counts, passing(len(by[check.Pass])))
 	case check.Fail:
 		why := "no finding says why"
 		if failed := by[check.Fail]; len(failed) > 0 {
@@ -154,4 +154,11 @@ func sentence(v check.Verdict) string {
 		}
 	}
 	return fmt.Sprintf("INCONCLUSIVE %s: it proves nothing, because %s", subject(v), why)
+}
+
+func passing(findings int) string {
+	if findings == 1 {
+		return "1 finding passes"
+	}
+	return plural(findings, "finding") + " pass"
 }

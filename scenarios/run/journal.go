@@ -1,6 +1,7 @@
 package run
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 
@@ -20,4 +21,12 @@ func newRecord(c Config) (*record.Writer, error) {
 		journal.Hide(script.Mask, slices.Collect(maps.Values(c.Scenario.Stack.Web.Env))...)
 	}
 	return journal, err
+}
+
+// plural writes "1 line" and "2 lines".
+func plural(n int64, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }
