@@ -9,9 +9,6 @@ import (
 	"fmt"
 	"hash"
 	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 )
 
@@ -72,55 +69,6 @@ func parseSeal(line []byte) (seal, error) {
 		return seal{}, errors.New("the seal is not as the run wrote it")
 	}
 	return s, nil
-}
-
-// Seal ends the journal of the record in dir with a seal over its files as they
-// are. A run's Writer does it by itself; this is for records that are made or
-// mended by hand. A record that has a seal already is an error.
-func Seal(dir string) error {
-	path := filepath.Join(dir, JournalFile)
-	journal, err := os.ReadFile(path)
-	if err != nil {
-		return fmt.Errorf("seal %s: %w", dir, err)
-	}
-	if n := len(journal); n == 0 || journal[n-1] != '\n' {
-		return fmt.Errorf("seal %s: its %s does not end with a line", dir, JournalFile)
-	}
-	if last := journal[bytes.LastIndexByte(journal[:len(journal)-1], '\n')+1:]; bytes.HasPrefix(last, sealPrefix) {
-		return fmt.Errorf("seal %s: it has a seal already; remove the last line of its %s first", dir, JournalFile)
-	}
-	s := seal{Kind: sealed, SHA256: map[string]string{}}
-	for _, name := range parts {
-		sum, err := sumOf(filepath.Join(dir, name))
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		} else if err != nil {
-			return fmt.Errorf("seal %s: %w", dir, err)
-		}
-		s.SHA256[name] = sum
-	}
-	h := newSum()
-	h.Write(journal)
-	s.SHA256[JournalFile] = digits(h)
-	line, err := s.line()
-	if err == nil {
-		err = os.WriteFile(path, append(journal, line...), 0o600) // the mode of a file that is there stays
-	}
-	if err != nil {
-		return fmt.Errorf("seal %s: %w", dir, err)
-	}
-	return nil
-}
-
-func sumOf(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	h := newSum()
-	_, err = io.Copy(h, f)
-	return digits(h), err
 }
 
 // strictly reads one JSON value that has no key but those of into, and nothing
