@@ -81,12 +81,12 @@ func spellFinding(f statsd.Finding) string {
 func summary(w io.Writer, s *server.Server) {
 	ledger := s.Ledger()
 	total := ledger.Total
-	drops := "an unknown number of"
+	drops := "an unknown number of datagrams"
 	if total.KernelDropsKnown {
-		drops = fmt.Sprint(total.KernelDrops)
+		drops = plural(total.KernelDrops, "datagram")
 	}
-	fmt.Fprintf(w, "%d datagrams, %d lines, %d bad lines, %d refused lines, %s datagrams dropped by the kernel\n",
-		total.Datagrams, total.Lines, total.BadLines(), total.RefusedLines(), drops)
+	fmt.Fprintf(w, "%s, %s, %s, %s, %s dropped by the kernel\n", plural(total.Datagrams, "datagram"), plural(total.Lines, "line"),
+		plural(total.BadLines(), "bad line"), plural(total.RefusedLines(), "refused line"), drops)
 	for _, f := range ledger.Findings {
 		fmt.Fprintln(w, spellFinding(f))
 	}

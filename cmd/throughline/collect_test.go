@@ -193,7 +193,7 @@ func TestCollectSumsUp(t *testing.T) {
 	}
 	for _, want := range []string{
 		`bad_value: "x:y|c"`, `series: "c:1|g"`,
-		"1 datagrams, 5 lines, 2 bad lines, 1 refused lines, 0 datagrams dropped by the kernel",
+		"1 datagram, 5 lines, 2 bad lines, 1 refused line, 0 datagrams dropped by the kernel",
 		"name_collision: ",
 	} {
 		if !strings.Contains(c.out.String(), want) {

@@ -84,7 +84,7 @@ func New(c Config) (*Platform, error) {
 	}
 	c.Dir = dir
 	for _, d := range []string{"logs", "config"} {
-		if err := os.MkdirAll(filepath.Join(c.Dir, d), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Join(c.Dir, d), 0o700); err != nil {
 			return nil, fmt.Errorf("local platform: run directory: %w", err)
 		}
 	}

@@ -46,8 +46,8 @@ func (c hygiene) judge(e *evidence) result {
 	case len(e.polled[collectorPrefix+"truncated_datagrams_total"]) == 0:
 		out = append(out, c.finding(Inconclusive, "", "hygiene: the record has no account of the collector, so nobody knows what it could not understand"))
 	default:
-		out = append(out, c.finding(Pass, "", "hygiene: no bad line, no refused line, no truncated datagram of %d instances, each with at most %s%s",
-			len(counts), plural(int64(most), "series"), c.limits()))
+		out = append(out, c.finding(Pass, "", "hygiene: no bad line, no refused line, no truncated datagram of %s, each with at most %s%s",
+			times(int64(len(counts)), "instance"), plural(int64(most), "series"), c.limits()))
 	}
 	return result{findings: out}
 }

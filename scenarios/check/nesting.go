@@ -332,6 +332,6 @@ func (c nesting) summary(all layers) Finding {
 		values += fmt.Sprintf(" and %s of %s", number(whole(all.db.n)), c.rule.DB)
 		who += ", db"
 	}
-	return c.finding(Pass, "", "nesting holds (%s): %s; compared for each of %d instances, %s with %s; the load balancer is left out: its times are averages over its last 1,024 requests",
-		who, strings.Join(parts, "; "), all.servers, times(int64(len(all.users)), c.rule.Route), values)
+	return c.finding(Pass, "", "nesting holds (%s): %s; compared for each of %s, %s with %s; the load balancer is left out: its times are averages over its last 1,024 requests",
+		who, strings.Join(parts, "; "), times(int64(all.servers), "instance"), times(int64(len(all.users)), c.rule.Route), values)
 }

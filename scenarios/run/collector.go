@@ -177,10 +177,10 @@ func (s *stack) restartCollector(ctx context.Context) (map[string]string, error)
 // share, nobody knows whose they were.
 func drops(l statsd.ListenerLedger) record.Event {
 	e := record.Event{Kind: record.Trouble, About: "collector", Count: int64(l.KernelDrops),
-		Error: fmt.Sprintf("the kernel dropped %d datagrams at %s", l.KernelDrops, l.Addr)}
+		Error: fmt.Sprintf("the kernel dropped %s at %s", plural(int64(l.KernelDrops), "datagram"), l.Addr)}
 	if l.Instance != "" {
 		e.Instance, e.Role = l.Instance, record.Web
-		e.Error = fmt.Sprintf("the kernel dropped %d datagrams of %s", l.KernelDrops, l.Instance)
+		e.Error = fmt.Sprintf("the kernel dropped %s of %s", plural(int64(l.KernelDrops), "datagram"), l.Instance)
 	}
 	return e
 }

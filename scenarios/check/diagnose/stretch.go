@@ -196,7 +196,7 @@ func away(k *court, set, sound []int) fit {
 		from, to := upTo(t.Acked, c.from), max(upTo(t.Acked, c.from)+1, upTo(t.Acked, c.to))
 		outside := t.off(func(requests int64) float64 {
 			return float64(t.wrong) * float64(min(max(0, requests-from), to-from)) / float64(to-from)
-		}) / (1.5 + 0.3*float64(t.wrong))
+		}) / (1.5 + 0.05*float64(t.wrong) + min(t.clump, 0.3*float64(t.wrong)))
 		return max(contradicted, normal(off, expected+t.clump*t.clump/6)-outside*outside)
 	}, func(t *track) float64 {
 		if t.Life.Death != record.Never && t.Life.Death < c.to || t.begin() > c.from {
