@@ -34,6 +34,7 @@ type page struct {
 	Sentence string
 	Facts    []fact
 	Damage   []string
+	Notes    []string // what touches no outcome
 
 	Findings     []findingGroup
 	LedgerHeads  [4]string
@@ -121,6 +122,9 @@ func newPage(h record.History, v check.Verdict) page {
 	}
 	for _, d := range h.Damage {
 		p.Damage = append(p.Damage, printable(d))
+	}
+	for _, n := range v.Notes {
+		p.Notes = append(p.Notes, printable(n))
 	}
 	by := byOutcome(v.Findings, "")
 	for _, o := range worstFirst {
