@@ -27,6 +27,7 @@ type Instance struct {
 	Ports   map[string]int    // by name; 0 = any free one
 	Files   map[string]string // written to {{.Dir}} before the start, by file name
 	Ready   Probe             // when it counts as ready
+	Stop    time.Duration     // how long a Stack lets it finish after SIGTERM, before SIGKILL; 0 = DefaultStop
 }
 
 // Program is what an instance executes: exactly one of Self and Command.

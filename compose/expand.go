@@ -82,6 +82,9 @@ func (i Instance) Validate() error {
 			bad("file %q: give a plain file name, without a folder", name)
 		}
 	}
+	if i.Stop < 0 {
+		bad("stop %v: give a positive duration, or 0 for %v", i.Stop, DefaultStop)
+	}
 	if i.Ready.Within < 0 {
 		bad("ready within %v: give a positive duration, or 0 for %v", i.Ready.Within, DefaultReadyWithin)
 	}

@@ -163,6 +163,7 @@ func judge(e *evidence, checks []named) Verdict {
 	w := newWaivers(e.scenario)
 	for _, c := range checks {
 		r := guarded(c, e)
+		e.acquit(&r, v.Findings)
 		w.apply(&r)
 		slices.SortStableFunc(r.findings, compareFindings)
 		v.Findings = append(v.Findings, fold(r.findings)...)
@@ -173,8 +174,11 @@ func judge(e *evidence, checks []named) Verdict {
 			v.Ledgers.Web = *r.web
 		}
 	}
-	v.Findings = append(v.Findings, w.findings()...)
+	if e.unsettled() == "" { // else nothing can have failed, and no waiver can be called idle
+		v.Findings = append(v.Findings, w.findings()...)
+	}
 	v.Waived = w.list
+	v.Notes = e.notes()
 	for _, r := range v.Residuals {
 		if r.Cause == causeUnexplained && strings.HasPrefix(r.Between, layerUsers) {
 			v.Unexplained += r.Lost + r.Extra
@@ -206,13 +210,10 @@ func compareFindings(a, b Finding) int {
 	return cmp.Or(compareNames(a.Instance, b.Instance), cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To), strings.Compare(a.Summary, b.Summary))
 }
 
-// outcome of a run: one that was interrupted, or whose record is not whole,
-// proves nothing, whatever was found; one failure fails it; one doubt leaves it
-// open.
+// outcome of a run: one that never settled, or whose record is damaged, proves
+// nothing, whatever was found; one failure fails it; one doubt leaves it open.
 func (e *evidence) outcome(v Verdict) Outcome {
-	is := func(k record.Kind) func(record.Event) bool { return func(ev record.Event) bool { return ev.Kind == k } }
-	events := e.history.Events
-	if len(e.history.Damage)+len(e.flaws) > 0 || slices.ContainsFunc(events, is(record.Interrupted)) || !slices.ContainsFunc(events, is(record.RunEnd)) {
+	if e.unsettled() != "" || len(e.history.Damage)+len(e.flaws) > 0 {
 		return Inconclusive
 	}
 	worst := Pass

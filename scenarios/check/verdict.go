@@ -168,6 +168,10 @@ type Verdict struct {
 	Unexplained int64      `json:"unexplained"`
 	Cells       Cells      `json:"cells"`
 	// Waived are the scenario's waivers, used or not.
-	Waived  []Waiver `json:"waived,omitempty"`
+	Waived []Waiver `json:"waived,omitempty"`
+	// Notes tell what went otherwise than usual and touches no outcome: polls of
+	// what the scenario had frozen, an instance that had to be killed when the
+	// stack was taken down.
+	Notes   []string `json:"notes,omitempty"`
 	Seconds float64  `json:"seconds"` // length of the run
 }

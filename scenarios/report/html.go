@@ -35,6 +35,7 @@ type page struct {
 	Checks   string // whose they are; "" = the run's own
 	Facts    []fact
 	Damage   []string
+	Notes    []string // what touches no outcome
 
 	Findings     []findingGroup
 	LedgerHeads  [4]string
@@ -123,6 +124,9 @@ func newPage(h record.History, v check.Verdict) page {
 	}
 	for _, d := range h.Damage {
 		p.Damage = append(p.Damage, printable(d))
+	}
+	for _, n := range v.Notes {
+		p.Notes = append(p.Notes, printable(n))
 	}
 	by := byOutcome(v.Findings, "")
 	for _, o := range worstFirst {

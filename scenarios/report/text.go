@@ -37,6 +37,7 @@ func WriteText(w io.Writer, h record.History, v check.Verdict, o TextOptions) er
 	t.ledgers(ledgerRows(h, v))
 	t.instances(instanceRows(h, v), v)
 	t.findings(v)
+	t.notes(v)
 	t.verdict(v)
 	_, err := io.WriteString(w, t.out.String())
 	return err
@@ -252,6 +253,13 @@ func (t *text) findings(v check.Verdict) {
 		t.passed(name, byOutcome(passed, name)[check.Pass])
 	}
 	t.line(fmt.Sprintf("  %s looked at, %s missing", plural(int(v.Cells.LookedAt), "cell"), count(v.Cells.Missing)))
+}
+
+// notes writes what touches no outcome.
+func (t *text) notes(v check.Verdict) {
+	for _, n := range v.Notes {
+		t.wrapped("  note  ", printable(n))
+	}
 }
 
 // finding writes one finding that is not simply a pass, in full.

@@ -68,7 +68,7 @@ func (s *stack) webInstance(number int, statsd string) (compose.Instance, error)
 	maps.Copy(env, web.Env)
 	return compose.Instance{
 		Name: webName(number), Program: s.webProgram(), Env: env, Ports: map[string]int{"http": 0},
-		Ready: compose.Probe{Port: "http", Path: web.Health, Within: startLimit},
+		Ready: compose.Probe{Port: "http", Path: web.Health, Within: startLimit}, Stop: web.Stop,
 	}, nil
 }
 

@@ -93,7 +93,7 @@ func pos(line, column int) script.Pos {
 func TestDefaults(t *testing.T) {
 	want := script.Scenario{
 		Name: "demo",
-		Stack: script.Stack{Web: script.Web{Instances: 3, Health: "/healthz", Routes: map[string]script.Route{
+		Stack: script.Stack{Web: script.Web{Instances: 3, Health: "/healthz", Stop: 15 * time.Second, Routes: map[string]script.Route{
 			"insert":     {Method: "POST", Path: "/insert/{word}", Writes: true},
 			"insert-get": {Method: "GET", Path: "/insert/{word}", Writes: true},
 			"get":        {Method: "GET", Path: "/get/{word}"},
@@ -201,6 +201,7 @@ stack:
     command: [python3, app.py, "--port={{.Port}}", 5]
     env: {LOG_LEVEL: debug, VERSION: 1.10, EMPTY: ""}
     health: /alive?deep=1
+    stop: 4s
     routes:
       put: PUT /w/{word}
       peek: {method: POST, path: "/peek/{word}", writes: false}
@@ -245,7 +246,11 @@ func TestEverything(t *testing.T) {
 	got := parse(t, everything)
 	const s = time.Second
 	step := func(kind script.StepKind, instance string, count int) script.Step {
-		return script.Step{Kind: kind, Instance: instance, Count: count, Within: 10 * s}
+		within := 10 * s
+		if kind == script.Terminate || kind == script.Replace || kind == script.Scale {
+			within += 4 * s // the instance's time to stop
+		}
+		return script.Step{Kind: kind, Instance: instance, Count: count, Within: within}
 	}
 	want := script.Scenario{
 		Name: "every-key_1.0", About: "One line, folded.",
@@ -253,6 +258,7 @@ func TestEverything(t *testing.T) {
 			Instances: 2, Command: []string{"python3", "app.py", "--port={{.Port}}", "5"},
 			Env:    map[string]string{"LOG_LEVEL": "debug", "VERSION": "1.10", "EMPTY": ""},
 			Health: "/alive?deep=1",
+			Stop:   4 * s,
 			Routes: map[string]script.Route{
 				"put":  {Method: "PUT", Path: "/w/{word}", Writes: true},
 				"peek": {Method: "POST", Path: "/peek/{word}"},

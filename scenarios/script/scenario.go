@@ -69,6 +69,7 @@ type Web struct {
 	Image     string   // a foreign app's container image, "" for none; whether there are containers is the platform's to say
 	Env       map[string]string
 	Health    string           // path that answers 2xx when the instance can serve
+	Stop      time.Duration    // how long an instance may take from SIGTERM to its end, before it is killed
 	Routes    map[string]Route // by name; never empty
 	Defect    string           // what is wrong with the reference app's instrumentation, "" for nothing
 }

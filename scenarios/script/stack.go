@@ -6,12 +6,20 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml/ast"
 )
 
 // defaultHealth is where an instance says that it can serve, unless `health` names another path.
 const defaultHealth = "/healthz"
+
+// defaultStop is how long an instance may take to end after SIGTERM, unless `stop` says otherwise. Docker gives 10 s and
+// Kubernetes 30 s.
+const defaultStop = 15 * time.Second
+
+// longestStop bounds `stop`: somebody waits for the end of the run.
+const longestStop = 10 * time.Minute
 
 // referenceRoutes are the requests that the reference app answers.
 func referenceRoutes() map[string]Route {
@@ -81,8 +89,8 @@ func (v value) mongo(s *Stack) {
 }
 
 func (r *reader) web(v value, w *Web) {
-	w.Health = defaultHealth
-	m, ok := v.mapping("instances", "command", "image", "env", "health", "routes", "defect")
+	w.Health, w.Stop = defaultHealth, defaultStop
+	m, ok := v.mapping("instances", "command", "image", "env", "health", "stop", "routes", "defect")
 	if !ok {
 		return
 	}
@@ -106,6 +114,11 @@ func (r *reader) web(v value, w *Web) {
 	}
 	if v, ok := m.get("health"); ok {
 		w.Health = v.path()
+	}
+	if v, ok := m.get("stop"); ok {
+		if w.Stop = v.duration(shortest); w.Stop > longestStop {
+			v.failf("%s is out of range: want %s to %s", show(w.Stop), show(shortest), show(longestStop))
+		}
 	}
 	if v, ok := m.get("routes"); ok {
 		w.Routes = v.routes()
