@@ -16,7 +16,6 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -65,7 +64,7 @@ func Main() (code int) {
 			code = exitHarness
 		}
 	}()
-	docker.Prepare(runID(time.Now()))
+	docker.Prepare()
 	// The first signal asks for an orderly end; stop gives the second one its
 	// usual force back.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -146,7 +146,7 @@ func onDocker(ctx context.Context, c run.Config, have found, do move) (err error
 	defer func() { err = errors.Join(err, os.RemoveAll(c.Scratch)) }()
 	images := have.images
 	images.Command = c.Scenario.Stack.Web.Image
-	platform, err := docker.New(ctx, docker.Config{Dir: c.Dir, Run: c.Run.ID, Self: self, Images: images})
+	platform, err := docker.New(ctx, docker.Config{Dir: c.Dir, Run: c.Run.ID, Self: self, Guard: []string{self, "guard", onDockerName}, Images: images})
 	if err != nil {
 		return err
 	}

@@ -56,6 +56,9 @@ func (p *Platform) launch(ctx context.Context, i compose.Instance) (*instance, e
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
 	}
+	if err := p.guard.Tell("=" + p.config.Run); err != nil { // it knows; this asks whether it is there
+		return nil, err
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), createLimit)
 	defer cancel()
 	made, err := p.provider.CreateContainer(ctx, p.request(i, build{image: image, words: words, addr: addr, fixed: fixed}))

@@ -24,7 +24,7 @@ type instance struct {
 	ports    map[string]int
 	cmd      *exec.Cmd
 	logPath  string
-	guard    *guard
+	guard    book
 	platform string // names the cgroups of the platform
 
 	mu      sync.Mutex // a signal is sent before the leader is reaped, or not at all

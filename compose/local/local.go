@@ -58,7 +58,7 @@ type Config struct {
 type Platform struct {
 	config Config
 	temp   string // holds the instances' own directories
-	guard  *guard
+	guard  book
 	ports  *portBook
 	starts *launcher
 
@@ -91,7 +91,7 @@ func New(c Config) (*Platform, error) {
 	if err != nil {
 		return nil, fmt.Errorf("local platform: %w", err)
 	}
-	g, err := startGuard(c.Self, c.Guard, temp)
+	g, err := openBook(c.Self, c.Guard, temp)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("local platform: %w", err), os.RemoveAll(temp))
 	}
@@ -327,7 +327,7 @@ func (p *Platform) Close(ctx context.Context) error {
 			}
 		}
 		p.starts.stop()
-		return errors.Join(p.guard.stop(), p.ports.release(), os.RemoveAll(p.temp))
+		return errors.Join(p.guard.Stop(), p.ports.release(), os.RemoveAll(p.temp))
 	})
 }
 
