@@ -30,6 +30,12 @@
 //
 // The program is process 1: SIGTERM does nothing to it unless it handles that.
 //
+// It may take 1 GiB of memory, without swap, and 1,024 processes and threads, has
+// no capabilities, and can write to /tmp and its own directory alone. An image
+// that is a user's choice (Images.Command, Images.Named) is kept whole: its root
+// file system can be written, it may begin as root and become another user, and
+// it gets 4 GiB and 4,096.
+//
 // The engine has to run on this machine, on Linux: an instance reaches the
 // harness at its network's gateway, which must be an address of this machine.
 // Docker Desktop's is inside its virtual machine and is refused.
