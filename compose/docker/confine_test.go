@@ -63,8 +63,9 @@ func containersOf(t *testing.T, run string) map[string]confined {
 	return all
 }
 
-// beginImage is somebody's image, which begins as root.
-func beginImage(t *testing.T) string {
+// beginImage is somebody's image, which begins as root. The rest is of its
+// Dockerfile; its program is called begin and haproxy.
+func beginImage(t *testing.T, rest string) string {
 	t.Helper()
 	dir := t.TempDir()
 	build := exec.Command("go", "build", "-o", filepath.Join(dir, "begin"), "./testdata/begin")
@@ -72,7 +73,7 @@ func beginImage(t *testing.T) string {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte("FROM scratch\nCOPY begin /begin\nENTRYPOINT [\"/begin\"]\n"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte("FROM scratch\nCOPY begin /begin\nCOPY begin /haproxy\n"+rest), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	tag := "throughline-begin-test:" + unique()
@@ -86,9 +87,10 @@ func beginImage(t *testing.T) string {
 func TestContainersGetWhatTheyNeedAndNoMore(t *testing.T) {
 	needEngine(t)
 	needImage(t, "haproxy:3.0")
-	image := beginImage(t)
+	image := beginImage(t, "")
 	run := unique()
-	p := newPlatformIn(t, docker.Config{Dir: t.TempDir(), Run: run, Self: webBinary(t), Images: docker.Images{Command: image}})
+	p := newPlatformIn(t, docker.Config{Dir: t.TempDir(), Run: run, Self: webBinary(t), Images: docker.Images{
+		Command: image, Named: map[string]string{"haproxy-1": "haproxy:3.0"}}})
 	lb, err := haproxy.Config{}.Instance("haproxy-1", "haproxy")
 	if err != nil {
 		t.Fatal(err)
@@ -131,10 +133,22 @@ func logged(t *testing.T, h compose.Handle, want string) {
 func TestWhoTakesTooMuchMemoryIsToldSo(t *testing.T) {
 	needEngine(t)
 	run := unique()
-	p := newPlatformIn(t, docker.Config{Dir: t.TempDir(), Run: run, Images: docker.Images{Command: beginImage(t)}})
+	p := newPlatformIn(t, docker.Config{Dir: t.TempDir(), Run: run, Images: docker.Images{Command: beginImage(t, "")}})
 	i := compose.Instance{Name: "web-1", Program: compose.Program{Command: []string{"/begin", "eat"}},
 		Ports: map[string]int{"http": 0}, Ready: compose.Probe{Within: time.Minute}}
 	if _, err := p.Start(t.Context(), i); err == nil || !strings.Contains(err.Error(), "ended by SIGKILL, out of memory (it may take 4096 MiB)") {
 		t.Errorf("%v, want that it took too much", err)
 	}
+}
+
+// What an image executes by itself is no template, and is executed in that image
+// whatever it is called.
+func TestAnImagesOwnCommandIsExecutedAsItIs(t *testing.T) {
+	needEngine(t)
+	image := beginImage(t, `ENTRYPOINT ["/haproxy", "say", "{{.Host}}", "--format={{json .}}"]
+CMD ["{{", "{{.Nope}}"]
+`)
+	p := newPlatform(t, docker.Images{Command: image})
+	h := start(t, p, compose.Instance{Name: "web-1", Program: compose.Program{Command: append(needImage(t, image), "{{.Name}}")}})
+	logged(t, h, fmt.Sprintf("told %q", []string{"{{.Host}}", "--format={{json .}}", "{{", "{{.Nope}}", "web-1"}))
 }

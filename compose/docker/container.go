@@ -116,7 +116,7 @@ type build struct {
 func (p *Platform) program(i compose.Instance) (build, error) {
 	images := p.config.Images
 	b := build{image: images.Named[i.Name]}
-	b.others = b.image != ""
+	b.others = b.image != "" && b.image != images.HAProxy
 	if len(i.Program.Self) > 0 {
 		if b.image == "" {
 			b.image = images.Self
@@ -130,13 +130,13 @@ func (p *Platform) program(i compose.Instance) (build, error) {
 		return b, fmt.Errorf("working directory %s is a directory of this machine, which a container does not have; leave it out", i.Program.Dir)
 	}
 	b.words = slices.Clone(i.Program.Command)
-	switch isHAProxy := filepath.Base(b.words[0]) == "haproxy"; {
+	switch {
 	case b.image != "":
-	case isHAProxy:
+	case images.Command != "": // also where its own command is called haproxy
+		b.image, b.others = images.Command, true
+	case filepath.Base(b.words[0]) == "haproxy":
 		b.image = images.HAProxy
 		b.words[0] = "haproxy" // the path on this machine says nothing there
-	case images.Command != "":
-		b.image, b.others = images.Command, true
 	default:
 		return b, fmt.Errorf("program %q: there is no image to run it in; give one", b.words[0])
 	}

@@ -80,8 +80,8 @@ type Config struct {
 // Images says what the containers are made of.
 type Images struct {
 	Self    string            // for Program.Self: has this binary as its entrypoint; empty = one made of Config.Self
-	HAProxy string            // for a Command called haproxy; empty = haproxy:3.0
-	Command string            // for every other Command; empty = there are none
+	Command string            // for every Command; empty = there is none but HAProxy's
+	HAProxy string            // for a Command called haproxy where Command is empty; empty = haproxy:3.0
 	Named   map[string]string // for the instances of these names, before all others: "mongo-1": "mongo:8"
 }
 

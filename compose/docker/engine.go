@@ -13,6 +13,8 @@ import (
 	"github.com/moby/moby/client"
 	"github.com/testcontainers/testcontainers-go"
 	"github.com/testcontainers/testcontainers-go/log"
+
+	"throughline/compose"
 )
 
 const askLimit = 10 * time.Second // for an engine to say that it is there
@@ -96,7 +98,8 @@ func noEngine(where string, err error) error {
 
 // Image makes sure that the image is there, pulls it if it is not, and gives
 // what it executes by itself: its entrypoint and command. That is the Command of
-// an instance that runs an image as it is.
+// an instance that runs an image as it is: templates that expand to them, also
+// where they hold braces of their own.
 func Image(ctx context.Context, ref string) ([]string, error) {
 	provider, err := connect(ctx)
 	if err != nil {
@@ -113,7 +116,11 @@ func Image(ctx context.Context, ref string) ([]string, error) {
 	if found.Config == nil {
 		return nil, nil
 	}
-	return slices.Concat(found.Config.Entrypoint, found.Config.Cmd), nil
+	words := slices.Concat(found.Config.Entrypoint, found.Config.Cmd)
+	for n := range words {
+		words[n] = compose.Literal(words[n])
+	}
+	return words, nil
 }
 
 func ensureImage(ctx context.Context, c client.APIClient, ref string) error {

@@ -1,7 +1,7 @@
 // Command begin does what the entrypoints of many published images do: as root
 // it makes a directory for an ordinary user, becomes that user, and writes there
 // and in the directory that is its argument. With the argument "eat" it takes
-// memory until it is stopped.
+// memory until it is stopped, with "say" it says its other arguments.
 package main
 
 import (
@@ -17,8 +17,12 @@ const (
 )
 
 func main() {
-	if os.Args[1] == "eat" {
+	switch os.Args[1] {
+	case "eat":
 		eat()
+	case "say":
+		fmt.Printf("told %q\n", os.Args[2:])
+		time.Sleep(time.Hour)
 	}
 	must(os.MkdirAll(home, 0o755))
 	must(os.Chown(home, user, user))
