@@ -53,6 +53,24 @@ func TestExpand(t *testing.T) {
 	}
 }
 
+func TestLiteralIsWordForWord(t *testing.T) {
+	for _, text := range []string{"", "plain", "{", "{{", "{{{", "{{{{", "}}", "{{.Nope}}", `{{"{{"}}`, "{{- .Name -}} x", "a{{`}}b", "{{/* c", "{{{{}}}}"} {
+		i := command("web-2")
+		i.Program.Command = []string{"serve", compose.Literal(text), compose.Literal(text) + "{{.Name}}"}
+		if err := i.Validate(); err != nil {
+			t.Errorf("%q: %v", text, err)
+		}
+		got, err := i.Expand(compose.Place{})
+		if err != nil {
+			t.Errorf("%q: %v", text, err)
+			continue
+		}
+		if d := cmp.Diff([]string{"serve", text, text + "web-2"}, got.Program.Command); d != "" {
+			t.Errorf("%q: %s", text, d)
+		}
+	}
+}
+
 func TestExpandSaysWhatItCannotName(t *testing.T) {
 	i := command("web-2")
 	i.Program.Command = []string{"serve", "{{.Ports.nope}}"}

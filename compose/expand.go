@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"text/template"
 )
@@ -110,6 +111,14 @@ func (p Program) validate() error {
 		return errors.New("has nothing to execute; give a command")
 	}
 	return nil
+}
+
+// Literal gives the template that expands to the text as it is.
+func Literal(text string) string {
+	if !strings.Contains(text, "{") {
+		return text
+	}
+	return "{{" + strconv.Quote(text) + "}}"
 }
 
 // Place is where a platform puts an instance: what its templates can name.

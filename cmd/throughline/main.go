@@ -17,7 +17,6 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -66,7 +65,7 @@ func Main() (code int) {
 			code = exitHarness
 		}
 	}()
-	docker.Prepare(runID(time.Now()))
+	docker.Prepare()
 	ctx, stop := orderly(context.Background())
 	defer stop()
 	return status(newRoot().ExecuteContext(ctx), os.Stderr)

@@ -69,7 +69,7 @@ func (s *stack) fault(step script.Step) (fault.Fault, error) {
 	case script.RestartCollector:
 		return fault.RestartCollector{Relays: s.relays, For: f.For, Stop: s.endCollector, Start: s.restartCollector}, nil
 	case script.ReloadLB:
-		return fault.ReloadLB{LB: s.lb, Name: balancerName, Look: s.look}, nil
+		return fault.ReloadLB{LB: s.lb, Name: BalancerName, Look: s.look}, nil
 	case script.Freeze:
 		return fault.Freeze{Instances: func() ([]compose.Handle, error) { return s.handles(step.Instance) }}, nil
 	case script.FreezeDatabase:

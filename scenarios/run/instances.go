@@ -104,7 +104,7 @@ func (s *stack) balancerInstance(ctx context.Context) (compose.Instance, error) 
 	if err := haproxy.Check(ctx, s.cfg.HAProxy, text); err != nil {
 		return compose.Instance{}, err
 	}
-	instance, err := config.Instance(balancerName, s.cfg.HAProxy)
+	instance, err := config.Instance(BalancerName, s.cfg.HAProxy)
 	return s.fronted(instance), err
 }
 

@@ -23,7 +23,7 @@ import (
 // The instances that are no web instances.
 const (
 	DatabaseName = "mongo-1"
-	balancerName = "haproxy-1"
+	BalancerName = "haproxy-1"
 )
 
 // stack is everything that runs for one scenario: the instances, the load
