@@ -254,7 +254,7 @@ func (p *promises) layers(v value) []string {
 
 func (p *promises) promql(v value) *PromQL {
 	q := &PromQL{}
-	m, ok := v.mapping("expr", "throughout", "within")
+	m, ok := v.mapping("expr", "throughout", "within", "never_seen")
 	if !ok {
 		return q
 	}
@@ -262,6 +262,7 @@ func (p *promises) promql(v value) *PromQL {
 	if v, ok := m.get("expr"); ok {
 		q.Expr = v.filled("a PromQL expression, like sum(rate(fullstack_insert_total[5s])) > 50")
 	}
+	q.NeverSeen = m.yes("never_seen")
 	throughout, always := m.get("throughout")
 	within, once := m.get("within")
 	switch {

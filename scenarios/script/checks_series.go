@@ -70,9 +70,7 @@ func (p *promises) gauge(v value) *Gauge {
 	if v, ok := m.get("at_rest"); ok {
 		c.AtRest = v.count(0, 1_000_000)
 	}
-	if v, ok := m.get("unqueued"); ok {
-		c.Unqueued = v.oneOf("yes", "no") == "yes"
-	}
+	c.Unqueued = m.yes("unqueued")
 	c.ClientWindow = m.duration("client_window", 0, defaultClientWindow)
 	return c
 }
