@@ -19,12 +19,6 @@ const (
 )
 
 const (
-	// leastVariation is the coefficient of variation of the users' rate under
-	// which Pearson's r is about the noise of two flat lines and is not
-	// evaluated.
-	leastVariation = 0.05
-	// leastPoints is the fewest intervals that a coefficient is computed of.
-	leastPoints = 8
 	// Lags are tried this far and this fine. Finer than an interval is
 	// possible, because the users' curve is known at any moment.
 	furthestLag = 3 * time.Second
@@ -33,8 +27,6 @@ const (
 	// one for the shorter to be taken: along a slow curve r hardly depends on
 	// the lag, and the best one is chance.
 	closeLag = 0.01
-	// loadEdge is left out at both ends of the load, where intervals are cut.
-	loadEdge = time.Second
 )
 
 // correlation asks whether the layers' rates go up and down together.
@@ -44,7 +36,7 @@ type correlation struct {
 }
 
 func (c correlation) judge(e *evidence) result {
-	if e.begin == record.Never || e.end-e.begin <= 2*loadEdge {
+	if e.begin == record.Never || e.end-e.begin <= 2*script.LoadEdge {
 		return result{findings: []Finding{c.finding(Inconclusive, "", "correlation: the load did not last long enough to compare rates")}}
 	}
 	acked, sent := e.allAcked(), e.allSent()
@@ -102,7 +94,7 @@ func (e *evidence) allSent() []time.Duration {
 
 // pair compares users with one layer.
 func (c correlation) pair(e *evidence, users []time.Duration, layer string) Finding {
-	curve := within(c.curve(e, layer), e.begin+loadEdge, e.end-loadEdge)
+	curve := within(c.curve(e, layer), e.begin+script.LoadEdge, e.end-script.LoadEdge)
 	if layer == layerWeb {
 		// A client that buffers for longer than an interval sends in some and
 		// not in others: that is no rate of the application's.
@@ -111,14 +103,14 @@ func (c correlation) pair(e *evidence, users []time.Duration, layer string) Find
 	if len(curve.at) == 0 {
 		return c.finding(Inconclusive, layer, "correlation of users and %s: the record has no numbers of %s under load", layer, layer)
 	}
-	if n := len(curve.at) - 1; n < leastPoints {
-		return c.finding(Inconclusive, layer, "correlation of users and %s: %d intervals are too few, it takes %d", layer, n, leastPoints)
+	if n := len(curve.at) - 1; n < script.LeastIntervals {
+		return c.finding(Inconclusive, layer, "correlation of users and %s: %d intervals are too few, it takes %d", layer, n, script.LeastIntervals)
 	}
 	at0 := userRates(users, curve.at, 0)
 	mean, deviation := stat.MeanStdDev(at0, nil)
-	if variation := deviation / mean; !(variation >= leastVariation) {
+	if variation := deviation / mean; !(variation >= script.LeastVariation) {
 		return c.finding(Inconclusive, layer, "correlation of users and %s: not evaluated, the load hardly varied (by %.1f %%, it takes %g %%)",
-			layer, 100*zeroIfNaN(variation), 100*leastVariation)
+			layer, 100*zeroIfNaN(variation), 100*script.LeastVariation)
 	}
 	r, lag, ok := bestLag(users, curve, c.rule.AtLeast)
 	if !ok {

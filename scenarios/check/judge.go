@@ -19,7 +19,7 @@ func Judge(h record.History) (Verdict, error) {
 	if file == "" {
 		file = "scenario.yaml"
 	}
-	s, err := script.Parse(file, h.Scenario, script.Options{})
+	s, err := script.Parse(file, h.Scenario, script.Options{Ran: true})
 	if err != nil {
 		return Verdict{}, fmt.Errorf("judge %s: the scenario in the record: %w", h.Run.ID, err)
 	}

@@ -52,7 +52,6 @@ var refusedStack = []refused{
 	{"long route that says writes wrongly", "{instances: 3}", "{instances: 3, routes: {insert: {method: GET, path: /x, writes: yes}}}", []string{`3:72: stack.web.routes.insert.writes: want true or false, got the text "yes"`}},
 	{"route with a bad name", "{instances: 3}", `{instances: 3, routes: {"in sert": POST /insert}}`, []string{
 		`3:32: stack.web.routes: "in sert" is not a name: want letters, digits, '-', '_' and '.'`,
-		`9:19: conservation: which requests does fullstack.insert count? add route: one of in sert`,
 	}},
 	{"env with too odd a value", "{instances: 3}", "{instances: 3, env: {A: [1]}}", []string{`3:32: stack.web.env.A: want text, got a list`}},
 	{"routes as a list", "{instances: 3}", "{instances: 3, routes: [POST /insert]}", []string{`3:31: stack.web.routes: want names and routes, like insert: POST /insert/{word}, got a list`}},
