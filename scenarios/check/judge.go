@@ -68,7 +68,8 @@ func checkOf(c script.Check, s script.Scenario) Check {
 	case c.Continuity != nil:
 		return continuity{*c.Continuity, windowOf(s, c.Continuity.Metric), rateOf(s, c.Continuity.Metric)}
 	case c.Correlation != nil:
-		return correlation{*c.Correlation, windowOf(s, c.Correlation.Metric)}
+		metric := c.Correlation.Metric
+		return correlation{*c.Correlation, windowOf(s, metric), rateOf(s, metric), routeOf(s, metric)}
 	case c.PromQL != nil:
 		return promql{*c.PromQL}
 	case c.Identity != nil:
@@ -113,6 +114,21 @@ func rateOf(s script.Scenario, metric string) float64 {
 		}
 	}
 	return 1
+}
+
+// routeOf is whose requests a metric counts, where the scenario says it, and
+// names but one.
+func routeOf(s script.Scenario, metric string) (route string) {
+	for _, c := range s.Checks {
+		if c.Conservation == nil || c.Conservation.Metric != metric {
+			continue
+		}
+		if route != "" && route != c.Conservation.Route {
+			return ""
+		}
+		route = c.Conservation.Route
+	}
+	return route
 }
 
 // unknownCheck is for a check that the language has and this package has not.

@@ -440,9 +440,9 @@ func TestTheBestLagIsEnoughIfAnyIs(t *testing.T) {
 		web := correlation{}
 		web.rule.Metric = "fullstack.insert"
 		c := within(web.curve(e, layerWeb), e.begin+script.LoadEdge, e.end-script.LoadEdge)
-		shorter, at, _ := bestLag(users, c, 2) // no lag is enough
+		shorter, at, _ := bestLag(lagsOf(users, c), 2) // no lag is enough
 		enough := shorter + 1e-4
-		r, lag, _ := bestLag(users, c, enough)
+		r, lag, _ := bestLag(lagsOf(users, c), enough)
 		if lag == at {
 			continue // it is the best one
 		}
