@@ -79,7 +79,7 @@ func checkOf(c script.Check, s script.Scenario) Check {
 	case c.Gauge != nil:
 		return gauge{*c.Gauge}
 	case c.Shutdown != nil:
-		return shutdown{*c.Shutdown}
+		return shutdown{*c.Shutdown, rateOf(s, c.Shutdown.Metric), confidenceOf(s, c.Shutdown.Metric)}
 	case c.Hygiene != nil:
 		return hygiene{*c.Hygiene}
 	case c.Alert != nil:
@@ -111,6 +111,17 @@ func rateOf(s script.Scenario, metric string) float64 {
 	for _, c := range s.Checks {
 		if c.Conservation != nil && c.Conservation.Metric == metric {
 			return c.Conservation.SampleRate
+		}
+	}
+	return 1
+}
+
+// confidenceOf is how sure the interval of a sampled metric must be, where the
+// scenario says it.
+func confidenceOf(s script.Scenario, metric string) float64 {
+	for _, c := range s.Checks {
+		if c.Conservation != nil && c.Conservation.Metric == metric {
+			return c.Conservation.Confidence
 		}
 	}
 	return 1
