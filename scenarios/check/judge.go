@@ -166,6 +166,7 @@ func judge(e *evidence, checks []named) Verdict {
 		}
 	}
 	v.Findings = append(v.Findings, w.findings()...)
+	v.Findings = append(v.Findings, noticedBy(e)...)
 	v.Waived = w.list
 	for _, r := range v.Residuals {
 		if r.Cause == causeUnexplained && strings.HasPrefix(r.Between, layerUsers) {
@@ -177,6 +178,17 @@ func judge(e *evidence, checks []named) Verdict {
 	}
 	v.Outcome = e.outcome(v)
 	return v
+}
+
+// noticedBy gives what no check asked about. It can decide nothing, not even by
+// crashing.
+func noticedBy(e *evidence) (out []Finding) {
+	defer func() {
+		if p := recover(); p != nil {
+			out = []Finding{{Check: checkNoticed, Outcome: Pass, Noticed: true, Summary: fmt.Sprintf("what else there was to notice is not known, for looking crashed: %v", p)}}
+		}
+	}()
+	return things(e).findings
 }
 
 // guarded runs a check. One that crashes has proved nothing.
@@ -209,6 +221,9 @@ func (e *evidence) outcome(v Verdict) Outcome {
 	}
 	worst := Pass
 	for _, f := range v.Findings {
+		if f.Noticed {
+			continue
+		}
 		switch f.Outcome {
 		case Fail:
 			return Fail
