@@ -27,7 +27,11 @@ func (e *evidence) unseen(expr string, neverSeen bool) string {
 	}
 	for _, s := range selectors {
 		if !slices.ContainsFunc(e.history.Series, func(r record.Series) bool { return s.Selects(r.Name, r.Labels) && hasPoints(r) }) {
-			return fmt.Sprintf("no series of this run was ever %s: %s. If it may never be, as with absent(), say never_seen: yes in the check", s, e.instead(s))
+			why := e.instead(s)
+			if !strings.HasSuffix(why, "?") {
+				why += "."
+			}
+			return fmt.Sprintf("no series of this run was ever %s: %s If it may never be, as with absent(), say never_seen: yes in the check", s, why)
 		}
 	}
 	return ""
