@@ -26,8 +26,10 @@ type rule struct {
 var rules = []rule{
 	{From: "scenarios/check", Not: []string{"compose", "loadgen"},
 		Why: "a judge works from the record, so that old runs can be judged again"},
-	{From: "scenarios/script", Not: []string{""}, But: []string{"scenarios/script"},
-		Why: "the language is read without knowing who carries it out"},
+	{From: "scenarios/script", Not: []string{""}, But: []string{"scenarios/script", "expand"},
+		Why: "the language is read without knowing who carries it out; what its templates expand to is everybody's"},
+	{From: "expand", Not: []string{""}, But: []string{"expand"},
+		Why: "templates are read alike by whoever reads a scenario and whoever starts its instances"},
 	{From: "scenarios/record", Not: []string{""}, But: []string{"scenarios/record", "collector"},
 		Why: "a record is plain data: the samples' vocabulary is all it needs"},
 	{From: "collector", Not: []string{"scenarios", "compose", "loadgen"},

@@ -16,7 +16,7 @@ import (
 // honour.
 //
 // The arguments of Program, the values of Env and the contents of Files are
-// text/template texts that the platform expands once it has chosen the ports:
+// texts that the platform expands (see package expand) once it has chosen the ports:
 // {{.Name}}, {{.Host}} (the address to listen on), {{.Port}} (the port named
 // "http", or the only one), {{.Ports.NAME}} and {{.Dir}} (a directory that
 // belongs to this instance alone and holds its Files).

@@ -68,6 +68,9 @@ type Finding struct {
 	// Waived is the reason why the scenario accepts this failure; its
 	// Outcome is Pass then.
 	Waived string `json:"waived,omitempty"`
+	// Noticed says that no check asked about it: it is told, and decides
+	// nothing. Its Outcome is Pass, its Check "noticed".
+	Noticed bool `json:"noticed,omitempty"`
 }
 
 // Waiver is a failure that a scenario accepts, and what it covered.

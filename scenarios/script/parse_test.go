@@ -301,6 +301,43 @@ func TestEverything(t *testing.T) {
 	}
 }
 
+// TestDefaultsOfASingleRoute: with one route there is no question whose requests a metric counts, and with one
+// conservation none which metric stands for the application.
+func TestDefaultsOfASingleRoute(t *testing.T) {
+	got := parse(t, `scenario: single
+stack: {web: {instances: 1, routes: {order: "POST /orders/{word}"}}}
+load: {rate: 100/s, shape: sine, swing: 50/s, period: 8s}
+phases: [{phase: a, for: 5s}, {phase: b, do: {terminate: web-1}, for: 20s}]
+checks:
+  - conservation: {metric: shop.placed}
+  - correlation: {layers: [users, web], at_least: 0.9}
+  - continuity: {metric: shop.sold}
+  - shutdown: {metric: shop.placed}
+  - nesting: {web: shop.time}
+`)
+	c := got.Checks
+	for i, route := range []string{c[0].Conservation.Route, c[2].Continuity.Route, c[3].Shutdown.Route, c[4].Nesting.Route} {
+		if route != "order" {
+			t.Errorf("route %d is %q, want order", i, route)
+		}
+	}
+	if c[1].Correlation.Metric != "shop.placed" {
+		t.Errorf("the layer web is %q, want shop.placed", c[1].Correlation.Metric)
+	}
+}
+
+// TestRanScenariosAreRead: the judge of an old record says itself that flat curves tell nothing.
+func TestRanScenariosAreRead(t *testing.T) {
+	const flat = "scenario: flat\nstack: {web: {instances: 1}}\nload: {rate: 100/s}\nphases: [{phase: a, for: 5s}]\n" +
+		"checks: [{correlation: {layers: [users, lb], at_least: 0.9}}]\n"
+	if _, err := script.Parse("flat.yaml", []byte(flat), script.Options{}); err == nil {
+		t.Error("accepted before a run")
+	}
+	if _, err := script.Parse("flat.yaml", []byte(flat), script.Options{Ran: true}); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestShapes(t *testing.T) {
 	for load, want := range map[string]struct {
 		load script.Load
