@@ -38,11 +38,14 @@ func (w *world) send() {
 			if w.f.keep != nil {
 				x.calls = w.f.keep(x, x.calls)
 			}
-			for _, d := range w.pack(x) {
-				w.carry(in, d)
-			}
+			in.sent = append(in.sent, w.pack(x)...)
 			x.calls = nil
 		}
+		slices.SortStableFunc(in.sent, func(a, b datagram) int { return cmp.Compare(a.at, b.at) })
+		for i, d := range in.sent {
+			in.way.note(i, w.carry(in, d) == 0)
+		}
+		in.sent = nil
 		if w.f.foreign != nil {
 			for _, t := range w.f.foreign(w, in) {
 				in.got.foreign = append(in.got.foreign, t)
@@ -218,8 +221,8 @@ func lineOf(k call) line {
 	return l
 }
 
-// carry brings a datagram to the collector.
-func (w *world) carry(in *instance, d datagram) {
+// carry brings a datagram to the collector, and gives how many copies arrived.
+func (w *world) carry(in *instance, d datagram) int {
 	copies := 1
 	if w.f.datagrams != nil {
 		copies = w.f.datagrams(in, &d)
@@ -229,4 +232,5 @@ func (w *world) carry(in *instance, d datagram) {
 	for range copies {
 		in.got.take(d)
 	}
+	return copies
 }

@@ -46,14 +46,14 @@ type Truth struct {
 }
 
 // Amount is what an instance's counter has too few or too many, and how much of
-// that the record cannot show.
+// that the record can show.
 type Amount struct {
 	Due     int64 // requests that the counter should have counted
 	Counted int64
-	// Hidden is how many counts the run's own bounds allow to be off: requests of
-	// unknown outcome, those acknowledged within the client's window before a
-	// SIGKILL, noise of a declared sampling.
-	Hidden int64
+	// Least and Most are what the run's own bounds allow it to have counted, for
+	// all that users know: requests of unknown outcome, those acknowledged within
+	// the client's window before a SIGKILL, noise of a declared sampling.
+	Least, Most int64
 	// Late is how many of the counts came later than the scenario allows.
 	Late int64
 }
@@ -61,10 +61,13 @@ type Amount struct {
 // Off is how far the counter is off: below 0 it lacks counts.
 func (a Amount) Off() int64 { return a.Counted - a.Due }
 
+// Shows tells whether the amount is beyond its bounds.
+func (a Amount) Shows() bool { return a.Late > 0 || a.Counted < a.Least || a.Counted > a.Most }
+
 // Shows tells whether any instance is off by more than its bounds hide.
 func (t Truth) Shows() bool {
 	for _, a := range t.Instances {
-		if a.Late > 0 || max(a.Off(), -a.Off()) > a.Hidden {
+		if a.Shows() {
 			return true
 		}
 	}

@@ -57,9 +57,12 @@ type instance struct {
 	seen               int   // by a defect that strikes every nth time
 	due                int64 // requests that should be counted
 	unknown            int64 // requests of the route whose users know no outcome
+	failed             int64 // those of them that were answered
 	acked              []time.Duration
 	sessions, ok2, ko5 []time.Duration
 	ko4                []time.Duration
+	sent               []datagram
+	way                fate
 	got                account
 }
 
