@@ -53,6 +53,9 @@ type faults struct {
 	datagrams func(*instance, *datagram) int // how many copies of it arrive
 	foreign   func(*world, *instance) []time.Duration
 
+	// declare gives the client_window that was measured of what was kept; nil: the
+	// one that was drawn.
+	declare func() time.Duration
 	// timed: the defect is about when counts arrive, not whether.
 	timed bool
 	// also are other causes that the record cannot exclude; see Truth.Also.

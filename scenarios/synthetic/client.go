@@ -52,6 +52,9 @@ func (w *world) send() {
 			}
 		}
 	}
+	if w.f.declare != nil {
+		w.p.Declared = declared(w.f.declare(), w.p.Jitter)
+	}
 	w.settle()
 	for _, in := range w.instances {
 		w.collect(in)

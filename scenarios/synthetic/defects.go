@@ -44,6 +44,17 @@ func (p *Params) ensure(rnd *rand.Rand, plots ...int) {
 	p.Phases = append(p.Phases, Phase{Name: "end of one", Long: 4 * time.Second, Steps: f.plot(plot, 0, 4*time.Second, rnd)})
 }
 
+// undrained has all terminations come without draining.
+func (p *Params) undrained() {
+	for i := range p.Phases {
+		for k := range p.Phases[i].Steps {
+			if s := &p.Phases[i].Steps[k]; s.Verb == "terminate" {
+				s.Abrupt = true
+			}
+		}
+	}
+}
+
 // follow plays a step through.
 func (f *fleet) follow(s Step) {
 	switch s.Verb {

@@ -40,6 +40,7 @@ type Params struct {
 	Stalls             []Span // of the whole machine
 	Jitter             time.Duration
 	Stop               time.Duration // a stop on SIGTERM takes so long at least
+	LameDuck           time.Duration // an instance that was not drained still serves for so long after SIGTERM
 }
 
 // Client is how an instance's StatsD clients send, one in each worker.
@@ -71,6 +72,7 @@ type Phase struct {
 type Step struct {
 	Verb, Object string // "kill", "web-2"
 	Fault        string // of a fault and its heal
+	Abrupt       bool   // a termination without draining
 }
 
 // Long is how long all phases last.
@@ -127,7 +129,7 @@ func drawParams(rnd *rand.Rand) Params {
 		Interval: time.Second, Rate1: 1, MaxGap: 2 * time.Second, Lag: 2 * time.Second,
 		Only2xx: chance(rnd, 0.5), Timers: chance(rnd, 0.9), Others: chance(rnd, 0.8), Database: oneOf(rnd, "docstore", "docstore", "none"),
 		Probe: logSpan(rnd, 200*time.Millisecond, 2*time.Second), Jitter: time.Millisecond,
-		Stop: logSpan(rnd, 30*time.Millisecond, 200*time.Millisecond),
+		Stop: logSpan(rnd, 30*time.Millisecond, 200*time.Millisecond), LameDuck: logSpan(rnd, 5*time.Millisecond, 300*time.Millisecond),
 	}
 	if chance(rnd, 0.4) {
 		p.Workers = 2 + rnd.IntN(2)

@@ -102,7 +102,9 @@ func (f *fleet) plot(plot, i int, long time.Duration, rnd *rand.Rand) []Step {
 	case kills:
 		return f.kill(name, rnd)
 	case terminations:
-		return f.terminate(name)
+		steps := f.terminate(name)
+		steps[0].Abrupt = steps[0].Verb == "terminate" && chance(rnd, 0.3)
+		return steps
 	case replacements:
 		return f.replace(name)
 	case rolling:

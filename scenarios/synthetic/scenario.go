@@ -79,5 +79,8 @@ func (s Step) yaml() string {
 	case s.Fault != "":
 		return fmt.Sprintf("{%s: %s}", s.Verb, s.Fault)
 	}
+	if s.Abrupt {
+		return fmt.Sprintf("{%s: %s, drain: no}", s.Verb, s.Object)
+	}
 	return fmt.Sprintf("{%s: %s}", s.Verb, s.Object)
 }

@@ -90,10 +90,10 @@ func newWorld(seed uint64, p Params, f faults, rnd *rand.Rand) *world {
 
 func (w *world) run() {
 	w.journal()
-	w.h.Scenario = w.scenario()
 	w.load()
 	w.probes()
 	w.send()
+	w.h.Scenario = w.scenario()
 	w.balance()
 	w.store()
 	w.finish()
@@ -188,6 +188,8 @@ func (s Step) String() string {
 		return s.Verb + " " + s.Fault + " on " + s.Object
 	case s.Fault != "":
 		return s.Verb + " " + s.Fault
+	case s.Abrupt:
+		return s.Verb + " " + s.Object + " without draining"
 	}
 	return s.Verb + " " + s.Object
 }
@@ -200,6 +202,9 @@ func (w *world) step(s Step, t time.Duration) time.Duration {
 	case "kill":
 		return w.kill(w.named(s.Object), t)
 	case "terminate":
+		if s.Abrupt {
+			return w.stop(w.named(s.Object), t)
+		}
 		return w.terminate(w.named(s.Object), t)
 	case "replace":
 		for _, in := range w.alive() {
@@ -232,19 +237,35 @@ func (w *world) kill(in *instance, t time.Duration) time.Duration {
 }
 
 func (w *world) terminate(in *instance, t time.Duration) time.Duration {
-	drained := t + 20*time.Millisecond + 40*w.p.Slow
-	for _, s := range w.p.Stalls {
-		if s.From <= drained && t < s.To {
-			drained = s.To + 20*time.Millisecond + 40*w.p.Slow
-		}
-	}
-	in.until, in.signal, in.signalled = t, "SIGTERM", drained+between(w.rnd, 0, 50*time.Millisecond)
+	in.until, in.signal, in.signalled = t, "SIGTERM", w.idle(t)+between(w.rnd, 0, 50*time.Millisecond)
 	in.death = in.signalled + w.p.Stop + between(w.rnd, 0, 60*time.Millisecond)
 	w.of(in.name, t, record.Draining, nil)
 	w.of(in.name, in.signalled, record.Signalled, func(e *record.Event) { e.Signal = "SIGTERM" })
 	w.of(in.name, in.death, record.Death, func(e *record.Event) { e.Expected = true })
 	w.of(in.name, in.death+20*time.Millisecond, record.Removed, nil)
 	return in.death + 30*time.Millisecond
+}
+
+// stop terminates an instance that still gets requests for a while.
+func (w *world) stop(in *instance, t time.Duration) time.Duration {
+	in.signal, in.signalled = "SIGTERM", t+20*time.Microsecond
+	in.until = in.signalled + w.p.LameDuck
+	in.death = w.idle(in.until) + w.p.Stop + between(w.rnd, 0, 60*time.Millisecond)
+	w.of(in.name, in.signalled, record.Signalled, func(e *record.Event) { e.Signal = "SIGTERM" })
+	w.of(in.name, in.death, record.Death, func(e *record.Event) { e.Expected = true })
+	w.of(in.name, in.death+3*time.Millisecond, record.Removed, nil)
+	return in.death + 5*time.Millisecond
+}
+
+// idle is when an instance that gets nothing from t on has answered all.
+func (w *world) idle(t time.Duration) time.Duration {
+	idle := t + 20*time.Millisecond + 40*w.p.Slow
+	for _, s := range w.p.Stalls {
+		if s.From <= idle && t < s.To {
+			idle = s.To + 20*time.Millisecond + 40*w.p.Slow
+		}
+	}
+	return idle
 }
 
 func (w *world) alive() []*instance {

@@ -57,7 +57,9 @@ func NewFigures(results []Result) Figures {
 }
 
 // found tells whether a finding said something of a run's counter.
-func (r Result) found() bool { return slices.Contains([]Mark{Right, Undecided, Unnamed, Wrong}, r.Mark) }
+func (r Result) found() bool {
+	return slices.Contains([]Mark{Right, Undecided, Unnamed, Wrong}, r.Mark)
+}
 
 // lines are the figures with their names.
 func (f Figures) lines() [][2]string {
