@@ -56,8 +56,9 @@ type faults struct {
 	// declare gives the client_window that was measured of what was kept; nil: the
 	// one that was drawn.
 	declare func() time.Duration
-	// timed: the defect is about when counts arrive, not whether.
-	timed bool
+	// punctual, of a defect that is about when counts arrive and not whether: how
+	// much later than the declared window the scenario lets them come. 0: of another.
+	punctual time.Duration
 	// also are other causes that the record cannot exclude; see Truth.Also.
 	also func(*world) []string
 }

@@ -122,6 +122,25 @@ func (w *world) leave(x *worker, c Client, k call) leaving {
 	return leaving{at: x.closed(k.at), never: x.killed()}
 }
 
+// tooLate tells whether a count that leaves at left was late, and the record shows it:
+// an interval ended in between. Who stands still is not late.
+func (w *world) tooLate(in *instance, called, left time.Duration) bool {
+	if w.f.punctual == 0 {
+		return false
+	}
+	due := called + w.p.Declared + w.f.punctual + 50*time.Millisecond
+	for _, f := range w.frozen {
+		if f.on == in.name {
+			due += max(0, min(f.To, left)-max(f.From, called))
+		}
+	}
+	for _, s := range w.p.Stalls {
+		due += max(0, min(s.To, left)-max(s.From, called))
+	}
+	next := w.phase + (due-w.phase+w.p.Interval-1)/w.p.Interval*w.p.Interval
+	return next < left
+}
+
 // closed is when a client is closed in an orderly end.
 func (x *worker) closed(t time.Duration) time.Duration { return max(t, x.death-5*time.Millisecond) }
 
@@ -143,7 +162,7 @@ func (w *world) pack(x *worker) []datagram {
 		} else if w.f.exit != nil && x.signal == "SIGTERM" && l.at >= x.closed(0) {
 			times = w.f.exit(x, k, l.at)
 		}
-		if w.f.timed && k.metric == inserts && !l.never && l.at-k.at > w.p.Declared+min(w.p.Lag, w.p.MaxGap) {
+		if k.metric == inserts && !l.never && w.tooLate(x.instance, k.at, l.at) {
 			x.got.late += int64(k.n)
 		}
 		for range times {

@@ -53,7 +53,7 @@ var clientDefects = []defect{
 		p.exact()
 		by := logSpan(rnd, p.Lag+500*time.Millisecond, 8*time.Second)
 		all := chance(rnd, 0.5)
-		return faults{about: fmt.Sprintf("counts wait %v before they are sent; timers too: %v", by, all), timed: true,
+		return faults{about: fmt.Sprintf("counts wait %v before they are sent; timers too: %v", by, all), punctual: p.Lag,
 			later: func(x *worker, k call) time.Duration {
 				if all || k.metric == inserts {
 					return by
@@ -74,7 +74,7 @@ var clientDefects = []defect{
 		p.Interval, p.MaxGap = time.Second, time.Duration(1+rnd.IntN(2))*time.Second
 		real := Client{Aggregate: time.Duration(2+rnd.IntN(4)) * time.Second, Bytes: 1432, TimersToo: chance(rnd, 0.5)}
 		p.Declared = declared(100*time.Millisecond, 0)
-		return faults{about: fmt.Sprintf("clients flush every %v only, and %v is declared", real.Aggregate, p.Declared), timed: true,
+		return faults{about: fmt.Sprintf("clients flush every %v only, and %v is declared", real.Aggregate, p.Declared), punctual: min(p.Lag, p.MaxGap),
 			client: func(*instance) Client { return real }, also: undeclared(p, real)}
 	}},
 	{"wrapping-count", func(p *Params, rnd *rand.Rand) faults {

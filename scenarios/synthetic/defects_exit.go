@@ -42,7 +42,7 @@ var exitDefects = []defect{
 		if chance(rnd, 0.5) {
 			p.Declared = declared(real.Hold()/time.Duration(3+rnd.IntN(20)), p.Jitter)
 		}
-		return faults{about: fmt.Sprintf("the clients hold %v, and %v is declared", real.Hold(), p.Declared), timed: true,
+		return faults{about: fmt.Sprintf("the clients hold %v, and %v is declared", real.Hold(), p.Declared), punctual: min(p.Lag, p.MaxGap),
 			client: func(*instance) Client { return real }, also: undeclared(p, real)}
 	}},
 	{"last-window-twice", func(p *Params, rnd *rand.Rand) faults {

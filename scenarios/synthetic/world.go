@@ -184,7 +184,7 @@ func (w *world) journal() {
 // String is the step as the journal has it.
 func (s Step) String() string {
 	switch {
-	case s.Fault != "" && s.Object != "":
+	case s.Verb == "fault" && s.Object != "":
 		return s.Verb + " " + s.Fault + " on " + s.Object
 	case s.Fault != "":
 		return s.Verb + " " + s.Fault
