@@ -55,7 +55,8 @@ type faults struct {
 
 	// declare gives the client_window that was measured of what was kept; nil: the
 	// one that was drawn.
-	declare func() time.Duration
+	declare   func() time.Duration
+	restarted bool // the collector is, by a step: what comes meanwhile is lost
 	// punctual, of a defect that is about when counts arrive and not whether: how
 	// much later than the declared window the scenario lets them come. 0: of another.
 	punctual time.Duration

@@ -249,6 +249,9 @@ func (w *world) carry(in *instance, d datagram) int {
 	if w.f.datagrams != nil {
 		copies = w.f.datagrams(in, &d)
 	}
+	if w.f.restarted && w.away.has(d.at) {
+		copies = 0
+	}
 	d.at += 50*time.Microsecond + time.Duration(w.rnd.Int64N(int64(200*time.Microsecond)))
 	d.at += w.stalled(d.at)
 	for range copies {

@@ -44,6 +44,12 @@ func (p *Params) ensure(rnd *rand.Rand, plots ...int) {
 	p.Phases = append(p.Phases, Phase{Name: "end of one", Long: 4 * time.Second, Steps: f.plot(plot, 0, 4*time.Second, rnd)})
 }
 
+// several has a run with a single instance have two to four, and no moves.
+func (p *Params) several(rnd *rand.Rand) {
+	p.Instances = 2 + rnd.IntN(3)
+	p.Phases = []Phase{{Name: "warm-up", Long: max(p.Long(), 10*time.Second)}}
+}
+
 // undrained has all terminations come without draining.
 func (p *Params) undrained() {
 	for i := range p.Phases {

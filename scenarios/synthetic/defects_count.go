@@ -50,7 +50,7 @@ var countDefects = []defect{
 		p.exact()
 		first, differs := 2+rnd.IntN(3), chance(rnd, 0.7)
 		if p.Instances == 1 && differs {
-			p.Instances, p.Phases = 2+rnd.IntN(3), p.Phases[:1]
+			p.several(rnd)
 		}
 		share := func(in *instance) float64 {
 			if differs {
@@ -79,7 +79,7 @@ var countDefects = []defect{
 	{"conditional-count", func(p *Params, rnd *rand.Rand) faults {
 		p.exact()
 		if p.Instances == 1 {
-			p.Instances, p.Phases = 2+rnd.IntN(3), p.Phases[:1]
+			p.several(rnd)
 		}
 		misses := 0.2 + 0.4*rnd.Float64()
 		step := 0.1 + 0.1*rnd.Float64()

@@ -34,6 +34,7 @@ type Params struct {
 	Only2xx            bool          // the scenario says status: 2xx
 	Probe              time.Duration // between two health probes of an instance
 	Timers             bool          // the app has timers
+	Nested             bool          // the scenario has a check of the timers
 	Others             bool          // the app has counters of its other routes
 	Database           string
 	Phases             []Phase
@@ -73,6 +74,7 @@ type Step struct {
 	Verb, Object string // "kill", "web-2"
 	Fault        string // of a fault and its heal
 	Abrupt       bool   // a termination without draining
+	For          time.Duration
 }
 
 // Long is how long all phases last.
@@ -90,8 +92,8 @@ func (p Params) String() string {
 	fmt.Fprintf(&b, "load: %.1f/s %s swing %.2f period %v, routes insert:%d get:%d toplist:%d, %d words, requests of 1ms + %v\n",
 		p.Rate, p.Shape, p.Swing, p.Period, p.Insert, p.Get, p.Top, p.Words, p.Slow)
 	fmt.Fprintf(&b, "answers: %.3f of gets 404, %.3f of inserts fail, %.3f of inserts unanswered; probes every %v\n", p.Missing, p.Failing, p.Unanswered, p.Probe)
-	fmt.Fprintf(&b, "web: %d instances of %d workers, round robin %v, a stop takes %v; timers %v, other counters %v\n",
-		p.Instances, p.Workers, p.RoundRobin, p.Stop, p.Timers, p.Others)
+	fmt.Fprintf(&b, "web: %d instances of %d workers, round robin %v, a stop takes %v; timers %v (checked %v), other counters %v\n",
+		p.Instances, p.Workers, p.RoundRobin, p.Stop, p.Timers, p.Timers && p.Nested, p.Others)
 	fmt.Fprintf(&b, "client: aggregates %v, flushes %v, %d bytes, timers aggregated %v, jitter %v, rate %v; declared %v\n",
 		p.Client.Aggregate, p.Client.Flush, p.Client.Bytes, p.Client.TimersToo, p.Jitter, p.Rate1, p.Declared)
 	fmt.Fprintf(&b, "collector: interval %v; max_gap %v, max_lag %v, only 2xx %v, database %s; stalls %v\n", p.Interval, p.MaxGap, p.Lag, p.Only2xx, p.Database, p.Stalls)
@@ -165,6 +167,7 @@ func drawParams(rnd *rand.Rand) Params {
 	if chance(rnd, 0.08) {
 		p.Rate1 = oneOf(rnd, 0.1, 0.2, 0.25, 0.5)
 	}
+	p.Nested = chance(rnd, 0.5)
 	p.load(rnd)
 	p.setClient(drawClient(rnd))
 	p.Phases = drawPhases(rnd, &p)

@@ -88,18 +88,18 @@ func Make(seed uint64, cause string) (Made, error) {
 	if cause == "" {
 		cause = causeOf(seed)
 	}
-	d, ok := find(cause)
-	if !ok {
+	ways := find(cause)
+	if len(ways) == 0 {
 		return Made{}, fmt.Errorf("cause %s: no run can be made up with it (have %s)", cause, strings.Join(Causes(), ", "))
 	}
 	var made Made
 	for attempt := range uint64(attempts) {
 		rnd := rand.New(rand.NewPCG(seed, attempt<<32|uint64(len(cause))))
-		p := drawParams(rnd)
+		p, d := drawParams(rnd), oneOf(rnd, ways...)
 		f := d.draw(&p, rnd)
 		w := newWorld(seed, p, f, rnd)
 		w.run()
-		made = Made{Seed: seed, Params: w.p, Truth: w.truth(d), Record: w.h}
+		made = Made{Seed: seed, Params: w.p, Truth: w.truth(cause), Record: w.h}
 		if cause == Healthy || struck(made.Truth) {
 			break
 		}
@@ -125,7 +125,7 @@ func causeOf(seed uint64) string {
 	if rnd.Float64() < healthyShare {
 		return Healthy
 	}
-	return defects[rnd.IntN(len(defects))].cause
+	return oneOf(rnd, Causes()[1:]...)
 }
 
 // Causes are all that Make takes, Healthy first and then sorted.
@@ -138,14 +138,10 @@ func Causes() []string {
 	return append([]string{Healthy}, slices.Compact(names)...)
 }
 
-func find(cause string) (defect, bool) {
+// find gives the ways in which programs come to a cause.
+func find(cause string) []defect {
 	if cause == Healthy {
-		return defect{cause: Healthy, draw: func(*Params, *rand.Rand) faults { return faults{} }}, true
+		return []defect{{cause: Healthy, draw: func(*Params, *rand.Rand) faults { return faults{} }}}
 	}
-	for _, d := range defects {
-		if d.cause == cause {
-			return d, true
-		}
-	}
-	return defect{}, false
+	return slices.DeleteFunc(slices.Clone(defects), func(d defect) bool { return d.cause != cause })
 }

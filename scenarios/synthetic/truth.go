@@ -11,8 +11,8 @@ import (
 const sigmas = 4
 
 // truth sums up what became of the counts.
-func (w *world) truth(d defect) Truth {
-	t := Truth{Cause: d.cause, About: w.f.about, Instances: map[string]Amount{}}
+func (w *world) truth(cause string) Truth {
+	t := Truth{Cause: cause, About: w.f.about, Instances: map[string]Amount{}}
 	if w.f.also != nil {
 		t.Also = w.f.also(w)
 	}

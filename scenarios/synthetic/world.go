@@ -24,11 +24,13 @@ type world struct {
 	h         record.History
 	instances []*instance
 	end       time.Duration // of the load
+	ends      []time.Duration
 	quiesced  time.Duration
 	last      time.Duration // end of the collector's last interval
 	phase     time.Duration // of the collector's intervals
 	turn      int           // of the load balancer
 	frozen    []standing
+	away      Span            // the collector is not there
 	written   []time.Duration // when the database was updated
 	words     map[string]int64
 	statuses  map[uint16][]time.Duration
@@ -101,6 +103,13 @@ func (w *world) run() {
 
 // finish closes the journal. Its tally is what was written.
 func (w *world) finish() {
+	for i := range w.h.Events {
+		if e := &w.h.Events[i]; e.Kind == record.FaultEnd && e.Fault == "restart-collector" {
+			for _, in := range w.instances {
+				e.Count += int64(in.way.lost)
+			}
+		}
+	}
 	w.event(w.quiesced, record.Quiesced, nil)
 	tally := record.Tally{Requests: int64(len(w.h.Requests)), Executions: int64(len(w.h.Executions))}
 	for _, s := range w.h.Series {
@@ -213,6 +222,9 @@ func (w *world) step(s Step, t time.Duration) time.Duration {
 			}
 		}
 	case "fault":
+		if s.For > 0 {
+			return w.restart(s, t)
+		}
 		w.of(s.Object, t, record.FaultBegin, func(e *record.Event) { e.Fault = s.Fault })
 		w.frozen = append(w.frozen, standing{s.Object, Span{t, forever}})
 		return t + 3*time.Millisecond
@@ -222,6 +234,15 @@ func (w *world) step(s Step, t time.Duration) time.Duration {
 		return t + 3*time.Millisecond
 	}
 	return t
+}
+
+// restart has the collector go away for a while. How many datagrams that cost is
+// known in the end.
+func (w *world) restart(s Step, t time.Duration) time.Duration {
+	w.away = Span{t + 2*time.Millisecond, t + s.For + between(w.rnd, 5*time.Millisecond, 30*time.Millisecond)}
+	w.event(t, record.FaultBegin, func(e *record.Event) { e.Fault = s.Fault })
+	w.event(w.away.To+time.Millisecond, record.FaultEnd, func(e *record.Event) { e.Fault = s.Fault })
+	return w.away.To + 2*time.Millisecond
 }
 
 func (w *world) kill(in *instance, t time.Duration) time.Duration {
@@ -309,13 +330,17 @@ func (w *world) stalled(t time.Duration) time.Duration {
 	return wait
 }
 
-// ticks are the collector's interval ends.
+// ticks are the collector's interval ends. One that goes away closes its interval
+// first.
 func (w *world) ticks() []time.Duration {
-	var out []time.Duration
-	for t := w.phase; t <= w.last; t += w.p.Interval {
-		out = append(out, t)
+	if w.ends == nil {
+		for t := w.phase; t <= w.last; t += w.p.Interval {
+			if t-w.p.Interval < w.away.From || t >= w.away.To {
+				w.ends = append(w.ends, t)
+			}
+		}
 	}
-	return out
+	return w.ends
 }
 
 // labels are those of an instance's series: the collector gives name and zone, and
