@@ -13,8 +13,8 @@ func (w *world) alike(t Truth) []string {
 	}
 	if slices.Contains([]string{"silent-start", "went-silent", "lost-on-exit", "client-buffer-larger-than-declared", "late", "flush-interval",
 		"worker-turnover", "datagrams-lost", "collector-away", "silent-worker", "still-held"}, t.Cause) && w.mute() {
-		// An instance that never said anything has no metric, whatever kept it from
-		// speaking.
+		// An instance that lived so short that no count of it ever came has no metric,
+		// whatever kept it from counting.
 		also = append(also, "no-metric")
 	}
 	return append(also, w.edges(t.Cause)...)
@@ -46,10 +46,10 @@ var unseen = map[string][]string{
 	"worker-turnover":      {"datagrams-lost"},
 }
 
-// mute tells whether nothing at all ever arrived from an instance that had something
-// to say.
+// mute tells whether no count ever arrived from an instance that had something to
+// count.
 func (w *world) mute() bool {
-	return slices.ContainsFunc(w.instances, func(in *instance) bool { return in.due > 0 && len(in.got.lines) == 0 })
+	return slices.ContainsFunc(w.instances, func(in *instance) bool { return in.due > 0 && in.got.counted == 0 })
 }
 
 // fate is what a run remembers of the datagrams of an instance on their way.

@@ -97,6 +97,13 @@ func (p *Params) hold(rnd *rand.Rand, least, most time.Duration) {
 // exact takes the sampling away: a defect of whose amounts a sampling would hide.
 func (p *Params) exact() { p.Rate1 = 1 }
 
+// mostlyExact takes it away from most runs of a defect whose amounts are large.
+func (p *Params) mostlyExact(rnd *rand.Rand) {
+	if chance(rnd, 0.8) {
+		p.exact()
+	}
+}
+
 // span draws a stretch of the run that is neither its first nor its last second.
 func (p *Params) span(rnd *rand.Rand, least, most time.Duration) Span {
 	long := logSpan(rnd, least, min(most, p.Long()/3))

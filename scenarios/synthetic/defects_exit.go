@@ -10,6 +10,7 @@ import (
 var exitDefects = []defect{
 	{"lost-on-exit", func(p *Params, rnd *rand.Rand) faults {
 		p.ensure(rnd, terminations, replacements)
+		p.mostlyExact(rnd)
 		p.hold(rnd, 300*time.Millisecond, 10*time.Second)
 		open := p.Client.Aggregate > 0 && p.Client.Flush > 0 && chance(rnd, 0.3)
 		c := p.Client
@@ -23,6 +24,7 @@ var exitDefects = []defect{
 	}},
 	{"lost-on-exit", func(p *Params, rnd *rand.Rand) faults {
 		p.ensure(rnd, terminations, replacements)
+		p.mostlyExact(rnd)
 		p.undrained()
 		p.LameDuck = logSpan(rnd, 100*time.Millisecond, 2*time.Second)
 		return faults{about: fmt.Sprintf("SIGTERM closes the clients at once, and requests are served for %v more", p.LameDuck),
@@ -47,6 +49,7 @@ var exitDefects = []defect{
 	}},
 	{"last-window-twice", func(p *Params, rnd *rand.Rand) faults {
 		p.ensure(rnd, terminations, replacements)
+		p.mostlyExact(rnd)
 		p.hold(rnd, 500*time.Millisecond, 10*time.Second)
 		all := chance(rnd, 0.5)
 		return faults{about: fmt.Sprintf("what is held at SIGTERM is sent twice; timers too: %v", all),

@@ -54,6 +54,9 @@ type Amount struct {
 	// all that users know: requests of unknown outcome, those acknowledged within
 	// the client's window before a SIGKILL, noise of a declared sampling.
 	Least, Most int64
+	// Buffer is how many were acknowledged within the client's window before a
+	// SIGKILL: what a client that is right may lose.
+	Buffer int64
 	// Late is how many of the counts came later than the scenario allows.
 	Late int64
 }
@@ -100,17 +103,20 @@ func Make(seed uint64, cause string) (Made, error) {
 		w := newWorld(seed, p, f, rnd)
 		w.run()
 		made = Made{Seed: seed, Params: w.p, Truth: w.truth(cause), Record: w.h}
-		if cause == Healthy || struck(made.Truth) {
+		if cause == Healthy || made.struck() {
 			break
 		}
 	}
 	return made, nil
 }
 
-// struck tells whether a defect did anything at all.
-func struck(t Truth) bool {
-	for _, a := range t.Instances {
-		if a.Late > 0 || a.Off() != 0 {
+// struck tells whether a defect did anything that chance and a kill do not do.
+func (m Made) struck() bool {
+	for _, a := range m.Truth.Instances {
+		switch {
+		case a.Shows():
+			return true
+		case m.Params.Rate1 == 1 && (a.Off() > 0 || a.Off() < -a.Buffer):
 			return true
 		}
 	}

@@ -171,7 +171,7 @@ func TestDefectsStrike(t *testing.T) {
 		if m.Truth.Cause == Healthy && shows {
 			t.Errorf("the healthy run is off: %+v", m.Truth.Instances)
 		}
-		if m.Truth.Cause != Healthy && !struck(m.Truth) {
+		if m.Truth.Cause != Healthy && !m.struck() {
 			t.Errorf("nothing was struck: %s, %+v", m.Truth.About, m.Truth.Instances)
 		}
 	})

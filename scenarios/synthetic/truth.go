@@ -23,7 +23,8 @@ func (w *world) truth(cause string) Truth {
 			a.Most -= in.failed
 		}
 		if in.killed() {
-			a.Least -= int64(in.ackedSince(in.signalled - w.p.Declared))
+			a.Buffer = int64(in.ackedSince(in.signalled - w.p.Declared))
+			a.Least -= a.Buffer
 		}
 		if w.p.Rate1 < 1 {
 			noise := int64(math.Ceil(sigmas * math.Sqrt(float64(in.due)*(1-w.p.Rate1)/w.p.Rate1)))
