@@ -299,7 +299,7 @@ func TestScheduleMissedAtMaxInFlight(t *testing.T) {
 	if s.Requests != 2 || s.Unsent == 0 || s.Requests+s.Unsent != due {
 		t.Errorf("%d requests and %d unsent, want 2 (the third would be sent long after the end) and the rest of %d", s.Requests, s.Unsent, due)
 	}
-	if want := fmt.Sprintf("%d requests were due and never sent (at most 2 may be in flight)", s.Unsent); !strings.Contains(s.Missed, want) {
+	if want := were(s.Unsent) + " due and never sent (at most 2 may be in flight)"; !strings.Contains(s.Missed, want) {
 		t.Errorf("missed: %q, want %q in it", s.Missed, want)
 	}
 }
@@ -314,6 +314,7 @@ func TestMissed(t *testing.T) {
 		{Summary{Requests: 1000, Late: 10, Lateness: Quantiles{Max: time.Second}}, ""},
 		{Summary{Requests: 1000, Late: 11, Lateness: Quantiles{Max: time.Second}}, "11 of 1000 requests were sent more than 100ms late (at most 1 % may be)"},
 		{Summary{Requests: 1000, Late: 1, Lateness: Quantiles{Max: 1200 * time.Millisecond}}, "one request was sent 1.2s late (at most 1s)"},
+		{Summary{Unsent: 1, Exhausted: 1}, "1 request was due and never sent (at most 10000 may be in flight); 1 request could not be sent, for want of file descriptors, ports or memory on this machine"},
 		{Summary{Unsent: 3}, "3 requests were due and never sent (at most 10000 may be in flight)"},
 		{Summary{Requests: 9, Exhausted: 2}, "2 requests could not be sent, for want of file descriptors, ports or memory on this machine"},
 		{Summary{Requests: 1, Late: 1, Lateness: Quantiles{Max: 2 * time.Second}}, "1 of 1 requests were sent more than 100ms late (at most 1 % may be); one request was sent 2s late (at most 1s)"},

@@ -96,10 +96,25 @@ func missed(s Summary, c Config) string {
 		why = append(why, fmt.Sprintf("one request was sent %v late (at most %v)", s.Lateness.Max.Round(time.Millisecond), c.LatenessMax))
 	}
 	if s.Unsent > 0 {
-		why = append(why, fmt.Sprintf("%d requests were due and never sent (at most %d may be in flight)", s.Unsent, c.MaxInFlight))
+		why = append(why, fmt.Sprintf("%s due and never sent (at most %d may be in flight)", were(s.Unsent), c.MaxInFlight))
 	}
 	if s.Exhausted > 0 {
-		why = append(why, fmt.Sprintf("%d requests could not be sent, for want of file descriptors, ports or memory on this machine", s.Exhausted))
+		why = append(why, fmt.Sprintf("%s could not be sent, for want of file descriptors, ports or memory on this machine", requests(s.Exhausted)))
 	}
 	return strings.Join(why, "; ")
+}
+
+// were writes "1 request was" and "2 requests were".
+func were(n uint64) string {
+	if n == 1 {
+		return "1 request was"
+	}
+	return requests(n) + " were"
+}
+
+func requests(n uint64) string {
+	if n == 1 {
+		return "1 request"
+	}
+	return fmt.Sprintf("%d requests", n)
 }

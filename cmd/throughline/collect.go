@@ -7,12 +7,12 @@ import (
 	"log/slog"
 	"os"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"throughline/collector"
+	"throughline/collector/dogstatsd"
 	"throughline/collector/forward"
 	"throughline/collector/poll"
 	"throughline/collector/server"
@@ -28,6 +28,7 @@ type collectFlags struct {
 	origin  string
 	assign  []string
 	gauges  string
+	tags    string
 	listen  string
 	data    string
 	haproxy string
@@ -58,6 +59,10 @@ A way in is host:port or udp://host:port, tcp://host:port (lines), unixgram:///p
 Datadog's clients. NAME=ADDRESS is the way in of one instance. --statsd may be given
 several times.
 
+Tags in a name in the style of InfluxDB (name,tag=value), Librato (name#tag=value) or
+SignalFx (name[tag=value]) are understood with --tags; else they become part of the
+name, which is said.
+
 Without a name, --origin says who sent a line: "listener" (nobody in particular),
 "source" (its address) or "container" (its field |c:). --assign ORIGIN=NAME gives such
 an origin a name.
@@ -80,11 +85,12 @@ queue; what does not fit is counted. With --haproxy and --mongo it polls these, 
 	f.StringVar(&flags.origin, "origin", "listener", "who sent a line that came in without a name: listener, source or container")
 	f.StringArrayVar(&flags.assign, "assign", nil, "ORIGIN=NAME: the name of a source address or container id")
 	f.StringVar(&flags.gauges, "gauges", "auto", "a gauge's -5 is a change (deltas), a value (absolute), or what the line's dialect has (auto)")
+	f.StringVar(&flags.tags, "tags", "dogstatsd", "tags in names that are understood beside DogStatsD's and Graphite's: influxdb, librato, signalfx or all")
 	f.StringVar(&flags.listen, "listen", "127.0.0.1:9102", "address of the HTTP API")
 	f.StringVar(&flags.data, "data", "", "directory of the series (default: a temporary one, removed at the end)")
-	f.StringVar(&flags.haproxy, "haproxy", "", "HAProxy's runtime socket to poll (host:port)")
+	f.StringVar(&flags.haproxy, "haproxy", "", "HAProxy's runtime socket to poll: host:port, or unix:/path")
 	f.StringVar(&flags.mongo, "mongo", "", "URI of a MongoDB to poll")
-	f.BoolVar(&flags.quiet, "quiet", false, "do not show samples of bad and refused lines")
+	f.BoolVar(&flags.quiet, "quiet", false, "show neither samples of bad and refused lines nor new findings")
 	f.StringVar(&flags.relay, "relay", "", "give every datagram, as it came, to another StatsD: udp://host:port or unixgram:///path")
 	f.StringVar(&flags.remote, "remote-write", "", "give the samples to a Prometheus: URL of its remote write")
 	f.StringVar(&flags.graphite, "graphite", "", "give the samples to a Graphite: host:port of carbon's plaintext receiver")
@@ -117,7 +123,8 @@ func collect(cmd *cobra.Command, flags collectFlags) (err error) {
 		defer func() { err = errors.Join(err, os.RemoveAll(flags.data)) }()
 	}
 	if !flags.quiet {
-		flags.receive.Junk = (&junkLog{w: cmd.ErrOrStderr()}).line
+		log := &collectLog{w: cmd.ErrOrStderr(), found: map[string]int{}}
+		flags.receive.Junk, flags.receive.Found = log.junk, log.finding
 	}
 	s, err := server.New(server.Config{StatsD: flags.receive, Dir: flags.data, HTTP: flags.listen, Out: out,
 		Log: slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))})
@@ -144,8 +151,12 @@ func (f *collectFlags) read() ([]statsd.Listener, error) {
 		return nil, err
 	}
 	if f.haproxy != "" {
-		if err := address("haproxy", f.haproxy); err != nil {
-			return nil, err
+		if network, path := haproxy.SplitAddress(f.haproxy); network == "unix" && path == "" {
+			return nil, fmt.Errorf("--haproxy %s: no path; want one such as unix:/run/haproxy/admin.sock", f.haproxy)
+		} else if network == "tcp" {
+			if err := address("haproxy", f.haproxy); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if f.receive.Expire < 0 {
@@ -166,6 +177,10 @@ func (f *collectFlags) read() ([]statsd.Listener, error) {
 	var known bool
 	if f.receive.Gauges, known = map[string]statsd.Gauges{"auto": statsd.Auto, "deltas": statsd.Deltas, "absolute": statsd.Absolute}[f.gauges]; !known {
 		return nil, fmt.Errorf("--gauges %s: want auto, deltas or absolute", f.gauges)
+	}
+	var err error
+	if f.receive.Tags, err = dogstatsd.ParseStyles(f.tags); err != nil {
+		return nil, fmt.Errorf("--tags: %w", err)
 	}
 	origin, known := map[string]statsd.Origin{"listener": statsd.ByListener, "source": statsd.BySource, "container": statsd.ByContainer}[f.origin]
 	if !known {
@@ -259,61 +274,4 @@ func spellAddress(a socket.Address) string {
 		return "udp://" + a.Host
 	}
 	return a.String()
-}
-
-// junkShown is how much of a bad line is shown, in bytes.
-const junkShown = 200
-
-// junkLog shows samples of the lines that did not become part of a number.
-type junkLog struct {
-	mu sync.Mutex
-	w  io.Writer
-}
-
-func (j *junkLog) line(junk statsd.Junk) {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %q", junk.Reason, junk.Line[:min(junkShown, len(junk.Line))])
-	if len(junk.Line) > junkShown {
-		fmt.Fprintf(&b, "… (%d bytes)", len(junk.Line))
-	}
-	switch {
-	case junk.Instance != "":
-		fmt.Fprintf(&b, " from %s", junk.Instance)
-	case junk.From.IsValid():
-		fmt.Fprintf(&b, " from %s", junk.From)
-	}
-	if junk.Suppressed > 0 {
-		fmt.Fprintf(&b, "; %d more like it not shown", junk.Suppressed)
-	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	fmt.Fprintln(j.w, b.String())
-}
-
-// summary tells what came in and what went out.
-func summary(w io.Writer, s *server.Server) {
-	ledger := s.Ledger()
-	total := ledger.Total
-	drops := "an unknown number of"
-	if total.KernelDropsKnown {
-		drops = fmt.Sprint(total.KernelDrops)
-	}
-	fmt.Fprintf(w, "%d datagrams, %d lines, %d bad lines, %d refused lines, %s datagrams dropped by the kernel\n",
-		total.Datagrams, total.Lines, total.BadLines(), total.RefusedLines(), drops)
-	for _, f := range ledger.Findings {
-		fmt.Fprintf(w, "%s: %s", f.Kind, f.Metric)
-		for _, part := range []struct{ word, text string }{{"and", f.Other}, {"tag", f.Tag}, {"instance", f.Instance}} {
-			if part.text != "" {
-				fmt.Fprintf(w, ", %s %s", part.word, part.text)
-			}
-		}
-		fmt.Fprintf(w, " (%d lines)\n", f.Lines)
-	}
-	for _, f := range s.Forwards() {
-		fmt.Fprintf(w, "%s to %s: %d of %d sent, %d dropped", f.Kind, f.To, f.Sent, f.In, f.Dropped)
-		if f.LastError != "" {
-			fmt.Fprintf(w, " (%s)", f.LastError)
-		}
-		fmt.Fprintln(w)
-	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -16,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"throughline/collector/statsd"
 )
 
 // collectorProcess is a running `throughline collect`.
@@ -190,11 +193,73 @@ func TestCollectSumsUp(t *testing.T) {
 	}
 	for _, want := range []string{
 		`bad_value: "x:y|c"`, `series: "c:1|g"`,
-		"1 datagrams, 5 lines, 2 bad lines, 1 refused lines, 0 datagrams dropped by the kernel",
+		"1 datagram, 5 lines, 2 bad lines, 1 refused line, 0 datagrams dropped by the kernel",
 		"name_collision: ",
 	} {
 		if !strings.Contains(c.out.String(), want) {
 			t.Errorf("it did not say %q:\n%s", want, c.out)
+		}
+	}
+}
+
+// TestCollectTags: tags in names are understood if asked for, and else said at
+// once to be part of the name.
+func TestCollectTags(t *testing.T) {
+	c := startCollect(t, "--tags", "influxdb")
+	c.send("hits,zone=a,role=web:1|c", "hits#zone=a:1|c")
+	c.becomes(`hits_total{zone="a",role="web"}`, "1")
+	c.becomes("sum(throughline_collector_lines_total)", "2")
+	want := "tags_in_name: hits has tags in its name that became part of it; --tags librato understands them (1 line)"
+	for deadline := time.Now().Add(30 * time.Second); !strings.Contains(c.out.String(), want); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("it does not say %q:\n%s", want, c.out)
+		}
+	}
+	if strings.Contains(c.out.String(), "--tags influxdb") {
+		t.Errorf("it finds fault with what it understands:\n%s", c.out)
+	}
+	if status := c.end(os.Interrupt); status != exitPass {
+		t.Errorf("exit status %d", status)
+	}
+}
+
+// TestManyFindings: of a thousand of one kind a few are shown when they are made.
+func TestManyFindings(t *testing.T) {
+	var out strings.Builder
+	l := &collectLog{w: &out, found: map[string]int{}}
+	for i := range 1000 {
+		l.finding(statsd.Finding{Kind: "type_change", Metric: fmt.Sprint("a", i), Other: "gauge, counter", Lines: 2})
+	}
+	l.finding(statsd.Finding{Kind: "tag_explosion", Metric: "b", Tag: "user", Instance: "web-1", Lines: 1})
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	if len(lines) != 12 || lines[0] != "type_change: a0, and gauge, counter (2 lines)" || !strings.Contains(lines[10], "more") ||
+		lines[11] != "tag_explosion: b, tag user, instance web-1 (1 line)" {
+		t.Errorf("%d lines:\n%s", len(lines), out.String())
+	}
+}
+
+// TestCollectFlags: what is wrong with a flag is said with its name.
+func TestCollectFlags(t *testing.T) {
+	for _, c := range []struct {
+		flags collectFlags
+		want  string
+	}{
+		{collectFlags{tags: "influx"}, `--tags: "influx" is no style of tags: want dogstatsd, influxdb, librato, signalfx or all`},
+		{collectFlags{haproxy: "unix:"}, "--haproxy unix:: no path"},
+		{collectFlags{haproxy: "localhost"}, "--haproxy localhost: want host:port"},
+		{collectFlags{haproxy: "unix:/run/haproxy.sock"}, ""},
+		{collectFlags{haproxy: "/run/haproxy.sock"}, ""},
+		{collectFlags{haproxy: "127.0.0.1:9999", tags: "all"}, ""},
+	} {
+		f := c.flags
+		f.origin, f.gauges, f.listen, f.format, f.tags = "listener", "auto", "127.0.0.1:0", "tags", cmp.Or(f.tags, "dogstatsd")
+		f.receive = statsd.Config{Interval: time.Second, MaxSeries: 1, MaxSeriesTotal: 1, MaxOrigins: 1, MaxTags: 1, MaxName: 1}
+		_, err := f.read()
+		switch {
+		case c.want == "" && err != nil:
+			t.Errorf("%+v: %v", c.flags, err)
+		case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
+			t.Errorf("%+v: %v, want %q", c.flags, err, c.want)
 		}
 	}
 }

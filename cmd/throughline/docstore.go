@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"github.com/spf13/cobra"
 
@@ -15,7 +16,9 @@ func newDocstore() *cobra.Command {
 		Use:   "docstore",
 		Short: "The embedded database alone: MongoDB's protocol over a file",
 		Long: `Serve MongoDB's wire protocol from a directory. It has the commands a word counter
-and its checks need; what it does not have, it refuses by name.`,
+and its checks need; what it does not have, it refuses by name. The file is verified
+before it is served: one that is empty or damaged is refused. It speaks no TLS; a
+connection closed for what came over it is told on standard error.`,
 		Example: `  throughline docstore --listen 127.0.0.1:27017 --data /tmp/words`,
 		Args:    noOperands,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -28,6 +31,7 @@ and its checks need; what it does not have, it refuses by name.`,
 			if err := address("listen", config.Listen); err != nil {
 				return usage(err)
 			}
+			config.Log = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 			if err := docstore.Run(cmd.Context(), config); err != nil {
 				return harness(err)
 			}

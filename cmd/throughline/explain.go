@@ -18,9 +18,6 @@ confused with, and how to repair it in StatsD's clients. Without a cause, list
 them. It is docs/DIAGNOSES.md, a cause at a time.
 
   throughline explain lost-on-exit`,
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			return causes(), cobra.ShellCompDirectiveNoFileComp
-		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var out strings.Builder
 			if len(args) == 0 {

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io"
+	"slices"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -18,7 +21,7 @@ func newList() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			out := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 3, ' ', 0)
 			for _, name := range scenarios.Names() {
-				s, err := readScenario(name)
+				s, err := readScenario(name, nil)
 				if err != nil {
 					return usage(err)
 				}
@@ -31,19 +34,20 @@ func newList() *cobra.Command {
 
 func newCheck() *cobra.Command {
 	return &cobra.Command{
-		Use:   "check FILE...",
+		Use:   "check FILE|NAME...",
 		Short: "Read scenario files, run nothing",
-		Long: `Read scenario files (or built-in scenarios by name) completely and list all that
-is wrong with them, each error as file:line:column. Nothing is started.`,
+		Long: `Read scenario files (- is standard input), or built-in scenarios by name, completely
+and list all that is wrong with them, each error as file:line:column. Nothing is
+started.`,
 		Args: operands(1, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			all, err := readScenarios(args)
+			all, err := readScenarios(cmd.InOrStdin(), args)
 			if err != nil {
 				return usage(err)
 			}
 			for _, s := range all {
-				if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: ok: %s, %d phases, %v, %d checks\n",
-					s.File, s.Name, len(s.Phases), s.Duration(), len(s.Checks)); err != nil {
+				if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: ok: %s, %s, %v, %s\n",
+					s.File, s.Name, plural(len(s.Phases), "phase"), s.Duration(), plural(len(s.Checks), "check")); err != nil {
 					return err
 				}
 			}
@@ -53,13 +57,17 @@ is wrong with them, each error as file:line:column. Nothing is started.`,
 }
 
 // readScenarios reads all or says what is wrong with each.
-func readScenarios(args []string) ([]script.Scenario, error) {
+func readScenarios(stdin io.Reader, args []string) ([]script.Scenario, error) {
 	var (
 		all  []script.Scenario
 		errs []error
 	)
-	for _, arg := range args {
-		s, err := readScenario(arg)
+	for i, arg := range args {
+		if arg == fromStdin && slices.Contains(args[:i], fromStdin) {
+			errs = append(errs, errors.New("-: standard input is read once; leave the second one out"))
+			continue
+		}
+		s, err := readScenario(arg, stdin)
 		if err != nil {
 			errs = append(errs, err)
 			continue

@@ -104,11 +104,12 @@ func load(cmd *cobra.Command, flags loadFlags) error {
 		ctx, cancel = context.WithTimeout(ctx, flags.length)
 		defer cancel()
 	}
-	summary, err := generator.Run(ctx, func(r loadgen.Row) { keep(r); tell(r) })
+	var answered answers
+	summary, err := generator.Run(ctx, func(r loadgen.Row) { keep(r); tell(r); answered.count(r) })
 	if err = errors.Join(err, closeLedger(), closeStatsD()); err != nil {
 		return harness(err)
 	}
-	showSummary(cmd.ErrOrStderr(), summary)
+	showSummary(cmd.ErrOrStderr(), summary, answered)
 	if summary.Missed != "" {
 		return &statusError{exitInconclusive, fmt.Errorf("the schedule was missed: %s", summary.Missed)}
 	}
@@ -192,9 +193,9 @@ func ledger(path string, stdout io.Writer) (keep func(loadgen.Row), done func() 
 	}, nil
 }
 
-func showSummary(w io.Writer, s loadgen.Summary) {
-	fmt.Fprintf(w, "requests   %d in %v (%.1f/s), %d attempts at the wire\n", s.Requests, s.Duration.Round(time.Millisecond), s.Rate, s.Attempts)
-	fmt.Fprintf(w, "outcome    %d acked, %d refused, %d unknown\n", s.Acked, s.Refused, s.Unknown)
+func showSummary(w io.Writer, s loadgen.Summary, a answers) {
+	fmt.Fprintf(w, "requests   %d in %v (%.1f/s), %s at the wire\n", s.Requests, s.Duration.Round(time.Millisecond), s.Rate, plural(s.Attempts, "attempt"))
+	fmt.Fprintf(w, "outcome    %s\n", outcomes(s, a))
 	var codes []int
 	for code := range s.Statuses {
 		codes = append(codes, code)
@@ -210,6 +211,27 @@ func showSummary(w io.Writer, s loadgen.Summary) {
 	}
 	fmt.Fprintf(w, "\nlatency    %s   (from due)\n", quantiles(s.Latency))
 	fmt.Fprintf(w, "lateness   %s   (sent after due)\n", quantiles(s.Lateness))
+}
+
+// answers counts by class those that acknowledge nothing: of answers[4] a 4xx.
+type answers [6]uint64
+
+func (a *answers) count(r loadgen.Row) {
+	if class := r.Status / 100; r.Outcome == loadgen.Unknown && class > 0 && class < len(a) && class != 2 {
+		a[class]++
+	}
+}
+
+// outcomes tells what became of the requests; unknown is what nobody can know.
+func outcomes(s loadgen.Summary, a answers) string {
+	unknown, answered := s.Unknown, ""
+	for class, n := range a {
+		if n > 0 {
+			answered += fmt.Sprintf(", %d answered %dxx", n, class)
+			unknown -= n
+		}
+	}
+	return fmt.Sprintf("%d acked, %d refused%s, %d unknown", s.Acked, s.Refused, answered, unknown)
 }
 
 func quantiles(q loadgen.Quantiles) string {

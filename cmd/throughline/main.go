@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 	"time"
 
@@ -58,7 +59,7 @@ func main() {
 // Main is main with its exit status as result, so that tests can run the
 // command line in a process of their own.
 func Main() (code int) {
-	// Go ends a crashed program with status 2, which would pass for a verdict.
+	crashApart()
 	defer func() {
 		if crash := recover(); crash != nil {
 			fmt.Fprintf(os.Stderr, "throughline: crashed, which is a bug of it: %v\n%s", crash, debug.Stack())
@@ -88,7 +89,10 @@ func status(err error, stderr io.Writer) int {
 		known = &statusError{exitHarness, err} // what was to be printed could not be
 	}
 	if known.err != nil {
-		fmt.Fprintf(stderr, "throughline: %v\n", known.err)
+		// Several errors are several lines, each to be found by the same prefix.
+		for line := range strings.Lines(strings.TrimRight(known.err.Error(), "\n") + "\n") {
+			fmt.Fprint(stderr, "throughline: "+line)
+		}
 	}
 	return known.status
 }
@@ -110,8 +114,11 @@ Exit status: 0 pass, 1 fail, 2 inconclusive (the run proves nothing),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newRun(), newJudge(), newCheck(), newList(), newExplain(), newUp(), newSelftest(), newCollect(), newLoad(), newApp(), newDocstore(), newHealth(), newGuard())
+	root.AddCommand(newRun(), newJudge(), newCheck(), newList(), newExplain(), newUp(), newSelftest(), newCollect(), newLoad(), newApp(), newDocstore(), newHealth(), newVersion(), newGuard())
 	root.SetFlagErrorFunc(badFlag)
+	root.Version = versionLine(debug.ReadBuildInfo())
+	root.SetVersionTemplate("{{.Version}}\n")
+	complete(root)
 	group(root)
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()

@@ -17,6 +17,9 @@ import (
 var binary string
 
 func TestMain(m *testing.M) {
+	if how := os.Getenv(crashVariable); how != "" {
+		crash(how)
+	}
 	os.Exit(buildAndRun(m))
 }
 

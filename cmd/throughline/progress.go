@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"os"
 	"strconv"
 	"time"
 
@@ -14,7 +15,7 @@ import (
 type progress struct{ *report.Progress }
 
 func newProgress(w io.Writer, s script.Scenario, c run.Config) progress {
-	p := progress{report.NewProgress(w, isTerminal(w))}
+	p := progress{report.NewProgress(w, report.NewTerminal(w, os.Getenv).Live)}
 	p.Begin(s.Name, s.About, strconv.FormatUint(c.Run.Seed, 10), c.Dir, len(s.Phases))
 	return p
 }

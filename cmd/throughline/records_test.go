@@ -14,7 +14,8 @@ import (
 
 // saved are records of real runs, good and bad, each with the verdict that was
 // given on it. A change of the judge that changes one of them has to be meant:
-// `throughline judge --format json DIR > DIR/verdict.json` writes it anew.
+// `throughline judge --format json DIR > DIR/verdict.json` writes it anew. Who changes
+// a record itself seals it with `go test ./scenarios/record -run Saved -reseal`.
 const saved = "../../scenarios/testdata/records"
 
 func TestSavedRecordsAreJudgedAsEver(t *testing.T) {

@@ -6,12 +6,10 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -49,8 +47,8 @@ func newRun() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run FILE|NAME...",
 		Short: "Run scenarios and give a verdict on each",
-		Long: `Run scenarios one after the other: files, or built-in ones by name (see
-throughline list). For each, a stack is started, put under load and changed as
+		Long: `Run scenarios one after the other: files (- is standard input), or built-in ones
+by name (see throughline list). For each, a stack is started, put under load and changed as
 the scenario says, and everything seen is recorded in a directory. The verdict is
 then judged from that record alone, and can be judged again with throughline judge.
 
@@ -93,7 +91,7 @@ func (f runFlags) check() error {
 }
 
 func runAll(cmd *cobra.Command, args []string, flags runFlags) error {
-	all, err := readScenarios(args)
+	all, err := readScenarios(cmd.InOrStdin(), args)
 	if err == nil {
 		err = flags.check()
 	}
@@ -152,7 +150,7 @@ func writable(out string) error {
 	if out == "" {
 		out = "runs"
 	}
-	if err := os.MkdirAll(out, 0o755); err != nil {
+	if err := os.MkdirAll(out, 0o700); err != nil {
 		return fmt.Errorf("--out %s: cannot make the directory: %w; choose another", out, err)
 	}
 	probe, err := os.CreateTemp(out, ".probe-")
@@ -219,24 +217,10 @@ func runID(start time.Time) string {
 	return strconv.FormatInt(start.UnixMilli(), 36) + strconv.FormatInt(int64(os.Getpid()), 36)
 }
 
-// version is the module's version, or the commit it was built from.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			return s.Value[:min(12, len(s.Value))]
-		}
-	}
-	return info.Main.Version
-}
-
 // shown says how to show a verdict.
 type shown struct {
 	format string
-	dir    string
+	dir    string // of the report; "": there is none
 }
 
 // show prints a verdict.
@@ -245,13 +229,9 @@ func show(w io.Writer, h record.History, v check.Verdict, how shown) error {
 		return report.WriteJSON(w, v)
 	}
 	where := filepath.Join(how.dir, report.HTMLFile)
-	if _, err := os.Stat(where); err != nil {
+	if _, err := os.Stat(where); err != nil || how.dir == "" {
 		where = "" // a record that is judged where it may not be written
 	}
-	return report.WriteText(w, h, v, report.TextOptions{Color: isTerminal(w), Where: where})
-}
-
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && isatty.IsTerminal(f.Fd()) && os.Getenv("NO_COLOR") == ""
+	on := report.NewTerminal(w, os.Getenv)
+	return report.WriteText(w, h, v, report.TextOptions{Color: on.Color, Width: on.Width, Where: where})
 }

@@ -117,7 +117,7 @@ func passes(t *testing.T, o outcome) {
 // needs skips a built-in scenario that this machine cannot carry out.
 func needs(t *testing.T, name string) {
 	t.Helper()
-	all, err := readScenarios([]string{name})
+	all, err := readScenarios(nil, []string{name})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,11 +14,22 @@ import (
 	"throughline/scenarios/script"
 )
 
+// fromStdin stands for standard input in place of a file; errors and records call
+// it stdin.
+const (
+	fromStdin = "-"
+	stdinName = "stdin"
+)
+
 // readScenario reads a file, or a built-in scenario by its name. A name wins
 // over a file of the same name only where the argument does not look like a
-// path.
-func readScenario(arg string) (script.Scenario, error) {
-	s, err := parseScenario(arg)
+// path. "-" is stdin.
+func readScenario(arg string, stdin io.Reader) (script.Scenario, error) {
+	name, source, err := sourceOf(arg, stdin)
+	if err != nil {
+		return script.Scenario{}, err
+	}
+	s, err := script.Parse(name, source, parseOptions())
 	if err != nil {
 		return script.Scenario{}, err
 	}
@@ -32,19 +44,20 @@ func parseOptions() (options script.Options) {
 	return options
 }
 
-func parseScenario(arg string) (script.Scenario, error) {
-	if looksLikePath(arg) {
-		s, err := script.Read(arg, parseOptions())
-		if listed := (script.Errors)(nil); err != nil && !errors.As(err, &listed) {
+// sourceOf gives the bytes of a scenario, and what errors call it.
+func sourceOf(arg string, stdin io.Reader) (name string, source []byte, err error) {
+	switch {
+	case arg == fromStdin:
+		source, err = script.ReadFrom(stdin, stdinName)
+		return stdinName, source, err
+	case looksLikePath(arg):
+		if source, err = script.ReadSource(arg); err != nil {
 			err = fmt.Errorf("%w; give a scenario's file, or a name that throughline list has", err)
 		}
-		return s, err
+		return arg, source, err
 	}
-	source, err := scenarios.Read(arg)
-	if err != nil {
-		return script.Scenario{}, err
-	}
-	return script.Parse(arg+".yaml", source, parseOptions())
+	source, err = scenarios.Read(arg)
+	return arg + ".yaml", source, err
 }
 
 func looksLikePath(arg string) bool {

@@ -165,7 +165,7 @@ func ready(ctx context.Context, trials []trial, flags selftestFlags) error {
 	known := map[string]bool{}
 	for _, t := range trials {
 		dir := filepath.Join(flags.out, t.dir)
-		if err := os.MkdirAll(dir, 0o755); err != nil {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return harness(err)
 		}
 		if err := os.WriteFile(t.scenario(flags.out), []byte(t.stage.Scenario(t.name)), 0o644); err != nil {
@@ -173,7 +173,7 @@ func ready(ctx context.Context, trials []trial, flags selftestFlags) error {
 		}
 		if !known[t.name] {
 			known[t.name] = true
-			if _, err := readScenario(t.scenario(flags.out)); err != nil {
+			if _, err := readScenario(t.scenario(flags.out), nil); err != nil {
 				errs = append(errs, err)
 			}
 		}

@@ -92,7 +92,7 @@ func TestGalleryScenarios(t *testing.T) {
 		if err := os.WriteFile(path, []byte(stage.Scenario(name)), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := readScenario(path); err != nil {
+		if _, err := readScenario(path, nil); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -37,7 +37,7 @@ and leave them running until Ctrl-C.`,
 			if err := flags.check(); err != nil {
 				return usage(err)
 			}
-			s, err := parseScenario("quiet")
+			s, err := readScenario("quiet", nil)
 			if err != nil {
 				return usage(err)
 			}

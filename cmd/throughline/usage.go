@@ -136,3 +136,11 @@ func reason(err error) error {
 	}
 	return err
 }
+
+// plural writes "1 phase" and "2 phases".
+func plural[N int | uint64](n N, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

@@ -7,6 +7,9 @@
 // it hands out. Junk never stops the rest of its datagram; each bad line is
 // handed out with the reason.
 //
+// Beside DogStatsD's lines it takes those of etsy's StatsD: several typed samples
+// after one name ("a:1|ms:2|ms|@0.5"), and blanks around values, types and rates.
+//
 // It is stricter than Datadog's agent: a line of which a part can not be
 // understood (a number, a rate, one of packed values, the lengths of an event)
 // is bad as a whole, so that no wrong number comes out of it unseen.

@@ -3,6 +3,7 @@ package dogstatsd
 import (
 	"bytes"
 	"math"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -41,6 +42,11 @@ func FuzzScanner(f *testing.F) {
 		s.Reset(datagram)
 		at := 0
 		for kind := s.Next(); kind != 0; kind = s.Next() {
+			if s.Part > 0 { // of the same line
+				checkPart(t, &s, kind)
+				checkWritten(t, &s, kind)
+				continue
+			}
 			at += separators(before[at:])
 			if len(s.Raw) == 0 || !bytes.HasPrefix(before[at:], s.Raw) || bytes.ContainsRune(s.Raw, '\n') {
 				t.Fatalf("the line %q is not what %q has from byte %d on", s.Raw, before, at)
@@ -48,7 +54,7 @@ func FuzzScanner(f *testing.F) {
 			at += len(s.Raw)
 			switch kind {
 			case Metric:
-				checkLine(t, &s.Line, s.Raw)
+				checkPart(t, &s, kind)
 			case Bad:
 				if s.Reason >= Reasons {
 					t.Fatalf("%q is bad for reason %d, which is none", s.Raw, s.Reason)
@@ -75,9 +81,40 @@ func separators(b []byte) int {
 	return n
 }
 
-func checkLine(t *testing.T, l *Line, raw []byte) {
+// typed is a sample of a line with several, as etsy's StatsD reads them.
+var typed = regexp.MustCompile(`^([^|]*)\|[^|:]*(?:\|[ \t]*@[^|:]*)?(?::|$)`)
+
+// checkPart checks a metric that may be one of several of its line.
+func checkPart(t *testing.T, s *Scanner, kind Kind) {
+	if kind != Metric || s.Part >= s.Parts {
+		t.Fatalf("%q: part %d of %d is of kind %d", s.Raw, s.Part, s.Parts, kind)
+	}
+	name, rest, _ := bytes.Cut(s.Raw, []byte(":"))
+	if !bytes.Equal(name, s.Line.Name) {
+		t.Fatalf("%q has the name %q", s.Raw, s.Line.Name)
+	}
+	if s.Parts > 1 {
+		for range s.Part {
+			rest = rest[len(typed.Find(rest)):]
+		}
+		found := typed.FindSubmatch(rest)
+		if found == nil {
+			t.Fatalf("%q has no sample %d", s.Raw, s.Part)
+		}
+		rest = found[1]
+	} else {
+		rest, _, _ = bytes.Cut(rest, []byte("|"))
+	}
+	checkLine(t, &s.Line, s.Raw, rest)
+}
+
+// checkLine compares a line with the text of its values.
+func checkLine(t *testing.T, l *Line, raw, text []byte) {
 	if len(l.Name) == 0 || bytes.ContainsAny(l.Name, ":|\n") {
 		t.Fatalf("%q has the name %q", raw, l.Name)
+	}
+	if base, _, _ := AllStyles.SplitName(l.Name); len(base) == 0 || len(base) > len(l.Name) {
+		t.Fatalf("of the name %q is left %q", l.Name, base)
 	}
 	if !(l.Rate > 0 && l.Rate <= 1) || l.Timestamp < 0 {
 		t.Fatalf("%q has rate %v and time %d", raw, l.Rate, l.Timestamp)
@@ -91,14 +128,12 @@ func checkLine(t *testing.T, l *Line, raw []byte) {
 		}
 		return
 	}
-	_, after, _ := bytes.Cut(raw, []byte(":"))
-	text, _, _ := bytes.Cut(after, []byte("|"))
 	parts := strings.Split(string(text), ":")
 	if len(parts) != len(l.Values) {
 		t.Fatalf("%q has %d values, got %v", raw, len(parts), l.Values)
 	}
 	for i, v := range l.Values {
-		want, err := strconv.ParseFloat(parts[i], 64)
+		want, err := strconv.ParseFloat(strings.Trim(parts[i], " \t"), 64)
 		if err != nil || math.Float64bits(want) != math.Float64bits(v.Number) {
 			t.Fatalf("%q: value %q is %v, got %v (%v)", raw, parts[i], want, v.Number, err)
 		}

@@ -28,7 +28,8 @@ var protocol = []struct {
 	{"statsd", "set", "uniques:765|s", []string{`s uniques "765"`}},
 	{"statsd", "lines with a newline between", "gorets:1|c\nglork:320|ms\n", []string{"c gorets 1", "ms glork 320"}},
 	{"statsd", "name with spaces and slashes", "a b/c\td:1|c", []string{"c a b/c\td 1"}},
-	{"statsd", "several types on one line are not DogStatsD's", "glork:320|ms:1|c", []string{"bad unknown_type"}},
+	{"statsd", "several typed samples", "glork:320|ms|@0.1:1|c", []string{"ms glork 320 rate=0.1", "c glork 1"}},
+	{"statsd", "blanks", "gorets: 1 | c |@0.1", []string{"c gorets 1 rate=0.1"}},
 	{"graphite", "tags in the name", "disk.used;host=a;disk=sda:1|g", []string{"g disk.used;host=a;disk=sda 1"}},
 
 	{"1.0", "count", "a:1|c", []string{"c a 1"}},
@@ -155,7 +156,7 @@ var odd = []struct {
 	{"a:1|c\r\r\n", []string{"bad unknown_type"}},
 	{"a:1|c\n\rb:2|c", []string{"c a 1", "c \rb 2"}},
 	{" a:1|c", []string{"c  a 1"}},
-	{"a:1|c ", []string{"bad unknown_type"}},
+	{"a:1|c ", []string{"c a 1"}},
 	// Fields.
 	{"a:1|c|@0.5|@0.25", []string{"c a 1 rate=0.25"}},
 	{"a:1|c|@0.5|@2", []string{"bad bad_rate"}},

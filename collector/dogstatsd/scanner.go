@@ -21,18 +21,29 @@ type Scanner struct {
 	Check  CheckLine // of a ServiceCheck
 	Raw    []byte    // the line as it came, without its newline
 	Reason Reason    // of a Bad line
+	// Part counts the Parts of one line, from 0: a line with several typed
+	// samples ("a:1|ms:2|c") is a Metric for each, all with the same Raw.
+	Part, Parts int
 
 	rest   []byte
 	values []Value
+	name   []byte // of the line that more is of
+	more   []byte // samples of the line that are still to come
 }
 
 // Reset begins with a new datagram, which the Scanner reads but never writes.
-func (s *Scanner) Reset(datagram []byte) { s.rest = datagram }
+func (s *Scanner) Reset(datagram []byte) { s.rest, s.more = datagram, nil }
 
-// Next reads the next line and tells what it is; 0 at the end. Empty lines (a
-// trailing newline, say) are no lines. A carriage return before the newline is
-// not part of the line.
+// Next reads the next line, or the next sample of a line with several, and tells
+// what it is; 0 at the end. Empty lines (a trailing newline, say) are no lines. A
+// carriage return before the newline is not part of the line.
 func (s *Scanner) Next() Kind {
+	if len(s.more) > 0 {
+		s.Part++
+		if s.sample() { // as it did before
+			return Metric
+		}
+	}
 	for len(s.rest) > 0 {
 		line := s.rest
 		if i := indexByte(line, '\n'); i >= 0 {
@@ -46,7 +57,7 @@ func (s *Scanner) Next() Kind {
 		if len(line) == 0 {
 			continue
 		}
-		s.Raw = line
+		s.Raw, s.Part, s.Parts = line, 0, 1
 		return s.line(line)
 	}
 	return 0
@@ -98,14 +109,20 @@ func (s *Scanner) parse(line []byte) (Reason, bool) {
 		return NoType, false
 	}
 	if s.Line.Type = typeOf(kind); s.Line.Type == 0 {
-		return UnknownType, false
+		if s.Line.Type = typeOf(trim(kind)); s.Line.Type == 0 {
+			return UnknownType, s.several(line[:colon], line[colon+1:])
+		}
 	}
 	if s.Line.Type == Set {
 		s.Line.Member = raw
 	} else if !s.numbers(raw) {
 		return BadValue, false
 	}
-	return s.fields(fields)
+	reason, ok := s.fields(fields)
+	if reason == BadRate && !ok {
+		ok = s.several(line[:colon], line[colon+1:])
+	}
+	return reason, ok
 }
 
 func typeOf(kind []byte) Type {
@@ -137,7 +154,10 @@ func (s *Scanner) numbers(raw []byte) bool {
 		}
 		n, ok := number(one)
 		if !ok {
-			return false
+			one = trim(one)
+			if n, ok = number(one); !ok {
+				return false
+			}
 		}
 		s.values = append(s.values, Value{Number: n, Signed: one[0] == '+' || one[0] == '-'})
 		if i < 0 {
@@ -157,15 +177,18 @@ func (s *Scanner) fields(rest []byte) (Reason, bool) {
 		if field, rest = cutField(rest); len(field) == 0 {
 			continue
 		}
+		if blank := field[0]; blank == ' ' || blank == '\t' {
+			if field = trim(field); len(field) == 0 {
+				continue
+			}
+		}
 		switch field[0] {
 		case '#':
 			s.Line.Tags = field[1:]
 		case '@':
-			rate, ok := number(field[1:])
-			if !ok || rate <= 0 || rate > 1 {
+			if !s.rate(field[1:]) {
 				return BadRate, false
 			}
-			s.Line.Rate = rate
 		case 'T':
 			t, ok := seconds(field[1:])
 			if !ok {
@@ -180,6 +203,19 @@ func (s *Scanner) fields(rest []byte) (Reason, bool) {
 		s.Line.Rate = 1
 	}
 	return 0, true
+}
+
+// rate reads a sample rate.
+func (s *Scanner) rate(text []byte) bool {
+	rate, ok := number(text)
+	if !ok {
+		rate, ok = number(trim(text))
+	}
+	if !ok || rate <= 0 || rate > 1 {
+		return false
+	}
+	s.Line.Rate = rate
+	return true
 }
 
 // origin keeps the fields by which Datadog's agent finds out who sent a line.

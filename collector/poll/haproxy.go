@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"throughline/collector"
@@ -27,6 +28,8 @@ type HAProxyRow struct {
 	// Values are the fields that are numbers, by their names in the CSV.
 	// Source: https://docs.haproxy.org/2.6/management.html#9.1
 	Values map[string]float64
+	Status string // of a server, as HAProxy writes it: "UP", "DOWN 1/2", "MAINT (via be/web-1)", "no check"
+	Check  string // of a server, the result of its last health check: "L7OK", "L4CON"; "" before the first
 	// Removed tells that the server is gone from HAProxy and that Values
 	// are its last: they are kept so that sums over the servers do not fall.
 	Removed bool
@@ -35,7 +38,16 @@ type HAProxyRow struct {
 // HAProxy makes samples of HAProxy's statistics:
 // haproxy_{frontend,backend,server,listener}_<field of the CSV>, with the
 // labels proxy and server; for a server also instance, which is its name. Every
-// field that is a number becomes a series.
+// field that is a number becomes a series, but for those that begin with agg_:
+// HAProxy fills them for its own exporter alone, and here they are always 0.
+//
+// What is told in words becomes series as in that exporter, for each server:
+// haproxy_server_status{state} for each of ServerStates, 1 for the one it is in
+// and 0 for the others; haproxy_server_check_status{state="L7OK"}, 1, for the
+// result of the last check alone; and as in haproxy_exporter haproxy_server_up, 1
+// while HAProxy takes the server for alive.
+// Sources: https://github.com/haproxy/haproxy/blob/master/addons/promex/README and
+// https://github.com/prometheus/haproxy_exporter (parseStatusField)
 type HAProxy struct {
 	Rows func(context.Context) ([]HAProxyRow, error)
 }
@@ -70,7 +82,8 @@ func (h *HAProxy) Poll(ctx context.Context, at time.Time) ([]collector.Sample, e
 		return nil, err
 	}
 	var samples []collector.Sample
-	for _, row := range rows {
+	for i := range rows {
+		row := &rows[i]
 		labels := collector.NewLabels("proxy", row.Proxy, "server", row.Server)
 		switch row.Kind {
 		case Server:
@@ -81,6 +94,9 @@ func (h *HAProxy) Poll(ctx context.Context, at time.Time) ([]collector.Sample, e
 				row.Proxy, row.Server, row.Kind, Frontend, Backend, Server, Listener)
 		}
 		for _, field := range slices.Sorted(maps.Keys(row.Values)) {
+			if strings.HasPrefix(field, "agg_") {
+				continue
+			}
 			meta := gaugeMeta
 			if haproxyCounters[field] {
 				meta = counterMeta
@@ -93,8 +109,55 @@ func (h *HAProxy) Poll(ctx context.Context, at time.Time) ([]collector.Sample, e
 			}
 			samples = append(samples, sample)
 		}
+		if row.Kind == Server && !row.Removed {
+			samples = append(samples, row.state(labels, at)...)
+		}
 	}
 	return samples, nil
+}
+
+// ServerStates are the states of a server, as HAProxy's exporter names them: NOLB
+// is one that ends by itself and is given nothing but what belongs to it already.
+var ServerStates = [...]string{"DOWN", "UP", "MAINT", "DRAIN", "NOLB"}
+
+// state makes samples of what a server's row says in words; none if it is not
+// known.
+func (r *HAProxyRow) state(labels collector.Labels, at time.Time) (out []collector.Sample) {
+	sample := func(name string, labels collector.Labels, yes bool) {
+		value := 0.0
+		if yes {
+			value = 1
+		}
+		out = append(out, collector.Sample{Name: "haproxy_server_" + name, Labels: labels, Meta: gaugeMeta, At: at, Value: value, Observed: 1})
+	}
+	if is := r.serverState(); is != "" {
+		for _, state := range ServerStates {
+			sample("status", labels.With("state", state), state == is)
+		}
+		sample("up", labels, is == "UP" || is == "DRAIN")
+	}
+	if r.Check != "" {
+		sample("check_status", labels.With("state", r.Check), true)
+	}
+	return out
+}
+
+// serverState is one of ServerStates; "" if it is none. A server without checks is
+// taken for up, and one that has no weight is given nothing new: HAProxy says
+// DRAIN of it only where it has checks.
+func (r *HAProxyRow) serverState() string {
+	word, _, _ := strings.Cut(r.Status, " ") // "UP 1/3", "MAINT (via …)"
+	word, _, _ = strings.Cut(word, "(")
+	if r.Status == "no check" {
+		word = "UP"
+	}
+	if weight, known := r.Values["weight"]; word == "UP" && known && weight == 0 {
+		return "DRAIN"
+	}
+	if slices.Contains(ServerStates[:], word) {
+		return word
+	}
+	return ""
 }
 
 // metricName makes a field's name one that Prometheus knows: a few fields of

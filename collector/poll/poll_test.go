@@ -243,8 +243,9 @@ func TestHAProxy(t *testing.T) {
 	rows := []HAProxyRow{
 		{Proxy: "users", Server: "FRONTEND", Kind: Frontend, Values: map[string]float64{"req_tot": 7, "scur": 2}},
 		{Proxy: "web", Server: "web-1", Kind: Server, Values: map[string]float64{"hrsp_2xx": 4, "h2-open": 1, "downtime": 1}},
-		{Proxy: "web", Server: "web-2", Kind: Server, Removed: true, Values: map[string]float64{"stot": 3}},
-		{Proxy: "web", Server: "BACKEND", Kind: Backend, Values: map[string]float64{"wredis": 1}},
+		{Proxy: "web", Server: "web-2", Kind: Server, Removed: true, Status: "MAINT (removed)", Values: map[string]float64{"stot": 3}},
+		// HAProxy fills agg_* for its own exporter alone.
+		{Proxy: "web", Server: "BACKEND", Kind: Backend, Status: "UP", Values: map[string]float64{"wredis": 1, "agg_server_status": 0, "agg_check_status": 0}},
 	}
 	h := &HAProxy{Rows: func(context.Context) ([]HAProxyRow, error) { return rows, nil }}
 	got, err := h.Poll(context.Background(), at)
@@ -276,6 +277,65 @@ func TestHAProxy(t *testing.T) {
 	h.Rows = func(context.Context) ([]HAProxyRow, error) { return rows[:1], down }
 	if got, err := h.Poll(context.Background(), at); !errors.Is(err, down) || got != nil {
 		t.Errorf("got %v and %v from statistics that failed", got, err)
+	}
+}
+
+// TestHAProxyServerStates: what HAProxy says of a server, from its statistics
+// (management.txt, section 9.1) and its source, becomes one of five states.
+func TestHAProxyServerStates(t *testing.T) {
+	for _, c := range []struct {
+		status, check string
+		weight        float64
+		state         string // "": not known
+		up            float64
+	}{
+		{"UP", "L7OK", 1, "UP", 1},
+		{"UP 1/3", "L7TOUT", 100, "UP", 1}, // going down
+		{"no check", "", 1, "UP", 1},
+		{"DOWN", "L4CON", 1, "DOWN", 0},
+		{"DOWN 1/2", "L7OK", 1, "DOWN", 0}, // going up
+		{"DOWN (agent)", "L7OK", 1, "DOWN", 0},
+		{"MAINT", "", 1, "MAINT", 0},
+		{"MAINT (via be/web-9)", "L7OK", 1, "MAINT", 0},
+		{"MAINT (resolution)", "", 1, "MAINT", 0},
+		{"MAINT(via)", "", 0, "MAINT", 0}, // before 1.7
+		{"DRAIN", "L7OK", 1, "DRAIN", 1},
+		{"DRAIN 1/2", "L7OK", 0, "DRAIN", 1},
+		{"no check", "", 0, "DRAIN", 1}, // without weight nothing new comes
+		{"UP", "L7OK", 0, "DRAIN", 1},
+		{"DOWN", "L4CON", 0, "DOWN", 0},
+		{"NOLB", "L7STS", 1, "NOLB", 0},
+		{"NOLB 1/3", "L7STS", 1, "NOLB", 0},
+		{"", "", 1, "", 0},
+		{"WONDERFUL", "", 1, "", 0},
+	} {
+		h := &HAProxy{Rows: func(context.Context) ([]HAProxyRow, error) {
+			return []HAProxyRow{{Proxy: "web", Server: "web-1", Kind: Server, Status: c.status, Check: c.check, Values: map[string]float64{"weight": c.weight}}}, nil
+		}}
+		samples, err := h.Poll(t.Context(), time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, want := map[string]float64{}, map[string]float64{}
+		for _, s := range samples {
+			if s.Labels.Get("instance") != "web-1" || s.Labels.Get("proxy") != "web" || s.Meta.Type != collector.Gauge || s.Observed != 1 {
+				t.Errorf("%q: %+v", c.status, s)
+			}
+			got[s.Name+" "+s.Labels.Get("state")] = s.Value
+		}
+		want["haproxy_server_weight "] = c.weight
+		if c.state != "" {
+			for _, state := range []string{"DOWN", "UP", "MAINT", "DRAIN", "NOLB"} {
+				want["haproxy_server_status "+state] = 0
+			}
+			want["haproxy_server_status "+c.state], want["haproxy_server_up "] = 1, c.up
+		}
+		if c.check != "" {
+			want["haproxy_server_check_status "+c.check] = 1
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%q, weight %v (-want +got):\n%s", c.status, c.weight, diff)
+		}
 	}
 }
 

@@ -24,7 +24,7 @@ type known struct {
 
 // Append implements collector.Sink. Times are kept in whole milliseconds. A
 // sample that can not be kept does not keep the others out, and is named in the
-// error. These can not be kept:
+// error, a *Refused. These can not be kept:
 //
 //   - a second, different value of a series at one time (the same value again
 //     is no error);
@@ -50,7 +50,7 @@ func (s *Store) Append(samples ...collector.Sample) error {
 	defer s.mu.Unlock()
 	app := s.db.Appender(ctx)
 	var late []pending
-	bad := refusals{of: len(samples)}
+	bad := &Refused{Of: len(samples)}
 	for i := range samples {
 		p, err := s.prepare(app, &samples[i])
 		switch {

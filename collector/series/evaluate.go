@@ -30,11 +30,20 @@ func (s *Store) query(r *http.Request) (any, annotations.Annotations, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	q, err := s.engine.NewInstantQuery(ctx, s.db, opts, r.Form.Get("query"), at)
+	q, err := s.plan(ctx, r.Form.Get("query"), opts, at, at, 0)
 	if err != nil {
-		return nil, nil, badParameter("query", err)
+		return nil, nil, badQuery(err)
 	}
 	return execute(ctx, q, limit)
+}
+
+// badQuery is why a query cannot be evaluated, which is its own fault unless it
+// only needs a heavier turn.
+func badQuery(err error) error {
+	if tooMuch(err) {
+		return err
+	}
+	return badParameter("query", err)
 }
 
 // maxPoints is how many points per series a range query may ask for: as in
@@ -79,9 +88,9 @@ func (s *Store) queryRange(r *http.Request) (any, annotations.Annotations, error
 	if err != nil {
 		return nil, nil, err
 	}
-	q, err := s.engine.NewRangeQuery(ctx, s.db, opts, r.Form.Get("query"), start, end, step)
+	q, err := s.plan(ctx, r.Form.Get("query"), opts, start, end, step)
 	if err != nil {
-		return nil, nil, badParameter("query", err)
+		return nil, nil, badQuery(err)
 	}
 	return execute(ctx, q, limit)
 }
@@ -101,7 +110,7 @@ func execute(ctx context.Context, q promql.Query, limit int) (any, annotations.A
 	case promql.Matrix:
 		result, notes = truncate(v, limit, notes)
 	}
-	out := newStream()
+	out := newStream(allowanceOf(ctx))
 	out.WriteObjectStart()
 	out.WriteObjectField("resultType")
 	out.WriteVal(res.Value.Type())

@@ -20,16 +20,69 @@ import (
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/tsdb/chunkenc"
+
+	"throughline/collector"
 )
 
-// metrics serves the present value of every series, for a Prometheus that
+// Metrics serves the present value of every series, for a Prometheus that
 // scrapes the collector as it would scrape statsd_exporter, in the format that
 // it asks for: OpenMetrics, Prometheus' text or protobuf.
-func (s *Store) metrics(w http.ResponseWriter, r *http.Request) {
-	how := exposition{format: expfmt.NegotiateIncludingOpenMetrics(r.Header)}
-	s.expose(w, r, func() ([][]*labels.Matcher, error) {
-		return [][]*labels.Matcher{{labels.MustNewMatcher(labels.MatchRegexp, model.MetricNameLabel, ".+")}}, nil
-	}, how)
+//
+// Samples that live gives are served whether the store took them or not, in
+// place of what it has of their series; if alone, they are served by themselves,
+// and the store is not asked. They are floats. live may be nil.
+func (s *Store) Metrics(live func() (samples []collector.Sample, alone bool)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		how := exposition{format: expfmt.NegotiateIncludingOpenMetrics(r.Header)}
+		s.expose(w, r, func(r *http.Request) ([]promql.Sample, error) {
+			var over []collector.Sample
+			alone := false
+			if live != nil {
+				over, alone = live()
+			}
+			var stored []promql.Sample
+			if !alone {
+				var err error
+				every := labels.MustNewMatcher(labels.MatchRegexp, model.MetricNameLabel, ".+")
+				if stored, err = s.present(r.Context(), [][]*labels.Matcher{{every}}); err != nil {
+					return nil, err
+				}
+			}
+			return overlay(stored, over), nil
+		}, how)
+	})
+}
+
+// overlay puts samples in place of those of the same series, and in order. One
+// that the store could not take for its labels has no form here either, and is
+// left out.
+func overlay(stored []promql.Sample, over []collector.Sample) []promql.Sample {
+	if len(over) == 0 {
+		return stored
+	}
+	covered := make(map[uint64]labels.Labels, len(over))
+	out := make([]promql.Sample, 0, len(stored)+len(over))
+	for i := range over {
+		all, err := toLabels(&over[i])
+		if err != nil {
+			continue
+		}
+		covered[all.Hash()] = all
+		out = append(out, promql.Sample{T: over[i].At.UnixMilli(), F: over[i].Value, Metric: all})
+	}
+	for _, sample := range stored {
+		if all, ok := covered[sample.Metric.Hash()]; !ok || !labels.Equal(all, sample.Metric) {
+			out = append(out, sample)
+		}
+	}
+	slices.SortFunc(out, byMetric)
+	return out
+}
+
+// byMetric orders samples by name and labels.
+func byMetric(a, b promql.Sample) int {
+	byName := strings.Compare(a.Metric.Get(model.MetricNameLabel), b.Metric.Get(model.MetricNameLabel))
+	return cmp.Or(byName, labels.Compare(a.Metric, b.Metric))
 }
 
 // federate serves the present value of the series that match[] selects, each
@@ -39,12 +92,12 @@ func (s *Store) metrics(w http.ResponseWriter, r *http.Request) {
 // Source: https://prometheus.io/docs/prometheus/latest/federation/
 func (s *Store) federate(w http.ResponseWriter, r *http.Request) {
 	how := exposition{format: expfmt.Negotiate(r.Header), federated: true}
-	s.expose(w, r, func() ([][]*labels.Matcher, error) {
+	s.expose(w, r, func(r *http.Request) ([]promql.Sample, error) {
 		selectors, err := s.parser.ParseMetricSelectors(r.Form["match[]"])
 		if err != nil {
 			return nil, badData{err}
 		}
-		return selectors, nil
+		return s.present(r.Context(), selectors)
 	}, how)
 }
 
@@ -65,24 +118,24 @@ func (e exposition) native() bool {
 
 func (e exposition) openMetrics() bool { return e.format.FormatType() == expfmt.TypeOpenMetrics }
 
-// expose writes the newest sample of each series that any selector selects.
-// Series that have ended are left out. Native histograms need the protobuf
-// format, which Prometheus asks for when it wants them; in text they are reduced
-// to their count and sum.
-func (s *Store) expose(w http.ResponseWriter, r *http.Request, selectors func() ([][]*labels.Matcher, error), how exposition) {
-	var body bytes.Buffer
-	err := parseForm(r)
+// expose writes the samples that gather gives, ordered by name and labels. Native
+// histograms need the protobuf format, which Prometheus asks for when it wants
+// them; in text they are reduced to their count and sum.
+func (s *Store) expose(w http.ResponseWriter, r *http.Request, gather func(*http.Request) ([]promql.Sample, error), how exposition) {
+	var out reply
+	err := parseForm(w, r)
 	if err == nil {
 		err = s.inTurn(r, func(r *http.Request) error {
-			which, err := selectors()
+			samples, err := gather(r)
 			if err != nil {
 				return err
 			}
-			samples, err := s.present(r.Context(), which)
-			if err != nil {
+			var body bytes.Buffer
+			if err := write(&body, s.families(samples, how), how); err != nil {
 				return err
 			}
-			return write(&body, s.families(samples, how), how)
+			out = reply{status: http.StatusOK, parts: [][]byte{body.Bytes()}}
+			return s.book(&out)
 		})
 	}
 	if err != nil {
@@ -94,7 +147,7 @@ func (s *Store) expose(w http.ResponseWriter, r *http.Request, selectors func() 
 		return
 	}
 	w.Header().Set("Content-Type", string(how.format))
-	_, _ = w.Write(body.Bytes()) // the client has gone if it fails
+	s.send(w, out)
 }
 
 // write writes families in the format asked for.
@@ -128,7 +181,7 @@ func write(w io.Writer, families []*dto.MetricFamily, how exposition) error {
 func (s *Store) present(ctx context.Context, selectors [][]*labels.Matcher) ([]promql.Sample, error) {
 	now := s.opts.Now()
 	hints := &storage.SelectHints{Start: now.Add(-s.opts.Lookback).UnixMilli(), End: now.UnixMilli()}
-	querier, err := s.db.Querier(hints.Start, hints.End)
+	querier, err := s.exposed(ctx).Querier(hints.Start, hints.End)
 	if err != nil {
 		return nil, err
 	}
@@ -151,10 +204,7 @@ func (s *Store) present(ctx context.Context, selectors [][]*labels.Matcher) ([]p
 			out = append(out, last)
 		}
 	}
-	slices.SortFunc(out, func(a, b promql.Sample) int {
-		byName := strings.Compare(a.Metric.Get(model.MetricNameLabel), b.Metric.Get(model.MetricNameLabel))
-		return cmp.Or(byName, labels.Compare(a.Metric, b.Metric))
-	})
+	slices.SortFunc(out, byMetric)
 	return out, set.Err()
 }
 

@@ -1,6 +1,8 @@
 package series
 
 import (
+	"fmt"
+
 	jsoniter "github.com/json-iterator/go"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql"
@@ -11,8 +13,14 @@ import (
 // the MarshalJSON methods of promql's types write numbers below 1e-6 and from
 // 1e21 on differently, and take six times as long.
 
-func newStream() *jsoniter.Stream {
-	return jsoniter.NewStream(jsoniter.ConfigCompatibleWithStandardLibrary, nil, 1<<10)
+// newStream is where an answer is written to, in memory. A list in it ends in
+// errTooMuch where it gets longer than an allowance has; nil: never.
+func newStream(a *allowance) *jsoniter.Stream {
+	out := jsoniter.NewStream(jsoniter.ConfigCompatibleWithStandardLibrary, nil, 1<<10)
+	if a != nil {
+		out.Attachment = a.answer
+	}
+	return out
 }
 
 // writeResult writes the value of a query.
@@ -34,6 +42,12 @@ func writeArray[E any](out *jsoniter.Stream, list []E, write func(*jsoniter.Stre
 			out.WriteMore()
 		}
 		write(out, e)
+		if most, ok := out.Attachment.(int); ok && out.Buffered() > most && out.Error == nil {
+			out.Error = fmt.Errorf("the answer is too long: %w", errTooMuch)
+		}
+		if out.Error != nil {
+			return
+		}
 	}
 	out.WriteArrayEnd()
 }

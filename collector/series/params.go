@@ -22,8 +22,12 @@ func badParameter(name string, err error) error {
 	return badData{fmt.Errorf("invalid parameter %q: %w", name, err)}
 }
 
+// MaxForm is how long the parameters in the body of a request may be, in bytes.
+const MaxForm = 1 << 20
+
 // parseForm reads the parameters.
-func parseForm(r *http.Request) error {
+func parseForm(w http.ResponseWriter, r *http.Request) error {
+	r.Body = http.MaxBytesReader(w, r.Body, MaxForm)
 	if err := r.ParseForm(); err != nil {
 		return badData{fmt.Errorf("error parsing form values: %w", err)}
 	}

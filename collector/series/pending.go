@@ -139,26 +139,36 @@ func (s *Store) stored(all labels.Labels, at int64) (f float64, h *histogram.Flo
 // mostNamed bounds the length of an error.
 const mostNamed = 20
 
-// refusals are the samples of one call that were not kept.
-type refusals struct {
-	of    int
-	count int
-	named []error
+// Refused is the error of an Append that kept all but some of its samples: the
+// store works, and has no place for these. Any other error of Append tells that
+// it kept none.
+type Refused struct {
+	Count, Of int     // samples refused, and given
+	named     []error // the first of them
 }
 
-func (r *refusals) add(sample *collector.Sample, err error) {
-	r.count++
+func (r *Refused) add(sample *collector.Sample, err error) {
+	r.Count++
 	if len(r.named) < mostNamed {
 		r.named = append(r.named, fmt.Errorf("%s at %s: %w", seriesText(sample), sample.At.UTC().Format(time.RFC3339Nano), err))
 	}
 }
 
-func (r *refusals) err() error {
-	if r.count == 0 {
+// Error names the first samples that were refused, with the reasons.
+func (r *Refused) Error() string {
+	named := errors.Join(r.named...).Error()
+	if more := r.Count - len(r.named); more > 0 {
+		named += fmt.Sprintf("\nand %d more", more)
+	}
+	return fmt.Sprintf("store: %d of %d samples refused: %s", r.Count, r.Of, named)
+}
+
+// Unwrap gives the reasons.
+func (r *Refused) Unwrap() []error { return r.named }
+
+func (r *Refused) err() error {
+	if r.Count == 0 {
 		return nil
 	}
-	if more := r.count - len(r.named); more > 0 {
-		r.named = append(r.named, fmt.Errorf("and %d more", more))
-	}
-	return fmt.Errorf("store: %d of %d samples refused: %w", r.count, r.of, errors.Join(r.named...))
+	return r
 }

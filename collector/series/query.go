@@ -4,11 +4,14 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql"
+	"github.com/prometheus/prometheus/promql/parser"
 
 	"throughline/collector"
 )
@@ -40,12 +43,12 @@ type Point struct {
 func (s *Store) Query(ctx context.Context, expr string, at time.Time) (Answer, error) {
 	ctx, release, err := s.use(ctx)
 	if err != nil {
-		return Answer{}, fmt.Errorf("query %q: %w", expr, err)
+		return Answer{}, fmt.Errorf("query %s: %w", quote(expr), err)
 	}
 	defer release()
-	query, err := s.engine.NewInstantQuery(ctx, s.db, nil, expr, at)
+	query, err := s.plan(ctx, expr, nil, at, at, 0)
 	if err != nil {
-		return Answer{}, fmt.Errorf("query %q: %w", expr, err)
+		return Answer{}, fmt.Errorf("query %s: %w", quote(expr), err)
 	}
 	return answer(ctx, query, expr)
 }
@@ -54,28 +57,66 @@ func (s *Store) Query(ctx context.Context, expr string, at time.Time) (Answer, e
 // step is at least a millisecond.
 func (s *Store) QueryRange(ctx context.Context, expr string, start, end time.Time, step time.Duration) (Answer, error) {
 	if step < time.Millisecond {
-		return Answer{}, fmt.Errorf("query %q: step %v: give one of at least 1ms", expr, step)
+		return Answer{}, fmt.Errorf("query %s: step %v: give one of at least 1ms", quote(expr), step)
 	}
 	if end.Before(start) {
-		return Answer{}, fmt.Errorf("query %q: the end %s is before the start %s", expr, end.Format(time.RFC3339Nano), start.Format(time.RFC3339Nano))
+		return Answer{}, fmt.Errorf("query %s: the end %s is before the start %s", quote(expr), end.Format(time.RFC3339Nano), start.Format(time.RFC3339Nano))
 	}
 	ctx, release, err := s.use(ctx)
 	if err != nil {
-		return Answer{}, fmt.Errorf("query %q: %w", expr, err)
+		return Answer{}, fmt.Errorf("query %s: %w", quote(expr), err)
 	}
 	defer release()
-	query, err := s.engine.NewRangeQuery(ctx, s.db, nil, expr, start, end, step)
+	query, err := s.plan(ctx, expr, nil, start, end, step)
 	if err != nil {
-		return Answer{}, fmt.Errorf("query %q: %w", expr, err)
+		return Answer{}, fmt.Errorf("query %s: %w", quote(expr), err)
 	}
 	return answer(ctx, query, expr)
+}
+
+// quoted is how much of an expression an error tells, in bytes.
+const quoted = 200
+
+func quote(expr string) string {
+	if len(expr) <= quoted {
+		return strconv.Quote(expr)
+	}
+	return strconv.Quote(strings.ToValidUTF8(expr[:quoted], "")) + "…"
+}
+
+// plan makes a query that keeps to the limits and to the allowance of its
+// request. It is for one moment where step is 0.
+func (s *Store) plan(ctx context.Context, expr string, opts promql.QueryOpts, start, end time.Time, step time.Duration) (promql.Query, error) {
+	may := allowanceOf(ctx)
+	engine := s.engines[may]
+	metered := newMeter(s.db, may, nil)
+	var query promql.Query
+	var err error
+	if step == 0 {
+		query, err = engine.NewInstantQuery(ctx, metered, opts, expr, start)
+	} else {
+		query, err = engine.NewRangeQuery(ctx, metered, opts, expr, start, end, step)
+	}
+	if err != nil {
+		return nil, err
+	}
+	statement := query.Statement().(*parser.EvalStmt) // what both make
+	takes := effortOf(statement)
+	if err := takes.check(); err != nil {
+		return nil, err
+	}
+	if takes.steps > float64(may.steps) {
+		return nil, fmt.Errorf("query processing would evaluate too many steps: %w", errTooMuch)
+	}
+	metered.price = priceOf(statement)
+	return query, nil
 }
 
 func answer(ctx context.Context, query promql.Query, expr string) (Answer, error) {
 	defer query.Close()
 	result := query.Exec(ctx)
 	if result.Err != nil {
-		return Answer{}, fmt.Errorf("query %q: %w", expr, result.Err)
+		return Answer{}, fmt.Errorf("query %s: %w", quote(expr), allowanceOf(ctx).advised(result.Err))
 	}
 	var out []Series
 	var err error
@@ -109,10 +150,10 @@ func answer(ctx context.Context, query promql.Query, expr string) (Answer, error
 			add(series.Metric, points...)
 		}
 	default:
-		return Answer{}, fmt.Errorf("query %q: gives a %s, not numbers", expr, result.Value.Type())
+		return Answer{}, fmt.Errorf("query %s: gives a %s, not numbers", quote(expr), result.Value.Type())
 	}
 	if err != nil {
-		return Answer{}, fmt.Errorf("query %q: %w", expr, err)
+		return Answer{}, fmt.Errorf("query %s: %w", quote(expr), err)
 	}
 	warnings, infos := result.Warnings.AsStrings(expr, 0, 0)
 	return Answer{Series: out, Notes: append(warnings, infos...)}, nil

@@ -68,6 +68,7 @@ func TestQueriesRefused(t *testing.T) {
 	canceled, cancel := context.WithCancel(ctx)
 	cancel()
 	_, gone := s.Query(canceled, "x", at(0))
+	_, broken := TypeOf("x[")
 	for want, err := range map[string]error{
 		`query "x{": 1:3: parse error`:                                     instant("x{"),
 		`query "\"x\"": gives a string, not numbers`:                       instant(`"x"`),
@@ -76,14 +77,16 @@ func TestQueriesRefused(t *testing.T) {
 		`query "x": the end 2020-02-29T11:59:59Z is before the start 2020`: over("x", -1, time.Second),
 		`query "x[1m]": invalid expression type "range vector"`:            over("x[1m]", 1, time.Second),
 		`query "x": query was canceled`:                                    gone,
-		`1:2: parse error: unexpected "["`:                                 ParseExpr("x["),
+		`1:2: parse error: unexpected "["`:                                 broken,
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) && want[:4] != "1:2:" {
 			t.Errorf("error %v, want %q", err, want)
 		}
 	}
-	if err := ParseExpr("sum(rate(x[5s])) > 0"); err != nil {
-		t.Error(err)
+	for expr, want := range map[string]Type{"sum(rate(x[5s])) > 0": Vector, "1 + 2": Scalar, "x[5s]": Matrix, "x[5s:]": Matrix, `"x"`: String, "(x) # comment": Vector} {
+		if got, err := TypeOf(expr); err != nil || got != want {
+			t.Errorf("%s: %q, %v, want %q", expr, got, err, want)
+		}
 	}
 }
 

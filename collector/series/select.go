@@ -51,7 +51,7 @@ func (s *Store) selection(r *http.Request, selectors [][]*labels.Matcher) (selec
 		return out, err
 	}
 	out.start, out.end = start.UnixMilli(), end.UnixMilli()
-	out.querier, err = s.db.Querier(out.start, out.end)
+	out.querier, err = s.listed(r.Context()).Querier(out.start, out.end)
 	return out, err
 }
 
@@ -79,7 +79,7 @@ func (s *Store) series(r *http.Request) (any, annotations.Annotations, error) {
 		found = append(found, set.At().Labels())
 	}
 	found, notes := truncate(found, sel.limit, set.Warnings())
-	out := newStream()
+	out := newStream(allowanceOf(r.Context()))
 	writeArray(out, found, writeLabels)
 	return jsoniter.RawMessage(out.Buffer()), notes, errors.Join(set.Err(), out.Error)
 }

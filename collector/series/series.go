@@ -83,20 +83,17 @@ func (o Options) withDefaults() Options {
 // store has those two hours, for samples that come series after series.
 const blockRange = 15 * time.Minute
 
-// maxSamples is how many samples one query may hold in memory: Prometheus'
-// default.
-const maxSamples = 50_000_000
-
 // Store keeps series in a directory. Its methods may be called by several
 // goroutines at once.
 type Store struct {
-	opts   Options
-	db     *tsdb.DB
-	engine *promql.Engine
-	parser parser.Parser
-	opened int64 // no sample that Open found is newer, in ms
-	outage outage
-	turns  chan struct{} // has a place for each request that may be worked on
+	opts    Options
+	db      *tsdb.DB
+	engines map[*allowance]*promql.Engine
+	parser  parser.Parser
+	opened  int64 // no sample that Open found is newer, in ms
+	outage  outage
+	began   time.Time // when it was opened
+	turns   turns
 
 	meanings *meanings
 
@@ -135,17 +132,19 @@ func Open(dir string, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the store in %s: %w; is it in use by another process, or not a store? choose another directory", dir, err)
 	}
-	s := &Store{opts: opts, db: db, parser: parser.NewParser(parser.Options{}), opened: newest(db),
-		turns: make(chan struct{}, maxRequests), meanings: newMeanings(dir, opts),
+	s := &Store{opts: opts, db: db, engines: map[*allowance]*promql.Engine{}, parser: newParser(), opened: newest(db), began: opts.Now().UTC(),
+		turns: newTurns(), meanings: newMeanings(dir, opts),
 		known: map[string]*known{}, sweepAt: firstSweep}
 	if err := s.findOutage(); err != nil {
 		return nil, errors.Join(fmt.Errorf("open the store in %s: find what an earlier process left: %w", dir, err), db.Close())
 	}
-	s.engine = promql.NewEngine(promql.EngineOpts{
-		Logger: slog.New(slog.DiscardHandler), Parser: s.parser, MaxSamples: maxSamples, Timeout: opts.Timeout, LookbackDelta: opts.Lookback,
-		EnableAtModifier: true, EnableNegativeOffset: true,
-		NoStepSubqueryIntervalFn: func(int64) int64 { return time.Second.Milliseconds() },
-	})
+	for _, a := range []*allowance{light, heavy, alone} {
+		s.engines[a] = promql.NewEngine(promql.EngineOpts{
+			Logger: slog.New(slog.DiscardHandler), Parser: s.parser, MaxSamples: a.samples, Timeout: opts.Timeout, LookbackDelta: opts.Lookback,
+			EnableAtModifier: true, EnableNegativeOffset: true,
+			NoStepSubqueryIntervalFn: func(int64) int64 { return subqueryStep.Milliseconds() },
+		})
+	}
 	s.life, s.end = context.WithCancel(context.Background())
 	return s, nil
 }
@@ -204,15 +203,8 @@ func (s *Store) Close() error {
 		return nil
 	}
 	s.closed = true
-	if err := errors.Join(s.engine.Close(), s.meanings.close(), s.db.Close()); err != nil {
+	if err := errors.Join(s.engines[light].Close(), s.engines[heavy].Close(), s.engines[alone].Close(), s.meanings.close(), s.db.Close()); err != nil {
 		return fmt.Errorf("close the store in %s: %w", filepath.Clean(s.db.Dir()), err)
 	}
 	return nil
-}
-
-// ParseExpr tells whether expr is a PromQL expression; the error says where it
-// is wrong.
-func ParseExpr(expr string) error {
-	_, err := parser.NewParser(parser.Options{}).ParseExpr(expr)
-	return err
 }

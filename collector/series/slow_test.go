@@ -110,6 +110,26 @@ func TestSlowReaders(t *testing.T) {
 	}
 }
 
+// TestStuckReaderIsLeft: an answer that nobody reads gives its room back.
+func TestStuckReaderIsLeft(t *testing.T) {
+	s := crowded(t, 1500, 1000) // 1.5 MB, more than the sockets hold
+	s.turns.patience = 100 * time.Millisecond
+	server := httptest.NewUnstartedServer(s.Handler())
+	server.Listener = smallBuffers{server.Listener}
+	server.Start()
+	t.Cleanup(server.Close)
+	for _, target := range []string{"/metrics", "/api/v1/query?query=x&time=1582978200"} {
+		stuckReader(t, server.Listener.Addr().String(), target)
+	}
+	until(t, "all room is free", func() string {
+		if !s.turns.unread.TryAcquire(maxUnread) {
+			return "some is not"
+		}
+		s.turns.unread.Release(maxUnread)
+		return ""
+	})
+}
+
 // TestSlowQuestion sends its form byte by byte.
 func TestSlowQuestion(t *testing.T) {
 	s := served(t)
@@ -179,7 +199,7 @@ func TestTurns(t *testing.T) {
 func TestNoTurn(t *testing.T) {
 	s := openWith(t, t.TempDir(), Options{Timeout: time.Millisecond})
 	for range maxRequests {
-		s.turns <- struct{}{}
+		s.turns.light <- struct{}{}
 	}
 	const queue = `{"status":"error","errorType":"timeout","error":"query timed out in query queue"}`
 	if got := get(t, s, "/api/v1/query?query=1"); got.status != 503 || got.body != queue {
@@ -196,11 +216,11 @@ func TestNoTurn(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	s.opts.Timeout = time.Hour
-	if err := s.waitForTurn(ctx); err == nil || err.Error() != "query was canceled in query queue" {
+	if err := s.waitForTurn(ctx, s.turns.light); err == nil || err.Error() != "query was canceled in query queue" {
 		t.Error(err)
 	}
-	<-s.turns
-	if err := errors.Join(s.waitForTurn(t.Context())); err != nil {
+	<-s.turns.light
+	if err := errors.Join(s.waitForTurn(t.Context(), s.turns.light)); err != nil {
 		t.Error(err)
 	}
 }

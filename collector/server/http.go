@@ -16,10 +16,14 @@ import (
 )
 
 // handler serves Prometheus' HTTP API, and beside it what Prometheus has no
-// place for: the events, and a page for people.
+// place for: the events, and a page for people. What it says of the collector
+// itself does not depend on the store.
 func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/", s.store.Handler())
+	stored := s.store.Handler()
+	mux.Handle("/", stored)
+	mux.Handle("GET /metrics", s.store.Metrics(s.keeper.live))
+	mux.Handle("GET /-/ready", s.keeper.ready(stored))
 	mux.HandleFunc("GET /{$}", s.page)
 	mux.HandleFunc("GET /api/v1/events", s.events)
 	return mux
@@ -82,6 +86,7 @@ var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 // status is what the page shows.
 type status struct {
 	Now      time.Time
+	Store    storeFigures
 	StatsD   statsd.Ledger
 	Forwards []forward.Figures
 	Polls    []poll.Figures
@@ -93,7 +98,7 @@ const pageEvents = 50
 
 func (s *Server) page(w http.ResponseWriter, _ *http.Request) {
 	now := time.Now()
-	view := status{Now: now, StatsD: s.Ledger(), Forwards: s.Forwards(), Polls: s.Polls()}
+	view := status{Now: now, Store: s.keeper.figures(), StatsD: s.Ledger(), Forwards: s.Forwards(), Polls: s.Polls()}
 	recent := s.journal.between(time.Time{}, now.Add(time.Hour), "", pageEvents)
 	for i := len(recent) - 1; i >= 0; i-- {
 		view.Events = append(view.Events, recent[i])

@@ -14,7 +14,6 @@ import (
 	"net/http"
 	"time"
 
-	"golang.org/x/net/netutil"
 	"golang.org/x/sync/errgroup"
 
 	"throughline/collector"
@@ -35,8 +34,8 @@ type Config struct {
 	Sinks  []collector.Sink // get every sample, beside the store
 	// Out is whom else to give to. What is nil is not there.
 	Out Out
-	// Log is told what the store repairs, or cannot do in the background;
-	// nil: nobody is.
+	// Log is told what the store repairs, or cannot do, and when store or
+	// journal do not take what they are given; nil: nobody is.
 	Log *slog.Logger
 }
 
@@ -76,11 +75,13 @@ func (o Out) sinks() (out []collector.Sink) {
 // that what is in use is known before anything else starts; Run does the work.
 type Server struct {
 	store   *series.Store
+	keeper  *keeper // gives to the store
 	journal *journal
 	statsd  *statsd.Collector
 	loop    *poll.Loop
 	out     []forward.Forwarder
 	listen  net.Listener // nil: no HTTP API
+	http    string       // the address that was asked for
 }
 
 // New opens the store and the HTTP address. Close the server in any case.
@@ -88,7 +89,7 @@ func New(c Config) (*Server, error) {
 	if c.StatsD.Interval <= 0 {
 		c.StatsD.Interval = time.Second
 	}
-	s := &Server{out: c.Out.forwarders()}
+	s := &Server{out: c.Out.forwarders(), http: c.HTTP}
 	if c.HTTP != "" {
 		listen, err := net.Listen("tcp", c.HTTP)
 		if err != nil {
@@ -99,8 +100,10 @@ func New(c Config) (*Server, error) {
 	if err := s.open(c); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	sink := tee(append(append([]collector.Sink{s.store}, c.Sinks...), c.Out.sinks()...))
-	c.StatsD.Journal, c.StatsD.Resume = s.journal, s.store
+	s.keeper = newKeeper(s.store, c.Log, time.Now)
+	sink := tee(append(append([]collector.Sink{s.keeper}, c.Sinks...), c.Out.sinks()...))
+	c.StatsD.Journal = watchedJournal{s.journal, &alarm{log: c.Log, now: time.Now}}
+	c.StatsD.Resume = s.store
 	if c.Out.Relay != nil {
 		c.StatsD.Relay = c.Out.Relay.Send
 	}
@@ -193,23 +196,39 @@ func (s *Server) Addr() string {
 // lastPolls bounds the polls at the end.
 const lastPolls = 2 * time.Second
 
-// slowestReader bounds how long an answer of the HTTP API may take to be read.
-const slowestReader = 5 * time.Minute
+const (
+	// slowestReader bounds how long an answer of the HTTP API may take; the
+	// store has a bound of its own for how long its parts may.
+	slowestReader = 5 * time.Minute
+	// slowestRequest bounds how long a request may take to come in.
+	slowestRequest = 15 * time.Second
+	// longestIdle is how long a connection is kept without a request.
+	longestIdle = 20 * time.Second
+)
 
-// mostReaders is how many connections the HTTP API has at a time, as in
-// Prometheus: the answer of each that reads slowly waits in memory.
-const mostReaders = 512
+// api is the server of the HTTP API.
+func (s *Server) api() (*http.Server, net.Listener) {
+	door := newDoor(s.listen)
+	return &http.Server{
+		Handler:           guarded(s.handler(), s.http, s.listen.Addr()),
+		ReadHeaderTimeout: slowestRequest, ReadTimeout: slowestRequest, WriteTimeout: slowestReader, IdleTimeout: longestIdle,
+		MaxHeaderBytes: 256 << 10, // the parameters of a GET are among them
+		ConnState:      door.state,
+	}, door
+}
 
 // Run collects until ctx ends. Then it reads what is left in the sockets,
 // flushes the last interval, polls a last time, so that the polls have seen all
 // that the last interval counted, gives out what still waits for others, and
 // returns.
 func (s *Server) Run(ctx context.Context) error {
-	api := &http.Server{Handler: s.handler(), ReadHeaderTimeout: 10 * time.Second, WriteTimeout: slowestReader}
+	var api *http.Server
 	var group errgroup.Group
 	if s.listen != nil {
+		var door net.Listener
+		api, door = s.api()
 		group.Go(func() error {
-			if err := api.Serve(netutil.LimitListener(s.listen, mostReaders)); !errors.Is(err, http.ErrServerClosed) {
+			if err := api.Serve(door); !errors.Is(err, http.ErrServerClosed) {
 				return fmt.Errorf("http api: %w", err)
 			}
 			return nil
@@ -228,7 +247,10 @@ func (s *Server) Run(ctx context.Context) error {
 	defer cancel()
 	err = errors.Join(err, s.loop.Once(last))
 	ended()
-	return errors.Join(err, api.Close(), group.Wait())
+	if api != nil {
+		err = errors.Join(err, api.Close())
+	}
+	return errors.Join(err, group.Wait())
 }
 
 // Close closes the store, the journal and the HTTP address. It is called after

@@ -122,7 +122,8 @@ func (a *account) find(line *dogstatsd.Line, from route) (*series, fate) {
 		return s, s.refusal()
 	}
 	base, graphite := dogstatsd.SplitName(line.Name)
-	labels, f := a.tags(a.labels, line.Tags, graphite)
+	base, inName, _ := a.shared.cfg.Tags.SplitName(base)
+	labels, f := a.tags(a.labels, wireTags{dog: line.Tags, graphite: graphite, inName: inName})
 	if len(base) > a.shared.cfg.MaxName {
 		f = longName
 	}

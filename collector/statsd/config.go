@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"throughline/collector"
+	"throughline/collector/dogstatsd"
 )
 
 // Config is how to receive. The zero value of each field means its default.
@@ -50,6 +51,10 @@ type Config struct {
 	// Gauges is how signed values of gauges are read. Default Auto.
 	Gauges Gauges
 
+	// Tags are the styles of tags in names that are understood, beside
+	// Graphite's. A name that looks like one of another style is a finding.
+	Tags dogstatsd.Styles
+
 	// ReceiveBuffer is the size of each socket's buffer in the kernel, in
 	// bytes. What was granted is in the ledger: without privilege Linux
 	// grants no more than net.core.rmem_max. Default 32 MiB; it is used
@@ -72,6 +77,9 @@ type Config struct {
 	// (default 1) of each reason, from several goroutines at once. May be nil.
 	Junk     func(Junk)
 	JunkRate int
+	// Found gets each finding that is new, one after the other, at the end of
+	// the interval in which it was found. May be nil.
+	Found func(Finding)
 
 	// Now is the clock; default time.Now.
 	Now func() time.Time

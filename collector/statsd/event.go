@@ -16,7 +16,7 @@ var statuses = [...]string{"ok", "warning", "critical", "unknown"}
 
 // event takes an event in for the journal. The account of who sent it is locked.
 func (r *reader) event(e *dogstatsd.EventLine) fate {
-	labels, f := r.account.tags(r.account.labels, e.Tags, nil)
+	labels, f := r.account.tags(r.account.labels, wireTags{dog: e.Tags})
 	if f != accepted {
 		return f
 	}
@@ -29,7 +29,7 @@ func (r *reader) event(e *dogstatsd.EventLine) fate {
 // of who sent it is locked.
 func (r *reader) check(c *dogstatsd.CheckLine, from route) fate {
 	a := r.account
-	labels, f := a.tags(a.labels, c.Tags, nil)
+	labels, f := a.tags(a.labels, wireTags{dog: c.Tags})
 	if f != accepted {
 		return f
 	}
@@ -68,7 +68,7 @@ func (a *account) findCheck(c *dogstatsd.CheckLine, from route) (*series, fate) 
 	if c.Host != "" {
 		own = own.With("host", valid(c.Host))
 	}
-	labels, f := a.tags(own, c.Tags, nil)
+	labels, f := a.tags(own, wireTags{dog: c.Tags})
 	if f != accepted {
 		return nil, f
 	}

@@ -11,18 +11,21 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"throughline/collector"
+	"throughline/collector/dogstatsd"
 )
 
 // Finding is something that makes numbers hard to trust though no line was bad.
 type Finding struct {
 	// Kind is name_collision (two StatsD names, or a name and a companion,
 	// give one name of a series), type_change (one StatsD name has several
-	// types) or tag_explosion (a tag of a metric has more than
-	// Config.TagValues values). Where both would have been one series, the
+	// types), tag_explosion (a tag of a metric has more than
+	// Config.TagValues values) or tags_in_name (a name looks as if it had tags
+	// in it, in a style that is not in Config.Tags: they are a part of the
+	// name now). Where both would have been one series, the
 	// later lines are refused as a conflict; else all are kept.
 	Kind     string
-	Metric   string // the StatsD name
-	Other    string // name_collision: the other name; type_change: the types, "counter, gauge"
+	Metric   string // the StatsD name; tags_in_name: without the tags
+	Other    string // name_collision: the other name; type_change: the types, "counter, gauge"; tags_in_name: the style
 	Tag      string // tag_explosion: the tag, as a label
 	Instance string // where it was first seen
 	At       time.Time
@@ -34,6 +37,7 @@ const (
 	nameCollision = "name_collision"
 	typeChange    = "type_change"
 	tagExplosion  = "tag_explosion"
+	TagsInName    = "tags_in_name"
 )
 
 // finding is a Finding that goes on.
@@ -58,6 +62,7 @@ type registry struct {
 	findings []*finding // in the order in which they were found
 	byKey    map[Finding]*finding
 	left     uint64 // findings that are not kept
+	told     int    // how many of findings Config.Found was given
 
 	// What was seen is forgotten when it is too much: then a finding may be
 	// missed, but none is made up.
@@ -118,6 +123,10 @@ func (r *registry) born(s *series, a *account) {
 			r.types[metric] = s.meta.Type
 		case first != s.meta.Type:
 			r.find(Finding{Kind: typeChange, Metric: metric, Other: string(first + ", " + s.meta.Type), Instance: a.instance})
+		}
+		others := dogstatsd.AllStyles &^ r.cfg.Tags
+		if base, _, style := others.SplitName([]byte(metric)); style != dogstatsd.NoStyle {
+			r.find(Finding{Kind: TagsInName, Metric: string(base), Other: style.String(), Instance: a.instance})
 		}
 	}
 	for _, l := range s.labels {
@@ -181,6 +190,29 @@ func (r *registry) list() ([]Finding, uint64) {
 		out[i].Lines = f.lines.Load()
 	}
 	return out, r.left
+}
+
+// fresh are the findings that it has not given before.
+func (r *registry) fresh() (out []Finding) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, f := range r.findings[r.told:] {
+		what := f.what
+		what.Lines = f.lines.Load()
+		out = append(out, what)
+	}
+	r.told = len(r.findings)
+	return out
+}
+
+// tellFindings gives what is new to Config.Found. No lock is held.
+func (c *Collector) tellFindings() {
+	if c.cfg.Found == nil {
+		return
+	}
+	for _, f := range c.shared.registry.fresh() {
+		c.cfg.Found(f)
+	}
 }
 
 // own appends the findings as series.

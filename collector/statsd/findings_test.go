@@ -6,6 +6,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"throughline/collector/dogstatsd"
 )
 
 func TestFindings(t *testing.T) {
@@ -37,6 +39,9 @@ func TestFindings(t *testing.T) {
 			want: []Finding{{Kind: "type_change", Metric: "a", Other: "gauge, counter", Instance: "web-2", Lines: 1}}},
 		{name: "a tag with too many values", web1: []string{"a:1|g|#t:1,u:1", "a:1|g|#t:2,u:1", "a:1|g|#t:3,u:1", "b:1|g|#t:4"}, web2: []string{"a:1|g|#t:1", "a:1|g|#t:4"},
 			want: []Finding{{Kind: "tag_explosion", Metric: "a", Tag: "t", Instance: "web-2", Lines: 1}}},
+		{name: "tags in names, in styles that are not understood", web1: []string{"a,t=1:1|c", "a,t=2:1|c", "a,t=2:1|c", "b#t=1:1|g"}, web2: []string{"c[t=1].d:1|ms", "a,t=3:1|c", "e,f:1|g"},
+			want: []Finding{{Kind: "tags_in_name", Metric: "a", Other: "influxdb", Instance: "web-1", Lines: 3}, {Kind: "tags_in_name", Metric: "b", Other: "librato", Instance: "web-1", Lines: 1},
+				{Kind: "tags_in_name", Metric: "c.d", Other: "signalfx", Instance: "web-2", Lines: 1}}},
 		{name: "the collector's own name", web1: []string{"throughline.collector.lines:1|c", "throughline_service_check:1|g"},
 			want: []Finding{{Kind: "name_collision", Metric: "throughline.collector.lines", Other: "throughline_collector_lines_total", Instance: "web-1", Lines: 1},
 				{Kind: "name_collision", Metric: "throughline_service_check", Other: "throughline_service_check", Instance: "web-1", Lines: 1}}, refused: 2},
@@ -66,6 +71,47 @@ func TestFindings(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestTagsInNames: where a style is understood its tags are labels, in any order,
+// and no finding.
+func TestTagsInNames(t *testing.T) {
+	for _, tt := range []struct {
+		styles dogstatsd.Styles
+		lines  string
+	}{
+		{dogstatsd.InfluxDB, "hits,zone=a,role=web:1|c\nhits,role=web,zone=a:2|c"},
+		{dogstatsd.Librato, "hits#zone=a,role=web:1|c\nhits#role=web,zone=a:2|c"},
+		{dogstatsd.SignalFx, "hits[zone=a,role=web]:1|c\n[role=web,zone=a]hits:2|c"},
+		{dogstatsd.AllStyles, "hits,zone=a:1|c|#role:web\nhits[role=web];zone=a:2|c"}, // with others beside
+	} {
+		b := newBench(t, Config{Tags: tt.styles})
+		l, _ := b.listen("web-1")
+		b.feed(l, tt.lines)
+		at := b.tick()
+		if diff := cmp.Diff([]string{"hits_total instance=web-1 role=web zone=a = 3 (2)"}, b.sink.at(at)); diff != "" {
+			t.Errorf("%v (-want +got):\n%s", tt.styles, diff)
+		}
+		if ledger := balanceQuiet(t, b.Collector); len(ledger.Findings) > 0 || ledger.Total.Series != 1 {
+			t.Errorf("%v: %+v", tt.styles, ledger)
+		}
+	}
+}
+
+// TestFindingsAreTold: each once, at the end of its interval.
+func TestFindingsAreTold(t *testing.T) {
+	var told []string
+	b := newBench(t, Config{Found: func(f Finding) { told = append(told, fmt.Sprint(f.Kind, " ", f.Metric, " ", f.Lines)) }})
+	l, _ := b.listen("web-1")
+	b.feed(l, "a,t=1:1|c\na,t=2:1|c")
+	b.tick()
+	b.tick()
+	b.feed(l, "a,t=3:1|c\nb,t=1:1|c")
+	b.tick()
+	b.tick()
+	if diff := cmp.Diff([]string{"tags_in_name a 2", "tags_in_name b 1"}, told); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 

@@ -48,6 +48,7 @@ func (c *Collector) flush(boundary, now time.Time) time.Time {
 		}
 	}
 	c.deliver(samples)
+	c.tellFindings()
 	c.mu.Lock()
 	f.took = c.cfg.Now().Sub(now)
 	f.longest = max(f.longest, f.took)

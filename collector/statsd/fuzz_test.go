@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"throughline/collector"
+	"throughline/collector/dogstatsd"
 	"throughline/collector/statsd/socket"
 )
 
@@ -17,7 +18,7 @@ import (
 func FuzzDatagram(f *testing.F) {
 	for _, seed := range []string{
 		"a:1|c|@0.1|#x:y", "a:1:2|g\na:+1|g|c:ci-x", "u:x|s", "h:1e300:-1e300|ms|@0.000001", "_e{1,1}:t|x|#a", "_sc|db|0|h:b",
-		"t:1|c|T1384419600\nt:2|c|T1384419601", "a;b=c;;d:1|c", "\xff\xfe:1|c|#\xff:\xfe,__name__:x,:y", "a.b:1|g\na_b:1|g",
+		"t:1|c|T1384419600\nt:2|c|T1384419601", "a;b=c;;d:1|c", "a,b=c:1|c\na#b=c:1|c\na[b=c]d:1|c", "a:1|c:2|ms|@0.5", "\xff\xfe:1|c|#\xff:\xfe,__name__:x,:y", "a.b:1|g\na_b:1|g",
 		strings.Repeat("z", 600) + ":1|c", "throughline_service_check:1|g", "\n\n|:", "a:1e308|c\na:1e308|c\na:1e308|g\na:+1e308|g",
 	} {
 		f.Add([]byte(seed), uint8(len(seed)))
@@ -25,7 +26,7 @@ func FuzzDatagram(f *testing.F) {
 	f.Fuzz(func(t *testing.T, datagram []byte, mode uint8) {
 		clock, sink := newClock(), &memory{}
 		c := New(Config{Now: clock.now, OutOfOrder: 2 * time.Second, MaxSeries: 20, MaxDatagram: 1500, ReceiveBuffer: 1500, MaxOrigins: 3, SetExact: 2, TagValues: 2, Expire: 3 * time.Second,
-			Gauges: Gauges(mode >> 4 % 3), Journal: &notes{}, Junk: func(Junk) {}}, sink)
+			Gauges: Gauges(mode >> 4 % 3), Tags: dogstatsd.Styles(mode >> 5), Found: func(Finding) {}, Journal: &notes{}, Junk: func(Junk) {}}, sink)
 		l := by(Origin(mode % 3))
 		if _, err := c.Listen(l); err != nil {
 			t.Fatal(err)

@@ -47,17 +47,21 @@ type tagger struct {
 	values  map[string][]string // by label
 }
 
-// tags are the labels of a line: the own ones, and those of its tags, as DogStatsD
-// and as Graphite have them. The package comment tells the rules.
-func (a *account) tags(own collector.Labels, dog, graphite []byte) (collector.Labels, fate) {
-	if len(dog) == 0 && len(graphite) == 0 {
+// wireTags are the tags of a line as they came: DogStatsD's, Graphite's, and those
+// in its name in one of Config.Tags.
+type wireTags struct{ dog, graphite, inName []byte }
+
+// tags are the labels of a line: the own ones, and those of its tags. The package
+// comment tells the rules.
+func (a *account) tags(own collector.Labels, tags wireTags) (collector.Labels, fate) {
+	if len(tags.dog) == 0 && len(tags.graphite) == 0 && len(tags.inName) == 0 {
 		return own, accepted
 	}
 	t := tagger{account: a, own: own, values: map[string][]string{}}
 	for _, source := range []struct {
 		raw  []byte
 		next func([]byte) (name, value, rest []byte, ok bool)
-	}{{dog, dogstatsd.NextTag}, {graphite, dogstatsd.NextGraphiteTag}} {
+	}{{tags.dog, dogstatsd.NextTag}, {tags.graphite, dogstatsd.NextGraphiteTag}, {tags.inName, dogstatsd.NextNameTag}} {
 		for name, value, rest, ok := source.next(source.raw); ok; name, value, rest, ok = source.next(rest) {
 			if f := t.add(name, value); f != accepted {
 				return nil, f

@@ -17,7 +17,7 @@ type Counts struct {
 	Datagrams     uint64 // payloads: of a stream, frames or runs of lines
 	Bytes         uint64
 	Truncated     uint64 // datagrams longer than Config.MaxDatagram: what was cut off is lost
-	Lines         uint64 // without empty ones
+	Lines         uint64 // without empty ones; each typed sample of a line with several is one
 	Accepted      uint64 // lines that were added up
 	Held          uint64 // lines that wait for the time they brought with them
 	Values        uint64 // in the accepted lines: packed lines have several

@@ -49,6 +49,27 @@ func TestGauges(t *testing.T) {
 	}
 }
 
+// TestSeveralSamples: each typed sample of a line is added up by itself, and
+// counted as a line.
+func TestSeveralSamples(t *testing.T) {
+	b := newBench(t, Config{})
+	l, _ := b.listen("web-1")
+	b.feed(l, "akka.time:581632|ms:593920|ms:610304|ms", "jobs:1|c:2|c|@0.5", "box:5|g:1|c:-1|c", "bad:1|c:x|c")
+	b.tick()
+	if h := b.sink.of("akka_time", "web-1"); len(h) != 2 || h[1].Histogram.Count != 3 || h[1].Histogram.Sum != 1_785_856 {
+		t.Errorf("three timers are %+v", h)
+	}
+	for name, want := range map[string]float64{"jobs_total": 5, "jobs_sampled_total": 3, "box": 5, "box_total": 1} {
+		if got := b.sink.last(name, "web-1"); got != want {
+			t.Errorf("%s = %v, want %v", name, got, want)
+		}
+	}
+	total := balance(t, b.Collector).Total
+	if total.Lines != 9 || total.Accepted != 7 || total.Bad["negative_count"] != 1 || total.Bad["unknown_type"] != 1 {
+		t.Errorf("the account is %+v", total)
+	}
+}
+
 // TestLargeSets: exact up to a limit, then within 2 %, which is said; and the
 // next interval is exact again.
 func TestLargeSets(t *testing.T) {

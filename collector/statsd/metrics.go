@@ -22,7 +22,7 @@ func Metrics() []collector.Metric {
 		{prefix + "datagrams_total", counter, "", "payloads that came in: datagrams, or parts of a stream", false},
 		{prefix + "bytes_total", counter, "bytes", "their length", false},
 		{prefix + "truncated_datagrams_total", counter, "", "payloads of which the end is missing, by length or because a connection broke off", true},
-		{prefix + "lines_total", counter, "", "lines in them, without empty ones", false},
+		{prefix + "lines_total", counter, "", "lines in them, without empty ones; each typed sample of a line with several is one", false},
 		{prefix + "accepted_lines_total", counter, "", "lines that were added up", false},
 		{prefix + "held_lines", gauge, "", "lines that wait for the time they brought with them", false},
 		{prefix + "values_total", counter, "", "values in the accepted lines", false},

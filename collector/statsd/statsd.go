@@ -23,6 +23,7 @@
 //	              to Config.SetExact of them, beyond that estimated, for most
 //	              within 2 %. Once it was estimated, a_b_estimated beside it
 //	              tells whether a point is: 1 or 0.
+//	a.b:1|c:2|ms  as two lines: a.b:1|c and a.b:2|ms
 //	_sc|db|0      a service check: throughline_service_check{check="db"}, 0 for
 //	              ok to 3 for unknown; and like an event (_e{…}) it goes to
 //	              Config.Journal
@@ -31,7 +32,7 @@
 // rest becomes an underscore; the name as it was sent is in Meta.StatsD. A tag k:v becomes the
 // label k="v", a tag without a colon k="true", several of one name k="v1,v2"
 // (sorted), and one with an empty value none. Graphite's tags in the name
-// (a.b;k=v) are tags, too. The instance's own labels win: a tag of the same name
+// (a.b;k=v) are tags, too, and so are those of Config.Tags. The instance's own labels win: a tag of the same name
 // becomes exported_k, as in Prometheus' scrapes.
 //
 // Two metrics that would be one series are not merged: lines of the later are
@@ -187,6 +188,7 @@ func (c *Collector) finish() error {
 		samples = append(samples, a.lastSamples(now)...)
 	}
 	c.deliver(samples)
+	c.tellFindings()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, a := range accounts {

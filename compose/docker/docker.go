@@ -110,7 +110,7 @@ func New(ctx context.Context, c Config) (*Platform, error) {
 	}
 	c.Dir = dir
 	for _, d := range []string{"logs", "exits", "config"} {
-		if err := os.MkdirAll(filepath.Join(c.Dir, d), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Join(c.Dir, d), 0o700); err != nil {
 			return fail(err)
 		}
 	}

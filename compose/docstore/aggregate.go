@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"strings"
 
-	"go.etcd.io/bbolt"
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
 
@@ -42,7 +41,7 @@ func (s *Server) aggregate(r *request) (bson.D, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = s.store.view(func(tx *bbolt.Tx) error {
+	err = s.store.view(func(tx *txn) error {
 		coll, err := openCollection(tx, ns, r.checkTime)
 		if err != nil {
 			return err
@@ -67,8 +66,12 @@ func (s *Server) aggregate(r *request) (bson.D, error) {
 	if err != nil {
 		return nil, err
 	}
+	id, err := s.cursors.put(c, s.now())
+	if err != nil {
+		return nil, err
+	}
 	s.stats.returned.Add(int64(len(batch)))
-	return cursorAnswer(ns, "firstBatch", batch, s.cursors.put(c, s.now())), nil
+	return cursorAnswer(ns, "firstBatch", batch, id), nil
 }
 
 // batchSize reads the option cursor, which aggregate requires.

@@ -1,28 +1,25 @@
 package docstore
 
 import (
-	"bytes"
 	"cmp"
 	"slices"
 	"strings"
 
-	"go.etcd.io/bbolt"
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
 
 // namespaces lists the collections, of one database or (db is "") of all.
-func namespaces(tx *bbolt.Tx, db string) []namespace {
+func namespaces(tx *txn, db string) ([]namespace, error) {
 	var prefix []byte
 	if db != "" {
 		prefix = namespace{db: db}.key()
 	}
 	var list []namespace
-	c := tx.Bucket(catalogBucket).Cursor()
-	for k, _ := c.Seek(prefix); k != nil && bytes.HasPrefix(k, prefix); k, _ = c.Next() {
-		db, collection, _ := strings.Cut(string(k), "\x00")
+	err := tx.bucket(catalogBucket).eachPrefix(prefix, func(key, _ []byte) {
+		db, collection, _ := strings.Cut(string(key), "\x00")
 		list = append(list, namespace{db, collection})
-	}
-	return list
+	})
+	return list, err
 }
 
 func (c *collection) hasIndex(is func(indexSpec) bool) bool {
@@ -35,7 +32,7 @@ func (s *Server) create(r *request) (bson.D, error) {
 	if err != nil {
 		return nil, err
 	}
-	return bson.D{}, s.write(func(tx *bbolt.Tx) error {
+	return bson.D{}, s.write(func(tx *txn) error {
 		_, created, err := ensureCollection(tx, ns, r.checkTime)
 		if err == nil && !created {
 			err = fail(codeNamespaceExists, "Collection %s already exists.", ns)
@@ -51,7 +48,7 @@ func (s *Server) drop(r *request) (bson.D, error) {
 		return nil, err
 	}
 	answer := bson.D{}
-	err = s.write(func(tx *bbolt.Tx) error {
+	err = s.write(func(tx *txn) error {
 		answer = bson.D{}
 		coll, err := openCollection(tx, ns, r.checkTime)
 		if coll == nil || err != nil {
@@ -66,9 +63,13 @@ func (s *Server) drop(r *request) (bson.D, error) {
 // dropDatabase is the command dropDatabase.
 func (s *Server) dropDatabase(r *request) (bson.D, error) {
 	answer := bson.D{}
-	err := s.write(func(tx *bbolt.Tx) error {
+	err := s.write(func(tx *txn) error {
 		answer = bson.D{}
-		for _, ns := range namespaces(tx, r.db) {
+		list, err := namespaces(tx, r.db)
+		if err != nil {
+			return err
+		}
+		for _, ns := range list {
 			coll, err := openCollection(tx, ns, r.checkTime)
 			if err != nil {
 				return err
@@ -118,8 +119,12 @@ func (s *Server) listCollections(r *request) (bson.D, error) {
 		return nil, err
 	}
 	docs := []bson.Raw{}
-	err = s.store.view(func(tx *bbolt.Tx) error {
-		for _, ns := range namespaces(tx, r.db) {
+	err = s.store.view(func(tx *txn) error {
+		list, err := namespaces(tx, r.db)
+		if err != nil {
+			return err
+		}
+		for _, ns := range list {
 			entry := bson.D{
 				{Key: "name", Value: ns.collection},
 				{Key: "type", Value: "collection"},
@@ -155,9 +160,13 @@ func (s *Server) listDatabases(r *request) (bson.D, error) {
 	}
 	docs := []bson.Raw{}
 	total := int64(0)
-	err = s.store.view(func(tx *bbolt.Tx) error {
+	err = s.store.view(func(tx *txn) error {
 		sizes := make(map[string]int64)
-		for _, ns := range namespaces(tx, "") {
+		list, err := namespaces(tx, "")
+		if err != nil {
+			return err
+		}
+		for _, ns := range list {
 			size := int64(0)
 			if !l.nameOnly {
 				coll, err := openCollection(tx, ns, r.checkTime)
@@ -202,8 +211,8 @@ func sortedNames(m map[string]int64) []string {
 
 // size is the bytes that the collection and its indexes take in the file.
 func (c *collection) size() int64 {
-	bytes := func(b *bbolt.Bucket) int64 {
-		st := b.Stats()
+	bytes := func(b *bucket) int64 {
+		st := b.b.Stats()
 		return int64(st.BranchAlloc + st.LeafAlloc + st.InlineBucketInuse)
 	}
 	n := bytes(c.docs)

@@ -13,10 +13,11 @@ import (
 // Layout of the file. Top-level buckets are:
 //
 //	catalog          "db\x00collection" → catalogEntry as BSON
+//	sums             name of every other bucket → its sum64; "format" → 2
 //	c + 8 byte id    key of _id → document
 //	i + 8 byte id    key of the indexed values (+ key of _id, unless unique) → key of _id
 //
-// Keys are made by appendKey; ids come from the catalog's sequence and are never
+// A seal is before every value (see seal). Keys are made by appendKey; ids come from the catalog's sequence and are never
 // used again.
 var catalogBucket = []byte("catalog")
 
@@ -38,9 +39,9 @@ type catalogEntry struct {
 // collection is an existing collection within a transaction.
 type collection struct {
 	ns      namespace
-	tx      *bbolt.Tx
+	tx      *txn
 	entry   catalogEntry
-	docs    *bbolt.Bucket
+	docs    *bucket
 	indexes []*index
 	check   func() error // asked now and then; an error stops a scan
 }
@@ -52,22 +53,22 @@ func bucketName(kind byte, id int64) []byte {
 func (n namespace) key() []byte { return []byte(n.db + "\x00" + n.collection) }
 
 // openCollection gives nil if there is no such collection.
-func openCollection(tx *bbolt.Tx, ns namespace, check func() error) (*collection, error) {
-	raw := tx.Bucket(catalogBucket).Get(ns.key())
-	if raw == nil {
-		return nil, nil
+func openCollection(tx *txn, ns namespace, check func() error) (*collection, error) {
+	raw, err := tx.bucket(catalogBucket).get(ns.key())
+	if raw == nil || err != nil {
+		return nil, err
 	}
 	c := &collection{ns: ns, tx: tx, check: check}
 	if err := bson.Unmarshal(raw, &c.entry); err != nil {
-		return nil, fmt.Errorf("catalog entry of %s: %w", ns, err)
+		return nil, fmt.Errorf("%w: catalog entry of %s: %w", errDamaged, ns, err)
 	}
 	return c, c.open()
 }
 
 func (c *collection) open() error {
-	c.docs = c.tx.Bucket(bucketName('c', c.entry.ID))
+	c.docs = c.tx.bucket(bucketName('c', c.entry.ID))
 	if c.docs == nil {
-		return fmt.Errorf("catalog entry of %s: its documents are gone", c.ns)
+		return fmt.Errorf("%w: the documents of %s are gone", errDamaged, c.ns)
 	}
 	c.indexes = c.indexes[:0]
 	for _, spec := range c.entry.Indexes {
@@ -81,16 +82,16 @@ func (c *collection) open() error {
 }
 
 // ensureCollection makes the collection if it is missing.
-func ensureCollection(tx *bbolt.Tx, ns namespace, check func() error) (c *collection, created bool, err error) {
+func ensureCollection(tx *txn, ns namespace, check func() error) (c *collection, created bool, err error) {
 	if c, err := openCollection(tx, ns, check); c != nil || err != nil {
 		return c, false, err
 	}
-	id, err := tx.Bucket(catalogBucket).NextSequence()
+	id, err := tx.bucket(catalogBucket).nextSequence()
 	if err != nil {
 		return nil, false, err
 	}
 	c = &collection{ns: ns, tx: tx, check: check, entry: catalogEntry{ID: int64(id)}}
-	if _, err := tx.CreateBucket(bucketName('c', c.entry.ID)); err != nil {
+	if _, err := tx.createBucket(bucketName('c', c.entry.ID)); err != nil {
 		return nil, false, err
 	}
 	if err := c.save(); err != nil {
@@ -105,20 +106,20 @@ func (c *collection) save() error {
 	if err != nil {
 		return err
 	}
-	return c.tx.Bucket(catalogBucket).Put(c.ns.key(), raw)
+	return c.tx.bucket(catalogBucket).put(c.ns.key(), raw)
 }
 
 // drop removes the collection and all in it.
 func (c *collection) drop() error {
 	for _, ix := range c.indexes {
-		if err := c.tx.DeleteBucket(bucketName('i', ix.spec.ID)); err != nil {
+		if err := c.tx.deleteBucket(bucketName('i', ix.spec.ID)); err != nil {
 			return err
 		}
 	}
-	if err := c.tx.DeleteBucket(bucketName('c', c.entry.ID)); err != nil {
+	if err := c.tx.deleteBucket(bucketName('c', c.entry.ID)); err != nil {
 		return err
 	}
-	return c.tx.Bucket(catalogBucket).Delete(c.ns.key())
+	return c.tx.bucket(catalogBucket).delete(c.ns.key())
 }
 
 // insert stores a new document. A commandError means that nothing was changed.
@@ -128,7 +129,10 @@ func (c *collection) insert(doc bson.Raw) error {
 	if len(key) > maxKey {
 		return keyTooLong(c.ns, "_id_", len(key))
 	}
-	if c.docs.Get(key) != nil {
+	switch there, err := c.docs.get(key); {
+	case err != nil:
+		return err
+	case there != nil:
 		return duplicateKey(c.ns, "_id_", idPattern(), []bson.RawValue{id})
 	}
 	changes, err := c.changes(key, nil, doc)
@@ -159,7 +163,7 @@ func (c *collection) remove(key []byte, old bson.Raw) error {
 			return err
 		}
 	}
-	return c.docs.Delete(key)
+	return c.docs.delete(key)
 }
 
 // changes says what storing doc in the place of old does to the indexes, and
@@ -182,7 +186,7 @@ func (c *collection) apply(key []byte, doc bson.Raw, changes []indexChange) erro
 			return err
 		}
 	}
-	return c.docs.Put(key, doc)
+	return c.docs.put(key, doc)
 }
 
 // visitor gets a document that a filter selects and returns false to stop.
@@ -203,7 +207,10 @@ func (c *collection) scan(f *filter, after []byte, visit visitor) error {
 		}
 		return visit(key, doc)
 	}
-	keys, planned := c.candidates(f)
+	keys, planned, err := c.candidates(f)
+	if err != nil {
+		return err
+	}
 	if !planned {
 		return c.scanAll(after, look)
 	}
@@ -211,7 +218,10 @@ func (c *collection) scan(f *filter, after []byte, visit visitor) error {
 		if after != nil && bytes.Compare(key, after) <= 0 {
 			continue
 		}
-		doc := c.docs.Get(key)
+		doc, err := c.docs.get(key)
+		if err != nil {
+			return err
+		}
 		if doc == nil {
 			continue
 		}
@@ -223,27 +233,27 @@ func (c *collection) scan(f *filter, after []byte, visit visitor) error {
 }
 
 func (c *collection) scanAll(after []byte, look visitor) error {
-	cursor := c.docs.Cursor()
-	key, doc := cursor.Seek(after)
-	if after != nil && bytes.Equal(key, after) {
-		key, doc = cursor.Next()
+	s := c.docs.scanner()
+	key, doc, err := s.seek(after)
+	if after != nil && err == nil && bytes.Equal(key, after) {
+		key, doc, err = s.next()
 	}
-	for ; key != nil; key, doc = cursor.Next() {
+	for ; key != nil; key, doc, err = s.next() {
 		if more, err := look(key, doc); !more || err != nil {
 			return err
 		}
 	}
-	return nil
+	return err
 }
 
 // candidates gives the keys of all documents that the filter can select, in
 // order, if _id or an index tells.
-func (c *collection) candidates(f *filter) (keys [][]byte, planned bool) {
+func (c *collection) candidates(f *filter) (keys [][]byte, planned bool, err error) {
 	if ids, ok := f.equal["_id"]; ok {
 		for _, id := range ids {
 			keys = append(keys, appendKey(nil, id))
 		}
-		return sortedKeys(keys), true
+		return sortedKeys(keys), true, nil
 	}
 	var best *index
 	var prefixes [][]byte
@@ -254,15 +264,14 @@ func (c *collection) candidates(f *filter) (keys [][]byte, planned bool) {
 		}
 	}
 	if best == nil {
-		return nil, false
+		return nil, false, nil
 	}
-	cursor := best.bucket.Cursor()
 	for _, prefix := range prefixes {
-		for k, key := cursor.Seek(prefix); k != nil && bytes.HasPrefix(k, prefix); k, key = cursor.Next() {
-			keys = append(keys, key)
+		if err := best.bucket.eachPrefix(prefix, func(_, key []byte) { keys = append(keys, key) }); err != nil {
+			return nil, false, err
 		}
 	}
-	return sortedKeys(keys), true
+	return sortedKeys(keys), true, nil
 }
 
 func sortedKeys(keys [][]byte) [][]byte {

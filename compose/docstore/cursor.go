@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"go.etcd.io/bbolt"
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
 
@@ -14,6 +13,9 @@ const (
 	// maxBuffered bounds what one query may keep in memory, as MongoDB bounds a
 	// sort that must not use the disk.
 	maxBuffered = 100 << 20
+	// maxKept bounds the results that all open cursors keep together: a client
+	// may leave as many behind as it likes.
+	maxKept = 256 << 20
 	// maxBatchBytes bounds the documents in one answer.
 	maxBatchBytes = maxDocument
 	// cursorTimeout is how long a cursor may be left alone.
@@ -71,7 +73,7 @@ func (b *batch) add(doc bson.Raw) {
 }
 
 // next gives up to max documents, copied out of the transaction.
-func (c *cursor) next(tx *bbolt.Tx, max int64, check func() error) ([]bson.Raw, error) {
+func (c *cursor) next(tx *txn, max int64, check func() error) ([]bson.Raw, error) {
 	b := &batch{docs: []bson.Raw{}, max: max}
 	if c.keeps {
 		for len(c.kept) > 0 && b.fits(c.kept[0]) {
@@ -147,32 +149,53 @@ func (c *cursor) sortAll(coll *collection) error {
 type cursors struct {
 	mu   sync.Mutex
 	open map[int64]*cursor
+	kept int // bytes of their results
 }
 
 // put keeps a cursor for the next getMore and returns its id, or 0 if there is
-// nothing left to read.
-func (cs *cursors) put(c *cursor, now time.Time) int64 {
+// nothing left to read. It refuses what would be too much with what is kept.
+func (cs *cursors) put(c *cursor, now time.Time) (int64, error) {
 	if c.done {
-		return 0
+		return 0, nil
 	}
+	size := c.size()
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	cs.expire(now)
+	if cs.kept+size > maxKept {
+		return 0, fail(codeMemoryLimit, "%d open cursors keep %d bytes of results, so there is no room for %d more (at most %d): read cursors to their end, or kill them", len(cs.open), cs.kept, size, maxKept)
+	}
+	cs.kept += size
 	for c.id == 0 || cs.open[c.id] != nil && cs.open[c.id] != c {
 		// Drivers treat an id as opaque; it only has to be positive and unused.
 		c.id = rand.Int64()
 	}
 	c.used = now
 	cs.open[c.id] = c
-	return c.id
+	return c.id, nil
+}
+
+// size is how many bytes of a result the cursor keeps.
+func (c *cursor) size() int {
+	n := 0
+	for _, doc := range c.kept {
+		n += len(doc)
+	}
+	return n
+}
+
+// remove forgets a cursor.
+func (cs *cursors) remove(c *cursor) {
+	cs.kept -= c.size()
+	delete(cs.open, c.id)
 }
 
 // expire forgets what nobody has asked for in a long time. It runs whenever a
 // cursor is kept, so there are never more old ones than new.
 func (cs *cursors) expire(now time.Time) {
-	for id, c := range cs.open {
+	for _, c := range cs.open {
 		if !c.endless && now.Sub(c.used) > cursorTimeout {
-			delete(cs.open, id)
+			cs.remove(c)
 		}
 	}
 }
@@ -188,7 +211,7 @@ func (cs *cursors) take(id int64, ns namespace) (*cursor, error) {
 	if c.q.ns != ns {
 		return nil, fail(codeBadValue, "Requested getMore on namespace '%s', but cursor belongs to a different namespace %s", ns, c.q.ns)
 	}
-	delete(cs.open, id)
+	cs.remove(c)
 	return c, nil
 }
 

@@ -17,6 +17,13 @@
 //     {w: 1, j: true}; the writes of many connections share one transaction.
 //   - Every single-document write is atomic, whatever else is in the same
 //     transaction. A command sees all that was acknowledged before it began.
+//   - What is read is what was written. Every entry of the file has a checksum,
+//     and every collection and index a count and a sum of them. All of it is
+//     verified when the file is opened; a file that is empty, cut off or damaged
+//     is refused and never begun anew. What is damaged under an open database
+//     is answered with an error, and so is everything after it. Only what makes
+//     an entry unfindable under an open database is noticed late: when its
+//     collection is read to the end, or when the file is opened again.
 //   - Documents are compared by value as MongoDB does: 1, int64(1) and 1.0 are
 //     equal, and types sort in BSON's comparison order.
 //     Source: https://www.mongodb.com/docs/manual/reference/bson-type-comparison-order/
@@ -37,6 +44,16 @@
 // command, findAndModify, aggregate, count, distinct and hello included.
 // Attempts count, failed ones too.
 // Source: https://www.mongodb.com/docs/manual/reference/command/serverStatus/#opcounters
+//
+// # Limits
+//
+// 8,192 connections may be open at a time. Messages of more than 16 KiB may have
+// 128 MiB together; one that finds no room waits up to 30 s for it, and one that
+// has its room has 20 s to arrive. The results that open cursors keep, which are
+// sorted and aggregated ones, may have 256 MiB together. What exceeds a limit is closed with a line in
+// the log, as is at once what is not MongoDB's protocol: TLS, HTTP (where a GET
+// is answered as MongoDB does), other protocols. The log has one line of each
+// kind in ten seconds.
 //
 // # Where it differs, beyond what is missing
 //

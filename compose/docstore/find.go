@@ -3,7 +3,6 @@ package docstore
 import (
 	"math"
 
-	"go.etcd.io/bbolt"
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
 
@@ -27,7 +26,7 @@ func (s *Server) find(r *request) (bson.D, error) {
 		return nil, err
 	}
 	docs := []bson.Raw{}
-	err = s.store.view(func(tx *bbolt.Tx) error {
+	err = s.store.view(func(tx *txn) error {
 		coll, err := openCollection(tx, q.ns, r.checkTime)
 		if err != nil {
 			return err
@@ -51,9 +50,13 @@ func (s *Server) find(r *request) (bson.D, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.stats.returned.Add(int64(len(docs)))
 	c.done = c.done || single
-	return cursorAnswer(q.ns, "firstBatch", docs, s.cursors.put(c, s.now())), nil
+	id, err := s.cursors.put(c, s.now())
+	if err != nil {
+		return nil, err
+	}
+	s.stats.returned.Add(int64(len(docs)))
+	return cursorAnswer(q.ns, "firstBatch", docs, id), nil
 }
 
 // parseQueryFields reads the fields of find that make up its query.
@@ -127,15 +130,19 @@ func (s *Server) getMore(r *request) (bson.D, error) {
 		return nil, err
 	}
 	var docs []bson.Raw
-	err = s.store.view(func(tx *bbolt.Tx) error {
+	err = s.store.view(func(tx *txn) error {
 		docs, err = c.next(tx, max, r.checkTime)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
+	id, err = s.cursors.put(c, s.now())
+	if err != nil {
+		return nil, err
+	}
 	s.stats.returned.Add(int64(len(docs)))
-	return cursorAnswer(ns, "nextBatch", docs, s.cursors.put(c, s.now())), nil
+	return cursorAnswer(ns, "nextBatch", docs, id), nil
 }
 
 // killCursors is the command killCursors.
@@ -270,7 +277,7 @@ func (r *request) selection(field string) (q query, err error) {
 // read visits every document a query selects, from one transaction. visit
 // returns false to stop.
 func (s *Server) read(r *request, q query, visit func(bson.Raw) (bool, error)) error {
-	return s.store.view(func(tx *bbolt.Tx) error {
+	return s.store.view(func(tx *txn) error {
 		coll, err := openCollection(tx, q.ns, r.checkTime)
 		if err != nil {
 			return err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -256,14 +257,63 @@ func TestCursorOfDroppedCollection(t *testing.T) {
 func TestIdleCursorsExpire(t *testing.T) {
 	cs := cursors{open: make(map[int64]*cursor)}
 	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	old := cs.put(&cursor{}, at)
-	endless := cs.put(&cursor{endless: true}, at)
-	young := cs.put(&cursor{}, at.Add(cursorTimeout))
-	cs.put(&cursor{}, at.Add(cursorTimeout+1))
+	put := func(c *cursor, at time.Time) int64 {
+		id, err := cs.put(c, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return id
+	}
+	old := put(&cursor{}, at)
+	endless := put(&cursor{endless: true}, at)
+	young := put(&cursor{}, at.Add(cursorTimeout))
+	put(&cursor{}, at.Add(cursorTimeout+1))
 	for id, want := range map[int64]bool{old: false, endless: true, young: true} {
 		if got := cs.kill(id, namespace{}); got != want {
 			t.Errorf("cursor %d is kept: %t, want %t", id, got, want)
 		}
+	}
+}
+
+// Results that nobody reads to the end have a limit together, and room is made
+// by reading, killing and forgetting them.
+func TestOpenCursorsShareALimit(t *testing.T) {
+	cs := cursors{open: make(map[int64]*cursor)}
+	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	doc := make(bson.Raw, maxKept/4) // one for all: only its size matters
+	large := func() *cursor { return &cursor{keeps: true, kept: []bson.Raw{doc, doc}} }
+	var ids []int64
+	for range 2 {
+		id, err := cs.put(large(), at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, id)
+	}
+	_, err := cs.put(large(), at)
+	var refused *commandError
+	if !errors.As(err, &refused) || refused.code != codeMemoryLimit || !strings.Contains(refused.msg, "2 open cursors keep") {
+		t.Fatalf("a third: %v", err)
+	}
+	if _, err := cs.put(&cursor{}, at); err != nil {
+		t.Errorf("one that keeps nothing: %v", err)
+	}
+	c, err := cs.take(ids[0], namespace{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.kept = c.kept[1:]
+	if _, err := cs.put(c, at); err != nil {
+		t.Errorf("one that was read in part: %v", err)
+	}
+	if !cs.kill(ids[1], namespace{}) {
+		t.Error("the second is gone")
+	}
+	if _, err := cs.put(large(), at); err != nil {
+		t.Errorf("after one was killed: %v", err)
+	}
+	if _, err := cs.put(large(), at.Add(cursorTimeout+1)); err != nil || cs.kept != maxKept/2 {
+		t.Errorf("after all have expired: %v, and %d bytes are kept", err, cs.kept)
 	}
 }
 

@@ -1,7 +1,6 @@
 package docstore
 
 import (
-	"go.etcd.io/bbolt"
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
 
@@ -24,7 +23,7 @@ func (s *Server) findAndModify(r *request) (bson.D, error) {
 		return s.findAndRemove(r, m)
 	}
 	var e effect
-	err = s.write(func(tx *bbolt.Tx) error {
+	err = s.write(func(tx *txn) error {
 		var err error
 		e, err = m.statement.execute(tx, m.ns, r.checkTime)
 		return err
@@ -46,7 +45,7 @@ func (s *Server) findAndModify(r *request) (bson.D, error) {
 
 func (s *Server) findAndRemove(r *request, m modify) (bson.D, error) {
 	var gone bson.Raw
-	err := s.write(func(tx *bbolt.Tx) error {
+	err := s.write(func(tx *txn) error {
 		gone = nil
 		coll, err := openCollection(tx, m.ns, r.checkTime)
 		if err != nil {

@@ -1,6 +1,7 @@
 package docstore
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -107,6 +108,9 @@ func (s *Server) handle(c *conn, msg opMsg) (bson.Raw, error) {
 func (s *Server) handleFor(c *conn, db string, msg opMsg) (bson.Raw, error) {
 	answer, err := s.execute(c, db, msg)
 	if err != nil {
+		if errors.Is(err, errDamaged) {
+			s.log.storage(err)
+		}
 		answer = asCommandError(err).document()
 	} else {
 		answer = append(answer, bson.E{Key: "ok", Value: 1.0})

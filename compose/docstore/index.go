@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"go.etcd.io/bbolt"
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
 
@@ -23,7 +22,7 @@ type index struct {
 	spec   indexSpec
 	paths  [][]string
 	names  []string // the paths as written
-	bucket *bbolt.Bucket
+	bucket *bucket
 }
 
 // indexEntry is one key of a document in an index.
@@ -47,10 +46,10 @@ func newIndex(spec indexSpec) *index {
 	return ix
 }
 
-func openIndex(tx *bbolt.Tx, spec indexSpec) (*index, error) {
+func openIndex(tx *txn, spec indexSpec) (*index, error) {
 	ix := newIndex(spec)
-	if ix.bucket = tx.Bucket(bucketName('i', spec.ID)); ix.bucket == nil {
-		return nil, fmt.Errorf("index %s: its entries are gone", spec.Name)
+	if ix.bucket = tx.bucket(bucketName('i', spec.ID)); ix.bucket == nil {
+		return nil, fmt.Errorf("%w: the entries of index %s are gone", errDamaged, spec.Name)
 	}
 	return ix, nil
 }
@@ -134,8 +133,13 @@ func (ix *index) change(ns namespace, docKey []byte, old, doc bson.Raw) (indexCh
 		if len(key) > maxKey {
 			return ch, keyTooLong(ns, ix.spec.Name, len(key))
 		}
-		if ix.spec.Unique && ix.bucket.Get(key) != nil {
-			return ch, duplicateKey(ns, ix.spec.Name, ix.spec.Key, e.values)
+		if ix.spec.Unique {
+			switch other, err := ix.bucket.get(key); {
+			case err != nil:
+				return ch, err
+			case other != nil:
+				return ch, duplicateKey(ns, ix.spec.Name, ix.spec.Key, e.values)
+			}
 		}
 		ch.new = append(ch.new, key)
 	}
@@ -144,12 +148,12 @@ func (ix *index) change(ns namespace, docKey []byte, old, doc bson.Raw) (indexCh
 
 func (ch indexChange) apply(docKey []byte) error {
 	for _, key := range ch.gone {
-		if err := ch.ix.bucket.Delete(key); err != nil {
+		if err := ch.ix.bucket.delete(key); err != nil {
 			return err
 		}
 	}
 	for _, key := range ch.new {
-		if err := ch.ix.bucket.Put(key, docKey); err != nil {
+		if err := ch.ix.bucket.put(key, docKey); err != nil {
 			return err
 		}
 	}
@@ -184,17 +188,17 @@ func (c *collection) buildIndex(spec indexSpec) error {
 	if err != nil {
 		return err
 	}
-	id, err := c.tx.Bucket(catalogBucket).NextSequence()
+	id, err := c.tx.bucket(catalogBucket).nextSequence()
 	if err != nil {
 		return err
 	}
 	spec.ID = int64(id)
-	bucket, err := c.tx.CreateBucket(bucketName('i', spec.ID))
+	bucket, err := c.tx.createBucket(bucketName('i', spec.ID))
 	if err != nil {
 		return err
 	}
 	for _, p := range pairs {
-		if err := bucket.Put(p.key, p.docKey); err != nil {
+		if err := bucket.put(p.key, p.docKey); err != nil {
 			return err
 		}
 	}
@@ -213,8 +217,9 @@ type indexPair struct{ key, docKey []byte }
 func (c *collection) indexPairs(ix *index) ([]indexPair, error) {
 	var pairs []indexPair
 	seen := make(map[string]bool)
-	cursor := c.docs.Cursor()
-	for docKey, doc := cursor.First(); docKey != nil; docKey, doc = cursor.Next() {
+	s := c.docs.scanner()
+	docKey, doc, err := s.first()
+	for ; docKey != nil; docKey, doc, err = s.next() {
 		if err := c.check(); err != nil {
 			return nil, err
 		}
@@ -234,12 +239,12 @@ func (c *collection) indexPairs(ix *index) ([]indexPair, error) {
 			pairs = append(pairs, indexPair{key, docKey})
 		}
 	}
-	return pairs, nil
+	return pairs, err
 }
 
 // dropIndex removes an index.
 func (c *collection) dropIndex(spec indexSpec) error {
-	if err := c.tx.DeleteBucket(bucketName('i', spec.ID)); err != nil {
+	if err := c.tx.deleteBucket(bucketName('i', spec.ID)); err != nil {
 		return err
 	}
 	c.entry.Indexes = slices.DeleteFunc(c.entry.Indexes, func(s indexSpec) bool { return s.ID == spec.ID })

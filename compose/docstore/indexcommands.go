@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"go.etcd.io/bbolt"
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
 
@@ -29,7 +28,7 @@ func (s *Server) createIndexes(r *request) (bson.D, error) {
 		}
 	}
 	var answer bson.D
-	err = s.write(func(tx *bbolt.Tx) error {
+	err = s.write(func(tx *txn) error {
 		coll, err := openCollection(tx, ns, r.checkTime)
 		if err != nil {
 			return err
@@ -159,7 +158,7 @@ func (s *Server) listIndexes(r *request) (bson.D, error) {
 		return nil, err
 	}
 	var docs []bson.Raw
-	err = s.store.view(func(tx *bbolt.Tx) error {
+	err = s.store.view(func(tx *txn) error {
 		coll, err := openCollection(tx, ns, r.checkTime)
 		if err != nil {
 			return err
@@ -191,7 +190,7 @@ func (s *Server) dropIndexes(r *request) (bson.D, error) {
 	}
 	which := r.args["index"]
 	var before int
-	err = s.write(func(tx *bbolt.Tx) error {
+	err = s.write(func(tx *txn) error {
 		coll, err := openCollection(tx, ns, r.checkTime)
 		if err != nil {
 			return err

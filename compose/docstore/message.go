@@ -40,31 +40,53 @@ type message struct {
 
 func (m message) body() []byte { return m.raw[wire.MsgHeaderLen:] }
 
-// readMessage reads one message. The error is io.EOF when the client closed the
-// connection between two messages.
-func readMessage(r *bufio.Reader) (message, error) {
+// readHeader reads the header of one message. The error is io.EOF when the
+// client closed the connection between two messages. A length that cannot be is
+// refused before the rest of the header is waited for: what has no MongoDB
+// client at its other end may never send it.
+func readHeader(r *bufio.Reader) (h wire.MsgHeader, err error) {
+	if first, err := r.Peek(4); err == nil {
+		if n := int32(binary.LittleEndian.Uint32(first)); n < wire.MsgHeaderLen || n > wire.MaxMsgLen {
+			return h, fmt.Errorf("%w: message of %d bytes (allowed: %d to %d)", errProtocol, n, wire.MsgHeaderLen, wire.MaxMsgLen)
+		}
+	}
 	head := make([]byte, wire.MsgHeaderLen)
 	if _, err := io.ReadFull(r, head); err != nil {
-		return message{}, err
+		return h, err
 	}
-	m := message{header: wire.MsgHeader{
+	h = wire.MsgHeader{
 		MessageLength: int32(binary.LittleEndian.Uint32(head)),
 		RequestID:     int32(binary.LittleEndian.Uint32(head[4:])),
 		ResponseTo:    int32(binary.LittleEndian.Uint32(head[8:])),
 		OpCode:        wire.OpCode(binary.LittleEndian.Uint32(head[12:])),
-	}}
-	n := m.header.MessageLength
-	if n < wire.MsgHeaderLen || n > wire.MaxMsgLen {
-		return message{}, fmt.Errorf("%w: message of %d bytes (allowed: %d to %d)", errProtocol, n, wire.MsgHeaderLen, wire.MaxMsgLen)
 	}
-	var buf bytes.Buffer
-	buf.Grow(min(int(n), trusted))
-	buf.Write(head)
-	if _, err := io.CopyN(&buf, r, int64(n)-wire.MsgHeaderLen); err != nil {
-		return message{}, fmt.Errorf("message cut off: %w", err)
+	return h, nil
+}
+
+// unsupported refuses a message that is neither OP_MSG nor OP_QUERY.
+func unsupported(op wire.OpCode) error {
+	if op == wire.OpCodeMsg || op == wire.OpCodeQuery {
+		return nil
 	}
-	m.raw = buf.Bytes()
-	return m, nil
+	return fmt.Errorf("%w: %s is not supported: use a driver that speaks OP_MSG", errProtocol, op)
+}
+
+// readBody reads what follows a header. The whole length is allocated only once
+// a part of it has come.
+func readBody(r io.Reader, h wire.MsgHeader) (message, error) {
+	n := int(h.MessageLength)
+	raw := appendHeader(make([]byte, 0, min(n, trusted)), h)
+	for len(raw) < n {
+		if len(raw) == cap(raw) {
+			raw = append(make([]byte, 0, n), raw...)
+		}
+		have := len(raw)
+		raw = raw[:cap(raw)]
+		if _, err := io.ReadFull(r, raw[have:]); err != nil {
+			return message{}, fmt.Errorf("message cut off: %w", err)
+		}
+	}
+	return message{header: h, raw: raw}, nil
 }
 
 // opMsg is the content of an OP_MSG.

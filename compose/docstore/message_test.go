@@ -20,6 +20,15 @@ func frame(op wire.OpCode, body []byte) []byte {
 	return append(appendHeader(nil, wire.MsgHeader{MessageLength: int32(wire.MsgHeaderLen + len(body)), RequestID: 7, OpCode: op}), body...)
 }
 
+// readMessage reads one message.
+func readMessage(r *bufio.Reader) (message, error) {
+	h, err := readHeader(r)
+	if err != nil {
+		return message{}, err
+	}
+	return readBody(r, h)
+}
+
 // opMsgBody makes the body of an OP_MSG.
 func opMsgBody(flags uint32, doc []byte) []byte {
 	b := binary.LittleEndian.AppendUint32(nil, flags)

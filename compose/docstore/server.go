@@ -1,11 +1,9 @@
 package docstore
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -16,10 +14,10 @@ import (
 
 	"github.com/FerretDB/wire"
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"golang.org/x/sync/semaphore"
 )
 
 const (
-	readBuffer = 16 << 10
 	// goodbye is how long a client may take to accept the answer to its last
 	// command once the server stops.
 	goodbye = 5 * time.Second
@@ -33,7 +31,7 @@ type Config struct {
 	Dir    string           // where the database file is; created if missing
 	Listen string           // TCP address, "127.0.0.1:27017"; port 0 = any free one
 	Ready  func(net.Addr)   // called once connections are accepted; may be nil
-	Log    *slog.Logger     // connections that break the protocol; nil = nowhere
+	Log    *slog.Logger     // connections closed for what came over them; nil = nowhere
 	Now    func() time.Time // the clock; nil = time.Now
 	// ForgetEvery n: every nth update command is acknowledged and not kept;
 	// 0: all are kept.
@@ -61,14 +59,15 @@ func Run(ctx context.Context, c Config) (err error) {
 // Server answers MongoDB's wire protocol from a Store.
 type Server struct {
 	store    *Store
-	log      *slog.Logger
+	log      *complaints
 	now      func() time.Time
 	started  time.Time
 	host     string
 	commands map[string]command
 	stats    stats
 	cursors  cursors
-	requests atomic.Int32 // ids of the messages sent
+	requests atomic.Int32        // ids of the messages sent
+	messages *semaphore.Weighted // bytes of large messages; see admit
 
 	forgetEvery int
 	updates     atomic.Int64 // update commands so far
@@ -80,13 +79,12 @@ type Server struct {
 // NewServer makes a server for one Serve. Of c it uses Log, Now
 // and ForgetEvery.
 func NewServer(store *Store, c Config) *Server {
-	s := &Server{store: store, log: c.Log, now: c.Now, commands: commands(), forgetEvery: c.ForgetEvery, conns: make(map[*conn]bool)}
-	if s.log == nil {
-		s.log = slog.New(slog.DiscardHandler)
-	}
+	s := &Server{store: store, now: c.Now, commands: commands(), forgetEvery: c.ForgetEvery, conns: make(map[*conn]bool)}
 	if s.now == nil {
 		s.now = time.Now
 	}
+	s.log = newComplaints(c.Log, s.now)
+	s.messages = semaphore.NewWeighted(messageBudget)
 	s.started = s.now()
 	s.cursors.open = make(map[int64]*cursor)
 	s.host, _ = os.Hostname() // reported only; empty where the system has none
@@ -117,18 +115,23 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 				return fmt.Errorf("docstore: accept: %w", err)
 			}
 			// Too many open files, for one, passes.
-			s.log.Warn("docstore: accept", "error", err)
+			s.log.connection("", fmt.Errorf("%w: %w", errAccept, err))
 			select {
 			case <-ctx.Done():
 			case <-time.After(acceptPause):
 			}
 			continue
 		}
-		c := s.connected(nc)
+		c, err := s.connected(nc)
+		if err != nil {
+			s.log.connection(nc.RemoteAddr().String(), err)
+			_ = nc.Close() // nothing was sent on it
+			continue
+		}
 		wg.Go(func() {
 			defer s.disconnected(c)
 			if err := s.converse(ctx, c); err != nil {
-				s.log.Warn("docstore: connection closed", "client", nc.RemoteAddr(), "error", err)
+				s.log.connection(nc.RemoteAddr().String(), err)
 			}
 		})
 	}
@@ -141,83 +144,6 @@ func (s *Server) hangUp() {
 	defer s.mu.Unlock()
 	for c := range s.conns {
 		c.hangUp()
-	}
-}
-
-// conn is one client connection.
-type conn struct {
-	net.Conn
-	id int64
-}
-
-func (c *conn) hangUp() {
-	// A connection that is closed already needs no deadline.
-	_ = c.SetReadDeadline(time.Unix(1, 0))
-	_ = c.SetWriteDeadline(time.Now().Add(goodbye))
-}
-
-func (s *Server) connected(nc net.Conn) *conn {
-	c := &conn{Conn: nc, id: s.stats.connections.Add(1)}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.conns[c] = true
-	return c
-}
-
-func (s *Server) disconnected(c *conn) {
-	// Nothing is lost by a close that fails: every answer was written before.
-	_ = c.Close()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.conns, c)
-}
-
-func (s *Server) currentConnections() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.conns)
-}
-
-// As MongoDB does, a GET is answered: a health check or a browser came to this
-// port.
-const (
-	httpMethod = "GET "
-	httpAnswer = "HTTP/1.0 200 OK\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: 85\r\n\r\n" +
-		"It looks like you are trying to access MongoDB over HTTP on the native driver port.\r\n"
-)
-
-// converse answers one command after the other, until the client is gone or ctx
-// ends. The error is what the client did wrong.
-func (s *Server) converse(ctx context.Context, c *conn) error {
-	r := bufio.NewReaderSize(countingReader{c, &s.stats.bytesIn}, readBuffer)
-	for {
-		if ctx.Err() != nil {
-			// Accepted while the others were hung up, or busy meanwhile.
-			return nil
-		}
-		if first, _ := r.Peek(len(httpMethod)); string(first) == httpMethod { // readMessage meets the error, too
-			_, _ = c.Write([]byte(httpAnswer)) // else the client is gone
-			return nil
-		}
-		m, err := readMessage(r)
-		if errors.Is(err, errProtocol) {
-			return err
-		}
-		if err != nil {
-			return nil // gone, or hung up
-		}
-		s.stats.requests.Add(1)
-		answer, err := s.answer(c, m)
-		if err != nil {
-			return err
-		}
-		if answer == nil {
-			continue
-		}
-		s.stats.bytesOut.Add(int64(len(answer)))
-		if _, err := c.Write(answer); err != nil {
-			return nil // gone
-		}
 	}
 }
 
@@ -246,7 +172,7 @@ func (s *Server) answer(c *conn, m message) ([]byte, error) {
 		}
 		return encodeReply(m.header, s.requests.Add(1), doc)
 	}
-	return nil, fmt.Errorf("%w: %s is not supported: use a driver that speaks OP_MSG", errProtocol, m.header.OpCode)
+	return nil, unsupported(m.header.OpCode)
 }
 
 // handleQuery answers OP_QUERY, in which drivers may only ask for hello.
@@ -260,16 +186,4 @@ func (s *Server) handleQuery(c *conn, collection string, query bson.Raw) (bson.R
 		return encodeDocument(fail(codeUnsupportedOpQuery, "Unsupported OP_QUERY command: %s. The client driver may require an upgrade.", name).document())
 	}
 	return s.handleFor(c, db, opMsg{body: query})
-}
-
-// countingReader counts what is read.
-type countingReader struct {
-	io.Reader
-	n *atomic.Int64
-}
-
-func (r countingReader) Read(p []byte) (int, error) {
-	n, err := r.Reader.Read(p)
-	r.n.Add(int64(n))
-	return n, err
 }

@@ -17,9 +17,6 @@ const (
 	version        = "7.0.0"
 	minWireVersion = 0
 	maxWireVersion = 21
-	// availableConnections is reported as still to be had; there is no limit but
-	// the system's.
-	availableConnections = 51_200
 )
 
 // stats are the numbers of serverStatus since the server was made.
@@ -124,7 +121,7 @@ func (s *Server) serverStatus(r *request) (bson.D, error) {
 		{Key: "localTime", Value: bson.NewDateTimeFromTime(now)},
 		{Key: "connections", Value: bson.D{
 			{Key: "current", Value: current},
-			{Key: "available", Value: max(0, availableConnections-current)},
+			{Key: "available", Value: maxConnections - current},
 			{Key: "totalCreated", Value: s.stats.connections.Load()},
 		}},
 		{Key: "network", Value: bson.D{

@@ -3,27 +3,21 @@ package docstore
 import (
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/bbolt"
-	bolterrors "go.etcd.io/bbolt/errors"
 )
 
-const (
-	fileName = "docstore.bolt"
-	// lockWait is how long Open waits for another process to let go of the file.
-	lockWait = 2 * time.Second
-	// maxBatch bounds how many commands share a transaction, and with it how
-	// long the first of them waits for the last.
-	maxBatch = 1024
-	// mapSize is the address space reserved for the file, so that a growing
-	// file seldom has to wait for readers to be mapped anew.
-	mapSize = 1 << 30
-)
+// maxBatch bounds how many commands share a transaction, and with it how long
+// the first of them waits for the last.
+const maxBatch = 1024
+
+// abandon is how long Close waits for bbolt after damage was met. A lock that
+// bbolt held when it panicked over it is never released.
+const abandon = time.Second
 
 var errClosed = errors.New("docstore: closed")
 
@@ -39,6 +33,15 @@ type Store struct {
 	// committing goroutine looks at it.
 	broken error
 
+	// committed is the number of the last transaction. bbolt reads the pages
+	// that tell it again for each new one, and would begin one on the state
+	// before the last if the newer of them were damaged.
+	committed atomic.Int64
+
+	// damage is why nothing is read or written any more: the file was found not
+	// to hold what was written.
+	damage atomic.Pointer[error]
+
 	mu     sync.RWMutex // held for reading while a command is under way
 	closed bool
 }
@@ -48,42 +51,8 @@ type write struct {
 	// do may run more than once, each time in a new transaction. An error says
 	// that the transaction is spoilt; an error of the command alone is kept by
 	// the closure and must leave nothing half done.
-	do   func(*bbolt.Tx) error
+	do   func(*txn) error
 	done chan error
-}
-
-// Open opens the database in dir, which is created where it is missing. One
-// process at a time can have it open.
-func Open(dir string) (*Store, error) { return open(dir, bbolt.Options{}) }
-
-func open(dir string, o bbolt.Options) (*Store, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("open database: %w; choose another directory", err)
-	}
-	path := filepath.Join(dir, fileName)
-	if o.Timeout == 0 {
-		o.Timeout = lockWait
-	}
-	o.InitialMmapSize = mapSize
-	o.FreelistType = bbolt.FreelistMapType
-	o.NoFreelistSync = true // it is rebuilt at Open; every commit writes less
-	db, err := bbolt.Open(path, 0o600, &o)
-	switch {
-	case errors.Is(err, bolterrors.ErrTimeout):
-		return nil, fmt.Errorf("open database: %s is in use by another process; stop it or choose another directory", path)
-	case err != nil:
-		return nil, fmt.Errorf("open database: %s: %w", path, err)
-	}
-	err = db.Update(func(tx *bbolt.Tx) error {
-		_, err := tx.CreateBucketIfNotExists(catalogBucket)
-		return err
-	})
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open database: %s: %w", path, err), db.Close())
-	}
-	s := &Store{db: db, writes: make(chan write, maxBatch), ended: make(chan struct{})}
-	go s.commitAll()
-	return s, nil
 }
 
 // Close waits for the writes under way and closes the file. Every later call is
@@ -98,25 +67,60 @@ func (s *Store) Close() error {
 	close(s.writes)
 	s.mu.Unlock()
 	<-s.ended
-	if err := s.db.Close(); err != nil {
-		return fmt.Errorf("close database: %w", err)
+	closed := make(chan error, 1)
+	go func() { closed <- guard(s.db.Close) }()
+	var abandoned <-chan time.Time
+	if s.damage.Load() != nil {
+		abandoned = time.After(abandon)
+	}
+	select {
+	case err := <-closed:
+		if err != nil {
+			return fmt.Errorf("close database: %w", err)
+		}
+	case <-abandoned:
 	}
 	return nil
 }
 
 // view reads the committed state. Nothing that points into the transaction may
 // outlive do.
-func (s *Store) view(do func(*bbolt.Tx) error) error {
+func (s *Store) view(do func(*txn) error) error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.closed {
 		return errClosed
 	}
-	return s.db.View(do)
+	if d := s.damage.Load(); d != nil {
+		return *d
+	}
+	last := s.committed.Load()
+	return s.examine(guard(func() error {
+		return s.db.View(func(tx *bbolt.Tx) error {
+			if id := int64(tx.ID()); id < last {
+				return lostTransaction(id, last)
+			}
+			return do(newTxn(tx))
+		})
+	}))
+}
+
+func lostTransaction(have, last int64) error {
+	return fmt.Errorf("%w: it has transaction %d as the last one, which was %d", errDamaged, have, last)
+}
+
+// examine passes an error on, and remembers it if it says that the file is
+// damaged.
+func (s *Store) examine(err error) error {
+	if errors.Is(err, errDamaged) {
+		err = fmt.Errorf("nothing is read or written any more until docstore is restarted: %w", err)
+		s.damage.CompareAndSwap(nil, &err)
+	}
+	return err
 }
 
 // update returns after do is committed and synced, or had no effect.
-func (s *Store) update(do func(*bbolt.Tx) error) error {
+func (s *Store) update(do func(*txn) error) error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.closed {
@@ -154,8 +158,12 @@ func (s *Store) commitAll() {
 func (s *Store) commit(batch []write) {
 	for len(batch) > 0 {
 		spoiler, err := -1, s.broken
+		if d := s.damage.Load(); d != nil {
+			err = *d
+		}
 		if err == nil {
 			spoiler, err = s.try(batch)
+			err = s.examine(err)
 		}
 		if err != nil && spoiler >= 0 {
 			batch[spoiler].done <- err
@@ -172,18 +180,37 @@ func (s *Store) commit(batch []write) {
 // try runs the batch in one transaction. spoiler is the index of the write that
 // failed, or -1 if it was the transaction itself.
 func (s *Store) try(batch []write) (spoiler int, err error) {
-	tx, err := s.db.Begin(true)
+	var tx *bbolt.Tx
+	err = guard(func() (err error) { tx, err = s.db.Begin(true); return err })
 	if err != nil {
 		return -1, s.fail(fmt.Errorf("begin: %w", err))
 	}
-	for i, w := range batch {
-		if err := w.do(tx); err != nil {
-			return i, errors.Join(err, tx.Rollback())
+	spoiler = -1
+	id := int64(tx.ID())
+	err = guard(func() error {
+		if last := s.committed.Load(); id != last+1 {
+			return lostTransaction(id-1, last)
 		}
+		t := newTxn(tx)
+		for i, w := range batch {
+			if err := w.do(t); err != nil {
+				spoiler = i
+				return err
+			}
+		}
+		return t.settle()
+	})
+	if err != nil {
+		return spoiler, errors.Join(err, guard(tx.Rollback))
 	}
-	if err := tx.Commit(); err != nil {
+	if err := guard(tx.Commit); err != nil {
+		// A commit that failed has rolled back, unless it met damage.
+		if errors.Is(err, errDamaged) {
+			err = errors.Join(err, guard(tx.Rollback))
+		}
 		return -1, s.fail(fmt.Errorf("commit: %w", err))
 	}
+	s.committed.Store(id)
 	return -1, nil
 }
 

@@ -4,16 +4,15 @@ import (
 	"errors"
 	"slices"
 
-	"go.etcd.io/bbolt"
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
 
 // write does f in the next transaction and returns when it is durable. A
 // commandError of f concerns this command alone; any other error of f undoes it
 // altogether. f may run more than once.
-func (s *Server) write(f func(*bbolt.Tx) error) error {
+func (s *Server) write(f func(*txn) error) error {
 	var refused *commandError
-	err := s.store.update(func(tx *bbolt.Tx) error {
+	err := s.store.update(func(tx *txn) error {
 		refused = nil
 		err := f(tx)
 		if errors.As(err, &refused) {
@@ -66,9 +65,9 @@ func (r *request) bulk(field string) (b bulk, err error) {
 // run executes the statements one by one in one transaction, ordered ones up to
 // the first error. do adds to the result; its commandError becomes a write error
 // and must mean that nothing was changed by that statement's last document.
-func (s *Server) run(b bulk, do func(tx *bbolt.Tx, i int, res *result) error) (result, error) {
+func (s *Server) run(b bulk, do func(tx *txn, i int, res *result) error) (result, error) {
 	var res result
-	err := s.write(func(tx *bbolt.Tx) error {
+	err := s.write(func(tx *txn) error {
 		res = result{}
 		for i := range b.statements {
 			res.attempted++
@@ -121,7 +120,7 @@ func (s *Server) insert(r *request) (bson.D, error) {
 		docs[i], refused[i] = newDocument(doc)
 	}
 	var coll *collection
-	res, err := s.run(b, func(tx *bbolt.Tx, i int, res *result) (err error) {
+	res, err := s.run(b, func(tx *txn, i int, res *result) (err error) {
 		if refused[i] != nil {
 			return refused[i]
 		}
@@ -169,7 +168,7 @@ func (s *Server) update(r *request) (bson.D, error) {
 			return nil, refused[i]
 		}
 	}
-	res, err := s.run(b, func(tx *bbolt.Tx, i int, res *result) error {
+	res, err := s.run(b, func(tx *txn, i int, res *result) error {
 		if refused[i] != nil {
 			return refused[i]
 		}
@@ -273,7 +272,7 @@ type found struct{ key, doc []byte }
 
 // execute updates what the filter selects. A commandError means that the
 // document it was met at, and all after it, are unchanged.
-func (st updateStatement) execute(tx *bbolt.Tx, ns namespace, check func() error) (e effect, err error) {
+func (st updateStatement) execute(tx *txn, ns namespace, check func() error) (e effect, err error) {
 	coll, err := openCollection(tx, ns, check)
 	if err != nil {
 		return e, err
@@ -346,7 +345,7 @@ func (s *Server) delete(r *request) (bson.D, error) {
 			return nil, refused[i]
 		}
 	}
-	res, err := s.run(b, func(tx *bbolt.Tx, i int, res *result) error {
+	res, err := s.run(b, func(tx *txn, i int, res *result) error {
 		if refused[i] != nil {
 			return refused[i]
 		}
@@ -386,7 +385,7 @@ func parseDelete(doc bson.Raw) (st deleteStatement, err error) {
 	return st, err
 }
 
-func (st deleteStatement) execute(tx *bbolt.Tx, ns namespace, check func() error) (n int, err error) {
+func (st deleteStatement) execute(tx *txn, ns namespace, check func() error) (n int, err error) {
 	coll, err := openCollection(tx, ns, check)
 	if err != nil {
 		return 0, err

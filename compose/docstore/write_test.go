@@ -356,7 +356,7 @@ func TestOneSpoiltWriteLeavesTheOthers(t *testing.T) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		// Keeps the committing goroutine busy until the others wait behind it.
-		err := s.update(func(*bbolt.Tx) error {
+		err := s.update(func(*txn) error {
 			once.Do(func() { close(first); <-hold })
 			return nil
 		})
@@ -371,8 +371,8 @@ func TestOneSpoiltWriteLeavesTheOthers(t *testing.T) {
 		wg.Go(func() {
 			// Only the channel matters here: once the write is in it, it is in
 			// the batch that follows.
-			w := write{done: make(chan error, 1), do: func(tx *bbolt.Tx) error {
-				if err := tx.Bucket(catalogBucket).Put([]byte{byte(i)}, []byte("x")); err != nil {
+			w := write{done: make(chan error, 1), do: func(tx *txn) error {
+				if err := tx.bucket(catalogBucket).put([]byte{byte(i)}, []byte("x")); err != nil {
 					return err
 				}
 				if i%3 == 0 {
@@ -390,10 +390,11 @@ func TestOneSpoiltWriteLeavesTheOthers(t *testing.T) {
 	sent.Wait()
 	close(hold)
 	wg.Wait()
-	err = s.view(func(tx *bbolt.Tx) error {
+	err = s.view(func(tx *txn) error {
 		for i := range 9 {
-			if there := tx.Bucket(catalogBucket).Get([]byte{byte(i)}) != nil; there == (i%3 == 0) {
-				t.Errorf("write %d: stored is %t", i, there)
+			value, err := tx.bucket(catalogBucket).get([]byte{byte(i)})
+			if there := value != nil; err != nil || there == (i%3 == 0) {
+				t.Errorf("write %d: stored is %t (%v)", i, there, err)
 			}
 		}
 		return nil
@@ -402,9 +403,9 @@ func TestOneSpoiltWriteLeavesTheOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Undo, so that the catalog can be read again.
-	if err := s.update(func(tx *bbolt.Tx) error {
+	if err := s.update(func(tx *txn) error {
 		for i := range 9 {
-			if err := tx.Bucket(catalogBucket).Delete([]byte{byte(i)}); err != nil {
+			if err := tx.bucket(catalogBucket).delete([]byte{byte(i)}); err != nil {
 				return err
 			}
 		}

@@ -145,7 +145,8 @@ var Fields = map[string]Field{
 	"rtime_max": {Maximum, "ms", "longest time to the first byte of the response"},
 	"ttime_max": {Maximum, "ms", "longest time of a whole request"},
 
-	// How many servers of a backend have which state; promex uses these.
+	// How many servers of a backend have which state. HAProxy fills these for its
+	// own exporter alone: on the runtime socket they are always 0.
 	"agg_server_status":       {Gauge, "servers", "servers by status, for aggregation"},
 	"agg_server_check_status": {Gauge, "servers", "servers by check status (deprecated)"},
 	"agg_check_status":        {Gauge, "servers", "servers by result of the last check"},

@@ -20,13 +20,14 @@ const pollEvery = 20 * time.Millisecond
 // commandTimeout bounds one command when ctx does not.
 const commandTimeout = 10 * time.Second
 
-// Runtime speaks HAProxy's Runtime API (management.txt, section 9.3) over TCP,
-// one connection for each command. There must be one Runtime for each HAProxy
+// Runtime speaks HAProxy's Runtime API (management.txt, section 9.3) over TCP or
+// a Unix socket, one connection for each command. There must be one Runtime for each HAProxy
 // process, because it keeps what HAProxy forgets: the counters of the servers
 // it removed. It is safe for concurrent use.
 type Runtime struct {
-	addr   string
-	prefix string // before each command: to whom the master passes it on
+	network string // tcp or unix
+	addr    string // host:port or a path
+	prefix  string // before each command: to whom the master passes it on
 
 	// ledger makes "read the last counters, delete the server, keep its row"
 	// one step in the eyes of Statistics, so that a sum over the servers
@@ -37,9 +38,25 @@ type Runtime struct {
 	removed []Row
 }
 
-// NewRuntime speaks to the socket at addr, host:port.
+// NewRuntime speaks to the socket at addr: host:port, or the path of a Unix
+// socket as /path, unix:/path or, as HAProxy writes it, unix@/path.
 func NewRuntime(addr string) *Runtime {
-	return &Runtime{addr: addr, used: map[string]bool{}, live: map[string]string{}}
+	network, addr := SplitAddress(addr)
+	return &Runtime{network: network, addr: addr, used: map[string]bool{}, live: map[string]string{}}
+}
+
+// SplitAddress tells the network of a runtime socket's address (tcp or unix), and
+// the address as the network has it.
+func SplitAddress(addr string) (network, rest string) {
+	for _, prefix := range []string{"unix://", "unix:", "unix@"} {
+		if path, ok := strings.CutPrefix(addr, prefix); ok {
+			return "unix", path
+		}
+	}
+	if strings.HasPrefix(addr, "/") {
+		return "unix", addr
+	}
+	return "tcp", addr
 }
 
 var serverName = regexp.MustCompile(`^[A-Za-z0-9_.:-]+$`)
@@ -154,7 +171,7 @@ func (r *Runtime) removeIdle(ctx context.Context, name string) (why string, err 
 	if err != nil {
 		return "", err
 	}
-	if s := stateOf(row); s.Sessions > 0 || s.Queued > 0 {
+	if s := row.State(); s.Sessions > 0 || s.Queued > 0 {
 		return fmt.Sprintf("%d requests are still on it and %d wait for it", s.Sessions, s.Queued), nil
 	}
 	if err := r.silent(ctx, fmt.Sprintf("set server %s/%s state maint", Backend, name)); err != nil {
@@ -220,7 +237,7 @@ func (r *Runtime) send(ctx context.Context, line string) (string, error) {
 		}
 		return "", fmt.Errorf("haproxy's runtime socket %s: %w", r.addr, err)
 	}
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", r.addr)
+	conn, err := new(net.Dialer).DialContext(ctx, r.network, r.addr)
 	if err != nil {
 		return fail(err)
 	}
@@ -231,7 +248,7 @@ func (r *Runtime) send(ctx context.Context, line string) (string, error) {
 		return fail(err)
 	}
 	if r.prefix != "" { // a master waits for the next command, a worker does not
-		if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+		if err := conn.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
 			return fail(err)
 		}
 	}

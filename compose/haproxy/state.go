@@ -32,7 +32,7 @@ func (r *Runtime) State(ctx context.Context, name string) (State, error) {
 	if err != nil {
 		return State{}, fmt.Errorf("state of server %s: %w", name, err)
 	}
-	return stateOf(row), nil
+	return row.State(), nil
 }
 
 // WaitState returns when the server has the status, or says what it had
@@ -60,7 +60,8 @@ func (r *Runtime) WaitState(ctx context.Context, name string, want Status) error
 	}
 }
 
-func stateOf(row Row) State {
+// State is what the row of a server says of its state.
+func (row Row) State() State {
 	word, _, _ := strings.Cut(row.Text["status"], " ") // "UP 1/3", "MAINT (via …)"
 	return State{
 		Status:   Status(word),

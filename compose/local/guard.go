@@ -28,8 +28,8 @@ const guardReady = "throughline guard ready"
 //	-PGID   it is gone (sent before its number can be given away)
 //
 // The stream ends when the runner does, however it ended: the kernel closes the
-// pipe. Guard then kills the groups that are still listed, removes the
-// directory and the cgroups of that name, and returns. This reaches also what
+// pipe. Guard then kills the groups that are still listed and the processes with
+// the run's mark, removes the directory and the cgroups of that name, and returns. This reaches also what
 // PDEATHSIG does not: the children of a user's shell, and every system that has
 // no PDEATHSIG.
 func Guard(from io.Reader, ready io.Writer) error {
@@ -50,6 +50,7 @@ func Guard(from io.Reader, ready io.Writer) error {
 		}
 		if line[0] == '=' {
 			dir = line[1:]
+			defer keepAlive(dir)()
 			continue
 		}
 		group, err := strconv.Atoi(line[1:])
@@ -80,6 +81,7 @@ func removeAfter(dir string, groups map[int]bool) error {
 			time.Sleep(5 * time.Millisecond)
 		}
 	}
+	endStrays(filepath.Base(dir) + "/")
 	return errors.Join(os.RemoveAll(dir), removeGroups(filepath.Base(dir)))
 }
 

@@ -24,6 +24,7 @@ type instance struct {
 	ports    map[string]int
 	cmd      *exec.Cmd
 	logPath  string
+	mark     string // in the environment of its processes
 	guard    *guard
 	platform string // names the cgroups of the platform
 
@@ -154,6 +155,7 @@ func (i *instance) lastLines() []string {
 // reap runs for the instance's whole life.
 func (i *instance) reap() {
 	awaitGroup(i.pid, i.cmd)
+	i.endStrays()
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.guard.forget(i.pid) // before its number can be given away
@@ -161,6 +163,23 @@ func (i *instance) reap() {
 	i.reaped = true
 	i.exit = exitOf(i.cmd.ProcessState, time.Now())
 	close(i.gone)
+}
+
+// endStrays ends what left the group and says so where the instance's own words
+// are.
+func (i *instance) endStrays() {
+	named := endStrays(i.mark)
+	if len(named) == 0 {
+		return
+	}
+	log, err := os.OpenFile(i.logPath, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return // the run directory was removed meanwhile
+	}
+	defer log.Close()
+	for _, stray := range named {
+		fmt.Fprintf(log, "throughline: %s had left the process group of %s and was killed after it\n", stray, i.name)
+	}
 }
 
 // exitOf reads the leader's status.

@@ -18,11 +18,15 @@
 // An instance is a process group of its own, so Ctrl-C on the terminal does not
 // reach it, and signals go to the whole group, so that they get past a shell
 // that starts the real server. It counts as gone when no process of the group
-// is left. A process that leaves its group (setsid, a daemon) is out of reach.
+// is left. A process that leaves its group (setsid, a daemon) gets no signals, but
+// ends with it as it would with its container: on Linux, when the group is gone,
+// whatever carries the instance's mark in its environment (THROUGHLINE_RUN) is
+// killed and named in the instance's log.
 //
 // Nothing survives the runner, even if SIGKILL ended that: on Linux the kernel
 // kills the direct children (PDEATHSIG), and everywhere the guard process kills
-// the groups that are left.
+// the groups that are left, marked processes, cgroups and temporary directories.
+// Where the guard was killed as well, the user's next runner does that.
 package local
 
 import (
@@ -57,7 +61,8 @@ type Config struct {
 // Platform runs instances as child processes. Make one with New.
 type Platform struct {
 	config Config
-	temp   string // holds the instances' own directories
+	temp   string   // holds the instances' own directories
+	alive  *os.File // its lock; see makeTemp
 	guard  *guard
 	ports  *portBook
 	starts *launcher
@@ -79,7 +84,7 @@ func New(c Config) (*Platform, error) {
 	}
 	c.Dir = dir
 	for _, d := range []string{"logs", "config"} {
-		if err := os.MkdirAll(filepath.Join(c.Dir, d), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Join(c.Dir, d), 0o700); err != nil {
 			return nil, fmt.Errorf("local platform: run directory: %w", err)
 		}
 	}
@@ -87,16 +92,17 @@ func New(c Config) (*Platform, error) {
 	if err != nil {
 		return nil, fmt.Errorf("local platform: %w", err)
 	}
-	temp, err := os.MkdirTemp("", "throughline-")
+	sweep(os.TempDir())
+	temp, alive, err := makeTemp()
 	if err != nil {
-		return nil, fmt.Errorf("local platform: %w", err)
+		return nil, errors.Join(fmt.Errorf("local platform: %w", err), ports.release())
 	}
 	g, err := startGuard(c.Self, c.Guard, temp)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("local platform: %w", err), os.RemoveAll(temp))
+		return nil, errors.Join(fmt.Errorf("local platform: %w", err), ports.release(), os.RemoveAll(temp), alive.Close())
 	}
 	return &Platform{
-		config: c, temp: temp, guard: g, ports: ports, starts: newLauncher(),
+		config: c, temp: temp, alive: alive, guard: g, ports: ports, starts: newLauncher(),
 		roster: compose.NewRoster[*instance](),
 	}, nil
 }
@@ -153,7 +159,8 @@ func resolve(prog compose.Program, self string) (string, error) {
 
 // Start starts one process group and returns when it is ready and its ports
 // are proven to be its own. Its environment is PATH, HOME, LANG and TMPDIR of
-// the runner plus Instance.Env, nothing else.
+// the runner plus Instance.Env and the platform's own THROUGHLINE_RUN, nothing
+// else.
 func (p *Platform) Start(ctx context.Context, i compose.Instance) (compose.Handle, error) {
 	if err := i.Validate(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", i.Name, err)
@@ -204,7 +211,7 @@ func (p *Platform) launch(i compose.Instance) (*instance, error) {
 	}
 	defer logFile.Close() // the child has its own
 	cmd := &exec.Cmd{
-		Path: path, Args: append([]string{path}, i.Program.Self...), Env: environment(i.Env),
+		Path: path, Args: append([]string{path}, i.Program.Self...), Env: append(environment(i.Env), markVariable+"="+p.mark(i.Name)),
 		Dir: dir, Stdout: logFile, Stderr: logFile, SysProcAttr: ownGroup(),
 	}
 	if len(i.Program.Self) == 0 {
@@ -218,7 +225,7 @@ func (p *Platform) launch(i compose.Instance) (*instance, error) {
 	}
 	inst := &instance{
 		name: i.Name, pid: cmd.Process.Pid, ports: maps.Clone(ports), cmd: cmd,
-		logPath: logPath, guard: p.guard, platform: filepath.Base(p.temp), gone: make(chan struct{}),
+		logPath: logPath, mark: p.mark(i.Name), guard: p.guard, platform: filepath.Base(p.temp), gone: make(chan struct{}),
 	}
 	guarded := p.guard.watch(inst.pid)
 	go inst.reap()
@@ -252,6 +259,14 @@ func (p *Platform) writeFiles(i compose.Instance, dir string) error {
 	}
 	return nil
 }
+
+// markVariable is in the environment of every process of an instance, unless
+// the process has made itself another one. It is how those are found that have
+// left the group.
+const markVariable = "THROUGHLINE_RUN"
+
+// mark is its value: the run's temporary directory and the instance.
+func (p *Platform) mark(name string) string { return filepath.Base(p.temp) + "/" + name }
 
 // environment is deliberately small: DD_TAGS or a proxy setting of the user's
 // shell must not find its way into what is measured.
@@ -327,7 +342,10 @@ func (p *Platform) Close(ctx context.Context) error {
 			}
 		}
 		p.starts.stop()
-		return errors.Join(p.guard.stop(), p.ports.release(), os.RemoveAll(p.temp))
+		// The guard has done the rest, unless somebody killed it.
+		err := errors.Join(p.guard.stop(), p.ports.release(), removeGroups(filepath.Base(p.temp)), os.RemoveAll(p.temp))
+		_ = p.alive.Close() // nothing was written, and a second Close finds it closed
+		return err
 	})
 }
 

@@ -76,11 +76,12 @@ func shell(dir, name string) compose.Instance {
 	script := fmt.Sprintf(`echo $$ > %[1]s/%[2]s.shell
 sleep 1000 & echo $! > %[1]s/%[2]s.child
 (sleep 1001 & echo $! > %[1]s/%[2]s.grandchild; wait) &
+setsid sh -c 'echo $$ > %[1]s/%[2]s.stray; exec sleep 1002' &
 wait`, dir, name)
 	return compose.Instance{Name: name, Program: compose.Program{Command: []string{"sh", "-c", script}}}
 }
 
-var shellFiles = []string{".shell", ".child", ".grandchild"}
+var shellFiles = []string{".shell", ".child", ".grandchild", ".stray"}
 
 // runner starts a platform with three instances, says so, and waits to be killed.
 func runner(args []string) int {

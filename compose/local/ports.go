@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"syscall"
@@ -25,8 +24,7 @@ type portBook struct {
 }
 
 func newPortBook() (*portBook, error) {
-	path := filepath.Join(os.TempDir(), fmt.Sprintf("throughline-ports-%d.lock", os.Getuid()))
-	lock, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|syscall.O_NOFOLLOW, 0o600)
+	lock, err := openLock(userDirs())
 	if err != nil {
 		return nil, fmt.Errorf("port locks: %w", err)
 	}

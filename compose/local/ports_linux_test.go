@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -254,30 +253,12 @@ func TestNewNeedsAGuard(t *testing.T) {
 // child before anything was started.
 func TestNothingStartsWithoutTheGuard(t *testing.T) {
 	p := newPlatform(t)
-	out, err := exec.Command("ps", "-o", "pid=,args=", "--ppid", strconv.Itoa(os.Getpid())).Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	guard := 0
-	for line := range strings.Lines(string(out)) {
-		if f := strings.Fields(line); len(f) > 2 && f[2] == "guard" {
-			if guard, err = strconv.Atoi(f[0]); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	if guard == 0 {
-		t.Fatalf("no guard among the children:\n%s", out)
-	}
+	guard := guardOf(t, os.Getpid())
 	if err := syscall.Kill(guard, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(20 * time.Second); runs(guard); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("the guard does not die")
-		}
-	}
-	_, err = p.Start(t.Context(), web("web-1"))
+	awaitDeath(t, guard)
+	_, err := p.Start(t.Context(), web("web-1"))
 	wantError(t, err, "start web-1", "guard")
 }
 

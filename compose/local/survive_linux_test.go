@@ -20,40 +20,8 @@ import (
 // TestNothingSurvivesAKilledRunner kills the runner, and not only it: without
 // the guard the shells' children would live on.
 func TestNothingSurvivesAKilledRunner(t *testing.T) {
-	dir, temp := t.TempDir(), t.TempDir()
-	cmd := exec.Command(self(t), "runner", dir)
-	cmd.Env = append(os.Environ(), "TMPDIR="+temp)
-	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
-	var pids []int
-	for lines := bufio.NewScanner(out); lines.Scan() && lines.Text() != "ready"; {
-		pid, err := strconv.Atoi(lines.Text())
-		if err != nil {
-			t.Fatalf("runner: %s", lines.Text())
-		}
-		pids = append(pids, pid)
-	}
-	if len(pids) != 3 {
-		t.Fatalf("the runner started %d of 3 instances", len(pids))
-	}
-	for _, name := range []string{"web-2", "web-3"} {
-		for _, file := range shellFiles {
-			pids = append(pids, awaitPid(t, filepath.Join(dir, name+file)))
-		}
-	}
-	for _, pid := range pids {
-		if !runs(pid) {
-			t.Fatalf("process %d does not run before the kill, so its absence would prove nothing", pid)
-		}
-	}
-
+	temp := t.TempDir()
+	cmd, pids := startRunner(t, temp)
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -79,6 +47,45 @@ func TestNothingSurvivesAKilledRunner(t *testing.T) {
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
+}
+
+// startRunner starts a runner that makes its temporary directory in temp, and
+// gives all processes of its instances, which run.
+func startRunner(t *testing.T, temp string) (cmd *exec.Cmd, pids []int) {
+	t.Helper()
+	dir := t.TempDir()
+	cmd = exec.Command(self(t), "runner", dir)
+	cmd.Env = append(os.Environ(), "TMPDIR="+temp)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	for lines := bufio.NewScanner(out); lines.Scan() && lines.Text() != "ready"; {
+		pid, err := strconv.Atoi(lines.Text())
+		if err != nil {
+			t.Fatalf("runner: %s", lines.Text())
+		}
+		pids = append(pids, pid)
+	}
+	if len(pids) != 3 {
+		t.Fatalf("the runner started %d of 3 instances", len(pids))
+	}
+	for _, name := range []string{"web-2", "web-3"} {
+		for _, file := range shellFiles {
+			pids = append(pids, awaitPid(t, filepath.Join(dir, name+file)))
+		}
+	}
+	for _, pid := range pids {
+		if !runs(pid) {
+			t.Fatalf("process %d does not run before the kill, so its absence would prove nothing", pid)
+		}
+	}
+	return cmd, pids
 }
 
 func awaitPid(t *testing.T, path string) int {

@@ -54,5 +54,8 @@ func signalName(s syscall.Signal) string { return unix.SignalName(s) }
 // is neither compose.Limiter nor compose.Measured.
 func CanLimitCPU() error { return errors.New("limit CPU: needs Linux, whose cgroups do it") }
 
+// endStrays cannot look into the environment of other processes here.
+func endStrays(string) []string { return nil }
+
 // removeGroups has nothing to remove: there are no cgroups here.
 func removeGroups(string) error { return nil }

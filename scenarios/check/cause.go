@@ -1,6 +1,6 @@
 package check
 
-import "time"
+import "throughline/scenarios/check/diagnose"
 
 // What differences are booked to, and what is the likely cause of those that
 // are not. The words are stable: files and tests depend on them.
@@ -22,19 +22,19 @@ const (
 	causeWaived      = "waived"
 	causeSampling    = "sampling"
 
-	causeLostOnExit  = "lost-on-exit"
-	causeLargeBuffer = "client-buffer-larger-than-declared"
-	causeSilentStart = "silent-start"
-	causeRateNotSent = "sample-rate-not-sent"
-	causeRateUnused  = "sample-rate-not-applied"
-	causeNotCounted  = "not-counted"
-	causeTwice       = "counted-twice"
-	causeTotal       = "total-as-counter"
-	causeRenamed     = "renamed"
-	causeNoMetric    = "no-metric"
-	causeLate        = "late"
-	causeWentSilent  = "went-silent"
-	causeBurst       = "burst"
+	causeLostOnExit  = diagnose.LostOnExit
+	causeLargeBuffer = diagnose.LargeBuffer
+	causeSilentStart = diagnose.SilentStart
+	causeRateNotSent = diagnose.RateNotSent
+	causeRateUnused  = diagnose.RateNotApplied
+	causeNotCounted  = diagnose.NotCounted
+	causeTwice       = diagnose.Twice
+	causeTotal       = diagnose.RunningTotal
+	causeRenamed     = diagnose.Renamed
+	causeNoMetric    = diagnose.NoMetric
+	causeLate        = diagnose.Late
+	causeWentSilent  = diagnose.WentSilent
+	causeBurst       = diagnose.Burst
 
 	causeTagsVary      = "tags-vary"
 	causeTagsMissing   = "tags-missing"
@@ -48,11 +48,11 @@ const (
 	causeNotNested     = "not-nested"
 	causeFrozen        = "frozen-gauge"
 	causeDrift         = "drifting-gauge"
-	causeBadLines      = "bad-lines"
+	causeBadLines      = diagnose.BadLines
 	causeLostWrites    = "lost-writes"
 	causeForeignWrites = "foreign-writes"
 	causeAppliedTwice  = "applied-twice"
-	causeTruncated     = "truncated-datagrams"
+	causeTruncated     = diagnose.Truncated
 	causeMetricDiffers = "metric-differs"
 	causeCardinality   = "cardinality"
 
@@ -60,28 +60,23 @@ const (
 	causeCollision  = "name-collision"
 	causeExplosion  = "tag-explosion"
 
-	causeDouble        = "double-instrumented"
-	causeFirstLost     = "first-sample-lost"
-	causeWorker        = "silent-worker"
-	causeQueue         = "client-queue-full"
-	causeWindowTwice   = "last-window-twice"
-	causeWrongType     = "wrong-type"
+	causeDouble        = diagnose.Double
+	causeFirstLost     = diagnose.FirstLost
+	causeWorker        = diagnose.SilentWorker
+	causeQueue         = diagnose.QueueFull
+	causeWindowTwice   = diagnose.WindowTwice
+	causeWrongType     = diagnose.WrongType
 	causeFlushInterval = "flush-interval"
-	causeNetLost       = "datagrams-lost"
-	causeNetTwice      = "datagrams-duplicated"
-	causeAway          = "collector-away"
-	causeFailures      = "failures-counted"
+	causeNetLost       = diagnose.NetLost
+	causeNetTwice      = diagnose.NetTwice
+	causeAway          = diagnose.Away
+	causeFailures      = diagnose.Failures
 	causeTwins         = "racing-upserts"
 	causeFailedWrites  = "failed-writes"
 	causeKeptWrites    = "failed-writes-kept"
 	causeLastWins      = "last-write-wins"
-	causeForeignLines  = "foreign-lines"
-)
 
-// diagnosis is the likely cause of an unexplained difference, as the record
-// shows it: where the difference arose in the instance's life.
-type diagnosis struct {
-	cause, runnerUp string
-	from, to        time.Duration
-	why             string // a clause for the summary
-}
+	causeUndecided    = diagnose.Undecided
+	causeConditional  = diagnose.Conditional
+	causeForeignLines = diagnose.ForeignLines
+)

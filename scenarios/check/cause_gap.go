@@ -1,31 +1,43 @@
 package check
 
 import (
+	"slices"
 	"time"
 
-	"throughline/scenarios/record"
+	"throughline/scenarios/check/diagnose"
+	"throughline/scenarios/script"
 )
 
-// causeOf names the likely cause of a gap of the i-th instance, by where it lies
-// in the instance's life and by who else has one.
-func (c continuity) causeOf(g gap, i int, trails []trail, e *evidence) string {
-	l, t := e.lives[i], trails[i]
-	first, last := t.acked[0], t.acked[len(t.acked)-1]
-	switch {
-	case t.cells.Missing == t.cells.LookedAt:
-		return causeNoMetric
-	case t.regular(e.interval):
-		return causeFlushInterval
-	case g.from <= first:
-		return causeSilentStart
-	case g.to > last && l.Signalled != record.Never && !l.Killed() && l.Signalled-g.from <= exitSpan:
-		return causeLostOnExit
-	case g.to > last:
-		return causeWentSilent
-	case everybodys(g, trails):
-		return causeAway
+// books are the accounts of the metric whose gaps are looked at, by the rule of the
+// conservation check if the scenario has one for it.
+func (c continuity) books(e *evidence) books {
+	for _, check := range e.scenario.Checks {
+		if r := check.Conservation; r != nil && r.Metric == c.rule.Metric && r.Route == c.rule.Route {
+			return newBooks(e, *r)
+		}
 	}
-	return causeBurst
+	return newBooks(e, script.Conservation{Metric: c.rule.Metric, Route: c.rule.Route, ClientWindow: c.window, MaxLag: usualLag, SampleRate: c.rate, Confidence: defaultConfidence})
+}
+
+// defaultConfidence is that of a conservation check.
+const defaultConfidence = 0.999
+
+// causeOf names the likely cause of a gap of the i-th instance. Whoever lost counts then has a
+// gap for the reason that it lost them; else they came after the gap.
+func (c continuity) causeOf(g gap, i int, trails []trail, e *evidence, b *books) diagnose.Diagnosis {
+	a := &b.accounts[i]
+	if d := b.diagnosis(a); d.Cause != "" && d.From < g.to+e.interval && d.To > g.from-e.interval {
+		return d
+	}
+	if d := b.holding(a); d.Cause == diagnose.StillHeld || slices.Contains(d.Possible, diagnose.StillHeld) {
+		return d
+	}
+	for _, other := range trails {
+		if other.regular(e.interval) { // clients flush alike
+			return diagnose.Diagnosis{Cause: causeFlushInterval}
+		}
+	}
+	return diagnose.Diagnosis{Cause: causeLate}
 }
 
 // regular tells whether points come at a constant distance of several intervals:
@@ -43,24 +55,4 @@ func (t trail) regular(interval time.Duration) bool {
 	}
 	present := t.cells.LookedAt - t.cells.Missing
 	return longest-shortest <= interval && present <= int64(len(t.gaps))+1
-}
-
-// everybodys tells whether every instance that answered requests in a gap has one
-// at the same time.
-func everybodys(g gap, trails []trail) bool {
-	struck := 0
-	for _, t := range trails {
-		if len(t.acked) == 0 || countUpTo(t.acked, g.to) == countUpTo(t.acked, g.from-1) {
-			continue
-		}
-		here := false
-		for _, other := range t.gaps {
-			here = here || other.from < g.to && other.to > g.from
-		}
-		if !here {
-			return false
-		}
-		struck++
-	}
-	return struck >= 2
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"throughline/scenarios/check/diagnose"
 	"throughline/scenarios/script"
 )
 
@@ -31,7 +32,7 @@ func (c conservation) judge(e *evidence) result {
 		}
 		findings, residuals := a.judge(b)
 		if len(findings) == 0 {
-			if f := a.judgeSurplus(e); f != nil {
+			if f := a.judgeSurplus(e, b); f != nil {
 				findings = append(findings, *f)
 				residuals = append(residuals, booked(usersWeb, a.life.Instance, causeUnexplained, false, f.Extra, 0))
 			}
@@ -92,6 +93,10 @@ func (a *account) judge(b books) ([]Finding, []Residual) {
 		findings, residuals = a.judgeExact(b)
 	}
 	if f := a.judgeLateness(); f != nil {
+		// What is lost because a client holds it too long is late before: one defect, one cause.
+		if d := b.holding(a); f.Outcome == Fail && d.Cause != "" {
+			f.Cause, f.RunnerUp, f.Possible = d.Cause, d.RunnerUp, d.Possible
+		}
 		findings = append(findings, *f)
 	}
 	return findings, residuals
@@ -108,10 +113,10 @@ func (a *account) judgeExact(b books) ([]Finding, []Residual) {
 	switch {
 	case k.extra > 0:
 		rest.Extra = k.unexplained
-		d := a.diagnoseExtra()
+		d := b.diagnosis(a)
 		f.apply(d)
 		f.Summary = fmt.Sprintf("%s counted %s more than it acknowledged (%s acknowledged, %s counted%s); %s", a.life.Instance,
-			times(k.extra, a.rule.Route), number(int64(len(a.acked))), number(a.total), a.mayBe(), d.why)
+			times(k.extra, a.rule.Route), number(int64(len(a.acked))), number(a.total), a.mayBe(), d.Why)
 	case a.dropped:
 		rest.Lost, rest.Cause = k.unexplained, causeDropped
 		f.Outcome, f.Cause = Inconclusive, causeDropped
@@ -125,10 +130,10 @@ func (a *account) judgeExact(b books) ([]Finding, []Residual) {
 			"%s, and with that they fit", a.life.Instance, times(k.lost, a.rule.Route), number(k.unexplained), a.rule.ClientWindow, a.whyLate())
 	default:
 		rest.Lost = k.unexplained
-		d := a.diagnoseLoss(b)
+		d := b.diagnosis(a)
 		f.apply(d)
 		f.Summary = fmt.Sprintf("%s acknowledged %s that no metric counted, all between %s and %s%s; %s", a.life.Instance,
-			times(k.lost, a.rule.Route), seconds(d.from), seconds(d.to), a.bufferClause(k), d.why)
+			times(k.lost, a.rule.Route), seconds(d.From), seconds(d.To), a.bufferClause(k), d.Why)
 	}
 	return []Finding{f}, append(k.residuals, rest)
 }
@@ -137,9 +142,9 @@ func (a *account) finding(o Outcome) Finding {
 	return Finding{Check: checkConservation, Outcome: o, Layer: layerWeb, Instance: a.life.Instance, Bound: a.sum() + a.buffer}
 }
 
-func (f *Finding) apply(d diagnosis) {
-	f.Cause, f.RunnerUp = d.cause, d.runnerUp
-	f.From, f.To = d.from.Seconds(), d.to.Seconds()
+func (f *Finding) apply(d diagnose.Diagnosis) {
+	f.Cause, f.RunnerUp, f.Possible = d.Cause, d.RunnerUp, d.Possible
+	f.From, f.To = d.From.Seconds(), d.To.Seconds()
 }
 
 // mayBe tells the width of the upper bound, where it has one.

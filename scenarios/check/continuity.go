@@ -49,6 +49,7 @@ func (c continuity) judge(e *evidence) result {
 	worst := time.Duration(0)
 	instances := 0
 	trails := make([]trail, len(e.lives))
+	var b *books // made for the first gap
 	for i, l := range e.lives {
 		trails[i] = c.follow(e, l)
 	}
@@ -68,7 +69,12 @@ func (c continuity) judge(e *evidence) result {
 			if silent > c.rule.MaxGap {
 				f := c.gapFound(e, l, g)
 				if f.Outcome == Fail {
-					f.Cause = c.causeOf(g, i, trails, e)
+					if b == nil {
+						made := c.books(e)
+						b = &made
+					}
+					d := c.causeOf(g, i, trails, e, b)
+					f.Cause, f.RunnerUp, f.Possible = d.Cause, d.RunnerUp, d.Possible
 				}
 				r.findings = append(r.findings, f)
 			}

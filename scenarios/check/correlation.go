@@ -112,7 +112,7 @@ func (c correlation) pair(e *evidence, users []time.Duration, layer string) Find
 		return c.finding(Inconclusive, layer, "correlation of users and %s: the record has no numbers of %s under load", layer, layer)
 	}
 	if n := len(curve.at) - 1; n < leastPoints {
-		return c.finding(Inconclusive, layer, "correlation of users and %s: %d intervals are too few, it takes %d", layer, n, leastPoints)
+		return c.finding(Inconclusive, layer, "correlation of users and %s: too few intervals, %d, and it takes %d", layer, n, leastPoints)
 	}
 	at0 := userRates(users, curve.at, 0)
 	mean, deviation := stat.MeanStdDev(at0, nil)
@@ -124,7 +124,7 @@ func (c correlation) pair(e *evidence, users []time.Duration, layer string) Find
 	if !ok {
 		return c.finding(Fail, layer, "%s does not follow the users: its rate is constant while theirs varies by %.1f %%", layer, 100*deviation/mean)
 	}
-	f := c.finding(Pass, layer, "users and %s: r = %.3f at a lag of %.2f s, from %d intervals", layer, r, lag.Seconds(), len(at0))
+	f := c.finding(Pass, layer, "users and %s: r = %.3f at a lag of %.2f s, from %s", layer, r, lag.Seconds(), times(int64(len(at0)), "interval"))
 	switch {
 	case r < c.rule.AtLeast:
 		f.Outcome = Fail

@@ -17,10 +17,15 @@ import (
 // the page, and no heading is without a cause.
 func TestDiagnosesAreDocumented(t *testing.T) {
 	var causes []string
+	words := false // of the package whose exported strings are causes
 	collect := func(n ast.Node) bool {
 		spec, ok := n.(*ast.ValueSpec)
-		if ok && strings.HasPrefix(spec.Names[0].Name, "cause") && len(spec.Values) == 1 {
-			word, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
+		if !ok || len(spec.Values) != 1 {
+			return true
+		}
+		literal, ok := spec.Values[0].(*ast.BasicLit)
+		if name := spec.Names[0].Name; ok && literal.Kind == token.STRING && (strings.HasPrefix(name, "cause") || spec.Names[0].IsExported() && words) {
+			word, err := strconv.Unquote(literal.Value)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -32,7 +37,9 @@ func TestDiagnosesAreDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	files = append(files, "diagnose/case.go")
 	for _, name := range files {
+		words = strings.HasPrefix(name, "diagnose/")
 		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
 		if err != nil {
 			t.Fatal(err)

@@ -67,8 +67,8 @@ func (c gauge) judge(e *evidence) result {
 	case rested == 0:
 		out = append(out, c.finding(Inconclusive, "", "gauge %s: no instance was seen at rest, so nobody knows whether it comes back to %d", c.rule.Metric, c.rule.AtRest))
 	default:
-		out = append(out, c.finding(Pass, "", "gauge %s: %s of %d instances, never above what users had in flight, %d at rest in each of %d instances, none from the dead",
-			c.rule.Metric, times(int64(points), "point"), instances, c.rule.AtRest, rested))
+		out = append(out, c.finding(Pass, "", "gauge %s: %s of %s, never above what users had in flight, %d at rest in each of %s, none from the dead",
+			c.rule.Metric, times(int64(points), "point"), times(int64(instances), "instance"), c.rule.AtRest, times(int64(rested), "instance")))
 	}
 	return result{findings: out}
 }

@@ -33,7 +33,7 @@ func wholeRecord(e *evidence) []Finding {
 		out = append(out, Finding{Check: checkRecord, Summary: fmt.Sprintf(format, args...)})
 	}
 	for _, damage := range e.history.Damage {
-		say("the record is damaged: %s", damage)
+		out = append(out, damaged(damage))
 	}
 	var ended, interrupted bool
 	for _, ev := range e.history.Events {
@@ -61,10 +61,14 @@ func wholeRecord(e *evidence) []Finding {
 		say("no instance is named by %s, which may belong to any that was alive then", times(n, "acknowledged request"))
 	}
 	if len(out) == 0 {
-		out = append(out, Finding{Check: checkRecord, Outcome: Pass, Summary: fmt.Sprintf("the record is whole: %s, %s, %d series",
-			times(int64(len(e.history.Events)), "event"), times(e.users.requests, "request"), len(e.history.Series))})
+		out = append(out, Finding{Check: checkRecord, Outcome: Pass, Summary: fmt.Sprintf("the record is whole: %s, %s, %s",
+			times(int64(len(e.history.Events)), "event"), times(e.users.requests, "request"), plural(int64(len(e.history.Series)), "series"))})
 	}
 	return out
+}
+
+func damaged(how string) Finding {
+	return Finding{Check: checkRecord, Summary: "the record is damaged: " + how}
 }
 
 // strangersFound reports instances that answered without ever being born.
@@ -279,7 +283,7 @@ func everyInstanceServed(e *evidence) []Finding {
 			Summary: fmt.Sprintf("no web instance served for %s under load: nothing can be said about any", leastServing)})
 	case len(out) == 0:
 		out = append(out, Finding{Check: checkVacuity, Outcome: Pass, Layer: layerUsers,
-			Summary: fmt.Sprintf("each of %d web instances that served under load answered requests", looked)})
+			Summary: fmt.Sprintf("each of %s that served under load answered requests", times(int64(looked), "web instance"))})
 	}
 	return out
 }

@@ -46,8 +46,8 @@ func (c hygiene) judge(e *evidence) result {
 	case len(e.polled[collectorPrefix+"truncated_datagrams_total"]) == 0:
 		out = append(out, c.finding(Inconclusive, "", "hygiene: the record has no account of the collector, so nobody knows what it could not understand"))
 	default:
-		out = append(out, c.finding(Pass, "", "hygiene: no bad line, no refused line, no truncated datagram of %d instances, each with at most %s%s",
-			len(counts), plural(int64(most), "series"), c.limits()))
+		out = append(out, c.finding(Pass, "", "hygiene: no bad line, no refused line, no truncated datagram of %s, each with at most %s%s",
+			times(int64(len(counts)), "instance"), plural(int64(most), "series"), c.limits()))
 	}
 	return result{findings: out}
 }
@@ -136,8 +136,14 @@ func counted(n int64, what string) string {
 	return times(n, noun) + rest
 }
 
+// causeTagsInName: tags in a style that the collector was not told of became part of a name.
+const causeTagsInName = "tags-in-name"
+
+// tagsInName is the collector's kind of that.
+const tagsInName = "tags_in_name"
+
 // findingCauses names the kinds of the collector's findings as causes.
-var findingCauses = map[string]string{"type_change": causeTypeChange, "name_collision": causeCollision, "tag_explosion": causeExplosion}
+var findingCauses = map[string]string{"type_change": causeTypeChange, "name_collision": causeCollision, "tag_explosion": causeExplosion, tagsInName: causeTagsInName}
 
 // collectorFindings are what the collector found wrong with names and tags.
 func (c hygiene) collectorFindings(e *evidence) []Finding {
@@ -151,6 +157,8 @@ func (c hygiene) collectorFindings(e *evidence) []Finding {
 		f := c.finding(Fail, s.Labels.Get(labelInstance), "the collector found fault with %s: %s, %s", metric, strings.ReplaceAll(kind, "_", " "), times(whole(value), "line"))
 		f.Cause = cmp.Or(findingCauses[kind], strings.ReplaceAll(kind, "_", "-")) // the collector may learn more kinds
 		switch other, tag := s.Labels.Get("other"), s.Labels.Get("tag"); {
+		case kind == tagsInName:
+			f.Summary = fmt.Sprintf("the collector found fault with %s: it has tags in its name that became part of it, %s; `stack: {collector: {tags: %s}}` makes them tags", metric, times(whole(value), "line"), other)
 		case other != "":
 			f.Summary = fmt.Sprintf("the collector found fault with %s: %s with %s, %s", metric, strings.ReplaceAll(kind, "_", " "), other, times(whole(value), "line"))
 		case tag != "":

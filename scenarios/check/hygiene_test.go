@@ -53,6 +53,9 @@ func TestHygiene(t *testing.T) {
 		{"tags that explode", func(h *record.History) {
 			own(h, "findings", 7, "kind", "tag_explosion", "metric", "a.b", "tag", "user")
 		}, Fail, "tag-explosion", "the collector found fault with a.b: tag explosion of user, 7 lines"},
+		{"tags in a name", func(h *record.History) {
+			own(h, "findings", 3, "kind", "tags_in_name", "metric", "page.views", "other", "influxdb", "instance", "web-3")
+		}, Fail, causeTagsInName, "the collector found fault with page.views: it has tags in its name that became part of it, 3 lines; `stack: {collector: {tags: influxdb}}` makes them tags"},
 		{"a finding of a kind to come", func(h *record.History) { own(h, "findings", 1, "kind", "new_kind", "metric", "a.b") }, Fail, "new-kind", "the collector found fault with a.b: new kind, 1 line"},
 		{"over the budget", func(h *record.History) { another(h, "web-1", "shop.users", 4) }, Fail, "cardinality", "web-1 has 6 series, and the budget is 5; most are of shop.users"},
 		{"a replacement that brings more", func(h *record.History) { another(h, "web-4", "shop.users", 1) }, Fail, "cardinality", "web-4 has 3 series, and web-1 before it had 2: a replacement may bring 0 more"},

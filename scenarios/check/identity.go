@@ -68,7 +68,7 @@ func (c identity) judge(e *evidence) result {
 	case series == 0:
 		out = append(out, c.finding(Inconclusive, "", "identity of %s: no instance answered a request that had to bring a series, so nothing was looked at", c.rule.Metric))
 	default:
-		out = append(out, c.finding(Pass, "", "identity of %s: %d series for %d instances, each its own, with %s, from birth to death", c.rule.Metric, series, served, c.expected()))
+		out = append(out, c.finding(Pass, "", "identity of %s: %s for %s, each its own, with %s, from birth to death", c.rule.Metric, plural(int64(series), "series"), times(int64(served), "instance"), c.expected()))
 	}
 	return result{findings: out}
 }

@@ -13,20 +13,55 @@ import (
 
 // Judge comes to a verdict on a record. The same record gives the same verdict,
 // byte for byte. The error says that the scenario in the record cannot be read
-// or asks for an expression that is no PromQL.
+// or asks for an expression that is no PromQL. In a record that is damaged this
+// is no error: it proves nothing, and the verdict says where.
 func Judge(h record.History) (Verdict, error) {
+	return judgeAs(h, func(s script.Scenario) (script.Scenario, error) { return s, nil })
+}
+
+// JudgeBy is Judge by other checks than the run's own: those, and the waivers, of
+// source, which is called file in errors and in the verdict's ChecksFrom.
+func JudgeBy(h record.History, file string, source []byte) (Verdict, error) {
+	v, err := judgeAs(h, func(s script.Scenario) (script.Scenario, error) { return s.WithChecks(file, source) })
+	v.ChecksFrom = file
+	return v, err
+}
+
+// judgeAs judges a record by what as makes of its scenario.
+func judgeAs(h record.History, as func(script.Scenario) (script.Scenario, error)) (Verdict, error) {
 	file := h.Run.File
 	if file == "" {
-		file = "scenario.yaml"
+		file = record.ScenarioFile
 	}
-	s, err := script.Parse(file, h.Scenario, script.Options{})
-	if err != nil {
+	own, err := script.Parse(file, h.Scenario, script.Options{})
+	if err == nil {
+		err = ValidateExprs(own)
+	}
+	switch {
+	case err != nil && len(h.Damage) > 0:
+		return unreadable(h), nil
+	case err != nil:
 		return Verdict{}, fmt.Errorf("judge %s: the scenario in the record: %w", h.Run.ID, err)
 	}
-	if err := ValidateExprs(s); err != nil {
-		return Verdict{}, fmt.Errorf("judge %s: %w", h.Run.ID, err)
+	s, err := as(own)
+	if err == nil {
+		err = ValidateExprs(s)
+	}
+	if err != nil {
+		return Verdict{}, err
 	}
 	return judge(newEvidence(h, s), checksOf(s)), nil
+}
+
+// unreadable is the verdict on a damaged record of which not even the scenario
+// can be read.
+func unreadable(h record.History) Verdict {
+	v := Verdict{Scenario: h.Run.Scenario, Seed: h.Run.Seed, Findings: []Finding{}, Residuals: []Residual{},
+		Ledgers: Ledgers{LB: LBLedger{Responses: map[string]int64{}}, DB: DBLedger{Updates: -1}}}
+	for _, damage := range h.Damage {
+		v.Findings = append(v.Findings, damaged(damage))
+	}
+	return v
 }
 
 // named is a check with the name that its crash is reported under.
@@ -130,7 +165,7 @@ func judge(e *evidence, checks []named) Verdict {
 		r := guarded(c, e)
 		w.apply(&r)
 		slices.SortStableFunc(r.findings, compareFindings)
-		v.Findings = append(v.Findings, r.findings...)
+		v.Findings = append(v.Findings, fold(r.findings)...)
 		v.Residuals = append(v.Residuals, r.residuals...)
 		v.Cells.LookedAt += r.cells.LookedAt
 		v.Cells.Missing += r.cells.Missing
@@ -203,6 +238,7 @@ func (e *evidence) ledgers() Ledgers {
 		LB:    LBLedger{Responses: map[string]int64{}},
 		DB:    DBLedger{Updates: -1},
 	}
+	l.Users.Answered = e.answered(func(record.Request) bool { return true })
 	for _, c := range e.scenario.Checks {
 		if c.Conservation != nil {
 			l.Users.ofRoute(e, c.Conservation.Route)
@@ -222,9 +258,21 @@ func (e *evidence) ledgers() Ledgers {
 	return l
 }
 
+// answered counts answers that acknowledge nothing, by their class.
+func (e *evidence) answered(want func(record.Request) bool) map[string]int64 {
+	by := map[string]int64{}
+	for i := range e.history.Requests {
+		if class := e.history.Requests[i].Answered(); class != "" && want(e.history.Requests[i]) {
+			by[class]++
+		}
+	}
+	return by
+}
+
 func (l *UsersLedger) ofRoute(e *evidence, route string) {
 	l.Route, l.ByInstance = route, map[string]int64{}
 	l.RouteAcked = e.ackedTotal(route)
+	l.RouteAnswered = e.answered(func(r record.Request) bool { return r.Route == route })
 	for _, life := range e.lives {
 		if n := int64(len(e.acked(life.Instance, route))); n > 0 {
 			l.ByInstance[life.Instance] = n

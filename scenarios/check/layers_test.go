@@ -357,7 +357,7 @@ func TestCorrelation(t *testing.T) {
 
 	short := p
 	short.phases = []act{{"warm-up", nil, 8 * time.Second}}
-	if got := said(judged(t, short.make()), "correlation", Inconclusive); len(got) != 3 || got[0] != "correlation of users and db: 5 intervals are too few, it takes 8" {
+	if got := said(judged(t, short.make()), "correlation", Inconclusive); len(got) != 3 || got[0] != "correlation of users and db: too few intervals, 5, and it takes 8" {
 		t.Errorf("%q", got)
 	}
 

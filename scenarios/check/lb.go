@@ -237,8 +237,8 @@ func (b balancer) compareServers(r *result, widths allowances) {
 		}
 	}
 	if sound > 0 {
-		f := lbFinding(Pass, "%d servers agree with their instances: %s acknowledged, %s answered with 2xx; up to %s of unknown outcome could hide a difference",
-			sound, times(acked, "request"), number(answered), number(width))
+		f := lbFinding(Pass, "%s: %s acknowledged, %s answered with 2xx; up to %s of unknown outcome could hide a difference",
+			agreeing(sound), times(acked, "request"), number(answered), number(width))
 		f.Bound = width
 		r.findings = append(r.findings, f)
 	}
@@ -367,4 +367,11 @@ func (b balancer) serversComplete() bool {
 		})
 	}
 	return complete
+}
+
+func agreeing(servers int) string {
+	if servers == 1 {
+		return "1 server agrees with its instance"
+	}
+	return times(int64(servers), "server") + " agree with their instances"
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"throughline/collector"
+	"throughline/scenarios/check/diagnose"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
 )
@@ -56,8 +57,8 @@ type books struct {
 	accounts []account
 	all      allowance
 	strays   []stray
-	// halves is divide's, found when it is asked for, once for all accounts.
-	halves func() halves
+	// explained are the causes of what is open in the accounts, found when one is asked for.
+	explained func() []diagnose.Diagnosis
 }
 
 // stray is what was counted for something that is no web instance of the run.
@@ -81,6 +82,12 @@ func newBooks(e *evidence, rule script.Conservation) books {
 	for i := range b.accounts {
 		b.accounts[i].lookAround(e)
 	}
+	return b.explainedBy(e)
+}
+
+// explainedBy makes the books ready to be asked for causes.
+func (b books) explainedBy(e *evidence) books {
+	b.explained = sync.OnceValue(func() []diagnose.Diagnosis { return b.explain(e) })
 	return b
 }
 
@@ -107,7 +114,6 @@ func booksOf(e *evidence, rule script.Conservation, counted func(instance string
 			b.strays = append(b.strays, stray{instance, n})
 		}
 	}
-	b.halves = sync.OnceValue(b.divide)
 	return b
 }
 

@@ -43,7 +43,7 @@ func (c nesting) judge(e *evidence) result {
 			continue
 		}
 		all.merge(l)
-		if f := c.counts(e, a, b, l); f != nil {
+		if f := c.counts(a, b, l); f != nil {
 			out = append(out, *f)
 		}
 		if f := c.callsCounted(a, l); f != nil {
@@ -116,16 +116,20 @@ func (c nesting) books(e *evidence) books {
 		return out
 	})
 	for i := range b.accounts {
-		b.accounts[i].lookAroundTimer(e)
+		a := &b.accounts[i]
+		a.lookAroundTimer(e)
+		s := spectrumOf(e.timers(a.life.Instance, c.rule.Web), c.rule.Unit)
+		if rate, yes := s.sampled(); yes {
+			a.rule.SampleRate, a.sampled = rate, whole(s.arrived)
+		}
 	}
-	return b
+	return b.explainedBy(e)
 }
 
 // counts: a timer has a value for each request.
-func (c nesting) counts(e *evidence, a *account, b books, l layers) *Finding {
+func (c nesting) counts(a *account, b books, l layers) *Finding {
 	var findings []Finding
-	if rate, yes := l.web.sampled(); yes {
-		a.rule.SampleRate, a.sampled = rate, whole(l.web.arrived)
+	if a.rule.SampleRate < 1 {
 		findings, _ = a.judgeSampled(b)
 	} else {
 		findings, _ = a.judgeExact(b)
@@ -136,7 +140,7 @@ func (c nesting) counts(e *evidence, a *account, b books, l layers) *Finding {
 	f := findings[0]
 	f.Check = checkNesting
 	f.Summary = c.rule.Web + ": " + f.Summary
-	few := slices.Contains([]string{causeRateNotSent, causeNotCounted, causeQueue, causeBurst}, f.Cause)
+	few := slices.Contains([]string{causeRateNotSent, causeNotCounted, causeConditional, causeQueue, causeBurst, causeUndecided}, f.Cause)
 	if (few || l.web.onBeat()) && f.Lost > 0 && f.Outcome == Fail {
 		c.averaged(&f, l)
 	}
@@ -192,9 +196,12 @@ func (c nesting) callsCounted(a *account, l layers) *Finding {
 	f := c.finding(Fail, a.life.Instance, "%s has %s of %s for %s of %s: each request calls the database", a.life.Instance,
 		times(whole(l.db.n), "value"), c.rule.DB, number(whole(l.web.n)), c.rule.Web)
 	f.Layer, f.Lost = layerDB, whole(need-l.db.n)
-	f.Cause, _ = evenLoss(whole(l.web.n), whole(l.db.n))
-	if l.db.n == 0 {
+	f.Cause = causeNotCounted
+	switch {
+	case l.db.n == 0:
 		f.Cause = causeNoMetric
+	case l.db.n <= 0.55*l.web.n: // a code path that forgets to count is rarely the greater half
+		f.Cause = causeRateNotSent
 	}
 	return &f
 }
@@ -274,6 +281,9 @@ func (c nesting) unit(f *Finding, l layers) {
 	}
 }
 
+// fewAcks is how many requests a comparison of shapes takes to mean something.
+const fewAcks = 100
+
 // suspicious is about a timer that contradicts nothing and yet has the very
 // shape of the users' times, a thousand times smaller. An application that is
 // that fast is possible, unless its calls of the database are slower than it.
@@ -322,6 +332,6 @@ func (c nesting) summary(all layers) Finding {
 		values += fmt.Sprintf(" and %s of %s", number(whole(all.db.n)), c.rule.DB)
 		who += ", db"
 	}
-	return c.finding(Pass, "", "nesting holds (%s): %s; compared for each of %d instances, %s with %s; the load balancer is left out: its times are averages over its last 1,024 requests",
-		who, strings.Join(parts, "; "), all.servers, times(int64(len(all.users)), c.rule.Route), values)
+	return c.finding(Pass, "", "nesting holds (%s): %s; compared for each of %s, %s with %s; the load balancer is left out: its times are averages over its last 1,024 requests",
+		who, strings.Join(parts, "; "), times(int64(all.servers), "instance"), times(int64(len(all.users)), c.rule.Route), values)
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -26,22 +27,60 @@ const checkPromQL = "promql"
 func ValidateExprs(s script.Scenario) error {
 	for _, c := range s.Checks {
 		if c.PromQL != nil {
-			if _, err := kindOf(c.PromQL.Expr); err != nil {
+			expr := c.PromQL.Expr
+			if _, err := kindOf(expr); err != nil {
+				return fmt.Errorf("%s: promql: %w", c.Pos, err)
+			}
+			if err := affordable(expr, planned(s, c.PromQL.Throughout+c.PromQL.Within)); err != nil {
 				return fmt.Errorf("%s: promql: %w", c.Pos, err)
 			}
 		}
 		if c.Alert != nil {
 			kind, err := kindOf(c.Alert.Expr)
+			if err == nil {
+				err = affordable(c.Alert.Expr, planned(s, script.WholeRun))
+			}
 			if err != nil {
 				return fmt.Errorf("%s: alert %s: %w", c.Pos, c.Alert.Name, err)
 			}
 			if kind == truth {
-				return fmt.Errorf("%s: alert %s: %q: an alert fires for each element of a vector, also for one whose value is 0; compare a vector, without bool",
-					c.Pos, c.Alert.Name, c.Alert.Expr)
+				return fmt.Errorf("%s: alert %s: %s: an alert fires for each element of a vector, also for one whose value is 0; compare a vector, without bool",
+					c.Pos, c.Alert.Name, quoteExpr(c.Alert.Expr))
 			}
 		}
 	}
 	return nil
+}
+
+// planned is how long a phase, or all together, is to last. It may take longer.
+func planned(s script.Scenario, phase string) (long time.Duration) {
+	for _, p := range s.Phases {
+		if p.Name == phase || phase == script.WholeRun {
+			long += p.For
+		}
+	}
+	return long
+}
+
+// affordable tells whether an expression can be evaluated at all interval ends
+// of so long a time. How long it is really, the store looks at again.
+func affordable(expr string, long time.Duration) error {
+	if err := series.CheckExpr(expr, long, usualInterval); err != nil {
+		return fmt.Errorf("%s: %w", quoteExpr(expr), err)
+	}
+	return nil
+}
+
+// usualInterval is how often an expression is evaluated where no record says it.
+const usualInterval = time.Second
+
+// quoteExpr writes an expression for an error, which is no place for a long one.
+func quoteExpr(expr string) string {
+	const most = 200
+	if len(expr) <= most {
+		return strconv.Quote(expr)
+	}
+	return strconv.Quote(strings.ToValidUTF8(expr[:most], "")) + "…"
 }
 
 // exprKind is what an expression's value is, and so when it holds.
@@ -57,21 +96,18 @@ var (
 	boolModifier = regexp.MustCompile(`\bbool\b`)
 )
 
-// kindOf reads an expression. PromQL's own type rules tell a vector from a
-// scalar: scalar() takes the one, vector() the other. A comparison with the
-// modifier bool keeps every element and makes it 0 or 1.
+// kindOf reads an expression. A comparison with the modifier bool keeps every
+// element and makes it 0 or 1.
 func kindOf(expr string) (exprKind, error) {
-	if err := series.ParseExpr(expr); err != nil {
-		return filter, fmt.Errorf("%q: %w", expr, err)
-	}
-	// The line end closes a comment at the end of the expression.
-	if series.ParseExpr("vector("+expr+"\n)") == nil {
+	gives, err := series.TypeOf(expr)
+	switch {
+	case err != nil:
+		return filter, fmt.Errorf("%s: %w", quoteExpr(expr), err)
+	case gives == series.Scalar:
 		return truth, nil
-	}
-	if series.ParseExpr("scalar("+expr+"\n)") != nil {
-		return filter, fmt.Errorf("%q: gives neither an instant vector nor a scalar; compare rate(…[5s]) or a sum with a number", expr)
-	}
-	if boolModifier.MatchString(quoted.ReplaceAllString(expr, "")) {
+	case gives != series.Vector:
+		return filter, fmt.Errorf("%s: gives neither an instant vector nor a scalar; compare rate(…[5s]) or a sum with a number", quoteExpr(expr))
+	case boolModifier.MatchString(quoted.ReplaceAllString(expr, "")):
 		return truth, nil
 	}
 	return filter, nil

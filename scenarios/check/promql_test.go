@@ -70,6 +70,33 @@ func TestExpressionsThatAreNotEvaluated(t *testing.T) {
 	}
 }
 
+// TestGreedyExpressions: what would take hours or all memory is refused before a
+// run, and before a record is judged.
+func TestGreedyExpressions(t *testing.T) {
+	for expr, want := range map[string]string{
+		strings.Repeat("(", 50_000) + "1" + strings.Repeat(")", 50_000): "the expression has 100001 bytes: want at most",
+		`sum_over_time(count({__name__=~".+"})[10y:1ms]) > 0`:           "the query evaluates 315446486402 steps",
+		`sum_over_time(x[1h:1s]) > 0`:                                   "the query looks at 311130001 steps of subqueries in its windows",
+	} {
+		at := script.Pos{File: "x.yaml", Line: 7, Column: 3}
+		for _, c := range []script.Check{
+			{Name: "promql", Pos: at, PromQL: &script.PromQL{Expr: expr, Within: script.WholeRun}},
+			{Name: "alert", Pos: at, Alert: &script.Alert{Name: "a", Expr: expr}},
+		} {
+			s := script.Scenario{Phases: []script.Phase{{Name: "one", For: 20 * time.Hour}, {Name: "two", For: 4 * time.Hour}}, Checks: []script.Check{c}}
+			err := ValidateExprs(s)
+			if err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), "x.yaml:7:3: "+c.Name) || len(err.Error()) > 1000 {
+				t.Errorf("%s: %.60s: error %.400v, want %q", c.Name, expr, err, want)
+			}
+		}
+	}
+	p := talk()
+	p.checks = "  - promql: {expr: 'sum_over_time(up[10y:1ms]) > 0', throughout: run}\n"
+	if _, err := Judge(p.make()); err == nil || !strings.Contains(err.Error(), "the query evaluates") {
+		t.Errorf("judged: %v", err)
+	}
+}
+
 func TestBadExpressionsAreErrors(t *testing.T) {
 	for expr, want := range map[string]string{
 		"sum(":                    "promql: \"sum(\": ",

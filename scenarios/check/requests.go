@@ -59,6 +59,7 @@ type sets struct {
 	lost, replayed, resent, unexpected, recovered, other, executed set
 
 	acked, unknown int64
+	answered       int64 // otherwise than with 2xx, as users and load balancer agree
 	silent         int64 // of the unknown ones: without a line
 	hidden         int64 // retries of which a redispatch hides whether an instance had got the request before
 	requests       int64 // in the log
@@ -97,6 +98,9 @@ func (c requests) findings(e *evidence) []Finding {
 		f := Finding{Check: checkRequests, Outcome: Pass, Layer: layerLB, Bound: s.hidden}
 		f.Summary = fmt.Sprintf("%s followed by their ids: %s acknowledged, each answered once and by the instance that users saw; 0 lost, 0 duplicated, 0 unexpected; of %s of unknown outcome %s recovered, %s not logged",
 			times(s.requests, "request"), number(s.acked), number(s.unknown), number(s.recovered.n), number(s.silent))
+		if s.answered > 0 {
+			f.Summary += fmt.Sprintf("; %s answered otherwise than with 2xx", number(s.answered))
+		}
 		out = append(out, f)
 	}
 	if s.recovered.n > 0 {
@@ -160,6 +164,10 @@ func (c requests) sort(e *evidence) *sets {
 				s.executed.add(1, r.Done, logged)
 			}
 		default:
+			if r.Answered() != "" && !t.acked && t.lines > 0 {
+				s.answered++
+				continue
+			}
 			s.unknown++
 			if t.acked {
 				s.recovered.add(1, r.Done, logged)

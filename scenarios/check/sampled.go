@@ -22,23 +22,37 @@ func sampledRange(lo, hi int64, p, alpha float64) (least, most int64) {
 	return least, most
 }
 
+// sampling is what a declared sample rate can have made of an account.
+type sampling struct {
+	lo, hi      int64 // requests that may have been counted
+	least, most int64 // measurements that may have been kept of them
+	kept        int64
+	fits        bool
+}
+
+// sampling compares the measurements that came with what sampling can have made of the
+// requests. Of many instances one would miss its interval by chance: the chance of a false
+// alarm is shared out among them (Bonferroni).
+func (a *account) sampling(instances int) sampling {
+	n := int64(len(a.acked))
+	s := sampling{lo: max(0, n-a.buffer), hi: n + a.sum(), kept: a.sampled}
+	s.least, s.most = sampledRange(s.lo, s.hi, a.rule.SampleRate, (1-a.rule.Confidence)/float64(max(1, instances)))
+	if s.kept < 0 {
+		s.kept = whole(float64(a.total) * a.rule.SampleRate)
+	}
+	scaled := math.Abs(float64(a.total)-float64(s.kept)/a.rule.SampleRate) <= 1+0.005*float64(a.total)
+	exact := a.sampled == a.total && a.total >= s.lo && a.total <= s.hi
+	s.fits = exact || scaled && s.kept >= s.least && s.kept <= s.most
+	return s
+}
+
 // judgeSampled compares an account whose client was told to sample.
 func (a *account) judgeSampled(b books) ([]Finding, []Residual) {
 	n := int64(len(a.acked))
-	lo, hi := max(0, n-a.buffer), n+a.sum()
-	// Of many instances one would miss its interval by chance: the chance of
-	// a false alarm is shared out among them (Bonferroni).
-	alpha := (1 - a.rule.Confidence) / float64(max(1, len(b.accounts)))
-	least, most := sampledRange(lo, hi, a.rule.SampleRate, alpha)
-	kept := a.sampled
-	if kept < 0 {
-		kept = whole(float64(a.total) * a.rule.SampleRate)
-	}
-	scaled := math.Abs(float64(a.total)-float64(kept)/a.rule.SampleRate) <= 1+0.005*float64(a.total)
-	exact := a.sampled == a.total && a.total >= lo && a.total <= hi
+	s := a.sampling(len(b.accounts))
 	residual := Residual{Between: usersWeb, Instance: a.life.Instance, Cause: causeSampling,
-		Lost: max(0, n-a.total), Extra: max(0, a.total-n), Bound: a.sampledWidth(lo, hi, least, most)}
-	if exact || scaled && kept >= least && kept <= most {
+		Lost: max(0, n-a.total), Extra: max(0, a.total-n), Bound: a.sampledWidth(s)}
+	if s.fits {
 		if residual.Lost+residual.Extra == 0 {
 			return nil, nil
 		}
@@ -47,29 +61,24 @@ func (a *account) judgeSampled(b books) ([]Finding, []Residual) {
 	f := a.finding(Fail)
 	f.Bound, f.Lost, f.Extra = residual.Bound, residual.Lost, residual.Extra
 	expected := fmt.Sprintf("%s acknowledged at sample rate %g make %s to %s measurements (%g %% confidence for all instances together), and %s came, counted as %s",
-		times(n, a.rule.Route), a.rule.SampleRate, number(least), number(most), 100*a.rule.Confidence, number(kept), number(a.total))
-	if a.dropped && kept < least {
+		times(n, a.rule.Route), a.rule.SampleRate, number(s.least), number(s.most), 100*a.rule.Confidence, number(s.kept), number(a.total))
+	if a.dropped && s.kept < s.least {
 		f.Outcome, f.Cause = Inconclusive, causeDropped
 		f.Summary = fmt.Sprintf("%s: %s, but the collector's socket dropped datagrams: they may have been lost there", a.life.Instance, expected)
 		residual.Cause = causeDropped
 		return []Finding{f}, []Residual{residual}
 	}
-	var d diagnosis
-	if f.Lost > 0 && n > 0 {
-		d = a.diagnoseLoss(b)
-	} else {
-		d = a.diagnoseExtra()
-	}
+	d := b.diagnosis(a)
 	f.apply(d)
-	f.Summary = fmt.Sprintf("%s: %s; %s", a.life.Instance, expected, d.why)
+	f.Summary = fmt.Sprintf("%s: %s; %s", a.life.Instance, expected, d.Why)
 	residual.Cause = causeUnexplained
 	return []Finding{f}, []Residual{residual}
 }
 
 // sampledWidth is how far the scaled count may be from the acknowledged.
-func (a *account) sampledWidth(lo, hi, least, most int64) int64 {
+func (a *account) sampledWidth(s sampling) int64 {
 	n := int64(len(a.acked))
-	below := float64(n) - float64(least)/a.rule.SampleRate
-	above := float64(most)/a.rule.SampleRate - float64(n)
-	return int64(math.Ceil(max(below, above, float64(hi-lo))))
+	below := float64(n) - float64(s.least)/a.rule.SampleRate
+	above := float64(s.most)/a.rule.SampleRate - float64(n)
+	return int64(math.Ceil(max(below, above, float64(s.hi-s.lo))))
 }

@@ -53,9 +53,9 @@ func (c shutdown) ended(a *account, b books) Finding {
 	switch {
 	case a.total > n+a.sum(): // what came too much hides what was lost
 		f.Outcome, f.Extra = Fail, a.total-n
-		d := a.diagnoseExtra()
+		d := b.diagnosis(a)
 		f.apply(d)
-		f.Summary += fmt.Sprintf(", but it counted %s more than it had; %s", number(f.Extra), d.why)
+		f.Summary += fmt.Sprintf(", but it counted %s more than it had; %s", number(f.Extra), d.Why)
 	case lost == 0 || a.early == 0 && lost <= a.buffer: // what was missing before the kill was in no buffer
 		return f
 	case a.dropped:
@@ -66,9 +66,9 @@ func (c shutdown) ended(a *account, b books) Finding {
 		f.Summary += fmt.Sprintf("; %s, and with that they fit", a.whyLate())
 	default:
 		f.Outcome = Fail
-		d := a.diagnoseLoss(b)
+		d := b.diagnosis(a)
 		f.apply(d)
-		f.Summary += "; " + d.why
+		f.Summary += "; " + d.Why
 	}
 	return f
 }
@@ -87,4 +87,12 @@ func (c shutdown) at(a *account) time.Duration {
 		return a.life.Signalled
 	}
 	return a.life.Death
+}
+
+// ending tells how an instance was ended: "got SIGTERM".
+func ending(l record.Lifetime) string {
+	if l.Signal != "" && l.Signalled != record.Never {
+		return "got " + l.Signal
+	}
+	return "exited"
 }

@@ -56,11 +56,15 @@ type Finding struct {
 	Bound int64 `json:"bound"`
 	// Cause is the likely cause as a short stable word ("lost-on-exit",
 	// "sample-rate-not-sent", …); RunnerUp the next likely where it is close.
-	Cause    string `json:"cause,omitempty"`
-	RunnerUp string `json:"runner_up,omitempty"`
-	// Possible are the causes that the record cannot tell apart, where Cause is
-	// "undecided".
+	// "undecided": several explain it about as well, which Possible names, the
+	// likeliest first; or none does, and Possible is empty.
+	Cause    string   `json:"cause,omitempty"`
+	RunnerUp string   `json:"runner_up,omitempty"`
 	Possible []string `json:"possible,omitempty"`
+	// Alike is how many findings this one stands for, where so many say the
+	// same of one instance that they are told as one; Lost, Extra and Bound
+	// are their sums, and From and To enclose them.
+	Alike int `json:"alike,omitempty"`
 	// Waived is the reason why the scenario accepts this failure; its
 	// Outcome is Pass then.
 	Waived string `json:"waived,omitempty"`
@@ -107,12 +111,17 @@ type UsersLedger struct {
 	// NoAnswer is how many of the Unknown got no answer at all; the others
 	// got one that acknowledges nothing, such as a 404.
 	NoAnswer int64 `json:"no_answer"`
+	// Answered counts by class ("4xx") those of the Unknown that got an answer
+	// which acknowledges nothing: what they did nobody can know, what became of
+	// them is known.
+	Answered map[string]int64 `json:"answered,omitempty"`
 	// Route is the route that the web and db ledgers count, and the fields
 	// below are of this route alone, by instance where one answered.
-	Route        string           `json:"route,omitempty"`
-	RouteAcked   int64            `json:"route_acked"`
-	RouteUnknown int64            `json:"route_unknown"`
-	ByInstance   map[string]int64 `json:"by_instance,omitempty"` // acked of Route
+	Route         string           `json:"route,omitempty"`
+	RouteAcked    int64            `json:"route_acked"`
+	RouteUnknown  int64            `json:"route_unknown"`
+	RouteAnswered map[string]int64 `json:"route_answered,omitempty"`
+	ByInstance    map[string]int64 `json:"by_instance,omitempty"` // acked of Route
 }
 
 // LBLedger is HAProxy's own account, from its statistics.
@@ -147,8 +156,11 @@ type Cells struct {
 
 // Verdict is what a record comes to.
 type Verdict struct {
-	Scenario    string     `json:"scenario"`
-	Outcome     Outcome    `json:"outcome"`
+	Scenario string  `json:"scenario"`
+	Outcome  Outcome `json:"outcome"`
+	// ChecksFrom is the file of the checks, where they are not the run's own;
+	// then this is not the run's verdict.
+	ChecksFrom  string     `json:"checks_from,omitempty"`
 	Seed        uint64     `json:"seed"`
 	Findings    []Finding  `json:"findings"`
 	Ledgers     Ledgers    `json:"ledgers"`

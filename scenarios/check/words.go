@@ -2,38 +2,17 @@ package check
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
-	"unicode"
+
+	"throughline/scenarios/check/words"
 )
 
-// seconds writes an offset or a length as people say it: 14.9 s.
-func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }
+func seconds(d time.Duration) string { return words.Seconds(d) }
 
-// number writes 4321 as 4,321.
-func number(n int64) string {
-	if n < 0 {
-		return "-" + number(-n)
-	}
-	digits := strconv.FormatInt(n, 10)
-	for i := len(digits) - 3; i > 0; i -= 3 {
-		digits = digits[:i] + "," + digits[i:]
-	}
-	return digits
-}
+func number(n int64) string { return words.Number(n) }
 
-// times writes "1 insert" and "41 inserts"; a route whose name is no plain word
-// becomes "41 insert-v2 requests".
-func times(n int64, noun string) string {
-	if strings.ContainsFunc(noun, func(r rune) bool { return !unicode.IsLetter(r) && r != ' ' }) {
-		noun += " request"
-	}
-	if n == 1 {
-		return "1 " + noun
-	}
-	return number(n) + " " + noun + "s"
-}
+func times(n int64, noun string) string { return words.Times(n, noun) }
 
 // some lists the first few of many names.
 func some(names []string) string {

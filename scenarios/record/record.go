@@ -20,13 +20,14 @@ type History struct {
 	Events   []Event   // in the order of their times
 	Requests []Request // the users' ledger, in the order of Seq
 	// Executions are the requests as the load balancer saw them end, in the
-	// order of their ends; nil: the record is from before they were kept.
+	// order of their ends; nil: they are not in the record.
 	Executions []Execution
 	Series     []Series // what the collector stored
 	Before     *Documents
 	After      *Documents // nil: never read
 	// Damage lists what could not be read of a directory (a line cut short
-	// by a crash, a missing file). A damaged record proves nothing.
+	// by a crash, a missing file) and what is not as the run wrote it, each
+	// beginning with the file. A damaged record proves nothing.
 	Damage []string
 }
 
@@ -70,7 +71,7 @@ const (
 	Quiesced    Kind = "quiesced"    // load has ended and the clients have had their window to flush
 	Trouble     Kind = "trouble"     // the harness could not see or do something: About, Error
 	Interrupted Kind = "interrupted" // Ctrl-C
-	RunEnd      Kind = "run-end"     // last line, with a Tally; without it the record is not whole
+	RunEnd      Kind = "run-end"     // last of all, with a Tally; without it the record is not whole
 )
 
 // Role is the part an instance plays in the stack.
@@ -141,6 +142,17 @@ type Request struct {
 	Status   uint16 // 0 = no answer
 	Attempts uint16 // times it was written to the wire
 	Outcome  Outcome
+}
+
+// Answered is the class of the answer ("4xx") where a request got one that
+// acknowledges nothing; "" where it was acknowledged, refused, or where nobody can
+// know what became of it: it got no answer, or not all of one.
+func (r Request) Answered() string {
+	class := r.Status / 100
+	if r.Outcome != Unknown || class < 1 || class > 5 || class == 2 {
+		return ""
+	}
+	return string('0'+rune(class)) + "xx"
 }
 
 // Execution is one request as the load balancer saw it end, whoever sent it.

@@ -146,25 +146,26 @@ func TestReadDamaged(t *testing.T) {
 	}
 }
 
-// A record from before executions were kept is whole; one of a run in which the
-// load balancer said nothing is another thing.
+// A load balancer that said nothing left a file with a header, not none.
 func TestReadWithoutExecutions(t *testing.T) {
-	dir, want := write(t)
-	path := filepath.Join(dir, ExecutionsFile)
-	if err := os.WriteFile(path, []byte(executionsHeader), 0o644); err != nil {
+	dir := filepath.Join(t.TempDir(), "run")
+	w, err := Create(dir, testRun, nil)
+	if err == nil {
+		err = w.Close()
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	got, err := Read(dir)
-	if err != nil || got.Executions == nil || len(got.Executions) > 0 {
-		t.Errorf("of none: %v, %v; want an empty list", got.Executions, err)
+	if err != nil || got.Executions == nil || len(got.Executions)+len(got.Damage) > 0 {
+		t.Errorf("of none: %v, %v, %v; want an empty list", got.Executions, got.Damage, err)
 	}
-	if err := os.Remove(path); err != nil {
+	if err := os.Remove(filepath.Join(dir, ExecutionsFile)); err != nil {
 		t.Fatal(err)
 	}
-	want.Executions = nil
 	got, err = Read(dir)
-	if diff := cmp.Diff(want, got); err != nil || diff != "" {
-		t.Errorf("%v (-written +read):\n%s", err, diff)
+	if diff := cmp.Diff([]string{"executions.csv: it is missing, and the run wrote it"}, got.Damage); err != nil || diff != "" {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
 }
 
@@ -219,7 +220,7 @@ func TestDamageIsTold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{`points.csv: line 1: columns "` + strings.Repeat("x", 100) + `", want "series,at_us,value,observed,stale,histogram"`}
+	want := []string{`points.csv: it is not as the run wrote it (its SHA-256 is not that of the seal): line 1: columns "` + strings.Repeat("x", 100) + `", want "series,at_us,value,observed,stale,histogram"`}
 	if diff := cmp.Diff(want, h.Damage); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -236,6 +237,35 @@ func TestAppendAfterFailureKeepsTheError(t *testing.T) {
 	}
 	if err := w.Request(Request{}); err == nil || !strings.Contains(err.Error(), "not whole") {
 		t.Errorf("a later write: %v, want the first error", err)
+	}
+}
+
+func TestAnswered(t *testing.T) {
+	for r, want := range map[Request]string{
+		{Outcome: Unknown, Status: 404}: "4xx", {Outcome: Unknown, Status: 500}: "5xx", {Outcome: Unknown, Status: 302}: "3xx",
+		{Outcome: Unknown}: "", {Outcome: Unknown, Status: 200}: "", {Outcome: Unknown, Status: 999}: "",
+		{Outcome: Acked, Status: 200}: "", {Outcome: Refused, Status: 503}: "",
+	} {
+		if got := r.Answered(); got != want {
+			t.Errorf("%v with status %d: %q, want %q", r.Outcome, r.Status, got, want)
+		}
+	}
+}
+
+func TestHide(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	w, err := Create(dir, testRun, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Hide("***", "hunter22", "hunter22-and-more", "4", "")
+	w.Event(Event{At: 4, Kind: Trouble, About: "load", Error: `exited with status 4: "TOKEN=hunter22-and-more, OLD=hunter22"`})
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	h, err := Read(dir)
+	if want := `exited with status 4: "TOKEN=***, OLD=***"`; err != nil || h.Events[1].Error != want {
+		t.Errorf("%v: %s, want %s", err, h.Events[1].Error, want)
 	}
 }
 

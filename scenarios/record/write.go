@@ -5,9 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
+	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -53,6 +57,9 @@ type Writer struct {
 	points     *file
 	known      map[string]int // series key → number
 	tally      Tally
+	sums       map[string]string // of the files that are written at once, by name
+	hidden     *strings.Replacer // nil: nothing is
+	sealed     bool
 	line       []byte
 	err        error
 }
@@ -60,13 +67,32 @@ type Writer struct {
 // file is a buffered file that is flushed by Flush and Close.
 type file struct {
 	*bufio.Writer
-	f *os.File
+	name string
+	f    *os.File
+	sum  hash.Hash // of what was flushed
 }
 
+func newFile(dir, name string) (*file, error) {
+	opened, err := os.OpenFile(filepath.Join(dir, name), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, fileMode)
+	if err != nil {
+		return nil, err
+	}
+	sum := newSum()
+	return &file{bufio.NewWriterSize(io.MultiWriter(opened, sum), 64<<10), name, opened, sum}, nil
+}
+
+// A record holds what an application said and was told, which may be nobody
+// else's business.
+const (
+	dirMode  = 0o700
+	fileMode = 0o600
+)
+
 // Create makes dir, which must not hold a record yet, and writes the first
-// lines of the record into it.
+// lines of the record into it. A directory that it makes, and every file, is for
+// their owner alone; one that is there keeps its mode.
 func Create(dir string, run Run, scenario []byte) (*Writer, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, dirMode); err != nil {
 		return nil, fmt.Errorf("%s: cannot make the run directory: %w; choose another with --out", dir, err)
 	}
 	if _, err := os.Stat(filepath.Join(dir, JournalFile)); err == nil {
@@ -74,23 +100,23 @@ func Create(dir string, run Run, scenario []byte) (*Writer, error) {
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s: %w; choose another directory with --out", dir, err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, ScenarioFile), scenario, 0o644); err != nil {
+	w := &Writer{dir: dir, start: run.Start, known: map[string]int{}, sums: map[string]string{}}
+	if err := w.whole(ScenarioFile, scenario); err != nil {
 		return nil, fmt.Errorf("%s: cannot write the record: %w; choose another directory with --out", dir, err)
 	}
-	w := &Writer{dir: dir, start: run.Start, known: map[string]int{}}
 	for _, f := range []struct {
 		into   **file
 		name   string
 		header string
 	}{{&w.journal, JournalFile, ""}, {&w.users, UsersFile, usersHeader}, {&w.executions, ExecutionsFile, executionsHeader},
 		{&w.series, SeriesFile, ""}, {&w.points, PointsFile, pointsHeader}} {
-		opened, err := os.Create(filepath.Join(dir, f.name))
+		opened, err := newFile(dir, f.name)
 		if err != nil {
-			w.Close()
+			w.closeFiles()
 			return nil, fmt.Errorf("%s: cannot write the record: %w; choose another directory with --out", dir, err)
 		}
-		*f.into = &file{bufio.NewWriterSize(opened, 64<<10), opened}
-		(*f.into).WriteString(f.header)
+		*f.into = opened
+		opened.WriteString(f.header)
 	}
 	w.Event(Event{Kind: RunBegin, Run: &run})
 	return w, w.Flush()
@@ -102,11 +128,34 @@ func (w *Writer) Dir() string { return w.dir }
 // Offset is t on the run's clock.
 func (w *Writer) Offset(t time.Time) time.Duration { return t.Sub(w.start) }
 
+// leastSecret is how long a value must be to be hidden in messages: to replace a
+// "4" or a "yes" would make them unreadable and hide nothing.
+const leastSecret = 8
+
+// Hide replaces values by mask in what errors say from now on: an application's
+// last words are among them, and it may have printed what it was told. Values of
+// less than 8 characters are left.
+func (w *Writer) Hide(mask string, values ...string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	slices.SortFunc(values, func(a, b string) int { return len(b) - len(a) }) // the longer of two that begin alike
+	var pairs []string
+	for _, v := range values {
+		if len(v) >= leastSecret {
+			pairs = append(pairs, v, mask)
+		}
+	}
+	w.hidden = strings.NewReplacer(pairs...)
+}
+
 // Event appends to the journal and puts it on disk at once: what a killed
 // runner leaves behind should tell how far it came. A RunEnd gets the tally.
 func (w *Writer) Event(e Event) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.hidden != nil {
+		e.Error = w.hidden.Replace(e.Error)
+	}
 	if e.Kind == RunEnd {
 		tally := w.tally
 		e.Tally = &tally
@@ -240,12 +289,20 @@ func (w *Writer) After(d Documents) error { return w.documents(AfterFile, d) }
 
 func (w *Writer) documents(name string, d Documents) error {
 	b, err := json.Marshal(d)
-	if err == nil {
-		err = os.WriteFile(filepath.Join(w.dir, name), append(b, '\n'), 0o644)
-	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if err == nil {
+		err = w.whole(name, append(b, '\n'))
+	}
 	return w.failed(err)
+}
+
+// whole writes a file at once. The caller holds mu.
+func (w *Writer) whole(name string, text []byte) error {
+	sum := newSum()
+	sum.Write(text)
+	w.sums[name] = digits(sum)
+	return os.WriteFile(filepath.Join(w.dir, name), text, fileMode)
 }
 
 // Flush puts on disk what is buffered.
@@ -259,9 +316,7 @@ func (w *Writer) Flush() error {
 func (w *Writer) flush() error {
 	var err error
 	for _, f := range w.files() {
-		if f != nil {
-			err = errors.Join(err, f.Flush())
-		}
+		err = errors.Join(err, f.Flush())
 	}
 	return err
 }
@@ -272,11 +327,37 @@ func (w *Writer) files() []*file {
 	return []*file{w.series, w.points, w.executions, w.users, w.journal}
 }
 
-// Close flushes and closes the files. Nothing may be written afterwards.
+// Close flushes the files, seals the record if all of it could be written, and
+// closes the files. Nothing may be written afterwards.
 func (w *Writer) Close() error {
-	err := w.Flush()
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	err := w.failed(w.flush())
+	if err == nil && !w.sealed {
+		w.sealed = true
+		err = w.failed(w.seal())
+	}
+	return errors.Join(err, w.closeFiles())
+}
+
+// seal writes the journal's last line: the sums of all files.
+func (w *Writer) seal() error {
+	s := seal{Kind: sealed, SHA256: maps.Clone(w.sums)}
+	for _, f := range w.files() {
+		s.SHA256[f.name] = digits(f.sum)
+	}
+	line, err := s.line()
+	if err != nil {
+		return err
+	}
+	if _, err := w.journal.Write(line); err != nil {
+		return err
+	}
+	return w.journal.Flush()
+}
+
+// closeFiles closes what was opened.
+func (w *Writer) closeFiles() (err error) {
 	for _, f := range w.files() {
 		if f != nil {
 			err = errors.Join(err, f.f.Close())

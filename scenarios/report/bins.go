@@ -93,10 +93,10 @@ func (b bins) holes() values {
 }
 
 // perSecond counts requests that want holds for, by the bin of their outcome.
-func (b bins) perSecond(requests []record.Request, want record.Outcome) values {
+func (b bins) perSecond(requests []record.Request, want func(record.Request) bool) values {
 	v := make(values, b.n)
 	for i := range requests {
-		if r := &requests[i]; r.Outcome == want {
+		if r := &requests[i]; want(*r) {
 			v[b.of(r.Done)]++
 		}
 	}

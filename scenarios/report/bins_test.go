@@ -56,7 +56,7 @@ func TestBinsAreIntervals(t *testing.T) {
 		t.Errorf("centers (-want +got):\n%s", diff)
 	}
 	requests := []record.Request{{Done: 1370 * ms, Outcome: record.Acked}, {Done: 371 * ms, Outcome: record.Acked}, {Done: 370 * ms, Outcome: record.Acked}, {Done: 1371 * ms, Outcome: record.Acked}}
-	if diff := cmp.Diff(values{1, 2, 1, 0, 0}, b.perSecond(requests, record.Acked)); diff != "" {
+	if diff := cmp.Diff(values{1, 2, 1, 0, 0}, b.perSecond(requests, func(r record.Request) bool { return r.Outcome == record.Acked })); diff != "" {
 		t.Errorf("users (-want +got):\n%s", diff)
 	}
 	want := values{math.NaN(), 3, 2, math.NaN(), math.NaN()}

@@ -4,4 +4,4 @@ package report
 
 import "io"
 
-func columns(io.Writer) int { return 80 }
+func columns(io.Writer) int { return usualWidth }

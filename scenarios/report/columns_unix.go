@@ -9,9 +9,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// usualColumns is the width of a terminal that does not tell its own.
-const usualColumns = 80
-
 // columns asks the terminal w for its width in characters, each time anew:
 // people resize it.
 func columns(w io.Writer) int {
@@ -20,5 +17,5 @@ func columns(w io.Writer) int {
 			return int(size.Col)
 		}
 	}
-	return usualColumns
+	return usualWidth
 }

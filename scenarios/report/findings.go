@@ -110,6 +110,23 @@ func explained(v check.Verdict) []string {
 	return causes
 }
 
+// subject is what a verdict is on: the scenario, and by what it was judged where
+// that is not its own.
+func subject(v check.Verdict) string {
+	if v.ChecksFrom == "" {
+		return scenarioName(v)
+	}
+	return scenarioName(v) + " (" + otherChecks(v) + ")"
+}
+
+// otherChecks says whose checks a record was judged by; "" for its own.
+func otherChecks(v check.Verdict) string {
+	if v.ChecksFrom == "" {
+		return ""
+	}
+	return "by the checks of " + printable(v.ChecksFrom) + ", not the run's own"
+}
+
 // sentence is the verdict in one line, beginning with the outcome. It never
 // says more than the verdict does.
 func sentence(v check.Verdict) string {
@@ -121,13 +138,13 @@ func sentence(v check.Verdict) string {
 	}
 	switch v.Outcome {
 	case check.Pass:
-		return fmt.Sprintf("PASS %s: %s; %s pass", scenarioName(v), counts, plural(len(by[check.Pass]), "finding"))
+		return fmt.Sprintf("PASS %s: %s; %s", subject(v), counts, passing(len(by[check.Pass])))
 	case check.Fail:
 		why := "no finding says why"
 		if failed := by[check.Fail]; len(failed) > 0 {
 			why = plural(len(failed), "failed finding") + " (" + strings.Join(checkNames(failed), ", ") + ")"
 		}
-		return fmt.Sprintf("FAIL %s: %s; %s", scenarioName(v), counts, why)
+		return fmt.Sprintf("FAIL %s: %s; %s", subject(v), counts, why)
 	}
 	why := "no finding says why"
 	if reasons := by[check.Inconclusive]; len(reasons) > 0 {
@@ -136,5 +153,12 @@ func sentence(v check.Verdict) string {
 			why += fmt.Sprintf(" (and %s)", plural(len(reasons)-1, "more reason"))
 		}
 	}
-	return fmt.Sprintf("INCONCLUSIVE %s: it proves nothing, because %s", scenarioName(v), why)
+	return fmt.Sprintf("INCONCLUSIVE %s: it proves nothing, because %s", subject(v), why)
+}
+
+func passing(findings int) string {
+	if findings == 1 {
+		return "1 finding passes"
+	}
+	return plural(findings, "finding") + " pass"
 }

@@ -32,6 +32,7 @@ type page struct {
 	Scenario string
 	Outcome  string // "pass", "fail" or "inconclusive"
 	Sentence string
+	Checks   string // whose they are; "" = the run's own
 	Facts    []fact
 	Damage   []string
 
@@ -113,7 +114,8 @@ func newPage(h record.History, v check.Verdict) page {
 	outcome := v.Outcome.String()
 	p := page{
 		Scenario: scenarioName(v), Outcome: outcome,
-		Sentence:    strings.TrimPrefix(sentence(v), strings.ToUpper(outcome)+" "+scenarioName(v)+": "),
+		Sentence:    strings.TrimPrefix(sentence(v), strings.ToUpper(outcome)+" "+subject(v)+": "),
+		Checks:      otherChecks(v),
 		Facts:       facts(h, v),
 		LedgerHeads: ledgerColumns, Ledger: ledgerRows(h, v),
 		Instances: instanceRows(h, v), InstanceNote: instanceNote(v), Booked: unplaced(v),

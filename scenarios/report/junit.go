@@ -64,6 +64,9 @@ func WriteJUnit(w io.Writer, v check.Verdict) error {
 		{"cells_looked_at", strconv.FormatInt(v.Cells.LookedAt, 10)},
 		{"cells_missing", strconv.FormatInt(v.Cells.Missing, 10)},
 	}}
+	if v.ChecksFrom != "" {
+		suite.Properties = append(suite.Properties, junitProperty{"checks_from", printable(v.ChecksFrom)})
+	}
 	for _, name := range checkNames(v.Findings) {
 		suite.Cases = append(suite.Cases, checkCase(v, name))
 	}

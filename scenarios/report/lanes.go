@@ -62,7 +62,15 @@ func usersCharts(b bins, requests []record.Request) []chart {
 		return []chart{rates, waits}
 	}
 	for _, o := range []record.Outcome{record.Acked, record.Refused, record.Unknown} {
-		rates.Lines = append(rates.Lines, line{o.String(), o.String(), b.perSecond(requests, o)})
+		rates.Lines = append(rates.Lines, line{o.String(), o.String(), b.perSecond(requests, func(r record.Request) bool {
+			return r.Outcome == o && r.Answered() == ""
+		})})
+	}
+	for _, of := range answerTones {
+		answered := func(r record.Request) bool { return r.Answered() == of.class }
+		if slices.ContainsFunc(requests, answered) {
+			rates.Lines = append(rates.Lines, line{"answered " + of.class, of.tone, b.perSecond(requests, answered)})
+		}
 	}
 	rates.Note = "By the time at which the outcome was known."
 	p50, p99 := b.latencies(requests)
@@ -70,6 +78,9 @@ func usersCharts(b bins, requests []record.Request) []chart {
 	waits.Note = "Requests that were refused are left out; one of unknown outcome counts until it was given up."
 	return []chart{rates, waits}
 }
+
+// answerTones are the colors of the answers that acknowledge nothing.
+var answerTones = []struct{ class, tone string }{{"1xx", "6"}, {"3xx", "6"}, {"4xx", "5"}, {"5xx", "2"}}
 
 func lbChart(b bins, h record.History) chart {
 	c := chart{ID: "lb", Title: "Load balancer: its own statistics", Unit: "/s"}

@@ -41,20 +41,42 @@ func ledgerRows(h record.History, v check.Verdict) []ledgerRow {
 		row("attempts at the wire", count(l.Users.Attempts), "", "", ""),
 		row("acked (2xx)", count(l.Users.Acked), lb(l.LB.Responses["2xx"]), "", ""),
 		row("refused", count(l.Users.Refused), "", "", ""),
-		row("unknown", count(l.Users.Unknown), "", "", ""),
-		row("  without any answer", count(l.Users.NoAnswer), "", "", ""),
+		row("unknown", count(l.Users.Unknown-sum(l.Users.Answered)), "", "", ""),
 	}
-	for _, class := range slices.Sorted(maps.Keys(l.LB.Responses)) {
-		// 2xx stands above; of the others those that tell nothing are left out.
-		if always := class == "4xx" || class == "5xx"; always || class != "2xx" && l.LB.Responses[class] != 0 {
-			rows = append(rows, row("responses "+printable(class), "", lb(l.LB.Responses[class]), "", ""))
+	for _, class := range answerClasses(l) {
+		users := "" // of those that were refused some got such an answer, too
+		if n := l.Users.Answered[class]; n > 0 {
+			users = count(n)
 		}
+		rows = append(rows, row("answered "+printable(class), users, lb(l.LB.Responses[class]), "", ""))
 	}
 	rows = append(rows,
 		row("errors of its own", "", lb(l.LB.Errors), "", ""),
 		row("retries", "", lb(l.LB.Retries), "", ""),
 		row("redispatches", "", lb(l.LB.Redispatch), "", ""))
 	return append(rows, routeRows(h, l)...)
+}
+
+// answerClasses are the classes of answers that acknowledge nothing, as far as there
+// were any; 4xx and 5xx are always among them.
+func answerClasses(l check.Ledgers) []string {
+	classes := map[string]bool{"4xx": true, "5xx": true}
+	for _, by := range []map[string]int64{l.Users.Answered, l.LB.Responses} {
+		for class, n := range by {
+			if n != 0 {
+				classes[class] = true
+			}
+		}
+	}
+	delete(classes, "2xx") // it stands above
+	return slices.Sorted(maps.Keys(classes))
+}
+
+func sum(by map[string]int64) (n int64) {
+	for _, m := range by {
+		n += m
+	}
+	return n
 }
 
 // routeRows are the rows of the route that web and database count too.
@@ -79,13 +101,17 @@ func routeRows(h record.History, l check.Ledgers) []ledgerRow {
 	} else if h.Before == nil || h.After == nil {
 		increments, documents = "not read", "not read"
 	}
-	return []ledgerRow{
+	rows := []ledgerRow{
 		{Name: head, Head: true},
 		row("acked, counted, added", count(l.Users.RouteAcked), "", counted, increments),
-		row("unknown", count(l.Users.RouteUnknown), "", "", ""),
-		row("update commands", "", "", "", updates),
-		row("documents", "", "", "", documents),
+		row("unknown", count(l.Users.RouteUnknown-sum(l.Users.RouteAnswered)), "", "", ""),
 	}
+	for _, class := range slices.Sorted(maps.Keys(l.Users.RouteAnswered)) {
+		rows = append(rows, row("answered "+printable(class), count(l.Users.RouteAnswered[class]), "", "", ""))
+	}
+	return append(rows,
+		row("update commands", "", "", "", updates),
+		row("documents", "", "", "", documents))
 }
 
 func row(name, users, lb, web, db string) ledgerRow {

@@ -30,8 +30,8 @@ type Progress struct {
 // line.
 const clearLine = "\x1b[K"
 
-// Status is what the live line shows. Acked, Refused and Unknown count from
-// the beginning of the phase.
+// Status is what the live line shows. Acked, Refused, Unknown and Answered count
+// from the beginning of the phase.
 type Status struct {
 	Elapsed, PhaseLeft time.Duration // since the run began; until the phase ends
 	Rate               float64       // acked per second, over the last second
@@ -39,10 +39,12 @@ type Status struct {
 	Acked              uint64
 	Refused            uint64
 	Unknown            uint64
-	Instances          []string // those that serve
+	Answered           [6]uint64 // otherwise than with 2xx, by class: of Answered[4] with 4xx
+	Instances          []string  // those that serve
 }
 
-// NewProgress writes to w. terminal tells whether w is one.
+// NewProgress writes to w. terminal tells whether w is one, on which a line can be
+// rewritten.
 func NewProgress(w io.Writer, terminal bool) *Progress {
 	return &Progress{w: w, terminal: terminal}
 }
@@ -114,6 +116,11 @@ func (s Status) trouble() []string {
 	}
 	if s.Unknown > 0 {
 		parts = append(parts, count(s.Unknown)+" unknown")
+	}
+	for class, n := range s.Answered {
+		if n > 0 {
+			parts = append(parts, fmt.Sprintf("%s answered %dxx", count(n), class))
+		}
 	}
 	return parts
 }

@@ -171,3 +171,19 @@ func TestProgressConcurrently(t *testing.T) {
 		}
 	}
 }
+
+// What was answered is called by its answer; unknown is what nobody can know.
+func TestProgressCallsAnswersByTheirClass(t *testing.T) {
+	var out strings.Builder
+	p := NewProgress(&out, false)
+	p.Phase("warm-up", 0)
+	p.EndPhase(time.Second, Status{Acked: 5, Unknown: 1, Answered: [6]uint64{3: 2, 4: 1200}})
+	if got := out.String(); !strings.HasSuffix(got, "  1 unknown  2 answered 3xx  1,200 answered 4xx\n") {
+		t.Errorf("%q", got)
+	}
+	out.Reset()
+	p.EndPhase(time.Second, Status{Acked: 5, Answered: [6]uint64{5: 1}})
+	if got := out.String(); !strings.HasSuffix(got, "  1 answered 5xx\n") || strings.Contains(got, "unknown") {
+		t.Errorf("%q", got)
+	}
+}

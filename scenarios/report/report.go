@@ -35,7 +35,7 @@ type Files struct {
 }
 
 // WriteAll writes verdict.json, junit.xml and report.html into the run
-// directory dir. Each file appears whole or not at all, and takes the place of
+// directory dir, for its owner alone, as the record is. Each file appears whole or not at all, and takes the place of
 // that of an earlier judgement. One that cannot be written does not keep the
 // others from being written; the error names each.
 func WriteAll(dir string, h record.History, v check.Verdict) (Files, error) {
@@ -66,11 +66,7 @@ func writeFile(path string, write func(io.Writer) error) error {
 	if err != nil {
 		return err
 	}
-	err = write(f)
-	if err == nil {
-		err = f.Chmod(0o644) // CreateTemp makes it readable by its owner alone
-	}
-	err = errors.Join(err, f.Close())
+	err = errors.Join(write(f), f.Close())
 	if err == nil {
 		err = os.Rename(f.Name(), path)
 	}

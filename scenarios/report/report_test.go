@@ -32,8 +32,8 @@ func TestWriteAll(t *testing.T) {
 		if !strings.HasPrefix(string(b), begin) {
 			t.Errorf("%s begins with %.20q, want %q", path, b, begin)
 		}
-		if info, _ := os.Stat(path); info.Mode().Perm() != 0o644 {
-			t.Errorf("%s: mode %v, want 0644", path, info.Mode())
+		if info, _ := os.Stat(path); info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: mode %v, want 0600", path, info.Mode())
 		}
 	}
 	noOther(t, dir, 3)

@@ -13,7 +13,7 @@ import (
 // TextOptions say how WriteText writes.
 type TextOptions struct {
 	Color bool   // with ANSI colors; the meaning never depends on them
-	Width int    // of a line in characters; less than 80 is taken as 80
+	Width int    // of a line in characters, 60 to 200; 0 is taken as 80
 	Where string // path of the report or the run directory, to be named at the end; may be empty
 }
 
@@ -29,7 +29,10 @@ const (
 // the verdict in the last lines, where a terminal shows it.
 func WriteText(w io.Writer, h record.History, v check.Verdict, o TextOptions) error {
 	t := &text{TextOptions: o}
-	t.Width = max(t.Width, 80)
+	if t.Width == 0 {
+		t.Width = usualWidth
+	}
+	t.Width = min(max(t.Width, leastWidth), mostWidth)
 	t.heading(h, v)
 	t.ledgers(ledgerRows(h, v))
 	t.instances(instanceRows(h, v), v)
@@ -88,6 +91,9 @@ func (t *text) heading(h record.History, v check.Verdict) {
 	t.line("")
 	t.line(t.paint(bold, cut(scenarioName(v), t.Width)))
 	t.wrapped("  ", printable(runFacts(h, v)))
+	if other := otherChecks(v); other != "" {
+		t.wrapped("  ", "judged "+other)
+	}
 	for _, d := range h.Damage {
 		t.wrapped("  ", "the record is not whole: "+printable(d))
 	}
@@ -119,14 +125,22 @@ func runFacts(h record.History, v check.Verdict) string {
 
 func (t *text) ledgers(rows []ledgerRow) {
 	t.title("Ledgers")
-	name := 27
-	line := strings.Repeat(" ", name)
+	heads, least := ledgerColumns, 11
+	if t.narrow() {
+		heads, least = [...]string{"users", "lb", "web", "db"}, 8
+	}
 	var cells [len(ledgerColumns)]int
-	for i, c := range ledgerColumns {
-		cells[i] = width(c) + 2
+	name := t.Width
+	for i, c := range heads {
+		cells[i] = max(width(c)+2, least)
 		for _, r := range rows {
-			cells[i] = max(cells[i], width(r.Cells[i])+2, 11)
+			cells[i] = max(cells[i], width(r.Cells[i])+2)
 		}
+		name -= cells[i]
+	}
+	name = min(max(name, 12), 27)
+	line := strings.Repeat(" ", name)
+	for i, c := range heads {
 		line += padLeft(c, cells[i])
 	}
 	t.line(line)
@@ -143,14 +157,24 @@ func (t *text) ledgers(rows []ledgerRow) {
 	}
 }
 
+// narrow tells whether the tables must do with less room than they like.
+func (t *text) narrow() bool { return t.Width < usualWidth }
+
 func (t *text) instances(rows []instanceRow, v check.Verdict) {
 	if len(rows) > 0 {
 		t.title("Instances")
-		name := 8
+		name, cell := 8, 11
 		for _, r := range rows {
 			name = min(max(name, width(r.Name)), 16)
 		}
-		t.line("  " + padRight("", name) + padLeft("acked", 11) + padLeft("lb 2xx", 11) + padLeft("counted", 11) + padLeft("residual", 11) + "  lived")
+		if t.narrow() {
+			name, cell = min(name, 10), 9
+		}
+		line := "  " + padRight("", name)
+		for _, head := range []string{"acked", "lb 2xx", "counted", "residual"} {
+			line += padLeft(head, cell)
+		}
+		t.line(line + "  lived")
 		left := mostInstances
 		for _, r := range rows {
 			if r.Plain {
@@ -158,7 +182,7 @@ func (t *text) instances(rows []instanceRow, v check.Verdict) {
 					continue
 				}
 			}
-			t.instance(r, name)
+			t.instance(r, name, cell)
 		}
 		if left < 0 {
 			t.line(fmt.Sprintf("  and %s without a residual", plural(-left, "more instance")))
@@ -179,18 +203,20 @@ func instanceNote(v check.Verdict) string {
 	return fmt.Sprintf("(acked is of route %s, lb 2xx of all routes; residual is counted less acked)", route)
 }
 
-func (t *text) instance(r instanceRow, name int) {
-	residual := padLeft(r.Residual, 11)
+// instance writes a row of the table: a column for the name, four for numbers.
+func (t *text) instance(r instanceRow, name, cell int) {
+	residual := padLeft(r.Residual, cell)
 	if !r.Plain {
 		residual = t.paint(yellow, residual)
 	}
-	head := "  " + padRight(cut(r.Name, name), name) + padLeft(r.Acked, 11) + padLeft(r.LB, 11) + padLeft(r.Counted, 11)
-	for i, l := range wrap(r.Lived, max(16, t.Width-width(head)-13)) {
+	head := "  " + padRight(cut(r.Name, name), name) + padLeft(r.Acked, cell) + padLeft(r.LB, cell) + padLeft(r.Counted, cell)
+	behind := width(head) + cell + 2
+	for i, l := range wrap(r.Lived, max(12, t.Width-behind)) {
 		if i == 0 {
 			t.line(head + residual + "  " + l)
 			continue
 		}
-		t.line(strings.Repeat(" ", width(head)+13) + l)
+		t.line(strings.Repeat(" ", behind) + l)
 	}
 	for _, b := range r.Booked {
 		t.wrapped("    booked ", b)
@@ -283,7 +309,13 @@ func (t *text) verdict(v check.Verdict) {
 		t.line(l)
 	}
 	if causes := explained(v); len(causes) > 0 {
-		t.line("what it means and how to repair it: throughline explain " + strings.Join(causes, " "))
+		what, command := "what it means and how to repair it:", "throughline explain "+strings.Join(causes, " ")
+		if width(what)+1+width(command) <= t.Width {
+			t.line(what + " " + command)
+		} else {
+			t.line(what)
+			t.line(command) // never wrapped, as it is to be copied
+		}
 	}
 	if t.Where != "" {
 		t.line("report: " + printable(t.Where)) // never wrapped: it is to be copied

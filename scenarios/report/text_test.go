@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"throughline/scenarios/check"
 	"throughline/scenarios/record"
 )
@@ -88,6 +90,36 @@ func TestTextManyInstancesAndFindings(t *testing.T) {
 	}
 }
 
+// No line is wider than the terminal, and a wide one is made use of.
+func TestTextFitsTheTerminal(t *testing.T) {
+	h := killed()
+	v := judged(h, check.Fail)
+	widest := map[int]int{}
+	for _, columns := range []int{60, 72, 80, 100, 200} {
+		got := written(t, h, v, TextOptions{Width: columns})
+		for line := range strings.Lines(got) {
+			n := width(strings.TrimRight(line, "\n"))
+			widest[columns] = max(widest[columns], n)
+			if n > columns {
+				t.Errorf("%d of %d columns: %s", n, columns, line)
+			}
+		}
+		for _, want := range []string{"acked (2xx)", "residual  lived", "web-2"} {
+			if !strings.Contains(got, want) {
+				t.Errorf("no %q in %d columns:\n%s", want, columns, got)
+			}
+		}
+	}
+	if widest[200] <= widest[100] || widest[100] <= widest[80] {
+		t.Errorf("the widest lines are %v", widest)
+	}
+	for given, taken := range map[int]int{0: 80, 10: 60, 1000: 200} {
+		if written(t, h, v, TextOptions{Width: given}) != written(t, h, v, TextOptions{Width: taken}) {
+			t.Errorf("%d columns are not taken as %d", given, taken)
+		}
+	}
+}
+
 // What was not measured is not shown as 0.
 func TestLedgerWithoutData(t *testing.T) {
 	h := killed()
@@ -115,6 +147,24 @@ func TestLedgerWithoutData(t *testing.T) {
 	h.Series, v.Ledgers.LB = nil, check.LBLedger{}
 	if got := cells(h, v)["requests"]; got[1] != "no data" {
 		t.Errorf("requests of a load balancer that was never polled: %q", got)
+	}
+}
+
+// Users of unknown fate are those that nobody answered.
+func TestLedgerCallsAnswersByTheirClass(t *testing.T) {
+	v := judged(killed(), check.Pass)
+	v.Ledgers.Users.Unknown, v.Ledgers.Users.Answered = 9, map[string]int64{"4xx": 6, "3xx": 1}
+	v.Ledgers.Users.RouteUnknown, v.Ledgers.Users.RouteAnswered = 3, map[string]int64{"5xx": 2}
+	v.Ledgers.LB.Responses = map[string]int64{"2xx": 100, "4xx": 7, "1xx": 0}
+	var got []string
+	for _, r := range ledgerRows(killed(), v) {
+		if strings.HasPrefix(r.Name, "unknown") || strings.HasPrefix(r.Name, "answered") {
+			got = append(got, r.Name+": "+r.Cells[0]+" | "+r.Cells[1])
+		}
+	}
+	want := []string{"unknown: 2 | ", "answered 3xx: 1 | 0", "answered 4xx: 6 | 7", "answered 5xx:  | 0", "unknown: 1 | ", "answered 5xx: 2 | "}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"throughline/collector"
+	"throughline/collector/dogstatsd"
 	"throughline/collector/server"
 	"throughline/collector/statsd"
 	"throughline/compose"
@@ -26,8 +27,15 @@ type namedPoller struct {
 
 // openCollector makes a collector. Those of one run share their store.
 func (s *stack) openCollector() error {
+	tags := dogstatsd.NoStyle
+	if text := s.cfg.Scenario.Stack.Tags; text != "" {
+		var err error
+		if tags, err = dogstatsd.ParseStyles(text); err != nil {
+			return fmt.Errorf("stack.collector.tags: %w", err)
+		}
+	}
 	opened, err := server.New(server.Config{
-		StatsD: statsd.Config{Interval: s.cfg.Run.Interval}, Dir: filepath.Join(s.cfg.Scratch, "series"), HTTP: s.cfg.Dashboard,
+		StatsD: statsd.Config{Interval: s.cfg.Run.Interval, Tags: tags}, Dir: filepath.Join(s.cfg.Scratch, "series"), HTTP: s.cfg.Dashboard,
 		Sinks: []collector.Sink{s.journal},
 	})
 	if err != nil {
@@ -169,10 +177,10 @@ func (s *stack) restartCollector(ctx context.Context) (map[string]string, error)
 // share, nobody knows whose they were.
 func drops(l statsd.ListenerLedger) record.Event {
 	e := record.Event{Kind: record.Trouble, About: "collector", Count: int64(l.KernelDrops),
-		Error: fmt.Sprintf("the kernel dropped %d datagrams at %s", l.KernelDrops, l.Addr)}
+		Error: fmt.Sprintf("the kernel dropped %s at %s", plural(int64(l.KernelDrops), "datagram"), l.Addr)}
 	if l.Instance != "" {
 		e.Instance, e.Role = l.Instance, record.Web
-		e.Error = fmt.Sprintf("the kernel dropped %d datagrams of %s", l.KernelDrops, l.Instance)
+		e.Error = fmt.Sprintf("the kernel dropped %s of %s", plural(int64(l.KernelDrops), "datagram"), l.Instance)
 	}
 	return e
 }

@@ -108,10 +108,10 @@ func (x *executions) end(ctx context.Context, trouble func(about string, count i
 		trouble(aboutLog, 0, err.Error())
 	}
 	if n := x.in.Figures().Drops; n > 0 {
-		trouble(aboutLog, int64(n), fmt.Sprintf("the kernel dropped %d lines of the load balancer's log", n))
+		trouble(aboutLog, int64(n), fmt.Sprintf("the kernel dropped %s of the load balancer's log", plural(int64(n), "line")))
 	}
 	if x.bad > 0 {
-		trouble(aboutLog, x.bad, fmt.Sprintf("%d lines of the load balancer's log were not understood, the first: %v", x.bad, x.why))
+		trouble(aboutLog, x.bad, fmt.Sprintf("%s of the load balancer's log not understood, the first: %v", plural(x.bad, "line"), x.why))
 	}
 }
 

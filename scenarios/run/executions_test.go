@@ -116,7 +116,7 @@ func TestExecutionsThatAreNotUnderstoodAreTrouble(t *testing.T) {
 	send(t, x.addr(), "request for nothing", "request 1 web-1 200 0 -- 1 \"r-7\"", "request 1 web-1 200 0 -- 1 "+strings.Repeat("x", 4000))
 	var said troubles
 	x.end(t.Context(), said.add)
-	if len(said) != 1 || !strings.HasPrefix(said[0], `executions 2: 2 lines of the load balancer's log were not understood, the first: haproxy's log: too few fields`) {
+	if len(said) != 1 || !strings.HasPrefix(said[0], `executions 2: 2 lines of the load balancer's log not understood, the first: haproxy's log: too few fields`) {
 		t.Errorf("trouble: %q", said)
 	}
 	if n := len(journal.read(t)); n != 1 {

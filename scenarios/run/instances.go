@@ -137,7 +137,8 @@ func BalancerPoller(lb *haproxy.Runtime) *poll.HAProxy {
 		rows, err := lb.Statistics(ctx)
 		out := make([]poll.HAProxyRow, 0, len(rows))
 		for _, r := range rows {
-			out = append(out, poll.HAProxyRow{Proxy: r.Proxy, Server: r.Server, Kind: kinds[r.Kind], Values: r.Values, Removed: r.Removed})
+			out = append(out, poll.HAProxyRow{Proxy: r.Proxy, Server: r.Server, Kind: kinds[r.Kind], Values: r.Values,
+				Status: r.Text["status"], Check: r.State().Check, Removed: r.Removed})
 		}
 		return out, err
 	}}

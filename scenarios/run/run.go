@@ -22,7 +22,7 @@ import (
 type Config struct {
 	Scenario script.Scenario
 	Run      record.Run // who, when and with what; Run.Start is the zero of the run's clock
-	Dir      string     // the run directory, made by record.Create
+	Dir      string     // the run directory, made by newRecord
 	Scratch  string     // a directory for what need not outlive the run: the collector's store
 	Platform compose.Platform
 	MongoURI string // a MongoDB to use instead of the embedded database; "" = embedded
@@ -55,8 +55,9 @@ type Status struct {
 	P50, P99           time.Duration // latency from when requests were due, over the last second
 	Acked              uint64        // since the load began
 	Refused            uint64
-	Unknown            uint64
-	Instances          []string // that serve
+	Unknown            uint64    // what became of them nobody can know
+	Answered           [6]uint64 // otherwise than with 2xx, by class: of Answered[4] with 4xx
+	Instances          []string  // that serve
 }
 
 // drainLimit bounds what a run may still take once it was interrupted.
@@ -67,7 +68,7 @@ const drainLimit = 8 * time.Second
 // could not be written. What went wrong in the stack is in the record. When
 // ctx ends, the load stops, what there is is recorded, and Run returns nil.
 func Run(ctx context.Context, c Config) (err error) {
-	journal, err := record.Create(c.Dir, c.Run, c.Scenario.Source)
+	journal, err := newRecord(c)
 	if err != nil {
 		return err
 	}

@@ -93,6 +93,18 @@ func TestFigures(t *testing.T) {
 	}
 }
 
+// An answer that acknowledges nothing is called by its class; unknown is what got none.
+func TestPhaseCountsAnswersByTheirClass(t *testing.T) {
+	u := &users{stack: &stack{}, phase: []loadgen.Row{
+		{Outcome: loadgen.Acked, Status: 200}, {Outcome: loadgen.Refused, Status: 503}, {Outcome: loadgen.Unknown, Status: 404},
+		{Outcome: loadgen.Unknown, Status: 404}, {Outcome: loadgen.Unknown}, {Outcome: loadgen.Unknown, Status: 200}, {Outcome: loadgen.Unknown, Status: 500},
+	}}
+	got := u.endPhase(time.Second)
+	if got.Acked != 1 || got.Refused != 1 || got.Unknown != 2 || got.Answered != [6]uint64{4: 2, 5: 1} {
+		t.Errorf("%+v", got)
+	}
+}
+
 // The outcomes of the load generator and those of the record are two types,
 // because neither package may know the other.
 func TestEveryOutcomeIsRecordedAsItself(t *testing.T) {

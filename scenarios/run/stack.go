@@ -357,7 +357,7 @@ func (s *stack) awaitIdle(ctx context.Context, name string) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%s still has %d requests in flight: %w", name, state.Sessions, ctx.Err())
+			return fmt.Errorf("%s still has %s in flight: %w", name, plural(int64(state.Sessions), "request"), ctx.Err())
 		case <-ticker.C:
 		}
 	}

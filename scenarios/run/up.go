@@ -3,8 +3,6 @@ package run
 import (
 	"context"
 	"errors"
-
-	"throughline/scenarios/record"
 )
 
 // Addresses are where the parts of a stack are reached.
@@ -22,7 +20,7 @@ type WebAddress struct{ Name, Addr string }
 // Up brings the stack of the scenario up, tells where it is, and leaves it
 // until ctx ends. No load, no steps, no verdict.
 func Up(ctx context.Context, c Config, ready func(Addresses)) (err error) {
-	journal, err := record.Create(c.Dir, c.Run, c.Scenario.Source)
+	journal, err := newRecord(c)
 	if err != nil {
 		return err
 	}

@@ -29,8 +29,9 @@ type users struct {
 	err       error
 	began     time.Time
 
-	mu    sync.Mutex
-	phase []loadgen.Row // that ended in this phase, in the order of Done
+	mu       sync.Mutex
+	phase    []loadgen.Row // that ended in this phase, in the order of Done
+	answered [6]uint64     // since the load began; as in Status
 }
 
 func newUsers(c Config, s *stack) (*users, error) {
@@ -106,6 +107,18 @@ func (u *users) row(r loadgen.Row) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.phase = append(u.phase, r)
+	if class := answered(r); class > 0 {
+		u.answered[class]++
+	}
+}
+
+// answered is the class of an answer that acknowledges nothing (4 for 404); 0:
+// there was none, or another.
+func answered(r loadgen.Row) int {
+	if class := r.Status / 100; r.Outcome == loadgen.Unknown && class > 0 && class < 6 && class != 2 {
+		return class
+	}
+	return 0
 }
 
 // beginPhase forgets the rows of the phase before.
@@ -128,6 +141,10 @@ func (u *users) endPhase(took time.Duration) Status {
 		case loadgen.Refused:
 			status.Refused++
 		default:
+			if class := answered(r); class > 0 {
+				status.Answered[class]++
+				continue
+			}
 			status.Unknown++
 		}
 	}
@@ -176,6 +193,10 @@ func (u *users) status(now, end time.Time) Status {
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	status.Answered = u.answered
+	for _, n := range u.answered {
+		status.Unknown -= min(n, status.Unknown) // the two are not counted in the same moment
+	}
 	last := len(u.phase)
 	for last > 0 && now.Sub(u.phase[last-1].Done) < time.Second {
 		last--

@@ -42,7 +42,28 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		accepted(t, s)
+		kept(t, s)
 	})
+}
+
+// kept: a record holds no value of the environment, or there is no record.
+func kept(t *testing.T, s script.Scenario) {
+	masked, err := s.Masked()
+	if err != nil {
+		if !strings.HasPrefix(err.Error(), "stack.web.env: ") || len(s.Stack.Web.Env) == 0 {
+			t.Error(err)
+		}
+		return
+	}
+	again, err := script.Parse("fuzz.yaml", masked, defects)
+	if err != nil {
+		t.Fatalf("the record of a scenario is none: %v\n%s", err, masked)
+	}
+	for name, value := range again.Stack.Web.Env {
+		if value != script.Mask {
+			t.Errorf("%s is told in the record: %s", name, masked)
+		}
+	}
 }
 
 func refusal(t *testing.T, source []byte, err error) {

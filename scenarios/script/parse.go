@@ -32,17 +32,31 @@ type Options struct {
 
 // Read reads the file at path. An error that is not [Errors] means that the file could not be read at all.
 func Read(path string, opts Options) (Scenario, error) {
-	f, err := os.Open(path)
+	source, err := ReadSource(path)
 	if err != nil {
-		return Scenario{}, unreadable(path, err)
-	}
-	defer f.Close()
-	// One byte more than allowed is enough to know that a file is too large, however large it is.
-	source, err := io.ReadAll(io.LimitReader(f, MaxBytes+1))
-	if err != nil {
-		return Scenario{}, unreadable(path, err)
+		return Scenario{}, err
 	}
 	return Parse(path, source, opts)
+}
+
+// ReadSource gives the bytes of the file at path, of one that is too large as many as show it.
+func ReadSource(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, unreadable(path, err)
+	}
+	defer f.Close()
+	return ReadFrom(f, path)
+}
+
+// ReadFrom is [ReadSource] for what is no file; name stands for it in errors.
+func ReadFrom(from io.Reader, name string) ([]byte, error) {
+	// One byte more than allowed is enough to know that a file is too large, however large it is.
+	source, err := io.ReadAll(io.LimitReader(from, MaxBytes+1))
+	if err != nil {
+		return nil, unreadable(name, err)
+	}
+	return source, nil
 }
 
 func unreadable(path string, err error) error {
@@ -69,8 +83,11 @@ func Parse(file string, source []byte, opts Options) (Scenario, error) {
 
 var scenarioName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
 
+// rootKeys are the keys of a file.
+var rootKeys = []string{"scenario", "about", "stack", "load", "phases", "checks", "waive"}
+
 func (r *reader) scenario(root value, s *Scenario) {
-	m, ok := root.mapping("scenario", "about", "stack", "load", "phases", "checks", "waive")
+	m, ok := root.mapping(rootKeys...)
 	if !ok {
 		return
 	}

@@ -206,6 +206,7 @@ stack:
       peek: {method: POST, path: "/peek/{word}", writes: false}
       poke: {method: GET, path: /poke, writes: true}
   mongo: none
+  collector: {tags: librato}
 load:
   shape: steps
   levels: [{rate: 100/s, for: 1s}, {rate: 0/s, for: 500ms}, {rate: 0.5/s, for: 1m}]
@@ -248,7 +249,7 @@ func TestEverything(t *testing.T) {
 	}
 	want := script.Scenario{
 		Name: "every-key_1.0", About: "One line, folded.",
-		Stack: script.Stack{Mongo: script.MongoNone, Web: script.Web{
+		Stack: script.Stack{Mongo: script.MongoNone, Tags: "librato", Web: script.Web{
 			Instances: 2, Command: []string{"python3", "app.py", "--port={{.Port}}", "5"},
 			Env:    map[string]string{"LOG_LEVEL": "debug", "VERSION": "1.10", "EMPTY": ""},
 			Health: "/alive?deep=1",
@@ -289,8 +290,8 @@ func TestEverything(t *testing.T) {
 	if d := got.Duration(); d != 91*s {
 		t.Errorf("Duration() = %v, want 1m31s", d)
 	}
-	if at := got.Phases[1].Do[2].Pos; at != pos(31, 7) {
-		t.Errorf("the third step is at %v, want 31:7", at)
+	if at := got.Phases[1].Do[2].Pos; at != pos(32, 7) {
+		t.Errorf("the third step is at %v, want 32:7", at)
 	}
 }
 

@@ -55,6 +55,8 @@ type Stack struct {
 	// RetryAll: the load balancer also sends requests again that a server may have executed; else only those that reached
 	// none.
 	RetryAll bool
+	// Tags is in which style of [TagStyles] the collector understands tags in names, beside DogStatsD's; "": in no other.
+	Tags string
 }
 
 // MongoNone is the [Stack.Mongo] of an application without a database.

@@ -25,7 +25,7 @@ func referenceRoutes() map[string]Route {
 }
 
 func (r *reader) stack(v value, s *Stack) {
-	m, ok := v.mapping("web", "mongo", "lb")
+	m, ok := v.mapping("web", "mongo", "lb", "collector")
 	if !ok {
 		return
 	}
@@ -41,10 +41,21 @@ func (r *reader) stack(v value, s *Stack) {
 	if v, ok := m.get("mongo"); ok {
 		v.mongo(s)
 	}
+	if v, ok := m.get("collector"); ok {
+		if m, ok := v.mapping("tags"); ok {
+			m.require("tags")
+			if v, ok := m.get("tags"); ok {
+				s.Tags = v.oneOf(TagStyles()...)
+			}
+		}
+	}
 	if v, ok := m.get("web"); ok {
 		r.web(v, &s.Web)
 	}
 }
+
+// TagStyles are the styles of tags that `tags` of the collector can name, the default first.
+func TagStyles() []string { return []string{"dogstatsd", "influxdb", "librato", "signalfx", "all"} }
 
 // retryAll is the `retry` of a load balancer that repeats whatever failed.
 const retryAll = "all"

@@ -1,0 +1,40 @@
+package main
+
+import (
+	"runtime/debug"
+	"testing"
+
+	"throughline/loadgen"
+)
+
+func TestVersionLine(t *testing.T) {
+	of := func(version string, settings ...debug.BuildSetting) *debug.BuildInfo {
+		return &debug.BuildInfo{Main: debug.Module{Version: version}, Settings: settings}
+	}
+	revision := debug.BuildSetting{Key: "vcs.revision", Value: "0123456789abcdef0123"}
+	for want, info := range map[string]*debug.BuildInfo{
+		"throughline v1.2.0":                 of("v1.2.0"),
+		"throughline (devel) (0123456789ab)": of("(devel)", revision),
+		"throughline (devel) (0123456789ab, modified, 2026-01-02T03:04:05Z)": of("(devel)", revision,
+			debug.BuildSetting{Key: "vcs.modified", Value: "true"}, debug.BuildSetting{Key: "vcs.time", Value: "2026-01-02T03:04:05Z"}),
+		"throughline (devel) (short)": of("(devel)", debug.BuildSetting{Key: "vcs.revision", Value: "short"}),
+	} {
+		if got := versionLine(info, true); got != want+" "+platformOf() {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	if got := versionLine(nil, false); got != "throughline unknown "+platformOf() {
+		t.Errorf("of a program without build information: %q", got)
+	}
+}
+
+func TestLoadCallsAnswersByTheirClass(t *testing.T) {
+	var a answers
+	for _, r := range []loadgen.Row{{Outcome: loadgen.Acked, Status: 200}, {Outcome: loadgen.Unknown, Status: 404}, {Outcome: loadgen.Unknown, Status: 404},
+		{Outcome: loadgen.Unknown, Status: 500}, {Outcome: loadgen.Unknown}, {Outcome: loadgen.Unknown, Status: 200}, {Outcome: loadgen.Unknown, Status: 777}, {Outcome: loadgen.Refused, Status: 503}} {
+		a.count(r)
+	}
+	if got, want := outcomes(loadgen.Summary{Acked: 1, Refused: 1, Unknown: 6}, a), "1 acked, 1 refused, 2 answered 4xx, 1 answered 5xx, 3 unknown"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

@@ -1,0 +1,403 @@
+package diagnose
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"throughline/scenarios/check/words"
+	"throughline/scenarios/record"
+)
+
+// What is lost at an end of a life: with its exit, with a kill, from some moment on, or at
+// its beginning.
+
+// exitSpan is how long before its end the loss of an instance may begin that did not flush:
+// datadog-go's default window is 2 s and its sender adds 100 ms; the rest is for draining.
+// A client that was declared to hold longer may lose one window more.
+func (k *court) exitSpan() time.Duration {
+	return max(3500*time.Millisecond, 2*k.Window+1500*time.Millisecond)
+}
+
+// holdSpan is the longest that a client is thought to hold back: more than 10 s is unheard of.
+func (k *court) holdSpan() time.Duration { return max(10*time.Second, 3*k.Window) }
+
+// theLast is the shape of a loss of the last requests.
+func (t *track) theLast(lost int64) func(int64) float64 {
+	return func(requests int64) float64 { return float64(max(0, requests-(t.n-lost))) }
+}
+
+// theFirst is the shape of a loss of the first requests.
+func (t *track) theFirst(lost int64) func(int64) float64 {
+	return func(requests int64) float64 { return float64(min(lost, requests)) }
+}
+
+// exactly scores a shape that leaves nothing to chance: it may be off by a few, or a small
+// share of the whole.
+func (t *track) exactly(shape func(int64) float64, few, share float64) float64 {
+	off := t.off(shape) / (few + share*float64(t.wrong))
+	return -off * off
+}
+
+// goneBy tells whether some had been lost by at, whatever the client held.
+func (t *track) goneBy(at time.Duration) bool {
+	for k := range t.Ticks {
+		if t.Ticks[k] <= at && t.low[k] >= 0.5 {
+			return true
+		}
+	}
+	return false
+}
+
+// lostFrom is when the last so many requests began to be acknowledged.
+func (t *track) lostFrom(lost int64) time.Duration {
+	if t.n == 0 {
+		return t.begin()
+	}
+	return t.Acked[min(t.n-1, max(0, t.n-lost))]
+}
+
+// within is the clause of a loss of the last requests.
+func (t *track) lastOnes(why string) clause {
+	return clause{why: why, from: t.lostFrom(t.wrong), to: t.Acked[t.n-1]}
+}
+
+func lostOnExit(k *court, set, sound []int) fit {
+	return fitEach(k, set, sound, func(t *track) float64 {
+		at := t.ended()
+		if t.surplus || at == record.Never {
+			return never
+		}
+		span := t.since(at - k.exitSpan())
+		if t.least > span || t.goneBy(at-k.exitSpan()) {
+			return never
+		}
+		return held(t.wrong, span) + t.exactly(t.theLast(t.wrong), 1+min(1, t.clump/8), 0.1)
+	}, func(t *track) float64 {
+		if at := t.ended(); at != record.Never && t.since(at-max(k.Window, time.Second)) > 2 {
+			return -1.5 // it had something to lose, and lost nothing
+		}
+		return 0
+	}).saying(k, func(t *track) clause {
+		ending := "exited"
+		if t.Life.Signal != "" && t.Life.Signalled != record.Never {
+			ending = "got " + t.Life.Signal
+		}
+		before := ""
+		if t.Total == 0 {
+			before = ", before anything was sent"
+		}
+		return t.lastOnes(fmt.Sprintf("%s %s at %s%s: the client was not flushed on exit", t.Instance, ending, words.Seconds(t.ended()), before))
+	})
+}
+
+// killedWith scores what a kill may have taken: the last ones, back to some time.
+func killedWith(k *court, t *track) float64 {
+	if t.surplus || t.Killed == record.Never {
+		return never
+	}
+	span := t.since(t.Killed - k.holdSpan())
+	if t.least > span || t.goneBy(t.Killed-k.holdSpan()) {
+		return never
+	}
+	if t.Early > t.wrong {
+		return 0 // more had been missing just before, and came
+	}
+	score := held(t.wrong, span)
+	if usual := t.since(t.Killed - k.Window - k.longer); k.longer > k.Interval/2 && t.wrong <= usual+2 {
+		score = max(score, choice(usual+1)+2) // it was seen to hold as much before
+	}
+	return score + t.exactly(t.theLast(t.wrong), 1+min(1, t.clump/8), 0.1)
+}
+
+// held is what it costs that a client held so many of at most most: clients hold for
+// milliseconds or for seconds, so that the logarithm of it is what may be anything.
+func held(wrong, most int64) float64 {
+	return choice(wrong+1) - math.Log(1+math.Log(float64(max(1, most))))
+}
+
+// anyLate tells whether the counts of any other instance came later than max_lag.
+func (k *court) anyLate(but *track) bool {
+	for i := range k.tracks {
+		if k.tracks[i].Late && k.tracks[i].Instance != but.Instance {
+			return true
+		}
+	}
+	return false
+}
+
+// largeBuffer: a client that holds back for longer than declared does so all the time, and is
+// behind at some interval ends.
+func largeBuffer(k *court, set, sound []int) fit {
+	return fitEach(k, set, sound, func(t *track) float64 {
+		score := killedWith(k, t)
+		if held := t.Killed - t.lostFrom(t.wrong); held > k.Window+k.longer+3*k.Interval/2 {
+			score -= 5
+		}
+		if k.anyLate(t) {
+			score -= 8 // then it is late at all times
+		}
+		return score
+	}, func(t *track) float64 {
+		if t.Killed != record.Never {
+			return -0.7
+		}
+		return 0
+	}).saying(k, func(t *track) clause {
+		if t.Early > t.wrong {
+			return t.lastOnes(fmt.Sprintf("shortly before its SIGKILL %s were missing that were older than the %s declared as client_window, and some came later: the client holds back longer", words.Times(t.Early, "count"), k.Window))
+		}
+		return t.lastOnes(fmt.Sprintf("%s was killed at %s and the client had held back %s, more than the %s declared as client_window",
+			t.Instance, words.Seconds(t.Killed), words.Seconds(t.Killed-t.lostFrom(t.wrong)), k.Window))
+	})
+}
+
+// late: what comes late is taken by a kill, or by the end of the run.
+func late(k *court, set, sound []int) fit {
+	return fitEach(k, set, sound, func(t *track) float64 {
+		switch {
+		case t.surplus:
+			return never
+		case t.Killed != record.Never && k.anyLate(t):
+			return killedWith(k, t)
+		case t.Killed == record.Never && t.Late:
+			return -3
+		}
+		return never
+	}, free).saying(k, func(t *track) clause {
+		from := t.lostFrom(t.wrong)
+		if t.Killed == record.Never {
+			return t.lastOnes("its counts leave late, and the last of them had not come at the end")
+		}
+		return t.lastOnes(fmt.Sprintf("its counts leave about %s late, and the kill at %s took the last of them", words.Seconds(t.Killed-from), words.Seconds(t.Killed)))
+	})
+}
+
+// wentSilent: nothing is counted from some moment on, while the instance goes on serving. What
+// was born after others fell silent may never have spoken.
+func wentSilent(k *court, set, sound []int) fit {
+	first, last := forever, time.Duration(0)
+	spoke := 0
+	for _, i := range set {
+		if t := &k.tracks[i]; t.n > 0 && t.Total > 0 && !t.surplus {
+			from := t.lostFrom(t.wrong)
+			first, last, spoke = min(first, from), max(last, from), spoke+1
+		}
+	}
+	together := spoke > 1 && last-first <= 2*k.Interval+k.Window
+	f := fitEach(k, set, sound, func(t *track) float64 {
+		switch {
+		case t.surplus || t.n == 0:
+			return never
+		case t.Total == 0 && (spoke == 0 || t.Acked[0] < first-k.Interval):
+			return never
+		case t.Total == 0:
+			return -1
+		}
+		score := t.exactly(t.theLast(t.wrong), 1.5, 0.03)
+		if !together {
+			score += choice(t.n)
+		}
+		if t.wrong < 5 {
+			score -= 2 // of so few it cannot be told
+		}
+		switch from := t.lostFrom(t.wrong); {
+		case t.ended() != record.Never && from > t.ended()-k.exitSpan(), t.Killed != record.Never && from > t.Killed-3*time.Second-k.Window,
+			t.alive() && from > t.Acked[t.n-1]-3*time.Second-k.Window:
+			score -= 3.5 // an end that takes what is held is common, and a silence just before it is not
+		}
+		if k.spoke(t, t.lostFrom(t.wrong)+k.Window+k.Interval, t.end()-k.Interval) {
+			score -= 1.5 // a client that stops sending stops for all metrics
+		}
+		return score
+	}, every(-0.5))
+	if together {
+		f.shared += choice(k.tracks[set[0]].n) - float64(spoke)
+	}
+	return f.saying(k, func(t *track) clause {
+		if t.Total == 0 {
+			return clause{why: "it was born when others had stopped sending, and never sent anything"}
+		}
+		return t.lastOnes(fmt.Sprintf("nothing was counted from %s on: the client stopped sending while its instance went on serving", words.Seconds(t.lostFrom(t.wrong))))
+	})
+}
+
+// forever is later than anything that happens.
+const forever = time.Duration(math.MaxInt64)
+
+// spoke tells whether another series of the instance got a value in an interval that lies
+// within from and to.
+func (k *court) spoke(t *track, from, to time.Duration) bool {
+	for i, at := range t.Ticks {
+		if i < len(t.Spoke) && t.Spoke[i] && at-k.Interval >= from && at <= to {
+			return true
+		}
+	}
+	return false
+}
+
+// stillHeld: a client that sends when it holds enough, or when it is called, still holds the
+// last ones when the run ends. What it was asked to end for it would have sent.
+func stillHeld(k *court, set, sound []int) fit {
+	return fitEach(k, set, sound, func(t *track) float64 {
+		if t.surplus || !t.alive() || t.n == 0 {
+			return never
+		}
+		most := t.since(t.Acked[t.n-1] - k.holdSpan())
+		if t.least > most {
+			return never
+		}
+		return held(t.wrong, most) + t.exactly(t.theLast(t.wrong), 1+min(1, t.clump/8), 0.1)
+	}, func(t *track) float64 {
+		if t.alive() && t.n > 10 {
+			return -1 // it happened to hold nothing
+		}
+		return 0
+	}).saying(k, func(t *track) clause {
+		return t.lastOnes("they are the last of the run, of instances that live on: the client, or one of its workers, still holds them")
+	})
+}
+
+// silentStart: nothing is counted in the first seconds of a life.
+func silentStart(k *court, set, sound []int) fit {
+	var shortest, longest time.Duration
+	some := false
+	for _, i := range set {
+		t := &k.tracks[i]
+		if t.n == 0 || t.surplus || t.Total == 0 {
+			continue
+		}
+		silent := t.Acked[min(t.n, max(1, t.wrong))-1] - t.begin()
+		if !some {
+			shortest, longest, some = silent, silent, true
+		}
+		shortest, longest = min(shortest, silent), max(longest, silent)
+	}
+	alike := len(set) > 1 && longest-shortest <= k.Interval+shortest/4
+	f := fitEach(k, set, sound, func(t *track) float64 {
+		if t.surplus || t.n == 0 {
+			return never
+		}
+		if t.Total == 0 { // its life was over before others would have spoken
+			if some && t.end()-t.begin() <= longest+k.Interval {
+				return -1
+			}
+			return never
+		}
+		score := t.exactly(t.theFirst(t.wrong), 1.5, 0.03)
+		if !alike {
+			score += held(t.wrong, t.n)
+		}
+		if t.wrong < 4 {
+			score -= 3
+		}
+		if t.Late || k.anyLate(t) {
+			score -= 8 // a curve that is shifted looks the same
+		}
+		if k.spoke(t, t.Acked[0]+k.Interval, t.Acked[t.wrong-1]-k.Interval) {
+			score -= 2
+		}
+		return score + t.twinIs(turnedOver, 0)
+	}, every(-1.5))
+	if alike {
+		f.shared += held(k.tracks[set[0]].wrong, k.tracks[set[0]].n) - 0.5*float64(len(set))
+	}
+	return f.saying(k, func(t *track) clause {
+		to := t.Acked[t.wrong-1]
+		return clause{why: fmt.Sprintf("nothing was counted in the first %s of its life: the client was not sending yet", words.Seconds(to-t.begin())),
+			from: t.Acked[0], to: to}
+	})
+}
+
+// fewFirst is how many counts may be the first sample: a client that aggregates puts a few
+// requests into one.
+const fewFirst = 3
+
+// firstLost: the first sample of a series is lost, the same few at every instance.
+func firstLost(k *court, set, sound []int) fit {
+	best := fit{shared: never}
+	for lost := int64(1); lost <= fewFirst; lost++ {
+		f := fitEach(k, set, sound, func(t *track) float64 {
+			switch {
+			case t.surplus || t.Total == 0:
+				return never
+			case lost < t.least || lost > t.most:
+				return k.firstFlush(t)
+			}
+			return t.exactly(t.theFirst(lost), 1, 0)
+		}, func(t *track) float64 {
+			if t.n > 10 && (t.surplus || lost > max(t.most, t.wrong+t.Spare)) {
+				return -6
+			}
+			return -0.3
+		})
+		f.shared += choice(fewFirst)
+		if len(set) == 1 && len(sound) == 0 {
+			f.shared -= 1
+		}
+		if best.each == nil || f.total() > best.total() {
+			best = f
+		}
+	}
+	for j, i := range set {
+		best.each[j] += k.tracks[i].twinIs(complete, 0.3)
+	}
+	return best.saying(k, func(t *track) clause {
+		return clause{why: "they were missing from its first count on, and no more went missing after: the first sample of a series is lost",
+			from: t.Acked[0], to: t.Acked[min(t.n, max(1, t.wrong))-1]}
+	})
+}
+
+// firstFlush scores the loss of all that the client had sent at once first, where it holds
+// counts back and another metric of the same requests is complete.
+func (k *court) firstFlush(t *track) float64 {
+	first := upTo(t.Acked, t.Acked[0]+k.Window+k.Interval/10)
+	if t.Twin.Kind == "" || t.wrong > first || k.Window < k.Interval/5 {
+		return never
+	}
+	return choice(first) + t.exactly(t.theFirst(t.wrong), 1.5, 0.03)
+}
+
+// relation is how another metric of the same requests stands to what is wrong.
+type relation int
+
+const (
+	complete   relation = iota // it has a value for each request
+	lostToo                    // it lacks the very same requests
+	heldToo                    // it lacks the same requests, as far as both leave together
+	alike                      // it lacks about as many
+	sampledToo                 // it is complete, or lacks about as many others
+	turnedOver                 // it lacks the same, or is never held
+)
+
+// twinIs scores what the twin should show; unsure is what it costs not to know it.
+func (t *track) twinIs(r relation, unsure float64) float64 {
+	if t.Twin.Kind == "" {
+		return -unsure
+	}
+	off := float64(t.n - t.Twin.N)
+	if t.surplus {
+		off = -off
+	}
+	wrong, slack := float64(t.wrong), float64(t.Buffer+t.Spare)
+	switch r {
+	case complete:
+		return max(contradicted, -2*max(0, math.Abs(off)-slack))
+	case lostToo:
+		if differ := math.Abs(off-wrong) - slack; differ > 0 {
+			return max(contradicted, -8-differ)
+		}
+		return 0
+	case heldToo:
+		differ := max(0, math.Abs(off-wrong)-slack)
+		if differ == 0 {
+			return 0
+		}
+		return max(contradicted, -4-20*differ/max(1, wrong))
+	case turnedOver:
+		return max(t.twinIs(heldToo, 0), t.twinIs(complete, 0)-1)
+	case sampledToo:
+		return max(t.twinIs(complete, 0), t.twinIs(alike, 0))
+	}
+	return max(contradicted, normal(max(0, math.Abs(off-wrong)-slack), max(1, wrong+max(0, off))*t.clump))
+}

@@ -1,0 +1,404 @@
+package diagnose
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"throughline/scenarios/check/words"
+)
+
+// What is lost all the while, spread like the requests themselves.
+
+// share is how an even loss, or surplus, may be distributed.
+type share struct {
+	p     float64
+	every int64 // one in so many, in turn; 0: by chance
+	clump bool  // what is lost at once is what a client sends at once
+}
+
+// pool adds the wrong ones and the requests of some accounts up.
+func (k *court) pool(of ...[]int) (wrong, n int64) {
+	for _, set := range of {
+		for _, i := range set {
+			t := &k.tracks[i]
+			wrong, n = wrong+min(max(0, t.wrong), t.n), n+t.n
+		}
+	}
+	return wrong, n
+}
+
+// even scores an account that lost a share of its requests, spread like them.
+func (t *track) even(s share) float64 {
+	clump := 1.0
+	if s.clump {
+		clump = t.clump
+	}
+	if s.every > 0 {
+		expected := float64(t.n) / float64(s.every)
+		off := max(0, float64(t.least)-expected, expected-float64(t.most)) / 1.5
+		shape := t.off(func(requests int64) float64 { return expected * float64(requests) / float64(t.n) }) / 2
+		return choice(3) - off*off - shape*shape
+	}
+	return binomial(t.n, t.least, t.most, s.p, clump, t.noise) + t.spread(clump)
+}
+
+// spread scores how far the loss is from being spread like the requests.
+func (t *track) spread(clump float64) float64 {
+	n, wrong := float64(max(1, t.n)), float64(t.wrong)
+	off := t.off(func(requests int64) float64 { return wrong * float64(requests) / n })
+	return min(bridge(max(0, off-0.5), wrong, min(0.99, wrong/n), clump), t.crowded(wrong/clump))
+}
+
+// crowded scores that nine in ten of so many independent events fell into the stretch in which
+// the difference arose, if they might have fallen anywhere: the bound of Chernoff.
+func (t *track) crowded(events float64) float64 {
+	const most = 0.9
+	part := t.widest()
+	if events <= 1 || part >= most {
+		return 0
+	}
+	return min(0, math.Log(events)-events*(most*math.Log(most/part)+(1-most)*math.Log((1-most)/(1-part))))
+}
+
+// somewhere is what it costs that only some instances have a defect of the code, which all run.
+const somewhere = -2.5
+
+// evenly fits one share to all accounts of the set, by chance or in turn, whatever is
+// better. Where every instance should lose it, the sound ones count as well, unless only
+// some run the code that does.
+func (k *court) evenly(set, sound []int, everybody, clump bool, turns int64) fit {
+	if everybody && len(sound) > 0 {
+		all, part := k.evenlyOf(set, sound, true, clump, turns), k.evenlyOf(set, sound, false, clump, turns)
+		part.shared += somewhere
+		if part.total() > all.total() {
+			return part
+		}
+		return all
+	}
+	return k.evenlyOf(set, sound, everybody, clump, turns)
+}
+
+func (k *court) evenlyOf(set, sound []int, everybody, clump bool, turns int64) fit {
+	surplus := k.tracks[set[0]].surplus
+	wrong, n := k.pool(set)
+	if everybody {
+		wrong, n = k.pool(set, sound)
+	}
+	if n == 0 || wrong == 0 {
+		return fit{each: make([]float64, len(set)), shared: never}
+	}
+	const mostLost = 0.98 // who counts none at all does not count a share
+	with := func(s share, cost float64) fit {
+		if !surplus {
+			s.p = min(s.p, mostLost)
+		}
+		f := fitEach(k, set, sound, func(t *track) float64 {
+			if t.surplus != surplus || t.n == 0 || !t.surplus && t.wrong > t.n {
+				return never
+			}
+			if t.Total == 0 && t.n > 10 {
+				return -6
+			}
+			return t.even(s)
+		}, func(t *track) float64 {
+			if everybody {
+				return binomial(t.n, 0, max(0, t.most), s.p, 1, t.noise)
+			}
+			return max(-1, binomial(t.n, 0, max(0, t.most), s.p, 1, t.noise))
+		})
+		f.shared += cost
+		return f
+	}
+	best := with(share{p: float64(wrong) / float64(n), clump: clump}, parameter(n))
+	if every := int64(math.Round(float64(n) / float64(wrong))); turns > 0 && every >= 2 && every <= turns {
+		if f := with(share{p: 1 / float64(every), every: every}, choice(turns)); f.total() > best.total() {
+			best = f
+		}
+	}
+	return best
+}
+
+// lossOnly is never where something was counted too much.
+func (k *court) lossOnly(set []int) bool {
+	for _, i := range set {
+		if k.tracks[i].surplus || k.tracks[i].n == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// impossible is the fit of what the record contradicts.
+func impossible(set []int) fit {
+	return fit{each: make([]float64, len(set)), shared: never, say: func(int) clause { return clause{} }}
+}
+
+// clone copies the scores of the accounts.
+func (f fit) clone() fit {
+	f.each = slices.Clone(f.each)
+	return f
+}
+
+// twins adds what the twin should show to each account.
+// Where no twin is known it costs once.
+func (f fit) twins(k *court, set []int, r relation, unsure float64) fit {
+	unknown := true
+	for j, i := range set {
+		f.each[j] += k.tracks[i].twinIs(r, 0)
+		unknown = unknown && k.tracks[i].Twin.Kind == ""
+	}
+	if unknown {
+		f.shared -= unsure
+	}
+	return f
+}
+
+// notCounted: a path through the code misses the counter, and the same share of all
+// requests takes it at every instance. It is rarely the greater half.
+func notCounted(k *court, set, sound []int) fit {
+	if !k.lossOnly(set) {
+		return impossible(set)
+	}
+	f := k.evenly(set, sound, true, false, 60).twins(k, set, complete, 0.3)
+	switch wrong, n := k.pool(set); {
+	case 5*wrong > 3*n:
+		f.shared -= 9
+	case 20*wrong > 9*n:
+		f.shared -= 4
+	}
+	f.shared += k.pace.penalty()
+	return f.saying(k, func(t *track) clause {
+		return clause{why: fmt.Sprintf("evenly, about %s is not counted: a path through the code misses the counter", oneIn(t.n, t.wrong))}
+	})
+}
+
+// usual are the sample rates that people choose.
+var usual = []float64{0.5, 0.25, 0.2, 0.1, 0.05, 0.02, 0.01, 1.0 / 3, 0.3, 0.4}
+
+// rateNotSent: the client samples, every instance at one rate, and its lines do not say so.
+func rateNotSent(k *court, set, sound []int) fit {
+	wrong, n := k.pool(set, sound)
+	if !k.lossOnly(set) || n == 0 {
+		return impossible(set)
+	}
+	kept := 1 - float64(wrong)/float64(n)
+	best := k.evenly(set, sound, true, false, 0)
+	best.shared -= 1
+	for _, rate := range usual {
+		for _, every := range []int64{0, int64(math.Round(1 / rate))} {
+			f := fitEach(k, set, sound, func(t *track) float64 { return t.keeping(rate, every) },
+				func(t *track) float64 { return binomial(t.n, 0, max(0, t.most), 1-rate, 1, 0) })
+			f.shared += choice(2 * int64(len(usual)))
+			if f.total() > best.total() {
+				best = f
+			}
+		}
+	}
+	if kept > 0.58 {
+		best.shared -= 6 // nobody samples most
+	}
+	best.shared += k.pace.penalty()
+	return best.twins(k, set, sampledToo, 0.3).saying(k, func(t *track) clause {
+		return clause{why: fmt.Sprintf("evenly, about %s is counted: the client samples and does not send its sample rate", oneIn(t.n, t.Total))}
+	})
+}
+
+// keeping scores an account that counted a share of its requests, by chance or in turn.
+func (t *track) keeping(rate float64, every int64) float64 {
+	if t.Total == 0 && t.n > 10 {
+		return -6
+	}
+	if every == 0 {
+		return t.even(share{p: 1 - rate})
+	}
+	expected := float64(t.n) * (1 - 1/float64(every))
+	off := max(0, float64(t.least)-expected, expected-float64(t.most)) / 1.5
+	shape := t.off(func(requests int64) float64 { return expected * float64(requests) / float64(t.n) }) / 2
+	return choice(3) - off*off - shape*shape
+}
+
+// conditional: a share that is steady at each instance, and its own: what is counted hangs
+// on something that instances do not have alike, such as a cache. One sample rate, or one
+// path through the code, cannot do that.
+func conditional(k *court, set, sound []int) fit {
+	if !k.lossOnly(set) {
+		return impossible(set)
+	}
+	wrong, n := k.pool(set)
+	mean := min(0.99, max(0.01, float64(wrong)/float64(max(1, n))))
+	best := fit{shared: never}
+	for _, spread := range []float64{3, 10, 40} { // the fewer, the more shares differ
+		f := fitEach(k, set, sound, func(t *track) float64 {
+			score := betaBinomial(t.n, t.least, t.most, mean*spread, (1-mean)*spread) + t.spread(2)
+			if t.Total == 0 {
+				score -= 6
+			}
+			return score + t.twinIs(complete, 0)
+		}, every(-1))
+		f.shared += parameter(n) + choice(3)
+		if best.each == nil || f.total() > best.total() {
+			best = f
+		}
+	}
+	f := best
+	f.shared += k.pace.penalty()
+	return f.saying(k, func(t *track) clause {
+		return clause{why: fmt.Sprintf("evenly, about %s is counted, and other shares at other instances: no sample rate does that, only a condition does", oneIn(t.n, t.Total))}
+	})
+}
+
+// mostWorkers is how many workers an instance is thought to have at most.
+const mostWorkers = 16
+
+// silentWorker: one of several workers sends nothing, of any metric.
+func silentWorker(k *court, set, sound []int) fit {
+	if !k.lossOnly(set) {
+		return impossible(set)
+	}
+	var best fit
+	soundly := every(-1)
+	for workers := int64(2); workers <= mostWorkers; workers++ {
+		for _, every := range []int64{0, workers} {
+			s := share{p: 1 / float64(workers), every: every}
+			f := fitEach(k, set, sound, func(t *track) float64 { return t.even(s) }, soundly)
+			f.shared += choice(2 * mostWorkers)
+			if best.each == nil || f.total() > best.total() {
+				best = f
+			}
+		}
+	}
+	best.shared += k.pace.penalty()
+	return best.twins(k, set, lostToo, 2).saying(k, func(t *track) clause {
+		return clause{why: fmt.Sprintf("about %s is missing, and the %s of the same requests lacks the very same number: whole requests go unmeasured, as when one of several workers has lost its sender",
+			oneIn(t.n, t.wrong), t.twinName())}
+	})
+}
+
+func (t *track) twinName() string {
+	if t.Twin.Kind == "" {
+		return "timer"
+	}
+	return t.Twin.Kind
+}
+
+// turnover: workers are replaced after so many requests, and what each still held goes with
+// it, again and again.
+func turnover(k *court, set, sound []int) fit {
+	if !k.lossOnly(set) {
+		return impossible(set)
+	}
+	f := k.evenly(set, sound, true, true, 0).twins(k, set, turnedOver, 1)
+	f.shared += k.mostly(set) + k.pace.penalty()
+	return f.saying(k, func(t *track) clause {
+		return clause{why: fmt.Sprintf("about %s is missing, a few at a time, and the %s of the same requests lacks them too: as when workers are replaced after so many requests without a flush",
+			oneIn(t.n, t.wrong), t.twinName())}
+	})
+}
+
+// mostly is what it costs what happens now and then that it took the greater part.
+func (k *court) mostly(set []int) float64 {
+	switch wrong, n := k.pool(set); {
+	case 2*wrong > n:
+		return -6
+	case 3*wrong > n:
+		return -4
+	case 5*wrong > n:
+		return -2
+	}
+	return 0
+}
+
+// netLost: datagrams are lost, with all that is in them.
+func netLost(k *court, set, sound []int) fit {
+	if !k.lossOnly(set) {
+		return impossible(set)
+	}
+	f := k.evenly(set, sound, false, false, 0)
+	if g := k.evenly(set, sound, false, true, 0); g.total()-0.7 > f.total() {
+		f = g
+		f.shared -= 0.7
+	}
+	f.shared += k.pace.penalty()/2 + k.mostly(set)
+	unsure := 2.0
+	if g := fitEach(k, set, sound, (*track).inAStretch, every(-0.5)); g.total()-3*float64(len(set)) > f.total() {
+		f, unsure = g, 5
+	}
+	// A client that does not add counts up packs a request's lines into one datagram.
+	apart, packed := f.clone().twins(k, set, alike, unsure), f.clone().twins(k, set, lostToo, unsure)
+	packed.shared -= 2
+	f = apart
+	if packed.total() > apart.total() {
+		f = packed
+	}
+	return f.saying(k, func(t *track) clause {
+		if t.Twin.Kind == "" {
+			return clause{why: fmt.Sprintf("evenly, about %s is missing: datagrams are lost", oneIn(t.n, t.wrong))}
+		}
+		return clause{why: fmt.Sprintf("evenly, about %s is missing, and the %s of the same requests lacks as many (%s): what is lost are datagrams, not counts",
+			oneIn(t.n, t.wrong), t.Twin.Kind, words.Number(t.n-t.Twin.N))}
+	})
+}
+
+// wraps are after how many counts a batch may begin anew.
+var wraps = []int64{4, 8, 16, 32, 64, 100, 128, 256, 512, 1000, 1024, 4096, 65536}
+
+// wrapping: a counter of a batch begins anew when it is full, and what it held is lost:
+// always the same number, or a multiple of it.
+func wrapping(k *court, set, sound []int) fit {
+	if !k.lossOnly(set) {
+		return impossible(set)
+	}
+	var best fit
+	var batch int64
+	for _, m := range wraps {
+		var batches, n int64
+		for _, i := range set {
+			batches, n = batches+k.tracks[i].wrong/m, n+k.tracks[i].n
+		}
+		if batches == 0 {
+			continue
+		}
+		rate := float64(batches*m) / float64(n)
+		// How unlikely it is that numbers are multiples by chance.
+		var coincidence float64
+		var seen []int64 // the same number again is no further coincidence
+		for _, i := range set {
+			t := &k.tracks[i]
+			if slices.Contains(seen, t.wrong) {
+				continue
+			}
+			seen = append(seen, t.wrong)
+			coincidence += math.Log(max(1, float64(m)/float64(t.most-t.least+1)))
+		}
+		f := fitEach(k, set, sound, func(t *track) float64 {
+			least := (t.least + m - 1) / m
+			most := t.most / m
+			if least > most || most == 0 {
+				return never
+			}
+			off := t.off(func(r int64) float64 { return float64(t.wrong*r) / float64(t.n) }) - float64(m)
+			shape := min(bridge(off, float64(t.wrong)/float64(m), 0, float64(m*m)), t.crowded(float64(t.wrong)/float64(m)))
+			return binomial(t.n/m+1, least, most, min(0.99, rate), 1, 0) + shape
+		}, func(t *track) float64 { return binomial(t.n/m, 0, max(0, t.most)/m, min(0.99, rate), 1, 0) })
+		f.shared += min(0, coincidence-7)
+		f.shared += choice(int64(len(wraps))) + parameter(batches)
+		if best.each == nil || f.total() > best.total() {
+			best, batch = f, m
+		}
+	}
+	if best.each == nil {
+		return impossible(set)
+	}
+	return best.twins(k, set, complete, 0.3).saying(k, func(t *track) clause {
+		return clause{why: fmt.Sprintf("%s is %s times %s: a counter that begins anew after %s loses a batch at a time", words.Number(t.wrong), words.Number(t.wrong/batch), words.Number(batch), words.Number(batch))}
+	})
+}
+
+// oneIn writes a share of all as "1 in 25".
+func oneIn(all, some int64) string {
+	if some <= 0 {
+		return "none"
+	}
+	return fmt.Sprintf("1 in %s", words.Number(int64(math.Round(float64(all)/float64(some)))))
+}

@@ -1,0 +1,274 @@
+package diagnose
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"time"
+)
+
+// hypothesis is one thing that may be wrong.
+type hypothesis struct {
+	cause string
+	// prior is what it costs to think of it at all, beside the others.
+	prior float64
+	// fit scores how well it explains the accounts of set, when nothing is wrong with those
+	// of sound.
+	fit func(c *court, set, sound []int) fit
+	// lines tells that it strikes all lines that an instance sends, and not one metric: then
+	// also another metric of an instance that lost none of this one may lack some.
+	lines bool
+	// ends tells that it strikes instances only that were ended.
+	ends bool
+}
+
+// hear scores the hypothesis.
+func (h *hypothesis) hear(k *court, set, sound []int) fit {
+	f := h.fit(k, set, sound)
+	for _, i := range sound {
+		if t := &k.tracks[i]; !h.lines || h.ends && t.alive() {
+			f.shared += max(-4, t.twinIs(complete, 0))
+		}
+	}
+	return f
+}
+
+// fit is what a hypothesis makes of some accounts.
+type fit struct {
+	each   []float64 // of the accounts of the set, in its order
+	shared float64   // what it costs for all of them: parameters, and accounts that are sound
+	say    func(i int) clause
+}
+
+// clause is what a hypothesis says of an account.
+type clause struct {
+	why      string
+	from, to time.Duration // both 0: the whole life
+}
+
+func (f fit) total() float64 {
+	sum := f.shared
+	for _, s := range f.each {
+		sum += s
+	}
+	return sum
+}
+
+// court is a Case while it is heard.
+type court struct {
+	*Case
+	tracks []track
+	// longer is for how much longer than declared the client holds what it got, as counts show
+	// that came later.
+	longer time.Duration
+	pace   *paces
+}
+
+// explanation is some accounts, each with the hypothesis that explains it.
+type explanation struct {
+	score float64
+	by    []part
+}
+
+// part is one hypothesis of an explanation, with the accounts that it explains.
+type part struct {
+	h   *hypothesis
+	set []int
+	fit fit
+}
+
+const (
+	// second is what it costs to think of a second defect in the same run.
+	second = -7.0
+	// clearly is by how much the best explanation must beat the next one that names another
+	// cause; vaguely the same where fewer are wrong than a client may hold, so that the curves
+	// do not show when it happened.
+	clearly, vaguely = 4.0, 7.0
+	// nearly is up to where the next one is worth a mention.
+	nearly = 8.0
+	// mostParts is of how many hypotheses for an account pairs are tried.
+	mostParts = 6
+)
+
+// kin are causes that one client has alike: what it holds is lost with its exit, with a kill,
+// or comes late.
+var kin = map[string]bool{LostOnExit: true, LargeBuffer: true, Late: true}
+
+// placed are the causes that are told by when it happened.
+var placed = map[string]bool{Burst: true, Away: true, SilentStart: true, WentSilent: true, StillHeld: true, LostOnExit: true, LargeBuffer: true}
+
+// Explain tells the likely cause of what is open in each account. Accounts with nothing
+// open get the zero Diagnosis.
+func Explain(c Case) []Diagnosis {
+	k := newCourt(&c)
+	var open, sound []int
+	for i := range k.tracks {
+		if k.tracks[i].Open != 0 {
+			open = append(open, i)
+		} else if k.tracks[i].n > 0 {
+			sound = append(sound, i)
+		}
+	}
+	out := make([]Diagnosis, len(k.tracks))
+	if len(open) == 0 {
+		return out
+	}
+	all := k.explanations(open, sound)
+	for _, i := range open {
+		out[i] = k.decide(i, all)
+	}
+	debug(k, all)
+	return out
+}
+
+func newCourt(c *Case) *court {
+	k := &court{Case: c}
+	for i := range c.Accounts {
+		t := newTrack(&c.Accounts[i])
+		k.longer = max(k.longer, t.lag())
+		k.tracks = append(k.tracks, t)
+	}
+	if k.longer < c.Interval/10 {
+		k.longer = 0
+	}
+	for i := range k.tracks {
+		k.tracks[i].bound(k.longer, c.Window)
+	}
+	k.pace = newPaces(k)
+	return k
+}
+
+// explanations are all that are not contradicted: single hypotheses, and pairs.
+func (k *court) explanations(open, sound []int) []explanation {
+	var out []explanation
+	add := func(parts ...part) {
+		e := explanation{by: parts}
+		if len(parts) > 1 && !(kin[parts[0].h.cause] && kin[parts[1].h.cause]) {
+			e.score = second
+		}
+		for _, p := range parts {
+			e.score += p.h.prior + p.fit.total()
+		}
+		if !math.IsInf(e.score, -1) && !math.IsNaN(e.score) {
+			out = append(out, e)
+		}
+	}
+	for h := range hypotheses {
+		p := &hypotheses[h]
+		add(part{p, open, p.hear(k, open, sound)})
+	}
+	if len(open) > 1 {
+		for _, pair := range k.pairs(open, sound) {
+			add(pair...)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b explanation) int { return cmp.Compare(b.score, a.score) })
+	return out
+}
+
+// pairs are two hypotheses that share the open accounts out among them, each to whom it
+// fits better.
+func (k *court) pairs(open, sound []int) [][]part {
+	alone := make([][]float64, len(hypotheses)) // by hypothesis and account
+	tried := map[int]bool{}
+	for h := range hypotheses {
+		alone[h] = make([]float64, len(open))
+		for j, i := range open {
+			alone[h][j] = hypotheses[h].prior + hypotheses[h].hear(k, []int{i}, nil).total()
+		}
+	}
+	for j := range open {
+		order := make([]int, len(hypotheses))
+		for h := range order {
+			order[h] = h
+		}
+		slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(alone[b][j], alone[a][j]) })
+		for _, h := range order[:min(mostParts, len(order))] {
+			tried[h] = !math.IsInf(alone[h][j], -1) || tried[h]
+		}
+	}
+	var out [][]part
+	for one := range hypotheses {
+		for other := one + 1; other < len(hypotheses); other++ {
+			if !tried[one] || !tried[other] {
+				continue
+			}
+			var left, right []int
+			for j, i := range open {
+				if alone[one][j] >= alone[other][j] {
+					left = append(left, i)
+				} else {
+					right = append(right, i)
+				}
+			}
+			if len(left) > 0 && len(right) > 0 {
+				out = append(out, []part{
+					{&hypotheses[one], left, hypotheses[one].hear(k, left, sound)},
+					{&hypotheses[other], right, hypotheses[other].hear(k, right, sound)},
+				})
+			}
+		}
+	}
+	return out
+}
+
+// decide tells the cause of one account from all explanations, the best first.
+func (k *court) decide(i int, all []explanation) Diagnosis {
+	var d Diagnosis
+	if len(all) == 0 {
+		return Diagnosis{Cause: Undecided, Why: "no cause that is known here fits the record"}
+	}
+	best := all[0]
+	own := best.of(i)
+	vague := float64(k.tracks[i].wrong) < 2*k.tracks[i].clump && !own.h.ends
+	said := own.fit.say(i)
+	d.From, d.To = k.span(i, said)
+	d.Why = said.why
+	d.Cause = own.h.cause
+	for _, e := range all {
+		p := e.of(i)
+		enough := clearly
+		if vague && placed[p.h.cause] != placed[own.h.cause] {
+			enough = vaguely
+		}
+		switch lead := best.score - e.score; {
+		case p.h.cause == own.h.cause || p.h.cause == Undecided && lead > 0:
+			continue
+		case lead < enough:
+			d.Possible = append(d.Possible, p.h.cause)
+		case lead < nearly && d.RunnerUp == "":
+			d.RunnerUp = p.h.cause
+		}
+	}
+	if own.h.cause == Undecided {
+		d.Possible, d.RunnerUp = nil, ""
+		return d
+	}
+	if len(d.Possible) == 0 {
+		return d
+	}
+	d.Possible = unique(append([]string{own.h.cause}, d.Possible...))
+	d.Cause, d.RunnerUp = Undecided, ""
+	d.Why = k.between(d.Possible, said.why)
+	return d
+}
+
+// of is the part of an explanation that explains an account.
+func (e explanation) of(i int) part {
+	for _, p := range e.by {
+		if slices.Contains(p.set, i) {
+			return p
+		}
+	}
+	return e.by[0]
+}
+
+func unique(words []string) []string {
+	var out []string
+	for _, w := range words {
+		if !slices.Contains(out, w) {
+			out = append(out, w)
+		}
+	}
+	return out
+}

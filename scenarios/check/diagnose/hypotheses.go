@@ -1,0 +1,77 @@
+package diagnose
+
+// hypotheses are all that is thought of. Their order decides nothing: the best score wins.
+var hypotheses = []hypothesis{
+	// What the record says outright.
+	{WrongType, 0, wrongType, false, false},
+	{Renamed, 0, renamed, false, false},
+	{NoMetric, 0, noMetric, false, false},
+	{BadLines, 0, badLines, false, false},
+	{Truncated, 0, truncated, true, false},
+	{RateNotApplied, 0, rateNotApplied, false, false},
+
+	// Lost at an end of a life.
+	{LostOnExit, 0, lostOnExit, true, true},
+	{LargeBuffer, 0, largeBuffer, true, true},
+	{Late, -0.5, late, true, true},
+	{WentSilent, -1, wentSilent, false, false},
+	{StillHeld, -1.5, stillHeld, true, false},
+	{SilentStart, -0.5, silentStart, true, false},
+	{FirstLost, -0.5, firstLost, false, false},
+
+	// Lost all the while.
+	{NotCounted, 0, notCounted, false, false},
+	{RateNotSent, 0, rateNotSent, false, false},
+	{Conditional, -3, conditional, false, false},
+	{QueueFull, -0.5, queueFull, true, false},
+	{SilentWorker, 0, silentWorker, true, false},
+	{Turnover, -2.5, turnover, true, false},
+	{Wrapping, -1, wrapping, false, false},
+	{NetLost, -0.5, netLost, true, false},
+
+	// Lost in a stretch.
+	{Away, 0, away, true, false},
+	{Burst, -3.5, burst, false, false},
+
+	// Too many.
+	{OtherRoute, -0.5, otherRoute, false, false},
+	{Failures, 0, failures, false, false},
+	{Probes, -1, probes, false, false},
+	{ForeignLines, -0.5, foreignLines, false, false},
+	{WindowTwice, 0, windowTwice, true, true},
+	{RunningTotal, -0.5, runningTotal, false, false},
+	{Double, 0, double, false, false},
+	{Twice, 0, twice, false, false},
+	{NetTwice, -0.5, netTwice, true, false},
+
+	{Undecided, -4, nothingKnown, true, false},
+}
+
+// fitEach scores each account of the set by itself, and all sound accounts alike.
+func fitEach(k *court, set, sound []int, score, soundly func(t *track) float64) fit {
+	f := fit{}
+	for _, i := range set {
+		f.each = append(f.each, score(&k.tracks[i]))
+	}
+	for _, i := range sound {
+		f.shared += soundly(&k.tracks[i])
+	}
+	return f
+}
+
+func free(*track) float64 { return 0 }
+
+// every gives each sound account the same score.
+func every(score float64) func(*track) float64 { return func(*track) float64 { return score } }
+
+// saying attaches what is said of an account.
+func (f fit) saying(k *court, say func(t *track) clause) fit {
+	f.say = func(i int) clause { return say(&k.tracks[i]) }
+	return f
+}
+
+// nothingKnown fits everything, and each account as badly as a shape that could be any.
+func nothingKnown(k *court, set, sound []int) fit {
+	return fitEach(k, set, sound, func(t *track) float64 { return 2*choice(int64(len(t.Ticks))) + choice(t.wrong+1) - 4 }, free).
+		saying(k, func(*track) clause { return clause{why: "no cause that is known here fits the record"} })
+}

@@ -1,0 +1,266 @@
+package diagnose
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"time"
+
+	"throughline/scenarios/check/words"
+	"throughline/scenarios/record"
+)
+
+// What is lost, or too many, in one stretch of time.
+
+// stretch is from the last interval end at which nothing was wrong yet to the first at which
+// all of it was, as far as the curves tell.
+type stretch struct {
+	from, to time.Duration
+	requests int64 // that may have been acknowledged within it
+}
+
+// stepped finds the stretch in which the difference arose.
+func (t *track) stepped() stretch {
+	if t.step.requests > 0 {
+		return t.step
+	}
+	first, last := 0, len(t.Ticks)-1
+	whole := float64(t.wrong)
+	some := max(0.5, 0.05*whole, min(0.3*whole, t.clump))
+	for k := range t.gone {
+		if t.gone[k] <= some {
+			first = k
+		}
+	}
+	for k := len(t.gone) - 1; k >= 0 && t.gone[k] >= whole-some; k-- {
+		last = k
+	}
+	last = max(last, min(first+1, len(t.Ticks)-1))
+	s := stretch{from: t.Ticks[first], to: t.Ticks[last]}
+	if t.gone[first] > some { // it was there from the start
+		s.from = t.begin()
+	}
+	s.requests = max(1, upTo(t.Acked, s.to)-upTo(t.Acked, s.from))
+	t.step = s
+	return s
+}
+
+// open is the widest stretch in which the difference may have arisen.
+func (t *track) widest() float64 {
+	some := max(0.5, 0.05*float64(t.wrong))
+	first, last := -1, len(t.Ticks)-1
+	for k := range t.Ticks {
+		if t.high[k] <= some {
+			first = k
+		}
+		if t.low[len(t.Ticks)-1-k] >= float64(t.wrong)-some {
+			last = len(t.Ticks) - 1 - k
+		}
+	}
+	var before int64
+	if first >= 0 {
+		before = t.old[first]
+	}
+	return float64(max(1, min(t.n, t.Sent[last])-before)) / float64(max(1, t.n))
+}
+
+// mostEnds is at how many interval ends a stretch is thought to begin or end, at most.
+const mostEnds = 32
+
+// inAStretch scores a loss, or a surplus, of one stretch of an instance's life: the mean
+// over all stretches, of which those count with which the curves agree. Where the curves are
+// vague many do, and where they are sharp one does.
+func (t *track) inAStretch() float64 {
+	if t.stretched != 0 {
+		return t.stretched
+	}
+	t.stretched = -6
+	if t.n == 0 || len(t.Ticks) < 2 {
+		return t.stretched
+	}
+	step := max(1, len(t.Ticks)/mostEnds)
+	ends := []int64{0}
+	for k := 0; k < len(t.Ticks); k += step {
+		ends = append(ends, upTo(t.Acked, t.Ticks[k]))
+	}
+	ends = append(ends, t.n)
+	tolerance := 1.5 + 0.1*float64(t.wrong)
+	var sum, pairs float64
+	for i, from := range ends {
+		for _, to := range ends[i+1:] {
+			pairs++
+			m := to - from
+			if m < 1 || m > max(t.n/2, t.wrong) || !t.surplus && float64(m) < 0.9*float64(t.wrong)-1 {
+				continue
+			}
+			off := t.offAtSome(step, func(requests int64) float64 {
+				return float64(t.wrong) * float64(min(max(0, requests-from), m)) / float64(m)
+			}) / tolerance
+			sum += math.Exp(-off*off) / float64(max(m, t.wrong)+1)
+		}
+	}
+	t.stretched = math.Log(max(1e-30, sum/pairs))
+	return t.stretched
+}
+
+// offAtSome is off, looked at every so many interval ends.
+func (t *track) offAtSome(step int, shape func(int64) float64) float64 {
+	var worst float64
+	for k := len(t.low) - 1; k >= 0; k -= step {
+		early, due := shape(t.old[k]), shape(min(t.n, t.Sent[k]))
+		if t.surplus {
+			early, due = due, early
+		}
+		worst = max(worst, t.low[k]-early, due-t.high[k])
+	}
+	return max(0, worst-3*t.noise)
+}
+
+// burst: one stretch of an instance's life, whatever happened in it.
+func burst(k *court, set, sound []int) fit {
+	f := fitEach(k, set, sound, (*track).inAStretch, every(-0.3))
+	if len(set) > 1 && k.common(set).to > 0 {
+		for _, i := range set[1:] { // where one was, the others are expected
+			t := &k.tracks[i]
+			f.shared -= min(0, 0.8*(t.inAStretch()-choice(t.wrong+1)))
+		}
+	}
+	return f.twins(k, set, complete, 0).saying(k, func(t *track) clause {
+		if t.n == 0 {
+			return clause{why: "it acknowledged none"}
+		}
+		s := t.stepped()
+		if t.surplus {
+			return clause{why: "they came in a burst", from: s.from, to: s.to}
+		}
+		return clause{why: "they are neither the first nor the last of its life, nor spread over it", from: s.from, to: s.to}
+	})
+}
+
+// common is the stretch that the accounts of a set share; to is 0 where they share none.
+// Those that were born or ended in it tell nothing of how long it was.
+func (k *court) common(set []int) stretch {
+	var c stretch
+	narrow := func(wholly bool) {
+		for _, i := range set {
+			t := &k.tracks[i]
+			s := t.stepped()
+			if wholly && (t.Life.Death != record.Never && t.Life.Death < s.to+k.Interval || t.begin() > s.from-k.Interval) {
+				continue
+			}
+			if c.to == 0 {
+				c = s
+			}
+			c.from, c.to = max(c.from, s.from), min(c.to, s.to)
+		}
+	}
+	if narrow(true); c.to == 0 {
+		narrow(false)
+	}
+	if c.from >= c.to {
+		return stretch{}
+	}
+	return c
+}
+
+// away: nobody received anything from anybody in one stretch. Whatever arrived within it
+// contradicts that, and so does an instance that answered then and lost nothing.
+func away(k *court, set, sound []int) fit {
+	c := k.common(set)
+	if !k.lossOnly(set) || c.to == 0 {
+		return impossible(set)
+	}
+	unattended := k.unattended(c)
+	// How long nobody received anything, at least: what is lost beyond what the client sends at
+	// once; and how long there was silence from all.
+	var needed time.Duration
+	var lost, pace float64
+	for _, i := range set {
+		t := &k.tracks[i]
+		lost, pace = lost+float64(t.wrong), pace+t.paceIn(c)
+		needed = max(needed, time.Duration(float64(t.wrong)/t.paceIn(c)*float64(time.Second))-k.Window-k.longer)
+	}
+	away := lost / pace // seconds, as the instances say together
+	if !unattended && k.silence(c) < needed-2*k.Interval {
+		return impossible(set)
+	}
+	f := fitEach(k, set, sound, func(t *track) float64 {
+		own := t.stepped()
+		switch {
+		case own.to-own.from > c.to-c.from+2*k.Interval+k.Window+k.longer:
+			return never // what it lost is not of this stretch
+		}
+		expected := away * t.paceIn(c)
+		off := max(0, float64(t.least)-expected, expected-float64(t.most))
+		from, to := upTo(t.Acked, c.from), max(upTo(t.Acked, c.from)+1, upTo(t.Acked, c.to))
+		outside := t.off(func(requests int64) float64 {
+			return float64(t.wrong) * float64(min(max(0, requests-from), to-from)) / float64(to-from)
+		}) / (1.5 + 0.05*float64(t.wrong) + min(t.clump, 0.3*float64(t.wrong)))
+		return max(contradicted, normal(off, expected+t.clump*t.clump/6)-outside*outside)
+	}, func(t *track) float64 {
+		if t.Life.Death != record.Never && t.Life.Death < c.to || t.begin() > c.from {
+			return 0
+		}
+		expected := away * t.paceIn(c)
+		return max(contradicted, normal(max(0, expected-float64(t.most)), expected+t.clump*t.clump/6))
+	}).twins(k, set, alike, 1)
+	f.shared += 2 * choice(int64(len(k.tracks[set[0]].Ticks)))
+	if last := k.tracks[set[0]].Ticks; c.to >= last[len(last)-1]-k.Interval {
+		f.shared -= 8 // it never came back
+	}
+	if !slices.ContainsFunc(k.tracks, func(t track) bool { return t.Others }) {
+		f.shared -= 2 // nothing else could have arrived
+	}
+	switch {
+	case unattended:
+		f.shared += 4
+	case len(set) == 1:
+		f.shared -= 5
+	}
+	return f.saying(k, func(t *track) clause {
+		if unattended {
+			return clause{why: fmt.Sprintf("between %s and %s, when for a while the collector ended no interval: nobody received them", words.Seconds(c.from), words.Seconds(c.to)), from: c.from, to: c.to}
+		}
+		return clause{why: fmt.Sprintf("the counts of all %d instances that answered then are missing, and nothing else arrived from them: nobody received them", len(set)), from: c.from, to: c.to}
+	})
+}
+
+// paceIn is how many requests a second an instance answered in a stretch.
+func (t *track) paceIn(c stretch) float64 {
+	return max(0.5, float64(upTo(t.Acked, c.to)-upTo(t.Acked, c.from))) / max(0.01, (c.to-c.from).Seconds())
+}
+
+// silence is for how long nothing arrived from any instance within a stretch, at most.
+func (k *court) silence(c stretch) time.Duration {
+	heard := map[time.Duration]bool{}
+	for i := range k.tracks {
+		t := &k.tracks[i]
+		for j := 1; j < len(t.Ticks); j++ {
+			if t.Ticks[j] >= c.from && t.Ticks[j-1] <= c.to {
+				heard[t.Ticks[j]] = heard[t.Ticks[j]] || j < len(t.Spoke) && t.Spoke[j] || t.Counted[j] > t.Counted[j-1]
+			}
+		}
+	}
+	var longest, since time.Duration
+	for j, at := range slices.Sorted(maps.Keys(heard)) {
+		if heard[at] || j == 0 {
+			since = at
+		}
+		longest = max(longest, at-since)
+	}
+	return longest
+}
+
+// unattended tells whether the collector ended no interval for a while within a stretch.
+func (k *court) unattended(c stretch) bool {
+	for i := range k.tracks {
+		ticks := k.tracks[i].Ticks
+		for j := 1; j < len(ticks)-1; j++ { // the last one is the end of the record
+			if ticks[j]-ticks[j-1] >= 3*k.Interval/2 && ticks[j] > c.from && ticks[j-1] < c.to {
+				return true
+			}
+		}
+	}
+	return false
+}

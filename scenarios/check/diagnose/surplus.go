@@ -1,0 +1,355 @@
+package diagnose
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"throughline/scenarios/check/words"
+	"throughline/scenarios/record"
+)
+
+// What is counted too much.
+
+// surplusOnly is never where something was lost.
+func (k *court) surplusOnly(set []int) bool {
+	for _, i := range set {
+		if !k.tracks[i].surplus {
+			return false
+		}
+	}
+	return true
+}
+
+// flight is how long before its answer a request may have been counted.
+const flight = 500 * time.Millisecond
+
+// otherRoute: the metric counts what belongs to other routes too: at every instance exactly
+// as many as it answered of them.
+func otherRoute(k *court, set, sound []int) fit {
+	return k.elsewhere(set, sound, func(streams []string, failed map[string]bool) bool {
+		return slices.ContainsFunc(streams, func(s string) bool { return !failed[s] })
+	}, "that is what it answered of %s (%s): they are counted too")
+}
+
+// failures: requests that were answered as failures are counted like the others.
+func failures(k *court, set, sound []int) fit {
+	return k.elsewhere(set, sound, func(streams []string, failed map[string]bool) bool {
+		return !slices.ContainsFunc(streams, func(s string) bool { return !failed[s] })
+	}, "that is what it answered with other than 2xx: %s (%s): failures are counted too")
+}
+
+// mostStreams is how many kinds of other requests are put together in all ways.
+const mostStreams = 6
+
+// elsewhere tries all sets of other streams that are fit for the cause, and keeps the one
+// whose numbers agree best.
+func (k *court) elsewhere(set, sound []int, fits func([]string, map[string]bool) bool, why string) fit {
+	if !k.surplusOnly(set) {
+		return impossible(set)
+	}
+	var names []string
+	failed := map[string]bool{}
+	for i := range k.tracks {
+		for _, s := range k.tracks[i].Beside {
+			if len(s.At) > 0 && !slices.Contains(names, s.What) {
+				names = append(names, s.What)
+				failed[s.What] = s.Failed
+			}
+		}
+	}
+	slices.Sort(names)
+	names = names[:min(mostStreams, len(names))]
+	best := impossible(set)
+	var chosen []string
+	tried := int64(0)
+	for bits := 1; bits < 1<<len(names); bits++ {
+		var some []string
+		for j, name := range names {
+			if bits&(1<<j) != 0 {
+				some = append(some, name)
+			}
+		}
+		if !fits(some, failed) {
+			continue
+		}
+		tried++
+		f := fitEach(k, set, sound, func(t *track) float64 { return k.sameAs(t, some) }, func(t *track) float64 {
+			if n := int64(len(t.beside(some))); n > t.Total-t.n+t.Buffer+1+n/100 {
+				return -6 // as many should be too many
+			}
+			return 0
+		})
+		if f.total() > best.total() {
+			best, chosen = f, some
+		}
+	}
+	best.shared += choice(tried)
+	return best.saying(k, func(t *track) clause {
+		return clause{why: fmt.Sprintf(why, strings.Join(chosen, " and "), words.Number(int64(len(t.beside(chosen)))))}
+	})
+}
+
+// beside merges some of the streams of an account.
+func (t *track) beside(names []string) []time.Duration {
+	var at []time.Duration
+	for _, s := range t.Beside {
+		if slices.Contains(names, s.What) {
+			at = append(at, s.At...)
+		}
+	}
+	slices.Sort(at)
+	return at
+}
+
+// sameAs scores that what is too many is as many as the account has in some streams, when
+// they were answered.
+func (k *court) sameAs(t *track, names []string) float64 {
+	at := t.beside(names)
+	n := int64(len(at))
+	least := t.least
+	most := t.most
+	if t.Killed != record.Never { // the kill took some of these as well
+		most += n - upTo(at, t.Killed-k.Window-k.Interval/10)
+	}
+	off := max(0, least-n, n-most)
+	if float64(off) > 1+0.01*float64(n) {
+		return never
+	}
+	shape := t.offAt(func(j int) (early, due float64) {
+		return float64(upTo(at, t.Since[j])), float64(upTo(at, t.Ticks[j]+flight))
+	}) / (2 + 0.05*float64(t.wrong))
+	return -3*float64(off) - shape*shape
+}
+
+// probes: somebody asks each instance again and again whether it can serve, and that is
+// counted: as many a second at each instance, however many requests it answers.
+func probes(k *court, set, sound []int) fit {
+	if !k.surplusOnly(set) {
+		return impossible(set)
+	}
+	var extra, lived float64
+	for _, i := range set {
+		t := &k.tracks[i]
+		extra, lived = extra+float64(t.wrong), lived+t.probed(t.end())
+	}
+	if lived <= 0 {
+		return impossible(set)
+	}
+	rate := extra / lived
+	f := fitEach(k, set, sound, func(t *track) float64 {
+		expected := rate * t.probed(t.end())
+		slack := 2 + 0.03*expected // of when probing begins and ends
+		off := max(0, float64(t.least)-expected, expected-float64(t.most)) / slack
+		shape := t.offAt(func(j int) (early, due float64) {
+			return rate * t.probed(t.Since[j]), rate*t.probed(t.Ticks[j]) + 1
+		}) / (1.5 + 0.03*expected)
+		return choice(int64(2*slack)) - off*off - shape*shape
+	}, func(t *track) float64 {
+		if rate*t.probed(t.end()) > float64(3+t.most) {
+			return -1 // it runs other code
+		}
+		return 0
+	})
+	if f.shared < 0 {
+		f.shared += somewhere
+	}
+	switch every := k.Probe.Seconds(); {
+	case every > 0 && rate*every > 0.8 && rate*every < 1.1:
+		f.shared += choice(5)
+	case every > 0:
+		f.shared += parameter(int64(extra)) - 1 // of somebody else's
+	default:
+		f.shared += parameter(int64(extra))
+	}
+	return f.saying(k, func(t *track) clause {
+		return clause{why: fmt.Sprintf("%.1f a second, as at the other instances and however many requests came: whoever asks whether it can serve is counted", rate)}
+	})
+}
+
+// probed is for how many seconds of its life, up to at, an instance may have been asked.
+func (t *track) probed(at time.Duration) float64 {
+	from := t.Life.Ready
+	if from == record.Never {
+		from = t.begin()
+	}
+	return max(0, (min(at, t.end()) - from).Seconds())
+}
+
+// foreignLines: one of the metric's series has just as many: somebody else sends to the
+// instance's address, with tags of its own.
+func foreignLines(k *court, set, sound []int) fit {
+	return fitEach(k, set, sound, func(t *track) float64 {
+		if n, found := t.foreign(); t.surplus && found {
+			_ = n
+			return choice(int64(len(t.Parts)))
+		}
+		return never
+	}, func(t *track) float64 {
+		if len(t.Parts) > 1 {
+			return -1
+		}
+		return 0
+	}).saying(k, func(t *track) clause {
+		n, _ := t.foreign()
+		return clause{why: fmt.Sprintf("one of its %d series of %s has just as many (%s): somebody else sends to its address", len(t.Parts), k.Metric, words.Number(n))}
+	})
+}
+
+// foreign finds a series of the metric that has as many as were counted too much.
+func (t *track) foreign() (n int64, found bool) {
+	for _, n := range t.Parts {
+		if len(t.Parts) > 1 && n > 0 && n >= t.least && n <= t.most {
+			return n, true
+		}
+	}
+	return 0, false
+}
+
+// windowTwice: what an instance sent last before it ended was sent again.
+func windowTwice(k *court, set, sound []int) fit {
+	return fitEach(k, set, sound, func(t *track) float64 {
+		at := t.ended()
+		if !t.surplus || at == record.Never {
+			return never
+		}
+		last := t.since(at - k.exitSpan())
+		if t.least > last {
+			return never
+		}
+		before := t.offAt(func(j int) (early, due float64) {
+			if t.Ticks[j] < at {
+				return 0, 0
+			}
+			return 0, float64(t.wrong)
+		}) / (1.5 + 0.05*float64(t.wrong))
+		return choice(last) - before*before
+	}, func(t *track) float64 {
+		if at := t.ended(); at != record.Never && t.since(at-max(k.Window, time.Second)) > 2 {
+			return -1.5
+		}
+		return 0
+	}).saying(k, func(t *track) clause {
+		return clause{why: fmt.Sprintf("they came after it got %s at %s: what had been sent was sent again", t.Life.Signal, words.Seconds(t.ended())), from: t.ended(), to: t.end()}
+	})
+}
+
+// runningTotal: what is added grows with what there is.
+func runningTotal(k *court, set, sound []int) fit {
+	return fitEach(k, set, sound, func(t *track) float64 {
+		if !t.surplus || t.Total < 2*t.n || t.n < 10 {
+			return never
+		}
+		// A kill takes the last of them, which are the largest.
+		m := int64(math.Round((math.Sqrt(8*float64(t.Total)+1) - 1) / 2))
+		score := 0.0
+		if m < t.n-t.Buffer-1 || m > t.n+t.Spare+1 || m*(m+1)/2 != t.Total {
+			score += parameter(t.n) - 3 // summed up by workers or by flushes
+		}
+		if t.Killed != record.Never && m < t.n {
+			return score
+		}
+		wrong, n := float64(t.wrong), float64(t.n)
+		shape := t.off(func(requests int64) float64 { x := float64(requests) / n; return wrong * x * x }) / (3 + 0.06*wrong)
+		return score - shape*shape
+	}, free).saying(k, func(t *track) clause {
+		return clause{why: fmt.Sprintf("what it adds grows with what it has: the running total is sent as a counter (%s requests would make %s)",
+			words.Number(t.n), words.Number(t.n*(t.n+1)/2))}
+	})
+}
+
+// double: each request is counted the same whole number of times.
+func double(k *court, set, sound []int) fit {
+	extra, n := k.poolOver(set)
+	if !k.surplusOnly(set) || n == 0 {
+		return impossible(set)
+	}
+	fold := int64(math.Round(float64(extra+n) / float64(n)))
+	if fold < 2 {
+		return impossible(set)
+	}
+	f := fitEach(k, set, sound, func(t *track) float64 {
+		if t.n == 0 {
+			return never
+		}
+		expected := (fold - 1) * t.n
+		off := float64(max(0, t.least-(fold-1)*t.Spare-expected, expected-t.most-(fold-1)*t.Buffer)) / (0.5 + 0.002*float64(expected))
+		shape := t.off(func(requests int64) float64 { return float64((fold - 1) * requests) }) / (2*float64(fold) + 0.03*float64(t.wrong))
+		return -off*off - shape*shape + t.scaled()
+	}, func(t *track) float64 {
+		if t.n > 5 {
+			return -1 // it runs other code
+		}
+		return 0
+	})
+	if f.shared < 0 {
+		f.shared += somewhere
+	}
+	f.shared += choice(4)
+	return f.twins(k, set, complete, 0.3).saying(k, func(t *track) clause {
+		return clause{why: fmt.Sprintf("evenly, each is counted about %.0f times", float64(t.Total)/float64(t.n))}
+	})
+}
+
+// scaled is what it costs a surplus of requests that the collector scaled lines up.
+func (t *track) scaled() float64 {
+	if t.Sampled >= 0 && t.Sampled < t.Total {
+		return -8
+	}
+	return 0
+}
+
+// poolOver adds up what was too many, which may be more than there were requests.
+func (k *court) poolOver(set []int) (extra, n int64) {
+	for _, i := range set {
+		extra, n = extra+max(0, k.tracks[i].wrong), n+k.tracks[i].n
+	}
+	return extra, n
+}
+
+// twice: some requests are counted again, at every instance the same share.
+func twice(k *court, set, sound []int) fit {
+	extra, n := k.poolOver(set)
+	if !k.surplusOnly(set) || n == 0 || extra > n {
+		return impossible(set)
+	}
+	f := k.evenly(set, sound, true, false, 60).twins(k, set, complete, 0.5)
+	if 10*extra > 9*n {
+		f.shared -= 3
+	}
+	return f.saying(k, func(t *track) clause {
+		return clause{why: fmt.Sprintf("evenly, about %s is counted twice", oneIn(t.n, t.wrong))}
+	})
+}
+
+// netTwice: datagrams come twice, with all that is in them.
+func netTwice(k *court, set, sound []int) fit {
+	extra, n := k.poolOver(set)
+	if !k.surplusOnly(set) || n == 0 || extra > n+n/5 {
+		return impossible(set)
+	}
+	f := k.evenly(set, sound, false, false, 0)
+	if g := k.evenly(set, sound, false, true, 0); g.total()-0.7 > f.total() {
+		f = g
+		f.shared -= 0.7
+	}
+	f = f.twins(k, set, alike, 2)
+	if whole := double(k, set, sound); !math.IsInf(whole.shared, -1) { // all of them came twice
+		for j, i := range set {
+			whole.each[j] -= k.tracks[i].twinIs(complete, 0.3) - k.tracks[i].twinIs(lostToo, 1)
+		}
+		whole.shared -= 2
+		if whole.total() > f.total() {
+			f = whole
+		}
+	}
+	return f.saying(k, func(t *track) clause {
+		why := fmt.Sprintf("evenly, about %s came twice", oneIn(t.n, t.wrong))
+		if t.Twin.Kind != "" {
+			why = fmt.Sprintf("evenly, about %s is counted twice, and the %s of the same requests has as many too much (%s): datagrams came twice", oneIn(t.n, t.wrong), t.Twin.Kind, words.Number(t.Twin.N-t.n))
+		}
+		return clause{why: why}
+	})
+}

@@ -1,0 +1,185 @@
+package diagnose
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"throughline/scenarios/record"
+)
+
+// track is an account with what its curves leave open: how many had been lost for good
+// at each interval end lies between low and high, because nobody knows what the client
+// still held and what was under way. Of a surplus they are how many were too many.
+type track struct {
+	*Account
+	n, wrong  int64 // acknowledged; lost, or counted too much
+	surplus   bool
+	low, high []float64
+	// gone is what was missing, or too many, at each interval end and from then on, whatever
+	// the client still held.
+	gone []float64
+	step stretch // see stepped
+	// stretched is what inAStretch found; 0: not asked yet.
+	stretched float64
+	// least and most is how many were lost or too many in the end.
+	least, most int64
+	peak        float64 // the most that was missing, older than the window, before the end
+	// noise is the standard deviation of what declared sampling makes of n requests.
+	noise float64
+	old   []int64       // acknowledged before Since
+	clump float64       // how many counts a client that holds as long as declared may send at once
+	span  time.Duration // from the first acknowledgement to the last
+}
+
+func newTrack(a *Account) track {
+	n := int64(len(a.Acked))
+	t := track{Account: a, n: n, wrong: n - a.Total, surplus: a.Open < 0 || a.Open == 0 && n < a.Total}
+	if a.Rate < 1 {
+		t.noise = math.Sqrt(float64(n) * (1 - a.Rate) / a.Rate)
+	}
+	slack := int64(3 * t.noise)
+	t.least, t.most = t.wrong-a.Buffer-slack, t.wrong+a.Spare+slack
+	if t.surplus {
+		t.wrong, t.least, t.most = -t.wrong, -t.most, -t.least
+	}
+	t.least, t.most = max(0, t.least), max(0, t.most)
+	if n > 0 {
+		t.span = a.Acked[n-1] - a.Acked[0]
+	}
+	t.gone = make([]float64, len(a.Ticks))
+	for k := len(a.Ticks) - 1; k >= 0; k-- {
+		t.gone[k] = float64(upTo(a.Acked, a.Ticks[k])) - a.Counted[k]
+		if t.surplus {
+			t.gone[k] = -t.gone[k]
+		}
+		if k+1 < len(a.Ticks) {
+			t.gone[k] = min(t.gone[k], t.gone[k+1])
+		}
+	}
+	for k := range t.gone {
+		t.gone[k] = max(0, t.gone[k])
+	}
+	return t
+}
+
+// lag is how old the oldest request was, at most, that was not counted yet at an interval end
+// and was counted later, beyond what Since allows.
+func (t *track) lag() time.Duration {
+	var longest time.Duration
+	for k := range len(t.Ticks) - 1 {
+		have := int64(math.Ceil(t.Counted[k]))
+		if t.surplus {
+			have -= int64(t.gone[k])
+		} else {
+			have += int64(math.Ceil(t.gone[k]))
+		}
+		if have >= 0 && have < t.n && t.noise == 0 {
+			longest = max(longest, t.Since[k]-t.Acked[have])
+		}
+	}
+	return longest
+}
+
+// bound lays out what the curves leave open, if the client holds what it got for so much
+// longer than declared.
+func (t *track) bound(longer time.Duration, window time.Duration) {
+	t.clump = 1 + t.rate()*(window+longer).Seconds()
+	t.low, t.high, t.old = make([]float64, len(t.Ticks)), make([]float64, len(t.Ticks)), make([]int64, len(t.Ticks))
+	for k := range t.Ticks {
+		if declared := float64(upTo(t.Acked, t.Since[k])) - t.Counted[k]; k < len(t.Ticks)-1 {
+			t.peak = max(t.peak, declared)
+		}
+		t.Since[k] -= longer
+		t.old[k] = upTo(t.Acked, t.Since[k])
+		t.low[k] = float64(t.old[k]) - t.Counted[k]
+		t.high[k] = float64(t.Sent[k]+t.Spare) - t.Counted[k]
+		if t.surplus {
+			t.low[k], t.high[k] = -t.high[k], -t.low[k]
+		}
+	}
+	// What is lost, or too many, does not become fewer.
+	var top float64
+	for k := len(t.high) - 2; k >= 0; k-- {
+		t.high[k] = min(t.high[k], t.high[k+1])
+	}
+	for k := range t.low {
+		top = max(top, t.low[k], 0)
+		t.high[k] = max(0, t.high[k])
+		t.low[k] = min(top, t.high[k])
+	}
+}
+
+// off is how far a prediction is outside of what the curves leave open, at most. It is
+// given as how many are lost, or too many, of the first so many requests.
+func (t *track) off(shape func(requests int64) float64) float64 {
+	return t.offAt(func(k int) (early, due float64) { return shape(t.old[k]), shape(min(t.n, t.Sent[k])) })
+}
+
+// offAt is the same of a prediction for each interval end: how many the client must have
+// sent by then, and how many it may have.
+func (t *track) offAt(predicted func(k int) (early, due float64)) float64 {
+	var worst float64
+	for k := range t.low {
+		early, due := predicted(k)
+		if t.surplus {
+			early, due = due, early
+		}
+		worst = max(worst, t.low[k]-early, due-t.high[k])
+	}
+	return max(0, worst-3*t.noise)
+}
+
+// upTo tells how many of the sorted times are not after t.
+func upTo(sorted []time.Duration, t time.Duration) int64 {
+	n, _ := slices.BinarySearchFunc(sorted, t, func(at, t time.Duration) int {
+		if at <= t {
+			return -1
+		}
+		return 1
+	})
+	return int64(n)
+}
+
+// since counts the acknowledgements at t or later.
+func (t *track) since(at time.Duration) int64 { return t.n - upTo(t.Acked, at-1) }
+
+// rate is how many requests a second it answered.
+func (t *track) rate() float64 { return float64(t.n) / max(1, t.span.Seconds()) }
+
+// ended tells when an instance was told to end and could flush; record.Never for one that
+// lives on or was killed.
+func (t *track) ended() time.Duration {
+	switch {
+	case t.Killed != record.Never || t.Life.Death == record.Never:
+		return record.Never
+	case t.Life.Signalled != record.Never:
+		return t.Life.Signalled
+	}
+	return t.Life.Death
+}
+
+// alive tells whether it lived on to the end of the run.
+func (t *track) alive() bool { return t.Life.Death == record.Never }
+
+// begin is when its life began, as far as it is known.
+func (t *track) begin() time.Duration {
+	switch {
+	case t.Life.Birth != record.Never:
+		return t.Life.Birth
+	case t.n > 0:
+		return t.Acked[0]
+	}
+	return 0
+}
+
+// end is when its life was over, or the record.
+func (t *track) end() time.Duration {
+	if t.Life.Death != record.Never {
+		return t.Life.Death
+	}
+	if len(t.Ticks) > 0 {
+		return t.Ticks[len(t.Ticks)-1]
+	}
+	return 0
+}
