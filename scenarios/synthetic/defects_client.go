@@ -53,7 +53,7 @@ var clientDefects = []defect{
 		p.exact()
 		by := logSpan(rnd, p.Lag+500*time.Millisecond, 8*time.Second)
 		all := chance(rnd, 0.5)
-		return faults{about: fmt.Sprintf("counts wait %v before they are sent; timers too: %v", by, all), timed: true,
+		return faults{about: fmt.Sprintf("counts wait %v before they are sent; timers too: %v", by, all), punctual: p.Lag,
 			later: func(x *worker, k call) time.Duration {
 				if all || k.metric == inserts {
 					return by
@@ -74,19 +74,39 @@ var clientDefects = []defect{
 		p.Interval, p.MaxGap = time.Second, time.Duration(1+rnd.IntN(2))*time.Second
 		real := Client{Aggregate: time.Duration(2+rnd.IntN(4)) * time.Second, Bytes: 1432, TimersToo: chance(rnd, 0.5)}
 		p.Declared = declared(100*time.Millisecond, 0)
-		return faults{about: fmt.Sprintf("clients flush every %v only, and %v is declared", real.Aggregate, p.Declared), timed: true,
+		return faults{about: fmt.Sprintf("clients flush every %v only, and %v is declared", real.Aggregate, p.Declared), punctual: min(p.Lag, p.MaxGap),
 			client: func(*instance) Client { return real }, also: undeclared(p, real)}
 	}},
 	{"wrapping-count", func(p *Params, rnd *rand.Rand) faults {
 		p.exact()
 		p.hold(rnd, time.Second, 10*time.Second)
-		wrap := oneOf(rnd, 16, 32, 64, 256)
-		for float64(wrap) > 0.9*p.Rate*p.Client.Hold().Seconds()/float64(p.Instances*p.Workers) && wrap > 4 {
+		wrap, batches := oneOf(rnd, 16, 32, 64, 256), 0
+		inWindow := func() float64 {
+			share := float64(p.Insert) / float64(p.Insert+p.Get+p.Top)
+			return p.Rate * share * p.Client.Hold().Seconds() / float64(p.Instances*p.Workers)
+		}
+		for wrap > 16 && inWindow() < float64(wrap) {
 			wrap /= 2
+		}
+		for inWindow() < float64(wrap) && (p.Workers > 1 || p.Rate*p.Long().Seconds() < mostRequests) {
+			if p.Workers = max(1, p.Workers-1); p.Workers == 1 {
+				p.slow(p.Rate * 1.5)
+			}
 		}
 		c, jitter := p.Client, p.Jitter
 		return faults{about: fmt.Sprintf("a client's count of a window wraps at %d", wrap),
-			keep: func(x *worker, calls []call) []call { return wrapped(x, c, jitter, calls, wrap) }}
+			keep: func(x *worker, calls []call) []call {
+				kept := wrapped(x, c, jitter, calls, wrap)
+				batches += (len(calls) - len(kept)) / wrap
+				return kept
+			},
+			// One batch alone is a stretch of one metric that is missing.
+			also: func(*world) []string {
+				if batches == 1 {
+					return []string{"burst"}
+				}
+				return nil
+			}}
 	}},
 	{"worker-turnover", func(p *Params, rnd *rand.Rand) faults {
 		p.exact()
@@ -95,6 +115,15 @@ var clientDefects = []defect{
 		after := max(10, int(each/logBetween(rnd, 1.5, 12)))
 		return faults{about: fmt.Sprintf("a worker is replaced after %d requests, and what its client holds is lost", after),
 			recycle: after,
+			// What is lost is of all metrics, at most a window at a time. A window that
+			// is short beside the collector's interval leaves no more trace than a lost
+			// datagram.
+			also: func(w *world) []string {
+				if w.p.Client.Hold() < w.p.Interval/2 {
+					return []string{"datagrams-lost"}
+				}
+				return nil
+			},
 			leaves: func(x *worker, k call, t time.Duration) leaving {
 				i, _ := slices.BinarySearch(x.recycled, k.at)
 				if i < len(x.recycled) && x.recycled[i] < t {
@@ -144,7 +173,7 @@ func wrapped(x *worker, c Client, jitter time.Duration, calls []call, wrap int) 
 	for w, n := range inWindow {
 		inWindow[w] = n / wrap * wrap
 	}
-	return without(calls, func(k call) bool {
+	return without(slices.Clone(calls), func(k call) bool {
 		if k.metric != inserts || inWindow[window(k)] == 0 {
 			return false
 		}
