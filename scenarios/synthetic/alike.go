@@ -17,7 +17,31 @@ func (w *world) alike(t Truth) []string {
 		// whatever kept it from counting.
 		also = append(also, "no-metric")
 	}
+	if t.Cause == "went-silent" {
+		also = append(also, w.silentAtLast()...)
+	}
 	return append(also, w.edges(t.Cause)...)
+}
+
+// silentAtLast are the causes that a client which went silent looks like when it had
+// no more than its window to be silent in: it may hold that still, or have lost it at
+// its end.
+func (w *world) silentAtLast() []string {
+	held, ended := true, true
+	for _, in := range w.instances {
+		if in.unsent == 0 {
+			continue
+		}
+		held = held && in.signal == "" && in.unsent >= w.end-w.p.Declared
+		ended = ended && in.signal == "SIGTERM" && in.unsent >= in.signalled-w.p.Declared
+	}
+	switch {
+	case held:
+		return []string{"still-held"}
+	case ended:
+		return []string{"lost-on-exit"}
+	}
+	return nil
 }
 
 // blind tells whether the application has no metric but the counter: then nobody can

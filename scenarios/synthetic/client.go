@@ -165,6 +165,9 @@ func (w *world) pack(x *worker) []datagram {
 		if k.metric == inserts && !l.never && w.tooLate(x.instance, k.at, l.at) {
 			x.got.late += int64(k.n)
 		}
+		if times == 0 && k.metric == inserts && (x.unsent == 0 || k.at < x.unsent) {
+			x.unsent = k.at
+		}
 		for range times {
 			out = append(out, departure{l.at, k})
 		}

@@ -1,7 +1,10 @@
 package synthetic
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -138,20 +141,35 @@ var clientDefects = []defect{
 			p.Shape = script.Sine
 			p.load(rnd)
 		}
-		beat := logSpan(rnd, 10*time.Millisecond, time.Second)
+		if p.Shape == script.Sine {
+			p.Swing = max(p.Swing, 0.4)
+		}
+		beat := logSpan(rnd, 50*time.Millisecond, time.Second)
 		perBeat := p.Rate * beat.Seconds() / float64(p.Instances*p.Workers)
+		if perBeat < 2 {
+			beat, perBeat = time.Duration(float64(beat)*2/perBeat), 2
+		}
 		room := max(1, int(perBeat*(0.8+0.6*rnd.Float64())+0.5))
-		shared := p.Timers && chance(rnd, 0.5)
+		shared, seen := p.Timers && chance(rnd, 0.5), cells{}
 		if shared {
 			room *= 3
 		}
 		return faults{about: fmt.Sprintf("a client's queue takes %d calls in %v and drops the others; of timers too: %v", room, beat, shared),
-			keep: func(x *worker, calls []call) []call { return queued(calls, beat, room, shared) },
+			keep: func(x *worker, calls []call) []call {
+				seen.add(x, calls, p.Interval, 1, 0)
+				kept := queued(calls, beat, room, shared)
+				seen.add(x, kept, p.Interval, 0, 1)
+				return kept
+			},
 			also: func(*world) []string {
+				var also []string
 				if shared { // all metrics lose their share at the peaks: a queue, or a socket
-					return []string{"datagrams-lost"}
+					also = append(also, "datagrams-lost")
 				}
-				return nil
+				if !seen.peaks() { // nobody can see that it is a queue
+					also = append(also, "not-counted")
+				}
+				return also
 			}}
 	}},
 }
@@ -185,7 +203,7 @@ func wrapped(x *worker, c Client, jitter time.Duration, calls []call, wrap int) 
 // queued leaves out what a queue has no room for that is emptied on the beat.
 func queued(calls []call, beat time.Duration, room int, shared bool) []call {
 	now, used := time.Duration(-1), 0
-	return without(calls, func(k call) bool {
+	return without(slices.Clone(calls), func(k call) bool {
 		if !shared && k.metric.timer() {
 			return false
 		}
@@ -195,4 +213,35 @@ func queued(calls []call, beat time.Duration, room int, shared bool) []call {
 		used++
 		return used > room
 	})
+}
+
+// cell is an instance in an interval, and cells what was counted in each, and kept.
+type cell struct {
+	instance int
+	interval time.Duration
+}
+
+type cells map[cell][2]float64
+
+func (c cells) add(x *worker, calls []call, interval time.Duration, counted, kept float64) {
+	for _, k := range calls {
+		if k.metric == inserts {
+			at := cell{x.instance.number, k.at / interval}
+			c[at] = [2]float64{c[at][0] + counted, c[at][1] + kept}
+		}
+	}
+}
+
+// peaks tells whether the busier half of the cells lost a greater share than the other,
+// by more than chance does (two and a half standard deviations).
+func (c cells) peaks() bool {
+	all := slices.SortedFunc(maps.Values(c), func(a, b [2]float64) int { return cmp.Compare(a[0], b[0]) })
+	var n, lost [2]float64
+	for i, x := range all {
+		half := i * 2 / len(all)
+		n[half], lost[half] = n[half]+x[0], lost[half]+x[0]-x[1]
+	}
+	share := (lost[0] + lost[1]) / max(1, n[0]+n[1])
+	sigma := math.Sqrt(share * (1 - share) * (1/max(1, n[0]) + 1/max(1, n[1])))
+	return lost[1]/max(1, n[1])-lost[0]/max(1, n[0]) > 2.5*sigma
 }

@@ -143,7 +143,9 @@ var countDefects = []defect{
 					}
 					return window == first
 				})
-			}}
+			},
+			// What is lost of a window is what was counted in the first seconds.
+			also: func(*world) []string { return []string{"silent-start"} }}
 	}},
 	{"burst", func(p *Params, rnd *rand.Rand) faults {
 		p.exact()

@@ -194,10 +194,14 @@ func (w *world) execute(in *instance, x execution, r *record.Request) {
 	w.measure(in.workers[n], x)
 }
 
-// probes are the requests for an instance's health, which only it sees.
+// probes are the requests for an instance's health, which only it sees. They come from
+// when it serves until it is told to end, and after the load as well.
 func (w *world) probes() {
 	for _, in := range w.instances {
-		until := min(in.until, in.signalled, w.end)
+		until := w.end + w.p.Declared + w.p.Lag + w.p.Interval + settleLimit
+		if in.signal != "" {
+			until = in.signalled
+		}
 		for t := in.serving + between(w.rnd, 0, w.p.Probe); t < until; t += w.p.Probe {
 			at := t + time.Millisecond
 			w.measure(in.workers[w.rnd.IntN(len(in.workers))], execution{at: at + w.still(in.name, at), route: health, status: 200, took: time.Millisecond})

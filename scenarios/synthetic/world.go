@@ -65,6 +65,7 @@ type instance struct {
 	ko4                []time.Duration
 	sent               []datagram
 	way                fate
+	unsent             time.Duration // when the first count was made that never left; 0: all left
 	got                account
 }
 
