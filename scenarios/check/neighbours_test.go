@@ -45,7 +45,7 @@ func TestNeighboursTellCausesApart(t *testing.T) {
 			rescale(t, h, "web-1", 0, true)
 			rescale(t, h, "web-2", 0.73, false)
 			rescale(t, h, "web-3", 0.77, false)
-		}, quarter, "datagrams-lost", true},
+		}, quarter, causeUndecided, true},
 		"the timers lack about as many":          {scaledBy(0.73, 0.76, 0.78), quarter, "datagrams-lost", true},
 		"the timers have about as many too much": {scaledBy(1.21, 1.18, 1.2), every(5, 2, 1), "datagrams-duplicated", true},
 	} {
@@ -116,7 +116,7 @@ func TestAMetricOfAnotherType(t *testing.T) {
 // called so.
 func TestAQueueThatIsFullAtThePeaks(t *testing.T) {
 	p := talk()
-	p.phases, p.swing = p.phases[:1], 0.8
+	p.phases, p.swing, p.checks = p.phases[:1], 0.8, timedCheck
 	peaks, close, even := 0, 0, 0
 	for seed := range uint64(60) {
 		rnd := rand.New(rand.NewPCG(seed, 3))
@@ -211,7 +211,7 @@ func TestCausesOfGaps(t *testing.T) {
 			for _, f := range judged(t, h).Findings {
 				if f.Check == checkContinuity && f.Instance == "web-3" {
 					found++
-					if f.Outcome != Fail || f.Cause != cause {
+					if f.Outcome != Fail || f.Cause != cause && !(f.Cause == causeUndecided && slices.Contains(f.Possible, cause)) {
 						t.Errorf("%v, cause %s: %s", f.Outcome, f.Cause, f.Summary)
 					}
 				}

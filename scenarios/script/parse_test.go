@@ -296,8 +296,8 @@ func TestEverything(t *testing.T) {
 	if d := got.Duration(); d != 91*s {
 		t.Errorf("Duration() = %v, want 1m31s", d)
 	}
-	if at := got.Phases[1].Do[2].Pos; at != pos(32, 7) {
-		t.Errorf("the third step is at %v, want 32:7", at)
+	if at := got.Phases[1].Do[2].Pos; at != pos(33, 7) {
+		t.Errorf("the third step is at %v, want 33:7", at)
 	}
 }
 

@@ -39,10 +39,10 @@ func (t *track) exactly(shape func(int64) float64, few, share float64) float64 {
 	return -off * off
 }
 
-// goneBy tells whether some had been lost by at, whatever the client held.
+// goneBy tells whether a good part had been lost by at, whatever the client held.
 func (t *track) goneBy(at time.Duration) bool {
 	for k := range t.Ticks {
-		if t.Ticks[k] <= at && t.low[k] >= 0.5 {
+		if t.Ticks[k] <= at && t.low[k] >= max(0.5, 0.3*float64(t.wrong)) {
 			return true
 		}
 	}
@@ -247,7 +247,11 @@ func stillHeld(k *court, set, sound []int) fit {
 		if t.least > most {
 			return never
 		}
-		return held(t.wrong, most) + t.exactly(t.theLast(t.wrong), 1+min(1, t.clump/8), 0.1)
+		score := held(t.wrong, most) + t.exactly(t.theLast(t.wrong), 1+min(1, t.clump/8), 0.1)
+		if k.longer == 0 && t.Acked[t.n-1]-t.lostFrom(t.wrong) > k.Window+2*k.Interval {
+			score -= 8 // it would have been seen to hold so many before
+		}
+		return score
 	}, func(t *track) float64 {
 		if t.alive() && t.n > 10 {
 			return -1 // it happened to hold nothing

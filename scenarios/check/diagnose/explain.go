@@ -117,7 +117,6 @@ func Explain(c Case) []Diagnosis {
 	for _, i := range open {
 		out[i] = k.decide(i, all)
 	}
-	debug(k, all)
 	return out
 }
 
@@ -220,7 +219,7 @@ func (k *court) decide(i int, all []explanation) Diagnosis {
 	}
 	best := all[0]
 	own := best.of(i)
-	vague := float64(k.tracks[i].wrong) < 2*k.tracks[i].clump && !own.h.ends
+	vague := float64(k.tracks[i].wrong) < 2*k.tracks[i].clump && !own.h.ends && own.h.cause != FirstLost
 	said := own.fit.say(i)
 	d.From, d.To = k.span(i, said)
 	d.Why = said.why

@@ -44,7 +44,7 @@ var hypotheses = []hypothesis{
 	{Twice, 0, twice, false, false},
 	{NetTwice, -0.5, netTwice, true, false},
 
-	{Undecided, -4, nothingKnown, true, false},
+	{Undecided, -8, nothingKnown, true, false},
 }
 
 // fitEach scores each account of the set by itself, and all sound accounts alike.

@@ -80,11 +80,12 @@ func (t *track) inAStretch() float64 {
 		return t.stretched
 	}
 	step := max(1, len(t.Ticks)/mostEnds)
-	ends := []int64{0}
+	var ends []int64 // but for the first and the last request: those losses have names of their own
 	for k := 0; k < len(t.Ticks); k += step {
-		ends = append(ends, upTo(t.Acked, t.Ticks[k]))
+		if n := upTo(t.Acked, t.Ticks[k]); n > 0 && n < t.n {
+			ends = append(ends, n)
+		}
 	}
-	ends = append(ends, t.n)
 	tolerance := 1.5 + 0.1*float64(t.wrong)
 	var sum, pairs float64
 	for i, from := range ends {
@@ -100,7 +101,7 @@ func (t *track) inAStretch() float64 {
 			sum += math.Exp(-off*off) / float64(max(m, t.wrong)+1)
 		}
 	}
-	t.stretched = math.Log(max(1e-30, sum/pairs))
+	t.stretched = math.Log(max(1e-30, sum/max(1, pairs)))
 	return t.stretched
 }
 
@@ -179,10 +180,11 @@ func away(k *court, set, sound []int) fit {
 	for _, i := range set {
 		t := &k.tracks[i]
 		lost, pace = lost+float64(t.wrong), pace+t.paceIn(c)
-		needed = max(needed, time.Duration(float64(t.wrong)/t.paceIn(c)*float64(time.Second))-k.Window-k.longer)
+		sure := float64(t.wrong) - math.Sqrt(float64(t.wrong)) // requests come by chance
+		needed = max(needed, time.Duration(sure/t.paceIn(c)*float64(time.Second))-k.Window-k.longer)
 	}
 	away := lost / pace // seconds, as the instances say together
-	if !unattended && k.silence(c) < needed-2*k.Interval {
+	if !unattended && k.silence(c) < needed-k.Interval {
 		return impossible(set)
 	}
 	f := fitEach(k, set, sound, func(t *track) float64 {
