@@ -77,14 +77,17 @@ func badLines(k *court, set, sound []int) fit {
 // truncated: datagrams were cut, and what stood behind the cut is missing.
 func truncated(k *court, set, sound []int) fit {
 	f := unread(k, set, sound, func(t *track) int64 { return max(t.Cut, t.Bad) }, "line", "end too early: datagrams came cut, and what stood behind the cut is lost")
+	told := false
 	for j, i := range set {
 		switch t := &k.tracks[i]; {
 		case t.Cut > 0:
+			told = true
 		case t.twinIs(complete, 0) == 0 && t.Twin.Kind != "":
 			f.each[j] -= 6 // what was behind the cut would lack too
-		default:
-			f.each[j] -= 1.5
 		}
+	}
+	if !told {
+		f.shared -= 1.5 // the collector saw no datagram cut
 	}
 	return f
 }

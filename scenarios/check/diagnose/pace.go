@@ -172,9 +172,12 @@ func queueFull(k *court, set, sound []int) fit {
 		}
 		return score
 	}, every(-0.5))
-	f.shared += parameter(n) + parameter(100)
+	f.shared += parameter(n)
 	// Where peaks would have shown, they must.
 	seen := k.Window+k.longer <= k.Interval // else it is not known in which interval what was lost
+	if seen {
+		f.shared += parameter(100)
+	}
 	if short := min(4, k.pace.power) - max(0, k.pace.steep); short > 0 && k.pace.contrast > 1.3 && seen {
 		f.shared -= 2 * short
 	}
