@@ -21,7 +21,7 @@ deps: ## install what is missing: HAProxy, foreign clients for the tests, Go mod
 peers: deps ## install the programs that the collector is tried against: Prometheus, carbon, statsd_exporter
 	@sh .ci/peers.sh
 
-images: ## get the images and the Compose that tests in containers need: pulled, or stand-ins
+images: ## get the image and the Compose that tests in containers need: pulled, or made of packages
 	@sh .ci/images.sh
 
 build: deps ## build bin/throughline

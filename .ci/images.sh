@@ -1,42 +1,40 @@
 #!/bin/sh
-# Gets what the Docker tests need and the engine lacks: the images of HAProxy, of
-# testcontainers' reaper, of Go and of Debian, and Compose v2. Images are pulled.
-# Where no registry can be reached, the scripts in STANDINS build local images under
-# the same names; without them too, tests that miss an image are skipped, and say
-# so. Does nothing where nothing is missing. `make images` calls it.
+# Gets what the tests in containers need and the engine lacks: the image of
+# HAProxy, and Compose v2. The image is pulled. Where no registry can be reached,
+# debian.sh makes one of Debian's packages; without that too, tests that miss it
+# are skipped, and say so. Says what it does and how long that took; does nothing
+# where nothing is missing. `make images` calls it.
 set -eu
 
 cd "$(dirname "$0")/.."
-STANDINS=${STANDINS:-../shared/standins}
-IMAGES="haproxy:3.0 testcontainers/ryuk:0.14.0 golang:1.26 debian:bookworm-slim"
+HAPROXY=haproxy:3.0
+began=$(date +%s)
 
-say() { echo "images: $*" >&2; }
+say() { echo "images: $(($(date +%s) - began)) s: $*" >&2; }
 
 docker version >/dev/null 2>&1 || {
 	say "no Docker engine answers: tests with containers will be skipped, and say so"
 	exit 0
 }
+have_image() { docker image inspect "$HAPROXY" >/dev/null 2>&1; }
+have_compose() { docker compose version >/dev/null 2>&1; }
 
-missing() {
-	for image in $IMAGES; do
-		docker image inspect "$image" >/dev/null 2>&1 || echo "$image"
-	done
+want=""
+have_image || {
+	say "$HAPROXY: pulling"
+	if docker pull "$HAPROXY" >&2; then
+		say "$HAPROXY: pulled"
+	else
+		say "$HAPROXY: cannot be pulled: making one of Debian's packages"
+		want="$HAPROXY"
+	fi
 }
-
-for image in $(missing); do
-	say "pulling $image"
-	docker pull -q "$image" >/dev/null 2>&1 || break # one that fails is enough to know
-done
-if [ -n "$(missing)" ] && [ -x "$STANDINS/build-all.sh" ]; then
-	say "no registry: building stand-ins for" $(missing)
-	# What it has built stays, so that a download which broke off is tried again.
-	for _ in 1 2 3; do
-		"$STANDINS/build-all.sh" >&2 && break
-	done
-fi
-if ! docker compose version >/dev/null 2>&1 && [ -x "$STANDINS/get-debian-compose.sh" ]; then
-	plugins=${DOCKER_CONFIG:-$HOME/.docker}/cli-plugins
-	say "installing Compose v2 in $plugins"
-	"$STANDINS/get-debian-compose.sh" "$plugins" >&2
-fi
-[ -z "$(missing)" ] || say "missing:" $(missing)
+have_compose || {
+	say "Compose v2: missing: taking Debian's"
+	want="$want compose"
+}
+# shellcheck disable=SC2086 # a list of things
+[ -z "$want" ] || sh .ci/debian.sh "$began" $want || say "Debian's packages were of no help"
+have_image || say "missing: $HAPROXY"
+have_compose || say "missing: Compose v2"
+say "done"

@@ -16,7 +16,7 @@ import (
 // honour.
 //
 // The arguments of Program, the values of Env and the contents of Files are
-// text/template texts that the platform expands once it has chosen the ports:
+// texts that the platform expands (see package expand) once it has chosen the ports:
 // {{.Name}}, {{.Host}} (the address to listen on), {{.Port}} (the port named
 // "http", or the only one), {{.Ports.NAME}} and {{.Dir}} (a directory that
 // belongs to this instance alone and holds its Files).
@@ -27,6 +27,7 @@ type Instance struct {
 	Ports   map[string]int    // by name; 0 = any free one
 	Files   map[string]string // written to {{.Dir}} before the start, by file name
 	Ready   Probe             // when it counts as ready
+	Stop    time.Duration     // how long a Stack lets it finish after SIGTERM, before SIGKILL; 0 = DefaultStop
 }
 
 // Program is what an instance executes: exactly one of Self and Command.

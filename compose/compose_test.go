@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -49,6 +50,24 @@ func TestExpand(t *testing.T) {
 	}
 	if fmt.Sprint(i) != before {
 		t.Errorf("the original was changed to %v", i)
+	}
+}
+
+func TestLiteralIsWordForWord(t *testing.T) {
+	for _, text := range []string{"", "plain", "{", "{{", "{{{", "{{{{", "}}", "{{.Nope}}", `{{"{{"}}`, "{{- .Name -}} x", "a{{`}}b", "{{/* c", "{{{{}}}}"} {
+		i := command("web-2")
+		i.Program.Command = []string{"serve", compose.Literal(text), compose.Literal(text) + "{{.Name}}"}
+		if err := i.Validate(); err != nil {
+			t.Errorf("%q: %v", text, err)
+		}
+		got, err := i.Expand(compose.Place{})
+		if err != nil {
+			t.Errorf("%q: %v", text, err)
+			continue
+		}
+		if d := cmp.Diff([]string{"serve", text, text + "web-2"}, got.Program.Command); d != "" {
+			t.Errorf("%q: %s", text, d)
+		}
 	}
 }
 
@@ -94,6 +113,7 @@ func TestValidate(t *testing.T) {
 		{func(i *compose.Instance) { i.Ports, i.Ready.Path = nil, "/x" }, "needs a port"},
 		{func(i *compose.Instance) { i.Ready.Path = "x" }, "start it with /"},
 		{func(i *compose.Instance) { i.Ready.Within = -1 }, "positive duration"},
+		{func(i *compose.Instance) { i.Stop = -1 }, "stop -1ns: give a positive duration, or 0 for 5s"},
 		{func(i *compose.Instance) { i.Files = map[string]string{"a/b": ""} }, `file "a/b"`},
 		{func(i *compose.Instance) { i.Files = map[string]string{"..": ""} }, `file ".."`},
 	} {
@@ -177,7 +197,8 @@ func TestLastLines(t *testing.T) {
 type recorder struct {
 	mu       sync.Mutex
 	notes    []string
-	stubborn bool // SIGTERM has no effect
+	stubborn bool          // SIGTERM has no effect
+	slow     time.Duration // from SIGTERM to the end
 	closeErr error
 	hold     chan struct{} // Start closes began and waits for hold, or for its context
 	began    chan struct{}
@@ -224,7 +245,12 @@ func (h *recorded) Name() string { return h.name }
 
 func (h *recorded) Signal(_ context.Context, s compose.Signal) error {
 	h.r.note("%v %s", s, h.name)
-	if s == compose.Kill || !h.r.stubborn {
+	switch {
+	case s == compose.Kill:
+		close(h.gone)
+	case h.r.slow > 0:
+		time.AfterFunc(h.r.slow, func() { close(h.gone) })
+	case !h.r.stubborn:
 		close(h.gone)
 	}
 	return nil
@@ -295,7 +321,7 @@ func TestStackUsesANameOnce(t *testing.T) {
 	}
 }
 
-func TestStackClosesNewestFirst(t *testing.T) {
+func TestStackCloses(t *testing.T) {
 	r := &recorder{closeErr: errors.New("the platform's own")}
 	s := compose.NewStack(r)
 	for _, name := range []string{"haproxy-1", "web-1", "web-2"} {
@@ -307,7 +333,8 @@ func TestStackClosesNewestFirst(t *testing.T) {
 	if err := s.Close(t.Context()); err == nil || !strings.Contains(err.Error(), "the platform's own") {
 		t.Errorf("close = %v", err)
 	}
-	want := []string{"start haproxy-1", "start web-1", "start web-2", "SIGTERM web-2", "SIGTERM haproxy-1", "close"}
+	slices.Sort(r.notes[3:5]) // they are stopped at once
+	want := []string{"start haproxy-1", "start web-1", "start web-2", "SIGTERM haproxy-1", "SIGTERM web-2", "close"}
 	if d := cmp.Diff(want, r.notes); d != "" {
 		t.Error(d)
 	}
@@ -333,6 +360,64 @@ func TestStackCloseKillsWhatDoesNotListen(t *testing.T) {
 		}
 		if d := time.Since(begin); d != 5*time.Second {
 			t.Errorf("it had %v to finish, want 5 s", d)
+		}
+	})
+}
+
+// Instances that take their time take it side by side.
+func TestStackStopsSideBySide(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &recorder{slow: 4 * time.Second}
+		s := compose.NewStack(r)
+		for _, name := range []string{"haproxy-1", "web-1", "web-2", "web-3"} {
+			if _, err := s.Start(t.Context(), command(name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		begin := time.Now()
+		overdue, err := s.Stop(t.Context(), "web-1", "web-2", "web-3", "web-4")
+		if took := time.Since(begin); took != 4*time.Second || err != nil || overdue != nil {
+			t.Errorf("three instances of 4 s each took %v (%v, overdue %v), want 4s", took, err, overdue)
+		}
+		if n := strings.Count(strings.Join(r.notes, " "), "SIGTERM"); n != 3 || strings.Contains(strings.Join(r.notes, " "), "SIGKILL") {
+			t.Errorf("want a SIGTERM for each and no SIGKILL: %v", r.notes)
+		}
+	})
+}
+
+// An instance has its own time to stop, and no longer; whoever used it up is named.
+func TestStackStopGivesEachItsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, c := range []struct {
+			name    string
+			patient time.Duration // how long ctx lasts
+			took    time.Duration
+			overdue []string
+		}{
+			{"all the time", time.Minute, 12 * time.Second, []string{"web-1", "web-2"}},
+			{"called off", 3 * time.Second, 3 * time.Second, nil},
+		} {
+			r := &recorder{stubborn: true}
+			s := compose.NewStack(r)
+			for _, i := range []compose.Instance{command("web-1"), command("web-2")} {
+				i.Stop = 12 * time.Second
+				if _, err := s.Start(t.Context(), i); err != nil {
+					t.Fatal(err)
+				}
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), c.patient)
+			begin := time.Now()
+			overdue, err := s.Stop(ctx, "web-2", "web-1")
+			cancel()
+			if took := time.Since(begin); took != c.took || err != nil {
+				t.Errorf("%s: took %v, %v; want %v", c.name, took, err, c.took)
+			}
+			if d := cmp.Diff(c.overdue, overdue); d != "" {
+				t.Errorf("%s: %s", c.name, d)
+			}
+			if n := strings.Count(strings.Join(r.notes, " "), "SIGKILL"); n != 2 {
+				t.Errorf("%s: want a SIGKILL for each: %v", c.name, r.notes)
+			}
 		}
 	})
 }

@@ -7,23 +7,15 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
-	"text/template"
+
+	"throughline/expand"
 )
 
 // MainPort is the name of the port an instance is meant by when none is named:
 // "http", or the only one. It is false when there is none or no way to tell.
-func (i Instance) MainPort() (string, bool) {
-	if _, ok := i.Ports["http"]; ok {
-		return "http", true
-	}
-	if len(i.Ports) == 1 {
-		for name := range i.Ports {
-			return name, true
-		}
-	}
-	return "", false
-}
+func (i Instance) MainPort() (string, bool) { return expand.MainPort(i.Ports) }
 
 // ProbePort is the name of the port that readiness is asked at; empty when the
 // instance has no ports at all.
@@ -31,7 +23,7 @@ func (i Instance) ProbePort() (string, error) {
 	if i.Ready.Port != "" {
 		if _, ok := i.Ports[i.Ready.Port]; !ok {
 			return "", fmt.Errorf("%s: the readiness probe asks port %q, which it does not have (have %s)",
-				i.Name, i.Ready.Port, portNames(i.Ports))
+				i.Name, i.Ready.Port, expand.PortNames(i.Ports))
 		}
 		return i.Ready.Port, nil
 	}
@@ -41,7 +33,7 @@ func (i Instance) ProbePort() (string, error) {
 		return name, nil
 	case len(i.Ports) > 0:
 		return "", fmt.Errorf("%s: which of the ports %s says that it is ready? name it in the probe, or call one http",
-			i.Name, portNames(i.Ports))
+			i.Name, expand.PortNames(i.Ports))
 	case i.Ready.Path != "":
 		return "", fmt.Errorf("%s: a readiness probe for %s needs a port", i.Name, i.Ready.Path)
 	}
@@ -82,6 +74,9 @@ func (i Instance) Validate() error {
 			bad("file %q: give a plain file name, without a folder", name)
 		}
 	}
+	if i.Stop < 0 {
+		bad("stop %v: give a positive duration, or 0 for %v", i.Stop, DefaultStop)
+	}
 	if i.Ready.Within < 0 {
 		bad("ready within %v: give a positive duration, or 0 for %v", i.Ready.Within, DefaultReadyWithin)
 	}
@@ -109,6 +104,14 @@ func (p Program) validate() error {
 	return nil
 }
 
+// Literal gives the template that expands to the text as it is.
+func Literal(text string) string {
+	if !strings.Contains(text, "{") {
+		return text
+	}
+	return "{{" + strconv.Quote(text) + "}}"
+}
+
 // Place is where a platform puts an instance: what its templates can name.
 type Place struct {
 	Host string // address to listen on
@@ -118,48 +121,20 @@ type Place struct {
 // Expand returns the instance with every template replaced. Its Ports must
 // hold the numbers that the platform chose.
 func (i Instance) Expand(at Place) (Instance, error) {
-	facts := site{Name: i.Name, Host: at.Host, Dir: at.Dir, Ports: i.Ports, instance: i}
-	return i.texts(func(where, text string) (string, error) {
-		t, err := template.New(where).Option("missingkey=error").Parse(text)
-		if err != nil {
-			return "", err
-		}
-		var out strings.Builder
-		if err := t.Execute(&out, facts); err != nil {
-			return "", err
-		}
-		return out.String(), nil
-	})
+	site := expand.Site{Name: i.Name, Host: at.Host, Dir: at.Dir, Ports: i.Ports}
+	return i.texts(func(text string) (string, error) { return expand.Text(text, site) })
 }
 
-// site is the data of the templates; Port is a method because it may not exist.
-type site struct {
-	Name, Host, Dir string
-	Ports           map[string]int
-	instance        Instance
-}
-
-func (s site) Port() (int, error) {
-	name, ok := s.instance.MainPort()
-	if !ok {
-		return 0, fmt.Errorf("which port? have %s; use {{.Ports.NAME}}, or call one http", portNames(s.Ports))
-	}
-	return s.Ports[name], nil
-}
-
-func parse(where, text string) (string, error) {
-	_, err := template.New(where).Parse(text)
-	return text, err
-}
+func parse(text string) (string, error) { return text, expand.Parse(text) }
 
 // texts returns a copy of the instance whose templates went through f.
-func (i Instance) texts(f func(where, text string) (string, error)) (Instance, error) {
+func (i Instance) texts(f func(text string) (string, error)) (Instance, error) {
 	var errs []error
 	do := func(where, text string) string {
 		if !strings.Contains(text, "{{") {
 			return text
 		}
-		out, err := f(i.Name+": "+where, text)
+		out, err := f(text)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: %s: %w", i.Name, where, err))
 		}
@@ -185,11 +160,4 @@ func (i Instance) texts(f func(where, text string) (string, error)) (Instance, e
 	i.Env = table("environment variable", i.Env)
 	i.Files = table("file", i.Files)
 	return i, errors.Join(errs...)
-}
-
-func portNames(ports map[string]int) string {
-	if len(ports) == 0 {
-		return "none"
-	}
-	return strings.Join(slices.Sorted(maps.Keys(ports)), ", ")
 }

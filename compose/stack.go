@@ -10,9 +10,13 @@ import (
 	"time"
 )
 
-// stopGrace is how long Close lets an instance finish after SIGTERM before it
-// sends SIGKILL.
-const stopGrace = 5 * time.Second
+// DefaultStop is how long an instance may take from SIGTERM to its end when its
+// Instance.Stop does not say.
+const DefaultStop = 5 * time.Second
+
+// killGrace is how long the platform may take to see that a killed instance is
+// gone.
+const killGrace = 10 * time.Second
 
 // Stack is what was started on a platform, in the order it was started. A name
 // is used once in its life, also when that start failed: an instance is what
@@ -26,7 +30,13 @@ type Stack struct {
 	mu     sync.Mutex
 	closed bool
 	used   map[string]bool // true: it was started and is gone
-	live   []Handle        // oldest first
+	live   []living        // oldest first
+}
+
+// living is an instance that runs.
+type living struct {
+	Handle
+	stop time.Duration // from SIGTERM to SIGKILL
 }
 
 // NewStack returns an empty stack. Close it to close the platform.
@@ -61,7 +71,11 @@ func (s *Stack) Start(ctx context.Context, i Instance) (Handle, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.live = append(s.live, h)
+	stop := i.Stop
+	if stop <= 0 {
+		stop = DefaultStop
+	}
+	s.live = append(s.live, living{h, stop})
 	return h, nil
 }
 
@@ -85,7 +99,7 @@ func (s *Stack) Find(name string) (Handle, error) {
 	defer s.mu.Unlock()
 	for _, h := range s.live {
 		if h.Name() == name {
-			return h, nil
+			return h.Handle, nil
 		}
 	}
 	have := "none"
@@ -118,7 +132,7 @@ func (s *Stack) names() []string {
 func (s *Stack) Gone(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.live = slices.DeleteFunc(s.live, func(h Handle) bool {
+	s.live = slices.DeleteFunc(s.live, func(h living) bool {
 		if h.Name() != name {
 			return false
 		}
@@ -127,9 +141,19 @@ func (s *Stack) Gone(name string) {
 	})
 }
 
-// Close stops what runs, newest first, each with SIGTERM and, when that does
-// not end it within five seconds, SIGKILL; then it closes the platform. A start
-// under way is called off. A second Close only closes the platform again.
+// Stop ends instances, all at once: each gets SIGTERM and, if that has not ended it
+// within its Instance.Stop or when ctx ends, SIGKILL. Names that do not run are
+// passed over. It gives the names of those that used their whole time up, in the
+// order of their starts; the error names those that are still there.
+func (s *Stack) Stop(ctx context.Context, names ...string) (overdue []string, err error) {
+	s.mu.Lock()
+	all := slices.DeleteFunc(slices.Clone(s.live), func(h living) bool { return !slices.Contains(names, h.Name()) })
+	s.mu.Unlock()
+	return stopAll(ctx, all)
+}
+
+// Close stops what runs, as Stop does; then it closes the platform. A start under
+// way is called off. A second Close only closes the platform again.
 func (s *Stack) Close(ctx context.Context) error {
 	s.mu.Lock()
 	if !s.closed {
@@ -146,33 +170,50 @@ func (s *Stack) Close(ctx context.Context) error {
 		s.used[h.Name()] = true
 	}
 	s.mu.Unlock()
-	var errs []error
-	for _, h := range slices.Backward(live) {
-		if err := stop(ctx, h); err != nil {
-			errs = append(errs, fmt.Errorf("stop %s: %w", h.Name(), err))
-		}
-	}
-	if err := s.platform.Close(ctx); err != nil {
-		errs = append(errs, err)
-	}
-	return errors.Join(errs...)
+	_, err := stopAll(ctx, live)
+	return errors.Join(err, s.platform.Close(ctx))
 }
 
-func stop(ctx context.Context, h Handle) error {
-	if frozen, ok := h.(Pauser); ok {
+func stopAll(ctx context.Context, all []living) (overdue []string, err error) {
+	late, errs := make([]bool, len(all)), make([]error, len(all))
+	var stopping sync.WaitGroup
+	for i, h := range all {
+		stopping.Go(func() {
+			if late[i], errs[i] = h.end(ctx); errs[i] != nil {
+				errs[i] = fmt.Errorf("stop %s: %w", h.Name(), errs[i])
+			}
+		})
+	}
+	stopping.Wait()
+	for i, h := range all {
+		if late[i] {
+			overdue = append(overdue, h.Name())
+		}
+	}
+	return overdue, errors.Join(errs...)
+}
+
+// end stops one instance; late tells that it had its whole time and lived on.
+func (h living) end(ctx context.Context) (late bool, err error) {
+	if frozen, ok := h.Handle.(Pauser); ok {
 		_ = frozen.Resume(ctx) // one left frozen could not finish; one that runs does not mind
 	}
 	// A signal that fails is no news by itself: mostly the instance is gone
 	// already, and then Wait says so.
 	term := h.Signal(ctx, Terminate)
-	if term == nil && waitAtMost(ctx, h, stopGrace) == nil {
-		return nil
+	if term == nil {
+		if waitAtMost(ctx, h, h.stop) == nil {
+			return false, nil
+		}
+		late = ctx.Err() == nil
 	}
-	kill := h.Signal(ctx, Kill)
-	if err := waitAtMost(ctx, h, stopGrace); err != nil {
-		return errors.Join(term, kill, err)
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), killGrace)
+	defer cancel()
+	kill := h.Signal(last, Kill)
+	if _, err := h.Wait(last); err != nil {
+		return late, errors.Join(term, kill, err)
 	}
-	return nil
+	return late, nil
 }
 
 func waitAtMost(ctx context.Context, h Handle, d time.Duration) error {

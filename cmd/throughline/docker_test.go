@@ -149,7 +149,7 @@ func TestContainersEndWithTheirRunner(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			contained(t)
 			dir := filepath.Join(t.TempDir(), "run")
-			cmd, events := startRun(t, dir, "--platform", onDockerName)
+			cmd, events := startRun(t, dir, "replace-an-instance", "--platform", onDockerName)
 			events.await(t, "kill web-2")
 			if ours(t, idOf(t, dir)) == "" {
 				t.Fatal("the run has no containers to leave")

@@ -2,10 +2,12 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"os"
 	"slices"
@@ -43,7 +45,10 @@ request was due. With --ledger every request is written as a line of CSV, with
 
 A 503 without the header X-Served-By counts as refused: that is how the stack's own
 HAProxy says that nobody executed a request. A server that answers 503 by itself is
-counted the same.`,
+counted the same.
+
+Exit status: 4 where no request reached a server (nobody listens, no such name), 2 where
+none was acknowledged or the schedule was missed.`,
 		Example: `  throughline load --target http://127.0.0.1:8080 --rate 200/s --for 10s
   throughline load --target http://127.0.0.1:8080 --rate 200/s --swing 80/s --period 20s --statsd 127.0.0.1:8125
   throughline load --target http://127.0.0.1:8080 --route "ping=GET /ping" --rate 50/s`,
@@ -104,16 +109,43 @@ func load(cmd *cobra.Command, flags loadFlags) error {
 		ctx, cancel = context.WithTimeout(ctx, flags.length)
 		defer cancel()
 	}
+	first := "" // what went wrong first
 	var answered answers
-	summary, err := generator.Run(ctx, func(r loadgen.Row) { keep(r); tell(r); answered.count(r) })
+	summary, err := generator.Run(ctx, func(r loadgen.Row) {
+		keep(r)
+		tell(r)
+		answered.count(r)
+		first = cmp.Or(first, r.Err)
+	})
 	if err = errors.Join(err, closeLedger(), closeStatsD()); err != nil {
 		return harness(err)
 	}
 	showSummary(cmd.ErrOrStderr(), summary, answered)
+	if err := served(flags.config.Target, summary, first); err != nil {
+		return err
+	}
 	if summary.Missed != "" {
 		return &statusError{exitInconclusive, fmt.Errorf("the schedule was missed: %s", summary.Missed)}
 	}
 	return nil
+}
+
+// served refuses to call it a load when nobody was there to serve it. The load
+// could not be made at all where no request got as far as a connection; where
+// requests were answered, and none acknowledged, it proves nothing.
+func served(target string, s loadgen.Summary, first string) error {
+	switch {
+	case s.Requests == 0:
+		return &statusError{exitInconclusive, errors.New("load: no request was due in that time; give a longer --for, or a higher --rate")}
+	case s.Attempts == 0 && s.Exhausted == 0:
+		return harness(fmt.Errorf("load --target %s: no request reached a server, the first for this: %s; start the server, or mend --target", target, first))
+	case s.Acked > 0:
+		return nil
+	case s.Statuses[0] == s.Requests:
+		return &statusError{exitInconclusive, fmt.Errorf("load --target %s: no request was answered, the first for this: %s", target, first)}
+	}
+	return &statusError{exitInconclusive, fmt.Errorf("load --target %s: no request was acknowledged (want answers with 2xx): %s; see that --route names what the server answers",
+		target, statusCounts(s))}
 }
 
 // shape is when requests are due.
@@ -196,20 +228,8 @@ func ledger(path string, stdout io.Writer) (keep func(loadgen.Row), done func() 
 func showSummary(w io.Writer, s loadgen.Summary, a answers) {
 	fmt.Fprintf(w, "requests   %d in %v (%.1f/s), %s at the wire\n", s.Requests, s.Duration.Round(time.Millisecond), s.Rate, plural(s.Attempts, "attempt"))
 	fmt.Fprintf(w, "outcome    %s\n", outcomes(s, a))
-	var codes []int
-	for code := range s.Statuses {
-		codes = append(codes, code)
-	}
-	slices.Sort(codes)
-	fmt.Fprint(w, "status    ")
-	for _, code := range codes {
-		if code == 0 {
-			fmt.Fprintf(w, " none:%d", s.Statuses[code])
-			continue
-		}
-		fmt.Fprintf(w, " %d:%d", code, s.Statuses[code])
-	}
-	fmt.Fprintf(w, "\nlatency    %s   (from due)\n", quantiles(s.Latency))
+	fmt.Fprintf(w, "status     %s\n", statusCounts(s))
+	fmt.Fprintf(w, "latency    %s   (from due)\n", quantiles(s.Latency))
 	fmt.Fprintf(w, "lateness   %s   (sent after due)\n", quantiles(s.Lateness))
 }
 
@@ -232,6 +252,19 @@ func outcomes(s loadgen.Summary, a answers) string {
 		}
 	}
 	return fmt.Sprintf("%d acked, %d refused%s, %d unknown", s.Acked, s.Refused, answered, unknown)
+}
+
+// statusCounts writes "none:2 200:37 404:1".
+func statusCounts(s loadgen.Summary) string {
+	var parts []string
+	for _, code := range slices.Sorted(maps.Keys(s.Statuses)) {
+		name := "none"
+		if code != 0 {
+			name = strconv.Itoa(code)
+		}
+		parts = append(parts, fmt.Sprintf("%s:%d", name, s.Statuses[code]))
+	}
+	return strings.Join(parts, " ")
 }
 
 func quantiles(q loadgen.Quantiles) string {

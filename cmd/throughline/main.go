@@ -17,7 +17,6 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -66,16 +65,40 @@ func Main() (code int) {
 			code = exitHarness
 		}
 	}()
-	docker.Prepare(runID(time.Now()))
-	// The first signal asks for an orderly end; stop gives the second one its
-	// usual force back.
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	docker.Prepare()
+	ctx, stop := orderly(context.Background())
 	defer stop()
-	go func() {
-		<-ctx.Done()
-		stop()
-	}()
 	return status(newRoot().ExecuteContext(ctx), os.Stderr)
+}
+
+// orderly gives a context that ends with the first signal that asks for an end:
+// SIGINT and SIGTERM, and SIGHUP unless it was ignored when the program started, as
+// nohup has it. A second SIGINT or SIGTERM has its usual force. A second SIGHUP has
+// none: a terminal that is closed sends it through its shell once more. From the
+// first on, writing to a terminal or pipe that is gone is an error and no end.
+func orderly(parent context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(parent)
+	end := make(chan os.Signal, 1)
+	signal.Notify(end, os.Interrupt, syscall.SIGTERM)
+	hangup := make(chan os.Signal, 1)
+	if !signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(hangup, syscall.SIGHUP)
+	}
+	go func() {
+		defer cancel()
+		select {
+		case <-end:
+			signal.Stop(end)
+		case <-hangup:
+			signal.Notify(hangup, syscall.SIGPIPE) // nobody reads it; it is noticed and has no force
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() {
+		cancel()
+		signal.Stop(end)
+		signal.Stop(hangup)
+	}
 }
 
 // status turns what a command returned into an exit status and, where the
@@ -110,7 +133,8 @@ Start with:
   throughline run replace-an-instance   run one; its verdict is the exit status
 
 Exit status: 0 pass, 1 fail, 2 inconclusive (the run proves nothing),
-3 bad scenario or usage, 4 the harness could not run.`,
+3 bad scenario or usage, 4 the harness could not run. Of several runs the worst
+counts: 1, then 4, then 2.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}

@@ -122,7 +122,7 @@ func onLocal(ctx context.Context, c run.Config, do move) (err error) {
 	if err != nil {
 		return fmt.Errorf("find this program's own file: %w", err)
 	}
-	platform, err := local.New(local.Config{Dir: c.Dir, Self: self, Guard: []string{"guard"}})
+	platform, err := local.New(local.Config{Dir: c.Dir, Self: self, Guard: []string{"guard", onLocalName}})
 	if err != nil {
 		return err
 	}

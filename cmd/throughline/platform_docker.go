@@ -30,7 +30,7 @@ const sharedAddressWhy = "containers share one StatsD address and are known by t
 
 // dockerPreflight looks for the engine and for all images, which it pulls.
 func dockerPreflight(ctx context.Context, all []script.Scenario, flags runFlags) (have found, missing []error) {
-	have = found{haproxyVersion: haproxyImage, web: map[string]compose.Program{}, images: docker.Images{HAProxy: haproxyImage, Named: map[string]string{}}}
+	have = found{haproxyVersion: haproxyImage, web: map[string]compose.Program{}, images: docker.Images{HAProxy: haproxyImage, Named: map[string]string{run.BalancerName: haproxyImage}}}
 	for _, s := range all {
 		if len(s.Stack.Web.Command) > 0 {
 			missing = append(missing, fmt.Errorf("%s: stack.web.command %s: a container has nothing of this machine; give stack.web.image, or --platform local",
@@ -146,7 +146,7 @@ func onDocker(ctx context.Context, c run.Config, have found, do move) (err error
 	defer func() { err = errors.Join(err, os.RemoveAll(c.Scratch)) }()
 	images := have.images
 	images.Command = c.Scenario.Stack.Web.Image
-	platform, err := docker.New(ctx, docker.Config{Dir: c.Dir, Run: c.Run.ID, Self: self, Images: images})
+	platform, err := docker.New(ctx, docker.Config{Dir: c.Dir, Run: c.Run.ID, Self: self, Guard: []string{self, "guard", onDockerName}, Images: images})
 	if err != nil {
 		return err
 	}

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -53,8 +55,10 @@ the scenario says, and everything seen is recorded in a directory. The verdict i
 then judged from that record alone, and can be judged again with throughline judge.
 
 Progress goes to standard error, the verdict to standard output. The exit status
-is that of the worst verdict: 0 pass, 1 fail, 2 inconclusive; 3 if a scenario
-cannot be read, 4 if something is missing (all of it is listed, nothing started).`,
+is that of the worst verdict: 0 pass, 2 inconclusive, 4 if a scenario could not be
+run (what is missing is listed before anything starts; the other scenarios are
+run), 1 fail, which outranks them all. If a scenario cannot be read it is 3, and
+nothing is started.`,
 		Example: `  throughline run replace-an-instance
   throughline run --seed 7 --out /tmp/r my-scenario.yaml
   throughline run --format json quiet | jq .outcome`,
@@ -88,50 +92,6 @@ func (f runFlags) check() error {
 		return fmt.Errorf("--mongo %s: not a MongoDB URI, like mongodb://127.0.0.1:27017", f.mongo)
 	}
 	return nil
-}
-
-func runAll(cmd *cobra.Command, args []string, flags runFlags) error {
-	all, err := readScenarios(cmd.InOrStdin(), args)
-	if err == nil {
-		err = flags.check()
-	}
-	if err != nil {
-		return usage(err)
-	}
-	have, err := preflight(cmd.Context(), all, flags)
-	if err != nil {
-		return harness(err)
-	}
-	worst := exitPass
-	for i, s := range all {
-		dir := flags.out
-		if dir == "" {
-			dir = filepath.Join("runs", time.Now().Format("20060102-150405")+"-"+s.Name)
-		} else if len(all) > 1 {
-			dir = filepath.Join(dir, fmt.Sprintf("%02d-%s", i+1, s.Name))
-		}
-		outcome, err := runOne(cmd, s, job{flags: flags, dir: dir, found: have})
-		if err != nil {
-			return harness(fmt.Errorf("%s: %w", s.Name, err))
-		}
-		worst = worse(worst, exitOf(outcome))
-		if cmd.Context().Err() != nil {
-			break
-		}
-	}
-	if worst != exitPass {
-		return &statusError{status: worst}
-	}
-	return nil
-}
-
-// worse orders what a sequence of scenarios comes to: one fail is a fail.
-func worse(a, b int) int {
-	order := map[int]int{exitPass: 0, exitInconclusive: 1, exitFail: 2}
-	if order[b] > order[a] {
-		return b
-	}
-	return a
 }
 
 func exitOf(o check.Outcome) int {
@@ -185,7 +145,9 @@ func newConfig(s script.Scenario, j job, start time.Time) run.Config {
 	return c
 }
 
-func runOne(cmd *cobra.Command, s script.Scenario, j job) (check.Outcome, error) {
+// runOne runs a scenario, judges what it recorded and shows the verdict. Without a
+// verdict the error says why there is none, with one what could not be written of it.
+func runOne(cmd *cobra.Command, s script.Scenario, j job) (status int, verdict bool, err error) {
 	config := newConfig(s, j, time.Now())
 	progress := newProgress(cmd.ErrOrStderr(), s, config)
 	defer progress.Close()
@@ -193,22 +155,42 @@ func runOne(cmd *cobra.Command, s script.Scenario, j job) (check.Outcome, error)
 	if j.found.note != "" && config.Run.Database == embedded {
 		progress.Note(j.found.note)
 	}
-	if err := onPlatform(cmd.Context(), config, j.found, run.Run); err != nil {
-		return check.Inconclusive, err
+	failed := onPlatform(cmd.Context(), config, j.found, run.Run)
+	history, err := recorded(j.dir, config.Run.ID, failed)
+	if err != nil {
+		return exitHarness, false, err
+	}
+	if failed != nil {
+		progress.Note(fmt.Sprintf("the stack did not go down as it should, after the record was closed: %v", failed))
 	}
 	progress.Close()
-	history, err := record.Read(j.dir)
+	judged, err := check.Judge(history)
 	if err != nil {
-		return check.Inconclusive, err
+		return exitHarness, false, err
 	}
-	verdict, err := check.Judge(history)
+	status = exitOf(judged.Outcome)
+	_, unwritten := report.WriteAll(j.dir, history, judged)
+	err = errors.Join(unwritten, show(cmd.OutOrStdout(), history, judged, shown{format: j.flags.format, dir: j.dir}))
 	if err != nil {
-		return check.Inconclusive, err
+		status = worse(status, exitHarness)
 	}
-	if _, err := report.WriteAll(j.dir, history, verdict); err != nil {
-		return check.Inconclusive, err
+	return status, true, err
+}
+
+// recorded reads the record of a run. A run that failed has none, unless what failed
+// came after the record had been closed: then it is as good as any, and what went
+// wrong is to be told beside the verdict.
+func recorded(dir, id string, failed error) (record.History, error) {
+	history, err := record.Read(dir)
+	if failed != nil && (err != nil || !wholeRecord(history, id)) {
+		return record.History{}, failed
 	}
-	return verdict.Outcome, show(cmd.OutOrStdout(), history, verdict, shown{format: j.flags.format, dir: j.dir})
+	return history, err
+}
+
+// wholeRecord tells whether a record is this run's, and has its end.
+func wholeRecord(h record.History, id string) bool {
+	return h.Run.ID == id && len(h.Damage) == 0 && slices.ContainsFunc(h.Events, func(e record.Event) bool { return e.Kind == record.RunEnd })
 }
 
 // runID is unique among the runs of one machine: request ids and series carry

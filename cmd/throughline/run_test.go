@@ -161,33 +161,12 @@ func TestForeignApp(t *testing.T) {
 	passes(t, o)
 }
 
-// TestInterrupted presses Ctrl-C in mid-run.
-func TestInterrupted(t *testing.T) {
-	stacked(t)
-	dir := filepath.Join(t.TempDir(), "run")
-	cmd, events := startRun(t, dir)
-	events.await(t, "kill web-2")
-	pressed := time.Now()
-	if err := cmd.Process.Signal(os.Interrupt); err != nil {
-		t.Fatal(err)
-	}
-	_ = cmd.Wait() // its status is looked at below
-	if took := time.Since(pressed); took > 10*time.Second {
-		t.Errorf("Ctrl-C took %v, it may take 10 s", took)
-	}
-	if code := cmd.ProcessState.ExitCode(); code != exitInconclusive {
-		t.Errorf("exit status %d, want %d\n%s", code, exitInconclusive, events.text())
-	}
-	judgedInconclusive(t, dir)
-	nothingLeft(t, dir)
-}
-
 // TestKilledRunner kills the runner in mid-run: nothing of it may be left, and
 // what it wrote must be readable.
 func TestKilledRunner(t *testing.T) {
 	stacked(t)
 	dir := filepath.Join(t.TempDir(), "run")
-	cmd, events := startRun(t, dir)
+	cmd, events := startRun(t, dir, "replace-an-instance")
 	events.await(t, "kill web-2")
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
@@ -233,9 +212,16 @@ func (l *lines) await(t *testing.T, want string) {
 
 func (l *lines) text() string { return strings.Join(l.all, "\n") }
 
-func startRun(t *testing.T, dir string, flags ...string) (*exec.Cmd, *lines) {
+func startRun(t *testing.T, dir, scenario string, flags ...string) (*exec.Cmd, *lines) {
 	t.Helper()
-	cmd := exec.Command(binary, append([]string{"run", "--out", dir, "replace-an-instance"}, flags...)...)
+	cmd := exec.Command(binary, append([]string{"run", "--out", dir, scenario}, flags...)...)
+	cmd.Env = onPath()
+	return cmd, started(t, cmd)
+}
+
+// started starts a program and follows what it writes.
+func started(t *testing.T, cmd *exec.Cmd) *lines {
+	t.Helper()
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -250,7 +236,7 @@ func startRun(t *testing.T, dir string, flags ...string) (*exec.Cmd, *lines) {
 			l.next <- scanner.Text()
 		}
 	}()
-	return cmd, l
+	return l
 }
 
 // nothingLeft waits until every process that the journal names is gone.

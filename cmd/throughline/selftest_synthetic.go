@@ -65,6 +65,8 @@ func synthetically(cmd *cobra.Command, flags selftestFlags) error {
 		return usage(fmt.Errorf("--synthetic %d: at least one run must be made up", s.runs))
 	case flags.jobs < 1:
 		return usage(fmt.Errorf("--jobs %d: at least one run must be judged at once", flags.jobs))
+	case flags.format != "text" && flags.format != "json" && flags.format != "markdown":
+		return usage(fmt.Errorf("--format %s: no such format (have text, json, markdown)", flags.format))
 	case flags.keep && flags.out == "":
 		return usage(errors.New("--keep: say with --out where the records shall be kept"))
 	}
@@ -82,6 +84,12 @@ func synthetically(cmd *cobra.Command, flags selftestFlags) error {
 	}
 	if err := showConfusion(cmd, results, flags.format); err != nil {
 		return harness(err)
+	}
+	switch {
+	case !confusion.NewFigures(results).Good():
+		return &statusError{status: exitFail}
+	case len(results) < s.runs: // it was interrupted
+		return &statusError{status: exitInconclusive}
 	}
 	return nil
 }

@@ -4,9 +4,13 @@ import (
 	"bufio"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
+
+	"github.com/moby/moby/client"
 
 	"throughline/compose"
 	"throughline/compose/docker"
@@ -87,21 +91,15 @@ func TestAPortInUse(t *testing.T) {
 	}
 }
 
-// A runner that is killed cannot clean up; the reaper does it.
-func TestAKilledRunnerLeavesNothing(t *testing.T) {
-	needEngine(t)
-	run := unique()
+// startRunner starts a runner with one instance in a process of its own, and
+// gives that instance's address.
+func startRunner(t *testing.T, run string) (cmd *exec.Cmd, addr string) {
+	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(exe, "runner", t.TempDir(), run, webBinary(t))
-	// A session of its own, as Prepare gives every process that has none.
-	for _, kv := range os.Environ() {
-		if !strings.HasPrefix(kv, "TESTCONTAINERS_SESSION_ID=") {
-			cmd.Env = append(cmd.Env, kv)
-		}
-	}
+	cmd = exec.Command(exe, "runner", t.TempDir(), run, webBinary(t))
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -116,6 +114,14 @@ func TestAKilledRunnerLeavesNothing(t *testing.T) {
 		_ = cmd.Wait()
 		t.Fatalf("the runner said %q, %v", line, err)
 	}
+	return cmd, addr
+}
+
+// A runner that is killed cannot clean up; the guard does it.
+func TestAKilledRunnerLeavesNothing(t *testing.T) {
+	needEngine(t)
+	run := unique()
+	cmd, addr := startRunner(t, run)
 	// A neighbour that lives on must not keep what the dead one left.
 	start(t, newPlatform(t, docker.Images{}), webInstance("web-1"))
 	if err := cmd.Process.Kill(); err != nil {
@@ -132,5 +138,111 @@ func TestAKilledRunnerLeavesNothing(t *testing.T) {
 		}
 		time.Sleep(200 * time.Millisecond)
 	}
-	t.Logf("nothing left %v after the kill", time.Since(killed).Round(time.Second))
+	t.Logf("nothing left %v after the kill", time.Since(killed).Round(time.Millisecond))
+}
+
+func TestNewNeedsAGuard(t *testing.T) {
+	needEngine(t)
+	for want, command := range map[string][]string{
+		"needs the command":        nil,
+		"is it the right program?": {"/bin/true"},
+		"/no/such/program":         {"/no/such/program"},
+	} {
+		run := unique()
+		_, err := docker.New(t.Context(), docker.Config{Dir: t.TempDir(), Run: run, Guard: command})
+		if err == nil || !strings.Contains(err.Error(), "guard") || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v: %v, want an error with %q", command, err, want)
+		}
+		if left := labelled(t, docker.Label+"="+run); len(left) > 0 {
+			t.Errorf("%v: left %v", command, left)
+		}
+	}
+}
+
+// Without the guard nothing starts that nobody would remove.
+func TestNothingStartsWithoutTheGuard(t *testing.T) {
+	needEngine(t)
+	p := newPlatform(t, docker.Images{})
+	end(t, start(t, p, webInstance("web-1")))
+	guards := children(t, "guard")
+	if len(guards) != 1 {
+		t.Fatalf("want one guard among the children: %v", guards)
+	}
+	if err := syscall.Kill(guards[0], syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	// Until it is waited for: before, a thread of it may still hold the pipe open.
+	for deadline := time.Now().Add(20 * time.Second); syscall.Kill(guards[0], 0) == nil; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the guard does not die")
+		}
+	}
+	if _, err := p.Start(t.Context(), webInstance("web-2")); err == nil || !strings.Contains(err.Error(), "guard: it is gone") {
+		t.Errorf("%v, want that the guard is gone", err)
+	}
+}
+
+// children are the processes that this one has started and whose first argument
+// this is.
+func children(t *testing.T, argument string) []int {
+	t.Helper()
+	out, err := exec.Command("ps", "-o", "pid=,args=", "--ppid", strconv.Itoa(os.Getpid())).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []int
+	for line := range strings.Lines(string(out)) {
+		if f := strings.Fields(line); len(f) > 2 && f[2] == argument {
+			pid, err := strconv.Atoi(f[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			found = append(found, pid)
+		}
+	}
+	return found
+}
+
+func TestTheGuardKnowsItsProtocol(t *testing.T) {
+	needEngine(t)
+	cmd := exec.Command(guarded(t)[0], "guard")
+	run := unique()
+	cmd.Stdin = strings.NewReader("=" + run + "\n\n*" + run + "\n=\n-" + run + "\n")
+	out, err := cmd.CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "is not a line of its protocol") {
+		t.Errorf("%v, said %q", err, out)
+	}
+}
+
+// The loopback promise holds for all that this process has started, what a
+// library starts for it too: testcontainers would publish a port to the engine's
+// socket on every address of the machine.
+func TestPortsArePublishedOnLoopbackAlone(t *testing.T) {
+	needEngine(t)
+	start(t, newPlatform(t, docker.Images{}), webInstance("web-1"))
+	engine, err := client.New(client.FromEnv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer engine.Close()
+	mine := make(client.Filters).Add("label", "org.testcontainers.sessionId="+os.Getenv(session))
+	containers, err := engine.ContainerList(t.Context(), client.ContainerListOptions{Filters: mine})
+	if err != nil {
+		t.Fatal(err)
+	}
+	published := 0
+	for _, c := range containers.Items {
+		for _, port := range c.Ports {
+			if port.PublicPort == 0 {
+				continue
+			}
+			published++
+			if !port.IP.IsLoopback() {
+				t.Errorf("%s publishes %d on %s", strings.Join(c.Names, " "), port.PrivatePort, port.IP)
+			}
+		}
+	}
+	if published == 0 {
+		t.Errorf("want the port of web-1 among those of %v", containers.Items)
+	}
 }

@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/moby/moby/api/types/container"
@@ -25,9 +24,10 @@ import (
 )
 
 const (
-	instanceDir = "/instance" // {{.Dir}}
-	everywhere  = "0.0.0.0"   // {{.Host}}: a container has addresses of its own
-	firstPort   = 8080        // for ports that may be any: in the container they cannot collide with others'
+	volumeDir   = "/instance"
+	instanceDir = volumeDir + "/own" // {{.Dir}}: the top of a volume is root's
+	everywhere  = "0.0.0.0"          // {{.Host}}: a container has addresses of its own
+	firstPort   = 8080               // for ports that may be any: in the container they cannot collide with others'
 )
 
 // launch brings the container up; from its return on the instance is in the
@@ -39,15 +39,15 @@ func (p *Platform) launch(ctx context.Context, i compose.Instance) (*instance, e
 	if err != nil {
 		return nil, err
 	}
-	image, words, err := p.program(i)
+	b, err := p.program(i)
 	if err != nil {
 		return nil, err
 	}
-	addr, err := p.network.locate(i.Name)
-	if err != nil {
+	b.fixed = fixed
+	if b.addr, err = p.network.locate(i.Name); err != nil {
 		return nil, err
 	}
-	if err := ensureImage(ctx, p.client, image); err != nil {
+	if err := ensureImage(ctx, p.client, b.image); err != nil {
 		return nil, err
 	}
 	if err := p.keepFiles(i); err != nil {
@@ -56,9 +56,12 @@ func (p *Platform) launch(ctx context.Context, i compose.Instance) (*instance, e
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
 	}
+	if err := p.guard.Tell("=" + p.config.Run); err != nil { // it knows; this asks whether it is there
+		return nil, err
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), createLimit)
 	defer cancel()
-	made, err := p.provider.CreateContainer(ctx, p.request(i, build{image: image, words: words, addr: addr, fixed: fixed}))
+	made, err := p.provider.CreateContainer(ctx, p.request(i, b))
 	if err == nil {
 		if err = p.putFiles(ctx, made.GetContainerID(), i.Files); err == nil {
 			err = made.Start(ctx)
@@ -67,7 +70,7 @@ func (p *Platform) launch(ctx context.Context, i compose.Instance) (*instance, e
 	if err != nil {
 		return nil, errors.Join(err, testcontainers.TerminateContainer(made, testcontainers.StopTimeout(0)))
 	}
-	inst := &instance{name: i.Name, made: made, client: p.client, addr: addr, ports: i.Ports, dir: p.config.Dir,
+	inst := &instance{name: i.Name, made: made, client: p.client, addr: b.addr, ports: i.Ports, dir: p.config.Dir,
 		published: map[string]string{}, gone: make(chan struct{})}
 	go inst.reap(p.living)
 	p.roster.Add(i.Name, inst)
@@ -99,43 +102,45 @@ func choosePorts(asked map[string]int) map[string]int {
 	return ports
 }
 
-// program gives the image and all words of the command. An image's entrypoint is
-// not asked: what is executed is what the instance says.
-func (p *Platform) program(i compose.Instance) (image string, words []string, err error) {
-	images := p.config.Images
-	image = images.Named[i.Name]
-	if len(i.Program.Self) > 0 {
-		if image == "" {
-			image = images.Self
-		}
-		if image == "" {
-			return "", nil, errors.New("runs this binary, for which there is no image; give Images.Self, or Self to make one of")
-		}
-		return image, nil, nil
-	}
-	if i.Program.Dir != "" {
-		return "", nil, fmt.Errorf("working directory %s is a directory of this machine, which a container does not have; leave it out", i.Program.Dir)
-	}
-	words = slices.Clone(i.Program.Command)
-	switch isHAProxy := filepath.Base(words[0]) == "haproxy"; {
-	case image != "":
-	case isHAProxy:
-		image = images.HAProxy
-		words[0] = "haproxy" // the path on this machine says nothing there
-	case images.Command != "":
-		image = images.Command
-	default:
-		return "", nil, fmt.Errorf("program %q: there is no image to run it in; give one", words[0])
-	}
-	return image, words, nil
-}
-
 // build is what a request for a container is made of beside the instance.
 type build struct {
-	image string
-	words []string   // empty: the image's entrypoint, with Program.Self
-	addr  netip.Addr // on the run's network
-	fixed map[string]int
+	image  string
+	others bool       // the image is a user's choice
+	words  []string   // empty: the image's entrypoint, with Program.Self
+	addr   netip.Addr // on the run's network
+	fixed  map[string]int
+}
+
+// program chooses the image and all words of the command. An image's entrypoint
+// is not asked: what is executed is what the instance says.
+func (p *Platform) program(i compose.Instance) (build, error) {
+	images := p.config.Images
+	b := build{image: images.Named[i.Name]}
+	b.others = b.image != "" && b.image != images.HAProxy
+	if len(i.Program.Self) > 0 {
+		if b.image == "" {
+			b.image = images.Self
+		}
+		if b.image == "" {
+			return b, errors.New("runs this binary, for which there is no image; give Images.Self, or Self to make one of")
+		}
+		return b, nil
+	}
+	if i.Program.Dir != "" {
+		return b, fmt.Errorf("working directory %s is a directory of this machine, which a container does not have; leave it out", i.Program.Dir)
+	}
+	b.words = slices.Clone(i.Program.Command)
+	switch {
+	case b.image != "":
+	case images.Command != "": // also where its own command is called haproxy
+		b.image, b.others = images.Command, true
+	case filepath.Base(b.words[0]) == "haproxy":
+		b.image = images.HAProxy
+		b.words[0] = "haproxy" // the path on this machine says nothing there
+	default:
+		return b, fmt.Errorf("program %q: there is no image to run it in; give one", b.words[0])
+	}
+	return b, nil
 }
 
 func (p *Platform) request(i compose.Instance, b build) testcontainers.ContainerRequest {
@@ -171,7 +176,7 @@ func (p *Platform) request(i compose.Instance, b build) testcontainers.Container
 			h.PortBindings = bindings
 			// Not the default of the engine, which may forget or keep too little.
 			h.LogConfig = container.LogConfig{Type: "json-file", Config: map[string]string{"max-size": "1000g"}}
-			h.SecurityOpt = []string{"no-new-privileges"}
+			confine(h, p.config.Run, b.others)
 		},
 		EndpointSettingsModifier: func(all map[string]*enginenet.EndpointSettings) {
 			if mine := all[p.network.name]; mine != nil {
@@ -203,12 +208,12 @@ func (p *Platform) keepFiles(i compose.Instance) error {
 	return nil
 }
 
-// putFiles makes the instance's directory in the container, with its files.
-// Everybody may write there, because only the image knows who its user is.
+// putFiles makes the instance's directory in its volume, with its files. Everybody
+// may write there, because only the image knows who its user is.
 func (p *Platform) putFiles(ctx context.Context, id string, files map[string]string) error {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
-	dir := strings.TrimPrefix(instanceDir, "/")
+	dir := path.Base(instanceDir)
 	errs := []error{w.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: dir + "/", Mode: 0o1777, ModTime: time.Now()})}
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		h := &tar.Header{Typeflag: tar.TypeReg, Name: path.Join(dir, name), Mode: 0o644, Size: int64(len(files[name])), ModTime: time.Now()}
@@ -219,7 +224,7 @@ func (p *Platform) putFiles(ctx context.Context, id string, files map[string]str
 	if err := errors.Join(append(errs, w.Close())...); err != nil {
 		return fmt.Errorf("files: %w", err)
 	}
-	if _, err := p.client.CopyToContainer(ctx, id, client.CopyToContainerOptions{DestinationPath: "/", Content: &b}); err != nil {
+	if _, err := p.client.CopyToContainer(ctx, id, client.CopyToContainerOptions{DestinationPath: volumeDir, Content: &b}); err != nil {
 		return fmt.Errorf("files: %w", err)
 	}
 	return nil

@@ -3,7 +3,8 @@
 //
 // It is not an orchestrator: nothing is restarted, scaled or healed. The command
 // line makes one Platform for a run and hands it to a compose.Stack. It calls
-// Prepare first of all and asks Possible before anything starts.
+// Prepare first of all and asks Possible before anything starts; the same binary
+// also serves as the platform's guard (see Guard).
 //
 // # What is promised
 //
@@ -13,22 +14,27 @@
 // itself the engine gives the address of what died to what comes next, and late
 // datagrams of the one would count for the other.
 //
-// Ports are published on loopback only. All containers and networks carry the
-// label throughline.run=RUN.
+// Ports are published on loopback only. All containers, networks and volumes
+// carry the label throughline.run=RUN.
 //
 // An instance counts as gone when its container has ended and is removed, so its
 // ports refuse by then. What it wrote and how it ended stay in the run
 // directory: logs/NAME.log and exits/NAME.json.
 //
 // Close leaves nothing but the image of this binary, which stays under a tag made
-// of its content (see Label); the next run of the same binary finds it there. A
-// runner that is killed leaves its containers to the reaper of testcontainers,
-// which removes them within a minute, unless the user has turned that off; their
-// logs are lost then.
+// of its content (see Label); the next run of the same binary finds it there. What
+// a runner that is killed leaves, the guard removes within seconds; its logs are
+// lost then.
 //
 // # What is different in a container
 //
 // The program is process 1: SIGTERM does nothing to it unless it handles that.
+//
+// It may take 1 GiB of memory, without swap, and 1,024 processes and threads, has
+// no capabilities, and can write to /tmp and its own directory alone. An image
+// that is a user's choice (Images.Command, Images.Named) is kept whole: its root
+// file system can be written, it may begin as root and become another user, and
+// it gets 4 GiB and 4,096.
 //
 // The engine has to run on this machine, on Linux: an instance reaches the
 // harness at its network's gateway, which must be an address of this machine.
@@ -49,6 +55,7 @@ import (
 	"github.com/testcontainers/testcontainers-go"
 
 	"throughline/compose"
+	"throughline/compose/guard"
 )
 
 // Label is on every container and network; its value is the run. On the images
@@ -63,17 +70,18 @@ const (
 
 // Config says where a Platform works.
 type Config struct {
-	Dir    string // the run directory: logs/NAME.log, exits/NAME.json, config/NAME/
-	Run    string // unique among all runs on the engine: letters, digits, '-', '_', '.', at most 40
-	Self   string // path of this binary, built static, for Program.Self; not needed with Images.Self
+	Dir    string   // the run directory: logs/NAME.log, exits/NAME.json, config/NAME/
+	Run    string   // unique among all runs on the engine: letters, digits, '-', '_', '.', at most 40
+	Self   string   // path of this binary, built static, for Program.Self; not needed with Images.Self
+	Guard  []string // the command that calls Guard, with a full path
 	Images Images
 }
 
 // Images says what the containers are made of.
 type Images struct {
 	Self    string            // for Program.Self: has this binary as its entrypoint; empty = one made of Config.Self
-	HAProxy string            // for a Command called haproxy; empty = haproxy:3.0
-	Command string            // for every other Command; empty = there are none
+	Command string            // for every Command; empty = there is none but HAProxy's
+	HAProxy string            // for a Command called haproxy where Command is empty; empty = haproxy:3.0
 	Named   map[string]string // for the instances of these names, before all others: "mongo-1": "mongo:8"
 }
 
@@ -82,6 +90,7 @@ type Platform struct {
 	config   Config
 	provider *testcontainers.DockerProvider
 	client   client.APIClient
+	guard    *guard.Guard
 	network  *network
 
 	roster *compose.Roster[*instance]
@@ -98,7 +107,8 @@ var (
 )
 
 // New makes the run directory's folders, the image of this binary unless it is
-// there, and the run's network. It calls Possible.
+// there, and the run's network. It starts the guard. It looks for the engine as
+// Possible does.
 func New(ctx context.Context, c Config) (*Platform, error) {
 	fail := func(err error) (*Platform, error) { return nil, fmt.Errorf("docker platform: %w", err) }
 	if c.Dir == "" || !validRun.MatchString(c.Run) {
@@ -124,29 +134,19 @@ func New(ctx context.Context, c Config) (*Platform, error) {
 	p := &Platform{
 		config: c, provider: provider, client: provider.Client(), roster: compose.NewRoster[*instance](),
 	}
-	if err := p.prepareImages(ctx); err != nil {
+	if c.Images.Self == "" && c.Self != "" {
+		if p.config.Images.Self, err = selfImage(ctx, p.client, c.Self); err != nil {
+			return fail(err)
+		}
+	}
+	if p.guard, err = openBook(c.Guard, c.Run); err != nil {
 		return fail(err)
 	}
 	if p.network, err = newNetwork(ctx, provider, c.Run); err != nil {
-		return fail(errors.Join(err, p.sweep(context.WithoutCancel(ctx))))
+		return fail(errors.Join(err, p.closeBook(context.WithoutCancel(ctx))))
 	}
 	p.living, p.end = context.WithCancel(context.Background())
 	return p, nil
-}
-
-// prepareImages makes sure of what every run needs, so that no Start waits for it.
-func (p *Platform) prepareImages(ctx context.Context) error {
-	if err := ensureReaper(ctx, p.provider); err != nil {
-		return err
-	}
-	if p.config.Images.Self == "" && p.config.Self != "" {
-		ref, err := selfImage(ctx, p.client, p.config.Self)
-		if err != nil {
-			return err
-		}
-		p.config.Images.Self = ref
-	}
-	return nil
 }
 
 // Home is the host under which instances reach the harness: Gateway.
@@ -253,5 +253,5 @@ func (p *Platform) endAll(ctx context.Context, started map[string]*instance) err
 	for _, inst := range started {
 		<-inst.gone
 	}
-	return errors.Join(append(errs, p.sweep(ctx))...)
+	return errors.Join(append(errs, p.closeBook(ctx))...)
 }

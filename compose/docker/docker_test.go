@@ -22,9 +22,22 @@ import (
 	"throughline/compose/platformtest"
 )
 
-// TestMain lets the test binary stand in for a runner that is killed.
+// session is what testcontainers marks all containers of this process with, and
+// would mark its reaper with.
+const session = "TESTCONTAINERS_SESSION_ID"
+
+// TestMain lets the test binary stand in for the guard and for a runner that is
+// killed.
 func TestMain(m *testing.M) {
-	docker.Prepare(unique())
+	_ = os.Setenv(session, unique())
+	docker.Prepare()
+	if len(os.Args) > 1 && os.Args[1] == "guard" {
+		if err := docker.Guard(os.Stdin, os.Stdout); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	if len(os.Args) > 1 && os.Args[1] == "runner" {
 		os.Exit(runner(os.Args[2:]))
 	}
@@ -80,8 +93,19 @@ func newPlatform(t testing.TB, images docker.Images) *docker.Platform {
 	return newPlatformIn(t, docker.Config{Dir: t.TempDir(), Run: unique(), Self: webBinary(t), Images: images})
 }
 
+// guarded is the command of the guard.
+func guarded(t testing.TB) []string {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return []string{self, "guard"}
+}
+
 func newPlatformIn(t testing.TB, c docker.Config) *docker.Platform {
 	t.Helper()
+	c.Guard = guarded(t)
 	p, err := docker.New(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
@@ -97,7 +121,7 @@ func newPlatformIn(t testing.TB, c docker.Config) *docker.Platform {
 	return p
 }
 
-// labelled lists the containers and networks with the label.
+// labelled lists the containers, networks and volumes with the label.
 func labelled(t testing.TB, label string) []string {
 	t.Helper()
 	engine, err := client.New(client.FromEnv)
@@ -114,12 +138,19 @@ func labelled(t testing.TB, label string) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	volumes, err := engine.VolumeList(context.Background(), client.VolumeListOptions{Filters: filter})
+	if err != nil {
+		t.Fatal(err)
+	}
 	var found []string
 	for _, c := range containers.Items {
 		found = append(found, strings.Join(c.Names, " "))
 	}
 	for _, n := range networks.Items {
 		found = append(found, "network "+n.Name)
+	}
+	for _, v := range volumes.Items {
+		found = append(found, "volume "+v.Name)
 	}
 	return found
 }
@@ -185,7 +216,7 @@ func TestTwoPlatformsDoNotTouchEachOther(t *testing.T) {
 	if _, err := net.Dial("tcp", a.Addr("http")); err == nil {
 		t.Error("the closed one still answers")
 	}
-	start(t, two, webInstance("web-2")) // also without the reaper of the other
+	start(t, two, webInstance("web-2")) // also without the guard of the other
 }
 
 // An address that is given to somebody else makes late datagrams count for
@@ -318,7 +349,7 @@ func TestWhatIsGoneIsKeptInTheRunDirectory(t *testing.T) {
 
 // runner starts an instance, says where it is, and waits to be killed.
 func runner(args []string) int {
-	p, err := docker.New(context.Background(), docker.Config{Dir: args[0], Run: args[1], Self: args[2]})
+	p, err := docker.New(context.Background(), docker.Config{Dir: args[0], Run: args[1], Self: args[2], Guard: []string{os.Args[0], "guard"}})
 	if err != nil {
 		fmt.Println(err)
 		return 1

@@ -13,47 +13,35 @@ import (
 	"github.com/moby/moby/client"
 	"github.com/testcontainers/testcontainers-go"
 	"github.com/testcontainers/testcontainers-go/log"
+
+	"throughline/compose"
 )
 
-const (
-	sessionPrefix = "throughline-"
-	sessionLabel  = "org.testcontainers.sessionId"
-	reaperLabel   = "org.testcontainers.ryuk"
-	askLimit      = 10 * time.Second // for an engine to say that it is there
-)
+const askLimit = 10 * time.Second // for an engine to say that it is there
 
 // Prepare sets up testcontainers, which is configured through the environment
-// only and keeps what it read. Call it once, when the process begins. What the
-// user has set stays.
+// only and keeps what it read. Call it once, when the process begins.
 //
-// session must be unique among all processes that use the engine: what carries
-// the session is removed once the process is gone. Testcontainers' own choice
-// is the same for all children of one shell, and then a killed run would live
-// as long as its neighbour.
-func Prepare(session string) {
+// Its reaper is turned off, also for a user who has it on for other things: it
+// is a container with the engine's socket, whose port is published on every
+// address of this machine, and nobody can have that otherwise. The guard does
+// its work.
+func Prepare() {
 	log.SetDefault(log.NewNoopLogger())
-	for key, value := range map[string]string{
-		"TESTCONTAINERS_SESSION_ID": sessionPrefix + session,
-		// Possible refuses engines that are elsewhere. Without this,
-		// testcontainers looks for one elsewhere when it finds a /.dockerenv.
-		"TESTCONTAINERS_HOST_OVERRIDE": "localhost",
-	} {
-		if os.Getenv(key) == "" {
-			_ = os.Setenv(key, value) // these names are valid
-		}
+	_ = os.Setenv("TESTCONTAINERS_RYUK_DISABLED", "true") // the name is valid, and so is the next
+	// Possible refuses engines that are elsewhere. Without this, testcontainers
+	// looks for one elsewhere when it finds a /.dockerenv.
+	if host := "TESTCONTAINERS_HOST_OVERRIDE"; os.Getenv(host) == "" {
+		_ = os.Setenv(host, "localhost")
 	}
 }
 
 // Possible says whether an engine is there whose containers can reach this
-// program, and with it the image of the reaper, which is pulled if it is
-// missing. It starts nothing.
+// program. It starts nothing.
 func Possible(ctx context.Context) error {
 	provider, err := connect(ctx)
 	if err != nil {
 		return err
-	}
-	if err := ensureReaper(ctx, provider); err != nil {
-		return errors.Join(fmt.Errorf("docker: the reaper: %w", err), provider.Close())
 	}
 	return provider.Close()
 }
@@ -110,7 +98,8 @@ func noEngine(where string, err error) error {
 
 // Image makes sure that the image is there, pulls it if it is not, and gives
 // what it executes by itself: its entrypoint and command. That is the Command of
-// an instance that runs an image as it is.
+// an instance that runs an image as it is: templates that expand to them, also
+// where they hold braces of their own.
 func Image(ctx context.Context, ref string) ([]string, error) {
 	provider, err := connect(ctx)
 	if err != nil {
@@ -127,7 +116,11 @@ func Image(ctx context.Context, ref string) ([]string, error) {
 	if found.Config == nil {
 		return nil, nil
 	}
-	return slices.Concat(found.Config.Entrypoint, found.Config.Cmd), nil
+	words := slices.Concat(found.Config.Entrypoint, found.Config.Cmd)
+	for n := range words {
+		words[n] = compose.Literal(words[n])
+	}
+	return words, nil
 }
 
 func ensureImage(ctx context.Context, c client.APIClient, ref string) error {
@@ -146,67 +139,4 @@ func ensureImage(ctx context.Context, c client.APIClient, ref string) error {
 		return fmt.Errorf("image %s: is not there and cannot be pulled; check the name, or pull or build it: %w", ref, err)
 	}
 	return nil
-}
-
-// ensureReaper pulls the reaper's image: testcontainers would try again for a
-// quarter of an hour where there is no way to it.
-func ensureReaper(ctx context.Context, provider *testcontainers.DockerProvider) error {
-	config := provider.Config().Config
-	if config.RyukDisabled || config.HubImageNamePrefix != "" {
-		return nil
-	}
-	//lint:ignore SA1019 the name has no other home that can be reached
-	return ensureImage(ctx, provider.Client(), testcontainers.ReaperDefaultImage)
-}
-
-// sweep removes what carries the run's label. When nothing else is left of this
-// process's session, the reaper goes too: it would stay for ten seconds.
-func (p *Platform) sweep(ctx context.Context) error {
-	filter := make(client.Filters).Add("label", Label+"="+p.config.Run)
-	var errs []error
-	containers, err := p.client.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: filter})
-	errs = append(errs, err)
-	for _, c := range containers.Items {
-		errs = append(errs, p.removeContainer(ctx, c.ID))
-	}
-	networks, err := p.client.NetworkList(ctx, client.NetworkListOptions{Filters: filter})
-	errs = append(errs, err)
-	for _, n := range networks.Items {
-		if _, err := p.client.NetworkRemove(ctx, n.ID, client.NetworkRemoveOptions{}); !errdefs.IsNotFound(err) {
-			errs = append(errs, err)
-		}
-	}
-	errs = append(errs, p.dismissReaper(ctx), p.client.Close())
-	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("docker: remove what carries the label %s=%s: %w", Label, p.config.Run, err)
-	}
-	return nil
-}
-
-func (p *Platform) dismissReaper(ctx context.Context) error {
-	session := testcontainers.SessionID()
-	if !strings.HasPrefix(session, sessionPrefix) {
-		return nil // others may share it
-	}
-	filter := make(client.Filters).Add("label", sessionLabel+"="+session)
-	containers, err := p.client.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: filter})
-	if err != nil {
-		return err
-	}
-	networks, err := p.client.NetworkList(ctx, client.NetworkListOptions{Filters: filter})
-	if err != nil || len(networks.Items) > 0 || len(containers.Items) != 1 || containers.Items[0].Labels[reaperLabel] == "" {
-		return err
-	}
-	return p.removeContainer(ctx, containers.Items[0].ID)
-}
-
-func (p *Platform) removeContainer(ctx context.Context, id string) error {
-	_, err := p.client.ContainerRemove(ctx, id, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
-	if errdefs.IsNotFound(err) {
-		return nil
-	}
-	if errdefs.IsConflict(err) && strings.Contains(err.Error(), "already in progress") {
-		return nil // the reaper ends by itself and removes itself
-	}
-	return err
 }

@@ -34,6 +34,7 @@ type instance struct {
 
 	// Set before gone is closed.
 	exit compose.Exit
+	oom  int64 // bytes it was allowed, where the kernel killed it because it took more
 	lost error // why it is not known how it ended
 	kept error // what could not be kept or removed
 	gone chan struct{}
@@ -144,6 +145,8 @@ func (i *instance) ended() string {
 	switch {
 	case i.lost != nil:
 		return fmt.Sprintf("ended nobody knows how: %v", i.lost)
+	case i.oom > 0:
+		return fmt.Sprintf("ended by %s, out of memory (it may take %d MiB)", i.exit.Signal, i.oom>>20)
 	case i.exit.Signal != "":
 		return "ended by " + i.exit.Signal
 	}
@@ -312,6 +315,9 @@ func (i *instance) keepExit(ctx context.Context) error {
 	found, err := i.made.Inspect(ctx)
 	if err != nil {
 		return err
+	}
+	if found.State.OOMKilled && i.exit.Signal != "" { // else one of its children was
+		i.oom = found.HostConfig.Memory
 	}
 	text, err := json.MarshalIndent(ending{
 		Instance: i.name, Container: found.ID, Image: found.Config.Image, Address: i.addr.String(),

@@ -4,5 +4,5 @@ FROM scratch
 COPY root/ /
 USER 65532:65532
 # GET /healthz at $PORT. Commands that serve nothing there: --no-healthcheck.
-HEALTHCHECK --interval=2s --timeout=2s --retries=5 CMD ["/throughline", "health"]
+HEALTHCHECK --interval=2s --timeout=10s --start-period=2m --retries=15 CMD ["/throughline", "health"]
 ENTRYPOINT ["/throughline"]

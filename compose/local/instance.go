@@ -25,7 +25,7 @@ type instance struct {
 	cmd      *exec.Cmd
 	logPath  string
 	mark     string // in the environment of its processes
-	guard    *guard
+	guard    book
 	platform string // names the cgroups of the platform
 
 	mu      sync.Mutex // a signal is sent before the leader is reaped, or not at all

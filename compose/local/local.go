@@ -63,7 +63,7 @@ type Platform struct {
 	config Config
 	temp   string   // holds the instances' own directories
 	alive  *os.File // its lock; see makeTemp
-	guard  *guard
+	guard  book
 	ports  *portBook
 	starts *launcher
 
@@ -97,7 +97,7 @@ func New(c Config) (*Platform, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("local platform: %w", err), ports.release())
 	}
-	g, err := startGuard(c.Self, c.Guard, temp)
+	g, err := openBook(c.Self, c.Guard, temp)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("local platform: %w", err), ports.release(), os.RemoveAll(temp), alive.Close())
 	}
@@ -343,7 +343,7 @@ func (p *Platform) Close(ctx context.Context) error {
 		}
 		p.starts.stop()
 		// The guard has done the rest, unless somebody killed it.
-		err := errors.Join(p.guard.stop(), p.ports.release(), removeGroups(filepath.Base(p.temp)), os.RemoveAll(p.temp))
+		err := errors.Join(p.guard.Stop(), p.ports.release(), removeGroups(filepath.Base(p.temp)), os.RemoveAll(p.temp))
 		_ = p.alive.Close() // nothing was written, and a second Close finds it closed
 		return err
 	})

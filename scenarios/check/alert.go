@@ -24,6 +24,9 @@ func (c alert) judge(e *evidence) result {
 	if !ok {
 		return result{findings: []Finding{c.finding(Inconclusive, "the journal does not tell when the phases began and ended")}}
 	}
+	if why := e.unseen(c.rule.Expr, c.rule.NeverSeen); why != "" {
+		return result{findings: []Finding{c.finding(Inconclusive, "%s: not evaluated, %s", c.rule.Expr, why)}}
+	}
 	played, err := c.play(e, from, to)
 	if err != nil {
 		return result{findings: []Finding{c.finding(Inconclusive, "%s: could not be evaluated: %v", c.rule.Expr, err)}}

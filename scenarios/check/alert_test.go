@@ -12,6 +12,9 @@ import (
 	"throughline/scenarios/script"
 )
 
+// maybeNever ends what is said of a selector that selected nothing.
+const maybeNever = " If it may never be, as with absent(), say never_seen: yes in the check"
+
 func TestAlert(t *testing.T) {
 	const down = "name: WebDown, expr: 'count(fullstack_insert_total) < 3', "
 	for _, c := range []struct {
@@ -32,11 +35,14 @@ func TestAlert(t *testing.T) {
 		{"fires too late", down + "for: 4s, fires: {in: one dies, within: 3s}", nil, Fail, `alert WebDown: fired at 16.1 s, 5.6 s after the beginning of phase "one dies", and had to within 3s`},
 		{"fires too early", "name: Any, expr: 'fullstack_insert_total > 0', fires: {in: one dies, within: 3s}", nil, Fail, `alert Any: fires at 3.1 s already, before phase "one dies" began at 10.5 s`},
 		{"pending for ever", "name: Blinks, expr: 'count(fullstack_insert_total) < 3 and on() (vector(time()) % 3 > 1)', for: 3s, fires: {in: one dies, within: 6s}", nil, Fail, `alert Blinks: did not fire within 6s of the beginning of phase "one dies" at 10.5 s, nor later; its expression had a result at 11 points, never for 3s on end`},
-		{"nothing to compare", "name: AllDown, expr: 'count(nothing) < 1', fires: {in: one dies, within: 6s}", nil, Fail, `alert AllDown: did not fire within 6s of the beginning of phase "one dies" at 10.5 s, nor later; its expression never had a result in this run: where nothing is left to count there is no series to compare, and absent() may be missing`},
+		{"nothing to compare", "name: AllDown, expr: 'count(nothing) < 1', never_seen: yes, fires: {in: one dies, within: 6s}", nil, Fail, `alert AllDown: did not fire within 6s of the beginning of phase "one dies" at 10.5 s, nor later; its expression never had a result in this run: where nothing is left to count there is no series to compare, and absent() may be missing`},
+		{"a name that nobody sends", "name: Quiet, expr: 'sum(rate(fullstack_isnert_total[3s])) < 1', silent: [one dies]", nil, Inconclusive, `alert Quiet: sum(rate(fullstack_isnert_total[3s])) < 1: not evaluated, no series of this run was ever fullstack_isnert_total: did you mean fullstack_insert_total?` + maybeNever},
+		{"a label that nobody has", "name: Quiet, expr: 'fullstack_insert_total{zone=\"d\"} < 1 or fullstack_inflight > 1e9', silent: [one dies]", nil, Inconclusive, `alert Quiet: fullstack_insert_total{zone="d"} < 1 or fullstack_inflight > 1e9: not evaluated, no series of this run was ever fullstack_insert_total{zone="d"}: no series of fullstack_insert_total has zone="d" (there are a, b, c).` + maybeNever},
+		{"what may never be", "name: Quiet, expr: 'fullstack_errors_total > 0', never_seen: yes, silent: [one dies]", nil, Pass, `alert Quiet: silent in phase "one dies": 8 points evaluated, pending at 0`},
 		{"silent", "name: Quiet, expr: 'sum(rate(fullstack_insert_total[3s])) < 1', silent: [one dies]", nil, Pass, `alert Quiet: silent in phase "one dies": 8 points evaluated, pending at 0`},
 		{"silent, but pending", down + "for: 20s, silent: [one dies]", nil, Pass, `alert WebDown: silent in phase "one dies": 8 points evaluated, pending at 7`},
 		{"not silent", down + "silent: [one dies]", nil, Fail, `alert WebDown: fires in phase "one dies", where it must be silent: at 7 of 8 points, first at 12.1 s`},
-		{"the end of the record is too early", "name: Late, expr: 'vector(1) > 2', fires: {in: one is replaced, within: 1m}", nil, Inconclusive, "alert Late: the record ends at 29.1 s, before it had to fire at 78.5 s"},
+		{"the end of the record is too early", "name: Late, expr: 'fullstack_insert_total > 1e9', fires: {in: one is replaced, within: 1m}", nil, Inconclusive, "alert Late: the record ends at 29.1 s, before it had to fire at 78.5 s"},
 		{"no such journal", down + "fires: {in: one dies, within: 6s}", func(h *record.History) {
 			h.Events = h.Events[:0]
 		}, Inconclusive, "alert WebDown: the journal does not tell when the phases began and ended"},

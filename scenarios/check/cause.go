@@ -19,6 +19,7 @@ const (
 	causeRetry       = "lb-retry"
 	causeNoAnswer    = "no-answer"
 	causeNotPolled   = "not-polled"
+	causeUnsettled   = "not-settled"
 	causeWaived      = "waived"
 	causeSampling    = "sampling"
 

@@ -19,12 +19,6 @@ const (
 )
 
 const (
-	// leastVariation is the coefficient of variation of the users' rate under
-	// which Pearson's r is about the noise of two flat lines and is not
-	// evaluated.
-	leastVariation = 0.05
-	// leastPoints is the fewest intervals that a coefficient is computed of.
-	leastPoints = 8
 	// Lags are tried this far and this fine. Finer than an interval is
 	// possible, because the users' curve is known at any moment.
 	furthestLag = 3 * time.Second
@@ -33,18 +27,18 @@ const (
 	// one for the shorter to be taken: along a slow curve r hardly depends on
 	// the lag, and the best one is chance.
 	closeLag = 0.01
-	// loadEdge is left out at both ends of the load, where intervals are cut.
-	loadEdge = time.Second
 )
 
 // correlation asks whether the layers' rates go up and down together.
 type correlation struct {
 	rule   script.Correlation
 	window time.Duration // how long the client of the web layer's metric buffers
+	rate   float64       // its sample rate; 1: it does not sample
+	route  string        // whose requests it counts; "": of all, as far as is known
 }
 
 func (c correlation) judge(e *evidence) result {
-	if e.begin == record.Never || e.end-e.begin <= 2*loadEdge {
+	if e.begin == record.Never || e.end-e.begin <= 2*script.LoadEdge {
 		return result{findings: []Finding{c.finding(Inconclusive, "", "correlation: the load did not last long enough to compare rates")}}
 	}
 	acked, sent := e.allAcked(), e.allSent()
@@ -61,6 +55,9 @@ func (c correlation) judge(e *evidence) result {
 		if layer == layerLB {
 			users = sent // a load balancer counts requests as they arrive
 		}
+		if layer == layerWeb && c.route != "" {
+			users = e.allAcked(c.route)
+		}
 		r.findings = append(r.findings, c.pair(e, users, layer))
 	}
 	if len(r.findings) == 0 {
@@ -73,14 +70,17 @@ func (c correlation) finding(o Outcome, layer, format string, args ...any) Findi
 	return Finding{Check: checkCorrelation, Outcome: o, Layer: layer, Summary: fmt.Sprintf(format, args...)}
 }
 
-// allAcked gives the times of all acknowledgements, in order.
-func (e *evidence) allAcked() []time.Duration {
+// allAcked gives the times of the acknowledgements of the routes, in order.
+// Without routes: of all.
+func (e *evidence) allAcked(routes ...string) []time.Duration {
 	all := make([]time.Duration, 0, e.users.acked)
-	for _, at := range e.users.ackedAt {
-		all = append(all, at...)
+	for key, at := range e.users.ackedAt {
+		if wanted(routes, key.route) {
+			all = append(all, at...)
+		}
 	}
 	for _, s := range e.users.spans {
-		if s.acked {
+		if s.acked && wanted(routes, s.key.route) {
 			all = append(all, s.done)
 		}
 	}
@@ -102,7 +102,7 @@ func (e *evidence) allSent() []time.Duration {
 
 // pair compares users with one layer.
 func (c correlation) pair(e *evidence, users []time.Duration, layer string) Finding {
-	curve := within(c.curve(e, layer), e.begin+loadEdge, e.end-loadEdge)
+	curve := within(c.curve(e, layer), e.begin+script.LoadEdge, e.end-script.LoadEdge)
 	if layer == layerWeb {
 		// A client that buffers for longer than an interval sends in some and
 		// not in others: that is no rate of the application's.
@@ -111,32 +111,67 @@ func (c correlation) pair(e *evidence, users []time.Duration, layer string) Find
 	if len(curve.at) == 0 {
 		return c.finding(Inconclusive, layer, "correlation of users and %s: the record has no numbers of %s under load", layer, layer)
 	}
-	if n := len(curve.at) - 1; n < leastPoints {
-		return c.finding(Inconclusive, layer, "correlation of users and %s: too few intervals, %d, and it takes %d", layer, n, leastPoints)
+	if n := len(curve.at) - 1; n < script.LeastIntervals {
+		return c.finding(Inconclusive, layer, "correlation of users and %s: too few intervals, %d, and it takes %d", layer, n, script.LeastIntervals)
 	}
 	at0 := userRates(users, curve.at, 0)
-	mean, deviation := stat.MeanStdDev(at0, nil)
-	if variation := deviation / mean; !(variation >= leastVariation) {
+	if v := variation(at0); v < script.LeastVariation {
 		return c.finding(Inconclusive, layer, "correlation of users and %s: not evaluated, the load hardly varied (by %.1f %%, it takes %g %%)",
-			layer, 100*zeroIfNaN(variation), 100*leastVariation)
+			layer, 100*v, 100*script.LeastVariation)
 	}
-	r, lag, ok := bestLag(users, curve, c.rule.AtLeast)
-	if !ok {
-		return c.finding(Fail, layer, "%s does not follow the users: its rate is constant while theirs varies by %.1f %%", layer, 100*deviation/mean)
+	rate := 1.0
+	if layer == layerWeb {
+		rate = c.rate
 	}
-	f := c.finding(Pass, layer, "users and %s: r = %.3f at a lag of %.2f s, from %s", layer, r, lag.Seconds(), times(int64(len(at0)), "interval"))
-	switch {
-	case r < c.rule.AtLeast:
+	return c.told(e, layer, lagsOf(users, curve), at0, barsOf(c.rule.AtLeast, rate, at0, curve.at))
+}
+
+// told is the finding about a layer with these r by lag.
+func (c correlation) told(e *evidence, layer string, r map[time.Duration]float64, at0 []float64, b bars) Finding {
+	best, lag, ok := bestLag(r, b.pass)
+	f := c.finding(Pass, layer, "users and %s: r = %.3f at a lag of %.2f s, from %s%s", layer, best, lag.Seconds(), times(int64(len(at0)), "interval"), b.note())
+	switch within := furthest(r, c.rule.MaxLag); {
+	case !ok && b.fail <= 0, ok && best >= b.fail && best < b.pass:
+		f.Outcome = Inconclusive
+		f.Summary = fmt.Sprintf("users and %s: too few samples to tell: r = %.3f at the best lag (%.2f s), from %s%s, "+
+			"so that it passes from %.2f on %s; a higher rate, a larger swing or longer phases would tell",
+			layer, best, lag.Seconds(), times(int64(len(at0)), "interval"), b.note(), b.pass, b.fails())
+	case !ok:
 		f.Outcome = Fail
-		f.Summary = fmt.Sprintf("users and %s do not tell the same story: r = %.3f at the best lag (%.2f s), it should be at least %g", layer, r, lag.Seconds(), c.rule.AtLeast)
-	case max(lag, -lag) > c.rule.MaxLag:
+		f.Summary = fmt.Sprintf("%s does not follow the users: its rate is constant while theirs varies by %.1f %%", layer, 100*variation(at0))
+	case best < b.fail:
 		f.Outcome = Fail
-		f.Summary = fmt.Sprintf("%s follows the users with a lag of %.2f s (r = %.3f), max_lag is %s", layer, lag.Seconds(), r, c.rule.MaxLag)
+		f.Summary = fmt.Sprintf("users and %s do not tell the same story: r = %.3f at the best lag (%.2f s), it should be at least %s", layer, best, lag.Seconds(), b.least())
+	case max(lag, -lag) <= c.rule.MaxLag:
+	case b.sampled && within >= b.pass: // by chance a longer lag fits better
+	case b.sampled && within >= b.fail:
+		f.Outcome = Inconclusive
+		f.Summary += fmt.Sprintf("; too few samples to tell whether that is within max_lag %s, where r = %.3f", c.rule.MaxLag, within)
+	default:
+		f.Outcome = Fail
+		f.Summary = fmt.Sprintf("%s follows the users with a lag of %.2f s (r = %.3f), max_lag is %s", layer, lag.Seconds(), best, c.rule.MaxLag)
 	}
 	if f.Outcome == Fail {
 		c.excuse(&f, e.blur())
 	}
 	return f
+}
+
+// variation is the coefficient of variation.
+func variation(x []float64) float64 {
+	mean, deviation := stat.MeanStdDev(x, nil)
+	return zeroIfNaN(deviation / mean)
+}
+
+// furthest is the best r at a lag up to most.
+func furthest(r map[time.Duration]float64, most time.Duration) float64 {
+	best := -1.0
+	for lag, r := range r {
+		if max(lag, -lag) <= most {
+			best = max(best, r)
+		}
+	}
+	return best
 }
 
 // excuse takes a failure back whose curves were not read sharply enough to tell.
@@ -272,22 +307,28 @@ func userRates(users []time.Duration, at []time.Duration, lag time.Duration) []f
 	return out
 }
 
-// bestLag finds how much later than the users the layer tells the same story:
-// the shortest lag at which r is about as good as it gets, and enough if it is
-// anywhere. A layer whose rate never changes has no r.
-func bestLag(users []time.Duration, c curve, enough float64) (r float64, lag time.Duration, ok bool) {
+// lagsOf gives r at each lag: how much later than the users the layer tells its
+// story. A layer whose rate never changes has none.
+func lagsOf(users []time.Duration, c curve) map[time.Duration]float64 {
 	rates := make([]float64, len(c.at)-1)
 	for k := range rates {
 		rates[k] = (c.n[k+1] - c.n[k]) / (c.at[k+1] - c.at[k]).Seconds()
 	}
-	best := -2.0
 	byLag := map[time.Duration]float64{}
 	for l := -furthestLag; l <= furthestLag; l += lagStep {
-		r := stat.Correlation(userRates(users, c.at, l), rates, nil)
-		if math.IsNaN(r) {
-			continue
+		if r := stat.Correlation(userRates(users, c.at, l), rates, nil); !math.IsNaN(r) {
+			byLag[l] = r
 		}
-		byLag[l] = r
+	}
+	return byLag
+}
+
+// bestLag finds how much later than the users the layer tells the same story:
+// the shortest lag at which r is about as good as it gets, and enough if it is
+// anywhere.
+func bestLag(byLag map[time.Duration]float64, enough float64) (r float64, lag time.Duration, ok bool) {
+	best := -2.0
+	for _, r := range byLag {
 		best = max(best, r)
 	}
 	least := best - closeLag

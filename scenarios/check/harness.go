@@ -26,6 +26,9 @@ const aboutCollector = "collector"
 // although no fault asked for it.
 const aboutRelay = "relay"
 
+// aboutPoller begins what a Trouble or a Note of polls that failed is about.
+const aboutPoller = "poller "
+
 // wholeRecord asks whether the record can prove anything at all.
 func wholeRecord(e *evidence) []Finding {
 	var out []Finding
@@ -139,9 +142,30 @@ func harness(e *evidence) []Finding {
 		}
 	}
 	if len(out) == 0 {
+		polls := "no poll failed"
+		if slices.ContainsFunc(e.history.Events, func(ev record.Event) bool { return ev.Kind == record.Note && strings.HasPrefix(ev.About, aboutPoller) }) {
+			polls = "no poll failed but of what a fault kept from answering"
+		}
 		out = append(out, Finding{Check: checkHarness, Outcome: Pass,
-			Summary: fmt.Sprintf("the harness kept its schedule and saw everything: no datagram dropped, no poll failed, no instance died unasked; requests were sent at most %s late",
-				e.users.latest.Round(100*time.Microsecond))})
+			Summary: fmt.Sprintf("the harness kept its schedule and saw everything: no datagram dropped, %s, no instance died unasked; requests were sent at most %s late",
+				polls, e.users.latest.Round(100*time.Microsecond))})
+	}
+	return out
+}
+
+// notes are what the harness wrote down beside what it had to do. They touch no
+// outcome.
+func (e *evidence) notes() []string {
+	var out []string
+	for _, ev := range e.history.Events {
+		if ev.Kind != record.Note {
+			continue
+		}
+		text := fmt.Sprintf("%s at %s", ev.About, seconds(ev.At))
+		if ev.Error != "" {
+			text += ": " + ev.Error
+		}
+		out = append(out, text)
 	}
 	return out
 }
@@ -163,7 +187,7 @@ func trouble(ev record.Event) Finding {
 			whose = ev.Instance
 		}
 		f.Summary = fmt.Sprintf("the collector's socket dropped %s of %s%s", times(ev.Count, "datagram"), whose, why)
-	case strings.HasPrefix(ev.About, "poller"):
+	case strings.HasPrefix(ev.About, aboutPoller):
 		f.Summary = fmt.Sprintf("%s failed at %s%s", ev.About, seconds(ev.At), why)
 	default:
 		f.Summary = fmt.Sprintf("trouble with %s at %s%s", ev.About, seconds(ev.At), why)

@@ -33,7 +33,7 @@ func judgeAs(h record.History, as func(script.Scenario) (script.Scenario, error)
 	if file == "" {
 		file = record.ScenarioFile
 	}
-	own, err := script.Parse(file, h.Scenario, script.Options{})
+	own, err := script.Parse(file, h.Scenario, script.Options{Ran: true})
 	if err == nil {
 		err = ValidateExprs(own)
 	}
@@ -103,7 +103,8 @@ func checkOf(c script.Check, s script.Scenario) Check {
 	case c.Continuity != nil:
 		return continuity{*c.Continuity, windowOf(s, c.Continuity.Metric), rateOf(s, c.Continuity.Metric)}
 	case c.Correlation != nil:
-		return correlation{*c.Correlation, windowOf(s, c.Correlation.Metric)}
+		metric := c.Correlation.Metric
+		return correlation{*c.Correlation, windowOf(s, metric), rateOf(s, metric), routeOf(s, metric)}
 	case c.PromQL != nil:
 		return promql{*c.PromQL}
 	case c.Identity != nil:
@@ -113,7 +114,7 @@ func checkOf(c script.Check, s script.Scenario) Check {
 	case c.Gauge != nil:
 		return gauge{*c.Gauge}
 	case c.Shutdown != nil:
-		return shutdown{*c.Shutdown}
+		return shutdown{*c.Shutdown, rateOf(s, c.Shutdown.Metric), confidenceOf(s, c.Shutdown.Metric)}
 	case c.Hygiene != nil:
 		return hygiene{*c.Hygiene}
 	case c.Alert != nil:
@@ -150,6 +151,32 @@ func rateOf(s script.Scenario, metric string) float64 {
 	return 1
 }
 
+// confidenceOf is how sure the interval of a sampled metric must be, where the
+// scenario says it.
+func confidenceOf(s script.Scenario, metric string) float64 {
+	for _, c := range s.Checks {
+		if c.Conservation != nil && c.Conservation.Metric == metric {
+			return c.Conservation.Confidence
+		}
+	}
+	return 1
+}
+
+// routeOf is whose requests a metric counts, where the scenario says it, and
+// names but one.
+func routeOf(s script.Scenario, metric string) (route string) {
+	for _, c := range s.Checks {
+		if c.Conservation == nil || c.Conservation.Metric != metric {
+			continue
+		}
+		if route != "" && route != c.Conservation.Route {
+			return ""
+		}
+		route = c.Conservation.Route
+	}
+	return route
+}
+
 // unknownCheck is for a check that the language has and this package has not.
 func unknownCheck(c script.Check) rule {
 	return func(*evidence) []Finding {
@@ -163,6 +190,7 @@ func judge(e *evidence, checks []named) Verdict {
 	w := newWaivers(e.scenario)
 	for _, c := range checks {
 		r := guarded(c, e)
+		e.acquit(&r, v.Findings)
 		w.apply(&r)
 		slices.SortStableFunc(r.findings, compareFindings)
 		v.Findings = append(v.Findings, fold(r.findings)...)
@@ -173,8 +201,12 @@ func judge(e *evidence, checks []named) Verdict {
 			v.Ledgers.Web = *r.web
 		}
 	}
-	v.Findings = append(v.Findings, w.findings()...)
+	if e.unsettled() == "" { // else nothing can have failed, and no waiver can be called idle
+		v.Findings = append(v.Findings, w.findings()...)
+	}
+	v.Findings = append(v.Findings, noticedBy(e)...)
 	v.Waived = w.list
+	v.Notes = e.notes()
 	for _, r := range v.Residuals {
 		if r.Cause == causeUnexplained && strings.HasPrefix(r.Between, layerUsers) {
 			v.Unexplained += r.Lost + r.Extra
@@ -185,6 +217,17 @@ func judge(e *evidence, checks []named) Verdict {
 	}
 	v.Outcome = e.outcome(v)
 	return v
+}
+
+// noticedBy gives what no check asked about. It can decide nothing, not even by
+// crashing.
+func noticedBy(e *evidence) (out []Finding) {
+	defer func() {
+		if p := recover(); p != nil {
+			out = []Finding{{Check: checkNoticed, Outcome: Pass, Noticed: true, Summary: fmt.Sprintf("what else there was to notice is not known, for looking crashed: %v", p)}}
+		}
+	}()
+	return things(e).findings
 }
 
 // guarded runs a check. One that crashes has proved nothing.
@@ -206,17 +249,17 @@ func compareFindings(a, b Finding) int {
 	return cmp.Or(compareNames(a.Instance, b.Instance), cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To), strings.Compare(a.Summary, b.Summary))
 }
 
-// outcome of a run: one that was interrupted, or whose record is not whole,
-// proves nothing, whatever was found; one failure fails it; one doubt leaves it
-// open.
+// outcome of a run: one that never settled, or whose record is damaged, proves
+// nothing, whatever was found; one failure fails it; one doubt leaves it open.
 func (e *evidence) outcome(v Verdict) Outcome {
-	is := func(k record.Kind) func(record.Event) bool { return func(ev record.Event) bool { return ev.Kind == k } }
-	events := e.history.Events
-	if len(e.history.Damage)+len(e.flaws) > 0 || slices.ContainsFunc(events, is(record.Interrupted)) || !slices.ContainsFunc(events, is(record.RunEnd)) {
+	if e.unsettled() != "" || len(e.history.Damage)+len(e.flaws) > 0 {
 		return Inconclusive
 	}
 	worst := Pass
 	for _, f := range v.Findings {
+		if f.Noticed {
+			continue
+		}
 		switch f.Outcome {
 		case Fail:
 			return Fail

@@ -200,7 +200,7 @@ func TestTheOutcomeOfARun(t *testing.T) {
 
 func TestACheckThatCrashesIsADoubtThatNamesIt(t *testing.T) {
 	h := talk().make()
-	s, err := script.Parse("x.yaml", h.Scenario, script.Options{})
+	s, err := script.Parse("x.yaml", h.Scenario, script.Options{Ran: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -393,7 +393,7 @@ func ExampleOutcome() {
 }
 
 func mustParse(h record.History) script.Scenario {
-	s, err := script.Parse("x.yaml", h.Scenario, script.Options{})
+	s, err := script.Parse("x.yaml", h.Scenario, script.Options{Ran: true})
 	if err != nil {
 		panic(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"throughline/scenarios/record"
+	"throughline/scenarios/script"
 )
 
 // shiftPolled adds n to a polled series of a proxy from a moment on.
@@ -438,10 +439,10 @@ func TestTheBestLagIsEnoughIfAnyIs(t *testing.T) {
 		users := e.allAcked()
 		web := correlation{}
 		web.rule.Metric = "fullstack.insert"
-		c := within(web.curve(e, layerWeb), e.begin+loadEdge, e.end-loadEdge)
-		shorter, at, _ := bestLag(users, c, 2) // no lag is enough
+		c := within(web.curve(e, layerWeb), e.begin+script.LoadEdge, e.end-script.LoadEdge)
+		shorter, at, _ := bestLag(lagsOf(users, c), 2) // no lag is enough
 		enough := shorter + 1e-4
-		r, lag, _ := bestLag(users, c, enough)
+		r, lag, _ := bestLag(lagsOf(users, c), enough)
 		if lag == at {
 			continue // it is the best one
 		}

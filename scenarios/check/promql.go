@@ -207,6 +207,9 @@ func (p promql) finding(e *evidence) Finding {
 	if len(grid) == 0 {
 		return say(Inconclusive, "%s: no interval of the collector ends in phase %q, so it was not evaluated", p.rule.Expr, name)
 	}
+	if why := e.unseen(p.rule.Expr, p.rule.NeverSeen); why != "" {
+		return say(Inconclusive, "%s: not evaluated, %s", p.rule.Expr, why)
+	}
 	held, err := p.evaluate(e, grid)
 	if err != nil {
 		return say(Inconclusive, "%s: could not be evaluated: %v", p.rule.Expr, err)

@@ -27,10 +27,16 @@ func TestExpressions(t *testing.T) {
 			`fullstack_insert_total{instance="web-4"} > 0 never holds within phase "one dies": 8 points evaluated`},
 		{`expr: 'fullstack_insert_total{instance="web-3"} < bool 0', within: run`, Fail,
 			`fullstack_insert_total{instance="web-3"} < bool 0 never holds within phase "run": 24 points evaluated`},
-		{`expr: 'vector(0) == 0', throughout: run`, Pass, `vector(0) == 0 holds throughout phase "run": 24 points evaluated`},
-		{`expr: 'scalar(vector(1)) - 1', within: run`, Fail, `scalar(vector(1)) - 1 never holds within phase "run": 24 points evaluated`},
-		{`expr: '2 > bool 1', throughout: run`, Pass, `2 > bool 1 holds throughout phase "run": 24 points evaluated`},
-		{`expr: 'absent(nothing)', throughout: warm-up`, Pass, `absent(nothing) holds throughout phase "warm-up": 8 points evaluated`},
+		{`expr: 'vector(0) == 0', never_seen: yes, throughout: run`, Pass, `vector(0) == 0 holds throughout phase "run": 24 points evaluated`},
+		{`expr: 'scalar(vector(1)) - 1', never_seen: yes, within: run`, Fail, `scalar(vector(1)) - 1 never holds within phase "run": 24 points evaluated`},
+		{`expr: '2 > bool 1', never_seen: yes, throughout: run`, Pass, `2 > bool 1 holds throughout phase "run": 24 points evaluated`},
+		{`expr: 'absent(nothing)', never_seen: yes, throughout: warm-up`, Pass, `absent(nothing) holds throughout phase "warm-up": 8 points evaluated`},
+		{`expr: 'absent(nothing)', within: run`, Inconclusive, `absent(nothing): not evaluated, no series of this run was ever nothing: the record has no such name, nor one like it; it has fullstack_inflight, fullstack_insert_total, haproxy_backend_econ, haproxy_backend_eresp, haproxy_backend_hrsp_5xx, … (28 in all).` + maybeNever},
+		{`expr: 'fullstack_insert > 0', within: run`, Inconclusive, `fullstack_insert > 0: not evaluated, no series of this run was ever fullstack_insert: did you mean fullstack_insert_total?` + maybeNever},
+		{`expr: 'sum(fullstack_insert_total) / sum(fullstack_insert_total{instnce="web-1"})', within: run`, Inconclusive, `sum(fullstack_insert_total) / sum(fullstack_insert_total{instnce="web-1"}): not evaluated, no series of this run was ever fullstack_insert_total{instnce="web-1"}: no series of fullstack_insert_total has a label instnce; did you mean instance?` + maybeNever},
+		{`expr: 'fullstack_insert_total{instance="web-1",zone="b"}', within: run`, Inconclusive, `fullstack_insert_total{instance="web-1",zone="b"}: not evaluated, no series of this run was ever fullstack_insert_total{instance="web-1",zone="b"}: each of its labels is there, but no series has all of them at once.` + maybeNever},
+		{`expr: 'vector(0) == 0', within: run`, Inconclusive, `vector(0) == 0: not evaluated, it asks for no series, so it says nothing of this run`},
+		{`expr: 'max_over_time((rate(fullstack_insert_total{zone!="x"}[3s]) > 0)[5s:1s])', within: run`, Pass, `max_over_time((rate(fullstack_insert_total{zone!="x"}[3s]) > 0)[5s:1s]) holds within phase "run": first at 5.1 s, at 22 of 24 points`},
 	} {
 		p := talk()
 		p.checks = "  - promql: {" + c.check + "}\n"

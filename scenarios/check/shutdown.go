@@ -13,10 +13,14 @@ const checkShutdown = "shutdown"
 // shutdown looks at the instances that were ended: one that was asked to end
 // has lost nothing of what it acknowledged, one that was killed no more than it
 // acknowledged within its client's window.
-type shutdown struct{ rule script.Shutdown }
+type shutdown struct {
+	rule script.Shutdown
+	// What a conservation check declares of the metric; rate 1: it is not sampled.
+	rate, confidence float64
+}
 
 func (c shutdown) judge(e *evidence) result {
-	b := newBooks(e, script.Conservation{Metric: c.rule.Metric, Route: c.rule.Route, ClientWindow: c.rule.ClientWindow, MaxLag: usualLag, SampleRate: 1})
+	b := newBooks(e, script.Conservation{Metric: c.rule.Metric, Route: c.rule.Route, ClientWindow: c.rule.ClientWindow, MaxLag: usualLag, SampleRate: c.rate, Confidence: c.confidence})
 	var out []Finding
 	for i := range b.accounts {
 		if a := &b.accounts[i]; a.life.Death != record.Never {
@@ -41,6 +45,8 @@ func (c shutdown) ended(a *account, b books) Finding {
 	switch {
 	case n == 0:
 		return c.finding(Inconclusive, name, "%s %s at %s and had acknowledged no %s: its shutdown had nothing to lose", name, c.how(a), seconds(c.at(a)), c.rule.Route)
+	case c.rate < 1:
+		return c.endedSampled(a, b)
 	case a.sampled >= 0:
 		return c.finding(Inconclusive, name, "%s sends %s sampled: what its shutdown lost cannot be told from what sampling left out", name, c.rule.Metric)
 	}
@@ -71,6 +77,52 @@ func (c shutdown) ended(a *account, b books) Finding {
 		f.Summary += "; " + d.Why
 	}
 	return f
+}
+
+// endedSampled judges one whose client samples as it was told to: what came must
+// be what sampling can have made of the requests, less what a kill may have cost.
+// What is lost within the width of that interval cannot be seen.
+func (c shutdown) endedSampled(a *account, b books) Finding {
+	n, name := int64(len(a.acked)), a.life.Instance
+	// As in conservation, the chance of a false alarm is shared out.
+	alpha := (1 - c.confidence) / float64(max(1, len(b.accounts)))
+	lo, hi := max(0, n-a.buffer), n+a.sum()
+	least, most := sampledRange(lo, hi, c.rate, alpha)
+	kept := a.sampled
+	if kept < 0 {
+		kept = whole(float64(a.total) * c.rate)
+	}
+	f := c.finding(Pass, name, "%s %s at %s; %s acknowledged at sample rate %g make %s to %s measurements (%g %% confidence for all instances together), and %s came",
+		name, c.how(a), seconds(c.at(a)), times(n, c.rule.Route), c.rate, number(least), number(most), 100*c.confidence, number(kept))
+	f.Bound = a.sampledWidth(sampling{lo: lo, hi: hi, least: least, most: most})
+	f.From, f.To = c.at(a).Seconds(), a.life.Death.Seconds()
+	switch {
+	case kept >= least && kept <= most:
+		f.Summary += fmt.Sprintf("; a loss of up to %s could hide in that", number(f.Bound))
+	case kept > most:
+		f.Outcome, f.Extra = Fail, max(0, a.total-n)
+		d := b.diagnosis(a)
+		f.apply(d)
+		f.Summary += "; " + d.Why
+	case a.dropped:
+		f.Outcome, f.Cause, f.Lost = Inconclusive, causeDropped, max(0, n-a.total)
+		f.Summary += ", but the collector's socket dropped datagrams: they may have been lost there"
+	case a.life.Killed() && c.excused(a, n, kept, alpha):
+		f.Outcome, f.Cause, f.Lost = Inconclusive, causeStall, max(0, n-a.total)
+		f.Summary += fmt.Sprintf("; %s, and with that they fit", a.whyLate())
+	default:
+		f.Outcome, f.Lost = Fail, max(0, n-a.total)
+		d := b.diagnosis(a)
+		f.apply(d)
+		f.Summary += "; " + d.Why
+	}
+	return f
+}
+
+// excused tells whether a flush that was late would explain what came.
+func (c shutdown) excused(a *account, n, kept int64, alpha float64) bool {
+	least, _ := sampledRange(max(0, n-a.stalled), n+a.sum(), c.rate, alpha)
+	return kept >= least
 }
 
 // how tells what ended an instance.

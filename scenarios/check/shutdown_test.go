@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -113,6 +114,47 @@ func TestShutdownFindsWhatWasPutIn(t *testing.T) {
 	}
 	if found < histories/10 || allowed < histories/10 {
 		t.Errorf("%d found, %d allowed", found, allowed)
+	}
+}
+
+// TestShutdownOfASampledMetric: sampling that was declared is no reason to leave
+// a shutdown open, and hides no loss that is greater than its interval.
+func TestShutdownOfASampledMetric(t *testing.T) {
+	outcomes := map[Outcome]int{}
+	for seed := range uint64(histories / 4) {
+		rnd := rand.New(rand.NewPCG(seed, 73))
+		rate := []float64{0.1, 0.5, 0.9}[rnd.IntN(3)]
+		p := talk()
+		p.seed, p.rare = seed, rate
+		p.checks = fmt.Sprintf("  - conservation: {metric: fullstack.insert, route: insert, sample_rate: %g, confidence: 0.99999}\n%s", rate, shutdownCheck)
+		p.counts = func(string, int, time.Duration) int64 {
+			if rnd.Float64() < rate {
+				return 1
+			}
+			return 0
+		}
+		h := p.make()
+		for _, name := range []string{"web-1", "web-2"} {
+			if f := shutdownOf(t, judged(t, h), name); f.Outcome != Pass || f.Bound == 0 {
+				t.Fatalf("seed %d: %s: %s", seed, f.Outcome, f.Summary)
+			}
+		}
+		bound := shutdownOf(t, judged(t, h), "web-1").Bound
+		// More than twice the width is lost at the end, in whole measurements.
+		lost := math.Ceil(2.2*float64(bound)*rate) / rate
+		shift(h, "fullstack_insert_total", "web-1", 19*time.Second, -lost)
+		shift(h, "fullstack_insert_sampled_total", "web-1", 19*time.Second, -lost*rate)
+		f := shutdownOf(t, judged(t, h), "web-1")
+		outcomes[f.Outcome]++
+		if counted, _ := lastCumulated(seriesOf(t, h, "fullstack_insert_total", "web-1")); counted < 0 {
+			continue // more than there was
+		}
+		if f.Outcome != Fail || f.Lost == 0 || f.Cause == "" {
+			t.Fatalf("seed %d: %g lost of a bound of %d at %g: %s: %s", seed, lost, bound, rate, f.Outcome, f.Summary)
+		}
+	}
+	if outcomes[Fail] < histories/8 {
+		t.Errorf("%v", outcomes)
 	}
 }
 

@@ -68,6 +68,9 @@ type Finding struct {
 	// Waived is the reason why the scenario accepts this failure; its
 	// Outcome is Pass then.
 	Waived string `json:"waived,omitempty"`
+	// Noticed says that no check asked about it: it is told, and decides
+	// nothing. Its Outcome is Pass, its Check "noticed".
+	Noticed bool `json:"noticed,omitempty"`
 }
 
 // Waiver is a failure that a scenario accepts, and what it covered.
@@ -168,6 +171,10 @@ type Verdict struct {
 	Unexplained int64      `json:"unexplained"`
 	Cells       Cells      `json:"cells"`
 	// Waived are the scenario's waivers, used or not.
-	Waived  []Waiver `json:"waived,omitempty"`
+	Waived []Waiver `json:"waived,omitempty"`
+	// Notes tell what went otherwise than usual and touches no outcome: polls of
+	// what the scenario had frozen, an instance that had to be killed when the
+	// stack was taken down.
+	Notes   []string `json:"notes,omitempty"`
 	Seconds float64  `json:"seconds"` // length of the run
 }

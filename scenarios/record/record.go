@@ -70,7 +70,8 @@ const (
 	FaultEnd    Kind = "fault-end"   // Fault: it is over, after it touched Count things; About: whose
 	Quiesced    Kind = "quiesced"    // load has ended and the clients have had their window to flush
 	Trouble     Kind = "trouble"     // the harness could not see or do something: About, Error
-	Interrupted Kind = "interrupted" // Ctrl-C
+	Note        Kind = "note"        // something out of the ordinary that spoils nothing: About, Error
+	Interrupted Kind = "interrupted" // the harness was told to end before the run was over and had settled
 	RunEnd      Kind = "run-end"     // last of all, with a Tally; without it the record is not whole
 )
 
@@ -99,8 +100,8 @@ type Event struct {
 	CPUs     float64       `json:"cpus,omitempty"`   // of Limited
 	// Expected is false for a death that nobody asked for.
 	Expected bool   `json:"expected,omitempty"`
-	About    string `json:"about,omitempty"` // what a Trouble concerns: "load", "collector", "poller haproxy", …
-	Count    int64  `json:"count,omitempty"` // how many a Trouble concerns, or a fault touched: datagrams, requests, …
+	About    string `json:"about,omitempty"` // what a Trouble or a Note concerns: "load", "collector", "poller haproxy", …
+	Count    int64  `json:"count,omitempty"` // how many a Trouble or a Note concerns, or a fault touched: datagrams, requests, …
 	Error    string `json:"error,omitempty"`
 	Run      *Run   `json:"run,omitempty"`
 	Tally    *Tally `json:"tally,omitempty"` // of a RunEnd

@@ -14,11 +14,14 @@ var worstFirst = [...]check.Outcome{check.Fail, check.Inconclusive, check.Pass}
 
 // byOutcome sorts findings by outcome, and keeps their order otherwise. With a
 // name, only those of that check. What is neither pass nor fail is
-// inconclusive.
+// inconclusive. What was merely noticed is no outcome, and left out.
 func byOutcome(findings []check.Finding, name string) map[check.Outcome][]check.Finding {
 	by := map[check.Outcome][]check.Finding{}
 	for _, f := range findings {
 		if name != "" && checkName(f) != name {
+			continue
+		}
+		if f.Noticed {
 			continue
 		}
 		o := f.Outcome
@@ -28,6 +31,17 @@ func byOutcome(findings []check.Finding, name string) map[check.Outcome][]check.
 		by[o] = append(by[o], f)
 	}
 	return by
+}
+
+// noticed are the findings that no check asked for.
+func noticed(findings []check.Finding) []check.Finding {
+	var out []check.Finding
+	for _, f := range findings {
+		if f.Noticed {
+			out = append(out, f)
+		}
+	}
+	return out
 }
 
 func checkName(f check.Finding) string {
@@ -44,11 +58,12 @@ func scenarioName(v check.Verdict) string {
 	return printable(v.Scenario)
 }
 
-// checkNames lists the checks that findings come from, each once, in order.
+// checkNames lists the checks that findings come from, each once, in order,
+// those aside that were merely noticed.
 func checkNames(findings []check.Finding) []string {
 	var names []string
 	for _, f := range findings {
-		if !slices.Contains(names, checkName(f)) {
+		if !f.Noticed && !slices.Contains(names, checkName(f)) {
 			names = append(names, checkName(f))
 		}
 	}
@@ -103,7 +118,7 @@ func cause(f check.Finding) string {
 func explained(v check.Verdict) []string {
 	var causes []string
 	for _, f := range v.Findings {
-		if _, known := docs.Find(f.Cause); known && f.Outcome == v.Outcome && v.Outcome != check.Pass && !slices.Contains(causes, f.Cause) {
+		if _, known := docs.Find(f.Cause); known && !f.Noticed && f.Outcome == v.Outcome && v.Outcome != check.Pass && !slices.Contains(causes, f.Cause) {
 			causes = append(causes, f.Cause)
 		}
 	}
@@ -135,6 +150,9 @@ func sentence(v check.Verdict) string {
 		plural(int(v.Cells.LookedAt), "cell"), count(v.Cells.Missing))
 	if n := len(v.Waived); n > 0 {
 		counts += fmt.Sprintf("; %s in force", plural(n, "waiver"))
+	}
+	if n := len(noticed(v.Findings)); n > 0 {
+		counts += fmt.Sprintf("; %s noticed that no check asked about", plural(n, "thing"))
 	}
 	switch v.Outcome {
 	case check.Pass:

@@ -108,6 +108,15 @@ func printable(s string) string {
 	}, s)
 }
 
+// printableLines is printable of each line.
+func printableLines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i := range lines {
+		lines[i] = printable(lines[i])
+	}
+	return strings.Join(lines, "\n")
+}
+
 func width(s string) int { return utf8.RuneCountInString(s) }
 
 // cut shortens s to n runes; its last is then an ellipsis.

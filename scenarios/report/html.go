@@ -35,6 +35,7 @@ type page struct {
 	Checks   string // whose they are; "" = the run's own
 	Facts    []fact
 	Damage   []string
+	Notes    []string // what touches no outcome
 
 	Findings     []findingGroup
 	LedgerHeads  [4]string
@@ -54,7 +55,7 @@ type page struct {
 
 type fact struct{ Name, Value string }
 
-// findingGroup are the findings of one outcome.
+// findingGroup are the findings of one outcome, or what was noticed.
 type findingGroup struct {
 	Outcome  string
 	Findings []findingView
@@ -124,23 +125,33 @@ func newPage(h record.History, v check.Verdict) page {
 	for _, d := range h.Damage {
 		p.Damage = append(p.Damage, printable(d))
 	}
+	for _, n := range v.Notes {
+		p.Notes = append(p.Notes, printable(n))
+	}
 	by := byOutcome(v.Findings, "")
 	for _, o := range worstFirst {
-		if len(by[o]) == 0 {
-			continue
+		if o == check.Pass {
+			p.addFindings("noticed", noticed(v.Findings))
 		}
-		g := findingGroup{Outcome: o.String()}
-		for _, f := range by[o] {
-			view := findingView{Check: checkName(f), Place: place(f), Numbers: numbers(f),
-				Summary: printable(f.Summary), Cause: strings.TrimPrefix(cause(f), "; likely cause: ")}
-			if d, known := docs.Find(f.Cause); known {
-				view.Diagnosis = &d
-			}
-			g.Findings = append(g.Findings, view)
-		}
-		p.Findings = append(p.Findings, g)
+		p.addFindings(o.String(), by[o])
 	}
 	return p
+}
+
+func (p *page) addFindings(group string, findings []check.Finding) {
+	if len(findings) == 0 {
+		return
+	}
+	g := findingGroup{Outcome: group}
+	for _, f := range findings {
+		view := findingView{Check: checkName(f), Place: place(f), Numbers: numbers(f),
+			Summary: printable(f.Summary), Cause: strings.TrimPrefix(cause(f), "; likely cause: ")}
+		if d, known := docs.Find(f.Cause); known {
+			view.Diagnosis = &d
+		}
+		g.Findings = append(g.Findings, view)
+	}
+	p.Findings = append(p.Findings, g)
 }
 
 // facts say which run this was.

@@ -67,12 +67,40 @@ func WriteJUnit(w io.Writer, v check.Verdict) error {
 	if v.ChecksFrom != "" {
 		suite.Properties = append(suite.Properties, junitProperty{"checks_from", printable(v.ChecksFrom)})
 	}
+	for _, note := range v.Notes {
+		suite.Properties = append(suite.Properties, junitProperty{"note", printable(note)})
+	}
 	for _, name := range checkNames(v.Findings) {
 		suite.Cases = append(suite.Cases, checkCase(v, name))
+	}
+	if all := noticed(v.Findings); len(all) > 0 {
+		c := junitCase{Class: scenarioName(v), Name: checkName(all[0]), Time: "0.000"}
+		var text []string
+		for _, f := range all {
+			text = append(text, "noticed: "+printable(f.Summary)+cause(f))
+		}
+		c.conclude(check.Pass, "", strings.Join(text, "\n"))
+		suite.Cases = append(suite.Cases, c)
 	}
 	last := junitCase{Class: scenarioName(v), Name: "verdict", Time: junitSeconds(v.Seconds)}
 	last.conclude(v.Outcome, sentence(v), sentence(v))
 	suite.Cases = append(suite.Cases, last)
+	return suite.write(w)
+}
+
+// writeUnrun writes the report of a scenario that could not be run: a suite with one
+// error.
+func writeUnrun(w io.Writer, scenario string, why error) error {
+	suite := junitSuite{Name: printable(scenario), Time: junitSeconds(0), Properties: []junitProperty{{"outcome", check.Inconclusive.String()}}}
+	c := junitCase{Class: suite.Name, Name: "run", Time: junitSeconds(0)}
+	first, _, _ := strings.Cut(why.Error(), "\n")
+	c.Error = &junitResult{Message: printable("could not be run: " + first), Type: "not-run", Text: printableLines(why.Error())}
+	suite.Cases = append(suite.Cases, c)
+	return suite.write(w)
+}
+
+// write writes a suite as a whole report.
+func (suite junitSuite) write(w io.Writer) error {
 	for _, c := range suite.Cases {
 		suite.Tests++
 		if c.Failure != nil {

@@ -60,6 +60,21 @@ func WriteAll(dir string, h record.History, v check.Verdict) (Files, error) {
 	return files, failed
 }
 
+// WriteUnrun writes the junit.xml of a scenario that came to no verdict into dir,
+// which it makes: who collects such reports must not miss a scenario because it could
+// not be run.
+func WriteUnrun(dir, scenario string, why error) error {
+	path := filepath.Join(dir, JUnitFile)
+	err := os.MkdirAll(dir, 0o755)
+	if err == nil {
+		err = writeFile(path, func(w io.Writer) error { return writeUnrun(w, scenario, why) })
+	}
+	if err != nil {
+		return fmt.Errorf("%s: cannot write the report: %w", path, err)
+	}
+	return nil
+}
+
 // writeFile writes path as a whole: a reader sees the old file or the new one.
 func writeFile(path string, write func(io.Writer) error) error {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")

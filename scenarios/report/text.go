@@ -37,6 +37,8 @@ func WriteText(w io.Writer, h record.History, v check.Verdict, o TextOptions) er
 	t.ledgers(ledgerRows(h, v))
 	t.instances(instanceRows(h, v), v)
 	t.findings(v)
+	t.notes(v)
+	t.noticed(v)
 	t.verdict(v)
 	_, err := io.WriteString(w, t.out.String())
 	return err
@@ -252,6 +254,31 @@ func (t *text) findings(v check.Verdict) {
 		t.passed(name, byOutcome(passed, name)[check.Pass])
 	}
 	t.line(fmt.Sprintf("  %s looked at, %s missing", plural(int(v.Cells.LookedAt), "cell"), count(v.Cells.Missing)))
+}
+
+// notes writes what touches no outcome.
+func (t *text) notes(v check.Verdict) {
+	for _, n := range v.Notes {
+		t.wrapped("  note  ", printable(n))
+	}
+}
+
+// noticed writes what no check asked about, just before the verdict.
+func (t *text) noticed(v check.Verdict) {
+	all := noticed(v.Findings)
+	for i, f := range all {
+		if i == mostFindings {
+			t.line(fmt.Sprintf("  and %s noticed, in %s", plural(len(all)-i, "more thing"), VerdictFile))
+			return
+		}
+		for k, l := range wrap(printable(f.Summary)+cause(f), t.Width-8) {
+			head := strings.Repeat(" ", 8)
+			if k == 0 {
+				head = "  " + t.paint(yellow, "NOTE") + "  "
+			}
+			t.line(head + l)
+		}
+	}
 }
 
 // finding writes one finding that is not simply a pass, in full.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -225,6 +226,47 @@ func TestWaivedFindingsAreTold(t *testing.T) {
 	for _, want := range []string{"WAIVED  conservation · web-2 (web)", "lost 41", "waived (known): web-2 lost 41 inserts", "1 waiver in force"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("the text lacks %q:\n%s", want, got)
+		}
+	}
+}
+
+// What no check asked about is told in every form of the report, and counted
+// among nothing that passed or failed.
+func TestNoticed(t *testing.T) {
+	h := killed()
+	for _, o := range []check.Outcome{check.Pass, check.Fail, check.Inconclusive} {
+		v := judged(h, o)
+		plain := written(t, h, v, TextOptions{})
+		cases := len(parseJUnit(t, v).Suites[0].Cases)
+		for i := range 30 {
+			v.Findings = append(v.Findings, check.Finding{Check: "noticed", Outcome: check.Pass, Noticed: true,
+				Cause: "cardinality", Summary: fmt.Sprintf("series grow with the requests, case %d", i)})
+		}
+		text := written(t, h, v, TextOptions{})
+		lines := strings.Split(text, "\n")
+		for _, want := range []string{"  NOTE  series grow with the requests, case 0; likely cause: cardinality", "  and 10 more things noticed, in verdict.json"} {
+			if !slices.Contains(lines, want) {
+				t.Errorf("%v: no line %q in\n%s", o, want, text)
+			}
+		}
+		if strings.Contains(text, "pass  noticed") || strings.Count(text, "case ") != 20 {
+			t.Errorf("%v: %s", o, text)
+		}
+		if got := strings.Count(text, "\n") - strings.Count(plain, "\n"); got < 21 || got > 22 { // the verdict may take a line more
+			t.Errorf("%v: %d lines more", o, got)
+		}
+		suite := parseJUnit(t, v).Suites[0]
+		if last := suite.Cases[len(suite.Cases)-2]; len(suite.Cases) != cases+1 || last.Name != "noticed" || last.Failure != nil || last.Error != nil || !strings.Contains(last.Output, "case 29") {
+			t.Errorf("%v: %+v", o, suite.Cases)
+		}
+		if page := pageOf(t, h, v); strings.Count(page, `<article class="finding noticed">`) != 30 {
+			t.Errorf("%v: not in the page", o)
+		}
+		if o != check.Inconclusive && !strings.Contains(sentence(v), "30 things noticed that no check asked about") {
+			t.Errorf("%s", sentence(v))
+		}
+		if a, b := byOutcome(v.Findings, "")[check.Pass], byOutcome(judged(h, o).Findings, "")[check.Pass]; len(a) != len(b) {
+			t.Errorf("%v: %d passed, %d without what was noticed", o, len(a), len(b))
 		}
 	}
 }

@@ -19,12 +19,6 @@ type listener struct {
 	addr   string
 }
 
-// namedPoller is a poller that every collector of the run gets.
-type namedPoller struct {
-	name string
-	collector.Poller
-}
-
 // openCollector makes a collector. Those of one run share their store.
 func (s *stack) openCollector() error {
 	tags := dogstatsd.NoStyle
@@ -58,10 +52,11 @@ func (s *stack) runCollector(ctx context.Context) {
 
 // addPoller adds a poller to this collector and those after it.
 func (s *stack) addPoller(name string, p collector.Poller) error {
+	added := &poller{name: name, Poller: p, dark: s.dark}
 	s.mu.Lock()
-	s.pollers = append(s.pollers, namedPoller{name, p})
+	s.pollers = append(s.pollers, added)
 	s.mu.Unlock()
-	return s.collector.AddPoller(name, p)
+	return s.collector.AddPoller(name, added)
 }
 
 // listen opens a socket for a web instance, and gives the address that the
@@ -108,8 +103,8 @@ func (s *stack) stopCollector(ctx context.Context) bool {
 	s.collect()
 	select {
 	case <-s.collected:
-		if s.collectErr != nil {
-			s.trouble("collector", 0, s.collectErr.Error())
+		if err := unexpected(s.collectErr); err != nil {
+			s.trouble("collector", 0, err.Error())
 		}
 	case <-ctx.Done():
 		s.trouble("collector", 0, fmt.Sprintf("did not end: %v", ctx.Err()))
@@ -120,11 +115,7 @@ func (s *stack) stopCollector(ctx context.Context) bool {
 			s.event(drops(l))
 		}
 	}
-	for _, p := range s.collector.Polls() {
-		if p.Failures > 0 {
-			s.trouble("poller "+p.Name, int64(p.Failures), fmt.Sprintf("%d of %d polls failed, the last with: %s", p.Failures, p.Polls, p.LastError))
-		}
-	}
+	s.tellPolls()
 	return true
 }
 
@@ -165,7 +156,7 @@ func (s *stack) restartCollector(ctx context.Context) (map[string]string, error)
 		addrs[name] = addr
 	}
 	for _, p := range s.pollers {
-		if err := s.collector.AddPoller(p.name, p.Poller); err != nil {
+		if err := s.collector.AddPoller(p.name, p); err != nil {
 			return nil, err
 		}
 	}

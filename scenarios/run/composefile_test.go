@@ -2,11 +2,14 @@ package run
 
 import (
 	"flag"
+	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/goccy/go-yaml"
 	"github.com/google/go-cmp/cmp"
@@ -30,6 +33,16 @@ type service struct {
 	ReadOnly    bool     `yaml:"read_only"`
 	Profiles    []string
 	Image       string
+	Memory      string `yaml:"mem_limit"`
+	Swap        string `yaml:"memswap_limit"`
+	Processes   int    `yaml:"pids_limit"`
+	Healthcheck *healthcheck
+}
+
+type healthcheck struct {
+	Interval, Timeout time.Duration
+	Start             time.Duration `yaml:"start_period"`
+	Retries           int
 }
 
 func composeFile(t *testing.T, path string) map[string]service {
@@ -110,6 +123,41 @@ func TestComposeFileIsHardened(t *testing.T) {
 		}
 		if !s.ReadOnly || !slices.Equal(s.CapDrop, []string{"ALL"}) {
 			t.Errorf("%s: read_only %v, cap_drop %v", name, s.ReadOnly, s.CapDrop)
+		}
+		if s.Memory == "" || s.Swap != s.Memory || s.Processes == 0 {
+			t.Errorf("%s: mem_limit %q, memswap_limit %q, pids_limit %d", name, s.Memory, s.Swap, s.Processes)
+		}
+	}
+}
+
+// TestComposeFileHasPatience: `up --wait` gives up at the first container that is
+// unhealthy, which on a busy machine must not be one that is slow. Of two seconds
+// and five tries one was found so.
+func TestComposeFileHasPatience(t *testing.T) {
+	checks := map[string]healthcheck{}
+	for name, s := range composeFile(t, "../../compose/compose.yaml") {
+		if s.Healthcheck != nil {
+			checks[name] = *s.Healthcheck
+		} else if name != "web" { // which has its image's
+			t.Errorf("%s has no health check", name)
+		}
+	}
+	text, err := os.ReadFile("../../compose/images/Dockerfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := regexp.MustCompile(`(?m)^HEALTHCHECK --interval=(\S+) --timeout=(\S+) --start-period=(\S+) --retries=(\d+) `).FindStringSubmatch(string(text))
+	if line == nil {
+		t.Fatal("the image's health check says no interval, timeout, start-period and retries")
+	}
+	var image healthcheck
+	if err := yaml.Unmarshal(fmt.Appendf(nil, "{interval: %s, timeout: %s, start_period: %s, retries: %s}", line[1], line[2], line[3], line[4]), &image); err != nil {
+		t.Fatal(err)
+	}
+	checks["the image"] = image
+	for name, c := range checks {
+		if c.Interval > 2*time.Second || c.Timeout < 10*time.Second || c.Start < 2*time.Minute || c.Retries < 15 {
+			t.Errorf("%s: %+v: asks too seldom or gives up too soon", name, c)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/url"
 	"slices"
+	"time"
 
 	"throughline/compose"
 	"throughline/scenarios/fault"
@@ -68,7 +69,7 @@ func (s *stack) fault(step script.Step) (fault.Fault, error) {
 	case script.RestartCollector:
 		return fault.RestartCollector{Relays: s.relays, For: f.For, Stop: s.endCollector, Start: s.restartCollector}, nil
 	case script.ReloadLB:
-		return fault.ReloadLB{LB: s.lb, Name: balancerName, Look: s.collector.Poll}, nil
+		return fault.ReloadLB{LB: s.lb, Name: BalancerName, Look: s.look}, nil
 	case script.Freeze:
 		return fault.Freeze{Instances: func() ([]compose.Handle, error) { return s.handles(step.Instance) }}, nil
 	case script.FreezeDatabase:
@@ -141,9 +142,11 @@ func (s *stack) inject(ctx context.Context, step script.Step) error {
 	}
 	o := ongoing{name: step.Fault.Name, instance: step.Instance}
 	s.event(o.event(record.FaultBegin))
+	s.dark.begin(o.name, time.Now())
 	if o.heal, err = f.Inject(ctx); err != nil {
 		ended := o.event(record.FaultEnd)
 		ended.Error = err.Error()
+		s.dark.end(o.name, time.Now())
 		s.event(ended)
 		return err
 	}
@@ -165,6 +168,7 @@ func (o ongoing) event(kind record.Kind) record.Event {
 // healed ends a fault and journals what it touched.
 func (s *stack) healed(ctx context.Context, o ongoing) error {
 	touched, err := o.heal(ctx)
+	s.dark.end(o.name, time.Now())
 	e := o.event(record.FaultEnd)
 	e.Count, e.About = touched.Sum(), touched.String()
 	if err != nil {

@@ -73,11 +73,9 @@ func (s *stack) documents(ctx context.Context, keep func(record.Documents) error
 }
 
 // close takes everything down and returns when it is gone. The collector goes
-// first: its store lies in a directory that goes with the platform.
+// before the platform, in whose directory its store lies.
 func (s *stack) close(ctx context.Context) error {
-	s.mu.Lock()
-	s.ending = true
-	s.mu.Unlock()
+	s.stopWeb(ctx)
 	var errs []error
 	s.healAll(ctx)
 	if s.relays != nil {
@@ -93,7 +91,10 @@ func (s *stack) close(ctx context.Context) error {
 	if s.mongo != nil {
 		errs = append(errs, s.mongo.Close(ctx))
 	}
-	errs = append(errs, s.collector.Close(), s.parts.Close(ctx))
-	s.watching.Wait()
-	return errors.Join(errs...)
+	errs = append(errs, s.collector.Close())
+	down := s.parts.Close(ctx)
+	if down == nil { // else somebody may be there for ever
+		s.watching.Wait()
+	}
+	return errors.Join(append(errs, down)...)
 }

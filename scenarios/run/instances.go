@@ -68,7 +68,7 @@ func (s *stack) webInstance(number int, statsd string) (compose.Instance, error)
 	maps.Copy(env, web.Env)
 	return compose.Instance{
 		Name: webName(number), Program: s.webProgram(), Env: env, Ports: map[string]int{"http": 0},
-		Ready: compose.Probe{Port: "http", Path: web.Health, Within: startLimit},
+		Ready: compose.Probe{Port: "http", Path: web.Health, Within: startLimit}, Stop: web.Stop,
 	}, nil
 }
 
@@ -104,7 +104,7 @@ func (s *stack) balancerInstance(ctx context.Context) (compose.Instance, error) 
 	if err := haproxy.Check(ctx, s.cfg.HAProxy, text); err != nil {
 		return compose.Instance{}, err
 	}
-	instance, err := config.Instance(balancerName, s.cfg.HAProxy)
+	instance, err := config.Instance(BalancerName, s.cfg.HAProxy)
 	return s.fronted(instance), err
 }
 

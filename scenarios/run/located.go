@@ -96,7 +96,7 @@ func (s *stack) webProgram() compose.Program {
 // ownBalancer is the platform's HAProxy. It reads its configuration when it
 // starts; nobody can ask it before.
 func (s *stack) ownBalancer(config haproxy.Config) (compose.Instance, error) {
-	instance, err := config.Instance(balancerName, "haproxy")
+	instance, err := config.Instance(BalancerName, "haproxy")
 	return s.fronted(instance), err
 }
 

@@ -64,9 +64,10 @@ type Status struct {
 const drainLimit = 8 * time.Second
 
 // Run runs the scenario and writes its record. It returns an error only when
-// the harness could not do its work: the stack did not come up, or the record
-// could not be written. What went wrong in the stack is in the record. When
-// ctx ends, the load stops, what there is is recorded, and Run returns nil.
+// the harness could not do its work: the stack did not come up, the record could
+// not be written, or the stack could not be taken down. In the last case the record
+// is whole all the same. What went wrong in the stack is in the record. When ctx
+// ends, the load stops, what there is is recorded, and Run returns nil.
 func Run(ctx context.Context, c Config) (err error) {
 	journal, err := newRecord(c)
 	if err != nil {
@@ -88,8 +89,9 @@ func Run(ctx context.Context, c Config) (err error) {
 	}
 	defer func() { err = errors.Join(err, s.executions.close()) }()
 	if err := s.up(ctx); err != nil {
-		if ctx.Err() != nil {
-			return interrupted(journal, s)
+		if s.interrupted(ctx) { // before the load began
+			s.event(record.Event{Kind: record.RunEnd})
+			return journal.Flush()
 		}
 		return err
 	}
@@ -109,11 +111,15 @@ func Run(ctx context.Context, c Config) (err error) {
 	return finish(ctx, s, users)
 }
 
-// interrupted closes the record of a run that was ended before its load began.
-func interrupted(journal *record.Writer, s *stack) error {
-	s.event(record.Event{Kind: record.Interrupted})
-	s.event(record.Event{Kind: record.RunEnd})
-	return journal.Flush()
+// interrupted tells whether the run was called off. The first time that it was, it
+// says so in the journal: nothing of such a run could settle.
+func (s *stack) interrupted(ctx context.Context) bool {
+	if ctx.Err() != nil && !s.calledOff {
+		s.calledOff = true
+		s.event(record.Event{Kind: record.Interrupted})
+		s.cfg.Progress.Note("interrupted: recording what there is")
+	}
+	return s.calledOff
 }
 
 // phases goes through the scenario until it ends, a step fails or ctx ends.
@@ -158,22 +164,21 @@ func until(ctx context.Context, t time.Time) error {
 // finish ends a run in the only order that loses nothing: faults are healed, the
 // load stops, what is in flight ends, the clients' buffers flush, the load
 // balancer's log is read to its end, the collector closes its last interval, the
-// pollers look a last time, the documents are read, the record is
-// closed. The stack goes down after that.
+// pollers look a last time, the documents are read, the web instances are stopped,
+// the record is closed. The rest of the stack goes down after that.
 func finish(ctx context.Context, s *stack, users *users) error {
 	// ctx may be over; what has to be saved is saved all the same.
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainLimit+s.quiet())
 	defer cancel()
+	s.interrupted(ctx)
 	s.healAll(closing) // while there is load: who is frozen has to answer what is in flight
 	summary, err := users.stop()
 	s.event(record.Event{Kind: record.LoadEnd})
 	s.unlimit(closing)
-	if ctx.Err() != nil {
-		s.event(record.Event{Kind: record.Interrupted})
-		s.cfg.Progress.Note("interrupted: recording what there is")
-	} else {
+	if !s.interrupted(ctx) {
 		s.cfg.Progress.Note("load has ended; waiting for the last counts")
 		s.settle(ctx)
+		s.interrupted(ctx) // what had not settled by then did not settle
 	}
 	if err != nil {
 		s.trouble("load", 0, err.Error())
@@ -187,6 +192,7 @@ func finish(ctx context.Context, s *stack, users *users) error {
 	if err := s.documents(closing, s.journal.After); err != nil {
 		s.trouble("documents", 0, err.Error())
 	}
+	s.stopWeb(ctx)
 	s.event(record.Event{Kind: record.RunEnd})
 	return s.journal.Flush()
 }

@@ -23,7 +23,7 @@ import (
 // The instances that are no web instances.
 const (
 	DatabaseName = "mongo-1"
-	balancerName = "haproxy-1"
+	BalancerName = "haproxy-1"
 )
 
 // stack is everything that runs for one scenario: the instances, the load
@@ -59,9 +59,12 @@ type stack struct {
 	web      []string         // that serve, oldest first
 	lives    map[string]*life // of every instance ever born
 	ending   bool             // the stack is being taken down: deaths are no news
+	// calledOff: the run was interrupted, and the journal says so.
+	calledOff bool
 	// What every collector of the run has, should it be restarted.
 	listeners map[string]listener // by instance
-	pollers   []namedPoller
+	pollers   []*poller
+	dark      *darkness
 }
 
 // life is what the stack knows of an instance beside its handle.
@@ -73,7 +76,7 @@ type life struct {
 }
 
 func newStack(c Config, journal *record.Writer) (*stack, error) {
-	s := &stack{cfg: c, journal: journal, parts: compose.NewStack(c.Platform), lives: map[string]*life{}, listeners: map[string]listener{}}
+	s := &stack{cfg: c, journal: journal, parts: compose.NewStack(c.Platform), lives: map[string]*life{}, listeners: map[string]listener{}, dark: &darkness{}}
 	if c.Scenario.Uses(relayed...) {
 		s.relays = fault.NewRelays(c.Run.Seed)
 	}
@@ -92,6 +95,11 @@ func (s *stack) event(e record.Event) {
 // trouble puts into the journal what the harness could not do or see.
 func (s *stack) trouble(about string, count int64, why string) {
 	s.event(record.Event{Kind: record.Trouble, About: about, Count: count, Error: why})
+}
+
+// note puts into the journal what is out of the ordinary and spoils nothing.
+func (s *stack) note(about string, count int64, what string) {
+	s.event(record.Event{Kind: record.Note, About: about, Count: count, Error: what})
 }
 
 // up starts all: database and load balancer, then the web instances, then it
@@ -135,7 +143,7 @@ func (s *stack) startDatabase(ctx context.Context) error {
 	if s.mongo, err = poll.NewMongo(s.mongoAt); err != nil {
 		return err
 	}
-	return s.addPoller("mongo", s.mongo)
+	return s.addPoller(mongoPoller, s.mongo)
 }
 
 func (s *stack) startBalancer(ctx context.Context) error {
@@ -282,32 +290,6 @@ func (s *stack) kill(ctx context.Context, name string) error {
 		return err
 	}
 	s.event(record.Event{Kind: record.Down, Instance: name, Role: life.role})
-	return s.remove(ctx, name)
-}
-
-// terminate lets the load balancer drain an instance, unless it is told not to,
-// asks it to end and waits until it has.
-func (s *stack) terminate(ctx context.Context, name string, drain bool) error {
-	handle, life, err := s.condemn(name)
-	if err != nil {
-		return err
-	}
-	if drain {
-		s.event(record.Event{Kind: record.Draining, Instance: name, Role: life.role})
-		if err := s.lb.Drain(ctx, name); err != nil {
-			return err
-		}
-		if err := s.awaitIdle(ctx, name); err != nil {
-			return err
-		}
-	}
-	s.event(record.Event{Kind: record.Signalled, Instance: name, Role: life.role, Signal: compose.Terminate.String()})
-	if err := handle.Signal(ctx, compose.Terminate); err != nil {
-		return err
-	}
-	if err := awaitDeath(ctx, name, life); err != nil {
-		return fmt.Errorf("it did not end on SIGTERM: %w", err)
-	}
 	return s.remove(ctx, name)
 }
 

@@ -32,10 +32,11 @@ type promises struct {
 	s       *Scenario
 	routes  map[string]string // what the conservation checks count: the route by the metric
 	metrics []string          // in the order of the file
+	sound   bool              // load and phases are what the author meant
 }
 
-func (r *reader) checks(v value, s *Scenario) {
-	p := &promises{reader: r, s: s, routes: map[string]string{}}
+func (r *reader) checks(v value, s *Scenario, sound bool) {
+	p := &promises{reader: r, s: s, routes: map[string]string{}, sound: sound}
 	var found []mapping
 	for _, item := range v.list("a list of checks, like [{continuity: {metric: fullstack.insert}}]", "checks") {
 		m, ok := item.mapping(checkKinds...)
@@ -110,11 +111,9 @@ func (p *promises) conservation(v value) *Conservation {
 	if v, ok := m.get("confidence"); ok && c.SampleRate == 1 {
 		v.failf("says how sure a sampled count must be, but nothing is sampled: remove it, or give a sample_rate below 1")
 	}
-	if c.Metric != "" && c.Route != "" {
-		if _, ok := p.routes[c.Metric]; !ok {
-			p.routes[c.Metric] = c.Route
-			p.metrics = append(p.metrics, c.Metric)
-		}
+	if _, ok := p.routes[c.Metric]; !ok && c.Metric != "" {
+		p.routes[c.Metric] = c.Route // "": what is wrong with it has been said
+		p.metrics = append(p.metrics, c.Metric)
 	}
 	return c
 }
@@ -193,6 +192,9 @@ func (p *promises) route(m mapping, metric string) string {
 		}
 		name = metric[strings.LastIndex(metric, ".")+1:]
 		if _, ok := routes[name]; !ok {
+			name = p.only()
+		}
+		if name == "" {
 			v.failf("which requests does %s count? add route: one of %s", shorten(metric), list(slices.Sorted(maps.Keys(routes))))
 			return ""
 		}
@@ -204,12 +206,35 @@ func (p *promises) route(m mapping, metric string) string {
 	return name
 }
 
+// only is the route that gets all requests; "" where there are several.
+func (p *promises) only() string {
+	for name := range p.s.Load.Mix {
+		if len(p.s.Load.Mix) == 1 {
+			return name
+		}
+	}
+	return ""
+}
+
+// theRoute reads a route that must be there, unless the load has a single one.
+func (p *promises) theRoute(m mapping, metric string) string {
+	if _, given := m.get("route"); !given && p.only() != "" {
+		return p.only()
+	}
+	m.require("route")
+	if _, given := m.get("route"); !given {
+		return ""
+	}
+	return p.route(m, metric)
+}
+
 func (p *promises) correlation(v value) *Correlation {
 	c := &Correlation{}
 	m, ok := v.mapping("layers", "at_least", "max_lag", "metric")
 	if !ok {
 		return c
 	}
+	before := len(p.errs)
 	m.require("layers", "at_least")
 	if v, ok := m.get("layers"); ok {
 		c.Layers = p.layers(v)
@@ -217,16 +242,18 @@ func (p *promises) correlation(v value) *Correlation {
 	c.AtLeast = m.fraction("at_least", true, 0)
 	c.MaxLag = m.duration("max_lag", 0, defaultMaxLag)
 	c.Metric = m.metric("metric")
-	if _, given := m.get("metric"); given || !slices.Contains(c.Layers, "web") {
-		return c
+	if _, given := m.get("metric"); !given && slices.Contains(c.Layers, "web") {
+		switch len(p.metrics) {
+		case 1:
+			c.Metric = p.metrics[0]
+		case 0:
+			m.failf("which metric stands for the layer web? add metric: fullstack.insert or the like, or a conservation check")
+		default:
+			m.failf("which metric stands for the layer web? add metric: one of %s", list(p.metrics))
+		}
 	}
-	switch len(p.metrics) {
-	case 1:
-		c.Metric = p.metrics[0]
-	case 0:
-		m.failf("which metric stands for the layer web? add metric: fullstack.insert or the like, or a conservation check")
-	default:
-		m.failf("which metric stands for the layer web? add metric: one of %s", list(p.metrics))
+	if len(p.errs) == before && !p.opts.Ran {
+		p.comparable(m, c)
 	}
 	return c
 }
@@ -254,7 +281,7 @@ func (p *promises) layers(v value) []string {
 
 func (p *promises) promql(v value) *PromQL {
 	q := &PromQL{}
-	m, ok := v.mapping("expr", "throughout", "within")
+	m, ok := v.mapping("expr", "throughout", "within", "never_seen")
 	if !ok {
 		return q
 	}
@@ -262,6 +289,7 @@ func (p *promises) promql(v value) *PromQL {
 	if v, ok := m.get("expr"); ok {
 		q.Expr = v.filled("a PromQL expression, like sum(rate(fullstack_insert_total[5s])) > 50")
 	}
+	q.NeverSeen = m.yes("never_seen")
 	throughout, always := m.get("throughout")
 	within, once := m.get("within")
 	switch {

@@ -2,7 +2,7 @@ package script
 
 func (p *promises) alert(v value) *Alert {
 	a := &Alert{}
-	m, ok := v.mapping("name", "expr", "for", "fires", "clears", "silent")
+	m, ok := v.mapping("name", "expr", "for", "fires", "clears", "silent", "never_seen")
 	if !ok {
 		return a
 	}
@@ -14,6 +14,7 @@ func (p *promises) alert(v value) *Alert {
 		a.Expr = v.filled("a PromQL expression, like count(rate(fullstack_insert_total[2s]) > 0) < 3")
 	}
 	a.For = m.duration("for", 0, 0)
+	a.NeverSeen = m.yes("never_seen")
 	fires, firing := m.get("fires")
 	if firing {
 		a.Fires = p.deadline(fires, true)

@@ -70,9 +70,7 @@ func (p *promises) gauge(v value) *Gauge {
 	if v, ok := m.get("at_rest"); ok {
 		c.AtRest = v.count(0, 1_000_000)
 	}
-	if v, ok := m.get("unqueued"); ok {
-		c.Unqueued = v.oneOf("yes", "no") == "yes"
-	}
+	c.Unqueued = m.yes("unqueued")
 	c.ClientWindow = m.duration("client_window", 0, defaultClientWindow)
 	return c
 }
@@ -98,15 +96,13 @@ func (p *promises) nesting(v value) *Nesting {
 	if !ok {
 		return c
 	}
-	m.require("web", "route")
+	m.require("web")
 	c.Web, c.DB = m.metric("web"), m.metric("db")
 	if v, ok := m.get("db"); ok && c.DB != "" && c.DB == c.Web {
 		v.failf("is the metric of web as well: want the timer of the database's calls")
 	}
-	if _, given := m.get("route"); given {
-		c.Route = p.route(m, c.Web)
-		p.alone(m, c.Web, c.Route)
-	}
+	c.Route = p.theRoute(m, c.Web)
+	p.alone(m, c.Web, c.Route)
 	c.Unit = time.Millisecond
 	if v, ok := m.get("unit"); ok {
 		c.Unit = timeUnits[v.oneOf("s", "ms", "us", "ns")]

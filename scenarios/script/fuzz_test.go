@@ -100,6 +100,7 @@ func accepted(t *testing.T, s script.Scenario) {
 	must(s.Name != "" && len(s.Name) <= 64, "named")
 	must(web.Instances >= 1 && web.Instances <= script.MaxInstances, "of a number of instances")
 	must(strings.HasPrefix(web.Health, "/"), "with a health path")
+	must(web.Stop > 0 && web.Stop <= 10*time.Minute, "a time to stop")
 	must(web.Command == nil || web.Image == "" && web.Command[0] != "", "one program")
 	must(web.Defect == "" || web.Command == nil && web.Image == "" && slices.Contains(defects.Defects, web.Defect), "a known defect")
 	must(s.Stack.Mongo == "" || s.Stack.Mongo == script.MongoNone, "a database")

@@ -104,3 +104,9 @@ func (m mapping) fraction(key string, one bool, otherwise float64) float64 {
 	}
 	return otherwise
 }
+
+// yes reads a key that is yes or no; no where it is absent.
+func (m mapping) yes(key string) bool {
+	v, ok := m.get(key)
+	return ok && v.oneOf("yes", "no") == "yes"
+}

@@ -13,7 +13,7 @@ func (s Scenario) WithChecks(file string, source []byte) (Scenario, error) {
 		}
 		m.require("checks")
 		if v, ok := m.get("checks"); ok {
-			r.checks(v, &s)
+			r.checks(v, &s, true)
 		}
 		if v, ok := m.get("waive"); ok {
 			r.waivers(v, &s)

@@ -28,6 +28,9 @@ type Options struct {
 	// Defects names the defects of the reference app that there are. Empty means that they are not known here: then any
 	// well-formed name is accepted.
 	Defects []string
+	// Ran says that the scenario has been run already, by a version that may have known less: then what could never be
+	// judged is not refused, for the judge will say so.
+	Ran bool
 }
 
 // Read reads the file at path. An error that is not [Errors] means that the file could not be read at all.
@@ -102,6 +105,7 @@ func (r *reader) scenario(root value, s *Scenario) {
 	if v, ok := m.get("stack"); ok {
 		r.stack(v, &s.Stack)
 	}
+	before := len(r.errs)
 	if v, ok := m.get("phases"); ok {
 		r.phases(v, s)
 	}
@@ -109,7 +113,7 @@ func (r *reader) scenario(root value, s *Scenario) {
 		r.load(v, s)
 	}
 	if v, ok := m.get("checks"); ok {
-		r.checks(v, s)
+		r.checks(v, s, len(r.errs) == before)
 	}
 	if v, ok := m.get("waive"); ok {
 		r.waivers(v, s)

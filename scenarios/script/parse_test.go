@@ -93,7 +93,7 @@ func pos(line, column int) script.Pos {
 func TestDefaults(t *testing.T) {
 	want := script.Scenario{
 		Name: "demo",
-		Stack: script.Stack{Web: script.Web{Instances: 3, Health: "/healthz", Routes: map[string]script.Route{
+		Stack: script.Stack{Web: script.Web{Instances: 3, Health: "/healthz", Stop: 15 * time.Second, Routes: map[string]script.Route{
 			"insert":     {Method: "POST", Path: "/insert/{word}", Writes: true},
 			"insert-get": {Method: "GET", Path: "/insert/{word}", Writes: true},
 			"get":        {Method: "GET", Path: "/get/{word}"},
@@ -201,6 +201,7 @@ stack:
     command: [python3, app.py, "--port={{.Port}}", 5]
     env: {LOG_LEVEL: debug, VERSION: 1.10, EMPTY: ""}
     health: /alive?deep=1
+    stop: 4s
     routes:
       put: PUT /w/{word}
       peek: {method: POST, path: "/peek/{word}", writes: false}
@@ -245,7 +246,11 @@ func TestEverything(t *testing.T) {
 	got := parse(t, everything)
 	const s = time.Second
 	step := func(kind script.StepKind, instance string, count int) script.Step {
-		return script.Step{Kind: kind, Instance: instance, Count: count, Within: 10 * s}
+		within := 10 * s
+		if kind == script.Terminate || kind == script.Replace || kind == script.Scale {
+			within += 4 * s // the instance's time to stop
+		}
+		return script.Step{Kind: kind, Instance: instance, Count: count, Within: within}
 	}
 	want := script.Scenario{
 		Name: "every-key_1.0", About: "One line, folded.",
@@ -253,6 +258,7 @@ func TestEverything(t *testing.T) {
 			Instances: 2, Command: []string{"python3", "app.py", "--port={{.Port}}", "5"},
 			Env:    map[string]string{"LOG_LEVEL": "debug", "VERSION": "1.10", "EMPTY": ""},
 			Health: "/alive?deep=1",
+			Stop:   4 * s,
 			Routes: map[string]script.Route{
 				"put":  {Method: "PUT", Path: "/w/{word}", Writes: true},
 				"peek": {Method: "POST", Path: "/peek/{word}"},
@@ -292,6 +298,43 @@ func TestEverything(t *testing.T) {
 	}
 	if at := got.Phases[1].Do[2].Pos; at != pos(32, 7) {
 		t.Errorf("the third step is at %v, want 32:7", at)
+	}
+}
+
+// TestDefaultsOfASingleRoute: with one route there is no question whose requests a metric counts, and with one
+// conservation none which metric stands for the application.
+func TestDefaultsOfASingleRoute(t *testing.T) {
+	got := parse(t, `scenario: single
+stack: {web: {instances: 1, routes: {order: "POST /orders/{word}"}}}
+load: {rate: 100/s, shape: sine, swing: 50/s, period: 8s}
+phases: [{phase: a, for: 5s}, {phase: b, do: {terminate: web-1}, for: 20s}]
+checks:
+  - conservation: {metric: shop.placed}
+  - correlation: {layers: [users, web], at_least: 0.9}
+  - continuity: {metric: shop.sold}
+  - shutdown: {metric: shop.placed}
+  - nesting: {web: shop.time}
+`)
+	c := got.Checks
+	for i, route := range []string{c[0].Conservation.Route, c[2].Continuity.Route, c[3].Shutdown.Route, c[4].Nesting.Route} {
+		if route != "order" {
+			t.Errorf("route %d is %q, want order", i, route)
+		}
+	}
+	if c[1].Correlation.Metric != "shop.placed" {
+		t.Errorf("the layer web is %q, want shop.placed", c[1].Correlation.Metric)
+	}
+}
+
+// TestRanScenariosAreRead: the judge of an old record says itself that flat curves tell nothing.
+func TestRanScenariosAreRead(t *testing.T) {
+	const flat = "scenario: flat\nstack: {web: {instances: 1}}\nload: {rate: 100/s}\nphases: [{phase: a, for: 5s}]\n" +
+		"checks: [{correlation: {layers: [users, lb], at_least: 0.9}}]\n"
+	if _, err := script.Parse("flat.yaml", []byte(flat), script.Options{}); err == nil {
+		t.Error("accepted before a run")
+	}
+	if _, err := script.Parse("flat.yaml", []byte(flat), script.Options{Ran: true}); err != nil {
+		t.Error(err)
 	}
 }
 

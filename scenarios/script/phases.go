@@ -9,14 +9,14 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
-// defaultWithin is how long a step may take until it has had its effect.
+// defaultWithin is how long a step may take until it has had its effect, beside the time that an instance has to stop.
 const defaultWithin = 10 * time.Second
 
 const wantPhases = "a list of phases, like [{phase: warm-up, for: 8s}]"
 
 func (r *reader) phases(v value, s *Scenario) {
 	f := newFleet(s.Stack.Web.Instances)
-	f.noDatabase = s.Stack.Mongo == MongoNone
+	f.noDatabase, f.stop = s.Stack.Mongo == MongoNone, s.Stack.Web.Stop
 	first := map[string]Pos{}
 	for _, item := range v.list(wantPhases, "phase") {
 		p := r.phase(item, f)
@@ -97,7 +97,7 @@ func (v value) step(f *fleet) (Step, bool) {
 	if !ok || len(v.r.errs) > before {
 		return Step{}, false
 	}
-	step := Step{Pos: v.at, Within: m.duration("within", shortest, defaultWithin)}
+	step := Step{Pos: v.at}
 	var what value
 	for _, kind := range stepKinds {
 		if moved, ok := m.get(kind); ok {
@@ -120,6 +120,7 @@ func (v value) step(f *fleet) (Step, bool) {
 	default:
 		step.Instance = what.line("the name of an instance, like web-2")
 	}
+	step.Within = m.duration("within", shortest, step.Kind.within(f.stop))
 	v.cpus(m, &step)
 	if step.Kind != "" && step.Kind != BeginFault {
 		m.refuse(step.Kind, faultKeys...)
@@ -136,6 +137,16 @@ func (v value) step(f *fleet) (Step, bool) {
 		what.r.failf(what.at, "%v", err)
 	}
 	return step, true
+}
+
+// within is how long a move of this kind may take where the file does not say: one that asks an instance to end has to
+// give it its time.
+func (k StepKind) within(stop time.Duration) time.Duration {
+	switch k {
+	case Terminate, Replace, Scale:
+		return defaultWithin + stop
+	}
+	return defaultWithin
 }
 
 // refuse complains about keys that say nothing about this kind of step.
@@ -156,6 +167,7 @@ type fleet struct {
 	lost       bool     // a step could not be read, so nobody knows who is alive
 	held       []string // whose CPU is limited
 	noDatabase bool
+	stop       time.Duration // how long an instance may take to end
 }
 
 func newFleet(instances int) *fleet {

@@ -69,6 +69,7 @@ type Web struct {
 	Image     string   // a foreign app's container image, "" for none; whether there are containers is the platform's to say
 	Env       map[string]string
 	Health    string           // path that answers 2xx when the instance can serve
+	Stop      time.Duration    // how long an instance may take from SIGTERM to its end, before it is killed
 	Routes    map[string]Route // by name; never empty
 	Defect    string           // what is wrong with the reference app's instrumentation, "" for nothing
 }
@@ -247,6 +248,7 @@ type PromQL struct {
 	Expr       string
 	Throughout string // the phase in which every evaluation must hold
 	Within     string // the phase in which one evaluation must hold
+	NeverSeen  bool   // it may ask for series that never were
 }
 
 // Identity promises that each instance that serves has one series of a metric, of its own, for its own lifetime.
@@ -303,6 +305,8 @@ type Alert struct {
 	Fires  *Deadline
 	Clears *Deadline // nil: it need not; In may be End
 	Silent []string  // phases in which it must not fire; WholeRun
+
+	NeverSeen bool // Expr may ask for series that never were
 }
 
 // Deadline is a time after the beginning of a phase.

@@ -1,17 +1,29 @@
 package script
 
 import (
+	"errors"
 	"maps"
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml/ast"
+
+	"throughline/expand"
 )
 
 // defaultHealth is where an instance says that it can serve, unless `health` names another path.
 const defaultHealth = "/healthz"
+
+// defaultStop is how long an instance may take to end after SIGTERM, unless `stop` says otherwise. Docker gives 10 s and
+// Kubernetes 30 s.
+const defaultStop = 15 * time.Second
+
+// longestStop bounds `stop`: somebody waits for the end of the run.
+const longestStop = 10 * time.Minute
 
 // referenceRoutes are the requests that the reference app answers.
 func referenceRoutes() map[string]Route {
@@ -81,8 +93,8 @@ func (v value) mongo(s *Stack) {
 }
 
 func (r *reader) web(v value, w *Web) {
-	w.Health = defaultHealth
-	m, ok := v.mapping("instances", "command", "image", "env", "health", "routes", "defect")
+	w.Health, w.Stop = defaultHealth, defaultStop
+	m, ok := v.mapping("instances", "command", "image", "env", "health", "stop", "routes", "defect")
 	if !ok {
 		return
 	}
@@ -105,7 +117,12 @@ func (r *reader) web(v value, w *Web) {
 		w.Env = v.env()
 	}
 	if v, ok := m.get("health"); ok {
-		w.Health = v.path()
+		w.Health = v.health()
+	}
+	if v, ok := m.get("stop"); ok {
+		if w.Stop = v.duration(shortest); w.Stop > longestStop {
+			v.failf("%s is out of range: want %s to %s", show(w.Stop), show(shortest), show(longestStop))
+		}
 	}
 	if v, ok := m.get("routes"); ok {
 		w.Routes = v.routes()
@@ -140,12 +157,23 @@ func (v value) arguments() []string {
 	var args []string
 	for i, item := range v.list(want, v.name) {
 		if i == 0 {
-			args = append(args, item.filled("a program"))
+			args = append(args, item.expands(item.filled("a program")))
 			continue
 		}
-		args = append(args, item.argument())
+		args = append(args, item.expands(item.argument()))
 	}
 	return args
+}
+
+// somewhere is a place that an instance could have: what expands there expands wherever a platform puts it.
+var somewhere = expand.Site{Name: "web-1", Host: "127.0.0.1", Dir: "/", Ports: map[string]int{"http": 8080}}
+
+// expands refuses templates that no platform could expand.
+func (v value) expands(s string) string {
+	if _, err := expand.Text(s, somewhere); err != nil {
+		v.failf("%s does not expand: %v; want one of %s", quote(s), err, expand.Fields)
+	}
+	return s
 }
 
 // told are the variables that every instance gets from the stack. A scenario that sets them would take the metrics, the
@@ -169,7 +197,7 @@ func (v value) env() map[string]string {
 		case slices.Contains(told, name):
 			k.failf("%s is set for each instance by the stack: choose another name", name)
 		default:
-			env[name] = m.entries[i].argument()
+			env[name] = m.entries[i].expands(m.entries[i].argument())
 		}
 	}
 	return env
@@ -179,14 +207,43 @@ func (v value) env() map[string]string {
 // mark what stands for the word.
 const notInPaths = " \t#\\\"<>^`|"
 
-// path reads the path of a URL.
-func (v value) path() string {
+// health reads the path that says whether an instance can serve. It goes into HAProxy's configuration as it is.
+func (v value) health() string {
 	s := v.line("a path, like " + defaultHealth)
-	if s != "" && (!strings.HasPrefix(s, "/") || strings.ContainsAny(s, notInPaths)) {
-		v.failf("%s is not a path: want one like %s", quote(s), defaultHealth)
+	switch {
+	case s == "":
+		return ""
+	case !v.isPath(s, defaultHealth):
+		return ""
+	case strings.ContainsAny(s, "{}"):
+		v.failf("%s: nothing is replaced in a health check, it is the same for all instances: want a path like %s", quote(s), defaultHealth)
+		return ""
+	}
+	if i := strings.IndexAny(s, notInHealth); i >= 0 {
+		v.failf("%s: HAProxy cannot ask for a path with %q: write it as %%%X", quote(s), s[i], s[i])
 		return ""
 	}
 	return s
+}
+
+// notInHealth are the characters of a path that mean something in HAProxy's configuration.
+const notInHealth = "'$"
+
+// isPath tells whether s is the path of a URL with its query, and complains if it is not.
+func (v value) isPath(s, like string) bool {
+	if !strings.HasPrefix(s, "/") || strings.ContainsAny(s, notInPaths) {
+		v.failf("%s is not a path: want one like %s", quote(s), like)
+		return false
+	}
+	if _, err := url.Parse("http://localhost" + s); err != nil {
+		cause := err
+		if about := (*url.Error)(nil); errors.As(err, &about) {
+			cause = about.Err
+		}
+		v.failf("%s is not a path: %v; want one like %s", quote(s), cause, like)
+		return false
+	}
+	return true
 }
 
 func (v value) routes() map[string]Route {
@@ -257,10 +314,17 @@ func (v value) route() Route {
 
 var placeholder = regexp.MustCompile(`\{[^{}]*\}|[{}]`)
 
+// otherStyles finds what stands for a value in the routes of other languages: /:word in gin, /<word> in Flask, {{word}} in
+// templates, $word in shells. Who means a path with a colon there writes %3A.
+var otherStyles = regexp.MustCompile(`[/=](:[A-Za-z_]\w*|<[^<>/]*>|\$\{?[A-Za-z_]\w*\}?|\{\{[^{}]*\}\})`)
+
 // pattern checks the path of a route, in which {word} stands for a word.
 func (v value) pattern(s string) string {
-	if !strings.HasPrefix(s, "/") || strings.ContainsAny(s, notInPaths) {
-		v.failf("%s is not a path: want one like /insert/{word}", quote(s))
+	if styled := otherStyles.FindStringSubmatch(s); styled != nil {
+		v.failf("%s in %s is sent as it stands: write {word} where the word is meant", quote(styled[1]), quote(s))
+		return ""
+	}
+	if !v.isPath(s, "/insert/{word}") {
 		return ""
 	}
 	for _, p := range placeholder.FindAllString(s, -1) {

@@ -53,8 +53,13 @@ type faults struct {
 	datagrams func(*instance, *datagram) int // how many copies of it arrive
 	foreign   func(*world, *instance) []time.Duration
 
-	// timed: the defect is about when counts arrive, not whether.
-	timed bool
+	// declare gives the client_window that was measured of what was kept; nil: the
+	// one that was drawn.
+	declare   func() time.Duration
+	restarted bool // the collector is, by a step: what comes meanwhile is lost
+	// punctual, of a defect that is about when counts arrive and not whether: how
+	// much later than the declared window the scenario lets them come. 0: of another.
+	punctual time.Duration
 	// also are other causes that the record cannot exclude; see Truth.Also.
 	also func(*world) []string
 }

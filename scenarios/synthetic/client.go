@@ -38,16 +38,22 @@ func (w *world) send() {
 			if w.f.keep != nil {
 				x.calls = w.f.keep(x, x.calls)
 			}
-			for _, d := range w.pack(x) {
-				w.carry(in, d)
-			}
+			in.sent = append(in.sent, w.pack(x)...)
 			x.calls = nil
 		}
+		slices.SortStableFunc(in.sent, func(a, b datagram) int { return cmp.Compare(a.at, b.at) })
+		for i, d := range in.sent {
+			in.way.note(i, w.carry(in, d) == 0)
+		}
+		in.sent = nil
 		if w.f.foreign != nil {
 			for _, t := range w.f.foreign(w, in) {
 				in.got.foreign = append(in.got.foreign, t)
 			}
 		}
+	}
+	if w.f.declare != nil {
+		w.p.Declared = declared(w.f.declare(), w.p.Jitter)
 	}
 	w.settle()
 	for _, in := range w.instances {
@@ -116,6 +122,25 @@ func (w *world) leave(x *worker, c Client, k call) leaving {
 	return leaving{at: x.closed(k.at), never: x.killed()}
 }
 
+// tooLate tells whether a count that leaves at left was late, and the record shows it:
+// an interval ended in between. Who stands still is not late.
+func (w *world) tooLate(in *instance, called, left time.Duration) bool {
+	if w.f.punctual == 0 {
+		return false
+	}
+	due := called + w.p.Declared + w.f.punctual + 50*time.Millisecond
+	for _, f := range w.frozen {
+		if f.on == in.name {
+			due += max(0, min(f.To, left)-max(f.From, called))
+		}
+	}
+	for _, s := range w.p.Stalls {
+		due += max(0, min(s.To, left)-max(s.From, called))
+	}
+	next := w.phase + (due-w.phase+w.p.Interval-1)/w.p.Interval*w.p.Interval
+	return next < left
+}
+
 // closed is when a client is closed in an orderly end.
 func (x *worker) closed(t time.Duration) time.Duration { return max(t, x.death-5*time.Millisecond) }
 
@@ -137,8 +162,11 @@ func (w *world) pack(x *worker) []datagram {
 		} else if w.f.exit != nil && x.signal == "SIGTERM" && l.at >= x.closed(0) {
 			times = w.f.exit(x, k, l.at)
 		}
-		if w.f.timed && k.metric == inserts && !l.never && l.at-k.at > w.p.Declared+min(w.p.Lag, w.p.MaxGap) {
+		if k.metric == inserts && !l.never && w.tooLate(x.instance, k.at, l.at) {
 			x.got.late += int64(k.n)
+		}
+		if times == 0 && k.metric == inserts && (x.unsent == 0 || k.at < x.unsent) {
+			x.unsent = k.at
 		}
 		for range times {
 			out = append(out, departure{l.at, k})
@@ -218,15 +246,19 @@ func lineOf(k call) line {
 	return l
 }
 
-// carry brings a datagram to the collector.
-func (w *world) carry(in *instance, d datagram) {
+// carry brings a datagram to the collector, and gives how many copies arrived.
+func (w *world) carry(in *instance, d datagram) int {
 	copies := 1
 	if w.f.datagrams != nil {
 		copies = w.f.datagrams(in, &d)
+	}
+	if w.f.restarted && w.away.has(d.at) {
+		copies = 0
 	}
 	d.at += 50*time.Microsecond + time.Duration(w.rnd.Int64N(int64(200*time.Microsecond)))
 	d.at += w.stalled(d.at)
 	for range copies {
 		in.got.take(d)
 	}
+	return copies
 }

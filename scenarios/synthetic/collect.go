@@ -2,6 +2,7 @@ package synthetic
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -142,7 +143,7 @@ func underscored(metric string) string {
 // exists: from the one before its first value on, until one after its death.
 func (w *world) intervals(in *instance, got []arrival, each func(t time.Duration, in []arrival), stale func(t time.Duration)) {
 	i := 0
-	for t := w.phase; t <= w.last; t += w.p.Interval {
+	for _, t := range w.ticks() {
 		if t-w.p.Interval > in.death {
 			stale(t)
 			return
@@ -222,29 +223,34 @@ func (w *world) timer(in *instance, m metric, got []arrival) {
 	w.h.Series = append(w.h.Series, s)
 }
 
-// bucket is the index of a value: coarser than the schema, so that histograms stay
-// small, and still one of its buckets.
-func bucket(ms float64) int32 { return int32(math.Ceil(math.Log2(max(ms, 1e-3)))) * 16 }
+// bucket is the index of a value: every fourth of the schema's buckets alone, so that
+// histograms stay small. A value is taken for at most a fifth more than it is.
+func bucket(ms float64) int32 { return int32(math.Ceil(math.Log2(max(ms, 1e-3))*4)) * 4 }
+
+// prefix of the collector's own series.
+const prefix = "throughline_collector_"
 
 // own makes the collector's own account: of each instance, and of its intervals.
 func (w *world) own() {
-	const prefix = "throughline_collector_"
 	for _, in := range w.instances {
-		a := &in.got
-		listener := []string{"instance", in.name, "listener", "127.0.0.1:" + string(rune('0'+in.number%10))}
 		until := min(in.death, forever-2*w.p.Interval) + w.p.Interval
-		for name, times := range map[string][]time.Duration{"datagrams_total": a.datagrams, "lines_total": a.lines, "accepted_lines_total": a.accepted,
-			"values_total": a.values, "truncated_datagrams_total": a.cut, "kernel_drops_total": nil, "series_refused_total": nil} {
-			w.polled(prefix+name, times, in.birth, until, listener...)
+		if w.away.To == 0 || until <= w.away.From || in.birth >= w.away.To {
+			w.heard(in, in.number, 0, forever, in.birth, until)
+			continue
 		}
-		if len(a.bad) > 0 {
-			reason := "unknown_type"
-			if a.cutLines {
-				reason = "no_type"
-			}
-			w.polled(prefix+"bad_lines_total", a.bad, in.birth, until, append(listener, "reason", reason)...)
-		}
+		// The collector that came after listens elsewhere, and counts from zero.
+		w.heard(in, in.number, 0, w.away.From, in.birth, w.away.From+w.p.Interval)
+		w.heard(in, in.number+100, w.away.From, forever, max(in.birth, w.away.To-w.p.Interval), until)
 	}
+	outage := record.Series{Name: prefix + "outage_seconds", Meta: collector.Meta{Type: collector.Gauge, Unit: "seconds"}}
+	for _, t := range w.ticks() {
+		long := 0.0
+		if t >= w.away.To {
+			long = (w.away.To - w.away.From).Seconds()
+		}
+		outage.Points = append(outage.Points, record.Point{At: t, Value: long, Observed: 1})
+	}
+	w.h.Series = append(w.h.Series, outage)
 	late := record.Series{Name: prefix + "flush_lateness_seconds", Meta: collector.Meta{Type: collector.Gauge, Unit: "seconds"}}
 	for _, t := range w.ticks() {
 		late.Points = append(late.Points, record.Point{At: t, Value: (w.stalled(t) + between(w.rnd, time.Millisecond, 8*time.Millisecond)).Seconds(), Observed: 1})
@@ -253,13 +259,37 @@ func (w *world) own() {
 	slices.SortFunc(w.h.Series, func(a, b record.Series) int { return cmp.Compare(a.Labels.Key(a.Name), b.Labels.Key(b.Name)) })
 }
 
+// heard makes the account of what came of an instance on a port between from and to,
+// in the intervals that end between born and until.
+func (w *world) heard(in *instance, port int, from, to, born, until time.Duration) {
+	a := &in.got
+	listener := []string{"instance", in.name, "listener", fmt.Sprintf("127.0.0.1:%d", 40000+port)}
+	within := func(times []time.Duration) []time.Duration {
+		return slices.DeleteFunc(slices.Clone(times), func(t time.Duration) bool { return t < from || t >= to })
+	}
+	for name, times := range map[string][]time.Duration{"datagrams_total": a.datagrams, "lines_total": a.lines, "accepted_lines_total": a.accepted,
+		"values_total": a.values, "truncated_datagrams_total": a.cut, "kernel_drops_total": nil, "series_refused_total": nil} {
+		w.polled(prefix+name, within(times), born, until, listener...)
+	}
+	if bad := within(a.bad); len(bad) > 0 {
+		reason := "unknown_type"
+		if a.cutLines {
+			reason = "no_type"
+		}
+		w.polled(prefix+"bad_lines_total", bad, born, until, append(listener, "reason", reason)...)
+	}
+}
+
 // polled makes a series that counts the times, as read at every interval end
 // between from and until.
 func (w *world) polled(name string, at []time.Duration, from, until time.Duration, labels ...string) {
 	slices.Sort(at)
 	s := record.Series{Name: name, Labels: collector.NewLabels(labels...), Meta: collector.Meta{Type: collector.Counter}}
 	n := 0
-	for t := w.phase; t <= w.last && t <= until; t += w.p.Interval {
+	for _, t := range w.ticks() {
+		if t > until {
+			break
+		}
 		for n < len(at) && at[n] <= t && at[n] <= w.quiesced {
 			n++
 		}

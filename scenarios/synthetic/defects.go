@@ -44,6 +44,23 @@ func (p *Params) ensure(rnd *rand.Rand, plots ...int) {
 	p.Phases = append(p.Phases, Phase{Name: "end of one", Long: 4 * time.Second, Steps: f.plot(plot, 0, 4*time.Second, rnd)})
 }
 
+// several has a run with a single instance have two to four, and no moves.
+func (p *Params) several(rnd *rand.Rand) {
+	p.Instances = 2 + rnd.IntN(3)
+	p.Phases = []Phase{{Name: "warm-up", Long: max(p.Long(), 10*time.Second)}}
+}
+
+// undrained has all terminations come without draining.
+func (p *Params) undrained() {
+	for i := range p.Phases {
+		for k := range p.Phases[i].Steps {
+			if s := &p.Phases[i].Steps[k]; s.Verb == "terminate" {
+				s.Abrupt = true
+			}
+		}
+	}
+}
+
 // follow plays a step through.
 func (f *fleet) follow(s Step) {
 	switch s.Verb {
@@ -79,6 +96,13 @@ func (p *Params) hold(rnd *rand.Rand, least, most time.Duration) {
 
 // exact takes the sampling away: a defect of whose amounts a sampling would hide.
 func (p *Params) exact() { p.Rate1 = 1 }
+
+// mostlyExact takes it away from most runs of a defect whose amounts are large.
+func (p *Params) mostlyExact(rnd *rand.Rand) {
+	if chance(rnd, 0.8) {
+		p.exact()
+	}
+}
 
 // span draws a stretch of the run that is neither its first nor its last second.
 func (p *Params) span(rnd *rand.Rand, least, most time.Duration) Span {

@@ -1,7 +1,10 @@
 package synthetic
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -53,7 +56,7 @@ var clientDefects = []defect{
 		p.exact()
 		by := logSpan(rnd, p.Lag+500*time.Millisecond, 8*time.Second)
 		all := chance(rnd, 0.5)
-		return faults{about: fmt.Sprintf("counts wait %v before they are sent; timers too: %v", by, all), timed: true,
+		return faults{about: fmt.Sprintf("counts wait %v before they are sent; timers too: %v", by, all), punctual: p.Lag,
 			later: func(x *worker, k call) time.Duration {
 				if all || k.metric == inserts {
 					return by
@@ -74,19 +77,39 @@ var clientDefects = []defect{
 		p.Interval, p.MaxGap = time.Second, time.Duration(1+rnd.IntN(2))*time.Second
 		real := Client{Aggregate: time.Duration(2+rnd.IntN(4)) * time.Second, Bytes: 1432, TimersToo: chance(rnd, 0.5)}
 		p.Declared = declared(100*time.Millisecond, 0)
-		return faults{about: fmt.Sprintf("clients flush every %v only, and %v is declared", real.Aggregate, p.Declared), timed: true,
+		return faults{about: fmt.Sprintf("clients flush every %v only, and %v is declared", real.Aggregate, p.Declared), punctual: min(p.Lag, p.MaxGap),
 			client: func(*instance) Client { return real }, also: undeclared(p, real)}
 	}},
 	{"wrapping-count", func(p *Params, rnd *rand.Rand) faults {
 		p.exact()
 		p.hold(rnd, time.Second, 10*time.Second)
-		wrap := oneOf(rnd, 16, 32, 64, 256)
-		for float64(wrap) > 0.9*p.Rate*p.Client.Hold().Seconds()/float64(p.Instances*p.Workers) && wrap > 4 {
+		wrap, batches := oneOf(rnd, 16, 32, 64, 256), 0
+		inWindow := func() float64 {
+			share := float64(p.Insert) / float64(p.Insert+p.Get+p.Top)
+			return p.Rate * share * p.Client.Hold().Seconds() / float64(p.Instances*p.Workers)
+		}
+		for wrap > 16 && inWindow() < float64(wrap) {
 			wrap /= 2
+		}
+		for inWindow() < float64(wrap) && (p.Workers > 1 || p.Rate*p.Long().Seconds() < mostRequests) {
+			if p.Workers = max(1, p.Workers-1); p.Workers == 1 {
+				p.slow(p.Rate * 1.5)
+			}
 		}
 		c, jitter := p.Client, p.Jitter
 		return faults{about: fmt.Sprintf("a client's count of a window wraps at %d", wrap),
-			keep: func(x *worker, calls []call) []call { return wrapped(x, c, jitter, calls, wrap) }}
+			keep: func(x *worker, calls []call) []call {
+				kept := wrapped(x, c, jitter, calls, wrap)
+				batches += (len(calls) - len(kept)) / wrap
+				return kept
+			},
+			// One batch alone is a stretch of one metric that is missing.
+			also: func(*world) []string {
+				if batches == 1 {
+					return []string{"burst"}
+				}
+				return nil
+			}}
 	}},
 	{"worker-turnover", func(p *Params, rnd *rand.Rand) faults {
 		p.exact()
@@ -95,6 +118,15 @@ var clientDefects = []defect{
 		after := max(10, int(each/logBetween(rnd, 1.5, 12)))
 		return faults{about: fmt.Sprintf("a worker is replaced after %d requests, and what its client holds is lost", after),
 			recycle: after,
+			// What is lost is of all metrics, at most a window at a time. A window that
+			// is short beside the collector's interval leaves no more trace than a lost
+			// datagram.
+			also: func(w *world) []string {
+				if w.p.Client.Hold() < w.p.Interval/2 {
+					return []string{"datagrams-lost"}
+				}
+				return nil
+			},
 			leaves: func(x *worker, k call, t time.Duration) leaving {
 				i, _ := slices.BinarySearch(x.recycled, k.at)
 				if i < len(x.recycled) && x.recycled[i] < t {
@@ -109,20 +141,35 @@ var clientDefects = []defect{
 			p.Shape = script.Sine
 			p.load(rnd)
 		}
-		beat := logSpan(rnd, 10*time.Millisecond, time.Second)
+		if p.Shape == script.Sine {
+			p.Swing = max(p.Swing, 0.4)
+		}
+		beat := logSpan(rnd, 50*time.Millisecond, time.Second)
 		perBeat := p.Rate * beat.Seconds() / float64(p.Instances*p.Workers)
+		if perBeat < 2 {
+			beat, perBeat = time.Duration(float64(beat)*2/perBeat), 2
+		}
 		room := max(1, int(perBeat*(0.8+0.6*rnd.Float64())+0.5))
-		shared := p.Timers && chance(rnd, 0.5)
+		shared, seen := p.Timers && chance(rnd, 0.5), cells{}
 		if shared {
 			room *= 3
 		}
 		return faults{about: fmt.Sprintf("a client's queue takes %d calls in %v and drops the others; of timers too: %v", room, beat, shared),
-			keep: func(x *worker, calls []call) []call { return queued(calls, beat, room, shared) },
+			keep: func(x *worker, calls []call) []call {
+				seen.add(x, calls, p.Interval, 1, 0)
+				kept := queued(calls, beat, room, shared)
+				seen.add(x, kept, p.Interval, 0, 1)
+				return kept
+			},
 			also: func(*world) []string {
+				var also []string
 				if shared { // all metrics lose their share at the peaks: a queue, or a socket
-					return []string{"datagrams-lost"}
+					also = append(also, "datagrams-lost")
 				}
-				return nil
+				if !seen.peaks() { // nobody can see that it is a queue
+					also = append(also, "not-counted")
+				}
+				return also
 			}}
 	}},
 }
@@ -144,7 +191,7 @@ func wrapped(x *worker, c Client, jitter time.Duration, calls []call, wrap int) 
 	for w, n := range inWindow {
 		inWindow[w] = n / wrap * wrap
 	}
-	return without(calls, func(k call) bool {
+	return without(slices.Clone(calls), func(k call) bool {
 		if k.metric != inserts || inWindow[window(k)] == 0 {
 			return false
 		}
@@ -156,7 +203,7 @@ func wrapped(x *worker, c Client, jitter time.Duration, calls []call, wrap int) 
 // queued leaves out what a queue has no room for that is emptied on the beat.
 func queued(calls []call, beat time.Duration, room int, shared bool) []call {
 	now, used := time.Duration(-1), 0
-	return without(calls, func(k call) bool {
+	return without(slices.Clone(calls), func(k call) bool {
 		if !shared && k.metric.timer() {
 			return false
 		}
@@ -166,4 +213,35 @@ func queued(calls []call, beat time.Duration, room int, shared bool) []call {
 		used++
 		return used > room
 	})
+}
+
+// cell is an instance in an interval, and cells what was counted in each, and kept.
+type cell struct {
+	instance int
+	interval time.Duration
+}
+
+type cells map[cell][2]float64
+
+func (c cells) add(x *worker, calls []call, interval time.Duration, counted, kept float64) {
+	for _, k := range calls {
+		if k.metric == inserts {
+			at := cell{x.instance.number, k.at / interval}
+			c[at] = [2]float64{c[at][0] + counted, c[at][1] + kept}
+		}
+	}
+}
+
+// peaks tells whether the busier half of the cells lost a greater share than the other,
+// by more than chance does (two and a half standard deviations).
+func (c cells) peaks() bool {
+	all := slices.SortedFunc(maps.Values(c), func(a, b [2]float64) int { return cmp.Compare(a[0], b[0]) })
+	var n, lost [2]float64
+	for i, x := range all {
+		half := i * 2 / len(all)
+		n[half], lost[half] = n[half]+x[0], lost[half]+x[0]-x[1]
+	}
+	share := (lost[0] + lost[1]) / max(1, n[0]+n[1])
+	sigma := math.Sqrt(share * (1 - share) * (1/max(1, n[0]) + 1/max(1, n[1])))
+	return lost[1]/max(1, n[1])-lost[0]/max(1, n[0]) > 2.5*sigma
 }

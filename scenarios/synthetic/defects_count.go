@@ -2,6 +2,7 @@ package synthetic
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"time"
 )
@@ -49,7 +50,7 @@ var countDefects = []defect{
 		p.exact()
 		first, differs := 2+rnd.IntN(3), chance(rnd, 0.7)
 		if p.Instances == 1 && differs {
-			p.Instances, p.Phases = 2+rnd.IntN(3), p.Phases[:1]
+			p.several(rnd)
 		}
 		share := func(in *instance) float64 {
 			if differs {
@@ -65,7 +66,7 @@ var countDefects = []defect{
 				return 0
 			},
 			also: func(w *world) []string {
-				if len(w.instances) > 1 && differs {
+				if differs && w.sharesDiffer() {
 					return nil
 				}
 				// One share everywhere: it may be a sample rate as well.
@@ -78,7 +79,7 @@ var countDefects = []defect{
 	{"conditional-count", func(p *Params, rnd *rand.Rand) faults {
 		p.exact()
 		if p.Instances == 1 {
-			p.Instances, p.Phases = 2+rnd.IntN(3), p.Phases[:1]
+			p.several(rnd)
 		}
 		misses := 0.2 + 0.4*rnd.Float64()
 		step := 0.1 + 0.1*rnd.Float64()
@@ -88,6 +89,12 @@ var countDefects = []defect{
 					return 1
 				}
 				return 0
+			},
+			also: func(w *world) []string {
+				if w.sharesDiffer() {
+					return nil
+				}
+				return []string{"not-counted"}
 			}}
 	}},
 	{"sample-rate-not-sent", func(p *Params, rnd *rand.Rand) faults {
@@ -114,6 +121,31 @@ var countDefects = []defect{
 				}
 				return 1
 			}}
+	}},
+	{"first-sample-lost", func(p *Params, rnd *rand.Rand) faults {
+		p.exact()
+		p.Timers = true
+		if p.Client.Aggregate == 0 {
+			p.Client.Aggregate = logSpan(rnd, 40*time.Millisecond, 5*time.Second)
+			p.setClient(p.Client)
+		}
+		c, jitter := p.Client, p.Jitter
+		return faults{about: "the first value of the counter that a client sends is taken for where it begins",
+			keep: func(x *worker, calls []call) []call {
+				first := time.Duration(0)
+				return without(calls, func(k call) bool {
+					if k.metric != inserts {
+						return false
+					}
+					window := x.tick(c.Aggregate, x.aggregate, jitter, k.at)
+					if first == 0 {
+						first = window
+					}
+					return window == first
+				})
+			},
+			// What is lost of a window is what was counted in the first seconds.
+			also: func(*world) []string { return []string{"silent-start"} }}
 	}},
 	{"burst", func(p *Params, rnd *rand.Rand) faults {
 		p.exact()
@@ -170,6 +202,26 @@ var countDefects = []defect{
 				return true
 			}}
 	}},
+}
+
+// sharesDiffer tells whether the instances' counted shares differ by more than chance
+// explains: Pearson's chi-squared, beyond three standard deviations of its own.
+func (w *world) sharesDiffer() bool {
+	var due, counted float64
+	for _, in := range w.instances {
+		due, counted = due+float64(in.due), counted+in.got.counted
+	}
+	share := counted / max(1, due)
+	sum, free := 0.0, -1.0
+	for _, in := range w.instances {
+		if in.due == 0 {
+			continue
+		}
+		off := in.got.counted - share*float64(in.due)
+		sum += off * off / max(1e-9, float64(in.due)*share*(1-share))
+		free++
+	}
+	return free > 0 && sum > free+3*math.Sqrt(2*free)
 }
 
 // without leaves calls out.

@@ -10,6 +10,7 @@ import (
 var exitDefects = []defect{
 	{"lost-on-exit", func(p *Params, rnd *rand.Rand) faults {
 		p.ensure(rnd, terminations, replacements)
+		p.mostlyExact(rnd)
 		p.hold(rnd, 300*time.Millisecond, 10*time.Second)
 		open := p.Client.Aggregate > 0 && p.Client.Flush > 0 && chance(rnd, 0.3)
 		c := p.Client
@@ -23,11 +24,13 @@ var exitDefects = []defect{
 	}},
 	{"lost-on-exit", func(p *Params, rnd *rand.Rand) faults {
 		p.ensure(rnd, terminations, replacements)
-		early := logSpan(rnd, 100*time.Millisecond, 2*time.Second)
-		return faults{about: fmt.Sprintf("the clients are closed %v before the last request of a terminated instance", early),
+		p.mostlyExact(rnd)
+		p.undrained()
+		p.LameDuck = logSpan(rnd, 100*time.Millisecond, 2*time.Second)
+		return faults{about: fmt.Sprintf("SIGTERM closes the clients at once, and requests are served for %v more", p.LameDuck),
 			leaves: func(x *worker, k call, t time.Duration) leaving {
-				if closed := x.until - early; x.signal == "SIGTERM" && t >= closed {
-					return leaving{at: max(k.at, closed), never: k.at >= closed}
+				if x.signal == "SIGTERM" && t >= x.signalled {
+					return leaving{at: max(k.at, x.signalled), never: k.at >= x.signalled}
 				}
 				return leaving{at: t}
 			}}
@@ -41,11 +44,12 @@ var exitDefects = []defect{
 		if chance(rnd, 0.5) {
 			p.Declared = declared(real.Hold()/time.Duration(3+rnd.IntN(20)), p.Jitter)
 		}
-		return faults{about: fmt.Sprintf("the clients hold %v, and %v is declared", real.Hold(), p.Declared), timed: true,
+		return faults{about: fmt.Sprintf("the clients hold %v, and %v is declared", real.Hold(), p.Declared), punctual: min(p.Lag, p.MaxGap),
 			client: func(*instance) Client { return real }, also: undeclared(p, real)}
 	}},
 	{"last-window-twice", func(p *Params, rnd *rand.Rand) faults {
 		p.ensure(rnd, terminations, replacements)
+		p.mostlyExact(rnd)
 		p.hold(rnd, 500*time.Millisecond, 10*time.Second)
 		all := chance(rnd, 0.5)
 		return faults{about: fmt.Sprintf("what is held at SIGTERM is sent twice; timers too: %v", all),
@@ -58,60 +62,60 @@ var exitDefects = []defect{
 	}},
 	{"still-held", func(p *Params, rnd *rand.Rand) faults {
 		p.exact()
-		if p.Workers == 1 {
+		if p.Workers == 1 && chance(rnd, 0.7) {
 			p.Workers = 2 + rnd.IntN(2)
 		}
-		p.hold(rnd, 50*time.Millisecond, 5*time.Second)
-		if chance(rnd, 0.5) {
-			return lazy(p, rnd)
-		}
-		return bySize(p, rnd)
+		return stillHeld(p, rnd)
 	}},
 }
 
-// lazy clients look at their clock only when they are called: the last calls before
-// a pause, and before the end of the run, stay with them.
-func lazy(p *Params, rnd *rand.Rand) faults {
-	period := p.Client.Hold()
-	const waits = 400 * time.Millisecond // a call comes in this time, mostly; else it is longer
-	p.Declared = declared(period+waits, p.Jitter)
-	return faults{about: fmt.Sprintf("clients flush when they are called and %v have passed, and the last calls wait for the next", period),
-		client: func(*instance) Client { return Client{Flush: time.Millisecond, Bytes: 8192} },
+// stillHeld are clients that flush only when they are called. What they hold when
+// the calls end stays with them: it is not lost, and nobody sees it.
+func stillHeld(p *Params, rnd *rand.Rand) faults {
+	period := logSpan(rnd, 50*time.Millisecond, 5*time.Second)
+	calls := p.Rate / float64(p.Instances*p.Workers)
+	if p.Timers {
+		calls *= 3
+	}
+	size, bySize, one := max(4, int(calls*period.Seconds())), chance(rnd, 0.5), chance(rnd, 0.3)
+	var longest time.Duration
+	full := func(first, at time.Duration, n int) bool { return at-first >= period }
+	about := fmt.Sprintf("clients flush when a call comes after %v", period)
+	if bySize {
+		full = func(_, _ time.Duration, n int) bool { return n >= size }
+		about = fmt.Sprintf("clients flush every %d calls only", size)
+	}
+	return faults{about: fmt.Sprintf("%s, and keep what comes after the last flush; one worker alone: %v", about, one),
+		client:  func(*instance) Client { return Client{Flush: time.Millisecond, Bytes: 8192} },
+		declare: func() time.Duration { return longest + time.Millisecond },
 		keep: func(x *worker, calls []call) []call {
-			return holdLast(x, calls, func(first, at time.Duration, n int) bool { return at-first >= period })
-		}}
-}
-
-// bySize clients flush when a number of calls is there, and at an orderly end.
-func bySize(p *Params, rnd *rand.Rand) faults {
-	size := 10 + rnd.IntN(60)
-	return faults{about: fmt.Sprintf("clients flush every %d calls only, and what is less than that stays with them", size),
-		client: func(*instance) Client { return Client{Flush: time.Millisecond, Bytes: 8192} },
-		keep: func(x *worker, calls []call) []call {
-			return holdLast(x, calls, func(_, _ time.Duration, n int) bool { return n >= size })
+			if one && x.number != 0 {
+				return calls
+			}
+			return holdLast(x, calls, &longest, full)
 		}}
 }
 
 // holdLast gives each call the time of the flush that takes it along, and leaves out
-// those that no flush does. Nobody sees an instance that is gone: what a living one
-// holds is not lost.
-func holdLast(x *worker, calls []call, full func(first, at time.Duration, n int) bool) []call {
+// those that no flush does but the one of an orderly end.
+func holdLast(x *worker, calls []call, longest *time.Duration, full func(first, at time.Duration, n int) bool) []call {
 	var out []call
 	from := 0
-	for i := range calls {
-		if full(calls[from].at, calls[i].at, i-from+1) {
-			for _, k := range calls[from : i+1] {
-				k.at = calls[i].at
-				out = append(out, k)
-			}
-			from = i + 1
-		}
-	}
-	if x.signal == "SIGTERM" {
-		for _, k := range calls[from:] {
-			k.at = x.closed(k.at) - time.Millisecond
+	flush := func(to int, at time.Duration) {
+		*longest = max(*longest, at-calls[from].at)
+		for _, k := range calls[from:to] {
+			k.at = at
 			out = append(out, k)
 		}
+		from = to
+	}
+	for i := range calls {
+		if full(calls[from].at, calls[i].at, i-from+1) {
+			flush(i+1, calls[i].at)
+		}
+	}
+	if x.signal == "SIGTERM" && from < len(calls) {
+		flush(len(calls), x.closed(calls[len(calls)-1].at)-2*time.Millisecond)
 	}
 	return out
 }

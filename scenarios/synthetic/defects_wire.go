@@ -23,7 +23,7 @@ var wireDefects = []defect{
 		p.exact()
 		s, has := p.span(rnd, 300*time.Millisecond, 4*time.Second), func(in *instance) bool { return in.number == 1 }
 		if p.Instances == 1 {
-			p.Instances, p.Phases = 2+rnd.IntN(3), p.Phases[:1]
+			p.several(rnd)
 			s = p.span(rnd, 300*time.Millisecond, 4*time.Second)
 		}
 		return faults{about: fmt.Sprintf("all datagrams of web-1 from %v are lost", s),
@@ -60,6 +60,14 @@ var wireDefects = []defect{
 				}
 				return 1
 			}}
+	}},
+	{"collector-away", func(p *Params, rnd *rand.Rand) faults {
+		p.exact()
+		p.Stalls = nil
+		away := logSpan(rnd, 500*time.Millisecond, 5*time.Second)
+		p.Phases = append(p.Phases, Phase{Name: "without a collector", Long: away + 4*time.Second,
+			Steps: []Step{{Verb: "fault", Fault: "restart-collector", For: away}}})
+		return faults{about: fmt.Sprintf("the collector is restarted, and away for %v", away), restarted: true}
 	}},
 	{"collector-away", func(p *Params, rnd *rand.Rand) faults {
 		p.exact()

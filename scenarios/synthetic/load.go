@@ -76,7 +76,7 @@ func (w *world) load() {
 		}
 		up = up[:0]
 		for _, in := range w.instances {
-			if in.serving <= r.Sent && r.Sent < in.until && !w.looksDown(in, r.Sent) {
+			if in.serving <= r.Sent && r.Sent < in.until {
 				up = append(up, in)
 			}
 		}
@@ -86,17 +86,6 @@ func (w *world) load() {
 	}
 	w.event(max(w.end, done)+time.Millisecond, record.LoadEnd, nil)
 	w.end = max(w.end, done)
-}
-
-// looksDown tells whether the load balancer has noticed that an instance stands
-// still: its checks come every 200 ms, and two must fail.
-func (w *world) looksDown(in *instance, t time.Duration) bool {
-	for _, f := range w.frozen {
-		if f.on == in.name && f.From+500*time.Millisecond <= t && t < f.To+250*time.Millisecond {
-			return true
-		}
-	}
-	return false
 }
 
 // serve has an instance execute a request.
@@ -158,6 +147,7 @@ func (w *world) serve(r *record.Request, word int, up []*instance) {
 	}
 	if r.Outcome == record.Unknown && r.Route == insert {
 		in.unknown++
+		in.failed++
 	}
 }
 
@@ -204,10 +194,14 @@ func (w *world) execute(in *instance, x execution, r *record.Request) {
 	w.measure(in.workers[n], x)
 }
 
-// probes are the requests for an instance's health, which only it sees.
+// probes are the requests for an instance's health, which only it sees. They come from
+// when it serves until it is told to end, and after the load as well.
 func (w *world) probes() {
 	for _, in := range w.instances {
-		until := min(in.until, in.signalled, w.end)
+		until := w.end + w.p.Declared + w.p.Lag + w.p.Interval + settleLimit
+		if in.signal != "" {
+			until = in.signalled
+		}
 		for t := in.serving + between(w.rnd, 0, w.p.Probe); t < until; t += w.p.Probe {
 			at := t + time.Millisecond
 			w.measure(in.workers[w.rnd.IntN(len(in.workers))], execution{at: at + w.still(in.name, at), route: health, status: 200, took: time.Millisecond})

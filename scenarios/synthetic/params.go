@@ -34,12 +34,14 @@ type Params struct {
 	Only2xx            bool          // the scenario says status: 2xx
 	Probe              time.Duration // between two health probes of an instance
 	Timers             bool          // the app has timers
+	Nested             bool          // the scenario has a check of the timers
 	Others             bool          // the app has counters of its other routes
 	Database           string
 	Phases             []Phase
 	Stalls             []Span // of the whole machine
 	Jitter             time.Duration
 	Stop               time.Duration // a stop on SIGTERM takes so long at least
+	LameDuck           time.Duration // an instance that was not drained still serves for so long after SIGTERM
 }
 
 // Client is how an instance's StatsD clients send, one in each worker.
@@ -71,6 +73,8 @@ type Phase struct {
 type Step struct {
 	Verb, Object string // "kill", "web-2"
 	Fault        string // of a fault and its heal
+	Abrupt       bool   // a termination without draining
+	For          time.Duration
 }
 
 // Long is how long all phases last.
@@ -88,8 +92,8 @@ func (p Params) String() string {
 	fmt.Fprintf(&b, "load: %.1f/s %s swing %.2f period %v, routes insert:%d get:%d toplist:%d, %d words, requests of 1ms + %v\n",
 		p.Rate, p.Shape, p.Swing, p.Period, p.Insert, p.Get, p.Top, p.Words, p.Slow)
 	fmt.Fprintf(&b, "answers: %.3f of gets 404, %.3f of inserts fail, %.3f of inserts unanswered; probes every %v\n", p.Missing, p.Failing, p.Unanswered, p.Probe)
-	fmt.Fprintf(&b, "web: %d instances of %d workers, round robin %v, a stop takes %v; timers %v, other counters %v\n",
-		p.Instances, p.Workers, p.RoundRobin, p.Stop, p.Timers, p.Others)
+	fmt.Fprintf(&b, "web: %d instances of %d workers, round robin %v, a stop takes %v; timers %v (checked %v), other counters %v\n",
+		p.Instances, p.Workers, p.RoundRobin, p.Stop, p.Timers, p.Timers && p.Nested, p.Others)
 	fmt.Fprintf(&b, "client: aggregates %v, flushes %v, %d bytes, timers aggregated %v, jitter %v, rate %v; declared %v\n",
 		p.Client.Aggregate, p.Client.Flush, p.Client.Bytes, p.Client.TimersToo, p.Jitter, p.Rate1, p.Declared)
 	fmt.Fprintf(&b, "collector: interval %v; max_gap %v, max_lag %v, only 2xx %v, database %s; stalls %v\n", p.Interval, p.MaxGap, p.Lag, p.Only2xx, p.Database, p.Stalls)
@@ -127,7 +131,7 @@ func drawParams(rnd *rand.Rand) Params {
 		Interval: time.Second, Rate1: 1, MaxGap: 2 * time.Second, Lag: 2 * time.Second,
 		Only2xx: chance(rnd, 0.5), Timers: chance(rnd, 0.9), Others: chance(rnd, 0.8), Database: oneOf(rnd, "docstore", "docstore", "none"),
 		Probe: logSpan(rnd, 200*time.Millisecond, 2*time.Second), Jitter: time.Millisecond,
-		Stop: logSpan(rnd, 30*time.Millisecond, 200*time.Millisecond),
+		Stop: logSpan(rnd, 30*time.Millisecond, 200*time.Millisecond), LameDuck: logSpan(rnd, 5*time.Millisecond, 300*time.Millisecond),
 	}
 	if chance(rnd, 0.4) {
 		p.Workers = 2 + rnd.IntN(2)
@@ -163,6 +167,7 @@ func drawParams(rnd *rand.Rand) Params {
 	if chance(rnd, 0.08) {
 		p.Rate1 = oneOf(rnd, 0.1, 0.2, 0.25, 0.5)
 	}
+	p.Nested = chance(rnd, 0.5)
 	p.load(rnd)
 	p.setClient(drawClient(rnd))
 	p.Phases = drawPhases(rnd, &p)

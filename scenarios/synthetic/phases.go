@@ -50,11 +50,14 @@ func drawPhases(rnd *rand.Rand, p *Params) []Phase {
 	f := newFleet(p.Instances)
 	f.database = p.Database != "none"
 	n := 2 + rnd.IntN(3)
-	phases := []Phase{{Name: "warm-up", Long: share(long, n, rnd)}}
 	plot := rnd.IntN(8)
+	phases := []Phase{{Name: "warm-up", Long: share(long, n, rnd)}}
 	for i := range n - 1 {
 		phase := Phase{Name: fmt.Sprintf("phase %d", i+1), Long: share(long, n, rnd)}
 		phase.Steps = f.plot(plot, i, phase.Long, rnd)
+		if plot == shortLives {
+			phase.Long = between(rnd, 2*time.Second, 4*time.Second).Round(100 * time.Millisecond)
+		}
 		if plot != freezes {
 			phases = append(phases, phase)
 			continue
@@ -102,7 +105,9 @@ func (f *fleet) plot(plot, i int, long time.Duration, rnd *rand.Rand) []Step {
 	case kills:
 		return f.kill(name, rnd)
 	case terminations:
-		return f.terminate(name)
+		steps := f.terminate(name)
+		steps[0].Abrupt = steps[0].Verb == "terminate" && chance(rnd, 0.3)
+		return steps
 	case replacements:
 		return f.replace(name)
 	case rolling:

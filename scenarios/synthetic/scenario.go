@@ -37,6 +37,9 @@ func (w *world) scenario() []byte {
 		b.WriteString(", status: 2xx")
 	}
 	fmt.Fprintf(&b, "}\n  - continuity: {metric: %s, max_gap: %s}\n", counted, p.MaxGap)
+	if p.Timers && p.Nested {
+		fmt.Fprintf(&b, "  - nesting: {web: %s.time, db: fullstack.db.time, route: insert, client_window: %s}\n", counted, p.Declared)
+	}
 	return b.Bytes()
 }
 
@@ -74,10 +77,15 @@ func (p Params) mix() string {
 
 func (s Step) yaml() string {
 	switch {
+	case s.For > 0:
+		return fmt.Sprintf("{%s: %s, for: %s}", s.Verb, s.Fault, s.For)
 	case s.Verb == "fault" && s.Object != "":
 		return fmt.Sprintf("{fault: %s, on: %s}", s.Fault, s.Object)
 	case s.Fault != "":
 		return fmt.Sprintf("{%s: %s}", s.Verb, s.Fault)
+	}
+	if s.Abrupt {
+		return fmt.Sprintf("{%s: %s, drain: no}", s.Verb, s.Object)
 	}
 	return fmt.Sprintf("{%s: %s}", s.Verb, s.Object)
 }

@@ -46,14 +46,17 @@ type Truth struct {
 }
 
 // Amount is what an instance's counter has too few or too many, and how much of
-// that the record cannot show.
+// that the record can show.
 type Amount struct {
 	Due     int64 // requests that the counter should have counted
 	Counted int64
-	// Hidden is how many counts the run's own bounds allow to be off: requests of
-	// unknown outcome, those acknowledged within the client's window before a
-	// SIGKILL, noise of a declared sampling.
-	Hidden int64
+	// Least and Most are what the run's own bounds allow it to have counted, for
+	// all that users know: requests of unknown outcome, those acknowledged within
+	// the client's window before a SIGKILL, noise of a declared sampling.
+	Least, Most int64
+	// Buffer is how many were acknowledged within the client's window before a
+	// SIGKILL: what a client that is right may lose.
+	Buffer int64
 	// Late is how many of the counts came later than the scenario allows.
 	Late int64
 }
@@ -61,10 +64,13 @@ type Amount struct {
 // Off is how far the counter is off: below 0 it lacks counts.
 func (a Amount) Off() int64 { return a.Counted - a.Due }
 
+// Shows tells whether the amount is beyond its bounds.
+func (a Amount) Shows() bool { return a.Late > 0 || a.Counted < a.Least || a.Counted > a.Most }
+
 // Shows tells whether any instance is off by more than its bounds hide.
 func (t Truth) Shows() bool {
 	for _, a := range t.Instances {
-		if a.Late > 0 || max(a.Off(), -a.Off()) > a.Hidden {
+		if a.Shows() {
 			return true
 		}
 	}
@@ -85,29 +91,32 @@ func Make(seed uint64, cause string) (Made, error) {
 	if cause == "" {
 		cause = causeOf(seed)
 	}
-	d, ok := find(cause)
-	if !ok {
+	ways := find(cause)
+	if len(ways) == 0 {
 		return Made{}, fmt.Errorf("cause %s: no run can be made up with it (have %s)", cause, strings.Join(Causes(), ", "))
 	}
 	var made Made
 	for attempt := range uint64(attempts) {
 		rnd := rand.New(rand.NewPCG(seed, attempt<<32|uint64(len(cause))))
-		p := drawParams(rnd)
+		p, d := drawParams(rnd), oneOf(rnd, ways...)
 		f := d.draw(&p, rnd)
 		w := newWorld(seed, p, f, rnd)
 		w.run()
-		made = Made{Seed: seed, Params: w.p, Truth: w.truth(d), Record: w.h}
-		if cause == Healthy || struck(made.Truth) {
+		made = Made{Seed: seed, Params: w.p, Truth: w.truth(cause), Record: w.h}
+		if cause == Healthy || made.struck() {
 			break
 		}
 	}
 	return made, nil
 }
 
-// struck tells whether a defect did anything at all.
-func struck(t Truth) bool {
-	for _, a := range t.Instances {
-		if a.Late > 0 || a.Off() != 0 {
+// struck tells whether a defect did anything that chance and a kill do not do.
+func (m Made) struck() bool {
+	for _, a := range m.Truth.Instances {
+		switch {
+		case a.Shows():
+			return true
+		case m.Params.Rate1 == 1 && (a.Off() > 0 || a.Off() < -a.Buffer):
 			return true
 		}
 	}
@@ -122,7 +131,7 @@ func causeOf(seed uint64) string {
 	if rnd.Float64() < healthyShare {
 		return Healthy
 	}
-	return defects[rnd.IntN(len(defects))].cause
+	return oneOf(rnd, Causes()[1:]...)
 }
 
 // Causes are all that Make takes, Healthy first and then sorted.
@@ -135,14 +144,10 @@ func Causes() []string {
 	return append([]string{Healthy}, slices.Compact(names)...)
 }
 
-func find(cause string) (defect, bool) {
+// find gives the ways in which programs come to a cause.
+func find(cause string) []defect {
 	if cause == Healthy {
-		return defect{cause: Healthy, draw: func(*Params, *rand.Rand) faults { return faults{} }}, true
+		return []defect{{cause: Healthy, draw: func(*Params, *rand.Rand) faults { return faults{} }}}
 	}
-	for _, d := range defects {
-		if d.cause == cause {
-			return d, true
-		}
-	}
-	return defect{}, false
+	return slices.DeleteFunc(slices.Clone(defects), func(d defect) bool { return d.cause != cause })
 }

@@ -24,11 +24,13 @@ type world struct {
 	h         record.History
 	instances []*instance
 	end       time.Duration // of the load
+	ends      []time.Duration
 	quiesced  time.Duration
 	last      time.Duration // end of the collector's last interval
 	phase     time.Duration // of the collector's intervals
 	turn      int           // of the load balancer
 	frozen    []standing
+	away      Span            // the collector is not there
 	written   []time.Duration // when the database was updated
 	words     map[string]int64
 	statuses  map[uint16][]time.Duration
@@ -57,9 +59,13 @@ type instance struct {
 	seen               int   // by a defect that strikes every nth time
 	due                int64 // requests that should be counted
 	unknown            int64 // requests of the route whose users know no outcome
+	failed             int64 // those of them that were answered
 	acked              []time.Duration
 	sessions, ok2, ko5 []time.Duration
 	ko4                []time.Duration
+	sent               []datagram
+	way                fate
+	unsent             time.Duration // when the first count was made that never left; 0: all left
 	got                account
 }
 
@@ -87,10 +93,10 @@ func newWorld(seed uint64, p Params, f faults, rnd *rand.Rand) *world {
 
 func (w *world) run() {
 	w.journal()
-	w.h.Scenario = w.scenario()
 	w.load()
 	w.probes()
 	w.send()
+	w.h.Scenario = w.scenario()
 	w.balance()
 	w.store()
 	w.finish()
@@ -98,6 +104,13 @@ func (w *world) run() {
 
 // finish closes the journal. Its tally is what was written.
 func (w *world) finish() {
+	for i := range w.h.Events {
+		if e := &w.h.Events[i]; e.Kind == record.FaultEnd && e.Fault == "restart-collector" {
+			for _, in := range w.instances {
+				e.Count += int64(in.way.lost)
+			}
+		}
+	}
 	w.event(w.quiesced, record.Quiesced, nil)
 	tally := record.Tally{Requests: int64(len(w.h.Requests)), Executions: int64(len(w.h.Executions))}
 	for _, s := range w.h.Series {
@@ -181,10 +194,12 @@ func (w *world) journal() {
 // String is the step as the journal has it.
 func (s Step) String() string {
 	switch {
-	case s.Fault != "" && s.Object != "":
+	case s.Verb == "fault" && s.Object != "":
 		return s.Verb + " " + s.Fault + " on " + s.Object
 	case s.Fault != "":
 		return s.Verb + " " + s.Fault
+	case s.Abrupt:
+		return s.Verb + " " + s.Object + " without draining"
 	}
 	return s.Verb + " " + s.Object
 }
@@ -197,6 +212,9 @@ func (w *world) step(s Step, t time.Duration) time.Duration {
 	case "kill":
 		return w.kill(w.named(s.Object), t)
 	case "terminate":
+		if s.Abrupt {
+			return w.stop(w.named(s.Object), t)
+		}
 		return w.terminate(w.named(s.Object), t)
 	case "replace":
 		for _, in := range w.alive() {
@@ -205,6 +223,9 @@ func (w *world) step(s Step, t time.Duration) time.Duration {
 			}
 		}
 	case "fault":
+		if s.For > 0 {
+			return w.restart(s, t)
+		}
 		w.of(s.Object, t, record.FaultBegin, func(e *record.Event) { e.Fault = s.Fault })
 		w.frozen = append(w.frozen, standing{s.Object, Span{t, forever}})
 		return t + 3*time.Millisecond
@@ -214,6 +235,15 @@ func (w *world) step(s Step, t time.Duration) time.Duration {
 		return t + 3*time.Millisecond
 	}
 	return t
+}
+
+// restart has the collector go away for a while. How many datagrams that cost is
+// known in the end.
+func (w *world) restart(s Step, t time.Duration) time.Duration {
+	w.away = Span{t + 2*time.Millisecond, t + s.For + between(w.rnd, 5*time.Millisecond, 30*time.Millisecond)}
+	w.event(t, record.FaultBegin, func(e *record.Event) { e.Fault = s.Fault })
+	w.event(w.away.To+time.Millisecond, record.FaultEnd, func(e *record.Event) { e.Fault = s.Fault })
+	return w.away.To + 2*time.Millisecond
 }
 
 func (w *world) kill(in *instance, t time.Duration) time.Duration {
@@ -229,19 +259,35 @@ func (w *world) kill(in *instance, t time.Duration) time.Duration {
 }
 
 func (w *world) terminate(in *instance, t time.Duration) time.Duration {
-	drained := t + 20*time.Millisecond + 40*w.p.Slow
-	for _, s := range w.p.Stalls {
-		if s.From <= drained && t < s.To {
-			drained = s.To + 20*time.Millisecond + 40*w.p.Slow
-		}
-	}
-	in.until, in.signal, in.signalled = t, "SIGTERM", drained+between(w.rnd, 0, 50*time.Millisecond)
+	in.until, in.signal, in.signalled = t, "SIGTERM", w.idle(t)+between(w.rnd, 0, 50*time.Millisecond)
 	in.death = in.signalled + w.p.Stop + between(w.rnd, 0, 60*time.Millisecond)
 	w.of(in.name, t, record.Draining, nil)
 	w.of(in.name, in.signalled, record.Signalled, func(e *record.Event) { e.Signal = "SIGTERM" })
 	w.of(in.name, in.death, record.Death, func(e *record.Event) { e.Expected = true })
 	w.of(in.name, in.death+20*time.Millisecond, record.Removed, nil)
 	return in.death + 30*time.Millisecond
+}
+
+// stop terminates an instance that still gets requests for a while.
+func (w *world) stop(in *instance, t time.Duration) time.Duration {
+	in.signal, in.signalled = "SIGTERM", t+20*time.Microsecond
+	in.until = in.signalled + w.p.LameDuck
+	in.death = w.idle(in.until) + w.p.Stop + between(w.rnd, 0, 60*time.Millisecond)
+	w.of(in.name, in.signalled, record.Signalled, func(e *record.Event) { e.Signal = "SIGTERM" })
+	w.of(in.name, in.death, record.Death, func(e *record.Event) { e.Expected = true })
+	w.of(in.name, in.death+3*time.Millisecond, record.Removed, nil)
+	return in.death + 5*time.Millisecond
+}
+
+// idle is when an instance that gets nothing from t on has answered all.
+func (w *world) idle(t time.Duration) time.Duration {
+	idle := t + 20*time.Millisecond + 40*w.p.Slow
+	for _, s := range w.p.Stalls {
+		if s.From <= idle && t < s.To {
+			idle = s.To + 20*time.Millisecond + 40*w.p.Slow
+		}
+	}
+	return idle
 }
 
 func (w *world) alive() []*instance {
@@ -285,13 +331,17 @@ func (w *world) stalled(t time.Duration) time.Duration {
 	return wait
 }
 
-// ticks are the collector's interval ends.
+// ticks are the collector's interval ends. One that goes away closes its interval
+// first.
 func (w *world) ticks() []time.Duration {
-	var out []time.Duration
-	for t := w.phase; t <= w.last; t += w.p.Interval {
-		out = append(out, t)
+	if w.ends == nil {
+		for t := w.phase; t <= w.last; t += w.p.Interval {
+			if t-w.p.Interval < w.away.From || t >= w.away.To {
+				w.ends = append(w.ends, t)
+			}
+		}
 	}
-	return out
+	return w.ends
 }
 
 // labels are those of an instance's series: the collector gives name and zone, and

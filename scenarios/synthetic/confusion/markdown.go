@@ -1,6 +1,101 @@
 package confusion
 
-import "io"
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
 
-// WriteMarkdown writes the page docs/CONFUSION.md.
-func WriteMarkdown(to io.Writer, results []Result) error { return WriteText(to, results) }
+	"throughline/scenarios/synthetic"
+)
+
+// mostNamed is how many wrong answers of a cause the page lists.
+const mostNamed = 5
+
+// WriteMarkdown writes docs/CONFUSION.md.
+func WriteMarkdown(to io.Writer, results []Result) error {
+	var b strings.Builder
+	b.WriteString(pageHead)
+	fmt.Fprintf(&b, "\n## Figures\n\nOf %d runs, %s.\n\n| | runs, and the 95 %% interval |\n|---|---|\n", len(results), seeds(results))
+	for _, l := range NewFigures(results).lines() {
+		fmt.Fprintf(&b, "| %s | %s |\n", l[0], l[1])
+	}
+	b.WriteString(tableHead)
+	all := rows(results)
+	for _, r := range all {
+		if r.cause == synthetic.Healthy {
+			continue
+		}
+		fmt.Fprintf(&b, "| `%s` | %d", r.cause, r.runs)
+		for _, m := range []Mark{Right, Undecided, Unnamed, Wrong, Missed, Hidden, Inconclusive} {
+			fmt.Fprintf(&b, " | %s", count(r.marks[m]))
+		}
+		fmt.Fprintf(&b, " | %s |\n", r.confused(mostNamed))
+	}
+	b.WriteString(healthyHead)
+	for _, r := range all {
+		if r.cause == synthetic.Healthy {
+			fmt.Fprintf(&b, "| %d | %s | %s | %s |\n", r.runs, count(r.marks[Silent]), count(r.marks[Alarm]), count(r.marks[Inconclusive]))
+		}
+	}
+	b.WriteString(examplesHead)
+	for _, r := range Examples(results, 2) {
+		fmt.Fprintf(&b, "| `%s` | %d | %s | %s |\n", r.Cause, r.Seed, r.Mark, strings.Join(r.Named, ", "))
+	}
+	_, err := io.WriteString(to, b.String())
+	return err
+}
+
+// seeds tells which runs they were.
+func seeds(results []Result) string {
+	if len(results) == 0 {
+		return "none"
+	}
+	all := make([]uint64, 0, len(results))
+	for _, r := range results {
+		all = append(all, r.Seed)
+	}
+	return fmt.Sprintf("of the seeds %d to %d", slices.Min(all), slices.Max(all))
+}
+
+const pageHead = `# The confusion matrix
+
+Which cause the judge names for which, away from what it was built with. The runs are made up: a generator
+(` + "`scenarios/synthetic`" + `) draws the load (1 to 500 requests a second, constant, as a sine or in steps), one to six instances of one
+to eight workers, their kills, terminations, replacements and freezes, lives from two seconds on, the StatsD client (what it adds up,
+how long it holds it: from nothing to 10 s), failures, probes and stalls of the machine; and then one defect of known cause and
+drawn size, or none. It simulates what users, load balancer, instances, database and collector would have recorded, and the judge
+gets that record. The generator does not know how the judge decides; the judge does not know the truth.
+
+This page is made by ` + "`throughline selftest --synthetic 20000 --format markdown`" + `. One run is shown, with what was drawn, what is true and
+what was found, by ` + "`throughline selftest --synthetic 1 --seed SEED --only CAUSE --explain`" + `; with ` + "`--keep --out DIR`" + ` in place of
+` + "`--explain`" + ` its record is written, for ` + "`throughline judge`" + `.
+
+- *right*: every finding about the counter that names a cause names the true one, or one that the record of this very run cannot
+  tell from it (a client that holds longer than declared is late, and a kill shows its buffer: one defect, several words);
+- *undecided*: none names a wrong one, and a finding says which are possible; *unnamed*: none names any;
+- *wrong*: a finding names another cause, be the others right;
+- *missed*: nothing was found, though more is wrong than the bounds hide that users know of; *hidden*: no more than that;
+- *nothing proved*: the run is inconclusive.
+`
+
+const tableHead = `
+## Runs with a defect
+
+| true cause | runs | right | undecided | unnamed | wrong | missed | hidden | nothing proved | named in its place, or beside it |
+|---|---|---|---|---|---|---|---|---|---|
+`
+
+const healthyHead = `
+## Healthy runs
+
+| runs | silent | false alarms | nothing proved |
+|---|---|---|---|
+`
+
+const examplesHead = `
+## To look into
+
+| true cause | seed | | named |
+|---|---|---|---|
+`

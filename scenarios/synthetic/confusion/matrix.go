@@ -56,6 +56,21 @@ func NewFigures(results []Result) Figures {
 	}
 }
 
+// What the figures must reach, in shares.
+const (
+	leastRight    = 0.90
+	leastNotWrong = 0.99
+	mostWrong     = 0.01
+)
+
+// Good tells whether the figures are as they must be: few causes wrong, nothing
+// missed, no false alarm.
+func (f Figures) Good() bool {
+	of := float64(f.Right.Of)
+	return float64(f.Right.Is) >= leastRight*of && float64(f.NotWrong.Is) >= leastNotWrong*of && float64(f.Wrong.Is) <= mostWrong*of &&
+		f.Missed.Is == 0 && f.Alarms.Is == 0
+}
+
 // found tells whether a finding said something of a run's counter.
 func (r Result) found() bool {
 	return slices.Contains([]Mark{Right, Undecided, Unnamed, Wrong}, r.Mark)

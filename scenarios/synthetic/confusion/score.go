@@ -128,8 +128,10 @@ func amounts(t synthetic.Truth, found []check.Finding) bool {
 			continue
 		}
 		a, known := t.Instances[f.Instance]
-		off := f.Extra - f.Lost - a.Off()
-		if !known || max(off, -off) > f.Bound+a.Hidden {
+		// What users know bounds what can be said: the finding's own bound is part
+		// of that.
+		said, slack := f.Extra-f.Lost, f.Bound
+		if !known || said < a.Counted-a.Most-slack || said > a.Counted-a.Least+slack {
 			return false
 		}
 	}

@@ -39,7 +39,7 @@ func Explain(to io.Writer, made synthetic.Made) error {
 	slices.Sort(names)
 	for _, name := range names {
 		a := made.Truth.Instances[name]
-		fmt.Fprintf(to, "  %s: %d due, %d counted (%+d), up to %d hidden, %d late\n", name, a.Due, a.Counted, a.Off(), a.Hidden, a.Late)
+		fmt.Fprintf(to, "  %s: %d due, %d counted (%+d), %d to %d allowed, %d late\n", name, a.Due, a.Counted, a.Off(), a.Least, a.Most, a.Late)
 	}
 	fmt.Fprintf(to, "requests: %d; scenario:\n%s", len(made.Record.Requests), made.Record.Scenario)
 	fmt.Fprintf(to, "verdict: %v\n", verdict.Outcome)

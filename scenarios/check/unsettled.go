@@ -1,0 +1,55 @@
+package check
+
+import (
+	"fmt"
+	"slices"
+
+	"throughline/scenarios/record"
+)
+
+// unsettled says why nothing that the record lacks, or has too much of, can be
+// held against anybody: the run was interrupted or cut short, so that requests were
+// under way and counts in the clients' buffers when the record was closed. Empty:
+// all had their time to settle.
+func (e *evidence) unsettled() string {
+	why := "the run was cut short, and nothing could settle"
+	for _, ev := range e.history.Events {
+		switch ev.Kind {
+		case record.Interrupted:
+			return fmt.Sprintf("the run was interrupted at %s, and nothing could settle", seconds(ev.At))
+		case record.RunEnd:
+			why = ""
+		}
+	}
+	return why
+}
+
+// acquit takes back what a check accuses somebody of in a run that never settled:
+// its failures, and doubts that name a cause or a number, become one doubt that says why there is no judgement, unless that is
+// among those said, and what it could not explain is booked to that. What passed
+// stays: that two accounts agree, or that a point was there, is true however the run
+// ended.
+func (e *evidence) acquit(r *result, said []Finding) {
+	why := e.unsettled()
+	if why == "" {
+		return
+	}
+	var left []Finding
+	for _, f := range r.findings {
+		if f.Outcome == Pass || f.Outcome == Inconclusive && f.Cause == "" && f.Lost+f.Extra == 0 {
+			left = append(left, f)
+			continue
+		}
+		doubt := Finding{Check: f.Check, Summary: fmt.Sprintf("%s is not judged: %s", f.Check, why)}
+		same := func(g Finding) bool { return g.Check == doubt.Check && g.Summary == doubt.Summary }
+		if !slices.ContainsFunc(left, same) && !slices.ContainsFunc(said, same) {
+			left = append(left, doubt)
+		}
+	}
+	r.findings, r.sums = left, false
+	for i := range r.residuals {
+		if r.residuals[i].Cause == causeUnexplained {
+			r.residuals[i].Cause = causeUnsettled
+		}
+	}
+}

@@ -1,0 +1,160 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"throughline/collector"
+	"throughline/scenarios/script"
+)
+
+// mongoPoller is the name of the poller of the database.
+const mongoPoller = "mongo"
+
+// blinds names by fault the poller that the fault keeps from an answer. That such
+// a poll fails is what the scenario wants; it is no trouble of the harness.
+var blinds = map[string]string{script.FreezeDatabase: mongoPoller}
+
+// recovery is for how long after such a fault a poll may still fail. One that
+// began in it runs into its own timeout, of an interval, and the next may find
+// that the driver has given its connections up and makes new ones.
+const recovery = 3 * time.Second
+
+// darkness knows when faults kept pollers from an answer. It is safe for
+// concurrent use.
+type darkness struct {
+	mu    sync.Mutex
+	spans []darkSpan // oldest first
+}
+
+type darkSpan struct {
+	poller   string
+	from, to time.Time // to is zero while the fault is in force
+}
+
+// begin notes that a fault comes into force.
+func (d *darkness) begin(fault string, at time.Time) {
+	if poller, blind := blinds[fault]; blind {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.spans = append(d.spans, darkSpan{poller: poller, from: at})
+	}
+}
+
+// end notes that it no longer is.
+func (d *darkness) end(fault string, at time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for i := range d.spans {
+		if s := &d.spans[i]; s.poller == blinds[fault] && s.to.IsZero() {
+			s.to = at
+		}
+	}
+}
+
+// over tells whether a poll that began at from and ended at to was kept from its
+// answer by a fault, or by what such a fault leaves behind for a little.
+func (d *darkness) over(poller string, from, to time.Time) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, s := range d.spans {
+		if s.poller == poller && s.from.Before(to) && (s.to.IsZero() || from.Before(s.to.Add(recovery))) {
+			return true
+		}
+	}
+	return false
+}
+
+// poller is a poller that every collector of the run gets. It keeps apart the
+// failures that faults explain.
+type poller struct {
+	name string
+	collector.Poller
+	dark *darkness
+
+	mu               sync.Mutex
+	expected, failed failures
+}
+
+// failures are polls that failed, since they were last told.
+type failures struct {
+	count uint64
+	last  string
+}
+
+// Poll implements collector.Poller.
+func (p *poller) Poll(ctx context.Context, at time.Time) ([]collector.Sample, error) {
+	begin := time.Now()
+	samples, err := p.Poller.Poll(ctx, at)
+	if err == nil {
+		return samples, nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.dark.over(p.name, begin, time.Now()) {
+		p.failed.count, p.failed.last = p.failed.count+1, err.Error()
+		return samples, err
+	}
+	p.expected.count, p.expected.last = p.expected.count+1, err.Error()
+	return samples, silenced{err}
+}
+
+// silenced is the error of a poll that a fault kept from its answer.
+type silenced struct{ error }
+
+func (s silenced) Unwrap() error { return s.error }
+
+// unexpected is what is left of joined errors without those of polls that a fault
+// kept from their answers.
+func unexpected(err error) error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var left []error
+		for _, e := range joined.Unwrap() {
+			left = append(left, unexpected(e))
+		}
+		return errors.Join(left...)
+	}
+	if errors.As(err, new(silenced)) {
+		return nil
+	}
+	return err
+}
+
+// look polls everything now.
+func (s *stack) look(ctx context.Context) error { return unexpected(s.collector.Poll(ctx)) }
+
+// take gives the failures and forgets them.
+func (p *poller) take() (expected, failed failures) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	expected, failed = p.expected, p.failed
+	p.expected, p.failed = failures{}, failures{}
+	return expected, failed
+}
+
+// tellPolls puts into the journal which polls of the collector that has ended
+// failed: those that faults explain as a note, all others as a trouble.
+func (s *stack) tellPolls() {
+	s.mu.Lock()
+	pollers := map[string]*poller{}
+	for _, p := range s.pollers {
+		pollers[p.name] = p
+	}
+	s.mu.Unlock()
+	for _, f := range s.collector.Polls() {
+		failed := failures{f.Failures, f.LastError}
+		if p, ours := pollers[f.Name]; ours {
+			var expected failures
+			if expected, failed = p.take(); expected.count > 0 {
+				s.note("poller "+f.Name, int64(expected.count), fmt.Sprintf("%d of %d polls failed while a fault kept what they ask from answering, or just after: that is expected; the last with: %s",
+					expected.count, f.Polls, expected.last))
+			}
+		}
+		if failed.count > 0 {
+			s.trouble("poller "+f.Name, int64(failed.count), fmt.Sprintf("%d of %d polls failed, the last with: %s", failed.count, f.Polls, failed.last))
+		}
+	}
+}

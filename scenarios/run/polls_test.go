@@ -1,0 +1,74 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"throughline/collector"
+	"throughline/scenarios/script"
+)
+
+// deaf gets no answer, and gives up after a second.
+type deaf struct{}
+
+func (deaf) Poll(ctx context.Context, _ time.Time) ([]collector.Sample, error) {
+	time.Sleep(time.Second)
+	return nil, errors.New("no answer")
+}
+
+// Only a poll of what a fault silences, and only while it does and for a little
+// after, is one that was to be expected to fail.
+func TestPollsThatAFaultKeepsFromAnAnswer(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		fault    string
+		poller   string
+		from, to time.Duration // of the fault; to 0: it is never healed
+		polled   time.Duration // when the poll begins; it fails 1 s later
+		expected bool
+	}{
+		{"while it lasts", script.FreezeDatabase, "mongo", 10 * time.Second, 14 * time.Second, 12 * time.Second, true},
+		{"never healed", script.FreezeDatabase, "mongo", 10 * time.Second, 0, time.Hour, true},
+		{"under way when it begins", script.FreezeDatabase, "mongo", 10 * time.Second, 14 * time.Second, 9500 * time.Millisecond, true},
+		{"under way when it ends", script.FreezeDatabase, "mongo", 10 * time.Second, 14 * time.Second, 13500 * time.Millisecond, true},
+		{"just after", script.FreezeDatabase, "mongo", 10 * time.Second, 14 * time.Second, 14*time.Second + recovery - 1, true},
+		{"long after", script.FreezeDatabase, "mongo", 10 * time.Second, 14 * time.Second, 14*time.Second + recovery, false},
+		{"before", script.FreezeDatabase, "mongo", 10 * time.Second, 14 * time.Second, 8 * time.Second, false},
+		{"of somebody else", script.FreezeDatabase, "haproxy", 10 * time.Second, 14 * time.Second, 12 * time.Second, false},
+		{"another fault", script.Freeze, "mongo", 10 * time.Second, 14 * time.Second, 12 * time.Second, false},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			begin := time.Now()
+			dark := &darkness{}
+			p := &poller{name: c.poller, Poller: deaf{}, dark: dark}
+			time.AfterFunc(c.from, func() { dark.begin(c.fault, time.Now()) })
+			if c.to > 0 {
+				time.AfterFunc(c.to, func() { dark.end(c.fault, time.Now()) })
+			}
+			time.Sleep(c.polled)
+			_, err := p.Poll(t.Context(), begin)
+			if err == nil {
+				t.Errorf("%s: the failure was swallowed", c.name)
+			}
+			other := errors.New("of another poller")
+			all := errors.Join(fmt.Errorf("poll %s: %w", c.poller, err), errors.Join(nil, other))
+			if left := unexpected(all); !errors.Is(left, other) || errors.Is(left, err) == c.expected {
+				t.Errorf("%s: of %q is left %q", c.name, all, left)
+			}
+			time.Sleep(time.Until(begin.Add(c.to))) // let the timers run out
+			expected, failed := p.take()
+			want := failures{1, "no answer"}
+			if c.expected && (expected != want || failed != failures{}) || !c.expected && (failed != want || expected != failures{}) {
+				t.Errorf("%s: expected %+v, unexpected %+v", c.name, expected, failed)
+			}
+			if expected, failed := p.take(); expected.count+failed.count > 0 {
+				t.Errorf("%s: told twice", c.name)
+			}
+			dark.end(c.fault, time.Now())
+		})
+	}
+}
