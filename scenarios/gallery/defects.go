@@ -55,7 +55,8 @@ func counts() []Entry {
 		{Name: "renamed-per-instance", Fault: "F20", About: "the instance is part of the metric's name", Stage: steady("renamed-per-instance"), Want: conserved("renamed").logged()},
 		{Name: "silent-worker", Fault: "F6", About: "one of four workers has lost its sender after a fork", Stage: steady("silent-worker"), Want: conserved("silent-worker").logged()},
 		{Name: "get-counted", Fault: "F26", About: "the counter of inserts counts another route too", Stage: steady("get-counted"), Want: conserved("other-route-counted").logged()},
-		{Name: "probes-counted", Fault: "F57", About: "the load balancer's health checks are counted as inserts", Stage: steady("probes-counted"), Want: conserved("probes-counted").logged()},
+		// What instances log at their end has the probes that came after the record was closed, too.
+		{Name: "probes-counted", Fault: "F57", About: "the load balancer's health checks are counted as inserts", Stage: steady("probes-counted"), Want: conserved("probes-counted")},
 		{Name: "cache-hits-only", Fault: "F26", About: "the counter stands behind a condition, such as a cache hit", Stage: steady("cache-hits-only"), Want: conserved("conditional-count").logged()},
 		{Name: "queue-full", Fault: "F11", About: "the client's queue is full at the peaks and drops", Stage: Stage{Defect: "queue-full", Rate: 330}, Want: conserved("client-queue-full").logged()},
 	}
