@@ -106,9 +106,13 @@ func run(ctx context.Context, c Config, p parts) error {
 // serve answers requests until ctx is cancelled and those in flight are done.
 func serve(ctx context.Context, c Config, p parts) error {
 	counter := &wordCounter{words: p.words, log: p.log}
+	handler := counter.routes(p.meter())
+	if p.wrong.handler != nil {
+		handler = p.wrong.handler(handler)
+	}
 	var unused unusedConns
 	server := &http.Server{
-		Handler:           counter.routes(p.meter()),
+		Handler:           handler,
 		ReadHeaderTimeout: 10 * time.Second,
 		ErrorLog:          p.log,
 		ConnState:         unused.note,
@@ -188,7 +192,7 @@ func (p parts) meter() meter {
 // dialStatsD makes the client, with what is wrong around it.
 func dialStatsD(c Config, p parts) (statsd.Client, error) {
 	var once sync.Once
-	o := statsd.Options{Addr: c.StatsD, Tags: c.Tags, Container: c.Container, OnError: func(err error) {
+	o := statsd.Options{Addr: c.StatsD, Tags: c.Tags, Container: c.Container, Aggregation: c.Aggregation, Rate: c.SampleRate, OnError: func(err error) {
 		once.Do(func() { p.log.Printf("statsd %s: %v (told once)", c.StatsD, err) })
 	}}
 	if p.wrong.options != nil {

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -23,8 +24,13 @@ type Config struct {
 	// Container is on every StatsD line as its origin (|c:), for a collector
 	// that cannot tell by the socket; empty = nothing is said.
 	Container string
-	MongoURI  string // mongodb://…
-	Defect    string // one of Defects, or empty for right instrumentation
+	// Aggregation is how long counts and gauges are put together before they
+	// are sent; 0 = 40 ms. SampleRate is that of counters, above 0 and at most
+	// 1; 0 = 1. A client that samples does not aggregate: only one can be set.
+	Aggregation time.Duration
+	SampleRate  float64
+	MongoURI    string // mongodb://…
+	Defect      string // one of Defects, or empty for right instrumentation
 
 	Log   io.Writer         // nil = os.Stderr; written to by one goroutine at a time
 	Ready func(addr string) // called once, when requests are accepted; may be nil
@@ -43,6 +49,8 @@ const (
 // FromEnv reads HOST, PORT, INSTANCE, ZONE, MONGODB_URI, DD_TAGS and the StatsD
 // address: STATSD_HOST and STATSD_PORT, else DD_DOGSTATSD_URL, else
 // DD_AGENT_HOST and DD_DOGSTATSD_PORT, else 127.0.0.1:8125.
+//
+// STATSD_AGGREGATION ("2s") and STATSD_SAMPLE_RATE ("0.5") set the client up.
 //
 // Without INSTANCE the instance is HOSTNAME, which Docker sets to the beginning
 // of the container's id, and each line says so.
@@ -72,6 +80,9 @@ func FromEnv(getenv func(string) string) (Config, error) {
 		return Config{}, err
 	}
 	if c.Tags, err = parseTags(getenv("DD_TAGS")); err != nil {
+		return Config{}, err
+	}
+	if c.Aggregation, c.SampleRate, err = clientSettings(getenv("STATSD_AGGREGATION"), getenv("STATSD_SAMPLE_RATE")); err != nil {
 		return Config{}, err
 	}
 	if strings.ContainsAny(c.Container, "|\n") {
@@ -106,6 +117,24 @@ func (c *Config) check() error {
 		c.StartTimeout = defaultStart
 	}
 	return nil
+}
+
+// clientSettings reads what the client is told but for its address.
+func clientSettings(aggregation, rate string) (every time.Duration, sampled float64, err error) {
+	if aggregation != "" {
+		if every, err = time.ParseDuration(aggregation); err != nil || every < time.Millisecond || every > time.Minute {
+			return 0, 0, fmt.Errorf("STATSD_AGGREGATION: %q is not a duration from 1ms to 1m, such as 2s", aggregation)
+		}
+	}
+	if rate != "" {
+		if sampled, err = strconv.ParseFloat(rate, 64); err != nil || !(sampled > 0 && sampled <= 1) {
+			return 0, 0, fmt.Errorf("STATSD_SAMPLE_RATE: %q is not a number above 0 and at most 1", rate)
+		}
+	}
+	if every > 0 && sampled > 0 && sampled < 1 {
+		return 0, 0, errors.New("STATSD_AGGREGATION: a client that samples does not aggregate; leave it out, or STATSD_SAMPLE_RATE")
+	}
+	return every, sampled, nil
 }
 
 func statsdAddr(getenv func(string) string) (string, error) {

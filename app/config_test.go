@@ -4,6 +4,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -107,6 +108,13 @@ func TestBadEnvironmentIsRefused(t *testing.T) {
 		{"DD_DOGSTATSD_PORT=x", `DD_DOGSTATSD_PORT: "x" is not a port (1 to 65535)`},
 		{"DD_DOGSTATSD_URL=http://agent", `DD_DOGSTATSD_URL: "http://agent" is neither udp://host:port nor unix:///path`},
 		{"DD_DOGSTATSD_URL=udp://", `DD_DOGSTATSD_URL: "udp://" is neither udp://host:port nor unix:///path`},
+		{"STATSD_AGGREGATION=2", `STATSD_AGGREGATION: "2" is not a duration from 1ms to 1m, such as 2s`},
+		{"STATSD_AGGREGATION=-1s", `STATSD_AGGREGATION: "-1s" is not a duration from 1ms to 1m, such as 2s`},
+		{"STATSD_AGGREGATION=2h", `STATSD_AGGREGATION: "2h" is not a duration from 1ms to 1m, such as 2s`},
+		{"STATSD_SAMPLE_RATE=half", `STATSD_SAMPLE_RATE: "half" is not a number above 0 and at most 1`},
+		{"STATSD_SAMPLE_RATE=0", `STATSD_SAMPLE_RATE: "0" is not a number above 0 and at most 1`},
+		{"STATSD_SAMPLE_RATE=NaN", `STATSD_SAMPLE_RATE: "NaN" is not a number above 0 and at most 1`},
+		{"STATSD_SAMPLE_RATE=1.1", `STATSD_SAMPLE_RATE: "1.1" is not a number above 0 and at most 1`},
 		{"DD_TAGS=a:1|b", `DD_TAGS: tag "a:1|b" has a character that StatsD uses itself; leave out | and line breaks`},
 	}
 	for _, test := range tests {
@@ -114,5 +122,20 @@ func TestBadEnvironmentIsRefused(t *testing.T) {
 		if text := errorText(err); text != test.err {
 			t.Errorf("%s: error %q, want %q", test.env, text, test.err)
 		}
+	}
+}
+
+// How the client batches or samples can be told, but not both at once.
+func TestClientSettings(t *testing.T) {
+	got, err := FromEnv(env("STATSD_AGGREGATION=2s", "STATSD_SAMPLE_RATE=1"))
+	if err != nil || got.Aggregation != 2*time.Second || got.SampleRate != 1 {
+		t.Errorf("%v, %v, %v", got.Aggregation, got.SampleRate, err)
+	}
+	got, err = FromEnv(env("STATSD_SAMPLE_RATE=0.25"))
+	if err != nil || got.Aggregation != 0 || got.SampleRate != 0.25 {
+		t.Errorf("%v, %v, %v", got.Aggregation, got.SampleRate, err)
+	}
+	if _, err := FromEnv(env("STATSD_AGGREGATION=2s", "STATSD_SAMPLE_RATE=0.5")); err == nil || !strings.Contains(err.Error(), "leave it out") {
+		t.Errorf("both: %v", err)
 	}
 }

@@ -2,6 +2,7 @@ package app
 
 import (
 	"errors"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -59,6 +60,10 @@ func countDefects() []Defect {
 			begin: onClient(func(c statsd.Client, l *ledger) statsd.Client {
 				return &queue{Client: c, ledger: l, now: time.Now}
 			})},
+		{Name: "get-counted", Entry: "F26", About: "the counter of inserts counts the requests of /get too",
+			begin: onClient(func(c statsd.Client, l *ledger) statsd.Client { return &both{c, l} })},
+		{Name: "probes-counted", Entry: "F57", About: "requests of /healthz are counted as inserts", begin: countProbes},
+		{Name: "cache-hits-only", Entry: "F26", About: "only hits of a cache are counted: one insert in 2, 3 or 4, by the instance's number", begin: hitsOnly},
 	}
 }
 
@@ -161,4 +166,50 @@ func (q *queue) takes() bool {
 	}
 	q.used++
 	return q.used <= queueRoom
+}
+
+// both counts two routes in one.
+type both struct {
+	statsd.Client
+	*ledger
+}
+
+func (b *both) Count(name string, n int64) {
+	b.Client.Count(name, n)
+	if name == "fullstack.get" {
+		b.Client.Count(counted, n)
+		b.book(n, 0)
+	}
+}
+
+// countProbes needs two places: only the outermost handler sees every request,
+// and it has to have the client.
+func countProbes(_ Config, l *ledger) (wrong, error) {
+	var client statsd.Client
+	return wrong{
+		client: func(c statsd.Client) (statsd.Client, error) {
+			client = c
+			return c, nil
+		},
+		handler: func(right http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/healthz" {
+					client.Count(counted, 1)
+					l.book(1, 0)
+				}
+				right.ServeHTTP(w, r)
+			})
+		},
+	}, nil
+}
+
+// hitsOnly has a cache in each instance that helps it more or less.
+func hitsOnly(c Config, l *ledger) (wrong, error) {
+	every := 2 + int64(numberOf(c.Instance)%3)
+	return tamper(func(n int64) int64 {
+		if n%every == 0 {
+			return 1
+		}
+		return 0
+	})(c, l)
 }

@@ -3,6 +3,7 @@ package app
 import (
 	"fmt"
 	"io"
+	"net/http"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -36,6 +37,7 @@ type wrong struct {
 	wire     func(io.WriteCloser) io.WriteCloser        // between the client and its socket
 	client   func(statsd.Client) (statsd.Client, error) // between the app and its client
 	meter    func(statsd.Middleware) meter              // at the routes
+	handler  func(http.Handler) http.Handler            // around all of them
 	store    func(*mongoWords)                          // how the database is written
 	words    func(Words) Words                          // between the routes and the database
 	stopping func()                                     // what happens first when told to stop
@@ -59,7 +61,7 @@ const (
 
 // Defects lists what Config.Defect can be.
 func Defects() []Defect {
-	all := slices.Concat(exitDefects(), countDefects(), timeDefects(), lineDefects(), valueDefects(), serviceDefects(), answerDefects())
+	all := slices.Concat(exitDefects(), countDefects(), timeDefects(), lineDefects(), valueDefects(), serviceDefects(), answerDefects(), heldDefects())
 	for i := range all {
 		if all[i].Metric == "" {
 			all[i].Metric = counted

@@ -100,6 +100,11 @@ func wireTests() []onTheWire {
 			"fullstack.insert|c|#zone:a,instance:web-1": 103, "fullstack.insert.time|ms|#zone:a,instance:web-1": 103,
 			"fullstack.get|c|#zone:a,instance:web-1": 7, "fullstack.get.time|ms|#zone:a,instance:web-1": 7,
 			"fullstack.inflight|g|#zone:a,instance:web-1": 0}},
+		{name: "get-counted", with: is(103 + 7), extra: 7},
+		{name: "probes-counted"}, // nobody asks: see TestProbesCounted
+		{name: "cache-hits-only", with: is(25), dropped: 78},
+		{name: "wrapping-count", with: is(103 % wrapsAt), dropped: 96, within: batchedFor},
+		{name: "worker-turnover"}, // only requests have turns: see TestWorkerTurnover
 		{name: "sampled-timer", with: map[string]float64{timed + "|ms" + tail: 51}, dropped: 52},
 	}
 }

@@ -59,6 +59,11 @@ type Options struct {
 	// Aggregation and Flush are the two waits that Window speaks of; 0 = 40 ms
 	// each. With others Window does not hold.
 	Aggregation, Flush time.Duration
+
+	// Rate is the sample rate of counters: of so many calls one is sent, with the
+	// rate on its line. 0 = 1. With one below, counts are sent one by one: datadog-go
+	// does not sample what it aggregates.
+	Rate float64
 }
 
 // Dial makes a Client that sends to o.Addr. A host name is resolved here and
@@ -68,7 +73,7 @@ func Dial(o Options) (Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("statsd %s: %w", o.Addr, err)
 	}
-	return client{c}, nil
+	return client{c, o.rate()}, nil
 }
 
 // New makes a Client that writes its datagrams to w, one per Write, and closes
@@ -78,7 +83,7 @@ func New(w io.WriteCloser, o Options) (Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("statsd: %w", err)
 	}
-	return client{c}, nil
+	return client{c, o.rate()}, nil
 }
 
 // Connect opens the socket that Dial would send from, for datagrams that a
@@ -105,7 +110,7 @@ func (o Options) datadog() []datadog.Option {
 	if onError == nil {
 		onError = func(error) {}
 	}
-	return []datadog.Option{
+	options := []datadog.Option{
 		datadog.WithTags(o.Tags),
 		datadog.WithAggregationInterval(cmp.Or(o.Aggregation, aggregation)),
 		datadog.WithBufferFlushInterval(cmp.Or(o.Flush, bufferFlush)),
@@ -120,12 +125,21 @@ func (o Options) datadog() []datadog.Option {
 		datadog.WithContainerID(o.Container),
 		datadog.WithErrorHandler(onError),
 	}
+	if o.rate() < 1 {
+		options = append(options, datadog.WithoutClientSideAggregation())
+	}
+	return options
 }
+
+func (o Options) rate() float64 { return cmp.Or(o.Rate, 1) }
 
 // client makes a Client of Datadog's. Its errors are about a closed or missing
 // client, which cannot happen before Close; lost datagrams go to OnError.
-type client struct{ *datadog.Client }
+type client struct {
+	*datadog.Client
+	rate float64 // of counts
+}
 
-func (c client) Count(name string, n int64)          { _ = c.Client.Count(name, n, nil, 1) }
+func (c client) Count(name string, n int64)          { _ = c.Client.Count(name, n, nil, c.rate) }
 func (c client) Gauge(name string, value float64)    { _ = c.Client.Gauge(name, value, nil, 1) }
 func (c client) Timing(name string, d time.Duration) { _ = c.Client.Timing(name, d, nil, 1) }

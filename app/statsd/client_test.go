@@ -199,3 +199,37 @@ func listen(t testing.TB) *net.UDPConn {
 	t.Cleanup(func() { conn.Close() })
 	return conn
 }
+
+// A client that samples sends what it sends at once, with its rate on the line;
+// what is no counter is not sampled.
+func TestSampledCounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		socket := &recorder{}
+		c, err := New(socket, Options{Rate: 0.5})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		const calls = 1000
+		for range calls {
+			c.Count("fullstack.insert", 1)
+		}
+		c.Gauge("fullstack.inflight", 2)
+		c.Timing("fullstack.insert.time", 1500*time.Microsecond)
+		time.Sleep(Window)
+		lines := map[string]int{}
+		for _, d := range socket.datagrams() {
+			for _, l := range strings.Fields(d.text) {
+				lines[l]++
+			}
+		}
+		n := lines["fullstack.insert:1|c|@0.5"]
+		delete(lines, "fullstack.insert:1|c|@0.5")
+		if n < 350 || n > 650 { // nine standard deviations
+			t.Errorf("%d of %d calls were sent", n, calls)
+		}
+		if diff := cmp.Diff(map[string]int{"fullstack.inflight:2|g": 1, "fullstack.insert.time:1.500000|ms": 1}, lines); diff != "" {
+			t.Errorf("beside (-want +got):\n%s", diff)
+		}
+	})
+}

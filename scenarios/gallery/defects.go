@@ -1,6 +1,10 @@
 package gallery
 
-import "throughline/scenarios/check"
+import (
+	"time"
+
+	"throughline/scenarios/check"
+)
 
 // three are the instances of a stage in which nothing is done to them.
 var three = []string{"web-1", "web-2", "web-3"}
@@ -50,7 +54,23 @@ func counts() []Entry {
 		{Name: "total-as-counter", Fault: "F19", About: "a cumulative total is sent as a counter", Stage: steady("total-as-counter"), Want: conserved("total-as-counter").logged()},
 		{Name: "renamed-per-instance", Fault: "F20", About: "the instance is part of the metric's name", Stage: steady("renamed-per-instance"), Want: conserved("renamed").logged()},
 		{Name: "silent-worker", Fault: "F6", About: "one of four workers has lost its sender after a fork", Stage: steady("silent-worker"), Want: conserved("silent-worker").logged()},
+		{Name: "get-counted", Fault: "F26", About: "the counter of inserts counts another route too", Stage: steady("get-counted"), Want: conserved("other-route-counted").logged()},
+		// What instances log at their end has the probes that came after the record was closed, too.
+		{Name: "probes-counted", Fault: "F57", About: "the load balancer's health checks are counted as inserts", Stage: steady("probes-counted"), Want: conserved("probes-counted")},
+		{Name: "cache-hits-only", Fault: "F26", About: "the counter stands behind a condition, such as a cache hit", Stage: steady("cache-hits-only"), Want: conserved("conditional-count").logged()},
 		{Name: "queue-full", Fault: "F11", About: "the client's queue is full at the peaks and drops", Stage: Stage{Defect: "queue-full", Rate: 330}, Want: conserved("client-queue-full").logged()},
+	}
+}
+
+// held are clients that lose batches. How long they hold them is declared where it
+// is a time: that is not what is wrong with them.
+func held() []Entry {
+	batches := func(defect string) Stage { return Stage{Defect: defect, Holds: time.Second, After: 8} }
+	return []Entry{
+		{Name: "wrapping-count", Fault: "F26", About: "a batch is counted in a number that begins anew at 32", Stage: batches("wrapping-count"), Want: conserved("wrapping-count").logged()},
+		{Name: "worker-turnover", Fault: "F1", About: "workers are replaced after so many requests, without a flush", Stage: batches("worker-turnover"), Want: conserved("worker-turnover").logged()},
+		// A batch that has just left leaves nothing behind: not each instance is to blame in each run.
+		{Name: "still-held", Fault: "F1", About: "counts leave by number only, and the last ones never do", Stage: steady("still-held"), Want: conserved("still-held").anybody().logged()},
 	}
 }
 

@@ -54,7 +54,7 @@ type Control struct {
 
 // Entries is the gallery, in the order in which it is shown.
 func Entries() []Entry {
-	return slices.Concat(exits(), counts(), times(), lines(), values(), service(), faults(), aggregator(), alerts(), verifier())
+	return slices.Concat(exits(), counts(), held(), times(), lines(), values(), service(), faults(), aggregator(), alerts(), verifier())
 }
 
 // Select gives the entries of the names, all without names.

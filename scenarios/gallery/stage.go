@@ -3,6 +3,7 @@ package gallery
 import (
 	"strings"
 	"text/template"
+	"time"
 )
 
 // Stage is a short scenario: what is done to a small stack in the midst of it.
@@ -13,7 +14,17 @@ type Stage struct {
 	Steps  []string // done at the beginning of the second phase, as YAML: "kill: web-2"
 	Retry  bool     // the load balancer repeats requests on any error
 	Forget int      // the database forgets every nth update; 0: none
-	Heal   string   // a fault that is healed after 3 s, in a third phase; empty: there is none
+	Heal   string   // a fault that is healed in a third phase of 3 s; empty: there is none
+	// Batch is how long the reference app's client puts counts together; 0: as
+	// ever. What it then holds is declared.
+	Batch time.Duration
+	// Holds is how long the client of a defect holds counts, which is declared: it is
+	// not what is wrong. 0: as ever.
+	Holds time.Duration
+	// Sampled is the sample rate of counters, which is declared; 0: each is sent.
+	Sampled float64
+	// Failing tells that some requests must fail, and that it is not asked whether.
+	Failing bool
 	// Checks are asked for beside the usual ones, as YAML: "alert: {…}".
 	Checks []string
 	// Rate is requests a second; 0: 150.
@@ -24,7 +35,8 @@ type Stage struct {
 
 var scenario = template.Must(template.New("stage").Parse(`scenario: {{.Name}}
 stack:
-  web: {instances: 3{{with .Stage.Defect}}, defect: {{.}}{{end}}}
+  web: {instances: 3{{with .Stage.Defect}}, defect: {{.}}{{end}}{{with .Stage.Batch}}, env: {STATSD_AGGREGATION: {{.}}}{{end}}
+    {{- with .Stage.Sampled}}, env: {STATSD_SAMPLE_RATE: {{.}}}{{end}}}
 {{- with .Stage.Forget}}
   mongo: {forget: {{.}}}
 {{- end}}
@@ -46,14 +58,16 @@ phases:
   - {phase: healed, do: {heal: {{.}}}, for: 3s}
 {{- end}}
 checks:
-  - continuity: {metric: fullstack.insert, max_gap: 2s}
-  - conservation: {metric: fullstack.insert, route: insert, client_window: 100ms, status: 2xx}
+  - continuity: {metric: fullstack.insert, max_gap: {{.Gap}}}
+  - conservation: {metric: fullstack.insert, route: insert, client_window: {{.Window}}, status: 2xx{{with .Stage.Sampled}}, sample_rate: {{.}}{{end}}}
   - identity: {metric: fullstack.insert, route: insert}
-  - nesting: {web: fullstack.insert.time, db: fullstack.db.time, route: insert}
-  - gauge: {metric: fullstack.inflight, at_rest: 0, unqueued: yes}
+  - nesting: {web: fullstack.insert.time, db: fullstack.db.time, route: insert, client_window: {{.Window}}}
+  - gauge: {metric: fullstack.inflight, at_rest: 0, unqueued: yes, client_window: {{.Window}}}
   - hygiene: {max_series: 40, growth: 0}
   - audit: {route: insert}
+{{- if not .Stage.Failing}}
   - failures: {at_most: 0}
+{{- end}}
 {{- if .Ends}}
   - shutdown: {metric: fullstack.insert, route: insert}
 {{- end}}
@@ -61,6 +75,9 @@ checks:
   - {{.}}
 {{- end}}
 `))
+
+// clientWindow is that of the reference app's client.
+const clientWindow = 100 * time.Millisecond
 
 // Scenario is the YAML of the stage.
 func (s Stage) Scenario(name string) string {
@@ -76,9 +93,11 @@ func (s Stage) Scenario(name string) string {
 		verb, _, _ := strings.Cut(step, ":")
 		ends = ends || verb == "kill" || verb == "terminate" || verb == "replace"
 	}
+	window := clientWindow + s.Batch + s.Holds
 	var b strings.Builder
 	if err := scenario.Execute(&b, map[string]any{
 		"Name": name, "Stage": s, "Rate": rate, "Swing": rate * 2 / 5, "After": after, "Ends": ends,
+		"Window": window, "Gap": 2*time.Second + (s.Batch + s.Holds).Truncate(time.Second),
 	}); err != nil {
 		return "# " + err.Error() // never: the template takes all it is given
 	}
@@ -92,6 +111,16 @@ func replaced(defect string) Stage {
 }
 func killed(defect string) Stage {
 	return Stage{Defect: defect, Steps: []string{"kill: web-2", "launch: 1"}}
+}
+
+// outage freezes the database for longer than a request waits for it.
+func outage(seconds int) Stage {
+	return Stage{Steps: []string{"fault: freeze-database"}, After: seconds, Heal: "freeze-database", Failing: true}
+}
+
+// batched is a healthy run whose clients hold counts for so many seconds.
+func batched(seconds, after int, steps ...string) Stage {
+	return Stage{Batch: time.Duration(seconds) * time.Second, Steps: steps, After: after}
 }
 
 // Controls are the healthy runs.
@@ -110,6 +139,16 @@ func Controls() []Control {
 		{"frozen-killed", "an instance is frozen, and killed as it stands still", Stage{Steps: []string{"fault: freeze, on: web-2", "launch: 1", "kill: web-2", "heal: freeze"}, After: 6}},
 		{"stalled", "the database is frozen for a second", Stage{Steps: []string{"fault: freeze-database"}, After: 1, Heal: "freeze-database"}},
 		{"abrupt", "an instance is asked to end while requests still come", Stage{Steps: []string{"terminate: web-1, drain: no"}}},
+		{"stalled-2s", "the database is frozen for two seconds", Stage{Steps: []string{"fault: freeze-database"}, After: 2, Heal: "freeze-database"}},
+		{"stalled-4s", "the database is frozen for longer than requests wait", outage(4)},
+		{"stalled-8s", "the database is frozen for eight seconds", outage(8)},
+		{"batched-1s", "clients batch for a second, and one is killed with what it holds", batched(1, 6, "kill: web-2", "launch: 1")},
+		{"batched-2s", "clients batch for two seconds, and an instance is replaced", batched(2, 6, "replace: web-1")},
+		{"batched-2s-ended", "clients batch for two seconds; one is killed, and one asked to end", batched(2, 8, "kill: web-3", "launch: 1", "terminate: web-1")},
+		{"batched-5s", "clients batch for five seconds, and one is killed with what it holds", batched(5, 10, "kill: web-2", "launch: 1")},
+		{"batched-5s-replaced", "clients batch for five seconds, and an instance is replaced", batched(5, 10, "replace: web-1")},
+		{"sampled", "one call of a counter in two is sent, as is declared", Stage{Sampled: 0.5}},
+		{"sampled-killed", "the same, and an instance is killed", Stage{Sampled: 0.5, Steps: []string{"kill: web-2", "launch: 1"}}},
 		{"busier", "an instance is killed under twice the load", Stage{Steps: []string{"kill: web-1", "launch: 1"}, Rate: 300}},
 	}
 }
