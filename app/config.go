@@ -32,8 +32,8 @@ type Config struct {
 	// StopTakes is how much longer than it must a stop takes, as of an app that
 	// has pools to close and leases to give back; 0 = no longer.
 	StopTakes time.Duration
-	MongoURI    string // mongodb://…
-	Defect      string // one of Defects, or empty for right instrumentation
+	MongoURI  string // mongodb://…
+	Defect    string // one of Defects, or empty for right instrumentation
 
 	Log   io.Writer         // nil = os.Stderr; written to by one goroutine at a time
 	Ready func(addr string) // called once, when requests are accepted; may be nil
