@@ -3,6 +3,7 @@ package series
 import (
 	"slices"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 
@@ -57,7 +58,7 @@ func (s Selector) String() string { return s.text }
 // an equality.
 func (s Selector) Name() string {
 	for _, m := range s.matchers {
-		if m.Name == labels.MetricName && m.Type == labels.MatchEqual {
+		if m.Name == model.MetricNameLabel && m.Type == labels.MatchEqual {
 			return m.Value
 		}
 	}
@@ -68,7 +69,7 @@ func (s Selector) Name() string {
 func (s Selector) Conditions() []Condition {
 	var out []Condition
 	for _, m := range s.matchers {
-		if m.Name == labels.MetricName && m.Type == labels.MatchEqual {
+		if m.Name == model.MetricNameLabel && m.Type == labels.MatchEqual {
 			continue
 		}
 		out = append(out, Condition{Label: m.Name, Text: m.String(), matcher: m})
@@ -81,7 +82,7 @@ func (s Selector) Conditions() []Condition {
 func (s Selector) Selects(name string, l collector.Labels) bool {
 	for _, m := range s.matchers {
 		value := name
-		if m.Name != labels.MetricName {
+		if m.Name != model.MetricNameLabel {
 			value = l.Get(m.Name)
 		}
 		if !m.Matches(value) {

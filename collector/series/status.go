@@ -106,7 +106,7 @@ func (s *Store) tsdbStatus(r *http.Request) (any, annotations.Annotations, error
 	if err != nil {
 		return nil, nil, err
 	}
-	head := s.db.Head().Stats(labels.MetricName, limit)
+	head := s.db.Head().Stats(model.MetricNameLabel, limit)
 	if head.NumSeries == 0 { // the times are those of an empty database
 		head.MinTime, head.MaxTime = math.MaxInt64, math.MinInt64
 	}

@@ -8,7 +8,8 @@ import (
 )
 
 // underWay is how long after it was sent a request has reached the code that
-// keeps the gauge, on a machine that is not busy: two connections on one machine.
+// keeps the gauge, and how long its answer takes from there, on a machine that is
+// not busy: two connections on one machine.
 const underWay = 250 * time.Millisecond
 
 // below: a request that was in flight at an instance from before the moment at
@@ -31,9 +32,10 @@ func (c gauge) below(e *evidence, l record.Lifetime, series []*record.Series, la
 			from := p.At - e.interval - c.rule.ClientWindow - underWay
 			from -= e.stall(from-time.Second, p.At+time.Second)
 			from -= e.still(l.Instance, from, p.At) // what came meanwhile was taken up after it
+			until := p.At + underWay                // an answer is under way as well
 			least := int64(c.rule.AtRest)
 			for _, r := range lasting {
-				if r.sent <= from && r.done >= p.At {
+				if r.sent <= from && r.done >= until {
 					least++
 				}
 			}

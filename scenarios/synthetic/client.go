@@ -47,9 +47,7 @@ func (w *world) send() {
 		}
 		in.sent = nil
 		if w.f.foreign != nil {
-			for _, t := range w.f.foreign(w, in) {
-				in.got.foreign = append(in.got.foreign, t)
-			}
+			in.got.foreign = append(in.got.foreign, w.f.foreign(w, in)...)
 		}
 	}
 	if w.f.declare != nil {

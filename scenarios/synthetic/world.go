@@ -34,7 +34,6 @@ type world struct {
 	written   []time.Duration // when the database was updated
 	words     map[string]int64
 	statuses  map[uint16][]time.Duration
-	serverErr []time.Duration // failures that the load balancer saw in servers
 }
 
 // standing is a time in which an instance stands still; all do, and the database,

@@ -171,7 +171,7 @@ func queueFull(k *court, set, sound []int) fit {
 			score -= 6
 		}
 		return score
-	}, every(-0.5))
+	}, every(-2))
 	f.shared += parameter(n)
 	// Where peaks would have shown, they must.
 	seen := k.Window+k.longer <= k.Interval // else it is not known in which interval what was lost

@@ -120,7 +120,12 @@ func (t *track) offAtSome(step int, shape func(int64) float64) float64 {
 
 // burst: one stretch of an instance's life, whatever happened in it.
 func burst(k *court, set, sound []int) fit {
-	f := fitEach(k, set, sound, (*track).inAStretch, every(-0.3))
+	f := fitEach(k, set, sound, func(t *track) float64 {
+		if at := t.ended(); at != record.Never && t.stepped().from >= at-k.exitSpan() {
+			return t.inAStretch() - 3 // the end of a life is no stretch like others
+		}
+		return t.inAStretch()
+	}, every(-0.3))
 	if len(set) > 1 && k.common(set).to > 0 {
 		for _, i := range set[1:] { // where one was, the others are expected
 			t := &k.tracks[i]
