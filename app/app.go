@@ -33,8 +33,8 @@ const (
 )
 
 // Run serves until ctx is cancelled, then stops accepting, finishes what is in
-// flight, sends the last measurements and returns nil within 5 s. It returns an
-// error when it could not start, or could not finish cleanly.
+// flight, sends the last measurements and returns nil within 5 s and c.StopTakes.
+// It returns an error when it could not start, or could not finish cleanly.
 func Run(ctx context.Context, c Config) error {
 	if err := c.check(); err != nil {
 		return err
@@ -86,6 +86,7 @@ func run(ctx context.Context, c Config, p parts) error {
 		p.words = p.wrong.words(p.words)
 	}
 	errs := []error{serve(ctx, c, p)}
+	time.Sleep(c.StopTakes)
 	if err := p.client.Close(); err != nil {
 		errs = append(errs, fmt.Errorf("statsd %s: close: %w", c.StatsD, err))
 	}

@@ -251,3 +251,23 @@ func TestPortInUse(t *testing.T) {
 		t.Errorf("got %v, database closed %v", err, words.closed)
 	}
 }
+
+// A stop that takes long ends all the same, and loses nothing.
+func TestAStopThatTakesLong(t *testing.T) {
+	const long = 300 * time.Millisecond
+	socket, words := listenUDP(t), newMemory()
+	r := start(t, Config{StatsD: socket.addr(), StopTakes: long}, words)
+	r.inserts(t, 5)
+	began := time.Now()
+	r.stop()
+	if err := r.wait(t); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(began); took < long {
+		t.Errorf("it took %v only", took)
+	}
+	socket.settle(t)
+	if got := socket.counts[counted]; got != 5 {
+		t.Errorf("counted %d of 5", got)
+	}
+}

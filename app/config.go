@@ -29,8 +29,11 @@ type Config struct {
 	// 1; 0 = 1. A client that samples does not aggregate: only one can be set.
 	Aggregation time.Duration
 	SampleRate  float64
-	MongoURI    string // mongodb://…
-	Defect      string // one of Defects, or empty for right instrumentation
+	// StopTakes is how much longer than it must a stop takes, as of an app that
+	// has pools to close and leases to give back; 0 = no longer.
+	StopTakes time.Duration
+	MongoURI  string // mongodb://…
+	Defect    string // one of Defects, or empty for right instrumentation
 
 	Log   io.Writer         // nil = os.Stderr; written to by one goroutine at a time
 	Ready func(addr string) // called once, when requests are accepted; may be nil
@@ -50,7 +53,8 @@ const (
 // address: STATSD_HOST and STATSD_PORT, else DD_DOGSTATSD_URL, else
 // DD_AGENT_HOST and DD_DOGSTATSD_PORT, else 127.0.0.1:8125.
 //
-// STATSD_AGGREGATION ("2s") and STATSD_SAMPLE_RATE ("0.5") set the client up.
+// STATSD_AGGREGATION ("2s") and STATSD_SAMPLE_RATE ("0.5") set the client up,
+// STOP_TAKES ("4s") makes a stop take so much longer.
 //
 // Without INSTANCE the instance is HOSTNAME, which Docker sets to the beginning
 // of the container's id, and each line says so.
@@ -84,6 +88,11 @@ func FromEnv(getenv func(string) string) (Config, error) {
 	}
 	if c.Aggregation, c.SampleRate, err = clientSettings(getenv("STATSD_AGGREGATION"), getenv("STATSD_SAMPLE_RATE")); err != nil {
 		return Config{}, err
+	}
+	if text := getenv("STOP_TAKES"); text != "" {
+		if c.StopTakes, err = parseDuration("STOP_TAKES", text, time.Hour); err != nil {
+			return Config{}, err
+		}
 	}
 	if strings.ContainsAny(c.Container, "|\n") {
 		return Config{}, fmt.Errorf("HOSTNAME: %q has a character that StatsD uses itself; set INSTANCE", c.Container)
@@ -122,8 +131,8 @@ func (c *Config) check() error {
 // clientSettings reads what the client is told but for its address.
 func clientSettings(aggregation, rate string) (every time.Duration, sampled float64, err error) {
 	if aggregation != "" {
-		if every, err = time.ParseDuration(aggregation); err != nil || every < time.Millisecond || every > time.Minute {
-			return 0, 0, fmt.Errorf("STATSD_AGGREGATION: %q is not a duration from 1ms to 1m, such as 2s", aggregation)
+		if every, err = parseDuration("STATSD_AGGREGATION", aggregation, time.Minute); err != nil {
+			return 0, 0, err
 		}
 	}
 	if rate != "" {
@@ -135,6 +144,15 @@ func clientSettings(aggregation, rate string) (every time.Duration, sampled floa
 		return 0, 0, errors.New("STATSD_AGGREGATION: a client that samples does not aggregate; leave it out, or STATSD_SAMPLE_RATE")
 	}
 	return every, sampled, nil
+}
+
+// parseDuration reads one from 1 ms on.
+func parseDuration(name, text string, most time.Duration) (time.Duration, error) {
+	d, err := time.ParseDuration(text)
+	if err != nil || d < time.Millisecond || d > most {
+		return 0, fmt.Errorf("%s: %q is not a duration from 1ms to %v, such as 2s", name, text, most)
+	}
+	return d, nil
 }
 
 func statsdAddr(getenv func(string) string) (string, error) {

@@ -108,9 +108,10 @@ func TestBadEnvironmentIsRefused(t *testing.T) {
 		{"DD_DOGSTATSD_PORT=x", `DD_DOGSTATSD_PORT: "x" is not a port (1 to 65535)`},
 		{"DD_DOGSTATSD_URL=http://agent", `DD_DOGSTATSD_URL: "http://agent" is neither udp://host:port nor unix:///path`},
 		{"DD_DOGSTATSD_URL=udp://", `DD_DOGSTATSD_URL: "udp://" is neither udp://host:port nor unix:///path`},
-		{"STATSD_AGGREGATION=2", `STATSD_AGGREGATION: "2" is not a duration from 1ms to 1m, such as 2s`},
-		{"STATSD_AGGREGATION=-1s", `STATSD_AGGREGATION: "-1s" is not a duration from 1ms to 1m, such as 2s`},
-		{"STATSD_AGGREGATION=2h", `STATSD_AGGREGATION: "2h" is not a duration from 1ms to 1m, such as 2s`},
+		{"STATSD_AGGREGATION=2", `STATSD_AGGREGATION: "2" is not a duration from 1ms to 1m0s, such as 2s`},
+		{"STATSD_AGGREGATION=-1s", `STATSD_AGGREGATION: "-1s" is not a duration from 1ms to 1m0s, such as 2s`},
+		{"STATSD_AGGREGATION=2h", `STATSD_AGGREGATION: "2h" is not a duration from 1ms to 1m0s, such as 2s`},
+		{"STOP_TAKES=long", `STOP_TAKES: "long" is not a duration from 1ms to 1h0m0s, such as 2s`},
 		{"STATSD_SAMPLE_RATE=half", `STATSD_SAMPLE_RATE: "half" is not a number above 0 and at most 1`},
 		{"STATSD_SAMPLE_RATE=0", `STATSD_SAMPLE_RATE: "0" is not a number above 0 and at most 1`},
 		{"STATSD_SAMPLE_RATE=NaN", `STATSD_SAMPLE_RATE: "NaN" is not a number above 0 and at most 1`},
@@ -131,8 +132,8 @@ func TestClientSettings(t *testing.T) {
 	if err != nil || got.Aggregation != 2*time.Second || got.SampleRate != 1 {
 		t.Errorf("%v, %v, %v", got.Aggregation, got.SampleRate, err)
 	}
-	got, err = FromEnv(env("STATSD_SAMPLE_RATE=0.25"))
-	if err != nil || got.Aggregation != 0 || got.SampleRate != 0.25 {
+	got, err = FromEnv(env("STATSD_SAMPLE_RATE=0.25", "STOP_TAKES=4s"))
+	if err != nil || got.StopTakes != 4*time.Second || got.Aggregation != 0 || got.SampleRate != 0.25 {
 		t.Errorf("%v, %v, %v", got.Aggregation, got.SampleRate, err)
 	}
 	if _, err := FromEnv(env("STATSD_AGGREGATION=2s", "STATSD_SAMPLE_RATE=0.5")); err == nil || !strings.Contains(err.Error(), "leave it out") {

@@ -16,9 +16,9 @@ import (
 const (
 	batchedFor   = time.Second
 	wrapsAt      = 32
-	takesTurns   = 2   // workers
-	retiresAfter = 100 // requests of a worker
-	fullAt       = 50  // calls, as datadogpy's max_buffer_size was by default
+	takesTurns   = 2  // workers
+	retiresAfter = 90 // requests of a worker; at the gallery's rate it is not a whole number of batches
+	fullAt       = 50 // calls, as datadogpy's max_buffer_size was by default
 )
 
 func heldDefects() []Defect {
@@ -29,7 +29,7 @@ func heldDefects() []Defect {
 				w.stop = repeat(batchedFor, w.flush)
 				return w
 			})},
-		{Name: "worker-turnover", Entry: "F1", About: "two workers batch for a second, and each is replaced after 100 requests with what it holds", begin: turningOver},
+		{Name: "worker-turnover", Entry: "F1", About: "two workers batch for a second, and each is replaced after 90 requests with what it holds", begin: turningOver},
 		{Name: "still-held", Entry: "F1", About: "counts and times leave 50 calls at a time, and the last ones never",
 			begin: onClient(func(c statsd.Client, l *ledger) statsd.Client {
 				return &byNumber{Client: c, ledger: l}

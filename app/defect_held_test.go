@@ -65,7 +65,7 @@ func TestWorkerTurnover(t *testing.T) {
 			turning.served(request)
 		}
 	}
-	serve(180) // 90 each
+	serve(160) // 80 each
 	turning.flush()
 	serve(30) // the last ten of both before they are replaced, and five after
 	if err := turning.Close(); err != nil || to.closed != 1 {
@@ -79,8 +79,8 @@ func TestWorkerTurnover(t *testing.T) {
 			counts++
 		}
 	}
-	if counts != 190 || times != 190 {
-		t.Errorf("%d counts and %d times, want 190 of both", counts, times)
+	if counts != 170 || times != 170 {
+		t.Errorf("%d counts and %d times, want 170 of both", counts, times)
 	}
 	checkBooked(t, l, 20, 0)
 }

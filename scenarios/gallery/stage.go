@@ -23,6 +23,9 @@ type Stage struct {
 	Holds time.Duration
 	// Sampled is the sample rate of counters, which is declared; 0: each is sent.
 	Sampled float64
+	// StopTakes is how much longer than it must an instance takes to end, which is
+	// less than what the stack gives it; 0: no longer.
+	StopTakes time.Duration
 	// Failing tells that some requests must fail, and that it is not asked whether.
 	Failing bool
 	// Checks are asked for beside the usual ones, as YAML: "alert: {…}".
@@ -36,7 +39,8 @@ type Stage struct {
 var scenario = template.Must(template.New("stage").Parse(`scenario: {{.Name}}
 stack:
   web: {instances: 3{{with .Stage.Defect}}, defect: {{.}}{{end}}{{with .Stage.Batch}}, env: {STATSD_AGGREGATION: {{.}}}{{end}}
-    {{- with .Stage.Sampled}}, env: {STATSD_SAMPLE_RATE: {{.}}}{{end}}}
+    {{- with .Stage.Sampled}}, env: {STATSD_SAMPLE_RATE: {{.}}}{{end}}
+    {{- with .Stage.StopTakes}}, env: {STOP_TAKES: {{.}}}{{end}}}
 {{- with .Stage.Forget}}
   mongo: {forget: {{.}}}
 {{- end}}
@@ -149,6 +153,7 @@ func Controls() []Control {
 		{"batched-5s-replaced", "clients batch for five seconds, and an instance is replaced", batched(5, 10, "replace: web-1")},
 		{"sampled", "one call of a counter in two is sent, as is declared", Stage{Sampled: 0.5}},
 		{"sampled-killed", "the same, and an instance is killed", Stage{Sampled: 0.5, Steps: []string{"kill: web-2", "launch: 1"}}},
+		{"slow-stop", "instances take four seconds to end, and one is replaced", Stage{StopTakes: 4 * time.Second, Steps: []string{"replace: web-1"}, After: 8}},
 		{"busier", "an instance is killed under twice the load", Stage{Steps: []string{"kill: web-1", "launch: 1"}, Rate: 300}},
 	}
 }

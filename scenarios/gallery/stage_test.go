@@ -19,8 +19,9 @@ func TestStageDeclaresItsClient(t *testing.T) {
 			[]string{"env: {STATSD_AGGREGATION: 5s}}\n", "max_gap: 7s}", "client_window: 5.1s, status: 2xx}", "unqueued: yes, client_window: 5.1s}", "route: insert, client_window: 5.1s}", "shutdown"}, nil},
 		"held by a defect": {Stage{Defect: "wrapping-count", Holds: time.Second},
 			[]string{"defect: wrapping-count}\n", "max_gap: 3s}", "client_window: 1.1s, status: 2xx}"}, []string{"env"}},
-		"sampled": {Stage{Sampled: 0.5}, []string{"env: {STATSD_SAMPLE_RATE: 0.5}}\n", "status: 2xx, sample_rate: 0.5}"}, []string{"AGGREGATION"}},
-		"failing": {outage(8), []string{"for: 8s", "heal: freeze-database"}, []string{"failures"}},
+		"sampled":      {Stage{Sampled: 0.5}, []string{"env: {STATSD_SAMPLE_RATE: 0.5}}\n", "status: 2xx, sample_rate: 0.5}"}, []string{"AGGREGATION"}},
+		"slow to stop": {Stage{StopTakes: 4 * time.Second}, []string{"env: {STOP_TAKES: 4s}}\n"}, nil},
+		"failing":      {outage(8), []string{"for: 8s", "heal: freeze-database"}, []string{"failures"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			text := c.stage.Scenario("stage")
