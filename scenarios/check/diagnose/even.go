@@ -381,7 +381,7 @@ func wrapping(k *court, set, sound []int) fit {
 			shape := min(bridge(off, float64(t.wrong)/float64(m), 0, float64(m*m)), t.crowded(float64(t.wrong)/float64(m)))
 			return binomial(t.n/m+1, least, most, min(0.99, rate), 1, 0) + shape
 		}, func(t *track) float64 { return binomial(t.n/m, 0, max(0, t.most)/m, min(0.99, rate), 1, 0) })
-		f.shared += min(0, coincidence-7)
+		f.shared += 1.5 * min(0, coincidence-7)
 		f.shared += choice(int64(len(wraps))) + parameter(batches)
 		if best.each == nil || f.total() > best.total() {
 			best, batch = f, m

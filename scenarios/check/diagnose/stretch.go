@@ -122,7 +122,7 @@ func (t *track) offAtSome(step int, shape func(int64) float64) float64 {
 func burst(k *court, set, sound []int) fit {
 	f := fitEach(k, set, sound, func(t *track) float64 {
 		if at := t.ended(); at != record.Never && t.stepped().from >= at-k.exitSpan() {
-			return t.inAStretch() - 3 // the end of a life is no stretch like others
+			return t.inAStretch() - 8 // the end of a life is no stretch like others
 		}
 		return t.inAStretch()
 	}, every(-0.3))
