@@ -24,7 +24,6 @@ type track struct {
 	stretched float64
 	// least and most is how many were lost or too many in the end.
 	least, most int64
-	peak        float64 // the most that was missing, older than the window, before the end
 	// noise is the standard deviation of what declared sampling makes of n requests.
 	noise float64
 	old   []int64       // acknowledged before Since
@@ -87,9 +86,6 @@ func (t *track) bound(longer time.Duration, window time.Duration) {
 	t.clump = 1 + t.rate()*(window+longer).Seconds()
 	t.low, t.high, t.old = make([]float64, len(t.Ticks)), make([]float64, len(t.Ticks)), make([]int64, len(t.Ticks))
 	for k := range t.Ticks {
-		if declared := float64(upTo(t.Acked, t.Since[k])) - t.Counted[k]; k < len(t.Ticks)-1 {
-			t.peak = max(t.peak, declared)
-		}
 		t.Since[k] -= longer
 		t.old[k] = upTo(t.Acked, t.Since[k])
 		t.low[k] = float64(t.old[k]) - t.Counted[k]
