@@ -235,10 +235,14 @@ func (c cells) add(x *worker, calls []call, interval time.Duration, counted, kep
 // peaks tells whether the busier half of the cells lost a greater share than the other,
 // by more than chance does (two and a half standard deviations).
 func (c cells) peaks() bool {
-	all := slices.SortedFunc(maps.Values(c), func(a, b [2]float64) int { return cmp.Compare(a[0], b[0]) })
+	// Cells as busy as each other keep an order of their own: the same run falls into
+	// the same halves each time.
+	order := slices.SortedFunc(maps.Keys(c), func(a, b cell) int {
+		return cmp.Or(cmp.Compare(c[a][0], c[b][0]), cmp.Compare(a.interval, b.interval), cmp.Compare(a.instance, b.instance))
+	})
 	var n, lost [2]float64
-	for i, x := range all {
-		half := i * 2 / len(all)
+	for i, at := range order {
+		x, half := c[at], i*2/len(order)
 		n[half], lost[half] = n[half]+x[0], lost[half]+x[0]-x[1]
 	}
 	share := (lost[0] + lost[1]) / max(1, n[0]+n[1])
