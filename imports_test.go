@@ -67,6 +67,8 @@ var rules = []rule{
 	{From: "collector/poll", Not: siblings("collector", "poll"), Why: siblingsWhy},
 	{From: "collector/series", Not: siblings("collector", "series"), Why: siblingsWhy},
 	{From: "collector/forward", Not: siblings("collector", "forward"), Why: siblingsWhy},
+	{From: "live", Not: []string{""}, But: []string{"live"},
+		Why: "what a run shows is told alike to a terminal and to a page, and neither is known"},
 	{From: "collector/statsd/socket", Not: []string{""}, But: []string{"collector/statsd/socket"},
 		Why: "payloads are carried without knowing what is in them"},
 }

@@ -1,0 +1,48 @@
+package report
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"throughline/live"
+)
+
+// Watch shows what a viewer sees, until it sees no more. Where the terminal was too
+// slow for the run, it says how much is not shown: the record has all of it.
+func (p *Progress) Watch(v *live.Viewer) {
+	for {
+		e, lost, err := v.Next(context.Background()) // whoever watches a run sees its end
+		if err != nil {
+			p.Close()
+			return
+		}
+		if lost > 0 {
+			p.Note(fmt.Sprintf("%d events are not shown: the output did not keep up; the record has them", lost))
+		}
+		p.show(e)
+	}
+}
+
+func (p *Progress) show(e live.Event) {
+	switch e.Kind {
+	case live.Begin:
+		s := e.Scenario
+		p.Begin(s.Name, s.About, strconv.FormatUint(s.Seed, 10), s.Dir, s.Phases)
+	case live.PhaseBegin:
+		p.Phase(e.Phase, e.Index)
+	case live.StepEnd:
+		var err error
+		if e.Error != "" {
+			err = errors.New(e.Error)
+		}
+		p.Step(e.Step, e.Took, err)
+	case live.Tick:
+		p.Tick(Status(*e.Status))
+	case live.PhaseEnd:
+		p.EndPhase(e.Took, Status(*e.Status))
+	case live.Note:
+		p.Note(e.Text)
+	}
+}
