@@ -26,10 +26,10 @@ func oneOf(words ...string) completion {
 
 // scenarioNames completes built-in scenarios, each with what it is about, and
 // files.
-func scenarioNames(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+func scenarioNames(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 	var words []string
 	for _, name := range scenarios.Names() {
-		if s, err := readScenario(name, nil); err == nil {
+		if s, err := reader(cmd).Read(name); err == nil {
 			words = append(words, name+"\t"+s.About)
 		}
 	}
@@ -77,10 +77,10 @@ var operandWords = map[string]completion{
 
 // flagWords are the flags that take one of a few words, by command and name.
 var flagWords = map[string]map[string]completion{
-	"run":      {"platform": oneOf(onLocalName, onDockerName), "format": oneOf("text", "json"), "dashboard": oneOf("off")},
-	"up":       {"platform": oneOf(onLocalName, onDockerName), "dashboard": oneOf("off")},
+	"run":      {"platform": oneOf(platformNames()...), "format": oneOf("text", "json"), "dashboard": oneOf("off")},
+	"up":       {"platform": oneOf(platformNames()...), "dashboard": oneOf("off")},
 	"judge":    {"format": oneOf("text", "json"), "checks": scenarioNames},
-	"selftest": {"platform": oneOf(onLocalName, onDockerName), "format": oneOf("text", "json", "markdown")},
+	"selftest": {"platform": oneOf(platformNames()...), "format": oneOf("text", "json", "markdown")},
 	"collect":  {"origin": oneOf("listener", "source", "container"), "gauges": oneOf("auto", "deltas", "absolute"), "graphite-format": oneOf("tags", "path")},
 	"app":      {"defect": defectNames},
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -36,7 +37,7 @@ them. It is docs/DIAGNOSES.md, a cause at a time.
 				fmt.Fprintf(&out, "%s: %s\n\n%s\n", d.Cause, strings.ToLower(d.Group), d.Text)
 			}
 			if len(errs) > 0 {
-				return usage(joined(errs))
+				return usage(errors.Join(errs...))
 			}
 			_, err := fmt.Fprint(cmd.OutOrStdout(), out.String())
 			return err

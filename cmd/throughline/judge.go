@@ -2,14 +2,14 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 
-	"throughline/scenarios/check"
-	"throughline/scenarios/record"
 	"throughline/scenarios/report"
+	"throughline/scenarios/trial"
 )
 
 // judgeFlags is the command line of judge.
@@ -61,11 +61,7 @@ func judge(cmd *cobra.Command, dir string, flags judgeFlags) error {
 	if err := flags.check(); err != nil {
 		return usage(err)
 	}
-	history, err := record.Read(dir)
-	if err != nil {
-		return usage(err)
-	}
-	verdict, err := verdictOf(cmd, dir, history, flags.checks)
+	judged, err := judgedBy(cmd, dir, flags.checks)
 	if err != nil {
 		return usage(err)
 	}
@@ -77,34 +73,40 @@ func judge(cmd *cobra.Command, dir string, flags judgeFlags) error {
 		}
 	}
 	if flags.write || flags.out != "" {
-		if _, err := report.WriteAll(where, history, verdict); err != nil {
+		if err := judged.Write(where); err != nil {
 			return harness(err)
 		}
 	}
 	if flags.checks != "" && flags.out == "" {
 		where = "" // the report in the record is of another verdict
 	}
-	if err := show(cmd.OutOrStdout(), history, verdict, shown{format: flags.format, dir: where}); err != nil {
+	if err := show(cmd.OutOrStdout(), judged, flags.format, where); err != nil {
 		return harness(err)
 	}
-	if status := exitOf(verdict.Outcome); status != exitPass {
-		return &statusError{status: status}
-	}
-	return nil
+	return ending(judged.Status())
 }
 
-// verdictOf judges by the run's own checks, or by those of another file.
-func verdictOf(cmd *cobra.Command, dir string, history record.History, checks string) (check.Verdict, error) {
+// judgedBy judges by the run's own checks, or by those of another file.
+func judgedBy(cmd *cobra.Command, dir, checks string) (trial.Judged, error) {
 	if checks == "" {
-		verdict, err := check.Judge(history)
-		if err != nil {
-			err = fmt.Errorf("%s: %w", filepath.Clean(dir), err)
-		}
-		return verdict, err
+		return trial.Judge(dir)
 	}
-	name, source, err := sourceOf(checks, cmd.InOrStdin())
+	name, source, err := reader(cmd).Source(checks)
 	if err != nil {
-		return check.Verdict{}, err // it names the file
+		return trial.Judged{}, err
 	}
-	return check.JudgeBy(history, name, source)
+	return trial.JudgeBy(dir, name, source)
+}
+
+// show prints a verdict. The report is in the directory where, if there is one.
+func show(w io.Writer, j trial.Judged, format, where string) error {
+	if format == "json" {
+		return report.WriteJSON(w, j.Verdict)
+	}
+	page := filepath.Join(where, report.HTMLFile)
+	if _, err := os.Stat(page); err != nil || where == "" {
+		page = "" // a record that is judged where it may not be written
+	}
+	on := report.NewTerminal(w, os.Getenv)
+	return report.WriteText(w, j.History, j.Verdict, report.TextOptions{Color: on.Color, Width: on.Width, Where: page})
 }

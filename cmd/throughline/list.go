@@ -1,16 +1,12 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"io"
-	"slices"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"throughline/scenarios"
-	"throughline/scenarios/script"
 )
 
 func newList() *cobra.Command {
@@ -21,7 +17,7 @@ func newList() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			out := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 3, ' ', 0)
 			for _, name := range scenarios.Names() {
-				s, err := readScenario(name, nil)
+				s, err := reader(cmd).Read(name)
 				if err != nil {
 					return usage(err)
 				}
@@ -41,7 +37,7 @@ and list all that is wrong with them, each error as file:line:column. Nothing is
 started.`,
 		Args: operands(1, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			all, err := readScenarios(cmd.InOrStdin(), args)
+			all, err := reader(cmd).ReadAll(args)
 			if err != nil {
 				return usage(err)
 			}
@@ -54,25 +50,4 @@ started.`,
 			return nil
 		},
 	}
-}
-
-// readScenarios reads all or says what is wrong with each.
-func readScenarios(stdin io.Reader, args []string) ([]script.Scenario, error) {
-	var (
-		all  []script.Scenario
-		errs []error
-	)
-	for i, arg := range args {
-		if arg == fromStdin && slices.Contains(args[:i], fromStdin) {
-			errs = append(errs, errors.New("-: standard input is read once; leave the second one out"))
-			continue
-		}
-		s, err := readScenario(arg, stdin)
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		all = append(all, s)
-	}
-	return all, joined(errs)
 }

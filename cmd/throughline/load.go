@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"throughline/loadgen"
+	"throughline/scenarios/trial"
 )
 
 // loadFlags is the command line of load.
@@ -90,7 +91,7 @@ func load(cmd *cobra.Command, flags loadFlags) error {
 		}
 		flags.config.Routes = append(flags.config.Routes, route)
 	}
-	flags.config.Run = runID(time.Now())
+	flags.config.Run = trial.NewID(time.Now())
 	generator, err := loadgen.New(flags.config)
 	if err != nil {
 		return usage(err)

@@ -20,16 +20,16 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"throughline/compose/docker"
+	"throughline/scenarios/trial"
 )
 
 // The exit statuses. Scripts depend on them.
 const (
-	exitPass         = 0
-	exitFail         = 1
-	exitInconclusive = 2
-	exitUsage        = 3 // bad scenario or bad command line
-	exitHarness      = 4 // the harness could not run
+	exitPass         = int(trial.Pass)
+	exitFail         = int(trial.Fail)
+	exitInconclusive = int(trial.Inconclusive)
+	exitUsage        = 3                // bad scenario or bad command line
+	exitHarness      = int(trial.Unrun) // the harness could not run
 )
 
 // statusError ends the program with a status. A nil err prints nothing: the
@@ -51,6 +51,14 @@ func (e *statusError) Unwrap() error { return e.err }
 func usage(err error) error   { return &statusError{exitUsage, err} }
 func harness(err error) error { return &statusError{exitHarness, err} }
 
+// ending ends the program with the status that trials came to.
+func ending(s trial.Status) error {
+	if s == trial.Pass {
+		return nil
+	}
+	return &statusError{status: int(s)}
+}
+
 func main() {
 	os.Exit(Main())
 }
@@ -65,7 +73,11 @@ func Main() (code int) {
 			code = exitHarness
 		}
 	}()
-	docker.Prepare()
+	for _, p := range platforms() {
+		if p.prepare != nil {
+			p.prepare()
+		}
+	}
 	ctx, stop := orderly(context.Background())
 	defer stop()
 	return status(newRoot().ExecuteContext(ctx), os.Stderr)

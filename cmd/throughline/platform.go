@@ -4,75 +4,98 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
-	"os/exec"
+	"strings"
 	"time"
 
-	"throughline/compose"
 	"throughline/compose/docker"
 	"throughline/compose/haproxy"
 	"throughline/compose/local"
 	"throughline/scenarios/run"
 	"throughline/scenarios/script"
+	"throughline/scenarios/trial"
 )
 
-// The platforms, as they are called on the command line and in records.
-const (
-	onLocalName  = "local"
-	onDockerName = "docker"
-)
+// platform is all that this program knows of a platform: a new one is an entry of the
+// table below, and a word of it is nowhere else.
+type platform struct {
+	name, about string
+	lacks       trial.Lacks
+	prepare     func()               // called once, when the program begins; nil: nothing is to be done
+	refuses     func(runFlags) error // what of the command line has no meaning on it; nil: nothing
+	// look finds what scenarios need of it, and all that is missing besides lacks.
+	look  func(context.Context, []script.Scenario, runFlags) (trial.Environment, []error)
+	guard func(io.Reader, io.Writer) error // ends what a killed runner leaves behind
+}
 
-// What a record calls a database of ours and of others.
-const (
-	embedded = "docstore"
-	foreign  = "mongodb"
-)
+// platforms is the table; the first is what runs instances unless another is named.
+func platforms() []platform {
+	return []platform{{
+		name: "local", about: "child processes",
+		lacks: trial.Lacks{Images: "the local platform has no images; give stack.web.command, or --platform docker"},
+		look:  lookLocal, guard: local.Guard,
+	}, {
+		name: "docker", about: "containers",
+		lacks: trial.Lacks{
+			Commands:   "a container has nothing of this machine; give stack.web.image, or --platform local",
+			OwnAddress: "containers share one StatsD address and are known by their own, which a relay would hide", Elsewhere: "use --platform local",
+		},
+		prepare: docker.Prepare,
+		refuses: func(f runFlags) error {
+			if f.haproxy != "" {
+				return fmt.Errorf("--haproxy %s: on docker HAProxy comes in an image; leave the flag out", f.haproxy)
+			}
+			return nil
+		},
+		look: lookDocker, guard: docker.Guard,
+	}}
+}
 
-// found is what preflight found.
-type found struct {
-	haproxy        string // path on this machine; "" on docker
-	haproxyVersion string
-	web            map[string]compose.Program // of the scenarios whose instances run an image
-	database       compose.Program            // of an image; zero = the embedded one
-	mongod         bool                       // the database is a MongoDB
-	images         docker.Images
-	note           string // about what was not found and replaced
+func platformNames() (names []string) {
+	for _, p := range platforms() {
+		names = append(names, p.name)
+	}
+	return names
+}
+
+// platformCalled finds an entry of the table.
+func platformCalled(name string) (platform, error) {
+	for _, p := range platforms() {
+		if p.name == name {
+			return p, nil
+		}
+	}
+	return platform{}, fmt.Errorf("%s: no such platform (have %s)", name, strings.Join(platformNames(), ", "))
 }
 
 // preflight lists all that is missing in one error, before anything starts.
-func preflight(ctx context.Context, all []script.Scenario, flags runFlags) (found, error) {
-	look := localPreflight
-	if flags.platform == onDockerName {
-		look = dockerPreflight
+func preflight(ctx context.Context, all []script.Scenario, flags runFlags) (trial.Environment, error) {
+	p, err := platformCalled(flags.platform)
+	if err != nil {
+		return trial.Environment{}, err
 	}
-	have, missing := look(ctx, all, flags)
+	have, missing := p.look(ctx, all, flags)
+	have.Platform = p.name
 	for _, s := range all {
-		if s.Stack.Forget > 0 && (flags.mongo != "" || len(have.database.Command) > 0) {
-			missing = append(missing, fmt.Errorf("%s: stack.mongo.forget %d: only the embedded database can forget; leave --mongo and MONGO_IMAGE out", s.Name, s.Stack.Forget))
-		}
-		if flags.mongo != "" && s.Uses(script.FreezeDatabase) {
-			missing = append(missing, fmt.Errorf("%s: fault %s: only a database that the run has started can be frozen; leave --mongo out", s.Name, script.FreezeDatabase))
-		}
+		missing = append(append(missing, p.lacks.Of(s)...), have.DatabaseLacks(s, flags.mongo)...)
 	}
-	if err := writable(flags.out); err != nil {
-		missing = append(missing, err)
-	}
-	return have, joined(missing)
+	return have, errors.Join(append(missing, trial.Writable(flags.out))...)
 }
 
-func localPreflight(ctx context.Context, all []script.Scenario, flags runFlags) (have found, missing []error) {
+func lookLocal(ctx context.Context, all []script.Scenario, flags runFlags) (have trial.Environment, missing []error) {
+	have = trial.Environment{Open: openLocal, Limit: 10 * time.Second}
 	var err error
-	if have.haproxy, err = findHAProxy(flags.haproxy); err != nil {
+	if have.HAProxy, err = haproxy.Find(flags.haproxy); err != nil {
 		missing = append(missing, err)
-	} else if release, err := haproxy.Version(ctx, have.haproxy); err != nil {
+	} else if release, err := haproxy.Version(ctx, have.HAProxy); err != nil {
 		missing = append(missing, err)
 	} else {
-		have.haproxyVersion = release.Text
+		have.HAProxyVersion = release.Text
 	}
 	for _, s := range all {
 		if s.Stack.Web.Image != "" {
-			missing = append(missing, fmt.Errorf("%s: stack.web.image %s: the local platform has no images; give stack.web.command, or --platform docker", s.Name, s.Stack.Web.Image))
-			continue
+			continue // which it lacks
 		}
 		if err := local.Possible(run.WebProgram(s)); err != nil {
 			missing = append(missing, fmt.Errorf("%s: %w", s.Name, err))
@@ -87,60 +110,62 @@ func localPreflight(ctx context.Context, all []script.Scenario, flags runFlags) 
 	return have, missing
 }
 
-// findHAProxy looks for HAProxy on PATH and where Debian keeps it out of the
-// PATH of ordinary users, unless its path is given.
-func findHAProxy(given string) (string, error) {
-	if given != "" {
-		path, err := exec.LookPath(given)
-		if err != nil {
-			return "", fmt.Errorf("--haproxy %s: cannot be executed: %w; give the path of HAProxy 2.6 or newer", given, err)
-		}
-		return path, nil
-	}
-	for _, name := range []string{"haproxy", "/usr/sbin/haproxy"} {
-		if path, err := exec.LookPath(name); err == nil {
-			return path, nil
-		}
-	}
-	return "", errors.New("haproxy: not found on PATH; install HAProxy 2.6 or newer (make deps does) or give --haproxy")
-}
-
-// move is what is done on a platform.
-type move func(context.Context, run.Config) error
-
-// onPlatform makes the platform of one run and takes it down again.
-func onPlatform(ctx context.Context, c run.Config, have found, do move) error {
-	if c.Run.Platform == onDockerName {
-		return onDocker(ctx, c, have, do)
-	}
-	return onLocal(ctx, c, do)
-}
-
-// onLocal makes the local platform for one run and takes it down again.
-func onLocal(ctx context.Context, c run.Config, do move) (err error) {
-	self, err := os.Executable()
+func openLocal(_ context.Context, c run.Config) (run.Config, func(context.Context) error, error) {
+	self, err := ownFile()
 	if err != nil {
-		return fmt.Errorf("find this program's own file: %w", err)
+		return c, nil, err
 	}
-	platform, err := local.New(local.Config{Dir: c.Dir, Self: self, Guard: []string{"guard", onLocalName}})
+	platform, err := local.New(local.Config{Dir: c.Dir, Self: self, Guard: []string{"guard", "local"}})
 	if err != nil {
-		return err
+		return c, nil, err
 	}
 	c.Platform, c.Scratch = platform, platform.Scratch()
-	defer func() {
-		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-		defer cancel()
-		err = errors.Join(err, platform.Close(closing))
-	}()
-	return do(ctx, c)
+	return c, platform.Close, nil
 }
 
-func databaseOf(s script.Scenario, j job) string {
-	switch {
-	case s.Stack.Mongo == script.MongoNone:
-		return run.NoDatabase
-	case j.flags.mongo != "" || j.found.mongod:
-		return foreign
+func lookDocker(ctx context.Context, all []script.Scenario, flags runFlags) (trial.Environment, []error) {
+	self, err := ownFile()
+	if err != nil {
+		return trial.Environment{}, []error{err}
 	}
-	return embedded
+	needs := docker.Needs{Self: self, Balancer: run.BalancerName, MongoURI: flags.mongo}
+	for _, s := range all {
+		if image := s.Stack.Web.Image; image != "" {
+			needs.Images = append(needs.Images, docker.Wanted{Image: image, By: s.Name + ": stack.web.image"})
+		}
+		if s.Stack.Mongo != script.MongoNone {
+			needs.Database = run.DatabaseName
+		}
+	}
+	found, missing := docker.Preflight(ctx, needs)
+	return trial.Environment{
+		HAProxyVersion: docker.HAProxyImage, Web: found.Programs, Database: found.Database, MongoDB: found.MongoDB, Note: found.Note,
+		Limit: 30 * time.Second,
+		Open: func(ctx context.Context, c run.Config) (run.Config, func(context.Context) error, error) {
+			return openDocker(ctx, c, self, found.Images)
+		},
+	}, missing
+}
+
+func openDocker(ctx context.Context, c run.Config, self string, images docker.Images) (run.Config, func(context.Context) error, error) {
+	scratch, err := os.MkdirTemp("", "throughline-")
+	if err != nil {
+		return c, nil, err
+	}
+	images.Command = c.Scenario.Stack.Web.Image
+	platform, err := docker.New(ctx, docker.Config{Dir: c.Dir, Run: c.Run.ID, Self: self, Guard: []string{self, "guard", "docker"}, Images: images})
+	if err != nil {
+		return c, nil, errors.Join(err, os.RemoveAll(scratch))
+	}
+	c.Platform, c.Scratch = platform, scratch
+	return c, func(ctx context.Context) error { return errors.Join(platform.Close(ctx), os.RemoveAll(scratch)) }, nil
+}
+
+// ownFile is the path of this program, which is also what instances and guards run.
+func ownFile() (string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", fmt.Errorf("find this program's own file: %w", err)
+	}
+	return self, nil
 }

@@ -1,29 +1,21 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
-	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"throughline/scenarios/check"
-	"throughline/scenarios/record"
+	"throughline/app"
+	"throughline/live"
 	"throughline/scenarios/report"
-	"throughline/scenarios/run"
 	"throughline/scenarios/script"
+	"throughline/scenarios/trial"
 )
-
-// interval is the collector's, and the grain of every verdict.
-const interval = time.Second
 
 // runFlags is the command line of run, and in part of up.
 type runFlags struct {
@@ -38,7 +30,11 @@ type runFlags struct {
 
 // common are the flags that run and up share.
 func (f *runFlags) common(set *pflag.FlagSet) {
-	set.StringVar(&f.platform, "platform", onLocalName, "what runs the instances: local (child processes) or docker (containers)")
+	var each []string
+	for _, p := range platforms() {
+		each = append(each, p.name+" ("+p.about+")")
+	}
+	set.StringVar(&f.platform, "platform", platformNames()[0], "what runs the instances: "+strings.Join(each, " or "))
 	set.StringVar(&f.mongo, "mongo", "", "URI of a MongoDB to use instead of the embedded database")
 	set.StringVar(&f.dashboard, "dashboard", "127.0.0.1:0", "where the collector answers Prometheus' HTTP API while the stack is up, or off")
 	set.StringVar(&f.haproxy, "haproxy", "", "the HAProxy binary (default: found on PATH)")
@@ -79,11 +75,16 @@ nothing is started.`,
 }
 
 func (f runFlags) check() error {
+	p, err := platformCalled(f.platform)
+	if err != nil {
+		return fmt.Errorf("--platform %w", err)
+	}
+	if p.refuses != nil {
+		if err := p.refuses(f); err != nil {
+			return err
+		}
+	}
 	switch {
-	case f.platform != onLocalName && f.platform != onDockerName:
-		return fmt.Errorf("--platform %s: no such platform (have local, docker)", f.platform)
-	case f.platform == onDockerName && f.haproxy != "":
-		return fmt.Errorf("--haproxy %s: on docker HAProxy comes in an image; leave the flag out", f.haproxy)
 	case f.format != "text" && f.format != "json":
 		return fmt.Errorf("--format %s: no such format (have text, json)", f.format)
 	case f.dashboard != "off" && address("dashboard", f.dashboard) != nil:
@@ -94,126 +95,55 @@ func (f runFlags) check() error {
 	return nil
 }
 
-func exitOf(o check.Outcome) int {
-	switch o {
-	case check.Pass:
-		return exitPass
-	case check.Fail:
-		return exitFail
+// trial is a scenario as the flags have it run.
+func (f runFlags) trial(s script.Scenario, dir string, on trial.Environment) trial.Trial {
+	t := trial.Trial{Scenario: s, Dir: dir, Seed: f.seed, MongoURI: f.mongo, Version: version(), On: on}
+	if f.dashboard != "off" {
+		t.Dashboard = f.dashboard
 	}
-	return exitInconclusive
+	return t
 }
 
-// writable tells whether a record can be written at out, by making the
-// directory and a file in it.
-func writable(out string) error {
-	if out == "" {
-		out = "runs"
+// runAll runs scenarios one after the other.
+func runAll(cmd *cobra.Command, args []string, flags runFlags) error {
+	all, err := reader(cmd).ReadAll(args)
+	if err == nil {
+		err = flags.check()
 	}
-	if err := os.MkdirAll(out, 0o700); err != nil {
-		return fmt.Errorf("--out %s: cannot make the directory: %w; choose another", out, err)
-	}
-	probe, err := os.CreateTemp(out, ".probe-")
 	if err != nil {
-		return fmt.Errorf("--out %s: cannot write into it: %w; choose another", out, err)
+		return usage(err)
 	}
-	probe.Close()
-	return os.Remove(probe.Name())
+	tell := func(err error) { fmt.Fprintf(cmd.ErrOrStderr(), "throughline: %v\n", err) }
+	have, missing := trial.Preflight(all, func(some []script.Scenario) (trial.Environment, error) { return preflight(cmd.Context(), some, flags) }, tell)
+	sequence := trial.Sequence{
+		Missing: missing, Tell: tell,
+		Watch: func(s *live.Stream) (shown func()) { return onTerminal(cmd.ErrOrStderr(), s) },
+		Show:  func(j trial.Judged) error { return show(cmd.OutOrStdout(), j, flags.format, j.Dir) },
+	}
+	for i, s := range all {
+		sequence.Trials = append(sequence.Trials, flags.trial(s, trial.Directory(flags.out, s.Name, i, len(all)), have[i]))
+	}
+	return ending(sequence.Run(cmd.Context()))
 }
 
-// job is one scenario to run.
-type job struct {
-	flags runFlags
-	dir   string
-	found found
+// keptBack is how many events a terminal may lag behind before it loses some: a minute's.
+const keptBack = 200
+
+// onTerminal shows what a stream tells, and returns what waits until all is shown.
+func onTerminal(w io.Writer, s *live.Stream) (shown func()) {
+	viewer, done := s.Watch(keptBack), make(chan struct{})
+	go func() {
+		defer close(done)
+		report.NewProgress(w, report.NewTerminal(w, os.Getenv).Live).Watch(viewer)
+	}()
+	return func() { <-done }
 }
 
-// newConfig is all of a run's configuration but platform and progress.
-func newConfig(s script.Scenario, j job, start time.Time) run.Config {
-	c := run.Config{
-		Scenario: s, Dir: j.dir, MongoURI: j.flags.mongo, HAProxy: j.found.haproxy,
-		Web: j.found.web[s.Stack.Web.Image], Database: j.found.database,
-		Run: record.Run{
-			ID: runID(start), Scenario: s.Name, File: s.File, Seed: j.flags.seed, Platform: j.flags.platform,
-			Start: start, Interval: interval, Database: databaseOf(s, j),
-			Versions: map[string]string{"throughline": version(), "haproxy": j.found.haproxyVersion},
-		},
+// reader reads the scenarios that a command names; it knows the reference app's defects.
+func reader(cmd *cobra.Command) trial.Reader {
+	r := trial.Reader{Stdin: cmd.InOrStdin()}
+	for _, d := range app.Defects() {
+		r.Options.Defects = append(r.Options.Defects, d.Name)
 	}
-	if j.flags.dashboard != "off" {
-		c.Dashboard = j.flags.dashboard
-	}
-	return c
-}
-
-// runOne runs a scenario, judges what it recorded and shows the verdict. Without a
-// verdict the error says why there is none, with one what could not be written of it.
-func runOne(cmd *cobra.Command, s script.Scenario, j job) (status int, verdict bool, err error) {
-	config := newConfig(s, j, time.Now())
-	progress := newProgress(cmd.ErrOrStderr(), s, config)
-	defer progress.Close()
-	config.Progress = progress
-	if j.found.note != "" && config.Run.Database == embedded {
-		progress.Note(j.found.note)
-	}
-	failed := onPlatform(cmd.Context(), config, j.found, run.Run)
-	history, err := recorded(j.dir, config.Run.ID, failed)
-	if err != nil {
-		return exitHarness, false, err
-	}
-	if failed != nil {
-		progress.Note(fmt.Sprintf("the stack did not go down as it should, after the record was closed: %v", failed))
-	}
-	progress.Close()
-	judged, err := check.Judge(history)
-	if err != nil {
-		return exitHarness, false, err
-	}
-	status = exitOf(judged.Outcome)
-	_, unwritten := report.WriteAll(j.dir, history, judged)
-	err = errors.Join(unwritten, show(cmd.OutOrStdout(), history, judged, shown{format: j.flags.format, dir: j.dir}))
-	if err != nil {
-		status = worse(status, exitHarness)
-	}
-	return status, true, err
-}
-
-// recorded reads the record of a run. A run that failed has none, unless what failed
-// came after the record had been closed: then it is as good as any, and what went
-// wrong is to be told beside the verdict.
-func recorded(dir, id string, failed error) (record.History, error) {
-	history, err := record.Read(dir)
-	if failed != nil && (err != nil || !wholeRecord(history, id)) {
-		return record.History{}, failed
-	}
-	return history, err
-}
-
-// wholeRecord tells whether a record is this run's, and has its end.
-func wholeRecord(h record.History, id string) bool {
-	return h.Run.ID == id && len(h.Damage) == 0 && slices.ContainsFunc(h.Events, func(e record.Event) bool { return e.Kind == record.RunEnd })
-}
-
-// runID is unique among the runs of one machine: request ids and series carry
-// it, so that nothing of an earlier run can be taken for this one's.
-func runID(start time.Time) string {
-	return strconv.FormatInt(start.UnixMilli(), 36) + strconv.FormatInt(int64(os.Getpid()), 36)
-}
-
-// shown says how to show a verdict.
-type shown struct {
-	format string
-	dir    string // of the report; "": there is none
-}
-
-// show prints a verdict.
-func show(w io.Writer, h record.History, v check.Verdict, how shown) error {
-	if how.format == "json" {
-		return report.WriteJSON(w, v)
-	}
-	where := filepath.Join(how.dir, report.HTMLFile)
-	if _, err := os.Stat(where); err != nil || how.dir == "" {
-		where = "" // a record that is judged where it may not be written
-	}
-	on := report.NewTerminal(w, os.Getenv)
-	return report.WriteText(w, h, v, report.TextOptions{Color: on.Color, Width: on.Width, Where: where})
+	return r
 }

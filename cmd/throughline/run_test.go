@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"throughline/compose/haproxy"
 	"throughline/compose/local"
 	"throughline/scenarios"
 	"throughline/scenarios/check"
@@ -34,7 +35,7 @@ func stacked(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs a whole stack for half a minute")
 	}
-	if _, err := findHAProxy(""); err != nil {
+	if _, err := haproxy.Find(""); err != nil {
 		t.Skipf("SKIPPED, NOTHING PROVED: %v", err)
 	}
 	t.Parallel()
@@ -117,7 +118,7 @@ func passes(t *testing.T, o outcome) {
 // needs skips a built-in scenario that this machine cannot carry out.
 func needs(t *testing.T, name string) {
 	t.Helper()
-	all, err := readScenarios(nil, []string{name})
+	all, err := reader(newRoot()).ReadAll([]string{name})
 	if err != nil {
 		t.Fatal(err)
 	}

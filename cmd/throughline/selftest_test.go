@@ -92,29 +92,8 @@ func TestGalleryScenarios(t *testing.T) {
 		if err := os.WriteFile(path, []byte(stage.Scenario(name)), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := readScenario(path, nil); err != nil {
+		if _, err := reader(newRoot()).Read(path); err != nil {
 			t.Errorf("%s: %v", name, err)
-		}
-	}
-}
-
-// What was not run proves nothing.
-func TestASelftestThatWasInterrupted(t *testing.T) {
-	right := gallery.Result{Name: "lost-on-exit", Proved: true, Caught: gallery.Right}
-	missed := gallery.Result{Name: "late", Proved: true, Caught: gallery.Wrong}
-	for _, c := range []struct {
-		results []gallery.Result
-		planned int
-		want    int
-	}{
-		{[]gallery.Result{right}, 1, exitPass},
-		{[]gallery.Result{right}, 2, exitInconclusive},
-		{[]gallery.Result{right, missed}, 3, exitFail},
-		{[]gallery.Result{{Name: "late"}}, 1, exitInconclusive},
-		{nil, 1, exitInconclusive},
-	} {
-		if got := verdictOn(c.results, c.planned); got != c.want {
-			t.Errorf("%d of %d runs: exit status %d, want %d", len(c.results), c.planned, got, c.want)
 		}
 	}
 }

@@ -1,13 +1,11 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -37,7 +35,7 @@ and leave them running until Ctrl-C.`,
 			if err := flags.check(); err != nil {
 				return usage(err)
 			}
-			s, err := readScenario("quiet", nil)
+			s, err := reader(cmd).Read("quiet")
 			if err != nil {
 				return usage(err)
 			}
@@ -66,12 +64,8 @@ func up(cmd *cobra.Command, s script.Scenario, port int, flags runFlags) (err er
 	if err != nil {
 		return harness(err)
 	}
-	config := newConfig(s, job{flags: flags, dir: dir, found: have}, time.Now())
-	config.Run.Seed, config.Frontend = rand.Uint64(), port
-	config.Progress = silent{}
-	err = onPlatform(cmd.Context(), config, have, func(ctx context.Context, c run.Config) error {
-		return run.Up(ctx, c, func(at run.Addresses) { addresses(cmd.OutOrStdout(), at) })
-	})
+	flags.seed = rand.Uint64()
+	err = flags.trial(s, dir, have).Up(cmd.Context(), port, func(at run.Addresses) { addresses(cmd.OutOrStdout(), at) })
 	if err != nil {
 		return harness(err)
 	}
@@ -93,12 +87,3 @@ func addresses(w io.Writer, at run.Addresses) {
 	}
 	fmt.Fprintln(w, "Ctrl-C ends it.")
 }
-
-// silent is the progress of a stack that has no phases.
-type silent struct{}
-
-func (silent) Phase(string, int)                  {}
-func (silent) EndPhase(time.Duration, run.Status) {}
-func (silent) Step(string, time.Duration, error)  {}
-func (silent) Tick(run.Status)                    {}
-func (silent) Note(string)                        {}

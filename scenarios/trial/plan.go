@@ -1,0 +1,84 @@
+package trial
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+
+	"throughline/scenarios/gallery"
+	"throughline/scenarios/script"
+)
+
+// Plan says which runs of the gallery a campaign has.
+type Plan struct {
+	Entries []gallery.Entry
+	ByName  bool // the entries were asked for by name
+	Repeat  int  // how often each runs, from 1
+	Healthy int  // how many healthy runs
+	Lacks   Lacks
+	Options script.Options
+}
+
+// Runs lays the runs out: one of each before the second of any, and healthy runs
+// between, so that a campaign that is interrupted has seen most. What the platform
+// cannot do is left out, and named; if it was asked for by name, that is the error.
+func (p Plan) Runs() (runs []GalleryRun, left []string, err error) {
+	impossible := func(name string, s gallery.Stage) bool {
+		read, err := script.Parse("stage.yaml", []byte(s.Scenario("stage")), p.Options)
+		bad := err == nil && len(p.Lacks.Of(read)) > 0 // what is wrong with a stage is said when it is written
+		if bad {
+			left = append(left, name)
+		}
+		return bad
+	}
+	entries := slices.DeleteFunc(slices.Clone(p.Entries), func(e gallery.Entry) bool { return impossible(e.Name, e.Stage) })
+	if p.ByName && len(left) > 0 {
+		return nil, nil, fmt.Errorf("%s: %s; %s", strings.Join(left, ", "), p.Lacks.OwnAddress, p.Lacks.Elsewhere)
+	}
+	controls := slices.DeleteFunc(gallery.Controls(), func(c gallery.Control) bool { return p.Healthy > 0 && impossible(c.Name, c.Stage) })
+	healthy := 0
+	for round := range p.Repeat {
+		for i := range entries {
+			e := &entries[i]
+			runs = append(runs, GalleryRun{name: e.Name, dir: fmt.Sprintf("%s-%d", e.Name, round+1), stage: e.Stage, entry: e})
+		}
+		for ; healthy < p.Healthy*(round+1)/p.Repeat; healthy++ {
+			c := controls[healthy%len(controls)]
+			runs = append(runs, GalleryRun{name: c.Name, dir: fmt.Sprintf("healthy-%s-%d", c.Name, healthy/len(controls)+1), stage: c.Stage})
+		}
+	}
+	return runs, left, nil
+}
+
+// numbered takes the directory of a run apart: the name, and which run of it.
+var numbered = regexp.MustCompile(`^(healthy-)?(.+)-[0-9]+$`)
+
+// Kept finds the runs of an earlier campaign whose records are below dir: those of the
+// entries, and healthy ones if they are asked for too. There may be none.
+func Kept(dir string, entries []gallery.Entry, healthy bool) ([]GalleryRun, error) {
+	found, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var out []GalleryRun
+	for _, d := range found {
+		m := numbered.FindStringSubmatch(d.Name())
+		if m == nil {
+			continue
+		}
+		r := GalleryRun{name: m[2], dir: d.Name()}
+		if m[1] == "" {
+			i := slices.IndexFunc(entries, func(e gallery.Entry) bool { return e.Name == r.name })
+			if i < 0 {
+				continue
+			}
+			r.entry = &entries[i]
+		} else if !healthy || !slices.ContainsFunc(gallery.Controls(), func(c gallery.Control) bool { return c.Name == r.name }) {
+			continue
+		}
+		out = append(out, r)
+	}
+	return out, nil
+}
