@@ -123,8 +123,8 @@ func collect(cmd *cobra.Command, flags collectFlags) (err error) {
 		defer func() { err = errors.Join(err, os.RemoveAll(flags.data)) }()
 	}
 	if !flags.quiet {
-		log := &collectLog{w: cmd.ErrOrStderr(), found: map[string]int{}}
-		flags.receive.Junk, flags.receive.Found = log.junk, log.finding
+		log := server.NewLog(cmd.ErrOrStderr())
+		flags.receive.Junk, flags.receive.Found = log.Junk, log.Found
 	}
 	s, err := server.New(server.Config{StatsD: flags.receive, Dir: flags.data, HTTP: flags.listen, Out: out,
 		Log: slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))})
@@ -138,7 +138,7 @@ func collect(cmd *cobra.Command, flags collectFlags) (err error) {
 	if err := s.Run(cmd.Context()); err != nil {
 		return harness(err)
 	}
-	summary(cmd.ErrOrStderr(), s)
+	s.WriteSummary(cmd.ErrOrStderr())
 	return nil
 }
 

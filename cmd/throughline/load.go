@@ -1,16 +1,12 @@
 package main
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"net"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -85,9 +81,9 @@ func load(cmd *cobra.Command, flags loadFlags) error {
 		return usage(err)
 	}
 	for _, text := range flags.routes {
-		route, err := parseRoute(text)
+		route, err := loadgen.ParseRoute(text)
 		if err != nil {
-			return usage(err)
+			return usage(fmt.Errorf("--route %w", err))
 		}
 		flags.config.Routes = append(flags.config.Routes, route)
 	}
@@ -96,13 +92,17 @@ func load(cmd *cobra.Command, flags loadFlags) error {
 	if err != nil {
 		return usage(err)
 	}
-	keep, closeLedger, err := ledger(flags.out, cmd.OutOrStdout())
+	keep, closeLedger, err := writeLedger(flags.out, cmd.OutOrStdout())
 	if err != nil {
 		return harness(err)
 	}
-	tell, closeStatsD, err := usersStatsD(flags.statsd)
-	if err != nil {
-		return harness(err)
+	tell, closeStatsD := func(loadgen.Row) {}, func() error { return nil }
+	if flags.statsd != "" {
+		statsd, err := loadgen.DialStatsD(flags.statsd)
+		if err != nil {
+			return harness(fmt.Errorf("--statsd: %w", err))
+		}
+		tell, closeStatsD = statsd.Write, statsd.Close
 	}
 	ctx := cmd.Context()
 	if flags.length > 0 {
@@ -111,17 +111,15 @@ func load(cmd *cobra.Command, flags loadFlags) error {
 		defer cancel()
 	}
 	first := "" // what went wrong first
-	var answered answers
 	summary, err := generator.Run(ctx, func(r loadgen.Row) {
 		keep(r)
 		tell(r)
-		answered.count(r)
 		first = cmp.Or(first, r.Err)
 	})
 	if err = errors.Join(err, closeLedger(), closeStatsD()); err != nil {
 		return harness(err)
 	}
-	showSummary(cmd.ErrOrStderr(), summary, answered)
+	summary.WriteText(cmd.ErrOrStderr())
 	if err := served(flags.config.Target, summary, first); err != nil {
 		return err
 	}
@@ -146,7 +144,7 @@ func served(target string, s loadgen.Summary, first string) error {
 		return &statusError{exitInconclusive, fmt.Errorf("load --target %s: no request was answered, the first for this: %s", target, first)}
 	}
 	return &statusError{exitInconclusive, fmt.Errorf("load --target %s: no request was acknowledged (want answers with 2xx): %s; see that --route names what the server answers",
-		target, statusCounts(s))}
+		target, s.StatusCounts())}
 }
 
 // shape is when requests are due.
@@ -172,34 +170,8 @@ func (f *loadFlags) shape() (loadgen.Shape, error) {
 	return shape, nil
 }
 
-// usersStatsD returns what tells a StatsD of each row, and its end. A datagram
-// that cannot be sent is dropped, as in any StatsD client: the ledger is the
-// exact account.
-func usersStatsD(addr string) (tell func(loadgen.Row), done func() error, err error) {
-	if addr == "" {
-		return func(loadgen.Row) {}, func() error { return nil }, nil
-	}
-	conn, err := net.Dial("udp", addr)
-	if err != nil {
-		return nil, nil, fmt.Errorf("--statsd: %w", err)
-	}
-	return func(r loadgen.Row) {
-		_, _ = fmt.Fprintf(conn, "users.requests:1|c|#route:%s,outcome:%s\nusers.latency:%.3f|ms|#route:%[1]s",
-			r.Route, r.Outcome, float64(r.Latency().Microseconds())/1000)
-	}, conn.Close, nil
-}
-
-func parseRoute(text string) (loadgen.Route, error) {
-	name, rest, ok := strings.Cut(text, "=")
-	method, path, ok2 := strings.Cut(rest, " ")
-	if !ok || !ok2 {
-		return loadgen.Route{}, fmt.Errorf("--route %q: want NAME=METHOD PATH, like insert=POST /insert/{word}", text)
-	}
-	return loadgen.Route{Name: name, Method: method, Path: path}, nil
-}
-
-// ledger returns what to do with each row, and with the end.
-func ledger(path string, stdout io.Writer) (keep func(loadgen.Row), done func() error, err error) {
+// writeLedger opens the users' ledger, and gives what to do with each row, and with the end.
+func writeLedger(path string, stdout io.Writer) (write func(loadgen.Row), done func() error, err error) {
 	if path == "" {
 		return func(loadgen.Row) {}, func() error { return nil }, nil
 	}
@@ -212,63 +184,11 @@ func ledger(path string, stdout io.Writer) (keep func(loadgen.Row), done func() 
 		}
 		file, closeFile = f, f.Close
 	}
-	w := bufio.NewWriter(file)
-	fmt.Fprintln(w, "seq,due,lateness_us,latency_us,route,word,instance,outcome,status,attempts,error")
-	keep = func(r loadgen.Row) {
-		fmt.Fprintf(w, "%d,%s,%d,%d,%s,%s,%s,%s,%d,%d,%q\n", r.Seq, r.Due.UTC().Format(time.RFC3339Nano),
-			r.Lateness().Microseconds(), r.Latency().Microseconds(), r.Route, r.Word, r.Instance, r.Outcome, r.Status, r.Attempts, r.Err)
-	}
-	return keep, func() error {
-		if err := w.Flush(); err != nil {
+	rows := loadgen.NewCSV(file)
+	return rows.Write, func() error {
+		if err := rows.Flush(); err != nil {
 			return fmt.Errorf("--ledger %s: %w", path, err)
 		}
 		return closeFile()
 	}, nil
-}
-
-func showSummary(w io.Writer, s loadgen.Summary, a answers) {
-	fmt.Fprintf(w, "requests   %d in %v (%.1f/s), %s at the wire\n", s.Requests, s.Duration.Round(time.Millisecond), s.Rate, plural(s.Attempts, "attempt"))
-	fmt.Fprintf(w, "outcome    %s\n", outcomes(s, a))
-	fmt.Fprintf(w, "status     %s\n", statusCounts(s))
-	fmt.Fprintf(w, "latency    %s   (from due)\n", quantiles(s.Latency))
-	fmt.Fprintf(w, "lateness   %s   (sent after due)\n", quantiles(s.Lateness))
-}
-
-// answers counts by class those that acknowledge nothing: of answers[4] a 4xx.
-type answers [6]uint64
-
-func (a *answers) count(r loadgen.Row) {
-	if class := r.Status / 100; r.Outcome == loadgen.Unknown && class > 0 && class < len(a) && class != 2 {
-		a[class]++
-	}
-}
-
-// outcomes tells what became of the requests; unknown is what nobody can know.
-func outcomes(s loadgen.Summary, a answers) string {
-	unknown, answered := s.Unknown, ""
-	for class, n := range a {
-		if n > 0 {
-			answered += fmt.Sprintf(", %d answered %dxx", n, class)
-			unknown -= n
-		}
-	}
-	return fmt.Sprintf("%d acked, %d refused%s, %d unknown", s.Acked, s.Refused, answered, unknown)
-}
-
-// statusCounts writes "none:2 200:37 404:1".
-func statusCounts(s loadgen.Summary) string {
-	var parts []string
-	for _, code := range slices.Sorted(maps.Keys(s.Statuses)) {
-		name := "none"
-		if code != 0 {
-			name = strconv.Itoa(code)
-		}
-		parts = append(parts, fmt.Sprintf("%s:%d", name, s.Statuses[code]))
-	}
-	return strings.Join(parts, " ")
-}
-
-func quantiles(q loadgen.Quantiles) string {
-	r := func(d time.Duration) time.Duration { return d.Round(10 * time.Microsecond) }
-	return fmt.Sprintf("p50 %v  p90 %v  p99 %v  max %v", r(q.P50), r(q.P90), r(q.P99), r(q.Max))
 }

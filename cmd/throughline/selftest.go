@@ -115,13 +115,13 @@ func selftest(cmd *cobra.Command, names []string, flags selftestFlags) error {
 	if flags.list {
 		return listGallery(cmd, entries)
 	}
-	campaign := trial.Campaign{Dir: flags.out, Jobs: flags.jobs, Keep: flags.keep}
+	campaign := &trial.Campaign{Dir: flags.out, Jobs: flags.jobs, Keep: flags.keep}
 	judge := campaign.Run
 	if flags.again != "" {
-		err = flags.prepareAgain(&campaign, entries, len(names) == 0)
+		err = flags.prepareAgain(campaign, entries, len(names) == 0)
 		judge = campaign.Again
 	} else {
-		err = flags.prepare(cmd, &campaign, entries, len(names) > 0)
+		err = flags.prepare(cmd, campaign, entries, len(names) > 0)
 	}
 	if err != nil {
 		return err

@@ -3,8 +3,6 @@ package main
 import (
 	"runtime/debug"
 	"testing"
-
-	"throughline/loadgen"
 )
 
 func TestVersionLine(t *testing.T) {
@@ -25,16 +23,5 @@ func TestVersionLine(t *testing.T) {
 	}
 	if got := versionLine(nil, false); got != "throughline unknown "+platformOf() {
 		t.Errorf("of a program without build information: %q", got)
-	}
-}
-
-func TestLoadCallsAnswersByTheirClass(t *testing.T) {
-	var a answers
-	for _, r := range []loadgen.Row{{Outcome: loadgen.Acked, Status: 200}, {Outcome: loadgen.Unknown, Status: 404}, {Outcome: loadgen.Unknown, Status: 404},
-		{Outcome: loadgen.Unknown, Status: 500}, {Outcome: loadgen.Unknown}, {Outcome: loadgen.Unknown, Status: 200}, {Outcome: loadgen.Unknown, Status: 777}, {Outcome: loadgen.Refused, Status: 503}} {
-		a.count(r)
-	}
-	if got, want := outcomes(loadgen.Summary{Acked: 1, Refused: 1, Unknown: 6}, a), "1 acked, 1 refused, 2 answered 4xx, 1 answered 5xx, 3 unknown"; got != want {
-		t.Errorf("%q, want %q", got, want)
 	}
 }

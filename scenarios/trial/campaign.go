@@ -38,11 +38,11 @@ type GalleryRun struct {
 	entry *gallery.Entry // nil: a control
 }
 
-func (c Campaign) scenario(r GalleryRun) string { return filepath.Join(c.Dir, r.dir, r.name+".yaml") }
-func (c Campaign) record(r GalleryRun) string   { return filepath.Join(c.Dir, r.dir, "record") }
+func (c *Campaign) scenario(r GalleryRun) string { return filepath.Join(c.Dir, r.dir, r.name+".yaml") }
+func (c *Campaign) record(r GalleryRun) string   { return filepath.Join(c.Dir, r.dir, "record") }
 
 // Write writes the scenarios of all runs.
-func (c Campaign) Write() error {
+func (c *Campaign) Write() error {
 	for _, r := range c.Runs {
 		if err := os.MkdirAll(filepath.Join(c.Dir, r.dir), 0o700); err != nil {
 			return err
@@ -56,7 +56,7 @@ func (c Campaign) Write() error {
 
 // Check reads the scenarios that Write wrote, each once, and gives all that is wrong with
 // them.
-func (c Campaign) Check(read Reader) error {
+func (c *Campaign) Check(read Reader) error {
 	var errs []error
 	known := map[string]bool{}
 	for _, r := range c.Runs {
@@ -72,12 +72,12 @@ func (c Campaign) Check(read Reader) error {
 
 // Run runs all whose scenarios are written, and scores each by its record. When ctx ends,
 // what is not done by then is left out.
-func (c Campaign) Run(ctx context.Context) []gallery.Result { return c.each(ctx, c.run) }
+func (c *Campaign) Run(ctx context.Context) []gallery.Result { return c.each(ctx, c.run) }
 
 // Again scores the records that are there.
-func (c Campaign) Again(ctx context.Context) []gallery.Result { return c.each(ctx, c.again) }
+func (c *Campaign) Again(ctx context.Context) []gallery.Result { return c.each(ctx, c.again) }
 
-func (c Campaign) each(ctx context.Context, try func(context.Context, GalleryRun) gallery.Result) []gallery.Result {
+func (c *Campaign) each(ctx context.Context, try func(context.Context, GalleryRun) gallery.Result) []gallery.Result {
 	var (
 		mu      sync.Mutex
 		results []gallery.Result
@@ -104,7 +104,7 @@ func (c Campaign) each(ctx context.Context, try func(context.Context, GalleryRun
 	return results
 }
 
-func (c Campaign) run(ctx context.Context, run GalleryRun) gallery.Result {
+func (c *Campaign) run(ctx context.Context, run GalleryRun) gallery.Result {
 	begin := time.Now()
 	r, err := c.score(ctx, run)
 	r.Name, r.Control, r.Took, r.Dir = run.name, run.entry == nil, time.Since(begin), c.record(run)
@@ -121,7 +121,7 @@ func (c Campaign) run(ctx context.Context, run GalleryRun) gallery.Result {
 }
 
 // score runs one and weighs its verdict, which must be the same judged again.
-func (c Campaign) score(ctx context.Context, run GalleryRun) (gallery.Result, error) {
+func (c *Campaign) score(ctx context.Context, run GalleryRun) (gallery.Result, error) {
 	printed, err := apart(ctx, append(c.Command[:len(c.Command):len(c.Command)], "--out", c.record(run), c.scenario(run)))
 	if err != nil {
 		return gallery.Result{}, err
@@ -140,7 +140,7 @@ func (c Campaign) score(ctx context.Context, run GalleryRun) (gallery.Result, er
 	return run.weigh(judged)
 }
 
-func (c Campaign) again(_ context.Context, run GalleryRun) gallery.Result {
+func (c *Campaign) again(_ context.Context, run GalleryRun) gallery.Result {
 	var r gallery.Result
 	judged, err := Judge(c.record(run))
 	if err == nil {
@@ -178,7 +178,7 @@ func (r GalleryRun) weigh(j Judged) (gallery.Result, error) {
 // Status is what the campaign comes to: one entry missed or one false alarm is a fail;
 // an entry of which no run proves anything leaves it open, and so does a campaign that
 // was ended before all its runs were.
-func (c Campaign) Status(results []gallery.Result) Status {
+func (c *Campaign) Status(results []gallery.Result) Status {
 	status := Pass
 	proved := map[string]bool{}
 	for _, r := range results {

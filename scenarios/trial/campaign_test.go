@@ -33,7 +33,7 @@ func TestACampaignThatWasInterrupted(t *testing.T) {
 		{[]gallery.Result{{Name: "late"}}, 1, Inconclusive},
 		{nil, 1, Inconclusive},
 	} {
-		if got := (Campaign{Runs: make([]GalleryRun, c.planned)}).Status(c.results); got != c.want {
+		if got := (&Campaign{Runs: make([]GalleryRun, c.planned)}).Status(c.results); got != c.want {
 			t.Errorf("%d of %d runs: status %d, want %d", len(c.results), c.planned, got, c.want)
 		}
 	}
