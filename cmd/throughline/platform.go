@@ -75,10 +75,15 @@ func preflight(ctx context.Context, all []script.Scenario, flags runFlags) (tria
 	if err != nil {
 		return trial.Environment{}, err
 	}
-	have, missing := p.look(ctx, all, flags)
-	have.Platform = p.name
+	var missing []error
 	for _, s := range all {
-		missing = append(append(missing, p.lacks.Of(s)...), have.DatabaseLacks(s, flags.mongo)...)
+		missing = append(missing, p.lacks.Of(s)...)
+	}
+	have, absent := p.look(ctx, all, flags)
+	have.Platform = p.name
+	missing = append(missing, absent...)
+	for _, s := range all {
+		missing = append(missing, have.DatabaseLacks(s, flags.mongo)...)
 	}
 	return have, errors.Join(append(missing, trial.Writable(flags.out))...)
 }
