@@ -114,8 +114,8 @@ func (c continuity) summary(r result, instances int, worst time.Duration) Findin
 	if r.cells.LookedAt == 0 {
 		return c.finding(Inconclusive, "", "continuity of %s: no cell was expected, because no instance acknowledged requests of %s that had to be counted within an interval", c.rule.Metric, c.rule.Route)
 	}
-	f := c.finding(Pass, "", "continuity of %s: %s of %d instances looked at, %s missing, the longest gap %s of at most %s", c.rule.Metric,
-		times(r.cells.LookedAt, "cell"), instances, number(r.cells.Missing), seconds(worst), c.rule.MaxGap)
+	f := c.finding(Pass, "", "continuity of %s: %s of %s looked at, %s missing, the longest gap %s of at most %s", c.rule.Metric,
+		times(r.cells.LookedAt, "cell"), times(int64(instances), "instance"), number(r.cells.Missing), seconds(worst), c.rule.MaxGap)
 	for _, found := range r.findings {
 		if f.Outcome == Pass || found.Outcome == Fail {
 			f.Outcome = found.Outcome
