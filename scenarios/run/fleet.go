@@ -108,7 +108,7 @@ func (f *fleet) launchOne(ctx context.Context, number int) error {
 	if err != nil {
 		return err
 	}
-	defer f.lives.release(one)
+	defer f.lives.release(one, launching) // if it fails
 	if err := f.meter(ctx, one.Handle); err != nil {
 		return err
 	}

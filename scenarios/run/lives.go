@@ -150,7 +150,7 @@ func (l *lives) end(ctx context.Context, name string, how move, do func(context.
 		if err != nil {
 			return err
 		}
-		defer l.release(one)
+		defer l.release(one, how)
 		return do(ctx, one)
 	})
 }
@@ -179,19 +179,21 @@ func (l *lives) condemn(name string, how move) (*life, error) {
 	return one, nil
 }
 
-// release lets go of an instance that a move has held.
-func (l *lives) release(one *life) {
+// release lets go of an instance, if this move still holds it.
+func (l *lives) release(one *life, how move) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	one.held = ""
+	if one.held == how {
+		one.held = ""
+	}
 }
 
-// admit notes that the load balancer sends requests to an instance. One that has
-// died meanwhile serves nobody.
+// admit ends the launch of an instance: the load balancer sends it requests. One
+// that has died meanwhile serves nobody.
 func (l *lives) admit(one *life) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	one.serving = !one.dead
+	one.held, one.serving = "", !one.dead
 	l.journal.event(record.Event{Kind: record.Serving, Instance: one.Name(), Role: one.role})
 }
 
