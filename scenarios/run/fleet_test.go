@@ -293,8 +293,12 @@ func TestNobodyIsLaunchedIntoATeardown(t *testing.T) {
 	}
 	<-begun
 	r.fleet.stop(t.Context())
+	last := r.number(0)
 	if _, err := r.launch(t.Context(), 1); !errors.Is(err, errEnding) {
 		t.Errorf("launch: %v, want %v", err, errEnding)
+	}
+	if next := r.number(0); next != last {
+		t.Errorf("a launch that was refused took the name %s", webName(last))
 	}
 	if err := r.terminate(t.Context(), "web-1", true); !errors.Is(err, errEnding) {
 		t.Errorf("terminate: %v, want %v", err, errEnding)
@@ -310,6 +314,50 @@ func TestNobodyIsLaunchedIntoATeardown(t *testing.T) {
 			t.Errorf("the death of %s in a teardown is in the journal", e.Instance)
 		}
 	}
+}
+
+// tardy is a pool that takes a while to be called off.
+type tardy struct {
+	*rack
+	off  chan struct{} // closed when it is
+	done chan struct{} // what it waits for then
+}
+
+func (p tardy) add(ctx context.Context, _ compose.Handle) error {
+	<-ctx.Done()
+	close(p.off)
+	<-p.done
+	return ctx.Err()
+}
+
+// A teardown goes on when the moves that it called off have returned.
+func TestATeardownWaitsForMoves(t *testing.T) {
+	r := newRig(t)
+	p := tardy{r.rack, make(chan struct{}), make(chan struct{})}
+	r.pool = p
+	launched, stopped := make(chan error), make(chan struct{})
+	go func() {
+		_, err := r.launch(context.Background(), 1)
+		launched <- err
+	}()
+	for len(r.lives.parts.Names()) == 0 {
+		runtime.Gosched()
+	}
+	go func() {
+		defer close(stopped)
+		r.fleet.stop(context.Background())
+	}()
+	<-p.off
+	select {
+	case <-stopped:
+		t.Error("it did not wait")
+	case <-time.After(100 * time.Millisecond): // it would have ended the instance in a few
+	}
+	close(p.done)
+	if err := <-launched; !errors.Is(err, errEnding) {
+		t.Errorf("launch: %v, want %v", err, errEnding)
+	}
+	<-stopped
 }
 
 // An instance that could not be started leaves nothing at the collector.
@@ -394,7 +442,12 @@ func TestAReloadWaitsForMoves(t *testing.T) {
 	}()
 	for b.reloading.TryRLock() { // until the reload waits
 		b.reloading.RUnlock()
-		runtime.Gosched()
+		select {
+		case <-done:
+			t.Fatal("the load balancer was reloaded in the middle of a move")
+		default:
+			runtime.Gosched()
+		}
 	}
 	counting.Store(false)
 	release()
