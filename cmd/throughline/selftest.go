@@ -30,7 +30,8 @@ func newSelftest() *cobra.Command {
 infrastructure, alerts that cannot work and defects of this tool itself, each on a
 real stack of its own, and healthy runs beside them. For each the matrix tells
 whether the right check spoke, blamed the right instances, gave the right number
-and named the right cause. Without names everything runs; --list tells the names.
+and named the right cause. Without names everything runs; a name is that of an
+entry or of a healthy run, and --list tells them.
 
 Progress goes to standard error, matrix and figures to standard output. The exit
 status is 0 if all was caught and no healthy run failed, 1 if not, 2 if too many
@@ -38,6 +39,7 @@ runs prove nothing to say so. Records of what was not right stay in --out; with
 --keep all do, and --again judges them once more by the judge of today.`,
 		Example: `  throughline selftest
   throughline selftest lost-on-exit counted-twice
+  throughline selftest batched-5s stalled-2s --repeat 3
   throughline selftest --repeat 10 --healthy 300 --format markdown > docs/GALLERY.md
   throughline selftest --keep --out runs/all && throughline selftest --again runs/all
   throughline selftest --synthetic 20000 --format markdown > docs/CONFUSION.md
@@ -61,7 +63,7 @@ runs prove nothing to say so. Records of what was not right stay in --out; with
 	}
 	f := cmd.Flags()
 	f.IntVar(&flags.repeat, "repeat", 1, "how often each entry runs")
-	f.IntVar(&flags.healthy, "healthy", -1, "how many healthy runs (default: each once; none with names)")
+	f.IntVar(&flags.healthy, "healthy", -1, "how many healthy runs (default: each once; with names, those as often as the entries)")
 	f.IntVar(&flags.jobs, "jobs", runtime.NumCPU(), "how many stacks run at once")
 	f.StringVar(&flags.platform, "platform", platformNames()[0], "what runs the instances: "+strings.Join(platformNames(), " or "))
 	f.StringVar(&flags.out, "out", "", "directory of the records (default runs/TIME-selftest)")
@@ -73,7 +75,8 @@ runs prove nothing to say so. Records of what was not right stay in --out; with
 	return cmd
 }
 
-func (f *selftestFlags) check(names []string) error {
+// check refuses what cannot be done.
+func (f selftestFlags) check() error {
 	if _, err := platformCalled(f.platform); err != nil {
 		return fmt.Errorf("--platform %w", err)
 	}
@@ -84,12 +87,6 @@ func (f *selftestFlags) check(names []string) error {
 		return fmt.Errorf("--repeat %d: each entry runs at least once", f.repeat)
 	case f.jobs < 1:
 		return fmt.Errorf("--jobs %d: at least one stack must run", f.jobs)
-	}
-	if f.healthy < 0 {
-		f.healthy = 0
-		if len(names) == 0 {
-			f.healthy = len(gallery.Controls())
-		}
 	}
 	return nil
 }
@@ -105,23 +102,23 @@ func aloneWithAgain(cmd *cobra.Command, flags selftestFlags) error {
 }
 
 func selftest(cmd *cobra.Command, names []string, flags selftestFlags) error {
-	entries, err := gallery.Select(names...)
+	entries, healthy, err := gallery.Select(names...)
 	if err == nil {
-		err = flags.check(names)
+		err = flags.check()
 	}
 	if err != nil {
 		return usage(err)
 	}
 	if flags.list {
-		return listGallery(cmd, entries)
+		return listGallery(cmd, entries, healthy)
 	}
 	campaign := &trial.Campaign{Dir: flags.out, Jobs: flags.jobs, Keep: flags.keep}
 	judge := campaign.Run
 	if flags.again != "" {
-		err = flags.prepareAgain(campaign, entries, len(names) == 0)
+		err = flags.prepareAgain(campaign, entries, healthy)
 		judge = campaign.Again
 	} else {
-		err = flags.prepare(cmd, campaign, entries, len(names) > 0)
+		err = flags.prepare(cmd, campaign, trial.Plan{Entries: entries, Controls: healthy, ByName: len(names) > 0, Repeat: flags.repeat, Healthy: flags.healthy})
 	}
 	if err != nil {
 		return err
@@ -136,16 +133,19 @@ func selftest(cmd *cobra.Command, names []string, flags selftestFlags) error {
 	return ending(campaign.Status(results))
 }
 
-func listGallery(cmd *cobra.Command, entries []gallery.Entry) error {
+func listGallery(cmd *cobra.Command, entries []gallery.Entry, healthy []gallery.Control) error {
 	out := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 	for _, e := range entries {
 		fmt.Fprintf(out, "%s\t%s\t%s: %s\t%s\n", e.Name, e.Fault, e.Want.Check, e.Want.Outcome, e.About)
+	}
+	for _, c := range healthy {
+		fmt.Fprintf(out, "%s\t-\thealthy: pass\t%s\n", c.Name, c.About)
 	}
 	return out.Flush()
 }
 
 // prepareAgain finds the records of an earlier selftest.
-func (f selftestFlags) prepareAgain(c *trial.Campaign, entries []gallery.Entry, healthy bool) (err error) {
+func (f selftestFlags) prepareAgain(c *trial.Campaign, entries []gallery.Entry, healthy []gallery.Control) (err error) {
 	c.Dir = f.again
 	if c.Runs, err = trial.Kept(f.again, entries, healthy); err != nil {
 		return usage(fmt.Errorf("--again %s: cannot be read: %w; give the --out of a selftest with --keep", f.again, reason(err)))
@@ -158,13 +158,14 @@ func (f selftestFlags) prepareAgain(c *trial.Campaign, entries []gallery.Entry, 
 
 // prepare lays the runs out, writes all scenarios and lists what is wrong or missing,
 // before anything starts.
-func (f selftestFlags) prepare(cmd *cobra.Command, c *trial.Campaign, entries []gallery.Entry, byName bool) error {
+func (f selftestFlags) prepare(cmd *cobra.Command, c *trial.Campaign, plan trial.Plan) error {
 	p, err := platformCalled(f.platform)
 	if err != nil {
 		return usage(err) // never: the flags were checked
 	}
 	read := reader(cmd)
-	runs, left, err := trial.Plan{Entries: entries, ByName: byName, Repeat: f.repeat, Healthy: f.healthy, Lacks: p.lacks, Options: read.Options}.Runs()
+	plan.Lacks, plan.Options = p.lacks, read.Options
+	runs, left, err := plan.Runs()
 	if err != nil {
 		return harness(err)
 	}

@@ -97,3 +97,23 @@ func TestGalleryScenarios(t *testing.T) {
 		}
 	}
 }
+
+// No healthy run is called like an entry.
+func TestNamesOfTheGalleryAreOnes(t *testing.T) {
+	seen := map[string]bool{}
+	for _, name := range namesOfGallery() {
+		if seen[name] {
+			t.Errorf("%s is there twice", name)
+		}
+		seen[name] = true
+	}
+}
+
+func namesOfGallery() []string {
+	words, _ := galleryNames(nil, nil, "")
+	names := make([]string, len(words))
+	for i, w := range words {
+		names[i], _, _ = strings.Cut(w, "\t")
+	}
+	return names
+}

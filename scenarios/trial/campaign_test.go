@@ -51,7 +51,7 @@ func options() (o script.Options) {
 
 func entries(t *testing.T, names ...string) []gallery.Entry {
 	t.Helper()
-	all, err := gallery.Select(names...)
+	all, _, err := gallery.Select(names...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,6 +78,46 @@ func TestPlan(t *testing.T) {
 	}
 }
 
+// A name is that of an entry or of a healthy run, and each runs as often as asked for.
+func TestNamesOfASelftest(t *testing.T) {
+	for _, c := range []struct {
+		names           []string
+		repeat, healthy int
+		want            []string
+	}{
+		{[]string{"quiet", "late"}, 2, -1, []string{"late-1", "healthy-quiet-1", "late-2", "healthy-quiet-2"}},
+		{[]string{"batched-5s", "stalled-2s"}, 3, -1, []string{"healthy-batched-5s-1", "healthy-stalled-2s-1", "healthy-batched-5s-2", "healthy-stalled-2s-2",
+			"healthy-batched-5s-3", "healthy-stalled-2s-3"}},
+		{[]string{"late"}, 1, -1, []string{"late-1"}},
+		{[]string{"late"}, 1, 1, []string{"late-1", "healthy-quiet-1"}},
+		{[]string{"killed"}, 1, 2, []string{"healthy-killed-1", "healthy-killed-2"}},
+	} {
+		entries, healthy, err := gallery.Select(c.names...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		runs, left, err := Plan{Entries: entries, Controls: healthy, ByName: true, Repeat: c.repeat, Healthy: c.healthy, Options: options()}.Runs()
+		if err != nil || len(left) > 0 {
+			t.Fatalf("%v: left out %v: %v", c.names, left, err)
+		}
+		if diff := cmp.Diff(c.want, dirs(runs)); diff != "" {
+			t.Errorf("%v (-want +got):\n%s", c.names, diff)
+		}
+	}
+}
+
+// Without names everything runs, each entry as often as asked for and each control once.
+func TestPlanOfAll(t *testing.T) {
+	entries, healthy, err := gallery.Select()
+	if err != nil {
+		t.Fatal(err)
+	}
+	runs, _, err := Plan{Entries: entries, Controls: healthy, Repeat: 2, Healthy: -1, Options: options()}.Runs()
+	if want := 2*len(entries) + len(gallery.Controls()); err != nil || len(runs) != want {
+		t.Errorf("%d runs, want %d: %v", len(runs), want, err)
+	}
+}
+
 // What the platform cannot do is left out, and refused where it was asked for by name.
 func TestPlanOfAPlatformThatLacksSomething(t *testing.T) {
 	lacks := Lacks{OwnAddress: "one address", Elsewhere: "go elsewhere"}
@@ -90,6 +130,14 @@ func TestPlanOfAPlatformThatLacksSomething(t *testing.T) {
 	if _, _, err := p.Runs(); err == nil || err.Error() != left[0]+": one address; go elsewhere" {
 		t.Errorf("by name: %v", err)
 	}
+	p = Plan{Controls: []gallery.Control{{Name: "ours", Stage: entries(t, left[0])[0].Stage}}, ByName: true, Repeat: 1, Healthy: -1, Lacks: lacks, Options: options()}
+	if _, _, err := p.Runs(); err == nil || err.Error() != "ours: one address; go elsewhere" {
+		t.Errorf("a healthy run by name: %v", err)
+	}
+	p.ByName = false
+	if runs, left, err := p.Runs(); err != nil || len(runs) != 0 || !slices.Equal(left, []string{"ours"}) {
+		t.Errorf("the only healthy run: %v run, left out %v: %v", dirs(runs), left, err)
+	}
 }
 
 func TestKept(t *testing.T) {
@@ -100,21 +148,28 @@ func TestKept(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	all, err := Kept(dir, entries(t), true)
+	all, err := Kept(dir, entries(t), gallery.Controls())
 	if err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff([]string{healthy, "late-1", "late-12", "lost-on-exit-1"}, dirs(all)); diff != "" {
 		t.Errorf("all (-want +got):\n%s", diff)
 	}
-	some, err := Kept(dir, entries(t, "late"), false)
+	one, err := Kept(dir, nil, gallery.Controls()[:1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{healthy}, dirs(one)); diff != "" {
+		t.Errorf("one healthy run (-want +got):\n%s", diff)
+	}
+	some, err := Kept(dir, entries(t, "late"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff([]string{"late-1", "late-12"}, dirs(some)); diff != "" {
 		t.Errorf("one entry (-want +got):\n%s", diff)
 	}
-	if _, err := Kept(filepath.Join(dir, "nowhere"), nil, true); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := Kept(filepath.Join(dir, "nowhere"), nil, nil); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no directory: %v", err)
 	}
 }

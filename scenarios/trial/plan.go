@@ -13,12 +13,13 @@ import (
 
 // Plan says which runs of the gallery a campaign has.
 type Plan struct {
-	Entries []gallery.Entry
-	ByName  bool // the entries were asked for by name
-	Repeat  int  // how often each runs, from 1
-	Healthy int  // how many healthy runs
-	Lacks   Lacks
-	Options script.Options
+	Entries  []gallery.Entry
+	Controls []gallery.Control // none: of all, if healthy runs are asked for
+	ByName   bool              // entries and controls were asked for by name
+	Repeat   int               // how often each entry runs, from 1
+	Healthy  int               // how many healthy runs; negative: each control once, and by name as often as an entry
+	Lacks    Lacks
+	Options  script.Options
 }
 
 // Runs lays the runs out: one of each before the second of any, and healthy runs
@@ -33,18 +34,28 @@ func (p Plan) Runs() (runs []GalleryRun, left []string, err error) {
 		}
 		return bad
 	}
+	wanted := p.healthy()
+	able := func(all []gallery.Control) []gallery.Control {
+		return slices.DeleteFunc(slices.Clone(all), func(c gallery.Control) bool { return wanted > 0 && impossible(c.Name, c.Stage) })
+	}
 	entries := slices.DeleteFunc(slices.Clone(p.Entries), func(e gallery.Entry) bool { return impossible(e.Name, e.Stage) })
+	controls := able(p.Controls)
 	if p.ByName && len(left) > 0 {
 		return nil, nil, fmt.Errorf("%s: %s; %s", strings.Join(left, ", "), p.Lacks.OwnAddress, p.Lacks.Elsewhere)
 	}
-	controls := slices.DeleteFunc(gallery.Controls(), func(c gallery.Control) bool { return p.Healthy > 0 && impossible(c.Name, c.Stage) })
+	if len(p.Controls) == 0 {
+		controls = able(gallery.Controls())
+	}
+	if len(controls) == 0 {
+		wanted = 0
+	}
 	healthy := 0
 	for round := range p.Repeat {
 		for i := range entries {
 			e := &entries[i]
 			runs = append(runs, GalleryRun{name: e.Name, dir: fmt.Sprintf("%s-%d", e.Name, round+1), stage: e.Stage, entry: e})
 		}
-		for ; healthy < p.Healthy*(round+1)/p.Repeat; healthy++ {
+		for ; healthy < wanted*(round+1)/p.Repeat; healthy++ {
 			c := controls[healthy%len(controls)]
 			runs = append(runs, GalleryRun{name: c.Name, dir: fmt.Sprintf("healthy-%s-%d", c.Name, healthy/len(controls)+1), stage: c.Stage})
 		}
@@ -52,12 +63,23 @@ func (p Plan) Runs() (runs []GalleryRun, left []string, err error) {
 	return runs, left, nil
 }
 
+// healthy is how many healthy runs are wanted.
+func (p Plan) healthy() int {
+	switch {
+	case p.Healthy >= 0:
+		return p.Healthy
+	case p.ByName:
+		return len(p.Controls) * p.Repeat
+	}
+	return len(p.Controls)
+}
+
 // numbered takes the directory of a run apart: the name, and which run of it.
 var numbered = regexp.MustCompile(`^(healthy-)?(.+)-[0-9]+$`)
 
 // Kept finds the runs of an earlier campaign whose records are below dir: those of the
-// entries, and healthy ones if they are asked for too. There may be none.
-func Kept(dir string, entries []gallery.Entry, healthy bool) ([]GalleryRun, error) {
+// entries, and of the controls. There may be none.
+func Kept(dir string, entries []gallery.Entry, controls []gallery.Control) ([]GalleryRun, error) {
 	found, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err
@@ -75,7 +97,7 @@ func Kept(dir string, entries []gallery.Entry, healthy bool) ([]GalleryRun, erro
 				continue
 			}
 			r.entry = &entries[i]
-		} else if !healthy || !slices.ContainsFunc(gallery.Controls(), func(c gallery.Control) bool { return c.Name == r.name }) {
+		} else if !slices.ContainsFunc(controls, func(c gallery.Control) bool { return c.Name == r.name }) {
 			continue
 		}
 		out = append(out, r)

@@ -78,7 +78,7 @@ func TestARecordThatIsWholeIsJudged(t *testing.T) {
 
 // A run's configuration is the trial's, and tells the record what was used.
 func TestConfig(t *testing.T) {
-	none := scenario(t, "none", "{web: {instances: 1}, mongo: none}", "")
+	none := scenario(t, "none", "{web: {instances: 1, command: [app]}, mongo: none}", "")
 	some := scenario(t, "some", "{web: {instances: 1}}", "")
 	for _, c := range []struct {
 		trial Trial
