@@ -44,14 +44,21 @@ func recordDir(_ *cobra.Command, args []string, _ string) ([]string, cobra.Shell
 	return nil, cobra.ShellCompDirectiveFilterDirs
 }
 
-// galleryNames completes the entries of the gallery that are not there yet.
+// galleryNames completes the entries of the gallery, and its healthy runs, that are not
+// there yet.
 func galleryNames(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	given := " " + strings.Join(args, " ") + " "
 	var words []string
-	for _, e := range gallery.Entries() {
-		if !strings.Contains(given, " "+e.Name+" ") {
-			words = append(words, e.Name+"\t"+e.About)
+	add := func(name, about string) {
+		if !strings.Contains(given, " "+name+" ") {
+			words = append(words, name+"\t"+about)
 		}
+	}
+	for _, e := range gallery.Entries() {
+		add(e.Name, e.About)
+	}
+	for _, c := range gallery.Controls() {
+		add(c.Name, "healthy: "+c.About)
 	}
 	return words, cobra.ShellCompDirectiveNoFileComp
 }

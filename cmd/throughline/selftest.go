@@ -43,7 +43,8 @@ func newSelftest() *cobra.Command {
 infrastructure, alerts that cannot work and defects of this tool itself, each on a
 real stack of its own, and healthy runs beside them. For each the matrix tells
 whether the right check spoke, blamed the right instances, gave the right number
-and named the right cause. Without names everything runs; --list tells the names.
+and named the right cause. Without names everything runs; a name is that of an
+entry or of a healthy run, and --list tells them.
 
 Progress goes to standard error, matrix and figures to standard output. The exit
 status is 0 if all was caught and no healthy run failed, 1 if not, 2 if too many
@@ -51,6 +52,7 @@ runs prove nothing to say so. Records of what was not right stay in --out; with
 --keep all do, and --again judges them once more by the judge of today.`,
 		Example: `  throughline selftest
   throughline selftest lost-on-exit counted-twice
+  throughline selftest batched-5s stalled-2s --repeat 3
   throughline selftest --repeat 10 --healthy 300 --format markdown > docs/GALLERY.md
   throughline selftest --keep --out runs/all && throughline selftest --again runs/all
   throughline selftest --synthetic 20000 --format markdown > docs/CONFUSION.md
@@ -74,7 +76,7 @@ runs prove nothing to say so. Records of what was not right stay in --out; with
 	}
 	f := cmd.Flags()
 	f.IntVar(&flags.repeat, "repeat", 1, "how often each entry runs")
-	f.IntVar(&flags.healthy, "healthy", -1, "how many healthy runs (default: each once; none with names)")
+	f.IntVar(&flags.healthy, "healthy", -1, "how many healthy runs (default: each once; with names, those as often as the entries)")
 	f.IntVar(&flags.jobs, "jobs", runtime.NumCPU(), "how many stacks run at once")
 	f.StringVar(&flags.platform, "platform", onLocalName, "what runs the instances: local or docker")
 	f.StringVar(&flags.out, "out", "", "directory of the records (default runs/TIME-selftest)")
@@ -86,7 +88,9 @@ runs prove nothing to say so. Records of what was not right stay in --out; with
 	return cmd
 }
 
-func (f *selftestFlags) check(names []string) error {
+// check refuses what cannot be done; healthy are the runs that were named, or all
+// without names.
+func (f *selftestFlags) check(names []string, healthy []gallery.Control) error {
 	switch {
 	case f.format != "text" && f.format != "json" && f.format != "markdown":
 		return fmt.Errorf("--format %s: no such format (have text, json, markdown)", f.format)
@@ -98,33 +102,33 @@ func (f *selftestFlags) check(names []string) error {
 		return fmt.Errorf("--jobs %d: at least one stack must run", f.jobs)
 	}
 	if f.healthy < 0 {
-		f.healthy = 0
-		if len(names) == 0 {
-			f.healthy = len(gallery.Controls())
+		f.healthy = len(healthy)
+		if len(names) > 0 {
+			f.healthy *= f.repeat
 		}
 	}
 	return nil
 }
 
 func selftest(cmd *cobra.Command, names []string, flags selftestFlags) error {
-	entries, err := gallery.Select(names...)
+	entries, healthy, err := gallery.Select(names...)
 	if err == nil {
-		err = flags.check(names)
+		err = flags.check(names, healthy)
 	}
 	if err != nil {
 		return usage(err)
 	}
 	if flags.list {
-		return listGallery(cmd, entries)
+		return listGallery(cmd, entries, healthy)
 	}
 	var trials []trial
 	try := trial.run
 	if flags.again != "" {
 		flags.out, flags.keep = flags.again, true
-		trials, err = kept(flags.again, entries, len(names) == 0)
+		trials, err = kept(flags.again, entries, healthy)
 		try = trial.judgeAgain
 	} else {
-		if trials, err = plan(cmd.ErrOrStderr(), entries, len(names) > 0, flags); err != nil {
+		if trials, err = plan(cmd.ErrOrStderr(), gallerySelection{entries, healthy, len(names) > 0}, flags); err != nil {
 			return err
 		}
 		if flags.out == "" {
@@ -145,10 +149,13 @@ func selftest(cmd *cobra.Command, names []string, flags selftestFlags) error {
 	return nil
 }
 
-func listGallery(cmd *cobra.Command, entries []gallery.Entry) error {
+func listGallery(cmd *cobra.Command, entries []gallery.Entry, healthy []gallery.Control) error {
 	out := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 	for _, e := range entries {
 		fmt.Fprintf(out, "%s\t%s\t%s: %s\t%s\n", e.Name, e.Fault, e.Want.Check, e.Want.Outcome, e.About)
+	}
+	for _, c := range healthy {
+		fmt.Fprintf(out, "%s\t-\thealthy: pass\t%s\n", c.Name, c.About)
 	}
 	return out.Flush()
 }

@@ -28,9 +28,9 @@ func aloneWithAgain(cmd *cobra.Command, flags selftestFlags) error {
 	return nil
 }
 
-// kept finds the records of an earlier selftest: those of the entries, and of
-// healthy runs if they are asked for too.
-func kept(dir string, entries []gallery.Entry, healthy bool) ([]trial, error) {
+// kept finds the records of an earlier selftest: those of the entries, and of the
+// healthy runs.
+func kept(dir string, entries []gallery.Entry, healthy []gallery.Control) ([]trial, error) {
 	found, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, usage(fmt.Errorf("--again %s: cannot be read: %w; give the --out of a selftest with --keep", dir, reason(err)))
@@ -48,7 +48,7 @@ func kept(dir string, entries []gallery.Entry, healthy bool) ([]trial, error) {
 				continue
 			}
 			t.entry = &entries[i]
-		} else if !healthy || !slices.ContainsFunc(gallery.Controls(), func(c gallery.Control) bool { return c.Name == t.name }) {
+		} else if !slices.ContainsFunc(healthy, func(c gallery.Control) bool { return c.Name == t.name }) {
 			continue
 		}
 		out = append(out, t)

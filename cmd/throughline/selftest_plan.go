@@ -19,10 +19,17 @@ type trial struct {
 	entry *gallery.Entry // nil: a control
 }
 
+// gallerySelection is what of the gallery is to run, and whether it was asked for by name.
+type gallerySelection struct {
+	entries []gallery.Entry
+	healthy []gallery.Control
+	byName  bool
+}
+
 // plan lays the runs out: one of each before the second of any, and healthy runs
 // between, so that a selftest that is interrupted has seen most. What the platform
 // cannot do is left out, and said; asked for by name it is refused.
-func plan(stderr io.Writer, entries []gallery.Entry, byName bool, flags selftestFlags) ([]trial, error) {
+func plan(stderr io.Writer, chosen gallerySelection, flags selftestFlags) ([]trial, error) {
 	var left []string
 	impossible := func(name string, s gallery.Stage) bool {
 		bad := flags.platform == onDockerName && needsOwnAddress(s)
@@ -31,11 +38,14 @@ func plan(stderr io.Writer, entries []gallery.Entry, byName bool, flags selftest
 		}
 		return bad
 	}
-	entries = slices.DeleteFunc(entries, func(e gallery.Entry) bool { return impossible(e.Name, e.Stage) })
-	if byName && len(left) > 0 {
+	entries := slices.DeleteFunc(chosen.entries, func(e gallery.Entry) bool { return impossible(e.Name, e.Stage) })
+	controls := slices.DeleteFunc(chosen.healthy, func(c gallery.Control) bool { return flags.healthy > 0 && impossible(c.Name, c.Stage) })
+	if chosen.byName && len(left) > 0 {
 		return nil, harness(fmt.Errorf("%s: %s; use --platform local", strings.Join(left, ", "), sharedAddressWhy))
 	}
-	controls := slices.DeleteFunc(gallery.Controls(), func(c gallery.Control) bool { return flags.healthy > 0 && impossible(c.Name, c.Stage) })
+	if len(controls) == 0 { // only entries were named, and --healthy asks for some of any
+		controls = slices.DeleteFunc(gallery.Controls(), func(c gallery.Control) bool { return flags.healthy > 0 && impossible(c.Name, c.Stage) })
+	}
 	if len(left) > 0 {
 		fmt.Fprintf(stderr, "left out: %s: %s\n", strings.Join(left, ", "), sharedAddressWhy)
 	}

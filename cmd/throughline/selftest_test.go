@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -98,6 +99,62 @@ func TestGalleryScenarios(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+// A name is that of an entry or of a healthy run, and each runs as often as asked for.
+func TestNamesOfASelftest(t *testing.T) {
+	for _, c := range []struct {
+		names           []string
+		repeat, healthy int
+		want            []string
+	}{
+		{[]string{"quiet", "late"}, 2, -1, []string{"late-1", "healthy-quiet-1", "late-2", "healthy-quiet-2"}},
+		{[]string{"batched-5s", "stalled-2s"}, 3, -1, []string{"healthy-batched-5s-1", "healthy-stalled-2s-1", "healthy-batched-5s-2", "healthy-stalled-2s-2",
+			"healthy-batched-5s-3", "healthy-stalled-2s-3"}},
+		{[]string{"late"}, 1, -1, []string{"late-1"}},
+		{[]string{"late"}, 1, 1, []string{"late-1", "healthy-quiet-1"}},
+		{[]string{"killed"}, 1, 2, []string{"healthy-killed-1", "healthy-killed-2"}},
+	} {
+		entries, healthy, err := gallery.Select(c.names...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		flags := selftestFlags{repeat: c.repeat, healthy: c.healthy, jobs: 1, format: "text", platform: onLocalName}
+		if err := flags.check(c.names, healthy); err != nil {
+			t.Fatal(err)
+		}
+		trials, err := plan(io.Discard, gallerySelection{entries, healthy, true}, flags)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, trial := range trials {
+			got = append(got, trial.dir)
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%v (-want +got):\n%s", c.names, diff)
+		}
+	}
+}
+
+// No healthy run is called like an entry.
+func TestNamesOfTheGalleryAreOnes(t *testing.T) {
+	seen := map[string]bool{}
+	for _, name := range namesOfGallery() {
+		if seen[name] {
+			t.Errorf("%s is there twice", name)
+		}
+		seen[name] = true
+	}
+}
+
+func namesOfGallery() []string {
+	words, _ := galleryNames(nil, nil, "")
+	names := make([]string, len(words))
+	for i, w := range words {
+		names[i], _, _ = strings.Cut(w, "\t")
+	}
+	return names
 }
 
 // What was not run proves nothing.

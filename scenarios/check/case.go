@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"throughline/collector"
+	"throughline/collector/dogstatsd"
 	"throughline/scenarios/check/diagnose"
 	"throughline/scenarios/record"
 )
@@ -18,14 +19,16 @@ const probeEvery = 200 * time.Millisecond
 func (b *books) explain(e *evidence) []diagnose.Diagnosis {
 	c := diagnose.Case{Metric: b.rule.Metric, Route: b.rule.Route, Window: b.rule.ClientWindow, Interval: e.interval, Probe: probeEvery}
 	beside := e.beside(b.rule.Route)
-	bad, cut := e.ownByInstance("bad_lines_total"), e.ownByInstance("truncated_datagrams_total")
-	twins := b.twins(e)
+	bad, cut, datagrams := e.ownByInstance("bad_lines_total"), e.ownByInstance("truncated_datagrams_total"), e.ownByInstance("datagrams_total")
+	short := e.ownByInstance("bad_lines_total", dogstatsd.NoValue.String(), dogstatsd.NoType.String())
+	twins, kin := b.twins(e), b.kin(e)
 	for i := range b.accounts {
 		a := &b.accounts[i]
 		in := a.life.Instance
 		d := diagnose.Account{Instance: in, Life: a.life, Killed: a.killed, Acked: a.acked, Total: a.total, Rate: a.rule.SampleRate, Open: a.open(len(b.accounts)),
-			Buffer: max(a.buffer, a.stalled), Early: a.early, Spare: a.sum(), Late: a.late.by > 0 && !a.late.excused, Beside: beside[in], Twin: twins[i],
-			Parts: a.parts, Sampled: a.sampled, Also: string(a.also), Bad: bad[in], Cut: cut[in]}
+			Buffer: max(a.buffer, a.stalled), Early: a.early, Spare: a.sum(), Late: a.late.by > 0 && !a.late.excused, Beside: beside[in], Twin: twins[i], Kin: kin[in],
+			Parts: a.parts, Sampled: a.sampled, Also: string(a.also), Bad: bad[in], Short: short[in], Cut: cut[in],
+			Lines: a.lines, Datagrams: datagrams[in]}
 		if a.dropped {
 			d.Open = 0 // nobody knows what the socket took
 		}
@@ -150,10 +153,14 @@ func (e *evidence) beside(route string) map[string][]diagnose.Stream {
 	return out
 }
 
-// ownByInstance is one figure of the collector's own account, by instance.
-func (e *evidence) ownByInstance(name string) map[string]int64 {
+// ownByInstance is one figure of the collector's own account, by instance: all of it, or what
+// it gives one of some reasons for.
+func (e *evidence) ownByInstance(name string, reasons ...string) map[string]int64 {
 	out := map[string]int64{}
 	for _, s := range e.polled[collectorPrefix+name] {
+		if len(reasons) > 0 && !slices.Contains(reasons, s.Labels.Get("reason")) {
+			continue
+		}
 		if value, _, ok := lastOf(s); ok {
 			out[s.Labels.Get(labelInstance)] += whole(value)
 		}
@@ -218,4 +225,35 @@ func (b *books) twinOf(e *evidence, timer string) (counts []int64, fits bool) {
 		fits = fits && (named && n > 0 || abs(n-int64(len(a.acked))) <= slack || abs(n-a.total) <= slack)
 	}
 	return counts, fits && compared > 0
+}
+
+// kin finds the counters of other routes: those that are called like the metric, with the
+// other route's name for its own. One that counts more than was answered counts something
+// else, and tells nothing.
+func (b *books) kin(e *evidence) map[string][]diagnose.Kin {
+	out := map[string][]diagnose.Kin{}
+	if b.rule.Route == "" || !strings.Contains(b.rule.Metric, b.rule.Route) {
+		return out
+	}
+	for _, route := range e.users.routes {
+		if route == b.rule.Route {
+			continue
+		}
+		name := strings.ReplaceAll(b.rule.Metric, b.rule.Route, route)
+		found, fits := false, true
+		all := make([]diagnose.Kin, len(b.accounts))
+		for i := range b.accounts {
+			in := b.accounts[i].life.Instance
+			series := e.counters(in, name)
+			all[i] = diagnose.Kin{Acked: e.acked(in, route), Total: whole(sumOf(series).last())}
+			found = found || len(series) > 0
+			fits = fits && all[i].Total <= int64(len(all[i].Acked))+b.accounts[i].sum()
+		}
+		for i := range all {
+			if in := b.accounts[i].life.Instance; found && fits {
+				out[in] = append(out[in], all[i])
+			}
+		}
+	}
+	return out
 }

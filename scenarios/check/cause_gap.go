@@ -26,7 +26,7 @@ const defaultConfidence = 0.999
 // gap for the reason that it lost them; else they came after the gap.
 func (c continuity) causeOf(g gap, i int, trails []trail, e *evidence, b *books) diagnose.Diagnosis {
 	a := &b.accounts[i]
-	if d := b.diagnosis(a); d.Cause != "" && d.From < g.to+e.interval && d.To > g.from-e.interval {
+	if d := b.diagnosis(a); d.Cause == causeUndecided || d.Cause != "" && d.From < g.to+e.interval && d.To > g.from-e.interval {
 		return d
 	}
 	if d := b.holding(a); d.Cause == diagnose.StillHeld || slices.Contains(d.Possible, diagnose.StillHeld) {

@@ -247,15 +247,29 @@ func (t *tally) summary() Finding {
 	}
 	if t.sound == 0 {
 		f.Summary = what + fmt.Sprintf("none of %d instances agrees with its metric", t.instances)
+		if t.instances == 1 {
+			f.Summary = what + "the one instance does not agree with its metric"
+		}
 		if t.failed {
 			f.Outcome = Fail
 		}
 		return f
 	}
 	f.Outcome = Pass
-	f.Summary = what + fmt.Sprintf("%d of %d instances agree: %s acknowledged, %s counted, 0 unexplained%s; %s", t.sound, t.instances,
+	f.Summary = what + fmt.Sprintf("%s: %s acknowledged, %s counted, 0 unexplained%s; %s", t.agree(),
 		times(t.acked, t.rule.Route), number(t.counted), t.bookedClause(), t.widths())
 	return f
+}
+
+// agree tells how many of the instances agree, "3 of 4 instances agree".
+func (t *tally) agree() string {
+	switch {
+	case t.instances == 1:
+		return "the one instance agrees"
+	case t.sound == 1:
+		return fmt.Sprintf("1 of %d instances agrees", t.instances)
+	}
+	return fmt.Sprintf("%d of %d instances agree", t.sound, t.instances)
 }
 
 func (t *tally) bookedClause() string {

@@ -3,6 +3,7 @@ package check
 import (
 	"fmt"
 	"slices"
+	"sort"
 	"time"
 
 	"throughline/scenarios/record"
@@ -21,10 +22,10 @@ const defaultWindow = 100 * time.Millisecond
 // collector learns of the death in the next.
 const deadGrace = 2
 
-// continuity looks at cells, a series in an interval. A cell is expected when
-// the instance acknowledged a request so early in the interval that the client
-// must have sent its count before the end; it is present when measurements
-// arrived in it. A value carried forward is not present.
+// continuity looks at cells, a series in an interval. A cell is expected when there are
+// requests whose counts the client must have sent by its end, and not before; it is
+// present when measurements arrived that may have been theirs. A value carried forward
+// is not present.
 type continuity struct {
 	rule   script.Continuity
 	window time.Duration // how long the client buffers
@@ -34,14 +35,14 @@ type continuity struct {
 // gap is a run of expected cells that are missing.
 type gap struct {
 	from, to time.Duration // the first request whose count is missing, and the next point
-	missing  int64
+	missing  int64         // cells
+	requests int64         // that were due in them
 }
 
 // trail is what one instance's metric left behind.
 type trail struct {
 	cells Cells
 	gaps  []gap
-	acked []time.Duration
 }
 
 func (c continuity) judge(e *evidence) result {
@@ -61,7 +62,7 @@ func (c continuity) judge(e *evidence) result {
 			instances++
 		}
 		for _, g := range t.gaps {
-			if countUpTo(t.acked, g.to-c.window)-countUpTo(t.acked, g.from-1) < enough(c.rate) {
+			if g.requests < enough(c.rate) {
 				continue // sampling may have left out all of them
 			}
 			silent := g.to - g.from - e.still(l.Instance, g.from, g.to)
@@ -113,8 +114,8 @@ func (c continuity) summary(r result, instances int, worst time.Duration) Findin
 	if r.cells.LookedAt == 0 {
 		return c.finding(Inconclusive, "", "continuity of %s: no cell was expected, because no instance acknowledged requests of %s that had to be counted within an interval", c.rule.Metric, c.rule.Route)
 	}
-	f := c.finding(Pass, "", "continuity of %s: %s of %d instances looked at, %s missing, the longest gap %s of at most %s", c.rule.Metric,
-		times(r.cells.LookedAt, "cell"), instances, number(r.cells.Missing), seconds(worst), c.rule.MaxGap)
+	f := c.finding(Pass, "", "continuity of %s: %s of %s looked at, %s missing, the longest gap %s of at most %s", c.rule.Metric,
+		times(r.cells.LookedAt, "cell"), times(int64(instances), "instance"), number(r.cells.Missing), seconds(worst), c.rule.MaxGap)
 	for _, found := range r.findings {
 		if f.Outcome == Pass || found.Outcome == Fail {
 			f.Outcome = found.Outcome
@@ -123,52 +124,65 @@ func (c continuity) summary(r result, instances int, worst time.Duration) Findin
 	return f
 }
 
-// cell gives the length of a cell: one interval, or as many as it takes for a
-// client that buffers longer than an interval to have sent within it.
-func (c continuity) cell(interval time.Duration) time.Duration {
-	return interval * (1 + c.window/interval)
-}
-
-// follow goes through the cells of one instance.
+// follow goes through the intervals of one instance. At the end of each it asks for the
+// requests whose counts must have left the client since the last: those acknowledged
+// before all that it may still hold. The count of each is in one of the points since the
+// request was sent, for an application may count long before its user has the answer. With
+// a window of 100 ms and intervals of a second, a request from 9.95 s to 10.02 s is due at
+// 11 s, in the point of 10 s or that of 11 s.
 func (c continuity) follow(e *evidence, l record.Lifetime) trail {
-	acked := e.acked(l.Instance, c.rule.Route)
-	if len(acked) == 0 {
+	asked := e.stays(l.Instance, c.rule.Route)
+	last := e.heldSince(l.Instance, max(e.lastTick(), e.end), c.window) // what is held when the record ends is not missing,
+	if at := e.killedAt(l); at != record.Never {
+		last = e.heldSince(l.Instance, at, c.window) // nor what a SIGKILL may have taken
+	}
+	asked = asked[:doneUpTo(asked, last)]
+	if len(asked) == 0 {
 		return trail{}
 	}
 	present := presentAt(e.counters(l.Instance, c.rule.Metric))
-	last := forever // nothing is expected of what a SIGKILL may have taken
-	if at := e.killedAt(l); at != record.Never {
-		last = e.heldSince(l.Instance, at, c.window) + c.window
-	}
-	length := c.cell(e.interval)
-	t := trail{acked: acked}
+	var t trail
 	var open *gap
-	for end := e.firstTick(acked[0]); end-length <= acked[len(acked)-1]; end += e.interval {
-		from, until := end-length, min(end, last)-c.window
-		here := anyPoint(present, from, end, e.interval)
-		first := firstIn(acked, from, until)
-		if first != record.Never {
-			t.cells.LookedAt++
-			if !here {
-				t.cells.Missing++
-			}
+	points := 0
+	for end := e.firstTick(asked[0].done); len(asked) > 0; end += e.interval {
+		before := points
+		for points < len(present) && present[points] <= end+e.interval/2 { // points may be off the grid
+			points++
 		}
-		switch {
-		case here && open != nil:
+		if points > before && open != nil {
 			open.to = end
 			t.gaps = append(t.gaps, *open)
 			open = nil
-		case !here && first != record.Never && open == nil:
-			open = &gap{from: first, to: end, missing: 1}
-		case !here && first != record.Never:
-			open.missing++
-			open.to = end
 		}
+		n := doneUpTo(asked, e.heldSince(l.Instance, end, c.window))
+		due := asked[:n]
+		if asked = asked[n:]; len(due) == 0 {
+			continue
+		}
+		t.cells.LookedAt++
+		if points > 0 {
+			due = slices.DeleteFunc(slices.Clone(due), func(r stay) bool { return r.sent < present[points-1] })
+		}
+		if len(due) == 0 {
+			continue
+		}
+		t.cells.Missing++
+		if open == nil {
+			open = &gap{from: due[0].done}
+		}
+		open.to = end
+		open.missing++
+		open.requests += int64(len(due))
 	}
 	if open != nil {
 		t.gaps = append(t.gaps, c.closed(*open, present))
 	}
 	return t
+}
+
+// doneUpTo tells how many of the stays, in the order of their ends, were over at t.
+func doneUpTo(stays []stay, t time.Duration) int {
+	return sort.Search(len(stays), func(i int) bool { return stays[i].done > t })
 }
 
 // closed ends a gap after the last expected cell at the next point, if one
@@ -210,20 +224,6 @@ func presentAt(series []*record.Series) []time.Duration {
 	}
 	slices.Sort(at)
 	return slices.Compact(at)
-}
-
-// anyPoint tells whether a point stands for an interval in (from, to]. Points
-// may be off the grid by less than half an interval.
-func anyPoint(present []time.Duration, from, to, interval time.Duration) bool {
-	return countUpTo(present, to+interval/2) > countUpTo(present, from+interval/2)
-}
-
-// firstIn gives the first of the sorted times in (from, to].
-func firstIn(sorted []time.Duration, from, to time.Duration) time.Duration {
-	if i := countUpTo(sorted, from); i < int64(len(sorted)) && sorted[i] <= to {
-		return sorted[i]
-	}
-	return record.Never
 }
 
 // deadSpeaks finds points of an instance after its death: whoever carries its

@@ -40,6 +40,7 @@ type evidence struct {
 	store      *promStore                  // made by the first promql check
 	times      map[rowKey][]float64        // see took
 	sentAt     map[rowKey][]time.Duration  // of acknowledged requests, in order; made by the first who asks
+	staysAt    map[rowKey][]stay           // see stays
 }
 
 // usersIndex is the users' ledger by instance and route.
@@ -214,6 +215,32 @@ func (e *evidence) acked(instance string, routes ...string) []time.Duration {
 	}
 	slices.Sort(all)
 	return all
+}
+
+// stay is a request's time in flight.
+type stay struct{ sent, done time.Duration }
+
+// stays are the acknowledged requests of a route that instance answered, in the order of
+// their ends.
+func (e *evidence) stays(instance, route string) []stay {
+	if e.staysAt == nil {
+		e.staysAt = map[rowKey][]stay{}
+		for i := range e.history.Requests {
+			r := &e.history.Requests[i]
+			if r.Outcome != record.Acked || r.Instance == "" {
+				continue
+			}
+			key := rowKey{r.Instance, r.Route}
+			if e.staysAt[key] == nil {
+				e.staysAt[key] = make([]stay, 0, len(e.users.ackedAt[key]))
+			}
+			e.staysAt[key] = append(e.staysAt[key], stay{r.Sent, r.Done})
+		}
+		for _, s := range e.staysAt {
+			slices.SortFunc(s, func(a, b stay) int { return cmp.Or(cmp.Compare(a.done, b.done), cmp.Compare(a.sent, b.sent)) })
+		}
+	}
+	return e.staysAt[rowKey{instance, route}]
 }
 
 // ackedTotal counts the acknowledged requests of the routes, also those that

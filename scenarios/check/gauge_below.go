@@ -57,9 +57,6 @@ func (c gauge) below(e *evidence, l record.Lifetime, series []*record.Series, la
 	return &f
 }
 
-// stay is a request's time in flight.
-type stay struct{ sent, done time.Duration }
-
 // lasting gives the requests that were answered after longer than that, by instance.
 func (e *evidence) lasting(than time.Duration) map[string][]stay {
 	out := map[string][]stay{}

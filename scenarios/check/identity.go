@@ -38,7 +38,12 @@ func (c identity) judge(e *evidence) result {
 	var out []Finding
 	var series, served int
 	known := map[string]bool{}
-	widths := sync.OnceValue(func() allowances { return newAllowances(e, c.rule.Route) })
+	w := goingOn{
+		widths: sync.OnceValue(func() allowances { return newAllowances(e, c.rule.Route) }),
+		books: sync.OnceValue(func() books {
+			return continuity{script.Continuity{Metric: c.rule.Metric, Route: c.rule.Route}, c.window, c.rate}.books(e)
+		}),
+	}
 	for _, l := range e.lives {
 		known[l.Instance] = true
 		own := c.series(e, l.Instance)
@@ -54,7 +59,7 @@ func (c identity) judge(e *evidence) result {
 		for _, s := range own {
 			out = append(out, c.tags(e, l, s)...)
 			out = append(out, c.outside(e, l, s)...)
-			out = append(out, c.resets(e, l, s, widths)...)
+			out = append(out, c.resets(e, l, s, w)...)
 		}
 	}
 	for _, instance := range e.senders() {

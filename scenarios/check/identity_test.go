@@ -132,6 +132,26 @@ func TestIdentity(t *testing.T) {
 	}
 }
 
+// TestIdentityOfACounterThatCountsTooMuch: a counter that has too many all the time has
+// them in its first interval too, which may be all there is. That is no value that goes
+// on, and conservation explains it.
+func TestIdentityOfACounterThatCountsTooMuch(t *testing.T) {
+	for _, ms := range []time.Duration{1000, 1150, 1600, 2500} {
+		long := ms * time.Millisecond
+		p := talk()
+		p.phases = []act{{"warm-up", nil, 8250 * time.Millisecond}, {"in", []string{"launch 1"}, long}, {"out", []string{"terminate web-4"}, 6 * time.Second}}
+		p.counts = func(string, int, time.Duration) int64 { return 2 }
+		p.checks = identityCheck + "  - conservation: {metric: fullstack.insert, route: insert}\n"
+		v := judged(t, p.make())
+		if got := said(v, "identity", Fail); len(got) > 0 {
+			t.Errorf("a life of %v: %q", long, got)
+		}
+		if got := said(v, "conservation", Fail); len(got) == 0 {
+			t.Errorf("a life of %v: conservation finds nothing", long)
+		}
+	}
+}
+
 func TestIdentityOfAMetricThatNobodyHadToSend(t *testing.T) {
 	p := talk()
 	p.checks = "  - identity: {metric: fullstack.get, route: get}\n"

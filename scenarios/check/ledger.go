@@ -42,6 +42,7 @@ type account struct {
 	twin    twin
 	also    collector.Type // see lookAround
 	parts   []int64
+	lines   int64 // values of the metric that the collector took
 	// failures is how many requests it answered in full, and not with 2xx.
 	failures int64
 	ticks    []time.Duration // the collector's interval ends while it lived, and the end
@@ -121,6 +122,11 @@ func newAccount(e *evidence, rule script.Conservation, l record.Lifetime, counte
 	a := account{life: l, rule: rule, acked: e.acked(l.Instance, rule.Route), sampled: -1, twin: noTwin, others: e.pushed[l.Instance]}
 	a.counted = sumOf(counted)
 	a.total = max(0, whole(a.counted.last()))
+	for _, s := range counted {
+		for _, p := range s.Points {
+			a.lines += int64(p.Observed)
+		}
+	}
 	for _, s := range e.pushed[l.Instance] {
 		if s.Meta.StatsD == rule.Metric && strings.HasSuffix(s.Name, sampledSuffix) {
 			a.sampled = max(0, a.sampled) + whole(sumOf([]*record.Series{s}).last())

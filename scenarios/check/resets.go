@@ -7,13 +7,21 @@ import (
 	"time"
 
 	"throughline/collector"
+	"throughline/scenarios/check/diagnose"
 	"throughline/scenarios/record"
 )
+
+// goingOn is what tells a value that goes on from another surplus; each is made when it
+// is asked for first.
+type goingOn struct {
+	widths func() allowances
+	books  func() books
+}
 
 // resets accounts for the lives of a cumulative series: it begins once, near 0,
 // and never falls. Names of instances are not used twice, so that a birth
 // explains exactly one beginning.
-func (c identity) resets(e *evidence, l record.Lifetime, s *record.Series, widths func() allowances) []Finding {
+func (c identity) resets(e *evidence, l record.Lifetime, s *record.Series, w goingOn) []Finding {
 	if s.Meta.Type != collector.Counter && s.Meta.Type != collector.Summary {
 		return nil
 	}
@@ -40,7 +48,7 @@ func (c identity) resets(e *evidence, l record.Lifetime, s *record.Series, width
 		}
 		last, ended = now, record.Never
 	}
-	return append(out, c.goesOn(e, l, s, widths)...)
+	return append(out, c.goesOn(e, l, s, w)...)
 }
 
 // cumulated is the count of a point.
@@ -54,7 +62,7 @@ func cumulated(p record.Point) float64 {
 // goesOn finds a series that begins with a value that its instance cannot have
 // counted by then: it goes on from somebody else's. The surplus stays the same
 // afterwards; one that grows is no matter of a beginning, and conservation's.
-func (c identity) goesOn(e *evidence, l record.Lifetime, s *record.Series, widths func() allowances) []Finding {
+func (c identity) goesOn(e *evidence, l record.Lifetime, s *record.Series, w goingOn) []Finding {
 	if c.rule.Route == "" || s.Meta.Type != collector.Counter || e.sampled(l.Instance, c.rule.Metric) || len(c.series(e, l.Instance)) > 1 || e.clockSteps() {
 		return nil
 	}
@@ -68,7 +76,7 @@ func (c identity) goesOn(e *evidence, l record.Lifetime, s *record.Series, width
 	if first < 0 {
 		return nil
 	}
-	more := widths().of(l).sum()
+	more := w.widths().of(l).sum()
 	p := s.Points[first]
 	if p.At <= l.Birth {
 		return nil // it was not this instance that sent it
@@ -77,7 +85,7 @@ func (c identity) goesOn(e *evidence, l record.Lifetime, s *record.Series, width
 	surplus := whole(cumulated(p)) - sent - more
 	final, _ := lastCumulated(s)
 	left := whole(final) - int64(len(e.acked(l.Instance, c.rule.Route)))
-	if surplus <= 0 || left < surplus/2 || left > surplus+2*more+sent {
+	if surplus <= 0 || left < surplus/2 || left > surplus+2*more+sent || c.grows(e, l, s.Points[first:], more) || w.steady(l.Instance) {
 		return nil
 	}
 	f := c.finding(Fail, l.Instance, "%s of %s begins with %s at %s, and it had been sent at most %s: it goes on from somebody else's value", s.Name, l.Instance,
@@ -88,6 +96,38 @@ func (c identity) goesOn(e *evidence, l record.Lifetime, s *record.Series, width
 	}
 	return []Finding{f}
 }
+
+// grows tells whether the surplus of a series grows beyond all that its first point can
+// have brought: what is in that, less the requests that must be in it as well.
+func (c identity) grows(e *evidence, l record.Lifetime, points []record.Point, more int64) bool {
+	at := points[0].At
+	since := e.heldSince(l.Instance, at, c.window)
+	stall, flush := e.delays(since-time.Second, at)
+	brought := whole(cumulated(points[0])) - countUpTo(e.acked(l.Instance, c.rule.Route), since-max(stall, flush))
+	return slices.ContainsFunc(points[1:], func(p record.Point) bool {
+		return !p.Stale && whole(cumulated(p))-e.sentUpTo(l.Instance, c.rule.Route, p.At)-more > brought
+	})
+}
+
+// steady tells whether conservation explains what an instance counted too many by
+// something that goes on all the time, and is in its first interval as in any other.
+func (w goingOn) steady(instance string) bool {
+	b := w.books()
+	for i := range b.accounts {
+		a := &b.accounts[i]
+		if a.life.Instance != instance {
+			continue
+		}
+		d := b.diagnosis(a)
+		goesOnAllTheTime := func(cause string) bool { return slices.Contains(steadySurpluses, cause) }
+		return goesOnAllTheTime(d.Cause) || len(d.Possible) > 0 && !slices.ContainsFunc(d.Possible, func(cause string) bool { return !goesOnAllTheTime(cause) })
+	}
+	return false
+}
+
+// steadySurpluses are the causes of surpluses that go on as long as their instance.
+var steadySurpluses = []string{diagnose.Twice, diagnose.Double, diagnose.NetTwice, diagnose.RateNotApplied, diagnose.ForeignLines, diagnose.Failures,
+	diagnose.OtherRoute, diagnose.Probes}
 
 // sampled tells whether an instance sent some of a counter with a sample rate:
 // what it counts is an estimate then.

@@ -391,8 +391,7 @@ func (w *world) execute(b *being, r *record.Request, at time.Duration) {
 // flushed is when what is measured at a time leaves the client; false: never.
 func (w *world) flushed(b *being, at time.Duration) (time.Duration, bool) {
 	period := w.period()
-	k := (at-b.flushPhase)/period + 1
-	flushed := b.flushPhase + k*period
+	flushed := b.flushPhase%period + ((at-b.flushPhase%period)/period+1)*period
 	if w.p.stall != nil {
 		flushed += w.p.stall(flushed)
 	}

@@ -42,19 +42,38 @@ func (f Freeze) pausers() ([]frozen, error) {
 	return out, nil
 }
 
-// Inject returns when the instances stand still.
+// Inject returns when the instances stand still. Of several, those that have ended
+// meanwhile are passed over.
 func (f Freeze) Inject(ctx context.Context) (Heal, error) {
 	all, err := f.pausers()
 	if err != nil {
 		return nil, err
 	}
-	for i, p := range all {
-		if err := p.Pause(ctx); err != nil {
-			_, thawed := thaw(ctx, all[:i])
+	var still []frozen
+	var missed error
+	for _, p := range all {
+		switch err := p.Pause(ctx); {
+		case err == nil:
+			still = append(still, p)
+		case p.ended(ctx):
+			missed = errors.Join(missed, err)
+		default:
+			_, thawed := thaw(ctx, still)
 			return nil, errors.Join(err, thawed)
 		}
 	}
-	return func(ctx context.Context) (Touched, error) { return thaw(ctx, all) }, nil
+	if len(still) == 0 && missed != nil {
+		return nil, missed
+	}
+	return func(ctx context.Context) (Touched, error) { return thaw(ctx, still) }, nil
+}
+
+// ended tells whether the instance is gone: then its exit is there at once.
+func (p frozen) ended(ctx context.Context) bool {
+	now, cancel := context.WithCancel(ctx)
+	cancel()
+	_, alive := p.Wait(now)
+	return alive == nil
 }
 
 // thaw lets instances go on. One that was killed meanwhile needs it no more.
@@ -63,13 +82,7 @@ func thaw(ctx context.Context, all []frozen) (Touched, error) {
 	var errs []error
 	for _, p := range all {
 		touched[p.Name()] = 1
-		err := p.Resume(ctx)
-		if err == nil {
-			continue
-		}
-		now, cancel := context.WithCancel(ctx)
-		cancel()
-		if _, alive := p.Wait(now); alive != nil { // an instance that is gone gives its exit at once
+		if err := p.Resume(ctx); err != nil && !p.ended(ctx) {
 			errs = append(errs, err)
 		}
 	}

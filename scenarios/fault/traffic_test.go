@@ -128,6 +128,14 @@ type patient struct {
 	compose.Handle
 	frozen bool
 	refuse error
+	gone   bool
+}
+
+func (p *patient) Wait(context.Context) (compose.Exit, error) {
+	if !p.gone {
+		return compose.Exit{}, context.Canceled
+	}
+	return compose.Exit{}, nil
 }
 
 func (p *patient) Name() string                 { return "web-1" }
@@ -153,6 +161,13 @@ func TestFreeze(t *testing.T) {
 	}
 	if _, err := of(p, q).Inject(t.Context()); err == nil || p.frozen {
 		t.Errorf("one could not be frozen: %v; the other is left frozen: %v", err, p.frozen)
+	}
+	q.gone = true
+	if touched := inject(t, of(p, q))(); p.frozen || len(touched) != 1 {
+		t.Errorf("one has ended meanwhile: touched %v, the other is left frozen: %v", touched, p.frozen)
+	}
+	if _, err := of(q).Inject(t.Context()); !errors.Is(err, q.refuse) {
+		t.Errorf("the only one has ended meanwhile: %v", err)
 	}
 	if err := of(p, rigid{}).Possible(); err == nil || !strings.Contains(err.Error(), "cannot freeze") {
 		t.Errorf("a platform that cannot freeze: %v", err)

@@ -57,23 +57,36 @@ func Entries() []Entry {
 	return slices.Concat(exits(), counts(), held(), times(), lines(), values(), service(), faults(), aggregator(), alerts(), verifier())
 }
 
-// Select gives the entries of the names, all without names.
-func Select(names ...string) ([]Entry, error) {
-	all := Entries()
+// Select gives the entries and the healthy runs of the names, in their order; all of
+// both without names.
+func Select(names ...string) (entries []Entry, healthy []Control, err error) {
+	all, controls := Entries(), Controls()
 	if len(names) == 0 {
-		return all, nil
+		return all, controls, nil
 	}
-	var out []Entry
 	for _, name := range names {
 		i := slices.IndexFunc(all, func(e Entry) bool { return e.Name == name })
-		if i < 0 {
-			have := make([]string, len(all))
-			for k, e := range all {
-				have[k] = e.Name
-			}
-			return nil, fmt.Errorf("%s: no such entry in the gallery (have %s)", name, strings.Join(have, ", "))
+		k := slices.IndexFunc(controls, func(c Control) bool { return c.Name == name })
+		switch {
+		case i >= 0:
+			entries = append(entries, all[i])
+		case k >= 0:
+			healthy = append(healthy, controls[k])
+		default:
+			return nil, nil, fmt.Errorf("%s: nothing in the gallery is called that (have %s)", name, strings.Join(namesOf(all, controls), ", "))
 		}
-		out = append(out, all[i])
 	}
-	return out, nil
+	return entries, healthy, nil
+}
+
+// namesOf are what Select takes.
+func namesOf(entries []Entry, controls []Control) []string {
+	var have []string
+	for _, e := range entries {
+		have = append(have, e.Name)
+	}
+	for _, c := range controls {
+		have = append(have, c.Name)
+	}
+	return have
 }

@@ -196,7 +196,7 @@ func TestEntries(t *testing.T) {
 			t.Errorf("%s: spoils the record of a run that is not healthy", e.Name)
 		}
 	}
-	if _, err := Select("nobody"); err == nil || !strings.Contains(err.Error(), "nobody: no such entry in the gallery (have lost-on-exit, ") {
+	if _, _, err := Select("nobody"); err == nil || !strings.Contains(err.Error(), "nobody: nothing in the gallery is called that (have lost-on-exit, ") || !strings.Contains(err.Error(), ", quiet, ") {
 		t.Errorf("error %v", err)
 	}
 }

@@ -149,7 +149,7 @@ What is known to go wrong with metrics, brought about on purpose, and whether th
 stack: a defect in the reference app's instrumentation, a fault of the infrastructure, a rule that cannot work, or a defect
 of this tool itself, done to the record of a healthy run. The healthy runs show that it is silent where nothing is wrong.
 
-This page is made by ` + "`throughline selftest --format markdown`" + `; ` + "`throughline selftest NAME`" + ` runs one entry.
+This page is made by ` + "`throughline selftest --format markdown`" + `; ` + "`throughline selftest NAME`" + ` runs one entry, or one healthy run.
 The numbers of the faults are those of the literature that the project collected; an entry without one stands for none of
 them alone. *Amount* says whether the number in each finding is right within the bound that it prints, by the raw rows and by what
 the defective instance logged itself. *Cause* says whether each finding named a right cause. A run on a machine too busy to prove

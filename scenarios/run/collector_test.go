@@ -34,15 +34,15 @@ func TestTagsInNamesReachTheRecord(t *testing.T) {
 		dir := t.TempDir()
 		c := Config{Platform: platformtest.NewMemory(dir, nil), Scratch: dir, Scenario: script.Scenario{Stack: script.Stack{Tags: tags}},
 			Run: record.Run{ID: "r", Start: time.Now(), Interval: 100 * time.Millisecond}}
-		journal, err := record.Create(filepath.Join(dir, "run"), c.Run, []byte("scenario: x\n"))
+		w, err := record.Create(filepath.Join(dir, "run"), c.Run, []byte("scenario: x\n"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		s, err := newStack(c, journal)
+		s, err := newTelemetry(c, &journal{Writer: w})
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer s.collector.Close()
+		defer s.collector().Close()
 		addr, err := s.listen("web-1", collector.Labels{})
 		if err != nil {
 			t.Fatal(err)
@@ -57,14 +57,14 @@ func TestTagsInNamesReachTheRecord(t *testing.T) {
 		sender.Close()
 		ctx, cancel := context.WithCancel(t.Context())
 		ran := make(chan error)
-		go func() { ran <- s.collector.Run(ctx) }()
-		for deadline := time.Now().Add(30 * time.Second); s.collector.Ledger().Total.Lines == 0; time.Sleep(5 * time.Millisecond) {
+		go func() { ran <- s.collector().Run(ctx) }()
+		for deadline := time.Now().Add(30 * time.Second); s.collector().Ledger().Total.Lines == 0; time.Sleep(5 * time.Millisecond) {
 			if time.Now().After(deadline) {
 				t.Fatal("the line does not come")
 			}
 		}
-		flushes := s.collector.Ledger().Flushes
-		for deadline := time.Now().Add(30 * time.Second); s.collector.Ledger().Flushes < flushes+2; time.Sleep(5 * time.Millisecond) {
+		flushes := s.collector().Ledger().Flushes
+		for deadline := time.Now().Add(30 * time.Second); s.collector().Ledger().Flushes < flushes+2; time.Sleep(5 * time.Millisecond) {
 			if time.Now().After(deadline) {
 				t.Fatal("nothing is flushed")
 			}
@@ -73,7 +73,7 @@ func TestTagsInNamesReachTheRecord(t *testing.T) {
 		if err := <-ran; err != nil {
 			t.Fatal(err)
 		}
-		if err := journal.Close(); err != nil {
+		if err := w.Close(); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(want, recordedOf(t, filepath.Join(dir, "run"))); diff != "" {

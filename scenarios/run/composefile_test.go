@@ -59,9 +59,8 @@ func composeFile(t *testing.T, path string) map[string]service {
 }
 
 func TestComposeFileTellsWebWhatARunTells(t *testing.T) {
-	s := &stack{mongoURI: "mongodb://mongo:27017"}
-	s.cfg.Scenario = script.Scenario{Stack: script.Stack{Web: script.Web{Health: "/healthz"}}}
-	instance, err := s.webInstance(1, "collector:8125")
+	c := Config{Scenario: script.Scenario{Stack: script.Stack{Web: script.Web{Health: "/healthz"}}}}
+	instance, err := c.webInstance(1, "collector:8125", "mongodb://mongo:27017")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/url"
 	"slices"
 	"time"
 
@@ -15,10 +14,15 @@ import (
 	"throughline/scenarios/script"
 )
 
-// relayed are the faults for which the instances' datagrams go through relays.
-var relayed = []string{
-	script.DropDatagrams, script.DuplicateDatagrams, script.ReorderDatagrams, script.TruncateDatagrams, script.DelayDatagrams,
-	script.RestartCollector,
+// faults are what a scenario does to the infrastructure: it makes the fault of a
+// step, and ends what has begun. It is for one goroutine.
+type faults struct {
+	cfg       Config
+	journal   *journal
+	lives     *lives
+	balancer  *balancer
+	telemetry *telemetry
+	ongoing   []ongoing // that have begun, the newest last
 }
 
 // ongoing is a fault that has begun.
@@ -29,17 +33,17 @@ type ongoing struct {
 
 // possible asks of every fault of the scenario whether it can be done to the
 // stack that is up. Instances that come later are like those that are there.
-func (s *stack) possible() error {
+func (f *faults) possible() error {
 	var errs []error
-	for _, phase := range s.cfg.Scenario.Phases {
+	for _, phase := range f.cfg.Scenario.Phases {
 		for _, step := range phase.Do {
 			if step.Kind != script.BeginFault {
 				continue
 			}
 			step.Instance = ""
-			f, err := s.fault(step)
+			one, err := f.fault(step)
 			if err == nil {
-				err = f.Possible()
+				err = one.Possible()
 			}
 			if err != nil {
 				errs = append(errs, fmt.Errorf("%s: %w", step.Pos, err))
@@ -50,83 +54,61 @@ func (s *stack) possible() error {
 }
 
 // fault is what a step begins.
-func (s *stack) fault(step script.Step) (fault.Fault, error) {
-	f := step.Fault
+func (f *faults) fault(step script.Step) (fault.Fault, error) {
+	what := step.Fault
 	datagrams := func(tamper fault.Tamper) (fault.Fault, error) {
-		return fault.Datagrams{Name: f.Name, Relays: s.relays, On: step.Instance, Tamper: tamper}, nil
+		return fault.Datagrams{Name: what.Name, Relays: f.telemetry.relays, On: step.Instance, Tamper: tamper}, nil
 	}
-	switch f.Name {
+	switch what.Name {
 	case script.DropDatagrams:
-		return datagrams(fault.Drop(f.Share))
+		return datagrams(fault.Drop(what.Share))
 	case script.DuplicateDatagrams:
-		return datagrams(fault.Duplicate(f.Share))
+		return datagrams(fault.Duplicate(what.Share))
 	case script.ReorderDatagrams:
-		return datagrams(fault.Reorder(f.Share))
+		return datagrams(fault.Reorder(what.Share))
 	case script.TruncateDatagrams:
-		return datagrams(fault.Truncate(f.Bytes))
+		return datagrams(fault.Truncate(what.Bytes))
 	case script.DelayDatagrams:
-		return datagrams(fault.Delay(f.By))
+		return datagrams(fault.Delay(what.By))
 	case script.RestartCollector:
-		return fault.RestartCollector{Relays: s.relays, For: f.For, Stop: s.endCollector, Start: s.restartCollector}, nil
+		return fault.RestartCollector{Relays: f.telemetry.relays, For: what.For, Stop: f.telemetry.end, Start: f.telemetry.restart}, nil
 	case script.ReloadLB:
-		return fault.ReloadLB{LB: s.lb, Name: BalancerName, Look: s.look}, nil
+		return replacing{fault.ReloadLB{LB: f.balancer.lb, Name: BalancerName, Look: f.telemetry.look}, f.balancer}, nil
 	case script.Freeze:
-		return fault.Freeze{Instances: func() ([]compose.Handle, error) { return s.handles(step.Instance) }}, nil
+		return fault.Freeze{Instances: func() ([]compose.Handle, error) { return f.lives.find(names(step.Instance)...) }}, nil
 	case script.FreezeDatabase:
-		return fault.Freeze{Instances: func() ([]compose.Handle, error) { return s.handles(DatabaseName) }}, nil
+		return fault.Freeze{Instances: func() ([]compose.Handle, error) { return f.lives.find(DatabaseName) }}, nil
 	case script.ReplayRequests:
-		return fault.Replay{Proxy: s.proxy, Share: f.Share}, nil
+		return fault.Replay{Proxy: f.balancer.proxy, Share: what.Share}, nil
 	case script.LeftoverLoad:
-		return fault.LeftoverLoad{Target: s.balancer(), Routes: s.requests(), Rate: f.Rate}, nil
+		return fault.LeftoverLoad{Target: f.balancer.url(), Routes: f.requests(), Rate: what.Rate}, nil
 	case script.LeftoverLines:
-		return fault.LeftoverLines{Addrs: func() map[string]string { return s.listening(step.Instance) }, Metric: s.metric(), Rate: f.Rate}, nil
+		return fault.LeftoverLines{Addrs: func() map[string]string { return f.telemetry.listening(step.Instance) }, Metric: f.metric(), Rate: what.Rate}, nil
 	}
-	return nil, fmt.Errorf("%s: no such fault", f.Name)
+	return nil, fmt.Errorf("%s: no such fault", what.Name)
 }
 
-// handles gives an instance, or all web instances that serve.
-func (s *stack) handles(name string) ([]compose.Handle, error) {
-	names := []string{name}
-	if name == "" {
-		names = s.serving()
+// names is the names to find: one, or none for all.
+func names(instance string) []string {
+	if instance == "" {
+		return nil
 	}
-	var out []compose.Handle
-	for _, n := range names {
-		handle, err := s.parts.Find(n)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, handle)
-	}
-	return out, nil
-}
-
-// listening tells where the collector listens for a web instance, or for all.
-func (s *stack) listening(name string) map[string]string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	out := map[string]string{}
-	for n, l := range s.listeners {
-		if name == "" || n == name {
-			out[n] = l.addr
-		}
-	}
-	return out
+	return []string{instance}
 }
 
 // requests are what the users send.
-func (s *stack) requests() []fault.Request {
+func (f *faults) requests() []fault.Request {
 	var out []fault.Request
-	for _, name := range slices.Sorted(maps.Keys(s.cfg.Scenario.Load.Mix)) {
-		route := s.cfg.Scenario.Stack.Web.Routes[name]
+	for _, name := range slices.Sorted(maps.Keys(f.cfg.Scenario.Load.Mix)) {
+		route := f.cfg.Scenario.Stack.Web.Routes[name]
 		out = append(out, fault.Request{Method: route.Method, Path: route.Path})
 	}
 	return out
 }
 
 // metric is a counter that the scenario checks.
-func (s *stack) metric() string {
-	for _, c := range s.cfg.Scenario.Checks {
+func (f *faults) metric() string {
+	for _, c := range f.cfg.Scenario.Checks {
 		if c.Conservation != nil {
 			return c.Conservation.Metric
 		}
@@ -135,25 +117,25 @@ func (s *stack) metric() string {
 }
 
 // inject begins a fault and journals it. One that is over at once is ended.
-func (s *stack) inject(ctx context.Context, step script.Step) error {
-	f, err := s.fault(step)
+func (f *faults) inject(ctx context.Context, step script.Step) error {
+	one, err := f.fault(step)
 	if err != nil {
 		return err
 	}
 	o := ongoing{name: step.Fault.Name, instance: step.Instance}
-	s.event(o.event(record.FaultBegin))
-	s.dark.begin(o.name, time.Now())
-	if o.heal, err = f.Inject(ctx); err != nil {
+	f.journal.event(o.event(record.FaultBegin))
+	f.telemetry.pollers.dark.begin(o.name, time.Now())
+	if o.heal, err = one.Inject(ctx); err != nil {
 		ended := o.event(record.FaultEnd)
 		ended.Error = err.Error()
-		s.dark.end(o.name, time.Now())
-		s.event(ended)
+		f.telemetry.pollers.dark.end(o.name, time.Now())
+		f.journal.event(ended)
 		return err
 	}
 	if step.Fault.Momentary() {
-		return s.healed(ctx, o)
+		return f.healed(ctx, o)
 	}
-	s.ongoing = append(s.ongoing, o)
+	f.ongoing = append(f.ongoing, o)
 	return nil
 }
 
@@ -166,65 +148,35 @@ func (o ongoing) event(kind record.Kind) record.Event {
 }
 
 // healed ends a fault and journals what it touched.
-func (s *stack) healed(ctx context.Context, o ongoing) error {
+func (f *faults) healed(ctx context.Context, o ongoing) error {
 	touched, err := o.heal(ctx)
-	s.dark.end(o.name, time.Now())
+	f.telemetry.pollers.dark.end(o.name, time.Now())
 	e := o.event(record.FaultEnd)
 	e.Count, e.About = touched.Sum(), touched.String()
 	if err != nil {
 		e.Error = err.Error()
 	}
-	s.event(e)
+	f.journal.event(e)
 	return err
 }
 
 // heal ends a fault by its name.
-func (s *stack) heal(ctx context.Context, name string) error {
-	at := slices.IndexFunc(s.ongoing, func(o ongoing) bool { return o.name == name })
+func (f *faults) heal(ctx context.Context, name string) error {
+	at := slices.IndexFunc(f.ongoing, func(o ongoing) bool { return o.name == name })
 	if at < 0 {
 		return errors.New("it has not begun")
 	}
-	o := s.ongoing[at]
-	s.ongoing = slices.Delete(s.ongoing, at, at+1)
-	return s.healed(ctx, o)
+	o := f.ongoing[at]
+	f.ongoing = slices.Delete(f.ongoing, at, at+1)
+	return f.healed(ctx, o)
 }
 
 // healAll ends what no step has ended, the newest first.
-func (s *stack) healAll(ctx context.Context) {
-	for len(s.ongoing) > 0 {
-		last := s.ongoing[len(s.ongoing)-1]
-		if err := s.heal(ctx, last.name); err != nil {
-			s.trouble("fault "+last.name, 0, "heal: "+err.Error())
+func (f *faults) healAll(ctx context.Context) {
+	for len(f.ongoing) > 0 {
+		last := f.ongoing[len(f.ongoing)-1]
+		if err := f.heal(ctx, last.name); err != nil {
+			f.journal.trouble("fault "+last.name, 0, "heal: "+err.Error())
 		}
 	}
 }
-
-// startProxy puts a proxy between users and load balancer, if a fault needs it.
-func (s *stack) startProxy() error {
-	if !s.cfg.Scenario.Uses(script.ReplayRequests) {
-		return nil
-	}
-	to, err := url.Parse(s.balancer())
-	if err != nil {
-		return err
-	}
-	s.proxy, err = fault.NewProxy(to.Hostname(), s.balancer(), s.cfg.Run.Seed)
-	return err
-}
-
-// closeRelays sends on all that is in the relays, and puts into the journal
-// what they lost by themselves.
-func (s *stack) closeRelays(ctx context.Context) {
-	if s.relays == nil {
-		return
-	}
-	if err := s.relays.Close(ctx); err != nil {
-		s.trouble(relayTrouble, 0, err.Error())
-	}
-	for _, l := range s.relays.Lost() {
-		s.event(record.Event{Kind: record.Trouble, About: relayTrouble, Instance: l.Instance, Role: record.Web, Count: l.Count, Error: l.Why})
-	}
-}
-
-// relayTrouble is what the Trouble of a relay is about.
-const relayTrouble = "relay"

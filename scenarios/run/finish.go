@@ -2,26 +2,65 @@ package run
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"throughline/scenarios/record"
 )
 
+// finish ends a run in the only order that loses nothing: faults are healed, what
+// acts on the fleet stops, the load stops, what is in flight ends, the clients'
+// buffers flush, the load balancer's log is read to its end, the collector closes
+// its last interval, the pollers look a last time, the documents are read, the web
+// instances are stopped, the record is closed. The rest of the stack goes down
+// after that.
+func finish(ctx context.Context, s *stack, users *users, acting *acting) error {
+	s.interrupted(ctx)
+	// ctx may be over; what has to be saved is saved all the same.
+	healing, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainLimit)
+	s.faults.healAll(healing) // while there is load: who is frozen has to answer what is in flight
+	cancel()
+	acting.stop(lastMoves + s.cfg.Scenario.Stack.Web.Stop)
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainLimit+s.cfg.quiet())
+	defer cancel()
+	summary, err := users.stop()
+	s.journal.event(record.Event{Kind: record.LoadEnd})
+	s.fleet.unlimit(closing)
+	if !s.interrupted(ctx) {
+		s.cfg.Progress.Note("load has ended; waiting for the last counts")
+		s.settle(ctx)
+		s.interrupted(ctx) // what had not settled by then did not settle
+	}
+	if err != nil {
+		s.journal.trouble("load", 0, err.Error())
+	} else if summary.Missed != "" {
+		s.journal.trouble("load", int64(summary.Late+summary.Unsent+summary.Exhausted), summary.Missed)
+	}
+	s.journal.event(record.Event{Kind: record.Quiesced})
+	s.balancer.executions.end(closing, s.journal.trouble)
+	s.telemetry.closeRelays(closing)
+	s.telemetry.stop(closing)
+	if err := s.database.documents(closing, s.journal.After); err != nil {
+		s.journal.trouble("documents", 0, err.Error())
+	}
+	s.fleet.stop(ctx)
+	s.journal.event(record.Event{Kind: record.RunEnd})
+	return s.journal.Flush()
+}
+
 // quiet is how long counts may still arrive after the last request: the longest
 // that any check of the scenario allows a client to buffer and to be late.
-func (s *stack) quiet() time.Duration {
-	longest := s.cfg.Run.Interval
-	for _, c := range s.cfg.Scenario.Checks {
+func (c Config) quiet() time.Duration {
+	longest := c.Run.Interval
+	for _, check := range c.Scenario.Checks {
 		switch {
-		case c.Conservation != nil:
-			longest = max(longest, c.Conservation.ClientWindow+c.Conservation.MaxLag)
-		case c.Nesting != nil:
-			longest = max(longest, c.Nesting.ClientWindow)
-		case c.Gauge != nil:
-			longest = max(longest, c.Gauge.ClientWindow)
-		case c.Shutdown != nil:
-			longest = max(longest, c.Shutdown.ClientWindow)
+		case check.Conservation != nil:
+			longest = max(longest, check.Conservation.ClientWindow+check.Conservation.MaxLag)
+		case check.Nesting != nil:
+			longest = max(longest, check.Nesting.ClientWindow)
+		case check.Gauge != nil:
+			longest = max(longest, check.Gauge.ClientWindow)
+		case check.Shutdown != nil:
+			longest = max(longest, check.Shutdown.ClientWindow)
 		}
 	}
 	return longest
@@ -35,66 +74,23 @@ const settleLimit = 5 * time.Second
 // whole interval has passed without a line and no request is on an instance: one
 // that its user gave up is logged by the load balancer when it is answered.
 func (s *stack) settle(ctx context.Context) {
-	if until(ctx, time.Now().Add(s.quiet())) != nil {
+	if until(ctx, time.Now().Add(s.cfg.quiet())) != nil {
 		return
 	}
 	deadline := time.Now().Add(settleLimit)
 	idle, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
-	for _, name := range s.serving() {
-		_ = s.awaitIdle(idle, name) // what is still there then is not logged, and its outcome unknown
+	for _, name := range s.fleet.serving() {
+		_ = s.balancer.awaitIdle(idle, name) // what is still there then is not logged, and its outcome unknown
 	}
-	for lines := s.collector.Ledger().Total.Lines; time.Now().Before(deadline); {
+	for lines := s.telemetry.lines(); time.Now().Before(deadline); {
 		if until(ctx, time.Now().Add(s.cfg.Run.Interval)) != nil {
 			return
 		}
-		now := s.collector.Ledger().Total.Lines
+		now := s.telemetry.lines()
 		if now == lines {
 			return
 		}
 		lines = now
 	}
-}
-
-// documents reads the database and hands what it holds to keep.
-func (s *stack) documents(ctx context.Context, keep func(record.Documents) error) error {
-	if s.mongo == nil {
-		return nil
-	}
-	words, err := s.mongo.Words(ctx)
-	if err != nil {
-		return err
-	}
-	documents := record.Documents{At: s.journal.Offset(time.Now()), Words: make([]record.WordCount, 0, len(words))}
-	for _, w := range words {
-		documents.Words = append(documents.Words, record.WordCount{Word: w.Word, Count: w.Count})
-	}
-	return keep(documents)
-}
-
-// close takes everything down and returns when it is gone. The collector goes
-// before the platform, in whose directory its store lies.
-func (s *stack) close(ctx context.Context) error {
-	s.stopWeb(ctx)
-	var errs []error
-	s.healAll(ctx)
-	if s.relays != nil {
-		errs = append(errs, s.relays.Close(ctx))
-	}
-	if s.proxy != nil {
-		errs = append(errs, s.proxy.Close())
-	}
-	if s.collect != nil {
-		s.collect()
-		<-s.collected
-	}
-	if s.mongo != nil {
-		errs = append(errs, s.mongo.Close(ctx))
-	}
-	errs = append(errs, s.collector.Close())
-	down := s.parts.Close(ctx)
-	if down == nil { // else somebody may be there for ever
-		s.watching.Wait()
-	}
-	return errors.Join(append(errs, down)...)
 }

@@ -23,6 +23,9 @@ type handle struct {
 
 func (h handle) Name() string { return h.name }
 
+// Wait never sees the end.
+func (h handle) Wait(context.Context) (compose.Exit, error) { select {} }
+
 // limitable notes how it was limited.
 type limitable struct {
 	handle
@@ -53,25 +56,25 @@ func (s starts) Start(_ context.Context, i compose.Instance) (compose.Handle, er
 var limits = script.Scenario{Phases: []script.Phase{{Do: []script.Step{{Kind: script.Limit, Instance: "web-1", CPUs: 0.2}}}}}
 
 func TestWhatCannotBeLimitedIsSaidBeforeTheLoad(t *testing.T) {
-	s := &stack{cfg: Config{Scenario: limits, Run: record.Run{Platform: "paper"}}}
+	f := &fleet{cfg: Config{Scenario: limits, Run: record.Run{Platform: "paper"}}}
 	const want = "limit web-1: the platform paper cannot limit CPU; leave the step limit out"
-	if err := s.meter(t.Context(), handle{name: "web-1"}); err == nil || err.Error() != want {
+	if err := f.meter(t.Context(), handle{name: "web-1"}); err == nil || err.Error() != want {
 		t.Errorf("meter = %v, want %s", err, want)
 	}
 	var cpus []float64
 	broken := errors.New("no cgroups")
-	if err := s.meter(t.Context(), limitable{handle{name: "web-1"}, &cpus, broken}); !errors.Is(err, broken) {
+	if err := f.meter(t.Context(), limitable{handle{name: "web-1"}, &cpus, broken}); !errors.Is(err, broken) {
 		t.Errorf("meter = %v, want %v", err, broken)
 	}
-	s.cfg.Scenario = script.Scenario{}
-	if err := s.meter(t.Context(), handle{name: "web-1"}); err != nil {
+	f.cfg.Scenario = script.Scenario{}
+	if err := f.meter(t.Context(), handle{name: "web-1"}); err != nil {
 		t.Errorf("a scenario that limits nobody: %v", err)
 	}
 }
 
 func TestLimitsAreLiftedOnce(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
-	journal, err := record.Create(dir, record.Run{Start: time.Now()}, nil)
+	w, err := record.Create(dir, record.Run{Start: time.Now()}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,37 +83,44 @@ func TestLimitsAreLiftedOnce(t *testing.T) {
 		"web-1": limitable{handle{name: "web-1"}, &one, nil}, "web-2": limitable{handle{name: "web-2"}, &two, nil},
 		"web-3": limitable{handle{name: "web-3"}, &gone, errors.New("it is gone")}, "haproxy-1": handle{name: "haproxy-1"},
 	}
-	s := &stack{cfg: Config{Scenario: limits}, journal: journal, parts: compose.NewStack(starts{handles: handles}), lives: map[string]*life{}}
+	l := newLives(t.Context(), starts{handles: handles}, &journal{Writer: w}, nil)
 	for _, name := range []string{"web-1", "web-2", "web-3", "haproxy-1"} {
-		if _, err := s.parts.Start(t.Context(), compose.Instance{Name: name}); err != nil {
+		role := record.Web
+		if name == "haproxy-1" {
+			role = record.LoadBalancer
+		}
+		one, err := l.start(t.Context(), compose.Instance{Name: name}, role)
+		if err != nil {
 			t.Fatal(err)
 		}
-		s.lives[name] = &life{}
+		if role == record.Web {
+			l.admit(one)
+		}
 	}
-	s.web = []string{"web-1", "web-2", "web-3"}
+	f := &fleet{cfg: Config{Scenario: limits}, journal: l.journal, lives: l}
 
-	if err := s.limit(t.Context(), "web-1", 0.2); err != nil {
+	if err := f.limit(t.Context(), "web-1", 0.2); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.limit(t.Context(), "web-3", 0.3); err == nil {
+	if err := f.limit(t.Context(), "web-3", 0.3); err == nil {
 		t.Error("web-3 was limited although it is gone")
 	}
-	if err := s.limit(t.Context(), "web-9", 0.3); err == nil {
+	if err := f.limit(t.Context(), "web-9", 0.3); err == nil {
 		t.Error("web-9 was limited, which nobody started")
 	}
-	s.unlimit(t.Context())
-	s.unlimit(t.Context())
+	f.unlimit(t.Context())
+	f.unlimit(t.Context())
 	if diff := cmp.Diff([][]float64{{0.2, 0}, nil, {0.3}}, [][]float64{one, two, gone}); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 
-	footprints, err := s.footprints(t.Context())
+	footprints, err := l.footprints(t.Context())
 	want := []poll.HostInstance{{Name: "web-1", PID: 7, OwnCgroup: true}, {Name: "web-2", PID: 7, OwnCgroup: true}}
 	if diff := cmp.Diff(want, footprints); diff != "" || err != nil {
 		t.Errorf("footprints: %v\n%s", err, diff)
 	}
 
-	if err := journal.Close(); err != nil {
+	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
 	history, err := record.Read(dir)

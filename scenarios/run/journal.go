@@ -4,23 +4,56 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
+	"time"
 
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
 )
 
+// journal is the record of a run, and the clock that its entries are timed by. It
+// is safe for concurrent use.
+type journal struct {
+	*record.Writer
+	// stamping is held from the look at the clock to the writing, so that entries
+	// of the present moment stand in the order of their times, whoever makes them.
+	stamping sync.Mutex
+}
+
 // newRecord begins the record of a run. What the instances are told in their
 // environment is not in it: passwords and keys are among that.
-func newRecord(c Config) (*record.Writer, error) {
+func newRecord(c Config) (*journal, error) {
 	source, err := c.Scenario.Masked()
 	if err != nil {
 		return nil, err
 	}
-	journal, err := record.Create(c.Dir, c.Run, source)
-	if err == nil {
-		journal.Hide(script.Mask, slices.Collect(maps.Values(c.Scenario.Stack.Web.Env))...)
+	w, err := record.Create(c.Dir, c.Run, source)
+	if err != nil {
+		return nil, err
 	}
-	return journal, err
+	w.Hide(script.Mask, slices.Collect(maps.Values(c.Scenario.Stack.Web.Env))...)
+	return &journal{Writer: w}, nil
+}
+
+// event puts e into the journal at the present moment, unless it has one. A
+// failure to write is kept by the writer.
+func (j *journal) event(e record.Event) {
+	j.stamping.Lock()
+	defer j.stamping.Unlock()
+	if e.At == 0 {
+		e.At = j.Offset(time.Now())
+	}
+	_ = j.Event(e)
+}
+
+// trouble puts into the journal what the harness could not do or see.
+func (j *journal) trouble(about string, count int64, why string) {
+	j.event(record.Event{Kind: record.Trouble, About: about, Count: count, Error: why})
+}
+
+// note puts into the journal what is out of the ordinary and spoils nothing.
+func (j *journal) note(about string, count int64, what string) {
+	j.event(record.Event{Kind: record.Note, About: about, Count: count, Error: what})
 }
 
 // plural writes "1 line" and "2 lines".

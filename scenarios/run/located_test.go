@@ -42,16 +42,16 @@ func TestInstancesAreKnownByTheirAddress(t *testing.T) {
 	dir := t.TempDir()
 	c := Config{Platform: onNetwork{platformtest.NewMemory(dir, nil)}, Scratch: dir, Progress: said,
 		Run: record.Run{ID: "r", Start: time.Now(), Interval: 100 * time.Millisecond}}
-	journal, err := record.Create(filepath.Join(dir, "run"), c.Run, nil)
+	w, err := record.Create(filepath.Join(dir, "run"), c.Run, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer journal.Close()
-	s, err := newStack(c, journal)
+	defer w.Close()
+	s, err := newTelemetry(c, &journal{Writer: w})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.collector.Close()
+	defer s.collector().Close()
 	if err := s.share(); err != nil {
 		t.Fatal(err)
 	}
@@ -59,12 +59,12 @@ func TestInstancesAreKnownByTheirAddress(t *testing.T) {
 		t.Errorf("the port was taken, and it was said: %q", said.said)
 	}
 	addr, err := s.listen("web-1", collector.NewLabels("zone", "a"))
-	if err != nil || addr != s.statsd {
-		t.Fatalf("web-1 shall send to %q, %v, want %q", addr, err, s.statsd)
+	if err != nil || addr != s.shared {
+		t.Fatalf("web-1 shall send to %q, %v, want %q", addr, err, s.shared)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	ran := make(chan error)
-	go func() { ran <- s.collector.Run(ctx) }()
+	go func() { ran <- s.collector().Run(ctx) }()
 	for from, lines := range map[string]string{"127.0.0.2:0": "a:1|c\nb:1|c", "127.0.0.3:0": "c:1|c"} {
 		at, err := net.ResolveUDPAddr("udp", from)
 		if err != nil {
@@ -84,7 +84,7 @@ func TestInstancesAreKnownByTheirAddress(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := map[string]uint64{}
-	for _, i := range s.collector.Ledger().Instances {
+	for _, i := range s.collector().Ledger().Instances {
 		switch {
 		case i.Unknown:
 			got["a stranger"] += i.Lines

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"throughline/collector"
+	"throughline/collector/poll"
 	"throughline/scenarios/script"
 )
 
@@ -123,9 +125,6 @@ func unexpected(err error) error {
 	return err
 }
 
-// look polls everything now.
-func (s *stack) look(ctx context.Context) error { return unexpected(s.collector.Poll(ctx)) }
-
 // take gives the failures and forgets them.
 func (p *poller) take() (expected, failed failures) {
 	p.mu.Lock()
@@ -135,26 +134,50 @@ func (p *poller) take() (expected, failed failures) {
 	return expected, failed
 }
 
-// tellPolls puts into the journal which polls of the collector that has ended
-// failed: those that faults explain as a note, all others as a trouble.
-func (s *stack) tellPolls() {
-	s.mu.Lock()
-	pollers := map[string]*poller{}
-	for _, p := range s.pollers {
-		pollers[p.name] = p
+// pollers are what every collector of the run polls. They are safe for concurrent
+// use.
+type pollers struct {
+	journal *journal
+	dark    darkness
+
+	mu  sync.Mutex
+	all []*poller
+}
+
+// add makes a poller one of them.
+func (ps *pollers) add(name string, p collector.Poller) *poller {
+	added := &poller{name: name, Poller: p, dark: &ps.dark}
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	ps.all = append(ps.all, added)
+	return added
+}
+
+// list gives them in the order in which they were added.
+func (ps *pollers) list() []*poller {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	return slices.Clone(ps.all)
+}
+
+// tell puts into the journal which polls of a collector that has ended failed:
+// those that faults explain as a note, all others as a trouble.
+func (ps *pollers) tell(polls []poll.Figures) {
+	ours := map[string]*poller{}
+	for _, p := range ps.list() {
+		ours[p.name] = p
 	}
-	s.mu.Unlock()
-	for _, f := range s.collector.Polls() {
+	for _, f := range polls {
 		failed := failures{f.Failures, f.LastError}
-		if p, ours := pollers[f.Name]; ours {
+		if p, known := ours[f.Name]; known {
 			var expected failures
 			if expected, failed = p.take(); expected.count > 0 {
-				s.note("poller "+f.Name, int64(expected.count), fmt.Sprintf("%d of %d polls failed while a fault kept what they ask from answering, or just after: that is expected; the last with: %s",
+				ps.journal.note("poller "+f.Name, int64(expected.count), fmt.Sprintf("%d of %d polls failed while a fault kept what they ask from answering, or just after: that is expected; the last with: %s",
 					expected.count, f.Polls, expected.last))
 			}
 		}
 		if failed.count > 0 {
-			s.trouble("poller "+f.Name, int64(failed.count), fmt.Sprintf("%d of %d polls failed, the last with: %s", failed.count, f.Polls, failed.last))
+			ps.journal.trouble("poller "+f.Name, int64(failed.count), fmt.Sprintf("%d of %d polls failed, the last with: %s", failed.count, f.Polls, failed.last))
 		}
 	}
 }

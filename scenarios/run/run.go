@@ -1,6 +1,10 @@
 // Package run is the clockwork: it brings a stack up, puts load on it, does
 // the steps of a scenario at their times, and records all that is seen.
 //
+// A stack has parts with one job each: lives and fleet (instances), balancer,
+// database, telemetry, faults. A clock makes the moves that the steps want; actors
+// may make others beside it, and fleet and lives decide between them.
+//
 // It is the only package that knows stack, load, collector and record at once,
 // and it judges nothing: its product is a run directory, which scenarios/check
 // reads. The command line calls it.
@@ -36,6 +40,8 @@ type Config struct {
 	// Dashboard is where the collector's HTTP API listens; "" = nowhere.
 	Dashboard string
 	Progress  Progress
+
+	actors []actor // what acts on the fleet beside the steps, while there is load
 }
 
 // Progress is told how a run goes, while it goes. Calls may come from several
@@ -75,124 +81,39 @@ func Run(ctx context.Context, c Config) (err error) {
 	}
 	defer func() { err = errors.Join(err, journal.Close()) }()
 	c.Progress.Note("starting the stack")
-	s, err := newStack(c, journal)
+	s, err := newStack(ctx, c, journal)
 	if err != nil {
 		return err
 	}
 	defer func() {
-		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.closeLimit())
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.closeLimit())
 		defer cancel()
 		err = errors.Join(err, s.close(closing))
 	}()
-	if s.executions, err = openExecutions(net.JoinHostPort(c.Platform.Home(), "0"), c.Run.ID, journal); err != nil {
+	if s.balancer.executions, err = openExecutions(net.JoinHostPort(c.Platform.Home(), "0"), c.Run.ID, journal.Writer); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.executions.close()) }()
+	defer func() { err = errors.Join(err, s.balancer.executions.close()) }()
 	if err := s.up(ctx); err != nil {
 		if s.interrupted(ctx) { // before the load began
-			s.event(record.Event{Kind: record.RunEnd})
+			journal.event(record.Event{Kind: record.RunEnd})
 			return journal.Flush()
 		}
 		return err
 	}
-	if err := s.possible(); err != nil {
+	if err := s.faults.possible(); err != nil {
 		return err
 	}
-	if err := s.documents(ctx, journal.Before); err != nil {
+	if err := s.database.documents(ctx, journal.Before); err != nil {
 		return fmt.Errorf("read the database before the load: %w", err)
 	}
-	users, err := newUsers(c, s)
+	users, err := newUsers(c, s.balancer.frontend(), journal, s.fleet.serving)
 	if err != nil {
 		return err
 	}
 	users.start()
-	s.event(record.Event{Kind: record.LoadBegin})
-	phases(ctx, s, users)
-	return finish(ctx, s, users)
-}
-
-// interrupted tells whether the run was called off. The first time that it was, it
-// says so in the journal: nothing of such a run could settle.
-func (s *stack) interrupted(ctx context.Context) bool {
-	if ctx.Err() != nil && !s.calledOff {
-		s.calledOff = true
-		s.event(record.Event{Kind: record.Interrupted})
-		s.cfg.Progress.Note("interrupted: recording what there is")
-	}
-	return s.calledOff
-}
-
-// phases goes through the scenario until it ends, a step fails or ctx ends.
-func phases(ctx context.Context, s *stack, users *users) {
-	for i, phase := range s.cfg.Scenario.Phases {
-		s.cfg.Progress.Phase(phase.Name, i)
-		begin := time.Now()
-		users.beginPhase()
-		s.event(record.Event{Kind: record.PhaseBegin, Phase: phase.Name})
-		ticking, stop := context.WithCancel(ctx)
-		ticked := make(chan struct{})
-		go func() {
-			defer close(ticked)
-			users.tick(ticking, begin.Add(phase.For))
-		}()
-		err := steps(ctx, s, phase)
-		if err == nil {
-			err = until(ctx, begin.Add(phase.For))
-		}
-		stop()
-		<-ticked
-		s.event(record.Event{Kind: record.PhaseEnd, Phase: phase.Name})
-		s.cfg.Progress.EndPhase(time.Since(begin), users.endPhase(time.Since(begin)))
-		if err != nil {
-			return
-		}
-	}
-}
-
-// until waits for a moment of the clock.
-func until(ctx context.Context, t time.Time) error {
-	timer := time.NewTimer(time.Until(t))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// finish ends a run in the only order that loses nothing: faults are healed, the
-// load stops, what is in flight ends, the clients' buffers flush, the load
-// balancer's log is read to its end, the collector closes its last interval, the
-// pollers look a last time, the documents are read, the web instances are stopped,
-// the record is closed. The rest of the stack goes down after that.
-func finish(ctx context.Context, s *stack, users *users) error {
-	// ctx may be over; what has to be saved is saved all the same.
-	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainLimit+s.quiet())
-	defer cancel()
-	s.interrupted(ctx)
-	s.healAll(closing) // while there is load: who is frozen has to answer what is in flight
-	summary, err := users.stop()
-	s.event(record.Event{Kind: record.LoadEnd})
-	s.unlimit(closing)
-	if !s.interrupted(ctx) {
-		s.cfg.Progress.Note("load has ended; waiting for the last counts")
-		s.settle(ctx)
-		s.interrupted(ctx) // what had not settled by then did not settle
-	}
-	if err != nil {
-		s.trouble("load", 0, err.Error())
-	} else if summary.Missed != "" {
-		s.trouble("load", int64(summary.Late+summary.Unsent+summary.Exhausted), summary.Missed)
-	}
-	s.event(record.Event{Kind: record.Quiesced})
-	s.executions.end(closing, s.trouble)
-	s.closeRelays(closing)
-	s.stopCollector(closing)
-	if err := s.documents(closing, s.journal.After); err != nil {
-		s.trouble("documents", 0, err.Error())
-	}
-	s.stopWeb(ctx)
-	s.event(record.Event{Kind: record.RunEnd})
-	return s.journal.Flush()
+	journal.event(record.Event{Kind: record.LoadBegin})
+	acting := startActors(ctx, c.actors, s.fleet, journal)
+	(&clock{scenario: c.Scenario, progress: c.Progress, journal: journal, users: users, fleet: s.fleet, faults: s.faults}).run(ctx)
+	return finish(ctx, s, users, acting)
 }

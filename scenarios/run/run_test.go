@@ -36,16 +36,16 @@ func TestZonesAreDealtInTurn(t *testing.T) {
 
 // The end waits for as long as the most patient check lets counts be late.
 func TestQuietIsTheLongestAllowance(t *testing.T) {
-	s := &stack{cfg: Config{Run: record.Run{Interval: time.Second}}}
-	if got := s.quiet(); got != time.Second {
+	c := Config{Run: record.Run{Interval: time.Second}}
+	if got := c.quiet(); got != time.Second {
 		t.Errorf("without a conservation check: %v, want an interval", got)
 	}
-	s.cfg.Scenario.Checks = []script.Check{
+	c.Scenario.Checks = []script.Check{
 		{Continuity: &script.Continuity{MaxGap: time.Minute}},
 		{Conservation: &script.Conservation{ClientWindow: 3 * time.Second, MaxLag: time.Second}},
 		{Conservation: &script.Conservation{ClientWindow: 100 * time.Millisecond, MaxLag: 2 * time.Second}},
 	}
-	if got := s.quiet(); got != 4*time.Second {
+	if got := c.quiet(); got != 4*time.Second {
 		t.Errorf("quiet %v, want 4s", got)
 	}
 }
@@ -95,7 +95,7 @@ func TestFigures(t *testing.T) {
 
 // An answer that acknowledges nothing is called by its class; unknown is what got none.
 func TestPhaseCountsAnswersByTheirClass(t *testing.T) {
-	u := &users{stack: &stack{}, phase: []loadgen.Row{
+	u := &users{serving: func() []string { return nil }, phase: []loadgen.Row{
 		{Outcome: loadgen.Acked, Status: 200}, {Outcome: loadgen.Refused, Status: 503}, {Outcome: loadgen.Unknown, Status: 404},
 		{Outcome: loadgen.Unknown, Status: 404}, {Outcome: loadgen.Unknown}, {Outcome: loadgen.Unknown, Status: 200}, {Outcome: loadgen.Unknown, Status: 500},
 	}}
@@ -136,9 +136,9 @@ func TestWebProgram(t *testing.T) {
 
 // What an instance is told is a contract: anybody's app can be the patient.
 func TestWhatAnInstanceIsTold(t *testing.T) {
-	s := &stack{mongoURI: "mongodb://127.0.0.1:1", cfg: Config{Scenario: script.Scenario{Stack: script.Stack{
-		Web: script.Web{Health: "/up", Env: map[string]string{"MODE": "test", "ZONE": "mine"}}}}}}
-	got, err := s.webInstance(2, "127.0.0.1:8125")
+	c := Config{Scenario: script.Scenario{Stack: script.Stack{
+		Web: script.Web{Health: "/up", Env: map[string]string{"MODE": "test", "ZONE": "mine"}}}}}
+	got, err := c.webInstance(2, "127.0.0.1:8125", "mongodb://127.0.0.1:1")
 	if err != nil {
 		t.Fatal(err)
 	}

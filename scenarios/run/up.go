@@ -25,7 +25,7 @@ func Up(ctx context.Context, c Config, ready func(Addresses)) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, journal.Close()) }()
-	s, err := newStack(c, journal)
+	s, err := newStack(ctx, c, journal)
 	if err != nil {
 		return err
 	}
@@ -42,14 +42,13 @@ func Up(ctx context.Context, c Config, ready func(Addresses)) (err error) {
 }
 
 func (s *stack) addresses() Addresses {
-	at := Addresses{Users: s.frontend(), Runtime: s.runtime, Database: s.mongoAt}
+	at := Addresses{Users: s.balancer.frontend(), Runtime: s.balancer.runtime, Database: s.database.at}
 	if s.cfg.Dashboard != "" {
-		at.Metrics = "http://" + s.collector.Addr()
+		at.Metrics = "http://" + s.telemetry.collector().Addr()
 	}
-	for _, name := range s.serving() {
-		if handle, err := s.parts.Find(name); err == nil {
-			at.Web = append(at.Web, WebAddress{name, handle.Addr("http")})
-		}
+	serving, _ := s.lives.find() // an error is of who was asked for by name
+	for _, h := range serving {
+		at.Web = append(at.Web, WebAddress{h.Name(), h.Addr("http")})
 	}
 	return at
 }

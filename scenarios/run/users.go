@@ -21,7 +21,8 @@ const (
 
 // users is the load of one run, and what is known of its last second.
 type users struct {
-	stack     *stack
+	journal   *journal
+	serving   func() []string
 	generator *loadgen.Generator
 	cancel    context.CancelFunc
 	done      chan struct{}
@@ -34,7 +35,8 @@ type users struct {
 	answered [6]uint64     // since the load began; as in Status
 }
 
-func newUsers(c Config, s *stack) (*users, error) {
+// newUsers are users of what is served at target.
+func newUsers(c Config, target string, journal *journal, serving func() []string) (*users, error) {
 	load := c.Scenario.Load
 	shape, err := shapeOf(load)
 	if err != nil {
@@ -48,13 +50,13 @@ func newUsers(c Config, s *stack) (*users, error) {
 	// seed decides.
 	slices.SortFunc(routes, func(a, b loadgen.Route) int { return compareNames(a.Name, b.Name) })
 	generator, err := loadgen.New(loadgen.Config{
-		Target: s.frontend(), Shape: shape, Routes: routes, Mix: load.Mix, Words: load.Words,
+		Target: target, Shape: shape, Routes: routes, Mix: load.Mix, Words: load.Words,
 		Seed: c.Run.Seed, Run: c.Run.ID, Timeout: load.Timeout, LatenessP99: lateP99, LatenessMax: lateMax,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("load: %w", err)
 	}
-	return &users{stack: s, generator: generator, done: make(chan struct{})}, nil
+	return &users{journal: journal, serving: serving, generator: generator, done: make(chan struct{})}, nil
 }
 
 func shapeOf(l script.Load) (loadgen.Shape, error) {
@@ -98,7 +100,7 @@ var outcomes = map[loadgen.Outcome]record.Outcome{
 // row puts a row into the users' ledger. A failure to write is kept by the
 // journal and ends the run at its close.
 func (u *users) row(r loadgen.Row) {
-	journal := u.stack.journal
+	journal := u.journal
 	_ = journal.Request(record.Request{
 		Seq: r.Seq, Due: journal.Offset(r.Due), Sent: journal.Offset(r.Sent), Done: journal.Offset(r.Done),
 		Route: r.Route, Word: r.Word, Instance: r.Instance, Err: r.Err,
@@ -132,7 +134,7 @@ func (u *users) beginPhase() {
 func (u *users) endPhase(took time.Duration) Status {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	status := Status{Instances: u.stack.serving()}
+	status := Status{Instances: u.serving()}
 	figures(&status, u.phase, took)
 	for _, r := range u.phase {
 		switch r.Outcome {
@@ -172,7 +174,7 @@ func figures(s *Status, rows []loadgen.Row, over time.Duration) {
 const tickEvery = 500 * time.Millisecond
 
 // tick tells the progress until ctx ends.
-func (u *users) tick(ctx context.Context, end time.Time) {
+func (u *users) tick(ctx context.Context, end time.Time, progress Progress) {
 	ticker := time.NewTicker(tickEvery)
 	defer ticker.Stop()
 	for {
@@ -180,7 +182,7 @@ func (u *users) tick(ctx context.Context, end time.Time) {
 		case <-ctx.Done():
 			return
 		case now := <-ticker.C:
-			u.stack.cfg.Progress.Tick(u.status(now, end))
+			progress.Tick(u.status(now, end))
 		}
 	}
 }
@@ -189,7 +191,7 @@ func (u *users) status(now, end time.Time) Status {
 	stats := u.generator.Stats()
 	status := Status{
 		Elapsed: now.Sub(u.began), PhaseLeft: end.Sub(now), Acked: stats.Acked, Refused: stats.Refused,
-		Unknown: stats.Unknown, Instances: u.stack.serving(),
+		Unknown: stats.Unknown, Instances: u.serving(),
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()

@@ -140,16 +140,16 @@ func (p *promises) window(metric string) time.Duration {
 
 func (p *promises) audit(v value) *Audit {
 	c := &Audit{}
-	m, ok := v.mapping("route")
+	m, ok := v.options("route")
 	if !ok {
 		return c
 	}
-	m.require("route")
-	v, ok = m.get("route")
-	if !ok {
-		return c
+	if given, ok := m.get("route"); ok {
+		v = given
+		c.Route = p.route(m, "")
+	} else if c.Route = p.onlyWrite(); c.Route == "" {
+		m.require("route")
 	}
-	c.Route = p.route(m, "")
 	switch {
 	case c.Route == "":
 	case p.s.Stack.Mongo == MongoNone:
@@ -158,6 +158,21 @@ func (p *promises) audit(v value) *Audit {
 		v.failf("the route %s writes nothing: want one that does", quote(c.Route))
 	}
 	return c
+}
+
+// onlyWrite is the one route of the load that writes; "" where none does, or several.
+func (p *promises) onlyWrite() string {
+	var only string
+	for name := range p.s.Load.Mix {
+		switch {
+		case !p.s.Stack.Web.Routes[name].Writes:
+		case only != "":
+			return ""
+		default:
+			only = name
+		}
+	}
+	return only
 }
 
 func (p *promises) failures(v value) *Failures {

@@ -27,6 +27,14 @@ func (v value) mapping(known ...string) (mapping, bool) {
 	return m, ok
 }
 
+// options reads keys and values that may all be left out, also {}.
+func (v value) options(known ...string) (mapping, bool) {
+	if n, ok := v.node.(*ast.MappingNode); ok && len(n.Values) == 0 {
+		return mapping{value: v}, true
+	}
+	return v.mapping(known...)
+}
+
 // open reads keys and values whose keys are names that the author chose. A key that is there twice is refused.
 func (v value) open(want string) (mapping, bool) {
 	n, ok := v.node.(*ast.MappingNode)

@@ -326,6 +326,15 @@ checks:
 	}
 }
 
+// TestAuditOfTheOneRouteThatWrites: where a single route of the load writes, an audit
+// need not name it.
+func TestAuditOfTheOneRouteThatWrites(t *testing.T) {
+	s := parse(t, "scenario: demo\nstack: {web: {instances: 3}}\nload: {rate: 200/s, mix: {insert: 9, get: 1}}\nphases: [{phase: a, for: 8s}]\nchecks: [{audit: {}}]\n")
+	if got := s.Checks[0].Audit.Route; got != "insert" {
+		t.Errorf("route %q, want insert", got)
+	}
+}
+
 // TestRanScenariosAreRead: the judge of an old record says itself that flat curves tell nothing.
 func TestRanScenariosAreRead(t *testing.T) {
 	const flat = "scenario: flat\nstack: {web: {instances: 1}}\nload: {rate: 100/s}\nphases: [{phase: a, for: 5s}]\n" +

@@ -39,8 +39,11 @@ var refusedPromises = []refused{
 	{"audit of nothing", conserved, "audit: {rout: insert}", []string{`9:13: audit: unknown key "rout": did you mean "route"? (known: route)`}},
 	{"audit of what reads", conserved, "audit: {route: get}", []string{`9:20: audit.route: the route "get" writes nothing: want one that does`}},
 	{"audit without a database", "{instances: 3}\nload: {rate: 200/s}\nphases:\n  - phase: warm-up\n    for: 8s\nchecks:\n  - " + conserved,
-		"{instances: 3}\n  mongo: none\nload: {rate: 200/s}\nphases:\n  - phase: warm-up\n    for: 8s\nchecks:\n  - audit: {route: insert}",
+		"{instances: 3, command: [app]}\n  mongo: none\nload: {rate: 200/s}\nphases:\n  - phase: warm-up\n    for: 8s\nchecks:\n  - audit: {route: insert}",
 		[]string{`10:20: audit.route: there are no documents to compare with, with stack.mongo: none: remove one of the two`}},
+	{"audit of one of two writes", "load: {rate: 200/s}\nphases:\n  - phase: warm-up\n    for: 8s\nchecks:\n  - " + conserved,
+		"load: {rate: 200/s, mix: {insert: 1, insert-get: 1}}\nphases:\n  - phase: warm-up\n    for: 8s\nchecks:\n  - audit: {}",
+		[]string{`9:12: audit: the key "route" is missing`}},
 }
 
 var refusedWaivers = []refused{

@@ -3,6 +3,7 @@ package script_test
 var refusedStack = []refused{
 	{"no web", "  web: {instances: 3}\n", "  mongo: none\n", []string{`3:3: stack: the key "web" is missing`}},
 	{"unknown mongo", "{instances: 3}", "{instances: 3}\n  mongo: nono", []string{`4:10: stack.mongo: unknown "nono": want none, or leave the key out: a server of your own is named on the command line, with --mongo`}},
+	{"reference app without a database", "{instances: 3}", "{instances: 3}\n  mongo: none", []string{`4:10: stack.mongo: the reference app keeps its words in a database and does not start without: leave the key out, or give an app of your own, with stack.web.command or image`}},
 	{"unknown style of tags", "{instances: 3}", "{instances: 3}\n  collector: {tags: influx}", []string{`4:21: stack.collector.tags: unknown "influx": did you mean "influxdb"? (known: dogstatsd, influxdb, librato, signalfx, all)`}},
 	{"a collector of nothing", "{instances: 3}", "{instances: 3}\n  collector: {}", []string{`4:14: stack.collector: is empty: want keys and values (tags)`}},
 	{"no instances", "{instances: 3}", "{health: /}", []string{`3:8: stack.web: the key "instances" is missing`}},

@@ -61,10 +61,18 @@ func (r *reader) stack(v value, s *Stack) {
 			}
 		}
 	}
-	if v, ok := m.get("web"); ok {
-		r.web(v, &s.Web)
+	web, given := m.get("web")
+	if given {
+		r.web(web, &s.Web)
+	}
+	if v, ok := m.get("mongo"); ok && given && s.Mongo == MongoNone && !r.opts.Ran && s.Web.reference() {
+		s.Mongo = "" // one mistake, not one for each check and fault that needs a database
+		v.failf("the reference app keeps its words in a database and does not start without: leave the key out, or give an app of your own, with stack.web.command or image")
 	}
 }
+
+// reference tells whether the application is the reference app.
+func (w Web) reference() bool { return w.Image == "" && len(w.Command) == 0 }
 
 // TagStyles are the styles of tags that `tags` of the collector can name, the default first.
 func TagStyles() []string { return []string{"dogstatsd", "influxdb", "librato", "signalfx", "all"} }

@@ -125,8 +125,8 @@ func (w *world) edges(cause string) []string {
 		also = append(also, "went-silent", "still-held")
 	}
 	// The collector's absence shows in that all lose at once. Where some had nothing
-	// to send then, it may as well have been the network.
-	if cause == "collector-away" && losers < len(w.instances) {
+	// to send then, or there is but one, it may as well have been the network.
+	if cause == "collector-away" && (losers < len(w.instances) || losers == 1) {
 		also = append(also, "datagrams-lost")
 	}
 	return also

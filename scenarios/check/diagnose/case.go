@@ -56,7 +56,9 @@ type Account struct {
 	// Beside is what else it answered: requests of other routes, and failures.
 	Beside []Stream
 	Twin   Twin
-	Parts  []int64 // what each of the metric's series counted
+	// Kin are counters of other routes that are called alike.
+	Kin   []Kin
+	Parts []int64 // what each of the metric's series counted
 	// Sampled is how many measurements came before the collector scaled them by their sample
 	// rates; -1: it did not say.
 	Sampled int64
@@ -68,6 +70,10 @@ type Account struct {
 	// Bad and Cut are how many of its lines the collector could not read, and how many of
 	// its datagrams had been cut.
 	Bad, Cut int64
+	Short    int64 // of the bad ones, how many ended before their type
+	// Lines is how many values of the metric the collector took, each of which may stand for
+	// several requests, and Datagrams how many came from the instance; 0: it did not say.
+	Lines, Datagrams int64
 	// Spoke tells of each interval whether any other series of the instance got a value in it,
 	// Others whether there is one at all.
 	Spoke  []bool
@@ -86,6 +92,13 @@ type Stream struct {
 type Twin struct {
 	Kind string // "timer", "counter"; "": none is known
 	N    int64
+}
+
+// Kin is a counter of another route, which should have counted what the instance answered
+// of it.
+type Kin struct {
+	Acked []time.Duration // in order
+	Total int64
 }
 
 // Diagnosis is what is said of one account.

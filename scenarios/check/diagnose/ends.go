@@ -35,8 +35,12 @@ func (t *track) theFirst(lost int64) func(int64) float64 {
 // exactly scores a shape that leaves nothing to chance: it may be off by a few, or a small
 // share of the whole.
 func (t *track) exactly(shape func(int64) float64, few, share float64) float64 {
-	off := t.off(shape) / (few + share*float64(t.wrong))
-	return -off * off
+	return t.shaped(t.along(shape), func(_ block, mean float64) float64 {
+		if mean == 0 {
+			return 0
+		}
+		return 0.25*few*few + share*share*mean*mean
+	})
 }
 
 // goneBy tells whether a good part had been lost by at, whatever the client held.
@@ -56,6 +60,9 @@ func (t *track) lostFrom(lost int64) time.Duration {
 	}
 	return t.Acked[min(t.n-1, max(0, t.n-lost))]
 }
+
+// theEnd is when the last ones were answered that are lost.
+func (t *track) theEnd() (from, to time.Duration) { return t.lostFrom(t.wrong), forever }
 
 // within is the clause of a loss of the last requests.
 func (t *track) lastOnes(why string) clause {
@@ -257,7 +264,7 @@ func stillHeld(k *court, set, sound []int) fit {
 			return -1 // it happened to hold nothing
 		}
 		return 0
-	}).saying(k, func(t *track) clause {
+	}).othersLostIn(k, set, (*track).theEnd).saying(k, func(t *track) clause {
 		return t.lastOnes("they are the last of the run, of instances that live on: the client, or one of its workers, still holds them")
 	})
 }
@@ -306,6 +313,12 @@ func silentStart(k *court, set, sound []int) fit {
 	if alike {
 		f.shared += held(k.tracks[set[0]].wrong, k.tracks[set[0]].n) - 0.5*float64(len(set))
 	}
+	f = f.othersLostIn(k, set, func(t *track) (from, to time.Duration) {
+		if t.wrong == 0 || t.n == 0 {
+			return 0, 0
+		}
+		return 0, t.Acked[min(t.n, t.wrong)-1]
+	})
 	return f.saying(k, func(t *track) clause {
 		to := t.Acked[t.wrong-1]
 		return clause{why: fmt.Sprintf("nothing was counted in the first %s of its life: the client was not sending yet", words.Seconds(to-t.begin())),
@@ -344,7 +357,7 @@ func firstLost(k *court, set, sound []int) fit {
 		}
 	}
 	for j, i := range set {
-		best.each[j] += k.tracks[i].twinIs(complete, 0.3)
+		best.each[j] += k.tracks[i].twinIs(complete, 0.3) + k.tracks[i].kinComplete()
 	}
 	return best.saying(k, func(t *track) clause {
 		return clause{why: "they were missing from its first count on, and no more went missing after: the first sample of a series is lost",

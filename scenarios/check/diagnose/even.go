@@ -15,6 +15,8 @@ type share struct {
 	p     float64
 	every int64 // one in so many, in turn; 0: by chance
 	clump bool  // what is lost at once is what a client sends at once
+	// regular tells that it happens after so many requests, again and again.
+	regular bool
 }
 
 // pool adds the wrong ones and the requests of some accounts up.
@@ -30,59 +32,61 @@ func (k *court) pool(of ...[]int) (wrong, n int64) {
 
 // even scores an account that lost a share of its requests, spread like them.
 func (t *track) even(s share) float64 {
-	clump := 1.0
+	clump, irregular := 1.0, byChance
 	if s.clump {
-		clump = t.clump
+		clump = t.unit
+	}
+	if s.regular {
+		irregular = atIntervals
 	}
 	if s.every > 0 {
 		expected := float64(t.n) / float64(s.every)
 		off := max(0, float64(t.least)-expected, expected-float64(t.most)) / 1.5
-		shape := t.off(func(requests int64) float64 { return expected * float64(requests) / float64(t.n) }) / 2
-		return choice(3) - off*off - shape*shape
+		return choice(3) - off*off + t.spreads(1, inTurn)
 	}
-	return binomial(t.n, t.least, t.most, s.p, clump, t.noise) + t.spread(clump)
+	return binomial(t.n, t.least, t.most, s.p, clump, t.noise) + t.spreads(clump, irregular)
 }
 
-// spread scores how far the loss is from being spread like the requests.
-func (t *track) spread(clump float64) float64 {
-	n, wrong := float64(max(1, t.n)), float64(t.wrong)
-	off := t.off(func(requests int64) float64 { return wrong * float64(requests) / n })
-	return min(bridge(max(0, off-0.5), wrong, min(0.99, wrong/n), clump), t.crowded(wrong/clump))
-}
-
-// crowded scores that nine in ten of so many independent events fell into the stretch in which
-// the difference arose, if they might have fallen anywhere: the bound of Chernoff.
-func (t *track) crowded(events float64) float64 {
-	const most = 0.9
-	part := t.widest()
-	if events <= 1 || part >= most {
-		return 0
-	}
-	return min(0, math.Log(events)-events*(most*math.Log(most/part)+(1-most)*math.Log((1-most)/(1-part))))
-}
+// How irregular events are: independent of each other, or each after the same number of
+// others.
+const (
+	byChance    = 1.0
+	atIntervals = 0.3 // when, but not how much
+	inTurn      = 0.05
+)
 
 // somewhere is what it costs that only some instances have a defect of the code, which all run.
 const somewhere = -2.5
 
+// manner is what a hypothesis says of an even loss, or surplus.
+type manner struct {
+	everybody bool  // every instance has it
+	clump     bool  // see share
+	regular   bool  // see share
+	turns     int64 // it may be one in so many at most, in turn; 0: it is not in turn
+}
+
 // evenly fits one share to all accounts of the set, by chance or in turn, whatever is
 // better. Where every instance should lose it, the sound ones count as well, unless only
 // some run the code that does.
-func (k *court) evenly(set, sound []int, everybody, clump bool, turns int64) fit {
-	if everybody && len(sound) > 0 {
-		all, part := k.evenlyOf(set, sound, true, clump, turns), k.evenlyOf(set, sound, false, clump, turns)
+func (k *court) evenly(set, sound []int, m manner) fit {
+	if m.everybody && len(sound) > 0 {
+		all := k.evenlyOf(set, sound, m)
+		m.everybody = false
+		part := k.evenlyOf(set, sound, m)
 		part.shared += somewhere
 		if part.total() > all.total() {
 			return part
 		}
 		return all
 	}
-	return k.evenlyOf(set, sound, everybody, clump, turns)
+	return k.evenlyOf(set, sound, m)
 }
 
-func (k *court) evenlyOf(set, sound []int, everybody, clump bool, turns int64) fit {
+func (k *court) evenlyOf(set, sound []int, m manner) fit {
 	surplus := k.tracks[set[0]].surplus
 	wrong, n := k.pool(set)
-	if everybody {
+	if m.everybody {
 		wrong, n = k.pool(set, sound)
 	}
 	if n == 0 || wrong == 0 {
@@ -102,7 +106,7 @@ func (k *court) evenlyOf(set, sound []int, everybody, clump bool, turns int64) f
 			}
 			return t.even(s)
 		}, func(t *track) float64 {
-			if everybody {
+			if m.everybody {
 				return binomial(t.n, 0, max(0, t.most), s.p, 1, t.noise)
 			}
 			return max(-1, binomial(t.n, 0, max(0, t.most), s.p, 1, t.noise))
@@ -110,9 +114,9 @@ func (k *court) evenlyOf(set, sound []int, everybody, clump bool, turns int64) f
 		f.shared += cost
 		return f
 	}
-	best := with(share{p: float64(wrong) / float64(n), clump: clump}, parameter(n))
-	if every := int64(math.Round(float64(n) / float64(wrong))); turns > 0 && every >= 2 && every <= turns {
-		if f := with(share{p: 1 / float64(every), every: every}, choice(turns)); f.total() > best.total() {
+	best := with(share{p: float64(wrong) / float64(n), clump: m.clump, regular: m.regular}, parameter(n))
+	if every := int64(math.Round(float64(n) / float64(wrong))); m.turns > 0 && every >= 2 && every <= m.turns {
+		if f := with(share{p: 1 / float64(every), every: every}, choice(m.turns)); f.total() > best.total() {
 			best = f
 		}
 	}
@@ -160,7 +164,7 @@ func notCounted(k *court, set, sound []int) fit {
 	if !k.lossOnly(set) {
 		return impossible(set)
 	}
-	f := k.evenly(set, sound, true, false, 60).twins(k, set, complete, 0.3)
+	f := k.evenly(set, sound, manner{everybody: true, turns: 60}).twins(k, set, complete, 0.3).othersComplete(k, set)
 	switch wrong, n := k.pool(set); {
 	case 5*wrong > 3*n:
 		f.shared -= 9
@@ -183,8 +187,8 @@ func rateNotSent(k *court, set, sound []int) fit {
 		return impossible(set)
 	}
 	kept := 1 - float64(wrong)/float64(n)
-	best := k.evenly(set, sound, true, false, 0)
-	best.shared -= 1
+	best := k.evenly(set, sound, manner{everybody: true})
+	best.shared -= 4
 	for _, rate := range usual {
 		for _, every := range []int64{0, int64(math.Round(1 / rate))} {
 			f := fitEach(k, set, sound, func(t *track) float64 { return t.keeping(rate, every) },
@@ -214,8 +218,7 @@ func (t *track) keeping(rate float64, every int64) float64 {
 	}
 	expected := float64(t.n) * (1 - 1/float64(every))
 	off := max(0, float64(t.least)-expected, expected-float64(t.most)) / 1.5
-	shape := t.off(func(requests int64) float64 { return expected * float64(requests) / float64(t.n) }) / 2
-	return choice(3) - off*off - shape*shape
+	return choice(3) - off*off + t.spreads(1, inTurn)
 }
 
 // conditional: a share that is steady at each instance, and its own: what is counted hangs
@@ -228,15 +231,15 @@ func conditional(k *court, set, sound []int) fit {
 	wrong, n := k.pool(set)
 	mean := min(0.99, max(0.01, float64(wrong)/float64(max(1, n))))
 	best := fit{shared: never}
-	for _, spread := range []float64{3, 10, 40} { // the fewer, the more shares differ
+	for _, spread := range []float64{3, 10} { // the fewer, the more shares differ
 		f := fitEach(k, set, sound, func(t *track) float64 {
-			score := betaBinomial(t.n, t.least, t.most, mean*spread, (1-mean)*spread) + t.spread(2)
+			score := betaBinomial(t.n, t.least, t.most, mean*spread, (1-mean)*spread) + t.spreads(1, byChance)
 			if t.Total == 0 {
 				score -= 6
 			}
-			return score + t.twinIs(complete, 0)
+			return score + t.twinIs(complete, 0) + t.kinComplete()
 		}, every(-1))
-		f.shared += parameter(n) + choice(3)
+		f.shared += parameter(n) + choice(2)
 		if best.each == nil || f.total() > best.total() {
 			best = f
 		}
@@ -269,7 +272,7 @@ func silentWorker(k *court, set, sound []int) fit {
 		}
 	}
 	best.shared += k.pace.penalty()
-	return best.twins(k, set, lostToo, 2).saying(k, func(t *track) clause {
+	return best.twins(k, set, lostToo, 2).othersLost(k, set).saying(k, func(t *track) clause {
 		return clause{why: fmt.Sprintf("about %s is missing, and the %s of the same requests lacks the very same number: whole requests go unmeasured, as when one of several workers has lost its sender",
 			oneIn(t.n, t.wrong), t.twinName())}
 	})
@@ -288,8 +291,23 @@ func turnover(k *court, set, sound []int) fit {
 	if !k.lossOnly(set) {
 		return impossible(set)
 	}
-	f := k.evenly(set, sound, true, true, 0).twins(k, set, turnedOver, 1)
+	f := k.evenly(set, sound, manner{everybody: true, clump: true, regular: true}).othersLost(k, set)
+	held, apart := f.clone().twins(k, set, heldToo, 1), f.clone().twins(k, set, complete, 1)
+	apart.shared -= 1
+	f = held
+	if apart.total() > held.total() {
+		f = apart
+	}
 	f.shared += k.mostly(set) + k.pace.penalty()
+	// What a worker holds is lost once in its life.
+	const shortest = 10 // requests of a life, at least
+	var expected float64
+	for _, i := range set {
+		expected += float64(k.tracks[i].n) / shortest * k.tracks[i].clump / 2
+	}
+	if wrong, _ := k.pool(set); float64(wrong) > expected {
+		f.shared -= 6
+	}
 	return f.saying(k, func(t *track) clause {
 		return clause{why: fmt.Sprintf("about %s is missing, a few at a time, and the %s of the same requests lacks them too: as when workers are replaced after so many requests without a flush",
 			oneIn(t.n, t.wrong), t.twinName())}
@@ -314,8 +332,8 @@ func netLost(k *court, set, sound []int) fit {
 	if !k.lossOnly(set) {
 		return impossible(set)
 	}
-	f := k.evenly(set, sound, false, false, 0)
-	if g := k.evenly(set, sound, false, true, 0); g.total()-0.7 > f.total() {
+	f := k.evenly(set, sound, manner{})
+	if g := k.evenly(set, sound, manner{clump: true}); g.total()-0.7 > f.total() {
 		f = g
 		f.shared -= 0.7
 	}
@@ -325,8 +343,9 @@ func netLost(k *court, set, sound []int) fit {
 		f, unsure = g, 5
 	}
 	// A client that does not add counts up packs a request's lines into one datagram.
+	f = f.othersLost(k, set)
 	apart, packed := f.clone().twins(k, set, alike, unsure), f.clone().twins(k, set, lostToo, unsure)
-	packed.shared -= 2
+	packed.shared -= 2 + k.apart(set)
 	f = apart
 	if packed.total() > apart.total() {
 		f = packed
@@ -338,6 +357,23 @@ func netLost(k *court, set, sound []int) fit {
 		return clause{why: fmt.Sprintf("evenly, about %s is missing, and the %s of the same requests lacks as many (%s): what is lost are datagrams, not counts",
 			oneIn(t.n, t.wrong), t.Twin.Kind, words.Number(t.n-t.Twin.N))}
 	})
+}
+
+// apart is what it costs to think that a request's lines share a datagram, where more of
+// them came than requests were answered.
+func (k *court) apart(set []int) float64 {
+	var datagrams, requests int64
+	for _, i := range set {
+		t := &k.tracks[i]
+		datagrams, requests = datagrams+t.Datagrams, requests+t.Total
+		for _, s := range t.Beside {
+			requests += int64(len(s.At))
+		}
+	}
+	if 4*datagrams > 5*requests+20 {
+		return 8
+	}
+	return 0
 }
 
 // wraps are after how many counts a batch may begin anew.
@@ -377,9 +413,7 @@ func wrapping(k *court, set, sound []int) fit {
 			if least > most || most == 0 {
 				return never
 			}
-			off := t.off(func(r int64) float64 { return float64(t.wrong*r) / float64(t.n) }) - float64(m)
-			shape := min(bridge(off, float64(t.wrong)/float64(m), 0, float64(m*m)), t.crowded(float64(t.wrong)/float64(m)))
-			return binomial(t.n/m+1, least, most, min(0.99, rate), 1, 0) + shape
+			return binomial(t.n/m+1, least, most, min(0.99, rate), 1, 0) + t.spreads(float64(m), byChance)
 		}, func(t *track) float64 { return binomial(t.n/m, 0, max(0, t.most)/m, min(0.99, rate), 1, 0) })
 		f.shared += 1.5 * min(0, coincidence-7)
 		f.shared += choice(int64(len(wraps))) + parameter(batches)
@@ -390,7 +424,7 @@ func wrapping(k *court, set, sound []int) fit {
 	if best.each == nil {
 		return impossible(set)
 	}
-	return best.twins(k, set, complete, 0.3).saying(k, func(t *track) clause {
+	return best.twins(k, set, complete, 0.3).othersComplete(k, set).saying(k, func(t *track) clause {
 		return clause{why: fmt.Sprintf("%s is %s times %s: a counter that begins anew after %s loses a batch at a time", words.Number(t.wrong), words.Number(t.wrong/batch), words.Number(batch), words.Number(batch))}
 	})
 }

@@ -83,7 +83,7 @@ const (
 	// clearly is by how much the best explanation must beat the next one that names another
 	// cause; vaguely the same where fewer are wrong than a client may hold, so that the curves
 	// do not show when it happened.
-	clearly, vaguely = 4.0, 7.0
+	clearly, vaguely = 4.0, 4.0
 	// nearly is up to where the next one is worth a mention.
 	nearly = 8.0
 	// mostParts is of how many hypotheses for an account pairs are tried.

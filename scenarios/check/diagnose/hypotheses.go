@@ -1,5 +1,7 @@
 package diagnose
 
+import "math"
+
 // hypotheses are all that is thought of. Their order decides nothing: the best score wins.
 var hypotheses = []hypothesis{
 	// What the record says outright.
@@ -44,7 +46,7 @@ var hypotheses = []hypothesis{
 	{Twice, 0, twice, false, false},
 	{NetTwice, -0.5, netTwice, true, false},
 
-	{Undecided, -8, nothingKnown, true, false},
+	{Undecided, -12, nothingKnown, true, false},
 }
 
 // fitEach scores each account of the set by itself, and all sound accounts alike.
@@ -70,8 +72,18 @@ func (f fit) saying(k *court, say func(t *track) clause) fit {
 	return f
 }
 
+// anything scores that in each block any number of its requests may be lost, or too many.
+func (t *track) anything() float64 {
+	var score float64
+	for _, b := range t.block {
+		any := max(b.acked, math.Abs(b.acked-b.counted))
+		score -= 0.5 * math.Log(1+any*any/12/b.unsure)
+	}
+	return score
+}
+
 // nothingKnown fits everything, and each account as badly as a shape that could be any.
 func nothingKnown(k *court, set, sound []int) fit {
-	return fitEach(k, set, sound, func(t *track) float64 { return 2*choice(int64(len(t.Ticks))) + choice(t.wrong+1) - 4 }, free).
+	return fitEach(k, set, sound, func(t *track) float64 { return t.anything() + choice(t.wrong+1) - 5 }, free).
 		saying(k, func(*track) clause { return clause{why: "no cause that is known here fits the record"} })
 }

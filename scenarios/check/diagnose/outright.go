@@ -3,6 +3,7 @@ package diagnose
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"throughline/scenarios/check/words"
 )
@@ -55,6 +56,9 @@ func noMetric(k *court, set, sound []int) fit {
 		if t.ended() >= 0 && t.since(t.ended()-k.exitSpan()) == t.n {
 			return -8
 		}
+		if t.Killed >= 0 && (k.longer > 0 || k.anyLate(t)) && t.since(t.Killed-k.holdSpan()) == t.n {
+			return -8 // it did not live until counts that come as late would have come
+		}
 		return -0.5
 	}, every(-0.3)).saying(k, func(t *track) clause {
 		if t.Others {
@@ -66,33 +70,51 @@ func noMetric(k *court, set, sound []int) fit {
 
 // badLines: as many are missing as there were lines that made no sense.
 func badLines(k *court, set, sound []int) fit {
-	return unread(k, set, sound, func(t *track) int64 {
+	f := unread(k, set, sound, func(t *track) int64 {
 		if t.Cut > 0 {
 			return 0
 		}
 		return t.Bad
-	}, "line", "could not be read by the collector: a name, value or tag breaks the line").twins(k, set, complete, 0.3)
+	}, 1, "line", "could not be read by the collector: a name, value or tag breaks the line").twins(k, set, complete, 0.3).othersComplete(k, set)
+	if !slices.ContainsFunc(set, func(i int) bool { return k.tracks[i].Short < k.tracks[i].Bad }) {
+		f.shared -= 3 // lines that all end early are cut
+	}
+	return f
 }
 
 // truncated: datagrams were cut, and what stood behind the cut is missing.
 func truncated(k *court, set, sound []int) fit {
-	f := unread(k, set, sound, func(t *track) int64 { return max(t.Cut, t.Bad) }, "line", "end too early: datagrams came cut, and what stood behind the cut is lost")
-	told := false
+	f := unread(k, set, sound, func(t *track) int64 { return max(t.Cut, t.Bad) }, 0, "line", "end too early: datagrams came cut, and what stood behind the cut is lost")
+	told, whole := false, false
 	for j, i := range set {
+		whole = whole || k.tracks[i].Short < k.tracks[i].Bad
 		switch t := &k.tracks[i]; {
 		case t.Cut > 0:
 			told = true
-		case t.twinIs(complete, 0) == 0 && t.Twin.Kind != "":
+		case t.twinIs(complete, 0) == 0 && t.Twin.Kind != "" && t.kinComplete() == 0:
 			f.each[j] -= 6 // what was behind the cut would lack too
 		}
 	}
 	if !told {
 		f.shared -= 1.5 // the collector saw no datagram cut
 	}
+	if whole {
+		f.shared -= 4 // what is cut rarely makes a whole line
+	}
 	return f
 }
 
-func unread(k *court, set, sound []int, count func(*track) int64, noun, why string) fit {
+// beyond is what it costs a loss that lines which could not be read account for less of it.
+func beyond(off, expected float64) float64 {
+	if off <= 0 {
+		return 0
+	}
+	return min(10, off*off/(2*(1+expected)))
+}
+
+// unread scores that as many are missing as could not be read; all is 1 where nothing else
+// is missing with them.
+func unread(k *court, set, sound []int, count func(*track) int64, all float64, noun, why string) fit {
 	return fitEach(k, set, sound, func(t *track) float64 {
 		bad := count(t)
 		switch {
@@ -102,7 +124,8 @@ func unread(k *court, set, sound []int, count func(*track) int64, noun, why stri
 			return 0
 		}
 		// A line may stand for several requests, and bad ones may be of other metrics too.
-		return -1 - math.Abs(math.Log(float64(bad)/float64(max(1, t.wrong))))
+		expected := float64(bad) * max(1, float64(t.Total)/float64(max(1, t.Lines)))
+		return -1 - math.Abs(math.Log(expected/float64(max(1, t.wrong)))) - all*beyond(float64(t.least)-expected, expected)
 	}, func(t *track) float64 {
 		if bad := count(t); bad > 0 {
 			return -3

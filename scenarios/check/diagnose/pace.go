@@ -166,7 +166,7 @@ func queueFull(k *court, set, sound []int) fit {
 	mean := min(0.99, max(0.01, float64(wrong)/float64(max(1, n))))
 	const spread = 20
 	f := fitEach(k, set, sound, func(t *track) float64 {
-		score := betaBinomial(t.n, t.least, t.most, mean*spread, (1-mean)*spread) + t.spread(4)
+		score := betaBinomial(t.n, t.least, t.most, mean*spread, (1-mean)*spread) + t.spreads(1, 4)
 		if t.Total == 0 && t.n > 10 {
 			score -= 6
 		}

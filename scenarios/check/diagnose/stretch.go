@@ -65,9 +65,6 @@ func (t *track) widest() float64 {
 	return float64(max(1, min(t.n, t.Sent[last])-before)) / float64(max(1, t.n))
 }
 
-// mostEnds is at how many interval ends a stretch is thought to begin or end, at most.
-const mostEnds = 32
-
 // inAStretch scores a loss, or a surplus, of one stretch of an instance's life: the mean
 // over all stretches, of which those count with which the curves agree. Where the curves are
 // vague many do, and where they are sharp one does.
@@ -76,46 +73,51 @@ func (t *track) inAStretch() float64 {
 		return t.stretched
 	}
 	t.stretched = -6
-	if t.n == 0 || len(t.Ticks) < 2 {
+	if t.n == 0 || len(t.block) < 3 {
 		return t.stretched
 	}
-	step := max(1, len(t.Ticks)/mostEnds)
-	var ends []int64 // but for the first and the last request: those losses have names of their own
-	for k := 0; k < len(t.Ticks); k += step {
-		if n := upTo(t.Acked, t.Ticks[k]); n > 0 && n < t.n {
-			ends = append(ends, n)
-		}
-	}
-	tolerance := 1.5 + 0.1*float64(t.wrong)
 	var sum, pairs float64
-	for i, from := range ends {
-		for _, to := range ends[i+1:] {
+	for i := range t.block {
+		var m float64
+		for j := i; j < len(t.block); j++ {
 			pairs++
-			m := to - from
-			if m < 1 || m > max(t.n/2, t.wrong) || !t.surplus && float64(m) < 0.9*float64(t.wrong)-1 {
+			m += t.block[j].acked
+			if n := float64(t.n); m > max(n/2, float64(t.wrong)) || !t.surplus && m < 0.9*float64(t.wrong)-1 {
 				continue
 			}
-			off := t.offAtSome(step, func(requests int64) float64 {
-				return float64(t.wrong) * float64(min(max(0, requests-from), m)) / float64(m)
-			}) / tolerance
-			sum += math.Exp(-off*off) / float64(max(m, t.wrong)+1)
+			sum += math.Exp(t.stretchedOver(i, j)) / (max(m, float64(t.wrong)) + 1)
 		}
 	}
 	t.stretched = math.Log(max(1e-30, sum/max(1, pairs)))
 	return t.stretched
 }
 
-// offAtSome is off, looked at every so many interval ends.
-func (t *track) offAtSome(step int, shape func(int64) float64) float64 {
-	var worst float64
-	for k := len(t.low) - 1; k >= 0; k -= step {
-		early, due := shape(t.old[k]), shape(min(t.n, t.Sent[k]))
-		if t.surplus {
-			early, due = due, early
-		}
-		worst = max(worst, t.low[k]-early, due-t.high[k])
+// stretchedOver scores a stretch that begins somewhere in block i and ends in block j.
+func (t *track) stretchedOver(i, j int) float64 {
+	middle := func(b block) float64 { return t.acked(b.from) + b.acked/2 }
+	from, to := middle(t.block[i]), middle(t.block[j])
+	if i == j {
+		from, to = t.acked(t.block[i].from), t.acked(t.block[i].to)
 	}
-	return max(0, worst-3*t.noise)
+	whole, m := float64(t.wrong), max(1, to-from)
+	share := whole / m
+	return t.shaped(t.along(func(requests int64) float64 {
+		return whole * min(1, max(0, (float64(requests)-from)/m))
+	}), func(b block, mean float64) float64 {
+		switch {
+		case i == j || b.to < t.block[i].to || b.to > t.block[j].to:
+			return 0
+		case b.to == t.block[i].to || b.to == t.block[j].to:
+			return share * share * b.acked * b.acked / 12
+		}
+		return max(0, mean) * min(1, math.Abs(1-share))
+	})
+}
+
+// acked is about how many requests had been acknowledged at an interval end.
+func (t *track) acked(k int) float64 {
+	early, due := t.requestsAt(k)
+	return float64(early+due) / 2
 }
 
 // burst: one stretch of an instance's life, whatever happened in it.
@@ -126,10 +128,11 @@ func burst(k *court, set, sound []int) fit {
 		}
 		return t.inAStretch()
 	}, every(-0.3))
-	if len(set) > 1 && k.common(set).to > 0 {
+	if c := k.common(set); len(set) > 1 && c.to > 0 {
 		for _, i := range set[1:] { // where one was, the others are expected
 			t := &k.tracks[i]
-			f.shared -= min(0, 0.8*(t.inAStretch()-choice(t.wrong+1)))
+			part := max(float64(c.to-c.from)/float64(max(1, t.span)), 2/float64(len(t.block)*len(t.block)+1))
+			f.shared += max(0, -0.8*math.Log(part))
 		}
 	}
 	return f.twins(k, set, complete, 0).saying(k, func(t *track) clause {
@@ -201,17 +204,17 @@ func away(k *court, set, sound []int) fit {
 		expected := away * t.paceIn(c)
 		off := max(0, float64(t.least)-expected, expected-float64(t.most))
 		from, to := upTo(t.Acked, c.from), max(upTo(t.Acked, c.from)+1, upTo(t.Acked, c.to))
-		outside := t.off(func(requests int64) float64 {
+		shape := t.shaped(t.along(func(requests int64) float64 {
 			return float64(t.wrong) * float64(min(max(0, requests-from), to-from)) / float64(to-from)
-		}) / (1.5 + 0.05*float64(t.wrong) + min(t.clump, 0.3*float64(t.wrong)))
-		return max(contradicted, normal(off, expected+t.clump*t.clump/6)-outside*outside)
+		}), func(_ block, mean float64) float64 { return mean*mean/12 + mean*t.unit })
+		return max(contradicted, normal(off, expected+t.clump*t.clump/6)) + shape
 	}, func(t *track) float64 {
 		if t.Life.Death != record.Never && t.Life.Death < c.to || t.begin() > c.from {
 			return 0
 		}
 		expected := away * t.paceIn(c)
 		return max(contradicted, normal(max(0, expected-float64(t.most)), expected+t.clump*t.clump/6))
-	}).twins(k, set, alike, 1)
+	}).twins(k, set, alike, 1).othersLostIn(k, set, func(t *track) (from, to time.Duration) { return t.lostWithin(c) })
 	f.shared += 2 * choice(int64(len(k.tracks[set[0]].Ticks)))
 	if last := k.tracks[set[0]].Ticks; c.to >= last[len(last)-1]-k.Interval {
 		f.shared -= 8 // it never came back
@@ -231,6 +234,13 @@ func away(k *court, set, sound []int) fit {
 		}
 		return clause{why: fmt.Sprintf("the counts of all %d instances that answered then are missing, and nothing else arrived from them: nobody received them", len(set)), from: c.from, to: c.to}
 	})
+}
+
+// lostWithin is about when what is lost in a stretch was answered: in the middle of it.
+func (t *track) lostWithin(c stretch) (from, to time.Duration) {
+	half := time.Duration(float64(t.wrong) / t.paceIn(c) / 2 * float64(time.Second))
+	middle := c.from + (c.to-c.from)/2
+	return middle - half, middle + half
 }
 
 // paceIn is how many requests a second an instance answered in a stretch.

@@ -118,10 +118,9 @@ func (k *court) sameAs(t *track, names []string) float64 {
 	if float64(off) > 1+0.01*float64(n) {
 		return never
 	}
-	shape := t.offAt(func(j int) (early, due float64) {
-		return float64(upTo(at, t.Since[j])), float64(upTo(at, t.Ticks[j]+flight))
-	}) / (2 + 0.05*float64(t.wrong))
-	return -3*float64(off) - shape*shape
+	return -3*float64(off) + t.shaped(func(j int) (early, due float64) {
+		return float64(upTo(at, t.Since[j])), float64(upTo(at, t.Ticks[j]))
+	}, func(_ block, mean float64) float64 { return 0.02 * max(0, mean) })
 }
 
 // probes: somebody asks each instance again and again whether it can serve, and that is
@@ -143,10 +142,10 @@ func probes(k *court, set, sound []int) fit {
 		expected := rate * t.probed(t.end())
 		slack := 2 + 0.03*expected // of when probing begins and ends
 		off := max(0, float64(t.least)-expected, expected-float64(t.most)) / slack
-		shape := t.offAt(func(j int) (early, due float64) {
-			return rate * t.probed(t.Since[j]), rate*t.probed(t.Ticks[j]) + 1
-		}) / (1.5 + 0.03*expected)
-		return choice(int64(2*slack)) - off*off - shape*shape
+		shape := t.shaped(func(j int) (early, due float64) {
+			return rate * t.probed(t.Since[j]), rate * t.probed(t.Ticks[j])
+		}, func(_ block, mean float64) float64 { return 0.01 * max(0, mean) })
+		return choice(int64(2*slack)) - off*off + shape
 	}, func(t *track) float64 {
 		if rate*t.probed(t.end()) > float64(3+t.most) {
 			return -1 // it runs other code
@@ -222,13 +221,19 @@ func windowTwice(k *court, set, sound []int) fit {
 		if t.least > last {
 			return never
 		}
-		before := t.offAt(func(j int) (early, due float64) {
-			if t.Ticks[j] < at {
+		after := t.shaped(func(j int) (early, due float64) {
+			switch {
+			case j < 0 || t.Ticks[j] < at:
 				return 0, 0
+			case j == len(t.Ticks)-1:
+				return float64(t.wrong), float64(t.wrong)
 			}
 			return 0, float64(t.wrong)
-		}) / (1.5 + 0.05*float64(t.wrong))
-		return choice(last) - before*before
+		}, certainly)
+		if window := t.since(at - k.Window - k.longer); t.wrong <= window+1 {
+			return choice(window+1) + after
+		}
+		return choice(last) - 2 + after
 	}, func(t *track) float64 {
 		if at := t.ended(); at != record.Never && t.since(at-max(k.Window, time.Second)) > 2 {
 			return -1.5
@@ -255,8 +260,8 @@ func runningTotal(k *court, set, sound []int) fit {
 			return score
 		}
 		wrong, n := float64(t.wrong), float64(t.n)
-		shape := t.off(func(requests int64) float64 { x := float64(requests) / n; return wrong * x * x }) / (3 + 0.06*wrong)
-		return score - shape*shape
+		return score + t.shaped(t.along(func(requests int64) float64 { x := float64(requests) / n; return wrong * x * x }),
+			func(_ block, mean float64) float64 { return 0.003 * mean * mean })
 	}, free).saying(k, func(t *track) clause {
 		return clause{why: fmt.Sprintf("what it adds grows with what it has: the running total is sent as a counter (%s requests would make %s)",
 			words.Number(t.n), words.Number(t.n*(t.n+1)/2))}
@@ -279,8 +284,7 @@ func double(k *court, set, sound []int) fit {
 		}
 		expected := (fold - 1) * t.n
 		off := float64(max(0, t.least-(fold-1)*t.Spare-expected, expected-t.most-(fold-1)*t.Buffer)) / (0.5 + 0.002*float64(expected))
-		shape := t.off(func(requests int64) float64 { return float64((fold - 1) * requests) }) / (2*float64(fold) + 0.03*float64(t.wrong))
-		return -off*off - shape*shape + t.scaled()
+		return -off*off + t.scaled() + t.shaped(t.along(func(requests int64) float64 { return float64((fold - 1) * requests) }), certainly)
 	}, func(t *track) float64 {
 		if t.n > 5 {
 			return -1 // it runs other code
@@ -318,7 +322,7 @@ func twice(k *court, set, sound []int) fit {
 	if !k.surplusOnly(set) || n == 0 || extra > n {
 		return impossible(set)
 	}
-	f := k.evenly(set, sound, true, false, 60).twins(k, set, complete, 0.5)
+	f := k.evenly(set, sound, manner{everybody: true, turns: 60}).twins(k, set, complete, 0.5)
 	if 10*extra > 9*n {
 		f.shared -= 3
 	}
@@ -333,8 +337,8 @@ func netTwice(k *court, set, sound []int) fit {
 	if !k.surplusOnly(set) || n == 0 || extra > n+n/5 {
 		return impossible(set)
 	}
-	f := k.evenly(set, sound, false, false, 0)
-	if g := k.evenly(set, sound, false, true, 0); g.total()-0.7 > f.total() {
+	f := k.evenly(set, sound, manner{})
+	if g := k.evenly(set, sound, manner{clump: true}); g.total()-0.7 > f.total() {
 		f = g
 		f.shared -= 0.7
 	}

@@ -28,6 +28,9 @@ type track struct {
 	noise float64
 	old   []int64       // acknowledged before Since
 	clump float64       // how many counts a client that holds as long as declared may send at once
+	unit  float64       // how many counts come in one datagram, as the collector saw them
+	block []block       // see lay
+	kin   []relative    // of Kin
 	span  time.Duration // from the first acknowledgement to the last
 }
 
@@ -94,6 +97,10 @@ func (t *track) bound(longer time.Duration, window time.Duration) {
 			t.low[k], t.high[k] = -t.high[k], -t.low[k]
 		}
 	}
+	t.unit = t.clump
+	if lines := min(t.Lines, t.Datagrams); lines > 0 {
+		t.unit = max(1, min(t.clump, float64(t.Total)/float64(lines)))
+	}
 	// What is lost, or too many, does not become fewer.
 	var top float64
 	for k := len(t.high) - 2; k >= 0; k-- {
@@ -104,12 +111,138 @@ func (t *track) bound(longer time.Duration, window time.Duration) {
 		t.high[k] = max(0, t.high[k])
 		t.low[k] = min(top, t.high[k])
 	}
+	t.lay(window + longer)
+	t.relatives(window + longer)
+}
+
+// block is a part of a life, from one interval end to another: what was acknowledged and what
+// was counted in it. The count is known to a variance, because nobody knows what the client
+// held back at either end.
+type block struct {
+	from, to               int // interval ends; from is -1 in the first block
+	acked, counted, unsure float64
+}
+
+// mostBlocks is into how many a life is divided at most.
+const mostBlocks = 24
+
+// lay divides the life into blocks that are long beside what a client holds back.
+func (t *track) lay(hold time.Duration) {
+	t.block = nil
+	last, width, acked, counted := -1, 0.0, 0.0, 0.0
+	slope := max(0.2, float64(t.Total)/float64(max(1, t.n)))
+	for k, at := range t.Ticks {
+		end := k == len(t.Ticks)-1
+		if last >= 0 && !end && at-t.Ticks[last] < max(2*hold, t.end()/mostBlocks) {
+			continue
+		}
+		early, due := t.requestsAt(k)
+		n, w := float64(early+due)/2, slope*float64(due-early)
+		if n > acked || end {
+			t.block = append(t.block, block{last, k, n - acked, t.Counted[k] - counted, t.unsure(width, w)})
+			last, width, acked, counted = k, w, n, t.Counted[k]
+		}
+	}
+	for i := range t.block {
+		t.block[i].unsure += t.noise * t.noise / float64(len(t.block))
+	}
+}
+
+// someCounts is the variance of a count for which nothing is known to be uncertain: answers
+// and counts pass each other.
+const someCounts = 0.5
+
+// unsure is the variance of the counts of a block at whose beginning and end a client holds
+// so many at most. One that adds counts up, and sends fewer in a line than it may hold, has
+// several parts, such as workers, and each has its own beat: then it holds about as much at
+// both, though nobody knows how much.
+func (t *track) unsure(before, after float64) float64 {
+	line := 2 * float64(t.Total) / float64(max(1, t.Lines))
+	if line < 3 || before == 0 || after == 0 {
+		line = math.Inf(1)
+	}
+	return (before*min(before, line)+after*min(after, line))/12 + someCounts
+}
+
+// requestsAt is how many requests a client must have sent the counts of at an interval end,
+// and how many it may have.
+func (t *track) requestsAt(k int) (early, due int64) {
+	if k < 0 {
+		return 0, 0
+	}
+	return t.old[k], max(t.old[k], min(t.n, t.Sent[k])+t.Spare)
+}
+
+// shape is how many are lost, or too many, at each interval end: of what a client must have
+// sent by then, and of what it may have.
+type shape func(k int) (early, due float64)
+
+// shaped scores a shape, where chance adds a variance to what is lost in each block. It is
+// the logarithm of how likely the counts of all blocks are, relative to a prediction that
+// leaves no more to chance than the client's own delay: who predicts little pays for it.
+func (t *track) shaped(predicted shape, chance func(b block, mean float64) float64) float64 {
+	if t.n == 0 || len(t.block) < 2 {
+		return 0
+	}
+	at := func(k int) (wrong, counted, width float64) {
+		if k < 0 {
+			return 0, 0, 0
+		}
+		one, other := t.requestsAt(k)
+		early, due := predicted(k)
+		least, most := float64(one)-early, float64(other)-due
+		if t.surplus {
+			least, most = float64(one)+early, float64(other)+due
+		}
+		return (early + due) / 2, (least + most) / 2, most - least
+	}
+	var score float64
+	wasWrong, was, wasWidth := 0.0, 0.0, 0.0
+	for _, b := range t.block {
+		wrong, counted, width := at(b.to)
+		unsure := t.unsure(wasWidth, width) + t.noise*t.noise/float64(len(t.block))
+		variance := unsure + chance(b, wrong-wasWrong)
+		off := b.counted - (counted - was)
+		score += -0.5*math.Log(variance/b.unsure) - off*off/(2*variance)
+		wasWrong, was, wasWidth = wrong, counted, width
+	}
+	return score * float64(len(t.block)-1) / float64(len(t.block)) // one is given by the total
+}
+
+// spreads scores that of all requests the same share is lost, or counted again, wherever
+// they are; each such event strikes about so many at once, and the events are as irregular
+// as those of chance (1), or less so.
+func (t *track) spreads(unit, irregular float64) float64 {
+	p := t.share()
+	factor := max(0.02, 1-p) * max(1, unit) * irregular
+	return t.shaped(t.along(func(requests int64) float64 { return p * float64(requests) }),
+		func(_ block, mean float64) float64 { return max(0, mean) * factor })
+}
+
+// share is of all its requests how many are lost, or counted again.
+func (t *track) share() float64 {
+	wrong := float64(t.wrong)
+	if t.Killed != record.Never {
+		wrong = float64(t.least+t.most) / 2
+	}
+	return wrong / float64(max(1, t.n))
+}
+
+// certainly is the variance of what happens by no chance.
+func certainly(block, float64) float64 { return 0 }
+
+// along makes a shape, which is given by the number of requests, one of interval ends.
+func (t *track) along(wrong func(requests int64) float64) shape {
+	return func(k int) (early, due float64) {
+		one, other := t.requestsAt(k)
+		return wrong(one), wrong(other)
+	}
 }
 
 // off is how far a prediction is outside of what the curves leave open, at most. It is
 // given as how many are lost, or too many, of the first so many requests.
 func (t *track) off(shape func(requests int64) float64) float64 {
-	return t.offAt(func(k int) (early, due float64) { return shape(t.old[k]), shape(min(t.n, t.Sent[k])) })
+	return t.offAt(t.along(shape))
 }
 
 // offAt is the same of a prediction for each interval end: how many the client must have

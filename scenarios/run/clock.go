@@ -1,0 +1,162 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"throughline/scenarios/record"
+	"throughline/scenarios/script"
+)
+
+// clock goes through a scenario: each phase for its time, each step in its turn.
+type clock struct {
+	scenario script.Scenario
+	progress Progress
+	journal  *journal
+	users    *users
+	fleet    *fleet
+	faults   *faults
+}
+
+// run goes through the scenario until it ends, a step fails or ctx ends.
+func (c *clock) run(ctx context.Context) {
+	for i, phase := range c.scenario.Phases {
+		c.progress.Phase(phase.Name, i)
+		begin := time.Now()
+		c.users.beginPhase()
+		c.journal.event(record.Event{Kind: record.PhaseBegin, Phase: phase.Name})
+		ticking, stop := context.WithCancel(ctx)
+		ticked := make(chan struct{})
+		go func() {
+			defer close(ticked)
+			c.users.tick(ticking, begin.Add(phase.For), c.progress)
+		}()
+		err := c.steps(ctx, phase)
+		if err == nil {
+			err = until(ctx, begin.Add(phase.For))
+		}
+		stop()
+		<-ticked
+		c.journal.event(record.Event{Kind: record.PhaseEnd, Phase: phase.Name})
+		c.progress.EndPhase(time.Since(begin), c.users.endPhase(time.Since(begin)))
+		if err != nil {
+			return
+		}
+	}
+}
+
+// until waits for a moment of the clock.
+func until(ctx context.Context, t time.Time) error {
+	timer := time.NewTimer(time.Until(t))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// steps does what a phase wants done, in order. The first step that has no
+// effect ends the run: what comes after would prove nothing.
+func (c *clock) steps(ctx context.Context, phase script.Phase) error {
+	for _, step := range phase.Do {
+		begin := time.Now()
+		c.journal.event(record.Event{Kind: record.StepBegin, Phase: phase.Name, Step: step.String()})
+		err := c.do(ctx, step)
+		if err != nil {
+			err = fmt.Errorf("%s: %w", step, err)
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		ended := record.Event{Kind: record.StepEnd, Phase: phase.Name, Step: step.String()}
+		if err != nil {
+			ended.Error = err.Error()
+		}
+		c.journal.event(ended)
+		c.progress.Step(step.String(), time.Since(begin), err)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bounded is a way to make a move within the time that a step has for one.
+type bounded func(move func(context.Context) error) error
+
+// do does one step and returns when it has taken effect.
+func (c *clock) do(ctx context.Context, step script.Step) error {
+	within := func(move func(context.Context) error) error {
+		limited, cancel := context.WithTimeoutCause(ctx, step.Within, fmt.Errorf("no effect within %v", step.Within))
+		defer cancel()
+		err := move(limited)
+		if err != nil && limited.Err() != nil && ctx.Err() == nil {
+			return fmt.Errorf("%w (%w)", context.Cause(limited), err)
+		}
+		return err
+	}
+	switch step.Kind {
+	case script.Kill:
+		return within(func(ctx context.Context) error { return c.fleet.kill(ctx, step.Instance) })
+	case script.Terminate:
+		return within(func(ctx context.Context) error { return c.fleet.terminate(ctx, step.Instance, !step.Abrupt) })
+	case script.Launch:
+		return c.launch(step.Count, within)
+	case script.Replace:
+		return c.replace(step.Instance, within)
+	case script.BeginFault:
+		return within(func(ctx context.Context) error { return c.faults.inject(ctx, step) })
+	case script.Heal:
+		return within(func(ctx context.Context) error { return c.faults.heal(ctx, step.Fault.Name) })
+	case script.Scale:
+		return c.scale(step.Count, within)
+	case script.Limit:
+		return within(func(ctx context.Context) error { return c.fleet.limit(ctx, step.Instance, step.CPUs) })
+	}
+	return fmt.Errorf("%s: no such step", step.Kind)
+}
+
+func (c *clock) launch(count int, within bounded) error {
+	return within(func(ctx context.Context) error {
+		_, err := c.fleet.launch(ctx, count)
+		return err
+	})
+}
+
+// replace launches another instance for one, or for each that serves, before it
+// terminates that.
+func (c *clock) replace(instance string, within bounded) error {
+	old := []string{instance}
+	if instance == script.ReplaceAll {
+		old = c.fleet.serving()
+	}
+	for _, name := range old {
+		if err := c.launch(1, within); err != nil {
+			return err
+		}
+		err := within(func(ctx context.Context) error { return c.fleet.terminate(ctx, name, true) })
+		if err != nil && (instance != script.ReplaceAll || !lost(err)) {
+			return err
+		}
+	}
+	return nil
+}
+
+// scale launches, or terminates the newest, until count instances serve. One that
+// an actor ends first is ended all the same.
+func (c *clock) scale(count int, within bounded) error {
+	have := c.fleet.serving()
+	if missing := count - len(have); missing > 0 {
+		return c.launch(missing, within)
+	}
+	for i := len(have) - 1; i >= count; i-- {
+		err := within(func(ctx context.Context) error { return c.fleet.terminate(ctx, have[i], true) })
+		if err != nil && !lost(err) {
+			return err
+		}
+	}
+	return nil
+}

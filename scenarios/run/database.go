@@ -1,0 +1,74 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"throughline/collector/poll"
+	"throughline/scenarios/record"
+)
+
+// NoDatabase is the record.Run.Database of a stack without one.
+const NoDatabase = "none"
+
+// databaseLimit is how long a MongoDB may take to be ready: it makes its files first.
+const databaseLimit = 60 * time.Second
+
+// database is where the web instances keep their words, if anywhere.
+type database struct {
+	cfg     Config
+	journal *journal
+	uri     string      // as the web instances reach it; "" = there is none
+	at      string      // as the harness does
+	mongo   *poll.Mongo // nil: there is none
+}
+
+// start starts the database, unless there is none or it is somebody else's.
+func (d *database) start(ctx context.Context, in *lives, polls *telemetry) error {
+	switch {
+	case d.cfg.Run.Database == NoDatabase:
+		return nil
+	case d.cfg.MongoURI != "":
+		d.uri, d.at = d.cfg.MongoURI, d.cfg.MongoURI
+	default:
+		one, err := in.start(ctx, d.cfg.databaseInstance(), record.Database)
+		if err != nil {
+			return err
+		}
+		d.uri, d.at = mongoURI(one.PeerAddr("mongo")), mongoURI(one.Addr("mongo"))
+	}
+	var err error
+	if d.mongo, err = poll.NewMongo(d.at); err != nil {
+		return err
+	}
+	return polls.addPoller(mongoPoller, d.mongo)
+}
+
+func mongoURI(addr string) string {
+	return fmt.Sprintf("mongodb://%s/?directConnection=true", addr)
+}
+
+// documents reads the database and hands what it holds to keep.
+func (d *database) documents(ctx context.Context, keep func(record.Documents) error) error {
+	if d.mongo == nil {
+		return nil
+	}
+	words, err := d.mongo.Words(ctx)
+	if err != nil {
+		return err
+	}
+	documents := record.Documents{At: d.journal.Offset(time.Now()), Words: make([]record.WordCount, 0, len(words))}
+	for _, w := range words {
+		documents.Words = append(documents.Words, record.WordCount{Word: w.Word, Count: w.Count})
+	}
+	return keep(documents)
+}
+
+// close lets go of the connections to it.
+func (d *database) close(ctx context.Context) error {
+	if d.mongo == nil {
+		return nil
+	}
+	return d.mongo.Close(ctx)
+}

@@ -1,0 +1,304 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"throughline/collector"
+	"throughline/compose"
+	"throughline/scenarios/record"
+)
+
+// fleet is the web instances of a stack. Each move on it returns when it has taken
+// effect, and writes what happened into the journal. Moves may be made by several
+// at once: see moves.
+type fleet struct {
+	cfg     Config
+	journal *journal
+	lives   *lives
+	sensors sensors
+	pool    pool
+	// describe is what web instance number is, which shall send its StatsD lines
+	// to an address, host:port.
+	describe func(number int, statsd string) (compose.Instance, error)
+
+	mu   sync.Mutex
+	last int // the number of the newest web instance
+}
+
+// moves are what can be done to the web instances, by the steps of a scenario and
+// by actors at the same time. A name is given to one instance only. Who would end
+// an instance that another move is ending gets an error that says so. When the
+// stack is taken down, all of them are refused.
+type moves interface {
+	// serving lists the instances that get requests and that nobody is ending,
+	// oldest first.
+	serving() []string
+	// launch starts n instances at once and returns when users reach them. Also
+	// with an error it gives the names of those that serve; one that was started
+	// and does not serve is left alone until the stack goes down.
+	launch(ctx context.Context, n int) ([]string, error)
+	// terminate asks an instance to end and returns when it has. With drain the
+	// load balancer first lets it finish what it has.
+	terminate(ctx context.Context, name string, drain bool) error
+	// kill ends an instance without warning.
+	kill(ctx context.Context, name string) error
+}
+
+// sensors are told of instances that come and go, so that what they measure is
+// theirs.
+type sensors interface {
+	// listen gives the host:port to which an instance shall send.
+	listen(name string, labels collector.Labels) (string, error)
+	// retire is called when an instance is gone, or was never started.
+	retire(ctx context.Context, name string)
+}
+
+// pool is the load balancer's list of servers.
+type pool interface {
+	// steady holds the load balancer's process as it is until release: a new one
+	// would not know who is just coming or leaving.
+	steady() (release func())
+	add(ctx context.Context, h compose.Handle) error  // returns when it gets requests
+	drain(ctx context.Context, name string) error     // returns when no request is on it
+	awaitDown(ctx context.Context, name string) error // until its health checks have failed
+	remove(ctx context.Context, name string) error    // its counters are kept
+}
+
+func (f *fleet) serving() []string { return f.lives.serving() }
+
+// launch implements moves. The names are the next n.
+func (f *fleet) launch(ctx context.Context, n int) ([]string, error) {
+	serve := make([]string, n)
+	err := f.lives.during(ctx, func(ctx context.Context) error {
+		group, starting := errgroup.WithContext(ctx)
+		first := f.number(n)
+		for i := range n {
+			group.Go(func() error {
+				err := f.launchOne(starting, first+i)
+				if err == nil {
+					serve[i] = webName(first + i)
+				}
+				return err
+			})
+		}
+		return group.Wait()
+	})
+	return slices.DeleteFunc(serve, func(name string) bool { return name == "" }), err
+}
+
+// number hands out the next n numbers, and gives the first.
+func (f *fleet) number(n int) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	first := f.last + 1
+	f.last += n
+	return first
+}
+
+func (f *fleet) launchOne(ctx context.Context, number int) error {
+	one, err := f.start(ctx, number)
+	if err != nil {
+		return err
+	}
+	defer f.lives.release(one, launching) // if it fails
+	if err := f.meter(ctx, one.Handle); err != nil {
+		return err
+	}
+	defer f.pool.steady()()
+	if err := f.pool.add(ctx, one.Handle); err != nil {
+		return err
+	}
+	f.lives.admit(one)
+	return nil
+}
+
+// start starts a web instance, which is listened for from before its birth.
+func (f *fleet) start(ctx context.Context, number int) (*life, error) {
+	name := webName(number)
+	addr, err := f.sensors.listen(name, collector.NewLabels("zone", zoneOf(number)))
+	if err != nil {
+		return nil, err
+	}
+	instance, err := f.describe(number, addr)
+	if err == nil {
+		var one *life
+		if one, err = f.lives.start(ctx, instance, record.Web); err == nil {
+			return one, nil
+		}
+	}
+	f.sensors.retire(context.WithoutCancel(ctx), name)
+	return nil, err
+}
+
+// kill implements moves. It waits until the process is gone, its port refuses and
+// the load balancer has marked it down.
+func (f *fleet) kill(ctx context.Context, name string) error {
+	return f.lives.end(ctx, name, killing, func(ctx context.Context, one *life) error {
+		addr := one.Addr("http")
+		// The journal's time comes before the signal's: what the users saw
+		// acknowledged in the client's window before it may be lost.
+		f.signalled(one, compose.Kill)
+		if err := one.Signal(ctx, compose.Kill); err != nil {
+			return err
+		}
+		if err := awaitDeath(ctx, one); err != nil {
+			return err
+		}
+		if conn, err := net.DialTimeout("tcp", addr, time.Second); err == nil {
+			conn.Close()
+			return fmt.Errorf("%s is gone, but something still answers at %s", name, addr)
+		}
+		defer f.pool.steady()()
+		if err := f.pool.awaitDown(ctx, name); err != nil {
+			return err
+		}
+		f.journal.event(record.Event{Kind: record.Down, Instance: name, Role: one.role})
+		return f.remove(ctx, one)
+	})
+}
+
+// terminate implements moves.
+func (f *fleet) terminate(ctx context.Context, name string, drain bool) error {
+	return f.lives.end(ctx, name, terminating, func(ctx context.Context, one *life) error {
+		defer f.pool.steady()()
+		if drain {
+			f.journal.event(record.Event{Kind: record.Draining, Instance: name, Role: one.role})
+			if err := f.pool.drain(ctx, name); err != nil {
+				return err
+			}
+		}
+		f.signalled(one, compose.Terminate)
+		if err := one.Signal(ctx, compose.Terminate); err != nil {
+			return err
+		}
+		if err := f.awaitStop(ctx, one); err != nil {
+			return fmt.Errorf("it did not end on SIGTERM: %w", err)
+		}
+		return f.remove(ctx, one)
+	})
+}
+
+// signalled journals a signal that is about to be sent.
+func (f *fleet) signalled(one *life, s compose.Signal) {
+	f.journal.event(record.Event{Kind: record.Signalled, Instance: one.Name(), Role: one.role, Signal: s.String()})
+}
+
+// remove takes an instance that is gone off the load balancer.
+func (f *fleet) remove(ctx context.Context, one *life) error {
+	if err := f.pool.remove(ctx, one.Name()); err != nil {
+		return err
+	}
+	f.journal.event(record.Event{Kind: record.Removed, Instance: one.Name(), Role: record.Web})
+	return nil
+}
+
+// awaitDeath returns when the instance is gone and its death is journalled.
+func awaitDeath(ctx context.Context, one *life) error {
+	select {
+	case <-one.gone:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait until %s is gone: %w", one.Name(), ctx.Err())
+	}
+}
+
+// awaitStop waits for the end of an instance that got SIGTERM. One that has used
+// its time up is killed, as whoever runs containers does it, which the journal
+// tells.
+func (f *fleet) awaitStop(ctx context.Context, one *life) error {
+	patient, cancel := context.WithTimeout(ctx, f.cfg.Scenario.Stack.Web.Stop)
+	defer cancel()
+	if err := awaitDeath(patient, one); err == nil || ctx.Err() != nil {
+		return err
+	}
+	f.overdue(one.Name())
+	f.signalled(one, compose.Kill)
+	_ = one.Signal(ctx, compose.Kill) // an error says that it has just ended
+	return awaitDeath(ctx, one)
+}
+
+// overdue notes that a web instance had to be killed because it had not ended in
+// time.
+func (f *fleet) overdue(name string) {
+	f.journal.event(record.Event{Kind: record.Note, About: "stop of " + name, Instance: name, Role: record.Web,
+		Error: fmt.Sprintf("it had not ended %v after SIGTERM (stack.web.stop) and was killed", f.cfg.Scenario.Stack.Web.Stop)})
+}
+
+// meter gives a new instance of a scenario that limits CPU a cgroup of its own,
+// without a limit: all are measured in the same way, and what is impossible
+// shows before the load.
+func (f *fleet) meter(ctx context.Context, handle compose.Handle) error {
+	if !f.cfg.Scenario.Limits() {
+		return nil
+	}
+	limited, ok := handle.(compose.Limiter)
+	if !ok {
+		return fmt.Errorf("limit %s: the platform %s cannot limit CPU; leave the step limit out", handle.Name(), f.cfg.Run.Platform)
+	}
+	return limited.LimitCPU(ctx, 0)
+}
+
+// limit gives a web instance less CPU; 0 gives it all again. meter saw that this
+// is possible.
+func (f *fleet) limit(ctx context.Context, name string, cpus float64) error {
+	found, err := f.lives.find(name)
+	if err != nil {
+		return err
+	}
+	if err := found[0].(compose.Limiter).LimitCPU(ctx, cpus); err != nil {
+		return err
+	}
+	f.lives.limit(name, cpus > 0)
+	f.journal.event(record.Event{Kind: record.Limited, Instance: name, Role: record.Web, CPUs: cpus})
+	return nil
+}
+
+// unlimit lifts what limits are left, so that the end of the run is nobody's
+// burden.
+func (f *fleet) unlimit(ctx context.Context) {
+	for _, name := range f.lives.limited() {
+		if err := f.limit(ctx, name, 0); err != nil {
+			f.journal.trouble("instance "+name, 0, fmt.Sprintf("lift its limit: %v", err))
+		}
+	}
+}
+
+// hurry is how long web instances may take to end when the run was interrupted:
+// somebody waits at a terminal.
+const hurry = 5 * time.Second
+
+// patience is how long the end of the web instances is waited for without a word.
+const patience = 2 * time.Second
+
+// stop refuses all further moves and ends all web instances side by side, before
+// database and load balancer are taken from them. Who has not ended within
+// stack.web.stop is killed, which the journal tells; when ctx ends while they stop,
+// they are killed at once.
+func (f *fleet) stop(ctx context.Context) {
+	if ctx.Err() != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), hurry)
+		defer cancel()
+	}
+	slow := time.AfterFunc(patience, func() { f.cfg.Progress.Note("waiting for the web instances to end") })
+	defer slow.Stop()
+	overdue, err := f.lives.stopWeb(ctx)
+	for _, name := range overdue {
+		f.overdue(name)
+	}
+	if err != nil {
+		f.journal.note("stop", 0, err.Error())
+	}
+}
+
+// lost tells whether a move failed because somebody else ends, or has ended, the
+// instance.
+func lost(err error) bool { return errors.As(err, new(taken)) }

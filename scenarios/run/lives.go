@@ -1,0 +1,281 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"throughline/compose"
+	"throughline/scenarios/record"
+)
+
+// lives are the instances of a stack, whatever their role: who was born, who
+// serves, who is ended by whom, and who is gone. It journals births and deaths. It
+// is safe for concurrent use, and decides between those who act on the same
+// instance at the same time.
+type lives struct {
+	journal *journal
+	parts   *compose.Stack
+	retire  func(context.Context, string) // hears of every web instance whose death was journalled
+
+	open context.Context // bounds all moves: it ends with the run's context, or with the stack
+	shut context.CancelCauseFunc
+
+	moves    sync.WaitGroup // one for each move under way
+	watching sync.WaitGroup // one for each living instance
+	mu       sync.Mutex     // also held while deaths are journalled, so that none is after the end
+	ending   bool           // the stack is being taken down: no move begins, and deaths are no news
+	all      map[string]*life
+}
+
+// life is one instance. What may change is guarded by lives.mu.
+type life struct {
+	compose.Handle
+	role    record.Role
+	held    move          // that is under way with it; "" = none
+	serving bool          // the load balancer sends it requests, and nobody wants its end
+	asked   bool          // somebody wants it dead
+	dead    bool          // it was seen to be gone
+	limited bool          // its CPU is limited
+	gone    chan struct{} // closed when its death is in the journal
+}
+
+// move is something that is done to one instance by one at a time.
+type move string
+
+const (
+	launching   move = "launch"
+	killing     move = "kill"
+	terminating move = "terminate"
+)
+
+// errEnding is what a move gives that came too late, or was called off by the end.
+var errEnding = errors.New("the stack is being taken down")
+
+// taken is the error of a move on an instance that somebody else ends, or has
+// ended.
+type taken struct{ error }
+
+func (t taken) Unwrap() error { return t.error }
+
+// newLives has none yet. When ctx ends, moves under way are called off.
+func newLives(ctx context.Context, p compose.Platform, journal *journal, retire func(context.Context, string)) *lives {
+	l := &lives{journal: journal, parts: compose.NewStack(p), retire: retire, all: map[string]*life{}}
+	l.open, l.shut = context.WithCancelCause(ctx)
+	return l
+}
+
+// start starts one instance, journals its birth and readiness, and watches it
+// until it is gone. A web instance is held for its launch until release.
+func (l *lives) start(ctx context.Context, i compose.Instance, role record.Role) (*life, error) {
+	born := l.journal.Offset(time.Now())
+	handle, err := l.parts.Start(ctx, i)
+	if err != nil {
+		return nil, err
+	}
+	id := ""
+	if known, ok := handle.(compose.Identified); ok {
+		id = known.ID()
+	}
+	l.journal.event(record.Event{At: born, Kind: record.Birth, Instance: i.Name, Role: role, ID: id})
+	l.journal.event(record.Event{Kind: record.Ready, Instance: i.Name, Role: role})
+	one := &life{Handle: handle, role: role, gone: make(chan struct{})}
+	if role == record.Web {
+		one.held = launching
+	}
+	l.mu.Lock()
+	l.all[i.Name] = one
+	l.mu.Unlock()
+	l.watching.Go(func() { l.watch(one) })
+	return one, nil
+}
+
+// watch waits until an instance is gone, and says so in the journal.
+func (l *lives) watch(one *life) {
+	defer close(one.gone)
+	exit, err := one.Wait(context.Background())
+	if l.bury(one, exit, err) && one.role == record.Web {
+		l.retire(context.Background(), one.Name())
+	}
+}
+
+// bury takes an instance that is gone off the stack and journals its death. It is
+// false when the stack is being taken down, and nothing is journalled.
+func (l *lives) bury(one *life, exit compose.Exit, err error) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	one.dead, one.serving = true, false
+	l.parts.Gone(one.Name())
+	if l.ending {
+		return false
+	}
+	if err != nil {
+		l.journal.trouble("instance "+one.Name(), 0, fmt.Sprintf("wait for its end: %v", err))
+	}
+	l.journal.event(record.Event{At: l.journal.Offset(exit.At), Kind: record.Death, Instance: one.Name(), Role: one.role,
+		Code: exit.Code, Signal: exit.Signal, Expected: one.asked})
+	return true
+}
+
+// during makes a move, unless the stack is being taken down, which waits for moves
+// under way and ends their contexts.
+func (l *lives) during(ctx context.Context, move func(context.Context) error) error {
+	l.mu.Lock()
+	if l.ending {
+		l.mu.Unlock()
+		return errEnding
+	}
+	l.moves.Add(1)
+	l.mu.Unlock()
+	defer l.moves.Done()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(l.open, func() { cancel(context.Cause(l.open)) })()
+	err := move(ctx)
+	if err != nil && errors.Is(context.Cause(l.open), errEnding) && !errors.Is(err, errEnding) {
+		return fmt.Errorf("%w (%w)", errEnding, err)
+	}
+	return err
+}
+
+// end makes a move that ends a web instance. Of several at the same time one does
+// it; to the others the error is taken. One that fails lets go of the instance.
+func (l *lives) end(ctx context.Context, name string, how move, do func(context.Context, *life) error) error {
+	return l.during(ctx, func(ctx context.Context) error {
+		one, err := l.condemn(name, how)
+		if err != nil {
+			return err
+		}
+		defer l.release(one, how)
+		return do(ctx, one)
+	})
+}
+
+// condemn finds a web instance and notes that its death is wanted, and by which
+// move.
+func (l *lives) condemn(name string, how move) (*life, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	one := l.all[name]
+	if _, err := l.parts.Find(name); err != nil {
+		if one != nil && one.asked {
+			return nil, taken{err}
+		}
+		return nil, err
+	}
+	switch {
+	case one == nil || one.held == launching:
+		return nil, fmt.Errorf("%s: its launch is under way; wait until it serves", name)
+	case one.role != record.Web:
+		return nil, fmt.Errorf("%s: is no web instance (have %s)", name, strings.Join(l.serve(), ", "))
+	case one.held != "":
+		return nil, taken{fmt.Errorf("%s: another %s of it is under way; let that end it", name, one.held)}
+	}
+	one.held, one.asked, one.serving = how, true, false
+	return one, nil
+}
+
+// release lets go of an instance, if this move still holds it.
+func (l *lives) release(one *life, how move) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if one.held == how {
+		one.held = ""
+	}
+}
+
+// admit ends the launch of an instance: the load balancer sends it requests. One
+// that has died meanwhile serves nobody.
+func (l *lives) admit(one *life) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	one.held, one.serving = "", !one.dead
+	l.journal.event(record.Event{Kind: record.Serving, Instance: one.Name(), Role: one.role})
+}
+
+// serving lists the web instances that the load balancer sends requests to,
+// oldest first.
+func (l *lives) serving() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.serve()
+}
+
+// serve is serving where l.mu is held.
+func (l *lives) serve() []string {
+	var names []string
+	for name, one := range l.all {
+		if one.serving {
+			names = append(names, name)
+		}
+	}
+	slices.SortFunc(names, compareNames)
+	return names
+}
+
+// find gives instances that run: those of these names, or with none those that
+// serve, less who has just gone.
+func (l *lives) find(names ...string) ([]compose.Handle, error) {
+	all := len(names) == 0
+	if all {
+		names = l.serving()
+	}
+	var out []compose.Handle
+	for _, name := range names {
+		handle, err := l.parts.Find(name)
+		if err != nil && !all {
+			return nil, err
+		}
+		if err == nil {
+			out = append(out, handle)
+		}
+	}
+	return out, nil
+}
+
+// limit notes whether an instance's CPU is limited.
+func (l *lives) limit(name string, limited bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all[name].limited = limited
+}
+
+// limited lists those that serve with a limit.
+func (l *lives) limited() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.DeleteFunc(l.serve(), func(name string) bool { return !l.all[name].limited })
+}
+
+// stopWeb lets no move begin any more, calls off what is under way, and ends all
+// web instances side by side, as compose.Stack.Stop does.
+func (l *lives) stopWeb(ctx context.Context) (overdue []string, err error) {
+	l.mu.Lock()
+	l.ending = true
+	l.mu.Unlock()
+	l.shut(errEnding)
+	l.moves.Wait()
+
+	l.mu.Lock()
+	var names []string
+	for name, one := range l.all {
+		if one.role == record.Web {
+			names = append(names, name)
+		}
+	}
+	l.mu.Unlock()
+	return l.parts.Stop(ctx, names...)
+}
+
+// close ends all that is left, and closes the platform.
+func (l *lives) close(ctx context.Context) error {
+	err := l.parts.Close(ctx)
+	if err == nil { // else somebody may be there for ever
+		l.watching.Wait()
+	}
+	return err
+}

@@ -1,0 +1,322 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"sync"
+	"syscall"
+
+	"throughline/collector"
+	"throughline/collector/dogstatsd"
+	"throughline/collector/server"
+	"throughline/collector/statsd"
+	"throughline/collector/statsd/socket"
+	"throughline/compose"
+	"throughline/scenarios/fault"
+	"throughline/scenarios/record"
+	"throughline/scenarios/script"
+)
+
+// telemetry is how a run is measured: its collector, where that listens for whom,
+// the relays on the way to it, and the pollers. A fault may put another collector
+// in its place, which then listens for the same instances and polls the same. It is
+// the fleet's sensors, and safe for concurrent use.
+type telemetry struct {
+	cfg     Config
+	journal *journal
+	relays  *fault.Relays // nil: no fault needs them
+	pollers *pollers
+	shared  string // host:port that all instances send to; "" = each has its own
+
+	// replacing is held while there is no collector, because another one is coming,
+	// and shared by who comes or leaves.
+	replacing sync.RWMutex
+	mu        sync.Mutex
+	current   *collecting
+	listeners map[string]listener // by instance
+}
+
+// collecting is one collector.
+type collecting struct {
+	*server.Server
+	end   context.CancelFunc // nil before it runs
+	ended chan struct{}      // closed when its Run has returned
+	err   error              // what that returned
+}
+
+// listener is where the collector listens for a web instance.
+type listener struct {
+	labels collector.Labels
+	addr   string
+}
+
+// newTelemetry opens a collector, which does not run yet.
+func newTelemetry(c Config, journal *journal) (*telemetry, error) {
+	t := &telemetry{cfg: c, journal: journal, pollers: &pollers{journal: journal}, listeners: map[string]listener{}}
+	if c.Scenario.Uses(relayed...) {
+		t.relays = fault.NewRelays(c.Run.Seed)
+	}
+	return t, t.open(c.Dashboard)
+}
+
+// open makes a collector with its API at an address. Those of one run share their
+// store.
+func (t *telemetry) open(dashboard string) error {
+	tags := dogstatsd.NoStyle
+	if text := t.cfg.Scenario.Stack.Tags; text != "" {
+		var err error
+		if tags, err = dogstatsd.ParseStyles(text); err != nil {
+			return fmt.Errorf("stack.collector.tags: %w", err)
+		}
+	}
+	opened, err := server.New(server.Config{
+		StatsD: statsd.Config{Interval: t.cfg.Run.Interval, Tags: tags}, Dir: filepath.Join(t.cfg.Scratch, "series"), HTTP: dashboard,
+		Sinks: []collector.Sink{t.journal},
+	})
+	if err != nil {
+		return err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.current = &collecting{Server: opened, ended: make(chan struct{})}
+	return nil
+}
+
+// collector is the one that listens at present.
+func (t *telemetry) collector() *collecting {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.current
+}
+
+// run lets the collector run until stop, also after the end of ctx.
+func (t *telemetry) run(ctx context.Context) {
+	c := t.collector()
+	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	c.end = cancel
+	go func() {
+		defer close(c.ended)
+		c.err = c.Run(running)
+	}()
+}
+
+// addPoller adds a poller to this collector and those after it.
+func (t *telemetry) addPoller(name string, p collector.Poller) error {
+	return t.collector().AddPoller(name, t.pollers.add(name, p))
+}
+
+// look polls everything now.
+func (t *telemetry) look(ctx context.Context) error { return unexpected(t.collector().Poll(ctx)) }
+
+// lines counts what came in by StatsD, at this collector.
+func (t *telemetry) lines() uint64 { return t.collector().Ledger().Total.Lines }
+
+// share opens the StatsD port that all instances share, where they have
+// addresses of their own.
+func (t *telemetry) share() error {
+	if _, ok := t.cfg.Platform.(compose.Located); !ok {
+		return nil
+	}
+	on := func(port string) error {
+		at, err := t.collector().ListenOn(statsd.Listener{
+			Origin: statsd.BySource, Addr: socket.Address{Network: socket.UDP, Host: net.JoinHostPort(t.cfg.Platform.Home(), port)},
+		})
+		t.shared = at.Host
+		return err
+	}
+	err := on(statsdPort)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		t.cfg.Progress.Note("StatsD port " + statsdPort + " is taken on this machine: who does not heed STATSD_PORT will not be heard")
+		err = on("0")
+	}
+	return err
+}
+
+// listen implements sensors: it opens a socket for a web instance, or has the
+// collector know it by its address, before it starts. While the collector is being
+// replaced, it waits for the next.
+func (t *telemetry) listen(name string, labels collector.Labels) (string, error) {
+	t.replacing.RLock()
+	defer t.replacing.RUnlock()
+	if located, ok := t.cfg.Platform.(compose.Located); ok {
+		addr, err := located.Locate(name)
+		if err != nil {
+			return "", err
+		}
+		return t.shared, t.collector().Assign(addr.String(), name, labels)
+	}
+	addr, err := t.collector().Listen(name, labels)
+	if err != nil {
+		return "", err
+	}
+	t.mu.Lock()
+	t.listeners[name] = listener{labels, addr}
+	t.mu.Unlock()
+	if t.relays == nil {
+		return addr, nil
+	}
+	return t.relays.Open(name, addr)
+}
+
+// retire implements sensors. What the instance sent reaches the collector to the
+// end; one that is being replaced is waited for.
+func (t *telemetry) retire(ctx context.Context, name string) {
+	t.replacing.RLock()
+	defer t.replacing.RUnlock()
+	if t.relays != nil {
+		if err := t.relays.Retire(ctx, name); err != nil {
+			t.journal.trouble(relayTrouble, 0, err.Error())
+		}
+	}
+	t.mu.Lock()
+	delete(t.listeners, name)
+	t.mu.Unlock()
+	if err := t.collector().Retire(ctx, name); err != nil {
+		t.journal.trouble("collector", 0, err.Error())
+	}
+}
+
+// listening tells where the collector listens for a web instance, or for all.
+func (t *telemetry) listening(name string) map[string]string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	out := map[string]string{}
+	for n, l := range t.listeners {
+		if name == "" || n == name {
+			out[n] = l.addr
+		}
+	}
+	return out
+}
+
+// stop ends the collector, which closes its last interval and polls a last time,
+// and puts into the journal what it could not see. It is false when the collector
+// did not end.
+func (t *telemetry) stop(ctx context.Context) bool {
+	c := t.collector()
+	c.end()
+	select {
+	case <-c.ended:
+		if err := unexpected(c.err); err != nil {
+			t.journal.trouble("collector", 0, err.Error())
+		}
+	case <-ctx.Done():
+		t.journal.trouble("collector", 0, fmt.Sprintf("did not end: %v", ctx.Err()))
+		return false
+	}
+	for _, l := range c.Ledger().Listeners {
+		if l.KernelDrops > 0 {
+			t.journal.event(drops(l))
+		}
+	}
+	t.pollers.tell(c.Polls())
+	return true
+}
+
+// end stops and closes the collector, for restart to begin another one. Nobody
+// comes or leaves until then.
+func (t *telemetry) end(ctx context.Context) (err error) {
+	t.replacing.Lock() // until restart
+	defer func() {
+		if err != nil {
+			t.replacing.Unlock()
+		}
+	}()
+	t.relays.Cut() // also who has come since the fault cut all
+	if !t.stop(ctx) {
+		return fmt.Errorf("the collector did not end: %w", ctx.Err())
+	}
+	return t.collector().Close()
+}
+
+// restart follows end: another collector on the same store, which listens for the
+// same instances and polls the same. It gives its addresses by instance.
+func (t *telemetry) restart(ctx context.Context) (map[string]string, error) {
+	defer t.replacing.Unlock()
+	dashboard := t.cfg.Dashboard
+	if dashboard != "" {
+		dashboard = t.collector().Addr() // the port that was free when the first asked for any
+	}
+	if err := t.open(dashboard); err != nil {
+		return nil, err
+	}
+	addrs, err := t.listenAgain()
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range t.pollers.list() {
+		if err := t.collector().AddPoller(p.name, p); err != nil {
+			return nil, err
+		}
+	}
+	t.run(ctx)
+	return addrs, nil
+}
+
+// listenAgain has the collector listen for all that the one before it did.
+func (t *telemetry) listenAgain() (map[string]string, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	addrs := map[string]string{}
+	for name, l := range t.listeners {
+		addr, err := t.current.Listen(name, l.labels)
+		if err != nil {
+			return nil, err
+		}
+		t.listeners[name] = listener{l.labels, addr}
+		addrs[name] = addr
+	}
+	return addrs, nil
+}
+
+// closeRelays sends on all that is in the relays, and puts into the journal
+// what they lost by themselves.
+func (t *telemetry) closeRelays(ctx context.Context) {
+	if t.relays == nil {
+		return
+	}
+	if err := t.relays.Close(ctx); err != nil {
+		t.journal.trouble(relayTrouble, 0, err.Error())
+	}
+	for _, l := range t.relays.Lost() {
+		t.journal.event(record.Event{Kind: record.Trouble, About: relayTrouble, Instance: l.Instance, Role: record.Web, Count: l.Count, Error: l.Why})
+	}
+}
+
+// close ends what is left of relays and collector.
+func (t *telemetry) close(ctx context.Context) error {
+	var errs []error
+	if t.relays != nil {
+		errs = append(errs, t.relays.Close(ctx))
+	}
+	c := t.collector()
+	if c.end != nil {
+		c.end()
+		<-c.ended
+	}
+	return errors.Join(append(errs, c.Close())...)
+}
+
+// relayed are the faults for which the instances' datagrams go through relays.
+var relayed = []string{
+	script.DropDatagrams, script.DuplicateDatagrams, script.ReorderDatagrams, script.TruncateDatagrams, script.DelayDatagrams,
+	script.RestartCollector,
+}
+
+// relayTrouble is what the Trouble of a relay is about.
+const relayTrouble = "relay"
+
+// drops tells of datagrams that the kernel had no room for. At a port that all
+// share, nobody knows whose they were.
+func drops(l statsd.ListenerLedger) record.Event {
+	e := record.Event{Kind: record.Trouble, About: "collector", Count: int64(l.KernelDrops),
+		Error: fmt.Sprintf("the kernel dropped %s at %s", plural(int64(l.KernelDrops), "datagram"), l.Addr)}
+	if l.Instance != "" {
+		e.Instance, e.Role = l.Instance, record.Web
+		e.Error = fmt.Sprintf("the kernel dropped %s of %s", plural(int64(l.KernelDrops), "datagram"), l.Instance)
+	}
+	return e
+}
