@@ -10,9 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"runtime"
-	"strconv"
 	"sync"
 	"syscall"
 	"text/tabwriter"
@@ -298,7 +296,7 @@ func (t trial) weigh(dir string, history record.History, verdict check.Verdict) 
 			return gallery.Result{}, err
 		}
 	}
-	logged, err := loggedAmounts(dir)
+	logged, err := gallery.LoggedAmounts(dir)
 	return gallery.Score(*t.entry, gallery.Run{History: history, Verdict: verdict, Logged: logged}), err
 }
 
@@ -328,30 +326,6 @@ func runApart(ctx context.Context, args ...string) ([]byte, error) {
 func lastLine(text []byte) string {
 	text = bytes.TrimSpace(text)
 	return string(text[bytes.LastIndexByte(text, '\n')+1:])
-}
-
-var defectLine = regexp.MustCompile(`defect \S+: dropped=(\d+) extra=(\d+)`)
-
-// loggedAmounts reads what defective instances logged at their end.
-func loggedAmounts(dir string) (map[string]gallery.Amount, error) {
-	logs, err := filepath.Glob(filepath.Join(dir, "logs", "web-*.log"))
-	if err != nil {
-		return nil, err
-	}
-	out := map[string]gallery.Amount{}
-	for _, path := range logs {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return nil, err
-		}
-		if m := defectLine.FindSubmatch(text); m != nil {
-			dropped, _ := strconv.ParseInt(string(m[1]), 10, 64) // digits
-			extra, _ := strconv.ParseInt(string(m[2]), 10, 64)
-			name := filepath.Base(path)
-			out[name[:len(name)-len(".log")]] = gallery.Amount{Dropped: dropped, Extra: extra}
-		}
-	}
-	return out, nil
 }
 
 func showMatrix(cmd *cobra.Command, results []gallery.Result, format string) error {
