@@ -129,6 +129,7 @@ func answered(t *testing.T, api string, since time.Time, all []question) {
 // TestDashboardsAreAnswered asks everything that the dashboard asks of a
 // collector that sees a stack under load, told what it is told in compose.yaml.
 func TestDashboardsAreAnswered(t *testing.T) {
+	unhurried(t)
 	stacked(t)
 	began := time.Now()
 	users, runtime, mongo := freeTCP(t), freeTCP(t), freeTCP(t)

@@ -65,6 +65,9 @@ func idOf(t *testing.T, dir string) string {
 func TestContainersPass(t *testing.T) {
 	for _, name := range []string{"replace-an-instance", "kill-an-instance"} {
 		t.Run(name, func(t *testing.T) {
+			if name != always {
+				unhurried(t)
+			}
 			contained(t)
 			o := runScenario(t, name, "--platform", "docker")
 			judgeAgain(t, o)
@@ -77,6 +80,7 @@ func TestContainersPass(t *testing.T) {
 }
 
 func TestContainersShowADefect(t *testing.T) {
+	unhurried(t)
 	contained(t)
 	tryEntry(t, "counted-twice", "--platform", "docker")
 }
@@ -84,6 +88,7 @@ func TestContainersShowADefect(t *testing.T) {
 // TestARecordTellsNoPlatform compares the shape of two records: the same files,
 // kinds of events and series.
 func TestARecordTellsNoPlatform(t *testing.T) {
+	unhurried(t)
 	contained(t)
 	shapes := map[string]shape{}
 	for _, platform := range []string{"local", "docker"} {
@@ -143,6 +148,7 @@ func shapeOf(t *testing.T, dir string, h record.History) shape {
 }
 
 func TestContainersEndWithTheirRunner(t *testing.T) {
+	unhurried(t)
 	for name, end := range map[string]struct {
 		signal os.Signal
 		within time.Duration
@@ -212,6 +218,7 @@ checks:
 }
 
 func TestContainersThatCannotRun(t *testing.T) {
+	unhurried(t)
 	nowhere := []string{"DOCKER_HOST=unix:///nonexistent/docker.sock"}
 	refused(t, []string{"no engine answers", "--platform local"}, nowhere, "quiet")
 	refused(t, []string{"no engine answers", "stack.web.command python3", "--mongo 127.0.0.1:27017"}, nowhere,
@@ -254,6 +261,7 @@ func imageOf(t *testing.T, command string) string {
 // database, as users do with theirs, in two runs at once: they must not want the
 // same ports.
 func TestForeignImagesSideBySide(t *testing.T) {
+	unhurried(t)
 	contained(t)
 	web, mongo := imageOf(t, "app"), imageOf(t, "docstore")
 	scenario := withWeb(t, fmt.Sprintf("image: %q", web))
@@ -288,6 +296,7 @@ func TestForeignImagesSideBySide(t *testing.T) {
 }
 
 func TestAPortInUseOfContainers(t *testing.T) {
+	unhurried(t)
 	contained(t)
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -21,6 +21,7 @@ import (
 // mid-run, and while the last counts are waited for. Nobody is accused of what was
 // under way then.
 func TestInterrupted(t *testing.T) {
+	unhurried(t)
 	short := endingScenario(t, "[throughline, app]", "15s", "")
 	for _, c := range []struct {
 		signal         syscall.Signal
@@ -96,6 +97,7 @@ func writtenVerdict(t *testing.T, dir string) check.Verdict {
 // A shell passes a hangup on when its terminal goes: it comes twice, and the second
 // one must not end what the first one began to put in order.
 func TestASecondHangupHasNoForce(t *testing.T) {
+	unhurried(t)
 	if signal.Ignored(syscall.SIGHUP) {
 		t.Skip("SKIPPED, NOTHING PROVED: these tests were started under nohup")
 	}
@@ -120,6 +122,7 @@ func TestASecondHangupHasNoForce(t *testing.T) {
 
 // Under nohup a hangup has no meaning.
 func TestAHangupUnderNohup(t *testing.T) {
+	unhurried(t)
 	nohup, err := exec.LookPath("nohup")
 	if err != nil {
 		t.Skipf("SKIPPED, NOTHING PROVED: %v", err)
@@ -214,6 +217,7 @@ func conclusive(t *testing.T, dir string, status int, said string) check.Verdict
 // An app that takes four seconds to stop is as good as any: the stack waits for it,
 // in a step and at the end, for all instances at once.
 func TestAnAppThatIsSlowToStop(t *testing.T) {
+	unhurried(t)
 	stacked(t)
 	dir := filepath.Join(t.TempDir(), "run")
 	status, said := ended(t, dir, endingScenario(t, slowToStop("4"), "15s", ", do: [{terminate: web-1}]"), onPath())
@@ -230,6 +234,7 @@ func TestAnAppThatIsSlowToStop(t *testing.T) {
 // One that takes longer than it may is killed, which journal and verdict tell, and
 // which is no reason against the verdict.
 func TestAnAppThatDoesNotStop(t *testing.T) {
+	unhurried(t)
 	stacked(t)
 	dir := filepath.Join(t.TempDir(), "run")
 	status, said := ended(t, dir, endingScenario(t, slowToStop("60"), "1s", ", do: [{replace: web-1}]"), onPath())
@@ -263,6 +268,7 @@ func journalOf(t *testing.T, dir string) string {
 // While the database is frozen the run's own polls of it fail. That is what the
 // scenario wants, and no reason against a verdict.
 func TestAFrozenDatabaseIsNoTrouble(t *testing.T) {
+	unhurried(t)
 	stacked(t)
 	file := filepath.Join(t.TempDir(), "frozen.yaml")
 	if err := os.WriteFile(file, []byte(`scenario: frozen

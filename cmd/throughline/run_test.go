@@ -23,18 +23,26 @@ import (
 )
 
 // These tests run whole scenarios on real stacks, as a user does. They take
-// as long as the scenarios: go test -short leaves them out.
+// as long as the scenarios: go test -short runs one on each platform.
+
+// always is the scenario that is run with -short too.
+const always = "replace-an-instance"
 
 // sideBySide bounds how many stacks run at once: each is half a dozen
 // processes, and a starved one proves nothing.
 var sideBySide = make(chan struct{}, 2)
 
+// unhurried marks a test that -short leaves out.
+func unhurried(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("SKIPPED by -short: it runs a whole stack for up to half a minute")
+	}
+}
+
 // stacked marks a test that runs a stack, and waits for its turn.
 func stacked(t *testing.T) {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("runs a whole stack for half a minute")
-	}
 	if _, err := haproxy.Find(""); err != nil {
 		t.Skipf("SKIPPED, NOTHING PROVED: %v", err)
 	}
@@ -91,6 +99,9 @@ func (o outcome) text() string {
 func TestLibrary(t *testing.T) {
 	for _, name := range scenarios.Names() {
 		t.Run(name, func(t *testing.T) {
+			if name != always {
+				unhurried(t)
+			}
 			needs(t, name)
 			stacked(t)
 			o := runScenario(t, name)
@@ -149,6 +160,7 @@ func judgeAgain(t *testing.T, o outcome) {
 
 // TestForeignApp runs a Python app with a StatsD client that knows no tags.
 func TestForeignApp(t *testing.T) {
+	unhurried(t)
 	if err := exec.Command("/usr/bin/python3", "-c", "import bottle, pymongo, statsd").Run(); err != nil {
 		t.Skip("SKIPPED, NOTHING PROVED: /usr/bin/python3 has no bottle, pymongo and statsd; make deps installs them on Debian")
 	}
@@ -165,6 +177,7 @@ func TestForeignApp(t *testing.T) {
 // TestKilledRunner kills the runner in mid-run: nothing of it may be left, and
 // what it wrote must be readable.
 func TestKilledRunner(t *testing.T) {
+	unhurried(t)
 	stacked(t)
 	dir := filepath.Join(t.TempDir(), "run")
 	cmd, events := startRun(t, dir, "replace-an-instance")

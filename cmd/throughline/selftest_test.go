@@ -25,8 +25,10 @@ var tried = []string{
 }
 
 // TestGallery runs entries of the gallery: each must be caught by the right
-// check, with instance, number and cause.
+// check, with instance, number and cause. Records of all of them are judged by the
+// tests of scenarios/gallery.
 func TestGallery(t *testing.T) {
+	unhurried(t)
 	for _, name := range tried {
 		t.Run(name, func(t *testing.T) {
 			stacked(t)

@@ -5,15 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
-	"path/filepath"
-	"regexp"
-	"strconv"
 	"syscall"
 	"time"
-
-	"throughline/scenarios/gallery"
 )
 
 // apart runs a command that runs a scenario, and gives the verdict that it printed.
@@ -37,29 +31,4 @@ func apart(ctx context.Context, command []string) ([]byte, error) {
 func lastLine(text []byte) string {
 	text = bytes.TrimSpace(text)
 	return string(text[bytes.LastIndexByte(text, '\n')+1:])
-}
-
-var defectLine = regexp.MustCompile(`defect \S+: dropped=(\d+) extra=(\d+)`)
-
-// loggedAmounts reads what defective instances logged at their end, in the record of
-// their run.
-func loggedAmounts(dir string) (map[string]gallery.Amount, error) {
-	logs, err := filepath.Glob(filepath.Join(dir, "logs", "web-*.log"))
-	if err != nil {
-		return nil, err
-	}
-	out := map[string]gallery.Amount{}
-	for _, path := range logs {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return nil, err
-		}
-		if m := defectLine.FindSubmatch(text); m != nil {
-			dropped, _ := strconv.ParseInt(string(m[1]), 10, 64) // digits
-			extra, _ := strconv.ParseInt(string(m[2]), 10, 64)
-			name := filepath.Base(path)
-			out[name[:len(name)-len(".log")]] = gallery.Amount{Dropped: dropped, Extra: extra}
-		}
-	}
-	return out, nil
 }

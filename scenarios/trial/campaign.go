@@ -171,7 +171,7 @@ func (r GalleryRun) weigh(j Judged) (gallery.Result, error) {
 			return gallery.Result{}, err
 		}
 	}
-	logged, err := loggedAmounts(j.Dir)
+	logged, err := gallery.LoggedAmounts(j.Dir)
 	return gallery.Score(*r.entry, gallery.Run{History: j.History, Verdict: j.Verdict, Logged: logged}), err
 }
 
