@@ -39,9 +39,9 @@ func (p *Progress) show(e live.Event) {
 		}
 		p.Step(e.Step, e.Took, err)
 	case live.Tick:
-		p.Tick(Status(*e.Status))
+		p.Tick(*e.Status)
 	case live.PhaseEnd:
-		p.EndPhase(e.Took, Status(*e.Status))
+		p.EndPhase(e.Took, *e.Status)
 	case live.Note:
 		p.Note(e.Text)
 	}

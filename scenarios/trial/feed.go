@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"throughline/live"
-	"throughline/scenarios/run"
 )
 
 // feed publishes what a run tells of itself: run does not know who watches it, or how.
@@ -20,9 +19,8 @@ func (f feed) Phase(name string, index int) {
 	f.publish(live.Event{Kind: live.PhaseBegin, Phase: name, Index: index})
 }
 
-func (f feed) EndPhase(took time.Duration, over run.Status) {
-	status := live.Status(over)
-	f.publish(live.Event{Kind: live.PhaseEnd, Took: took, Status: &status})
+func (f feed) EndPhase(took time.Duration, over live.Status) {
+	f.publish(live.Event{Kind: live.PhaseEnd, Took: took, Status: &over})
 }
 
 func (f feed) Step(text string, took time.Duration, err error) {
@@ -33,9 +31,8 @@ func (f feed) Step(text string, took time.Duration, err error) {
 	f.publish(e)
 }
 
-func (f feed) Tick(now run.Status) {
-	status := live.Status(now)
-	f.publish(live.Event{Kind: live.Tick, Status: &status})
+func (f feed) Tick(now live.Status) {
+	f.publish(live.Event{Kind: live.Tick, Status: &now})
 }
 
 func (f feed) Note(text string) { f.publish(live.Event{Kind: live.Note, Text: text}) }

@@ -107,8 +107,8 @@ func TestFeed(t *testing.T) {
 	for _, f := range []feed{{&stream}, {nil}} {
 		f.Phase("one", 2)
 		f.Step("kill web-1", time.Second, errors.New("no effect"))
-		f.Tick(run.Status{Acked: 3})
-		f.EndPhase(time.Minute, run.Status{Acked: 4})
+		f.Tick(live.Status{Acked: 3})
+		f.EndPhase(time.Minute, live.Status{Acked: 4})
 		f.Note("waiting")
 	}
 	stream.End()
