@@ -71,6 +71,8 @@ var rules = []rule{
 	{From: "collector/forward", Not: siblings("collector", "forward"), Why: siblingsWhy},
 	{From: "live", Not: []string{""}, But: []string{"live"},
 		Why: "what a run shows is told alike to a terminal and to a page, and neither is known"},
+	{From: "cmd/throughline/cli", Not: []string{""}, But: []string{"cmd/throughline/cli", "scenarios/script"},
+		Why: "how a command line behaves is the same whatever its commands do; script tells which word was meant, of scenarios and flags alike"},
 	{From: "collector/statsd/socket", Not: []string{""}, But: []string{"collector/statsd/socket"},
 		Why: "payloads are carried without knowing what is in them"},
 }

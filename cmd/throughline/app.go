@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"throughline/app"
+	"throughline/cmd/throughline/cli"
 )
 
 func newApp() *cobra.Command {
@@ -25,18 +26,18 @@ STATSD_SAMPLE_RATE (0.5) has it sample them. STOP_TAKES (4s) makes a stop longer
 With --defect the instrumentation is wrong in one way; a few defects are the
 service's own, which is said:
 ` + defectList(),
-		Args: noOperands,
+		Args: cli.NoOperands,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			config, err := app.FromEnv(os.Getenv)
 			if err != nil {
-				return usage(err)
+				return cli.Usage(err)
 			}
 			if defect != "" && !slices.ContainsFunc(app.Defects(), func(d app.Defect) bool { return d.Name == defect }) {
-				return usage(fmt.Errorf("--defect %s: no such defect; throughline app --help lists them", defect))
+				return cli.Usage(fmt.Errorf("--defect %s: no such defect; throughline app --help lists them", defect))
 			}
 			config.Defect, config.Log = defect, cmd.ErrOrStderr()
 			if err := app.Run(cmd.Context(), config); err != nil {
-				return harness(err)
+				return cli.Unable(err)
 			}
 			return nil
 		},

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"throughline/cmd/throughline/cli"
 	"throughline/collector"
 	"throughline/collector/dogstatsd"
 	"throughline/collector/forward"
@@ -77,7 +78,7 @@ queue; what does not fit is counted. With --haproxy and --mongo it polls these, 
   throughline collect --statsd unix:///run/statsd.sock --statsd 0.0.0.0:8125 --origin source
   throughline collect --data /var/lib/throughline --remote-write http://127.0.0.1:9090/api/v1/write
   throughline collect --statsd 127.0.0.1:8125 --relay udp://127.0.0.1:18125`,
-		Args: noOperands,
+		Args: cli.NoOperands,
 		RunE: func(cmd *cobra.Command, _ []string) error { return collect(cmd, flags) },
 	}
 	f := cmd.Flags()
@@ -110,15 +111,15 @@ queue; what does not fit is counted. With --haproxy and --mongo it polls these, 
 func collect(cmd *cobra.Command, flags collectFlags) (err error) {
 	listeners, err := flags.read()
 	if err != nil {
-		return usage(err)
+		return cli.Usage(err)
 	}
 	out, err := flags.out()
 	if err != nil {
-		return harness(err)
+		return cli.Unable(err)
 	}
 	if flags.data == "" {
 		if flags.data, err = os.MkdirTemp("", "throughline-collect-"); err != nil {
-			return harness(err)
+			return cli.Unable(err)
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(flags.data)) }()
 	}
@@ -129,14 +130,14 @@ func collect(cmd *cobra.Command, flags collectFlags) (err error) {
 	s, err := server.New(server.Config{StatsD: flags.receive, Dir: flags.data, HTTP: flags.listen, Out: out,
 		Log: slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))})
 	if err != nil {
-		return harness(err)
+		return cli.Unable(err)
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
 	if err := flags.open(s, listeners, cmd.ErrOrStderr()); err != nil {
-		return harness(err)
+		return cli.Unable(err)
 	}
 	if err := s.Run(cmd.Context()); err != nil {
-		return harness(err)
+		return cli.Unable(err)
 	}
 	s.WriteSummary(cmd.ErrOrStderr())
 	return nil
@@ -147,14 +148,14 @@ func (f *collectFlags) read() ([]statsd.Listener, error) {
 	if f.receive.Interval < 10*time.Millisecond || f.receive.Interval > 5*time.Minute {
 		return nil, fmt.Errorf("--interval %v: want 10ms to 5m", f.receive.Interval)
 	}
-	if err := address("listen", f.listen); err != nil {
+	if err := cli.HostPort("listen", f.listen); err != nil {
 		return nil, err
 	}
 	if f.haproxy != "" {
 		if network, path := haproxy.SplitAddress(f.haproxy); network == "unix" && path == "" {
 			return nil, fmt.Errorf("--haproxy %s: no path; want one such as unix:/run/haproxy/admin.sock", f.haproxy)
 		} else if network == "tcp" {
-			if err := address("haproxy", f.haproxy); err != nil {
+			if err := cli.HostPort("haproxy", f.haproxy); err != nil {
 				return nil, err
 			}
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"throughline/cmd/throughline/cli"
 	"throughline/docs"
 )
 
@@ -28,7 +29,7 @@ them. It is docs/DIAGNOSES.md, a cause at a time.
 			for i, cause := range args {
 				d, ok := docs.Find(cause)
 				if !ok {
-					errs = append(errs, fmt.Errorf("%s: no such cause%s; throughline explain lists them", cause, didYouMean(cause, causes())))
+					errs = append(errs, fmt.Errorf("%s: no such cause%s; throughline explain lists them", cause, cli.DidYouMean(cause, causes())))
 					continue
 				}
 				if i > 0 {
@@ -37,7 +38,7 @@ them. It is docs/DIAGNOSES.md, a cause at a time.
 				fmt.Fprintf(&out, "%s: %s\n\n%s\n", d.Cause, strings.ToLower(d.Group), d.Text)
 			}
 			if len(errs) > 0 {
-				return usage(errors.Join(errs...))
+				return cli.Usage(errors.Join(errs...))
 			}
 			_, err := fmt.Fprint(cmd.OutOrStdout(), out.String())
 			return err

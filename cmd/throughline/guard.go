@@ -1,20 +1,24 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"github.com/spf13/cobra"
+
+	"throughline/cmd/throughline/cli"
+)
 
 func newGuard() *cobra.Command {
 	return &cobra.Command{
 		Use:    "guard PLATFORM",
 		Short:  "Started by run: ends what a killed runner leaves behind",
-		Args:   operands(1, 1),
+		Args:   cli.Operands(1, 1),
 		Hidden: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p, err := platformCalled(args[0])
 			if err != nil {
-				return usage(err)
+				return cli.Usage(err)
 			}
 			if err := p.guard(cmd.InOrStdin(), cmd.OutOrStdout()); err != nil {
-				return harness(err)
+				return cli.Unable(err)
 			}
 			return nil
 		},

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"throughline/cmd/throughline/cli"
 	"throughline/scenarios/report"
 	"throughline/scenarios/trial"
 )
@@ -34,7 +35,7 @@ With --write the verdict and the reports in DIR are written anew; with --out the
 are written into another directory, and DIR stays as it is.`,
 		Example: `  throughline judge runs/20260102-030405-quiet
   throughline judge --checks stricter.yaml --out /tmp/stricter runs/20260102-030405-quiet`,
-		Args: operands(1, 1),
+		Args: cli.Operands(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error { return judge(cmd, args[0], flags) },
 	}
 	f := cmd.Flags()
@@ -59,29 +60,29 @@ func (f judgeFlags) check() error {
 
 func judge(cmd *cobra.Command, dir string, flags judgeFlags) error {
 	if err := flags.check(); err != nil {
-		return usage(err)
+		return cli.Usage(err)
 	}
 	judged, err := judgedBy(cmd, dir, flags.checks)
 	if err != nil {
-		return usage(err)
+		return cli.Usage(err)
 	}
 	where := dir
 	if flags.out != "" {
 		where = flags.out
 		if err := os.MkdirAll(where, 0o700); err != nil {
-			return harness(fmt.Errorf("--out %s: cannot make the directory: %w; choose another", where, reason(err)))
+			return cli.Unable(fmt.Errorf("--out %s: cannot make the directory: %w; choose another", where, cli.Reason(err)))
 		}
 	}
 	if flags.write || flags.out != "" {
 		if err := judged.Write(where); err != nil {
-			return harness(err)
+			return cli.Unable(err)
 		}
 	}
 	if flags.checks != "" && flags.out == "" {
 		where = "" // the report in the record is of another verdict
 	}
 	if err := show(cmd.OutOrStdout(), judged, flags.format, where); err != nil {
-		return harness(err)
+		return cli.Unable(err)
 	}
 	return ending(judged.Status())
 }

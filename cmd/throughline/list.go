@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"throughline/cmd/throughline/cli"
 	"throughline/scenarios"
 )
 
@@ -13,13 +14,13 @@ func newList() *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
 		Short: "The built-in scenarios, one line each",
-		Args:  noOperands,
+		Args:  cli.NoOperands,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			out := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 3, ' ', 0)
 			for _, name := range scenarios.Names() {
 				s, err := reader(cmd).Read(name)
 				if err != nil {
-					return usage(err)
+					return cli.Usage(err)
 				}
 				fmt.Fprintf(out, "%s\t%v\t%s\n", s.Name, s.Duration(), s.About)
 			}
@@ -35,11 +36,11 @@ func newCheck() *cobra.Command {
 		Long: `Read scenario files (- is standard input), or built-in scenarios by name, completely
 and list all that is wrong with them, each error as file:line:column. Nothing is
 started.`,
-		Args: operands(1, -1),
+		Args: cli.Operands(1, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			all, err := reader(cmd).ReadAll(args)
 			if err != nil {
-				return usage(err)
+				return cli.Usage(err)
 			}
 			for _, s := range all {
 				if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: ok: %s, %s, %v, %s\n",
@@ -48,6 +49,26 @@ started.`,
 				}
 			}
 			return nil
+		},
+	}
+}
+
+// plural writes "1 phase" and "2 phases".
+func plural[N int | uint64](n N, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+func newVersion() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "The version of this program, its Go and its platform",
+		Args:  cli.NoOperands,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), cli.VersionLine(cmd.Root().Name()))
+			return err
 		},
 	}
 }

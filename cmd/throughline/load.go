@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"throughline/cmd/throughline/cli"
 	"throughline/loadgen"
 	"throughline/scenarios/trial"
 )
@@ -49,7 +50,7 @@ none was acknowledged or the schedule was missed.`,
 		Example: `  throughline load --target http://127.0.0.1:8080 --rate 200/s --for 10s
   throughline load --target http://127.0.0.1:8080 --rate 200/s --swing 80/s --period 20s --statsd 127.0.0.1:8125
   throughline load --target http://127.0.0.1:8080 --route "ping=GET /ping" --rate 50/s`,
-		Args: noOperands,
+		Args: cli.NoOperands,
 		RunE: func(cmd *cobra.Command, _ []string) error { return load(cmd, flags) },
 	}
 	f := cmd.Flags()
@@ -70,37 +71,37 @@ none was acknowledged or the schedule was missed.`,
 func load(cmd *cobra.Command, flags loadFlags) error {
 	switch {
 	case flags.length < 0:
-		return usage(fmt.Errorf("--for %v: want a time, or 0 for until Ctrl-C", flags.length))
+		return cli.Usage(fmt.Errorf("--for %v: want a time, or 0 for until Ctrl-C", flags.length))
 	case flags.config.Timeout <= 0:
-		return usage(fmt.Errorf("--timeout %v: want a time above 0", flags.config.Timeout))
+		return cli.Usage(fmt.Errorf("--timeout %v: want a time above 0", flags.config.Timeout))
 	case flags.config.Words < 1:
-		return usage(fmt.Errorf("--words %d: want at least 1", flags.config.Words))
+		return cli.Usage(fmt.Errorf("--words %d: want at least 1", flags.config.Words))
 	}
 	var err error
 	if flags.config.Shape, err = flags.shape(); err != nil {
-		return usage(err)
+		return cli.Usage(err)
 	}
 	for _, text := range flags.routes {
 		route, err := loadgen.ParseRoute(text)
 		if err != nil {
-			return usage(fmt.Errorf("--route %w", err))
+			return cli.Usage(fmt.Errorf("--route %w", err))
 		}
 		flags.config.Routes = append(flags.config.Routes, route)
 	}
 	flags.config.Run = trial.NewID(time.Now())
 	generator, err := loadgen.New(flags.config)
 	if err != nil {
-		return usage(err)
+		return cli.Usage(err)
 	}
 	keep, closeLedger, err := writeLedger(flags.out, cmd.OutOrStdout())
 	if err != nil {
-		return harness(err)
+		return cli.Unable(err)
 	}
 	tell, closeStatsD := func(loadgen.Row) {}, func() error { return nil }
 	if flags.statsd != "" {
 		statsd, err := loadgen.DialStatsD(flags.statsd)
 		if err != nil {
-			return harness(fmt.Errorf("--statsd: %w", err))
+			return cli.Unable(fmt.Errorf("--statsd: %w", err))
 		}
 		tell, closeStatsD = statsd.Write, statsd.Close
 	}
@@ -117,14 +118,14 @@ func load(cmd *cobra.Command, flags loadFlags) error {
 		first = cmp.Or(first, r.Err)
 	})
 	if err = errors.Join(err, closeLedger(), closeStatsD()); err != nil {
-		return harness(err)
+		return cli.Unable(err)
 	}
 	summary.WriteText(cmd.ErrOrStderr())
 	if err := served(flags.config.Target, summary, first); err != nil {
 		return err
 	}
 	if summary.Missed != "" {
-		return &statusError{exitInconclusive, fmt.Errorf("the schedule was missed: %s", summary.Missed)}
+		return &cli.Error{Status: exitInconclusive, Err: fmt.Errorf("the schedule was missed: %s", summary.Missed)}
 	}
 	return nil
 }
@@ -135,15 +136,15 @@ func load(cmd *cobra.Command, flags loadFlags) error {
 func served(target string, s loadgen.Summary, first string) error {
 	switch {
 	case s.Requests == 0:
-		return &statusError{exitInconclusive, errors.New("load: no request was due in that time; give a longer --for, or a higher --rate")}
+		return &cli.Error{Status: exitInconclusive, Err: errors.New("load: no request was due in that time; give a longer --for, or a higher --rate")}
 	case s.Attempts == 0 && s.Exhausted == 0:
-		return harness(fmt.Errorf("load --target %s: no request reached a server, the first for this: %s; start the server, or mend --target", target, first))
+		return cli.Unable(fmt.Errorf("load --target %s: no request reached a server, the first for this: %s; start the server, or mend --target", target, first))
 	case s.Acked > 0:
 		return nil
 	case s.Statuses[0] == s.Requests:
-		return &statusError{exitInconclusive, fmt.Errorf("load --target %s: no request was answered, the first for this: %s", target, first)}
+		return &cli.Error{Status: exitInconclusive, Err: fmt.Errorf("load --target %s: no request was answered, the first for this: %s", target, first)}
 	}
-	return &statusError{exitInconclusive, fmt.Errorf("load --target %s: no request was acknowledged (want answers with 2xx): %s; see that --route names what the server answers",
+	return &cli.Error{Status: exitInconclusive, Err: fmt.Errorf("load --target %s: no request was acknowledged (want answers with 2xx): %s; see that --route names what the server answers",
 		target, s.StatusCounts())}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"throughline/app"
+	"throughline/cmd/throughline/cli"
 	"throughline/live"
 	"throughline/scenarios/report"
 	"throughline/scenarios/script"
@@ -58,7 +59,7 @@ nothing is started.`,
 		Example: `  throughline run replace-an-instance
   throughline run --seed 7 --out /tmp/r my-scenario.yaml
   throughline run --format json quiet | jq .outcome`,
-		Args: operands(1, -1),
+		Args: cli.Operands(1, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !cmd.Flags().Changed("seed") {
 				flags.seed = uint64(rand.Uint32()) // short enough to type again
@@ -87,8 +88,8 @@ func (f runFlags) check() error {
 	switch {
 	case f.format != "text" && f.format != "json":
 		return fmt.Errorf("--format %s: no such format (have text, json)", f.format)
-	case f.dashboard != "off" && address("dashboard", f.dashboard) != nil:
-		return fmt.Errorf("%w, or off", address("dashboard", f.dashboard))
+	case f.dashboard != "off" && cli.HostPort("dashboard", f.dashboard) != nil:
+		return fmt.Errorf("%w, or off", cli.HostPort("dashboard", f.dashboard))
 	case f.mongo != "" && !strings.HasPrefix(f.mongo, "mongodb://") && !strings.HasPrefix(f.mongo, "mongodb+srv://"):
 		return fmt.Errorf("--mongo %s: not a MongoDB URI, like mongodb://127.0.0.1:27017", f.mongo)
 	}
@@ -97,7 +98,7 @@ func (f runFlags) check() error {
 
 // trial is a scenario as the flags have it run.
 func (f runFlags) trial(s script.Scenario, dir string, on trial.Environment) trial.Trial {
-	t := trial.Trial{Scenario: s, Dir: dir, Seed: f.seed, MongoURI: f.mongo, Version: version(), On: on}
+	t := trial.Trial{Scenario: s, Dir: dir, Seed: f.seed, MongoURI: f.mongo, Version: cli.Version(), On: on}
 	if f.dashboard != "off" {
 		t.Dashboard = f.dashboard
 	}
@@ -111,7 +112,7 @@ func runAll(cmd *cobra.Command, args []string, flags runFlags) error {
 		err = flags.check()
 	}
 	if err != nil {
-		return usage(err)
+		return cli.Usage(err)
 	}
 	tell := func(err error) { fmt.Fprintf(cmd.ErrOrStderr(), "throughline: %v\n", err) }
 	have, missing := trial.Preflight(all, func(some []script.Scenario) (trial.Environment, error) { return preflight(cmd.Context(), some, flags) }, tell)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"throughline/cmd/throughline/cli"
 	"throughline/scenarios/gallery"
 	"throughline/scenarios/trial"
 )
@@ -46,14 +47,14 @@ runs prove nothing to say so. Records of what was not right stay in --out; with
   throughline selftest --synthetic 1 --seed 17 --only late --explain`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if cmd.Flags().Changed("healthy") && flags.healthy < 0 {
-				return usage(fmt.Errorf("--healthy %d: want a whole number from 0", flags.healthy))
+				return cli.Usage(fmt.Errorf("--healthy %d: want a whole number from 0", flags.healthy))
 			}
 			if err := aloneWithAgain(cmd, flags); err != nil {
-				return usage(err)
+				return cli.Usage(err)
 			}
 			made, err := aloneWithSynthetic(cmd, args, flags)
 			if err != nil {
-				return usage(err)
+				return cli.Usage(err)
 			}
 			if made {
 				return synthetically(cmd, flags)
@@ -107,7 +108,7 @@ func selftest(cmd *cobra.Command, names []string, flags selftestFlags) error {
 		err = flags.check()
 	}
 	if err != nil {
-		return usage(err)
+		return cli.Usage(err)
 	}
 	if flags.list {
 		return listGallery(cmd, entries, healthy)
@@ -128,7 +129,7 @@ func selftest(cmd *cobra.Command, names []string, flags selftestFlags) error {
 	}
 	results := judge(cmd.Context())
 	if err := gallery.Write(cmd.OutOrStdout(), results, flags.format); err != nil {
-		return harness(err)
+		return cli.Unable(err)
 	}
 	return ending(campaign.Status(results))
 }
@@ -148,10 +149,10 @@ func listGallery(cmd *cobra.Command, entries []gallery.Entry, healthy []gallery.
 func (f selftestFlags) prepareAgain(c *trial.Campaign, entries []gallery.Entry, healthy []gallery.Control) (err error) {
 	c.Dir = f.again
 	if c.Runs, err = trial.Kept(f.again, entries, healthy); err != nil {
-		return usage(fmt.Errorf("--again %s: cannot be read: %w; give the --out of a selftest with --keep", f.again, reason(err)))
+		return cli.Usage(fmt.Errorf("--again %s: cannot be read: %w; give the --out of a selftest with --keep", f.again, cli.Reason(err)))
 	}
 	if len(c.Runs) == 0 {
-		return usage(fmt.Errorf("--again %s: no record of what is asked for; let a selftest keep them with --keep --out %[1]s", f.again))
+		return cli.Usage(fmt.Errorf("--again %s: no record of what is asked for; let a selftest keep them with --keep --out %[1]s", f.again))
 	}
 	return nil
 }
@@ -161,13 +162,13 @@ func (f selftestFlags) prepareAgain(c *trial.Campaign, entries []gallery.Entry, 
 func (f selftestFlags) prepare(cmd *cobra.Command, c *trial.Campaign, plan trial.Plan) error {
 	p, err := platformCalled(f.platform)
 	if err != nil {
-		return usage(err) // never: the flags were checked
+		return cli.Usage(err) // never: the flags were checked
 	}
 	read := reader(cmd)
 	plan.Lacks, plan.Options = p.lacks, read.Options
 	runs, left, err := plan.Runs()
 	if err != nil {
-		return harness(err)
+		return cli.Unable(err)
 	}
 	if len(left) > 0 {
 		fmt.Fprintf(cmd.ErrOrStderr(), "left out: %s: %s\n", strings.Join(left, ", "), p.lacks.OwnAddress)
@@ -177,21 +178,21 @@ func (f selftestFlags) prepare(cmd *cobra.Command, c *trial.Campaign, plan trial
 	}
 	self, err := ownFile()
 	if err != nil {
-		return harness(err)
+		return cli.Unable(err)
 	}
 	c.Dir, c.Runs = f.out, runs
 	c.Command = []string{self, "run", "--format", "json", "--dashboard", "off", "--platform", f.platform}
 	if err := trial.Writable(f.out); err != nil {
-		return harness(err)
+		return cli.Unable(err)
 	}
 	if err := c.Write(); err != nil {
-		return harness(err)
+		return cli.Unable(err)
 	}
 	if err := c.Check(read); err != nil {
-		return usage(err)
+		return cli.Usage(err)
 	}
 	if _, err := preflight(cmd.Context(), nil, runFlags{out: f.out, platform: f.platform}); err != nil {
-		return harness(err)
+		return cli.Unable(err)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"throughline/cmd/throughline/cli"
 	"throughline/scenarios/record"
 	"throughline/scenarios/synthetic"
 	"throughline/scenarios/synthetic/confusion"
@@ -58,17 +59,17 @@ func synthetically(cmd *cobra.Command, flags selftestFlags) error {
 	s := flags.synthetic
 	switch {
 	case s.runs < 1:
-		return usage(fmt.Errorf("--synthetic %d: at least one run must be made up", s.runs))
+		return cli.Usage(fmt.Errorf("--synthetic %d: at least one run must be made up", s.runs))
 	case flags.jobs < 1:
-		return usage(fmt.Errorf("--jobs %d: at least one run must be judged at once", flags.jobs))
+		return cli.Usage(fmt.Errorf("--jobs %d: at least one run must be judged at once", flags.jobs))
 	case flags.format != "text" && flags.format != "json" && flags.format != "markdown":
-		return usage(fmt.Errorf("--format %s: no such format (have text, json, markdown)", flags.format))
+		return cli.Usage(fmt.Errorf("--format %s: no such format (have text, json, markdown)", flags.format))
 	case flags.keep && flags.out == "":
-		return usage(errors.New("--keep: say with --out where the records shall be kept"))
+		return cli.Usage(errors.New("--keep: say with --out where the records shall be kept"))
 	}
 	if s.only != "" {
 		if _, err := synthetic.Make(s.seed, s.only); err != nil {
-			return usage(fmt.Errorf("--only: %w", err))
+			return cli.Usage(fmt.Errorf("--only: %w", err))
 		}
 	}
 	campaign := trial.MadeUp{Runs: s.runs, Seed: s.seed, Only: s.only, Jobs: flags.jobs}
@@ -87,7 +88,7 @@ func synthetically(cmd *cobra.Command, flags selftestFlags) error {
 		err = confusion.Write(cmd.OutOrStdout(), results, flags.format)
 	}
 	if err != nil {
-		return harness(err)
+		return cli.Unable(err)
 	}
 	return ending(campaign.Status(results))
 }
@@ -97,13 +98,13 @@ func explained(cmd *cobra.Command, flags selftestFlags, made synthetic.Made) err
 	if flags.keep {
 		dir := filepath.Join(flags.out, fmt.Sprintf("%s-%d", made.Truth.Cause, made.Seed))
 		if err := record.Save(dir, made.Record); err != nil {
-			return harness(err)
+			return cli.Unable(err)
 		}
 		fmt.Fprintf(cmd.ErrOrStderr(), "record: %s\n", dir)
 	}
 	if flags.synthetic.explain {
 		if err := confusion.Explain(cmd.OutOrStdout(), made); err != nil {
-			return harness(err)
+			return cli.Unable(err)
 		}
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"throughline/cmd/throughline/cli"
 	"throughline/scenarios/run"
 	"throughline/scenarios/script"
 )
@@ -24,20 +25,20 @@ func newUp() *cobra.Command {
 		Short: "Bring the stack up and leave it until Ctrl-C",
 		Long: `Start database, load balancer, collector and web instances, print where they are,
 and leave them running until Ctrl-C.`,
-		Args: noOperands,
+		Args: cli.NoOperands,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if web < 1 || web > 300 {
-				return usage(fmt.Errorf("--web %d: want 1 to 300 instances", web))
+				return cli.Usage(fmt.Errorf("--web %d: want 1 to 300 instances", web))
 			}
 			if port < 0 || port > 65535 {
-				return usage(fmt.Errorf("--port %d: want 1 to 65535, or 0 for any free one", port))
+				return cli.Usage(fmt.Errorf("--port %d: want 1 to 65535, or 0 for any free one", port))
 			}
 			if err := flags.check(); err != nil {
-				return usage(err)
+				return cli.Usage(err)
 			}
 			s, err := reader(cmd).Read("quiet")
 			if err != nil {
-				return usage(err)
+				return cli.Usage(err)
 			}
 			s.Stack.Web.Instances = web
 			return up(cmd, s, port, flags)
@@ -55,19 +56,19 @@ func up(cmd *cobra.Command, s script.Scenario, port int, flags runFlags) (err er
 	dir := flags.out
 	if dir == "" {
 		if dir, err = os.MkdirTemp("", "throughline-up-"); err != nil {
-			return harness(err)
+			return cli.Unable(err)
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 		flags.out = dir
 	}
 	have, err := preflight(cmd.Context(), []script.Scenario{s}, flags)
 	if err != nil {
-		return harness(err)
+		return cli.Unable(err)
 	}
 	flags.seed = rand.Uint64()
 	err = flags.trial(s, dir, have).Up(cmd.Context(), port, func(at run.Addresses) { addresses(cmd.OutOrStdout(), at) })
 	if err != nil {
-		return harness(err)
+		return cli.Unable(err)
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"runtime/debug"
@@ -17,11 +17,11 @@ func TestVersionLine(t *testing.T) {
 			debug.BuildSetting{Key: "vcs.modified", Value: "true"}, debug.BuildSetting{Key: "vcs.time", Value: "2026-01-02T03:04:05Z"}),
 		"throughline (devel) (short)": of("(devel)", debug.BuildSetting{Key: "vcs.revision", Value: "short"}),
 	} {
-		if got := versionLine(info, true); got != want+" "+platformOf() {
+		if got := versionLine("throughline", info, true); got != want+" "+platformOf() {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
-	if got := versionLine(nil, false); got != "throughline unknown "+platformOf() {
+	if got := versionLine("throughline", nil, false); got != "throughline unknown "+platformOf() {
 		t.Errorf("of a program without build information: %q", got)
 	}
 }
