@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"throughline/app"
+	"throughline/cmd/throughline/platforms"
 	"throughline/scenarios"
 	"throughline/scenarios/gallery"
 )
@@ -84,10 +85,10 @@ var operandWords = map[string]completion{
 
 // flagWords are the flags that take one of a few words, by command and name.
 var flagWords = map[string]map[string]completion{
-	"run":      {"platform": oneOf(platformNames()...), "format": oneOf("text", "json"), "dashboard": oneOf("off")},
-	"up":       {"platform": oneOf(platformNames()...), "dashboard": oneOf("off")},
+	"run":      {"platform": oneOf(platforms.Names()...), "format": oneOf("text", "json"), "dashboard": oneOf("off")},
+	"up":       {"platform": oneOf(platforms.Names()...), "dashboard": oneOf("off")},
 	"judge":    {"format": oneOf("text", "json"), "checks": scenarioNames},
-	"selftest": {"platform": oneOf(platformNames()...), "format": oneOf("text", "json", "markdown")},
+	"selftest": {"platform": oneOf(platforms.Names()...), "format": oneOf("text", "json", "markdown")},
 	"collect":  {"origin": oneOf("listener", "source", "container"), "gauges": oneOf("auto", "deltas", "absolute"), "graphite-format": oneOf("tags", "path")},
 	"app":      {"defect": defectNames},
 }

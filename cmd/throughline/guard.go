@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"throughline/cmd/throughline/cli"
+	"throughline/cmd/throughline/platforms"
 )
 
 func newGuard() *cobra.Command {
@@ -13,11 +14,11 @@ func newGuard() *cobra.Command {
 		Args:   cli.Operands(1, 1),
 		Hidden: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			p, err := platformCalled(args[0])
+			p, err := platforms.Find(args[0])
 			if err != nil {
 				return cli.Usage(err)
 			}
-			if err := p.guard(cmd.InOrStdin(), cmd.OutOrStdout()); err != nil {
+			if err := p.Guard(cmd.InOrStdin(), cmd.OutOrStdout()); err != nil {
 				return cli.Unable(err)
 			}
 			return nil

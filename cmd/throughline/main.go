@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"throughline/cmd/throughline/cli"
+	"throughline/cmd/throughline/platforms"
 	"throughline/scenarios/trial"
 )
 
@@ -43,9 +44,9 @@ func main() {
 // command line in a process of their own.
 func Main() int {
 	return cli.Run("throughline", func(ctx context.Context) error {
-		for _, p := range platforms() {
-			if p.prepare != nil {
-				p.prepare()
+		for _, p := range platforms.All() {
+			if p.Prepare != nil {
+				p.Prepare()
 			}
 		}
 		return newRoot().ExecuteContext(ctx)

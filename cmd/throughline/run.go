@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -12,6 +13,7 @@ import (
 
 	"throughline/app"
 	"throughline/cmd/throughline/cli"
+	"throughline/cmd/throughline/platforms"
 	"throughline/live"
 	"throughline/scenarios/report"
 	"throughline/scenarios/script"
@@ -32,10 +34,10 @@ type runFlags struct {
 // common are the flags that run and up share.
 func (f *runFlags) common(set *pflag.FlagSet) {
 	var each []string
-	for _, p := range platforms() {
-		each = append(each, p.name+" ("+p.about+")")
+	for _, p := range platforms.All() {
+		each = append(each, p.Name+" ("+p.About+")")
 	}
-	set.StringVar(&f.platform, "platform", platformNames()[0], "what runs the instances: "+strings.Join(each, " or "))
+	set.StringVar(&f.platform, "platform", platforms.Names()[0], "what runs the instances: "+strings.Join(each, " or "))
 	set.StringVar(&f.mongo, "mongo", "", "URI of a MongoDB to use instead of the embedded database")
 	set.StringVar(&f.dashboard, "dashboard", "127.0.0.1:0", "where the collector answers Prometheus' HTTP API while the stack is up, or off")
 	set.StringVar(&f.haproxy, "haproxy", "", "the HAProxy binary (default: found on PATH)")
@@ -76,14 +78,12 @@ nothing is started.`,
 }
 
 func (f runFlags) check() error {
-	p, err := platformCalled(f.platform)
+	p, err := platforms.Find(f.platform)
 	if err != nil {
 		return fmt.Errorf("--platform %w", err)
 	}
-	if p.refuses != nil {
-		if err := p.refuses(f); err != nil {
-			return err
-		}
+	if err := p.Refuses(f.options()); err != nil {
+		return err
 	}
 	switch {
 	case f.format != "text" && f.format != "json":
@@ -94,6 +94,19 @@ func (f runFlags) check() error {
 		return fmt.Errorf("--mongo %s: not a MongoDB URI, like mongodb://127.0.0.1:27017", f.mongo)
 	}
 	return nil
+}
+
+func (f runFlags) options() platforms.Options {
+	return platforms.Options{HAProxy: f.haproxy, MongoURI: f.mongo, Out: f.out}
+}
+
+// preflight gives what the scenarios run in, or all that is missing.
+func (f runFlags) preflight(ctx context.Context, all []script.Scenario) (trial.Environment, error) {
+	p, err := platforms.Find(f.platform)
+	if err != nil {
+		return trial.Environment{}, err
+	}
+	return p.Preflight(ctx, all, f.options())
 }
 
 // trial is a scenario as the flags have it run.
@@ -115,7 +128,7 @@ func runAll(cmd *cobra.Command, args []string, flags runFlags) error {
 		return cli.Usage(err)
 	}
 	tell := func(err error) { fmt.Fprintf(cmd.ErrOrStderr(), "throughline: %v\n", err) }
-	have, missing := trial.Preflight(all, func(some []script.Scenario) (trial.Environment, error) { return preflight(cmd.Context(), some, flags) }, tell)
+	have, missing := trial.Preflight(all, func(some []script.Scenario) (trial.Environment, error) { return flags.preflight(cmd.Context(), some) }, tell)
 	sequence := trial.Sequence{
 		Missing: missing, Tell: tell,
 		Watch: func(s *live.Stream) (shown func()) { return onTerminal(cmd.ErrOrStderr(), s) },

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"throughline/cmd/throughline/cli"
+	"throughline/cmd/throughline/platforms"
 	"throughline/scenarios/gallery"
 	"throughline/scenarios/trial"
 )
@@ -66,7 +67,7 @@ runs prove nothing to say so. Records of what was not right stay in --out; with
 	f.IntVar(&flags.repeat, "repeat", 1, "how often each entry runs")
 	f.IntVar(&flags.healthy, "healthy", -1, "how many healthy runs (default: each once; with names, those as often as the entries)")
 	f.IntVar(&flags.jobs, "jobs", runtime.NumCPU(), "how many stacks run at once")
-	f.StringVar(&flags.platform, "platform", platformNames()[0], "what runs the instances: "+strings.Join(platformNames(), " or "))
+	f.StringVar(&flags.platform, "platform", platforms.Names()[0], "what runs the instances: "+strings.Join(platforms.Names(), " or "))
 	f.StringVar(&flags.out, "out", "", "directory of the records (default runs/TIME-selftest)")
 	f.StringVar(&flags.format, "format", "text", "of the matrix: text, json or markdown")
 	f.BoolVar(&flags.keep, "keep", false, "keep the records of what was right too")
@@ -78,7 +79,7 @@ runs prove nothing to say so. Records of what was not right stay in --out; with
 
 // check refuses what cannot be done.
 func (f selftestFlags) check() error {
-	if _, err := platformCalled(f.platform); err != nil {
+	if _, err := platforms.Find(f.platform); err != nil {
 		return fmt.Errorf("--platform %w", err)
 	}
 	switch {
@@ -160,23 +161,23 @@ func (f selftestFlags) prepareAgain(c *trial.Campaign, entries []gallery.Entry, 
 // prepare lays the runs out, writes all scenarios and lists what is wrong or missing,
 // before anything starts.
 func (f selftestFlags) prepare(cmd *cobra.Command, c *trial.Campaign, plan trial.Plan) error {
-	p, err := platformCalled(f.platform)
+	p, err := platforms.Find(f.platform)
 	if err != nil {
 		return cli.Usage(err) // never: the flags were checked
 	}
 	read := reader(cmd)
-	plan.Lacks, plan.Options = p.lacks, read.Options
+	plan.Lacks, plan.Options = p.Lacks, read.Options
 	runs, left, err := plan.Runs()
 	if err != nil {
 		return cli.Unable(err)
 	}
 	if len(left) > 0 {
-		fmt.Fprintf(cmd.ErrOrStderr(), "left out: %s: %s\n", strings.Join(left, ", "), p.lacks.OwnAddress)
+		fmt.Fprintf(cmd.ErrOrStderr(), "left out: %s: %s\n", strings.Join(left, ", "), p.Lacks.OwnAddress)
 	}
 	if f.out == "" {
 		f.out = trial.NewDirectory("selftest")
 	}
-	self, err := ownFile()
+	self, err := platforms.OwnFile()
 	if err != nil {
 		return cli.Unable(err)
 	}
@@ -191,7 +192,7 @@ func (f selftestFlags) prepare(cmd *cobra.Command, c *trial.Campaign, plan trial
 	if err := c.Check(read); err != nil {
 		return cli.Usage(err)
 	}
-	if _, err := preflight(cmd.Context(), nil, runFlags{out: f.out, platform: f.platform}); err != nil {
+	if _, err := p.Preflight(cmd.Context(), nil, platforms.Options{Out: f.out}); err != nil {
 		return cli.Unable(err)
 	}
 	return nil

@@ -61,7 +61,7 @@ func up(cmd *cobra.Command, s script.Scenario, port int, flags runFlags) (err er
 		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 		flags.out = dir
 	}
-	have, err := preflight(cmd.Context(), []script.Scenario{s}, flags)
+	have, err := flags.preflight(cmd.Context(), []script.Scenario{s})
 	if err != nil {
 		return cli.Unable(err)
 	}
