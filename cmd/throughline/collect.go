@@ -18,7 +18,6 @@ import (
 	"throughline/collector/poll"
 	"throughline/collector/server"
 	"throughline/collector/statsd"
-	"throughline/collector/statsd/socket"
 	"throughline/compose/haproxy"
 	"throughline/scenarios/run"
 )
@@ -144,74 +143,57 @@ func collect(cmd *cobra.Command, flags collectFlags) (err error) {
 }
 
 // read reads what is given as text, and gives the ways in.
-func (f *collectFlags) read() ([]statsd.Listener, error) {
-	if f.receive.Interval < 10*time.Millisecond || f.receive.Interval > 5*time.Minute {
-		return nil, fmt.Errorf("--interval %v: want 10ms to 5m", f.receive.Interval)
+func (f *collectFlags) read() (ways []statsd.Listener, err error) {
+	r := &f.receive
+	switch {
+	case r.Interval < 10*time.Millisecond || r.Interval > 5*time.Minute:
+		return nil, fmt.Errorf("--interval %v: want 10ms to 5m", r.Interval)
+	case r.Expire < 0:
+		return nil, fmt.Errorf("--expire %v: want a time, or 0 for never", r.Expire)
+	case r.OutOfOrder < 0:
+		return nil, fmt.Errorf("--out-of-order %v: want a time, or 0 for not at all", r.OutOfOrder)
+	case r.OutOfOrder == 0:
+		r.OutOfOrder = -1 // not at all
+	}
+	for name, n := range map[string]int{"series": r.MaxSeries, "series-total": r.MaxSeriesTotal, "origins": r.MaxOrigins, "tags": r.MaxTags, "name": r.MaxName} {
+		if n <= 0 {
+			return nil, fmt.Errorf("--max-%s %d: want at least 1", name, n)
+		}
 	}
 	if err := cli.HostPort("listen", f.listen); err != nil {
 		return nil, err
 	}
 	if f.haproxy != "" {
-		if network, path := haproxy.SplitAddress(f.haproxy); network == "unix" && path == "" {
-			return nil, fmt.Errorf("--haproxy %s: no path; want one such as unix:/run/haproxy/admin.sock", f.haproxy)
-		} else if network == "tcp" {
-			if err := cli.HostPort("haproxy", f.haproxy); err != nil {
-				return nil, err
-			}
+		if err := haproxy.CheckAddress(f.haproxy); err != nil {
+			return nil, fmt.Errorf("--haproxy %w", err)
 		}
 	}
-	if f.receive.Expire < 0 {
-		return nil, fmt.Errorf("--expire %v: want a time, or 0 for never", f.receive.Expire)
+	if r.Gauges, err = statsd.ParseGauges(f.gauges); err != nil {
+		return nil, fmt.Errorf("--gauges %w", err)
 	}
-	if f.receive.OutOfOrder < 0 {
-		return nil, fmt.Errorf("--out-of-order %v: want a time, or 0 for not at all", f.receive.OutOfOrder)
-	}
-	if f.receive.OutOfOrder == 0 {
-		f.receive.OutOfOrder = -1 // not at all
-	}
-	for name, n := range map[string]int{"series": f.receive.MaxSeries, "series-total": f.receive.MaxSeriesTotal,
-		"origins": f.receive.MaxOrigins, "tags": f.receive.MaxTags, "name": f.receive.MaxName} {
-		if n <= 0 {
-			return nil, fmt.Errorf("--max-%s %d: want at least 1", name, n)
-		}
-	}
-	var known bool
-	if f.receive.Gauges, known = map[string]statsd.Gauges{"auto": statsd.Auto, "deltas": statsd.Deltas, "absolute": statsd.Absolute}[f.gauges]; !known {
-		return nil, fmt.Errorf("--gauges %s: want auto, deltas or absolute", f.gauges)
-	}
-	var err error
-	if f.receive.Tags, err = dogstatsd.ParseStyles(f.tags); err != nil {
+	if r.Tags, err = dogstatsd.ParseStyles(f.tags); err != nil {
 		return nil, fmt.Errorf("--tags: %w", err)
 	}
-	origin, known := map[string]statsd.Origin{"listener": statsd.ByListener, "source": statsd.BySource, "container": statsd.ByContainer}[f.origin]
-	if !known {
-		return nil, fmt.Errorf("--origin %s: want listener, source or container", f.origin)
-	}
-	if f.format != string(forward.Tags) && f.format != string(forward.Path) {
-		return nil, fmt.Errorf("--graphite-format %s: want tags or path", f.format)
+	if _, err := forward.ParseFormat(f.format); err != nil {
+		return nil, fmt.Errorf("--graphite-format %w", err)
 	}
 	for _, text := range f.assign {
 		if from, name, found := strings.Cut(text, "="); !found || from == "" || name == "" {
 			return nil, fmt.Errorf("--assign %s: want ORIGIN=NAME, such as 10.0.0.3=web-1", text)
 		}
 	}
-	var out []statsd.Listener
-	for _, text := range f.statsd {
-		name, address, found := strings.Cut(text, "=")
-		if !found || strings.ContainsAny(name, ":/") {
-			name, address = "", text
-		}
-		addr, err := socket.ParseAddress(address)
-		if err != nil {
-			return nil, fmt.Errorf("--statsd %s: %w", text, err)
-		}
-		l := statsd.Listener{Instance: name, Addr: addr}
-		if name == "" {
-			l.Origin = origin
-		}
-		out = append(out, l)
+	origin, err := statsd.ParseOrigin(f.origin)
+	if err != nil {
+		return nil, fmt.Errorf("--origin %w", err)
 	}
-	return out, nil
+	for _, text := range f.statsd {
+		way, err := statsd.ParseListener(text, origin)
+		if err != nil {
+			return nil, fmt.Errorf("--statsd %w", err)
+		}
+		ways = append(ways, way)
+	}
+	return ways, nil
 }
 
 // out makes what gives to others.
@@ -263,16 +245,8 @@ func (f *collectFlags) open(s *server.Server, listeners []statsd.Listener, stder
 		if l.Instance != "" {
 			who = " of " + l.Instance
 		}
-		fmt.Fprintf(stderr, "StatsD%s on %s\n", who, spellAddress(addr))
+		fmt.Fprintf(stderr, "StatsD%s on %s\n", who, addr.URL())
 	}
 	fmt.Fprintf(stderr, "Prometheus' HTTP API, and a page for people, on http://%s; Ctrl-C ends it\n", s.Addr())
 	return nil
-}
-
-// spellAddress names the network, also where it is the usual one.
-func spellAddress(a socket.Address) string {
-	if a.Network == socket.UDP {
-		return "udp://" + a.Host
-	}
-	return a.String()
 }

@@ -8,6 +8,7 @@ import (
 
 	"throughline/app"
 	"throughline/cmd/throughline/platforms"
+	"throughline/docs"
 	"throughline/scenarios"
 	"throughline/scenarios/gallery"
 )
@@ -66,7 +67,7 @@ func galleryNames(_ *cobra.Command, args []string, _ string) ([]string, cobra.Sh
 
 // causeNames completes the causes that findings name.
 func causeNames(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	return causes(), cobra.ShellCompDirectiveNoFileComp
+	return docs.Causes(), cobra.ShellCompDirectiveNoFileComp
 }
 
 // defectNames completes the defects of the reference app.

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"os"
 	"strings"
@@ -131,26 +130,13 @@ func runAll(cmd *cobra.Command, args []string, flags runFlags) error {
 	have, missing := trial.Preflight(all, func(some []script.Scenario) (trial.Environment, error) { return flags.preflight(cmd.Context(), some) }, tell)
 	sequence := trial.Sequence{
 		Missing: missing, Tell: tell,
-		Watch: func(s *live.Stream) (shown func()) { return onTerminal(cmd.ErrOrStderr(), s) },
+		Watch: func(s *live.Stream) (shown func()) { return report.Follow(cmd.ErrOrStderr(), os.Getenv, s) },
 		Show:  func(j trial.Judged) error { return show(cmd.OutOrStdout(), j, flags.format, j.Dir) },
 	}
 	for i, s := range all {
 		sequence.Trials = append(sequence.Trials, flags.trial(s, trial.Directory(flags.out, s.Name, i, len(all)), have[i]))
 	}
 	return ending(sequence.Run(cmd.Context()))
-}
-
-// keptBack is how many events a terminal may lag behind before it loses some: a minute's.
-const keptBack = 200
-
-// onTerminal shows what a stream tells, and returns what waits until all is shown.
-func onTerminal(w io.Writer, s *live.Stream) (shown func()) {
-	viewer, done := s.Watch(keptBack), make(chan struct{})
-	go func() {
-		defer close(done)
-		report.NewProgress(w, report.NewTerminal(w, os.Getenv).Live).Watch(viewer)
-	}()
-	return func() { <-done }
 }
 
 // reader reads the scenarios that a command names; it knows the reference app's defects.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -112,7 +111,7 @@ func selftest(cmd *cobra.Command, names []string, flags selftestFlags) error {
 		return cli.Usage(err)
 	}
 	if flags.list {
-		return listGallery(cmd, entries, healthy)
+		return gallery.WriteList(cmd.OutOrStdout(), entries, healthy)
 	}
 	campaign := &trial.Campaign{Dir: flags.out, Jobs: flags.jobs, Keep: flags.keep}
 	judge := campaign.Run
@@ -133,17 +132,6 @@ func selftest(cmd *cobra.Command, names []string, flags selftestFlags) error {
 		return cli.Unable(err)
 	}
 	return ending(campaign.Status(results))
-}
-
-func listGallery(cmd *cobra.Command, entries []gallery.Entry, healthy []gallery.Control) error {
-	out := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-	for _, e := range entries {
-		fmt.Fprintf(out, "%s\t%s\t%s: %s\t%s\n", e.Name, e.Fault, e.Want.Check, e.Want.Outcome, e.About)
-	}
-	for _, c := range healthy {
-		fmt.Fprintf(out, "%s\t-\thealthy: pass\t%s\n", c.Name, c.About)
-	}
-	return out.Flush()
 }
 
 // prepareAgain finds the records of an earlier selftest.

@@ -3,14 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"throughline/cmd/throughline/cli"
-	"throughline/scenarios/record"
 	"throughline/scenarios/synthetic"
 	"throughline/scenarios/synthetic/confusion"
 	"throughline/scenarios/trial"
@@ -96,8 +94,8 @@ func synthetically(cmd *cobra.Command, flags selftestFlags) error {
 // explained tells all of a run, or keeps its record.
 func explained(cmd *cobra.Command, flags selftestFlags, made synthetic.Made) error {
 	if flags.keep {
-		dir := filepath.Join(flags.out, fmt.Sprintf("%s-%d", made.Truth.Cause, made.Seed))
-		if err := record.Save(dir, made.Record); err != nil {
+		dir, err := trial.KeepMadeUp(flags.out, made)
+		if err != nil {
 			return cli.Unable(err)
 		}
 		fmt.Fprintf(cmd.ErrOrStderr(), "record: %s\n", dir)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"text/tabwriter"
 	"time"
 )
 
@@ -22,6 +23,19 @@ func Write(w io.Writer, results []Result, format string) error {
 		return WriteMarkdown(w, results)
 	}
 	return WriteText(w, results)
+}
+
+// WriteList lists entries and controls, one in a line: name, fault, what must be said of
+// it, and what it is.
+func WriteList(w io.Writer, entries []Entry, controls []Control) error {
+	out := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, e := range entries {
+		fmt.Fprintf(out, "%s\t%s\t%s: %s\t%s\n", e.Name, e.Fault, e.Want.Check, e.Want.Outcome, e.About)
+	}
+	for _, c := range controls {
+		fmt.Fprintf(out, "%s\t-\thealthy: pass\t%s\n", c.Name, c.About)
+	}
+	return out.Flush()
 }
 
 // Line says in one line how a run went.

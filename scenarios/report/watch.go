@@ -4,10 +4,26 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 
 	"throughline/live"
 )
+
+// keptBack is how many events an output may lag behind before it loses some: a minute's.
+const keptBack = 200
+
+// Follow shows on w what the stream tells from now on, beside the run that tells it. What
+// it returns waits until all is shown, after the stream has ended. For getenv see
+// NewTerminal.
+func Follow(w io.Writer, getenv func(string) string, s *live.Stream) (shown func()) {
+	viewer, done := s.Watch(keptBack), make(chan struct{})
+	go func() {
+		defer close(done)
+		NewProgress(w, NewTerminal(w, getenv).Live).Watch(viewer)
+	}()
+	return func() { <-done }
+}
 
 // Watch shows what a viewer sees, until it sees no more. Where the terminal was too
 // slow for the run, it says how much is not shown: the record has all of it.

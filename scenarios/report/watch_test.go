@@ -50,3 +50,20 @@ func TestWatch(t *testing.T) {
 		}
 	}
 }
+
+// Who follows a stream sees what is told from then on, and all of it before it has ended.
+func TestFollow(t *testing.T) {
+	var (
+		stream live.Stream
+		out    strings.Builder
+	)
+	stream.Publish(live.Event{Kind: live.Note, Text: "before"})
+	shown := Follow(&out, func(string) string { return "" }, &stream)
+	stream.Publish(live.Event{Kind: live.Note, Text: "one"})
+	stream.Publish(live.Event{Kind: live.Note, Text: "two"})
+	stream.End()
+	shown()
+	if got := out.String(); got != "  one\n  two\n" {
+		t.Errorf("it shows %q", got)
+	}
+}

@@ -2,11 +2,14 @@ package trial
 
 import (
 	"context"
+	"fmt"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
+	"throughline/scenarios/record"
 	"throughline/scenarios/synthetic"
 	"throughline/scenarios/synthetic/confusion"
 )
@@ -62,6 +65,13 @@ func (m MadeUp) Each(do func(synthetic.Made) error) error {
 		}
 	}
 	return nil
+}
+
+// KeepMadeUp writes the record of a made-up run into a directory of its own below out, and
+// gives that. It is an error if it is there already.
+func KeepMadeUp(out string, made synthetic.Made) (dir string, err error) {
+	dir = filepath.Join(out, fmt.Sprintf("%s-%d", made.Truth.Cause, made.Seed))
+	return dir, record.Save(dir, made.Record)
 }
 
 // Status is what the campaign comes to.
