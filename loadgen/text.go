@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"net"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,15 +23,29 @@ func ParseRoute(text string) (Route, error) {
 	return Route{Name: name, Method: method, Path: path}, nil
 }
 
-// CSV writes the users' ledger as a table. What cannot be written is kept for Flush.
-type CSV struct{ w *bufio.Writer }
+// CSV writes the users' ledger as a table. What cannot be written is kept for Close.
+type CSV struct {
+	w    *bufio.Writer
+	file io.Closer // nil: w is not ours to close
+}
 
 // NewCSV writes to w, first of all the names of the columns. The times _us are in
 // microseconds, due is RFC 3339 in UTC.
 func NewCSV(w io.Writer) CSV {
-	c := CSV{bufio.NewWriter(w)}
+	c := CSV{w: bufio.NewWriter(w)}
 	fmt.Fprintln(c.w, "seq,due,lateness_us,latency_us,route,word,instance,outcome,status,attempts,error")
 	return c
+}
+
+// CreateCSV writes to a file, which is made, or emptied.
+func CreateCSV(path string) (CSV, error) {
+	file, err := os.Create(path)
+	if err != nil {
+		return CSV{}, err
+	}
+	c := NewCSV(file)
+	c.file = file
+	return c, nil
 }
 
 // Write writes a row.
@@ -39,8 +54,17 @@ func (c CSV) Write(r Row) {
 		r.Lateness().Microseconds(), r.Latency().Microseconds(), r.Route, r.Word, r.Instance, r.Outcome, r.Status, r.Attempts, r.Err)
 }
 
-// Flush writes what is left, and gives the first error of all writing.
-func (c CSV) Flush() error { return c.w.Flush() }
+// Close writes what is left, and gives the first error of all writing.
+func (c CSV) Close() error {
+	err := c.w.Flush()
+	if c.file == nil {
+		return err
+	}
+	if closed := c.file.Close(); err == nil {
+		err = closed
+	}
+	return err
+}
 
 // StatsD tells a StatsD of each row: users.requests, by route and outcome, and
 // users.latency in ms, by route.

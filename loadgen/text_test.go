@@ -3,6 +3,8 @@ package loadgen
 import (
 	"errors"
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -41,6 +43,24 @@ func TestParseRoute(t *testing.T) {
 	}
 }
 
+func TestCreateCSV(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "users.csv")
+	c, err := CreateCSV(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Write(Row{Seq: 7})
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(path); err != nil || !strings.HasPrefix(string(text), "seq,") || !strings.Contains(string(text), "\n7,") {
+		t.Errorf("the file has %q: %v", text, err)
+	}
+	if _, err := CreateCSV(filepath.Join(path, "below")); err == nil {
+		t.Error("a file below a file is made")
+	}
+}
+
 type closed struct{}
 
 func (closed) Write([]byte) (int, error) { return 0, errors.New("the disk is full") }
@@ -51,7 +71,7 @@ func TestCSV(t *testing.T) {
 	var out strings.Builder
 	c := NewCSV(&out)
 	c.Write(row)
-	if err := c.Flush(); err != nil {
+	if err := c.Close(); err != nil {
 		t.Fatal(err)
 	}
 	want := "seq,due,lateness_us,latency_us,route,word,instance,outcome,status,attempts,error\n7,2026-01-02T03:04:05Z,1000,3000,insert,moon,web-1,acked,200,1,\"\"\n"
@@ -60,7 +80,7 @@ func TestCSV(t *testing.T) {
 	}
 	c = NewCSV(closed{})
 	c.Write(row)
-	if err := c.Flush(); err == nil {
+	if err := c.Close(); err == nil {
 		t.Error("what cannot be written is no error")
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -25,7 +24,7 @@ STATSD_SAMPLE_RATE (0.5) has it sample them. STOP_TAKES (4s) makes a stop longer
 
 With --defect the instrumentation is wrong in one way; a few defects are the
 service's own, which is said:
-` + defectList(),
+` + app.ListDefects(),
 		Args: cli.NoOperands,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			config, err := app.FromEnv(os.Getenv)
@@ -36,24 +35,9 @@ service's own, which is said:
 				return cli.Usage(fmt.Errorf("--defect %s: no such defect; throughline app --help lists them", defect))
 			}
 			config.Defect, config.Log = defect, cmd.ErrOrStderr()
-			if err := app.Run(cmd.Context(), config); err != nil {
-				return cli.Unable(err)
-			}
-			return nil
+			return cli.Unable(app.Run(cmd.Context(), config))
 		},
 	}
 	cmd.Flags().StringVar(&defect, "defect", "", "make the instrumentation wrong in this way")
 	return cmd
-}
-
-func defectList() string {
-	var b strings.Builder
-	for _, d := range app.Defects() {
-		service := ""
-		if d.Service != "" {
-			service = " (the service: " + d.Service + ")"
-		}
-		fmt.Fprintf(&b, "  %-21s %s%s\n", d.Name, d.About, service)
-	}
-	return b.String()
 }

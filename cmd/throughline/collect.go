@@ -35,11 +35,8 @@ type collectFlags struct {
 	mongo   string
 	quiet   bool
 
-	relay    string
-	remote   string
-	graphite string
-	format   string
-
+	format  string
+	out     server.OutConfig
 	receive statsd.Config
 }
 
@@ -91,9 +88,9 @@ queue; what does not fit is counted. With --haproxy and --mongo it polls these, 
 	f.StringVar(&flags.haproxy, "haproxy", "", "HAProxy's runtime socket to poll: host:port, or unix:/path")
 	f.StringVar(&flags.mongo, "mongo", "", "URI of a MongoDB to poll")
 	f.BoolVar(&flags.quiet, "quiet", false, "show neither samples of bad and refused lines nor new findings")
-	f.StringVar(&flags.relay, "relay", "", "give every datagram, as it came, to another StatsD: udp://host:port or unixgram:///path")
-	f.StringVar(&flags.remote, "remote-write", "", "give the samples to a Prometheus: URL of its remote write")
-	f.StringVar(&flags.graphite, "graphite", "", "give the samples to a Graphite: host:port of carbon's plaintext receiver")
+	f.StringVar(&flags.out.Relay, "relay", "", "give every datagram, as it came, to another StatsD: udp://host:port or unixgram:///path")
+	f.StringVar(&flags.out.RemoteWrite, "remote-write", "", "give the samples to a Prometheus: URL of its remote write")
+	f.StringVar(&flags.out.Graphite, "graphite", "", "give the samples to a Graphite: host:port of carbon's plaintext receiver")
 	f.StringVar(&flags.format, "graphite-format", "tags", "labels as Graphite's tags, or in the path: tags or path")
 	r := &flags.receive
 	f.DurationVar(&r.Interval, "interval", time.Second, "how long a flush interval is")
@@ -112,7 +109,7 @@ func collect(cmd *cobra.Command, flags collectFlags) (err error) {
 	if err != nil {
 		return cli.Usage(err)
 	}
-	out, err := flags.out()
+	out, err := server.NewOut(flags.out)
 	if err != nil {
 		return cli.Unable(err)
 	}
@@ -174,7 +171,7 @@ func (f *collectFlags) read() (ways []statsd.Listener, err error) {
 	if r.Tags, err = dogstatsd.ParseStyles(f.tags); err != nil {
 		return nil, fmt.Errorf("--tags: %w", err)
 	}
-	if _, err := forward.ParseFormat(f.format); err != nil {
+	if f.out.Format, err = forward.ParseFormat(f.format); err != nil {
 		return nil, fmt.Errorf("--graphite-format %w", err)
 	}
 	for _, text := range f.assign {
@@ -194,24 +191,6 @@ func (f *collectFlags) read() (ways []statsd.Listener, err error) {
 		ways = append(ways, way)
 	}
 	return ways, nil
-}
-
-// out makes what gives to others.
-func (f *collectFlags) out() (out server.Out, err error) {
-	if f.relay != "" {
-		if out.Relay, err = forward.NewRelay(forward.RelayConfig{To: f.relay}); err != nil {
-			return out, err
-		}
-	}
-	if f.remote != "" {
-		if out.RemoteWrite, err = forward.NewRemoteWrite(forward.RemoteWriteConfig{URL: f.remote}); err != nil {
-			return out, err
-		}
-	}
-	if f.graphite != "" {
-		out.Graphite, err = forward.NewGraphite(forward.GraphiteConfig{To: f.graphite, Format: forward.Format(f.format)})
-	}
-	return out, err
 }
 
 // open opens the ways in and adds the pollers.

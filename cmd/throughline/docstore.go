@@ -33,10 +33,7 @@ connection closed for what came over it is told on standard error.`,
 				return cli.Usage(err)
 			}
 			config.Log = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
-			if err := docstore.Run(cmd.Context(), config); err != nil {
-				return cli.Unable(err)
-			}
-			return nil
+			return cli.Unable(docstore.Run(cmd.Context(), config))
 		},
 	}
 	cmd.Flags().StringVar(&config.Listen, "listen", "127.0.0.1:27017", "address to serve")

@@ -18,10 +18,7 @@ func newGuard() *cobra.Command {
 			if err != nil {
 				return cli.Usage(err)
 			}
-			if err := p.Guard(cmd.InOrStdin(), cmd.OutOrStdout()); err != nil {
-				return cli.Unable(err)
-			}
-			return nil
+			return cli.Unable(p.Guard(cmd.InOrStdin(), cmd.OutOrStdout()))
 		},
 	}
 }

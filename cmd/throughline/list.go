@@ -44,21 +44,13 @@ started.`,
 			}
 			for _, s := range all {
 				if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: ok: %s, %s, %v, %s\n",
-					s.File, s.Name, plural(len(s.Phases), "phase"), s.Duration(), plural(len(s.Checks), "check")); err != nil {
+					s.File, s.Name, cli.Plural(len(s.Phases), "phase"), s.Duration(), cli.Plural(len(s.Checks), "check")); err != nil {
 					return err
 				}
 			}
 			return nil
 		},
 	}
-}
-
-// plural writes "1 phase" and "2 phases".
-func plural[N int | uint64](n N, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 func newVersion() *cobra.Command {

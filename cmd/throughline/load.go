@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -93,7 +92,7 @@ func load(cmd *cobra.Command, flags loadFlags) error {
 	if err != nil {
 		return cli.Usage(err)
 	}
-	keep, closeLedger, err := writeLedger(flags.out, cmd.OutOrStdout())
+	keep, closeLedger, err := ledger(flags.out, cmd.OutOrStdout())
 	if err != nil {
 		return cli.Unable(err)
 	}
@@ -171,25 +170,23 @@ func (f *loadFlags) shape() (loadgen.Shape, error) {
 	return shape, nil
 }
 
-// writeLedger opens the users' ledger, and gives what to do with each row, and with the end.
-func writeLedger(path string, stdout io.Writer) (write func(loadgen.Row), done func() error, err error) {
-	if path == "" {
+// ledger opens the users' ledger, and gives what to do with each row, and at the end.
+func ledger(path string, stdout io.Writer) (write func(loadgen.Row), done func() error, err error) {
+	var rows loadgen.CSV
+	switch path {
+	case "":
 		return func(loadgen.Row) {}, func() error { return nil }, nil
-	}
-	file := stdout
-	closeFile := func() error { return nil }
-	if path != "-" {
-		f, err := os.Create(path)
-		if err != nil {
+	case "-":
+		rows = loadgen.NewCSV(stdout)
+	default:
+		if rows, err = loadgen.CreateCSV(path); err != nil {
 			return nil, nil, fmt.Errorf("--ledger: %w", err)
 		}
-		file, closeFile = f, f.Close
 	}
-	rows := loadgen.NewCSV(file)
 	return rows.Write, func() error {
-		if err := rows.Flush(); err != nil {
+		if err := rows.Close(); err != nil {
 			return fmt.Errorf("--ledger %s: %w", path, err)
 		}
-		return closeFile()
+		return nil
 	}, nil
 }

@@ -70,7 +70,7 @@ Exit status: 0 pass, 1 fail, 2 inconclusive (the run proves nothing),
 counts: 1, then 4, then 2.`,
 	}
 	root.AddCommand(newRun(), newJudge(), newCheck(), newList(), newExplain(), newUp(), newSelftest(), newCollect(), newLoad(), newApp(), newDocstore(), newHealth(), newVersion(), newGuard())
-	complete(root)
+	cli.Complete(root, operandWords, flagWords)
 	cli.Finish(root)
 	return root
 }

@@ -32,19 +32,14 @@ func (s *syntheticFlags) register(f *pflag.FlagSet) {
 // aloneWithSynthetic tells whether runs are to be made up, and refuses what does not
 // go together.
 func aloneWithSynthetic(cmd *cobra.Command, args []string, flags selftestFlags) (bool, error) {
-	asked := cmd.Flags().Changed
-	if !asked("synthetic") {
-		for _, name := range []string{"seed", "only", "explain"} {
-			if asked(name) {
-				return false, fmt.Errorf("--%s goes with --synthetic alone", name)
-			}
+	if !cmd.Flags().Changed("synthetic") {
+		if name := cli.Given(cmd, "seed", "only", "explain"); name != "" {
+			return false, fmt.Errorf("--%s goes with --synthetic alone", name)
 		}
 		return false, nil
 	}
-	for _, name := range []string{"repeat", "healthy", "platform", "again", "list"} {
-		if asked(name) {
-			return false, fmt.Errorf("--%s does not go with --synthetic, which runs nothing real", name)
-		}
+	if name := cli.Given(cmd, "repeat", "healthy", "platform", "again", "list"); name != "" {
+		return false, fmt.Errorf("--%s does not go with --synthetic, which runs nothing real", name)
 	}
 	if len(args) > 0 {
 		return false, fmt.Errorf("%s: names are of the gallery; with --synthetic, --only names a cause", args[0])

@@ -67,10 +67,7 @@ func up(cmd *cobra.Command, s script.Scenario, port int, flags runFlags) (err er
 	}
 	flags.seed = rand.Uint64()
 	err = flags.trial(s, dir, have).Up(cmd.Context(), port, func(at run.Addresses) { addresses(cmd.OutOrStdout(), at) })
-	if err != nil {
-		return cli.Unable(err)
-	}
-	return nil
+	return cli.Unable(err)
 }
 
 // addresses prints where everything is.

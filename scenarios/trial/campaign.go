@@ -41,8 +41,11 @@ type GalleryRun struct {
 func (c *Campaign) scenario(r GalleryRun) string { return filepath.Join(c.Dir, r.dir, r.name+".yaml") }
 func (c *Campaign) record(r GalleryRun) string   { return filepath.Join(c.Dir, r.dir, "record") }
 
-// Write writes the scenarios of all runs.
+// Write writes the scenarios of all runs, if the records can be written there.
 func (c *Campaign) Write() error {
+	if err := Writable(c.Dir); err != nil {
+		return err
+	}
 	for _, r := range c.Runs {
 		if err := os.MkdirAll(filepath.Join(c.Dir, r.dir), 0o700); err != nil {
 			return err

@@ -258,6 +258,14 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// Where no record can be written no scenario is.
+func TestWriteNowhere(t *testing.T) {
+	c := Campaign{Dir: filepath.Join("/dev/null", "out"), Runs: []GalleryRun{{name: "late", dir: "late-1"}}}
+	if err := c.Write(); err == nil || !strings.HasPrefix(err.Error(), "--out /dev/null/out: ") {
+		t.Errorf("the error is %v", err)
+	}
+}
+
 // Made-up runs are those of consecutive seeds, each once.
 func TestMadeUp(t *testing.T) {
 	told := 0

@@ -46,8 +46,13 @@ func (e *Error) Unwrap() error { return e.Err }
 // Usage is for what the user has to mend before the same command can do anything.
 func Usage(err error) error { return &Error{StatusUsage, err} }
 
-// Unable is for what kept the program from its work.
-func Unable(err error) error { return &Error{StatusUnable, err} }
+// Unable is for what kept the program from its work; nil: nothing did.
+func Unable(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &Error{StatusUnable, err}
+}
 
 // Run is a whole program: it does what there is to do with a context that ends with the
 // first signal that asks for an end, tells the error, and gives the exit status. A

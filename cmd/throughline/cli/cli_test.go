@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 
@@ -17,6 +18,7 @@ func TestTell(t *testing.T) {
 		said   string
 	}{
 		{nil, 0, ""},
+		{Unable(nil), 0, ""},
 		{&Error{Status: 2}, 2, ""},
 		{Usage(errors.New("--web 0: want 1")), StatusUsage, "prog: --web 0: want 1\n"},
 		{Unable(errors.Join(errors.New("no engine"), errors.New("no image"))), StatusUnable, "prog: no engine\nprog: no image\n"},
@@ -65,5 +67,44 @@ func TestHostPort(t *testing.T) {
 		if err := HostPort("listen", text); (err == nil) != good {
 			t.Errorf("%q: %v", text, err)
 		}
+	}
+}
+
+// A shell is told what may come next, of operands and of flags.
+func TestComplete(t *testing.T) {
+	root := &cobra.Command{Use: "prog"}
+	run := &cobra.Command{Use: "run", RunE: func(*cobra.Command, []string) error { return nil }}
+	run.Flags().String("format", "", "")
+	judge := &cobra.Command{Use: "judge", RunE: run.RunE}
+	root.AddCommand(run, judge)
+	Complete(root, map[string]Completion{"judge": Directory}, map[string]map[string]Completion{"run": {"format": OneOf("text", "json")}})
+	for line, want := range map[string]string{
+		"run --format": "text\njson\n:4\n",
+		"run":          ":4\n",
+		"judge":        ":16\n",
+		"judge one":    ":4\n",
+	} {
+		var out strings.Builder
+		root.SetOut(&out)
+		root.SetErr(io.Discard)
+		root.SetArgs(append(append([]string{cobra.ShellCompRequestCmd}, strings.Fields(line)...), ""))
+		if err := root.Execute(); err != nil || out.String() != want {
+			t.Errorf("%s: %q (%v), want %q", line, out.String(), err, want)
+		}
+	}
+}
+
+func TestGiven(t *testing.T) {
+	cmd := &cobra.Command{Use: "prog"}
+	cmd.Flags().Int("jobs", 1, "")
+	cmd.Flags().Int("seed", 1, "")
+	if got := Given(cmd, "jobs", "seed"); got != "" {
+		t.Errorf("none is given: %q", got)
+	}
+	if err := cmd.Flags().Set("seed", "1"); err != nil {
+		t.Fatal(err)
+	}
+	if got := Given(cmd, "jobs", "seed"); got != "seed" {
+		t.Errorf("--seed is given: %q", got)
 	}
 }

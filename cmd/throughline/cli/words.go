@@ -140,6 +140,16 @@ func DidYouMean(word string, known []string) string {
 	return ""
 }
 
+// Given tells the first of these flags that the command line has; empty: it has none.
+func Given(cmd *cobra.Command, flags ...string) string {
+	for _, name := range flags {
+		if cmd.Flags().Changed(name) {
+			return name
+		}
+	}
+	return ""
+}
+
 // HostPort checks the host:port that a flag has.
 func HostPort(flag, text string) error {
 	_, port, err := net.SplitHostPort(text)
@@ -158,4 +168,12 @@ func Reason(err error) error {
 		return on.Err
 	}
 	return err
+}
+
+// Plural writes "1 phase" and "2 phases".
+func Plural[N int | uint64](n N, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }
