@@ -17,7 +17,7 @@ const probeEvery = 200 * time.Millisecond
 
 // explain asks for the causes of what is open in any of the accounts.
 func (b *books) explain(e *evidence) []diagnose.Diagnosis {
-	c := diagnose.Case{Metric: b.rule.Metric, Route: b.rule.Route, Window: b.rule.ClientWindow, Interval: e.interval, Probe: probeEvery}
+	c := diagnose.Case{Metric: b.rule.Metric, Route: b.rule.Route, Window: b.rule.ClientWindow, Interval: e.interval, Probe: probeEvery, Outages: e.outages()}
 	beside := e.beside(b.rule.Route)
 	bad, cut, datagrams := e.ownByInstance("bad_lines_total"), e.ownByInstance("truncated_datagrams_total"), e.ownByInstance("datagrams_total")
 	short := e.ownByInstance("bad_lines_total", dogstatsd.NoValue.String(), dogstatsd.NoType.String())
@@ -253,6 +253,25 @@ func (b *books) kin(e *evidence) map[string][]diagnose.Kin {
 			if in := b.accounts[i].life.Instance; found && fits {
 				out[in] = append(out[in], all[i])
 			}
+		}
+	}
+	return out
+}
+
+// outages are the times in which the collector was away: where its own figure of how long
+// that was changes, an absence of that length had ended.
+func (e *evidence) outages() []diagnose.Outage {
+	var out []diagnose.Outage
+	for _, s := range e.polled[collectorPrefix+"outage_seconds"] {
+		was := 0.0
+		for _, p := range s.Points {
+			if p.Stale || p.Value == was {
+				continue
+			}
+			if long := time.Duration((p.Value - was) * float64(time.Second)); long > 0 {
+				out = append(out, diagnose.Outage{From: p.At - e.interval - long, To: p.At})
+			}
+			was = p.Value
 		}
 	}
 	return out

@@ -29,6 +29,13 @@ func (c continuity) causeOf(g gap, i int, trails []trail, e *evidence, b *books)
 	if d := b.diagnosis(a); d.Cause == causeUndecided || d.Cause != "" && d.From < g.to+e.interval && d.To > g.from-e.interval {
 		return d
 	}
+	if c.lostIn(g, a, e) {
+		for _, d := range b.explained() { // as others lost theirs, though its own loss is excused
+			if d.Cause != "" && (d.Cause == causeUndecided || d.From < g.to+e.interval && d.To > g.from-e.interval) {
+				return d
+			}
+		}
+	}
 	if d := b.holding(a); d.Cause == diagnose.StillHeld || slices.Contains(d.Possible, diagnose.StillHeld) {
 		return d
 	}
@@ -38,6 +45,14 @@ func (c continuity) causeOf(g gap, i int, trails []trail, e *evidence, b *books)
 		}
 	}
 	return diagnose.Diagnosis{Cause: causeLate}
+}
+
+// lostIn tells whether most of what was acknowledged in a gap had not come by the end of the
+// next interval either.
+func (c continuity) lostIn(g gap, a *account, e *evidence) bool {
+	due := countUpTo(a.acked, g.to-c.window) - countUpTo(a.acked, g.from)
+	came := a.counted.upTo(g.to+e.interval) - a.counted.upTo(g.from)
+	return due > 0 && 2*came < float64(due)
 }
 
 // regular tells whether points come at a constant distance of several intervals:

@@ -28,7 +28,11 @@ type Case struct {
 	// user; 0: nobody knows.
 	Probe    time.Duration
 	Accounts []Account // of all web instances
+	Outages  []Outage  // of the collector, as it says itself
 }
+
+// Outage is a time in which the collector was away; it is known to an interval.
+type Outage struct{ From, To time.Duration }
 
 // Account is what one instance acknowledged, and what its metric says.
 type Account struct {

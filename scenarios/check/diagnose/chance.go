@@ -37,17 +37,6 @@ func normal(off, variance float64) float64 {
 	return min(0, -off*off/(2*variance)-0.5*math.Log(2*math.Pi*variance))
 }
 
-// bridge is the logarithm of how likely a cumulative count is that far from its expectation
-// somewhere, when k events happened, a share of all that might: the tail of Kolmogorov's
-// distribution. Where the distance is an everyday one it is 0.
-func bridge(off, k, share, clump float64) float64 {
-	if off <= 0 {
-		return 0
-	}
-	variance := max(0.5, k*(1-share)) * max(1, clump)
-	return min(0, math.Ln2-2*off*off/variance)
-}
-
 // parameter is what one number costs that is fitted to n observations.
 func parameter(n int64) float64 { return -0.5 * math.Log(float64(max(2, n))) }
 

@@ -186,7 +186,7 @@ func wentSilent(k *court, set, sound []int) fit {
 	first, last := forever, time.Duration(0)
 	spoke := 0
 	for _, i := range set {
-		if t := &k.tracks[i]; t.n > 0 && t.Total > 0 && !t.surplus {
+		if t := &k.tracks[i]; t.n > 0 && t.Total > 0 && !t.surplus && !k.atLast(t) {
 			from := t.lostFrom(t.wrong)
 			first, last, spoke = min(first, from), max(last, from), spoke+1
 		}
@@ -210,8 +210,8 @@ func wentSilent(k *court, set, sound []int) fit {
 		}
 		switch from := t.lostFrom(t.wrong); {
 		case t.ended() != record.Never && from > t.ended()-k.exitSpan(), t.Killed != record.Never && from > t.Killed-3*time.Second-k.Window,
-			t.alive() && from > t.Acked[t.n-1]-3*time.Second-k.Window:
-			score -= 3.5 // an end that takes what is held is common, and a silence just before it is not
+			k.atLast(t):
+			score -= 5 // an end that takes what is held is common, and a silence just before it is not
 		}
 		if k.spoke(t, t.lostFrom(t.wrong)+k.Window+k.Interval, t.end()-k.Interval) {
 			score -= 1.5 // a client that stops sending stops for all metrics
@@ -227,6 +227,11 @@ func wentSilent(k *court, set, sound []int) fit {
 		}
 		return t.lastOnes(fmt.Sprintf("nothing was counted from %s on: the client stopped sending while its instance went on serving", words.Seconds(t.lostFrom(t.wrong))))
 	})
+}
+
+// atLast tells whether what a living instance lost is no more than a client may still hold.
+func (k *court) atLast(t *track) bool {
+	return t.alive() && t.n > 0 && t.lostFrom(t.wrong) > t.Acked[t.n-1]-3*time.Second-k.Window-k.longer
 }
 
 // forever is later than anything that happens.
@@ -313,12 +318,16 @@ func silentStart(k *court, set, sound []int) fit {
 	if alike {
 		f.shared += held(k.tracks[set[0]].wrong, k.tracks[set[0]].n) - 0.5*float64(len(set))
 	}
-	f = f.othersLostIn(k, set, func(t *track) (from, to time.Duration) {
+	others := f.clone().othersLostIn(k, set, func(t *track) (from, to time.Duration) {
 		if t.wrong == 0 || t.n == 0 {
 			return 0, 0
 		}
 		return 0, t.Acked[min(t.n, t.wrong)-1]
 	})
+	f = f.othersComplete(k, set)
+	if f.shared -= 2; others.total() > f.total() {
+		f = others
+	}
 	return f.saying(k, func(t *track) clause {
 		to := t.Acked[t.wrong-1]
 		return clause{why: fmt.Sprintf("nothing was counted in the first %s of its life: the client was not sending yet", words.Seconds(to-t.begin())),
@@ -341,7 +350,7 @@ func firstLost(k *court, set, sound []int) fit {
 			case lost < t.least || lost > t.most:
 				return k.firstFlush(t)
 			}
-			return t.exactly(t.theFirst(lost), 1, 0)
+			return t.exactly(t.theFirst(lost), 0, 0)
 		}, func(t *track) float64 {
 			if t.n > 10 && (t.surplus || lost > max(t.most, t.wrong+t.Spare)) {
 				return -6
@@ -372,7 +381,11 @@ func (k *court) firstFlush(t *track) float64 {
 	if t.Twin.Kind == "" || t.wrong > first || k.Window < k.Interval/5 {
 		return never
 	}
-	return choice(first) + t.exactly(t.theFirst(t.wrong), 1.5, 0.03)
+	score := choice(first) + t.exactly(t.theFirst(t.wrong), 1.5, 0.03)
+	if 3*t.wrong > t.n {
+		score -= 3 // a first flush is rarely so much of a life
+	}
+	return score
 }
 
 // relation is how another metric of the same requests stands to what is wrong.
@@ -416,5 +429,8 @@ func (t *track) twinIs(r relation, unsure float64) float64 {
 	case sampledToo:
 		return max(t.twinIs(complete, 0), t.twinIs(alike, 0))
 	}
-	return max(contradicted, normal(max(0, math.Abs(off-wrong)-slack), max(1, wrong+max(0, off))*t.clump))
+	if math.Abs(off-wrong) <= slack {
+		return -1
+	}
+	return max(contradicted, normal(math.Abs(off-wrong)-slack, max(1, wrong+max(0, off))*t.clump))
 }

@@ -272,7 +272,7 @@ func silentWorker(k *court, set, sound []int) fit {
 		}
 	}
 	best.shared += k.pace.penalty()
-	return best.twins(k, set, lostToo, 2).othersLost(k, set).saying(k, func(t *track) clause {
+	return best.twins(k, set, lostToo, 2.5).othersLost(k, set).saying(k, func(t *track) clause {
 		return clause{why: fmt.Sprintf("about %s is missing, and the %s of the same requests lacks the very same number: whole requests go unmeasured, as when one of several workers has lost its sender",
 			oneIn(t.n, t.wrong), t.twinName())}
 	})
@@ -298,7 +298,7 @@ func turnover(k *court, set, sound []int) fit {
 	if apart.total() > held.total() {
 		f = apart
 	}
-	f.shared += k.mostly(set) + k.pace.penalty()
+	f.shared += k.mostly(set)/2 + k.pace.penalty()
 	// What a worker holds is lost once in its life.
 	const shortest = 10 // requests of a life, at least
 	var expected float64
@@ -345,7 +345,7 @@ func netLost(k *court, set, sound []int) fit {
 	// A client that does not add counts up packs a request's lines into one datagram.
 	f = f.othersLost(k, set)
 	apart, packed := f.clone().twins(k, set, alike, unsure), f.clone().twins(k, set, lostToo, unsure)
-	packed.shared -= 2 + k.apart(set)
+	packed.shared -= 3 + k.apart(set)
 	f = apart
 	if packed.total() > apart.total() {
 		f = packed
@@ -413,9 +413,9 @@ func wrapping(k *court, set, sound []int) fit {
 			if least > most || most == 0 {
 				return never
 			}
-			return binomial(t.n/m+1, least, most, min(0.99, rate), 1, 0) + t.spreads(float64(m), byChance)
+			return binomial(t.n/m+1, least, most, min(0.99, rate), 1, 0) + t.spreads(float64(m), atIntervals)
 		}, func(t *track) float64 { return binomial(t.n/m, 0, max(0, t.most)/m, min(0.99, rate), 1, 0) })
-		f.shared += 1.5 * min(0, coincidence-7)
+		f.shared += max(-9, 1.5*min(0, coincidence-7))
 		f.shared += choice(int64(len(wraps))) + parameter(batches)
 		if best.each == nil || f.total() > best.total() {
 			best, batch = f, m

@@ -81,9 +81,11 @@ const (
 	// second is what it costs to think of a second defect in the same run.
 	second = -7.0
 	// clearly is by how much the best explanation must beat the next one that names another
-	// cause; vaguely the same where fewer are wrong than a client may hold, so that the curves
-	// do not show when it happened.
-	clearly, vaguely = 4.0, 4.0
+	// cause.
+	clearly = 5.0
+	// unheeded is what it costs to explain losses without an absence of the collector that is
+	// known, and must have cost some.
+	unheeded = -8.0
 	// nearly is up to where the next one is worth a mention.
 	nearly = 8.0
 	// mostParts is of how many hypotheses for an account pairs are tried.
@@ -93,9 +95,6 @@ const (
 // kin are causes that one client has alike: what it holds is lost with its exit, with a kill,
 // or comes late.
 var kin = map[string]bool{LostOnExit: true, LargeBuffer: true, Late: true}
-
-// placed are the causes that are told by when it happened.
-var placed = map[string]bool{Burst: true, Away: true, SilentStart: true, WentSilent: true, StillHeld: true, LostOnExit: true, LargeBuffer: true}
 
 // Explain tells the likely cause of what is open in each account. Accounts with nothing
 // open get the zero Diagnosis.
@@ -145,8 +144,13 @@ func (k *court) explanations(open, sound []int) []explanation {
 		if len(parts) > 1 && !(kin[parts[0].h.cause] && kin[parts[1].h.cause]) {
 			e.score = second
 		}
+		known := false
 		for _, p := range parts {
 			e.score += p.h.prior + p.fit.total()
+			known = known || p.h.cause == Away
+		}
+		if !known && k.absent(open) {
+			e.score += unheeded
 		}
 		if !math.IsInf(e.score, -1) && !math.IsNaN(e.score) {
 			out = append(out, e)
@@ -219,21 +223,16 @@ func (k *court) decide(i int, all []explanation) Diagnosis {
 	}
 	best := all[0]
 	own := best.of(i)
-	vague := float64(k.tracks[i].wrong) < 2*k.tracks[i].clump && !own.h.ends && own.h.cause != FirstLost
 	said := own.fit.say(i)
 	d.From, d.To = k.span(i, said)
 	d.Why = said.why
 	d.Cause = own.h.cause
 	for _, e := range all {
 		p := e.of(i)
-		enough := clearly
-		if vague && placed[p.h.cause] != placed[own.h.cause] {
-			enough = vaguely
-		}
 		switch lead := best.score - e.score; {
 		case p.h.cause == own.h.cause || p.h.cause == Undecided && lead > 0:
 			continue
-		case lead < enough:
+		case lead < clearly:
 			d.Possible = append(d.Possible, p.h.cause)
 		case lead < nearly && d.RunnerUp == "":
 			d.RunnerUp = p.h.cause

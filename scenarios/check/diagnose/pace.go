@@ -179,7 +179,7 @@ func queueFull(k *court, set, sound []int) fit {
 		f.shared += parameter(100)
 	}
 	if short := min(4, k.pace.power) - max(0, k.pace.steep); short > 0 && k.pace.contrast > 1.3 && seen {
-		f.shared -= 2 * short
+		f.shared -= short
 	}
 	if k.pace.contrast <= 1.3 {
 		f.shared -= 2 // it has no peaks to show it at

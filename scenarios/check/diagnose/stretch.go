@@ -46,25 +46,6 @@ func (t *track) stepped() stretch {
 	return s
 }
 
-// open is the widest stretch in which the difference may have arisen.
-func (t *track) widest() float64 {
-	some := max(0.5, 0.05*float64(t.wrong))
-	first, last := -1, len(t.Ticks)-1
-	for k := range t.Ticks {
-		if t.high[k] <= some {
-			first = k
-		}
-		if t.low[len(t.Ticks)-1-k] >= float64(t.wrong)-some {
-			last = len(t.Ticks) - 1 - k
-		}
-	}
-	var before int64
-	if first >= 0 {
-		before = t.old[first]
-	}
-	return float64(max(1, min(t.n, t.Sent[last])-before)) / float64(max(1, t.n))
-}
-
 // inAStretch scores a loss, or a surplus, of one stretch of an instance's life: the mean
 // over all stretches, of which those count with which the curves agree. Where the curves are
 // vague many do, and where they are sharp one does.
@@ -73,19 +54,28 @@ func (t *track) inAStretch() float64 {
 		return t.stretched
 	}
 	t.stretched = -6
-	if t.n == 0 || len(t.block) < 3 {
+	if t.n == 0 || len(t.block) < 2 {
 		return t.stretched
 	}
 	var sum, pairs float64
-	for i := range t.block {
+	last := len(t.block) - 1 // what is lost first or last has names of its own
+	for last > 0 && t.block[last].acked == 0 {
+		last--
+	}
+	const atAnEnd = 0.05
+	for i := 0; i <= last; i++ {
 		var m float64
-		for j := i; j < len(t.block); j++ {
+		for j := i; j <= last; j++ {
 			pairs++
 			m += t.block[j].acked
-			if n := float64(t.n); m > max(n/2, float64(t.wrong)) || !t.surplus && m < 0.9*float64(t.wrong)-1 {
+			if n := float64(t.n); j > i && m > max(n/2, float64(t.wrong)) || !t.surplus && m < 0.9*float64(t.wrong)-1 {
 				continue
 			}
-			sum += math.Exp(t.stretchedOver(i, j)) / (max(m, float64(t.wrong)) + 1)
+			weight := 1.0
+			if i == 0 || j == last {
+				weight = atAnEnd
+			}
+			sum += weight * math.Exp(t.stretchedOver(i, j)) / (max(m, float64(t.wrong)) + 1)
 		}
 	}
 	t.stretched = math.Log(max(1e-30, sum/max(1, pairs)))
@@ -180,7 +170,7 @@ func away(k *court, set, sound []int) fit {
 	if !k.lossOnly(set) {
 		return best
 	}
-	for _, c := range append(k.silences(), k.common(set)) {
+	for _, c := range slices.Concat(k.silences(), k.absences(), []stretch{k.common(set)}) {
 		if c.to == 0 {
 			continue
 		}
@@ -300,8 +290,41 @@ func (k *court) silence(c stretch) time.Duration {
 	return longest
 }
 
-// unattended tells whether the collector ended no interval for a while within a stretch.
+// absences are the stretches in which the collector was away, as it says itself.
+func (k *court) absences() []stretch {
+	var out []stretch
+	for _, o := range k.Outages {
+		out = append(out, stretch{from: o.From - k.Interval, to: o.To + k.Interval})
+	}
+	return out
+}
+
+// absent tells whether an absence of the collector that is known may have cost what some
+// accounts lost, or more: then no other cause is needed.
+func (k *court) absent(set []int) bool {
+	var away, lost float64
+	for _, o := range k.Outages {
+		for _, i := range set {
+			t := &k.tracks[i]
+			away += float64(upTo(t.Acked, o.To) - upTo(t.Acked, o.From-k.Window-k.longer))
+		}
+	}
+	for _, i := range set {
+		if t := &k.tracks[i]; !t.surplus {
+			lost += float64(t.wrong)
+		}
+	}
+	return away > 0 && lost > 0 && lost <= 1.5*away
+}
+
+// unattended tells whether the collector was away within a stretch: it says so, or ended no
+// interval for a while.
 func (k *court) unattended(c stretch) bool {
+	for _, o := range k.Outages {
+		if o.From >= c.from && o.To <= c.to {
+			return true
+		}
+	}
 	for i := range k.tracks {
 		ticks := k.tracks[i].Ticks
 		for j := 1; j < len(ticks)-1; j++ { // the last one is the end of the record

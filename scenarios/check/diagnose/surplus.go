@@ -23,9 +23,6 @@ func (k *court) surplusOnly(set []int) bool {
 	return true
 }
 
-// flight is how long before its answer a request may have been counted.
-const flight = 500 * time.Millisecond
-
 // otherRoute: the metric counts what belongs to other routes too: at every instance exactly
 // as many as it answered of them.
 func otherRoute(k *court, set, sound []int) fit {
@@ -144,11 +141,11 @@ func probes(k *court, set, sound []int) fit {
 		off := max(0, float64(t.least)-expected, expected-float64(t.most)) / slack
 		shape := t.shaped(func(j int) (early, due float64) {
 			return rate * t.probed(t.Since[j]), rate * t.probed(t.Ticks[j])
-		}, func(_ block, mean float64) float64 { return 0.01 * max(0, mean) })
+		}, func(_ block, mean float64) float64 { return 0.2 + 0.05*max(0, mean) })
 		return choice(int64(2*slack)) - off*off + shape
 	}, func(t *track) float64 {
 		if rate*t.probed(t.end()) > float64(3+t.most) {
-			return -1 // it runs other code
+			return -2.5 // all are asked
 		}
 		return 0
 	})
@@ -223,7 +220,7 @@ func windowTwice(k *court, set, sound []int) fit {
 		}
 		after := t.shaped(func(j int) (early, due float64) {
 			switch {
-			case j < 0 || t.Ticks[j] < at:
+			case j < 0 || t.Ticks[j] < at-k.Interval:
 				return 0, 0
 			case j == len(t.Ticks)-1:
 				return float64(t.wrong), float64(t.wrong)
@@ -324,7 +321,7 @@ func twice(k *court, set, sound []int) fit {
 	}
 	f := k.evenly(set, sound, manner{everybody: true, turns: 60}).twins(k, set, complete, 0.5)
 	if 10*extra > 9*n {
-		f.shared -= 3
+		f.shared -= 7 // that is each of them
 	}
 	return f.saying(k, func(t *track) clause {
 		return clause{why: fmt.Sprintf("evenly, about %s is counted twice", oneIn(t.n, t.wrong))}

@@ -155,13 +155,17 @@ const someCounts = 0.15
 // unsure is the variance of the counts of a block at whose beginning and end a client holds
 // so many at most. One that adds counts up, and sends fewer in a line than it may hold, has
 // several parts, such as workers, and each has its own beat: then it holds about as much at
-// both, though nobody knows how much.
+// both, though nobody knows how much. What is held because all stood still is held at once.
 func (t *track) unsure(before, after float64) float64 {
 	line := 2 * float64(t.Total) / float64(max(1, t.Lines))
 	if line < 3 || before == 0 || after == 0 {
 		line = math.Inf(1)
 	}
-	return (before*min(before, line)+after*min(after, line))/12 + someCounts
+	usual := func(held float64) float64 {
+		normal := min(held, 1.5*t.clump)
+		return normal*min(normal, line)/12 + (held*held-normal*normal)/12
+	}
+	return usual(before) + usual(after) + someCounts
 }
 
 // requestsAt is how many requests a client must have sent the counts of at an interval end,
@@ -206,7 +210,7 @@ func (t *track) shaped(predicted shape, chance func(b block, mean float64) float
 		score += -0.5*math.Log(variance/b.unsure) - off*off/(2*variance)
 		wasWrong, was, wasWidth = wrong, counted, width
 	}
-	return score * float64(len(t.block)-1) / float64(len(t.block)) // one is given by the total
+	return min(0, score) * float64(len(t.block)-1) / float64(len(t.block)) // one is given by the total
 }
 
 // spreads scores that of all requests the same share is lost, or counted again, wherever
@@ -237,26 +241,6 @@ func (t *track) along(wrong func(requests int64) float64) shape {
 		one, other := t.requestsAt(k)
 		return wrong(one), wrong(other)
 	}
-}
-
-// off is how far a prediction is outside of what the curves leave open, at most. It is
-// given as how many are lost, or too many, of the first so many requests.
-func (t *track) off(shape func(requests int64) float64) float64 {
-	return t.offAt(t.along(shape))
-}
-
-// offAt is the same of a prediction for each interval end: how many the client must have
-// sent by then, and how many it may have.
-func (t *track) offAt(predicted func(k int) (early, due float64)) float64 {
-	var worst float64
-	for k := range t.low {
-		early, due := predicted(k)
-		if t.surplus {
-			early, due = due, early
-		}
-		worst = max(worst, t.low[k]-early, due-t.high[k])
-	}
-	return max(0, worst-3*t.noise)
 }
 
 // upTo tells how many of the sorted times are not after t.
