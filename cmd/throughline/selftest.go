@@ -259,7 +259,8 @@ func (t trial) run(ctx context.Context, flags selftestFlags) gallery.Result {
 }
 
 func (t trial) score(ctx context.Context, flags selftestFlags, dir string) (gallery.Result, error) {
-	printed, err := runApart(ctx, "--platform", flags.platform, "--out", dir, t.scenario(flags.out))
+	scenario := t.scenario(flags.out)
+	printed, err := runApart(ctx, filepath.Dir(scenario), "--platform", flags.platform, "--out", filepath.Base(dir), filepath.Base(scenario))
 	if err != nil {
 		return gallery.Result{}, err
 	}
@@ -300,14 +301,17 @@ func (t trial) weigh(dir string, history record.History, verdict check.Verdict) 
 	return gallery.Score(*t.entry, gallery.Run{History: history, Verdict: verdict, Logged: logged}), err
 }
 
-// runApart runs a scenario in a process of its own and gives the verdict that
-// it printed.
-func runApart(ctx context.Context, args ...string) ([]byte, error) {
+// runApart runs a scenario in a process of its own and gives the verdict that it
+// printed. The process stands in dir, so that files can be named without a path: the
+// record tells the scenario's file as it was named, and a record that is kept for good
+// must not tell of the machine.
+func runApart(ctx context.Context, dir string, args ...string) ([]byte, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find this program's own file: %w", err)
 	}
 	cmd := exec.CommandContext(ctx, self, append([]string{"run", "--format", "json", "--dashboard", "off"}, args...)...)
+	cmd.Dir = dir
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 20 * time.Second
 	var stdout, stderr bytes.Buffer
