@@ -38,10 +38,12 @@ func statement(t testing.TB, expr string, span time.Duration) *parser.EvalStmt {
 	return stmt
 }
 
-// crowded has so many series of the name x, with a label of some bytes.
+// crowded has so many series of the name x, with a label of some bytes. What is asked of
+// it comes to a limit of memory, which a busy machine may need minutes for: no limit of
+// time may come first.
 func crowded(t testing.TB, series, bytes int) *Store {
 	t.Helper()
-	s := openWith(t, t.TempDir(), Options{Scratch: true})
+	s := openWith(t, t.TempDir(), Options{Scratch: true, Timeout: time.Hour})
 	text := strings.Repeat("y", bytes)
 	var all []collector.Sample
 	for i := range series {
@@ -199,7 +201,6 @@ func TestUnreadAnswers(t *testing.T) {
 func TestAllTogether(t *testing.T) {
 	unhurried(t)
 	s := crowded(t, 2500, 10)
-	s.opts.Timeout = time.Hour // for the turn of each
 	span := fmt.Sprintf("start=%d&end=%d&step=1&query=", at(599).Unix(), at(1598).Unix())
 	asks := map[string]int{"x": 200, "x + 0": 200, `count_values("v", x)`: 422, "-x": 200}
 	before := objects()
