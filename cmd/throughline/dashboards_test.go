@@ -228,7 +228,7 @@ func balancer(t *testing.T, users, runtime string) {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	path, err := findHAProxy("")
+	path, err := haproxy.Find("")
 	if err != nil {
 		t.Fatal(err)
 	}

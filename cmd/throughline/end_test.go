@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -13,7 +12,6 @@ import (
 	"time"
 
 	"throughline/scenarios/check"
-	"throughline/scenarios/record"
 )
 
 // These tests end runs in other ways than they would end by themselves, and look
@@ -292,53 +290,5 @@ checks:
 	v := conclusive(t, dir, status, said)
 	if len(v.Notes) != 1 || !strings.HasPrefix(v.Notes[0], "poller mongo at ") || !strings.Contains(v.Notes[0], "that is expected") {
 		t.Errorf("notes %q, want one of the polls that failed", v.Notes)
-	}
-}
-
-// What goes wrong after a record was closed takes no verdict away; what goes wrong
-// before does, and the record of another run is no substitute.
-func TestARecordThatIsWholeIsJudged(t *testing.T) {
-	whole, err := record.Read(filepath.Join(saved, "quiet"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	cut := t.TempDir()
-	if err := os.CopyFS(cut, os.DirFS(filepath.Join(saved, "quiet"))); err != nil {
-		t.Fatal(err)
-	}
-	journal := strings.SplitAfter(journalOf(t, cut), "\n")
-	if err := os.WriteFile(filepath.Join(cut, "journal.jsonl"), []byte(strings.Join(journal[:len(journal)-2], "")), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	failed := errors.New("mongo-1 is still there")
-	for _, c := range []struct {
-		name, dir, id string
-		failed, want  error
-	}{
-		{"in order", filepath.Join(saved, "quiet"), whole.Run.ID, nil, nil},
-		{"it failed after the end", filepath.Join(saved, "quiet"), whole.Run.ID, failed, nil},
-		{"it failed before the end", cut, whole.Run.ID, failed, failed},
-		{"another run's", filepath.Join(saved, "quiet"), "x", failed, failed},
-		{"no record", t.TempDir(), "x", failed, failed},
-	} {
-		h, err := recorded(c.dir, c.id, c.failed)
-		if !errors.Is(err, c.want) {
-			t.Errorf("%s: %v, want %v", c.name, err, c.want)
-		}
-		if c.want == nil && len(h.Requests) != len(whole.Requests) {
-			t.Errorf("%s: %d requests, want %d", c.name, len(h.Requests), len(whole.Requests))
-		}
-	}
-}
-
-// One fail is a fail, whatever became of the others.
-func TestTheWorstOfSeveral(t *testing.T) {
-	order := []int{exitPass, exitInconclusive, exitHarness, exitFail}
-	for i, a := range order {
-		for k, b := range order {
-			if got, want := worse(a, b), order[max(i, k)]; got != want {
-				t.Errorf("of %d and %d the worse is %d, want %d", a, b, got, want)
-			}
-		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"throughline/compose/haproxy"
 	"throughline/compose/local"
 	"throughline/scenarios"
 	"throughline/scenarios/check"
@@ -42,7 +43,7 @@ func unhurried(t *testing.T) {
 // stacked marks a test that runs a stack, and waits for its turn.
 func stacked(t *testing.T) {
 	t.Helper()
-	if _, err := findHAProxy(""); err != nil {
+	if _, err := haproxy.Find(""); err != nil {
 		t.Skipf("SKIPPED, NOTHING PROVED: %v", err)
 	}
 	t.Parallel()
@@ -128,7 +129,7 @@ func passes(t *testing.T, o outcome) {
 // needs skips a built-in scenario that this machine cannot carry out.
 func needs(t *testing.T, name string) {
 	t.Helper()
-	all, err := readScenarios(nil, []string{name})
+	all, err := reader(newRoot()).ReadAll([]string{name})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,30 +1,20 @@
-package main
+package cli
 
 import (
-	"fmt"
 	"runtime"
 	"runtime/debug"
 	"strings"
-
-	"github.com/spf13/cobra"
 )
 
-func newVersion() *cobra.Command {
-	return &cobra.Command{
-		Use:   "version",
-		Short: "The version of this program, its Go and its platform",
-		Args:  noOperands,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintln(cmd.OutOrStdout(), versionLine(debug.ReadBuildInfo()))
-			return err
-		},
-	}
+// VersionLine is what --version prints: "throughline v1.2.0 (0123456789ab,
+// modified) go1.25.0 linux/amd64".
+func VersionLine(program string) string {
+	info, known := debug.ReadBuildInfo()
+	return versionLine(program, info, known)
 }
 
-// versionLine is what --version prints: "throughline v1.2.0 (0123456789ab,
-// modified) go1.25.0 linux/amd64".
-func versionLine(info *debug.BuildInfo, known bool) string {
-	line := "throughline "
+func versionLine(program string, info *debug.BuildInfo, known bool) string {
+	line := program + " "
 	if !known {
 		return line + "unknown " + platformOf()
 	}
@@ -56,9 +46,9 @@ func setting(info *debug.BuildInfo, key string) string {
 	return ""
 }
 
-// version is what a record calls this program: the commit it was built from, or
+// Version is what a record calls this program: the commit it was built from, or
 // the module's version.
-func version() string {
+func Version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"

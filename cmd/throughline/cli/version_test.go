@@ -1,10 +1,8 @@
-package main
+package cli
 
 import (
 	"runtime/debug"
 	"testing"
-
-	"throughline/loadgen"
 )
 
 func TestVersionLine(t *testing.T) {
@@ -19,22 +17,11 @@ func TestVersionLine(t *testing.T) {
 			debug.BuildSetting{Key: "vcs.modified", Value: "true"}, debug.BuildSetting{Key: "vcs.time", Value: "2026-01-02T03:04:05Z"}),
 		"throughline (devel) (short)": of("(devel)", debug.BuildSetting{Key: "vcs.revision", Value: "short"}),
 	} {
-		if got := versionLine(info, true); got != want+" "+platformOf() {
+		if got := versionLine("throughline", info, true); got != want+" "+platformOf() {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
-	if got := versionLine(nil, false); got != "throughline unknown "+platformOf() {
+	if got := versionLine("throughline", nil, false); got != "throughline unknown "+platformOf() {
 		t.Errorf("of a program without build information: %q", got)
-	}
-}
-
-func TestLoadCallsAnswersByTheirClass(t *testing.T) {
-	var a answers
-	for _, r := range []loadgen.Row{{Outcome: loadgen.Acked, Status: 200}, {Outcome: loadgen.Unknown, Status: 404}, {Outcome: loadgen.Unknown, Status: 404},
-		{Outcome: loadgen.Unknown, Status: 500}, {Outcome: loadgen.Unknown}, {Outcome: loadgen.Unknown, Status: 200}, {Outcome: loadgen.Unknown, Status: 777}, {Outcome: loadgen.Refused, Status: 503}} {
-		a.count(r)
-	}
-	if got, want := outcomes(loadgen.Summary{Acked: 1, Refused: 1, Unknown: 6}, a), "1 acked, 1 refused, 2 answered 4xx, 1 answered 5xx, 3 unknown"; got != want {
-		t.Errorf("%q, want %q", got, want)
 	}
 }
