@@ -13,6 +13,7 @@ import (
 
 	"throughline/app"
 	"throughline/scenarios/gallery"
+	"throughline/scenarios/record"
 )
 
 // The entries of the gallery that every test run tries: each kind of defect and
@@ -37,11 +38,12 @@ func TestGallery(t *testing.T) {
 	}
 }
 
-// tryEntry runs one entry of the gallery.
+// tryEntry runs one entry of the gallery. Its record must tell the scenario's file
+// without a path, wherever it is: records are kept for good, and shown to others.
 func tryEntry(t *testing.T, name string, args ...string) {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "selftest")
-	cmd := exec.Command(binary, append([]string{"selftest", "--format", "json", "--out", dir, name}, args...)...)
+	cmd := exec.Command(binary, append([]string{"selftest", "--format", "json", "--keep", "--out", dir, name}, args...)...)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	out, _ := cmd.Output() // its status is looked at below
@@ -50,6 +52,9 @@ func tryEntry(t *testing.T, name string, args ...string) {
 		t.Fatalf("selftest %s: %v: %s\n%s", name, err, out, stderr.String())
 	}
 	r, status := said.Results[0], cmd.ProcessState.ExitCode()
+	if h, err := record.Read(r.Dir); r.Error == "" && (err != nil || h.Run.File != name+".yaml") {
+		t.Errorf("the record says that its scenario is %q, want %s.yaml (%v)", h.Run.File, name, err)
+	}
 	switch {
 	case r.Error != "":
 		t.Fatalf("it could not run: %s", r.Error)

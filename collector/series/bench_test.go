@@ -162,7 +162,7 @@ func heap() float64 {
 
 // cpu is the time that the process has computed, which is what counts on a busy
 // machine.
-func cpu(b *testing.B) time.Duration {
+func cpu(b testing.TB) time.Duration {
 	b.Helper()
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

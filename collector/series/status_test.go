@@ -149,7 +149,8 @@ func TestTSDBStatus(t *testing.T) {
 }
 
 // TestTreesOfAnyShape: what the limits let through is formatted and drawn in
-// a moment, however it is nested.
+// a moment, however it is nested. The moment is one of the processor: how long this test
+// waits for its turn says nothing.
 func TestTreesOfAnyShape(t *testing.T) {
 	s := served(t)
 	wide := strings.Repeat(`, "a"`, 10_000)
@@ -159,13 +160,13 @@ func TestTreesOfAnyShape(t *testing.T) {
 		strings.Repeat("sum_over_time(", maxNesting/2) + "x" + strings.Repeat("[2s:1s])", maxNesting/2),
 		strings.Repeat("-", maxNesting-1) + `label_join(x, "a", ""` + wide + ")",
 	} {
-		begin := time.Now()
+		begin := cpu(t)
 		for _, path := range []string{"format_query", "parse_query"} {
 			if got := post(t, s, "/api/v1/"+path+"?"+escape("query="+expr)); got.status != 200 {
 				t.Errorf("%s of %.40s…: %d %.200s", path, expr, got.status, got.body)
 			}
 		}
-		if took := time.Since(begin); took > 10*time.Second {
+		if took := cpu(t) - begin; took > 10*time.Second {
 			t.Errorf("%.40s… took %v", expr, took)
 		}
 	}

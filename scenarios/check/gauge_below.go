@@ -30,9 +30,10 @@ func (c gauge) below(e *evidence, l record.Lifetime, series []*record.Series, la
 				continue
 			}
 			from := p.At - e.interval - c.rule.ClientWindow - underWay
-			from -= e.stall(from-time.Second, p.At+time.Second)
-			from -= e.still(l.Instance, from, p.At) // what came meanwhile was taken up after it
-			until := p.At + underWay                // an answer is under way as well
+			busy := e.stall(from-time.Second, p.At+time.Second)
+			from -= busy
+			from -= e.still(l.Instance, from, p.At)             // what came meanwhile was taken up after it
+			until := p.At + underWay + busy + e.aftermath(p.At) // an answer is under way as well
 			least := int64(c.rule.AtRest)
 			for _, r := range lasting {
 				if r.sent <= from && r.done >= until {
@@ -55,6 +56,19 @@ func (c gauge) below(e *evidence, l record.Lifetime, series []*record.Series, la
 		c.rule.Metric, l.Instance, times(n, "point"), worst.Value, seconds(worst.At), times(bound, "request"))
 	f.From, f.To, f.Lost, f.Cause = worst.At.Seconds(), worst.At.Seconds(), under, causeLastWins
 	return &f
+}
+
+// aftermath is how much longer than at other times an answer may be under way at t. A
+// fault's end lets all that waited be answered at once: an instance with 80 requests is
+// done with them in its first second, and the load balancer, which has those of all
+// instances, hands the last to its user half a second later.
+func (e *evidence) aftermath(t time.Duration) time.Duration {
+	for _, ev := range e.history.Events {
+		if ev.Kind == record.FaultEnd && ev.At <= t && t-ev.At < 2*e.interval {
+			return e.interval
+		}
+	}
+	return 0
 }
 
 // lasting gives the requests that were answered after longer than that, by instance.

@@ -153,6 +153,43 @@ func TestGaugeOfWhatCouldNotBeTakenUp(t *testing.T) {
 	}
 }
 
+// When what they waited for goes on, an instance answers all requests at once, and their
+// users have the answers later. The same gauge is too low where nothing went on.
+func TestGaugeAfterAHeal(t *testing.T) {
+	for name, c := range map[string]struct {
+		healed time.Duration
+		want   Outcome
+	}{
+		"just before": {14500 * time.Millisecond, Pass},
+		"long before": {11500 * time.Millisecond, Fail},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := talk()
+			p.checks = gaugeCheck
+			h := p.make()
+			lastUnknown(&h)
+			for i := range h.Requests {
+				if r := &h.Requests[i]; r.Done-r.Sent == 4*time.Second {
+					r.Done = 15700 * time.Millisecond // the point after the heal is at 15.1 s
+				}
+			}
+			for k, p := range seriesOf(t, h, "fullstack_inflight", "web-3").Points {
+				if p.At > 12*time.Second && p.At < 15*time.Second {
+					seriesOf(t, h, "fullstack_inflight", "web-3").Points[k].Value += 6
+				}
+			}
+			h.Events = append(h.Events,
+				record.Event{At: 11 * time.Second, Kind: record.FaultBegin, Fault: "freeze-database"},
+				record.Event{At: c.healed, Kind: record.FaultEnd, Fault: "freeze-database", Count: 1})
+			for _, f := range judged(t, h).Findings {
+				if f.Check == checkGauge && f.Outcome != c.want {
+					t.Errorf("%v, want %v: %s", f.Outcome, c.want, f.Summary)
+				}
+			}
+		})
+	}
+}
+
 func TestGauge(t *testing.T) {
 	for _, c := range gaugeCases {
 		t.Run(c.name, func(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -109,6 +110,7 @@ func TestSavedGalleryIsJudgedAsEver(t *testing.T) {
 				t.Fatal(err)
 			}
 			h := readWhole(t, dir)
+			tellsNothingOfItsMachine(t, dir, h)
 			if s.entry != nil && s.entry.Spoil != nil {
 				s.entry.Spoil(&h)
 			}
@@ -182,6 +184,7 @@ func TestSavedPlainRecordsAreJudgedAsEver(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			tellsNothingOfItsMachine(t, dir, h)
 			sameVerdict(t, filepath.Join(dir, "verdict.json"), verdictOf(t, h))
 		})
 	}
@@ -198,6 +201,46 @@ func readWhole(t *testing.T, dir string) record.History {
 		t.Errorf("damage %q, want none", h.Damage)
 	}
 	return h
+}
+
+// ownFolder matches the path of a folder that is one machine's or one user's: where
+// temporary files are, or somebody's home.
+var ownFolder = regexp.MustCompile(`(^|[^\w.-])/(tmp|var|private|home|root|Users)/[^\s"']*`)
+
+// tellsNothingOfItsMachine demands of a record what everybody may see: no file of it
+// names a folder of the machine it was made on, and its scenario has no path.
+func tellsNothingOfItsMachine(t *testing.T, dir string, h record.History) {
+	t.Helper()
+	if h.Run.File != filepath.Base(h.Run.File) {
+		t.Errorf("the scenario's file is called %q, want a name without a path", h.Run.File)
+	}
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		if at := ownFolder.Find(b); at != nil {
+			t.Errorf("%s names %q, a folder of the machine that made the record", d.Name(), at)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func TestFoldersOfAMachineAreSeen(t *testing.T) {
+	for line, want := range map[string]bool{
+		`{"file":"/tmp/x/late-1/late.yaml"}`:         true,
+		`open /var/folders/q/T/a: no such file`:      true,
+		`/home/somebody/late.yaml`:                   true,
+		`{"file":"late.yaml","route":"/insert/tmp"}`: false,
+		`GET /words/home/1`:                          false,
+	} {
+		if got := ownFolder.MatchString(line); got != want {
+			t.Errorf("%s: a folder of a machine: %v, want %v", line, got, want)
+		}
+	}
 }
 
 // sameVerdict demands the verdict that is in the file, or writes it.

@@ -129,6 +129,7 @@ func (f *fleet) start(ctx context.Context, number int) (*life, error) {
 	}
 	instance, err := f.describe(number, addr)
 	if err == nil {
+		instance.Ready.Within = startWithin(ctx)
 		var one *life
 		if one, err = f.lives.start(ctx, instance, record.Web); err == nil {
 			return one, nil

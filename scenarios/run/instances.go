@@ -2,6 +2,7 @@ package run
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"maps"
 	"net"
@@ -43,8 +44,19 @@ var zones = [...]string{"a", "b", "c"}
 
 func zoneOf(number int) string { return zones[(number-1)%len(zones)] }
 
-// startLimit is how long an instance may take to be ready.
-const startLimit = 10 * time.Second
+// startLimit is how long an instance may take to be ready, if its step does not give it
+// longer. What others have made loads its modules, or begins a virtual machine, beside
+// all others that start; the load has not begun, so that waiting spoils nothing.
+const startLimit = 30 * time.Second
+
+// startWithin is how long an instance may take to be ready in a move that has until the
+// deadline of ctx.
+func startWithin(ctx context.Context) time.Duration {
+	if until, ok := ctx.Deadline(); ok {
+		return max(startLimit, time.Until(until))
+	}
+	return startLimit
+}
 
 // webInstance is what web instance number is and is told; mongoURI is "" where there
 // is no database. Everything it is told is listed here and in the README; an application may ignore all but

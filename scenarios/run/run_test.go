@@ -1,6 +1,7 @@
 package run
 
 import (
+	"context"
 	"slices"
 	"testing"
 	"time"
@@ -155,5 +156,21 @@ func TestWhatAnInstanceIsTold(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// A step that says `within: 2m` gives an instance that long to be ready, and one that
+// says less ends before the instance's time does.
+func TestAStepDecidesHowLongAStartMayTake(t *testing.T) {
+	for within, want := range map[time.Duration]time.Duration{0: startLimit, time.Second: startLimit, 2 * time.Minute: 2 * time.Minute} {
+		ctx := t.Context()
+		if within > 0 {
+			limited, cancel := context.WithTimeout(ctx, within)
+			defer cancel()
+			ctx = limited
+		}
+		if got := startWithin(ctx).Round(time.Minute / 2); got != want {
+			t.Errorf("within %v: ready within %v, want %v", within, got, want)
+		}
 	}
 }

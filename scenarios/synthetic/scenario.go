@@ -15,9 +15,11 @@ const counted = "fullstack.insert"
 func (w *world) scenario() []byte {
 	p := w.p
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "scenario: made-up\nabout: A made-up run.\nstack:\n  web: {instances: %d}\n", p.Instances)
-	if p.Database == "none" {
-		b.WriteString("  mongo: none\n")
+	fmt.Fprintf(&b, "scenario: made-up\nabout: A made-up run.\nstack:\n")
+	if p.Database == "none" { // which the reference app does not start without
+		fmt.Fprintf(&b, "  web: {instances: %d, command: [app]}\n  mongo: none\n", p.Instances)
+	} else {
+		fmt.Fprintf(&b, "  web: {instances: %d}\n", p.Instances)
 	}
 	fmt.Fprintf(&b, "load: {%s, mix: {%s}, words: %d}\nphases:\n", p.rates(), p.mix(), p.Words)
 	for _, phase := range p.Phases {

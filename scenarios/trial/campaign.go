@@ -24,7 +24,8 @@ type Campaign struct {
 	Jobs int  // how many run at once
 	Keep bool // also the records of what was right
 	// Command runs a scenario as a user would, in a process of its own, records it in a
-	// directory and prints the verdict as JSON: `--out DIR FILE` are put behind it.
+	// directory and prints the verdict as JSON: `--out DIR FILE` are put behind it, and it
+	// is run where both are.
 	Command []string
 	// Tell is told how each run went, and how many have gone; one call at a time.
 	Tell func(done int, r gallery.Result)
@@ -125,7 +126,8 @@ func (c *Campaign) run(ctx context.Context, run GalleryRun) gallery.Result {
 
 // score runs one and weighs its verdict, which must be the same judged again.
 func (c *Campaign) score(ctx context.Context, run GalleryRun) (gallery.Result, error) {
-	printed, err := apart(ctx, append(c.Command[:len(c.Command):len(c.Command)], "--out", c.record(run), c.scenario(run)))
+	printed, err := apart(ctx, filepath.Join(c.Dir, run.dir),
+		append(c.Command[:len(c.Command):len(c.Command)], "--out", filepath.Base(c.record(run)), filepath.Base(c.scenario(run))))
 	if err != nil {
 		return gallery.Result{}, err
 	}

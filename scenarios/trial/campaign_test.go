@@ -207,6 +207,7 @@ func TestCampaign(t *testing.T) {
 		{"false alarm", runner("lost-on-exit", "lost-on-exit", "1"), true, false, "quiet: FALSE ALARM: continuity"},
 		{"another verdict", runner("quiet", "killed", "0"), true, false, "COULD NOT RUN: judged again, the record gives another verdict"},
 		{"not run", program(t, "echo first >&2; echo the engine is gone >&2; exit 4"), true, false, "COULD NOT RUN: exit status 4: the engine is gone"},
+		{"told no path, wherever the records are", program(t, `test -f "$3" && echo "told $*" >&2; exit 4`), true, false, "exit status 4: told --out record quiet.yaml"},
 		{"no program", []string{"/nonexistent/throughline"}, true, false, "COULD NOT RUN: fork/exec"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -42,15 +42,15 @@ func must(err error) {
 	}
 }
 
-// eat writes to every page, so that it takes memory and not only addresses.
+// eat takes memory, and not only addresses: the kernel gives the pages of each block at
+// once, which takes a fraction of what it takes to be asked for a million of them.
 func eat() {
-	var all [][]byte
-	for {
-		block := make([]byte, 64<<20)
-		for n := 0; n < len(block); n += 4096 {
-			block[n] = 1
+	for n := 1; ; n++ {
+		block, err := syscall.Mmap(-1, 0, 64<<20, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE|syscall.MAP_POPULATE)
+		must(err)
+		for i := 0; i < len(block); i += 4096 {
+			block[i] = 1 // if it has not given all
 		}
-		all = append(all, block)
-		fmt.Println("took", len(all)*64, "MiB")
+		fmt.Println("took", n*64, "MiB")
 	}
 }
