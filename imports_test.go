@@ -57,6 +57,8 @@ var rules = []rule{
 		Why: "runs are made up, not run; to show what came of them is the command line's"},
 	{From: "scenarios/check", Not: []string{"scenarios/synthetic", "scenarios/gallery"},
 		Why: "a judge that knows how it is measured is measured no more"},
+	{From: "scenarios/check/verdict", Not: []string{""}, But: []string{"scenarios/check/verdict"},
+		Why: "what a judgement says is read by many who judge nothing"},
 	{From: "compose/local", Not: siblings("compose", "local"), Why: siblingsWhy},
 	{From: "compose/docker", Not: siblings("compose", "docker"), Why: siblingsWhy},
 	{From: "compose/haproxy", Not: siblings("compose", "haproxy"), Why: siblingsWhy},

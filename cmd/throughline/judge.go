@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"throughline/scenarios/check"
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 	"throughline/scenarios/report"
 )
@@ -94,7 +95,7 @@ func judge(cmd *cobra.Command, dir string, flags judgeFlags) error {
 }
 
 // verdictOf judges by the run's own checks, or by those of another file.
-func verdictOf(cmd *cobra.Command, dir string, history record.History, checks string) (check.Verdict, error) {
+func verdictOf(cmd *cobra.Command, dir string, history record.History, checks string) (verdict.Verdict, error) {
 	if checks == "" {
 		verdict, err := check.Judge(history)
 		if err != nil {
@@ -104,7 +105,7 @@ func verdictOf(cmd *cobra.Command, dir string, history record.History, checks st
 	}
 	name, source, err := sourceOf(checks, cmd.InOrStdin())
 	if err != nil {
-		return check.Verdict{}, err // it names the file
+		return verdict.Verdict{}, err // it names the file
 	}
 	return check.JudgeBy(history, name, source)
 }

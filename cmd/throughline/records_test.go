@@ -6,10 +6,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"throughline/scenarios/check/verdict"
 
 	"github.com/google/go-cmp/cmp"
-
-	"throughline/scenarios/check"
 )
 
 // saved are records of real runs, good and bad, each with the verdict that was
@@ -36,7 +35,7 @@ func TestSavedRecordsAreJudgedAsEver(t *testing.T) {
 			if diff := cmp.Diff(string(want), string(got)); diff != "" {
 				t.Errorf("another verdict (-saved +now):\n%s", diff)
 			}
-			var v check.Verdict
+			var v verdict.Verdict
 			if err := json.Unmarshal(want, &v); err != nil {
 				t.Fatal(err)
 			}

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"throughline/scenarios/check"
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 	"throughline/scenarios/report"
 	"throughline/scenarios/run"
@@ -94,11 +95,11 @@ func (f runFlags) check() error {
 	return nil
 }
 
-func exitOf(o check.Outcome) int {
+func exitOf(o verdict.Outcome) int {
 	switch o {
-	case check.Pass:
+	case verdict.Pass:
 		return exitPass
-	case check.Fail:
+	case verdict.Fail:
 		return exitFail
 	}
 	return exitInconclusive
@@ -206,7 +207,7 @@ type shown struct {
 }
 
 // show prints a verdict.
-func show(w io.Writer, h record.History, v check.Verdict, how shown) error {
+func show(w io.Writer, h record.History, v verdict.Verdict, how shown) error {
 	if how.format == "json" {
 		return report.WriteJSON(w, v)
 	}

@@ -22,6 +22,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"throughline/scenarios/check"
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/gallery"
 	"throughline/scenarios/record"
 	"throughline/scenarios/report"
@@ -284,22 +285,22 @@ func (t trial) score(ctx context.Context, flags selftestFlags, dir string) (gall
 }
 
 // weigh compares the verdict on a record with what it must say.
-func (t trial) weigh(dir string, history record.History, verdict check.Verdict) (gallery.Result, error) {
+func (t trial) weigh(dir string, history record.History, judged verdict.Verdict) (gallery.Result, error) {
 	if t.entry == nil {
-		return gallery.ScoreControl(t.name, verdict), nil
+		return gallery.ScoreControl(t.name, judged), nil
 	}
 	if t.entry.Spoil != nil {
-		if verdict.Outcome != check.Pass {
-			return gallery.Result{Outcome: verdict.Outcome, Said: "the run was not healthy before it was spoiled"}, nil
+		if judged.Outcome != verdict.Pass {
+			return gallery.Result{Outcome: judged.Outcome, Said: "the run was not healthy before it was spoiled"}, nil
 		}
 		t.entry.Spoil(&history)
 		var err error
-		if verdict, err = check.Judge(history); err != nil {
+		if judged, err = check.Judge(history); err != nil {
 			return gallery.Result{}, err
 		}
 	}
 	logged, err := loggedAmounts(dir)
-	return gallery.Score(*t.entry, gallery.Run{History: history, Verdict: verdict, Logged: logged}), err
+	return gallery.Score(*t.entry, gallery.Run{History: history, Verdict: judged, Logged: logged}), err
 }
 
 // runApart runs a scenario in a process of its own and gives the verdict that

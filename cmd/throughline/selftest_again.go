@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"throughline/scenarios/check"
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/gallery"
 	"throughline/scenarios/record"
 )
@@ -65,9 +66,9 @@ func (t trial) judgeAgain(_ context.Context, flags selftestFlags) gallery.Result
 	var r gallery.Result
 	history, err := record.Read(dir)
 	if err == nil {
-		var verdict check.Verdict
-		if verdict, err = check.Judge(history); err == nil {
-			r, err = t.weigh(dir, history, verdict)
+		var judged verdict.Verdict
+		if judged, err = check.Judge(history); err == nil {
+			r, err = t.weigh(dir, history, judged)
 		}
 	}
 	r.Name, r.Control, r.Dir = t.name, t.entry == nil, dir

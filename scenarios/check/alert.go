@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/check/words"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
 )
@@ -19,30 +21,30 @@ const checkAlert = "alert"
 // Source: https://prometheus.io/docs/prometheus/latest/configuration/alerting_rules/
 type alert struct{ rule script.Alert }
 
-func (c alert) judge(e *evidence) result {
+func (c alert) judge(e *evidence) verdict.Result {
 	from, to, ok := e.span(script.WholeRun)
 	if !ok {
-		return result{findings: []Finding{c.finding(Inconclusive, "the journal does not tell when the phases began and ended")}}
+		return verdict.Result{Findings: []verdict.Finding{c.finding(verdict.Inconclusive, "the journal does not tell when the phases began and ended")}}
 	}
 	if why := e.unseen(c.rule.Expr, c.rule.NeverSeen); why != "" {
-		return result{findings: []Finding{c.finding(Inconclusive, "%s: not evaluated, %s", c.rule.Expr, why)}}
+		return verdict.Result{Findings: []verdict.Finding{c.finding(verdict.Inconclusive, "%s: not evaluated, %s", c.rule.Expr, why)}}
 	}
 	played, err := c.play(e, from, to)
 	if err != nil {
-		return result{findings: []Finding{c.finding(Inconclusive, "%s: could not be evaluated: %v", c.rule.Expr, err)}}
+		return verdict.Result{Findings: []verdict.Finding{c.finding(verdict.Inconclusive, "%s: could not be evaluated: %v", c.rule.Expr, err)}}
 	}
-	var out []Finding
+	var out []verdict.Finding
 	if c.rule.Fires != nil {
 		out = append(out, c.fires(e, played))
 	}
 	for _, phase := range c.rule.Silent {
 		out = append(out, c.silent(e, played, phase))
 	}
-	return result{findings: out}
+	return verdict.Result{Findings: out}
 }
 
-func (c alert) finding(o Outcome, format string, args ...any) Finding {
-	return Finding{Check: checkAlert, Outcome: o, Summary: "alert " + c.rule.Name + ": " + fmt.Sprintf(format, args...)}
+func (c alert) finding(o verdict.Outcome, format string, args ...any) verdict.Finding {
+	return verdict.Finding{Check: checkAlert, Outcome: o, Summary: "alert " + c.rule.Name + ": " + fmt.Sprintf(format, args...)}
 }
 
 // playedRule is what a rule did at each moment of the run.
@@ -108,10 +110,10 @@ func (p *playedRule) element(hold time.Duration, there func(k int) bool) {
 }
 
 // fires asks whether the alert fired in time, not before, and cleared in time.
-func (c alert) fires(e *evidence, p playedRule) Finding {
+func (c alert) fires(e *evidence, p playedRule) verdict.Finding {
 	begin, _, ok := e.span(c.rule.Fires.In)
 	if !ok {
-		return c.finding(Inconclusive, "the journal does not tell when phase %q began", c.rule.Fires.In)
+		return c.finding(verdict.Inconclusive, "the journal does not tell when phase %q began", c.rule.Fires.In)
 	}
 	deadline := begin + c.rule.Fires.Within
 	fired := -1
@@ -120,20 +122,20 @@ func (c alert) fires(e *evidence, p playedRule) Finding {
 			continue
 		}
 		if t < begin {
-			return c.at(c.finding(Fail, "fires at %s already, before phase %q began at %s", seconds(t), c.rule.Fires.In, seconds(begin)), t, begin)
+			return c.at(c.finding(verdict.Fail, "fires at %s already, before phase %q began at %s", words.Seconds(t), c.rule.Fires.In, words.Seconds(begin)), t, begin)
 		}
 		fired = k
 		break
 	}
 	switch {
 	case p.at[len(p.at)-1] < deadline && fired < 0:
-		return c.finding(Inconclusive, "the record ends at %s, before it had to fire at %s", seconds(p.at[len(p.at)-1]), seconds(deadline))
+		return c.finding(verdict.Inconclusive, "the record ends at %s, before it had to fire at %s", words.Seconds(p.at[len(p.at)-1]), words.Seconds(deadline))
 	case fired < 0:
-		return c.at(c.finding(Fail, "did not fire within %s of the beginning of phase %q at %s, nor later; %s", c.rule.Fires.Within, c.rule.Fires.In, seconds(begin), c.why(p)), begin, deadline)
+		return c.at(c.finding(verdict.Fail, "did not fire within %s of the beginning of phase %q at %s, nor later; %s", c.rule.Fires.Within, c.rule.Fires.In, words.Seconds(begin), c.why(p)), begin, deadline)
 	case p.at[fired] > deadline:
-		return c.at(c.finding(Fail, "fired at %s, %s after the beginning of phase %q, and had to within %s", seconds(p.at[fired]), seconds(p.at[fired]-begin), c.rule.Fires.In, c.rule.Fires.Within), begin, p.at[fired])
+		return c.at(c.finding(verdict.Fail, "fired at %s, %s after the beginning of phase %q, and had to within %s", words.Seconds(p.at[fired]), words.Seconds(p.at[fired]-begin), c.rule.Fires.In, c.rule.Fires.Within), begin, p.at[fired])
 	}
-	f := c.at(c.finding(Pass, "fired at %s, %s after the beginning of phase %q", seconds(p.at[fired]), seconds(p.at[fired]-begin), c.rule.Fires.In), begin, p.at[fired])
+	f := c.at(c.finding(verdict.Pass, "fired at %s, %s after the beginning of phase %q", words.Seconds(p.at[fired]), words.Seconds(p.at[fired]-begin), c.rule.Fires.In), begin, p.at[fired])
 	if c.rule.Clears == nil {
 		return f
 	}
@@ -151,16 +153,16 @@ func (c alert) why(p playedRule) string {
 	if n == 0 {
 		return "its expression never had a result in this run: where nothing is left to count there is no series to compare, and absent() may be missing"
 	}
-	return fmt.Sprintf("its expression had a result at %s, never for %s on end", times(n, "point"), c.rule.For)
+	return fmt.Sprintf("its expression had a result at %s, never for %s on end", words.Times(n, "point"), c.rule.For)
 }
 
-func (c alert) at(f Finding, from, to time.Duration) Finding {
+func (c alert) at(f verdict.Finding, from, to time.Duration) verdict.Finding {
 	f.From, f.To = from.Seconds(), to.Seconds()
 	return f
 }
 
 // clears asks whether the alert that fired had stopped in time.
-func (c alert) clears(e *evidence, p playedRule, fired int, f Finding) Finding {
+func (c alert) clears(e *evidence, p playedRule, fired int, f verdict.Finding) verdict.Finding {
 	name := fmt.Sprintf("the beginning of phase %q", c.rule.Clears.In)
 	begin, _, ok := e.span(c.rule.Clears.In)
 	if c.rule.Clears.In == script.End {
@@ -168,7 +170,7 @@ func (c alert) clears(e *evidence, p playedRule, fired int, f Finding) Finding {
 		_, begin, ok = e.span(script.WholeRun)
 	}
 	if !ok {
-		return c.finding(Inconclusive, "the journal does not tell when phase %q began", c.rule.Clears.In)
+		return c.finding(verdict.Inconclusive, "the journal does not tell when phase %q began", c.rule.Clears.In)
 	}
 	deadline := begin + c.rule.Clears.Within
 	cleared := -1 // one that fires again before the deadline has not cleared
@@ -183,32 +185,32 @@ func (c alert) clears(e *evidence, p playedRule, fired int, f Finding) Finding {
 	if cleared >= 0 {
 		t := p.at[cleared]
 		if t > deadline {
-			return c.at(c.finding(Fail, "fired at %s and cleared at %s, %s, and had to within %s", seconds(p.at[fired]), seconds(t), after(t-begin, name), c.rule.Clears.Within), p.at[fired], t)
+			return c.at(c.finding(verdict.Fail, "fired at %s and cleared at %s, %s, and had to within %s", words.Seconds(p.at[fired]), words.Seconds(t), after(t-begin, name), c.rule.Clears.Within), p.at[fired], t)
 		}
-		f.Summary += fmt.Sprintf(", and cleared at %s, %s", seconds(t), after(t-begin, name))
+		f.Summary += fmt.Sprintf(", and cleared at %s, %s", words.Seconds(t), after(t-begin, name))
 		f.To = t.Seconds()
 		return f
 	}
 	last := p.at[len(p.at)-1]
 	if last < deadline {
-		return c.finding(Inconclusive, "fired at %s, and the record ends at %s, before it had to clear at %s", seconds(p.at[fired]), seconds(last), seconds(deadline))
+		return c.finding(verdict.Inconclusive, "fired at %s, and the record ends at %s, before it had to clear at %s", words.Seconds(p.at[fired]), words.Seconds(last), words.Seconds(deadline))
 	}
-	return c.at(c.finding(Fail, "fired at %s and never cleared: it had to within %s of %s at %s", seconds(p.at[fired]), c.rule.Clears.Within, name, seconds(begin)), p.at[fired], last)
+	return c.at(c.finding(verdict.Fail, "fired at %s and never cleared: it had to within %s of %s at %s", words.Seconds(p.at[fired]), c.rule.Clears.Within, name, words.Seconds(begin)), p.at[fired], last)
 }
 
 // after writes how long after, or before, something was.
 func after(d time.Duration, what string) string {
 	if d < 0 {
-		return seconds(-d) + " before " + what
+		return words.Seconds(-d) + " before " + what
 	}
-	return seconds(d) + " after " + what
+	return words.Seconds(d) + " after " + what
 }
 
 // silent asks whether the alert did not fire in a phase.
-func (c alert) silent(e *evidence, p playedRule, phase string) Finding {
+func (c alert) silent(e *evidence, p playedRule, phase string) verdict.Finding {
 	from, to, ok := e.span(phase)
 	if !ok {
-		return c.finding(Inconclusive, "the journal does not tell when phase %q began and ended", phase)
+		return c.finding(verdict.Inconclusive, "the journal does not tell when phase %q began and ended", phase)
 	}
 	var looked, firing, pending int64
 	first := record.Never
@@ -229,9 +231,9 @@ func (c alert) silent(e *evidence, p playedRule, phase string) Finding {
 	}
 	switch {
 	case looked == 0:
-		return c.finding(Inconclusive, "no interval of the collector ends in phase %q, so it was not evaluated", phase)
+		return c.finding(verdict.Inconclusive, "no interval of the collector ends in phase %q, so it was not evaluated", phase)
 	case firing > 0:
-		return c.at(c.finding(Fail, "fires in phase %q, where it must be silent: at %d of %s, first at %s", phase, firing, times(looked, "point"), seconds(first)), first, to)
+		return c.at(c.finding(verdict.Fail, "fires in phase %q, where it must be silent: at %d of %s, first at %s", phase, firing, words.Times(looked, "point"), words.Seconds(first)), first, to)
 	}
-	return c.at(c.finding(Pass, "silent in phase %q: %s evaluated, pending at %d", phase, times(looked, "point"), pending), from, to)
+	return c.at(c.finding(verdict.Pass, "silent in phase %q: %s evaluated, pending at %d", phase, words.Times(looked, "point"), pending), from, to)
 }

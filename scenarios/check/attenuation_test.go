@@ -11,6 +11,7 @@ import (
 	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/gonum/stat/distuv"
 
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 )
 
@@ -33,7 +34,7 @@ func sampledPlan(seed uint64) plan {
 }
 
 // outcomeOf is what a run's correlation comes to.
-func outcomeOf(t *testing.T, v Verdict) Finding {
+func outcomeOf(t *testing.T, v verdict.Verdict) verdict.Finding {
 	t.Helper()
 	for _, f := range v.Findings {
 		if f.Check == checkCorrelation {
@@ -41,33 +42,33 @@ func outcomeOf(t *testing.T, v Verdict) Finding {
 		}
 	}
 	t.Fatalf("no correlation among %+v", v.Findings)
-	return Finding{}
+	return verdict.Finding{}
 }
 
 // TestSampledMetricsAreCorrelated: sampling noise alone fails no run, and is no
 // excuse for a curve in another order.
 func TestSampledMetricsAreCorrelated(t *testing.T) {
-	healthy, shuffled := map[Outcome]int{}, map[Outcome]int{}
+	healthy, shuffled := map[verdict.Outcome]int{}, map[verdict.Outcome]int{}
 	for seed := range uint64(histories / 2) {
 		p := sampledPlan(seed)
 		w := p.world()
 		f := outcomeOf(t, judged(t, w.h))
 		healthy[f.Outcome]++
-		if f.Outcome == Fail || f.Outcome == Inconclusive && !strings.Contains(f.Summary, "too few samples to tell") {
+		if f.Outcome == verdict.Fail || f.Outcome == verdict.Inconclusive && !strings.Contains(f.Summary, "too few samples to tell") {
 			t.Fatalf("seed %d, %.0f/s at %g: %s", seed, p.rate, p.rare, f.Summary)
 		}
-		if p.rare == 1 && f.Outcome != Pass {
+		if p.rare == 1 && f.Outcome != verdict.Pass {
 			t.Fatalf("seed %d: nothing is sampled, and %s", seed, f.Summary)
 		}
 		shuffle(w.h, seed)
 		f = outcomeOf(t, judged(t, w.h))
 		shuffled[f.Outcome]++
-		if p.rare == 1 && f.Outcome != Fail {
+		if p.rare == 1 && f.Outcome != verdict.Fail {
 			t.Fatalf("seed %d: nothing is sampled, and %s", seed, f.Summary)
 		}
 	}
 	t.Logf("healthy %v, shuffled %v", healthy, shuffled)
-	if healthy[Pass] < histories/2*6/10 || shuffled[Fail] < histories/2*4/10 || shuffled[Pass] > histories/200 {
+	if healthy[verdict.Pass] < histories/2*6/10 || shuffled[verdict.Fail] < histories/2*4/10 || shuffled[verdict.Pass] > histories/200 {
 		t.Errorf("healthy %v, shuffled %v", healthy, shuffled)
 	}
 }
@@ -163,7 +164,7 @@ func TestCorrelationOfARareRoute(t *testing.T) {
 		h.Requests = append(h.Requests, record.Request{Seq: uint64(len(h.Requests)), Due: at, Sent: at, Done: at + time.Millisecond,
 			Route: "list", Outcome: record.Acked, Status: 200, Instance: "web-3", Attempts: 1})
 	}
-	if f := outcomeOf(t, judged(t, h)); f.Outcome != Pass {
+	if f := outcomeOf(t, judged(t, h)); f.Outcome != verdict.Pass {
 		t.Error(f.Summary)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 
+	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/check/words"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
 )
@@ -27,22 +29,22 @@ type tale struct {
 	recovered, more int64 // more: nobody ever sent it
 }
 
-func (c audit) judge(e *evidence) result {
-	return result{findings: c.findings(e)}
+func (c audit) judge(e *evidence) verdict.Result {
+	return verdict.Result{Findings: c.findings(e)}
 }
 
-func (c audit) finding(o Outcome, format string, args ...any) Finding {
-	return Finding{Check: checkAudit, Outcome: o, Layer: layerDB, Summary: fmt.Sprintf(format, args...)}
+func (c audit) finding(o verdict.Outcome, format string, args ...any) verdict.Finding {
+	return verdict.Finding{Check: checkAudit, Outcome: o, Layer: verdict.LayerDB, Summary: fmt.Sprintf(format, args...)}
 }
 
-func (c audit) findings(e *evidence) []Finding {
+func (c audit) findings(e *evidence) []verdict.Finding {
 	h := e.history
 	if h.Before == nil || h.After == nil {
-		return []Finding{c.finding(Inconclusive, "audit of %s: the documents were not read before and after the load", c.rule.Route)}
+		return []verdict.Finding{c.finding(verdict.Inconclusive, "audit of %s: the documents were not read before and after the load", c.rule.Route)}
 	}
 	tales := c.tales(e)
 	if len(tales) == 0 {
-		return []Finding{c.finding(Inconclusive, "audit of %s: nothing was written, so nothing was looked at", c.rule.Route)}
+		return []verdict.Finding{c.finding(verdict.Inconclusive, "audit of %s: nothing was written, so nothing was looked at", c.rule.Route)}
 	}
 	var acked, unknown, recovered int64
 	var lost, twice, strange []*tale
@@ -58,32 +60,32 @@ func (c audit) findings(e *evidence) []Finding {
 		}
 	}
 	retries := e.retries()
-	var out []Finding
+	var out []verdict.Finding
 	if len(lost) > 0 {
 		n, which := sumUp(lost, func(t *tale) int64 { return t.lost })
-		f := c.finding(Fail, "the database lost %s that users had acknowledged, of %s: %s", times(n, "write"), times(int64(len(lost)), "word"), which)
-		f.Lost, f.Cause = n, causeLostWrites
+		f := c.finding(verdict.Fail, "the database lost %s that users had acknowledged, of %s: %s", words.Times(n, "write"), words.Times(int64(len(lost)), "word"), which)
+		f.Lost, f.Cause = n, verdict.CauseLostWrites
 		out = append(out, f)
 	}
 	if len(strange) > 0 {
 		n, which := sumUp(strange, func(t *tale) int64 { return t.more })
-		f := c.finding(Fail, "the database gained %s of %s that nobody sent: %s", times(n, "write"), times(int64(len(strange)), "word"), which)
-		f.Extra, f.Cause = n, causeForeignWrites
+		f := c.finding(verdict.Fail, "the database gained %s of %s that nobody sent: %s", words.Times(n, "write"), words.Times(int64(len(strange)), "word"), which)
+		f.Extra, f.Cause = n, verdict.CauseForeignWrites
 		out = append(out, f)
 	}
 	repeated, which := sumUp(twice, func(t *tale) int64 { return t.twice })
 	if repeated > 0 {
-		f := c.finding(Fail, "the database applied %s too many, of %s, and the load balancer repeated at most %s: %s", times(repeated, "write"),
-			times(int64(len(twice)), "word"), number(retries), which)
-		f.Extra, f.Cause = repeated, causeAppliedTwice
+		f := c.finding(verdict.Fail, "the database applied %s too many, of %s, and the load balancer repeated at most %s: %s", words.Times(repeated, "write"),
+			words.Times(int64(len(twice)), "word"), words.Number(retries), which)
+		f.Extra, f.Cause = repeated, verdict.CauseAppliedTwice
 		out = append(out, f)
 	}
 	if len(out) == 0 && acked == 0 {
-		return []Finding{c.finding(Inconclusive, "audit of %s: none of %s was acknowledged, so that none could be lost", c.rule.Route, times(unknown, "write"))}
+		return []verdict.Finding{c.finding(verdict.Inconclusive, "audit of %s: none of %s was acknowledged, so that none could be lost", c.rule.Route, words.Times(unknown, "write"))}
 	}
 	if len(out) == 0 {
-		f := c.finding(Pass, "audit of %s: %s of %s acknowledged, 0 lost, 0 applied twice, 0 unexpected; of %s of unknown outcome %s were applied", c.rule.Route,
-			times(acked, "write"), times(int64(len(tales)), "word"), number(unknown), number(recovered))
+		f := c.finding(verdict.Pass, "audit of %s: %s of %s acknowledged, 0 lost, 0 applied twice, 0 unexpected; of %s of unknown outcome %s were applied", c.rule.Route,
+			words.Times(acked, "write"), words.Times(int64(len(tales)), "word"), words.Number(unknown), words.Number(recovered))
 		f.Bound = unknown
 		out = append(out, f)
 	}
@@ -95,20 +97,20 @@ func sumUp(tales []*tale, of func(*tale) int64) (sum int64, which string) {
 	var names []string
 	for _, t := range tales {
 		sum += of(t)
-		names = append(names, fmt.Sprintf("%q gained %s, and %s were acknowledged", t.word, number(t.after-t.before), number(t.acked)))
+		names = append(names, fmt.Sprintf("%q gained %s, and %s were acknowledged", t.word, words.Number(t.after-t.before), words.Number(t.acked)))
 	}
-	return sum, some(names)
+	return sum, words.Some(names)
 }
 
 // tales tells each word's story, in the order of the words: of those that the
 // route wrote, and those that gained without any route.
 func (c audit) tales(e *evidence) []*tale {
-	words := map[string]*tale{}
+	byWord := map[string]*tale{}
 	at := func(word string) *tale {
-		if words[word] == nil {
-			words[word] = &tale{word: word}
+		if byWord[word] == nil {
+			byWord[word] = &tale{word: word}
 		}
-		return words[word]
+		return byWord[word]
 	}
 	writes := map[string]bool{}
 	for _, route := range e.writes() {
@@ -137,13 +139,13 @@ func (c audit) tales(e *evidence) []*tale {
 		at(d.Word).after += d.Count
 	}
 	var out []*tale
-	for word, t := range words {
+	for word, t := range byWord {
 		t.settle()
 		if asked[word] || t.more > 0 || t.acked+t.unknown == 0 && t.lost > 0 {
 			out = append(out, t)
 		}
 	}
-	slices.SortFunc(out, func(a, b *tale) int { return compareNames(a.word, b.word) })
+	slices.SortFunc(out, func(a, b *tale) int { return verdict.CompareNames(a.word, b.word) })
 	return out
 }
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 )
 
@@ -59,9 +60,9 @@ func benchmarkJudge(b *testing.B, millions int, checks string) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if v.Outcome != Pass {
+		if v.Outcome != verdict.Pass {
 			for _, f := range v.Findings {
-				if f.Outcome != Pass {
+				if f.Outcome != verdict.Pass {
 					b.Errorf("%s: %v: %s", f.Check, f.Outcome, f.Summary)
 				}
 			}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"throughline/scenarios/check/diagnose"
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/script"
 )
 
@@ -26,7 +27,7 @@ const defaultConfidence = 0.999
 // gap for the reason that it lost them; else they came after the gap.
 func (c continuity) causeOf(g gap, i int, trails []trail, e *evidence, b *books) diagnose.Diagnosis {
 	a := &b.accounts[i]
-	if d := b.diagnosis(a); d.Cause == causeUndecided || d.Cause != "" && d.From < g.to+e.interval && d.To > g.from-e.interval {
+	if d := b.diagnosis(a); d.Cause == diagnose.Undecided || d.Cause != "" && d.From < g.to+e.interval && d.To > g.from-e.interval {
 		return d
 	}
 	if d := b.holding(a); d.Cause == diagnose.StillHeld || slices.Contains(d.Possible, diagnose.StillHeld) {
@@ -34,10 +35,10 @@ func (c continuity) causeOf(g gap, i int, trails []trail, e *evidence, b *books)
 	}
 	for _, other := range trails {
 		if other.regular(e.interval) { // clients flush alike
-			return diagnose.Diagnosis{Cause: causeFlushInterval}
+			return diagnose.Diagnosis{Cause: verdict.CauseFlushInterval}
 		}
 	}
-	return diagnose.Diagnosis{Cause: causeLate}
+	return diagnose.Diagnosis{Cause: diagnose.Late}
 }
 
 // regular tells whether points come at a constant distance of several intervals:

@@ -10,23 +10,16 @@
 // and those that the scenario asks for.
 package check
 
+import "throughline/scenarios/check/verdict"
+
 // Check is one rule. Rules share the evidence, because indexing a million
 // requests once per rule would take longer than judging them.
 type Check interface {
 	// judge adds what it found; at least one finding, also when all is well.
-	judge(e *evidence) result
-}
-
-// result is what one rule contributes to the verdict.
-type result struct {
-	findings  []Finding
-	sums      bool // the last finding only repeats what the others say of single instances
-	residuals []Residual
-	web       *WebLedger // set by conservation
-	cells     Cells      // set by continuity
+	judge(e *evidence) verdict.Result
 }
 
 // rule is a Check without settings.
-type rule func(*evidence) []Finding
+type rule func(*evidence) []verdict.Finding
 
-func (r rule) judge(e *evidence) result { return result{findings: r(e)} }
+func (r rule) judge(e *evidence) verdict.Result { return verdict.Result{Findings: r(e)} }

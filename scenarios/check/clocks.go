@@ -5,6 +5,9 @@ import (
 	"slices"
 	"time"
 
+	"throughline/scenarios/check/diagnose"
+	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/check/words"
 	"throughline/scenarios/record"
 )
 
@@ -13,35 +16,35 @@ const checkTime = "time"
 // clocks asks whether the times in the record can be compared at all: the
 // collector's interval ends, the users' clock and the journal's are meant to be
 // one. What is judged from curves needs it.
-func clocks(e *evidence) []Finding {
-	var out []Finding
+func clocks(e *evidence) []verdict.Finding {
+	var out []verdict.Finding
 	say := func(cause, format string, args ...any) {
-		out = append(out, Finding{Check: checkTime, Cause: cause, Summary: fmt.Sprintf(format, args...)})
+		out = append(out, verdict.Finding{Check: checkTime, Cause: cause, Summary: fmt.Sprintf(format, args...)})
 	}
 	if n := e.greatest(clockStepsSeries, 0, forever); n > 0 {
-		say(causeClock, "the wall clock was set %s in this run: intervals before and after do not fit together", times(whole(n), "time"))
+		say(verdict.CauseClock, "the wall clock was set %s in this run: intervals before and after do not fit together", words.Times(whole(n), "time"))
 	}
 	if n := e.greatest(collectorPrefix+"append_errors_total", 0, forever); n > 0 {
-		say(causeDropped, "the collector could not keep the samples of %s: what they held is missing in the record", times(whole(n), "flush"))
+		say(verdict.CauseDropped, "the collector could not keep the samples of %s: what they held is missing in the record", words.Times(whole(n), "flush"))
 	}
 	late := time.Duration(min(e.greatest(flushLateness, 0, forever), 1e9) * float64(time.Second))
 	if late >= e.interval {
-		say(causeLate, "the collector ended an interval %s late, longer than the interval itself: what arrived when is uncertain by that much", seconds(late))
+		say(diagnose.Late, "the collector ended an interval %s late, longer than the interval itself: what arrived when is uncertain by that much", words.Seconds(late))
 	}
 	out = append(out, e.backwards()...)
 	out = append(out, e.offGrid()...)
 	out = append(out, e.ahead()...)
 	if len(out) == 0 {
-		out = append(out, Finding{Check: checkTime, Outcome: Pass,
+		out = append(out, verdict.Finding{Check: checkTime, Outcome: verdict.Pass,
 			Summary: fmt.Sprintf("one clock for all: %s of the collector ended at most %s late, nothing was answered before it was sent or counted before it was asked for",
-				times(int64(len(e.ticks)), "interval"), late.Round(100*time.Microsecond))})
+				words.Times(int64(len(e.ticks)), "interval"), late.Round(100*time.Microsecond))})
 	}
 	return out
 }
 
 // backwards finds requests that were answered before they were sent, or sent
 // before they were due.
-func (e *evidence) backwards() []Finding {
+func (e *evidence) backwards() []verdict.Finding {
 	var n int64
 	var first record.Request
 	for i := range e.history.Requests {
@@ -55,8 +58,8 @@ func (e *evidence) backwards() []Finding {
 	if n == 0 {
 		return nil
 	}
-	return []Finding{{Check: checkTime, Layer: layerUsers, Cause: causeClock, From: first.Sent.Seconds(), To: first.Done.Seconds(),
-		Summary: fmt.Sprintf("the users' clock went back: of %s the end comes before the beginning, the first was sent %s after it was due and done %s after it was sent", times(n, "request"),
+	return []verdict.Finding{{Check: checkTime, Layer: verdict.LayerUsers, Cause: verdict.CauseClock, From: first.Sent.Seconds(), To: first.Done.Seconds(),
+		Summary: fmt.Sprintf("the users' clock went back: of %s the end comes before the beginning, the first was sent %s after it was due and done %s after it was sent", words.Times(n, "request"),
 			first.Sent-first.Due, first.Done-first.Sent)}}
 }
 
@@ -66,7 +69,7 @@ const aligned = time.Millisecond
 
 // offGrid finds points that are at no interval end, or after the end of the
 // record.
-func (e *evidence) offGrid() []Finding {
+func (e *evidence) offGrid() []verdict.Finding {
 	if len(e.ticks) == 0 {
 		return nil
 	}
@@ -102,16 +105,16 @@ func (e *evidence) offGrid() []Finding {
 	if off+beyond == 0 {
 		return nil
 	}
-	f := Finding{Check: checkTime, Layer: layerWeb, Cause: causeClock, From: first.Seconds(), To: first.Seconds()}
+	f := verdict.Finding{Check: checkTime, Layer: verdict.LayerWeb, Cause: verdict.CauseClock, From: first.Seconds(), To: first.Seconds()}
 	f.Summary = fmt.Sprintf("interval ends of the collector do not fit: %s no whole number of intervals apart from the others, %s after the end of the record, the first at %s",
-		number(off), number(beyond), first)
-	return []Finding{f}
+		words.Number(off), words.Number(beyond), first)
+	return []verdict.Finding{f}
 }
 
 // ahead finds counts that are in the record before their requests were sent,
 // and fit later: then it is not the count that is wrong, but a clock.
-func (e *evidence) ahead() []Finding {
-	var out []Finding
+func (e *evidence) ahead() []verdict.Finding {
+	var out []verdict.Finding
 	for _, c := range e.scenario.Checks {
 		r := c.Conservation
 		if r == nil || r.SampleRate < 1 {
@@ -142,7 +145,7 @@ func (e *evidence) asked(route string) []time.Duration {
 	return at
 }
 
-func (e *evidence) aheadOf(counted curve, asked []time.Duration, more allowance) *Finding {
+func (e *evidence) aheadOf(counted curve, asked []time.Duration, more allowance) *verdict.Finding {
 	repeated := more.replays + more.retries
 	if whole(counted.last()) > int64(len(asked))+repeated {
 		return nil // too many altogether: conservation says so
@@ -162,6 +165,6 @@ func (e *evidence) aheadOf(counted curve, asked []time.Duration, more allowance)
 	if n == 0 {
 		return nil
 	}
-	return &Finding{Check: checkTime, Layer: layerWeb, Cause: causeClock, From: at.Seconds(), To: (at + worst).Seconds(), Extra: n,
-		Summary: fmt.Sprintf("%s stood in the record at %s that were sent only later, the last %s later: the clocks of users and collector differ", times(n, "count"), seconds(at), worst.Round(time.Millisecond))}
+	return &verdict.Finding{Check: checkTime, Layer: verdict.LayerWeb, Cause: verdict.CauseClock, From: at.Seconds(), To: (at + worst).Seconds(), Extra: n,
+		Summary: fmt.Sprintf("%s stood in the record at %s that were sent only later, the last %s later: the clocks of users and collector differ", words.Times(n, "count"), words.Seconds(at), worst.Round(time.Millisecond))}
 }

@@ -6,6 +6,8 @@ import (
 	"sort"
 	"time"
 
+	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/check/words"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
 )
@@ -41,12 +43,12 @@ type gap struct {
 
 // trail is what one instance's metric left behind.
 type trail struct {
-	cells Cells
+	cells verdict.Cells
 	gaps  []gap
 }
 
-func (c continuity) judge(e *evidence) result {
-	var r result
+func (c continuity) judge(e *evidence) verdict.Result {
+	var r verdict.Result
 	worst := time.Duration(0)
 	instances := 0
 	trails := make([]trail, len(e.lives))
@@ -56,8 +58,8 @@ func (c continuity) judge(e *evidence) result {
 	}
 	for i, l := range e.lives {
 		t := trails[i]
-		r.cells.LookedAt += t.cells.LookedAt
-		r.cells.Missing += t.cells.Missing
+		r.Cells.LookedAt += t.cells.LookedAt
+		r.Cells.Missing += t.cells.Missing
 		if t.cells.LookedAt > 0 {
 			instances++
 		}
@@ -69,7 +71,7 @@ func (c continuity) judge(e *evidence) result {
 			worst = max(worst, silent)
 			if silent > c.rule.MaxGap {
 				f := c.gapFound(e, l, g)
-				if f.Outcome == Fail {
+				if f.Outcome == verdict.Fail {
 					if b == nil {
 						made := c.books(e)
 						b = &made
@@ -77,47 +79,47 @@ func (c continuity) judge(e *evidence) result {
 					d := c.causeOf(g, i, trails, e, b)
 					f.Cause, f.RunnerUp, f.Possible = d.Cause, d.RunnerUp, d.Possible
 				}
-				r.findings = append(r.findings, f)
+				r.Findings = append(r.Findings, f)
 			}
 		}
-		r.findings = append(r.findings, c.deadSpeaks(e, l)...)
-		r.findings = append(r.findings, c.resets(e, l)...)
+		r.Findings = append(r.Findings, c.deadSpeaks(e, l)...)
+		r.Findings = append(r.Findings, c.resets(e, l)...)
 	}
-	r.findings = append(r.findings, c.summary(r, instances, worst))
-	r.sums = true
+	r.Findings = append(r.Findings, c.summary(r, instances, worst))
+	r.Sums = true
 	return r
 }
 
-func (c continuity) finding(o Outcome, instance string, format string, args ...any) Finding {
-	return Finding{Check: checkContinuity, Outcome: o, Layer: layerWeb, Instance: instance, Summary: fmt.Sprintf(format, args...)}
+func (c continuity) finding(o verdict.Outcome, instance string, format string, args ...any) verdict.Finding {
+	return verdict.Finding{Check: checkContinuity, Outcome: o, Layer: verdict.LayerWeb, Instance: instance, Summary: fmt.Sprintf(format, args...)}
 }
 
 // gapFound reports a gap. One that the collector or the machine made says
 // nothing about the instance.
-func (c continuity) gapFound(e *evidence, l record.Lifetime, g gap) Finding {
-	f := c.finding(Fail, l.Instance, "%s of %s has a gap of %s from %s to %s: %s missing, max_gap is %s", c.rule.Metric, l.Instance,
-		seconds(g.to-g.from), seconds(g.from), seconds(g.to), times(g.missing, "cell"), c.rule.MaxGap)
+func (c continuity) gapFound(e *evidence, l record.Lifetime, g gap) verdict.Finding {
+	f := c.finding(verdict.Fail, l.Instance, "%s of %s has a gap of %s from %s to %s: %s missing, max_gap is %s", c.rule.Metric, l.Instance,
+		words.Seconds(g.to-g.from), words.Seconds(g.from), words.Seconds(g.to), words.Times(g.missing, "cell"), c.rule.MaxGap)
 	f.From, f.To = g.from.Seconds(), g.to.Seconds()
 	stall, flush := e.delays(g.from-time.Second, g.to+time.Second)
 	switch {
 	case e.dropped(l.Instance):
-		f.Outcome, f.Cause = Inconclusive, causeDropped
+		f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseDropped
 		f.Summary += ", but the collector's socket dropped datagrams: they may have been lost there"
 	case max(stall, flush) > tooLate(c.rule.MaxGap):
-		f.Outcome, f.Cause = Inconclusive, causeStall
+		f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseStall
 		f.Summary += ", but the load generator or the collector was late itself then"
 	}
 	return f
 }
 
-func (c continuity) summary(r result, instances int, worst time.Duration) Finding {
-	if r.cells.LookedAt == 0 {
-		return c.finding(Inconclusive, "", "continuity of %s: no cell was expected, because no instance acknowledged requests of %s that had to be counted within an interval", c.rule.Metric, c.rule.Route)
+func (c continuity) summary(r verdict.Result, instances int, worst time.Duration) verdict.Finding {
+	if r.Cells.LookedAt == 0 {
+		return c.finding(verdict.Inconclusive, "", "continuity of %s: no cell was expected, because no instance acknowledged requests of %s that had to be counted within an interval", c.rule.Metric, c.rule.Route)
 	}
-	f := c.finding(Pass, "", "continuity of %s: %s of %s looked at, %s missing, the longest gap %s of at most %s", c.rule.Metric,
-		times(r.cells.LookedAt, "cell"), times(int64(instances), "instance"), number(r.cells.Missing), seconds(worst), c.rule.MaxGap)
-	for _, found := range r.findings {
-		if f.Outcome == Pass || found.Outcome == Fail {
+	f := c.finding(verdict.Pass, "", "continuity of %s: %s of %s looked at, %s missing, the longest gap %s of at most %s", c.rule.Metric,
+		words.Times(r.Cells.LookedAt, "cell"), words.Times(int64(instances), "instance"), words.Number(r.Cells.Missing), words.Seconds(worst), c.rule.MaxGap)
+	for _, found := range r.Findings {
+		if f.Outcome == verdict.Pass || found.Outcome == verdict.Fail {
 			f.Outcome = found.Outcome
 		}
 	}
@@ -228,7 +230,7 @@ func presentAt(series []*record.Series) []time.Duration {
 
 // deadSpeaks finds points of an instance after its death: whoever carries its
 // last value on makes a dead instance look alive.
-func (c continuity) deadSpeaks(e *evidence, l record.Lifetime) []Finding {
+func (c continuity) deadSpeaks(e *evidence, l record.Lifetime) []verdict.Finding {
 	if l.Death == record.Never {
 		return nil
 	}
@@ -252,16 +254,16 @@ func (c continuity) deadSpeaks(e *evidence, l record.Lifetime) []Finding {
 		return nil
 	}
 	slices.Sort(names)
-	f := c.finding(Fail, l.Instance, "%s died at %s and still has %s until %s (%s): nothing may come from the dead", l.Instance, seconds(l.Death),
-		times(points, "point"), seconds(last), some(slices.Compact(names)))
-	f.From, f.To, f.Cause = l.Death.Seconds(), last.Seconds(), causeFrozen
-	return []Finding{f}
+	f := c.finding(verdict.Fail, l.Instance, "%s died at %s and still has %s until %s (%s): nothing may come from the dead", l.Instance, words.Seconds(l.Death),
+		words.Times(points, "point"), words.Seconds(last), words.Some(slices.Compact(names)))
+	f.From, f.To, f.Cause = l.Death.Seconds(), last.Seconds(), verdict.CauseFrozen
+	return []verdict.Finding{f}
 }
 
 // resets finds counters that fall. Names of instances are not used twice, so
 // that no birth can explain it.
-func (c continuity) resets(e *evidence, l record.Lifetime) []Finding {
-	var out []Finding
+func (c continuity) resets(e *evidence, l record.Lifetime) []verdict.Finding {
+	var out []verdict.Finding
 	for _, s := range e.counters(l.Instance, c.rule.Metric) {
 		var last float64
 		for _, p := range s.Points {
@@ -269,9 +271,9 @@ func (c continuity) resets(e *evidence, l record.Lifetime) []Finding {
 				continue
 			}
 			if p.Value < last {
-				f := c.finding(Fail, l.Instance, "%s of %s falls from %s to %s at %s without a birth: the counter was reset", s.Name, l.Instance,
-					number(whole(last)), number(whole(p.Value)), seconds(p.At))
-				f.From, f.To, f.Cause = p.At.Seconds(), p.At.Seconds(), causeReset
+				f := c.finding(verdict.Fail, l.Instance, "%s of %s falls from %s to %s at %s without a birth: the counter was reset", s.Name, l.Instance,
+					words.Number(whole(last)), words.Number(whole(p.Value)), words.Seconds(p.At))
+				f.From, f.To, f.Cause = p.At.Seconds(), p.At.Seconds(), verdict.CauseReset
 				out = append(out, f)
 			}
 			last = p.Value

@@ -8,6 +8,8 @@ import (
 
 	"gonum.org/v1/gonum/stat"
 
+	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/check/words"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
 )
@@ -37,37 +39,37 @@ type correlation struct {
 	route  string        // whose requests it counts; "": of all, as far as is known
 }
 
-func (c correlation) judge(e *evidence) result {
+func (c correlation) judge(e *evidence) verdict.Result {
 	if e.begin == record.Never || e.end-e.begin <= 2*script.LoadEdge {
-		return result{findings: []Finding{c.finding(Inconclusive, "", "correlation: the load did not last long enough to compare rates")}}
+		return verdict.Result{Findings: []verdict.Finding{c.finding(verdict.Inconclusive, "", "correlation: the load did not last long enough to compare rates")}}
 	}
 	acked, sent := e.allAcked(), e.allSent()
-	var r result
+	var r verdict.Result
 	for _, layer := range c.rule.Layers {
-		if layer == layerUsers {
+		if layer == verdict.LayerUsers {
 			continue
 		}
-		if layer == layerDB && (e.history.Run.Database == noDatabase || e.scenario.Stack.Mongo == script.MongoNone) {
-			r.findings = append(r.findings, c.finding(Pass, layer, "correlation of users and db: skipped, the stack has no database"))
+		if layer == verdict.LayerDB && (e.history.Run.Database == noDatabase || e.scenario.Stack.Mongo == script.MongoNone) {
+			r.Findings = append(r.Findings, c.finding(verdict.Pass, layer, "correlation of users and db: skipped, the stack has no database"))
 			continue
 		}
 		users := acked
-		if layer == layerLB {
+		if layer == verdict.LayerLB {
 			users = sent // a load balancer counts requests as they arrive
 		}
-		if layer == layerWeb && c.route != "" {
+		if layer == verdict.LayerWeb && c.route != "" {
 			users = e.allAcked(c.route)
 		}
-		r.findings = append(r.findings, c.pair(e, users, layer))
+		r.Findings = append(r.Findings, c.pair(e, users, layer))
 	}
-	if len(r.findings) == 0 {
-		r.findings = append(r.findings, c.finding(Inconclusive, "", "correlation: there is no layer to compare the users with"))
+	if len(r.Findings) == 0 {
+		r.Findings = append(r.Findings, c.finding(verdict.Inconclusive, "", "correlation: there is no layer to compare the users with"))
 	}
 	return r
 }
 
-func (c correlation) finding(o Outcome, layer, format string, args ...any) Finding {
-	return Finding{Check: checkCorrelation, Outcome: o, Layer: layer, Summary: fmt.Sprintf(format, args...)}
+func (c correlation) finding(o verdict.Outcome, layer, format string, args ...any) verdict.Finding {
+	return verdict.Finding{Check: checkCorrelation, Outcome: o, Layer: layer, Summary: fmt.Sprintf(format, args...)}
 }
 
 // allAcked gives the times of the acknowledgements of the routes, in order.
@@ -101,57 +103,57 @@ func (e *evidence) allSent() []time.Duration {
 }
 
 // pair compares users with one layer.
-func (c correlation) pair(e *evidence, users []time.Duration, layer string) Finding {
+func (c correlation) pair(e *evidence, users []time.Duration, layer string) verdict.Finding {
 	curve := within(c.curve(e, layer), e.begin+script.LoadEdge, e.end-script.LoadEdge)
-	if layer == layerWeb {
+	if layer == verdict.LayerWeb {
 		// A client that buffers for longer than an interval sends in some and
 		// not in others: that is no rate of the application's.
 		curve = curve.every(int(1 + c.window/e.interval))
 	}
 	if len(curve.at) == 0 {
-		return c.finding(Inconclusive, layer, "correlation of users and %s: the record has no numbers of %s under load", layer, layer)
+		return c.finding(verdict.Inconclusive, layer, "correlation of users and %s: the record has no numbers of %s under load", layer, layer)
 	}
 	if n := len(curve.at) - 1; n < script.LeastIntervals {
-		return c.finding(Inconclusive, layer, "correlation of users and %s: too few intervals, %d, and it takes %d", layer, n, script.LeastIntervals)
+		return c.finding(verdict.Inconclusive, layer, "correlation of users and %s: too few intervals, %d, and it takes %d", layer, n, script.LeastIntervals)
 	}
 	at0 := userRates(users, curve.at, 0)
 	if v := variation(at0); v < script.LeastVariation {
-		return c.finding(Inconclusive, layer, "correlation of users and %s: not evaluated, the load hardly varied (by %.1f %%, it takes %g %%)",
+		return c.finding(verdict.Inconclusive, layer, "correlation of users and %s: not evaluated, the load hardly varied (by %.1f %%, it takes %g %%)",
 			layer, 100*v, 100*script.LeastVariation)
 	}
 	rate := 1.0
-	if layer == layerWeb {
+	if layer == verdict.LayerWeb {
 		rate = c.rate
 	}
 	return c.told(e, layer, lagsOf(users, curve), at0, barsOf(c.rule.AtLeast, rate, at0, curve.at))
 }
 
 // told is the finding about a layer with these r by lag.
-func (c correlation) told(e *evidence, layer string, r map[time.Duration]float64, at0 []float64, b bars) Finding {
+func (c correlation) told(e *evidence, layer string, r map[time.Duration]float64, at0 []float64, b bars) verdict.Finding {
 	best, lag, ok := bestLag(r, b.pass)
-	f := c.finding(Pass, layer, "users and %s: r = %.3f at a lag of %.2f s, from %s%s", layer, best, lag.Seconds(), times(int64(len(at0)), "interval"), b.note())
+	f := c.finding(verdict.Pass, layer, "users and %s: r = %.3f at a lag of %.2f s, from %s%s", layer, best, lag.Seconds(), words.Times(int64(len(at0)), "interval"), b.note())
 	switch within := furthest(r, c.rule.MaxLag); {
 	case !ok && b.fail <= 0, ok && best >= b.fail && best < b.pass:
-		f.Outcome = Inconclusive
+		f.Outcome = verdict.Inconclusive
 		f.Summary = fmt.Sprintf("users and %s: too few samples to tell: r = %.3f at the best lag (%.2f s), from %s%s, "+
 			"so that it passes from %.2f on %s; a higher rate, a larger swing or longer phases would tell",
-			layer, best, lag.Seconds(), times(int64(len(at0)), "interval"), b.note(), b.pass, b.fails())
+			layer, best, lag.Seconds(), words.Times(int64(len(at0)), "interval"), b.note(), b.pass, b.fails())
 	case !ok:
-		f.Outcome = Fail
+		f.Outcome = verdict.Fail
 		f.Summary = fmt.Sprintf("%s does not follow the users: its rate is constant while theirs varies by %.1f %%", layer, 100*variation(at0))
 	case best < b.fail:
-		f.Outcome = Fail
+		f.Outcome = verdict.Fail
 		f.Summary = fmt.Sprintf("users and %s do not tell the same story: r = %.3f at the best lag (%.2f s), it should be at least %s", layer, best, lag.Seconds(), b.least())
 	case max(lag, -lag) <= c.rule.MaxLag:
 	case b.sampled && within >= b.pass: // by chance a longer lag fits better
 	case b.sampled && within >= b.fail:
-		f.Outcome = Inconclusive
+		f.Outcome = verdict.Inconclusive
 		f.Summary += fmt.Sprintf("; too few samples to tell whether that is within max_lag %s, where r = %.3f", c.rule.MaxLag, within)
 	default:
-		f.Outcome = Fail
+		f.Outcome = verdict.Fail
 		f.Summary = fmt.Sprintf("%s follows the users with a lag of %.2f s (r = %.3f), max_lag is %s", layer, lag.Seconds(), best, c.rule.MaxLag)
 	}
-	if f.Outcome == Fail {
+	if f.Outcome == verdict.Fail {
 		c.excuse(&f, e.blur())
 	}
 	return f
@@ -175,11 +177,11 @@ func furthest(r map[time.Duration]float64, most time.Duration) float64 {
 }
 
 // excuse takes a failure back whose curves were not read sharply enough to tell.
-func (c correlation) excuse(f *Finding, b blur) {
+func (c correlation) excuse(f *verdict.Finding, b blur) {
 	if b.by <= b.most {
 		return
 	}
-	f.Outcome = Inconclusive
+	f.Outcome = verdict.Inconclusive
 	f.Summary += fmt.Sprintf("; but %s, which blurs the curves", b.what)
 }
 
@@ -200,7 +202,7 @@ func (e *evidence) blur() blur {
 	b := blur{most: e.interval / 4}
 	note := func(by time.Duration, what string) {
 		if by > b.by {
-			b.by, b.what = by, fmt.Sprintf(what, seconds(by))
+			b.by, b.what = by, fmt.Sprintf(what, words.Seconds(by))
 		}
 	}
 	stall, flush := e.delays(e.begin, e.end)
@@ -237,16 +239,16 @@ func zeroIfNaN(v float64) float64 {
 // curve is the cumulative count of a layer, at the moments it was read.
 func (c correlation) curve(e *evidence, layer string) curve {
 	switch layer {
-	case layerLB:
+	case verdict.LayerLB:
 		b, _ := newBalancer(e)
 		return sumOf(matching(e.polled[frontendPrefix+"req_tot"], "proxy", b.frontend))
-	case layerWeb:
+	case verdict.LayerWeb:
 		var all []*record.Series
 		for _, instance := range e.senders() {
 			all = append(all, e.counters(instance, c.rule.Metric)...)
 		}
 		return sumOf(all)
-	case layerDB:
+	case verdict.LayerDB:
 		return e.updates()
 	}
 	return curve{}
@@ -268,7 +270,7 @@ func (e *evidence) senders() []string {
 	for instance := range e.pushed {
 		out = append(out, instance)
 	}
-	slices.SortFunc(out, compareNames)
+	slices.SortFunc(out, verdict.CompareNames)
 	return out
 }
 

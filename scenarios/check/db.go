@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 
+	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/check/words"
 	"throughline/scenarios/record"
 )
 
@@ -33,17 +35,17 @@ const noDatabase = "none"
 // betweenUsersAndDB compares the users' ledger with the documents themselves.
 type betweenUsersAndDB struct{}
 
-func (c betweenUsersAndDB) judge(e *evidence) result {
+func (c betweenUsersAndDB) judge(e *evidence) verdict.Result {
 	h := e.history
 	if f, skip := c.skip(e); skip {
-		return result{findings: []Finding{f}}
+		return verdict.Result{Findings: []verdict.Finding{f}}
 	}
 	if h.Before == nil || h.After == nil {
-		return result{findings: []Finding{dbFinding(Inconclusive, "conservation in the database: its documents were not read before and after the load, so users and database were not compared")}}
+		return verdict.Result{Findings: []verdict.Finding{dbFinding(verdict.Inconclusive, "conservation in the database: its documents were not read before and after the load, so users and database were not compared")}}
 	}
-	var r result
+	var r verdict.Result
 	if f := e.databaseReset(); f != nil {
-		r.findings = append(r.findings, *f)
+		r.Findings = append(r.Findings, *f)
 	}
 	w := newDBWidths(e)
 	w.compareSum(&r)
@@ -53,18 +55,18 @@ func (c betweenUsersAndDB) judge(e *evidence) result {
 	return r
 }
 
-func (c betweenUsersAndDB) skip(e *evidence) (Finding, bool) {
+func (c betweenUsersAndDB) skip(e *evidence) (verdict.Finding, bool) {
 	if e.history.Run.Database == noDatabase {
-		return dbFinding(Pass, "conservation in the database: skipped, the stack has none"), true
+		return dbFinding(verdict.Pass, "conservation in the database: skipped, the stack has none"), true
 	}
 	if len(e.writes()) == 0 {
-		return dbFinding(Pass, "conservation in the database: skipped, no route of the load writes"), true
+		return dbFinding(verdict.Pass, "conservation in the database: skipped, no route of the load writes"), true
 	}
-	return Finding{}, false
+	return verdict.Finding{}, false
 }
 
-func dbFinding(o Outcome, format string, args ...any) Finding {
-	return Finding{Check: checkConservation, Outcome: o, Layer: layerDB, Summary: fmt.Sprintf(format, args...)}
+func dbFinding(o verdict.Outcome, format string, args ...any) verdict.Finding {
+	return verdict.Finding{Check: checkConservation, Outcome: o, Layer: verdict.LayerDB, Summary: fmt.Sprintf(format, args...)}
 }
 
 // dbWidths are the bounds of what the database may hold.
@@ -88,43 +90,43 @@ func newDBWidths(e *evidence) dbWidths {
 	return w
 }
 
-func (w dbWidths) compareSum(r *result) {
+func (w dbWidths) compareSum(r *verdict.Result) {
 	got, _ := w.e.increments()
 	lost, extra := max(0, w.acked-got), max(0, got-w.acked)
 	left := extra
 	for _, cause := range []struct {
 		name  string
 		bound int64
-	}{{causeUnknown, w.unknown}, {causeReplay, w.replays}, {causeRetry, w.retries}} {
+	}{{verdict.CauseUnknown, w.unknown}, {verdict.CauseReplay, w.replays}, {verdict.CauseRetry, w.retries}} {
 		if n := min(left, cause.bound); n > 0 {
-			r.residuals = append(r.residuals, booked(usersDB, "", cause.name, false, n, cause.bound))
+			r.Residuals = append(r.Residuals, verdict.Booked(verdict.UsersDB, "", cause.name, false, n, cause.bound))
 			left -= n
 		}
 	}
-	f := dbFinding(Pass, "users had %s acknowledged, the database holds %s; up to %s could hide in requests of unknown outcome, replays and retries",
-		times(w.acked, "write"), number(got), number(w.sum()))
+	f := dbFinding(verdict.Pass, "users had %s acknowledged, the database holds %s; up to %s could hide in requests of unknown outcome, replays and retries",
+		words.Times(w.acked, "write"), words.Number(got), words.Number(w.sum()))
 	f.Bound = w.sum()
 	if lost+left > 0 {
-		f.Outcome, f.Lost, f.Extra = Fail, lost, extra
-		f.Summary = fmt.Sprintf("users had %s acknowledged, the database holds %s: it should be %s to %s", times(w.acked, "write"), number(got),
-			number(w.acked), number(w.acked+w.sum()))
-		r.residuals = append(r.residuals, booked(usersDB, "", causeUnexplained, lost > 0, lost+left, 0))
+		f.Outcome, f.Lost, f.Extra = verdict.Fail, lost, extra
+		f.Summary = fmt.Sprintf("users had %s acknowledged, the database holds %s: it should be %s to %s", words.Times(w.acked, "write"), words.Number(got),
+			words.Number(w.acked), words.Number(w.acked+w.sum()))
+		r.Residuals = append(r.Residuals, verdict.Booked(verdict.UsersDB, "", verdict.CauseUnexplained, lost > 0, lost+left, 0))
 	}
-	r.findings = append(r.findings, f)
+	r.Findings = append(r.Findings, f)
 }
 
 // compareMetrics compares the documents with the metrics that count the writes,
 // without the users in between.
-func (w dbWidths) compareMetrics(r *result) {
+func (w dbWidths) compareMetrics(r *verdict.Result) {
 	for _, check := range w.e.scenario.Checks {
 		c := check.Conservation
 		if c == nil || c.SampleRate < 1 || len(w.routes) != 1 || w.routes[0] != c.Route || len(w.e.history.Series) == 0 {
 			continue
 		}
 		f, over := w.compareMetric(newBooks(w.e, *c))
-		r.findings = append(r.findings, f)
-		if f.Outcome == Fail {
-			r.residuals = append(r.residuals, booked(webDB, "", causeUnexplained, f.Lost > 0, over, f.Bound))
+		r.Findings = append(r.Findings, f)
+		if f.Outcome == verdict.Fail {
+			r.Residuals = append(r.Residuals, verdict.Booked(verdict.WebDB, "", verdict.CauseUnexplained, f.Lost > 0, over, f.Bound))
 		}
 	}
 }
@@ -132,7 +134,7 @@ func (w dbWidths) compareMetrics(r *result) {
 // compareMetric compares the documents with one metric: what the web layer may
 // have lost to kills, to the collector's socket or to a busy machine is no
 // contradiction.
-func (w dbWidths) compareMetric(b books) (f Finding, over int64) {
+func (w dbWidths) compareMetric(b books) (f verdict.Finding, over int64) {
 	var counted, buffers, stalled int64
 	dropped := false
 	for i := range b.accounts {
@@ -142,17 +144,17 @@ func (w dbWidths) compareMetric(b books) (f Finding, over int64) {
 	}
 	got, _ := w.e.increments()
 	least, most := got-w.sum()-buffers, got+w.sum()
-	f = dbFinding(Pass, "the database holds %s, %s counted %s: within %s of each other, as unknown outcomes and send buffers allow",
-		times(got, "write"), b.rule.Metric, number(counted), number(w.sum()+buffers))
+	f = dbFinding(verdict.Pass, "the database holds %s, %s counted %s: within %s of each other, as unknown outcomes and send buffers allow",
+		words.Times(got, "write"), b.rule.Metric, words.Number(counted), words.Number(w.sum()+buffers))
 	f.Bound = w.sum() + buffers
 	if counted >= least && counted <= most {
 		return f, 0
 	}
-	f.Outcome, f.Lost, f.Extra, f.Cause = Fail, max(0, got-counted), max(0, counted-got), causeMetricDiffers
-	f.Summary = fmt.Sprintf("the database holds %s, %s counted %s: it should be %s to %s", times(got, "write"), b.rule.Metric, number(counted),
-		number(max(0, least)), number(most))
+	f.Outcome, f.Lost, f.Extra, f.Cause = verdict.Fail, max(0, got-counted), max(0, counted-got), verdict.CauseMetricDiffers
+	f.Summary = fmt.Sprintf("the database holds %s, %s counted %s: it should be %s to %s", words.Times(got, "write"), b.rule.Metric, words.Number(counted),
+		words.Number(max(0, least)), words.Number(most))
 	if counted < least && (dropped || counted >= least-(stalled-buffers)) {
-		f.Outcome = Inconclusive
+		f.Outcome = verdict.Inconclusive
 		f.Summary += ", but the collector's socket dropped datagrams or the machine was late itself at a kill"
 	}
 	return f, max(least-counted, counted-most)
@@ -163,13 +165,13 @@ type wordBound struct{ acked, more, gained int64 }
 
 // compareWords: losses of one word and surpluses of another cancel out in the
 // sum, not here.
-func (w dbWidths) compareWords(r *result) {
-	words := map[string]*wordBound{}
+func (w dbWidths) compareWords(r *verdict.Result) {
+	bounds := map[string]*wordBound{}
 	at := func(word string) *wordBound {
-		b := words[word]
+		b := bounds[word]
 		if b == nil {
 			b = &wordBound{}
-			words[word] = b
+			bounds[word] = b
 		}
 		return b
 	}
@@ -191,7 +193,7 @@ func (w dbWidths) compareWords(r *result) {
 		}
 		b.more += max(0, int64(q.Attempts)-1)
 	}
-	if len(words) == 0 {
+	if len(bounds) == 0 {
 		return
 	}
 	for _, d := range w.e.history.After.Words {
@@ -200,35 +202,35 @@ func (w dbWidths) compareWords(r *result) {
 	for _, d := range w.e.history.Before.Words {
 		at(d.Word).gained -= d.Count
 	}
-	w.judgeWords(r, words)
+	w.judgeWords(r, bounds)
 }
 
-func (w dbWidths) judgeWords(r *result, words map[string]*wordBound) {
+func (w dbWidths) judgeWords(r *verdict.Result, bounds map[string]*wordBound) {
 	var wrong []string
 	var lost, extra int64
-	for word, b := range words {
+	for word, b := range bounds {
 		under, over := max(0, b.acked-b.gained), max(0, b.gained-b.acked-b.more-w.retries)
 		if under+over > 0 {
-			wrong = append(wrong, fmt.Sprintf("%q gained %s instead of %s", word, number(b.gained), number(b.acked)))
+			wrong = append(wrong, fmt.Sprintf("%q gained %s instead of %s", word, words.Number(b.gained), words.Number(b.acked)))
 			lost, extra = lost+under, extra+over
 		}
 	}
 	if len(wrong) == 0 {
-		r.findings = append(r.findings, dbFinding(Pass, "%s: each document gained what its users had acknowledged, within its bounds", times(int64(len(words)), "word")))
+		r.Findings = append(r.Findings, dbFinding(verdict.Pass, "%s: each document gained what its users had acknowledged, within its bounds", words.Times(int64(len(bounds)), "word")))
 		return
 	}
 	slices.Sort(wrong)
-	f := dbFinding(Fail, "%s did not gain what users had acknowledged: %s", times(int64(len(wrong)), "word"), some(wrong))
+	f := dbFinding(verdict.Fail, "%s did not gain what users had acknowledged: %s", words.Times(int64(len(wrong)), "word"), words.Some(wrong))
 	f.Lost, f.Extra = lost, extra
-	r.findings = append(r.findings, f)
-	if len(r.residuals) == 0 || r.residuals[len(r.residuals)-1].Cause != causeUnexplained {
-		r.residuals = append(r.residuals, Residual{Between: usersDB, Cause: causeUnexplained, Lost: lost, Extra: extra})
+	r.Findings = append(r.Findings, f)
+	if len(r.Residuals) == 0 || r.Residuals[len(r.Residuals)-1].Cause != verdict.CauseUnexplained {
+		r.Residuals = append(r.Residuals, verdict.Residual{Between: verdict.UsersDB, Cause: verdict.CauseUnexplained, Lost: lost, Extra: extra})
 	}
 }
 
 // compareTwins: racing upserts without a unique index make two documents of
 // one word.
-func compareTwins(e *evidence, r *result) {
+func compareTwins(e *evidence, r *verdict.Result) {
 	count := map[string]int{}
 	var twins []string
 	for _, d := range e.history.After.Words {
@@ -238,10 +240,10 @@ func compareTwins(e *evidence, r *result) {
 	}
 	slices.Sort(twins)
 	if len(twins) == 0 {
-		r.findings = append(r.findings, dbFinding(Pass, "%s, one for each word", times(int64(len(e.history.After.Words)), "document")))
+		r.Findings = append(r.Findings, dbFinding(verdict.Pass, "%s, one for each word", words.Times(int64(len(e.history.After.Words)), "document")))
 		return
 	}
-	f := dbFinding(Fail, "more than one document stands for %s (%s): racing upserts without a unique index", times(int64(len(twins)), "word"), some(twins))
-	f.Cause = causeTwins
-	r.findings = append(r.findings, f)
+	f := dbFinding(verdict.Fail, "more than one document stands for %s (%s): racing upserts without a unique index", words.Times(int64(len(twins)), "word"), words.Some(twins))
+	f.Cause = verdict.CauseUpserts
+	r.Findings = append(r.Findings, f)
 }

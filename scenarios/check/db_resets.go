@@ -1,6 +1,8 @@
 package check
 
 import (
+	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/check/words"
 	"throughline/scenarios/record"
 )
 
@@ -12,7 +14,7 @@ const opcounters = "mongodb_opcounters_total"
 // databaseReset finds counters of the database server that fall: it was started
 // anew, or another one answers. No step of a scenario asks for that, so that the
 // run is not the one that was to be judged; what the documents hold still counts.
-func (e *evidence) databaseReset() *Finding {
+func (e *evidence) databaseReset() *verdict.Finding {
 	first := record.Never
 	for _, s := range e.polled[opcounters] {
 		if at := falls(s); at != record.Never && (first == record.Never || at < first) {
@@ -22,8 +24,8 @@ func (e *evidence) databaseReset() *Finding {
 	if first == record.Never {
 		return nil
 	}
-	f := dbFinding(Inconclusive, "the database's counters fall at %s: it was started anew or another one answers, and nobody had asked for it", seconds(first))
-	f.From, f.To, f.Cause = first.Seconds(), first.Seconds(), causeReset
+	f := dbFinding(verdict.Inconclusive, "the database's counters fall at %s: it was started anew or another one answers, and nobody had asked for it", words.Seconds(first))
+	f.From, f.To, f.Cause = first.Seconds(), first.Seconds(), verdict.CauseReset
 	return &f
 }
 

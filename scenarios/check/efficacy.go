@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/check/words"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
 )
@@ -14,7 +16,7 @@ const checkEfficacy = "efficacy"
 
 // efficacy asks whether each step of the scenario had its effect: chaos that
 // never happened makes every run green.
-func efficacy(e *evidence) []Finding {
+func efficacy(e *evidence) []verdict.Finding {
 	m := moves{e: e}
 	for i, phase := range e.scenario.Phases {
 		m.phase(i, phase)
@@ -22,10 +24,10 @@ func efficacy(e *evidence) []Finding {
 	switch {
 	case len(m.out) > 0:
 	case len(m.done) == 0:
-		m.out = append(m.out, Finding{Check: checkEfficacy, Outcome: Pass, Summary: "the scenario does nothing to the stack"})
+		m.out = append(m.out, verdict.Finding{Check: checkEfficacy, Outcome: verdict.Pass, Summary: "the scenario does nothing to the stack"})
 	default:
-		m.out = append(m.out, Finding{Check: checkEfficacy, Outcome: Pass,
-			Summary: fmt.Sprintf("%s took effect: %s", times(int64(len(m.done)), "step"), strings.Join(m.done, "; "))})
+		m.out = append(m.out, verdict.Finding{Check: checkEfficacy, Outcome: verdict.Pass,
+			Summary: fmt.Sprintf("%s took effect: %s", words.Times(int64(len(m.done)), "step"), strings.Join(m.done, "; "))})
 	}
 	return m.out
 }
@@ -34,7 +36,7 @@ func efficacy(e *evidence) []Finding {
 type moves struct {
 	e    *evidence
 	done []string // what each step that worked did
-	out  []Finding
+	out  []verdict.Finding
 }
 
 // taken is one step as the journal has it.
@@ -47,7 +49,7 @@ func (m *moves) fails(step script.Step, instance string, at time.Duration, forma
 	if at == record.Never {
 		at = 0
 	}
-	m.out = append(m.out, Finding{Check: checkEfficacy, Instance: instance, From: at.Seconds(), To: at.Seconds(),
+	m.out = append(m.out, verdict.Finding{Check: checkEfficacy, Instance: instance, From: at.Seconds(), To: at.Seconds(),
 		Summary: fmt.Sprintf("the fault did not take effect: %s: %s", step, fmt.Sprintf(format, args...))})
 }
 
@@ -64,7 +66,7 @@ func (m *moves) phase(i int, phase script.Phase) {
 			continue
 		}
 		if k >= len(ended) {
-			m.fails(step, step.Instance, begun[k].At, "it began at %s and never ended", seconds(begun[k].At))
+			m.fails(step, step.Instance, begun[k].At, "it began at %s and never ended", words.Seconds(begun[k].At))
 			continue
 		}
 		if ended[k].Error != "" {
@@ -183,7 +185,7 @@ func (m *moves) killed(t taken, name string) []string {
 	}
 	gone := m.first(record.Death, name, "", sent)
 	if gone == record.Never {
-		m.fails(t.step, name, sent, "%s got SIGKILL at %s and was not seen to die", name, seconds(sent))
+		m.fails(t.step, name, sent, "%s got SIGKILL at %s and was not seen to die", name, words.Seconds(sent))
 		return nil
 	}
 	if l := m.life(name); l.Code != -1 && l.Code != killedStatus {
@@ -195,10 +197,10 @@ func (m *moves) killed(t taken, name string) []string {
 		down = m.first(record.Removed, name, "", sent)
 	}
 	if down == record.Never {
-		m.fails(t.step, name, gone, "%s was gone at %s, and the load balancer never marked it down", name, seconds(gone))
+		m.fails(t.step, name, gone, "%s was gone at %s, and the load balancer never marked it down", name, words.Seconds(gone))
 		return nil
 	}
-	return []string{fmt.Sprintf("SIGKILL at %s, gone at %s, down at %s", seconds(sent), seconds(gone), seconds(down))}
+	return []string{fmt.Sprintf("SIGKILL at %s, gone at %s, down at %s", words.Seconds(sent), words.Seconds(gone), words.Seconds(down))}
 }
 
 // terminated: it was drained if it had to be, got SIGTERM and ended. How it ended is the
@@ -213,11 +215,11 @@ func (m *moves) terminated(t taken, name string) []string {
 	case sent == record.Never:
 		m.fails(t.step, name, drained, "%s was never sent SIGTERM", name)
 	case gone < sent:
-		m.fails(t.step, name, sent, "%s got SIGTERM at %s and was not seen to die after it", name, seconds(sent))
+		m.fails(t.step, name, sent, "%s got SIGTERM at %s and was not seen to die after it", name, words.Seconds(sent))
 	case t.step.Abrupt:
-		return []string{fmt.Sprintf("%s not drained, SIGTERM at %s, gone at %s%s", name, seconds(sent), seconds(gone), m.untidy(name))}
+		return []string{fmt.Sprintf("%s not drained, SIGTERM at %s, gone at %s%s", name, words.Seconds(sent), words.Seconds(gone), m.untidy(name))}
 	default:
-		return []string{fmt.Sprintf("%s drained at %s, SIGTERM at %s, gone at %s%s", name, seconds(drained), seconds(sent), seconds(gone), m.untidy(name))}
+		return []string{fmt.Sprintf("%s drained at %s, SIGTERM at %s, gone at %s%s", name, words.Seconds(drained), words.Seconds(sent), words.Seconds(gone), m.untidy(name))}
 	}
 	return nil
 }
@@ -227,7 +229,7 @@ func (m *moves) untidy(name string) string {
 	l := m.life(name)
 	switch {
 	case l.Signal == sigKill:
-		return fmt.Sprintf(", but only by a SIGKILL at %s", seconds(l.Signalled))
+		return fmt.Sprintf(", but only by a SIGKILL at %s", words.Seconds(l.Signalled))
 	case l.Code == -1:
 		return ", by the signal itself: it does not handle it"
 	case l.Code != 0:
@@ -246,11 +248,11 @@ func (m *moves) launched(t taken, want int) []string {
 		}
 		switch {
 		case l.Ready == record.Never:
-			m.fails(t.step, l.Instance, l.Birth, "%s was born at %s and never got ready", l.Instance, seconds(l.Birth))
+			m.fails(t.step, l.Instance, l.Birth, "%s was born at %s and never got ready", l.Instance, words.Seconds(l.Birth))
 		case l.Serving == record.Never:
-			m.fails(t.step, l.Instance, l.Ready, "%s was ready at %s and the load balancer never marked it up", l.Instance, seconds(l.Ready))
+			m.fails(t.step, l.Instance, l.Ready, "%s was ready at %s and the load balancer never marked it up", l.Instance, words.Seconds(l.Ready))
 		default:
-			did = append(did, fmt.Sprintf("%s serving at %s", l.Instance, seconds(l.Serving)))
+			did = append(did, fmt.Sprintf("%s serving at %s", l.Instance, words.Seconds(l.Serving)))
 		}
 	}
 	if len(did) < want && len(m.out) == complaints {

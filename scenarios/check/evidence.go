@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"throughline/collector"
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
 )
@@ -163,7 +164,7 @@ func (e *evidence) indexLives() {
 			e.strangers = append(e.strangers, key.instance)
 		}
 	}
-	slices.SortFunc(e.strangers, compareNames)
+	slices.SortFunc(e.strangers, verdict.CompareNames)
 	for _, name := range e.strangers {
 		e.lives = append(e.lives, record.Lifetime{Instance: name, Role: record.Web, Birth: record.Never, Ready: record.Never,
 			Serving: record.Never, Draining: record.Never, Signalled: record.Never, Death: record.Never})
@@ -262,18 +263,6 @@ func (e *evidence) ackedTotal(routes ...string) int64 {
 
 func wanted(routes []string, route string) bool {
 	return len(routes) == 0 || slices.Contains(routes, route)
-}
-
-// compareNames sorts web-2 before web-10.
-func compareNames(a, b string) int {
-	stemA, numA := splitNumber(a)
-	stemB, numB := splitNumber(b)
-	return cmp.Or(strings.Compare(stemA, stemB), cmp.Compare(len(numA), len(numB)), strings.Compare(numA, numB))
-}
-
-func splitNumber(s string) (stem, number string) {
-	stem = strings.TrimRight(s, "0123456789")
-	return stem, strings.TrimLeft(s[len(stem):], "0")
 }
 
 // stall is the longest that the machine let a runnable process wait between

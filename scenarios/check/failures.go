@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/check/words"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
 )
@@ -23,7 +25,7 @@ type failing struct {
 	until    time.Duration  // the end of the last
 }
 
-func (c failures) judge(e *evidence) result {
+func (c failures) judge(e *evidence) verdict.Result {
 	by := map[string]*failing{}
 	var total, looked int64
 	for i := range e.history.Requests {
@@ -44,25 +46,25 @@ func (c failures) judge(e *evidence) result {
 		total++
 	}
 	if looked == 0 {
-		return result{findings: []Finding{c.finding(Inconclusive, "", "failures: no request was sent, so nothing was looked at")}}
+		return verdict.Result{Findings: []verdict.Finding{c.finding(verdict.Inconclusive, "", "failures: no request was sent, so nothing was looked at")}}
 	}
 	if total <= int64(c.rule.AtMost) {
-		return result{findings: []Finding{c.finding(Pass, "", "failures: %s of %s answered with 5xx by an instance, of at most %d", number(total), times(looked, "request"), c.rule.AtMost)}}
+		return verdict.Result{Findings: []verdict.Finding{c.finding(verdict.Pass, "", "failures: %s of %s answered with 5xx by an instance, of at most %d", words.Number(total), words.Times(looked, "request"), c.rule.AtMost)}}
 	}
-	var out []Finding
+	var out []verdict.Finding
 	cause, why := c.cause(e)
 	for instance, f := range by {
-		found := c.finding(Fail, instance, "%s answered %s with %s, the first at %s, and at most %d may fail in all%s", instance, times(f.n, "request"), f.told(),
-			seconds(f.at.Done), c.rule.AtMost, why)
+		found := c.finding(verdict.Fail, instance, "%s answered %s with %s, the first at %s, and at most %d may fail in all%s", instance, words.Times(f.n, "request"), f.told(),
+			words.Seconds(f.at.Done), c.rule.AtMost, why)
 		found.Lost, found.Cause = f.n, cause
 		found.From, found.To = f.at.Done.Seconds(), f.until.Seconds()
 		out = append(out, found)
 	}
-	return result{findings: out}
+	return verdict.Result{Findings: out}
 }
 
-func (c failures) finding(o Outcome, instance string, format string, args ...any) Finding {
-	return Finding{Check: checkFailures, Outcome: o, Layer: layerWeb, Instance: instance, Summary: fmt.Sprintf(format, args...)}
+func (c failures) finding(o verdict.Outcome, instance string, format string, args ...any) verdict.Finding {
+	return verdict.Finding{Check: checkFailures, Outcome: o, Layer: verdict.LayerWeb, Instance: instance, Summary: fmt.Sprintf(format, args...)}
 }
 
 // told lists the statuses: "500", "500 and 503".
@@ -72,7 +74,7 @@ func (f *failing) told() string {
 		all = append(all, fmt.Sprint(status))
 	}
 	slices.Sort(all)
-	return some(all)
+	return words.Some(all)
 }
 
 // cause looks into the database: a write that was made although its request
@@ -98,9 +100,9 @@ func (c failures) cause(e *evidence) (cause, why string) {
 	case unsuccessful == 0:
 		return "", ""
 	case kept <= others:
-		return causeFailedWrites, "; none of their writes is in the database"
+		return verdict.CauseFailedWrites, "; none of their writes is in the database"
 	case kept >= unsuccessful:
-		return causeKeptWrites, "; their writes are in the database all the same: they were made before the failure, and no metric of successes has them"
+		return verdict.CauseKeptWrites, "; their writes are in the database all the same: they were made before the failure, and no metric of successes has them"
 	}
-	return "", fmt.Sprintf("; %s of the %s failed writes are in the database", number(kept), number(unsuccessful))
+	return "", fmt.Sprintf("; %s of the %s failed writes are in the database", words.Number(kept), words.Number(unsuccessful))
 }

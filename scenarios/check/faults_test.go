@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"throughline/collector"
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 )
 
@@ -44,7 +45,7 @@ func faulty(step, fault string) record.History {
 func TestFaultsTouchSomething(t *testing.T) {
 	const step, fault = "fault: drop-datagrams", "drop-datagrams"
 	h := faulty(step, fault)
-	says(t, judged(t, h), "efficacy", Pass, "1 step took effect: fault drop-datagrams (from 9.0 s to 12.0 s, touched 7 (web-2 7))")
+	says(t, judged(t, h), "efficacy", verdict.Pass, "1 step took effect: fault drop-datagrams (from 9.0 s to 12.0 s, touched 7 (web-2 7))")
 	for want, change := range map[string]func(*record.Event){
 		"it touched nothing from 9.0 s to 12.0 s":                          func(e *record.Event) { e.Count = 0 },
 		"cannot be undone":                                                 func(e *record.Event) { e.Error = "cannot be undone" },
@@ -57,10 +58,10 @@ func TestFaultsTouchSomething(t *testing.T) {
 			}
 		}
 		v := judged(t, h)
-		if got := said(v, "efficacy", Inconclusive); len(got) != 1 || got[0] != "the fault did not take effect: fault drop-datagrams: "+want {
+		if got := said(v, "efficacy", verdict.Inconclusive); len(got) != 1 || got[0] != "the fault did not take effect: fault drop-datagrams: "+want {
 			t.Errorf("got %q, want %q", got, want)
 		}
-		if v.Outcome == Pass {
+		if v.Outcome == verdict.Pass {
 			t.Errorf("%s: the run passes", want)
 		}
 	}
@@ -70,7 +71,7 @@ func TestFaultsTouchSomething(t *testing.T) {
 			h.Events[i].Kind = record.Quiesced
 		}
 	}
-	if got := said(judged(t, h), "efficacy", Inconclusive); len(got) != 1 || !strings.HasSuffix(got[0], "the journal does not tell that it began") {
+	if got := said(judged(t, h), "efficacy", verdict.Inconclusive); len(got) != 1 || !strings.HasSuffix(got[0], "the journal does not tell that it began") {
 		t.Errorf("got %q", got)
 	}
 }
@@ -85,8 +86,8 @@ func retryAll(h *record.History) {
 func TestReloadOfTheLoadBalancer(t *testing.T) {
 	h := faulty("fault: reload-lb", "reload-lb")
 	reload(&h)
-	if v := judged(t, h); v.Outcome != Pass {
-		t.Errorf("a journalled reload: %v %q", v.Outcome, said(v, "conservation", Fail))
+	if v := judged(t, h); v.Outcome != verdict.Pass {
+		t.Errorf("a journalled reload: %v %q", v.Outcome, said(v, "conservation", verdict.Fail))
 	}
 	for name, change := range map[string]func(*record.Event){
 		"unknown":  func(e *record.Event) { e.Fault = "leftover-load" },
@@ -100,7 +101,7 @@ func TestReloadOfTheLoadBalancer(t *testing.T) {
 			}
 		}
 		v := judged(t, h)
-		if got := said(v, "conservation", Fail); len(got) != 1 || !strings.HasPrefix(got[0], "HAProxy's counters fall at ") {
+		if got := said(v, "conservation", verdict.Fail); len(got) != 1 || !strings.HasPrefix(got[0], "HAProxy's counters fall at ") {
 			t.Errorf("%s: got %q", name, got)
 		}
 	}
@@ -171,19 +172,19 @@ func TestWhoStandsStillCannotSend(t *testing.T) {
 		kill := rnd.IntN(2) == 0
 		p := frozenPlan(seed, window, at, long, kill)
 		for _, f := range judged(t, p.make()).Findings {
-			if f.Outcome == Fail {
+			if f.Outcome == verdict.Fail {
 				t.Fatalf("seed %d: frozen at %v for %v, killed %v: %s: %s", seed, at, long, kill, f.Check, f.Summary)
 			}
 		}
 		h := p.make()
 		shift(h, "fullstack_insert_total", "web-2", at-3*time.Second, -150)
-		if got := said(judged(t, h), "conservation", Fail); len(got) == 0 {
+		if got := said(judged(t, h), "conservation", verdict.Fail); len(got) == 0 {
 			t.Fatalf("seed %d: 150 are lost before the freeze, and nothing fails", seed)
 		}
 		if !kill {
 			h := p.make()
 			silence(h, "web-2", at+long-time.Second, at+long+5*time.Second)
-			if got := said(judged(t, h), "continuity", Fail); len(got) == 0 {
+			if got := said(judged(t, h), "continuity", verdict.Fail); len(got) == 0 {
 				t.Fatalf("seed %d: it is silent after the freeze, and nothing fails", seed)
 			}
 		}

@@ -8,6 +8,9 @@ import (
 	"time"
 
 	"throughline/collector"
+	"throughline/scenarios/check/diagnose"
+	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/check/words"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
 )
@@ -20,11 +23,11 @@ const checkGauge = "gauge"
 // it from above. From below nothing does: a request may still be on its way.
 type gauge struct{ rule script.Gauge }
 
-func (c gauge) judge(e *evidence) result {
-	var out []Finding
+func (c gauge) judge(e *evidence) verdict.Result {
+	var out []verdict.Finding
 	var points, instances int
 	rested := 0
-	var silent []Finding
+	var silent []verdict.Finding
 	flights, lasting := c.flights(e), e.lasting(e.interval+c.rule.ClientWindow)
 	for _, l := range e.lives {
 		series := e.gauges(l.Instance, c.rule.Metric)
@@ -63,25 +66,25 @@ func (c gauge) judge(e *evidence) result {
 	switch {
 	case len(out) > 0:
 	case points == 0:
-		out = append(out, c.finding(Inconclusive, "", "gauge %s: no instance sent it, so nothing was looked at", c.rule.Metric))
+		out = append(out, c.finding(verdict.Inconclusive, "", "gauge %s: no instance sent it, so nothing was looked at", c.rule.Metric))
 	case rested == 0:
-		out = append(out, c.finding(Inconclusive, "", "gauge %s: no instance was seen at rest, so nobody knows whether it comes back to %d", c.rule.Metric, c.rule.AtRest))
+		out = append(out, c.finding(verdict.Inconclusive, "", "gauge %s: no instance was seen at rest, so nobody knows whether it comes back to %d", c.rule.Metric, c.rule.AtRest))
 	default:
-		out = append(out, c.finding(Pass, "", "gauge %s: %s of %s, never above what users had in flight, %d at rest in each of %s, none from the dead",
-			c.rule.Metric, times(int64(points), "point"), times(int64(instances), "instance"), c.rule.AtRest, times(int64(rested), "instance")))
+		out = append(out, c.finding(verdict.Pass, "", "gauge %s: %s of %s, never above what users had in flight, %d at rest in each of %s, none from the dead",
+			c.rule.Metric, words.Times(int64(points), "point"), words.Times(int64(instances), "instance"), c.rule.AtRest, words.Times(int64(rested), "instance")))
 	}
-	return result{findings: out}
+	return verdict.Result{Findings: out}
 }
 
-func (c gauge) finding(o Outcome, instance string, format string, args ...any) Finding {
-	return Finding{Check: checkGauge, Outcome: o, Layer: layerWeb, Instance: instance, Summary: fmt.Sprintf(format, args...)}
+func (c gauge) finding(o verdict.Outcome, instance string, format string, args ...any) verdict.Finding {
+	return verdict.Finding{Check: checkGauge, Outcome: o, Layer: verdict.LayerWeb, Instance: instance, Summary: fmt.Sprintf(format, args...)}
 }
 
 // absent is about an instance that answered and never sent the gauge. One that sends
 // it seldom may have had no time to, so that it fails nothing.
-func (c gauge) absent(l record.Lifetime, sent int64) Finding {
-	f := c.finding(Inconclusive, l.Instance, "%s acknowledged %s and never sent %s: nobody knows what it would have shown", l.Instance, times(sent, "request"), c.rule.Metric)
-	f.Cause = causeNoMetric
+func (c gauge) absent(l record.Lifetime, sent int64) verdict.Finding {
+	f := c.finding(verdict.Inconclusive, l.Instance, "%s acknowledged %s and never sent %s: nobody knows what it would have shown", l.Instance, words.Times(sent, "request"), c.rule.Metric)
+	f.Cause = diagnose.NoMetric
 	return f
 }
 
@@ -97,7 +100,7 @@ func (e *evidence) gauges(instance, metric string) []*record.Series {
 
 // posthumous: a gauge that keeps its last value after the death of its instance
 // makes sums over the instances too high.
-func (c gauge) posthumous(e *evidence, l record.Lifetime, series []*record.Series) []Finding {
+func (c gauge) posthumous(e *evidence, l record.Lifetime, series []*record.Series) []verdict.Finding {
 	if l.Death == record.Never {
 		return nil
 	}
@@ -115,13 +118,13 @@ func (c gauge) posthumous(e *evidence, l record.Lifetime, series []*record.Serie
 	if n == 0 {
 		return nil
 	}
-	f := c.finding(Fail, l.Instance, "%s of %s still has %s after its death at %s, the last %g at %s", c.rule.Metric, l.Instance, times(n, "point"),
-		seconds(l.Death), last.Value, seconds(last.At))
-	f.From, f.To, f.Cause = l.Death.Seconds(), last.At.Seconds(), causeFrozen
-	return []Finding{f}
+	f := c.finding(verdict.Fail, l.Instance, "%s of %s still has %s after its death at %s, the last %g at %s", c.rule.Metric, l.Instance, words.Times(n, "point"),
+		words.Seconds(l.Death), last.Value, words.Seconds(last.At))
+	f.From, f.To, f.Cause = l.Death.Seconds(), last.At.Seconds(), verdict.CauseFrozen
+	return []verdict.Finding{f}
 }
 
-func (c gauge) negative(l record.Lifetime, series []*record.Series) []Finding {
+func (c gauge) negative(l record.Lifetime, series []*record.Series) []verdict.Finding {
 	var n int64
 	var first, least record.Point
 	for _, s := range series {
@@ -140,10 +143,10 @@ func (c gauge) negative(l record.Lifetime, series []*record.Series) []Finding {
 	if n == 0 {
 		return nil
 	}
-	f := c.finding(Fail, l.Instance, "%s of %s is below 0 at %s, first at %s, down to %g: it is sent in steps, and steps were lost or counted twice",
-		c.rule.Metric, l.Instance, times(n, "point"), seconds(first.At), least.Value)
-	f.From, f.To, f.Cause = first.At.Seconds(), least.At.Seconds(), causeDrift
-	return []Finding{f}
+	f := c.finding(verdict.Fail, l.Instance, "%s of %s is below 0 at %s, first at %s, down to %g: it is sent in steps, and steps were lost or counted twice",
+		c.rule.Metric, l.Instance, words.Times(n, "point"), words.Seconds(first.At), least.Value)
+	f.From, f.To, f.Cause = first.At.Seconds(), least.At.Seconds(), verdict.CauseDrift
+	return []verdict.Finding{f}
 }
 
 // rest looks at an instance that lives on after the load, when nothing is in
@@ -151,7 +154,7 @@ func (c gauge) negative(l record.Lifetime, series []*record.Series) []Finding {
 // must have come back, unless it may still work on a request that no instance
 // answered. Health checks may be in flight at any moment, so that
 // one point proves nothing.
-func (c gauge) rest(e *evidence, l record.Lifetime, series []*record.Series) (*Finding, bool) {
+func (c gauge) rest(e *evidence, l record.Lifetime, series []*record.Series) (*verdict.Finding, bool) {
 	if l.Death != record.Never || e.end == record.Never {
 		return nil, false
 	}
@@ -175,11 +178,11 @@ func (c gauge) rest(e *evidence, l record.Lifetime, series []*record.Series) (*F
 	if looked == 0 || explained {
 		return nil, false
 	}
-	f := c.finding(Fail, l.Instance, "%s of %s does not come back to %d: the load ended at %s, and at %s it is still %g", c.rule.Metric, l.Instance, c.rule.AtRest,
-		seconds(e.end), seconds(last.At), last.Value)
-	f.From, f.To, f.Cause = e.end.Seconds(), last.At.Seconds(), causeDrift
+	f := c.finding(verdict.Fail, l.Instance, "%s of %s does not come back to %d: the load ended at %s, and at %s it is still %g", c.rule.Metric, l.Instance, c.rule.AtRest,
+		words.Seconds(e.end), words.Seconds(last.At), last.Value)
+	f.From, f.To, f.Cause = e.end.Seconds(), last.At.Seconds(), verdict.CauseDrift
 	if e.dropped(l.Instance) {
-		f.Outcome, f.Cause = Inconclusive, causeDropped
+		f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseDropped
 		f.Summary += ", but the collector's socket dropped datagrams: its last value may have been lost there"
 	}
 	return &f, true
@@ -276,7 +279,7 @@ func (f flight) most(from, to time.Duration) int64 {
 }
 
 // above compares each value that was measured with what can have been true.
-func (c gauge) above(e *evidence, l record.Lifetime, series []*record.Series, flights flights) *Finding {
+func (c gauge) above(e *evidence, l record.Lifetime, series []*record.Series, flights flights) *verdict.Finding {
 	var n int64
 	var worst record.Point
 	var over, bound int64
@@ -299,15 +302,15 @@ func (c gauge) above(e *evidence, l record.Lifetime, series []*record.Series, fl
 	if n == 0 {
 		return nil
 	}
-	f := c.finding(Fail, l.Instance, "%s of %s is too high at %s: %g at %s, when its users had at most %s in flight", c.rule.Metric, l.Instance, times(n, "point"),
-		worst.Value, seconds(worst.At), times(bound, "request"))
-	f.From, f.To, f.Extra, f.Cause = worst.At.Seconds(), worst.At.Seconds(), over, causeDrift
+	f := c.finding(verdict.Fail, l.Instance, "%s of %s is too high at %s: %g at %s, when its users had at most %s in flight", c.rule.Metric, l.Instance, words.Times(n, "point"),
+		worst.Value, words.Seconds(worst.At), words.Times(bound, "request"))
+	f.From, f.To, f.Extra, f.Cause = worst.At.Seconds(), worst.At.Seconds(), over, verdict.CauseDrift
 	return &f
 }
 
 // together compares the sum over the living with all that users had in flight:
 // a request that may have been anybody's was in flight once.
-func (c gauge) together(e *evidence, flights flights) *Finding {
+func (c gauge) together(e *evidence, flights flights) *verdict.Finding {
 	sums := map[time.Duration]float64{}
 	oldest := map[time.Duration]time.Duration{} // when the oldest value of the sum was sent
 	for _, l := range e.lives {
@@ -337,8 +340,8 @@ func (c gauge) together(e *evidence, flights flights) *Finding {
 			most += flights.of[l.Instance].most(from, t) + flights.checks
 		}
 		if ok && whole(math.Ceil(sum)) > most {
-			f := c.finding(Fail, "", "the sum of %s over the living is %g at %s, when users had at most %s in flight", c.rule.Metric, sum, seconds(t), times(most, "request"))
-			f.From, f.To, f.Cause = t.Seconds(), t.Seconds(), causeDrift
+			f := c.finding(verdict.Fail, "", "the sum of %s over the living is %g at %s, when users had at most %s in flight", c.rule.Metric, sum, words.Seconds(t), words.Times(most, "request"))
+			f.From, f.To, f.Cause = t.Seconds(), t.Seconds(), verdict.CauseDrift
 			return &f
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"math"
 	"time"
 
+	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/check/words"
 	"throughline/scenarios/record"
 )
 
@@ -18,7 +20,7 @@ const underWay = 250 * time.Millisecond
 // A gauge that several workers set, each to its own number, shows that of the last
 // one. It holds only where every request is taken up as it comes: one that waits for
 // a free worker is in flight for its user, and unknown to the application.
-func (c gauge) below(e *evidence, l record.Lifetime, series []*record.Series, lasting []stay) *Finding {
+func (c gauge) below(e *evidence, l record.Lifetime, series []*record.Series, lasting []stay) *verdict.Finding {
 	if !c.rule.Unqueued || len(lasting) == 0 {
 		return nil
 	}
@@ -51,9 +53,9 @@ func (c gauge) below(e *evidence, l record.Lifetime, series []*record.Series, la
 	if n == 0 {
 		return nil
 	}
-	f := c.finding(Fail, l.Instance, "%s of %s is too low at %s: %g at %s, when %s had been in flight there for longer than a gauge takes to arrive: who set it last knew only of some",
-		c.rule.Metric, l.Instance, times(n, "point"), worst.Value, seconds(worst.At), times(bound, "request"))
-	f.From, f.To, f.Lost, f.Cause = worst.At.Seconds(), worst.At.Seconds(), under, causeLastWins
+	f := c.finding(verdict.Fail, l.Instance, "%s of %s is too low at %s: %g at %s, when %s had been in flight there for longer than a gauge takes to arrive: who set it last knew only of some",
+		c.rule.Metric, l.Instance, words.Times(n, "point"), worst.Value, words.Seconds(worst.At), words.Times(bound, "request"))
+	f.From, f.To, f.Lost, f.Cause = worst.At.Seconds(), worst.At.Seconds(), under, verdict.CauseLastWins
 	return &f
 }
 

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/check/words"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
 )
@@ -30,10 +32,10 @@ const aboutRelay = "relay"
 const aboutPoller = "poller "
 
 // wholeRecord asks whether the record can prove anything at all.
-func wholeRecord(e *evidence) []Finding {
-	var out []Finding
+func wholeRecord(e *evidence) []verdict.Finding {
+	var out []verdict.Finding
 	say := func(format string, args ...any) {
-		out = append(out, Finding{Check: checkRecord, Summary: fmt.Sprintf(format, args...)})
+		out = append(out, verdict.Finding{Check: checkRecord, Summary: fmt.Sprintf(format, args...)})
 	}
 	for _, damage := range e.history.Damage {
 		out = append(out, damaged(damage))
@@ -43,7 +45,7 @@ func wholeRecord(e *evidence) []Finding {
 		ended = ended || ev.Kind == record.RunEnd
 		if ev.Kind == record.Interrupted && !interrupted {
 			interrupted = true
-			say("the run was interrupted at %s: it proves nothing", seconds(ev.At))
+			say("the run was interrupted at %s: it proves nothing", words.Seconds(ev.At))
 		}
 	}
 	if !ended {
@@ -61,26 +63,26 @@ func wholeRecord(e *evidence) []Finding {
 	out = append(out, strangersFound(e)...)
 	out = append(out, secondLives(e)...)
 	if n := e.users.unattributed; n > 0 {
-		say("no instance is named by %s, which may belong to any that was alive then", times(n, "acknowledged request"))
+		say("no instance is named by %s, which may belong to any that was alive then", words.Times(n, "acknowledged request"))
 	}
 	if len(out) == 0 {
-		out = append(out, Finding{Check: checkRecord, Outcome: Pass, Summary: fmt.Sprintf("the record is whole: %s, %s, %s",
-			times(int64(len(e.history.Events)), "event"), times(e.users.requests, "request"), plural(int64(len(e.history.Series)), "series"))})
+		out = append(out, verdict.Finding{Check: checkRecord, Outcome: verdict.Pass, Summary: fmt.Sprintf("the record is whole: %s, %s, %s",
+			words.Times(int64(len(e.history.Events)), "event"), words.Times(e.users.requests, "request"), words.Plural(int64(len(e.history.Series)), "series"))})
 	}
 	return out
 }
 
-func damaged(how string) Finding {
-	return Finding{Check: checkRecord, Summary: "the record is damaged: " + how}
+func damaged(how string) verdict.Finding {
+	return verdict.Finding{Check: checkRecord, Summary: "the record is damaged: " + how}
 }
 
 // strangersFound reports instances that answered without ever being born.
-func strangersFound(e *evidence) []Finding {
-	var out []Finding
+func strangersFound(e *evidence) []verdict.Finding {
+	var out []verdict.Finding
 	for _, name := range e.strangers {
-		out = append(out, Finding{Check: checkRecord, Layer: layerUsers, Instance: name,
+		out = append(out, verdict.Finding{Check: checkRecord, Layer: verdict.LayerUsers, Instance: name,
 			Summary: fmt.Sprintf("%s answered %s, and the journal knows no birth of it: the record is not whole", name,
-				times(int64(len(e.acked(name))), "request"))})
+				words.Times(int64(len(e.acked(name))), "request"))})
 	}
 	return out
 }
@@ -88,7 +90,7 @@ func strangersFound(e *evidence) []Finding {
 // secondLives reports instances of which the journal knows one life, or would
 // know only the last, and that had others: what is compared with a lifetime
 // would be compared with the wrong one.
-func secondLives(e *evidence) []Finding {
+func secondLives(e *evidence) []verdict.Finding {
 	births, dead, unborn := map[string]int64{}, map[string]int64{}, map[string]int64{}
 	for _, ev := range e.history.Events {
 		if ev.Kind == record.Birth {
@@ -111,34 +113,34 @@ func secondLives(e *evidence) []Finding {
 			unborn[r.Instance]++
 		}
 	}
-	var out []Finding
+	var out []verdict.Finding
 	for _, l := range e.lives {
 		say := func(format string, args ...any) {
-			out = append(out, Finding{Check: checkRecord, Layer: layerUsers, Instance: l.Instance, Summary: fmt.Sprintf(format, args...)})
+			out = append(out, verdict.Finding{Check: checkRecord, Layer: verdict.LayerUsers, Instance: l.Instance, Summary: fmt.Sprintf(format, args...)})
 		}
 		if n := births[l.Instance]; n > 1 {
-			say("%s was born %s: the name of an instance is not used twice", l.Instance, times(n, "time"))
+			say("%s was born %s: the name of an instance is not used twice", l.Instance, words.Times(n, "time"))
 		}
 		if n := dead[l.Instance]; n > 0 {
-			say("%s answered %s that were sent after its death at %s: it has another life, of which the journal knows nothing", l.Instance, times(n, "request"), seconds(l.Death))
+			say("%s answered %s that were sent after its death at %s: it has another life, of which the journal knows nothing", l.Instance, words.Times(n, "request"), words.Seconds(l.Death))
 		}
 		if n := unborn[l.Instance]; n > 0 {
-			say("%s answered %s before its birth at %s: it has another life, of which the journal knows nothing", l.Instance, times(n, "request"), seconds(l.Birth))
+			say("%s answered %s before its birth at %s: it has another life, of which the journal knows nothing", l.Instance, words.Times(n, "request"), words.Seconds(l.Birth))
 		}
 	}
 	return out
 }
 
 // harness asks whether the tool itself saw and did all it had to.
-func harness(e *evidence) []Finding {
-	var out []Finding
+func harness(e *evidence) []verdict.Finding {
+	var out []verdict.Finding
 	for _, ev := range e.history.Events {
 		switch {
 		case ev.Kind == record.Trouble:
 			out = append(out, trouble(ev))
 		case ev.Kind == record.Death && !ev.Expected:
-			out = append(out, Finding{Check: checkHarness, Instance: ev.Instance, From: ev.At.Seconds(), To: ev.At.Seconds(),
-				Summary: fmt.Sprintf("%s died at %s and nobody had asked for it (%s): what its metrics lack proves nothing", ev.Instance, seconds(ev.At), exit(ev))})
+			out = append(out, verdict.Finding{Check: checkHarness, Instance: ev.Instance, From: ev.At.Seconds(), To: ev.At.Seconds(),
+				Summary: fmt.Sprintf("%s died at %s and nobody had asked for it (%s): what its metrics lack proves nothing", ev.Instance, words.Seconds(ev.At), exit(ev))})
 		}
 	}
 	if len(out) == 0 {
@@ -146,7 +148,7 @@ func harness(e *evidence) []Finding {
 		if slices.ContainsFunc(e.history.Events, func(ev record.Event) bool { return ev.Kind == record.Note && strings.HasPrefix(ev.About, aboutPoller) }) {
 			polls = "no poll failed but of what a fault kept from answering"
 		}
-		out = append(out, Finding{Check: checkHarness, Outcome: Pass,
+		out = append(out, verdict.Finding{Check: checkHarness, Outcome: verdict.Pass,
 			Summary: fmt.Sprintf("the harness kept its schedule and saw everything: no datagram dropped, %s, no instance died unasked; requests were sent at most %s late",
 				polls, e.users.latest.Round(100*time.Microsecond))})
 	}
@@ -161,7 +163,7 @@ func (e *evidence) notes() []string {
 		if ev.Kind != record.Note {
 			continue
 		}
-		text := fmt.Sprintf("%s at %s", ev.About, seconds(ev.At))
+		text := fmt.Sprintf("%s at %s", ev.About, words.Seconds(ev.At))
 		if ev.Error != "" {
 			text += ": " + ev.Error
 		}
@@ -170,27 +172,27 @@ func (e *evidence) notes() []string {
 	return out
 }
 
-func trouble(ev record.Event) Finding {
-	f := Finding{Check: checkHarness, Instance: ev.Instance, From: ev.At.Seconds(), To: ev.At.Seconds()}
+func trouble(ev record.Event) verdict.Finding {
+	f := verdict.Finding{Check: checkHarness, Instance: ev.Instance, From: ev.At.Seconds(), To: ev.At.Seconds()}
 	why := ""
 	if ev.Error != "" {
 		why = ": " + ev.Error
 	}
 	switch {
 	case ev.About == "load":
-		f.Layer = layerUsers
-		f.Summary = fmt.Sprintf("the load generator missed its schedule at %s (%s late)%s", seconds(ev.At), times(ev.Count, "request"), why)
+		f.Layer = verdict.LayerUsers
+		f.Summary = fmt.Sprintf("the load generator missed its schedule at %s (%s late)%s", words.Seconds(ev.At), words.Times(ev.Count, "request"), why)
 	case ev.About == aboutCollector && ev.Count > 0:
-		f.Layer = layerWeb
+		f.Layer = verdict.LayerWeb
 		whose := "the instances"
 		if ev.Instance != "" {
 			whose = ev.Instance
 		}
-		f.Summary = fmt.Sprintf("the collector's socket dropped %s of %s%s", times(ev.Count, "datagram"), whose, why)
+		f.Summary = fmt.Sprintf("the collector's socket dropped %s of %s%s", words.Times(ev.Count, "datagram"), whose, why)
 	case strings.HasPrefix(ev.About, aboutPoller):
-		f.Summary = fmt.Sprintf("%s failed at %s%s", ev.About, seconds(ev.At), why)
+		f.Summary = fmt.Sprintf("%s failed at %s%s", ev.About, words.Seconds(ev.At), why)
 	default:
-		f.Summary = fmt.Sprintf("trouble with %s at %s%s", ev.About, seconds(ev.At), why)
+		f.Summary = fmt.Sprintf("trouble with %s at %s%s", ev.About, words.Seconds(ev.At), why)
 	}
 	return f
 }
@@ -205,8 +207,8 @@ func exit(ev record.Event) string {
 
 // required asks whether the users were served at the rate that each phase asks
 // for.
-func required(e *evidence) []Finding {
-	var out []Finding
+func required(e *evidence) []verdict.Finding {
+	var out []verdict.Finding
 	asked := 0
 	for i, phase := range e.scenario.Phases {
 		if phase.Require.Users <= 0 {
@@ -215,21 +217,21 @@ func required(e *evidence) []Finding {
 		asked++
 		from, to, ok := e.phase(i)
 		if !ok {
-			out = append(out, Finding{Check: checkRequire, Layer: layerUsers,
+			out = append(out, verdict.Finding{Check: checkRequire, Layer: verdict.LayerUsers,
 				Summary: fmt.Sprintf("phase %q: the journal does not tell when it began and ended", phase.Name)})
 			continue
 		}
 		rate := float64(e.ackedBetween(from, to)) / (to - from).Seconds()
-		f := Finding{Check: checkRequire, Outcome: Pass, Layer: layerUsers, From: from.Seconds(), To: to.Seconds(),
+		f := verdict.Finding{Check: checkRequire, Outcome: verdict.Pass, Layer: verdict.LayerUsers, From: from.Seconds(), To: to.Seconds(),
 			Summary: fmt.Sprintf("phase %q reached %.0f/s of %.4g/s", phase.Name, rate, phase.Require.Users)}
 		if rate < phase.Require.Users {
-			f.Outcome = Inconclusive
+			f.Outcome = verdict.Inconclusive
 			f.Summary = fmt.Sprintf("phase %q reached %.4g/s of %.4g/s: the run proves nothing", phase.Name, rate, phase.Require.Users)
 		}
 		out = append(out, f)
 	}
 	if asked == 0 {
-		out = append(out, Finding{Check: checkRequire, Outcome: Pass, Layer: layerUsers, Summary: "no phase requires a rate"})
+		out = append(out, verdict.Finding{Check: checkRequire, Outcome: verdict.Pass, Layer: verdict.LayerUsers, Summary: "no phase requires a rate"})
 	}
 	return out
 }
@@ -286,8 +288,8 @@ const leastServing = 2 * time.Second
 
 // everyInstanceServed asks whether each instance took part: one that never
 // answered proves nothing about its metrics.
-func everyInstanceServed(e *evidence) []Finding {
-	var out []Finding
+func everyInstanceServed(e *evidence) []verdict.Finding {
+	var out []verdict.Finding
 	looked := 0
 	for _, l := range e.lives {
 		from, to := e.serving(l)
@@ -296,18 +298,18 @@ func everyInstanceServed(e *evidence) []Finding {
 		}
 		looked++
 		if len(e.acked(l.Instance)) == 0 {
-			out = append(out, Finding{Check: checkVacuity, Layer: layerUsers, Instance: l.Instance, From: from.Seconds(), To: to.Seconds(),
-				Summary: fmt.Sprintf("%s served for %s under load and answered no request: nothing can be said about it", l.Instance, seconds(to-from))})
+			out = append(out, verdict.Finding{Check: checkVacuity, Layer: verdict.LayerUsers, Instance: l.Instance, From: from.Seconds(), To: to.Seconds(),
+				Summary: fmt.Sprintf("%s served for %s under load and answered no request: nothing can be said about it", l.Instance, words.Seconds(to-from))})
 		}
 	}
 	out = append(out, standstills(e)...)
 	switch {
 	case looked == 0:
-		out = append(out, Finding{Check: checkVacuity, Layer: layerUsers,
+		out = append(out, verdict.Finding{Check: checkVacuity, Layer: verdict.LayerUsers,
 			Summary: fmt.Sprintf("no web instance served for %s under load: nothing can be said about any", leastServing)})
 	case len(out) == 0:
-		out = append(out, Finding{Check: checkVacuity, Outcome: Pass, Layer: layerUsers,
-			Summary: fmt.Sprintf("each of %s that served under load answered requests", times(int64(looked), "web instance"))})
+		out = append(out, verdict.Finding{Check: checkVacuity, Outcome: verdict.Pass, Layer: verdict.LayerUsers,
+			Summary: fmt.Sprintf("each of %s that served under load answered requests", words.Times(int64(looked), "web instance"))})
 	}
 	return out
 }
@@ -318,7 +320,7 @@ const leastSent = 10
 // standstills finds phases in which nothing went on, although an instance served
 // from their beginning to their end: what was done to the stack then was done to
 // one that was out of order already.
-func standstills(e *evidence) []Finding {
+func standstills(e *evidence) []verdict.Finding {
 	type progress struct{ sent, acked int64 }
 	of := make([]progress, len(e.scenario.Phases))
 	spans := make([]stretch, len(of))
@@ -336,15 +338,15 @@ func standstills(e *evidence) []Finding {
 			of[k].acked++
 		}
 	}
-	var out []Finding
+	var out []verdict.Finding
 	for i, p := range of {
 		at := spans[i]
 		if p.acked > 0 || p.sent < leastSent || at.to-at.from < leastServing || !e.servedThroughout(at) {
 			continue
 		}
-		out = append(out, Finding{Check: checkVacuity, Layer: layerUsers, From: at.from.Seconds(), To: at.to.Seconds(),
+		out = append(out, verdict.Finding{Check: checkVacuity, Layer: verdict.LayerUsers, From: at.from.Seconds(), To: at.to.Seconds(),
 			Summary: fmt.Sprintf("in phase %q none of %s was acknowledged, although an instance served all along: what was done then proves nothing",
-				e.scenario.Phases[i].Name, times(p.sent, "request"))})
+				e.scenario.Phases[i].Name, words.Times(p.sent, "request"))})
 	}
 	return out
 }

@@ -3,6 +3,9 @@ package check
 import (
 	"fmt"
 	"strings"
+
+	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/check/words"
 )
 
 const checkHops = "hops"
@@ -12,10 +15,10 @@ const checkHops = "hops"
 // accepted line stands behind a recorded point. What the sockets lost before is the
 // harness's to say, what made no sense or went over a limit is hygiene's. A collector
 // that does not add up has lost something itself, and proves nothing.
-func hops(e *evidence) []Finding {
+func hops(e *evidence) []verdict.Finding {
 	in := e.ownCount("lines_total")
 	if in == 0 {
-		return []Finding{{Check: checkHops, Layer: layerWeb, Summary: "hops: the record has no account of lines that came to the collector, so nobody knows whether it kept them"}}
+		return []verdict.Finding{{Check: checkHops, Layer: verdict.LayerWeb, Summary: "hops: the record has no account of lines that came to the collector, so nobody knows whether it kept them"}}
 	}
 	var fates int64
 	var told []string
@@ -25,18 +28,18 @@ func hops(e *evidence) []Finding {
 	} {
 		if n := e.ownCount(fate.name); n > 0 {
 			fates += n
-			told = append(told, fmt.Sprintf("%s %s", number(n), fate.what))
+			told = append(told, fmt.Sprintf("%s %s", words.Number(n), fate.what))
 		}
 	}
 	values, behind := e.ownCount("values_total"), e.observed()
-	f := Finding{Check: checkHops, Outcome: Pass, Layer: layerWeb, Summary: fmt.Sprintf("hops: %s, %s of them dropped by the kernel; %s (%s); %s, %s behind the recorded points",
-		times(e.ownCount("datagrams_total"), "datagram"), number(e.ownCount("kernel_drops_total")), times(in, "line"), strings.Join(told, ", "), times(values, "value"), number(behind))}
+	f := verdict.Finding{Check: checkHops, Outcome: verdict.Pass, Layer: verdict.LayerWeb, Summary: fmt.Sprintf("hops: %s, %s of them dropped by the kernel; %s (%s); %s, %s behind the recorded points",
+		words.Times(e.ownCount("datagrams_total"), "datagram"), words.Number(e.ownCount("kernel_drops_total")), words.Times(in, "line"), strings.Join(told, ", "), words.Times(values, "value"), words.Number(behind))}
 	if in != fates || values != behind {
-		f.Outcome, f.Cause = Inconclusive, causeDropped
+		f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseDropped
 		f.Lost, f.Extra = max(0, in-fates)+max(0, values-behind), max(0, fates-in)+max(0, behind-values)
 		f.Summary += ": the collector's own account does not add up"
 	}
-	return []Finding{f}
+	return []verdict.Finding{f}
 }
 
 // ownCount sums one figure of the collector's own account over all ways in. A

@@ -7,6 +7,9 @@ import (
 	"strings"
 
 	"throughline/collector"
+	"throughline/scenarios/check/diagnose"
+	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/check/words"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
 )
@@ -20,7 +23,7 @@ const collectorPrefix = "throughline_collector_"
 // take in, and counts series.
 type hygiene struct{ rule script.Hygiene }
 
-func (c hygiene) judge(e *evidence) result {
+func (c hygiene) judge(e *evidence) verdict.Result {
 	out := c.wire(e)
 	out = append(out, c.collectorFindings(e)...)
 	var counts []seriesCount
@@ -32,8 +35,8 @@ func (c hygiene) judge(e *evidence) result {
 		}
 		out = append(out, c.named(e, l.Instance)...)
 		if c.rule.MaxSeries > 0 && n.series > c.rule.MaxSeries {
-			f := c.finding(Fail, l.Instance, "%s has %s, and the budget is %s; most are of %s", l.Instance, plural(int64(n.series), "series"), number(int64(c.rule.MaxSeries)), n.largest)
-			f.Extra, f.Cause = int64(n.series-c.rule.MaxSeries), causeCardinality
+			f := c.finding(verdict.Fail, l.Instance, "%s has %s, and the budget is %s; most are of %s", l.Instance, words.Plural(int64(n.series), "series"), words.Number(int64(c.rule.MaxSeries)), n.largest)
+			f.Extra, f.Cause = int64(n.series-c.rule.MaxSeries), verdict.CauseCardinality
 			out = append(out, f)
 		}
 		most = max(most, n.series)
@@ -44,25 +47,22 @@ func (c hygiene) judge(e *evidence) result {
 	switch {
 	case len(out) > 0:
 	case len(e.polled[collectorPrefix+"truncated_datagrams_total"]) == 0:
-		out = append(out, c.finding(Inconclusive, "", "hygiene: the record has no account of the collector, so nobody knows what it could not understand"))
+		out = append(out, c.finding(verdict.Inconclusive, "", "hygiene: the record has no account of the collector, so nobody knows what it could not understand"))
 	default:
-		out = append(out, c.finding(Pass, "", "hygiene: no bad line, no refused line, no truncated datagram of %s, each with at most %s%s",
-			times(int64(len(counts)), "instance"), plural(int64(most), "series"), c.limits()))
+		out = append(out, c.finding(verdict.Pass, "", "hygiene: no bad line, no refused line, no truncated datagram of %s, each with at most %s%s",
+			words.Times(int64(len(counts)), "instance"), words.Plural(int64(most), "series"), c.limits()))
 	}
-	return result{findings: out}
+	return verdict.Result{Findings: out}
 }
 
-func (c hygiene) finding(o Outcome, instance string, format string, args ...any) Finding {
-	return Finding{Check: checkHygiene, Outcome: o, Layer: layerWeb, Instance: instance, Summary: fmt.Sprintf(format, args...)}
+func (c hygiene) finding(o verdict.Outcome, instance string, format string, args ...any) verdict.Finding {
+	return verdict.Finding{Check: checkHygiene, Outcome: o, Layer: verdict.LayerWeb, Instance: instance, Summary: fmt.Sprintf(format, args...)}
 }
-
-// plural is for words that are their own plural.
-func plural(n int64, noun string) string { return number(n) + " " + noun }
 
 func (c hygiene) limits() string {
 	var parts []string
 	if c.rule.MaxSeries > 0 {
-		parts = append(parts, fmt.Sprintf("of a budget of %s", number(int64(c.rule.MaxSeries))))
+		parts = append(parts, fmt.Sprintf("of a budget of %s", words.Number(int64(c.rule.MaxSeries))))
 	}
 	if c.rule.Growth != script.AnyGrowth {
 		parts = append(parts, fmt.Sprintf("with a growth of at most %d", c.rule.Growth))
@@ -75,15 +75,15 @@ func (c hygiene) limits() string {
 
 // losses are the accounts that must stay at 0, and what they count.
 var losses = []struct{ name, what, cause string }{
-	{"bad_lines_total", "bad line", causeBadLines},
-	{"refused_lines_total", "line that was refused by a limit", causeCardinality},
-	{"series_refused_total", "line that would have begun a series too many", causeCardinality}, // older records
-	{"truncated_datagrams_total", "truncated datagram", causeTruncated},
+	{"bad_lines_total", "bad line", diagnose.BadLines},
+	{"refused_lines_total", "line that was refused by a limit", verdict.CauseCardinality},
+	{"series_refused_total", "line that would have begun a series too many", verdict.CauseCardinality}, // older records
+	{"truncated_datagrams_total", "truncated datagram", diagnose.Truncated},
 }
 
 // wire reads the account of what came over the wire, instance by instance.
-func (c hygiene) wire(e *evidence) []Finding {
-	var out []Finding
+func (c hygiene) wire(e *evidence) []verdict.Finding {
+	var out []verdict.Finding
 	killed := map[string]bool{}
 	for _, l := range e.lives {
 		killed[l.Instance] = l.Killed()
@@ -100,21 +100,21 @@ func (c hygiene) wire(e *evidence) []Finding {
 			instance := s.Labels.Get(labelInstance)
 			sums[instance] += n
 			if reason := s.Labels.Get("reason"); reason != "" {
-				reasons[instance] = append(reasons[instance], fmt.Sprintf("%s %s", number(n), reason))
+				reasons[instance] = append(reasons[instance], fmt.Sprintf("%s %s", words.Number(n), reason))
 			}
 		}
 		for instance, n := range sums {
-			if loss.cause == causeTruncated && killed[instance] && n == 1 {
+			if loss.cause == diagnose.Truncated && killed[instance] && n == 1 {
 				continue // a stream that a SIGKILL broke off
 			}
 			who := instance
 			if who == "" {
 				who = "somebody"
 			}
-			f := c.finding(Fail, instance, "%s sent %s", who, counted(n, loss.what))
+			f := c.finding(verdict.Fail, instance, "%s sent %s", who, counted(n, loss.what))
 			if why := reasons[instance]; len(why) > 0 {
 				slices.Sort(why)
-				f.Summary += " (" + some(why) + ")"
+				f.Summary += " (" + words.Some(why) + ")"
 			}
 			f.Summary += ": what was in them is lost"
 			f.Lost, f.Cause = n, loss.cause
@@ -133,36 +133,33 @@ func counted(n int64, what string) string {
 			rest = strings.Replace(rest, " was ", " were ", 1)
 		}
 	}
-	return times(n, noun) + rest
+	return words.Times(n, noun) + rest
 }
-
-// causeTagsInName: tags in a style that the collector was not told of became part of a name.
-const causeTagsInName = "tags-in-name"
 
 // tagsInName is the collector's kind of that.
 const tagsInName = "tags_in_name"
 
 // findingCauses names the kinds of the collector's findings as causes.
-var findingCauses = map[string]string{"type_change": causeTypeChange, "name_collision": causeCollision, "tag_explosion": causeExplosion, tagsInName: causeTagsInName}
+var findingCauses = map[string]string{"type_change": verdict.CauseTypeChange, "name_collision": verdict.CauseCollision, "tag_explosion": verdict.CauseExplosion, tagsInName: verdict.CauseTagsInName}
 
 // collectorFindings are what the collector found wrong with names and tags.
-func (c hygiene) collectorFindings(e *evidence) []Finding {
-	var out []Finding
+func (c hygiene) collectorFindings(e *evidence) []verdict.Finding {
+	var out []verdict.Finding
 	for _, s := range e.polled[collectorPrefix+"findings"] {
 		value, _, ok := lastOf(s)
 		if !ok {
 			continue
 		}
 		kind, metric := s.Labels.Get("kind"), s.Labels.Get("metric")
-		f := c.finding(Fail, s.Labels.Get(labelInstance), "the collector found fault with %s: %s, %s", metric, strings.ReplaceAll(kind, "_", " "), times(whole(value), "line"))
+		f := c.finding(verdict.Fail, s.Labels.Get(labelInstance), "the collector found fault with %s: %s, %s", metric, strings.ReplaceAll(kind, "_", " "), words.Times(whole(value), "line"))
 		f.Cause = cmp.Or(findingCauses[kind], strings.ReplaceAll(kind, "_", "-")) // the collector may learn more kinds
 		switch other, tag := s.Labels.Get("other"), s.Labels.Get("tag"); {
 		case kind == tagsInName:
-			f.Summary = fmt.Sprintf("the collector found fault with %s: it has tags in its name that became part of it, %s; `stack: {collector: {tags: %s}}` makes them tags", metric, times(whole(value), "line"), other)
+			f.Summary = fmt.Sprintf("the collector found fault with %s: it has tags in its name that became part of it, %s; `stack: {collector: {tags: %s}}` makes them tags", metric, words.Times(whole(value), "line"), other)
 		case other != "":
-			f.Summary = fmt.Sprintf("the collector found fault with %s: %s with %s, %s", metric, strings.ReplaceAll(kind, "_", " "), other, times(whole(value), "line"))
+			f.Summary = fmt.Sprintf("the collector found fault with %s: %s with %s, %s", metric, strings.ReplaceAll(kind, "_", " "), other, words.Times(whole(value), "line"))
 		case tag != "":
-			f.Summary = fmt.Sprintf("the collector found fault with %s: %s of %s, %s", metric, strings.ReplaceAll(kind, "_", " "), tag, times(whole(value), "line"))
+			f.Summary = fmt.Sprintf("the collector found fault with %s: %s of %s, %s", metric, strings.ReplaceAll(kind, "_", " "), tag, words.Times(whole(value), "line"))
 		}
 		out = append(out, f)
 	}
@@ -196,7 +193,7 @@ func (c hygiene) count(e *evidence, instance string) seriesCount {
 
 // named finds metrics that are called after their instance: each replacement
 // brings new names, and no query finds them all.
-func (c hygiene) named(e *evidence, instance string) []Finding {
+func (c hygiene) named(e *evidence, instance string) []verdict.Finding {
 	var names []string
 	for _, metric := range e.metricsOf(instance) {
 		for _, part := range strings.FieldsFunc(metric, func(r rune) bool { return r == '.' || r == ':' || r == '/' }) {
@@ -208,17 +205,17 @@ func (c hygiene) named(e *evidence, instance string) []Finding {
 	if len(names) == 0 {
 		return nil
 	}
-	f := c.finding(Fail, instance, "the name of %s is part of %s: an instance belongs into a tag, or each replacement makes a new metric", instance, some(names))
-	f.Extra, f.Cause = int64(len(names)), causeRenamed
-	return []Finding{f}
+	f := c.finding(verdict.Fail, instance, "the name of %s is part of %s: an instance belongs into a tag, or each replacement makes a new metric", instance, words.Some(names))
+	f.Extra, f.Cause = int64(len(names)), diagnose.Renamed
+	return []verdict.Finding{f}
 }
 
 // growth compares each instance with those that were born before it.
-func (c hygiene) growth(counts []seriesCount) []Finding {
+func (c hygiene) growth(counts []seriesCount) []verdict.Finding {
 	if c.rule.Growth == script.AnyGrowth {
 		return nil
 	}
-	var out []Finding
+	var out []verdict.Finding
 	for i, n := range counts {
 		var before seriesCount
 		for _, other := range counts[:i] {
@@ -229,9 +226,9 @@ func (c hygiene) growth(counts []seriesCount) []Finding {
 		if before.series == 0 || n.series <= before.series+c.rule.Growth {
 			continue
 		}
-		f := c.finding(Fail, n.life.Instance, "%s has %s, and %s before it had %s: a replacement may bring %d more", n.life.Instance, plural(int64(n.series), "series"),
-			before.life.Instance, number(int64(before.series)), c.rule.Growth)
-		f.Extra, f.Cause = int64(n.series-before.series), causeCardinality
+		f := c.finding(verdict.Fail, n.life.Instance, "%s has %s, and %s before it had %s: a replacement may bring %d more", n.life.Instance, words.Plural(int64(n.series), "series"),
+			before.life.Instance, words.Number(int64(before.series)), c.rule.Growth)
+		f.Extra, f.Cause = int64(n.series-before.series), verdict.CauseCardinality
 		out = append(out, f)
 	}
 	return out

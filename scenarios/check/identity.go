@@ -9,6 +9,9 @@ import (
 	"time"
 
 	"throughline/collector"
+	"throughline/scenarios/check/diagnose"
+	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/check/words"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
 )
@@ -34,8 +37,8 @@ type identity struct {
 	rate   float64       // the sample rate, where a conservation check says it
 }
 
-func (c identity) judge(e *evidence) result {
-	var out []Finding
+func (c identity) judge(e *evidence) verdict.Result {
+	var out []verdict.Finding
 	var series, served int
 	known := map[string]bool{}
 	w := goingOn{
@@ -71,15 +74,15 @@ func (c identity) judge(e *evidence) result {
 	switch {
 	case len(out) > 0:
 	case series == 0:
-		out = append(out, c.finding(Inconclusive, "", "identity of %s: no instance answered a request that had to bring a series, so nothing was looked at", c.rule.Metric))
+		out = append(out, c.finding(verdict.Inconclusive, "", "identity of %s: no instance answered a request that had to bring a series, so nothing was looked at", c.rule.Metric))
 	default:
-		out = append(out, c.finding(Pass, "", "identity of %s: %s for %s, each its own, with %s, from birth to death", c.rule.Metric, plural(int64(series), "series"), times(int64(served), "instance"), c.expected()))
+		out = append(out, c.finding(verdict.Pass, "", "identity of %s: %s for %s, each its own, with %s, from birth to death", c.rule.Metric, words.Plural(int64(series), "series"), words.Times(int64(served), "instance"), c.expected()))
 	}
-	return result{findings: out}
+	return verdict.Result{Findings: out}
 }
 
-func (c identity) finding(o Outcome, instance string, format string, args ...any) Finding {
-	return Finding{Check: checkIdentity, Outcome: o, Layer: layerWeb, Instance: instance, Summary: fmt.Sprintf(format, args...)}
+func (c identity) finding(o verdict.Outcome, instance string, format string, args ...any) verdict.Finding {
+	return verdict.Finding{Check: checkIdentity, Outcome: o, Layer: verdict.LayerWeb, Instance: instance, Summary: fmt.Sprintf(format, args...)}
 }
 
 // series gives what an instance sent of the metric, without the companions of
@@ -133,23 +136,23 @@ func enough(rate float64) int64 {
 	return int64(13.8/rate) + 1 // (1-p)^n < e^(-pn) = 10^-6
 }
 
-func (c identity) missing(e *evidence, l record.Lifetime) Finding {
+func (c identity) missing(e *evidence, l record.Lifetime) verdict.Finding {
 	n := int64(len(e.acked(l.Instance, c.routes()...)))
-	f := c.finding(Fail, l.Instance, "%s acknowledged %s and has no series of %s", l.Instance, times(n, cmp.Or(c.rule.Route, "request")), c.rule.Metric)
+	f := c.finding(verdict.Fail, l.Instance, "%s acknowledged %s and has no series of %s", l.Instance, words.Times(n, cmp.Or(c.rule.Route, "request")), c.rule.Metric)
 	switch {
 	case e.dropped(l.Instance):
-		f.Outcome, f.Cause = Inconclusive, causeDropped
+		f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseDropped
 		f.Summary += ", but the collector's socket dropped datagrams: it may have been lost there"
 	case len(e.pushed[l.Instance]) == 0:
-		f.Cause = causeNoMetric
+		f.Cause = diagnose.NoMetric
 		f.Summary += ": nothing at all arrived from it"
 	default:
-		f.Cause, f.RunnerUp = causeNoMetric, causeRenamed
+		f.Cause, f.RunnerUp = diagnose.NoMetric, diagnose.Renamed
 		names := e.metricsOf(l.Instance)
 		if own := c.called(e, l, names); len(own) > 0 {
-			f.Cause, f.RunnerUp, names = causeRenamed, "", own
+			f.Cause, f.RunnerUp, names = diagnose.Renamed, "", own
 		}
-		f.Summary += fmt.Sprintf(": it sent %s instead", some(names))
+		f.Summary += fmt.Sprintf(": it sent %s instead", words.Some(names))
 	}
 	return f
 }
@@ -183,7 +186,7 @@ func (e *evidence) metricsOf(instance string) []string {
 }
 
 // extra complains about all series of an instance but one.
-func (c identity) extra(l record.Lifetime, own []*record.Series) []Finding {
+func (c identity) extra(l record.Lifetime, own []*record.Series) []verdict.Finding {
 	if len(own) == 1 {
 		return nil
 	}
@@ -191,10 +194,10 @@ func (c identity) extra(l record.Lifetime, own []*record.Series) []Finding {
 	for _, s := range own {
 		which = append(which, labelled(s))
 	}
-	f := c.finding(Fail, l.Instance, "%s has %d series of %s instead of one: %s", l.Instance, len(own), c.rule.Metric, some(which))
+	f := c.finding(verdict.Fail, l.Instance, "%s has %d series of %s instead of one: %s", l.Instance, len(own), c.rule.Metric, words.Some(which))
 	f.Extra = int64(len(own) - 1)
-	f.Cause = causeTagsVary
-	return []Finding{f}
+	f.Cause = verdict.CauseTagsVary
+	return []verdict.Finding{f}
 }
 
 // labelled writes a series as PromQL has it, without the instance.
@@ -208,14 +211,14 @@ func labelled(s *record.Series) string {
 	return s.Name + "{" + strings.Join(parts, ",") + "}"
 }
 
-func (c identity) stranger(instance string, own []*record.Series) Finding {
+func (c identity) stranger(instance string, own []*record.Series) verdict.Finding {
 	who := fmt.Sprintf("%q, which is no web instance of this run", instance)
 	if instance == "" {
 		who = "nobody: it carries no instance, so that all who send it are merged"
 	}
-	f := c.finding(Fail, instance, "%s has a series of %s", c.rule.Metric, who)
+	f := c.finding(verdict.Fail, instance, "%s has a series of %s", c.rule.Metric, who)
 	f.Extra = int64(len(own))
-	f.Cause = causeMerged
+	f.Cause = verdict.CauseMerged
 	return f
 }
 
@@ -238,15 +241,15 @@ func (c identity) expected() string {
 
 // tags compares the labels of a series with what is expected: of the tags that
 // the harness gave away itself, also the values.
-func (c identity) tags(e *evidence, l record.Lifetime, s *record.Series) []Finding {
-	var out []Finding
+func (c identity) tags(e *evidence, l record.Lifetime, s *record.Series) []verdict.Finding {
+	var out []verdict.Finding
 	allowed := map[string]bool{labelInstance: true, labelZone: true, labelRole: true}
 	for _, tag := range c.rule.Tags {
 		name := labelName(tag)
 		allowed[name] = true
 		if s.Labels.Get(name) == "" {
-			f := c.finding(Fail, l.Instance, "the series of %s has no tag %s: %s", l.Instance, tag, labelled(s))
-			f.Cause = causeTagsMissing
+			f := c.finding(verdict.Fail, l.Instance, "the series of %s has no tag %s: %s", l.Instance, tag, labelled(s))
+			f.Cause = verdict.CauseTagsMissing
 			out = append(out, f)
 		}
 	}
@@ -257,8 +260,8 @@ func (c identity) tags(e *evidence, l record.Lifetime, s *record.Series) []Findi
 			out = append(out, c.disagrees(e, l, name, label.Value, own))
 		case exported && own != "" || allowed[label.Name]:
 		default:
-			f := c.finding(Fail, l.Instance, "the series of %s has a tag that nobody expects: %s", l.Instance, labelled(s))
-			f.Cause = causeTagsVary
+			f := c.finding(verdict.Fail, l.Instance, "the series of %s has a tag that nobody expects: %s", l.Instance, labelled(s))
+			f.Cause = verdict.CauseTagsVary
 			return append(out, f)
 		}
 	}
@@ -266,14 +269,14 @@ func (c identity) tags(e *evidence, l record.Lifetime, s *record.Series) []Findi
 }
 
 // disagrees is about a client that says of itself what is not true.
-func (c identity) disagrees(e *evidence, l record.Lifetime, name, claimed, own string) Finding {
-	f := c.finding(Fail, l.Instance, "what %s sends says %s:%s, and it is %s:%s", l.Instance, name, claimed, name, own)
-	f.Cause = causeForeignTags
+func (c identity) disagrees(e *evidence, l record.Lifetime, name, claimed, own string) verdict.Finding {
+	f := c.finding(verdict.Fail, l.Instance, "what %s sends says %s:%s, and it is %s:%s", l.Instance, name, claimed, name, own)
+	f.Cause = verdict.CauseForeignTags
 	for _, other := range e.lives {
 		if name == labelInstance && other.Instance == claimed {
 			f.Summary += fmt.Sprintf(": it carries the tags of %s", claimed)
 			if other.Death != record.Never && other.Death <= l.Ready {
-				f.Summary += fmt.Sprintf(", which died at %s", seconds(other.Death))
+				f.Summary += fmt.Sprintf(", which died at %s", words.Seconds(other.Death))
 			}
 		}
 	}
@@ -282,7 +285,7 @@ func (c identity) disagrees(e *evidence, l record.Lifetime, name, claimed, own s
 
 // outside finds measurements from before the birth or after the death. Values
 // that are only carried on are continuity's to judge.
-func (c identity) outside(e *evidence, l record.Lifetime, s *record.Series) []Finding {
+func (c identity) outside(e *evidence, l record.Lifetime, s *record.Series) []verdict.Finding {
 	var early, late int64
 	first, last := record.Never, record.Never
 	for _, p := range s.Points {
@@ -298,22 +301,22 @@ func (c identity) outside(e *evidence, l record.Lifetime, s *record.Series) []Fi
 			last = p.At
 		}
 	}
-	var out []Finding
-	add := func(f Finding, from, to time.Duration) {
-		f.From, f.To, f.Cause = from.Seconds(), to.Seconds(), causeMerged
+	var out []verdict.Finding
+	add := func(f verdict.Finding, from, to time.Duration) {
+		f.From, f.To, f.Cause = from.Seconds(), to.Seconds(), verdict.CauseMerged
 		if e.clockSteps() {
-			f.Outcome, f.Cause = Inconclusive, causeClock
+			f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseClock
 			f.Summary += ", but the clock was set in this run"
 		}
 		out = append(out, f)
 	}
 	if early > 0 {
-		add(c.finding(Fail, l.Instance, "the series of %s has %s from before its birth at %s, the first at %s: somebody else's are in it", l.Instance,
-			times(early, "measured point"), seconds(l.Birth), seconds(first)), first, l.Birth)
+		add(c.finding(verdict.Fail, l.Instance, "the series of %s has %s from before its birth at %s, the first at %s: somebody else's are in it", l.Instance,
+			words.Times(early, "measured point"), words.Seconds(l.Birth), words.Seconds(first)), first, l.Birth)
 	}
 	if late > 0 {
-		add(c.finding(Fail, l.Instance, "the series of %s has %s after its death at %s, the last at %s: it carries somebody else's lifetime too", l.Instance,
-			times(late, "measured point"), seconds(l.Death), seconds(last)), l.Death, last)
+		add(c.finding(verdict.Fail, l.Instance, "the series of %s has %s after its death at %s, the last at %s: it carries somebody else's lifetime too", l.Instance,
+			words.Times(late, "measured point"), words.Seconds(l.Death), words.Seconds(last)), l.Death, last)
 	}
 	return out
 }

@@ -1,12 +1,12 @@
 package check
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
 )
@@ -15,20 +15,20 @@ import (
 // byte for byte. The error says that the scenario in the record cannot be read
 // or asks for an expression that is no PromQL. In a record that is damaged this
 // is no error: it proves nothing, and the verdict says where.
-func Judge(h record.History) (Verdict, error) {
+func Judge(h record.History) (verdict.Verdict, error) {
 	return judgeAs(h, func(s script.Scenario) (script.Scenario, error) { return s, nil })
 }
 
 // JudgeBy is Judge by other checks than the run's own: those, and the waivers, of
 // source, which is called file in errors and in the verdict's ChecksFrom.
-func JudgeBy(h record.History, file string, source []byte) (Verdict, error) {
+func JudgeBy(h record.History, file string, source []byte) (verdict.Verdict, error) {
 	v, err := judgeAs(h, func(s script.Scenario) (script.Scenario, error) { return s.WithChecks(file, source) })
 	v.ChecksFrom = file
 	return v, err
 }
 
 // judgeAs judges a record by what as makes of its scenario.
-func judgeAs(h record.History, as func(script.Scenario) (script.Scenario, error)) (Verdict, error) {
+func judgeAs(h record.History, as func(script.Scenario) (script.Scenario, error)) (verdict.Verdict, error) {
 	file := h.Run.File
 	if file == "" {
 		file = record.ScenarioFile
@@ -41,23 +41,23 @@ func judgeAs(h record.History, as func(script.Scenario) (script.Scenario, error)
 	case err != nil && len(h.Damage) > 0:
 		return unreadable(h), nil
 	case err != nil:
-		return Verdict{}, fmt.Errorf("judge %s: the scenario in the record: %w", h.Run.ID, err)
+		return verdict.Verdict{}, fmt.Errorf("judge %s: the scenario in the record: %w", h.Run.ID, err)
 	}
 	s, err := as(own)
 	if err == nil {
 		err = ValidateExprs(s)
 	}
 	if err != nil {
-		return Verdict{}, err
+		return verdict.Verdict{}, err
 	}
 	return judge(newEvidence(h, s), checksOf(s)), nil
 }
 
 // unreadable is the verdict on a damaged record of which not even the scenario
 // can be read.
-func unreadable(h record.History) Verdict {
-	v := Verdict{Scenario: h.Run.Scenario, Seed: h.Run.Seed, Findings: []Finding{}, Residuals: []Residual{},
-		Ledgers: Ledgers{LB: LBLedger{Responses: map[string]int64{}}, DB: DBLedger{Updates: -1}}}
+func unreadable(h record.History) verdict.Verdict {
+	v := verdict.Verdict{Scenario: h.Run.Scenario, Seed: h.Run.Seed, Findings: []verdict.Finding{}, Residuals: []verdict.Residual{},
+		Ledgers: verdict.Ledgers{LB: verdict.LBLedger{Responses: map[string]int64{}}, DB: verdict.DBLedger{Updates: -1}}}
 	for _, damage := range h.Damage {
 		v.Findings = append(v.Findings, damaged(damage))
 	}
@@ -179,26 +179,26 @@ func routeOf(s script.Scenario, metric string) (route string) {
 
 // unknownCheck is for a check that the language has and this package has not.
 func unknownCheck(c script.Check) rule {
-	return func(*evidence) []Finding {
-		return []Finding{{Check: c.Name, Summary: fmt.Sprintf("%s: this version cannot judge the check %s", c.Pos, c.Name)}}
+	return func(*evidence) []verdict.Finding {
+		return []verdict.Finding{{Check: c.Name, Summary: fmt.Sprintf("%s: this version cannot judge the check %s", c.Pos, c.Name)}}
 	}
 }
 
-func judge(e *evidence, checks []named) Verdict {
+func judge(e *evidence, checks []named) verdict.Verdict {
 	defer e.close()
-	v := Verdict{Scenario: e.scenario.Name, Seed: e.history.Run.Seed, Findings: []Finding{}, Residuals: []Residual{}, Ledgers: e.ledgers()}
+	v := verdict.Verdict{Scenario: e.scenario.Name, Seed: e.history.Run.Seed, Findings: []verdict.Finding{}, Residuals: []verdict.Residual{}, Ledgers: e.ledgers()}
 	w := newWaivers(e.scenario)
 	for _, c := range checks {
 		r := guarded(c, e)
 		e.acquit(&r, v.Findings)
 		w.apply(&r)
-		slices.SortStableFunc(r.findings, compareFindings)
-		v.Findings = append(v.Findings, fold(r.findings)...)
-		v.Residuals = append(v.Residuals, r.residuals...)
-		v.Cells.LookedAt += r.cells.LookedAt
-		v.Cells.Missing += r.cells.Missing
-		if r.web != nil && v.Ledgers.Web.Metric == "" {
-			v.Ledgers.Web = *r.web
+		slices.SortStableFunc(r.Findings, verdict.CompareFindings)
+		v.Findings = append(v.Findings, fold(r.Findings)...)
+		v.Residuals = append(v.Residuals, r.Residuals...)
+		v.Cells.LookedAt += r.Cells.LookedAt
+		v.Cells.Missing += r.Cells.Missing
+		if r.Web != nil && v.Ledgers.Web.Metric == "" {
+			v.Ledgers.Web = *r.Web
 		}
 	}
 	if e.unsettled() == "" { // else nothing can have failed, and no waiver can be called idle
@@ -208,7 +208,7 @@ func judge(e *evidence, checks []named) Verdict {
 	v.Waived = w.list
 	v.Notes = e.notes()
 	for _, r := range v.Residuals {
-		if r.Cause == causeUnexplained && strings.HasPrefix(r.Between, layerUsers) {
+		if r.Cause == verdict.CauseUnexplained && strings.HasPrefix(r.Between, verdict.LayerUsers) {
 			v.Unexplained += r.Lost + r.Extra
 		}
 	}
@@ -221,70 +221,65 @@ func judge(e *evidence, checks []named) Verdict {
 
 // noticedBy gives what no check asked about. It can decide nothing, not even by
 // crashing.
-func noticedBy(e *evidence) (out []Finding) {
+func noticedBy(e *evidence) (out []verdict.Finding) {
 	defer func() {
 		if p := recover(); p != nil {
-			out = []Finding{{Check: checkNoticed, Outcome: Pass, Noticed: true, Summary: fmt.Sprintf("what else there was to notice is not known, for looking crashed: %v", p)}}
+			out = []verdict.Finding{{Check: checkNoticed, Outcome: verdict.Pass, Noticed: true, Summary: fmt.Sprintf("what else there was to notice is not known, for looking crashed: %v", p)}}
 		}
 	}()
-	return things(e).findings
+	return things(e).Findings
 }
 
 // guarded runs a check. One that crashes has proved nothing.
-func guarded(c named, e *evidence) (r result) {
+func guarded(c named, e *evidence) (r verdict.Result) {
 	defer func() {
 		if p := recover(); p != nil {
-			r = result{findings: []Finding{{Check: c.name, Summary: fmt.Sprintf("the check %s crashed: %v", c.name, p)}}}
+			r = verdict.Result{Findings: []verdict.Finding{{Check: c.name, Summary: fmt.Sprintf("the check %s crashed: %v", c.name, p)}}}
 		}
 	}()
 	r = c.check.judge(e)
-	if len(r.findings) == 0 {
-		r.findings = []Finding{{Check: c.name, Summary: fmt.Sprintf("the check %s looked at nothing", c.name)}}
+	if len(r.Findings) == 0 {
+		r.Findings = []verdict.Finding{{Check: c.name, Summary: fmt.Sprintf("the check %s looked at nothing", c.name)}}
 	}
 	return r
 }
 
-// compareFindings sorts the findings of one check by instance and time.
-func compareFindings(a, b Finding) int {
-	return cmp.Or(compareNames(a.Instance, b.Instance), cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To), strings.Compare(a.Summary, b.Summary))
-}
-
 // outcome of a run: one that never settled, or whose record is damaged, proves
 // nothing, whatever was found; one failure fails it; one doubt leaves it open.
-func (e *evidence) outcome(v Verdict) Outcome {
+func (e *evidence) outcome(v verdict.Verdict) verdict.Outcome {
 	if e.unsettled() != "" || len(e.history.Damage)+len(e.flaws) > 0 {
-		return Inconclusive
+		return verdict.Inconclusive
 	}
-	worst := Pass
+	worst := verdict.Pass
 	for _, f := range v.Findings {
 		if f.Noticed {
 			continue
 		}
 		switch f.Outcome {
-		case Fail:
-			return Fail
-		case Inconclusive:
-			worst = Inconclusive
+		case verdict.Fail:
+			return verdict.Fail
+		case verdict.Inconclusive:
+			worst = verdict.Inconclusive
 		}
 	}
 	if len(v.Findings) == 0 || len(e.scenario.Checks) == 0 {
-		return Inconclusive
+		return verdict.Inconclusive
 	}
 	return worst
 }
 
 // ledgers writes the accounts down as they are; web comes from conservation.
-func (e *evidence) ledgers() Ledgers {
+func (e *evidence) ledgers() verdict.Ledgers {
 	u := e.users
-	l := Ledgers{
-		Users: UsersLedger{Requests: u.requests, Attempts: u.attempts, Acked: u.acked, Refused: u.refused, Unknown: u.unknown, NoAnswer: u.noAnswer},
-		LB:    LBLedger{Responses: map[string]int64{}},
-		DB:    DBLedger{Updates: -1},
+	l := verdict.Ledgers{
+		Users: verdict.UsersLedger{Requests: u.requests, Attempts: u.attempts, Acked: u.acked, Refused: u.refused, Unknown: u.unknown, NoAnswer: u.noAnswer},
+		LB:    verdict.LBLedger{Responses: map[string]int64{}},
+		DB:    verdict.DBLedger{Updates: -1},
 	}
 	l.Users.Answered = e.answered(func(record.Request) bool { return true })
 	for _, c := range e.scenario.Checks {
 		if c.Conservation != nil {
-			l.Users.ofRoute(e, c.Conservation.Route)
+			countRoute(&l.Users, e, c.Conservation.Route)
 			break
 		}
 	}
@@ -312,7 +307,7 @@ func (e *evidence) answered(want func(record.Request) bool) map[string]int64 {
 	return by
 }
 
-func (l *UsersLedger) ofRoute(e *evidence, route string) {
+func countRoute(l *verdict.UsersLedger, e *evidence, route string) {
 	l.Route, l.ByInstance = route, map[string]int64{}
 	l.RouteAcked = e.ackedTotal(route)
 	l.RouteAnswered = e.answered(func(r record.Request) bool { return r.Route == route })
@@ -328,8 +323,8 @@ func (l *UsersLedger) ofRoute(e *evidence, route string) {
 	}
 }
 
-func (b balancer) ledger() LBLedger {
-	l := LBLedger{Responses: map[string]int64{}, ByInstance: map[string]int64{}}
+func (b balancer) ledger() verdict.LBLedger {
+	l := verdict.LBLedger{Responses: map[string]int64{}, ByInstance: map[string]int64{}}
 	l.Requests, _ = b.since(frontendPrefix, "req_tot")
 	for _, class := range []string{"1xx", "2xx", "3xx", "4xx", "5xx", "other"} {
 		if n, ok := b.since(frontendPrefix, "hrsp_"+class); ok {

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/check/words"
 	"throughline/scenarios/record"
 )
 
@@ -132,18 +134,18 @@ func (b balancer) since(prefix, field string) (int64, bool) {
 // betweenUsersAndLB compares the users' ledger with HAProxy's statistics.
 type betweenUsersAndLB struct{}
 
-func (betweenUsersAndLB) judge(e *evidence) result {
+func (betweenUsersAndLB) judge(e *evidence) verdict.Result {
 	b, ok := newBalancer(e)
 	if !ok {
-		return result{findings: []Finding{lbFinding(Inconclusive, "conservation at the load balancer: the record holds no statistics of HAProxy, so users and load balancer were not compared")}}
+		return verdict.Result{Findings: []verdict.Finding{lbFinding(verdict.Inconclusive, "conservation at the load balancer: the record holds no statistics of HAProxy, so users and load balancer were not compared")}}
 	}
 	if b.polled < e.end || e.end == record.Never {
-		return result{findings: []Finding{lbFinding(Inconclusive, "conservation at the load balancer: its last poll was at %s and the load did not end before, so its numbers are not final", seconds(b.polled))}}
+		return verdict.Result{Findings: []verdict.Finding{lbFinding(verdict.Inconclusive, "conservation at the load balancer: its last poll was at %s and the load did not end before, so its numbers are not final", words.Seconds(b.polled))}}
 	}
 	if f := b.resets(); f != nil {
-		return result{findings: []Finding{*f}}
+		return verdict.Result{Findings: []verdict.Finding{*f}}
 	}
-	var r result
+	var r verdict.Result
 	b.compareAttempts(&r)
 	widths := newAllowances(e)
 	b.compareServers(&r, widths)
@@ -152,55 +154,44 @@ func (betweenUsersAndLB) judge(e *evidence) result {
 	return r
 }
 
-func lbFinding(o Outcome, format string, args ...any) Finding {
-	return Finding{Check: checkConservation, Outcome: o, Layer: layerLB, Summary: fmt.Sprintf(format, args...)}
+func lbFinding(o verdict.Outcome, format string, args ...any) verdict.Finding {
+	return verdict.Finding{Check: checkConservation, Outcome: o, Layer: verdict.LayerLB, Summary: fmt.Sprintf(format, args...)}
 }
 
 // compareAttempts: what the users wrote to the wire is what HAProxy read,
 // except requests of which the users saw no answer.
-func (b balancer) compareAttempts(r *result) {
+func (b balancer) compareAttempts(r *verdict.Result) {
 	u := b.e.users
 	got, _ := b.since(frontendPrefix, "req_tot")
 	lost, extra := max(0, u.attempts-got), max(0, got-u.attempts)
 	explained := min(lost+extra, u.noAnswer)
 	if explained > 0 {
-		r.residuals = append(r.residuals, booked(usersLB, "", causeNoAnswer, lost > 0, explained, u.noAnswer))
+		r.Residuals = append(r.Residuals, verdict.Booked(verdict.UsersLB, "", verdict.CauseNoAnswer, lost > 0, explained, u.noAnswer))
 	}
 	unseen := b.e.notPolled("")
 	rest := lost + extra - explained
-	f := lbFinding(Pass, "users sent %s, HAProxy's frontend %s received %s; up to %s without an answer could hide a difference",
-		times(u.attempts, "request"), b.frontend, number(got), number(u.noAnswer))
+	f := lbFinding(verdict.Pass, "users sent %s, HAProxy's frontend %s received %s; up to %s without an answer could hide a difference",
+		words.Times(u.attempts, "request"), b.frontend, words.Number(got), words.Number(u.noAnswer))
 	f.Bound = u.noAnswer + unseen
 	if unseen > 0 {
-		f.Summary += fmt.Sprintf(", and up to %s that an old worker had in hand when it was last asked", number(unseen))
+		f.Summary += fmt.Sprintf(", and up to %s that an old worker had in hand when it was last asked", words.Number(unseen))
 	}
 	if n := min(rest, unseen); lost > 0 && n > 0 {
 		rest -= n
-		r.residuals = append(r.residuals, booked(usersLB, "", causeNotPolled, true, n, unseen))
+		r.Residuals = append(r.Residuals, verdict.Booked(verdict.UsersLB, "", verdict.CauseNotPolled, true, n, unseen))
 	}
 	if rest > 0 {
-		f.Outcome, f.Lost, f.Extra = Fail, lost, extra
-		f.Summary = fmt.Sprintf("users sent %s, HAProxy's frontend %s received %s: %s are unexplained (%s had no answer)", times(u.attempts, "request"),
-			b.frontend, number(got), number(rest), number(u.noAnswer))
-		r.residuals = append(r.residuals, booked(usersLB, "", causeUnexplained, lost > 0, rest, 0))
+		f.Outcome, f.Lost, f.Extra = verdict.Fail, lost, extra
+		f.Summary = fmt.Sprintf("users sent %s, HAProxy's frontend %s received %s: %s are unexplained (%s had no answer)", words.Times(u.attempts, "request"),
+			b.frontend, words.Number(got), words.Number(rest), words.Number(u.noAnswer))
+		r.Residuals = append(r.Residuals, verdict.Booked(verdict.UsersLB, "", verdict.CauseUnexplained, lost > 0, rest, 0))
 	}
-	r.findings = append(r.findings, f)
-}
-
-// booked makes a residual of n lost or extra requests.
-func booked(between, instance, cause string, lost bool, n, bound int64) Residual {
-	r := Residual{Between: between, Instance: instance, Cause: cause, Bound: bound}
-	if lost {
-		r.Lost = n
-	} else {
-		r.Extra = n
-	}
-	return r
+	r.Findings = append(r.Findings, f)
 }
 
 // compareServers: each server's 2xx are the requests that users saw answered by
 // it, and perhaps some of those whose answer they did not see.
-func (b balancer) compareServers(r *result, widths allowances) {
+func (b balancer) compareServers(r *verdict.Result, widths allowances) {
 	var sound int
 	var acked, answered, width int64
 	for _, l := range b.e.lives {
@@ -208,8 +199,8 @@ func (b balancer) compareServers(r *result, widths allowances) {
 		series := b.rows("hrsp_2xx", l.Instance)
 		if len(series) == 0 {
 			if len(at) > 0 {
-				r.findings = append(r.findings, onInstance(l, lbFinding(Inconclusive, "%s answered %s, and HAProxy's statistics have no server of that name",
-					l.Instance, times(int64(len(at)), "request"))))
+				r.Findings = append(r.Findings, onInstance(l, lbFinding(verdict.Inconclusive, "%s answered %s, and HAProxy's statistics have no server of that name",
+					l.Instance, words.Times(int64(len(at)), "request"))))
 			}
 			continue
 		}
@@ -221,26 +212,26 @@ func (b balancer) compareServers(r *result, widths allowances) {
 		most := int64(len(at)) + w.unknown + w.replays
 		switch {
 		case got < seen || got > most:
-			r.findings = append(r.findings, b.serverFails(l, r, got, seen, most))
+			r.Findings = append(r.Findings, b.serverFails(l, r, got, seen, most))
 		case countUpTo(at, polled) < int64(len(at)) && got < int64(len(at)):
-			r.findings = append(r.findings, onInstance(l, lbFinding(Inconclusive, "%s answered %s after HAProxy was last asked about it at %s", l.Instance,
-				times(int64(len(at))-seen, "request"), seconds(polled))))
-			r.residuals = append(r.residuals, booked(usersLB, l.Instance, causeNotPolled, true, int64(len(at))-got, int64(len(at))-seen))
+			r.Findings = append(r.Findings, onInstance(l, lbFinding(verdict.Inconclusive, "%s answered %s after HAProxy was last asked about it at %s", l.Instance,
+				words.Times(int64(len(at))-seen, "request"), words.Seconds(polled))))
+			r.Residuals = append(r.Residuals, verdict.Booked(verdict.UsersLB, l.Instance, verdict.CauseNotPolled, true, int64(len(at))-got, int64(len(at))-seen))
 		default:
 			switch n := got - int64(len(at)); {
 			case n > 0:
-				r.residuals = append(r.residuals, booked(usersLB, l.Instance, causeUnknown, false, n, most-int64(len(at))))
+				r.Residuals = append(r.Residuals, verdict.Booked(verdict.UsersLB, l.Instance, verdict.CauseUnknown, false, n, most-int64(len(at))))
 			case n < 0:
-				r.residuals = append(r.residuals, booked(usersLB, l.Instance, causeNotPolled, true, -n, b.e.notPolled(l.Instance)))
+				r.Residuals = append(r.Residuals, verdict.Booked(verdict.UsersLB, l.Instance, verdict.CauseNotPolled, true, -n, b.e.notPolled(l.Instance)))
 			}
 			sound, acked, answered, width = sound+1, acked+int64(len(at)), answered+got, width+most-int64(len(at))
 		}
 	}
 	if sound > 0 {
-		f := lbFinding(Pass, "%s: %s acknowledged, %s answered with 2xx; up to %s of unknown outcome could hide a difference",
-			agreeing(sound), times(acked, "request"), number(answered), number(width))
+		f := lbFinding(verdict.Pass, "%s: %s acknowledged, %s answered with 2xx; up to %s of unknown outcome could hide a difference",
+			agreeing(sound), words.Times(acked, "request"), words.Number(answered), words.Number(width))
 		f.Bound = width
-		r.findings = append(r.findings, f)
+		r.Findings = append(r.Findings, f)
 	}
 }
 
@@ -255,17 +246,17 @@ func (b balancer) rows(field, instance string) []*record.Series {
 	return out
 }
 
-func onInstance(l record.Lifetime, f Finding) Finding {
+func onInstance(l record.Lifetime, f verdict.Finding) verdict.Finding {
 	f.Instance = l.Instance
 	return f
 }
 
-func (b balancer) serverFails(l record.Lifetime, r *result, got, least, most int64) Finding {
-	f := onInstance(l, lbFinding(Fail, "users saw %s answered by %s with 2xx, and HAProxy counted %s: it should be %s to %s", times(least, "request"),
-		l.Instance, number(got), number(least), number(most)))
+func (b balancer) serverFails(l record.Lifetime, r *verdict.Result, got, least, most int64) verdict.Finding {
+	f := onInstance(l, lbFinding(verdict.Fail, "users saw %s answered by %s with 2xx, and HAProxy counted %s: it should be %s to %s", words.Times(least, "request"),
+		l.Instance, words.Number(got), words.Number(least), words.Number(most)))
 	f.Lost, f.Extra, f.Bound = max(0, least-got), max(0, got-least), most-least
 	over := f.Lost + max(0, got-most)
-	r.residuals = append(r.residuals, booked(usersLB, l.Instance, causeUnexplained, got < least, over, 0))
+	r.Residuals = append(r.Residuals, verdict.Booked(verdict.UsersLB, l.Instance, verdict.CauseUnexplained, got < least, over, 0))
 	return f
 }
 
@@ -280,19 +271,19 @@ type equation struct {
 // compareIdentities evaluates what holds in HAProxy 2.6 whatever its settings
 // of retries and redispatch are, also while servers die, break in the middle of
 // an answer, or are all away. Others that depend on settings are not used.
-func (b balancer) compareIdentities(r *result) {
+func (b balancer) compareIdentities(r *verdict.Result) {
 	var broken, held, skipped []string
 	for _, i := range b.identities() {
 		switch {
 		case !i.known:
 			skipped = append(skipped, i.name)
 		case i.is < i.least || i.is > i.most:
-			want := number(i.least)
+			want := words.Number(i.least)
 			if i.most > i.least {
-				want += " to " + number(i.most)
+				want += " to " + words.Number(i.most)
 			}
 			broken = append(broken, i.name)
-			r.findings = append(r.findings, lbFinding(Fail, "HAProxy's own numbers do not add up: %s: %s, and it should be %s", i.name, number(i.is), want))
+			r.Findings = append(r.Findings, lbFinding(verdict.Fail, "HAProxy's own numbers do not add up: %s: %s, and it should be %s", i.name, words.Number(i.is), want))
 		default:
 			held = append(held, i.name)
 		}
@@ -303,9 +294,9 @@ func (b balancer) compareIdentities(r *result) {
 	}
 	switch {
 	case len(held) > 0:
-		r.findings = append(r.findings, lbFinding(Pass, "HAProxy's own numbers add up: %s%s", strings.Join(held, "; "), without))
+		r.Findings = append(r.Findings, lbFinding(verdict.Pass, "HAProxy's own numbers add up: %s%s", strings.Join(held, "; "), without))
 	case len(broken) == 0:
-		r.findings = append(r.findings, lbFinding(Inconclusive, "HAProxy's own numbers: no identity could be evaluated%s", without))
+		r.Findings = append(r.Findings, lbFinding(verdict.Inconclusive, "HAProxy's own numbers: no identity could be evaluated%s", without))
 	}
 }
 
@@ -373,5 +364,5 @@ func agreeing(servers int) string {
 	if servers == 1 {
 		return "1 server agrees with its instance"
 	}
-	return times(int64(servers), "server") + " agree with their instances"
+	return words.Times(int64(servers), "server") + " agree with their instances"
 }

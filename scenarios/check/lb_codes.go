@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/check/words"
 )
 
 // classes are the classes of answers that HAProxy counts, as in hrsp_2xx, by the
@@ -14,7 +17,7 @@ var classes = [...]string{1: "1xx", 2: "2xx", 3: "3xx", 4: "4xx", 5: "5xx"}
 // HAProxy may have given more: an answer that broke off on its way, one to a request
 // that a client repeated, or a 5xx to a user who had gone, are in its numbers alone.
 // An answer that a user had whole is in both.
-func (b balancer) compareCodes(r *result, widths allowances) {
+func (b balancer) compareCodes(r *verdict.Result, widths allowances) {
 	var whole, broken [len(classes)]int64
 	for i := range b.e.history.Requests {
 		q := &b.e.history.Requests[i]
@@ -37,24 +40,24 @@ func (b balancer) compareCodes(r *result, widths allowances) {
 		}
 		least, most := whole[class]-unseen, whole[class]+broken[class]+more
 		if got < least || got > most {
-			wrong = append(wrong, fmt.Sprintf("%s with %s, and it counted %s", number(whole[class]), name, number(got)))
+			wrong = append(wrong, fmt.Sprintf("%s with %s, and it counted %s", words.Number(whole[class]), name, words.Number(got)))
 			lost, extra = lost+max(0, least-got), extra+max(0, got-most)
 		} else if whole[class]+got > 0 {
-			agree = append(agree, fmt.Sprintf("%s %s", number(whole[class]), name))
+			agree = append(agree, fmt.Sprintf("%s %s", words.Number(whole[class]), name))
 		}
 	}
 	switch {
 	case len(wrong) > 0:
-		f := lbFinding(Fail, "users had answers that HAProxy's frontend %s did not give, or not those that it gave: %s; up to %s more each may be without a user",
-			b.frontend, strings.Join(wrong, "; "), number(more))
+		f := lbFinding(verdict.Fail, "users had answers that HAProxy's frontend %s did not give, or not those that it gave: %s; up to %s more each may be without a user",
+			b.frontend, strings.Join(wrong, "; "), words.Number(more))
 		f.Lost, f.Extra, f.Bound = lost, extra, more+unseen
-		r.findings = append(r.findings, f)
-		if !slices.ContainsFunc(r.residuals, func(booked Residual) bool { return booked.Cause == causeUnexplained }) {
-			r.residuals = append(r.residuals, booked(usersLB, "", causeUnexplained, lost > 0, max(lost, extra), 0))
+		r.Findings = append(r.Findings, f)
+		if !slices.ContainsFunc(r.Residuals, func(booked verdict.Residual) bool { return booked.Cause == verdict.CauseUnexplained }) {
+			r.Residuals = append(r.Residuals, verdict.Booked(verdict.UsersLB, "", verdict.CauseUnexplained, lost > 0, max(lost, extra), 0))
 		}
 	case len(agree) > 0:
-		f := lbFinding(Pass, "users had the answers that HAProxy's frontend %s gave, by class: %s; up to %s could hide a difference", b.frontend, strings.Join(agree, ", "), number(more+unseen))
+		f := lbFinding(verdict.Pass, "users had the answers that HAProxy's frontend %s gave, by class: %s; up to %s could hide a difference", b.frontend, strings.Join(agree, ", "), words.Number(more+unseen))
 		f.Bound = more + unseen
-		r.findings = append(r.findings, f)
+		r.Findings = append(r.Findings, f)
 	}
 }

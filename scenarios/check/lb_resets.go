@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"throughline/collector"
+	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/check/words"
 	"throughline/scenarios/record"
 )
 
@@ -14,7 +16,7 @@ import (
 // statistics: from then on its numbers are no account of the run. Without a
 // birth of a load balancer in the journal nobody has asked for it. A reload that
 // is in the journal is no reset: see stitch.
-func (b balancer) resets() *Finding {
+func (b balancer) resets() *verdict.Finding {
 	at := record.Never
 	var names []string
 	for name, all := range b.e.polled {
@@ -38,11 +40,11 @@ func (b balancer) resets() *Finding {
 	}
 	slices.Sort(names)
 	names = slices.Compact(names)
-	f := lbFinding(Fail, "HAProxy's counters fall at %s without a birth of it in the journal (%s): it was reloaded or started again, and its numbers are not compared", seconds(at), some(names))
+	f := lbFinding(verdict.Fail, "HAProxy's counters fall at %s without a birth of it in the journal (%s): it was reloaded or started again, and its numbers are not compared", words.Seconds(at), words.Some(names))
 	if b.born(at) {
-		f = lbFinding(Inconclusive, "HAProxy was started anew and its counters fall at %s (%s): its numbers are not compared", seconds(at), some(names))
+		f = lbFinding(verdict.Inconclusive, "HAProxy was started anew and its counters fall at %s (%s): its numbers are not compared", words.Seconds(at), words.Some(names))
 	}
-	f.From, f.To, f.Cause = at.Seconds(), at.Seconds(), causeReset
+	f.From, f.To, f.Cause = at.Seconds(), at.Seconds(), verdict.CauseReset
 	return &f
 }
 

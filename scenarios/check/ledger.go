@@ -9,6 +9,7 @@ import (
 
 	"throughline/collector"
 	"throughline/scenarios/check/diagnose"
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
 )
@@ -258,7 +259,7 @@ const mostWhole = 1 << 53
 // booking is where the difference of an account goes.
 type booking struct {
 	lost, extra int64 // acknowledged and not counted; counted and not acknowledged
-	residuals   []Residual
+	residuals   []verdict.Residual
 	unexplained int64 // of lost or extra
 }
 
@@ -273,7 +274,7 @@ func (a *account) book() booking {
 			return
 		}
 		left -= n
-		r := Residual{Between: usersWeb, Instance: a.life.Instance, Cause: cause, Bound: bound}
+		r := verdict.Residual{Between: verdict.UsersWeb, Instance: a.life.Instance, Cause: cause, Bound: bound}
 		if b.lost > 0 {
 			r.Lost = n
 		} else {
@@ -282,11 +283,11 @@ func (a *account) book() booking {
 		b.residuals = append(b.residuals, r)
 	}
 	if b.lost > 0 {
-		enter(causeBuffer, min(a.buffer, b.lost-a.early), a.buffer)
+		enter(verdict.CauseBuffer, min(a.buffer, b.lost-a.early), a.buffer)
 	} else {
-		enter(causeUnknown, a.unknown, a.unknown)
-		enter(causeReplay, a.replays, a.replays)
-		enter(causeRetry, a.retries, a.retries)
+		enter(verdict.CauseUnknown, a.unknown, a.unknown)
+		enter(verdict.CauseReplay, a.replays, a.replays)
+		enter(verdict.CauseRetry, a.retries, a.retries)
 	}
 	b.unexplained = left
 	return b

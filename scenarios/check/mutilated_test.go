@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
 )
@@ -74,14 +75,14 @@ func TestMutilatedRecordsAreJudged(t *testing.T) {
 }
 
 func TestOutcomesInFiles(t *testing.T) {
-	for _, o := range []Outcome{Inconclusive, Pass, Fail} {
+	for _, o := range []verdict.Outcome{verdict.Inconclusive, verdict.Pass, verdict.Fail} {
 		text, err := json.Marshal(o)
-		var back Outcome
+		var back verdict.Outcome
 		if err != nil || json.Unmarshal(text, &back) != nil || back != o {
 			t.Errorf("%v: %s %v", o, text, err)
 		}
 	}
-	var o Outcome
+	var o verdict.Outcome
 	if err := json.Unmarshal([]byte(`"maybe"`), &o); err == nil || !strings.Contains(err.Error(), `outcome "maybe": not one of pass, fail, inconclusive`) {
 		t.Errorf("error %v", err)
 	}
@@ -92,8 +93,8 @@ func TestACheckThatThisVersionDoesNotHave(t *testing.T) {
 	s := mustParse(h)
 	s.Checks = []script.Check{{Name: "hygiene", Pos: script.Pos{File: "x.yaml", Line: 9, Column: 5}}}
 	v := judge(newEvidence(h, s), checksOf(s))
-	says(t, v, "hygiene", Inconclusive, "x.yaml:9:5: this version cannot judge the check hygiene")
-	if v.Outcome != Inconclusive {
+	says(t, v, "hygiene", verdict.Inconclusive, "x.yaml:9:5: this version cannot judge the check hygiene")
+	if v.Outcome != verdict.Inconclusive {
 		t.Errorf("outcome %v", v.Outcome)
 	}
 }

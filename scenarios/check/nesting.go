@@ -8,6 +8,9 @@ import (
 	"time"
 
 	"throughline/collector"
+	"throughline/scenarios/check/diagnose"
+	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/check/words"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
 )
@@ -28,11 +31,11 @@ var percentiles = [...]float64{0.5, 0.95, 0.99}
 // clockStep is by how much an offset in a record is rounded.
 const clockStep = time.Microsecond
 
-func (c nesting) judge(e *evidence) result {
-	var out []Finding
+func (c nesting) judge(e *evidence) verdict.Result {
+	var out []verdict.Finding
 	if over := e.lastTick() - e.end; e.end != record.Never && over < c.rule.ClientWindow {
-		return result{findings: []Finding{c.finding(Inconclusive, "", "nesting of %s: the record ends %s after the load, and clients may hold values for %s", c.rule.Web,
-			seconds(over), c.rule.ClientWindow)}}
+		return verdict.Result{Findings: []verdict.Finding{c.finding(verdict.Inconclusive, "", "nesting of %s: the record ends %s after the load, and clients may hold values for %s", c.rule.Web,
+			words.Seconds(over), c.rule.ClientWindow)}}
 	}
 	b := c.books(e)
 	var all layers
@@ -52,16 +55,16 @@ func (c nesting) judge(e *evidence) result {
 		out = append(out, c.compare(a, l)...)
 	}
 	if len(all.users) == 0 {
-		return result{findings: []Finding{c.finding(Inconclusive, "", "nesting of %s: no instance acknowledged any %s, so nothing was compared", c.rule.Web, c.rule.Route)}}
+		return verdict.Result{Findings: []verdict.Finding{c.finding(verdict.Inconclusive, "", "nesting of %s: no instance acknowledged any %s, so nothing was compared", c.rule.Web, c.rule.Route)}}
 	}
 	if len(out) == 0 {
 		out = append(out, c.summary(all))
 	}
-	return result{findings: out}
+	return verdict.Result{Findings: out}
 }
 
-func (c nesting) finding(o Outcome, instance string, format string, args ...any) Finding {
-	return Finding{Check: checkNesting, Outcome: o, Layer: layerWeb, Instance: instance, Summary: fmt.Sprintf(format, args...)}
+func (c nesting) finding(o verdict.Outcome, instance string, format string, args ...any) verdict.Finding {
+	return verdict.Finding{Check: checkNesting, Outcome: o, Layer: verdict.LayerWeb, Instance: instance, Summary: fmt.Sprintf(format, args...)}
 }
 
 // layers are the times of the same requests, from outside to inside.
@@ -127,8 +130,8 @@ func (c nesting) books(e *evidence) books {
 }
 
 // counts: a timer has a value for each request.
-func (c nesting) counts(a *account, b books, l layers) *Finding {
-	var findings []Finding
+func (c nesting) counts(a *account, b books, l layers) *verdict.Finding {
+	var findings []verdict.Finding
 	if a.rule.SampleRate < 1 {
 		findings, _ = a.judgeSampled(b)
 	} else {
@@ -140,8 +143,8 @@ func (c nesting) counts(a *account, b books, l layers) *Finding {
 	f := findings[0]
 	f.Check = checkNesting
 	f.Summary = c.rule.Web + ": " + f.Summary
-	few := slices.Contains([]string{causeRateNotSent, causeNotCounted, causeConditional, causeQueue, causeBurst, causeUndecided}, f.Cause)
-	if (few || l.web.onBeat()) && f.Lost > 0 && f.Outcome == Fail {
+	few := slices.Contains([]string{diagnose.RateNotSent, diagnose.NotCounted, diagnose.Conditional, diagnose.QueueFull, diagnose.Burst, diagnose.Undecided}, f.Cause)
+	if (few || l.web.onBeat()) && f.Lost > 0 && f.Outcome == verdict.Fail {
 		c.averaged(&f, l)
 	}
 	return &f
@@ -149,28 +152,28 @@ func (c nesting) counts(a *account, b books, l layers) *Finding {
 
 // averaged tells a timer whose client sends the mean of several requests from
 // one that sends some of the requests: means have less spread.
-func (c nesting) averaged(f *Finding, l layers) {
+func (c nesting) averaged(f *verdict.Finding, l layers) {
 	outside := quantile(l.users, 0.95)/quantile(l.users, 0.5) - 1
 	inside := l.web.about(0.95)/l.web.about(0.5) - 1
 	switch {
 	case l.web.onBeat():
 		f.RunnerUp = f.Cause
-		f.Cause = causeAveraged
+		f.Cause = verdict.CauseAveraged
 		f.Summary = fmt.Sprintf("%s: %s acknowledged %s and sent %s, %s in each interval however many requests there were: "+
-			"the client sends averages, of which no percentile can be told", c.rule.Web, f.Instance, times(int64(len(l.users)), c.rule.Route),
-			times(whole(l.web.n), "value"), number(int64(l.web.steady)))
+			"the client sends averages, of which no percentile can be told", c.rule.Web, f.Instance, words.Times(int64(len(l.users)), c.rule.Route),
+			words.Times(whole(l.web.n), "value"), words.Number(int64(l.web.steady)))
 	case outside < 0.3 || math.IsNaN(inside):
-		if f.Cause == causeRateNotSent {
-			f.RunnerUp = causeAveraged
+		if f.Cause == diagnose.RateNotSent {
+			f.RunnerUp = verdict.CauseAveraged
 		}
 	case inside < 0.6*outside:
 		f.RunnerUp = f.Cause
-		f.Cause = causeAveraged
+		f.Cause = verdict.CauseAveraged
 		f.Summary = fmt.Sprintf("%s: %s acknowledged %s and sent %s, with much less spread (95th percentile %.2g times the median, users %.2g times): "+
-			"the client sends averages, of which no percentile can be told", c.rule.Web, f.Instance, times(int64(len(l.users)), c.rule.Route),
-			times(whole(l.web.n), "value"), 1+inside, 1+outside)
+			"the client sends averages, of which no percentile can be told", c.rule.Web, f.Instance, words.Times(int64(len(l.users)), c.rule.Route),
+			words.Times(whole(l.web.n), "value"), 1+inside, 1+outside)
 	case inside < 0.8*outside && f.RunnerUp == "":
-		f.RunnerUp = causeAveraged
+		f.RunnerUp = verdict.CauseAveraged
 	}
 }
 
@@ -183,7 +186,7 @@ func unseen(a *account, l layers) float64 {
 
 // callsCounted: each request calls the database at least once. A SIGKILL may
 // take some of the calls.
-func (c nesting) callsCounted(a *account, l layers) *Finding {
+func (c nesting) callsCounted(a *account, l layers) *verdict.Finding {
 	need := l.web.n - float64(a.stalled)
 	if c.rule.DB == "" || l.db.n >= need || a.dropped {
 		return nil
@@ -193,23 +196,23 @@ func (c nesting) callsCounted(a *account, l layers) *Finding {
 			return nil // the numbers are estimates
 		}
 	}
-	f := c.finding(Fail, a.life.Instance, "%s has %s of %s for %s of %s: each request calls the database", a.life.Instance,
-		times(whole(l.db.n), "value"), c.rule.DB, number(whole(l.web.n)), c.rule.Web)
-	f.Layer, f.Lost = layerDB, whole(need-l.db.n)
-	f.Cause = causeNotCounted
+	f := c.finding(verdict.Fail, a.life.Instance, "%s has %s of %s for %s of %s: each request calls the database", a.life.Instance,
+		words.Times(whole(l.db.n), "value"), c.rule.DB, words.Number(whole(l.web.n)), c.rule.Web)
+	f.Layer, f.Lost = verdict.LayerDB, whole(need-l.db.n)
+	f.Cause = diagnose.NotCounted
 	switch {
 	case l.db.n == 0:
-		f.Cause = causeNoMetric
+		f.Cause = diagnose.NoMetric
 	case l.db.n <= 0.55*l.web.n: // a code path that forgets to count is rarely the greater half
-		f.Cause = causeRateNotSent
+		f.Cause = diagnose.RateNotSent
 	}
 	return &f
 }
 
 // compare looks at all percentiles and the means; one finding for each pair of
 // layers is enough.
-func (c nesting) compare(a *account, l layers) []Finding {
-	var out []Finding
+func (c nesting) compare(a *account, l layers) []verdict.Finding {
+	var out []verdict.Finding
 	var places []string
 	slack := c.rule.Slack.Seconds() + clockStep.Seconds()
 	n := float64(len(l.users))
@@ -224,7 +227,7 @@ func (c nesting) compare(a *account, l layers) []Finding {
 		places = append(places, fmt.Sprintf("mean %s in users' eyes and %s in its own", millis(meanOf(l.users)), millis(l.web.mean())))
 	}
 	if len(places) > 0 {
-		f := c.finding(Fail, a.life.Instance, "requests of %s took longer inside (%s) than for their users: %s", a.life.Instance, c.rule.Web, strings.Join(places, ", "))
+		f := c.finding(verdict.Fail, a.life.Instance, "requests of %s took longer inside (%s) than for their users: %s", a.life.Instance, c.rule.Web, strings.Join(places, ", "))
 		c.unit(&f, l)
 		return append(out, f)
 	}
@@ -237,7 +240,7 @@ func (c nesting) compare(a *account, l layers) []Finding {
 	return out
 }
 
-func (c nesting) compareDB(a *account, l layers, slack float64) *Finding {
+func (c nesting) compareDB(a *account, l layers, slack float64) *verdict.Finding {
 	var places []string
 	missing := float64(a.stalled) + l.db.chance(l.web.n) + l.web.chance(l.web.n)
 	for _, q := range percentiles {
@@ -253,7 +256,7 @@ func (c nesting) compareDB(a *account, l layers, slack float64) *Finding {
 	if len(places) == 0 {
 		return nil
 	}
-	f := c.finding(Fail, a.life.Instance, "requests of %s took less time (%s) than their calls of the database (%s): %s", a.life.Instance, c.rule.Web, c.rule.DB,
+	f := c.finding(verdict.Fail, a.life.Instance, "requests of %s took less time (%s) than their calls of the database (%s): %s", a.life.Instance, c.rule.Web, c.rule.DB,
 		strings.Join(places, ", "))
 	c.unit(&f, l)
 	return &f
@@ -263,12 +266,12 @@ func (c nesting) compareDB(a *account, l layers, slack float64) *Finding {
 const thousand = 1000
 
 // unit tells whether one of the timers would fit if it were in another unit.
-func (c nesting) unit(f *Finding, l layers) {
-	f.Cause = causeNotNested
+func (c nesting) unit(f *verdict.Finding, l layers) {
+	f.Cause = verdict.CauseNotNested
 	users, web, db := quantile(l.users, 0.5), l.web.about(0.5), l.db.about(0.5)
 	slack := c.rule.Slack.Seconds()
 	wrong := func(metric, how string) {
-		f.Cause = causeWrongUnit
+		f.Cause = verdict.CauseWrongUnit
 		f.Summary += fmt.Sprintf("; %s by 1,000 it would fit: %s is in another unit than it says", how, metric)
 	}
 	switch {
@@ -287,7 +290,7 @@ const fewAcks = 100
 // suspicious is about a timer that contradicts nothing and yet has the very
 // shape of the users' times, a thousand times smaller. An application that is
 // that fast is possible, unless its calls of the database are slower than it.
-func (c nesting) suspicious(a *account, l layers) *Finding {
+func (c nesting) suspicious(a *account, l layers) *verdict.Finding {
 	decided := l.db.n >= fewAcks
 	if decided && l.db.about(0.5) <= l.web.about(0.5) || l.web.n < fewAcks || len(l.users) < fewAcks {
 		return nil
@@ -299,18 +302,18 @@ func (c nesting) suspicious(a *account, l layers) *Finding {
 			return nil
 		}
 	}
-	f := c.finding(Inconclusive, a.life.Instance, "%s of %s has the shape of its users' times, a thousand times smaller (medians %s and %s): it may be in another unit than it says; "+
+	f := c.finding(verdict.Inconclusive, a.life.Instance, "%s of %s has the shape of its users' times, a thousand times smaller (medians %s and %s): it may be in another unit than it says; "+
 		"a db timer would decide it", c.rule.Web, a.life.Instance, millis(quantile(l.users, 0.5)), millis(l.web.about(0.5)))
 	if decided {
-		f = c.finding(Fail, a.life.Instance, "%s of %s has the shape of its users' times, a thousand times smaller (medians %s and %s), and its calls of the database took longer (%s): it is in another unit than it says",
+		f = c.finding(verdict.Fail, a.life.Instance, "%s of %s has the shape of its users' times, a thousand times smaller (medians %s and %s), and its calls of the database took longer (%s): it is in another unit than it says",
 			c.rule.Web, a.life.Instance, millis(quantile(l.users, 0.5)), millis(l.web.about(0.5)), millis(l.db.about(0.5)))
 	}
-	f.Cause = causeWrongUnit
+	f.Cause = verdict.CauseWrongUnit
 	return &f
 }
 
 // summary tells what was compared.
-func (c nesting) summary(all layers) Finding {
+func (c nesting) summary(all layers) verdict.Finding {
 	users := spectrumOfTimes(all.users)
 	all.web.sort()
 	all.db.sort()
@@ -326,12 +329,12 @@ func (c nesting) summary(all layers) Finding {
 		row(fmt.Sprintf("p%g", 100*q), func(s spectrum) float64 { return s.about(q) })
 	}
 	row("mean", spectrum.mean)
-	values := times(whole(all.web.n), "value") + " of " + c.rule.Web
+	values := words.Times(whole(all.web.n), "value") + " of " + c.rule.Web
 	who := "users, web"
 	if c.rule.DB != "" {
-		values += fmt.Sprintf(" and %s of %s", number(whole(all.db.n)), c.rule.DB)
+		values += fmt.Sprintf(" and %s of %s", words.Number(whole(all.db.n)), c.rule.DB)
 		who += ", db"
 	}
-	return c.finding(Pass, "", "nesting holds (%s): %s; compared for each of %s, %s with %s; the load balancer is left out: its times are averages over its last 1,024 requests",
-		who, strings.Join(parts, "; "), times(int64(all.servers), "instance"), times(int64(len(all.users)), c.rule.Route), values)
+	return c.finding(verdict.Pass, "", "nesting holds (%s): %s; compared for each of %s, %s with %s; the load balancer is left out: its times are averages over its last 1,024 requests",
+		who, strings.Join(parts, "; "), words.Times(int64(all.servers), "instance"), words.Times(int64(len(all.users)), c.rule.Route), values)
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"throughline/collector"
+	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/check/words"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
 )
@@ -17,8 +19,8 @@ const checkNoticed = "noticed"
 // things tells what a run saw and no check of its scenario asked about. It fails
 // nothing: nobody promised anything of it. Each thing is one finding with
 // examples, however many series it has.
-func things(e *evidence) result {
-	var out []Finding
+func things(e *evidence) verdict.Result {
+	var out []verdict.Finding
 	asked, all := askedOf(e.scenario)
 	if !all.hygiene {
 		out = append(out, summed(hygiene{}.wireOf(e), "sent the collector what it could not take in")...)
@@ -34,10 +36,10 @@ func things(e *evidence) result {
 	}
 	for i := range out {
 		f := &out[i]
-		f.Check, f.Outcome, f.Noticed, f.Layer = checkNoticed, Pass, true, layerWeb
+		f.Check, f.Outcome, f.Noticed, f.Layer = checkNoticed, verdict.Pass, true, verdict.LayerWeb
 		f.Lost, f.Extra = 0, 0 // told in words: nobody promised otherwise
 	}
-	return result{findings: out}
+	return verdict.Result{Findings: out}
 }
 
 // asks is what a scenario's hygiene checks look at.
@@ -69,7 +71,7 @@ func askedOf(s script.Scenario) (metrics map[string]bool, all asks) {
 }
 
 // wireOf leaves out what the scenario itself spoils.
-func (c hygiene) wireOf(e *evidence) []Finding {
+func (c hygiene) wireOf(e *evidence) []verdict.Finding {
 	if e.scenario.Uses(script.TruncateDatagrams) {
 		return nil
 	}
@@ -78,11 +80,11 @@ func (c hygiene) wireOf(e *evidence) []Finding {
 
 // summed makes one finding of all with the same cause, with the greatest as the
 // example.
-func summed(findings []Finding, what string) []Finding {
-	slices.SortStableFunc(findings, func(a, b Finding) int {
-		return cmp.Or(strings.Compare(a.Cause, b.Cause), cmp.Compare(b.Lost, a.Lost), compareFindings(a, b))
+func summed(findings []verdict.Finding, what string) []verdict.Finding {
+	slices.SortStableFunc(findings, func(a, b verdict.Finding) int {
+		return cmp.Or(strings.Compare(a.Cause, b.Cause), cmp.Compare(b.Lost, a.Lost), verdict.CompareFindings(a, b))
 	})
-	var out []Finding
+	var out []verdict.Finding
 	for len(findings) > 0 {
 		n := 1
 		for n < len(findings) && findings[n].Cause == findings[0].Cause {
@@ -95,7 +97,7 @@ func summed(findings []Finding, what string) []Finding {
 				names[cmp.Or(f.Instance, "somebody")] = true
 			}
 			f.Instance = ""
-			f.Summary = fmt.Sprintf("%s %s (%s in all), such as: %s", some(sortedKeys(names)), what, times(int64(n), "finding"), f.Summary)
+			f.Summary = fmt.Sprintf("%s %s (%s in all), such as: %s", words.Some(sortedKeys(names)), what, words.Times(int64(n), "finding"), f.Summary)
 		}
 		out = append(out, f)
 		findings = findings[n:]
@@ -104,8 +106,8 @@ func summed(findings []Finding, what string) []Finding {
 }
 
 // calledAfter finds metrics that are called after their instance.
-func calledAfter(e *evidence) []Finding {
-	var all []Finding
+func calledAfter(e *evidence) []verdict.Finding {
+	var all []verdict.Finding
 	for _, l := range e.lives {
 		all = append(all, hygiene{}.named(e, l.Instance)...)
 	}
@@ -131,7 +133,7 @@ type grown struct {
 // growing finds series that come with the requests: what begins in the second
 // half of an instance's traffic was not there to be sent from the start. It also
 // tells whether names of metrics are among what grows.
-func growing(e *evidence) (out []Finding, names bool) {
+func growing(e *evidence) (out []verdict.Finding, names bool) {
 	by := map[string]*grown{}
 	for _, l := range e.lives {
 		if acked := e.acked(l.Instance); len(acked) > 0 {
@@ -145,7 +147,7 @@ func growing(e *evidence) (out []Finding, names bool) {
 			names = names || metric == ""
 		}
 	}
-	slices.SortFunc(out, compareFindings)
+	slices.SortFunc(out, verdict.CompareFindings)
 	return out, names
 }
 
@@ -197,7 +199,7 @@ func firstOf(s *record.Series) (time.Duration, bool) {
 	return 0, false
 }
 
-func (g *grown) finding() Finding {
+func (g *grown) finding() verdict.Finding {
 	slices.SortFunc(g.series, func(a, b *record.Series) int {
 		x, _ := firstOf(a)
 		y, _ := firstOf(b)
@@ -227,12 +229,12 @@ func (g *grown) finding() Finding {
 			most = label
 		}
 	}
-	what := fmt.Sprintf("metrics of new names (%s)", some(sortedKeys(values[most])))
+	what := fmt.Sprintf("metrics of new names (%s)", words.Some(sortedKeys(values[most])))
 	if g.metric != "" {
-		what = fmt.Sprintf("series of %s, told apart by the tag %s (%s)", g.metric, most, some(sortedKeys(values[most])))
+		what = fmt.Sprintf("series of %s, told apart by the tag %s (%s)", g.metric, most, words.Some(sortedKeys(values[most])))
 	}
-	return Finding{Cause: causeCardinality, Summary: fmt.Sprintf("series grow with the requests: in the second half of their traffic %s brought %s more %s in %s",
-		some(sortedKeys(g.who)), number(int64(len(g.series))), what, times(g.acked, "request"))}
+	return verdict.Finding{Cause: verdict.CauseCardinality, Summary: fmt.Sprintf("series grow with the requests: in the second half of their traffic %s brought %s more %s in %s",
+		words.Some(sortedKeys(g.who)), words.Number(int64(len(g.series))), what, words.Times(g.acked, "request"))}
 }
 
 func sortedOf[V any](m map[string]V) []string {

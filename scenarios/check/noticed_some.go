@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/check/words"
 	"throughline/scenarios/script"
 )
 
@@ -27,7 +29,7 @@ type served struct {
 
 // onlySome finds metrics that some instances send all along with their traffic,
 // and others that served the same routes never.
-func onlySome(e *evidence, asked map[string]bool) []Finding {
+func onlySome(e *evidence, asked map[string]bool) []verdict.Finding {
 	windows := int(longestWindow(e.scenario)/e.interval) + 1
 	var all []served
 	metrics := map[string]bool{}
@@ -47,10 +49,10 @@ func onlySome(e *evidence, asked map[string]bool) []Finding {
 			}
 		}
 	}
-	var out []Finding
+	var out []verdict.Finding
 	for _, who := range sortedOf(lacking) {
 		slices.Sort(lacking[who])
-		out = append(out, Finding{Summary: fmt.Sprintf("%s, although all served the same routes: %s", who, some(lacking[who]))})
+		out = append(out, verdict.Finding{Summary: fmt.Sprintf("%s, although all served the same routes: %s", who, words.Some(lacking[who]))})
 	}
 	return out
 }
@@ -83,7 +85,7 @@ func without(metric string, all []served, windows int) string {
 			}
 		}
 	}
-	return fmt.Sprintf("%s never sent what %s sent all along", some(lack), some(have))
+	return fmt.Sprintf("%s never sent what %s sent all along", words.Some(lack), words.Some(have))
 }
 
 func servedBy(e *evidence, instance string) served {

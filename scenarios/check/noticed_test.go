@@ -8,11 +8,12 @@ import (
 	"time"
 
 	"throughline/collector"
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 )
 
 // notices gives what a verdict has noticed.
-func notices(v Verdict) []string {
+func notices(v verdict.Verdict) []string {
 	var out []string
 	for _, f := range v.Findings {
 		if f.Noticed {
@@ -49,13 +50,13 @@ func TestANoticeDecidesNothing(t *testing.T) {
 	h := talk().make()
 	e := newEvidence(h, mustParse(h))
 	v := judged(t, h)
-	if v.Outcome != Pass {
+	if v.Outcome != verdict.Pass {
 		t.Fatal(v.Outcome)
 	}
-	for _, o := range []Outcome{Pass, Fail, Inconclusive} {
+	for _, o := range []verdict.Outcome{verdict.Pass, verdict.Fail, verdict.Inconclusive} {
 		with := v
-		with.Findings = append(slices.Clone(v.Findings), Finding{Check: checkNoticed, Outcome: o, Noticed: true})
-		if got := e.outcome(with); got != Pass {
+		with.Findings = append(slices.Clone(v.Findings), verdict.Finding{Check: checkNoticed, Outcome: o, Noticed: true})
+		if got := e.outcome(with); got != verdict.Pass {
 			t.Errorf("a notice with outcome %v makes it %v", o, got)
 		}
 	}
@@ -146,7 +147,7 @@ func TestNoticed(t *testing.T) {
 			h := p.make()
 			c.change(&h)
 			v := judged(t, h)
-			worst := Pass
+			worst := verdict.Pass
 			got := notices(v)
 			if c.want == nil && len(got) > 0 || c.want != nil && len(got) != 1 {
 				t.Fatalf("noticed %q, want %q", got, c.want)
@@ -161,9 +162,9 @@ func TestNoticed(t *testing.T) {
 			}
 			for _, f := range v.Findings {
 				switch {
-				case f.Noticed && (f.Outcome != Pass || f.Check != "noticed"):
+				case f.Noticed && (f.Outcome != verdict.Pass || f.Check != "noticed"):
 					t.Errorf("%+v", f)
-				case f.Outcome == Fail || f.Outcome == Inconclusive && worst == Pass:
+				case f.Outcome == verdict.Fail || f.Outcome == verdict.Inconclusive && worst == verdict.Pass:
 					worst = f.Outcome
 				}
 			}

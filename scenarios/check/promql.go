@@ -15,6 +15,8 @@ import (
 
 	"throughline/collector"
 	"throughline/collector/series"
+	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/check/words"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
 )
@@ -184,20 +186,20 @@ func (p *promStore) fill(h record.History) error {
 // promql evaluates an expression at the collector's interval ends of a phase.
 type promql struct{ rule script.PromQL }
 
-func (p promql) judge(e *evidence) result {
-	return result{findings: []Finding{p.finding(e)}}
+func (p promql) judge(e *evidence) verdict.Result {
+	return verdict.Result{Findings: []verdict.Finding{p.finding(e)}}
 }
 
-func (p promql) finding(e *evidence) Finding {
-	f := Finding{Check: checkPromQL}
-	say := func(o Outcome, format string, args ...any) Finding {
+func (p promql) finding(e *evidence) verdict.Finding {
+	f := verdict.Finding{Check: checkPromQL}
+	say := func(o verdict.Outcome, format string, args ...any) verdict.Finding {
 		f.Outcome, f.Summary = o, fmt.Sprintf(format, args...)
 		return f
 	}
 	name := p.rule.Throughout + p.rule.Within
 	from, to, ok := e.span(name)
 	if !ok {
-		return say(Inconclusive, "%s: the journal does not tell when phase %q began and ended", p.rule.Expr, name)
+		return say(verdict.Inconclusive, "%s: the journal does not tell when phase %q began and ended", p.rule.Expr, name)
 	}
 	f.From, f.To = from.Seconds(), to.Seconds()
 	var grid []time.Duration
@@ -205,14 +207,14 @@ func (p promql) finding(e *evidence) Finding {
 		grid = append(grid, t)
 	}
 	if len(grid) == 0 {
-		return say(Inconclusive, "%s: no interval of the collector ends in phase %q, so it was not evaluated", p.rule.Expr, name)
+		return say(verdict.Inconclusive, "%s: no interval of the collector ends in phase %q, so it was not evaluated", p.rule.Expr, name)
 	}
 	if why := e.unseen(p.rule.Expr, p.rule.NeverSeen); why != "" {
-		return say(Inconclusive, "%s: not evaluated, %s", p.rule.Expr, why)
+		return say(verdict.Inconclusive, "%s: not evaluated, %s", p.rule.Expr, why)
 	}
 	held, err := p.evaluate(e, grid)
 	if err != nil {
-		return say(Inconclusive, "%s: could not be evaluated: %v", p.rule.Expr, err)
+		return say(verdict.Inconclusive, "%s: could not be evaluated: %v", p.rule.Expr, err)
 	}
 	var yes int
 	first, firstNot := record.Never, record.Never
@@ -227,17 +229,17 @@ func (p promql) finding(e *evidence) Finding {
 			firstNot = t
 		}
 	}
-	points := times(int64(len(grid)), "point")
+	points := words.Times(int64(len(grid)), "point")
 	switch {
 	case p.rule.Throughout != "" && yes == len(grid):
-		return say(Pass, "%s holds throughout phase %q: %s evaluated", p.rule.Expr, name, points)
+		return say(verdict.Pass, "%s holds throughout phase %q: %s evaluated", p.rule.Expr, name, points)
 	case p.rule.Throughout != "":
 		f.From = firstNot.Seconds()
-		return say(Fail, "%s does not hold throughout phase %q: not at %d of %s, first at %s", p.rule.Expr, name, len(grid)-yes, points, seconds(firstNot))
+		return say(verdict.Fail, "%s does not hold throughout phase %q: not at %d of %s, first at %s", p.rule.Expr, name, len(grid)-yes, points, words.Seconds(firstNot))
 	case yes > 0:
-		return say(Pass, "%s holds within phase %q: first at %s, at %d of %s", p.rule.Expr, name, seconds(first), yes, points)
+		return say(verdict.Pass, "%s holds within phase %q: first at %s, at %d of %s", p.rule.Expr, name, words.Seconds(first), yes, points)
 	}
-	return say(Fail, "%s never holds within phase %q: %s evaluated", p.rule.Expr, name, points)
+	return say(verdict.Fail, "%s never holds within phase %q: %s evaluated", p.rule.Expr, name, points)
 }
 
 // span is when a phase, or all together, began and ended.

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"throughline/scenarios/check/verdict"
 )
 
 // anyPlan makes up a scenario of kills, terminations and launches.
@@ -55,18 +57,18 @@ func TestHealthyRunsNeverFail(t *testing.T) {
 	for seed := range uint64(histories) {
 		v := judged(t, promising(anyPlan(seed)).make())
 		for _, f := range v.Findings {
-			if f.Outcome == Fail {
+			if f.Outcome == verdict.Fail {
 				t.Fatalf("seed %d: %s: %s", seed, f.Check, f.Summary)
 			}
 		}
 		if v.Unexplained != 0 {
 			t.Fatalf("seed %d: %d unexplained", seed, v.Unexplained)
 		}
-		if v.Outcome == Pass {
+		if v.Outcome == verdict.Pass {
 			passed++
 		} else if testing.Verbose() {
 			for _, f := range v.Findings {
-				if f.Outcome != Pass {
+				if f.Outcome != verdict.Pass {
 					t.Logf("seed %d: %s", seed, f.Summary)
 				}
 			}
@@ -96,11 +98,11 @@ func TestABusyMachineIsNoDefect(t *testing.T) {
 			return to - at
 		}
 		v := judged(t, p.make())
-		if v.Outcome == Inconclusive {
+		if v.Outcome == verdict.Inconclusive {
 			open++
 		}
 		for _, f := range v.Findings {
-			if f.Outcome == Fail && f.Check != checkCorrelation {
+			if f.Outcome == verdict.Fail && f.Check != checkCorrelation {
 				t.Fatalf("seed %d: stalled from %v to %v: %s: %s", seed, from, to, f.Check, f.Summary)
 			}
 		}
@@ -133,13 +135,13 @@ func TestInjectedDifferencesAreFound(t *testing.T) {
 		}
 		fails := false
 		for _, f := range v.Findings {
-			if f.Check != checkConservation || f.Layer != layerWeb || f.Instance == "" || f.Outcome == Pass {
+			if f.Check != checkConservation || f.Layer != verdict.LayerWeb || f.Instance == "" || f.Outcome == verdict.Pass {
 				continue
 			}
 			if f.Instance != b.name {
 				t.Fatalf("seed %d: %s is blamed instead of %s: %s", seed, f.Instance, b.name, f.Summary)
 			}
-			fails = fails || f.Outcome == Fail
+			fails = fails || f.Outcome == verdict.Fail
 			injected := -sign * k // as a loss
 			if net := f.Lost - f.Extra; injected < net-f.Bound || injected > net+f.Bound {
 				t.Fatalf("seed %d: %d not within %d ± %d: %s", seed, injected, net, f.Bound, f.Summary)
@@ -161,7 +163,7 @@ func TestInjectedDifferencesAreFound(t *testing.T) {
 }
 
 // difference is counted less acknowledged of an instance, in the verdict.
-func difference(v Verdict, instance string) int64 {
+func difference(v verdict.Verdict, instance string) int64 {
 	return v.Ledgers.Web.ByInstance[instance] - v.Ledgers.Users.ByInstance[instance]
 }
 
@@ -200,7 +202,7 @@ func TestSampledRunsFailAsOftenAsTheySay(t *testing.T) {
 				}
 				return 0
 			}
-			if judged(t, p.make()).Outcome == Fail {
+			if judged(t, p.make()).Outcome == verdict.Fail {
 				n++
 			}
 		}

@@ -5,18 +5,12 @@ import (
 	"strings"
 	"time"
 
+	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/check/words"
 	"throughline/scenarios/record"
 )
 
 const checkRequests = "requests"
-
-// The likely causes of what requests finds; and causeReplay and causeRetry.
-const (
-	causeElsewhere = "answered-elsewhere"
-	causeForeign   = "foreign-requests"
-	causeOther     = "other-instance"
-	causeExecuted  = "refused-but-executed"
-)
 
 // requests follows each request by its id: what users know of it against what
 // the load balancer's log says. In the words of Jepsen's set checker, a request
@@ -47,9 +41,9 @@ func (s *set) add(n int64, at time.Duration, name func() string) {
 	s.n += n
 	s.from, s.to = min(s.from, at), max(s.to, at)
 	switch n := len(s.names); {
-	case n < mostNames:
+	case n < words.MostNames:
 		s.names = append(s.names, name())
-	case n == mostNames:
+	case n == words.MostNames:
 		s.names = append(s.names, "…")
 	}
 }
@@ -65,11 +59,11 @@ type sets struct {
 	requests       int64 // in the log
 }
 
-func (c requests) judge(e *evidence) result { return result{findings: c.findings(e)} }
+func (c requests) judge(e *evidence) verdict.Result { return verdict.Result{Findings: c.findings(e)} }
 
-func (c requests) findings(e *evidence) []Finding {
-	open := func(why string) []Finding {
-		return []Finding{{Check: checkRequests, Layer: layerLB, Summary: "requests were not followed one by one: " + why}}
+func (c requests) findings(e *evidence) []verdict.Finding {
+	open := func(why string) []verdict.Finding {
+		return []verdict.Finding{{Check: checkRequests, Layer: verdict.LayerLB, Summary: "requests were not followed one by one: " + why}}
 	}
 	switch {
 	case e.history.Executions == nil:
@@ -84,9 +78,9 @@ func (c requests) findings(e *evidence) []Finding {
 	whole := e.logWhole()
 	if s.lost.n > 0 {
 		f := s.lost.finding("%s acknowledged and the load balancer saw no instance answer: %s")
-		f.Lost, f.Cause = s.lost.n, causeElsewhere
+		f.Lost, f.Cause = s.lost.n, verdict.CauseElsewhere
 		if !whole {
-			f.Outcome, f.Cause = Inconclusive, ""
+			f.Outcome, f.Cause = verdict.Inconclusive, ""
 			f.Summary += "; its log is not whole"
 		}
 		out = append(out, f)
@@ -95,47 +89,47 @@ func (c requests) findings(e *evidence) []Finding {
 	case !whole && s.lost.n == 0:
 		out = append(out, open("the load balancer's log is not whole")...)
 	case len(out) == 0:
-		f := Finding{Check: checkRequests, Outcome: Pass, Layer: layerLB, Bound: s.hidden}
+		f := verdict.Finding{Check: checkRequests, Outcome: verdict.Pass, Layer: verdict.LayerLB, Bound: s.hidden}
 		f.Summary = fmt.Sprintf("%s followed by their ids: %s acknowledged, each answered once and by the instance that users saw; 0 lost, 0 duplicated, 0 unexpected; of %s of unknown outcome %s recovered, %s not logged",
-			times(s.requests, "request"), number(s.acked), number(s.unknown), number(s.recovered.n), number(s.silent))
+			words.Times(s.requests, "request"), words.Number(s.acked), words.Number(s.unknown), words.Number(s.recovered.n), words.Number(s.silent))
 		if s.answered > 0 {
-			f.Summary += fmt.Sprintf("; %s answered otherwise than with 2xx", number(s.answered))
+			f.Summary += fmt.Sprintf("; %s answered otherwise than with 2xx", words.Number(s.answered))
 		}
 		out = append(out, f)
 	}
 	if s.recovered.n > 0 {
 		f := s.recovered.finding("%s of unknown outcome recovered, the load balancer saw an instance answer with 2xx: %s")
-		f.Outcome = Pass
+		f.Outcome = verdict.Pass
 		out = append(out, f)
 	}
 	return out
 }
 
 // failures are the findings that stand also where the log is not whole.
-func (s *sets) failures() []Finding {
-	var out []Finding
+func (s *sets) failures() []verdict.Finding {
+	var out []verdict.Finding
 	add := func(of set, cause, format string) {
 		if of.n > 0 {
 			f := of.finding(format)
 			f.Extra, f.Cause = of.n, cause
-			if cause == causeRetry {
+			if cause == verdict.CauseRetry {
 				f.Bound = s.hidden
 			}
 			out = append(out, f)
 		}
 	}
-	add(s.replayed, causeReplay, "%s duplicated, ids came to the load balancer more than once: %s")
-	add(s.resent, causeRetry, "%s duplicated, the load balancer sent them again: %s")
-	add(s.unexpected, causeForeign, "%s unexpected, no user of this run sent them: %s")
-	add(s.other, causeOther, "%s answered by another instance than users saw: %s")
-	add(s.executed, causeExecuted, "%s refused as users know it, and executed as the load balancer saw it: %s")
+	add(s.replayed, verdict.CauseReplay, "%s duplicated, ids came to the load balancer more than once: %s")
+	add(s.resent, verdict.CauseRetry, "%s duplicated, the load balancer sent them again: %s")
+	add(s.unexpected, verdict.CauseForeign, "%s unexpected, no user of this run sent them: %s")
+	add(s.other, verdict.CauseOther, "%s answered by another instance than users saw: %s")
+	add(s.executed, verdict.CauseExecuted, "%s refused as users know it, and executed as the load balancer saw it: %s")
 	return out
 }
 
 // finding is about the set; its format takes how many requests and which.
-func (s *set) finding(format string) Finding {
-	return Finding{Check: checkRequests, Outcome: Fail, Layer: layerLB, From: s.from.Seconds(), To: s.to.Seconds(),
-		Summary: fmt.Sprintf(format, times(s.n, "request"), strings.Join(s.names, ", "))}
+func (s *set) finding(format string) verdict.Finding {
+	return verdict.Finding{Check: checkRequests, Outcome: verdict.Fail, Layer: verdict.LayerLB, From: s.from.Seconds(), To: s.to.Seconds(),
+		Summary: fmt.Sprintf(format, words.Times(s.n, "request"), strings.Join(s.names, ", "))}
 }
 
 // sort puts every request into its sets.

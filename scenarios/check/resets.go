@@ -8,6 +8,8 @@ import (
 
 	"throughline/collector"
 	"throughline/scenarios/check/diagnose"
+	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/check/words"
 	"throughline/scenarios/record"
 )
 
@@ -21,13 +23,13 @@ type goingOn struct {
 // resets accounts for the lives of a cumulative series: it begins once, near 0,
 // and never falls. Names of instances are not used twice, so that a birth
 // explains exactly one beginning.
-func (c identity) resets(e *evidence, l record.Lifetime, s *record.Series, w goingOn) []Finding {
+func (c identity) resets(e *evidence, l record.Lifetime, s *record.Series, w goingOn) []verdict.Finding {
 	if s.Meta.Type != collector.Counter && s.Meta.Type != collector.Summary {
 		return nil
 	}
-	var out []Finding
+	var out []verdict.Finding
 	say := func(at time.Duration, cause, format string, args ...any) {
-		f := c.finding(Fail, l.Instance, format, args...)
+		f := c.finding(verdict.Fail, l.Instance, format, args...)
 		f.From, f.To, f.Cause = at.Seconds(), at.Seconds(), cause
 		out = append(out, f)
 	}
@@ -41,10 +43,10 @@ func (c identity) resets(e *evidence, l record.Lifetime, s *record.Series, w goi
 		now := cumulated(p)
 		switch {
 		case now < last:
-			say(p.At, causeReset, "%s of %s falls from %s to %s at %s without a birth: the counter was reset", s.Name, l.Instance,
-				number(whole(last)), number(whole(now)), seconds(p.At))
+			say(p.At, verdict.CauseReset, "%s of %s falls from %s to %s at %s without a birth: the counter was reset", s.Name, l.Instance,
+				words.Number(whole(last)), words.Number(whole(now)), words.Seconds(p.At))
 		case ended != record.Never:
-			say(p.At, causeReset, "%s of %s ended at %s and began anew at %s without a birth", s.Name, l.Instance, seconds(ended), seconds(p.At))
+			say(p.At, verdict.CauseReset, "%s of %s ended at %s and began anew at %s without a birth", s.Name, l.Instance, words.Seconds(ended), words.Seconds(p.At))
 		}
 		last, ended = now, record.Never
 	}
@@ -62,7 +64,7 @@ func cumulated(p record.Point) float64 {
 // goesOn finds a series that begins with a value that its instance cannot have
 // counted by then: it goes on from somebody else's. The surplus stays the same
 // afterwards; one that grows is no matter of a beginning, and conservation's.
-func (c identity) goesOn(e *evidence, l record.Lifetime, s *record.Series, w goingOn) []Finding {
+func (c identity) goesOn(e *evidence, l record.Lifetime, s *record.Series, w goingOn) []verdict.Finding {
 	if c.rule.Route == "" || s.Meta.Type != collector.Counter || e.sampled(l.Instance, c.rule.Metric) || len(c.series(e, l.Instance)) > 1 || e.clockSteps() {
 		return nil
 	}
@@ -88,13 +90,13 @@ func (c identity) goesOn(e *evidence, l record.Lifetime, s *record.Series, w goi
 	if surplus <= 0 || left < surplus/2 || left > surplus+2*more+sent || c.grows(e, l, s.Points[first:], more) || w.steady(l.Instance) {
 		return nil
 	}
-	f := c.finding(Fail, l.Instance, "%s of %s begins with %s at %s, and it had been sent at most %s: it goes on from somebody else's value", s.Name, l.Instance,
-		number(whole(cumulated(p))), seconds(p.At), times(sent+more, c.rule.Route))
-	f.From, f.To, f.Extra, f.Bound, f.Cause = p.At.Seconds(), p.At.Seconds(), left, more, causeGoesOn
+	f := c.finding(verdict.Fail, l.Instance, "%s of %s begins with %s at %s, and it had been sent at most %s: it goes on from somebody else's value", s.Name, l.Instance,
+		words.Number(whole(cumulated(p))), words.Seconds(p.At), words.Times(sent+more, c.rule.Route))
+	f.From, f.To, f.Extra, f.Bound, f.Cause = p.At.Seconds(), p.At.Seconds(), left, more, verdict.CauseGoesOn
 	if who := c.predecessor(e, l, left, more+sent); who != "" {
 		f.Summary += fmt.Sprintf(", most likely that of %s", who)
 	}
-	return []Finding{f}
+	return []verdict.Finding{f}
 }
 
 // grows tells whether the surplus of a series grows beyond all that its first point can

@@ -6,6 +6,9 @@ import (
 	"sort"
 
 	"gonum.org/v1/gonum/stat/distuv"
+
+	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/check/words"
 )
 
 // interval is the range of counts that sampling can have made of between lo
@@ -47,32 +50,32 @@ func (a *account) sampling(instances int) sampling {
 }
 
 // judgeSampled compares an account whose client was told to sample.
-func (a *account) judgeSampled(b books) ([]Finding, []Residual) {
+func (a *account) judgeSampled(b books) ([]verdict.Finding, []verdict.Residual) {
 	n := int64(len(a.acked))
 	s := a.sampling(len(b.accounts))
-	residual := Residual{Between: usersWeb, Instance: a.life.Instance, Cause: causeSampling,
+	residual := verdict.Residual{Between: verdict.UsersWeb, Instance: a.life.Instance, Cause: verdict.CauseSampling,
 		Lost: max(0, n-a.total), Extra: max(0, a.total-n), Bound: a.sampledWidth(s)}
 	if s.fits {
 		if residual.Lost+residual.Extra == 0 {
 			return nil, nil
 		}
-		return nil, []Residual{residual}
+		return nil, []verdict.Residual{residual}
 	}
-	f := a.finding(Fail)
+	f := a.finding(verdict.Fail)
 	f.Bound, f.Lost, f.Extra = residual.Bound, residual.Lost, residual.Extra
 	expected := fmt.Sprintf("%s acknowledged at sample rate %g make %s to %s measurements (%g %% confidence for all instances together), and %s came, counted as %s",
-		times(n, a.rule.Route), a.rule.SampleRate, number(s.least), number(s.most), 100*a.rule.Confidence, number(s.kept), number(a.total))
+		words.Times(n, a.rule.Route), a.rule.SampleRate, words.Number(s.least), words.Number(s.most), 100*a.rule.Confidence, words.Number(s.kept), words.Number(a.total))
 	if a.dropped && s.kept < s.least {
-		f.Outcome, f.Cause = Inconclusive, causeDropped
+		f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseDropped
 		f.Summary = fmt.Sprintf("%s: %s, but the collector's socket dropped datagrams: they may have been lost there", a.life.Instance, expected)
-		residual.Cause = causeDropped
-		return []Finding{f}, []Residual{residual}
+		residual.Cause = verdict.CauseDropped
+		return []verdict.Finding{f}, []verdict.Residual{residual}
 	}
 	d := b.diagnosis(a)
-	f.apply(d)
+	blame(&f, d)
 	f.Summary = fmt.Sprintf("%s: %s; %s", a.life.Instance, expected, d.Why)
-	residual.Cause = causeUnexplained
-	return []Finding{f}, []Residual{residual}
+	residual.Cause = verdict.CauseUnexplained
+	return []verdict.Finding{f}, []verdict.Residual{residual}
 }
 
 // sampledWidth is how far the scaled count may be from the acknowledged.

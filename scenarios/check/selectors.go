@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"throughline/collector/series"
+	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/check/words"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
 )
@@ -60,7 +62,7 @@ func (e *evidence) instead(s series.Selector) string {
 		if near := nearestSeries(s.Name(), known); near != "" {
 			return fmt.Sprintf("did you mean %s?", near)
 		}
-		return fmt.Sprintf("the record has no such name, nor one like it; it has %s", some(known))
+		return fmt.Sprintf("the record has no such name, nor one like it; it has %s", words.Some(known))
 	}
 	for _, c := range s.Conditions() {
 		if why := unfulfilled(c, s.Name(), called); why != "" {
@@ -109,9 +111,9 @@ func unfulfilled(c series.Condition, name string, called []record.Series) string
 		if near := script.Nearest(c.Label, sortedKeys(labels)); near != "" {
 			return why + fmt.Sprintf("; did you mean %s?", near)
 		}
-		return why + fmt.Sprintf(" (there are %s)", some(sortedKeys(labels)))
+		return why + fmt.Sprintf(" (there are %s)", words.Some(sortedKeys(labels)))
 	}
-	return fmt.Sprintf("no series%s has %s (there are %s)", of, c.Text, some(sortedKeys(values)))
+	return fmt.Sprintf("no series%s has %s (there are %s)", of, c.Text, words.Some(sortedKeys(values)))
 }
 
 func sortedKeys(set map[string]bool) []string {
@@ -119,6 +121,6 @@ func sortedKeys(set map[string]bool) []string {
 	for key := range set {
 		out = append(out, key)
 	}
-	slices.SortFunc(out, compareNames)
+	slices.SortFunc(out, verdict.CompareNames)
 	return out
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"time"
 
+	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/check/words"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
 )
@@ -19,61 +21,61 @@ type shutdown struct {
 	rate, confidence float64
 }
 
-func (c shutdown) judge(e *evidence) result {
+func (c shutdown) judge(e *evidence) verdict.Result {
 	b := newBooks(e, script.Conservation{Metric: c.rule.Metric, Route: c.rule.Route, ClientWindow: c.rule.ClientWindow, MaxLag: usualLag, SampleRate: c.rate, Confidence: c.confidence})
-	var out []Finding
+	var out []verdict.Finding
 	for i := range b.accounts {
 		if a := &b.accounts[i]; a.life.Death != record.Never {
 			out = append(out, c.ended(a, b))
 		}
 	}
 	if len(out) == 0 {
-		out = append(out, c.finding(Inconclusive, "", "shutdown: no instance was ended, so nothing was looked at"))
+		out = append(out, c.finding(verdict.Inconclusive, "", "shutdown: no instance was ended, so nothing was looked at"))
 	}
-	return result{findings: out}
+	return verdict.Result{Findings: out}
 }
 
-func (c shutdown) finding(o Outcome, instance string, format string, args ...any) Finding {
-	return Finding{Check: checkShutdown, Outcome: o, Layer: layerWeb, Instance: instance, Summary: fmt.Sprintf(format, args...)}
+func (c shutdown) finding(o verdict.Outcome, instance string, format string, args ...any) verdict.Finding {
+	return verdict.Finding{Check: checkShutdown, Outcome: o, Layer: verdict.LayerWeb, Instance: instance, Summary: fmt.Sprintf(format, args...)}
 }
 
 // ended judges one instance that is gone.
-func (c shutdown) ended(a *account, b books) Finding {
+func (c shutdown) ended(a *account, b books) verdict.Finding {
 	n := int64(len(a.acked))
 	lost := max(0, n-a.total)
 	name := a.life.Instance
 	switch {
 	case n == 0:
-		return c.finding(Inconclusive, name, "%s %s at %s and had acknowledged no %s: its shutdown had nothing to lose", name, c.how(a), seconds(c.at(a)), c.rule.Route)
+		return c.finding(verdict.Inconclusive, name, "%s %s at %s and had acknowledged no %s: its shutdown had nothing to lose", name, c.how(a), words.Seconds(c.at(a)), c.rule.Route)
 	case c.rate < 1:
 		return c.endedSampled(a, b)
 	case a.sampled >= 0:
-		return c.finding(Inconclusive, name, "%s sends %s sampled: what its shutdown lost cannot be told from what sampling left out", name, c.rule.Metric)
+		return c.finding(verdict.Inconclusive, name, "%s sends %s sampled: what its shutdown lost cannot be told from what sampling left out", name, c.rule.Metric)
 	}
-	f := c.finding(Pass, name, "%s %s at %s and lost %s of %s that it had acknowledged", name, c.how(a), seconds(c.at(a)), number(lost), times(n, c.rule.Route))
+	f := c.finding(verdict.Pass, name, "%s %s at %s and lost %s of %s that it had acknowledged", name, c.how(a), words.Seconds(c.at(a)), words.Number(lost), words.Times(n, c.rule.Route))
 	f.Lost, f.Bound = lost, a.buffer
 	f.From, f.To = c.at(a).Seconds(), a.life.Death.Seconds()
 	if a.life.Killed() {
-		f.Summary += fmt.Sprintf(", of at most %s: those of its last %s", number(a.buffer), c.rule.ClientWindow)
+		f.Summary += fmt.Sprintf(", of at most %s: those of its last %s", words.Number(a.buffer), c.rule.ClientWindow)
 	}
 	switch {
 	case a.total > n+a.sum(): // what came too much hides what was lost
-		f.Outcome, f.Extra = Fail, a.total-n
+		f.Outcome, f.Extra = verdict.Fail, a.total-n
 		d := b.diagnosis(a)
-		f.apply(d)
-		f.Summary += fmt.Sprintf(", but it counted %s more than it had; %s", number(f.Extra), d.Why)
+		blame(&f, d)
+		f.Summary += fmt.Sprintf(", but it counted %s more than it had; %s", words.Number(f.Extra), d.Why)
 	case lost == 0 || a.early == 0 && lost <= a.buffer: // what was missing before the kill was in no buffer
 		return f
 	case a.dropped:
-		f.Outcome, f.Cause = Inconclusive, causeDropped
+		f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseDropped
 		f.Summary += ", but the collector's socket dropped datagrams: they may have been lost there"
 	case a.early == 0 && a.life.Killed() && lost <= a.stalled:
-		f.Outcome, f.Cause = Inconclusive, causeStall
+		f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseStall
 		f.Summary += fmt.Sprintf("; %s, and with that they fit", a.whyLate())
 	default:
-		f.Outcome = Fail
+		f.Outcome = verdict.Fail
 		d := b.diagnosis(a)
-		f.apply(d)
+		blame(&f, d)
 		f.Summary += "; " + d.Why
 	}
 	return f
@@ -82,7 +84,7 @@ func (c shutdown) ended(a *account, b books) Finding {
 // endedSampled judges one whose client samples as it was told to: what came must
 // be what sampling can have made of the requests, less what a kill may have cost.
 // What is lost within the width of that interval cannot be seen.
-func (c shutdown) endedSampled(a *account, b books) Finding {
+func (c shutdown) endedSampled(a *account, b books) verdict.Finding {
 	n, name := int64(len(a.acked)), a.life.Instance
 	// As in conservation, the chance of a false alarm is shared out.
 	alpha := (1 - c.confidence) / float64(max(1, len(b.accounts)))
@@ -92,28 +94,28 @@ func (c shutdown) endedSampled(a *account, b books) Finding {
 	if kept < 0 {
 		kept = whole(float64(a.total) * c.rate)
 	}
-	f := c.finding(Pass, name, "%s %s at %s; %s acknowledged at sample rate %g make %s to %s measurements (%g %% confidence for all instances together), and %s came",
-		name, c.how(a), seconds(c.at(a)), times(n, c.rule.Route), c.rate, number(least), number(most), 100*c.confidence, number(kept))
+	f := c.finding(verdict.Pass, name, "%s %s at %s; %s acknowledged at sample rate %g make %s to %s measurements (%g %% confidence for all instances together), and %s came",
+		name, c.how(a), words.Seconds(c.at(a)), words.Times(n, c.rule.Route), c.rate, words.Number(least), words.Number(most), 100*c.confidence, words.Number(kept))
 	f.Bound = a.sampledWidth(sampling{lo: lo, hi: hi, least: least, most: most})
 	f.From, f.To = c.at(a).Seconds(), a.life.Death.Seconds()
 	switch {
 	case kept >= least && kept <= most:
-		f.Summary += fmt.Sprintf("; a loss of up to %s could hide in that", number(f.Bound))
+		f.Summary += fmt.Sprintf("; a loss of up to %s could hide in that", words.Number(f.Bound))
 	case kept > most:
-		f.Outcome, f.Extra = Fail, max(0, a.total-n)
+		f.Outcome, f.Extra = verdict.Fail, max(0, a.total-n)
 		d := b.diagnosis(a)
-		f.apply(d)
+		blame(&f, d)
 		f.Summary += "; " + d.Why
 	case a.dropped:
-		f.Outcome, f.Cause, f.Lost = Inconclusive, causeDropped, max(0, n-a.total)
+		f.Outcome, f.Cause, f.Lost = verdict.Inconclusive, verdict.CauseDropped, max(0, n-a.total)
 		f.Summary += ", but the collector's socket dropped datagrams: they may have been lost there"
 	case a.life.Killed() && c.excused(a, n, kept, alpha):
-		f.Outcome, f.Cause, f.Lost = Inconclusive, causeStall, max(0, n-a.total)
+		f.Outcome, f.Cause, f.Lost = verdict.Inconclusive, verdict.CauseStall, max(0, n-a.total)
 		f.Summary += fmt.Sprintf("; %s, and with that they fit", a.whyLate())
 	default:
-		f.Outcome, f.Lost = Fail, max(0, n-a.total)
+		f.Outcome, f.Lost = verdict.Fail, max(0, n-a.total)
 		d := b.diagnosis(a)
-		f.apply(d)
+		blame(&f, d)
 		f.Summary += "; " + d.Why
 	}
 	return f

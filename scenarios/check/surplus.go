@@ -3,6 +3,10 @@ package check
 import (
 	"fmt"
 	"time"
+
+	"throughline/scenarios/check/diagnose"
+	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/check/words"
 )
 
 // surplus is by how much a count was ahead of all that can have been executed, and
@@ -30,12 +34,12 @@ func (a *account) surplus(e *evidence) (s surplus) {
 
 // judgeSurplus is for an account that agrees in the end. One clock that differs is
 // all instances' matter, and that of the check time.
-func (a *account) judgeSurplus(e *evidence, b books) *Finding {
+func (a *account) judgeSurplus(e *evidence, b books) *verdict.Finding {
 	if a.ahead.n == 0 || len(e.ahead()) > 0 {
 		return nil
 	}
-	f := a.finding(Fail)
-	cause := causeBurst
+	f := a.finding(verdict.Fail)
+	cause := diagnose.Burst
 	for i, d := range b.explained() { // what others have too many of, it had, and lost in a kill
 		if b.accounts[i].total > int64(len(b.accounts[i].acked)) && d.Cause != "" {
 			cause = d.Cause
@@ -43,7 +47,7 @@ func (a *account) judgeSurplus(e *evidence, b books) *Finding {
 	}
 	f.Cause, f.Extra, f.From, f.To = cause, a.ahead.n, a.ahead.at.Seconds(), a.ahead.at.Seconds()
 	f.Summary = fmt.Sprintf("%s counted %s more than had been sent to it, first at %s, and agrees in the end: as many were lost later", a.life.Instance,
-		times(a.ahead.n, a.rule.Route), seconds(a.ahead.at))
+		words.Times(a.ahead.n, a.rule.Route), words.Seconds(a.ahead.at))
 	return &f
 }
 

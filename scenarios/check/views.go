@@ -6,15 +6,13 @@ import (
 	"strings"
 	"time"
 
+	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/check/words"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
 )
 
-const (
-	checkTwoViews = "two-views"
-
-	causeThrottled = "throttled" // a limit stopped an instance, which only the host can see
-)
+const checkTwoViews = "two-views"
 
 // The series of collector/poll that tell the two views, by instance.
 const (
@@ -41,56 +39,56 @@ type view struct {
 	idle      float64 // share of the machine, as the agent sees it
 }
 
-func (c twoViews) judge(e *evidence) result {
+func (c twoViews) judge(e *evidence) verdict.Result {
 	free, out := c.others(e)
-	return result{findings: append(out, c.finding(e, free))}
+	return verdict.Result{Findings: append(out, c.finding(e, free))}
 }
 
-func (c twoViews) say(o Outcome, instance string, at stretch, format string, args ...any) Finding {
-	return Finding{Check: checkTwoViews, Outcome: o, Layer: layerWeb, Instance: instance, From: at.from.Seconds(), To: at.to.Seconds(),
+func (c twoViews) say(o verdict.Outcome, instance string, at stretch, format string, args ...any) verdict.Finding {
+	return verdict.Finding{Check: checkTwoViews, Outcome: o, Layer: verdict.LayerWeb, Instance: instance, From: at.from.Seconds(), To: at.to.Seconds(),
 		Summary: fmt.Sprintf(format, args...)}
 }
 
-func (c twoViews) finding(e *evidence, free []string) Finding {
+func (c twoViews) finding(e *evidence, free []string) verdict.Finding {
 	name := c.rule.Instance
 	limited, during, ok := e.limited(name)
 	if !ok {
-		return c.say(Inconclusive, name, during, "two views of %s: the journal does not tell when it was limited under load", name)
+		return c.say(verdict.Inconclusive, name, during, "two views of %s: the journal does not tell when it was limited under load", name)
 	}
 	before, missing := e.view(name, stretch{e.begin, limited.At})
 	if missing != "" {
-		return c.say(Inconclusive, name, during, "two views of %s: before the limit %s", name, missing)
+		return c.say(verdict.Inconclusive, name, during, "two views of %s: before the limit %s", name, missing)
 	}
 	after, missing := e.view(name, during)
 	if missing != "" {
-		return c.say(Inconclusive, name, during, "two views of %s: under the limit %s", name, missing)
+		return c.say(verdict.Inconclusive, name, during, "two views of %s: under the limit %s", name, missing)
 	}
 	share := after.cores / limited.CPUs
 	told := fmt.Sprintf("two views of %s, limited to %v CPUs: the host sees it use %s of that, stopped in %.0f of %s; the agent inside sees a machine %s idle "+
 		"(%.3f CPUs, before the limit %.3f; the machine was %s idle then)", name, limited.CPUs, percent(share), after.throttled,
-		times(int64(after.periods), "period"), percent(after.idle), after.cores, before.cores, percent(before.idle))
+		words.Times(int64(after.periods), "period"), percent(after.idle), after.cores, before.cores, percent(before.idle))
 	switch {
 	case share < c.rule.Used || after.throttled == 0:
-		return c.say(Fail, name, during, "%s: the views agree that nothing holds it back (want it to use %s of its limit at least, and to be stopped)", told, percent(c.rule.Used))
+		return c.say(verdict.Fail, name, during, "%s: the views agree that nothing holds it back (want it to use %s of its limit at least, and to be stopped)", told, percent(c.rule.Used))
 	case after.idle >= c.rule.Idle:
 		if len(free) > 0 {
 			told += ". The host never stopped " + strings.Join(free, ", ") + ", which no step limits"
 		}
-		f := c.say(Pass, name, during, "%s", told)
-		f.Cause = causeThrottled
+		f := c.say(verdict.Pass, name, during, "%s", told)
+		f.Cause = verdict.CauseThrottled
 		return f
 	}
 	for _, l := range e.lives {
 		if other, missing := e.view(l.Instance, during); missing == "" && other.idle >= c.rule.Idle {
-			return c.say(Fail, name, during, "%s, where that of %s sees %s: the views agree, this agent sees the limit", told, l.Instance, percent(other.idle))
+			return c.say(verdict.Fail, name, during, "%s, where that of %s sees %s: the views agree, this agent sees the limit", told, l.Instance, percent(other.idle))
 		}
 	}
-	return c.say(Inconclusive, name, during, "%s: the machine itself was busy (want it %s idle at least), so nobody can tell the limit from that", told, percent(c.rule.Idle))
+	return c.say(verdict.Inconclusive, name, during, "%s: the machine itself was busy (want it %s idle at least), so nobody can tell the limit from that", told, percent(c.rule.Idle))
 }
 
 // others: nobody without a limit was stopped. It gives those who were not, and
 // complaints about the others.
-func (c twoViews) others(e *evidence) (free []string, out []Finding) {
+func (c twoViews) others(e *evidence) (free []string, out []verdict.Finding) {
 	for _, l := range e.lives {
 		if _, _, limited := e.limited(l.Instance); limited || l.Instance == c.rule.Instance {
 			continue
@@ -106,9 +104,9 @@ func (c twoViews) others(e *evidence) (free []string, out []Finding) {
 		}
 		switch {
 		case stopped > 0:
-			out = append(out, c.say(Fail, l.Instance, at, "the host stopped %s in %s, though no step limits it", l.Instance, times(int64(stopped), "period")))
+			out = append(out, c.say(verdict.Fail, l.Instance, at, "the host stopped %s in %s, though no step limits it", l.Instance, words.Times(int64(stopped), "period")))
 		case points == 0:
-			out = append(out, c.say(Inconclusive, l.Instance, at, "the host did not tell whether it stopped %s", l.Instance))
+			out = append(out, c.say(verdict.Inconclusive, l.Instance, at, "the host did not tell whether it stopped %s", l.Instance))
 		default:
 			free = append(free, l.Instance)
 		}
@@ -224,15 +222,15 @@ func (m *moves) limited(t taken) []string {
 	case len(asked) == 0:
 		m.fails(t.step, name, held.from, "the host was not asked about %s while it held", name)
 	case want == 0 && len(limits) > 0:
-		m.fails(t.step, name, held.from, "the host still held %s to %v CPUs at %s", name, limits[0].Value, seconds(limits[0].At))
+		m.fails(t.step, name, held.from, "the host still held %s to %v CPUs at %s", name, limits[0].Value, words.Seconds(limits[0].At))
 	case want == 0:
-		return []string{fmt.Sprintf("lifted at %s", seconds(held.from))}
+		return []string{fmt.Sprintf("lifted at %s", words.Seconds(held.from))}
 	case len(limits) == 0:
 		m.fails(t.step, name, held.from, "the host did not hold %s to any limit", name)
 	case math.Abs(limits[0].Value-want) > quotaGrain:
-		m.fails(t.step, name, held.from, "the host held %s to %v CPUs at %s", name, limits[0].Value, seconds(limits[0].At))
+		m.fails(t.step, name, held.from, "the host held %s to %v CPUs at %s", name, limits[0].Value, words.Seconds(limits[0].At))
 	default:
-		return []string{fmt.Sprintf("%s held to it from %s on", name, seconds(held.from))}
+		return []string{fmt.Sprintf("%s held to it from %s on", name, words.Seconds(held.from))}
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"throughline/scenarios/check/words"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
 )
@@ -38,7 +39,7 @@ func (e *evidence) unlikeTally() (out []string) {
 			{"sample", ev.Tally.Points, points},
 		} {
 			if part.written != part.loaded {
-				out = append(out, fmt.Sprintf("the runner wrote %s and the record has %s", times(part.written, part.what), number(part.loaded)))
+				out = append(out, fmt.Sprintf("the runner wrote %s and the record has %s", words.Times(part.written, part.what), words.Number(part.loaded)))
 			}
 		}
 	}
@@ -61,10 +62,10 @@ func (e *evidence) misnumbered() (out []string) {
 		next = max(next, seq+1)
 	}
 	if missing > 0 {
-		out = append(out, fmt.Sprintf("the users' ledger lacks %s, as their numbers tell", times(missing, "row")))
+		out = append(out, fmt.Sprintf("the users' ledger lacks %s, as their numbers tell", words.Times(missing, "row")))
 	}
 	if twice > 0 {
-		out = append(out, fmt.Sprintf("the users' ledger has %s twice, as their numbers tell", times(twice, "row")))
+		out = append(out, fmt.Sprintf("the users' ledger has %s twice, as their numbers tell", words.Times(twice, "row")))
 	}
 	return out
 }
@@ -106,10 +107,10 @@ func (e *evidence) offBeat() (out []string) {
 		missing, twice = missing+m, twice+t
 	}
 	if missing > 0 {
-		out = append(out, fmt.Sprintf("it lacks %s in the midst of their series", times(missing, "sample")))
+		out = append(out, fmt.Sprintf("it lacks %s in the midst of their series", words.Times(missing, "sample")))
 	}
 	if twice > 0 {
-		out = append(out, fmt.Sprintf("it has %s twice", times(twice, "sample")))
+		out = append(out, fmt.Sprintf("it has %s twice", words.Times(twice, "sample")))
 	}
 	return out
 }

@@ -1,4 +1,10 @@
-package check
+// Package verdict has the words of a judgement: findings, the ledgers that were
+// compared, what differences were booked to, and the outcome. They are what
+// verdict.json holds.
+//
+// It decides nothing and imports nothing of ours: the rooms of scenarios/check fill
+// it in, and scenarios/report, scenarios/gallery and cmd/throughline read it.
+package verdict
 
 import "fmt"
 
