@@ -44,7 +44,9 @@ func benchmarkJudge(b *testing.B, millions int, checks string) {
 			}
 		}
 	}
-	drop(&w.h, func(s record.Series) bool { return strings.HasPrefix(s.Name, collectorPrefix) && len(s.Points) == 1 })
+	drop(&w.h, func(s record.Series) bool {
+		return strings.HasPrefix(s.Name, "throughline_collector_") && len(s.Points) == 1
+	})
 	w.hopsOf()
 	h := w.h
 	runtime.GC() // the record alone

@@ -7,9 +7,10 @@ import (
 	"time"
 
 	"throughline/collector"
+	"throughline/scenarios/check/account"
+	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
-	"throughline/scenarios/script"
 )
 
 // want is what a finding must be, beside its outcome.
@@ -195,7 +196,7 @@ func TestLatenessThatTheMachineMade(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 	h = p.make()
-	late := record.Series{Name: flushLateness, Meta: collector.Meta{Type: collector.Gauge}}
+	late := record.Series{Name: evidence.FlushLateness, Meta: collector.Meta{Type: collector.Gauge}}
 	for at := time.Second; at < 30*time.Second; at += time.Second {
 		late.Points = append(late.Points, record.Point{At: at, Value: 1.2, Observed: 1})
 	}
@@ -237,34 +238,6 @@ func TestTheSendBufferAtASigkill(t *testing.T) {
 	// It excuses what fits in 100 ms more, and nothing beyond.
 	shift(h, "fullstack_insert_total", "web-2", final, -60)
 	about(t, judged(t, h), "conservation", "web-2", verdict.Fail)
-}
-
-func TestALossBeforeTheKillIsNoSendBuffer(t *testing.T) {
-	// Five requests at 1 s are never counted. The instance is killed in a
-	// burst, so that its buffer could have held as many.
-	a := account{life: record.Lifetime{Instance: "web-1"}, rule: script.Conservation{ClientWindow: 100 * time.Millisecond, SampleRate: 1}, killed: 6 * time.Second}
-	add := func(at time.Duration, n int) {
-		for range n {
-			a.acked = append(a.acked, at)
-		}
-	}
-	add(time.Second, 5)
-	add(2500*time.Millisecond, 2)
-	add(5950*time.Millisecond, 9)
-	a.counted = curve{at: []time.Duration{3 * time.Second, 6 * time.Second}, n: []float64{2, 11}}
-	for tick := time.Second; tick <= 7*time.Second; tick += time.Second {
-		a.ticks = append(a.ticks, tick)
-	}
-	a.total, a.buffer = 11, 9
-	e := &evidence{interval: time.Second}
-	a.counted.n[1] = 2
-	a.early = a.beforeKill(e)
-	if a.early != 5 {
-		t.Fatalf("missing before the kill: %d, want 5", a.early)
-	}
-	if b := a.book(); b.lost != 5 || b.unexplained != 5 {
-		t.Errorf("booked %+v", b)
-	}
 }
 
 func TestDatagramsThatTheCollectorDropped(t *testing.T) {
@@ -470,7 +443,7 @@ func TestTheBinomialIntervalIsExact(t *testing.T) {
 		{0, 0, 0.5, 0.01, 0, 0},
 		{5, 20, 1, 0.01, 5, 20},
 	} {
-		least, most := sampledRange(c.lo, c.hi, c.p, c.alpha)
+		least, most := account.SampledRange(c.lo, c.hi, c.p, c.alpha)
 		if least != c.least || most != c.most {
 			t.Errorf("%+v: %d to %d", c, least, most)
 		}

@@ -62,9 +62,9 @@ func TestFailures(t *testing.T) {
 			}
 			c.change(&h)
 			v := judged(t, h)
-			says(t, v, checkFailures, c.outcome, c.want)
+			says(t, v, "failures", c.outcome, c.want)
 			for _, f := range v.Findings {
-				if f.Check == checkFailures && f.Cause != c.cause {
+				if f.Check == "failures" && f.Cause != c.cause {
 					t.Errorf("cause %q, want %q", f.Cause, c.cause)
 				}
 			}

@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"throughline/collector"
 	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 )
@@ -103,43 +102,6 @@ func TestReloadOfTheLoadBalancer(t *testing.T) {
 		v := judged(t, h)
 		if got := said(v, "conservation", verdict.Fail); len(got) != 1 || !strings.HasPrefix(got[0], "HAProxy's counters fall at ") {
 			t.Errorf("%s: got %q", name, got)
-		}
-	}
-}
-
-// A poll that falls into a reload is answered after it, and bears the time at which
-// it was asked: what was under way until the reload had ended may be in no poll.
-func TestAPollDuringAReload(t *testing.T) {
-	second := time.Second
-	e := &evidence{interval: second, history: record.History{
-		Events: []record.Event{
-			{At: 5 * second, Kind: record.FaultBegin, Fault: "reload-lb"}, {At: 5*second + 300*time.Millisecond, Kind: record.FaultEnd, Fault: "reload-lb"}},
-		Requests: []record.Request{
-			{Sent: 4 * second, Done: 4*second + 1, Attempts: 1}, {Sent: 5*second + 200*time.Millisecond, Done: 6 * second, Attempts: 1}, {Sent: 7 * second, Done: 8 * second, Attempts: 1}},
-	}, polled: map[string][]*record.Series{"haproxy_frontend_req_tot": {{Name: "haproxy_frontend_req_tot", Meta: collector.Meta{Type: collector.Counter},
-		Points: []record.Point{{At: 5 * second, Value: 100}, {At: 5*second + 100*time.Millisecond, Value: 3}}}}}}
-	e.stitch()
-	if got := e.notPolled(""); got != 1 {
-		t.Errorf("%d requests may be in no poll, want 1", got)
-	}
-}
-
-// Time in which an instance stood still is no lag until it is over for long
-// enough, and others are not excused.
-func TestFrozen(t *testing.T) {
-	e := &evidence{history: record.History{Events: []record.Event{
-		{At: 5 * time.Second, Kind: record.FaultBegin, Fault: "freeze", Instance: "web-2"},
-		{At: 9 * time.Second, Kind: record.FaultEnd, Fault: "freeze", Instance: "web-2"},
-	}}}
-	e.indexStandstills()
-	for _, c := range []struct {
-		instance       string
-		from, to, want time.Duration
-	}{
-		{"web-2", 4, 7, 2}, {"web-2", 8, 10, 4}, {"web-2", 9, 11, 0}, {"web-2", 2, 5, 0}, {"web-1", 4, 7, 0},
-	} {
-		if got := e.frozen(c.instance, c.from*time.Second, c.to*time.Second); got != c.want*time.Second {
-			t.Errorf("%+v: got %v", c, got)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package check
 import (
 	"testing"
 
+	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 )
@@ -29,7 +30,7 @@ func TestHops(t *testing.T) {
 		"bad lines are a fate": {func(h *record.History, t *testing.T) {
 			add(h, t, "lines_total", 4)
 			s := *figure(t, h, "lines_total")
-			s.Name = collectorPrefix + "bad_lines_total"
+			s.Name = evidence.CollectorPrefix + "bad_lines_total"
 			s.Points = []record.Point{{At: s.Points[0].At, Value: 4, Observed: 1}}
 			h.Series = append(h.Series, s)
 		}, verdict.Pass, sums + "5,122 lines (5,118 accepted, 4 bad); 5,118 values, 5,118 behind the recorded points"},
@@ -41,13 +42,13 @@ func TestHops(t *testing.T) {
 			}
 		}, verdict.Pass, sums + "5,118 lines (5,118 accepted); 5,118 values, 5,118 behind the recorded points"},
 		"no account": {func(h *record.History, _ *testing.T) {
-			drop(h, func(s record.Series) bool { return s.Name == collectorPrefix+"lines_total" })
+			drop(h, func(s record.Series) bool { return s.Name == evidence.CollectorPrefix+"lines_total" })
 		}, verdict.Inconclusive, "hops: the record has no account of lines that came to the collector, so nobody knows whether it kept them"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := talk().make()
 			c.change(&h, t)
-			says(t, judged(t, h), checkHops, c.outcome, c.want)
+			says(t, judged(t, h), "hops", c.outcome, c.want)
 		})
 	}
 }
@@ -56,7 +57,7 @@ func TestHops(t *testing.T) {
 func figure(t *testing.T, h *record.History, name string) *record.Series {
 	t.Helper()
 	for i := range h.Series {
-		if h.Series[i].Name == collectorPrefix+name {
+		if h.Series[i].Name == evidence.CollectorPrefix+name {
 			return &h.Series[i]
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
@@ -94,7 +95,7 @@ func drop(h *record.History, gone func(record.Series) bool) {
 
 func tell(h *record.History, e record.Event) {
 	h.Events = append(h.Events, e)
-	slices.SortStableFunc(h.Events, func(a, b record.Event) int { return compareTimes(a.At, b.At) })
+	slices.SortStableFunc(h.Events, func(a, b record.Event) int { return evidence.CompareTimes(a.At, b.At) })
 }
 
 func TestAHealthyRunPasses(t *testing.T) {
@@ -204,8 +205,8 @@ func TestACheckThatCrashesIsADoubtThatNamesIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bad := rule(func(*evidence) []verdict.Finding { panic("out of range") })
-	v := judge(newEvidence(h, s), []named{{"hygiene", bad}, {"shutdown", rule(func(*evidence) []verdict.Finding { return nil })}})
+	bad := rule(func(*evidence.Index) []verdict.Finding { panic("out of range") })
+	v := judge(evidence.New(h, s), []named{{"hygiene", bad}, {"shutdown", rule(func(*evidence.Index) []verdict.Finding { return nil })}})
 	says(t, v, "hygiene", verdict.Inconclusive, "the check hygiene crashed: out of range")
 	says(t, v, "shutdown", verdict.Inconclusive, "the check shutdown looked at nothing")
 	if v.Outcome != verdict.Inconclusive {

@@ -9,7 +9,6 @@ import (
 
 	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
-	"throughline/scenarios/script"
 )
 
 // shiftPolled adds n to a polled series of a proxy from a moment on.
@@ -418,51 +417,5 @@ func TestALoadThatHardlyVariesIsNotCorrelated(t *testing.T) {
 	got := said(judged(t, h), "correlation", verdict.Inconclusive)
 	if len(got) != 3 || !strings.HasPrefix(got[1], "correlation of users and lb: not evaluated, the load hardly varied (by 0.") {
 		t.Errorf("%q", got)
-	}
-}
-
-func TestOverlapsAreThoseOfASearch(t *testing.T) {
-	spans := []weighted{{1, 4, 1}, {2, 3, 2}, {6, 9, 4}, {5, 5, 8}}
-	for from := time.Duration(0); from < 11; from++ {
-		for to := from; to < 11; to++ {
-			var want int64
-			for _, s := range spans {
-				if s.sent <= to && s.done >= from {
-					want += s.n
-				}
-			}
-			if got := newOverlaps(slices.Clone(spans)).touching(from, to); got != want {
-				t.Errorf("[%d, %d]: %d, want %d", from, to, got, want)
-			}
-		}
-	}
-}
-
-// TestTheBestLagIsEnoughIfAnyIs: a shorter lag that is about as good must not
-// fail what the best one passes.
-func TestTheBestLagIsEnoughIfAnyIs(t *testing.T) {
-	tried := 0
-	for seed := range uint64(40) {
-		p := talk()
-		p.seed, p.rate = seed, 40
-		p.delay = func(string) time.Duration { return 300 * time.Millisecond }
-		h := p.make()
-		e := newEvidence(h, mustParse(h))
-		users := e.allAcked()
-		web := correlation{}
-		web.rule.Metric = "fullstack.insert"
-		c := within(web.curve(e, verdict.LayerWeb), e.begin+script.LoadEdge, e.end-script.LoadEdge)
-		shorter, at, _ := bestLag(lagsOf(users, c), 2) // no lag is enough
-		enough := shorter + 1e-4
-		r, lag, _ := bestLag(lagsOf(users, c), enough)
-		if lag == at {
-			continue // it is the best one
-		}
-		if tried++; r < enough {
-			t.Errorf("seed %d: r = %.4f at %v, and %.4f at %v is about as good", seed, r, lag, shorter, at)
-		}
-	}
-	if tried == 0 {
-		t.Error("the shortest was always the best")
 	}
 }

@@ -68,7 +68,7 @@ func TestNeighboursTellCausesApart(t *testing.T) {
 				return
 			}
 			at := slices.IndexFunc(v.Findings, func(f verdict.Finding) bool {
-				return f.Check == checkNesting && f.Instance == "web-1" && strings.HasPrefix(f.Summary, "fullstack.insert.time: ")
+				return f.Check == "nesting" && f.Instance == "web-1" && strings.HasPrefix(f.Summary, "fullstack.insert.time: ")
 			})
 			if at < 0 {
 				t.Fatal("nothing found about the timer")
@@ -211,7 +211,7 @@ func TestCausesOfGaps(t *testing.T) {
 			}
 			found := 0
 			for _, f := range judged(t, h).Findings {
-				if f.Check == checkContinuity && f.Instance == "web-3" {
+				if f.Check == "continuity" && f.Instance == "web-3" {
 					found++
 					if f.Outcome != verdict.Fail || f.Cause != cause && !(f.Cause == diagnose.Undecided && slices.Contains(f.Possible, cause)) {
 						t.Errorf("%v, cause %s: %s", f.Outcome, f.Cause, f.Summary)
@@ -247,32 +247,6 @@ func held(points []record.Point, k int, gone float64, later bool) float64 {
 		return 0
 	}
 	return points[k-1].Value
-}
-
-// A flush of every 3 s ends its gaps so far apart, though one comes in an interval
-// late and requests do not come at the very beginning of a gap.
-func TestFlushesAreToldByTheEndsOfGaps(t *testing.T) {
-	at := func(ms ...int) (out []gap) {
-		for k := 0; k+1 < len(ms); k += 2 {
-			out = append(out, gap{from: time.Duration(ms[k]) * time.Millisecond, to: time.Duration(ms[k+1]) * time.Millisecond})
-		}
-		return out
-	}
-	for _, c := range []struct {
-		gaps    []gap
-		present int64
-		want    bool
-	}{
-		{at(1700, 4400, 4450, 7400, 7400, 10400, 10400, 14400), 3, true},
-		{at(1700, 4400, 4450, 7400, 7400, 10400, 10400, 15400), 3, false},
-		{at(1700, 4400, 4450, 7400, 7400, 10400), 8, false}, // points in between are no flushes
-		{at(1700, 4400), 1, false},
-	} {
-		cells := verdict.Cells{LookedAt: c.present + 9, Missing: 9}
-		if got := (trail{gaps: c.gaps, cells: cells}).regular(time.Second); got != c.want {
-			t.Errorf("%v with %d points: %v, want %v", c.gaps, c.present, got, c.want)
-		}
-	}
 }
 
 // Few that are lost tell little by their curve: the other instances, and how the

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"throughline/collector"
+	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 )
@@ -48,15 +49,15 @@ func addSeries(h *record.History, instance, metric string, at time.Duration, lab
 // nor fails a run.
 func TestANoticeDecidesNothing(t *testing.T) {
 	h := talk().make()
-	e := newEvidence(h, mustParse(h))
+	e := evidence.New(h, mustParse(h))
 	v := judged(t, h)
 	if v.Outcome != verdict.Pass {
 		t.Fatal(v.Outcome)
 	}
 	for _, o := range []verdict.Outcome{verdict.Pass, verdict.Fail, verdict.Inconclusive} {
 		with := v
-		with.Findings = append(slices.Clone(v.Findings), verdict.Finding{Check: checkNoticed, Outcome: o, Noticed: true})
-		if got := e.outcome(with); got != verdict.Pass {
+		with.Findings = append(slices.Clone(v.Findings), verdict.Finding{Check: "noticed", Outcome: o, Noticed: true})
+		if got := decide(e, with); got != verdict.Pass {
 			t.Errorf("a notice with outcome %v makes it %v", o, got)
 		}
 	}
@@ -64,7 +65,7 @@ func TestANoticeDecidesNothing(t *testing.T) {
 
 // addAccount adds to the collector's own account.
 func addAccount(h *record.History, name string, n float64, labels ...string) {
-	h.Series = append(h.Series, record.Series{Name: collectorPrefix + name, Labels: collector.NewLabels(labels...),
+	h.Series = append(h.Series, record.Series{Name: evidence.CollectorPrefix + name, Labels: collector.NewLabels(labels...),
 		Meta: collector.Meta{Type: collector.Counter}, Points: []record.Point{{At: 20 * time.Second, Value: n, Observed: 1}}})
 }
 

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"throughline/scenarios/check/signals"
 	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
@@ -91,7 +92,7 @@ func TestGreedyExpressions(t *testing.T) {
 			{Name: "alert", Pos: at, Alert: &script.Alert{Name: "a", Expr: expr}},
 		} {
 			s := script.Scenario{Phases: []script.Phase{{Name: "one", For: 20 * time.Hour}, {Name: "two", For: 4 * time.Hour}}, Checks: []script.Check{c}}
-			err := ValidateExprs(s)
+			err := signals.ValidateExprs(s)
 			if err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), "x.yaml:7:3: "+c.Name) || len(err.Error()) > 1000 {
 				t.Errorf("%s: %.60s: error %.400v, want %q", c.Name, expr, err, want)
 			}
@@ -114,7 +115,7 @@ func TestBadExpressionsAreErrors(t *testing.T) {
 		`x{a="b"} == 1 # comment`: "",
 	} {
 		s := script.Scenario{Checks: []script.Check{{Name: "promql", Pos: script.Pos{File: "x.yaml", Line: 7, Column: 3}, PromQL: &script.PromQL{Expr: expr}}}}
-		err := ValidateExprs(s)
+		err := signals.ValidateExprs(s)
 		switch {
 		case want == "" && err != nil:
 			t.Errorf("%s: %v", expr, err)

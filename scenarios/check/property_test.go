@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"throughline/scenarios/check/account"
+	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/check/verdict"
 )
 
@@ -102,7 +104,7 @@ func TestABusyMachineIsNoDefect(t *testing.T) {
 			open++
 		}
 		for _, f := range v.Findings {
-			if f.Outcome == verdict.Fail && f.Check != checkCorrelation {
+			if f.Outcome == verdict.Fail && f.Check != "correlation" {
 				t.Fatalf("seed %d: stalled from %v to %v: %s: %s", seed, from, to, f.Check, f.Summary)
 			}
 		}
@@ -135,7 +137,7 @@ func TestInjectedDifferencesAreFound(t *testing.T) {
 		}
 		fails := false
 		for _, f := range v.Findings {
-			if f.Check != checkConservation || f.Layer != verdict.LayerWeb || f.Instance == "" || f.Outcome == verdict.Pass {
+			if f.Check != "conservation" || f.Layer != verdict.LayerWeb || f.Instance == "" || f.Outcome == verdict.Pass {
 				continue
 			}
 			if f.Instance != b.name {
@@ -170,15 +172,15 @@ func difference(v verdict.Verdict, instance string) int64 {
 // widthOf is how much may hide at an instance: what users do not know, and what
 // a SIGKILL may have taken.
 func widthOf(w *world, b *being, p plan) int64 {
-	e := newEvidence(w.h, mustParse(w.h))
-	for _, l := range e.lives {
+	e := evidence.New(w.h, mustParse(w.h))
+	for _, l := range e.Lives {
 		if l.Instance != b.name {
 			continue
 		}
-		width := newAllowances(e, "insert").of(l).sum()
-		if at := e.killedAt(l); at != -1 {
-			acked := e.acked(b.name, "insert")
-			width += int64(len(acked)) - countUpTo(acked, at-p.window-1)
+		width := account.NewAllowances(e, "insert").Of(l).Sum()
+		if at := e.KilledAt(l); at != -1 {
+			acked := e.Acked(b.name, "insert")
+			width += int64(len(acked)) - evidence.CountUpTo(acked, at-p.window-1)
 		}
 		return width
 	}

@@ -4,9 +4,13 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"throughline/scenarios/check/account"
+	"throughline/scenarios/check/evidence"
+	"throughline/scenarios/check/tiers"
 	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 )
@@ -110,7 +114,7 @@ func TestRequests(t *testing.T) {
 			c.change(&h)
 			var got []verdict.Finding
 			for _, f := range judged(t, h).Findings {
-				if f.Check == checkRequests {
+				if f.Check == "requests" {
 					got = append(got, f)
 				}
 			}
@@ -134,9 +138,9 @@ func TestRetriesOfALoadBalancerThatResends(t *testing.T) {
 	x, y := lineOf(&h, 7), lineOf(&h, 8)
 	x.Retries = 2
 	y.Retries, y.Redispatched = 1, true
-	e := newEvidence(h, mustParse(h))
+	e := evidence.New(h, mustParse(h))
 	for _, resends := range []bool{false, true} {
-		f := requests{resends}.findings(e)[0]
+		f := tiers.Requests{Resends: resends}.Judge(e).Findings[0]
 		switch {
 		case !resends && f.Outcome != verdict.Pass:
 			t.Errorf("%+v", f)
@@ -201,16 +205,20 @@ func TestRequestsFindsWhatWasPutIn(t *testing.T) {
 // found gives the sizes of the sets, by cause.
 func found(t *testing.T, h record.History) map[string]int64 {
 	t.Helper()
-	c := requests{}
-	e := newEvidence(h, mustParse(h))
+	c := tiers.Requests{}
+	e := evidence.New(h, mustParse(h))
 	out := map[string]int64{}
-	for _, f := range c.findings(e) {
+	for _, f := range c.Judge(e).Findings {
 		if f.Outcome == verdict.Fail {
 			out[f.Cause] += f.Lost + f.Extra
 		}
-	}
-	if n := c.sort(e).recovered.n; n > 0 {
-		out["recovered"] = n
+		if number, _, recovered := strings.Cut(f.Summary, " of unknown outcome recovered"); recovered {
+			var n int64
+			if _, err := fmt.Sscan(strings.ReplaceAll(number, ",", ""), &n); err != nil {
+				t.Fatalf("%q: %v", f.Summary, err)
+			}
+			out["recovered"] = n
+		}
 	}
 	return out
 }
@@ -243,13 +251,13 @@ func TestTheLogTellsWhoHadARequest(t *testing.T) {
 			server := x.Server
 			r.Outcome, r.Status, r.Instance = record.Unknown, 0, ""
 			c.change(&h, x)
-			e := newEvidence(h, mustParse(h))
-			for _, l := range e.lives {
+			e := evidence.New(h, mustParse(h))
+			for _, l := range e.Lives {
 				want := int64(1)
 				if l.Instance != server {
 					want = c.others
 				}
-				if got := newAllowances(e).of(l).unknown; got != want {
+				if got := account.NewAllowances(e).Of(l).Unknown; got != want {
 					t.Errorf("%s may have had %d, want %d; %s had it", l.Instance, got, want, server)
 				}
 			}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 )
@@ -68,7 +69,7 @@ func TestShutdown(t *testing.T) {
 			c.change(&h)
 			var got []verdict.Finding
 			for _, f := range judged(t, h).Findings {
-				if f.Check == checkShutdown && f.Instance == c.instance {
+				if f.Check == "shutdown" && f.Instance == c.instance {
 					got = append(got, f)
 				}
 			}
@@ -99,9 +100,9 @@ func TestShutdownFindsWhatWasPutIn(t *testing.T) {
 		last := b.arrivals[len(b.arrivals)-1].at
 		shift(w.h, "fullstack_insert_total", b.name, last, -float64(take))
 		f := shutdownOf(t, judged(t, w.h), b.name)
-		counted, _ := lastCumulated(seriesOf(t, w.h, "fullstack_insert_total", b.name))
-		acked := len(newEvidence(w.h, mustParse(w.h)).acked(b.name, "insert"))
-		if before.Outcome != verdict.Pass || f.Lost != max(0, int64(acked)-whole(counted)) {
+		counted := lastCount(seriesOf(t, w.h, "fullstack_insert_total", b.name))
+		acked := len(evidence.New(w.h, mustParse(w.h)).Acked(b.name, "insert"))
+		if before.Outcome != verdict.Pass || f.Lost != max(0, int64(acked)-int64(math.Round(counted))) {
 			t.Fatalf("seed %d: %d taken: before %+v, then %+v", seed, take, before, f)
 		}
 		if want := f.Lost > f.Bound; want != (f.Outcome == verdict.Fail) {
@@ -147,7 +148,7 @@ func TestShutdownOfASampledMetric(t *testing.T) {
 		shift(h, "fullstack_insert_sampled_total", "web-1", 19*time.Second, -lost*rate)
 		f := shutdownOf(t, judged(t, h), "web-1")
 		outcomes[f.Outcome]++
-		if counted, _ := lastCumulated(seriesOf(t, h, "fullstack_insert_total", "web-1")); counted < 0 {
+		if counted := lastCount(seriesOf(t, h, "fullstack_insert_total", "web-1")); counted < 0 {
 			continue // more than there was
 		}
 		if f.Outcome != verdict.Fail || f.Lost == 0 || f.Cause == "" {
@@ -162,7 +163,7 @@ func TestShutdownOfASampledMetric(t *testing.T) {
 func shutdownOf(t *testing.T, v verdict.Verdict, instance string) verdict.Finding {
 	t.Helper()
 	for _, f := range v.Findings {
-		if f.Check == checkShutdown && f.Instance == instance {
+		if f.Check == "shutdown" && f.Instance == instance {
 			return f
 		}
 	}

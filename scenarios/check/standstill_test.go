@@ -13,7 +13,7 @@ import (
 // throttle lets the host say that it stopped web-3 from 12 s on, for so long in each
 // second, summed over its CPUs.
 func throttle(h *record.History, seconds float64, until time.Duration) {
-	s := record.Series{Name: hostStopped, Labels: collector.NewLabels("instance", "web-3"), Meta: collector.Meta{Type: collector.Counter}}
+	s := record.Series{Name: "host_cpu_throttled_seconds_total", Labels: collector.NewLabels("instance", "web-3"), Meta: collector.Meta{Type: collector.Counter}}
 	stopped := 0.0
 	for at := time.Second; at < 27*time.Second; at += time.Second {
 		if at > 12*time.Second && at <= until {
@@ -46,7 +46,7 @@ func TestWhoIsStoppedByTheHostCannotSend(t *testing.T) {
 		silence(h, "web-3", 12*time.Second, c.silent)
 		throttle(&h, c.stopped, c.until)
 		v := judged(t, h)
-		for _, check := range []string{checkContinuity, checkConservation} {
+		for _, check := range []string{"continuity", "conservation"} {
 			got := verdict.Pass
 			for _, f := range v.Findings {
 				if f.Check == check && f.Instance == "web-3" && f.Outcome != verdict.Pass {

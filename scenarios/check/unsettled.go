@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/check/words"
 	"throughline/scenarios/record"
@@ -13,9 +14,9 @@ import (
 // held against anybody: the run was interrupted or cut short, so that requests were
 // under way and counts in the clients' buffers when the record was closed. Empty:
 // all had their time to settle.
-func (e *evidence) unsettled() string {
+func unsettled(e *evidence.Index) string {
 	why := "the run was cut short, and nothing could settle"
-	for _, ev := range e.history.Events {
+	for _, ev := range e.History.Events {
 		switch ev.Kind {
 		case record.Interrupted:
 			return fmt.Sprintf("the run was interrupted at %s, and nothing could settle", words.Seconds(ev.At))
@@ -31,8 +32,8 @@ func (e *evidence) unsettled() string {
 // among those said, and what it could not explain is booked to that. What passed
 // stays: that two accounts agree, or that a point was there, is true however the run
 // ended.
-func (e *evidence) acquit(r *verdict.Result, said []verdict.Finding) {
-	why := e.unsettled()
+func acquit(e *evidence.Index, r *verdict.Result, said []verdict.Finding) {
+	why := unsettled(e)
 	if why == "" {
 		return
 	}

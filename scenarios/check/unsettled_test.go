@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"throughline/scenarios/check/diagnose"
+	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
@@ -67,13 +68,13 @@ func TestAWaiverIsNotIdleInAnInterruptedRun(t *testing.T) {
 	p := miscounting()
 	p.checks += "waive:\n  - {check: conservation, reason: known}\n"
 	h := p.make()
-	if v := judged(t, h); len(said(v, checkWaive, verdict.Pass)) != 1 {
+	if v := judged(t, h); len(said(v, "waive", verdict.Pass)) != 1 {
 		t.Fatalf("the run to its end: %v", v.Findings)
 	}
 	tell(&h, record.Event{At: 20 * time.Second, Kind: record.Interrupted})
 	v := judged(t, h)
 	for _, f := range v.Findings {
-		if f.Check == checkWaive || f.Waived != "" {
+		if f.Check == "waive" || f.Waived != "" {
 			t.Errorf("%v %s: %s", f.Outcome, f.Check, f.Summary)
 		}
 	}
@@ -93,7 +94,7 @@ func TestNotesTouchNoOutcome(t *testing.T) {
 	if want := []string{"poller mongo at 4.0 s: 2 of 24 polls failed", "stop web-3 at 24.0 s"}; !slices.Equal(v.Notes, want) {
 		t.Errorf("notes %q, want %q", v.Notes, want)
 	}
-	if passed := said(v, checkHarness, verdict.Pass); len(passed) != 1 || !strings.Contains(passed[0], "no poll failed but of what a fault kept from answering") {
+	if passed := said(v, "harness", verdict.Pass); len(passed) != 1 || !strings.Contains(passed[0], "no poll failed but of what a fault kept from answering") {
 		t.Errorf("harness says %q", passed)
 	}
 	tell(&h, record.Event{At: 5 * time.Second, Kind: record.Trouble, About: "poller mongo", Count: 1, Error: "1 of 24 polls failed"})
@@ -110,9 +111,9 @@ func TestDoubtsOfARunThatDidNotSettle(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	doubts := rule(func(*evidence) []verdict.Finding {
+	doubts := rule(func(*evidence.Index) []verdict.Finding {
 		return []verdict.Finding{{Check: "a", Summary: "nothing was looked at"}, {Check: "a", Summary: "is gone", Cause: diagnose.LostOnExit}, {Check: "a", Summary: "3 are gone", Lost: 3}}
 	})
-	says(t, judge(newEvidence(h, s), []named{{"a", doubts}}), "a", verdict.Inconclusive,
+	says(t, judge(evidence.New(h, s), []named{{"a", doubts}}), "a", verdict.Inconclusive,
 		"a is not judged: the run was interrupted at 20.0 s, and nothing could settle", "nothing was looked at")
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"throughline/collector"
+	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 )
@@ -35,9 +36,9 @@ func hosted(p plan, say func(instance string, limited bool) seen) record.History
 		series := func(name string, kind collector.Type, labels ...string) *record.Series {
 			return &record.Series{Name: name, Labels: collector.NewLabels(append(labels, "instance", b.name)...), Meta: collector.Meta{Type: kind}}
 		}
-		used, periods, throttled := series(hostSeconds, collector.Counter), series(hostPeriods, collector.Counter), series(hostThrottled, collector.Counter)
-		idle, user := series(agentSeconds, collector.Counter, "mode", "idle"), series(agentSeconds, collector.Counter, "mode", "user")
-		limit := series(hostLimit, collector.Gauge)
+		used, periods, throttled := series(evidence.HostSeconds, collector.Counter), series(evidence.HostPeriods, collector.Counter), series(evidence.HostThrottled, collector.Counter)
+		idle, user := series(evidence.AgentSeconds, collector.Counter, "mode", "idle"), series(evidence.AgentSeconds, collector.Counter, "mode", "user")
+		limit := series(evidence.HostLimit, collector.Gauge)
 		var sums [5]float64
 		for _, t := range w.ticks() {
 			if t < b.birth {
@@ -117,25 +118,25 @@ func TestTwoViews(t *testing.T) {
 			}
 			return v
 		}, nil, verdict.Fail, "the host stopped web-3 in 29 periods, though no step limits it"},
-		{"nobody counts whether another one is stopped", parted, func(h *record.History) { drop(h, ofInstance(hostThrottled, "web-3")) }, verdict.Inconclusive,
+		{"nobody counts whether another one is stopped", parted, func(h *record.History) { drop(h, ofInstance(evidence.HostThrottled, "web-3")) }, verdict.Inconclusive,
 			"the host did not tell whether it stopped web-3"},
-		{"without the host", parted, func(h *record.History) { drop(h, ofInstance(hostSeconds, "web-2")) }, verdict.Inconclusive,
+		{"without the host", parted, func(h *record.History) { drop(h, ofInstance(evidence.HostSeconds, "web-2")) }, verdict.Inconclusive,
 			"two views of web-2: before the limit the host did not tell what it used"},
-		{"without throttling", parted, func(h *record.History) { drop(h, ofInstance(hostPeriods, "web-2")) }, verdict.Inconclusive,
+		{"without throttling", parted, func(h *record.History) { drop(h, ofInstance(evidence.HostPeriods, "web-2")) }, verdict.Inconclusive,
 			"two views of web-2: before the limit the host did not tell whether it stopped it"},
-		{"without the agent", parted, func(h *record.History) { drop(h, ofInstance(agentSeconds, "web-2")) }, verdict.Inconclusive,
+		{"without the agent", parted, func(h *record.History) { drop(h, ofInstance(evidence.AgentSeconds, "web-2")) }, verdict.Inconclusive,
 			"two views of web-2: before the limit the agent did not tell what the machine did"},
 		{"the host falls silent", parted, func(h *record.History) {
 			for i := range h.Series {
 				s := &h.Series[i]
-				if s.Name == hostSeconds {
+				if s.Name == evidence.HostSeconds {
 					s.Points = slices.DeleteFunc(s.Points, func(p record.Point) bool { return p.At > 12*time.Second })
 				}
 			}
 		}, verdict.Inconclusive, "two views of web-2: under the limit the host did not tell what it used"},
 		{"a counter that falls", parted, func(h *record.History) {
 			for i := range h.Series {
-				if s := &h.Series[i]; s.Name == hostSeconds {
+				if s := &h.Series[i]; s.Name == evidence.HostSeconds {
 					s.Points[5].Value = 0
 				}
 			}
@@ -149,7 +150,7 @@ func TestTwoViews(t *testing.T) {
 			if c.change != nil {
 				c.change(&h)
 			}
-			got := said(judged(t, h), checkTwoViews, c.outcome)
+			got := said(judged(t, h), "two-views", c.outcome)
 			if len(got) != 1 || !strings.Contains(got[0], c.want) {
 				t.Errorf("says %v:\n\t%s\nwant:\n\t%s", c.outcome, strings.Join(got, "\n\t"), c.want)
 			}
@@ -161,7 +162,7 @@ func TestTwoViews(t *testing.T) {
 func TestTwoViewsUntilTheInstanceDies(t *testing.T) {
 	p := throttledTalk()
 	p.phases[2].steps = []string{"kill web-2"}
-	if got := said(judged(t, hosted(p, parted)), checkTwoViews, verdict.Pass); len(got) != 1 || !strings.Contains(got[0], "stopped in 54 of 60 periods") {
+	if got := said(judged(t, hosted(p, parted)), "two-views", verdict.Pass); len(got) != 1 || !strings.Contains(got[0], "stopped in 54 of 60 periods") {
 		t.Errorf("says %q", got)
 	}
 }
@@ -170,7 +171,7 @@ func TestEfficacyOfALimit(t *testing.T) {
 	limit := func(change func(*record.Series)) func(*record.History) {
 		return func(h *record.History) {
 			for i := range h.Series {
-				if s := &h.Series[i]; s.Name == hostLimit && s.Labels.Get("instance") == "web-2" {
+				if s := &h.Series[i]; s.Name == evidence.HostLimit && s.Labels.Get("instance") == "web-2" {
 					change(s)
 				}
 			}
@@ -198,7 +199,7 @@ func TestEfficacyOfALimit(t *testing.T) {
 		}), verdict.Inconclusive, "the fault did not take effect: limit web-2, cpus: 0: the host still held web-2 to 0.05 CPUs at 20.0 s"},
 		{"nobody asked", func(h *record.History) {
 			for i := range h.Series {
-				if s := &h.Series[i]; s.Name == hostSeconds {
+				if s := &h.Series[i]; s.Name == evidence.HostSeconds {
 					s.Points = slices.DeleteFunc(s.Points, func(p record.Point) bool { return p.At > 18*time.Second })
 				}
 			}
@@ -207,7 +208,7 @@ func TestEfficacyOfALimit(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			h := hosted(throttledTalk(), parted)
 			c.change(&h)
-			says(t, judged(t, h), checkEfficacy, c.outcome, c.want)
+			says(t, judged(t, h), "efficacy", c.outcome, c.want)
 		})
 	}
 }

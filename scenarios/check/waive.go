@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"throughline/scenarios/check/tiers"
 	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/check/words"
 	"throughline/scenarios/script"
@@ -74,7 +75,7 @@ func (w *waivers) match(f verdict.Finding) int {
 // follows tells whether a finding about the whole stack is no larger than what
 // was waived of single instances: the database holds what their metric lacks.
 func (w *waivers) follows(f verdict.Finding, k int) bool {
-	return f.Check == checkConservation && f.Cause == verdict.CauseMetricDiffers && w.list[k].Findings > 0 &&
+	return f.Check == tiers.CheckConservation && f.Cause == verdict.CauseMetricDiffers && w.list[k].Findings > 0 &&
 		f.Lost <= w.list[k].Lost+f.Bound && f.Extra <= w.list[k].Extra+f.Bound
 }
 

@@ -40,7 +40,7 @@ func TestARecordThatIsNotWhatWasSeen(t *testing.T) {
 				t.Fatalf("before: %v", v.Outcome)
 			}
 			c.spoil(t, &h)
-			says(t, judged(t, h), checkRecord, verdict.Inconclusive, "the record is not what was seen: "+c.want)
+			says(t, judged(t, h), "record", verdict.Inconclusive, "the record is not what was seen: "+c.want)
 		})
 	}
 }

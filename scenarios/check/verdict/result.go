@@ -5,8 +5,11 @@ type Result struct {
 	Findings  []Finding
 	Sums      bool // the last finding only repeats what the others say of single instances
 	Residuals []Residual
-	Web       *WebLedger // of the conservation check; nil: of another
-	Cells     Cells      // of the continuity check
+	// Void: the record is damaged, or not what was seen, so that no finding decides
+	// anything.
+	Void  bool
+	Web   *WebLedger // of the conservation check; nil: of another
+	Cells Cells      // of the continuity check
 }
 
 // Booked makes a residual of n lost or extra requests.
