@@ -2,13 +2,14 @@ package check
 
 import (
 	"fmt"
+	"time"
+
 	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/check/honesty"
 	"throughline/scenarios/check/signals"
 	"throughline/scenarios/check/tiers"
 	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/script"
-	"time"
 )
 
 // Check is one rule. Rules share the evidence, because indexing a million
