@@ -9,8 +9,9 @@ SOAKTIME ?= 10m
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Runs go test, and lists at the end what was skipped and why, which go test hides.
 GOTESTSUM := gotest.tools/gotestsum@v1.13.0
+GOTEST := $(GO) run $(GOTESTSUM) --format pkgname --format-hide-empty-pkg --format-icons text --
 
-.PHONY: help deps peers images build demo demo-docker test check bench soak fuzz clean
+.PHONY: help deps peers images build demo demo-docker test test-all check bench soak fuzz clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 13
@@ -33,9 +34,13 @@ demo: build ## run the talk's scene: replace an instance, keep the metrics
 demo-docker: build ## the same with every instance in a container; needs a Docker engine on this machine
 	./$(BINARY) run --platform docker replace-an-instance
 
-test: build ## all tests, with the race detector; says at the end what was skipped and why
-	$(GO) run $(GOTESTSUM) --format pkgname --format-hide-empty-pkg --format-icons text -- -race -timeout 20m ./...
-	$(GO) test ./scenarios/check # once more, on ten times as many made-up histories as with the race detector
+test: build ## on every change, under 5 minutes: unit tests with the race detector, saved records, one run of each platform; says what was skipped and why
+	$(GOTEST) -race -short -timeout 10m ./...
+
+# The second time the judge sees ten times as many made-up histories as with the race detector.
+test-all: build ## all tests, with the race detector, as CI runs them: every stack, every made-up history
+	THROUGHLINE_TESTS=all $(GOTEST) -race -timeout 20m ./...
+	THROUGHLINE_TESTS=all $(GO) test ./scenarios/check
 
 check: build ## what CI asks beside the tests: formatting, vet, staticcheck
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "not formatted (run gofmt -w):"; echo "$$unformatted"; exit 1; fi

@@ -46,12 +46,14 @@ var rules = []rule{
 		Why: "the patient is reached over the wire only; the command line starts it"},
 	{From: "scenarios/report", Not: []string{"compose", "loadgen", "scenarios/run"},
 		Why: "a report is made from record and verdict, also of a run long ago"},
+	{From: "scenarios/trial", Not: []string{"compose/local", "compose/docker", "compose/haproxy", "collector", "loadgen"},
+		Why: "whoever has a scenario run is handed a platform, and knows none by name"},
 	{From: "scenarios/fault", Not: []string{"scenarios", "loadgen"}, But: []string{"scenarios/fault"},
 		Why: "a fault does not know why it is injected, nor what will be asked of it"},
 	{From: "scenarios/run", Not: []string{"scenarios/check", "scenarios/report"},
 		Why: "first record, then judge: the clockwork must not know what will be asked of its record"},
 	{From: "scenarios/gallery", Not: []string{"compose", "loadgen", "scenarios/run", "scenarios/report"},
-		Why: "the gallery says what must be found and scores it; to run it is the command line's"},
+		Why: "the gallery says what must be found and scores it; to run it is trial's"},
 	{From: "scenarios/synthetic", Not: []string{""}, But: []string{"scenarios/synthetic", "scenarios/record", "scenarios/script", "collector"},
 		Except: "scenarios/synthetic/confusion", Why: "runs are made up without knowing how they will be judged"},
 	{From: "scenarios/synthetic/confusion", Not: []string{"compose", "loadgen", "scenarios/run", "scenarios/report"},
@@ -80,6 +82,10 @@ var rules = []rule{
 	{From: "collector/poll", Not: siblings("collector", "poll"), Why: siblingsWhy},
 	{From: "collector/series", Not: siblings("collector", "series"), Why: siblingsWhy},
 	{From: "collector/forward", Not: siblings("collector", "forward"), Why: siblingsWhy},
+	{From: "live", Not: []string{""}, But: []string{"live"},
+		Why: "what a run shows is told alike to a terminal and to a page, and neither is known"},
+	{From: "cmd/throughline/cli", Not: []string{""}, But: []string{"cmd/throughline/cli", "scenarios/script"},
+		Why: "how a command line behaves is the same whatever its commands do; script tells which word was meant, of scenarios and flags alike"},
 	{From: "collector/statsd/socket", Not: []string{""}, But: []string{"collector/statsd/socket"},
 		Why: "payloads are carried without knowing what is in them"},
 }
@@ -137,6 +143,7 @@ func TestImports(t *testing.T) {
 			t.Error(wrong)
 		}
 	}
+	checkJoins(t, imports)
 	for dependency, owners := range heavy {
 		used := false
 		for from, to := range imports {
@@ -194,6 +201,42 @@ func (r rule) broken(imports map[string][]string) (wrong []string) {
 		}
 	}
 	return wrong
+}
+
+// joiners are those who may have both a run and a judge below them.
+var joiners = []string{"scenarios/trial", "cmd"}
+
+// checkJoins keeps everybody else from joining the two, directly or by way of another:
+// a run that could ask the judge, or a judge that could ask the run, would have more
+// than the record between them.
+func checkJoins(t *testing.T, imports map[string][]string) {
+	t.Helper()
+	for from := range imports {
+		below := map[string]bool{}
+		reach(from, imports, below)
+		if below["scenarios/run"] && below["scenarios/check"] && !withinAny(from, joiners) {
+			t.Errorf("%s has both scenarios/run and scenarios/check below it: only %s may, so that nothing but the record is between run and judge",
+				from, strings.Join(joiners, " and "))
+		}
+	}
+	for _, name := range append(joiners, "scenarios/run", "scenarios/check") {
+		if !exists(name, imports) {
+			t.Errorf("the rule who joins run and judge names %q, which is gone: mend the rule", name)
+		}
+	}
+}
+
+// reach adds from, and all of ours that it imports by any way, to found.
+func reach(from string, imports map[string][]string, found map[string]bool) {
+	if found[from] {
+		return
+	}
+	found[from] = true
+	for _, path := range imports[from] {
+		if path, ours := strings.CutPrefix(path, module+"/"); ours {
+			reach(path, imports, found)
+		}
+	}
 }
 
 // within tells whether path is root or below it. Everything is below "".

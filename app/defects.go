@@ -59,6 +59,19 @@ const (
 	inFlight = "fullstack.inflight"
 )
 
+// ListDefects tells of all defects, each in a line.
+func ListDefects() string {
+	var b strings.Builder
+	for _, d := range Defects() {
+		service := ""
+		if d.Service != "" {
+			service = " (the service: " + d.Service + ")"
+		}
+		fmt.Fprintf(&b, "  %-21s %s%s\n", d.Name, d.About, service)
+	}
+	return b.String()
+}
+
 // Defects lists what Config.Defect can be.
 func Defects() []Defect {
 	all := slices.Concat(exitDefects(), countDefects(), timeDefects(), lineDefects(), valueDefects(), serviceDefects(), answerDefects(), heldDefects())

@@ -78,6 +78,32 @@ func Find(cause string) (Diagnosis, bool) {
 	return Diagnosis{}, false
 }
 
+// Causes are the names of all causes, in the order of Diagnoses.
+func Causes() []string {
+	var names []string
+	for _, d := range Diagnoses() {
+		names = append(names, d.Cause)
+	}
+	return names
+}
+
+// List names all causes, each group under its heading.
+func List() string {
+	var out strings.Builder
+	group := ""
+	for _, d := range Diagnoses() {
+		if d.Group != group {
+			if group != "" {
+				out.WriteString("\n")
+			}
+			group = d.Group
+			out.WriteString(group + "\n")
+		}
+		out.WriteString("  " + d.Cause + "\n")
+	}
+	return out.String()
+}
+
 // anchor is what a link to a heading says after its #.
 func anchor(title string) string { return strings.ReplaceAll(strings.ToLower(title), " ", "-") }
 

@@ -77,6 +77,15 @@ func (r Row) Latency() time.Duration { return r.Done.Sub(r.Due) }
 // Lateness is by how much the generator missed the schedule.
 func (r Row) Lateness() time.Duration { return r.Sent.Sub(r.Due) }
 
+// Answered is the class of an answer that acknowledges nothing (4 for a 404); 0: there was
+// none, or another.
+func (r Row) Answered() int {
+	if class := r.Status / 100; r.Outcome == Unknown && class > 0 && class < 6 && class != 2 {
+		return class
+	}
+	return 0
+}
+
 // judge tells the outcome of a finished exchange. See the Outcome constants.
 func judge(x *exchange, complete bool) Outcome {
 	switch {

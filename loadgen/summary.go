@@ -19,6 +19,7 @@ type Summary struct {
 	Refused  uint64
 	Unknown  uint64
 	Statuses map[int]uint64 // requests by HTTP status; 0: no answer
+	Answered [6]uint64      // of Unknown those with an answer other than 2xx, by its class: of Answered[4] with 4xx
 
 	Rate      float64 // Requests per second of Duration
 	AckedRate float64 // Acked per second of Duration
@@ -47,6 +48,7 @@ type tally struct {
 	config   Config
 	attempts uint64
 	statuses map[int]uint64
+	answered [6]uint64
 	latency  vegeta.LatencyMetrics
 	lateness vegeta.LatencyMetrics
 }
@@ -54,6 +56,9 @@ type tally struct {
 func (t *tally) add(r Row) {
 	t.attempts += uint64(r.Attempts)
 	t.statuses[r.Status]++
+	if class := r.Answered(); class > 0 {
+		t.answered[class]++
+	}
 	t.latency.Add(r.Latency())
 	t.lateness.Add(r.Lateness())
 }
@@ -64,8 +69,8 @@ func (t *tally) summary(b *book, p *pacer) Summary {
 		Start: b.start, Duration: p.ended(),
 		Requests: stats.Sent, Attempts: t.attempts,
 		Acked: stats.Acked, Refused: stats.Refused, Unknown: stats.Unknown,
-		Statuses: t.statuses,
-		Late:     stats.Late, Unsent: p.unsent(stats.Sent), Exhausted: stats.Exhausted,
+		Statuses: t.statuses, Answered: t.answered,
+		Late: stats.Late, Unsent: p.unsent(stats.Sent), Exhausted: stats.Exhausted,
 	}
 	if seconds := s.Duration.Seconds(); seconds > 0 {
 		s.Rate = float64(s.Requests) / seconds

@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"throughline/app"
+	"throughline/cmd/throughline/cli"
 )
 
 func newApp() *cobra.Command {
@@ -24,35 +24,20 @@ STATSD_SAMPLE_RATE (0.5) has it sample them. STOP_TAKES (4s) makes a stop longer
 
 With --defect the instrumentation is wrong in one way; a few defects are the
 service's own, which is said:
-` + defectList(),
-		Args: noOperands,
+` + app.ListDefects(),
+		Args: cli.NoOperands,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			config, err := app.FromEnv(os.Getenv)
 			if err != nil {
-				return usage(err)
+				return cli.Usage(err)
 			}
 			if defect != "" && !slices.ContainsFunc(app.Defects(), func(d app.Defect) bool { return d.Name == defect }) {
-				return usage(fmt.Errorf("--defect %s: no such defect; throughline app --help lists them", defect))
+				return cli.Usage(fmt.Errorf("--defect %s: no such defect; throughline app --help lists them", defect))
 			}
 			config.Defect, config.Log = defect, cmd.ErrOrStderr()
-			if err := app.Run(cmd.Context(), config); err != nil {
-				return harness(err)
-			}
-			return nil
+			return cli.Unable(app.Run(cmd.Context(), config))
 		},
 	}
 	cmd.Flags().StringVar(&defect, "defect", "", "make the instrumentation wrong in this way")
 	return cmd
-}
-
-func defectList() string {
-	var b strings.Builder
-	for _, d := range app.Defects() {
-		service := ""
-		if d.Service != "" {
-			service = " (the service: " + d.Service + ")"
-		}
-		fmt.Fprintf(&b, "  %-21s %s%s\n", d.Name, d.About, service)
-	}
-	return b.String()
 }

@@ -11,13 +11,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"throughline/cmd/throughline/cli"
 	"throughline/collector"
 	"throughline/collector/dogstatsd"
 	"throughline/collector/forward"
 	"throughline/collector/poll"
 	"throughline/collector/server"
 	"throughline/collector/statsd"
-	"throughline/collector/statsd/socket"
 	"throughline/compose/haproxy"
 	"throughline/scenarios/run"
 )
@@ -35,11 +35,8 @@ type collectFlags struct {
 	mongo   string
 	quiet   bool
 
-	relay    string
-	remote   string
-	graphite string
-	format   string
-
+	format  string
+	out     server.OutConfig
 	receive statsd.Config
 }
 
@@ -77,7 +74,7 @@ queue; what does not fit is counted. With --haproxy and --mongo it polls these, 
   throughline collect --statsd unix:///run/statsd.sock --statsd 0.0.0.0:8125 --origin source
   throughline collect --data /var/lib/throughline --remote-write http://127.0.0.1:9090/api/v1/write
   throughline collect --statsd 127.0.0.1:8125 --relay udp://127.0.0.1:18125`,
-		Args: noOperands,
+		Args: cli.NoOperands,
 		RunE: func(cmd *cobra.Command, _ []string) error { return collect(cmd, flags) },
 	}
 	f := cmd.Flags()
@@ -91,9 +88,9 @@ queue; what does not fit is counted. With --haproxy and --mongo it polls these, 
 	f.StringVar(&flags.haproxy, "haproxy", "", "HAProxy's runtime socket to poll: host:port, or unix:/path")
 	f.StringVar(&flags.mongo, "mongo", "", "URI of a MongoDB to poll")
 	f.BoolVar(&flags.quiet, "quiet", false, "show neither samples of bad and refused lines nor new findings")
-	f.StringVar(&flags.relay, "relay", "", "give every datagram, as it came, to another StatsD: udp://host:port or unixgram:///path")
-	f.StringVar(&flags.remote, "remote-write", "", "give the samples to a Prometheus: URL of its remote write")
-	f.StringVar(&flags.graphite, "graphite", "", "give the samples to a Graphite: host:port of carbon's plaintext receiver")
+	f.StringVar(&flags.out.Relay, "relay", "", "give every datagram, as it came, to another StatsD: udp://host:port or unixgram:///path")
+	f.StringVar(&flags.out.RemoteWrite, "remote-write", "", "give the samples to a Prometheus: URL of its remote write")
+	f.StringVar(&flags.out.Graphite, "graphite", "", "give the samples to a Graphite: host:port of carbon's plaintext receiver")
 	f.StringVar(&flags.format, "graphite-format", "tags", "labels as Graphite's tags, or in the path: tags or path")
 	r := &flags.receive
 	f.DurationVar(&r.Interval, "interval", time.Second, "how long a flush interval is")
@@ -110,125 +107,90 @@ queue; what does not fit is counted. With --haproxy and --mongo it polls these, 
 func collect(cmd *cobra.Command, flags collectFlags) (err error) {
 	listeners, err := flags.read()
 	if err != nil {
-		return usage(err)
+		return cli.Usage(err)
 	}
-	out, err := flags.out()
+	out, err := server.NewOut(flags.out)
 	if err != nil {
-		return harness(err)
+		return cli.Unable(err)
 	}
 	if flags.data == "" {
 		if flags.data, err = os.MkdirTemp("", "throughline-collect-"); err != nil {
-			return harness(err)
+			return cli.Unable(err)
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(flags.data)) }()
 	}
 	if !flags.quiet {
-		log := &collectLog{w: cmd.ErrOrStderr(), found: map[string]int{}}
-		flags.receive.Junk, flags.receive.Found = log.junk, log.finding
+		log := server.NewLog(cmd.ErrOrStderr())
+		flags.receive.Junk, flags.receive.Found = log.Junk, log.Found
 	}
 	s, err := server.New(server.Config{StatsD: flags.receive, Dir: flags.data, HTTP: flags.listen, Out: out,
 		Log: slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))})
 	if err != nil {
-		return harness(err)
+		return cli.Unable(err)
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
 	if err := flags.open(s, listeners, cmd.ErrOrStderr()); err != nil {
-		return harness(err)
+		return cli.Unable(err)
 	}
 	if err := s.Run(cmd.Context()); err != nil {
-		return harness(err)
+		return cli.Unable(err)
 	}
-	summary(cmd.ErrOrStderr(), s)
+	s.WriteSummary(cmd.ErrOrStderr())
 	return nil
 }
 
 // read reads what is given as text, and gives the ways in.
-func (f *collectFlags) read() ([]statsd.Listener, error) {
-	if f.receive.Interval < 10*time.Millisecond || f.receive.Interval > 5*time.Minute {
-		return nil, fmt.Errorf("--interval %v: want 10ms to 5m", f.receive.Interval)
+func (f *collectFlags) read() (ways []statsd.Listener, err error) {
+	r := &f.receive
+	switch {
+	case r.Interval < 10*time.Millisecond || r.Interval > 5*time.Minute:
+		return nil, fmt.Errorf("--interval %v: want 10ms to 5m", r.Interval)
+	case r.Expire < 0:
+		return nil, fmt.Errorf("--expire %v: want a time, or 0 for never", r.Expire)
+	case r.OutOfOrder < 0:
+		return nil, fmt.Errorf("--out-of-order %v: want a time, or 0 for not at all", r.OutOfOrder)
+	case r.OutOfOrder == 0:
+		r.OutOfOrder = -1 // not at all
 	}
-	if err := address("listen", f.listen); err != nil {
-		return nil, err
-	}
-	if f.haproxy != "" {
-		if network, path := haproxy.SplitAddress(f.haproxy); network == "unix" && path == "" {
-			return nil, fmt.Errorf("--haproxy %s: no path; want one such as unix:/run/haproxy/admin.sock", f.haproxy)
-		} else if network == "tcp" {
-			if err := address("haproxy", f.haproxy); err != nil {
-				return nil, err
-			}
-		}
-	}
-	if f.receive.Expire < 0 {
-		return nil, fmt.Errorf("--expire %v: want a time, or 0 for never", f.receive.Expire)
-	}
-	if f.receive.OutOfOrder < 0 {
-		return nil, fmt.Errorf("--out-of-order %v: want a time, or 0 for not at all", f.receive.OutOfOrder)
-	}
-	if f.receive.OutOfOrder == 0 {
-		f.receive.OutOfOrder = -1 // not at all
-	}
-	for name, n := range map[string]int{"series": f.receive.MaxSeries, "series-total": f.receive.MaxSeriesTotal,
-		"origins": f.receive.MaxOrigins, "tags": f.receive.MaxTags, "name": f.receive.MaxName} {
+	for name, n := range map[string]int{"series": r.MaxSeries, "series-total": r.MaxSeriesTotal, "origins": r.MaxOrigins, "tags": r.MaxTags, "name": r.MaxName} {
 		if n <= 0 {
 			return nil, fmt.Errorf("--max-%s %d: want at least 1", name, n)
 		}
 	}
-	var known bool
-	if f.receive.Gauges, known = map[string]statsd.Gauges{"auto": statsd.Auto, "deltas": statsd.Deltas, "absolute": statsd.Absolute}[f.gauges]; !known {
-		return nil, fmt.Errorf("--gauges %s: want auto, deltas or absolute", f.gauges)
+	if err := cli.HostPort("listen", f.listen); err != nil {
+		return nil, err
 	}
-	var err error
-	if f.receive.Tags, err = dogstatsd.ParseStyles(f.tags); err != nil {
+	if f.haproxy != "" {
+		if err := haproxy.CheckAddress(f.haproxy); err != nil {
+			return nil, fmt.Errorf("--haproxy %w", err)
+		}
+	}
+	if r.Gauges, err = statsd.ParseGauges(f.gauges); err != nil {
+		return nil, fmt.Errorf("--gauges %w", err)
+	}
+	if r.Tags, err = dogstatsd.ParseStyles(f.tags); err != nil {
 		return nil, fmt.Errorf("--tags: %w", err)
 	}
-	origin, known := map[string]statsd.Origin{"listener": statsd.ByListener, "source": statsd.BySource, "container": statsd.ByContainer}[f.origin]
-	if !known {
-		return nil, fmt.Errorf("--origin %s: want listener, source or container", f.origin)
-	}
-	if f.format != string(forward.Tags) && f.format != string(forward.Path) {
-		return nil, fmt.Errorf("--graphite-format %s: want tags or path", f.format)
+	if f.out.Format, err = forward.ParseFormat(f.format); err != nil {
+		return nil, fmt.Errorf("--graphite-format %w", err)
 	}
 	for _, text := range f.assign {
 		if from, name, found := strings.Cut(text, "="); !found || from == "" || name == "" {
 			return nil, fmt.Errorf("--assign %s: want ORIGIN=NAME, such as 10.0.0.3=web-1", text)
 		}
 	}
-	var out []statsd.Listener
+	origin, err := statsd.ParseOrigin(f.origin)
+	if err != nil {
+		return nil, fmt.Errorf("--origin %w", err)
+	}
 	for _, text := range f.statsd {
-		name, address, found := strings.Cut(text, "=")
-		if !found || strings.ContainsAny(name, ":/") {
-			name, address = "", text
-		}
-		addr, err := socket.ParseAddress(address)
+		way, err := statsd.ParseListener(text, origin)
 		if err != nil {
-			return nil, fmt.Errorf("--statsd %s: %w", text, err)
+			return nil, fmt.Errorf("--statsd %w", err)
 		}
-		l := statsd.Listener{Instance: name, Addr: addr}
-		if name == "" {
-			l.Origin = origin
-		}
-		out = append(out, l)
+		ways = append(ways, way)
 	}
-	return out, nil
-}
-
-// out makes what gives to others.
-func (f *collectFlags) out() (out server.Out, err error) {
-	if f.relay != "" {
-		if out.Relay, err = forward.NewRelay(forward.RelayConfig{To: f.relay}); err != nil {
-			return out, err
-		}
-	}
-	if f.remote != "" {
-		if out.RemoteWrite, err = forward.NewRemoteWrite(forward.RemoteWriteConfig{URL: f.remote}); err != nil {
-			return out, err
-		}
-	}
-	if f.graphite != "" {
-		out.Graphite, err = forward.NewGraphite(forward.GraphiteConfig{To: f.graphite, Format: forward.Format(f.format)})
-	}
-	return out, err
+	return ways, nil
 }
 
 // open opens the ways in and adds the pollers.
@@ -262,16 +224,8 @@ func (f *collectFlags) open(s *server.Server, listeners []statsd.Listener, stder
 		if l.Instance != "" {
 			who = " of " + l.Instance
 		}
-		fmt.Fprintf(stderr, "StatsD%s on %s\n", who, spellAddress(addr))
+		fmt.Fprintf(stderr, "StatsD%s on %s\n", who, addr.URL())
 	}
 	fmt.Fprintf(stderr, "Prometheus' HTTP API, and a page for people, on http://%s; Ctrl-C ends it\n", s.Addr())
 	return nil
-}
-
-// spellAddress names the network, also where it is the usual one.
-func spellAddress(a socket.Address) string {
-	if a.Network == socket.UDP {
-		return "udp://" + a.Host
-	}
-	return a.String()
 }

@@ -223,21 +223,6 @@ func TestCollectTags(t *testing.T) {
 	}
 }
 
-// TestManyFindings: of a thousand of one kind a few are shown when they are made.
-func TestManyFindings(t *testing.T) {
-	var out strings.Builder
-	l := &collectLog{w: &out, found: map[string]int{}}
-	for i := range 1000 {
-		l.finding(statsd.Finding{Kind: "type_change", Metric: fmt.Sprint("a", i), Other: "gauge, counter", Lines: 2})
-	}
-	l.finding(statsd.Finding{Kind: "tag_explosion", Metric: "b", Tag: "user", Instance: "web-1", Lines: 1})
-	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
-	if len(lines) != 12 || lines[0] != "type_change: a0, and gauge, counter (2 lines)" || !strings.Contains(lines[10], "more") ||
-		lines[11] != "tag_explosion: b, tag user, instance web-1 (1 line)" {
-		t.Errorf("%d lines:\n%s", len(lines), out.String())
-	}
-}
-
 // TestCollectFlags: what is wrong with a flag is said with its name.
 func TestCollectFlags(t *testing.T) {
 	for _, c := range []struct {

@@ -1,12 +1,14 @@
 package main
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"throughline/app"
+	"throughline/cmd/throughline/cli"
+	"throughline/cmd/throughline/platforms"
+	"throughline/docs"
 	"throughline/scenarios"
 	"throughline/scenarios/gallery"
 )
@@ -14,34 +16,16 @@ import (
 // What a shell may complete: names where there are names, files where there are
 // files too.
 
-// completion is what cobra asks for words that may come next.
-type completion = func(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective)
-
-// oneOf completes a word from a list and nothing else.
-func oneOf(words ...string) completion {
-	return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		return words, cobra.ShellCompDirectiveNoFileComp
-	}
-}
-
 // scenarioNames completes built-in scenarios, each with what it is about, and
 // files.
-func scenarioNames(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+func scenarioNames(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 	var words []string
 	for _, name := range scenarios.Names() {
-		if s, err := readScenario(name, nil); err == nil {
+		if s, err := reader(cmd).Read(name); err == nil {
 			words = append(words, name+"\t"+s.About)
 		}
 	}
 	return words, cobra.ShellCompDirectiveDefault
-}
-
-// recordDir completes the one directory that judge takes.
-func recordDir(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	if len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	return nil, cobra.ShellCompDirectiveFilterDirs
 }
 
 // galleryNames completes the entries of the gallery, and its healthy runs, that are not
@@ -65,7 +49,7 @@ func galleryNames(_ *cobra.Command, args []string, _ string) ([]string, cobra.Sh
 
 // causeNames completes the causes that findings name.
 func causeNames(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	return causes(), cobra.ShellCompDirectiveNoFileComp
+	return docs.Causes(), cobra.ShellCompDirectiveNoFileComp
 }
 
 // defectNames completes the defects of the reference app.
@@ -78,31 +62,16 @@ func defectNames(*cobra.Command, []string, string) ([]string, cobra.ShellCompDir
 }
 
 // operandWords are what a command's operands may be, by its name.
-var operandWords = map[string]completion{
-	"run": scenarioNames, "check": scenarioNames, "judge": recordDir, "selftest": galleryNames, "explain": causeNames,
+var operandWords = map[string]cli.Completion{
+	"run": scenarioNames, "check": scenarioNames, "judge": cli.Directory, "selftest": galleryNames, "explain": causeNames,
 }
 
 // flagWords are the flags that take one of a few words, by command and name.
-var flagWords = map[string]map[string]completion{
-	"run":      {"platform": oneOf(onLocalName, onDockerName), "format": oneOf("text", "json"), "dashboard": oneOf("off")},
-	"up":       {"platform": oneOf(onLocalName, onDockerName), "dashboard": oneOf("off")},
-	"judge":    {"format": oneOf("text", "json"), "checks": scenarioNames},
-	"selftest": {"platform": oneOf(onLocalName, onDockerName), "format": oneOf("text", "json", "markdown")},
-	"collect":  {"origin": oneOf("listener", "source", "container"), "gauges": oneOf("auto", "deltas", "absolute"), "graphite-format": oneOf("tags", "path")},
+var flagWords = map[string]map[string]cli.Completion{
+	"run":      {"platform": cli.OneOf(platforms.Names()...), "format": cli.OneOf("text", "json"), "dashboard": cli.OneOf("off")},
+	"up":       {"platform": cli.OneOf(platforms.Names()...), "dashboard": cli.OneOf("off")},
+	"judge":    {"format": cli.OneOf("text", "json"), "checks": scenarioNames},
+	"selftest": {"platform": cli.OneOf(platforms.Names()...), "format": cli.OneOf("text", "json", "markdown")},
+	"collect":  {"origin": cli.OneOf("listener", "source", "container"), "gauges": cli.OneOf("auto", "deltas", "absolute"), "graphite-format": cli.OneOf("tags", "path")},
 	"app":      {"defect": defectNames},
-}
-
-// complete lets a shell complete what the commands below root take.
-func complete(root *cobra.Command) {
-	for _, cmd := range root.Commands() {
-		cmd.ValidArgsFunction = operandWords[cmd.Name()]
-		if cmd.ValidArgsFunction == nil {
-			cmd.ValidArgsFunction = oneOf()
-		}
-		for flag, words := range flagWords[cmd.Name()] {
-			if err := cmd.RegisterFlagCompletionFunc(flag, words); err != nil {
-				panic(fmt.Sprintf("completion of %s: %v", cmd.Name(), err)) // the table above names a flag that is gone
-			}
-		}
-	}
 }

@@ -27,7 +27,7 @@ type project struct {
 func needCompose(t *testing.T) {
 	t.Helper()
 	if testing.Short() {
-		t.Skip("brings up containers for half a minute")
+		t.Skip("SKIPPED by -short: it brings up containers for half a minute")
 	}
 	for _, args := range [][]string{{"version"}, {"compose", "version"}, {"image", "inspect", "haproxy:3.0"}} {
 		if out, err := exec.Command("docker", args...).CombinedOutput(); err != nil {

@@ -129,6 +129,7 @@ func answered(t *testing.T, api string, since time.Time, all []question) {
 // TestDashboardsAreAnswered asks everything that the dashboard asks of a
 // collector that sees a stack under load, told what it is told in compose.yaml.
 func TestDashboardsAreAnswered(t *testing.T) {
+	unhurried(t)
 	stacked(t)
 	began := time.Now()
 	users, runtime, mongo := freeTCP(t), freeTCP(t), freeTCP(t)
@@ -227,7 +228,7 @@ func balancer(t *testing.T, users, runtime string) {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	path, err := findHAProxy("")
+	path, err := haproxy.Find("")
 	if err != nil {
 		t.Fatal(err)
 	}

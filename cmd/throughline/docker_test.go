@@ -21,6 +21,7 @@ import (
 	"throughline/compose/docker"
 	"throughline/scenarios/record"
 	"throughline/scenarios/run"
+	"throughline/scenarios/trial"
 )
 
 // These tests run whole scenarios in containers, as a user does.
@@ -32,7 +33,7 @@ func contained(t *testing.T) {
 	if err := docker.Possible(t.Context()); err != nil {
 		t.Skipf("SKIPPED, NOTHING PROVED: %v", err)
 	}
-	if _, err := docker.Image(t.Context(), haproxyImage); err != nil {
+	if _, err := docker.Image(t.Context(), docker.HAProxyImage); err != nil {
 		t.Skipf("SKIPPED, NOTHING PROVED: %v", err)
 	}
 }
@@ -64,8 +65,11 @@ func idOf(t *testing.T, dir string) string {
 func TestContainersPass(t *testing.T) {
 	for _, name := range []string{"replace-an-instance", "kill-an-instance"} {
 		t.Run(name, func(t *testing.T) {
+			if name != always {
+				unhurried(t)
+			}
 			contained(t)
-			o := runScenario(t, name, "--platform", onDockerName)
+			o := runScenario(t, name, "--platform", "docker")
 			judgeAgain(t, o)
 			if left := ours(t, idOf(t, o.dir)); left != "" {
 				t.Errorf("left: %s", left)
@@ -76,16 +80,18 @@ func TestContainersPass(t *testing.T) {
 }
 
 func TestContainersShowADefect(t *testing.T) {
+	unhurried(t)
 	contained(t)
-	tryEntry(t, "counted-twice", "--platform", onDockerName)
+	tryEntry(t, "counted-twice", "--platform", "docker")
 }
 
 // TestARecordTellsNoPlatform compares the shape of two records: the same files,
 // kinds of events and series.
 func TestARecordTellsNoPlatform(t *testing.T) {
+	unhurried(t)
 	contained(t)
 	shapes := map[string]shape{}
-	for _, platform := range []string{onLocalName, onDockerName} {
+	for _, platform := range []string{"local", "docker"} {
 		o := runScenario(t, "quiet", "--platform", platform, "--seed", "7")
 		h, err := record.Read(o.dir)
 		if err != nil {
@@ -94,12 +100,12 @@ func TestARecordTellsNoPlatform(t *testing.T) {
 		if h.Run.Platform != platform {
 			t.Errorf("a run on %s says %q", platform, h.Run.Platform)
 		}
-		if h.Run.Database != embedded {
+		if h.Run.Database != trial.Embedded {
 			t.Skipf("SKIPPED, NOTHING PROVED: a MongoDB image is there, whose series are its own")
 		}
 		shapes[platform] = shapeOf(t, o.dir, h)
 	}
-	if d := cmp.Diff(shapes[onLocalName], shapes[onDockerName]); d != "" {
+	if d := cmp.Diff(shapes["local"], shapes["docker"]); d != "" {
 		t.Errorf("records differ (-local +docker):\n%s", d)
 	}
 }
@@ -142,6 +148,7 @@ func shapeOf(t *testing.T, dir string, h record.History) shape {
 }
 
 func TestContainersEndWithTheirRunner(t *testing.T) {
+	unhurried(t)
 	for name, end := range map[string]struct {
 		signal os.Signal
 		within time.Duration
@@ -149,7 +156,7 @@ func TestContainersEndWithTheirRunner(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			contained(t)
 			dir := filepath.Join(t.TempDir(), "run")
-			cmd, events := startRun(t, dir, "replace-an-instance", "--platform", onDockerName)
+			cmd, events := startRun(t, dir, "replace-an-instance", "--platform", "docker")
 			events.await(t, "kill web-2")
 			if ours(t, idOf(t, dir)) == "" {
 				t.Fatal("the run has no containers to leave")
@@ -173,7 +180,7 @@ func TestContainersEndWithTheirRunner(t *testing.T) {
 // refused runs the program and demands one message, with exit status 4.
 func refused(t *testing.T, want []string, env []string, args ...string) {
 	t.Helper()
-	args = append([]string{"run", "--platform", onDockerName, "--out", filepath.Join(t.TempDir(), "run")}, args...)
+	args = append([]string{"run", "--platform", "docker", "--out", filepath.Join(t.TempDir(), "run")}, args...)
 	cmd := exec.Command(binary, args...)
 	cmd.Env = append(os.Environ(), env...)
 	out, _ := cmd.CombinedOutput()
@@ -211,6 +218,7 @@ checks:
 }
 
 func TestContainersThatCannotRun(t *testing.T) {
+	unhurried(t)
 	nowhere := []string{"DOCKER_HOST=unix:///nonexistent/docker.sock"}
 	refused(t, []string{"no engine answers", "--platform local"}, nowhere, "quiet")
 	refused(t, []string{"no engine answers", "stack.web.command python3", "--mongo 127.0.0.1:27017"}, nowhere,
@@ -219,7 +227,7 @@ func TestContainersThatCannotRun(t *testing.T) {
 	refused(t, []string{"MONGO_IMAGE", "localhost:1/none:1", "cannot be pulled"}, []string{"MONGO_IMAGE=localhost:1/none:1"}, "quiet")
 	refused(t, []string{"stack.web.image", "localhost:1/none:2", "cannot be pulled"}, nil, withWeb(t, "image: localhost:1/none:2"))
 	// HAProxy without a configuration ends with a word about it.
-	refused(t, []string{"start web-1", "before it was ready", "haproxy.cfg"}, nil, withWeb(t, "image: "+haproxyImage))
+	refused(t, []string{"start web-1", "before it was ready", "haproxy.cfg"}, nil, withWeb(t, "image: "+docker.HAProxyImage))
 }
 
 // imageOf builds an image of the program under test that executes the command
@@ -253,6 +261,7 @@ func imageOf(t *testing.T, command string) string {
 // database, as users do with theirs, in two runs at once: they must not want the
 // same ports.
 func TestForeignImagesSideBySide(t *testing.T) {
+	unhurried(t)
 	contained(t)
 	web, mongo := imageOf(t, "app"), imageOf(t, "docstore")
 	scenario := withWeb(t, fmt.Sprintf("image: %q", web))
@@ -260,7 +269,7 @@ func TestForeignImagesSideBySide(t *testing.T) {
 	for range 2 {
 		dir := filepath.Join(t.TempDir(), "run")
 		both.Go(func() {
-			cmd := exec.Command(binary, "run", "--platform", onDockerName, "--out", dir, scenario)
+			cmd := exec.Command(binary, "run", "--platform", "docker", "--out", dir, scenario)
 			cmd.Env = append(os.Environ(), "MONGO_IMAGE="+mongo)
 			out, _ := cmd.CombinedOutput()
 			if code := cmd.ProcessState.ExitCode(); code != exitPass && code != exitInconclusive {
@@ -272,7 +281,7 @@ func TestForeignImagesSideBySide(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			if h.Run.Database != embedded || !strings.Contains(string(out), "no MongoDB") {
+			if h.Run.Database != trial.Embedded || !strings.Contains(string(out), "no MongoDB") {
 				t.Errorf("the embedded database in an image passes for %s\n%s", h.Run.Database, out)
 			}
 			for name, image := range map[string]string{"web-1": web, run.DatabaseName: mongo} {
@@ -287,6 +296,7 @@ func TestForeignImagesSideBySide(t *testing.T) {
 }
 
 func TestAPortInUseOfContainers(t *testing.T) {
+	unhurried(t)
 	contained(t)
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -294,7 +304,7 @@ func TestAPortInUseOfContainers(t *testing.T) {
 	}
 	defer taken.Close()
 	port := fmt.Sprint(taken.Addr().(*net.TCPAddr).Port)
-	cmd := exec.Command(binary, "up", "--platform", onDockerName, "--web", "1", "--port", port)
+	cmd := exec.Command(binary, "up", "--platform", "docker", "--web", "1", "--port", port)
 	out, _ := cmd.CombinedOutput()
 	if code := cmd.ProcessState.ExitCode(); code != exitHarness || !strings.Contains(string(out), "in use") {
 		t.Errorf("exit status %d, want %d and that it is in use:\n%s", code, exitHarness, out)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"throughline/cmd/throughline/cli"
 	"throughline/compose/docstore"
 )
 
@@ -20,22 +21,19 @@ and its checks need; what it does not have, it refuses by name. The file is veri
 before it is served: one that is empty or damaged is refused. It speaks no TLS; a
 connection closed for what came over it is told on standard error.`,
 		Example: `  throughline docstore --listen 127.0.0.1:27017 --data /tmp/words`,
-		Args:    noOperands,
+		Args:    cli.NoOperands,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if config.Dir == "" {
-				return usage(errors.New("docstore: --data is not given; name a directory"))
+				return cli.Usage(errors.New("docstore: --data is not given; name a directory"))
 			}
 			if config.ForgetEvery < 0 {
-				return usage(fmt.Errorf("docstore: --forget-every %d: want a number from 1, or 0 to keep all", config.ForgetEvery))
+				return cli.Usage(fmt.Errorf("docstore: --forget-every %d: want a number from 1, or 0 to keep all", config.ForgetEvery))
 			}
-			if err := address("listen", config.Listen); err != nil {
-				return usage(err)
+			if err := cli.HostPort("listen", config.Listen); err != nil {
+				return cli.Usage(err)
 			}
 			config.Log = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
-			if err := docstore.Run(cmd.Context(), config); err != nil {
-				return harness(err)
-			}
-			return nil
+			return cli.Unable(docstore.Run(cmd.Context(), config))
 		},
 	}
 	cmd.Flags().StringVar(&config.Listen, "listen", "127.0.0.1:27017", "address to serve")

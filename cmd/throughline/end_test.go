@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -13,7 +12,6 @@ import (
 	"time"
 
 	"throughline/scenarios/check/verdict"
-	"throughline/scenarios/record"
 )
 
 // These tests end runs in other ways than they would end by themselves, and look
@@ -23,6 +21,7 @@ import (
 // mid-run, and while the last counts are waited for. Nobody is accused of what was
 // under way then.
 func TestInterrupted(t *testing.T) {
+	unhurried(t)
 	short := endingScenario(t, "[throughline, app]", "15s", "")
 	for _, c := range []struct {
 		signal         syscall.Signal
@@ -98,6 +97,7 @@ func writtenVerdict(t *testing.T, dir string) verdict.Verdict {
 // A shell passes a hangup on when its terminal goes: it comes twice, and the second
 // one must not end what the first one began to put in order.
 func TestASecondHangupHasNoForce(t *testing.T) {
+	unhurried(t)
 	if signal.Ignored(syscall.SIGHUP) {
 		t.Skip("SKIPPED, NOTHING PROVED: these tests were started under nohup")
 	}
@@ -122,6 +122,7 @@ func TestASecondHangupHasNoForce(t *testing.T) {
 
 // Under nohup a hangup has no meaning.
 func TestAHangupUnderNohup(t *testing.T) {
+	unhurried(t)
 	nohup, err := exec.LookPath("nohup")
 	if err != nil {
 		t.Skipf("SKIPPED, NOTHING PROVED: %v", err)
@@ -216,6 +217,7 @@ func conclusive(t *testing.T, dir string, status int, said string) verdict.Verdi
 // An app that takes four seconds to stop is as good as any: the stack waits for it,
 // in a step and at the end, for all instances at once.
 func TestAnAppThatIsSlowToStop(t *testing.T) {
+	unhurried(t)
 	stacked(t)
 	dir := filepath.Join(t.TempDir(), "run")
 	status, said := ended(t, dir, endingScenario(t, slowToStop("4"), "15s", ", do: [{terminate: web-1}]"), onPath())
@@ -232,6 +234,7 @@ func TestAnAppThatIsSlowToStop(t *testing.T) {
 // One that takes longer than it may is killed, which journal and verdict tell, and
 // which is no reason against the verdict.
 func TestAnAppThatDoesNotStop(t *testing.T) {
+	unhurried(t)
 	stacked(t)
 	dir := filepath.Join(t.TempDir(), "run")
 	status, said := ended(t, dir, endingScenario(t, slowToStop("60"), "1s", ", do: [{replace: web-1}]"), onPath())
@@ -265,6 +268,7 @@ func journalOf(t *testing.T, dir string) string {
 // While the database is frozen the run's own polls of it fail. That is what the
 // scenario wants, and no reason against a verdict.
 func TestAFrozenDatabaseIsNoTrouble(t *testing.T) {
+	unhurried(t)
 	stacked(t)
 	file := filepath.Join(t.TempDir(), "frozen.yaml")
 	if err := os.WriteFile(file, []byte(`scenario: frozen
@@ -286,53 +290,5 @@ checks:
 	v := conclusive(t, dir, status, said)
 	if len(v.Notes) != 1 || !strings.HasPrefix(v.Notes[0], "poller mongo at ") || !strings.Contains(v.Notes[0], "that is expected") {
 		t.Errorf("notes %q, want one of the polls that failed", v.Notes)
-	}
-}
-
-// What goes wrong after a record was closed takes no verdict away; what goes wrong
-// before does, and the record of another run is no substitute.
-func TestARecordThatIsWholeIsJudged(t *testing.T) {
-	whole, err := record.Read(filepath.Join(saved, "quiet"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	cut := t.TempDir()
-	if err := os.CopyFS(cut, os.DirFS(filepath.Join(saved, "quiet"))); err != nil {
-		t.Fatal(err)
-	}
-	journal := strings.SplitAfter(journalOf(t, cut), "\n")
-	if err := os.WriteFile(filepath.Join(cut, "journal.jsonl"), []byte(strings.Join(journal[:len(journal)-2], "")), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	failed := errors.New("mongo-1 is still there")
-	for _, c := range []struct {
-		name, dir, id string
-		failed, want  error
-	}{
-		{"in order", filepath.Join(saved, "quiet"), whole.Run.ID, nil, nil},
-		{"it failed after the end", filepath.Join(saved, "quiet"), whole.Run.ID, failed, nil},
-		{"it failed before the end", cut, whole.Run.ID, failed, failed},
-		{"another run's", filepath.Join(saved, "quiet"), "x", failed, failed},
-		{"no record", t.TempDir(), "x", failed, failed},
-	} {
-		h, err := recorded(c.dir, c.id, c.failed)
-		if !errors.Is(err, c.want) {
-			t.Errorf("%s: %v, want %v", c.name, err, c.want)
-		}
-		if c.want == nil && len(h.Requests) != len(whole.Requests) {
-			t.Errorf("%s: %d requests, want %d", c.name, len(h.Requests), len(whole.Requests))
-		}
-	}
-}
-
-// One fail is a fail, whatever became of the others.
-func TestTheWorstOfSeveral(t *testing.T) {
-	order := []int{exitPass, exitInconclusive, exitHarness, exitFail}
-	for i, a := range order {
-		for k, b := range order {
-			if got, want := worse(a, b), order[max(i, k)]; got != want {
-				t.Errorf("of %d and %d the worse is %d, want %d", a, b, got, want)
-			}
-		}
 	}
 }

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"throughline/cmd/throughline/cli"
 	"throughline/docs"
 )
 
@@ -21,13 +23,13 @@ them. It is docs/DIAGNOSES.md, a cause at a time.
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var out strings.Builder
 			if len(args) == 0 {
-				listCauses(&out)
+				out.WriteString(docs.List())
 			}
 			var errs []error
 			for i, cause := range args {
 				d, ok := docs.Find(cause)
 				if !ok {
-					errs = append(errs, fmt.Errorf("%s: no such cause%s; throughline explain lists them", cause, didYouMean(cause, causes())))
+					errs = append(errs, fmt.Errorf("%s: no such cause%s; throughline explain lists them", cause, cli.DidYouMean(cause, docs.Causes())))
 					continue
 				}
 				if i > 0 {
@@ -36,33 +38,10 @@ them. It is docs/DIAGNOSES.md, a cause at a time.
 				fmt.Fprintf(&out, "%s: %s\n\n%s\n", d.Cause, strings.ToLower(d.Group), d.Text)
 			}
 			if len(errs) > 0 {
-				return usage(joined(errs))
+				return cli.Usage(errors.Join(errs...))
 			}
 			_, err := fmt.Fprint(cmd.OutOrStdout(), out.String())
 			return err
 		},
 	}
-}
-
-// listCauses writes them by group.
-func listCauses(out *strings.Builder) {
-	group := ""
-	for _, d := range docs.Diagnoses() {
-		if d.Group != group {
-			if group != "" {
-				out.WriteString("\n")
-			}
-			group = d.Group
-			out.WriteString(group + "\n")
-		}
-		out.WriteString("  " + d.Cause + "\n")
-	}
-}
-
-func causes() []string {
-	var names []string
-	for _, d := range docs.Diagnoses() {
-		names = append(names, d.Cause)
-	}
-	return names
 }

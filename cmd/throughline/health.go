@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"throughline/cmd/throughline/cli"
 )
 
 // healthLimit is how long an instance may take to say that it can serve.
@@ -20,16 +22,16 @@ func newHealth() *cobra.Command {
 		Short: "Ask an instance whether it can serve; for health checks of images",
 		Long: `GET the URL, by default http://127.0.0.1:$PORT/healthz. Exit status 0 if it answers
 2xx within 2 s, else 1 and the reason in one line.`,
-		Args: operands(0, 1),
+		Args: cli.Operands(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			url := "http://127.0.0.1:" + os.Getenv("PORT") + "/healthz"
 			if len(args) > 0 {
 				url = args[0]
 			} else if os.Getenv("PORT") == "" {
-				return &statusError{exitFail, errors.New("health: PORT is not set; set it, or give a URL")}
+				return &cli.Error{Status: exitFail, Err: errors.New("health: PORT is not set; set it, or give a URL")}
 			}
 			if err := health(cmd.Context(), url); err != nil {
-				return &statusError{exitFail, fmt.Errorf("health: %w", err)}
+				return &cli.Error{Status: exitFail, Err: fmt.Errorf("health: %w", err)}
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s answers\n", url)
 			return nil

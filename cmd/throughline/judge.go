@@ -2,15 +2,15 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 
-	"throughline/scenarios/check"
-	"throughline/scenarios/check/verdict"
-	"throughline/scenarios/record"
+	"throughline/cmd/throughline/cli"
 	"throughline/scenarios/report"
+	"throughline/scenarios/trial"
 )
 
 // judgeFlags is the command line of judge.
@@ -35,7 +35,7 @@ With --write the verdict and the reports in DIR are written anew; with --out the
 are written into another directory, and DIR stays as it is.`,
 		Example: `  throughline judge runs/20260102-030405-quiet
   throughline judge --checks stricter.yaml --out /tmp/stricter runs/20260102-030405-quiet`,
-		Args: operands(1, 1),
+		Args: cli.Operands(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error { return judge(cmd, args[0], flags) },
 	}
 	f := cmd.Flags()
@@ -60,52 +60,54 @@ func (f judgeFlags) check() error {
 
 func judge(cmd *cobra.Command, dir string, flags judgeFlags) error {
 	if err := flags.check(); err != nil {
-		return usage(err)
+		return cli.Usage(err)
 	}
-	history, err := record.Read(dir)
+	judged, err := judgedBy(cmd, dir, flags.checks)
 	if err != nil {
-		return usage(err)
-	}
-	verdict, err := verdictOf(cmd, dir, history, flags.checks)
-	if err != nil {
-		return usage(err)
+		return cli.Usage(err)
 	}
 	where := dir
 	if flags.out != "" {
 		where = flags.out
 		if err := os.MkdirAll(where, 0o700); err != nil {
-			return harness(fmt.Errorf("--out %s: cannot make the directory: %w; choose another", where, reason(err)))
+			return cli.Unable(fmt.Errorf("--out %s: cannot make the directory: %w; choose another", where, cli.Reason(err)))
 		}
 	}
 	if flags.write || flags.out != "" {
-		if _, err := report.WriteAll(where, history, verdict); err != nil {
-			return harness(err)
+		if err := judged.Write(where); err != nil {
+			return cli.Unable(err)
 		}
 	}
 	if flags.checks != "" && flags.out == "" {
 		where = "" // the report in the record is of another verdict
 	}
-	if err := show(cmd.OutOrStdout(), history, verdict, shown{format: flags.format, dir: where}); err != nil {
-		return harness(err)
+	if err := show(cmd.OutOrStdout(), judged, flags.format, where); err != nil {
+		return cli.Unable(err)
 	}
-	if status := exitOf(verdict.Outcome); status != exitPass {
-		return &statusError{status: status}
-	}
-	return nil
+	return ending(judged.Status())
 }
 
-// verdictOf judges by the run's own checks, or by those of another file.
-func verdictOf(cmd *cobra.Command, dir string, history record.History, checks string) (verdict.Verdict, error) {
+// judgedBy judges by the run's own checks, or by those of another file.
+func judgedBy(cmd *cobra.Command, dir, checks string) (trial.Judged, error) {
 	if checks == "" {
-		verdict, err := check.Judge(history)
-		if err != nil {
-			err = fmt.Errorf("%s: %w", filepath.Clean(dir), err)
-		}
-		return verdict, err
+		return trial.Judge(dir)
 	}
-	name, source, err := sourceOf(checks, cmd.InOrStdin())
+	name, source, err := reader(cmd).Source(checks)
 	if err != nil {
-		return verdict.Verdict{}, err // it names the file
+		return trial.Judged{}, err
 	}
-	return check.JudgeBy(history, name, source)
+	return trial.JudgeBy(dir, name, source)
+}
+
+// show prints a verdict. The report is in the directory where, if there is one.
+func show(w io.Writer, j trial.Judged, format, where string) error {
+	if format == "json" {
+		return report.WriteJSON(w, j.Verdict)
+	}
+	page := filepath.Join(where, report.HTMLFile)
+	if _, err := os.Stat(page); err != nil || where == "" {
+		page = "" // a record that is judged where it may not be written
+	}
+	on := report.NewTerminal(w, os.Getenv)
+	return report.WriteText(w, j.History, j.Verdict, report.TextOptions{Color: on.Color, Width: on.Width, Where: page})
 }

@@ -1,29 +1,26 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"io"
-	"slices"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
+	"throughline/cmd/throughline/cli"
 	"throughline/scenarios"
-	"throughline/scenarios/script"
 )
 
 func newList() *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
 		Short: "The built-in scenarios, one line each",
-		Args:  noOperands,
+		Args:  cli.NoOperands,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			out := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 3, ' ', 0)
 			for _, name := range scenarios.Names() {
-				s, err := readScenario(name, nil)
+				s, err := reader(cmd).Read(name)
 				if err != nil {
-					return usage(err)
+					return cli.Usage(err)
 				}
 				fmt.Fprintf(out, "%s\t%v\t%s\n", s.Name, s.Duration(), s.About)
 			}
@@ -39,15 +36,15 @@ func newCheck() *cobra.Command {
 		Long: `Read scenario files (- is standard input), or built-in scenarios by name, completely
 and list all that is wrong with them, each error as file:line:column. Nothing is
 started.`,
-		Args: operands(1, -1),
+		Args: cli.Operands(1, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			all, err := readScenarios(cmd.InOrStdin(), args)
+			all, err := reader(cmd).ReadAll(args)
 			if err != nil {
-				return usage(err)
+				return cli.Usage(err)
 			}
 			for _, s := range all {
 				if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: ok: %s, %s, %v, %s\n",
-					s.File, s.Name, plural(len(s.Phases), "phase"), s.Duration(), plural(len(s.Checks), "check")); err != nil {
+					s.File, s.Name, cli.Plural(len(s.Phases), "phase"), s.Duration(), cli.Plural(len(s.Checks), "check")); err != nil {
 					return err
 				}
 			}
@@ -56,23 +53,14 @@ started.`,
 	}
 }
 
-// readScenarios reads all or says what is wrong with each.
-func readScenarios(stdin io.Reader, args []string) ([]script.Scenario, error) {
-	var (
-		all  []script.Scenario
-		errs []error
-	)
-	for i, arg := range args {
-		if arg == fromStdin && slices.Contains(args[:i], fromStdin) {
-			errs = append(errs, errors.New("-: standard input is read once; leave the second one out"))
-			continue
-		}
-		s, err := readScenario(arg, stdin)
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		all = append(all, s)
+func newVersion() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "The version of this program, its Go and its platform",
+		Args:  cli.NoOperands,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), cli.VersionLine(cmd.Root().Name()))
+			return err
+		},
 	}
-	return all, joined(errs)
 }

@@ -1,23 +1,20 @@
 package main
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"net"
-	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"throughline/cmd/throughline/cli"
 	"throughline/loadgen"
+	"throughline/scenarios/trial"
 )
 
 // loadFlags is the command line of load.
@@ -52,7 +49,7 @@ none was acknowledged or the schedule was missed.`,
 		Example: `  throughline load --target http://127.0.0.1:8080 --rate 200/s --for 10s
   throughline load --target http://127.0.0.1:8080 --rate 200/s --swing 80/s --period 20s --statsd 127.0.0.1:8125
   throughline load --target http://127.0.0.1:8080 --route "ping=GET /ping" --rate 50/s`,
-		Args: noOperands,
+		Args: cli.NoOperands,
 		RunE: func(cmd *cobra.Command, _ []string) error { return load(cmd, flags) },
 	}
 	f := cmd.Flags()
@@ -73,35 +70,39 @@ none was acknowledged or the schedule was missed.`,
 func load(cmd *cobra.Command, flags loadFlags) error {
 	switch {
 	case flags.length < 0:
-		return usage(fmt.Errorf("--for %v: want a time, or 0 for until Ctrl-C", flags.length))
+		return cli.Usage(fmt.Errorf("--for %v: want a time, or 0 for until Ctrl-C", flags.length))
 	case flags.config.Timeout <= 0:
-		return usage(fmt.Errorf("--timeout %v: want a time above 0", flags.config.Timeout))
+		return cli.Usage(fmt.Errorf("--timeout %v: want a time above 0", flags.config.Timeout))
 	case flags.config.Words < 1:
-		return usage(fmt.Errorf("--words %d: want at least 1", flags.config.Words))
+		return cli.Usage(fmt.Errorf("--words %d: want at least 1", flags.config.Words))
 	}
 	var err error
 	if flags.config.Shape, err = flags.shape(); err != nil {
-		return usage(err)
+		return cli.Usage(err)
 	}
 	for _, text := range flags.routes {
-		route, err := parseRoute(text)
+		route, err := loadgen.ParseRoute(text)
 		if err != nil {
-			return usage(err)
+			return cli.Usage(fmt.Errorf("--route %w", err))
 		}
 		flags.config.Routes = append(flags.config.Routes, route)
 	}
-	flags.config.Run = runID(time.Now())
+	flags.config.Run = trial.NewID(time.Now())
 	generator, err := loadgen.New(flags.config)
 	if err != nil {
-		return usage(err)
+		return cli.Usage(err)
 	}
 	keep, closeLedger, err := ledger(flags.out, cmd.OutOrStdout())
 	if err != nil {
-		return harness(err)
+		return cli.Unable(err)
 	}
-	tell, closeStatsD, err := usersStatsD(flags.statsd)
-	if err != nil {
-		return harness(err)
+	tell, closeStatsD := func(loadgen.Row) {}, func() error { return nil }
+	if flags.statsd != "" {
+		statsd, err := loadgen.DialStatsD(flags.statsd)
+		if err != nil {
+			return cli.Unable(fmt.Errorf("--statsd: %w", err))
+		}
+		tell, closeStatsD = statsd.Write, statsd.Close
 	}
 	ctx := cmd.Context()
 	if flags.length > 0 {
@@ -110,22 +111,20 @@ func load(cmd *cobra.Command, flags loadFlags) error {
 		defer cancel()
 	}
 	first := "" // what went wrong first
-	var answered answers
 	summary, err := generator.Run(ctx, func(r loadgen.Row) {
 		keep(r)
 		tell(r)
-		answered.count(r)
 		first = cmp.Or(first, r.Err)
 	})
 	if err = errors.Join(err, closeLedger(), closeStatsD()); err != nil {
-		return harness(err)
+		return cli.Unable(err)
 	}
-	showSummary(cmd.ErrOrStderr(), summary, answered)
+	summary.WriteText(cmd.ErrOrStderr())
 	if err := served(flags.config.Target, summary, first); err != nil {
 		return err
 	}
 	if summary.Missed != "" {
-		return &statusError{exitInconclusive, fmt.Errorf("the schedule was missed: %s", summary.Missed)}
+		return &cli.Error{Status: exitInconclusive, Err: fmt.Errorf("the schedule was missed: %s", summary.Missed)}
 	}
 	return nil
 }
@@ -136,16 +135,16 @@ func load(cmd *cobra.Command, flags loadFlags) error {
 func served(target string, s loadgen.Summary, first string) error {
 	switch {
 	case s.Requests == 0:
-		return &statusError{exitInconclusive, errors.New("load: no request was due in that time; give a longer --for, or a higher --rate")}
+		return &cli.Error{Status: exitInconclusive, Err: errors.New("load: no request was due in that time; give a longer --for, or a higher --rate")}
 	case s.Attempts == 0 && s.Exhausted == 0:
-		return harness(fmt.Errorf("load --target %s: no request reached a server, the first for this: %s; start the server, or mend --target", target, first))
+		return cli.Unable(fmt.Errorf("load --target %s: no request reached a server, the first for this: %s; start the server, or mend --target", target, first))
 	case s.Acked > 0:
 		return nil
 	case s.Statuses[0] == s.Requests:
-		return &statusError{exitInconclusive, fmt.Errorf("load --target %s: no request was answered, the first for this: %s", target, first)}
+		return &cli.Error{Status: exitInconclusive, Err: fmt.Errorf("load --target %s: no request was answered, the first for this: %s", target, first)}
 	}
-	return &statusError{exitInconclusive, fmt.Errorf("load --target %s: no request was acknowledged (want answers with 2xx): %s; see that --route names what the server answers",
-		target, statusCounts(s))}
+	return &cli.Error{Status: exitInconclusive, Err: fmt.Errorf("load --target %s: no request was acknowledged (want answers with 2xx): %s; see that --route names what the server answers",
+		target, s.StatusCounts())}
 }
 
 // shape is when requests are due.
@@ -171,103 +170,23 @@ func (f *loadFlags) shape() (loadgen.Shape, error) {
 	return shape, nil
 }
 
-// usersStatsD returns what tells a StatsD of each row, and its end. A datagram
-// that cannot be sent is dropped, as in any StatsD client: the ledger is the
-// exact account.
-func usersStatsD(addr string) (tell func(loadgen.Row), done func() error, err error) {
-	if addr == "" {
+// ledger opens the users' ledger, and gives what to do with each row, and at the end.
+func ledger(path string, stdout io.Writer) (write func(loadgen.Row), done func() error, err error) {
+	var rows loadgen.CSV
+	switch path {
+	case "":
 		return func(loadgen.Row) {}, func() error { return nil }, nil
-	}
-	conn, err := net.Dial("udp", addr)
-	if err != nil {
-		return nil, nil, fmt.Errorf("--statsd: %w", err)
-	}
-	return func(r loadgen.Row) {
-		_, _ = fmt.Fprintf(conn, "users.requests:1|c|#route:%s,outcome:%s\nusers.latency:%.3f|ms|#route:%[1]s",
-			r.Route, r.Outcome, float64(r.Latency().Microseconds())/1000)
-	}, conn.Close, nil
-}
-
-func parseRoute(text string) (loadgen.Route, error) {
-	name, rest, ok := strings.Cut(text, "=")
-	method, path, ok2 := strings.Cut(rest, " ")
-	if !ok || !ok2 {
-		return loadgen.Route{}, fmt.Errorf("--route %q: want NAME=METHOD PATH, like insert=POST /insert/{word}", text)
-	}
-	return loadgen.Route{Name: name, Method: method, Path: path}, nil
-}
-
-// ledger returns what to do with each row, and with the end.
-func ledger(path string, stdout io.Writer) (keep func(loadgen.Row), done func() error, err error) {
-	if path == "" {
-		return func(loadgen.Row) {}, func() error { return nil }, nil
-	}
-	file := stdout
-	closeFile := func() error { return nil }
-	if path != "-" {
-		f, err := os.Create(path)
-		if err != nil {
+	case "-":
+		rows = loadgen.NewCSV(stdout)
+	default:
+		if rows, err = loadgen.CreateCSV(path); err != nil {
 			return nil, nil, fmt.Errorf("--ledger: %w", err)
 		}
-		file, closeFile = f, f.Close
 	}
-	w := bufio.NewWriter(file)
-	fmt.Fprintln(w, "seq,due,lateness_us,latency_us,route,word,instance,outcome,status,attempts,error")
-	keep = func(r loadgen.Row) {
-		fmt.Fprintf(w, "%d,%s,%d,%d,%s,%s,%s,%s,%d,%d,%q\n", r.Seq, r.Due.UTC().Format(time.RFC3339Nano),
-			r.Lateness().Microseconds(), r.Latency().Microseconds(), r.Route, r.Word, r.Instance, r.Outcome, r.Status, r.Attempts, r.Err)
-	}
-	return keep, func() error {
-		if err := w.Flush(); err != nil {
+	return rows.Write, func() error {
+		if err := rows.Close(); err != nil {
 			return fmt.Errorf("--ledger %s: %w", path, err)
 		}
-		return closeFile()
+		return nil
 	}, nil
-}
-
-func showSummary(w io.Writer, s loadgen.Summary, a answers) {
-	fmt.Fprintf(w, "requests   %d in %v (%.1f/s), %s at the wire\n", s.Requests, s.Duration.Round(time.Millisecond), s.Rate, plural(s.Attempts, "attempt"))
-	fmt.Fprintf(w, "outcome    %s\n", outcomes(s, a))
-	fmt.Fprintf(w, "status     %s\n", statusCounts(s))
-	fmt.Fprintf(w, "latency    %s   (from due)\n", quantiles(s.Latency))
-	fmt.Fprintf(w, "lateness   %s   (sent after due)\n", quantiles(s.Lateness))
-}
-
-// answers counts by class those that acknowledge nothing: of answers[4] a 4xx.
-type answers [6]uint64
-
-func (a *answers) count(r loadgen.Row) {
-	if class := r.Status / 100; r.Outcome == loadgen.Unknown && class > 0 && class < len(a) && class != 2 {
-		a[class]++
-	}
-}
-
-// outcomes tells what became of the requests; unknown is what nobody can know.
-func outcomes(s loadgen.Summary, a answers) string {
-	unknown, answered := s.Unknown, ""
-	for class, n := range a {
-		if n > 0 {
-			answered += fmt.Sprintf(", %d answered %dxx", n, class)
-			unknown -= n
-		}
-	}
-	return fmt.Sprintf("%d acked, %d refused%s, %d unknown", s.Acked, s.Refused, answered, unknown)
-}
-
-// statusCounts writes "none:2 200:37 404:1".
-func statusCounts(s loadgen.Summary) string {
-	var parts []string
-	for _, code := range slices.Sorted(maps.Keys(s.Statuses)) {
-		name := "none"
-		if code != 0 {
-			name = strconv.Itoa(code)
-		}
-		parts = append(parts, fmt.Sprintf("%s:%d", name, s.Statuses[code]))
-	}
-	return strings.Join(parts, " ")
-}
-
-func quantiles(q loadgen.Quantiles) string {
-	r := func(d time.Duration) time.Duration { return d.Round(10 * time.Microsecond) }
-	return fmt.Sprintf("p50 %v  p90 %v  p99 %v  max %v", r(q.P50), r(q.P90), r(q.P99), r(q.Max))
 }

@@ -4,52 +4,37 @@
 //
 // This package is wiring: a file for each subcommand, which reads flags, puts
 // the parts together and chooses the exit status. It knows no rule of a verdict
-// and no step of a run; people, scripts and the instances of a stack call it.
+// and no step of a run, and how a command line behaves is the package cli's;
+// people, scripts and the instances of a stack call it.
 package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io"
 	"os"
-	"os/signal"
-	"runtime/debug"
-	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
-	"throughline/compose/docker"
+	"throughline/cmd/throughline/cli"
+	"throughline/cmd/throughline/platforms"
+	"throughline/scenarios/trial"
 )
 
 // The exit statuses. Scripts depend on them.
 const (
-	exitPass         = 0
-	exitFail         = 1
-	exitInconclusive = 2
-	exitUsage        = 3 // bad scenario or bad command line
-	exitHarness      = 4 // the harness could not run
+	exitPass         = int(trial.Pass)
+	exitFail         = int(trial.Fail)
+	exitInconclusive = int(trial.Inconclusive)
+	exitUsage        = cli.StatusUsage  // bad scenario or bad command line
+	exitHarness      = cli.StatusUnable // the harness could not run; a trial.Unrun too
 )
 
-// statusError ends the program with a status. A nil err prints nothing: the
-// verdict has said it all.
-type statusError struct {
-	status int
-	err    error
-}
-
-func (e *statusError) Error() string {
-	if e.err == nil {
-		return fmt.Sprintf("exit status %d", e.status)
+// ending ends the program with the status that trials came to.
+func ending(s trial.Status) error {
+	if s == trial.Pass {
+		return nil
 	}
-	return e.err.Error()
+	return &cli.Error{Status: int(s)}
 }
-
-func (e *statusError) Unwrap() error { return e.err }
-
-func usage(err error) error   { return &statusError{exitUsage, err} }
-func harness(err error) error { return &statusError{exitHarness, err} }
 
 func main() {
 	os.Exit(Main())
@@ -57,67 +42,15 @@ func main() {
 
 // Main is main with its exit status as result, so that tests can run the
 // command line in a process of their own.
-func Main() (code int) {
-	crashApart()
-	defer func() {
-		if crash := recover(); crash != nil {
-			fmt.Fprintf(os.Stderr, "throughline: crashed, which is a bug of it: %v\n%s", crash, debug.Stack())
-			code = exitHarness
+func Main() int {
+	return cli.Run("throughline", func(ctx context.Context) error {
+		for _, p := range platforms.All() {
+			if p.Prepare != nil {
+				p.Prepare()
+			}
 		}
-	}()
-	docker.Prepare()
-	ctx, stop := orderly(context.Background())
-	defer stop()
-	return status(newRoot().ExecuteContext(ctx), os.Stderr)
-}
-
-// orderly gives a context that ends with the first signal that asks for an end:
-// SIGINT and SIGTERM, and SIGHUP unless it was ignored when the program started, as
-// nohup has it. A second SIGINT or SIGTERM has its usual force. A second SIGHUP has
-// none: a terminal that is closed sends it through its shell once more. From the
-// first on, writing to a terminal or pipe that is gone is an error and no end.
-func orderly(parent context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(parent)
-	end := make(chan os.Signal, 1)
-	signal.Notify(end, os.Interrupt, syscall.SIGTERM)
-	hangup := make(chan os.Signal, 1)
-	if !signal.Ignored(syscall.SIGHUP) {
-		signal.Notify(hangup, syscall.SIGHUP)
-	}
-	go func() {
-		defer cancel()
-		select {
-		case <-end:
-			signal.Stop(end)
-		case <-hangup:
-			signal.Notify(hangup, syscall.SIGPIPE) // nobody reads it; it is noticed and has no force
-		case <-ctx.Done():
-		}
-	}()
-	return ctx, func() {
-		cancel()
-		signal.Stop(end)
-		signal.Stop(hangup)
-	}
-}
-
-// status turns what a command returned into an exit status and, where the
-// command has not said it itself, a message.
-func status(err error, stderr io.Writer) int {
-	if err == nil {
-		return exitPass
-	}
-	var known *statusError
-	if !errors.As(err, &known) {
-		known = &statusError{exitHarness, err} // what was to be printed could not be
-	}
-	if known.err != nil {
-		// Several errors are several lines, each to be found by the same prefix.
-		for line := range strings.Lines(strings.TrimRight(known.err.Error(), "\n") + "\n") {
-			fmt.Fprint(stderr, "throughline: "+line)
-		}
-	}
-	return known.status
+		return newRoot().ExecuteContext(ctx)
+	})
 }
 
 func newRoot() *cobra.Command {
@@ -135,27 +68,9 @@ Start with:
 Exit status: 0 pass, 1 fail, 2 inconclusive (the run proves nothing),
 3 bad scenario or usage, 4 the harness could not run. Of several runs the worst
 counts: 1, then 4, then 2.`,
-		SilenceUsage:  true,
-		SilenceErrors: true,
 	}
 	root.AddCommand(newRun(), newJudge(), newCheck(), newList(), newExplain(), newUp(), newSelftest(), newCollect(), newLoad(), newApp(), newDocstore(), newHealth(), newVersion(), newGuard())
-	root.SetFlagErrorFunc(badFlag)
-	root.Version = versionLine(debug.ReadBuildInfo())
-	root.SetVersionTemplate("{{.Version}}\n")
-	complete(root)
-	group(root)
-	root.InitDefaultHelpCmd()
-	root.InitDefaultCompletionCmd()
-	for _, c := range root.Commands() {
-		switch c.Name() {
-		case "help":
-			c.Args = topics
-		case "completion":
-			group(c)
-			for _, shell := range c.Commands() {
-				shell.Args = noOperands
-			}
-		}
-	}
+	cli.Complete(root, operandWords, flagWords)
+	cli.Finish(root)
 	return root
 }

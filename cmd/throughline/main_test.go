@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"throughline/scenarios/trial"
 )
 
 // binary is the program under test, built once without the race detector: the
@@ -104,4 +106,11 @@ func cmdBig(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("big: %v", err)
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(strings.Repeat(line, n*1024)), 0o644))
+}
+
+// A run that could not be is told as any work that could not be done.
+func TestExitStatusesAgree(t *testing.T) {
+	if int(trial.Unrun) != exitHarness {
+		t.Errorf("a trial that could not be run is status %d, and a program that could not do its work %d", trial.Unrun, exitHarness)
+	}
 }

@@ -6,17 +6,19 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
-	"throughline/scenarios/check/verdict"
 
 	"github.com/google/go-cmp/cmp"
+
+	"throughline/scenarios/check/verdict"
 )
 
 // saved are records of real runs, good and bad, each with the verdict that was
-// given on it. A change of the judge that changes one of them has to be meant:
-// `throughline judge --format json DIR > DIR/verdict.json` writes it anew. Who changes
-// a record itself seals it with `go test ./scenarios/record -run Saved -reseal`.
+// given on it. scenarios/gallery judges them, and many more, and writes their verdicts
+// anew with -update; here the program itself has to say the same. Who changes a
+// record itself seals it with `go test ./scenarios/record -run Saved -reseal`.
 const saved = "../../scenarios/testdata/records"
 
+// The program prints the saved verdict to the byte, and exits with its status.
 func TestSavedRecordsAreJudgedAsEver(t *testing.T) {
 	for name, status := range map[string]int{
 		"quiet": exitPass, "killed": exitPass, "lost-on-exit": exitFail, "double-instrumented": exitFail, "cut-short": exitInconclusive,

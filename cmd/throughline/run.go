@@ -1,30 +1,23 @@
 package main
 
 import (
-	"errors"
+	"context"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
-	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"throughline/scenarios/check"
-	"throughline/scenarios/check/verdict"
-	"throughline/scenarios/record"
+	"throughline/app"
+	"throughline/cmd/throughline/cli"
+	"throughline/cmd/throughline/platforms"
+	"throughline/live"
 	"throughline/scenarios/report"
-	"throughline/scenarios/run"
 	"throughline/scenarios/script"
+	"throughline/scenarios/trial"
 )
-
-// interval is the collector's, and the grain of every verdict.
-const interval = time.Second
 
 // runFlags is the command line of run, and in part of up.
 type runFlags struct {
@@ -39,7 +32,11 @@ type runFlags struct {
 
 // common are the flags that run and up share.
 func (f *runFlags) common(set *pflag.FlagSet) {
-	set.StringVar(&f.platform, "platform", onLocalName, "what runs the instances: local (child processes) or docker (containers)")
+	var each []string
+	for _, p := range platforms.All() {
+		each = append(each, p.Name+" ("+p.About+")")
+	}
+	set.StringVar(&f.platform, "platform", platforms.Names()[0], "what runs the instances: "+strings.Join(each, " or "))
 	set.StringVar(&f.mongo, "mongo", "", "URI of a MongoDB to use instead of the embedded database")
 	set.StringVar(&f.dashboard, "dashboard", "127.0.0.1:0", "where the collector answers Prometheus' HTTP API while the stack is up, or off")
 	set.StringVar(&f.haproxy, "haproxy", "", "the HAProxy binary (default: found on PATH)")
@@ -63,7 +60,7 @@ nothing is started.`,
 		Example: `  throughline run replace-an-instance
   throughline run --seed 7 --out /tmp/r my-scenario.yaml
   throughline run --format json quiet | jq .outcome`,
-		Args: operands(1, -1),
+		Args: cli.Operands(1, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !cmd.Flags().Changed("seed") {
 				flags.seed = uint64(rand.Uint32()) // short enough to type again
@@ -80,141 +77,73 @@ nothing is started.`,
 }
 
 func (f runFlags) check() error {
+	p, err := platforms.Find(f.platform)
+	if err != nil {
+		return fmt.Errorf("--platform %w", err)
+	}
+	if err := p.Refuses(f.options()); err != nil {
+		return err
+	}
 	switch {
-	case f.platform != onLocalName && f.platform != onDockerName:
-		return fmt.Errorf("--platform %s: no such platform (have local, docker)", f.platform)
-	case f.platform == onDockerName && f.haproxy != "":
-		return fmt.Errorf("--haproxy %s: on docker HAProxy comes in an image; leave the flag out", f.haproxy)
 	case f.format != "text" && f.format != "json":
 		return fmt.Errorf("--format %s: no such format (have text, json)", f.format)
-	case f.dashboard != "off" && address("dashboard", f.dashboard) != nil:
-		return fmt.Errorf("%w, or off", address("dashboard", f.dashboard))
+	case f.dashboard != "off" && cli.HostPort("dashboard", f.dashboard) != nil:
+		return fmt.Errorf("%w, or off", cli.HostPort("dashboard", f.dashboard))
 	case f.mongo != "" && !strings.HasPrefix(f.mongo, "mongodb://") && !strings.HasPrefix(f.mongo, "mongodb+srv://"):
 		return fmt.Errorf("--mongo %s: not a MongoDB URI, like mongodb://127.0.0.1:27017", f.mongo)
 	}
 	return nil
 }
 
-func exitOf(o verdict.Outcome) int {
-	switch o {
-	case verdict.Pass:
-		return exitPass
-	case verdict.Fail:
-		return exitFail
-	}
-	return exitInconclusive
+func (f runFlags) options() platforms.Options {
+	return platforms.Options{HAProxy: f.haproxy, MongoURI: f.mongo, Out: f.out}
 }
 
-// writable tells whether a record can be written at out, by making the
-// directory and a file in it.
-func writable(out string) error {
-	if out == "" {
-		out = "runs"
-	}
-	if err := os.MkdirAll(out, 0o700); err != nil {
-		return fmt.Errorf("--out %s: cannot make the directory: %w; choose another", out, err)
-	}
-	probe, err := os.CreateTemp(out, ".probe-")
+// preflight gives what the scenarios run in, or all that is missing.
+func (f runFlags) preflight(ctx context.Context, all []script.Scenario) (trial.Environment, error) {
+	p, err := platforms.Find(f.platform)
 	if err != nil {
-		return fmt.Errorf("--out %s: cannot write into it: %w; choose another", out, err)
+		return trial.Environment{}, err
 	}
-	probe.Close()
-	return os.Remove(probe.Name())
+	return p.Preflight(ctx, all, f.options())
 }
 
-// job is one scenario to run.
-type job struct {
-	flags runFlags
-	dir   string
-	found found
+// trial is a scenario as the flags have it run.
+func (f runFlags) trial(s script.Scenario, dir string, on trial.Environment) trial.Trial {
+	t := trial.Trial{Scenario: s, Dir: dir, Seed: f.seed, MongoURI: f.mongo, Version: cli.Version(), On: on}
+	if f.dashboard != "off" {
+		t.Dashboard = f.dashboard
+	}
+	return t
 }
 
-// newConfig is all of a run's configuration but platform and progress.
-func newConfig(s script.Scenario, j job, start time.Time) run.Config {
-	c := run.Config{
-		Scenario: s, Dir: j.dir, MongoURI: j.flags.mongo, HAProxy: j.found.haproxy,
-		Web: j.found.web[s.Stack.Web.Image], Database: j.found.database,
-		Run: record.Run{
-			ID: runID(start), Scenario: s.Name, File: s.File, Seed: j.flags.seed, Platform: j.flags.platform,
-			Start: start, Interval: interval, Database: databaseOf(s, j),
-			Versions: map[string]string{"throughline": version(), "haproxy": j.found.haproxyVersion},
-		},
+// runAll runs scenarios one after the other.
+func runAll(cmd *cobra.Command, args []string, flags runFlags) error {
+	all, err := reader(cmd).ReadAll(args)
+	if err == nil {
+		err = flags.check()
 	}
-	if j.flags.dashboard != "off" {
-		c.Dashboard = j.flags.dashboard
-	}
-	return c
-}
-
-// runOne runs a scenario, judges what it recorded and shows the verdict. Without a
-// verdict the error says why there is none, with one what could not be written of it.
-func runOne(cmd *cobra.Command, s script.Scenario, j job) (status int, verdict bool, err error) {
-	config := newConfig(s, j, time.Now())
-	progress := newProgress(cmd.ErrOrStderr(), s, config)
-	defer progress.Close()
-	config.Progress = progress
-	if j.found.note != "" && config.Run.Database == embedded {
-		progress.Note(j.found.note)
-	}
-	failed := onPlatform(cmd.Context(), config, j.found, run.Run)
-	history, err := recorded(j.dir, config.Run.ID, failed)
 	if err != nil {
-		return exitHarness, false, err
+		return cli.Usage(err)
 	}
-	if failed != nil {
-		progress.Note(fmt.Sprintf("the stack did not go down as it should, after the record was closed: %v", failed))
+	tell := func(err error) { fmt.Fprintf(cmd.ErrOrStderr(), "throughline: %v\n", err) }
+	have, missing := trial.Preflight(all, func(some []script.Scenario) (trial.Environment, error) { return flags.preflight(cmd.Context(), some) }, tell)
+	sequence := trial.Sequence{
+		Missing: missing, Tell: tell,
+		Watch: func(s *live.Stream) (shown func()) { return report.Follow(cmd.ErrOrStderr(), os.Getenv, s) },
+		Show:  func(j trial.Judged) error { return show(cmd.OutOrStdout(), j, flags.format, j.Dir) },
 	}
-	progress.Close()
-	judged, err := check.Judge(history)
-	if err != nil {
-		return exitHarness, false, err
+	for i, s := range all {
+		sequence.Trials = append(sequence.Trials, flags.trial(s, trial.Directory(flags.out, s.Name, i, len(all)), have[i]))
 	}
-	status = exitOf(judged.Outcome)
-	_, unwritten := report.WriteAll(j.dir, history, judged)
-	err = errors.Join(unwritten, show(cmd.OutOrStdout(), history, judged, shown{format: j.flags.format, dir: j.dir}))
-	if err != nil {
-		status = worse(status, exitHarness)
-	}
-	return status, true, err
+	return ending(sequence.Run(cmd.Context()))
 }
 
-// recorded reads the record of a run. A run that failed has none, unless what failed
-// came after the record had been closed: then it is as good as any, and what went
-// wrong is to be told beside the verdict.
-func recorded(dir, id string, failed error) (record.History, error) {
-	history, err := record.Read(dir)
-	if failed != nil && (err != nil || !wholeRecord(history, id)) {
-		return record.History{}, failed
+// reader reads the scenarios that a command names; it knows the reference app's defects.
+func reader(cmd *cobra.Command) trial.Reader {
+	r := trial.Reader{Stdin: cmd.InOrStdin()}
+	for _, d := range app.Defects() {
+		r.Options.Defects = append(r.Options.Defects, d.Name)
 	}
-	return history, err
-}
-
-// wholeRecord tells whether a record is this run's, and has its end.
-func wholeRecord(h record.History, id string) bool {
-	return h.Run.ID == id && len(h.Damage) == 0 && slices.ContainsFunc(h.Events, func(e record.Event) bool { return e.Kind == record.RunEnd })
-}
-
-// runID is unique among the runs of one machine: request ids and series carry
-// it, so that nothing of an earlier run can be taken for this one's.
-func runID(start time.Time) string {
-	return strconv.FormatInt(start.UnixMilli(), 36) + strconv.FormatInt(int64(os.Getpid()), 36)
-}
-
-// shown says how to show a verdict.
-type shown struct {
-	format string
-	dir    string // of the report; "": there is none
-}
-
-// show prints a verdict.
-func show(w io.Writer, h record.History, v verdict.Verdict, how shown) error {
-	if how.format == "json" {
-		return report.WriteJSON(w, v)
-	}
-	where := filepath.Join(how.dir, report.HTMLFile)
-	if _, err := os.Stat(where); err != nil || how.dir == "" {
-		where = "" // a record that is judged where it may not be written
-	}
-	on := report.NewTerminal(w, os.Getenv)
-	return report.WriteText(w, h, v, report.TextOptions{Color: on.Color, Width: on.Width, Where: where})
+	return r
 }

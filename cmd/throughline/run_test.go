@@ -16,25 +16,34 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"throughline/compose/haproxy"
 	"throughline/compose/local"
 	"throughline/scenarios"
 	"throughline/scenarios/check/verdict"
 )
 
 // These tests run whole scenarios on real stacks, as a user does. They take
-// as long as the scenarios: go test -short leaves them out.
+// as long as the scenarios: go test -short runs one on each platform.
+
+// always is the scenario that is run with -short too.
+const always = "replace-an-instance"
 
 // sideBySide bounds how many stacks run at once: each is half a dozen
 // processes, and a starved one proves nothing.
 var sideBySide = make(chan struct{}, 2)
 
+// unhurried marks a test that -short leaves out.
+func unhurried(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("SKIPPED by -short: it runs a whole stack for up to half a minute")
+	}
+}
+
 // stacked marks a test that runs a stack, and waits for its turn.
 func stacked(t *testing.T) {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("runs a whole stack for half a minute")
-	}
-	if _, err := findHAProxy(""); err != nil {
+	if _, err := haproxy.Find(""); err != nil {
 		t.Skipf("SKIPPED, NOTHING PROVED: %v", err)
 	}
 	t.Parallel()
@@ -90,6 +99,9 @@ func (o outcome) text() string {
 func TestLibrary(t *testing.T) {
 	for _, name := range scenarios.Names() {
 		t.Run(name, func(t *testing.T) {
+			if name != always {
+				unhurried(t)
+			}
 			needs(t, name)
 			stacked(t)
 			o := runScenario(t, name)
@@ -117,7 +129,7 @@ func passes(t *testing.T, o outcome) {
 // needs skips a built-in scenario that this machine cannot carry out.
 func needs(t *testing.T, name string) {
 	t.Helper()
-	all, err := readScenarios(nil, []string{name})
+	all, err := reader(newRoot()).ReadAll([]string{name})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,6 +160,7 @@ func judgeAgain(t *testing.T, o outcome) {
 
 // TestForeignApp runs a Python app with a StatsD client that knows no tags.
 func TestForeignApp(t *testing.T) {
+	unhurried(t)
 	if err := exec.Command("/usr/bin/python3", "-c", "import bottle, pymongo, statsd").Run(); err != nil {
 		t.Skip("SKIPPED, NOTHING PROVED: /usr/bin/python3 has no bottle, pymongo and statsd; make deps installs them on Debian")
 	}
@@ -164,6 +177,7 @@ func TestForeignApp(t *testing.T) {
 // TestKilledRunner kills the runner in mid-run: nothing of it may be left, and
 // what it wrote must be readable.
 func TestKilledRunner(t *testing.T) {
+	unhurried(t)
 	stacked(t)
 	dir := filepath.Join(t.TempDir(), "run")
 	cmd, events := startRun(t, dir, "replace-an-instance")

@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -26,8 +25,10 @@ var tried = []string{
 }
 
 // TestGallery runs entries of the gallery: each must be caught by the right
-// check, with instance, number and cause.
+// check, with instance, number and cause. Records of all of them are judged by the
+// tests of scenarios/gallery.
 func TestGallery(t *testing.T) {
+	unhurried(t)
 	for _, name := range tried {
 		t.Run(name, func(t *testing.T) {
 			stacked(t)
@@ -93,44 +94,8 @@ func TestGalleryScenarios(t *testing.T) {
 		if err := os.WriteFile(path, []byte(stage.Scenario(name)), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := readScenario(path, nil); err != nil {
+		if _, err := reader(newRoot()).Read(path); err != nil {
 			t.Errorf("%s: %v", name, err)
-		}
-	}
-}
-
-// A name is that of an entry or of a healthy run, and each runs as often as asked for.
-func TestNamesOfASelftest(t *testing.T) {
-	for _, c := range []struct {
-		names           []string
-		repeat, healthy int
-		want            []string
-	}{
-		{[]string{"quiet", "late"}, 2, -1, []string{"late-1", "healthy-quiet-1", "late-2", "healthy-quiet-2"}},
-		{[]string{"batched-5s", "stalled-2s"}, 3, -1, []string{"healthy-batched-5s-1", "healthy-stalled-2s-1", "healthy-batched-5s-2", "healthy-stalled-2s-2",
-			"healthy-batched-5s-3", "healthy-stalled-2s-3"}},
-		{[]string{"late"}, 1, -1, []string{"late-1"}},
-		{[]string{"late"}, 1, 1, []string{"late-1", "healthy-quiet-1"}},
-		{[]string{"killed"}, 1, 2, []string{"healthy-killed-1", "healthy-killed-2"}},
-	} {
-		entries, healthy, err := gallery.Select(c.names...)
-		if err != nil {
-			t.Fatal(err)
-		}
-		flags := selftestFlags{repeat: c.repeat, healthy: c.healthy, jobs: 1, format: "text", platform: onLocalName}
-		if err := flags.check(c.names, healthy); err != nil {
-			t.Fatal(err)
-		}
-		trials, err := plan(io.Discard, gallerySelection{entries, healthy, true}, flags)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var got []string
-		for _, trial := range trials {
-			got = append(got, trial.dir)
-		}
-		if diff := cmp.Diff(c.want, got); diff != "" {
-			t.Errorf("%v (-want +got):\n%s", c.names, diff)
 		}
 	}
 }
@@ -153,25 +118,4 @@ func namesOfGallery() []string {
 		names[i], _, _ = strings.Cut(w, "\t")
 	}
 	return names
-}
-
-// What was not run proves nothing.
-func TestASelftestThatWasInterrupted(t *testing.T) {
-	right := gallery.Result{Name: "lost-on-exit", Proved: true, Caught: gallery.Right}
-	missed := gallery.Result{Name: "late", Proved: true, Caught: gallery.Wrong}
-	for _, c := range []struct {
-		results []gallery.Result
-		planned int
-		want    int
-	}{
-		{[]gallery.Result{right}, 1, exitPass},
-		{[]gallery.Result{right}, 2, exitInconclusive},
-		{[]gallery.Result{right, missed}, 3, exitFail},
-		{[]gallery.Result{{Name: "late"}}, 1, exitInconclusive},
-		{nil, 1, exitInconclusive},
-	} {
-		if got := verdictOn(c.results, c.planned); got != c.want {
-			t.Errorf("%d of %d runs: exit status %d, want %d", len(c.results), c.planned, got, c.want)
-		}
-	}
 }

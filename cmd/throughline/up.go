@@ -1,16 +1,15 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
-	"time"
 
 	"github.com/spf13/cobra"
 
+	"throughline/cmd/throughline/cli"
 	"throughline/scenarios/run"
 	"throughline/scenarios/script"
 )
@@ -26,20 +25,20 @@ func newUp() *cobra.Command {
 		Short: "Bring the stack up and leave it until Ctrl-C",
 		Long: `Start database, load balancer, collector and web instances, print where they are,
 and leave them running until Ctrl-C.`,
-		Args: noOperands,
+		Args: cli.NoOperands,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if web < 1 || web > 300 {
-				return usage(fmt.Errorf("--web %d: want 1 to 300 instances", web))
+				return cli.Usage(fmt.Errorf("--web %d: want 1 to 300 instances", web))
 			}
 			if port < 0 || port > 65535 {
-				return usage(fmt.Errorf("--port %d: want 1 to 65535, or 0 for any free one", port))
+				return cli.Usage(fmt.Errorf("--port %d: want 1 to 65535, or 0 for any free one", port))
 			}
 			if err := flags.check(); err != nil {
-				return usage(err)
+				return cli.Usage(err)
 			}
-			s, err := readScenario("quiet", nil)
+			s, err := reader(cmd).Read("quiet")
 			if err != nil {
-				return usage(err)
+				return cli.Usage(err)
 			}
 			s.Stack.Web.Instances = web
 			return up(cmd, s, port, flags)
@@ -57,25 +56,18 @@ func up(cmd *cobra.Command, s script.Scenario, port int, flags runFlags) (err er
 	dir := flags.out
 	if dir == "" {
 		if dir, err = os.MkdirTemp("", "throughline-up-"); err != nil {
-			return harness(err)
+			return cli.Unable(err)
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 		flags.out = dir
 	}
-	have, err := preflight(cmd.Context(), []script.Scenario{s}, flags)
+	have, err := flags.preflight(cmd.Context(), []script.Scenario{s})
 	if err != nil {
-		return harness(err)
+		return cli.Unable(err)
 	}
-	config := newConfig(s, job{flags: flags, dir: dir, found: have}, time.Now())
-	config.Run.Seed, config.Frontend = rand.Uint64(), port
-	config.Progress = silent{}
-	err = onPlatform(cmd.Context(), config, have, func(ctx context.Context, c run.Config) error {
-		return run.Up(ctx, c, func(at run.Addresses) { addresses(cmd.OutOrStdout(), at) })
-	})
-	if err != nil {
-		return harness(err)
-	}
-	return nil
+	flags.seed = rand.Uint64()
+	err = flags.trial(s, dir, have).Up(cmd.Context(), port, func(at run.Addresses) { addresses(cmd.OutOrStdout(), at) })
+	return cli.Unable(err)
 }
 
 // addresses prints where everything is.
@@ -93,12 +85,3 @@ func addresses(w io.Writer, at run.Addresses) {
 	}
 	fmt.Fprintln(w, "Ctrl-C ends it.")
 }
-
-// silent is the progress of a stack that has no phases.
-type silent struct{}
-
-func (silent) Phase(string, int)                  {}
-func (silent) EndPhase(time.Duration, run.Status) {}
-func (silent) Step(string, time.Duration, error)  {}
-func (silent) Tick(run.Status)                    {}
-func (silent) Note(string)                        {}

@@ -22,6 +22,14 @@ const (
 	Path Format = "path" // name.instance.web-1, which may be another series' name
 )
 
+// ParseFormat reads tags or path.
+func ParseFormat(text string) (Format, error) {
+	if f := Format(text); f == Tags || f == Path {
+		return f, nil
+	}
+	return "", fmt.Errorf("%s: want tags or path", text)
+}
+
 // GraphiteConfig is what a Graphite is made of.
 type GraphiteConfig struct {
 	To     string // host:port of a carbon's plaintext receiver

@@ -51,6 +51,14 @@ func crowded(t testing.TB, series, bytes int) *Store {
 	return s
 }
 
+// unhurried marks a test that -short leaves out.
+func unhurried(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("SKIPPED by -short: it fills a query's memory to its limit, which takes the race detector a minute")
+	}
+}
+
 const heldError = "a query may hold 10000000 samples, 256 MiB of series and an answer of 64 MiB"
 
 // TestLabelsThatGrow: functions on labels double them, and again.
@@ -80,6 +88,7 @@ func TestLabelsThatGrow(t *testing.T) {
 // TestSeriesAreCounted: the engine keeps the series of every selector of a
 // query, with samples or without, and room for every step of each.
 func TestSeriesAreCounted(t *testing.T) {
+	unhurried(t)
 	s := crowded(t, 5000, 10)
 	often := strings.Repeat("count(x) or ", 200) + "count(x)"
 	for _, target := range []string{
@@ -132,6 +141,7 @@ func TestHeavyTurn(t *testing.T) {
 
 // TestManySamples: samples that a query holds.
 func TestManySamples(t *testing.T) {
+	unhurried(t)
 	s := crowded(t, 1500, 10)
 	got := get(t, s, "/api/v1/query_range?start=1582978200&end=1582978400&step=0.02&query=x")
 	if got.status != 422 || !strings.Contains(got.body, heldError) {
@@ -187,6 +197,7 @@ func TestUnreadAnswers(t *testing.T) {
 // meanwhile. What they have their answers from, and what is refused, is what one
 // client has and is refused.
 func TestAllTogether(t *testing.T) {
+	unhurried(t)
 	s := crowded(t, 2500, 10)
 	s.opts.Timeout = time.Hour // for the turn of each
 	span := fmt.Sprintf("start=%d&end=%d&step=1&query=", at(599).Unix(), at(1598).Unix())

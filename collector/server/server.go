@@ -46,6 +46,34 @@ type Out struct {
 	Graphite    *forward.Graphite
 }
 
+// OutConfig says where an Out gives to; what is empty is not there.
+type OutConfig struct {
+	Relay       string // every datagram as it came: udp://host:port or unixgram:///path
+	RemoteWrite string // URL of a Prometheus' remote write
+	Graphite    string // host:port of carbon's plaintext receiver
+	Format      forward.Format
+}
+
+// NewOut makes what gives to others. Nobody is asked whether they are there.
+func NewOut(c OutConfig) (out Out, err error) {
+	if c.Relay != "" {
+		if out.Relay, err = forward.NewRelay(forward.RelayConfig{To: c.Relay}); err != nil {
+			return Out{}, err
+		}
+	}
+	if c.RemoteWrite != "" {
+		if out.RemoteWrite, err = forward.NewRemoteWrite(forward.RemoteWriteConfig{URL: c.RemoteWrite}); err != nil {
+			return Out{}, err
+		}
+	}
+	if c.Graphite != "" {
+		if out.Graphite, err = forward.NewGraphite(forward.GraphiteConfig{To: c.Graphite, Format: c.Format}); err != nil {
+			return Out{}, err
+		}
+	}
+	return out, nil
+}
+
 // forwarders are those that are there.
 func (o Out) forwarders() (out []forward.Forwarder) {
 	if o.Relay != nil {

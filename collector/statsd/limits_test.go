@@ -108,7 +108,7 @@ func (nothing) Append(...collector.Sample) error { return nil }
 // heap, and the series that were known go on.
 func TestFlood(t *testing.T) {
 	if testing.Short() {
-		t.Skip("it takes seconds")
+		t.Skip("SKIPPED by -short: a million series take seconds")
 	}
 	clock := newClock()
 	c := New(Config{Now: clock.now, Junk: func(Junk) {}}, nothing{})

@@ -81,7 +81,7 @@ type Config struct {
 type Images struct {
 	Self    string            // for Program.Self: has this binary as its entrypoint; empty = one made of Config.Self
 	Command string            // for every Command; empty = there is none but HAProxy's
-	HAProxy string            // for a Command called haproxy where Command is empty; empty = haproxy:3.0
+	HAProxy string            // for a Command called haproxy where Command is empty; empty = HAProxyImage
 	Named   map[string]string // for the instances of these names, before all others: "mongo-1": "mongo:8"
 }
 
@@ -125,7 +125,7 @@ func New(ctx context.Context, c Config) (*Platform, error) {
 		}
 	}
 	if c.Images.HAProxy == "" {
-		c.Images.HAProxy = "haproxy:3.0"
+		c.Images.HAProxy = HAProxyImage
 	}
 	provider, err := connect(ctx)
 	if err != nil {

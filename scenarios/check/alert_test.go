@@ -106,6 +106,7 @@ func TestAlertsThatAreRefused(t *testing.T) {
 // TestAlertFindsWhatWasPutIn makes a signal that is up for some intervals and
 // compares the rule with a simple count of them.
 func TestAlertFindsWhatWasPutIn(t *testing.T) {
+	unhurried(t)
 	const runs = 120 // each makes a store on disk
 	for seed := range uint64(runs) {
 		rnd := rand.New(rand.NewPCG(seed, 41))

@@ -80,10 +80,19 @@ var alterations = []alteration{
 	{"empty", func(*rand.Rand, []byte) []byte { return []byte{} }},
 }
 
+// unhurried marks a test that -short leaves out.
+func unhurried(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("SKIPPED by -short: so many records are judged that it takes the race detector half a minute")
+	}
+}
+
 // TestAlteredRecordsProveNothing changes one place of a record in several hundred
 // ways. None may give a pass, nor the outcome that the run had, and each is told
 // by the name of the file.
 func TestAlteredRecordsProveNothing(t *testing.T) {
+	unhurried(t)
 	rounds := max(1, histories/250)
 	tried := 0
 	for _, name := range []string{"quiet", "lost-on-exit"} {

@@ -126,6 +126,7 @@ func frozenPlan(seed uint64, window, at, long time.Duration, kill bool) plan {
 // held then comes when it is thawed, and is no gap; or it is lost with a SIGKILL,
 // and was in the send buffer. What else is lost or silent is a failure as ever.
 func TestWhoStandsStillCannotSend(t *testing.T) {
+	unhurried(t)
 	for seed := range uint64(40) {
 		rnd := rand.New(rand.NewPCG(seed, 19))
 		window := []time.Duration{100, 300, 1000}[rnd.IntN(3)] * time.Millisecond

@@ -117,6 +117,7 @@ func TestAMetricOfAnotherType(t *testing.T) {
 // A queue that is full at the peaks loses there alone; an even loss is never
 // called so.
 func TestAQueueThatIsFullAtThePeaks(t *testing.T) {
+	unhurried(t)
 	p := talk()
 	p.phases, p.swing, p.checks = p.phases[:1], 0.8, timedCheck
 	peaks, close, even := 0, 0, 0

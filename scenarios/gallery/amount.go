@@ -2,6 +2,10 @@ package gallery
 
 import (
 	"math"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
 
 	"throughline/collector"
 	"throughline/scenarios/record"
@@ -41,4 +45,29 @@ func last(s record.Series) int64 {
 		}
 	}
 	return 0
+}
+
+var defectLine = regexp.MustCompile(`defect \S+: dropped=(\d+) extra=(\d+)`)
+
+// LoggedAmounts reads what defective instances logged at their end, from the logs of
+// the record in dir; one that logged nothing of it is not among them.
+func LoggedAmounts(dir string) (map[string]Amount, error) {
+	logs, err := filepath.Glob(filepath.Join(dir, "logs", "web-*.log"))
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]Amount{}
+	for _, path := range logs {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		if m := defectLine.FindSubmatch(text); m != nil {
+			dropped, _ := strconv.ParseInt(string(m[1]), 10, 64) // digits
+			extra, _ := strconv.ParseInt(string(m[2]), 10, 64)
+			name := filepath.Base(path)
+			out[name[:len(name)-len(".log")]] = Amount{Dropped: dropped, Extra: extra}
+		}
+	}
+	return out, nil
 }

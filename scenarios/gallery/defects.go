@@ -1,8 +1,9 @@
 package gallery
 
 import (
-	"throughline/scenarios/check/verdict"
 	"time"
+
+	"throughline/scenarios/check/verdict"
 )
 
 // three are the instances of a stage in which nothing is done to them.

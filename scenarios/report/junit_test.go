@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+
 	"throughline/scenarios/check/verdict"
 )
 

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
 	"throughline/scenarios/check/verdict"
 )
 

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"throughline/live"
 )
 
 // Progress tells what a run is doing while it does it. On a terminal a live
@@ -29,19 +31,6 @@ type Progress struct {
 // clearLine is the ANSI sequence that clears from the cursor to the end of the
 // line.
 const clearLine = "\x1b[K"
-
-// Status is what the live line shows. Acked, Refused, Unknown and Answered count
-// from the beginning of the phase.
-type Status struct {
-	Elapsed, PhaseLeft time.Duration // since the run began; until the phase ends
-	Rate               float64       // acked per second, over the last second
-	P50, P99           time.Duration // latency from when requests were due, over the last second
-	Acked              uint64
-	Refused            uint64
-	Unknown            uint64
-	Answered           [6]uint64 // otherwise than with 2xx, by class: of Answered[4] with 4xx
-	Instances          []string  // those that serve
-}
 
 // NewProgress writes to w. terminal tells whether w is one, on which a line can be
 // rewritten.
@@ -83,11 +72,11 @@ func (p *Progress) Step(text string, took time.Duration, err error) {
 }
 
 // Tick rewrites the live line. It writes nothing where there is no terminal.
-func (p *Progress) Tick(s Status) {
+func (p *Progress) Tick(s live.Status) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	parts := []string{padLeft(fmt.Sprintf("%.0f s left", max(0, s.PhaseLeft).Seconds()), 8), padLeft(perSecond(s.Rate), 6)}
-	parts = append(parts, s.trouble()...)
+	parts = append(parts, trouble(s)...)
 	parts = append(parts, "p50 "+latency(s.P50), "p99 "+latency(s.P99))
 	if serving := printable(strings.Join(s.Instances, " ")); width(serving) <= 24 {
 		parts = append(parts, serving)
@@ -109,7 +98,7 @@ func (p *Progress) Tick(s Status) {
 func perSecond(rate float64) string { return count(int64(math.Round(rate))) + "/s" }
 
 // trouble are the requests that were not acknowledged, where there are any.
-func (s Status) trouble() []string {
+func trouble(s live.Status) []string {
 	var parts []string
 	if s.Refused > 0 {
 		parts = append(parts, count(s.Refused)+" refused")
@@ -127,11 +116,11 @@ func (s Status) trouble() []string {
 
 // EndPhase turns the live line into a permanent one. took is how long the
 // phase lasted; Rate, P50 and P99 of s are those of the whole phase.
-func (p *Progress) EndPhase(took time.Duration, s Status) {
+func (p *Progress) EndPhase(took time.Duration, s live.Status) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	parts := append([]string{"  " + padRight(p.phase, 22), padLeft(offset(took), 7),
-		fmt.Sprintf("%s acked (%s)", count(s.Acked), perSecond(s.Rate)), "p50 " + latency(s.P50), "p99 " + latency(s.P99)}, s.trouble()...)
+		fmt.Sprintf("%s acked (%s)", count(s.Acked), perSecond(s.Rate)), "p50 " + latency(s.P50), "p99 " + latency(s.P99)}, trouble(s)...)
 	p.phase = ""
 	p.erase()
 	p.permanent(strings.Join(parts, "  "))

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"throughline/live"
 )
 
 // screen is as much of a terminal as progress needs: it moves to the begin of
@@ -54,8 +56,8 @@ func (s *screen) Write(p []byte) (int, error) {
 
 func (s *screen) String() string { return strings.Join(s.lines, "\n") }
 
-func status(left time.Duration, acked uint64) Status {
-	return Status{PhaseLeft: left, Rate: 198.6, P50: 1200 * time.Microsecond, P99: 8900 * time.Microsecond, Acked: acked, Instances: []string{"web-1", "web-3"}}
+func status(left time.Duration, acked uint64) live.Status {
+	return live.Status{PhaseLeft: left, Rate: 198.6, P50: 1200 * time.Microsecond, P99: 8900 * time.Microsecond, Acked: acked, Instances: []string{"web-1", "web-3"}}
 }
 
 // play is a run with two phases, of which the second does not end.
@@ -153,7 +155,7 @@ func TestProgressConcurrently(t *testing.T) {
 			})
 		}
 		all.Wait()
-		p.EndPhase(second, Status{})
+		p.EndPhase(second, live.Status{})
 		p.Close()
 		seen := map[string]bool{}
 		for _, line := range s.lines {
@@ -177,12 +179,12 @@ func TestProgressCallsAnswersByTheirClass(t *testing.T) {
 	var out strings.Builder
 	p := NewProgress(&out, false)
 	p.Phase("warm-up", 0)
-	p.EndPhase(time.Second, Status{Acked: 5, Unknown: 1, Answered: [6]uint64{3: 2, 4: 1200}})
+	p.EndPhase(time.Second, live.Status{Acked: 5, Unknown: 1, Answered: [6]uint64{3: 2, 4: 1200}})
 	if got := out.String(); !strings.HasSuffix(got, "  1 unknown  2 answered 3xx  1,200 answered 4xx\n") {
 		t.Errorf("%q", got)
 	}
 	out.Reset()
-	p.EndPhase(time.Second, Status{Acked: 5, Answered: [6]uint64{5: 1}})
+	p.EndPhase(time.Second, live.Status{Acked: 5, Answered: [6]uint64{5: 1}})
 	if got := out.String(); !strings.HasSuffix(got, "  1 answered 5xx\n") || strings.Contains(got, "unknown") {
 		t.Errorf("%q", got)
 	}

@@ -4,7 +4,7 @@
 //
 // It judges nothing and measures nothing: every number comes from the record
 // or from the verdict, and only what can be drawn from the record (rates,
-// percentiles over time) is computed here. The command line calls it.
+// percentiles over time) is computed here. scenarios/trial and the command line call it.
 package report
 
 import (

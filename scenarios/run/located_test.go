@@ -13,6 +13,7 @@ import (
 	"throughline/collector"
 	"throughline/collector/statsd"
 	"throughline/compose/platformtest"
+	"throughline/live"
 	"throughline/scenarios/record"
 )
 
@@ -25,11 +26,11 @@ func (onNetwork) Locate(string) (netip.Addr, error) { return netip.MustParseAddr
 // notes is a progress that keeps what it is told.
 type notes struct{ said []string }
 
-func (n *notes) Note(text string)                { n.said = append(n.said, text) }
-func (*notes) Phase(string, int)                 {}
-func (*notes) EndPhase(time.Duration, Status)    {}
-func (*notes) Step(string, time.Duration, error) {}
-func (*notes) Tick(Status)                       {}
+func (n *notes) Note(text string)                  { n.said = append(n.said, text) }
+func (*notes) Phase(string, int)                   {}
+func (*notes) EndPhase(time.Duration, live.Status) {}
+func (*notes) Step(string, time.Duration, error)   {}
+func (*notes) Tick(live.Status)                    {}
 
 // Instances with addresses of their own share a port, StatsD's usual one unless
 // somebody has it, and are told apart by where they send from.

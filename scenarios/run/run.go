@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"throughline/compose"
+	"throughline/live"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
 )
@@ -47,23 +48,11 @@ type Config struct {
 // Progress is told how a run goes, while it goes. Calls may come from several
 // goroutines at once.
 type Progress interface {
-	Phase(name string, index int)             // phase number index begins
-	EndPhase(took time.Duration, over Status) // over is the whole phase: mean rate, latencies of all its requests
+	Phase(name string, index int)                  // phase number index begins
+	EndPhase(took time.Duration, over live.Status) // over is the whole phase: mean rate, latencies of all its requests
 	Step(text string, took time.Duration, err error)
-	Tick(Status) // about twice a second
+	Tick(live.Status) // about twice a second
 	Note(text string)
-}
-
-// Status is how a run does, at one moment.
-type Status struct {
-	Elapsed, PhaseLeft time.Duration // since the load began; until the phase ends, below 0 while its steps take longer
-	Rate               float64       // acknowledged per second, over the last second
-	P50, P99           time.Duration // latency from when requests were due, over the last second
-	Acked              uint64        // since the load began
-	Refused            uint64
-	Unknown            uint64    // what became of them nobody can know
-	Answered           [6]uint64 // otherwise than with 2xx, by class: of Answered[4] with 4xx
-	Instances          []string  // that serve
 }
 
 // drainLimit bounds what a run may still take once it was interrupted.

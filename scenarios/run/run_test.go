@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"throughline/compose"
+	"throughline/live"
 	"throughline/loadgen"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
@@ -82,13 +83,13 @@ func TestFigures(t *testing.T) {
 		rows = append(rows, loadgen.Row{Due: due, Done: due.Add(time.Duration(101-ms) * time.Millisecond), Outcome: loadgen.Acked})
 	}
 	rows[7].Outcome = loadgen.Unknown
-	var got Status
+	var got live.Status
 	figures(&got, rows, 2*time.Second)
-	if want := (Status{Rate: 49.5, P50: 51 * time.Millisecond, P99: 100 * time.Millisecond}); !cmp.Equal(want, got) {
+	if want := (live.Status{Rate: 49.5, P50: 51 * time.Millisecond, P99: 100 * time.Millisecond}); !cmp.Equal(want, got) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
-	var none Status
-	if figures(&none, nil, time.Second); !cmp.Equal(Status{}, none) {
+	var none live.Status
+	if figures(&none, nil, time.Second); !cmp.Equal(live.Status{}, none) {
 		t.Errorf("no rows give %+v", none)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"throughline/live"
 	"throughline/loadgen"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
@@ -32,7 +33,7 @@ type users struct {
 
 	mu       sync.Mutex
 	phase    []loadgen.Row // that ended in this phase, in the order of Done
-	answered [6]uint64     // since the load began; as in Status
+	answered [6]uint64     // since the load began; as in live.Status
 }
 
 // newUsers are users of what is served at target.
@@ -109,18 +110,9 @@ func (u *users) row(r loadgen.Row) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.phase = append(u.phase, r)
-	if class := answered(r); class > 0 {
+	if class := r.Answered(); class > 0 {
 		u.answered[class]++
 	}
-}
-
-// answered is the class of an answer that acknowledges nothing (4 for 404); 0:
-// there was none, or another.
-func answered(r loadgen.Row) int {
-	if class := r.Status / 100; r.Outcome == loadgen.Unknown && class > 0 && class < 6 && class != 2 {
-		return class
-	}
-	return 0
 }
 
 // beginPhase forgets the rows of the phase before.
@@ -131,10 +123,10 @@ func (u *users) beginPhase() {
 }
 
 // endPhase sums up the phase.
-func (u *users) endPhase(took time.Duration) Status {
+func (u *users) endPhase(took time.Duration) live.Status {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	status := Status{Instances: u.serving()}
+	status := live.Status{Instances: u.serving()}
 	figures(&status, u.phase, took)
 	for _, r := range u.phase {
 		switch r.Outcome {
@@ -143,7 +135,7 @@ func (u *users) endPhase(took time.Duration) Status {
 		case loadgen.Refused:
 			status.Refused++
 		default:
-			if class := answered(r); class > 0 {
+			if class := r.Answered(); class > 0 {
 				status.Answered[class]++
 				continue
 			}
@@ -154,7 +146,7 @@ func (u *users) endPhase(took time.Duration) Status {
 }
 
 // figures sets rate and latencies from the rows of a stretch of time.
-func figures(s *Status, rows []loadgen.Row, over time.Duration) {
+func figures(s *live.Status, rows []loadgen.Row, over time.Duration) {
 	latencies := make([]time.Duration, 0, len(rows))
 	acked := 0
 	for _, r := range rows {
@@ -187,9 +179,9 @@ func (u *users) tick(ctx context.Context, end time.Time, progress Progress) {
 	}
 }
 
-func (u *users) status(now, end time.Time) Status {
+func (u *users) status(now, end time.Time) live.Status {
 	stats := u.generator.Stats()
-	status := Status{
+	status := live.Status{
 		Elapsed: now.Sub(u.began), PhaseLeft: end.Sub(now), Acked: stats.Acked, Refused: stats.Refused,
 		Unknown: stats.Unknown, Instances: u.serving(),
 	}

@@ -68,6 +68,14 @@ func (a Address) String() string {
 	return string(a.Network) + "://" + a.Path
 }
 
+// URL is the address with its network before it, also where that is the usual one.
+func (a Address) URL() string {
+	if a.Network == UDP {
+		return "udp://" + a.Host
+	}
+	return a.String()
+}
+
 // check tells what is wrong with an address.
 func (a Address) check() error {
 	switch a.Network {

@@ -265,7 +265,7 @@ func silentWorker(k *court, set, sound []int) fit {
 		for _, every := range []int64{0, workers} {
 			s := share{p: 1 / float64(workers), every: every}
 			f := fitEach(k, set, sound, func(t *track) float64 { return t.even(s) }, soundly)
-			f.shared += choice(2 * mostWorkers)
+			f.shared += 2*choice(workers) - 0.5 // few have many
 			if best.each == nil || f.total() > best.total() {
 				best = f
 			}

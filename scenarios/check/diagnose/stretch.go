@@ -176,10 +176,53 @@ func (k *court) common(set []int) stretch {
 // away: nobody received anything from anybody in one stretch. Whatever arrived within it
 // contradicts that, and so does an instance that answered then and lost nothing.
 func away(k *court, set, sound []int) fit {
-	c := k.common(set)
-	if !k.lossOnly(set) || c.to == 0 {
-		return impossible(set)
+	best := impossible(set)
+	if !k.lossOnly(set) {
+		return best
 	}
+	for _, c := range append(k.silences(), k.common(set)) {
+		if c.to == 0 {
+			continue
+		}
+		if f := k.awayIn(c, set, sound); best.say == nil || f.total() > best.total() {
+			best = f
+		}
+	}
+	return best
+}
+
+// silences are the stretches in which no count arrived from anybody, nor any other value, for
+// longer than an interval.
+func (k *court) silences() []stretch {
+	heard := k.heard()
+	ticks := slices.Sorted(maps.Keys(heard))
+	var out []stretch
+	for j := 1; j < len(ticks)-1; j++ {
+		from := j
+		for j < len(ticks)-1 && !heard[ticks[j]] {
+			j++
+		}
+		if j > from && ticks[j]-ticks[from-1] > k.Interval && j < len(ticks)-1 {
+			out = append(out, stretch{from: ticks[from-1], to: ticks[j]})
+		}
+	}
+	return out
+}
+
+// heard tells of each interval end whether anything had arrived in the interval.
+func (k *court) heard() map[time.Duration]bool {
+	heard := map[time.Duration]bool{}
+	for i := range k.tracks {
+		t := &k.tracks[i]
+		for j := 1; j < len(t.Ticks); j++ {
+			heard[t.Ticks[j]] = heard[t.Ticks[j]] || j < len(t.Spoke) && t.Spoke[j] || t.Counted[j] > t.Counted[j-1]
+		}
+	}
+	return heard
+}
+
+// awayIn scores that it was in one stretch.
+func (k *court) awayIn(c stretch, set, sound []int) fit {
 	unattended := k.unattended(c)
 	// How long nobody received anything, at least: what is lost beyond what the client sends at
 	// once; and how long there was silence from all.
@@ -196,11 +239,6 @@ func away(k *court, set, sound []int) fit {
 		return impossible(set)
 	}
 	f := fitEach(k, set, sound, func(t *track) float64 {
-		own := t.stepped()
-		switch {
-		case own.to-own.from > c.to-c.from+2*k.Interval+k.Window+k.longer:
-			return never // what it lost is not of this stretch
-		}
 		expected := away * t.paceIn(c)
 		off := max(0, float64(t.least)-expected, expected-float64(t.most))
 		from, to := upTo(t.Acked, c.from), max(upTo(t.Acked, c.from)+1, upTo(t.Acked, c.to))
@@ -250,15 +288,8 @@ func (t *track) paceIn(c stretch) float64 {
 
 // silence is for how long nothing arrived from any instance within a stretch, at most.
 func (k *court) silence(c stretch) time.Duration {
-	heard := map[time.Duration]bool{}
-	for i := range k.tracks {
-		t := &k.tracks[i]
-		for j := 1; j < len(t.Ticks); j++ {
-			if t.Ticks[j] >= c.from && t.Ticks[j-1] <= c.to {
-				heard[t.Ticks[j]] = heard[t.Ticks[j]] || j < len(t.Spoke) && t.Spoke[j] || t.Counted[j] > t.Counted[j-1]
-			}
-		}
-	}
+	heard := k.heard()
+	maps.DeleteFunc(heard, func(at time.Duration, _ bool) bool { return at < c.from || at > c.to+k.Interval })
 	var longest, since time.Duration
 	for j, at := range slices.Sorted(maps.Keys(heard)) {
 		if heard[at] || j == 0 {

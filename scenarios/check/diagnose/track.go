@@ -150,7 +150,7 @@ func (t *track) lay(hold time.Duration) {
 
 // someCounts is the variance of a count for which nothing is known to be uncertain: answers
 // and counts pass each other.
-const someCounts = 0.5
+const someCounts = 0.15
 
 // unsure is the variance of the counts of a block at whose beginning and end a client holds
 // so many at most. One that adds counts up, and sends fewer in a line than it may hold, has

@@ -1,0 +1,69 @@
+package platforms
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"throughline/compose/docker"
+	"throughline/scenarios/run"
+	"throughline/scenarios/script"
+	"throughline/scenarios/trial"
+)
+
+func onDocker() Platform {
+	return Platform{
+		Name: "docker", About: "containers",
+		Lacks: trial.Lacks{
+			Commands:   "a container has nothing of this machine; give stack.web.image, or --platform local",
+			OwnAddress: "containers share one StatsD address and are known by their own, which a relay would hide", Elsewhere: "use --platform local",
+		},
+		Prepare: docker.Prepare, Guard: docker.Guard, look: lookDocker,
+		refuses: func(o Options) error {
+			if o.HAProxy != "" {
+				return fmt.Errorf("--haproxy %s: on docker HAProxy comes in an image; leave the flag out", o.HAProxy)
+			}
+			return nil
+		},
+	}
+}
+
+func lookDocker(ctx context.Context, all []script.Scenario, o Options) (trial.Environment, []error) {
+	self, err := OwnFile()
+	if err != nil {
+		return trial.Environment{}, []error{err}
+	}
+	needs := docker.Needs{Self: self, Balancer: run.BalancerName, MongoURI: o.MongoURI}
+	for _, s := range all {
+		if image := s.Stack.Web.Image; image != "" {
+			needs.Images = append(needs.Images, docker.Wanted{Image: image, By: s.Name + ": stack.web.image"})
+		}
+		if s.Stack.Mongo != script.MongoNone {
+			needs.Database = run.DatabaseName
+		}
+	}
+	found, missing := docker.Preflight(ctx, needs)
+	return trial.Environment{
+		HAProxyVersion: docker.HAProxyImage, Web: found.Programs, Database: found.Database, MongoDB: found.MongoDB, Note: found.Note,
+		Limit: 30 * time.Second,
+		Open: func(ctx context.Context, c run.Config) (run.Config, func(context.Context) error, error) {
+			return openDocker(ctx, c, self, found.Images)
+		},
+	}, missing
+}
+
+func openDocker(ctx context.Context, c run.Config, self string, images docker.Images) (run.Config, func(context.Context) error, error) {
+	scratch, err := os.MkdirTemp("", "throughline-")
+	if err != nil {
+		return c, nil, err
+	}
+	images.Command = c.Scenario.Stack.Web.Image
+	platform, err := docker.New(ctx, docker.Config{Dir: c.Dir, Run: c.Run.ID, Self: self, Guard: []string{self, "guard", "docker"}, Images: images})
+	if err != nil {
+		return c, nil, errors.Join(err, os.RemoveAll(scratch))
+	}
+	c.Platform, c.Scratch = platform, scratch
+	return c, func(ctx context.Context) error { return errors.Join(platform.Close(ctx), os.RemoveAll(scratch)) }, nil
+}

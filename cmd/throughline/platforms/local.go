@@ -1,0 +1,61 @@
+package platforms
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"throughline/compose/haproxy"
+	"throughline/compose/local"
+	"throughline/scenarios/run"
+	"throughline/scenarios/script"
+	"throughline/scenarios/trial"
+)
+
+func onLocal() Platform {
+	return Platform{
+		Name: "local", About: "child processes",
+		Lacks: trial.Lacks{Images: "the local platform has no images; give stack.web.command, or --platform docker"},
+		Guard: local.Guard, look: lookLocal,
+	}
+}
+
+func lookLocal(ctx context.Context, all []script.Scenario, o Options) (have trial.Environment, missing []error) {
+	have = trial.Environment{Open: openLocal, Limit: 10 * time.Second}
+	var err error
+	if have.HAProxy, err = haproxy.Find(o.HAProxy); err != nil {
+		missing = append(missing, err)
+	} else if release, err := haproxy.Version(ctx, have.HAProxy); err != nil {
+		missing = append(missing, err)
+	} else {
+		have.HAProxyVersion = release.Text
+	}
+	for _, s := range all {
+		if s.Stack.Web.Image != "" {
+			continue // which it lacks
+		}
+		if err := local.Possible(run.WebProgram(s)); err != nil {
+			missing = append(missing, fmt.Errorf("%s: %w", s.Name, err))
+		}
+		if !s.Limits() {
+			continue
+		}
+		if err := local.CanLimitCPU(); err != nil {
+			missing = append(missing, fmt.Errorf("%s: %w", s.Name, err))
+		}
+	}
+	return have, missing
+}
+
+func openLocal(_ context.Context, c run.Config) (run.Config, func(context.Context) error, error) {
+	self, err := OwnFile()
+	if err != nil {
+		return c, nil, err
+	}
+	platform, err := local.New(local.Config{Dir: c.Dir, Self: self, Guard: []string{"guard", "local"}})
+	if err != nil {
+		return c, nil, err
+	}
+	c.Platform, c.Scratch = platform, platform.Scratch()
+	return c, platform.Close, nil
+}

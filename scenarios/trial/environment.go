@@ -1,0 +1,130 @@
+package trial
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"throughline/compose"
+	"throughline/scenarios/run"
+	"throughline/scenarios/script"
+)
+
+// Environment is a platform that was looked at and can run stacks: what its preflight
+// found.
+type Environment struct {
+	Platform       string // its name, as records have it
+	HAProxy        string // path on this machine; empty: the platform has its own
+	HAProxyVersion string
+	Web            map[string]compose.Program // what the images of scenarios execute, by image
+	Database       compose.Program            // what a database of an image executes; zero: the embedded one
+	MongoDB        bool                       // that database is a MongoDB
+	Note           string                     // about what was not found and is replaced; empty: nothing
+	// Open makes the platform of one run: it gives the configuration with Platform and
+	// Scratch in it, and what takes both away again.
+	Open  func(context.Context, run.Config) (opened run.Config, shut func(context.Context) error, err error)
+	Limit time.Duration // how long shut may take
+}
+
+// do opens the platform for one run, does it, and takes the platform away again.
+func (e Environment) do(ctx context.Context, c run.Config, do func(context.Context, run.Config) error) (err error) {
+	c, shut, err := e.Open(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), e.Limit)
+		defer cancel()
+		err = errors.Join(err, shut(closing))
+	}()
+	return do(ctx, c)
+}
+
+// Lacks says what a platform cannot do of what scenarios may ask: each the reason, and
+// what to do instead; empty: it can.
+type Lacks struct {
+	Images   string // to run the user's image
+	Commands string // to run the user's command
+	// OwnAddress is to give each instance a StatsD address of its own, which faults of
+	// datagrams need. Elsewhere is what to do instead.
+	OwnAddress, Elsewhere string
+}
+
+// ownAddress are the faults that need a StatsD address for each instance.
+var ownAddress = []string{script.DropDatagrams, script.DuplicateDatagrams, script.ReorderDatagrams, script.TruncateDatagrams, script.DelayDatagrams,
+	script.LeftoverLines, script.RestartCollector}
+
+// Of gives what the scenario asks of the platform in vain.
+func (l Lacks) Of(s script.Scenario) (missing []error) {
+	web := s.Stack.Web
+	if l.Images != "" && web.Image != "" {
+		missing = append(missing, fmt.Errorf("%s: stack.web.image %s: %s", s.Name, web.Image, l.Images))
+	}
+	if l.Commands != "" && len(web.Command) > 0 {
+		missing = append(missing, fmt.Errorf("%s: stack.web.command %s: %s", s.Name, web.Command[0], l.Commands))
+	}
+	for _, fault := range ownAddress {
+		if l.OwnAddress != "" && s.Uses(fault) {
+			missing = append(missing, fmt.Errorf("%s: fault %s: %s; %s", s.Name, fault, l.OwnAddress, l.Elsewhere))
+		}
+	}
+	return missing
+}
+
+// DatabaseLacks gives what the scenario asks of a database in vain that is not the
+// embedded one of the run.
+func (e Environment) DatabaseLacks(s script.Scenario, mongoURI string) (missing []error) {
+	if s.Stack.Forget > 0 && (mongoURI != "" || len(e.Database.Command) > 0) {
+		missing = append(missing, fmt.Errorf("%s: stack.mongo.forget %d: only the embedded database can forget; leave --mongo and MONGO_IMAGE out", s.Name, s.Stack.Forget))
+	}
+	if mongoURI != "" && s.Uses(script.FreezeDatabase) {
+		missing = append(missing, fmt.Errorf("%s: fault %s: only a database that the run has started can be frozen; leave --mongo out", s.Name, script.FreezeDatabase))
+	}
+	return missing
+}
+
+// Preflight looks for what each scenario needs, and tells all that is missing before the
+// first begins. It gives what was found, or what is missing, by the scenario's place.
+func Preflight(all []script.Scenario, look func([]script.Scenario) (Environment, error), tell func(error)) ([]Environment, []error) {
+	have, missing := make([]Environment, len(all)), make([]error, len(all))
+	together, err := look(all)
+	if err == nil {
+		for i := range have {
+			have[i] = together
+		}
+		return have, missing
+	}
+	able := 0
+	for i := range all {
+		if have[i], missing[i] = look(all[i : i+1]); missing[i] == nil {
+			able++
+		}
+	}
+	tell(err)
+	if able > 0 {
+		tell(fmt.Errorf("%d of %d scenarios cannot be run; the others are", len(all)-able, len(all)))
+	}
+	return have, missing
+}
+
+// recordsDir is the folder of records whose place nobody chose.
+const recordsDir = "runs"
+
+// Writable tells whether records can be written at out (empty: where they are when
+// nobody chose), by making the directory and a file in it.
+func Writable(out string) error {
+	if out == "" {
+		out = recordsDir
+	}
+	if err := os.MkdirAll(out, 0o700); err != nil {
+		return fmt.Errorf("--out %s: cannot make the directory: %w; choose another", out, err)
+	}
+	probe, err := os.CreateTemp(out, ".probe-")
+	if err != nil {
+		return fmt.Errorf("--out %s: cannot write into it: %w; choose another", out, err)
+	}
+	probe.Close()
+	return os.Remove(probe.Name())
+}

@@ -1,0 +1,108 @@
+package trial
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"throughline/compose"
+	"throughline/scenarios/script"
+)
+
+func TestLacks(t *testing.T) {
+	image := scenario(t, "image", `{web: {instances: 1, image: "example/app:1", routes: {insert: "POST /insert/{word}"}}}`, "")
+	command := scenario(t, "command", `{web: {instances: 1, command: [python3, app.py], routes: {insert: "POST /insert/{word}"}}}`, "")
+	relayed := scenario(t, "relayed", "{web: {instances: 1}}", ", do: [{fault: drop-datagrams, on: web-1}]")
+	all := Lacks{Images: "no images", Commands: "no commands", OwnAddress: "one address", Elsewhere: "go elsewhere"}
+	for _, c := range []struct {
+		lacks    Lacks
+		scenario script.Scenario
+		want     string
+	}{
+		{all, image, "image: stack.web.image example/app:1: no images"},
+		{all, command, "command: stack.web.command python3: no commands"},
+		{all, relayed, "relayed: fault drop-datagrams: one address; go elsewhere"},
+		{all, scenario(t, "plain", "{web: {instances: 1}}", ""), ""},
+		{Lacks{}, image, ""}, {Lacks{}, command, ""}, {Lacks{}, relayed, ""},
+	} {
+		said := ""
+		if err := errors.Join(c.lacks.Of(c.scenario)...); err != nil {
+			said = err.Error()
+		}
+		if said != c.want {
+			t.Errorf("%s: %q, want %q", c.scenario.Name, said, c.want)
+		}
+	}
+}
+
+func TestDatabaseLacks(t *testing.T) {
+	forgets := scenario(t, "forgets", "{web: {instances: 1}, mongo: {forget: 9}}", "")
+	frozen := scenario(t, "frozen", "{web: {instances: 1}}", ", do: [{fault: freeze-database}]")
+	given := Environment{Database: compose.Program{Command: []string{"mongod"}}}
+	for _, c := range []struct {
+		on       Environment
+		scenario script.Scenario
+		uri      string
+		want     string
+	}{
+		{Environment{}, forgets, "", ""},
+		{Environment{}, forgets, "mongodb://x", "stack.mongo.forget 9: only the embedded"},
+		{given, forgets, "", "stack.mongo.forget 9: only the embedded"},
+		{given, frozen, "", ""},
+		{Environment{}, frozen, "mongodb://x", "leave --mongo out"},
+	} {
+		err := errors.Join(c.on.DatabaseLacks(c.scenario, c.uri)...)
+		if (err != nil) != (c.want != "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s with %q: %v, want %q", c.scenario.Name, c.uri, err, c.want)
+		}
+	}
+}
+
+// What is missing for one scenario keeps no other from being run, and is told once.
+func TestPreflight(t *testing.T) {
+	all := []script.Scenario{{Name: "good"}, {Name: "bad"}}
+	var told []string
+	look := func(some []script.Scenario) (Environment, error) {
+		for _, s := range some {
+			if s.Name == "bad" {
+				return Environment{}, errors.New("bad is missing")
+			}
+		}
+		return Environment{Platform: "here"}, nil
+	}
+	tell := func(err error) { told = append(told, err.Error()) }
+	have, missing := Preflight(all, look, tell)
+	if missing[0] != nil || have[0].Platform != "here" || missing[1] == nil {
+		t.Errorf("found %v, missing %v", have, missing)
+	}
+	if got := strings.Join(told, "|"); got != "bad is missing|1 of 2 scenarios cannot be run; the others are" {
+		t.Errorf("told %q", got)
+	}
+	told = nil
+	if _, missing := Preflight(all[1:], look, tell); missing[0] == nil || len(told) != 1 {
+		t.Errorf("of a single one: missing %v, told %q", missing, told)
+	}
+	told = nil
+	if have, missing := Preflight(all[:1], look, tell); missing[0] != nil || have[0].Platform != "here" || told != nil {
+		t.Errorf("of a good one: found %v, missing %v, told %q", have, missing, told)
+	}
+}
+
+func TestWritable(t *testing.T) {
+	dir := t.TempDir()
+	if err := Writable(filepath.Join(dir, "new", "one")); err != nil {
+		t.Error(err)
+	}
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := Writable(filepath.Join(file, "out")); err == nil || !strings.Contains(err.Error(), "cannot make the directory") {
+		t.Errorf("below a file: %v", err)
+	}
+	if left, err := os.ReadDir(filepath.Join(dir, "new", "one")); err != nil || len(left) > 0 {
+		t.Errorf("it leaves %v (%v)", left, err)
+	}
+}

@@ -1,0 +1,107 @@
+package trial
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"throughline/live"
+	"throughline/scenarios/record"
+	"throughline/scenarios/report"
+)
+
+// errCalledOff is why a scenario was not begun.
+var errCalledOff = errors.New("was not run: interrupted before it began")
+
+// Sequence is trials that are held one after the other. One that cannot be run does not
+// keep the others from it.
+type Sequence struct {
+	Trials  []Trial
+	Missing []error // why a trial cannot be run, by its place, told already; nil: it can
+	// Watch is given the stream of each trial before it begins, and returns what waits
+	// until all of it is shown.
+	Watch func(*live.Stream) (shown func())
+	Show  func(Judged) error // shows a verdict
+	Tell  func(error)        // says what keeps a trial from its verdict
+}
+
+// Run holds all the trials and gives what they come to. Each leaves a report, also where
+// there is no verdict. When ctx ends, what has not begun is not run.
+func (q Sequence) Run(ctx context.Context) Status {
+	worst := Pass
+	for i, t := range q.Trials {
+		worst = Worse(worst, q.one(ctx, t, q.Missing[i]))
+	}
+	return worst
+}
+
+func (q Sequence) one(ctx context.Context, t Trial, missing error) Status {
+	taken := holdsRecord(t.Dir) // and is not written into
+	status, why := Unrun, missing
+	switch {
+	case missing != nil:
+	case ctx.Err() != nil:
+		status, why = Inconclusive, errCalledOff
+	default:
+		judged, err := q.watched(ctx, t)
+		if status = q.finish(t, judged, err); judged != nil {
+			return status
+		}
+		why = err
+	}
+	if !taken {
+		if err := report.WriteUnrun(t.Dir, t.Scenario.Name, why); err != nil {
+			q.Tell(err)
+		}
+	}
+	return status
+}
+
+// finish shows what came of a trial, and gives its status: one of which not all could be
+// written or shown is no pass.
+func (q Sequence) finish(t Trial, judged *Judged, err error) Status {
+	status := Unrun
+	if judged != nil {
+		status, err = judged.Status(), errors.Join(err, q.Show(*judged))
+	}
+	if err != nil {
+		q.Tell(fmt.Errorf("%s: %w", t.Scenario.Name, err))
+		status = Worse(status, Unrun)
+	}
+	return status
+}
+
+// watched holds a trial, and returns when all that it told is shown.
+func (q Sequence) watched(ctx context.Context, t Trial) (*Judged, error) {
+	t.Live = new(live.Stream)
+	shown := q.Watch(t.Live)
+	defer shown()
+	defer t.Live.End()
+	return t.Run(ctx)
+}
+
+// holdsRecord tells whether a directory holds the record of an earlier run.
+func holdsRecord(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, record.JournalFile))
+	return err == nil
+}
+
+// Directory is where the record of the i-th of n scenarios goes; out is the place that
+// was chosen, empty: none was.
+func Directory(out, scenario string, i, n int) string {
+	switch {
+	case out == "":
+		return NewDirectory(scenario)
+	case n > 1:
+		return filepath.Join(out, fmt.Sprintf("%02d-%s", i+1, scenario))
+	}
+	return out
+}
+
+// NewDirectory is where records go for which no place was chosen.
+func NewDirectory(name string) string {
+	return filepath.Join(recordsDir, time.Now().Format("20060102-150405")+"-"+name)
+}

@@ -1,0 +1,132 @@
+// Package trial puts a scenario on trial: it has the scenario run, reads back from disk
+// what was recorded, has that judged, and leaves the reports beside it. It does the same
+// for several scenarios in a row, for records that are there already, and for the
+// campaigns in which the judge itself is judged.
+//
+// It is the only package that joins the clockwork (scenarios/run) and the judge
+// (scenarios/check), which know nothing of each other. It has no rule of a verdict, no
+// step of a run and no platform: the command line calls it, hands in an [Environment],
+// and prints what comes back.
+package trial
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"time"
+
+	"throughline/live"
+	"throughline/scenarios/check"
+	"throughline/scenarios/record"
+	"throughline/scenarios/run"
+	"throughline/scenarios/script"
+)
+
+// Interval is the collector's, and the grain of every verdict.
+const Interval = time.Second
+
+// What a record calls a database of ours and of others.
+const (
+	Embedded = "docstore"
+	foreign  = "mongodb"
+)
+
+// Trial is one scenario that is to be run and judged.
+type Trial struct {
+	Scenario  script.Scenario
+	Dir       string // of the record and the reports
+	Seed      uint64 // decides words and routes of the load
+	MongoURI  string // of a MongoDB that is there already; empty: one is started
+	Dashboard string // where the collector's HTTP API listens; empty: nowhere
+	Version   string // of this program, for the record
+	On        Environment
+	Live      *live.Stream // is told how it goes; nil: nobody is
+}
+
+// Run runs the scenario, judges what it recorded and writes the reports. Without a
+// verdict there is nothing but the error, which says why there is none; beside a verdict
+// the error says which report could not be written. When ctx ends, the run is called
+// off, and what there is of it is judged.
+func (t Trial) Run(ctx context.Context) (*Judged, error) {
+	if t.Live == nil {
+		t.Live = new(live.Stream)
+	}
+	c := t.config(time.Now())
+	t.Live.Publish(live.Event{Kind: live.Begin, Scenario: &live.Scenario{
+		Name: t.Scenario.Name, About: t.Scenario.About, Seed: t.Seed, Dir: t.Dir, Phases: len(t.Scenario.Phases)}})
+	if t.On.Note != "" && c.Run.Database == Embedded {
+		c.Progress.Note(t.On.Note)
+	}
+	failed := t.On.do(ctx, c, run.Run)
+	history, err := recorded(t.Dir, c.Run.ID, failed)
+	if err != nil {
+		return nil, err
+	}
+	if failed != nil {
+		c.Progress.Note(fmt.Sprintf("the stack did not go down as it should, after the record was closed: %v", failed))
+	}
+	verdict, err := check.Judge(history)
+	if err != nil {
+		return nil, err
+	}
+	judged := &Judged{Dir: t.Dir, History: history, Verdict: verdict}
+	return judged, judged.Write(t.Dir)
+}
+
+// Up brings the scenario's stack up, with the load balancer at the port (0: any that is
+// free), tells where it is, and leaves it until ctx ends. There is neither load nor
+// verdict.
+func (t Trial) Up(ctx context.Context, port int, ready func(run.Addresses)) error {
+	c := t.config(time.Now())
+	c.Frontend = port
+	return t.On.do(ctx, c, func(ctx context.Context, c run.Config) error { return run.Up(ctx, c, ready) })
+}
+
+// config is all of a run's configuration but the platform.
+func (t Trial) config(start time.Time) run.Config {
+	return run.Config{
+		Scenario: t.Scenario, Dir: t.Dir, MongoURI: t.MongoURI, Dashboard: t.Dashboard,
+		HAProxy: t.On.HAProxy, Web: t.On.Web[t.Scenario.Stack.Web.Image], Database: t.On.Database,
+		Progress: feed{t.Live},
+		Run: record.Run{
+			ID: NewID(start), Scenario: t.Scenario.Name, File: t.Scenario.File, Seed: t.Seed, Platform: t.On.Platform,
+			Start: start, Interval: Interval, Database: t.database(),
+			Versions: map[string]string{"throughline": t.Version, "haproxy": t.On.HAProxyVersion},
+		},
+	}
+}
+
+// database is what the record calls the database.
+func (t Trial) database() string {
+	switch {
+	case t.Scenario.Stack.Mongo == script.MongoNone:
+		return run.NoDatabase
+	case t.MongoURI != "" || t.On.MongoDB:
+		return foreign
+	}
+	return Embedded
+}
+
+// recorded reads the record of a run. A run that failed has none, unless what failed
+// came after the record had been closed: then it is as good as any, and what went
+// wrong is to be told beside the verdict.
+func recorded(dir, id string, failed error) (record.History, error) {
+	history, err := record.Read(dir)
+	if failed != nil && (err != nil || !wholeRecord(history, id)) {
+		return record.History{}, failed
+	}
+	return history, err
+}
+
+// wholeRecord tells whether a record is this run's, and has its end.
+func wholeRecord(h record.History, id string) bool {
+	return h.Run.ID == id && len(h.Damage) == 0 && slices.ContainsFunc(h.Events, func(e record.Event) bool { return e.Kind == record.RunEnd })
+}
+
+// NewID gives an id that is unique among the runs of one machine: request ids and
+// series carry it, so that nothing of an earlier run can be taken for this one's.
+func NewID(start time.Time) string {
+	return strconv.FormatInt(start.UnixMilli(), 36) + strconv.FormatInt(int64(os.Getpid()), 36)
+}
