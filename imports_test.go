@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os/exec"
 	"strings"
@@ -59,6 +60,18 @@ var rules = []rule{
 		Why: "runs are made up, not run; to show what came of them is the command line's"},
 	{From: "scenarios/check", Not: []string{"scenarios/synthetic", "scenarios/gallery"},
 		Why: "a judge that knows how it is measured is measured no more"},
+	{From: "scenarios/check/verdict", Not: []string{""}, But: []string{"scenarios/check/verdict"},
+		Why: "what a judgement says is read by many who judge nothing"},
+	{From: "scenarios/check/evidence", Not: roomsOfRules, Why: rulesWhy},
+	{From: "scenarios/check/account", Not: roomsOfRules, Why: rulesWhy},
+	{From: "scenarios/check/diagnose", Not: roomsOfRules, Why: rulesWhy},
+	{From: "scenarios/check/evidence", Not: []string{"scenarios/check/account", "scenarios/check/diagnose"},
+		Why: "what was recorded is laid out before anybody asks what it comes to"},
+	{From: "scenarios/check/diagnose", Not: []string{"scenarios/check/evidence", "scenarios/check/account"},
+		Why: "causes are found in a case that is laid before them, whatever record it comes from"},
+	{From: "scenarios/check/honesty", Not: siblings("scenarios/check", "honesty"), Why: siblingsWhy},
+	{From: "scenarios/check/signals", Not: siblings("scenarios/check", "signals"), Why: siblingsWhy},
+	{From: "scenarios/check/tiers", Not: siblings("scenarios/check", "tiers"), Why: siblingsWhy},
 	{From: "compose/local", Not: siblings("compose", "local"), Why: siblingsWhy},
 	{From: "compose/docker", Not: siblings("compose", "docker"), Why: siblingsWhy},
 	{From: "compose/haproxy", Not: siblings("compose", "haproxy"), Why: siblingsWhy},
@@ -77,11 +90,17 @@ var rules = []rule{
 		Why: "payloads are carried without knowing what is in them"},
 }
 
+// roomsOfRules are where the rules of the judge are.
+var roomsOfRules = []string{"scenarios/check/honesty", "scenarios/check/signals", "scenarios/check/tiers"}
+
+const rulesWhy = "what all rules share must not lean on one of them, or on a verdict that another came to"
+
 const siblingsWhy = "siblings are put together by their parent's user, so that each can be read and replaced alone"
 
 var families = map[string][]string{
-	"compose":   {"local", "docker", "haproxy", "docstore", "platformtest"},
-	"collector": {"dogstatsd", "statsd", "poll", "series", "forward", "server"},
+	"compose":         {"local", "docker", "haproxy", "docstore", "platformtest"},
+	"collector":       {"dogstatsd", "statsd", "poll", "series", "forward", "server"},
+	"scenarios/check": {"honesty", "signals", "tiers"},
 }
 
 func siblings(parent, me string) []string {
@@ -109,13 +128,20 @@ var heavy = map[string][]string{
 	"github.com/prometheus/procfs":                {"collector/poll", "compose/local"},
 	"github.com/cenkalti/backoff/v5":              {"collector/forward"},
 	"github.com/testcontainers/testcontainers-go": {"compose/docker"},
-	"gonum.org/v1/gonum":                          {"scenarios/check", "scenarios/gallery"}, // binomial intervals: of sampling, of the figures
+	"gonum.org/v1/gonum":                          {"scenarios/check/account", "scenarios/check/diagnose", "scenarios/check/signals", "scenarios/gallery"}, // binomial intervals: of sampling, of the figures
 }
 
 func TestImports(t *testing.T) {
 	imports := load(t)
 	for _, r := range rules {
-		checkRule(t, r, imports)
+		for _, name := range append(append([]string{r.From, r.Except}, r.Not...), r.But...) {
+			if !exists(name, imports) {
+				t.Errorf("the rule for %q names %q, which is gone: mend the rule", r.From, name)
+			}
+		}
+		for _, wrong := range r.broken(imports) {
+			t.Error(wrong)
+		}
 	}
 	checkJoins(t, imports)
 	for dependency, owners := range heavy {
@@ -137,13 +163,32 @@ func TestImports(t *testing.T) {
 	}
 }
 
-func checkRule(t *testing.T, r rule, imports map[string][]string) {
-	t.Helper()
-	for _, name := range append(append([]string{r.From, r.Except}, r.Not...), r.But...) {
-		if !exists(name, imports) {
-			t.Errorf("the rule for %q names %q, which is gone: mend the rule", r.From, name)
+// TestEveryRuleBites: each package that a rule forbids is found where it is imported.
+func TestEveryRuleBites(t *testing.T) {
+	packages := load(t)
+	for _, r := range rules {
+		for _, not := range r.Not {
+			for name := range packages {
+				if !within(name, not) || withinAny(name, r.But) || r.From == "" && name == "" {
+					continue
+				}
+				from := r.From
+				if from == "" {
+					from = "loadgen" // somebody whom the rule does not spare
+				}
+				if wrong := r.broken(map[string][]string{from: {module + "/" + name}}); len(wrong) != 1 {
+					t.Errorf("%s may import %s: %q", from, name, wrong)
+				}
+				if wrong := r.broken(map[string][]string{from: {"fmt", module + "x/" + name}}); len(wrong) != 0 {
+					t.Errorf("%s may not import what is not ours: %q", from, wrong)
+				}
+			}
 		}
 	}
+}
+
+// broken tells which imports a rule forbids.
+func (r rule) broken(imports map[string][]string) (wrong []string) {
 	for from, to := range imports {
 		if !within(from, r.From) || r.From == "" && withinAny(from, r.But) || r.Except != "" && within(from, r.Except) {
 			continue
@@ -151,10 +196,11 @@ func checkRule(t *testing.T, r rule, imports map[string][]string) {
 		for _, path := range to {
 			path, ours := strings.CutPrefix(path, module+"/")
 			if ours && withinAny(path, r.Not) && !withinAny(path, r.But) {
-				t.Errorf("%s imports %s: %s", from, path, r.Why)
+				wrong = append(wrong, fmt.Sprintf("%s imports %s: %s", from, path, r.Why))
 			}
 		}
 	}
+	return wrong
 }
 
 // joiners are those who may have both a run and a judge below them.

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"throughline/scenarios/check"
+	"throughline/scenarios/check/verdict"
 )
 
 // These tests end runs in other ways than they would end by themselves, and look
@@ -64,7 +64,7 @@ func accusesNobody(t *testing.T, dir string) {
 	v := writtenVerdict(t, dir)
 	interrupted := false
 	for _, f := range v.Findings {
-		if f.Outcome == check.Fail || f.Cause != "" {
+		if f.Outcome == verdict.Fail || f.Cause != "" {
 			t.Errorf("%v %s %s: %s (%s)", f.Outcome, f.Check, f.Instance, f.Summary, f.Cause)
 		}
 		interrupted = interrupted || f.Check == "record" && strings.Contains(f.Summary, "interrupted at")
@@ -81,9 +81,9 @@ func accusesNobody(t *testing.T, dir string) {
 	}
 }
 
-func writtenVerdict(t *testing.T, dir string) check.Verdict {
+func writtenVerdict(t *testing.T, dir string) verdict.Verdict {
 	t.Helper()
-	var v check.Verdict
+	var v verdict.Verdict
 	text, err := os.ReadFile(filepath.Join(dir, "verdict.json"))
 	if err != nil {
 		t.Fatal(err)
@@ -192,7 +192,7 @@ func ended(t *testing.T, dir, scenario string, env []string) (int, string) {
 
 // conclusive demands a pass, with all reports, or says that the machine was too
 // busy for one.
-func conclusive(t *testing.T, dir string, status int, said string) check.Verdict {
+func conclusive(t *testing.T, dir string, status int, said string) verdict.Verdict {
 	t.Helper()
 	if status > exitInconclusive {
 		t.Fatalf("exit status %d\n%s", status, said)
@@ -204,11 +204,11 @@ func conclusive(t *testing.T, dir string, status int, said string) check.Verdict
 		}
 	}
 	for _, f := range v.Findings {
-		if f.Outcome != check.Pass && strings.Contains(f.Summary, "missed its schedule") {
+		if f.Outcome != verdict.Pass && strings.Contains(f.Summary, "missed its schedule") {
 			t.Skipf("SKIPPED, NOTHING PROVED: this machine was too busy: %s", f.Summary)
 		}
 	}
-	if status != exitPass || v.Outcome != check.Pass {
+	if status != exitPass || v.Outcome != verdict.Pass {
 		t.Errorf("exit status %d, %v\n%s", status, v.Outcome, said)
 	}
 	return v

@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"throughline/scenarios/check"
+	"throughline/scenarios/check/verdict"
 )
 
 // saved are records of real runs, good and bad, each with the verdict that was
@@ -37,7 +37,7 @@ func TestSavedRecordsAreJudgedAsEver(t *testing.T) {
 			if diff := cmp.Diff(string(want), string(got)); diff != "" {
 				t.Errorf("another verdict (-saved +now):\n%s", diff)
 			}
-			var v check.Verdict
+			var v verdict.Verdict
 			if err := json.Unmarshal(want, &v); err != nil {
 				t.Fatal(err)
 			}

@@ -19,7 +19,7 @@ import (
 	"throughline/compose/haproxy"
 	"throughline/compose/local"
 	"throughline/scenarios"
-	"throughline/scenarios/check"
+	"throughline/scenarios/check/verdict"
 )
 
 // These tests run whole scenarios on real stacks, as a user does. They take
@@ -55,7 +55,7 @@ func stacked(t *testing.T) {
 type outcome struct {
 	dir     string
 	status  int
-	verdict check.Verdict
+	verdict verdict.Verdict
 	stderr  string
 }
 
@@ -86,7 +86,7 @@ func runScenario(t *testing.T, scenario string, flags ...string) outcome {
 func (o outcome) text() string {
 	var b strings.Builder
 	for _, f := range o.verdict.Findings {
-		if f.Outcome != check.Pass {
+		if f.Outcome != verdict.Pass {
 			fmt.Fprintf(&b, "%v %s %s: %s\n", f.Outcome, f.Check, f.Instance, f.Summary)
 		}
 	}
@@ -115,9 +115,9 @@ func TestLibrary(t *testing.T) {
 func passes(t *testing.T, o outcome) {
 	t.Helper()
 	switch o.verdict.Outcome {
-	case check.Fail:
+	case verdict.Fail:
 		t.Errorf("false alarm: exit status %d\n%s", o.status, o.text())
-	case check.Inconclusive:
+	case verdict.Inconclusive:
 		t.Skipf("SKIPPED, NOTHING PROVED: inconclusive: this machine was too busy\n%s", o.text())
 	}
 	if o.status != exitPass || o.verdict.Unexplained != 0 || o.verdict.Cells.LookedAt == 0 || o.verdict.Ledgers.Web.ByInstance["web-1"] == 0 {

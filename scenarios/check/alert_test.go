@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"throughline/collector"
+	"throughline/scenarios/check/signals"
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
 )
@@ -21,32 +23,32 @@ func TestAlert(t *testing.T) {
 		name    string
 		rule    string
 		change  func(*record.History)
-		outcome Outcome
+		outcome verdict.Outcome
 		want    string
 	}{
-		{"fires", down + "for: 2s, fires: {in: one dies, within: 6s}", nil, Pass, `alert WebDown: fired at 14.1 s, 3.6 s after the beginning of phase "one dies"`},
-		{"fires and clears", down + "for: 2s, fires: {in: one dies, within: 6s}, clears: {within: 3s}", nil, Pass, `alert WebDown: fired at 14.1 s, 3.6 s after the beginning of phase "one dies", and cleared at 19.1 s, 0.6 s after the beginning of phase "one is replaced"`},
-		{"clears by itself", "name: Few, expr: 'count(fullstack_insert_total) < 3 and on() (vector(time()) % 100 < 15)', fires: {in: one dies, within: 6s}, clears: {within: 1s}", nil, Pass, `alert Few: fired at 12.1 s, 1.6 s after the beginning of phase "one dies", and cleared at 15.1 s, 3.4 s before the beginning of phase "one is replaced"`},
-		{"clears too late", "name: Few, expr: 'count(fullstack_insert_total{instance!=\"web-4\"}) < 3 and on() (vector(time()) % 100 < 22)', fires: {in: one dies, within: 6s}, clears: {within: 1s}", nil, Fail, `alert Few: fired at 12.1 s and cleared at 22.1 s, 3.6 s after the beginning of phase "one is replaced", and had to within 1s`},
-		{"clears and fires again", "name: Few, expr: 'count(fullstack_insert_total{instance!=\"web-4\"}) < 3 and on() (vector(time()) % 100 < 15 or vector(time()) % 100 > 16)', fires: {in: one dies, within: 6s}, clears: {within: 5s}", nil, Fail, `alert Few: fired at 12.1 s and never cleared: it had to within 5s of the beginning of phase "one is replaced" at 18.5 s`},
-		{"clears until another one leaves", down + "for: 2s, fires: {in: one dies, within: 6s}, clears: {within: 6s}", nil, Fail, `alert WebDown: fired at 14.1 s and never cleared: it had to within 6s of the beginning of phase "one is replaced" at 18.5 s`},
-		{"never clears", "name: Few, expr: 'count(fullstack_insert_total{instance!=\"web-4\"}) < 3', fires: {in: one dies, within: 6s}, clears: {within: 5s}", nil, Fail, `alert Few: fired at 12.1 s and never cleared: it had to within 5s of the beginning of phase "one is replaced" at 18.5 s`},
-		{"must clear after the record", "name: Few, expr: 'count(fullstack_insert_total{instance!=\"web-4\"}) < 3', fires: {in: one dies, within: 6s}, clears: {within: 1m}", nil, Inconclusive, "alert Few: fired at 12.1 s, and the record ends at 29.1 s, before it had to clear at 78.5 s"},
-		{"fires too late", down + "for: 4s, fires: {in: one dies, within: 3s}", nil, Fail, `alert WebDown: fired at 16.1 s, 5.6 s after the beginning of phase "one dies", and had to within 3s`},
-		{"fires too early", "name: Any, expr: 'fullstack_insert_total > 0', fires: {in: one dies, within: 3s}", nil, Fail, `alert Any: fires at 3.1 s already, before phase "one dies" began at 10.5 s`},
-		{"pending for ever", "name: Blinks, expr: 'count(fullstack_insert_total) < 3 and on() (vector(time()) % 3 > 1)', for: 3s, fires: {in: one dies, within: 6s}", nil, Fail, `alert Blinks: did not fire within 6s of the beginning of phase "one dies" at 10.5 s, nor later; its expression had a result at 11 points, never for 3s on end`},
-		{"nothing to compare", "name: AllDown, expr: 'count(nothing) < 1', never_seen: yes, fires: {in: one dies, within: 6s}", nil, Fail, `alert AllDown: did not fire within 6s of the beginning of phase "one dies" at 10.5 s, nor later; its expression never had a result in this run: where nothing is left to count there is no series to compare, and absent() may be missing`},
-		{"a name that nobody sends", "name: Quiet, expr: 'sum(rate(fullstack_isnert_total[3s])) < 1', silent: [one dies]", nil, Inconclusive, `alert Quiet: sum(rate(fullstack_isnert_total[3s])) < 1: not evaluated, no series of this run was ever fullstack_isnert_total: did you mean fullstack_insert_total?` + maybeNever},
-		{"a label that nobody has", "name: Quiet, expr: 'fullstack_insert_total{zone=\"d\"} < 1 or fullstack_inflight > 1e9', silent: [one dies]", nil, Inconclusive, `alert Quiet: fullstack_insert_total{zone="d"} < 1 or fullstack_inflight > 1e9: not evaluated, no series of this run was ever fullstack_insert_total{zone="d"}: no series of fullstack_insert_total has zone="d" (there are a, b, c).` + maybeNever},
-		{"what may never be", "name: Quiet, expr: 'fullstack_errors_total > 0', never_seen: yes, silent: [one dies]", nil, Pass, `alert Quiet: silent in phase "one dies": 8 points evaluated, pending at 0`},
-		{"silent", "name: Quiet, expr: 'sum(rate(fullstack_insert_total[3s])) < 1', silent: [one dies]", nil, Pass, `alert Quiet: silent in phase "one dies": 8 points evaluated, pending at 0`},
-		{"silent, but pending", down + "for: 20s, silent: [one dies]", nil, Pass, `alert WebDown: silent in phase "one dies": 8 points evaluated, pending at 7`},
-		{"not silent", down + "silent: [one dies]", nil, Fail, `alert WebDown: fires in phase "one dies", where it must be silent: at 7 of 8 points, first at 12.1 s`},
-		{"the end of the record is too early", "name: Late, expr: 'fullstack_insert_total > 1e9', fires: {in: one is replaced, within: 1m}", nil, Inconclusive, "alert Late: the record ends at 29.1 s, before it had to fire at 78.5 s"},
+		{"fires", down + "for: 2s, fires: {in: one dies, within: 6s}", nil, verdict.Pass, `alert WebDown: fired at 14.1 s, 3.6 s after the beginning of phase "one dies"`},
+		{"fires and clears", down + "for: 2s, fires: {in: one dies, within: 6s}, clears: {within: 3s}", nil, verdict.Pass, `alert WebDown: fired at 14.1 s, 3.6 s after the beginning of phase "one dies", and cleared at 19.1 s, 0.6 s after the beginning of phase "one is replaced"`},
+		{"clears by itself", "name: Few, expr: 'count(fullstack_insert_total) < 3 and on() (vector(time()) % 100 < 15)', fires: {in: one dies, within: 6s}, clears: {within: 1s}", nil, verdict.Pass, `alert Few: fired at 12.1 s, 1.6 s after the beginning of phase "one dies", and cleared at 15.1 s, 3.4 s before the beginning of phase "one is replaced"`},
+		{"clears too late", "name: Few, expr: 'count(fullstack_insert_total{instance!=\"web-4\"}) < 3 and on() (vector(time()) % 100 < 22)', fires: {in: one dies, within: 6s}, clears: {within: 1s}", nil, verdict.Fail, `alert Few: fired at 12.1 s and cleared at 22.1 s, 3.6 s after the beginning of phase "one is replaced", and had to within 1s`},
+		{"clears and fires again", "name: Few, expr: 'count(fullstack_insert_total{instance!=\"web-4\"}) < 3 and on() (vector(time()) % 100 < 15 or vector(time()) % 100 > 16)', fires: {in: one dies, within: 6s}, clears: {within: 5s}", nil, verdict.Fail, `alert Few: fired at 12.1 s and never cleared: it had to within 5s of the beginning of phase "one is replaced" at 18.5 s`},
+		{"clears until another one leaves", down + "for: 2s, fires: {in: one dies, within: 6s}, clears: {within: 6s}", nil, verdict.Fail, `alert WebDown: fired at 14.1 s and never cleared: it had to within 6s of the beginning of phase "one is replaced" at 18.5 s`},
+		{"never clears", "name: Few, expr: 'count(fullstack_insert_total{instance!=\"web-4\"}) < 3', fires: {in: one dies, within: 6s}, clears: {within: 5s}", nil, verdict.Fail, `alert Few: fired at 12.1 s and never cleared: it had to within 5s of the beginning of phase "one is replaced" at 18.5 s`},
+		{"must clear after the record", "name: Few, expr: 'count(fullstack_insert_total{instance!=\"web-4\"}) < 3', fires: {in: one dies, within: 6s}, clears: {within: 1m}", nil, verdict.Inconclusive, "alert Few: fired at 12.1 s, and the record ends at 29.1 s, before it had to clear at 78.5 s"},
+		{"fires too late", down + "for: 4s, fires: {in: one dies, within: 3s}", nil, verdict.Fail, `alert WebDown: fired at 16.1 s, 5.6 s after the beginning of phase "one dies", and had to within 3s`},
+		{"fires too early", "name: Any, expr: 'fullstack_insert_total > 0', fires: {in: one dies, within: 3s}", nil, verdict.Fail, `alert Any: fires at 3.1 s already, before phase "one dies" began at 10.5 s`},
+		{"pending for ever", "name: Blinks, expr: 'count(fullstack_insert_total) < 3 and on() (vector(time()) % 3 > 1)', for: 3s, fires: {in: one dies, within: 6s}", nil, verdict.Fail, `alert Blinks: did not fire within 6s of the beginning of phase "one dies" at 10.5 s, nor later; its expression had a result at 11 points, never for 3s on end`},
+		{"nothing to compare", "name: AllDown, expr: 'count(nothing) < 1', never_seen: yes, fires: {in: one dies, within: 6s}", nil, verdict.Fail, `alert AllDown: did not fire within 6s of the beginning of phase "one dies" at 10.5 s, nor later; its expression never had a result in this run: where nothing is left to count there is no series to compare, and absent() may be missing`},
+		{"a name that nobody sends", "name: Quiet, expr: 'sum(rate(fullstack_isnert_total[3s])) < 1', silent: [one dies]", nil, verdict.Inconclusive, `alert Quiet: sum(rate(fullstack_isnert_total[3s])) < 1: not evaluated, no series of this run was ever fullstack_isnert_total: did you mean fullstack_insert_total?` + maybeNever},
+		{"a label that nobody has", "name: Quiet, expr: 'fullstack_insert_total{zone=\"d\"} < 1 or fullstack_inflight > 1e9', silent: [one dies]", nil, verdict.Inconclusive, `alert Quiet: fullstack_insert_total{zone="d"} < 1 or fullstack_inflight > 1e9: not evaluated, no series of this run was ever fullstack_insert_total{zone="d"}: no series of fullstack_insert_total has zone="d" (there are a, b, c).` + maybeNever},
+		{"what may never be", "name: Quiet, expr: 'fullstack_errors_total > 0', never_seen: yes, silent: [one dies]", nil, verdict.Pass, `alert Quiet: silent in phase "one dies": 8 points evaluated, pending at 0`},
+		{"silent", "name: Quiet, expr: 'sum(rate(fullstack_insert_total[3s])) < 1', silent: [one dies]", nil, verdict.Pass, `alert Quiet: silent in phase "one dies": 8 points evaluated, pending at 0`},
+		{"silent, but pending", down + "for: 20s, silent: [one dies]", nil, verdict.Pass, `alert WebDown: silent in phase "one dies": 8 points evaluated, pending at 7`},
+		{"not silent", down + "silent: [one dies]", nil, verdict.Fail, `alert WebDown: fires in phase "one dies", where it must be silent: at 7 of 8 points, first at 12.1 s`},
+		{"the end of the record is too early", "name: Late, expr: 'fullstack_insert_total > 1e9', fires: {in: one is replaced, within: 1m}", nil, verdict.Inconclusive, "alert Late: the record ends at 29.1 s, before it had to fire at 78.5 s"},
 		{"no such journal", down + "fires: {in: one dies, within: 6s}", func(h *record.History) {
 			h.Events = h.Events[:0]
-		}, Inconclusive, "alert WebDown: the journal does not tell when the phases began and ended"},
-		{"a warning", "name: Odd, expr: 'quantile(2, fullstack_insert_total) > 0', silent: [run]", nil, Inconclusive, "alert Odd: quantile(2, fullstack_insert_total) > 0: could not be evaluated: PromQL warning: quantile value should be between 0 and 1, got 2 (1:10)"},
+		}, verdict.Inconclusive, "alert WebDown: the journal does not tell when the phases began and ended"},
+		{"a warning", "name: Odd, expr: 'quantile(2, fullstack_insert_total) > 0', silent: [run]", nil, verdict.Inconclusive, "alert Odd: quantile(2, fullstack_insert_total) > 0: could not be evaluated: PromQL warning: quantile value should be between 0 and 1, got 2 (1:10)"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := talk()
@@ -55,9 +57,9 @@ func TestAlert(t *testing.T) {
 			if c.change != nil {
 				c.change(&h)
 			}
-			var got []Finding
+			var got []verdict.Finding
 			for _, f := range judged(t, h).Findings {
-				if f.Check == checkAlert {
+				if f.Check == "alert" {
 					got = append(got, f)
 				}
 			}
@@ -81,7 +83,7 @@ func TestAlertsArePendingOneByOne(t *testing.T) {
 		}
 		h.Series = append(h.Series, s)
 	}
-	says(t, judged(t, h), "alert", Pass, `alert Turns: silent in phase "run": 24 points evaluated, pending at 24`)
+	says(t, judged(t, h), "alert", verdict.Pass, `alert Turns: silent in phase "run": 24 points evaluated, pending at 24`)
 }
 
 func TestAlertsThatAreRefused(t *testing.T) {
@@ -94,54 +96,10 @@ func TestAlertsThatAreRefused(t *testing.T) {
 		"count(rate(x[2s]) > 0)<3": "",
 	} {
 		s := script.Scenario{Checks: []script.Check{{Name: "alert", Pos: script.Pos{File: "x.yaml", Line: 7, Column: 3}, Alert: &script.Alert{Name: "Down", Expr: expr}}}}
-		err := ValidateExprs(s)
+		err := signals.ValidateExprs(s)
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 			t.Errorf("%s: %v, want %q", expr, err, want)
 		}
-	}
-}
-
-// TestAlertsAgainstARuler compares many rules with what one reads off a
-// ruler: a signal that is up once, from some moment on, for some time.
-func TestAlertsAgainstARuler(t *testing.T) {
-	h := talk().make()
-	e := &evidence{history: h, scenario: mustParse(h)}
-	outcomes := map[Outcome]int{}
-	for seed := range uint64(20 * histories) {
-		rnd := rand.New(rand.NewPCG(seed, 47))
-		rule := script.Alert{Name: "Up", For: time.Duration(rnd.IntN(5)) * time.Second,
-			Fires: &script.Deadline{In: "one dies", Within: time.Duration(1+rnd.IntN(9)) * time.Second}}
-		if rnd.IntN(2) == 0 {
-			rule.Clears = &script.Deadline{In: "one is replaced", Within: time.Duration(1+rnd.IntN(9)) * time.Second}
-		}
-		p := playedRule{pending: make([]bool, 28), firing: make([]bool, 28)}
-		for k := range 28 {
-			p.at = append(p.at, time.Duration(k)*time.Second+worldPhase)
-		}
-		from, long := 6+rnd.IntN(16), rnd.IntN(16)
-		p.element(rule.For, func(k int) bool { return k >= from && k < from+long })
-
-		const dies, replaced = 10500 * time.Millisecond, 18500 * time.Millisecond
-		fires, clears := time.Duration(from)*time.Second+worldPhase+rule.For, time.Duration(from+long)*time.Second+worldPhase
-		last := p.at[27]
-		want := Pass
-		switch deadline := dies + rule.Fires.Within; {
-		case fires >= clears || fires > last || fires < dies || fires > deadline:
-			want = Fail
-		case rule.Clears == nil:
-		case clears > last && last < replaced+rule.Clears.Within:
-			want = Inconclusive
-		case clears > min(last, replaced+rule.Clears.Within):
-			want = Fail
-		}
-		f := alert{rule}.fires(e, p)
-		if f.Outcome != want {
-			t.Fatalf("seed %d: up from %d for %d, %+v %+v: %v, want %v: %s", seed, from, long, rule, rule.Clears, f.Outcome, want, f.Summary)
-		}
-		outcomes[want]++
-	}
-	if outcomes[Pass] < histories || outcomes[Fail] < histories || outcomes[Inconclusive] < histories/100 {
-		t.Errorf("one-sided: %v", outcomes)
 	}
 }
 
@@ -169,12 +127,12 @@ func TestAlertFindsWhatWasPutIn(t *testing.T) {
 		}
 		h.Series = append(h.Series, s)
 		fires := worldPhase + time.Duration(from+pending)*time.Second
-		want := Fail
+		want := verdict.Fail
 		if long > pending && fires <= 10500*time.Millisecond+time.Duration(within)*time.Second {
-			want = Pass
+			want = verdict.Pass
 		}
 		for _, f := range judged(t, h).Findings {
-			if f.Check == checkAlert && f.Outcome != want {
+			if f.Check == "alert" && f.Outcome != want {
 				t.Fatalf("seed %d: up from %d for %d, pending %d, within %d: %v, want %v: %s", seed, from, long, pending, within, f.Outcome, want, f.Summary)
 			}
 		}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 )
 
@@ -109,7 +110,7 @@ func TestAlteredRecordsProveNothing(t *testing.T) {
 		for file, b := range files {
 			put(t, filepath.Join(dir, file), b)
 		}
-		if v := judgedIn(t, dir); v.Outcome == Inconclusive {
+		if v := judgedIn(t, dir); v.Outcome == verdict.Inconclusive {
 			t.Fatalf("%s proves nothing as it is: %s", name, v.Findings[0].Summary)
 		}
 		for file, whole := range files {
@@ -170,7 +171,7 @@ func put(t *testing.T, path string, b []byte) {
 	}
 }
 
-func judgedIn(t *testing.T, dir string) Verdict {
+func judgedIn(t *testing.T, dir string) verdict.Verdict {
 	t.Helper()
 	h, err := record.Read(dir)
 	if err != nil {
@@ -198,10 +199,10 @@ func provesNothing(t *testing.T, dir, file, what string) {
 		t.Errorf("%s: %v", what, err)
 		return
 	}
-	named := slices.ContainsFunc(v.Findings, func(f Finding) bool {
-		return f.Outcome == Inconclusive && f.Check == checkRecord && (strings.Contains(f.Summary, file) || file == record.JournalFile && strings.Contains(f.Summary, "the journal has no end"))
+	named := slices.ContainsFunc(v.Findings, func(f verdict.Finding) bool {
+		return f.Outcome == verdict.Inconclusive && f.Check == "record" && (strings.Contains(f.Summary, file) || file == record.JournalFile && strings.Contains(f.Summary, "the journal has no end"))
 	})
-	if v.Outcome != Inconclusive || !named {
+	if v.Outcome != verdict.Inconclusive || !named {
 		t.Errorf("%s: %v, and the file is named: %v: %s", what, v.Outcome, named, v.Findings[0].Summary)
 	}
 }

@@ -8,9 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"gonum.org/v1/gonum/stat"
-	"gonum.org/v1/gonum/stat/distuv"
-
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 )
 
@@ -33,41 +31,41 @@ func sampledPlan(seed uint64) plan {
 }
 
 // outcomeOf is what a run's correlation comes to.
-func outcomeOf(t *testing.T, v Verdict) Finding {
+func outcomeOf(t *testing.T, v verdict.Verdict) verdict.Finding {
 	t.Helper()
 	for _, f := range v.Findings {
-		if f.Check == checkCorrelation {
+		if f.Check == "correlation" {
 			return f
 		}
 	}
 	t.Fatalf("no correlation among %+v", v.Findings)
-	return Finding{}
+	return verdict.Finding{}
 }
 
 // TestSampledMetricsAreCorrelated: sampling noise alone fails no run, and is no
 // excuse for a curve in another order.
 func TestSampledMetricsAreCorrelated(t *testing.T) {
-	healthy, shuffled := map[Outcome]int{}, map[Outcome]int{}
+	healthy, shuffled := map[verdict.Outcome]int{}, map[verdict.Outcome]int{}
 	for seed := range uint64(histories / 2) {
 		p := sampledPlan(seed)
 		w := p.world()
 		f := outcomeOf(t, judged(t, w.h))
 		healthy[f.Outcome]++
-		if f.Outcome == Fail || f.Outcome == Inconclusive && !strings.Contains(f.Summary, "too few samples to tell") {
+		if f.Outcome == verdict.Fail || f.Outcome == verdict.Inconclusive && !strings.Contains(f.Summary, "too few samples to tell") {
 			t.Fatalf("seed %d, %.0f/s at %g: %s", seed, p.rate, p.rare, f.Summary)
 		}
-		if p.rare == 1 && f.Outcome != Pass {
+		if p.rare == 1 && f.Outcome != verdict.Pass {
 			t.Fatalf("seed %d: nothing is sampled, and %s", seed, f.Summary)
 		}
 		shuffle(w.h, seed)
 		f = outcomeOf(t, judged(t, w.h))
 		shuffled[f.Outcome]++
-		if p.rare == 1 && f.Outcome != Fail {
+		if p.rare == 1 && f.Outcome != verdict.Fail {
 			t.Fatalf("seed %d: nothing is sampled, and %s", seed, f.Summary)
 		}
 	}
 	t.Logf("healthy %v, shuffled %v", healthy, shuffled)
-	if healthy[Pass] < histories/2*6/10 || shuffled[Fail] < histories/2*4/10 || shuffled[Pass] > histories/200 {
+	if healthy[verdict.Pass] < histories/2*6/10 || shuffled[verdict.Fail] < histories/2*4/10 || shuffled[verdict.Pass] > histories/200 {
 		t.Errorf("healthy %v, shuffled %v", healthy, shuffled)
 	}
 }
@@ -95,61 +93,6 @@ func shuffle(h record.History, seed uint64) {
 	}
 }
 
-// TestBarsOfSampledCurves compares the bars with what chance does to thousands
-// of curves, at one lag, without the rest of a run.
-func TestBarsOfSampledCurves(t *testing.T) {
-	const atLeast = 0.9
-	rnd := rand.New(rand.NewPCG(1, 67))
-	var failed, doubted, told, passed, expected, got float64
-	runs := 20 * histories
-	for range runs {
-		rate, perSecond := math.Pow(0.05, rnd.Float64()), 20*math.Pow(25, rnd.Float64())
-		n := 8 + rnd.IntN(50)
-		swing, period := 0.2+0.8*rnd.Float64(), 4+10*rnd.Float64()
-		users, web, other := make([]float64, n), make([]float64, n), make([]float64, n)
-		at := make([]time.Duration, n+1)
-		for k := range n {
-			at[k+1] = time.Duration(k+1) * time.Second
-			draw := func(mean float64) float64 { return distuv.Poisson{Lambda: mean, Src: rnd}.Rand() }
-			users[k] = draw(perSecond * (1 + swing*math.Sin(2*math.Pi*float64(k)/period)))
-			web[k] = distuv.Binomial{N: max(1, users[k]), P: rate, Src: rnd}.Rand() / rate
-			other[k] = draw(perSecond*rate*(1+swing*math.Sin(2*math.Pi*rnd.Float64()))) / rate
-		}
-		b := barsOf(atLeast, rate, users, at)
-		if b.fail > b.pass || b.pass > atLeast || b.pass <= 0 {
-			t.Fatalf("bars %+v", b)
-		}
-		r := stat.Correlation(users, web, nil)
-		expected, got = expected+b.expected, got+zeroIfNaN(r)
-		if r < b.fail {
-			failed++
-		}
-		if r < atLeast*leastR(b.expected*b.expected/(1-b.expected*b.expected), n, falseDoubt) {
-			doubted++
-		}
-		if r := zeroIfNaN(stat.Correlation(users, other, nil)); r < b.fail {
-			told++
-		} else if r >= b.pass {
-			passed++
-		}
-	}
-	n := float64(runs)
-	t.Logf("of those that follow %.4f %% fail and %.2f %% are in doubt; of those that do not %.0f %% fail and %.3f %% pass; r was %.3f, expected %.3f",
-		100*failed/n, 100*doubted/n, 100*told/n, 100*passed/n, got/n, expected/n)
-	switch {
-	case failed > 0:
-		t.Errorf("%v of %d that follow the users fail", failed, runs)
-	case doubted > 2*falseDoubt*n:
-		t.Errorf("%v of %d that follow the users are in doubt", doubted, runs)
-	case told < n/4:
-		t.Errorf("only %v of %d that do not follow the users fail", told, runs)
-	case passed > 2*falsePass*n:
-		t.Errorf("%v of %d that do not follow the users pass", passed, runs)
-	case math.Abs(got-expected) > 0.05*n:
-		t.Errorf("r is %.3f, and by the reliability it should be %.3f", got/n, expected/n)
-	}
-}
-
 // TestCorrelationOfARareRoute: the users of a metric are those of its route,
 // however many requests go elsewhere.
 func TestCorrelationOfARareRoute(t *testing.T) {
@@ -163,7 +106,7 @@ func TestCorrelationOfARareRoute(t *testing.T) {
 		h.Requests = append(h.Requests, record.Request{Seq: uint64(len(h.Requests)), Due: at, Sent: at, Done: at + time.Millisecond,
 			Route: "list", Outcome: record.Acked, Status: 200, Instance: "web-3", Attempts: 1})
 	}
-	if f := outcomeOf(t, judged(t, h)); f.Outcome != Pass {
+	if f := outcomeOf(t, judged(t, h)); f.Outcome != verdict.Pass {
 		t.Error(f.Summary)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 )
 
@@ -34,32 +35,32 @@ func TestAudit(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		change  func(*record.History)
-		outcome Outcome
+		outcome verdict.Outcome
 		cause   string
 		want    string
 	}{
-		{"healthy", func(*record.History) {}, Pass, "", "audit of insert: 4,421 writes of 50 words acknowledged, 0 lost, 0 applied twice, 0 unexpected; of 0 of unknown outcome 0 were applied"},
-		{"one lost", func(h *record.History) { gain(h, "word3", -1) }, Fail, "lost-writes", `the database lost 1 write that users had acknowledged, of 1 word: "word3" gained 293, and 294 were acknowledged`},
-		{"one applied twice", func(h *record.History) { gain(h, "word3", 1) }, Fail, "applied-twice", `the database applied 1 write too many, of 1 word, and the load balancer repeated at most 0: "word3" gained 295, and 294 were acknowledged`},
+		{"healthy", func(*record.History) {}, verdict.Pass, "", "audit of insert: 4,421 writes of 50 words acknowledged, 0 lost, 0 applied twice, 0 unexpected; of 0 of unknown outcome 0 were applied"},
+		{"one lost", func(h *record.History) { gain(h, "word3", -1) }, verdict.Fail, "lost-writes", `the database lost 1 write that users had acknowledged, of 1 word: "word3" gained 293, and 294 were acknowledged`},
+		{"one applied twice", func(h *record.History) { gain(h, "word3", 1) }, verdict.Fail, "applied-twice", `the database applied 1 write too many, of 1 word, and the load balancer repeated at most 0: "word3" gained 295, and 294 were acknowledged`},
 		{"one applied twice by the load balancer", func(h *record.History) {
 			gain(h, "word3", 1)
 			shiftPolled(*h, "haproxy_backend_wretr", 12*time.Second, 1)
 			retryAll(h)
-		}, Fail, "applied-twice", `the database applied 1 write too many, of 1 word, and the load balancer repeated at most 1: "word3" gained 295, and 294 were acknowledged`},
+		}, verdict.Fail, "applied-twice", `the database applied 1 write too many, of 1 word, and the load balancer repeated at most 1: "word3" gained 295, and 294 were acknowledged`},
 		{"one applied twice, and what the load balancer repeated had reached nobody", func(h *record.History) {
 			gain(h, "word3", 1)
 			shiftPolled(*h, "haproxy_backend_wretr", 12*time.Second, 1)
-		}, Fail, "applied-twice", `the database applied 1 write too many, of 1 word, and the load balancer repeated at most 0: "word3" gained 295, and 294 were acknowledged`},
+		}, verdict.Fail, "applied-twice", `the database applied 1 write too many, of 1 word, and the load balancer repeated at most 0: "word3" gained 295, and 294 were acknowledged`},
 		{"lost here and twice there", func(h *record.History) {
 			gain(h, "word3", 1)
 			gain(h, "word4", -1)
-		}, Fail, "applied-twice", `the database applied 1 write too many, of 1 word, and the load balancer repeated at most 0: "word3" gained 295, and 294 were acknowledged`},
-		{"a word that nobody sent", func(h *record.History) { gain(h, "stranger", 4) }, Fail, "foreign-writes", `the database gained 4 writes of 1 word that nobody sent: "stranger" gained 4, and 0 were acknowledged`},
-		{"recovered", func(h *record.History) { unknown(h, "word3", 5) }, Pass, "", "audit of insert: 4,416 writes of 50 words acknowledged, 0 lost, 0 applied twice, 0 unexpected; of 5 of unknown outcome 5 were applied"},
+		}, verdict.Fail, "applied-twice", `the database applied 1 write too many, of 1 word, and the load balancer repeated at most 0: "word3" gained 295, and 294 were acknowledged`},
+		{"a word that nobody sent", func(h *record.History) { gain(h, "stranger", 4) }, verdict.Fail, "foreign-writes", `the database gained 4 writes of 1 word that nobody sent: "stranger" gained 4, and 0 were acknowledged`},
+		{"recovered", func(h *record.History) { unknown(h, "word3", 5) }, verdict.Pass, "", "audit of insert: 4,416 writes of 50 words acknowledged, 0 lost, 0 applied twice, 0 unexpected; of 5 of unknown outcome 5 were applied"},
 		{"some recovered", func(h *record.History) {
 			unknown(h, "word3", 5)
 			gain(h, "word3", -2)
-		}, Pass, "", "audit of insert: 4,416 writes of 50 words acknowledged, 0 lost, 0 applied twice, 0 unexpected; of 5 of unknown outcome 3 were applied"},
+		}, verdict.Pass, "", "audit of insert: 4,416 writes of 50 words acknowledged, 0 lost, 0 applied twice, 0 unexpected; of 5 of unknown outcome 3 were applied"},
 		{"nothing acknowledged", func(h *record.History) {
 			for i := range h.Requests {
 				if r := &h.Requests[i]; r.Route == "insert" {
@@ -67,21 +68,21 @@ func TestAudit(t *testing.T) {
 				}
 			}
 			h.After.Words = h.Before.Words
-		}, Inconclusive, "", "audit of insert: none of 4,421 writes was acknowledged, so that none could be lost"},
-		{"not read", func(h *record.History) { h.After = nil }, Inconclusive, "", "audit of insert: the documents were not read before and after the load"},
+		}, verdict.Inconclusive, "", "audit of insert: none of 4,421 writes was acknowledged, so that none could be lost"},
+		{"not read", func(h *record.History) { h.After = nil }, verdict.Inconclusive, "", "audit of insert: the documents were not read before and after the load"},
 		{"nothing written", func(h *record.History) {
 			h.Requests = slices.DeleteFunc(h.Requests, func(r record.Request) bool { return r.Route == "insert" })
 			h.After.Words = h.Before.Words
-		}, Inconclusive, "", "audit of insert: nothing was written, so nothing was looked at"},
+		}, verdict.Inconclusive, "", "audit of insert: nothing was written, so nothing was looked at"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := talk()
 			p.checks = auditCheck
 			h := p.make()
 			c.change(&h)
-			var got []Finding
+			var got []verdict.Finding
 			for _, f := range judged(t, h).Findings {
-				if f.Check == checkAudit {
+				if f.Check == "audit" {
 					got = append(got, f)
 				}
 			}
@@ -102,7 +103,7 @@ func TestAuditFindsWhatWasPutIn(t *testing.T) {
 		p.checks = auditCheck
 		h := p.make()
 		for _, f := range judged(t, h).Findings {
-			if f.Check == checkAudit && f.Outcome != Pass {
+			if f.Check == "audit" && f.Outcome != verdict.Pass {
 				t.Fatalf("seed %d: nothing was put in: %s", seed, f.Summary)
 			}
 		}
@@ -127,7 +128,7 @@ func TestAuditFindsWhatWasPutIn(t *testing.T) {
 		var lost, extra int64
 		fails := 0
 		for _, f := range judged(t, h).Findings {
-			if f.Check == checkAudit && f.Outcome == Fail {
+			if f.Check == "audit" && f.Outcome == verdict.Fail {
 				lost, extra, fails = f.Lost, f.Extra, fails+1
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 )
 
@@ -43,7 +44,9 @@ func benchmarkJudge(b *testing.B, millions int, checks string) {
 			}
 		}
 	}
-	drop(&w.h, func(s record.Series) bool { return strings.HasPrefix(s.Name, collectorPrefix) && len(s.Points) == 1 })
+	drop(&w.h, func(s record.Series) bool {
+		return strings.HasPrefix(s.Name, "throughline_collector_") && len(s.Points) == 1
+	})
 	w.hopsOf()
 	h := w.h
 	runtime.GC() // the record alone
@@ -59,9 +62,9 @@ func benchmarkJudge(b *testing.B, millions int, checks string) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if v.Outcome != Pass {
+		if v.Outcome != verdict.Pass {
 			for _, f := range v.Findings {
-				if f.Outcome != Pass {
+				if f.Outcome != verdict.Pass {
 					b.Errorf("%s: %v: %s", f.Check, f.Outcome, f.Summary)
 				}
 			}

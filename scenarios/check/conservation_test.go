@@ -7,8 +7,10 @@ import (
 	"time"
 
 	"throughline/collector"
+	"throughline/scenarios/check/account"
+	"throughline/scenarios/check/evidence"
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
-	"throughline/scenarios/script"
 )
 
 // want is what a finding must be, beside its outcome.
@@ -17,9 +19,9 @@ type want struct {
 	lost, extra           int64
 }
 
-func (x want) check(t *testing.T, v Verdict) {
+func (x want) check(t *testing.T, v verdict.Verdict) {
 	t.Helper()
-	f := about(t, v, "conservation", x.instance, Fail)
+	f := about(t, v, "conservation", x.instance, verdict.Fail)
 	if f.Cause != x.cause || f.Lost != x.lost || f.Extra != x.extra || f.Summary != x.text {
 		t.Errorf("%s: cause %s lost %d extra %d: %s\nwant cause %s lost %d extra %d: %s", x.instance, f.Cause, f.Lost, f.Extra, f.Summary,
 			x.cause, x.lost, x.extra, x.text)
@@ -117,7 +119,7 @@ func TestDefectsAreToldApart(t *testing.T) {
 			p.checks = timedCheck
 			c.change(&p)
 			v := judged(t, p.make())
-			if v.Outcome != Fail || v.Unexplained == 0 {
+			if v.Outcome != verdict.Fail || v.Unexplained == 0 {
 				t.Errorf("outcome %v, unexplained %d", v.Outcome, v.Unexplained)
 			}
 			for _, w := range c.want {
@@ -157,7 +159,7 @@ func TestRunnersUp(t *testing.T) {
 		p := talk()
 		p.checks = timedCheck
 		p.counts = c.counts
-		if f := about(t, judged(t, p.make()), "conservation", c.instance, Fail); f.Cause != c.cause || f.RunnerUp != c.runnerUp {
+		if f := about(t, judged(t, p.make()), "conservation", c.instance, verdict.Fail); f.Cause != c.cause || f.RunnerUp != c.runnerUp {
 			t.Errorf("%s: cause %s, or else %s; want %s, or else %s: %s", c.name, f.Cause, f.RunnerUp, c.cause, c.runnerUp, f.Summary)
 		}
 	}
@@ -167,14 +169,14 @@ func TestCountsThatComeLate(t *testing.T) {
 	p := talk()
 	p.delay = func(string) time.Duration { return 4 * time.Second }
 	v := judged(t, p.make())
-	f := about(t, v, "conservation", "web-1", Fail)
+	f := about(t, v, "conservation", "web-1", verdict.Fail)
 	if f.Cause != "late" || f.Lost != 0 || f.Summary != "counts of web-1 arrive late: by 4.0 s at 17.1 s; max_lag is 2s" {
 		t.Errorf("web-1: %+v", f)
 	}
 	// A SIGKILL takes what has not left yet.
 	want{"web-2", "late", "web-2 acknowledged 177 inserts that no metric counted, all between 6.5 s and 10.5 s (its send buffer explains at most 7); its counts leave about 4.0 s late, and the kill at 10.5 s took the last of them", 177, 0}.check(t, v)
 	for _, f := range v.Findings {
-		if f.Outcome == Fail && f.Instance != "" && f.Cause != "late" {
+		if f.Outcome == verdict.Fail && f.Instance != "" && f.Cause != "late" {
 			t.Errorf("%s: cause %s: %s", f.Instance, f.Cause, f.Summary)
 		}
 	}
@@ -189,17 +191,17 @@ func TestLatenessThatTheMachineMade(t *testing.T) {
 			r.Due -= 1100 * time.Millisecond
 		}
 	}
-	f := about(t, judged(t, h), "conservation", "web-1", Inconclusive)
+	f := about(t, judged(t, h), "conservation", "web-1", verdict.Inconclusive)
 	if f.Cause != "late" || !strings.HasSuffix(f.Summary, "max_lag is 2s, but the load generator or the collector was late itself then") {
 		t.Errorf("%+v", f)
 	}
 	h = p.make()
-	late := record.Series{Name: flushLateness, Meta: collector.Meta{Type: collector.Gauge}}
+	late := record.Series{Name: evidence.FlushLateness, Meta: collector.Meta{Type: collector.Gauge}}
 	for at := time.Second; at < 30*time.Second; at += time.Second {
 		late.Points = append(late.Points, record.Point{At: at, Value: 1.2, Observed: 1})
 	}
 	h.Series = append(h.Series, late)
-	if f := about(t, judged(t, h), "conservation", "web-1", Inconclusive); f.Cause != "late" {
+	if f := about(t, judged(t, h), "conservation", "web-1", verdict.Inconclusive); f.Cause != "late" {
 		t.Errorf("%+v", f)
 	}
 }
@@ -210,18 +212,18 @@ func TestTheSendBufferAtASigkill(t *testing.T) {
 	p.checks = "  - conservation: {metric: fullstack.insert, route: insert, client_window: 500ms}\n"
 	h := p.make()
 	v := judged(t, h)
-	if v.Outcome != Pass || len(v.Residuals) == 0 || v.Residuals[0].Cause != "client-buffer-at-sigkill" || v.Residuals[0].Instance != "web-2" {
+	if v.Outcome != verdict.Pass || len(v.Residuals) == 0 || v.Residuals[0].Cause != "client-buffer-at-sigkill" || v.Residuals[0].Instance != "web-2" {
 		t.Fatalf("%v %+v", v.Outcome, v.Residuals)
 	}
 	fits := v.Residuals[0].Bound - v.Residuals[0].Lost
 	death := 10505 * time.Millisecond
 	final := 11 * time.Second // the interval in which it died
 	shift(h, "fullstack_insert_total", "web-2", final, -float64(fits))
-	if v := judged(t, h); v.Outcome != Pass {
+	if v := judged(t, h); v.Outcome != verdict.Pass {
 		t.Errorf("a loss as large as the buffer: %v", v.Outcome)
 	}
 	shift(h, "fullstack_insert_total", "web-2", final, -1)
-	f := about(t, judged(t, h), "conservation", "web-2", Fail)
+	f := about(t, judged(t, h), "conservation", "web-2", verdict.Fail)
 	if f.Cause != "client-buffer-larger-than-declared" || f.Lost != v.Residuals[0].Bound+1 {
 		t.Errorf("one more: %+v", f)
 	}
@@ -229,41 +231,13 @@ func TestTheSendBufferAtASigkill(t *testing.T) {
 	i := slices.IndexFunc(h.Requests, func(r record.Request) bool { return r.Due > death-800*time.Millisecond })
 	h.Requests[i].Due -= 100 * time.Millisecond
 	v = judged(t, h)
-	f = about(t, v, "conservation", "web-2", Inconclusive)
-	if v.Outcome != Inconclusive || f.Cause != "flush-late-on-busy-machine" || !strings.Contains(f.Summary, "1 more than fit in client_window 500ms before its SIGKILL; the machine was 111ms late then") {
+	f = about(t, v, "conservation", "web-2", verdict.Inconclusive)
+	if v.Outcome != verdict.Inconclusive || f.Cause != "flush-late-on-busy-machine" || !strings.Contains(f.Summary, "1 more than fit in client_window 500ms before its SIGKILL; the machine was 111ms late then") {
 		t.Errorf("late machine: %+v", f)
 	}
 	// It excuses what fits in 100 ms more, and nothing beyond.
 	shift(h, "fullstack_insert_total", "web-2", final, -60)
-	about(t, judged(t, h), "conservation", "web-2", Fail)
-}
-
-func TestALossBeforeTheKillIsNoSendBuffer(t *testing.T) {
-	// Five requests at 1 s are never counted. The instance is killed in a
-	// burst, so that its buffer could have held as many.
-	a := account{life: record.Lifetime{Instance: "web-1"}, rule: script.Conservation{ClientWindow: 100 * time.Millisecond, SampleRate: 1}, killed: 6 * time.Second}
-	add := func(at time.Duration, n int) {
-		for range n {
-			a.acked = append(a.acked, at)
-		}
-	}
-	add(time.Second, 5)
-	add(2500*time.Millisecond, 2)
-	add(5950*time.Millisecond, 9)
-	a.counted = curve{at: []time.Duration{3 * time.Second, 6 * time.Second}, n: []float64{2, 11}}
-	for tick := time.Second; tick <= 7*time.Second; tick += time.Second {
-		a.ticks = append(a.ticks, tick)
-	}
-	a.total, a.buffer = 11, 9
-	e := &evidence{interval: time.Second}
-	a.counted.n[1] = 2
-	a.early = a.beforeKill(e)
-	if a.early != 5 {
-		t.Fatalf("missing before the kill: %d, want 5", a.early)
-	}
-	if b := a.book(); b.lost != 5 || b.unexplained != 5 {
-		t.Errorf("booked %+v", b)
-	}
+	about(t, judged(t, h), "conservation", "web-2", verdict.Fail)
 }
 
 func TestDatagramsThatTheCollectorDropped(t *testing.T) {
@@ -272,15 +246,15 @@ func TestDatagramsThatTheCollectorDropped(t *testing.T) {
 		shift(h, "fullstack_insert_total", "web-3", 12*time.Second, -30)
 		tell(&h, record.Event{At: 12 * time.Second, Kind: record.Trouble, About: "collector", Instance: whose, Count: 2})
 		v := judged(t, h)
-		f := about(t, v, "conservation", "web-3", Inconclusive)
-		if f.Cause != "collector-dropped" || f.Lost != 30 || v.Outcome != Inconclusive || v.Unexplained != 0 {
+		f := about(t, v, "conservation", "web-3", verdict.Inconclusive)
+		if f.Cause != "collector-dropped" || f.Lost != 30 || v.Outcome != verdict.Inconclusive || v.Unexplained != 0 {
 			t.Errorf("%q: %+v", whose, f)
 		}
 	}
 	h := talk().make()
 	shift(h, "fullstack_insert_total", "web-3", 12*time.Second, -30)
 	tell(&h, record.Event{At: 12 * time.Second, Kind: record.Trouble, About: "collector", Instance: "web-1", Count: 2})
-	about(t, judged(t, h), "conservation", "web-3", Fail)
+	about(t, judged(t, h), "conservation", "web-3", verdict.Fail)
 }
 
 func TestRequestsOfUnknownOutcomeWidenTheBounds(t *testing.T) {
@@ -294,24 +268,24 @@ func TestRequestsOfUnknownOutcomeWidenTheBounds(t *testing.T) {
 		}
 	}
 	v := judged(t, h)
-	if v.Outcome != Pass {
+	if v.Outcome != verdict.Pass {
 		t.Fatalf("%v: %+v", v.Outcome, v.Findings)
 	}
-	if !slices.ContainsFunc(v.Residuals, func(r Residual) bool {
-		return r == Residual{Between: "users→web", Instance: "web-3", Cause: "outcome-unknown", Extra: 10, Bound: 10}
+	if !slices.ContainsFunc(v.Residuals, func(r verdict.Residual) bool {
+		return r == verdict.Residual{Between: "users→web", Instance: "web-3", Cause: "outcome-unknown", Extra: 10, Bound: 10}
 	}) {
 		t.Errorf("residuals %+v", v.Residuals)
 	}
 	// The load balancer knows that web-3 had them all.
 	shift(h, "fullstack_insert_total", "web-4", 25*time.Second, 10)
-	if f := about(t, judged(t, h), "conservation", "web-4", Fail); f.Extra != 10 || f.Bound != 0 {
+	if f := about(t, judged(t, h), "conservation", "web-4", verdict.Fail); f.Extra != 10 || f.Bound != 0 {
 		t.Errorf("%+v", f)
 	}
 	// Without it each may have been executed once, by anybody: not once by
 	// everybody.
 	h.Executions = nil
 	v = judged(t, h)
-	says(t, v, "conservation", Fail, "together the instances counted 20 inserts more than they acknowledged, and only 10 more can have been executed")
+	says(t, v, "conservation", verdict.Fail, "together the instances counted 20 inserts more than they acknowledged, and only 10 more can have been executed")
 }
 
 func TestReplaysAndRetriesWidenTheBounds(t *testing.T) {
@@ -323,18 +297,18 @@ func TestReplaysAndRetriesWidenTheBounds(t *testing.T) {
 		}
 	}
 	shift(h, "fullstack_insert_total", "web-3", 24*time.Second, 2)
-	f := func(v Verdict) []Residual {
-		return slices.DeleteFunc(v.Residuals, func(r Residual) bool { return r.Instance != "web-3" })
+	f := func(v verdict.Verdict) []verdict.Residual {
+		return slices.DeleteFunc(v.Residuals, func(r verdict.Residual) bool { return r.Instance != "web-3" })
 	}
 	v := judged(t, h)
-	if got := f(v); len(got) != 1 || got[0] != (Residual{Between: "users→web", Instance: "web-3", Cause: "client-replay", Extra: 2, Bound: 2}) {
+	if got := f(v); len(got) != 1 || got[0] != (verdict.Residual{Between: "users→web", Instance: "web-3", Cause: "client-replay", Extra: 2, Bound: 2}) {
 		t.Errorf("replays: %+v", got)
 	}
 	h = talk().make()
 	shift(h, "fullstack_insert_total", "web-3", 24*time.Second, 2)
-	about(t, judged(t, h), "conservation", "web-3", Fail)
+	about(t, judged(t, h), "conservation", "web-3", verdict.Fail)
 	shift(h, "haproxy_server_wretr", "web-3", 24*time.Second, 2)
-	about(t, judged(t, h), "conservation", "web-3", Fail) // what it repeats reached nobody
+	about(t, judged(t, h), "conservation", "web-3", verdict.Fail) // what it repeats reached nobody
 	retryAll(&h)
 	if got := f(judged(t, h)); len(got) != 1 || got[0].Cause != "lb-retry" || got[0].Extra != 2 {
 		t.Errorf("retries: %+v", got)
@@ -356,8 +330,8 @@ func TestLossesThatMakeUpForSurpluses(t *testing.T) {
 		return 1
 	}
 	v := judged(t, p.make())
-	says(t, v, "conservation", Fail, "web-3 counted 20 inserts more than had been sent to it, first at 5.1 s, and agrees in the end: as many were lost later")
-	if v.Outcome != Fail || v.Unexplained != 20 {
+	says(t, v, "conservation", verdict.Fail, "web-3 counted 20 inserts more than had been sent to it, first at 5.1 s, and agrees in the end: as many were lost later")
+	if v.Outcome != verdict.Fail || v.Unexplained != 20 {
 		t.Errorf("%v, %d unexplained", v.Outcome, v.Unexplained)
 	}
 }
@@ -367,7 +341,7 @@ func TestCountsOfNobody(t *testing.T) {
 	h.Series = append(h.Series, record.Series{Name: "fullstack_insert_total", Labels: collector.NewLabels("instance", "web-9"),
 		Meta:   collector.Meta{Type: collector.Counter, StatsD: "fullstack.insert"},
 		Points: []record.Point{{At: 9137 * time.Millisecond, Value: 41, Observed: 1}}})
-	f := about(t, judged(t, h), "conservation", "web-9", Fail)
+	f := about(t, judged(t, h), "conservation", "web-9", verdict.Fail)
 	if f.Extra != 41 || f.Summary != `41 inserts were counted by fullstack.insert for "web-9", which is no web instance of this run` {
 		t.Errorf("%+v", f)
 	}
@@ -383,7 +357,7 @@ func TestNoMetricAtAll(t *testing.T) {
 	})
 	want{"web-3", "no-metric", "web-3 acknowledged 1,960 inserts that no metric counted, all between 2.5 s and 26.5 s; it sent other metrics, but never fullstack.insert", 1960, 0}.check(t, judged(t, h))
 	h.Series = nil
-	says(t, judged(t, h), "conservation", Inconclusive,
+	says(t, judged(t, h), "conservation", verdict.Inconclusive,
 		"conservation of fullstack.insert: the record holds no series at all, so there is nothing to compare the requests with",
 		"conservation at the load balancer: the record holds no statistics of HAProxy, so users and load balancer were not compared")
 }
@@ -393,7 +367,7 @@ func TestNothingToCompare(t *testing.T) {
 	p.checks = "  - conservation: {metric: fullstack.get, route: get, client_window: 100ms}\n"
 	h := p.make()
 	h.Requests = slices.DeleteFunc(h.Requests, func(r record.Request) bool { return r.Route == "get" })
-	if got := said(judged(t, h), "conservation", Inconclusive); len(got) != 1 || got[0] != "conservation of fullstack.get: no instance acknowledged any get, so nothing was compared" {
+	if got := said(judged(t, h), "conservation", verdict.Inconclusive); len(got) != 1 || got[0] != "conservation of fullstack.get: no instance acknowledged any get, so nothing was compared" {
 		t.Errorf("%q", got)
 	}
 }
@@ -413,27 +387,27 @@ func TestSampledCounters(t *testing.T) {
 	p := talk()
 	sample(&p, 10)
 	v := judged(t, p.make())
-	if v.Outcome != Pass {
+	if v.Outcome != verdict.Pass {
 		t.Errorf("sampled and sent: %v %+v", v.Outcome, v.Findings)
 	}
-	if !slices.ContainsFunc(v.Residuals, func(r Residual) bool { return r.Cause == "sampling" && r.Bound > 0 }) {
+	if !slices.ContainsFunc(v.Residuals, func(r verdict.Residual) bool { return r.Cause == "sampling" && r.Bound > 0 }) {
 		t.Errorf("residuals %+v", v.Residuals)
 	}
 	// One measurement in 14 instead of 10: 140 of 1,960, where at least 149 are likely.
 	sample(&p, 14)
-	f := about(t, judged(t, p.make()), "conservation", "web-3", Fail)
+	f := about(t, judged(t, p.make()), "conservation", "web-3", verdict.Fail)
 	if !strings.HasPrefix(f.Summary, "web-3: 1,960 inserts acknowledged at sample rate 0.1 make 149 to 246 measurements (99.9 % confidence for all instances together), and 140 came, counted as 1,400; ") {
 		t.Errorf("%s", f.Summary)
 	}
 	// The rate is declared, applied and not sent.
 	sample(&p, 10)
 	p.rare = 1
-	if f := about(t, judged(t, p.make()), "conservation", "web-3", Fail); f.Cause != "sample-rate-not-sent" {
+	if f := about(t, judged(t, p.make()), "conservation", "web-3", verdict.Fail); f.Cause != "sample-rate-not-sent" {
 		t.Errorf("not sent: %+v", f)
 	}
 	// Sent, and not applied: every request counts for ten.
 	p.counts, p.rare = nil, 0.1
-	if f := about(t, judged(t, p.make()), "conservation", "web-3", Fail); f.Cause != "sample-rate-not-applied" {
+	if f := about(t, judged(t, p.make()), "conservation", "web-3", verdict.Fail); f.Cause != "sample-rate-not-applied" {
 		t.Errorf("not applied: %+v", f)
 	}
 }
@@ -450,7 +424,7 @@ func TestAnExactCounterThatWasDeclaredSampled(t *testing.T) {
 			h.Series = append(h.Series, s)
 		}
 	}
-	if v := judged(t, h); v.Outcome != Pass {
+	if v := judged(t, h); v.Outcome != verdict.Pass {
 		t.Errorf("%v %+v", v.Outcome, v.Findings)
 	}
 }
@@ -469,7 +443,7 @@ func TestTheBinomialIntervalIsExact(t *testing.T) {
 		{0, 0, 0.5, 0.01, 0, 0},
 		{5, 20, 1, 0.01, 5, 20},
 	} {
-		least, most := sampledRange(c.lo, c.hi, c.p, c.alpha)
+		least, most := account.SampledRange(c.lo, c.hi, c.p, c.alpha)
 		if least != c.least || most != c.most {
 			t.Errorf("%+v: %d to %d", c, least, most)
 		}

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"throughline/scenarios/check/diagnose"
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 )
 
@@ -38,16 +40,16 @@ func failingRun(h *record.History, n int, status uint16, kept bool) {
 func TestFailures(t *testing.T) {
 	for name, c := range map[string]struct {
 		change  func(*record.History)
-		outcome Outcome
+		outcome verdict.Outcome
 		cause   string
 		want    string
 	}{
-		"none":      {func(*record.History) {}, Pass, "", "failures: 0 of 4,942 requests answered with 5xx by an instance, of at most 2"},
-		"few":       {func(h *record.History) { failingRun(h, 2, 500, true) }, Pass, "", "failures: 2 of 4,942 requests answered with 5xx by an instance, of at most 2"},
-		"not found": {func(h *record.History) { failingRun(h, 9, 404, true) }, Pass, "", "failures: 0 of 4,942 requests answered with 5xx by an instance, of at most 2"},
-		"written":   {func(h *record.History) { failingRun(h, 9, 500, true) }, Fail, "failed-writes-kept", "web-1 answered 9 requests with 500, the first at 2.5 s, and at most 2 may fail in all; their writes are in the database all the same: they were made before the failure, and no metric of successes has them"},
-		"unwritten": {func(h *record.History) { failingRun(h, 9, 500, false) }, Fail, "failed-writes", "web-1 answered 9 requests with 500, the first at 2.5 s, and at most 2 may fail in all; none of their writes is in the database"},
-		"no load":   {func(h *record.History) { h.Requests = nil }, Inconclusive, "", "failures: no request was sent, so nothing was looked at"},
+		"none":      {func(*record.History) {}, verdict.Pass, "", "failures: 0 of 4,942 requests answered with 5xx by an instance, of at most 2"},
+		"few":       {func(h *record.History) { failingRun(h, 2, 500, true) }, verdict.Pass, "", "failures: 2 of 4,942 requests answered with 5xx by an instance, of at most 2"},
+		"not found": {func(h *record.History) { failingRun(h, 9, 404, true) }, verdict.Pass, "", "failures: 0 of 4,942 requests answered with 5xx by an instance, of at most 2"},
+		"written":   {func(h *record.History) { failingRun(h, 9, 500, true) }, verdict.Fail, "failed-writes-kept", "web-1 answered 9 requests with 500, the first at 2.5 s, and at most 2 may fail in all; their writes are in the database all the same: they were made before the failure, and no metric of successes has them"},
+		"unwritten": {func(h *record.History) { failingRun(h, 9, 500, false) }, verdict.Fail, "failed-writes", "web-1 answered 9 requests with 500, the first at 2.5 s, and at most 2 may fail in all; none of their writes is in the database"},
+		"no load":   {func(h *record.History) { h.Requests = nil }, verdict.Inconclusive, "", "failures: no request was sent, so nothing was looked at"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := talk()
@@ -60,9 +62,9 @@ func TestFailures(t *testing.T) {
 			}
 			c.change(&h)
 			v := judged(t, h)
-			says(t, v, checkFailures, c.outcome, c.want)
+			says(t, v, "failures", c.outcome, c.want)
 			for _, f := range v.Findings {
-				if f.Check == checkFailures && f.Cause != c.cause {
+				if f.Check == "failures" && f.Cause != c.cause {
 					t.Errorf("cause %q, want %q", f.Cause, c.cause)
 				}
 			}
@@ -75,8 +77,8 @@ func TestFailures(t *testing.T) {
 func TestACounterOfSuccesses(t *testing.T) {
 	for name, c := range map[string]struct {
 		status  string
-		outcome Outcome
-	}{"not told": {"", Pass}, "told": {", status: 2xx", Fail}} {
+		outcome verdict.Outcome
+	}{"not told": {"", verdict.Pass}, "told": {", status: 2xx", verdict.Fail}} {
 		t.Run(name, func(t *testing.T) {
 			p := talk()
 			p.checks = "  - conservation: {metric: fullstack.insert, route: insert" + c.status + "}\n"
@@ -86,9 +88,9 @@ func TestACounterOfSuccesses(t *testing.T) {
 			if v.Outcome != c.outcome {
 				t.Fatalf("outcome %v", v.Outcome)
 			}
-			if c.outcome == Fail {
-				f := about(t, v, "conservation", "web-1", Fail)
-				if f.Cause != causeFailures || f.Extra != 9 || f.Bound != 0 {
+			if c.outcome == verdict.Fail {
+				f := about(t, v, "conservation", "web-1", verdict.Fail)
+				if f.Cause != diagnose.Failures || f.Extra != 9 || f.Bound != 0 {
 					t.Errorf("cause %s, extra %d, bound %d: %s", f.Cause, f.Extra, f.Bound, f.Summary)
 				}
 			}

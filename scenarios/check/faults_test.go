@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"throughline/collector"
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 )
 
@@ -44,7 +44,7 @@ func faulty(step, fault string) record.History {
 func TestFaultsTouchSomething(t *testing.T) {
 	const step, fault = "fault: drop-datagrams", "drop-datagrams"
 	h := faulty(step, fault)
-	says(t, judged(t, h), "efficacy", Pass, "1 step took effect: fault drop-datagrams (from 9.0 s to 12.0 s, touched 7 (web-2 7))")
+	says(t, judged(t, h), "efficacy", verdict.Pass, "1 step took effect: fault drop-datagrams (from 9.0 s to 12.0 s, touched 7 (web-2 7))")
 	for want, change := range map[string]func(*record.Event){
 		"it touched nothing from 9.0 s to 12.0 s":                          func(e *record.Event) { e.Count = 0 },
 		"cannot be undone":                                                 func(e *record.Event) { e.Error = "cannot be undone" },
@@ -57,10 +57,10 @@ func TestFaultsTouchSomething(t *testing.T) {
 			}
 		}
 		v := judged(t, h)
-		if got := said(v, "efficacy", Inconclusive); len(got) != 1 || got[0] != "the fault did not take effect: fault drop-datagrams: "+want {
+		if got := said(v, "efficacy", verdict.Inconclusive); len(got) != 1 || got[0] != "the fault did not take effect: fault drop-datagrams: "+want {
 			t.Errorf("got %q, want %q", got, want)
 		}
-		if v.Outcome == Pass {
+		if v.Outcome == verdict.Pass {
 			t.Errorf("%s: the run passes", want)
 		}
 	}
@@ -70,7 +70,7 @@ func TestFaultsTouchSomething(t *testing.T) {
 			h.Events[i].Kind = record.Quiesced
 		}
 	}
-	if got := said(judged(t, h), "efficacy", Inconclusive); len(got) != 1 || !strings.HasSuffix(got[0], "the journal does not tell that it began") {
+	if got := said(judged(t, h), "efficacy", verdict.Inconclusive); len(got) != 1 || !strings.HasSuffix(got[0], "the journal does not tell that it began") {
 		t.Errorf("got %q", got)
 	}
 }
@@ -85,8 +85,8 @@ func retryAll(h *record.History) {
 func TestReloadOfTheLoadBalancer(t *testing.T) {
 	h := faulty("fault: reload-lb", "reload-lb")
 	reload(&h)
-	if v := judged(t, h); v.Outcome != Pass {
-		t.Errorf("a journalled reload: %v %q", v.Outcome, said(v, "conservation", Fail))
+	if v := judged(t, h); v.Outcome != verdict.Pass {
+		t.Errorf("a journalled reload: %v %q", v.Outcome, said(v, "conservation", verdict.Fail))
 	}
 	for name, change := range map[string]func(*record.Event){
 		"unknown":  func(e *record.Event) { e.Fault = "leftover-load" },
@@ -100,45 +100,8 @@ func TestReloadOfTheLoadBalancer(t *testing.T) {
 			}
 		}
 		v := judged(t, h)
-		if got := said(v, "conservation", Fail); len(got) != 1 || !strings.HasPrefix(got[0], "HAProxy's counters fall at ") {
+		if got := said(v, "conservation", verdict.Fail); len(got) != 1 || !strings.HasPrefix(got[0], "HAProxy's counters fall at ") {
 			t.Errorf("%s: got %q", name, got)
-		}
-	}
-}
-
-// A poll that falls into a reload is answered after it, and bears the time at which
-// it was asked: what was under way until the reload had ended may be in no poll.
-func TestAPollDuringAReload(t *testing.T) {
-	second := time.Second
-	e := &evidence{interval: second, history: record.History{
-		Events: []record.Event{
-			{At: 5 * second, Kind: record.FaultBegin, Fault: "reload-lb"}, {At: 5*second + 300*time.Millisecond, Kind: record.FaultEnd, Fault: "reload-lb"}},
-		Requests: []record.Request{
-			{Sent: 4 * second, Done: 4*second + 1, Attempts: 1}, {Sent: 5*second + 200*time.Millisecond, Done: 6 * second, Attempts: 1}, {Sent: 7 * second, Done: 8 * second, Attempts: 1}},
-	}, polled: map[string][]*record.Series{"haproxy_frontend_req_tot": {{Name: "haproxy_frontend_req_tot", Meta: collector.Meta{Type: collector.Counter},
-		Points: []record.Point{{At: 5 * second, Value: 100}, {At: 5*second + 100*time.Millisecond, Value: 3}}}}}}
-	e.stitch()
-	if got := e.notPolled(""); got != 1 {
-		t.Errorf("%d requests may be in no poll, want 1", got)
-	}
-}
-
-// Time in which an instance stood still is no lag until it is over for long
-// enough, and others are not excused.
-func TestFrozen(t *testing.T) {
-	e := &evidence{history: record.History{Events: []record.Event{
-		{At: 5 * time.Second, Kind: record.FaultBegin, Fault: "freeze", Instance: "web-2"},
-		{At: 9 * time.Second, Kind: record.FaultEnd, Fault: "freeze", Instance: "web-2"},
-	}}}
-	e.indexStandstills()
-	for _, c := range []struct {
-		instance       string
-		from, to, want time.Duration
-	}{
-		{"web-2", 4, 7, 2}, {"web-2", 8, 10, 4}, {"web-2", 9, 11, 0}, {"web-2", 2, 5, 0}, {"web-1", 4, 7, 0},
-	} {
-		if got := e.frozen(c.instance, c.from*time.Second, c.to*time.Second); got != c.want*time.Second {
-			t.Errorf("%+v: got %v", c, got)
 		}
 	}
 }
@@ -172,19 +135,19 @@ func TestWhoStandsStillCannotSend(t *testing.T) {
 		kill := rnd.IntN(2) == 0
 		p := frozenPlan(seed, window, at, long, kill)
 		for _, f := range judged(t, p.make()).Findings {
-			if f.Outcome == Fail {
+			if f.Outcome == verdict.Fail {
 				t.Fatalf("seed %d: frozen at %v for %v, killed %v: %s: %s", seed, at, long, kill, f.Check, f.Summary)
 			}
 		}
 		h := p.make()
 		shift(h, "fullstack_insert_total", "web-2", at-3*time.Second, -150)
-		if got := said(judged(t, h), "conservation", Fail); len(got) == 0 {
+		if got := said(judged(t, h), "conservation", verdict.Fail); len(got) == 0 {
 			t.Fatalf("seed %d: 150 are lost before the freeze, and nothing fails", seed)
 		}
 		if !kill {
 			h := p.make()
 			silence(h, "web-2", at+long-time.Second, at+long+5*time.Second)
-			if got := said(judged(t, h), "continuity", Fail); len(got) == 0 {
+			if got := said(judged(t, h), "continuity", verdict.Fail); len(got) == 0 {
 				t.Fatalf("seed %d: it is silent after the freeze, and nothing fails", seed)
 			}
 		}

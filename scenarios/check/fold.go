@@ -5,6 +5,9 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/check/words"
 )
 
 // A defect that touches every series of an instance would be told as often as
@@ -18,25 +21,25 @@ const (
 // likeness is what findings that can be told as one have in common.
 type likeness struct {
 	check, layer, instance  string
-	outcome                 Outcome
+	outcome                 verdict.Outcome
 	cause, runnerUp, waived string
 }
 
-func likenessOf(f Finding) likeness {
+func likenessOf(f verdict.Finding) likeness {
 	return likeness{f.Check, f.Layer, f.Instance, f.Outcome, f.Cause, f.RunnerUp, f.Waived}
 }
 
 // fold tells what is found again and again as one finding, in the place of the
 // first. What passed, and is no waived failure, stays as it is.
-func fold(findings []Finding) []Finding {
+func fold(findings []verdict.Finding) []verdict.Finding {
 	groups := map[likeness][]int{}
 	for i, f := range findings {
-		if f.Outcome != Pass || f.Waived != "" {
+		if f.Outcome != verdict.Pass || f.Waived != "" {
 			groups[likenessOf(f)] = append(groups[likenessOf(f)], i)
 		}
 	}
 	gone := make([]bool, len(findings))
-	told := map[int]Finding{}
+	told := map[int]verdict.Finding{}
 	for _, group := range groups {
 		if group = common(findings, group); len(group) <= mostAlike {
 			continue
@@ -46,7 +49,7 @@ func fold(findings []Finding) []Finding {
 		}
 		told[group[0]] = asOne(findings, group)
 	}
-	var out []Finding
+	var out []verdict.Finding
 	for i, f := range findings {
 		if one, folded := told[i]; folded {
 			out = append(out, one)
@@ -61,8 +64,8 @@ func fold(findings []Finding) []Finding {
 // aside: "web-1 has 140 series instead of one" beside 140 times "a tag too many".
 // Where nearly all are of that sort, as of metrics that each have a name, it is the
 // whole group.
-func common(findings []Finding, group []int) []int {
-	words := func(i int) string {
+func common(findings []verdict.Finding, group []int) []int {
+	wording := func(i int) string {
 		return strings.Map(func(r rune) rune {
 			if unicode.IsDigit(r) {
 				return -1
@@ -72,9 +75,9 @@ func common(findings []Finding, group []int) []int {
 	}
 	said := map[string]int{}
 	for _, i := range group {
-		said[words(i)]++
+		said[wording(i)]++
 	}
-	often := slices.DeleteFunc(slices.Clone(group), func(i int) bool { return said[words(i)] == 1 })
+	often := slices.DeleteFunc(slices.Clone(group), func(i int) bool { return said[wording(i)] == 1 })
 	if len(group)-len(often) > mostAlike {
 		return group
 	}
@@ -82,7 +85,7 @@ func common(findings []Finding, group []int) []int {
 }
 
 // asOne adds up findings that are alike.
-func asOne(findings []Finding, group []int) Finding {
+func asOne(findings []verdict.Finding, group []int) verdict.Finding {
 	one := findings[group[0]]
 	for _, i := range group[1:] {
 		f := findings[i]
@@ -97,7 +100,7 @@ func asOne(findings []Finding, group []int) Finding {
 
 // examples gives the first few summaries: "web-1 has a tag too many: a, b, c, …
 // (3,674 in all)". What they have in common up to a colon is said once.
-func examples(findings []Finding, group []int) string {
+func examples(findings []verdict.Finding, group []int) string {
 	same := findings[group[0]].Summary
 	for _, i := range group[1:mostExamples] {
 		n, other := 0, findings[i].Summary
@@ -115,5 +118,5 @@ func examples(findings []Finding, group []int) string {
 	for _, i := range group[:mostExamples] {
 		told = append(told, findings[i].Summary[len(same):])
 	}
-	return fmt.Sprintf("%s%s%s… (%s in all)", same, strings.Join(told, between), between, number(int64(len(group))))
+	return fmt.Sprintf("%s%s%s… (%s in all)", same, strings.Join(told, between), between, words.Number(int64(len(group))))
 }

@@ -6,17 +6,19 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"throughline/scenarios/check/verdict"
 )
 
 // What is found of thousands of series is one finding, and not a line for each.
 func TestFold(t *testing.T) {
-	var given []Finding
-	tag := func(instance string, i int) Finding {
-		return Finding{Check: "identity", Outcome: Fail, Layer: "web", Instance: instance, Cause: "tags-vary", Extra: 1, From: float64(20 - i%20), To: float64(20 + i%20),
+	var given []verdict.Finding
+	tag := func(instance string, i int) verdict.Finding {
+		return verdict.Finding{Check: "identity", Outcome: verdict.Fail, Layer: "web", Instance: instance, Cause: "tags-vary", Extra: 1, From: float64(20 - i%20), To: float64(20 + i%20),
 			Summary: fmt.Sprintf("%s has a tag that nobody expects: a_total{id=\"%d\"}", instance, i)}
 	}
 	few := tag("web-2", 0)
-	pass := Finding{Check: "identity", Outcome: Pass, Summary: "fine"}
+	pass := verdict.Finding{Check: "identity", Outcome: verdict.Pass, Summary: "fine"}
 	for i := range 3674 {
 		given = append(given, tag("web-1", i))
 		if i < mostAlike {
@@ -33,7 +35,7 @@ func TestFold(t *testing.T) {
 	want := tag("web-1", 0)
 	want.Alike, want.Extra, want.From, want.To = 3674, 3674, 1, 39
 	want.Summary = `web-1 has a tag that nobody expects: a_total{id="0"}, a_total{id="1"}, a_total{id="2"}, … (3,674 in all)`
-	if diff := cmp.Diff([]Finding{want, few, pass}, got[:3]); diff != "" {
+	if diff := cmp.Diff([]verdict.Finding{want, few, pass}, got[:3]); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
@@ -41,8 +43,8 @@ func TestFold(t *testing.T) {
 // What is said once is told beside what is said often; of metrics that each have
 // a name of their own nothing is said twice.
 func TestFoldTellsApartWhatIsSaidOnce(t *testing.T) {
-	odd := Finding{Check: "hygiene", Outcome: Fail, Instance: "web-1", Summary: "web-1 has 40 series instead of one", Extra: 39}
-	var tags, names []Finding
+	odd := verdict.Finding{Check: "hygiene", Outcome: verdict.Fail, Instance: "web-1", Summary: "web-1 has 40 series instead of one", Extra: 39}
+	var tags, names []verdict.Finding
 	for i := range 40 {
 		f := odd
 		f.Extra, f.Summary = 0, fmt.Sprintf("a tag too many: id=%d", i)
@@ -65,12 +67,12 @@ func TestFoldTellsApartWhatIsSaidOnce(t *testing.T) {
 
 // What differs in anything but its words, place and number is not alike.
 func TestFoldKeepsApart(t *testing.T) {
-	var given []Finding
+	var given []verdict.Finding
 	for i := range mostAlike + 1 {
-		f := Finding{Check: "gauge", Outcome: Inconclusive, Summary: fmt.Sprintf("%d is odd", i)}
-		for _, other := range []func(*Finding){
-			func(*Finding) {}, func(f *Finding) { f.Outcome = Fail }, func(f *Finding) { f.Instance = "web-1" }, func(f *Finding) { f.Layer = "db" },
-			func(f *Finding) { f.Cause = "burst" }, func(f *Finding) { f.RunnerUp = "burst" }, func(f *Finding) { f.Outcome, f.Waived = Pass, "known" },
+		f := verdict.Finding{Check: "gauge", Outcome: verdict.Inconclusive, Summary: fmt.Sprintf("%d is odd", i)}
+		for _, other := range []func(*verdict.Finding){
+			func(*verdict.Finding) {}, func(f *verdict.Finding) { f.Outcome = verdict.Fail }, func(f *verdict.Finding) { f.Instance = "web-1" }, func(f *verdict.Finding) { f.Layer = "db" },
+			func(f *verdict.Finding) { f.Cause = "burst" }, func(f *verdict.Finding) { f.RunnerUp = "burst" }, func(f *verdict.Finding) { f.Outcome, f.Waived = verdict.Pass, "known" },
 		} {
 			one := f
 			other(&one)
@@ -106,14 +108,14 @@ func TestASeriesForEachRequest(t *testing.T) {
 	v := judged(t, h)
 	var told []string
 	for _, f := range v.Findings {
-		if f.Check == checkIdentity && f.Alike > 0 {
+		if f.Check == "identity" && f.Alike > 0 {
 			told = append(told, f.Instance)
-			if f.Alike < 200 || f.Outcome != Fail || !strings.Contains(f.Summary, `id="0"`) || len(f.Summary) > 1000 {
+			if f.Alike < 200 || f.Outcome != verdict.Fail || !strings.Contains(f.Summary, `id="0"`) || len(f.Summary) > 1000 {
 				t.Errorf("%+v", f)
 			}
 		}
 	}
-	if v.Outcome == Pass || len(told) < 3 || len(v.Findings) > 100 {
+	if v.Outcome == verdict.Pass || len(told) < 3 || len(v.Findings) > 100 {
 		t.Errorf("%v with %d findings, of which %q stand for many", v.Outcome, len(v.Findings), told)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
 )
@@ -16,37 +17,37 @@ const gaugeCheck = "  - gauge: {metric: fullstack.inflight, at_rest: 0, unqueued
 var gaugeCases = []struct {
 	name    string
 	change  func(*testing.T, *record.History)
-	outcome Outcome
+	outcome verdict.Outcome
 	cause   string
 	want    string
 }{
-	{"healthy", func(*testing.T, *record.History) {}, Pass, "", "gauge fullstack.inflight: 67 points of 4 instances, never above what users had in flight, 0 at rest in each of 2 instances, none from the dead"},
+	{"healthy", func(*testing.T, *record.History) {}, verdict.Pass, "", "gauge fullstack.inflight: 67 points of 4 instances, never above what users had in flight, 0 at rest in each of 2 instances, none from the dead"},
 	{"it never comes back", func(t *testing.T, h *record.History) {
 		s := seriesOf(t, *h, "fullstack_inflight", "web-3")
 		for k := len(s.Points) - 4; k < len(s.Points); k++ {
 			s.Points[k].Value = 2
 		}
-	}, Fail, "drifting-gauge", "fullstack.inflight of web-3 does not come back to 0: the load ended at 26.7 s, and at 29.1 s it is still 2"},
+	}, verdict.Fail, "drifting-gauge", "fullstack.inflight of web-3 does not come back to 0: the load ended at 26.7 s, and at 29.1 s it is still 2"},
 	{"it never comes back, and datagrams were dropped", func(t *testing.T, h *record.History) {
 		s := seriesOf(t, *h, "fullstack_inflight", "web-3")
 		for k := len(s.Points) - 4; k < len(s.Points); k++ {
 			s.Points[k].Value, s.Points[k].Observed = 2, 0
 		}
 		tell(h, record.Event{At: 22 * time.Second, Kind: record.Trouble, About: "collector", Instance: "web-3", Count: 2})
-	}, Inconclusive, "collector-dropped", "fullstack.inflight of web-3 does not come back to 0: the load ended at 26.7 s, and at 29.1 s it is still 2, but the collector's socket dropped datagrams: its last value may have been lost there"},
+	}, verdict.Inconclusive, "collector-dropped", "fullstack.inflight of web-3 does not come back to 0: the load ended at 26.7 s, and at 29.1 s it is still 2, but the collector's socket dropped datagrams: its last value may have been lost there"},
 	{"one point of a health check", func(t *testing.T, h *record.History) {
 		s := seriesOf(t, *h, "fullstack_inflight", "web-3")
 		s.Points[len(s.Points)-1].Value = 1
-	}, Pass, "", "gauge fullstack.inflight: 67 points of 4 instances, never above what users had in flight, 0 at rest in each of 2 instances, none from the dead"},
+	}, verdict.Pass, "", "gauge fullstack.inflight: 67 points of 4 instances, never above what users had in flight, 0 at rest in each of 2 instances, none from the dead"},
 	{"below zero", func(t *testing.T, h *record.History) {
 		s := seriesOf(t, *h, "fullstack_inflight", "web-3")
 		s.Points[7].Value, s.Points[9].Value = -1, -3
-	}, Fail, "drifting-gauge", "fullstack.inflight of web-3 is below 0 at 2 points, first at 10.1 s, down to -3: it is sent in steps, and steps were lost or counted twice"},
+	}, verdict.Fail, "drifting-gauge", "fullstack.inflight of web-3 is below 0 at 2 points, first at 10.1 s, down to -3: it is sent in steps, and steps were lost or counted twice"},
 	{"too high", func(t *testing.T, h *record.History) {
 		s := seriesOf(t, *h, "fullstack_inflight", "web-3")
 		s.Points[7].Value = 40
-	}, Fail, "drifting-gauge", "fullstack.inflight of web-3 is too high at 1 point: 40 at 10.1 s, when its users had at most 9 requests in flight"},
-	{"too low", func(_ *testing.T, h *record.History) { lastUnknown(h) }, Fail, "last-write-wins", "fullstack.inflight of web-3 is too low at 2 points: 0 at 15.1 s, when 6 requests had been in flight there for longer than a gauge takes to arrive: who set it last knew only of some"},
+	}, verdict.Fail, "drifting-gauge", "fullstack.inflight of web-3 is too high at 1 point: 40 at 10.1 s, when its users had at most 9 requests in flight"},
+	{"too low", func(_ *testing.T, h *record.History) { lastUnknown(h) }, verdict.Fail, "last-write-wins", "fullstack.inflight of web-3 is too low at 2 points: 0 at 15.1 s, when 6 requests had been in flight there for longer than a gauge takes to arrive: who set it last knew only of some"},
 	{"frozen at its death", func(t *testing.T, h *record.History) {
 		s := seriesOf(t, *h, "fullstack_inflight", "web-2")
 		last := s.Points[len(s.Points)-2]
@@ -54,7 +55,7 @@ var gaugeCases = []struct {
 		for i := range 6 {
 			s.Points = append(s.Points, record.Point{At: last.At + time.Duration(i+1)*time.Second, Value: 3})
 		}
-	}, Fail, "frozen-gauge", "fullstack.inflight of web-2 still has 5 points after its death at 10.5 s, the last 3 at 17.1 s"},
+	}, verdict.Fail, "frozen-gauge", "fullstack.inflight of web-2 still has 5 points after its death at 10.5 s, the last 3 at 17.1 s"},
 	{"a last request that no instance answered", func(t *testing.T, h *record.History) {
 		r := &h.Requests[len(h.Requests)-1]
 		r.Outcome, r.Instance, r.Status = record.Unknown, "", 504
@@ -64,11 +65,11 @@ var gaugeCases = []struct {
 				s.Points[k].Value = 1
 			}
 		}
-	}, Inconclusive, "", "gauge fullstack.inflight: no instance was seen at rest, so nobody knows whether it comes back to 0"},
+	}, verdict.Inconclusive, "", "gauge fullstack.inflight: no instance was seen at rest, so nobody knows whether it comes back to 0"},
 	{"a last request that was answered with 404", func(_ *testing.T, h *record.History) {
 		r := &h.Requests[len(h.Requests)-1]
 		r.Outcome, r.Status = record.Unknown, 404
-	}, Pass, "", "gauge fullstack.inflight: 67 points of 4 instances, never above what users had in flight, 0 at rest in each of 2 instances, none from the dead"},
+	}, verdict.Pass, "", "gauge fullstack.inflight: 67 points of 4 instances, never above what users had in flight, 0 at rest in each of 2 instances, none from the dead"},
 	{"one request was not answered, and many look open", func(t *testing.T, h *record.History) {
 		left := 50
 		for i := range h.Requests { // of long before, or else the gauge would be above what there was
@@ -81,20 +82,20 @@ var gaugeCases = []struct {
 		for k := len(s.Points) - 4; k < len(s.Points); k++ {
 			s.Points[k].Value = 40
 		}
-	}, Fail, "drifting-gauge", "fullstack.inflight of web-3 does not come back to 0: the load ended at 26.7 s, and at 29.1 s it is still 40"},
+	}, verdict.Fail, "drifting-gauge", "fullstack.inflight of web-3 does not come back to 0: the load ended at 26.7 s, and at 29.1 s it is still 40"},
 	{"below zero without a sign", func(t *testing.T, h *record.History) {
 		seriesOf(t, *h, "fullstack_inflight", "web-3").Points[7].Value = 1 << 64
-	}, Fail, "drifting-gauge", "fullstack.inflight of web-3 is too high at 1 point: 1.8446744073709552e+19 at 10.1 s, when its users had at most 9 requests in flight"},
+	}, verdict.Fail, "drifting-gauge", "fullstack.inflight of web-3 is too high at 1 point: 1.8446744073709552e+19 at 10.1 s, when its users had at most 9 requests in flight"},
 	{"not sent by one", func(t *testing.T, h *record.History) {
 		s := seriesOf(t, *h, "fullstack_inflight", "web-4")
 		s.Meta.StatsD = "fullstack.other"
-	}, Inconclusive, "no-metric", "web-4 acknowledged 823 requests and never sent fullstack.inflight: nobody knows what it would have shown"},
+	}, verdict.Inconclusive, "no-metric", "web-4 acknowledged 823 requests and never sent fullstack.inflight: nobody knows what it would have shown"},
 	{"not sent", func(_ *testing.T, h *record.History) {
 		drop(h, func(s record.Series) bool { return s.Name == "fullstack_inflight" })
-	}, Inconclusive, "", "gauge fullstack.inflight: no instance sent it, so nothing was looked at"},
+	}, verdict.Inconclusive, "", "gauge fullstack.inflight: no instance sent it, so nothing was looked at"},
 	{"nobody left to come to rest", func(_ *testing.T, h *record.History) {
 		h.Events = slices.DeleteFunc(h.Events, func(e record.Event) bool { return e.Kind == record.LoadEnd })
-	}, Inconclusive, "", "gauge fullstack.inflight: no instance was seen at rest, so nobody knows whether it comes back to 0"},
+	}, verdict.Inconclusive, "", "gauge fullstack.inflight: no instance was seen at rest, so nobody knows whether it comes back to 0"},
 	{"each is possible, but not all at once", func(t *testing.T, h *record.History) {
 		n := 0
 		for i := range h.Requests { // twenty requests that anybody may have had
@@ -111,7 +112,7 @@ var gaugeCases = []struct {
 				}
 			}
 		}
-	}, Fail, "drifting-gauge", "the sum of fullstack.inflight over the living is 66 at 15.1 s, when users had at most 57 requests in flight"},
+	}, verdict.Fail, "drifting-gauge", "the sum of fullstack.inflight over the living is 66 at 15.1 s, when users had at most 57 requests in flight"},
 }
 
 // lastUnknown makes some requests at web-3 last, and the gauge not know of them.
@@ -145,7 +146,7 @@ func TestGaugeOfWhatCouldNotBeTakenUp(t *testing.T) {
 			lastUnknown(&h)
 			h.Events = append(h.Events, c.freeze...)
 			for _, f := range judged(t, h).Findings {
-				if f.Check == checkGauge && f.Outcome != Pass {
+				if f.Check == "gauge" && f.Outcome != verdict.Pass {
 					t.Errorf("%s", f.Summary)
 				}
 			}
@@ -158,10 +159,10 @@ func TestGaugeOfWhatCouldNotBeTakenUp(t *testing.T) {
 func TestGaugeAfterAHeal(t *testing.T) {
 	for name, c := range map[string]struct {
 		healed time.Duration
-		want   Outcome
+		want   verdict.Outcome
 	}{
-		"just before": {14500 * time.Millisecond, Pass},
-		"long before": {11500 * time.Millisecond, Fail},
+		"just before": {14500 * time.Millisecond, verdict.Pass},
+		"long before": {11500 * time.Millisecond, verdict.Fail},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := talk()
@@ -182,8 +183,8 @@ func TestGaugeAfterAHeal(t *testing.T) {
 				record.Event{At: 11 * time.Second, Kind: record.FaultBegin, Fault: "freeze-database"},
 				record.Event{At: c.healed, Kind: record.FaultEnd, Fault: "freeze-database", Count: 1})
 			for _, f := range judged(t, h).Findings {
-				if f.Check == checkGauge && f.Outcome != c.want {
-					t.Errorf("%v, want %v: %s", f.Outcome, c.want, f.Summary)
+				if f.Check == checkGauge && f.verdict.Outcome != c.want {
+					t.Errorf("%v, want %v: %s", f.verdict.Outcome, c.want, f.Summary)
 				}
 			}
 		})
@@ -197,9 +198,9 @@ func TestGauge(t *testing.T) {
 			p.checks = gaugeCheck
 			h := p.make()
 			c.change(t, &h)
-			var got []Finding
+			var got []verdict.Finding
 			for _, f := range judged(t, h).Findings {
-				if f.Check == checkGauge {
+				if f.Check == "gauge" {
 					got = append(got, f)
 				}
 			}
@@ -241,11 +242,11 @@ func TestGaugeFindsWhatWasPutIn(t *testing.T) {
 		}
 		fails := 0
 		for _, f := range judged(t, w.h).Findings {
-			if f.Check != checkGauge || f.Outcome != Fail {
+			if f.Check != "gauge" || f.Outcome != verdict.Fail {
 				continue
 			}
 			fails++
-			if !wrong || f.Instance != b.name || f.Cause != causeDrift {
+			if !wrong || f.Instance != b.name || f.Cause != verdict.CauseDrift {
 				t.Fatalf("seed %d: wrong is %v of %s: %s", seed, wrong, b.name, f.Summary)
 			}
 		}

@@ -3,6 +3,8 @@ package check
 import (
 	"testing"
 
+	"throughline/scenarios/check/evidence"
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 )
 
@@ -14,39 +16,39 @@ func TestHops(t *testing.T) {
 	const sums = "hops: 5,118 datagrams, 0 of them dropped by the kernel; "
 	for name, c := range map[string]struct {
 		change  func(*record.History, *testing.T)
-		outcome Outcome
+		outcome verdict.Outcome
 		want    string
 	}{
-		"all add up": {func(*record.History, *testing.T) {}, Pass, sums + "5,118 lines (5,118 accepted); 5,118 values, 5,118 behind the recorded points"},
-		"a line without a fate": {func(h *record.History, t *testing.T) { add(h, t, "lines_total", 1) }, Inconclusive,
+		"all add up": {func(*record.History, *testing.T) {}, verdict.Pass, sums + "5,118 lines (5,118 accepted); 5,118 values, 5,118 behind the recorded points"},
+		"a line without a fate": {func(h *record.History, t *testing.T) { add(h, t, "lines_total", 1) }, verdict.Inconclusive,
 			sums + "5,119 lines (5,118 accepted); 5,118 values, 5,118 behind the recorded points: the collector's own account does not add up"},
-		"values without a point": {func(h *record.History, t *testing.T) { add(h, t, "values_total", 2) }, Inconclusive,
+		"values without a point": {func(h *record.History, t *testing.T) { add(h, t, "values_total", 2) }, verdict.Inconclusive,
 			sums + "5,118 lines (5,118 accepted); 5,120 values, 5,118 behind the recorded points: the collector's own account does not add up"},
 		"a point without its values": {func(h *record.History, t *testing.T) {
 			seriesOf(t, *h, "fullstack_insert_total", "web-1").Points[5].Observed += 3
-		}, Inconclusive, sums + "5,118 lines (5,118 accepted); 5,118 values, 5,121 behind the recorded points: the collector's own account does not add up"},
+		}, verdict.Inconclusive, sums + "5,118 lines (5,118 accepted); 5,118 values, 5,121 behind the recorded points: the collector's own account does not add up"},
 		"bad lines are a fate": {func(h *record.History, t *testing.T) {
 			add(h, t, "lines_total", 4)
 			s := *figure(t, h, "lines_total")
-			s.Name = collectorPrefix + "bad_lines_total"
+			s.Name = evidence.CollectorPrefix + "bad_lines_total"
 			s.Points = []record.Point{{At: s.Points[0].At, Value: 4, Observed: 1}}
 			h.Series = append(h.Series, s)
-		}, Pass, sums + "5,122 lines (5,118 accepted, 4 bad); 5,118 values, 5,118 behind the recorded points"},
+		}, verdict.Pass, sums + "5,122 lines (5,118 accepted, 4 bad); 5,118 values, 5,118 behind the recorded points"},
 		"a collector that was started again": {func(h *record.History, t *testing.T) {
 			for _, name := range []string{"lines_total", "accepted_lines_total", "values_total"} {
 				s := figure(t, h, name)
 				p := s.Points[0]
 				s.Points = []record.Point{{At: p.At - 2, Value: p.Value - 100}, {At: p.At - 1, Value: 40}, {At: p.At, Value: 100}}
 			}
-		}, Pass, sums + "5,118 lines (5,118 accepted); 5,118 values, 5,118 behind the recorded points"},
+		}, verdict.Pass, sums + "5,118 lines (5,118 accepted); 5,118 values, 5,118 behind the recorded points"},
 		"no account": {func(h *record.History, _ *testing.T) {
-			drop(h, func(s record.Series) bool { return s.Name == collectorPrefix+"lines_total" })
-		}, Inconclusive, "hops: the record has no account of lines that came to the collector, so nobody knows whether it kept them"},
+			drop(h, func(s record.Series) bool { return s.Name == evidence.CollectorPrefix+"lines_total" })
+		}, verdict.Inconclusive, "hops: the record has no account of lines that came to the collector, so nobody knows whether it kept them"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := talk().make()
 			c.change(&h, t)
-			says(t, judged(t, h), checkHops, c.outcome, c.want)
+			says(t, judged(t, h), "hops", c.outcome, c.want)
 		})
 	}
 }
@@ -55,7 +57,7 @@ func TestHops(t *testing.T) {
 func figure(t *testing.T, h *record.History, name string) *record.Series {
 	t.Helper()
 	for i := range h.Series {
-		if h.Series[i].Name == collectorPrefix+name {
+		if h.Series[i].Name == evidence.CollectorPrefix+name {
 			return &h.Series[i]
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"throughline/collector"
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 )
 
@@ -30,36 +31,36 @@ func TestHygiene(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		change  func(*record.History)
-		outcome Outcome
+		outcome verdict.Outcome
 		cause   string
 		want    string
 	}{
-		{"healthy", func(*record.History) {}, Pass, "", "hygiene: no bad line, no refused line, no truncated datagram of 4 instances, each with at most 2 series, of a budget of 5, with a growth of at most 0"},
+		{"healthy", func(*record.History) {}, verdict.Pass, "", "hygiene: no bad line, no refused line, no truncated datagram of 4 instances, each with at most 2 series, of a budget of 5, with a growth of at most 0"},
 		{"bad lines", func(h *record.History) {
 			own(h, "bad_lines_total", 3, "instance", "web-3", "reason", "no_type")
 			own(h, "bad_lines_total", 1, "instance", "web-3", "reason", "conflict")
-		}, Fail, "bad-lines", "web-3 sent 4 bad lines (1 conflict, 3 no_type): what was in them is lost"},
-		{"one bad line of nobody", func(h *record.History) { own(h, "bad_lines_total", 1, "reason", "no_type") }, Fail, "bad-lines", "somebody sent 1 bad line (1 no_type): what was in them is lost"},
+		}, verdict.Fail, "bad-lines", "web-3 sent 4 bad lines (1 conflict, 3 no_type): what was in them is lost"},
+		{"one bad line of nobody", func(h *record.History) { own(h, "bad_lines_total", 1, "reason", "no_type") }, verdict.Fail, "bad-lines", "somebody sent 1 bad line (1 no_type): what was in them is lost"},
 		{"refused lines", func(h *record.History) {
 			own(h, "refused_lines_total", 1200, "instance", "web-3", "reason", "series")
-		}, Fail, "cardinality", "web-3 sent 1,200 lines that were refused by a limit (1,200 series): what was in them is lost"},
-		{"refused lines of an older record", func(h *record.History) { own(h, "series_refused_total", 1, "instance", "web-3") }, Fail, "cardinality", "web-3 sent 1 line that would have begun a series too many: what was in them is lost"},
-		{"truncated datagrams", func(h *record.History) { own(h, "truncated_datagrams_total", 2, "instance", "web-3") }, Fail, "truncated-datagrams", "web-3 sent 2 truncated datagrams: what was in them is lost"},
-		{"a stream that a kill broke off", func(h *record.History) { own(h, "truncated_datagrams_total", 1, "instance", "web-2") }, Pass, "",
+		}, verdict.Fail, "cardinality", "web-3 sent 1,200 lines that were refused by a limit (1,200 series): what was in them is lost"},
+		{"refused lines of an older record", func(h *record.History) { own(h, "series_refused_total", 1, "instance", "web-3") }, verdict.Fail, "cardinality", "web-3 sent 1 line that would have begun a series too many: what was in them is lost"},
+		{"truncated datagrams", func(h *record.History) { own(h, "truncated_datagrams_total", 2, "instance", "web-3") }, verdict.Fail, "truncated-datagrams", "web-3 sent 2 truncated datagrams: what was in them is lost"},
+		{"a stream that a kill broke off", func(h *record.History) { own(h, "truncated_datagrams_total", 1, "instance", "web-2") }, verdict.Pass, "",
 			"hygiene: no bad line, no refused line, no truncated datagram of 4 instances, each with at most 2 series, of a budget of 5, with a growth of at most 0"},
 		{"a name that collides", func(h *record.History) {
 			own(h, "findings", 7, "kind", "name_collision", "metric", "a.b", "other", "a_b", "instance", "web-3")
-		}, Fail, "name-collision", "the collector found fault with a.b: name collision with a_b, 7 lines"},
+		}, verdict.Fail, "name-collision", "the collector found fault with a.b: name collision with a_b, 7 lines"},
 		{"tags that explode", func(h *record.History) {
 			own(h, "findings", 7, "kind", "tag_explosion", "metric", "a.b", "tag", "user")
-		}, Fail, "tag-explosion", "the collector found fault with a.b: tag explosion of user, 7 lines"},
+		}, verdict.Fail, "tag-explosion", "the collector found fault with a.b: tag explosion of user, 7 lines"},
 		{"tags in a name", func(h *record.History) {
 			own(h, "findings", 3, "kind", "tags_in_name", "metric", "page.views", "other", "influxdb", "instance", "web-3")
-		}, Fail, causeTagsInName, "the collector found fault with page.views: it has tags in its name that became part of it, 3 lines; `stack: {collector: {tags: influxdb}}` makes them tags"},
-		{"a finding of a kind to come", func(h *record.History) { own(h, "findings", 1, "kind", "new_kind", "metric", "a.b") }, Fail, "new-kind", "the collector found fault with a.b: new kind, 1 line"},
-		{"over the budget", func(h *record.History) { another(h, "web-1", "shop.users", 4) }, Fail, "cardinality", "web-1 has 6 series, and the budget is 5; most are of shop.users"},
-		{"a replacement that brings more", func(h *record.History) { another(h, "web-4", "shop.users", 1) }, Fail, "cardinality", "web-4 has 3 series, and web-1 before it had 2: a replacement may bring 0 more"},
-		{"more at the same time is no growth", func(h *record.History) { another(h, "web-3", "shop.users", 1) }, Pass, "", "hygiene: no bad line, no refused line, no truncated datagram of 4 instances, each with at most 3 series, of a budget of 5, with a growth of at most 0"},
+		}, verdict.Fail, verdict.CauseTagsInName, "the collector found fault with page.views: it has tags in its name that became part of it, 3 lines; `stack: {collector: {tags: influxdb}}` makes them tags"},
+		{"a finding of a kind to come", func(h *record.History) { own(h, "findings", 1, "kind", "new_kind", "metric", "a.b") }, verdict.Fail, "new-kind", "the collector found fault with a.b: new kind, 1 line"},
+		{"over the budget", func(h *record.History) { another(h, "web-1", "shop.users", 4) }, verdict.Fail, "cardinality", "web-1 has 6 series, and the budget is 5; most are of shop.users"},
+		{"a replacement that brings more", func(h *record.History) { another(h, "web-4", "shop.users", 1) }, verdict.Fail, "cardinality", "web-4 has 3 series, and web-1 before it had 2: a replacement may bring 0 more"},
+		{"more at the same time is no growth", func(h *record.History) { another(h, "web-3", "shop.users", 1) }, verdict.Pass, "", "hygiene: no bad line, no refused line, no truncated datagram of 4 instances, each with at most 3 series, of a budget of 5, with a growth of at most 0"},
 		{"called after its instance", func(h *record.History) {
 			for i := range h.Series {
 				if s := &h.Series[i]; s.Name == "fullstack_insert_total" {
@@ -67,19 +68,19 @@ func TestHygiene(t *testing.T) {
 				}
 			}
 			drop(h, func(s record.Series) bool { return s.Labels.Get("instance") != "web-3" })
-		}, Fail, "renamed", "the name of web-3 is part of fullstack.insert.web-3: an instance belongs into a tag, or each replacement makes a new metric"},
+		}, verdict.Fail, "renamed", "the name of web-3 is part of fullstack.insert.web-3: an instance belongs into a tag, or each replacement makes a new metric"},
 		{"no account", func(h *record.History) {
 			drop(h, func(s record.Series) bool { return s.Name == "throughline_collector_truncated_datagrams_total" })
-		}, Inconclusive, "", "hygiene: the record has no account of the collector, so nobody knows what it could not understand"},
+		}, verdict.Inconclusive, "", "hygiene: the record has no account of the collector, so nobody knows what it could not understand"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := talk()
 			p.checks = hygieneCheck
 			h := p.make()
 			c.change(&h)
-			var got []Finding
+			var got []verdict.Finding
 			for _, f := range judged(t, h).Findings {
-				if f.Check == checkHygiene {
+				if f.Check == "hygiene" {
 					got = append(got, f)
 				}
 			}
@@ -105,13 +106,18 @@ func TestHygieneFindsWhatWasPutIn(t *testing.T) {
 			lost = int64(1 + rnd.IntN(1000))
 			own(&w.h, "bad_lines_total", float64(lost), "instance", b.name, "reason", "no_type")
 		case 1:
-			before := (hygiene{}).count(newEvidence(w.h, mustParse(w.h)), b.name).series
+			before := 0
+			for _, s := range w.h.Series {
+				if s.Meta.StatsD != "" && s.Labels.Get("instance") == b.name {
+					before++
+				}
+			}
 			extra = int64(1 + rnd.IntN(50))
 			another(&w.h, b.name, "shop.users", 10-before+int(extra))
 		}
 		fails := 0
 		for _, f := range judged(t, w.h).Findings {
-			if f.Check != checkHygiene || f.Outcome == Pass {
+			if f.Check != "hygiene" || f.Outcome == verdict.Pass {
 				continue
 			}
 			if fails++; f.Instance != b.name || f.Lost != lost || f.Extra != extra {

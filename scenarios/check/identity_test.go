@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"throughline/collector"
+	"throughline/scenarios/check/evidence"
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 )
 
@@ -25,6 +27,16 @@ func seriesOf(t testing.TB, h record.History, name, instance string) *record.Ser
 	return nil
 }
 
+// lastCount is the last value of a counter that is no staleness marker.
+func lastCount(s *record.Series) float64 {
+	for _, p := range slices.Backward(s.Points) {
+		if !p.Stale {
+			return p.Value
+		}
+	}
+	return 0
+}
+
 // relabelled gives the counter of an instance a label.
 func relabelled(t *testing.T, h *record.History, instance, label, value string) {
 	s := seriesOf(t, *h, "fullstack_insert_total", instance)
@@ -34,55 +46,55 @@ func relabelled(t *testing.T, h *record.History, instance, label, value string) 
 var identityCases = []struct {
 	name    string
 	change  func(*testing.T, *record.History)
-	outcome Outcome
+	outcome verdict.Outcome
 	cause   string
 	want    []string
 }{
-	{"healthy", func(*testing.T, *record.History) {}, Pass, "",
+	{"healthy", func(*testing.T, *record.History) {}, verdict.Pass, "",
 		[]string{"identity of fullstack.insert: 4 series for 4 instances, each its own, with the tags zone, from birth to death"}},
 	{"missing", func(_ *testing.T, h *record.History) {
 		drop(h, func(s record.Series) bool {
 			return s.Labels.Get("instance") == "web-4" && s.Name == "fullstack_insert_total"
 		})
-	}, Fail, "no-metric", []string{"web-4 acknowledged 740 inserts and has no series of fullstack.insert: it sent fullstack.inflight instead"}},
+	}, verdict.Fail, "no-metric", []string{"web-4 acknowledged 740 inserts and has no series of fullstack.insert: it sent fullstack.inflight instead"}},
 	{"under another name", func(t *testing.T, h *record.History) {
 		seriesOf(t, *h, "fullstack_insert_total", "web-4").Meta.StatsD = "fullstack.insert.web-4"
-	}, Fail, "renamed", []string{"web-4 acknowledged 740 inserts and has no series of fullstack.insert: it sent fullstack.insert.web-4 instead"}},
+	}, verdict.Fail, "renamed", []string{"web-4 acknowledged 740 inserts and has no series of fullstack.insert: it sent fullstack.insert.web-4 instead"}},
 	{"silent", func(_ *testing.T, h *record.History) {
 		drop(h, func(s record.Series) bool { return s.Labels.Get("instance") == "web-4" && s.Meta.StatsD != "" })
-	}, Fail, "no-metric", []string{"web-4 acknowledged 740 inserts and has no series of fullstack.insert: nothing at all arrived from it"}},
+	}, verdict.Fail, "no-metric", []string{"web-4 acknowledged 740 inserts and has no series of fullstack.insert: nothing at all arrived from it"}},
 	{"missing and dropped", func(_ *testing.T, h *record.History) {
 		drop(h, func(s record.Series) bool {
 			return s.Labels.Get("instance") == "web-4" && s.Name == "fullstack_insert_total"
 		})
 		tell(h, record.Event{At: 22 * time.Second, Kind: record.Trouble, About: "collector", Instance: "web-4", Count: 2})
-	}, Inconclusive, "collector-dropped", []string{"web-4 acknowledged 740 inserts and has no series of fullstack.insert, but the collector's socket dropped datagrams: it may have been lost there"}},
+	}, verdict.Inconclusive, "collector-dropped", []string{"web-4 acknowledged 740 inserts and has no series of fullstack.insert, but the collector's socket dropped datagrams: it may have been lost there"}},
 	{"two series of one instance", func(t *testing.T, h *record.History) {
 		twin := *seriesOf(t, *h, "fullstack_insert_total", "web-3")
 		twin.Labels = collector.NewLabels("instance", "web-3", "zone", "c")
 		h.Series = append(h.Series, twin)
-	}, Fail, "tags-vary", []string{`web-3 has 2 series of fullstack.insert instead of one: fullstack_insert_total{exported_zone="c",zone="c"}, fullstack_insert_total{zone="c"}`}},
-	{"the role that it was told", func(t *testing.T, h *record.History) { relabelled(t, h, "web-3", "role", "web") }, Pass, "",
+	}, verdict.Fail, "tags-vary", []string{`web-3 has 2 series of fullstack.insert instead of one: fullstack_insert_total{exported_zone="c",zone="c"}, fullstack_insert_total{zone="c"}`}},
+	{"the role that it was told", func(t *testing.T, h *record.History) { relabelled(t, h, "web-3", "role", "web") }, verdict.Pass, "",
 		[]string{"identity of fullstack.insert: 4 series for 4 instances, each its own, with the tags zone, from birth to death"}},
-	{"a tag too many", func(t *testing.T, h *record.History) { relabelled(t, h, "web-3", "pid", "77") }, Fail, "tags-vary",
+	{"a tag too many", func(t *testing.T, h *record.History) { relabelled(t, h, "web-3", "pid", "77") }, verdict.Fail, "tags-vary",
 		[]string{`the series of web-3 has a tag that nobody expects: fullstack_insert_total{exported_zone="c",pid="77",zone="c"}`}},
 	{"a tag too few", func(t *testing.T, h *record.History) {
 		seriesOf(t, *h, "fullstack_insert_total", "web-3").Labels = collector.NewLabels("instance", "web-3")
-	}, Fail, "tags-missing", []string{`the series of web-3 has no tag zone: fullstack_insert_total{}`}},
-	{"another's zone", func(t *testing.T, h *record.History) { relabelled(t, h, "web-3", "exported_zone", "a") }, Fail, "foreign-tags",
+	}, verdict.Fail, "tags-missing", []string{`the series of web-3 has no tag zone: fullstack_insert_total{}`}},
+	{"another's zone", func(t *testing.T, h *record.History) { relabelled(t, h, "web-3", "exported_zone", "a") }, verdict.Fail, "foreign-tags",
 		[]string{"what web-3 sends says zone:a, and it is zone:c"}},
-	{"the name of a dead one", func(t *testing.T, h *record.History) { relabelled(t, h, "web-4", "exported_instance", "web-2") }, Fail, "foreign-tags",
+	{"the name of a dead one", func(t *testing.T, h *record.History) { relabelled(t, h, "web-4", "exported_instance", "web-2") }, verdict.Fail, "foreign-tags",
 		[]string{"what web-4 sends says instance:web-2, and it is instance:web-4: it carries the tags of web-2, which died at 10.5 s"}},
 	{"nobody's", func(t *testing.T, h *record.History) {
 		s := *seriesOf(t, *h, "fullstack_insert_total", "web-3")
 		s.Labels = collector.NewLabels("zone", "c")
 		h.Series = append(h.Series, s)
-	}, Fail, "merged", []string{"fullstack.insert has a series of nobody: it carries no instance, so that all who send it are merged"}},
+	}, verdict.Fail, "merged", []string{"fullstack.insert has a series of nobody: it carries no instance, so that all who send it are merged"}},
 	{"a stranger's", func(t *testing.T, h *record.History) {
 		s := *seriesOf(t, *h, "fullstack_insert_total", "web-3")
 		s.Labels = collector.NewLabels("instance", "web-9")
 		h.Series = append(h.Series, s)
-	}, Fail, "merged", []string{`fullstack.insert has a series of "web-9", which is no web instance of this run`}},
+	}, verdict.Fail, "merged", []string{`fullstack.insert has a series of "web-9", which is no web instance of this run`}},
 	{"two lifetimes in one", func(t *testing.T, h *record.History) {
 		s := seriesOf(t, *h, "fullstack_insert_total", "web-2")
 		s.Points = s.Points[:len(s.Points)-1]
@@ -90,28 +102,28 @@ var identityCases = []struct {
 		for i := range 4 {
 			s.Points = append(s.Points, record.Point{At: last.At + time.Duration(i+1)*time.Second, Value: last.Value + float64(i), Observed: 1})
 		}
-	}, Fail, "merged", []string{"the series of web-2 has 3 measured points after its death at 10.5 s, the last at 15.1 s: it carries somebody else's lifetime too"}},
+	}, verdict.Fail, "merged", []string{"the series of web-2 has 3 measured points after its death at 10.5 s, the last at 15.1 s: it carries somebody else's lifetime too"}},
 	{"before its birth", func(t *testing.T, h *record.History) {
 		s := seriesOf(t, *h, "fullstack_insert_total", "web-4")
 		s.Points = slices.Insert(s.Points, 0, record.Point{At: 12137 * time.Millisecond, Value: 1, Observed: 1})
-	}, Fail, "merged", []string{"the series of web-4 has 1 measured point from before its birth at 18.5 s, the first at 12.1 s: somebody else's are in it"}},
+	}, verdict.Fail, "merged", []string{"the series of web-4 has 1 measured point from before its birth at 18.5 s, the first at 12.1 s: somebody else's are in it"}},
 	{"before its birth, by a clock", func(t *testing.T, h *record.History) {
 		s := seriesOf(t, *h, "fullstack_insert_total", "web-4")
 		s.Points = slices.Insert(s.Points, 0, record.Point{At: 12137 * time.Millisecond, Value: 1, Observed: 1})
-		h.Series = append(h.Series, record.Series{Name: clockStepsSeries, Points: []record.Point{{At: 9 * time.Second, Value: 1, Observed: 1}}})
-	}, Inconclusive, "clock-set", []string{"the series of web-4 has 1 measured point from before its birth at 18.5 s, the first at 12.1 s: somebody else's are in it, but the clock was set in this run"}},
+		h.Series = append(h.Series, record.Series{Name: evidence.ClockStepsSeries, Points: []record.Point{{At: 9 * time.Second, Value: 1, Observed: 1}}})
+	}, verdict.Inconclusive, "clock-set", []string{"the series of web-4 has 1 measured point from before its birth at 18.5 s, the first at 12.1 s: somebody else's are in it, but the clock was set in this run"}},
 	{"a reset", func(t *testing.T, h *record.History) {
 		shift(*h, "fullstack_insert_total", "web-3", 15*time.Second, -300)
-	}, Fail, "reset",
+	}, verdict.Fail, "reset",
 		[]string{"fullstack_insert_total of web-3 falls from 939 to 726 at 15.1 s without a birth: the counter was reset"}},
 	{"ended and begun anew", func(t *testing.T, h *record.History) {
 		s := seriesOf(t, *h, "fullstack_insert_total", "web-3")
 		s.Points[9].Stale = true
-	}, Fail, "reset", []string{"fullstack_insert_total of web-3 ended at 12.1 s and began anew at 13.1 s without a birth"}},
+	}, verdict.Fail, "reset", []string{"fullstack_insert_total of web-3 ended at 12.1 s and began anew at 13.1 s without a birth"}},
 	{"it goes on from the dead one's", func(t *testing.T, h *record.History) {
-		dead, _ := lastCumulated(seriesOf(t, *h, "fullstack_insert_total", "web-2"))
+		dead := lastCount(seriesOf(t, *h, "fullstack_insert_total", "web-2"))
 		shift(*h, "fullstack_insert_total", "web-4", 0, dead)
-	}, Fail, "goes-on-from-old-value", []string{"fullstack_insert_total of web-4 begins with 492 at 19.1 s, and it had been sent at most 15 inserts: it goes on from somebody else's value, most likely that of web-2"}},
+	}, verdict.Fail, "goes-on-from-old-value", []string{"fullstack_insert_total of web-4 begins with 492 at 19.1 s, and it had been sent at most 15 inserts: it goes on from somebody else's value, most likely that of web-2"}},
 }
 
 func TestIdentity(t *testing.T) {
@@ -143,10 +155,10 @@ func TestIdentityOfACounterThatCountsTooMuch(t *testing.T) {
 		p.counts = func(string, int, time.Duration) int64 { return 2 }
 		p.checks = identityCheck + "  - conservation: {metric: fullstack.insert, route: insert}\n"
 		v := judged(t, p.make())
-		if got := said(v, "identity", Fail); len(got) > 0 {
+		if got := said(v, "identity", verdict.Fail); len(got) > 0 {
 			t.Errorf("a life of %v: %q", long, got)
 		}
-		if got := said(v, "conservation", Fail); len(got) == 0 {
+		if got := said(v, "conservation", verdict.Fail); len(got) == 0 {
 			t.Errorf("a life of %v: conservation finds nothing", long)
 		}
 	}
@@ -157,7 +169,7 @@ func TestIdentityOfAMetricThatNobodyHadToSend(t *testing.T) {
 	p.checks = "  - identity: {metric: fullstack.get, route: get}\n"
 	h := p.make()
 	h.Requests = slices.DeleteFunc(h.Requests, func(r record.Request) bool { return r.Route == "get" })
-	says(t, judged(t, h), "identity", Inconclusive, "identity of fullstack.get: no instance answered a request that had to bring a series, so nothing was looked at")
+	says(t, judged(t, h), "identity", verdict.Inconclusive, "identity of fullstack.get: no instance answered a request that had to bring a series, so nothing was looked at")
 }
 
 // A sampled counter may have nothing of an instance that served little.
@@ -166,11 +178,11 @@ func TestIdentityOfASampledMetric(t *testing.T) {
 	p.checks = "  - identity: {metric: fullstack.insert}\n  - conservation: {metric: fullstack.insert, sample_rate: 0.01}\n"
 	h := p.make()
 	drop(&h, func(s record.Series) bool { return s.Labels.Get("instance") == "web-4" })
-	if got := said(judged(t, h), "identity", Fail); len(got) != 0 {
+	if got := said(judged(t, h), "identity", verdict.Fail); len(got) != 0 {
 		t.Errorf("740 requests at 1 in 100 may leave nothing once in 1,700 times: %q", got)
 	}
 	drop(&h, func(s record.Series) bool { return s.Labels.Get("instance") == "web-3" })
-	if got := said(judged(t, h), "identity", Fail); len(got) != 1 {
+	if got := said(judged(t, h), "identity", verdict.Fail); len(got) != 1 {
 		t.Errorf("two thousand cannot: %q", got)
 	}
 }
@@ -212,11 +224,11 @@ func TestIdentityFindsWhatWasPutIn(t *testing.T) {
 		v := judged(t, w.h)
 		fails := 0
 		for _, f := range v.Findings {
-			if f.Check != checkIdentity || f.Outcome == Pass {
+			if f.Check != "identity" || f.Outcome == verdict.Pass {
 				continue
 			}
 			fails++
-			if f.Instance != b.name || f.Cause != wrong.cause || f.Outcome != Fail {
+			if f.Instance != b.name || f.Cause != wrong.cause || f.Outcome != verdict.Fail {
 				t.Fatalf("seed %d: %s of %s was put in, and found was: %v %s: %s", seed, wrong.cause, b.name, f.Outcome, f.Cause, f.Summary)
 			}
 		}

@@ -1,12 +1,15 @@
 package check
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
+	"throughline/scenarios/check/evidence"
+	"throughline/scenarios/check/honesty"
+	"throughline/scenarios/check/signals"
+	"throughline/scenarios/check/tiers"
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
 )
@@ -15,334 +18,142 @@ import (
 // byte for byte. The error says that the scenario in the record cannot be read
 // or asks for an expression that is no PromQL. In a record that is damaged this
 // is no error: it proves nothing, and the verdict says where.
-func Judge(h record.History) (Verdict, error) {
+func Judge(h record.History) (verdict.Verdict, error) {
 	return judgeAs(h, func(s script.Scenario) (script.Scenario, error) { return s, nil })
 }
 
 // JudgeBy is Judge by other checks than the run's own: those, and the waivers, of
 // source, which is called file in errors and in the verdict's ChecksFrom.
-func JudgeBy(h record.History, file string, source []byte) (Verdict, error) {
+func JudgeBy(h record.History, file string, source []byte) (verdict.Verdict, error) {
 	v, err := judgeAs(h, func(s script.Scenario) (script.Scenario, error) { return s.WithChecks(file, source) })
 	v.ChecksFrom = file
 	return v, err
 }
 
+// ValidateExprs tells which PromQL expression of a scenario cannot be judged.
+// The scenario language does not know PromQL, so that this is asked before a
+// run, and again before a record is judged.
+func ValidateExprs(s script.Scenario) error { return signals.ValidateExprs(s) }
+
 // judgeAs judges a record by what as makes of its scenario.
-func judgeAs(h record.History, as func(script.Scenario) (script.Scenario, error)) (Verdict, error) {
+func judgeAs(h record.History, as func(script.Scenario) (script.Scenario, error)) (verdict.Verdict, error) {
 	file := h.Run.File
 	if file == "" {
 		file = record.ScenarioFile
 	}
 	own, err := script.Parse(file, h.Scenario, script.Options{Ran: true})
 	if err == nil {
-		err = ValidateExprs(own)
+		err = signals.ValidateExprs(own)
 	}
 	switch {
 	case err != nil && len(h.Damage) > 0:
 		return unreadable(h), nil
 	case err != nil:
-		return Verdict{}, fmt.Errorf("judge %s: the scenario in the record: %w", h.Run.ID, err)
+		return verdict.Verdict{}, fmt.Errorf("judge %s: the scenario in the record: %w", h.Run.ID, err)
 	}
 	s, err := as(own)
 	if err == nil {
-		err = ValidateExprs(s)
+		err = signals.ValidateExprs(s)
 	}
 	if err != nil {
-		return Verdict{}, err
+		return verdict.Verdict{}, err
 	}
-	return judge(newEvidence(h, s), checksOf(s)), nil
+	return judge(evidence.New(h, s), checksOf(s)), nil
 }
 
 // unreadable is the verdict on a damaged record of which not even the scenario
 // can be read.
-func unreadable(h record.History) Verdict {
-	v := Verdict{Scenario: h.Run.Scenario, Seed: h.Run.Seed, Findings: []Finding{}, Residuals: []Residual{},
-		Ledgers: Ledgers{LB: LBLedger{Responses: map[string]int64{}}, DB: DBLedger{Updates: -1}}}
+func unreadable(h record.History) verdict.Verdict {
+	v := verdict.Verdict{Scenario: h.Run.Scenario, Seed: h.Run.Seed, Findings: []verdict.Finding{}, Residuals: []verdict.Residual{},
+		Ledgers: verdict.Ledgers{LB: verdict.LBLedger{Responses: map[string]int64{}}, DB: verdict.DBLedger{Updates: -1}}}
 	for _, damage := range h.Damage {
-		v.Findings = append(v.Findings, damaged(damage))
+		v.Findings = append(v.Findings, honesty.Damaged(damage))
 	}
 	return v
 }
 
-// named is a check with the name that its crash is reported under.
-type named struct {
-	name  string
-	check Check
-}
-
-// checksOf gives the rules for a scenario: those that always run, and then its
-// own.
-func checksOf(s script.Scenario) []named {
-	out := []named{
-		{checkRecord, rule(wholeRecord)},
-		{checkHarness, rule(harness)},
-		{checkTime, rule(clocks)},
-		{checkHops, rule(hops)},
-		{checkEfficacy, rule(efficacy)},
-		{checkRequire, rule(required)},
-		{checkVacuity, rule(everyInstanceServed)},
-		// HAProxy's retry-on is conn-failure in every stack.
-		{checkRequests, requests{resends: s.Stack.RetryAll}},
-	}
-	conserved := false
-	for _, c := range s.Checks {
-		out = append(out, named{c.Name, checkOf(c, s)})
-		if c.Conservation != nil && !conserved {
-			conserved = true
-			out = append(out, named{checkConservation, betweenUsersAndLB{}}, named{checkConservation, betweenUsersAndDB{}})
-		}
-	}
-	return out
-}
-
-// checkOf gives the rule that a scenario asks for.
-func checkOf(c script.Check, s script.Scenario) Check {
-	switch {
-	case c.Conservation != nil:
-		return conservation{*c.Conservation}
-	case c.Continuity != nil:
-		return continuity{*c.Continuity, windowOf(s, c.Continuity.Metric), rateOf(s, c.Continuity.Metric)}
-	case c.Correlation != nil:
-		metric := c.Correlation.Metric
-		return correlation{*c.Correlation, windowOf(s, metric), rateOf(s, metric), routeOf(s, metric)}
-	case c.PromQL != nil:
-		return promql{*c.PromQL}
-	case c.Identity != nil:
-		return identity{*c.Identity, windowOf(s, c.Identity.Metric), rateOf(s, c.Identity.Metric)}
-	case c.Nesting != nil:
-		return nesting{*c.Nesting}
-	case c.Gauge != nil:
-		return gauge{*c.Gauge}
-	case c.Shutdown != nil:
-		return shutdown{*c.Shutdown, rateOf(s, c.Shutdown.Metric), confidenceOf(s, c.Shutdown.Metric)}
-	case c.Hygiene != nil:
-		return hygiene{*c.Hygiene}
-	case c.Alert != nil:
-		return alert{*c.Alert}
-	case c.Audit != nil:
-		return audit{*c.Audit}
-	case c.Failures != nil:
-		return failures{*c.Failures}
-	case c.TwoViews != nil:
-		return twoViews{*c.TwoViews}
-	}
-	return rule(unknownCheck(c))
-}
-
-// windowOf is how long the client of a metric buffers, where the scenario says
-// it.
-func windowOf(s script.Scenario, metric string) (window time.Duration) {
-	window = defaultWindow
-	for _, c := range s.Checks {
-		if c.Conservation != nil && c.Conservation.Metric == metric {
-			window = c.Conservation.ClientWindow
-		}
-	}
-	return window
-}
-
-// rateOf is the sample rate of a metric, where the scenario says it.
-func rateOf(s script.Scenario, metric string) float64 {
-	for _, c := range s.Checks {
-		if c.Conservation != nil && c.Conservation.Metric == metric {
-			return c.Conservation.SampleRate
-		}
-	}
-	return 1
-}
-
-// confidenceOf is how sure the interval of a sampled metric must be, where the
-// scenario says it.
-func confidenceOf(s script.Scenario, metric string) float64 {
-	for _, c := range s.Checks {
-		if c.Conservation != nil && c.Conservation.Metric == metric {
-			return c.Conservation.Confidence
-		}
-	}
-	return 1
-}
-
-// routeOf is whose requests a metric counts, where the scenario says it, and
-// names but one.
-func routeOf(s script.Scenario, metric string) (route string) {
-	for _, c := range s.Checks {
-		if c.Conservation == nil || c.Conservation.Metric != metric {
-			continue
-		}
-		if route != "" && route != c.Conservation.Route {
-			return ""
-		}
-		route = c.Conservation.Route
-	}
-	return route
-}
-
-// unknownCheck is for a check that the language has and this package has not.
-func unknownCheck(c script.Check) rule {
-	return func(*evidence) []Finding {
-		return []Finding{{Check: c.Name, Summary: fmt.Sprintf("%s: this version cannot judge the check %s", c.Pos, c.Name)}}
-	}
-}
-
-func judge(e *evidence, checks []named) Verdict {
-	defer e.close()
-	v := Verdict{Scenario: e.scenario.Name, Seed: e.history.Run.Seed, Findings: []Finding{}, Residuals: []Residual{}, Ledgers: e.ledgers()}
-	w := newWaivers(e.scenario)
+func judge(e *evidence.Index, checks []named) verdict.Verdict {
+	defer e.Close()
+	v := verdict.Verdict{Scenario: e.Scenario.Name, Seed: e.History.Run.Seed, Findings: []verdict.Finding{}, Residuals: []verdict.Residual{}, Ledgers: tiers.Ledgers(e)}
+	w := newWaivers(e.Scenario)
+	void := len(e.History.Damage) > 0
 	for _, c := range checks {
 		r := guarded(c, e)
-		e.acquit(&r, v.Findings)
+		void = void || r.Void
+		acquit(e, &r, v.Findings)
 		w.apply(&r)
-		slices.SortStableFunc(r.findings, compareFindings)
-		v.Findings = append(v.Findings, fold(r.findings)...)
-		v.Residuals = append(v.Residuals, r.residuals...)
-		v.Cells.LookedAt += r.cells.LookedAt
-		v.Cells.Missing += r.cells.Missing
-		if r.web != nil && v.Ledgers.Web.Metric == "" {
-			v.Ledgers.Web = *r.web
+		slices.SortStableFunc(r.Findings, verdict.CompareFindings)
+		v.Findings = append(v.Findings, fold(r.Findings)...)
+		v.Residuals = append(v.Residuals, r.Residuals...)
+		v.Cells.LookedAt += r.Cells.LookedAt
+		v.Cells.Missing += r.Cells.Missing
+		if r.Web != nil && v.Ledgers.Web.Metric == "" {
+			v.Ledgers.Web = *r.Web
 		}
 	}
-	if e.unsettled() == "" { // else nothing can have failed, and no waiver can be called idle
+	if unsettled(e) == "" { // else nothing can have failed, and no waiver can be called idle
 		v.Findings = append(v.Findings, w.findings()...)
 	}
 	v.Findings = append(v.Findings, noticedBy(e)...)
 	v.Waived = w.list
-	v.Notes = e.notes()
+	v.Notes = honesty.Notes(e)
 	for _, r := range v.Residuals {
-		if r.Cause == causeUnexplained && strings.HasPrefix(r.Between, layerUsers) {
+		if r.Cause == verdict.CauseUnexplained && strings.HasPrefix(r.Between, verdict.LayerUsers) {
 			v.Unexplained += r.Lost + r.Extra
 		}
 	}
-	if n := len(e.history.Events); n > 0 {
-		v.Seconds = e.history.Events[n-1].At.Seconds()
+	if n := len(e.History.Events); n > 0 {
+		v.Seconds = e.History.Events[n-1].At.Seconds()
 	}
-	v.Outcome = e.outcome(v)
+	v.Outcome = verdict.Inconclusive
+	if !void && unsettled(e) == "" {
+		v.Outcome = decide(e, v)
+	}
 	return v
 }
 
 // noticedBy gives what no check asked about. It can decide nothing, not even by
 // crashing.
-func noticedBy(e *evidence) (out []Finding) {
+func noticedBy(e *evidence.Index) (out []verdict.Finding) {
 	defer func() {
 		if p := recover(); p != nil {
-			out = []Finding{{Check: checkNoticed, Outcome: Pass, Noticed: true, Summary: fmt.Sprintf("what else there was to notice is not known, for looking crashed: %v", p)}}
+			out = []verdict.Finding{{Check: signals.CheckNoticed, Outcome: verdict.Pass, Noticed: true, Summary: fmt.Sprintf("what else there was to notice is not known, for looking crashed: %v", p)}}
 		}
 	}()
-	return things(e).findings
+	return signals.Noticed(e).Findings
 }
 
 // guarded runs a check. One that crashes has proved nothing.
-func guarded(c named, e *evidence) (r result) {
+func guarded(c named, e *evidence.Index) (r verdict.Result) {
 	defer func() {
 		if p := recover(); p != nil {
-			r = result{findings: []Finding{{Check: c.name, Summary: fmt.Sprintf("the check %s crashed: %v", c.name, p)}}}
+			r = verdict.Result{Findings: []verdict.Finding{{Check: c.name, Summary: fmt.Sprintf("the check %s crashed: %v", c.name, p)}}}
 		}
 	}()
-	r = c.check.judge(e)
-	if len(r.findings) == 0 {
-		r.findings = []Finding{{Check: c.name, Summary: fmt.Sprintf("the check %s looked at nothing", c.name)}}
+	r = c.check.Judge(e)
+	if len(r.Findings) == 0 {
+		r.Findings = []verdict.Finding{{Check: c.name, Summary: fmt.Sprintf("the check %s looked at nothing", c.name)}}
 	}
 	return r
 }
 
-// compareFindings sorts the findings of one check by instance and time.
-func compareFindings(a, b Finding) int {
-	return cmp.Or(compareNames(a.Instance, b.Instance), cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To), strings.Compare(a.Summary, b.Summary))
-}
-
-// outcome of a run: one that never settled, or whose record is damaged, proves
-// nothing, whatever was found; one failure fails it; one doubt leaves it open.
-func (e *evidence) outcome(v Verdict) Outcome {
-	if e.unsettled() != "" || len(e.history.Damage)+len(e.flaws) > 0 {
-		return Inconclusive
-	}
-	worst := Pass
+// decide of a run that settled, and whose record is whole: one failure fails it;
+// one doubt leaves it open.
+func decide(e *evidence.Index, v verdict.Verdict) verdict.Outcome {
+	worst := verdict.Pass
 	for _, f := range v.Findings {
 		if f.Noticed {
 			continue
 		}
 		switch f.Outcome {
-		case Fail:
-			return Fail
-		case Inconclusive:
-			worst = Inconclusive
+		case verdict.Fail:
+			return verdict.Fail
+		case verdict.Inconclusive:
+			worst = verdict.Inconclusive
 		}
 	}
-	if len(v.Findings) == 0 || len(e.scenario.Checks) == 0 {
-		return Inconclusive
+	if len(v.Findings) == 0 || len(e.Scenario.Checks) == 0 {
+		return verdict.Inconclusive
 	}
 	return worst
-}
-
-// ledgers writes the accounts down as they are; web comes from conservation.
-func (e *evidence) ledgers() Ledgers {
-	u := e.users
-	l := Ledgers{
-		Users: UsersLedger{Requests: u.requests, Attempts: u.attempts, Acked: u.acked, Refused: u.refused, Unknown: u.unknown, NoAnswer: u.noAnswer},
-		LB:    LBLedger{Responses: map[string]int64{}},
-		DB:    DBLedger{Updates: -1},
-	}
-	l.Users.Answered = e.answered(func(record.Request) bool { return true })
-	for _, c := range e.scenario.Checks {
-		if c.Conservation != nil {
-			l.Users.ofRoute(e, c.Conservation.Route)
-			break
-		}
-	}
-	if b, ok := newBalancer(e); ok {
-		l.LB = b.ledger()
-	}
-	if d := e.history.After; d != nil {
-		l.DB.Documents = int64(len(d.Words))
-	}
-	l.DB.Increments, _ = e.increments()
-	if updates := e.updates(); len(updates.at) > 0 {
-		l.DB.Updates = whole(updates.since(e.begin))
-	}
-	return l
-}
-
-// answered counts answers that acknowledge nothing, by their class.
-func (e *evidence) answered(want func(record.Request) bool) map[string]int64 {
-	by := map[string]int64{}
-	for i := range e.history.Requests {
-		if class := e.history.Requests[i].Answered(); class != "" && want(e.history.Requests[i]) {
-			by[class]++
-		}
-	}
-	return by
-}
-
-func (l *UsersLedger) ofRoute(e *evidence, route string) {
-	l.Route, l.ByInstance = route, map[string]int64{}
-	l.RouteAcked = e.ackedTotal(route)
-	l.RouteAnswered = e.answered(func(r record.Request) bool { return r.Route == route })
-	for _, life := range e.lives {
-		if n := int64(len(e.acked(life.Instance, route))); n > 0 {
-			l.ByInstance[life.Instance] = n
-		}
-	}
-	for _, s := range e.users.spans {
-		if !s.acked && s.key.route == route {
-			l.RouteUnknown += s.unknown
-		}
-	}
-}
-
-func (b balancer) ledger() LBLedger {
-	l := LBLedger{Responses: map[string]int64{}, ByInstance: map[string]int64{}}
-	l.Requests, _ = b.since(frontendPrefix, "req_tot")
-	for _, class := range []string{"1xx", "2xx", "3xx", "4xx", "5xx", "other"} {
-		if n, ok := b.since(frontendPrefix, "hrsp_"+class); ok {
-			l.Responses[class] = n
-		}
-	}
-	l.Errors, _ = b.since(backendPrefix, "econ")
-	l.Retries, _ = b.since(backendPrefix, "wretr")
-	l.Redispatch, _ = b.since(backendPrefix, "wredis")
-	for _, life := range b.e.lives {
-		if n := b.e.serverDelta("hrsp_2xx", life.Instance); n > 0 {
-			l.ByInstance[life.Instance] = n
-		}
-	}
-	return l
 }

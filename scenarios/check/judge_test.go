@@ -2,12 +2,13 @@ package check
 
 import (
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"throughline/scenarios/check/evidence"
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
 )
@@ -29,7 +30,7 @@ const allChecks = `  - continuity: {metric: fullstack.insert, route: insert, max
 // promises are the checks that a run can be asked for beside allChecks.
 const promises = identityCheck + nestingCheck + gaugeCheck + shutdownCheck + hygieneCheck + auditCheck
 
-func judged(t testing.TB, h record.History) Verdict {
+func judged(t testing.TB, h record.History) verdict.Verdict {
 	t.Helper()
 	v, err := Judge(h)
 	if err != nil {
@@ -39,7 +40,7 @@ func judged(t testing.TB, h record.History) Verdict {
 }
 
 // said gives the findings of a check with an outcome, one line each.
-func said(v Verdict, check string, o Outcome) []string {
+func said(v verdict.Verdict, check string, o verdict.Outcome) []string {
 	var out []string
 	for _, f := range v.Findings {
 		if f.Check == check && f.Outcome == o {
@@ -51,7 +52,7 @@ func said(v Verdict, check string, o Outcome) []string {
 
 // says fails the test unless the check has exactly these findings of the
 // outcome.
-func says(t *testing.T, v Verdict, check string, o Outcome, want ...string) {
+func says(t *testing.T, v verdict.Verdict, check string, o verdict.Outcome, want ...string) {
 	t.Helper()
 	if got := said(v, check, o); !slices.Equal(got, want) {
 		t.Errorf("%s says %v:\n\t%s\nwant:\n\t%s", check, o, strings.Join(got, "\n\t"), strings.Join(want, "\n\t"))
@@ -59,9 +60,9 @@ func says(t *testing.T, v Verdict, check string, o Outcome, want ...string) {
 }
 
 // about finds the one finding of an instance with an outcome.
-func about(t *testing.T, v Verdict, check, instance string, o Outcome) Finding {
+func about(t *testing.T, v verdict.Verdict, check, instance string, o verdict.Outcome) verdict.Finding {
 	t.Helper()
-	var found []Finding
+	var found []verdict.Finding
 	for _, f := range v.Findings {
 		if f.Check == check && f.Instance == instance && f.Outcome == o {
 			found = append(found, f)
@@ -94,22 +95,22 @@ func drop(h *record.History, gone func(record.Series) bool) {
 
 func tell(h *record.History, e record.Event) {
 	h.Events = append(h.Events, e)
-	slices.SortStableFunc(h.Events, func(a, b record.Event) int { return compareTimes(a.At, b.At) })
+	slices.SortStableFunc(h.Events, func(a, b record.Event) int { return evidence.CompareTimes(a.At, b.At) })
 }
 
 func TestAHealthyRunPasses(t *testing.T) {
 	p := talk()
 	p.checks = allChecks
 	v := judged(t, p.make())
-	if v.Outcome != Pass || v.Unexplained != 0 {
+	if v.Outcome != verdict.Pass || v.Unexplained != 0 {
 		t.Errorf("outcome %v, unexplained %d, want pass and 0", v.Outcome, v.Unexplained)
 	}
 	for _, f := range v.Findings {
-		if f.Outcome != Pass {
+		if f.Outcome != verdict.Pass {
 			t.Errorf("%s: %v: %s", f.Check, f.Outcome, f.Summary)
 		}
 	}
-	says(t, v, "conservation", Pass,
+	says(t, v, "conservation", verdict.Pass,
 		"conservation of fullstack.insert: 4 of 4 instances agree: 4,421 inserts acknowledged, 4,419 counted, 0 unexplained (2 client-buffer-at-sigkill); up to 7 in the send buffers of killed instances (1) could hide",
 		"4 servers agree with their instances: 4,942 requests acknowledged, 4,942 answered with 2xx; up to 0 of unknown outcome could hide a difference",
 		"HAProxy's own numbers add up: backend sessions = frontend requests; backend choices = backend sessions + redispatches; backend requests = frontend responses; 5xx that no server made = failed connections and responses; sessions that servers had more than the backend are redispatches and retries",
@@ -119,9 +120,9 @@ func TestAHealthyRunPasses(t *testing.T) {
 		"50 words: each document gained what its users had acknowledged, within its bounds",
 		"the database holds 4,421 writes, fullstack.insert counted 4,419: within 7 of each other, as unknown outcomes and send buffers allow",
 		"users had 4,421 writes acknowledged, the database holds 4,421; up to 0 could hide in requests of unknown outcome, replays and retries")
-	says(t, v, "continuity", Pass, "continuity of fullstack.insert: 60 cells of 4 instances looked at, 0 missing, the longest gap 0.0 s of at most 2s")
-	says(t, v, "record", Pass, "the record is whole: 36 events, 4,942 requests, 52 series")
-	if v.Cells != (Cells{LookedAt: 60}) {
+	says(t, v, "continuity", verdict.Pass, "continuity of fullstack.insert: 60 cells of 4 instances looked at, 0 missing, the longest gap 0.0 s of at most 2s")
+	says(t, v, "record", verdict.Pass, "the record is whole: 36 events, 4,942 requests, 52 series")
+	if v.Cells != (verdict.Cells{LookedAt: 60}) {
 		t.Errorf("cells %+v", v.Cells)
 	}
 	l := v.Ledgers
@@ -129,7 +130,7 @@ func TestAHealthyRunPasses(t *testing.T) {
 		l.DB.Increments != 4421 || l.DB.Updates != 4421 || l.DB.Documents != 50 {
 		t.Errorf("ledgers %+v", l)
 	}
-	if len(v.Residuals) != 1 || v.Residuals[0] != (Residual{Between: "users→web", Instance: "web-2", Cause: "client-buffer-at-sigkill", Lost: 2, Bound: 7}) {
+	if len(v.Residuals) != 1 || v.Residuals[0] != (verdict.Residual{Between: "users→web", Instance: "web-2", Cause: "client-buffer-at-sigkill", Lost: 2, Bound: 7}) {
 		t.Errorf("residuals %+v", v.Residuals)
 	}
 }
@@ -168,25 +169,25 @@ func TestTheOutcomeOfARun(t *testing.T) {
 		name   string
 		plan   plan
 		change func(*record.History)
-		want   Outcome
+		want   verdict.Outcome
 	}{
-		{"healthy", p, nil, Pass},
-		{"defect", failing, nil, Fail},
+		{"healthy", p, nil, verdict.Pass},
+		{"defect", failing, nil, verdict.Fail},
 		{"doubt", p, func(h *record.History) {
 			tell(h, record.Event{At: 4 * time.Second, Kind: record.Trouble, About: "poller mongodb", Error: "timeout"})
-		}, Inconclusive},
+		}, verdict.Inconclusive},
 		{"defect and doubt", failing, func(h *record.History) {
 			tell(h, record.Event{At: 4 * time.Second, Kind: record.Trouble, About: "poller mongodb", Error: "timeout"})
-		}, Fail},
-		{"damage", p, func(h *record.History) { h.Damage = []string{"users.csv: line 7 is cut short"} }, Inconclusive},
-		{"defect and damage", failing, func(h *record.History) { h.Damage = []string{"users.csv: line 7 is cut short"} }, Inconclusive},
-		{"defect and no end", failing, func(h *record.History) { h.Events = h.Events[:len(h.Events)-1] }, Inconclusive},
+		}, verdict.Fail},
+		{"damage", p, func(h *record.History) { h.Damage = []string{"users.csv: line 7 is cut short"} }, verdict.Inconclusive},
+		{"defect and damage", failing, func(h *record.History) { h.Damage = []string{"users.csv: line 7 is cut short"} }, verdict.Inconclusive},
+		{"defect and no end", failing, func(h *record.History) { h.Events = h.Events[:len(h.Events)-1] }, verdict.Inconclusive},
 		{"defect and interrupted", failing, func(h *record.History) {
 			tell(h, record.Event{At: 20 * time.Second, Kind: record.Interrupted})
-		}, Inconclusive},
+		}, verdict.Inconclusive},
 		{"nothing happened", p, func(h *record.History) {
 			*h = record.History{Run: h.Run, Scenario: h.Scenario}
-		}, Inconclusive},
+		}, verdict.Inconclusive},
 	} {
 		h := c.plan.make()
 		if c.change != nil {
@@ -204,11 +205,11 @@ func TestACheckThatCrashesIsADoubtThatNamesIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bad := rule(func(*evidence) []Finding { panic("out of range") })
-	v := judge(newEvidence(h, s), []named{{"hygiene", bad}, {"shutdown", rule(func(*evidence) []Finding { return nil })}})
-	says(t, v, "hygiene", Inconclusive, "the check hygiene crashed: out of range")
-	says(t, v, "shutdown", Inconclusive, "the check shutdown looked at nothing")
-	if v.Outcome != Inconclusive {
+	bad := rule(func(*evidence.Index) []verdict.Finding { panic("out of range") })
+	v := judge(evidence.New(h, s), []named{{"hygiene", bad}, {"shutdown", rule(func(*evidence.Index) []verdict.Finding { return nil })}})
+	says(t, v, "hygiene", verdict.Inconclusive, "the check hygiene crashed: out of range")
+	says(t, v, "shutdown", verdict.Inconclusive, "the check shutdown looked at nothing")
+	if v.Outcome != verdict.Inconclusive {
 		t.Errorf("outcome %v", v.Outcome)
 	}
 }
@@ -250,8 +251,8 @@ func TestRecordsThatProveNothing(t *testing.T) {
 		h := talk().make()
 		c.change(&h)
 		v := judged(t, h)
-		says(t, v, "record", Inconclusive, c.want...)
-		if v.Outcome == Pass {
+		says(t, v, "record", verdict.Inconclusive, c.want...)
+		if v.Outcome == verdict.Pass {
 			t.Errorf("%q: the run passes", c.want)
 		}
 	}
@@ -264,7 +265,7 @@ func TestTroubleOfTheHarness(t *testing.T) {
 	tell(&h, record.Event{At: 5 * time.Second, Kind: record.Trouble, About: "collector", Instance: "web-3", Count: 12})
 	tell(&h, record.Event{At: 26 * time.Second, Kind: record.Death, Instance: "web-3", Role: record.Web, Code: 2})
 	v := judged(t, h)
-	says(t, v, "harness", Inconclusive,
+	says(t, v, "harness", verdict.Inconclusive,
 		"the load generator missed its schedule at 3.0 s (17 requests late)",
 		"poller haproxy failed at 4.0 s: connection refused",
 		"the collector's socket dropped 12 datagrams of web-3",
@@ -275,16 +276,16 @@ func TestARateThatWasNotReached(t *testing.T) {
 	h := talk().make()
 	h.Requests = slices.DeleteFunc(h.Requests, func(r record.Request) bool { return r.Seq%4 != 0 })
 	v := judged(t, h)
-	says(t, v, "require", Inconclusive, `phase "warm-up" reached 51/s of 66.67/s: the run proves nothing`)
-	says(t, judged(t, talk().make()), "require", Pass, `phase "warm-up" reached 204/s of 66.67/s`)
+	says(t, v, "require", verdict.Inconclusive, `phase "warm-up" reached 51/s of 66.67/s: the run proves nothing`)
+	says(t, judged(t, talk().make()), "require", verdict.Pass, `phase "warm-up" reached 204/s of 66.67/s`)
 }
 
 func TestAnInstanceThatNeverAnswered(t *testing.T) {
 	h := talk().make()
 	h.Requests = slices.DeleteFunc(h.Requests, func(r record.Request) bool { return r.Instance == "web-3" })
 	v := judged(t, h)
-	says(t, v, "vacuity", Inconclusive, "web-3 served for 24.2 s under load and answered no request: nothing can be said about it")
-	says(t, judged(t, talk().make()), "vacuity", Pass, "each of 4 web instances that served under load answered requests")
+	says(t, v, "vacuity", verdict.Inconclusive, "web-3 served for 24.2 s under load and answered no request: nothing can be said about it")
+	says(t, judged(t, talk().make()), "vacuity", verdict.Pass, "each of 4 web instances that served under load answered requests")
 }
 
 func TestAPhaseWithoutProgress(t *testing.T) {
@@ -297,11 +298,11 @@ func TestAPhaseWithoutProgress(t *testing.T) {
 	}
 	h := talk().make()
 	refuse(&h)
-	says(t, judged(t, h), "vacuity", Inconclusive, `in phase "one dies" none of 1,628 requests was acknowledged, although an instance served all along: what was done then proves nothing`)
+	says(t, judged(t, h), "vacuity", verdict.Inconclusive, `in phase "one dies" none of 1,628 requests was acknowledged, although an instance served all along: what was done then proves nothing`)
 	p := talk() // but nobody is left to answer
 	p.phases[1].steps = []string{"kill web-1", "kill web-2", "kill web-3"}
 	p.phases[2].steps = []string{"launch 1"}
-	says(t, judged(t, p.make()), "vacuity", Inconclusive)
+	says(t, judged(t, p.make()), "vacuity", verdict.Inconclusive)
 	p = frozenPlan(1, 100*time.Millisecond, 12*time.Second, 4*time.Second, false)
 	p.instances = 3
 	h = p.make()
@@ -315,7 +316,7 @@ func TestAPhaseWithoutProgress(t *testing.T) {
 			r.Outcome, r.Instance, r.Status = record.Unknown, "", 0
 		}
 	}
-	says(t, judged(t, h), "vacuity", Inconclusive)
+	says(t, judged(t, h), "vacuity", verdict.Inconclusive)
 }
 
 func TestFaultsThatDidNotTakeEffect(t *testing.T) {
@@ -358,16 +359,16 @@ func TestFaultsThatDidNotTakeEffect(t *testing.T) {
 		h := talk().make()
 		c.change(&h)
 		v := judged(t, h)
-		if got := said(v, "efficacy", Inconclusive); len(got) == 0 || got[0] != c.want {
+		if got := said(v, "efficacy", verdict.Inconclusive); len(got) == 0 || got[0] != c.want {
 			t.Errorf("got %q, want %q", got, c.want)
 		}
-		if v.Outcome == Pass {
+		if v.Outcome == verdict.Pass {
 			t.Errorf("%s: the run passes", c.want)
 		}
 	}
 	h := talk().make()
 	change(record.Death, "web-1", func(e *record.Event) { e.Code = -1 })(&h)
-	says(t, judged(t, h), "efficacy", Pass, "3 steps took effect: kill web-2 (SIGKILL at 10.5 s, gone at 10.5 s, down at 10.8 s); launch 1 (web-4 serving at 18.9 s); "+
+	says(t, judged(t, h), "efficacy", verdict.Pass, "3 steps took effect: kill web-2 (SIGKILL at 10.5 s, gone at 10.5 s, down at 10.8 s); launch 1 (web-4 serving at 18.9 s); "+
 		"terminate web-1 (web-1 drained at 19.0 s, SIGTERM at 19.1 s, gone at 19.2 s, by the signal itself: it does not handle it)")
 }
 
@@ -376,20 +377,15 @@ func TestReplaceAndScale(t *testing.T) {
 	p.phases = []act{{"warm-up", nil, 4 * time.Second}, {"moves", []string{"replace all", "scale 5", "scale 1"}, 8 * time.Second}}
 	h := p.make()
 	v := judged(t, h)
-	says(t, v, "efficacy", Pass, "3 steps took effect: replace all (web-4 serving at 6.9 s, web-5 serving at 7.6 s, web-6 serving at 8.4 s, "+
+	says(t, v, "efficacy", verdict.Pass, "3 steps took effect: replace all (web-4 serving at 6.9 s, web-5 serving at 7.6 s, web-6 serving at 8.4 s, "+
 		"web-1 drained at 7.0 s, SIGTERM at 7.1 s, gone at 7.2 s, web-2 drained at 7.7 s, SIGTERM at 7.8 s, gone at 7.9 s, "+
 		"web-3 drained at 8.5 s, SIGTERM at 8.6 s, gone at 8.6 s); scale 5 (web-7 serving at 9.1 s, web-8 serving at 9.6 s); "+
 		"scale 1 (web-5 drained at 10.4 s, SIGTERM at 10.5 s, gone at 10.6 s, web-6 drained at 10.2 s, SIGTERM at 10.2 s, gone at 10.3 s, "+
 		"web-7 drained at 9.9 s, SIGTERM at 10.0 s, gone at 10.1 s, web-8 drained at 9.7 s, SIGTERM at 9.8 s, gone at 9.9 s)")
 	h.Events = slices.DeleteFunc(h.Events, func(e record.Event) bool { return e.Instance == "web-8" })
-	if got := said(judged(t, h), "efficacy", Inconclusive); len(got) != 1 || got[0] != "the fault did not take effect: scale 5: 1 of 2 new instances came to serve" {
+	if got := said(judged(t, h), "efficacy", verdict.Inconclusive); len(got) != 1 || got[0] != "the fault did not take effect: scale 5: 1 of 2 new instances came to serve" {
 		t.Errorf("got %q", got)
 	}
-}
-
-func ExampleOutcome() {
-	fmt.Println(Inconclusive, Pass, Fail, Outcome(7))
-	// Output: inconclusive pass fail inconclusive
 }
 
 func mustParse(h record.History) script.Scenario {

@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
-	"throughline/scenarios/script"
 )
 
 // shiftPolled adds n to a polled series of a proxy from a moment on.
@@ -46,7 +46,7 @@ func TestUsersAndLoadBalancer(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		change  func(*record.History)
-		outcome Outcome
+		outcome verdict.Outcome
 		want    []string
 	}{
 		{"the frontend missed requests", func(h *record.History) {
@@ -60,46 +60,46 @@ func TestUsersAndLoadBalancer(t *testing.T) {
 					}
 				}
 			}
-		}, Fail, []string{"users sent 4,942 requests, HAProxy's frontend fe_main received 4,939: 3 are unexplained (0 had no answer)"}},
-		{"a server answered more", func(h *record.History) { shift(*h, "haproxy_server_hrsp_2xx", "web-3", 9*time.Second, 2) }, Fail,
+		}, verdict.Fail, []string{"users sent 4,942 requests, HAProxy's frontend fe_main received 4,939: 3 are unexplained (0 had no answer)"}},
+		{"a server answered more", func(h *record.History) { shift(*h, "haproxy_server_hrsp_2xx", "web-3", 9*time.Second, 2) }, verdict.Fail,
 			[]string{"users saw 2,179 requests answered by web-3 with 2xx, and HAProxy counted 2,181: it should be 2,179 to 2,179"}},
-		{"a server answered less", func(h *record.History) { shift(*h, "haproxy_server_hrsp_2xx", "web-3", 9*time.Second, -2) }, Fail,
+		{"a server answered less", func(h *record.History) { shift(*h, "haproxy_server_hrsp_2xx", "web-3", 9*time.Second, -2) }, verdict.Fail,
 			[]string{"users saw 2,179 requests answered by web-3 with 2xx, and HAProxy counted 2,177: it should be 2,179 to 2,179"}},
 		{"answers that users had otherwise", func(h *record.History) {
 			shiftPolled(*h, "haproxy_frontend_hrsp_2xx", 9*time.Second, -40)
 			shiftPolled(*h, "haproxy_frontend_hrsp_5xx", 9*time.Second, 40)
-		}, Fail, []string{"users had answers that HAProxy's frontend fe_main did not give, or not those that it gave: 4,942 with 2xx, and it counted 4,902; 0 with 5xx, and it counted 40; up to 0 more each may be without a user"}},
-		{"the backend lost sessions", func(h *record.History) { shiftPolled(*h, "haproxy_backend_stot", 9*time.Second, -1) }, Fail, []string{
+		}, verdict.Fail, []string{"users had answers that HAProxy's frontend fe_main did not give, or not those that it gave: 4,942 with 2xx, and it counted 4,902; 0 with 5xx, and it counted 40; up to 0 more each may be without a user"}},
+		{"the backend lost sessions", func(h *record.History) { shiftPolled(*h, "haproxy_backend_stot", 9*time.Second, -1) }, verdict.Fail, []string{
 			"HAProxy's own numbers do not add up: backend choices = backend sessions + redispatches: 4,942, and it should be 4,941",
 			"HAProxy's own numbers do not add up: backend sessions = frontend requests: 4,941, and it should be 4,942",
 			"HAProxy's own numbers do not add up: sessions that servers had more than the backend are redispatches and retries: 1, and it should be 0"}},
-		{"a reload that nobody asked for", reload, Fail, []string{
+		{"a reload that nobody asked for", reload, verdict.Fail, []string{
 			"HAProxy's counters fall at 12.1 s without a birth of it in the journal (haproxy_backend_lbtot, haproxy_backend_req_tot, haproxy_backend_stot, haproxy_frontend_hrsp_2xx, haproxy_frontend_req_tot, … (7 in all)): it was reloaded or started again, and its numbers are not compared"}},
 		{"a new load balancer", func(h *record.History) {
 			reload(h)
 			tell(h, record.Event{At: 11 * time.Second, Kind: record.Birth, Instance: "haproxy-2", Role: record.LoadBalancer})
-		}, Inconclusive, []string{
+		}, verdict.Inconclusive, []string{
 			"HAProxy was started anew and its counters fall at 12.1 s (haproxy_backend_lbtot, haproxy_backend_req_tot, haproxy_backend_stot, haproxy_frontend_hrsp_2xx, haproxy_frontend_req_tot, … (7 in all)): its numbers are not compared"}},
 		{"no statistics", func(h *record.History) {
 			drop(h, func(s record.Series) bool { return strings.HasPrefix(s.Name, "haproxy_") })
-		}, Inconclusive, []string{"conservation at the load balancer: the record holds no statistics of HAProxy, so users and load balancer were not compared"}},
+		}, verdict.Inconclusive, []string{"conservation at the load balancer: the record holds no statistics of HAProxy, so users and load balancer were not compared"}},
 		{"a server without statistics", func(h *record.History) {
 			drop(h, func(s record.Series) bool { return s.Labels.Get("server") == "web-3" })
-		}, Inconclusive, []string{"web-3 answered 2,179 requests, and HAProxy's statistics have no server of that name"}},
+		}, verdict.Inconclusive, []string{"web-3 answered 2,179 requests, and HAProxy's statistics have no server of that name"}},
 		{"the last poll was too early", func(h *record.History) {
 			for i := range h.Series {
 				if s := &h.Series[i]; strings.HasPrefix(s.Name, "haproxy_") {
 					s.Points = slices.DeleteFunc(s.Points, func(p record.Point) bool { return p.At > 20*time.Second })
 				}
 			}
-		}, Inconclusive, []string{"conservation at the load balancer: its last poll was at 19.1 s and the load did not end before, so its numbers are not final"}},
+		}, verdict.Inconclusive, []string{"conservation at the load balancer: its last poll was at 19.1 s and the load did not end before, so its numbers are not final"}},
 		{"a server was last polled before it answered", func(h *record.History) {
 			for i := range h.Series {
 				if s := &h.Series[i]; s.Labels.Get("server") == "web-1" {
 					s.Points = slices.DeleteFunc(s.Points, func(p record.Point) bool { return p.At > 18500*time.Millisecond })
 				}
 			}
-		}, Inconclusive, []string{"web-1 answered 86 requests after HAProxy was last asked about it at 18.1 s"}},
+		}, verdict.Inconclusive, []string{"web-1 answered 86 requests after HAProxy was last asked about it at 18.1 s"}},
 	} {
 		h := talk().make()
 		c.change(&h)
@@ -126,7 +126,7 @@ func TestErrorsThatHAProxyMakesItself(t *testing.T) {
 		if name == "neither" {
 			want = []string{"HAProxy's own numbers do not add up: 5xx that no server made = failed connections and responses: 2, and it should be 0"}
 		}
-		t.Run(name, func(t *testing.T) { says(t, judged(t, h), "conservation", Fail, want...) })
+		t.Run(name, func(t *testing.T) { says(t, judged(t, h), "conservation", verdict.Fail, want...) })
 	}
 }
 
@@ -137,7 +137,7 @@ func TestRequestsWithoutAnAnswerWidenTheLoadBalancersBounds(t *testing.T) {
 	if w.noAnswer == 0 {
 		t.Fatal("the world has no request without an answer")
 	}
-	if v := judged(t, w.h); v.Outcome != Pass || v.Ledgers.Users.Unknown != int64(w.noAnswer) {
+	if v := judged(t, w.h); v.Outcome != verdict.Pass || v.Ledgers.Users.Unknown != int64(w.noAnswer) {
 		t.Fatalf("%v %+v", v.Outcome, v.Findings)
 	}
 	// HAProxy may not have read what had no answer, and nothing more.
@@ -149,7 +149,7 @@ func TestRequestsWithoutAnAnswerWidenTheLoadBalancersBounds(t *testing.T) {
 		}
 		shift(h, "haproxy_server_stot", "web-2", 11*time.Second, by)
 		v := judged(t, h)
-		if explained := by == -n; explained != (v.Outcome == Pass) || explained != (v.Unexplained == 0) {
+		if explained := by == -n; explained != (v.Outcome == verdict.Pass) || explained != (v.Unexplained == 0) {
 			t.Errorf("%g: %v, unexplained %d", by, v.Outcome, v.Unexplained)
 		}
 	}
@@ -159,25 +159,25 @@ func TestUsersAndDatabase(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		change  func(*record.History)
-		outcome Outcome
+		outcome verdict.Outcome
 		want    []string
 	}{
-		{"writes were lost", func(h *record.History) { h.After.Words[0].Count -= 2 }, Fail, []string{
+		{"writes were lost", func(h *record.History) { h.After.Words[0].Count -= 2 }, verdict.Fail, []string{
 			"1 word did not gain what users had acknowledged: \"word0\" gained 701 instead of 703",
 			"users had 4,421 writes acknowledged, the database holds 4,419: it should be 4,421 to 4,421"}},
-		{"writes were doubled", func(h *record.History) { h.After.Words[0].Count++ }, Fail, []string{
+		{"writes were doubled", func(h *record.History) { h.After.Words[0].Count++ }, verdict.Fail, []string{
 			"1 word did not gain what users had acknowledged: \"word0\" gained 704 instead of 703",
 			"users had 4,421 writes acknowledged, the database holds 4,422: it should be 4,421 to 4,421"}},
-		{"the sum is right and the words are not", func(h *record.History) { h.After.Words[0].Count--; h.After.Words[1].Count++ }, Fail, []string{
+		{"the sum is right and the words are not", func(h *record.History) { h.After.Words[0].Count--; h.After.Words[1].Count++ }, verdict.Fail, []string{
 			"2 words did not gain what users had acknowledged: \"word0\" gained 702 instead of 703, \"word1\" gained 486 instead of 485"}},
 		{"two documents of one word", func(h *record.History) {
 			h.After.Words[0].Count -= 5
 			h.After.Words = append(h.After.Words, record.WordCount{Word: "word0", Count: 5})
-		}, Fail, []string{"more than one document stands for 1 word (\"word0\"): racing upserts without a unique index"}},
+		}, verdict.Fail, []string{"more than one document stands for 1 word (\"word0\"): racing upserts without a unique index"}},
 		{"another server answers", func(h *record.History) {
 			shiftPolled(*h, "mongodb_opcounters_total", 12*time.Second, -800)
-		}, Inconclusive, []string{"the database's counters fall at 12.1 s: it was started anew or another one answers, and nobody had asked for it"}},
-		{"never read", func(h *record.History) { h.After = nil }, Inconclusive, []string{
+		}, verdict.Inconclusive, []string{"the database's counters fall at 12.1 s: it was started anew or another one answers, and nobody had asked for it"}},
+		{"never read", func(h *record.History) { h.After = nil }, verdict.Inconclusive, []string{
 			"conservation in the database: its documents were not read before and after the load, so users and database were not compared"}},
 	} {
 		h := talk().make()
@@ -185,7 +185,7 @@ func TestUsersAndDatabase(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			v := judged(t, h)
 			says(t, v, "conservation", c.outcome, c.want...)
-			if failed := c.outcome == Fail; failed != (v.Outcome == Fail) {
+			if failed := c.outcome == verdict.Fail; failed != (v.Outcome == verdict.Fail) {
 				t.Errorf("outcome %v", v.Outcome)
 			}
 		})
@@ -193,7 +193,7 @@ func TestUsersAndDatabase(t *testing.T) {
 	p := talk()
 	p.database = "none"
 	v := judged(t, p.make())
-	if v.Outcome != Pass || !slices.Contains(said(v, "conservation", Pass), "conservation in the database: skipped, the stack has none") {
+	if v.Outcome != verdict.Pass || !slices.Contains(said(v, "conservation", verdict.Pass), "conservation in the database: skipped, the stack has none") {
 		t.Errorf("without a database: %v %+v", v.Outcome, v.Findings)
 	}
 }
@@ -222,24 +222,24 @@ func TestContinuity(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		change  func(*record.History)
-		outcome Outcome
+		outcome verdict.Outcome
 		want    []string
-		cells   Cells
+		cells   verdict.Cells
 	}{
-		{"a single missing cell", func(h *record.History) { silence(*h, "web-3", 11500*time.Millisecond, 13*time.Second) }, Pass,
-			[]string{"continuity of fullstack.insert: 60 cells of 4 instances looked at, 1 missing, the longest gap 2.0 s of at most 2s"}, Cells{60, 1}},
-		{"a gap", func(h *record.History) { silence(*h, "web-3", 11500*time.Millisecond, 15*time.Second) }, Fail, []string{
+		{"a single missing cell", func(h *record.History) { silence(*h, "web-3", 11500*time.Millisecond, 13*time.Second) }, verdict.Pass,
+			[]string{"continuity of fullstack.insert: 60 cells of 4 instances looked at, 1 missing, the longest gap 2.0 s of at most 2s"}, verdict.Cells{LookedAt: 60, Missing: 1}},
+		{"a gap", func(h *record.History) { silence(*h, "web-3", 11500*time.Millisecond, 15*time.Second) }, verdict.Fail, []string{
 			"continuity of fullstack.insert: 60 cells of 4 instances looked at, 3 missing, the longest gap 4.0 s of at most 2s",
-			"fullstack.insert of web-3 has a gap of 4.0 s from 11.2 s to 15.1 s: 3 cells missing, max_gap is 2s"}, Cells{60, 3}},
+			"fullstack.insert of web-3 has a gap of 4.0 s from 11.2 s to 15.1 s: 3 cells missing, max_gap is 2s"}, verdict.Cells{LookedAt: 60, Missing: 3}},
 		{"no point at all in a while", func(h *record.History) {
 			for i := range h.Series {
 				if s := &h.Series[i]; s.Labels.Get("instance") == "web-3" {
 					s.Points = slices.DeleteFunc(s.Points, func(p record.Point) bool { return p.At > 12*time.Second && p.At < 15*time.Second })
 				}
 			}
-		}, Fail, []string{
+		}, verdict.Fail, []string{
 			"continuity of fullstack.insert: 60 cells of 4 instances looked at, 3 missing, the longest gap 4.0 s of at most 2s",
-			"fullstack.insert of web-3 has a gap of 4.0 s from 11.2 s to 15.1 s: 3 cells missing, max_gap is 2s"}, Cells{60, 3}},
+			"fullstack.insert of web-3 has a gap of 4.0 s from 11.2 s to 15.1 s: 3 cells missing, max_gap is 2s"}, verdict.Cells{LookedAt: 60, Missing: 3}},
 		{"the dead speak", func(h *record.History) {
 			for i := range h.Series {
 				if s := &h.Series[i]; s.Name == "fullstack_inflight" && s.Labels.Get("instance") == "web-2" {
@@ -248,21 +248,21 @@ func TestContinuity(t *testing.T) {
 					}
 				}
 			}
-		}, Fail, []string{
+		}, verdict.Fail, []string{
 			"continuity of fullstack.insert: 60 cells of 4 instances looked at, 0 missing, the longest gap 0.0 s of at most 2s",
-			"web-2 died at 10.5 s and still has 3 points until 15.1 s (fullstack_inflight): nothing may come from the dead"}, Cells{60, 0}},
-		{"a reset", func(h *record.History) { shift(*h, "fullstack_insert_total", "web-3", 15*time.Second, -500) }, Fail, []string{
+			"web-2 died at 10.5 s and still has 3 points until 15.1 s (fullstack_inflight): nothing may come from the dead"}, verdict.Cells{LookedAt: 60, Missing: 0}},
+		{"a reset", func(h *record.History) { shift(*h, "fullstack_insert_total", "web-3", 15*time.Second, -500) }, verdict.Fail, []string{
 			"continuity of fullstack.insert: 60 cells of 4 instances looked at, 0 missing, the longest gap 0.0 s of at most 2s",
-			"fullstack_insert_total of web-3 falls from 939 to 526 at 15.1 s without a birth: the counter was reset"}, Cells{60, 0}},
+			"fullstack_insert_total of web-3 falls from 939 to 526 at 15.1 s without a birth: the counter was reset"}, verdict.Cells{LookedAt: 60, Missing: 0}},
 		{"a gap that the collector made", func(h *record.History) {
 			silence(*h, "web-3", 11500*time.Millisecond, 15*time.Second)
 			tell(h, record.Event{At: 12 * time.Second, Kind: record.Trouble, About: "collector", Instance: "web-3", Count: 2})
-		}, Inconclusive, []string{
+		}, verdict.Inconclusive, []string{
 			"continuity of fullstack.insert: 60 cells of 4 instances looked at, 3 missing, the longest gap 4.0 s of at most 2s",
-			"fullstack.insert of web-3 has a gap of 4.0 s from 11.2 s to 15.1 s: 3 cells missing, max_gap is 2s, but the collector's socket dropped datagrams: they may have been lost there"}, Cells{60, 3}},
+			"fullstack.insert of web-3 has a gap of 4.0 s from 11.2 s to 15.1 s: 3 cells missing, max_gap is 2s, but the collector's socket dropped datagrams: they may have been lost there"}, verdict.Cells{LookedAt: 60, Missing: 3}},
 		{"no traffic", func(h *record.History) {
 			h.Requests = slices.DeleteFunc(h.Requests, func(r record.Request) bool { return r.Route == "insert" })
-		}, Inconclusive, []string{"continuity of fullstack.insert: no cell was expected, because no instance acknowledged requests of insert that had to be counted within an interval"}, Cells{}},
+		}, verdict.Inconclusive, []string{"continuity of fullstack.insert: no cell was expected, because no instance acknowledged requests of insert that had to be counted within an interval"}, verdict.Cells{}},
 	} {
 		h := p.make()
 		c.change(&h)
@@ -283,7 +283,7 @@ func TestContinuityOfSparseTraffic(t *testing.T) {
 	for seed := range uint64(50) {
 		p := talk()
 		p.seed, p.rate, p.checks = seed, 2, continuityCheck
-		if got := said(judged(t, p.make()), "continuity", Fail); len(got) > 0 {
+		if got := said(judged(t, p.make()), "continuity", verdict.Fail); len(got) > 0 {
 			t.Fatalf("seed %d: %q", seed, got)
 		}
 	}
@@ -296,7 +296,7 @@ func TestContinuityOfCountsBeforeTheirAnswers(t *testing.T) {
 		p := talk()
 		p.seed, p.rate, p.slow, p.window = seed, 3, 80*time.Millisecond, 20*time.Millisecond
 		p.checks = strings.Replace(continuityCheck, "2s", "1s", 1) + "  - conservation: {metric: fullstack.insert, route: insert, client_window: 20ms}\n"
-		if got := said(judged(t, p.make()), "continuity", Fail); len(got) > 0 {
+		if got := said(judged(t, p.make()), "continuity", verdict.Fail); len(got) > 0 {
 			t.Fatalf("seed %d: %q", seed, got)
 		}
 	}
@@ -312,11 +312,11 @@ func TestContinuityOfALongBufferThatStandsStill(t *testing.T) {
 		p.phases[2].long = 14 * time.Second
 		p.checks = continuityCheck + "  - conservation: {metric: fullstack.insert, route: insert, client_window: 4s}\n"
 		h := p.make()
-		if got := said(judged(t, h), "continuity", Fail); len(got) > 0 {
+		if got := said(judged(t, h), "continuity", verdict.Fail); len(got) > 0 {
 			t.Fatalf("seed %d: %q", seed, got)
 		}
 		silence(h, "web-2", at-4*time.Second, at+long+8*time.Second)
-		if got := said(judged(t, h), "continuity", Fail); len(got) == 0 {
+		if got := said(judged(t, h), "continuity", verdict.Fail); len(got) == 0 {
 			t.Fatalf("seed %d: silent since before the freeze, and nothing fails", seed)
 		}
 	}
@@ -333,11 +333,11 @@ func TestContinuityOfASampledCounter(t *testing.T) {
 		rnd := rand.New(rand.NewPCG(seed, 23))
 		p.counts = func(string, int, time.Duration) int64 { return int64(rnd.IntN(10) / 9) }
 		h := p.make()
-		if got := said(judged(t, h), "continuity", Fail); len(got) > 0 {
+		if got := said(judged(t, h), "continuity", verdict.Fail); len(got) > 0 {
 			t.Fatalf("seed %d: %q", seed, got)
 		}
 		silence(h, "web-3", 11500*time.Millisecond, 23500*time.Millisecond)
-		if got := said(judged(t, h), "continuity", Fail); len(got) == 0 {
+		if got := said(judged(t, h), "continuity", verdict.Fail); len(got) == 0 {
 			t.Fatalf("seed %d: silent for 12 s, and nothing fails", seed)
 		}
 	}
@@ -348,12 +348,12 @@ func TestContinuityOfASampledCounter(t *testing.T) {
 func TestContinuityOfAClientThatBuffersLong(t *testing.T) {
 	p := talk()
 	p.window, p.checks = 2*time.Second, continuityCheck+"  - conservation: {metric: fullstack.insert, route: insert, client_window: 2s}\n"
-	if v := judged(t, p.make()); v.Outcome != Pass || v.Cells.LookedAt == 0 || v.Cells.Missing != 0 {
+	if v := judged(t, p.make()); v.Outcome != verdict.Pass || v.Cells.LookedAt == 0 || v.Cells.Missing != 0 {
 		t.Errorf("%v %+v", v.Outcome, v.Cells)
 	}
 	h := p.make()
 	silence(h, "web-3", 11500*time.Millisecond, 18*time.Second)
-	if v := judged(t, h); v.Outcome != Fail || v.Cells.Missing == 0 {
+	if v := judged(t, h); v.Outcome != verdict.Fail || v.Cells.Missing == 0 {
 		t.Errorf("%v %+v", v.Outcome, v.Cells)
 	}
 }
@@ -363,21 +363,21 @@ const correlationCheck = "  - correlation: {layers: [users, lb, web, db], at_lea
 func TestCorrelation(t *testing.T) {
 	p := talk()
 	p.checks = correlationCheck
-	says(t, judged(t, p.make()), "correlation", Pass, "users and db: r = 0.999 at a lag of 0.00 s, from 21 intervals",
+	says(t, judged(t, p.make()), "correlation", verdict.Pass, "users and db: r = 0.999 at a lag of 0.00 s, from 21 intervals",
 		"users and lb: r = 1.000 at a lag of 0.00 s, from 21 intervals", "users and web: r = 0.991 at a lag of 0.00 s, from 21 intervals")
 
 	late := p
 	late.delay = func(string) time.Duration { return 1500 * time.Millisecond }
 	late.phases = []act{{"warm-up", nil, 24 * time.Second}}
-	says(t, judged(t, late.make()), "correlation", Fail, "web follows the users with a lag of 1.50 s (r = 0.995), max_lag is 1s")
+	says(t, judged(t, late.make()), "correlation", verdict.Fail, "web follows the users with a lag of 1.50 s (r = 0.995), max_lag is 1s")
 
 	h := p.make()
 	silence(h, "web-3", 9*time.Second, 20*time.Second)
-	says(t, judged(t, h), "correlation", Fail, "users and web do not tell the same story: r = 0.542 at the best lag (-0.50 s), it should be at least 0.9")
+	says(t, judged(t, h), "correlation", verdict.Fail, "users and web do not tell the same story: r = 0.542 at the best lag (-0.50 s), it should be at least 0.9")
 
 	h = p.make()
 	drop(&h, func(s record.Series) bool { return s.Name == "mongodb_opcounters_total" })
-	says(t, judged(t, h), "correlation", Inconclusive, "correlation of users and db: the record has no numbers of db under load")
+	says(t, judged(t, h), "correlation", verdict.Inconclusive, "correlation of users and db: the record has no numbers of db under load")
 
 	h = p.make()
 	for i := range h.Series {
@@ -387,17 +387,17 @@ func TestCorrelation(t *testing.T) {
 			}
 		}
 	}
-	says(t, judged(t, h), "correlation", Fail, "db does not follow the users: its rate is constant while theirs varies by 31.1 %")
+	says(t, judged(t, h), "correlation", verdict.Fail, "db does not follow the users: its rate is constant while theirs varies by 31.1 %")
 
 	short := p
 	short.phases = []act{{"warm-up", nil, 8 * time.Second}}
-	if got := said(judged(t, short.make()), "correlation", Inconclusive); len(got) != 3 || got[0] != "correlation of users and db: too few intervals, 5, and it takes 8" {
+	if got := said(judged(t, short.make()), "correlation", verdict.Inconclusive); len(got) != 3 || got[0] != "correlation of users and db: too few intervals, 5, and it takes 8" {
 		t.Errorf("%q", got)
 	}
 
 	none := p
 	none.database = "none"
-	if got := said(judged(t, none.make()), "correlation", Pass); !slices.Contains(got, "correlation of users and db: skipped, the stack has no database") {
+	if got := said(judged(t, none.make()), "correlation", verdict.Pass); !slices.Contains(got, "correlation of users and db: skipped, the stack has no database") {
 		t.Errorf("%q", got)
 	}
 }
@@ -414,76 +414,8 @@ func TestALoadThatHardlyVariesIsNotCorrelated(t *testing.T) {
 		r.Done = r.Due + 2*time.Millisecond
 		n++
 	}
-	got := said(judged(t, h), "correlation", Inconclusive)
+	got := said(judged(t, h), "correlation", verdict.Inconclusive)
 	if len(got) != 3 || !strings.HasPrefix(got[1], "correlation of users and lb: not evaluated, the load hardly varied (by 0.") {
 		t.Errorf("%q", got)
-	}
-}
-
-func TestNumbersAsPeopleWriteThem(t *testing.T) {
-	for n, want := range map[int64]string{0: "0", 999: "999", 1000: "1,000", 1234567: "1,234,567", -4321: "-4,321"} {
-		if got := number(n); got != want {
-			t.Errorf("%d: %s", n, got)
-		}
-	}
-	for _, c := range []struct {
-		n    int64
-		noun string
-		want string
-	}{{1, "insert", "1 insert"}, {2, "insert", "2 inserts"}, {3, "insert-v2", "3 insert-v2 requests"}} {
-		if got := times(c.n, c.noun); got != c.want {
-			t.Errorf("%+v: %s", c, got)
-		}
-	}
-	names := []string{"web-10", "web-2", "web-1", "", "db"}
-	slices.SortFunc(names, compareNames)
-	if strings.Join(names, " ") != " db web-1 web-2 web-10" {
-		t.Errorf("%q", names)
-	}
-}
-
-func TestOverlapsAreThoseOfASearch(t *testing.T) {
-	spans := []weighted{{1, 4, 1}, {2, 3, 2}, {6, 9, 4}, {5, 5, 8}}
-	for from := time.Duration(0); from < 11; from++ {
-		for to := from; to < 11; to++ {
-			var want int64
-			for _, s := range spans {
-				if s.sent <= to && s.done >= from {
-					want += s.n
-				}
-			}
-			if got := newOverlaps(slices.Clone(spans)).touching(from, to); got != want {
-				t.Errorf("[%d, %d]: %d, want %d", from, to, got, want)
-			}
-		}
-	}
-}
-
-// TestTheBestLagIsEnoughIfAnyIs: a shorter lag that is about as good must not
-// fail what the best one passes.
-func TestTheBestLagIsEnoughIfAnyIs(t *testing.T) {
-	tried := 0
-	for seed := range uint64(40) {
-		p := talk()
-		p.seed, p.rate = seed, 40
-		p.delay = func(string) time.Duration { return 300 * time.Millisecond }
-		h := p.make()
-		e := newEvidence(h, mustParse(h))
-		users := e.allAcked()
-		web := correlation{}
-		web.rule.Metric = "fullstack.insert"
-		c := within(web.curve(e, layerWeb), e.begin+script.LoadEdge, e.end-script.LoadEdge)
-		shorter, at, _ := bestLag(lagsOf(users, c), 2) // no lag is enough
-		enough := shorter + 1e-4
-		r, lag, _ := bestLag(lagsOf(users, c), enough)
-		if lag == at {
-			continue // it is the best one
-		}
-		if tried++; r < enough {
-			t.Errorf("seed %d: r = %.4f at %v, and %.4f at %v is about as good", seed, r, lag, shorter, at)
-		}
-	}
-	if tried == 0 {
-		t.Error("the shortest was always the best")
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"throughline/scenarios/check/evidence"
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
 )
@@ -74,14 +76,14 @@ func TestMutilatedRecordsAreJudged(t *testing.T) {
 }
 
 func TestOutcomesInFiles(t *testing.T) {
-	for _, o := range []Outcome{Inconclusive, Pass, Fail} {
+	for _, o := range []verdict.Outcome{verdict.Inconclusive, verdict.Pass, verdict.Fail} {
 		text, err := json.Marshal(o)
-		var back Outcome
+		var back verdict.Outcome
 		if err != nil || json.Unmarshal(text, &back) != nil || back != o {
 			t.Errorf("%v: %s %v", o, text, err)
 		}
 	}
-	var o Outcome
+	var o verdict.Outcome
 	if err := json.Unmarshal([]byte(`"maybe"`), &o); err == nil || !strings.Contains(err.Error(), `outcome "maybe": not one of pass, fail, inconclusive`) {
 		t.Errorf("error %v", err)
 	}
@@ -91,49 +93,9 @@ func TestACheckThatThisVersionDoesNotHave(t *testing.T) {
 	h := talk().make()
 	s := mustParse(h)
 	s.Checks = []script.Check{{Name: "hygiene", Pos: script.Pos{File: "x.yaml", Line: 9, Column: 5}}}
-	v := judge(newEvidence(h, s), checksOf(s))
-	says(t, v, "hygiene", Inconclusive, "x.yaml:9:5: this version cannot judge the check hygiene")
-	if v.Outcome != Inconclusive {
+	v := judge(evidence.New(h, s), checksOf(s))
+	says(t, v, "hygiene", verdict.Inconclusive, "x.yaml:9:5: this version cannot judge the check hygiene")
+	if v.Outcome != verdict.Inconclusive {
 		t.Errorf("outcome %v", v.Outcome)
-	}
-}
-
-func TestIntervalEndsContinueInBothDirections(t *testing.T) {
-	e := &evidence{interval: time.Second, ticks: []time.Duration{5137 * time.Millisecond}}
-	for at, want := range map[time.Duration]time.Duration{
-		0:                       137 * time.Millisecond,
-		137 * time.Millisecond:  1137 * time.Millisecond,
-		1100 * time.Millisecond: 1137 * time.Millisecond,
-		5136 * time.Millisecond: 5137 * time.Millisecond,
-		9 * time.Second:         9137 * time.Millisecond,
-		-time.Nanosecond:        137 * time.Millisecond,
-	} {
-		if got := e.firstTick(at); got != want {
-			t.Errorf("after %v: %v, want %v", at, got, want)
-		}
-	}
-}
-
-func TestAStallIsFeltByWhoWaited(t *testing.T) {
-	e := &evidence{}
-	for i := range 5000 { // a request each millisecond, and 700 ms of nothing from 2 s on
-		due := time.Duration(i) * time.Millisecond
-		late := max(0, 2700*time.Millisecond-due)
-		if due < 2*time.Second {
-			late = 0
-		}
-		e.pace = append(e.pace, pace{due, due + late, late})
-	}
-	e.indexPace()
-	for _, c := range []struct{ from, to, want time.Duration }{
-		{0, forever, 701}, {0, 1999, 0}, {2500, 3000, 701}, {2699, 5000, 701}, {2701, 5000, 0}, {0, 2000, 701},
-	} {
-		to := c.to
-		if to != forever {
-			to *= time.Millisecond
-		}
-		if got := e.stall(c.from*time.Millisecond, to); got != c.want*time.Millisecond {
-			t.Errorf("%d to %d: %v, want %d ms", c.from, c.to, got, c.want)
-		}
 	}
 }

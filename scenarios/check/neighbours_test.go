@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"throughline/collector"
+	"throughline/scenarios/check/diagnose"
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 )
 
@@ -40,12 +42,12 @@ func TestNeighboursTellCausesApart(t *testing.T) {
 		"the timer has all":                            {nil, quarter, "not-counted", false},
 		"the timer lacks the same":                     {asCounted, quarter, "silent-worker", true},
 		"the timer lacks the same, one of 12":          {asCounted, oneIn(12), "silent-worker", true},
-		"fewer than any worker has, in whole requests": {asCounted, oneIn(20), causeUndecided, true},
+		"fewer than any worker has, in whole requests": {asCounted, oneIn(20), diagnose.Undecided, true},
 		"one timer lacks the same by chance": {func(t *testing.T, _ *plan, h *record.History) {
 			rescale(t, h, "web-1", 0, true)
 			rescale(t, h, "web-2", 0.73, false)
 			rescale(t, h, "web-3", 0.77, false)
-		}, quarter, causeUndecided, false},
+		}, quarter, diagnose.Undecided, false},
 		"the timers lack about as many":          {scaledBy(0.73, 0.76, 0.78), quarter, "datagrams-lost", true},
 		"the timers have about as many too much": {scaledBy(1.21, 1.18, 1.2), every(5, 2, 1), "datagrams-duplicated", true},
 	} {
@@ -59,14 +61,14 @@ func TestNeighboursTellCausesApart(t *testing.T) {
 				c.change(t, &p, &h)
 			}
 			v := judged(t, h)
-			if f := about(t, v, "conservation", "web-1", Fail); f.Cause != c.cause {
+			if f := about(t, v, "conservation", "web-1", verdict.Fail); f.Cause != c.cause {
 				t.Errorf("cause %s, want %s: %s", f.Cause, c.cause, f.Summary)
 			}
 			if !c.both {
 				return
 			}
-			at := slices.IndexFunc(v.Findings, func(f Finding) bool {
-				return f.Check == checkNesting && f.Instance == "web-1" && strings.HasPrefix(f.Summary, "fullstack.insert.time: ")
+			at := slices.IndexFunc(v.Findings, func(f verdict.Finding) bool {
+				return f.Check == "nesting" && f.Instance == "web-1" && strings.HasPrefix(f.Summary, "fullstack.insert.time: ")
 			})
 			if at < 0 {
 				t.Fatal("nothing found about the timer")
@@ -107,7 +109,7 @@ func TestAMetricOfAnotherType(t *testing.T) {
 	h := talk().make()
 	s := seriesOf(t, h, "fullstack_insert_total", "web-1")
 	s.Name, s.Meta.Type = "fullstack_insert", collector.Gauge
-	if f := about(t, judged(t, h), "conservation", "web-1", Fail); f.Cause != causeWrongType {
+	if f := about(t, judged(t, h), "conservation", "web-1", verdict.Fail); f.Cause != diagnose.WrongType {
 		t.Errorf("cause %s: %s", f.Cause, f.Summary)
 	}
 }
@@ -126,13 +128,13 @@ func TestAQueueThatIsFullAtThePeaks(t *testing.T) {
 		long := p
 		long.phases = []act{{"steady", nil, time.Minute}}
 		for _, f := range append(judged(t, p.make()).Findings, judged(t, long.make()).Findings...) {
-			if f.Cause == causeQueue {
+			if f.Cause == diagnose.QueueFull {
 				t.Errorf("seed %d: an even loss: %s", seed, f.Summary)
 			}
-			if f.Cause == causeNotCounted {
+			if f.Cause == diagnose.NotCounted {
 				even++
 			}
-			if f.Cause == causeNotCounted && f.RunnerUp == causeQueue {
+			if f.Cause == diagnose.NotCounted && f.RunnerUp == diagnose.QueueFull {
 				close++
 			}
 		}
@@ -140,7 +142,7 @@ func TestAQueueThatIsFullAtThePeaks(t *testing.T) {
 		h := p.make()
 		busiest(t, &h)
 		for _, f := range judged(t, h).Findings {
-			if f.Cause == causeQueue || slices.Contains(f.Possible, causeQueue) {
+			if f.Cause == diagnose.QueueFull || slices.Contains(f.Possible, diagnose.QueueFull) {
 				peaks++
 			}
 		}
@@ -175,13 +177,13 @@ func TestCausesOfGaps(t *testing.T) {
 		instances []string
 		lost      func(k, of int) bool // of the k-th point
 	}{
-		causeFlushInterval: {[]string{"web-3"}, func(k, _ int) bool { return k%4 != 0 }},
-		causeSilentStart:   {[]string{"web-3"}, func(k, _ int) bool { return k < 6 }},
-		causeWentSilent:    {[]string{"web-3"}, func(k, of int) bool { return k > of-9 }},
-		causeNoMetric:      {[]string{"web-3"}, func(int, int) bool { return true }},
-		causeBurst:         {[]string{"web-3"}, func(k, _ int) bool { return k > 7 && k < 12 }},
-		causeLate:          {[]string{"web-3"}, func(k, _ int) bool { return k > 7 && k < 12 }},
-		causeAway:          {[]string{"web-1", "web-2", "web-3"}, func(k, _ int) bool { return k > 7 && k < 12 }},
+		verdict.CauseFlushInterval: {[]string{"web-3"}, func(k, _ int) bool { return k%4 != 0 }},
+		diagnose.SilentStart:       {[]string{"web-3"}, func(k, _ int) bool { return k < 6 }},
+		diagnose.WentSilent:        {[]string{"web-3"}, func(k, of int) bool { return k > of-9 }},
+		diagnose.NoMetric:          {[]string{"web-3"}, func(int, int) bool { return true }},
+		diagnose.Burst:             {[]string{"web-3"}, func(k, _ int) bool { return k > 7 && k < 12 }},
+		diagnose.Late:              {[]string{"web-3"}, func(k, _ int) bool { return k > 7 && k < 12 }},
+		diagnose.Away:              {[]string{"web-1", "web-2", "web-3"}, func(k, _ int) bool { return k > 7 && k < 12 }},
 	} {
 		t.Run(cause, func(t *testing.T) {
 			p := talk()
@@ -195,24 +197,24 @@ func TestCausesOfGaps(t *testing.T) {
 					was := s.Points[k].Value
 					if c.lost(k, len(s.Points)) {
 						s.Points[k].Observed = 0
-						if cause != causeFlushInterval && cause != causeLate { // there they come later
+						if cause != verdict.CauseFlushInterval && cause != diagnose.Late { // there they come later
 							gone += was - last
 						}
-						s.Points[k].Value = held(s.Points, k, gone, cause == causeFlushInterval || cause == causeLate)
+						s.Points[k].Value = held(s.Points, k, gone, cause == verdict.CauseFlushInterval || cause == diagnose.Late)
 					} else {
 						s.Points[k].Value -= gone
 					}
 					last = was
 				}
-				if cause == causeAway {
+				if cause == diagnose.Away {
 					hush(&h, instance, s.Points[8].At, s.Points[11].At)
 				}
 			}
 			found := 0
 			for _, f := range judged(t, h).Findings {
-				if f.Check == checkContinuity && f.Instance == "web-3" {
+				if f.Check == "continuity" && f.Instance == "web-3" {
 					found++
-					if f.Outcome != Fail || f.Cause != cause && !(f.Cause == causeUndecided && slices.Contains(f.Possible, cause)) {
+					if f.Outcome != verdict.Fail || f.Cause != cause && !(f.Cause == diagnose.Undecided && slices.Contains(f.Possible, cause)) {
 						t.Errorf("%v, cause %s: %s", f.Outcome, f.Cause, f.Summary)
 					}
 				}
@@ -248,32 +250,6 @@ func held(points []record.Point, k int, gone float64, later bool) float64 {
 	return points[k-1].Value
 }
 
-// A flush of every 3 s ends its gaps so far apart, though one comes in an interval
-// late and requests do not come at the very beginning of a gap.
-func TestFlushesAreToldByTheEndsOfGaps(t *testing.T) {
-	at := func(ms ...int) (out []gap) {
-		for k := 0; k+1 < len(ms); k += 2 {
-			out = append(out, gap{from: time.Duration(ms[k]) * time.Millisecond, to: time.Duration(ms[k+1]) * time.Millisecond})
-		}
-		return out
-	}
-	for _, c := range []struct {
-		gaps    []gap
-		present int64
-		want    bool
-	}{
-		{at(1700, 4400, 4450, 7400, 7400, 10400, 10400, 14400), 3, true},
-		{at(1700, 4400, 4450, 7400, 7400, 10400, 10400, 15400), 3, false},
-		{at(1700, 4400, 4450, 7400, 7400, 10400), 8, false}, // points in between are no flushes
-		{at(1700, 4400), 1, false},
-	} {
-		cells := Cells{LookedAt: c.present + 9, Missing: 9}
-		if got := (trail{gaps: c.gaps, cells: cells}).regular(time.Second); got != c.want {
-			t.Errorf("%v with %d points: %v, want %v", c.gaps, c.present, got, c.want)
-		}
-	}
-}
-
 // Few that are lost tell little by their curve: the other instances, and how the
 // instance ended, tell more.
 func TestCausesOfSmallLosses(t *testing.T) {
@@ -287,8 +263,8 @@ func TestCausesOfSmallLosses(t *testing.T) {
 		first.seed = seed
 		first.counts = func(_ string, nth int, _ time.Duration) int64 { return min(1, int64(nth)-1) }
 		for _, instance := range []string{"web-1", "web-2", "web-3"} {
-			f := about(t, judged(t, first.make()), "conservation", instance, Fail)
-			if f.Cause != causeFirstLost {
+			f := about(t, judged(t, first.make()), "conservation", instance, verdict.Fail)
+			if f.Cause != diagnose.FirstLost {
 				t.Errorf("seed %d: the first of every instance: cause %s: %s", seed, f.Cause, f.Summary)
 			}
 		}
@@ -297,7 +273,7 @@ func TestCausesOfSmallLosses(t *testing.T) {
 		ended.phases = append(ended.phases, act{"one is replaced", []string{"launch 1", "terminate web-1"}, 8 * time.Second})
 		h := ended.make()
 		less(t, &h, "web-1", func(k, last int) int { return map[bool]int{true: 2}[k == last] })
-		if f := about(t, judged(t, h), "conservation", "web-1", Fail); f.Cause != causeLostOnExit {
+		if f := about(t, judged(t, h), "conservation", "web-1", verdict.Fail); f.Cause != diagnose.LostOnExit {
 			t.Errorf("seed %d: the last two before an exit: cause %s: %s", seed, f.Cause, f.Summary)
 		}
 	}
@@ -310,7 +286,7 @@ func TestLumpsBeforeTheEnd(t *testing.T) {
 	h := p.make()
 	less(t, &h, "web-1", func(k, last int) int { return map[int]int{last - 4: 8, last - 3: 9, last - 2: 5, last - 1: 3}[k] })
 	rescale(t, &h, "web-1", 0.95, false)
-	if f := about(t, judged(t, h), "conservation", "web-1", Fail); f.Cause != causeNetLost {
+	if f := about(t, judged(t, h), "conservation", "web-1", verdict.Fail); f.Cause != diagnose.NetLost {
 		t.Errorf("cause %s, or else %s: %s", f.Cause, f.RunnerUp, f.Summary)
 	}
 }

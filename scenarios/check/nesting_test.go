@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 )
 
@@ -24,34 +25,34 @@ func TestNesting(t *testing.T) {
 		name    string
 		plan    func(*plan)
 		change  func(*record.History)
-		outcome Outcome
+		outcome verdict.Outcome
 		cause   string
 		want    string // of web-3, or of all
 	}{
-		{"healthy", func(*plan) {}, none, Pass, "", "nesting holds (users, web, db): p50 3.05 ms, 1.96 ms, 1.27 ms; p95 10.2 ms, 6.58 ms, 4.46 ms; p99 13.9 ms, 9.31 ms, 6.58 ms; mean 4.01 ms, 2.61 ms, 1.69 ms; compared for each of 4 instances, 4,421 inserts with 4,419 values of fullstack.insert.time and 4,940 of fullstack.db.time; the load balancer is left out: its times are averages over its last 1,024 requests"},
-		{"without a database", func(p *plan) { p.checks = noDB }, none, Pass, "", "nesting holds (users, web): p50 3.05 ms, 1.96 ms; p95 10.2 ms, 6.58 ms; p99 13.9 ms, 9.31 ms; mean 4.01 ms, 2.61 ms; compared for each of 4 instances, 4,421 inserts with 4,419 values of fullstack.insert.time; the load balancer is left out: its times are averages over its last 1,024 requests"},
-		{"microseconds as milliseconds", times(1000), none, Fail, "wrong-unit", "requests of web-3 took longer inside (fullstack.insert.time) than for their users: p50 3.04 ms in users' eyes and over 1.96 s in its own, p95 9.89 ms in users' eyes and over 6.6 s in its own, p99 13.6 ms in users' eyes and over 8.55 s in its own, mean 3.97 ms in users' eyes and 2.59 s in its own; divided by 1,000 it would fit: fullstack.insert.time is in another unit than it says"},
-		{"seconds as milliseconds", times(0.001), none, Fail, "wrong-unit", "requests of web-3 took less time (fullstack.insert.time) than their calls of the database (fullstack.db.time): p95 up to 6.86 µs in the application and over 2.83 ms in the database, p99 up to 9.29 µs in the application and over 3.22 ms in the database; multiplied by 1,000 it would fit: fullstack.insert.time is in another unit than it says"},
-		{"seconds as milliseconds, without a database", func(p *plan) { times(0.001)(p); p.checks = noDB }, none, Inconclusive, "wrong-unit", "fullstack.insert.time of web-3 has the shape of its users' times, a thousand times smaller (medians 3.04 ms and 2 µs): it may be in another unit than it says; a db timer would decide it"},
-		{"twice the time", times(2), none, Fail, "not-nested", "requests of web-3 took longer inside (fullstack.insert.time) than for their users: p95 9.89 ms in users' eyes and over 12.9 ms in its own, p99 13.6 ms in users' eyes and over 17.4 ms in its own"},
-		{"a third of the time", func(p *plan) { times(0.3)(p); p.checks = strings.Replace(nestingCheck, "}", ", slack: 0s}", 1) }, none, Fail, "not-nested", "requests of web-3 took less time (fullstack.insert.time) than their calls of the database (fullstack.db.time): p50 up to 0.595 ms in the application and over 1.14 ms in the database, p95 up to 2 ms in the application and over 2.83 ms in the database, p99 up to 2.71 ms in the application and over 3.22 ms in the database"},
-		{"sampled without a rate", func(p *plan) { p.timers.keep = 0.1 }, none, Fail, "sample-rate-not-sent", "fullstack.insert.time: web-3 acknowledged 1,753 inserts that no metric counted, all between 2.5 s and 26.5 s; evenly, about 1 in 9 is counted: the client samples and does not send its sample rate"},
-		{"sampled with its rate", func(p *plan) { p.timers.keep, p.timers.rate = 0.5, 0.5 }, none, Pass, "", "nesting holds (users, web, db): p50 3.05 ms, 1.96 ms, 1.27 ms; p95 10.2 ms, 6.58 ms, 4.46 ms; p99 13.9 ms, 8.92 ms, 6.58 ms; mean 4.01 ms, 2.59 ms, 1.69 ms; compared for each of 4 instances, 4,421 inserts with 4,478 values of fullstack.insert.time and 4,940 of fullstack.db.time; the load balancer is left out: its times are averages over its last 1,024 requests"},
-		{"averaged", func(p *plan) { p.timers.averaged, p.holding = true, 100*time.Millisecond; p.rate = 900 }, none, Fail, "averaged", "fullstack.insert.time: web-3 acknowledged 8,703 inserts and sent 301 values, with much less spread (95th percentile 1.3 times the median, users 3.2 times): the client sends averages, of which no percentile can be told"},
+		{"healthy", func(*plan) {}, none, verdict.Pass, "", "nesting holds (users, web, db): p50 3.05 ms, 1.96 ms, 1.27 ms; p95 10.2 ms, 6.58 ms, 4.46 ms; p99 13.9 ms, 9.31 ms, 6.58 ms; mean 4.01 ms, 2.61 ms, 1.69 ms; compared for each of 4 instances, 4,421 inserts with 4,419 values of fullstack.insert.time and 4,940 of fullstack.db.time; the load balancer is left out: its times are averages over its last 1,024 requests"},
+		{"without a database", func(p *plan) { p.checks = noDB }, none, verdict.Pass, "", "nesting holds (users, web): p50 3.05 ms, 1.96 ms; p95 10.2 ms, 6.58 ms; p99 13.9 ms, 9.31 ms; mean 4.01 ms, 2.61 ms; compared for each of 4 instances, 4,421 inserts with 4,419 values of fullstack.insert.time; the load balancer is left out: its times are averages over its last 1,024 requests"},
+		{"microseconds as milliseconds", times(1000), none, verdict.Fail, "wrong-unit", "requests of web-3 took longer inside (fullstack.insert.time) than for their users: p50 3.04 ms in users' eyes and over 1.96 s in its own, p95 9.89 ms in users' eyes and over 6.6 s in its own, p99 13.6 ms in users' eyes and over 8.55 s in its own, mean 3.97 ms in users' eyes and 2.59 s in its own; divided by 1,000 it would fit: fullstack.insert.time is in another unit than it says"},
+		{"seconds as milliseconds", times(0.001), none, verdict.Fail, "wrong-unit", "requests of web-3 took less time (fullstack.insert.time) than their calls of the database (fullstack.db.time): p95 up to 6.86 µs in the application and over 2.83 ms in the database, p99 up to 9.29 µs in the application and over 3.22 ms in the database; multiplied by 1,000 it would fit: fullstack.insert.time is in another unit than it says"},
+		{"seconds as milliseconds, without a database", func(p *plan) { times(0.001)(p); p.checks = noDB }, none, verdict.Inconclusive, "wrong-unit", "fullstack.insert.time of web-3 has the shape of its users' times, a thousand times smaller (medians 3.04 ms and 2 µs): it may be in another unit than it says; a db timer would decide it"},
+		{"twice the time", times(2), none, verdict.Fail, "not-nested", "requests of web-3 took longer inside (fullstack.insert.time) than for their users: p95 9.89 ms in users' eyes and over 12.9 ms in its own, p99 13.6 ms in users' eyes and over 17.4 ms in its own"},
+		{"a third of the time", func(p *plan) { times(0.3)(p); p.checks = strings.Replace(nestingCheck, "}", ", slack: 0s}", 1) }, none, verdict.Fail, "not-nested", "requests of web-3 took less time (fullstack.insert.time) than their calls of the database (fullstack.db.time): p50 up to 0.595 ms in the application and over 1.14 ms in the database, p95 up to 2 ms in the application and over 2.83 ms in the database, p99 up to 2.71 ms in the application and over 3.22 ms in the database"},
+		{"sampled without a rate", func(p *plan) { p.timers.keep = 0.1 }, none, verdict.Fail, "sample-rate-not-sent", "fullstack.insert.time: web-3 acknowledged 1,753 inserts that no metric counted, all between 2.5 s and 26.5 s; evenly, about 1 in 9 is counted: the client samples and does not send its sample rate"},
+		{"sampled with its rate", func(p *plan) { p.timers.keep, p.timers.rate = 0.5, 0.5 }, none, verdict.Pass, "", "nesting holds (users, web, db): p50 3.05 ms, 1.96 ms, 1.27 ms; p95 10.2 ms, 6.58 ms, 4.46 ms; p99 13.9 ms, 8.92 ms, 6.58 ms; mean 4.01 ms, 2.59 ms, 1.69 ms; compared for each of 4 instances, 4,421 inserts with 4,478 values of fullstack.insert.time and 4,940 of fullstack.db.time; the load balancer is left out: its times are averages over its last 1,024 requests"},
+		{"averaged", func(p *plan) { p.timers.averaged, p.holding = true, 100*time.Millisecond; p.rate = 900 }, none, verdict.Fail, "averaged", "fullstack.insert.time: web-3 acknowledged 8,703 inserts and sent 301 values, with much less spread (95th percentile 1.3 times the median, users 3.2 times): the client sends averages, of which no percentile can be told"},
 		{"not sent at all", func(*plan) {}, func(h *record.History) {
 			drop(h, func(s record.Series) bool {
 				return s.Name == "fullstack_insert_time" && s.Labels.Get("instance") == "web-3"
 			})
-		}, Fail, "no-metric", "fullstack.insert.time: web-3 acknowledged 1,960 inserts that no metric counted, all between 2.5 s and 26.5 s; it sent other metrics, but never fullstack.insert.time"},
+		}, verdict.Fail, "no-metric", "fullstack.insert.time: web-3 acknowledged 1,960 inserts that no metric counted, all between 2.5 s and 26.5 s; it sent other metrics, but never fullstack.insert.time"},
 		{"calls of the database not timed", func(*plan) {}, func(h *record.History) {
 			drop(h, func(s record.Series) bool {
 				return s.Name == "fullstack_db_time" && s.Labels.Get("instance") == "web-3"
 			})
-		}, Fail, "no-metric", "web-3 has 0 values of fullstack.db.time for 1,960 of fullstack.insert.time: each request calls the database"},
-		{"the record ends too early", func(p *plan) { p.checks = strings.Replace(nestingCheck, "}", ", client_window: 3s}", 1) }, func(*record.History) {}, Inconclusive, "", "nesting of fullstack.insert.time: the record ends 2.4 s after the load, and clients may hold values for 3s"},
+		}, verdict.Fail, "no-metric", "web-3 has 0 values of fullstack.db.time for 1,960 of fullstack.insert.time: each request calls the database"},
+		{"the record ends too early", func(p *plan) { p.checks = strings.Replace(nestingCheck, "}", ", client_window: 3s}", 1) }, func(*record.History) {}, verdict.Inconclusive, "", "nesting of fullstack.insert.time: the record ends 2.4 s after the load, and clients may hold values for 3s"},
 		{"nobody asked", func(*plan) {}, func(h *record.History) {
 			h.Requests = slices.DeleteFunc(h.Requests, func(r record.Request) bool { return r.Route == "insert" })
-		}, Inconclusive, "", "nesting of fullstack.insert.time: no instance acknowledged any insert, so nothing was compared"},
+		}, verdict.Inconclusive, "", "nesting of fullstack.insert.time: no instance acknowledged any insert, so nothing was compared"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := talk()
@@ -60,9 +61,9 @@ func TestNesting(t *testing.T) {
 			h := p.make()
 			c.change(&h)
 			v := judged(t, h)
-			var got []Finding
+			var got []verdict.Finding
 			for _, f := range v.Findings {
-				if f.Check == checkNesting && (f.Instance == "web-3" || f.Instance == "") {
+				if f.Check == "nesting" && (f.Instance == "web-3" || f.Instance == "") {
 					got = append(got, f)
 				}
 			}
@@ -70,32 +71,6 @@ func TestNesting(t *testing.T) {
 				t.Errorf("%+v\nwant %v %s %s", got, c.outcome, c.cause, c.want)
 			}
 		})
-	}
-}
-
-// TestUnitIsToldByBuckets: where nothing but the application takes time, the
-// middle of a bucket may lie above what users saw of the same values.
-func TestUnitIsToldByBuckets(t *testing.T) {
-	layersOf := func(lo, hi float64) layers {
-		l := layers{db: spectrumOfTimes(slices.Repeat([]float64{0.004}, 2*fewAcks)), users: slices.Repeat([]float64{0.0162}, 2*fewAcks)}
-		l.web = spectrum{n: 2 * fewAcks, parts: []part{{lo, hi, 2 * fewAcks}}}
-		return l
-	}
-	for _, c := range []struct {
-		lo, hi float64
-		told   bool
-	}{
-		{15.9e-6, 16.6e-6, true},  // the middle, 16.25 µs, is above a thousandth of 16.2 ms
-		{16.3e-6, 17e-6, false},   // all of it is
-		{6.2e-6, 6.5e-6, true},    // users waited up to 2.5 times as long
-		{6.1e-6, 6.4e-6, false},   // longer
-		{0.0159, 0.0166, false},   // the right unit
-		{3.99e-3, 4.01e-3, false}, // about as long as the database
-	} {
-		f := nesting{}.suspicious(&account{}, layersOf(c.lo, c.hi))
-		if told := f != nil && f.Outcome == Fail && f.Cause == causeWrongUnit; told != c.told {
-			t.Errorf("a bucket from %v to %v: %+v, want told: %v", c.lo, c.hi, f, c.told)
-		}
 	}
 }
 
@@ -131,7 +106,7 @@ func TestNestingFindsWhatWasPutIn(t *testing.T) {
 		v := judged(t, p.make())
 		causes := map[string]int{}
 		for _, f := range v.Findings {
-			if f.Check == checkNesting && f.Outcome == Fail {
+			if f.Check == "nesting" && f.Outcome == verdict.Fail {
 				causes[cmp.Or(first(f.Possible), f.Cause)]++ // of several that fit, the likeliest
 				if kind.cause == "" {
 					t.Fatalf("seed %d: nothing was put in: %s", seed, f.Summary)

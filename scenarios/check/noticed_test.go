@@ -8,11 +8,13 @@ import (
 	"time"
 
 	"throughline/collector"
+	"throughline/scenarios/check/evidence"
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 )
 
 // notices gives what a verdict has noticed.
-func notices(v Verdict) []string {
+func notices(v verdict.Verdict) []string {
 	var out []string
 	for _, f := range v.Findings {
 		if f.Noticed {
@@ -47,15 +49,15 @@ func addSeries(h *record.History, instance, metric string, at time.Duration, lab
 // nor fails a run.
 func TestANoticeDecidesNothing(t *testing.T) {
 	h := talk().make()
-	e := newEvidence(h, mustParse(h))
+	e := evidence.New(h, mustParse(h))
 	v := judged(t, h)
-	if v.Outcome != Pass {
+	if v.Outcome != verdict.Pass {
 		t.Fatal(v.Outcome)
 	}
-	for _, o := range []Outcome{Pass, Fail, Inconclusive} {
+	for _, o := range []verdict.Outcome{verdict.Pass, verdict.Fail, verdict.Inconclusive} {
 		with := v
-		with.Findings = append(slices.Clone(v.Findings), Finding{Check: checkNoticed, Outcome: o, Noticed: true})
-		if got := e.outcome(with); got != Pass {
+		with.Findings = append(slices.Clone(v.Findings), verdict.Finding{Check: "noticed", Outcome: o, Noticed: true})
+		if got := decide(e, with); got != verdict.Pass {
 			t.Errorf("a notice with outcome %v makes it %v", o, got)
 		}
 	}
@@ -63,7 +65,7 @@ func TestANoticeDecidesNothing(t *testing.T) {
 
 // addAccount adds to the collector's own account.
 func addAccount(h *record.History, name string, n float64, labels ...string) {
-	h.Series = append(h.Series, record.Series{Name: collectorPrefix + name, Labels: collector.NewLabels(labels...),
+	h.Series = append(h.Series, record.Series{Name: evidence.CollectorPrefix + name, Labels: collector.NewLabels(labels...),
 		Meta: collector.Meta{Type: collector.Counter}, Points: []record.Point{{At: 20 * time.Second, Value: n, Observed: 1}}})
 }
 
@@ -146,7 +148,7 @@ func TestNoticed(t *testing.T) {
 			h := p.make()
 			c.change(&h)
 			v := judged(t, h)
-			worst := Pass
+			worst := verdict.Pass
 			got := notices(v)
 			if c.want == nil && len(got) > 0 || c.want != nil && len(got) != 1 {
 				t.Fatalf("noticed %q, want %q", got, c.want)
@@ -161,9 +163,9 @@ func TestNoticed(t *testing.T) {
 			}
 			for _, f := range v.Findings {
 				switch {
-				case f.Noticed && (f.Outcome != Pass || f.Check != "noticed"):
+				case f.Noticed && (f.Outcome != verdict.Pass || f.Check != "noticed"):
 					t.Errorf("%+v", f)
-				case f.Outcome == Fail || f.Outcome == Inconclusive && worst == Pass:
+				case f.Outcome == verdict.Fail || f.Outcome == verdict.Inconclusive && worst == verdict.Pass:
 					worst = f.Outcome
 				}
 			}

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"throughline/scenarios/check/signals"
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
 )
@@ -14,29 +16,29 @@ func TestExpressions(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	for _, c := range []struct {
 		check   string
-		outcome Outcome
+		outcome verdict.Outcome
 		want    string
 	}{
-		{`expr: 'sum(rate(fullstack_insert_total[3s])) > 50', throughout: one dies`, Pass,
+		{`expr: 'sum(rate(fullstack_insert_total[3s])) > 50', throughout: one dies`, verdict.Pass,
 			`sum(rate(fullstack_insert_total[3s])) > 50 holds throughout phase "one dies": 8 points evaluated`},
-		{`expr: 'fullstack_insert_total{instance="web-2"} > 0', throughout: run`, Fail,
+		{`expr: 'fullstack_insert_total{instance="web-2"} > 0', throughout: run`, verdict.Fail,
 			`fullstack_insert_total{instance="web-2"} > 0 does not hold throughout phase "run": not at 15 of 24 points, first at 12.1 s`},
-		{`expr: 'fullstack_insert_total{instance="web-4"} > 0', within: one is replaced`, Pass,
+		{`expr: 'fullstack_insert_total{instance="web-4"} > 0', within: one is replaced`, verdict.Pass,
 			`fullstack_insert_total{instance="web-4"} > 0 holds within phase "one is replaced": first at 19.1 s, at 8 of 8 points`},
-		{`expr: 'fullstack_insert_total{instance="web-4"} > 0', within: one dies`, Fail,
+		{`expr: 'fullstack_insert_total{instance="web-4"} > 0', within: one dies`, verdict.Fail,
 			`fullstack_insert_total{instance="web-4"} > 0 never holds within phase "one dies": 8 points evaluated`},
-		{`expr: 'fullstack_insert_total{instance="web-3"} < bool 0', within: run`, Fail,
+		{`expr: 'fullstack_insert_total{instance="web-3"} < bool 0', within: run`, verdict.Fail,
 			`fullstack_insert_total{instance="web-3"} < bool 0 never holds within phase "run": 24 points evaluated`},
-		{`expr: 'vector(0) == 0', never_seen: yes, throughout: run`, Pass, `vector(0) == 0 holds throughout phase "run": 24 points evaluated`},
-		{`expr: 'scalar(vector(1)) - 1', never_seen: yes, within: run`, Fail, `scalar(vector(1)) - 1 never holds within phase "run": 24 points evaluated`},
-		{`expr: '2 > bool 1', never_seen: yes, throughout: run`, Pass, `2 > bool 1 holds throughout phase "run": 24 points evaluated`},
-		{`expr: 'absent(nothing)', never_seen: yes, throughout: warm-up`, Pass, `absent(nothing) holds throughout phase "warm-up": 8 points evaluated`},
-		{`expr: 'absent(nothing)', within: run`, Inconclusive, `absent(nothing): not evaluated, no series of this run was ever nothing: the record has no such name, nor one like it; it has fullstack_inflight, fullstack_insert_total, haproxy_backend_econ, haproxy_backend_eresp, haproxy_backend_hrsp_5xx, … (28 in all).` + maybeNever},
-		{`expr: 'fullstack_insert > 0', within: run`, Inconclusive, `fullstack_insert > 0: not evaluated, no series of this run was ever fullstack_insert: did you mean fullstack_insert_total?` + maybeNever},
-		{`expr: 'sum(fullstack_insert_total) / sum(fullstack_insert_total{instnce="web-1"})', within: run`, Inconclusive, `sum(fullstack_insert_total) / sum(fullstack_insert_total{instnce="web-1"}): not evaluated, no series of this run was ever fullstack_insert_total{instnce="web-1"}: no series of fullstack_insert_total has a label instnce; did you mean instance?` + maybeNever},
-		{`expr: 'fullstack_insert_total{instance="web-1",zone="b"}', within: run`, Inconclusive, `fullstack_insert_total{instance="web-1",zone="b"}: not evaluated, no series of this run was ever fullstack_insert_total{instance="web-1",zone="b"}: each of its labels is there, but no series has all of them at once.` + maybeNever},
-		{`expr: 'vector(0) == 0', within: run`, Inconclusive, `vector(0) == 0: not evaluated, it asks for no series, so it says nothing of this run`},
-		{`expr: 'max_over_time((rate(fullstack_insert_total{zone!="x"}[3s]) > 0)[5s:1s])', within: run`, Pass, `max_over_time((rate(fullstack_insert_total{zone!="x"}[3s]) > 0)[5s:1s]) holds within phase "run": first at 5.1 s, at 22 of 24 points`},
+		{`expr: 'vector(0) == 0', never_seen: yes, throughout: run`, verdict.Pass, `vector(0) == 0 holds throughout phase "run": 24 points evaluated`},
+		{`expr: 'scalar(vector(1)) - 1', never_seen: yes, within: run`, verdict.Fail, `scalar(vector(1)) - 1 never holds within phase "run": 24 points evaluated`},
+		{`expr: '2 > bool 1', never_seen: yes, throughout: run`, verdict.Pass, `2 > bool 1 holds throughout phase "run": 24 points evaluated`},
+		{`expr: 'absent(nothing)', never_seen: yes, throughout: warm-up`, verdict.Pass, `absent(nothing) holds throughout phase "warm-up": 8 points evaluated`},
+		{`expr: 'absent(nothing)', within: run`, verdict.Inconclusive, `absent(nothing): not evaluated, no series of this run was ever nothing: the record has no such name, nor one like it; it has fullstack_inflight, fullstack_insert_total, haproxy_backend_econ, haproxy_backend_eresp, haproxy_backend_hrsp_5xx, … (28 in all).` + maybeNever},
+		{`expr: 'fullstack_insert > 0', within: run`, verdict.Inconclusive, `fullstack_insert > 0: not evaluated, no series of this run was ever fullstack_insert: did you mean fullstack_insert_total?` + maybeNever},
+		{`expr: 'sum(fullstack_insert_total) / sum(fullstack_insert_total{instnce="web-1"})', within: run`, verdict.Inconclusive, `sum(fullstack_insert_total) / sum(fullstack_insert_total{instnce="web-1"}): not evaluated, no series of this run was ever fullstack_insert_total{instnce="web-1"}: no series of fullstack_insert_total has a label instnce; did you mean instance?` + maybeNever},
+		{`expr: 'fullstack_insert_total{instance="web-1",zone="b"}', within: run`, verdict.Inconclusive, `fullstack_insert_total{instance="web-1",zone="b"}: not evaluated, no series of this run was ever fullstack_insert_total{instance="web-1",zone="b"}: each of its labels is there, but no series has all of them at once.` + maybeNever},
+		{`expr: 'vector(0) == 0', within: run`, verdict.Inconclusive, `vector(0) == 0: not evaluated, it asks for no series, so it says nothing of this run`},
+		{`expr: 'max_over_time((rate(fullstack_insert_total{zone!="x"}[3s]) > 0)[5s:1s])', within: run`, verdict.Pass, `max_over_time((rate(fullstack_insert_total{zone!="x"}[3s]) > 0)[5s:1s]) holds within phase "run": first at 5.1 s, at 22 of 24 points`},
 	} {
 		p := talk()
 		p.checks = "  - promql: {" + c.check + "}\n"
@@ -60,18 +62,18 @@ func TestExpressionsThatAreNotEvaluated(t *testing.T) {
 		}
 	}
 	h.Events = kept
-	says(t, judged(t, h), "promql", Inconclusive, `up == 1: the journal does not tell when phase "one dies" began and ended`)
+	says(t, judged(t, h), "promql", verdict.Inconclusive, `up == 1: the journal does not tell when phase "one dies" began and ended`)
 
 	warned := talk()
 	warned.checks = "  - promql: {expr: 'quantile(2, fullstack_insert_total) > 0', within: run}\n"
-	says(t, judged(t, warned.make()), "promql", Inconclusive, `quantile(2, fullstack_insert_total) > 0: could not be evaluated: PromQL warning: quantile value should be between 0 and 1, got 2 (1:10)`)
+	says(t, judged(t, warned.make()), "promql", verdict.Inconclusive, `quantile(2, fullstack_insert_total) > 0: could not be evaluated: PromQL warning: quantile value should be between 0 and 1, got 2 (1:10)`)
 
 	p.phases[1].long = 100 * time.Millisecond
-	says(t, judged(t, p.make()), "promql", Inconclusive, `up == 1: no interval of the collector ends in phase "one dies", so it was not evaluated`)
+	says(t, judged(t, p.make()), "promql", verdict.Inconclusive, `up == 1: no interval of the collector ends in phase "one dies", so it was not evaluated`)
 
 	p = talk()
 	p.checks = "  - promql: {expr: 'fullstack_insert_total + on() fullstack_inflight > 0', throughout: one dies}\n"
-	if got := said(judged(t, p.make()), "promql", Inconclusive); len(got) != 1 || !strings.Contains(got[0], "could not be evaluated") {
+	if got := said(judged(t, p.make()), "promql", verdict.Inconclusive); len(got) != 1 || !strings.Contains(got[0], "could not be evaluated") {
 		t.Errorf("got %q", got)
 	}
 }
@@ -90,7 +92,7 @@ func TestGreedyExpressions(t *testing.T) {
 			{Name: "alert", Pos: at, Alert: &script.Alert{Name: "a", Expr: expr}},
 		} {
 			s := script.Scenario{Phases: []script.Phase{{Name: "one", For: 20 * time.Hour}, {Name: "two", For: 4 * time.Hour}}, Checks: []script.Check{c}}
-			err := ValidateExprs(s)
+			err := signals.ValidateExprs(s)
 			if err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), "x.yaml:7:3: "+c.Name) || len(err.Error()) > 1000 {
 				t.Errorf("%s: %.60s: error %.400v, want %q", c.Name, expr, err, want)
 			}
@@ -113,7 +115,7 @@ func TestBadExpressionsAreErrors(t *testing.T) {
 		`x{a="b"} == 1 # comment`: "",
 	} {
 		s := script.Scenario{Checks: []script.Check{{Name: "promql", Pos: script.Pos{File: "x.yaml", Line: 7, Column: 3}, PromQL: &script.PromQL{Expr: expr}}}}
-		err := ValidateExprs(s)
+		err := signals.ValidateExprs(s)
 		switch {
 		case want == "" && err != nil:
 			t.Errorf("%s: %v", expr, err)

@@ -6,6 +6,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"throughline/scenarios/check/account"
+	"throughline/scenarios/check/evidence"
+	"throughline/scenarios/check/verdict"
 )
 
 // anyPlan makes up a scenario of kills, terminations and launches.
@@ -55,18 +59,18 @@ func TestHealthyRunsNeverFail(t *testing.T) {
 	for seed := range uint64(histories) {
 		v := judged(t, promising(anyPlan(seed)).make())
 		for _, f := range v.Findings {
-			if f.Outcome == Fail {
+			if f.Outcome == verdict.Fail {
 				t.Fatalf("seed %d: %s: %s", seed, f.Check, f.Summary)
 			}
 		}
 		if v.Unexplained != 0 {
 			t.Fatalf("seed %d: %d unexplained", seed, v.Unexplained)
 		}
-		if v.Outcome == Pass {
+		if v.Outcome == verdict.Pass {
 			passed++
 		} else if testing.Verbose() {
 			for _, f := range v.Findings {
-				if f.Outcome != Pass {
+				if f.Outcome != verdict.Pass {
 					t.Logf("seed %d: %s", seed, f.Summary)
 				}
 			}
@@ -96,11 +100,11 @@ func TestABusyMachineIsNoDefect(t *testing.T) {
 			return to - at
 		}
 		v := judged(t, p.make())
-		if v.Outcome == Inconclusive {
+		if v.Outcome == verdict.Inconclusive {
 			open++
 		}
 		for _, f := range v.Findings {
-			if f.Outcome == Fail && f.Check != checkCorrelation {
+			if f.Outcome == verdict.Fail && f.Check != "correlation" {
 				t.Fatalf("seed %d: stalled from %v to %v: %s: %s", seed, from, to, f.Check, f.Summary)
 			}
 		}
@@ -133,13 +137,13 @@ func TestInjectedDifferencesAreFound(t *testing.T) {
 		}
 		fails := false
 		for _, f := range v.Findings {
-			if f.Check != checkConservation || f.Layer != layerWeb || f.Instance == "" || f.Outcome == Pass {
+			if f.Check != "conservation" || f.Layer != verdict.LayerWeb || f.Instance == "" || f.Outcome == verdict.Pass {
 				continue
 			}
 			if f.Instance != b.name {
 				t.Fatalf("seed %d: %s is blamed instead of %s: %s", seed, f.Instance, b.name, f.Summary)
 			}
-			fails = fails || f.Outcome == Fail
+			fails = fails || f.Outcome == verdict.Fail
 			injected := -sign * k // as a loss
 			if net := f.Lost - f.Extra; injected < net-f.Bound || injected > net+f.Bound {
 				t.Fatalf("seed %d: %d not within %d ± %d: %s", seed, injected, net, f.Bound, f.Summary)
@@ -161,22 +165,22 @@ func TestInjectedDifferencesAreFound(t *testing.T) {
 }
 
 // difference is counted less acknowledged of an instance, in the verdict.
-func difference(v Verdict, instance string) int64 {
+func difference(v verdict.Verdict, instance string) int64 {
 	return v.Ledgers.Web.ByInstance[instance] - v.Ledgers.Users.ByInstance[instance]
 }
 
 // widthOf is how much may hide at an instance: what users do not know, and what
 // a SIGKILL may have taken.
 func widthOf(w *world, b *being, p plan) int64 {
-	e := newEvidence(w.h, mustParse(w.h))
-	for _, l := range e.lives {
+	e := evidence.New(w.h, mustParse(w.h))
+	for _, l := range e.Lives {
 		if l.Instance != b.name {
 			continue
 		}
-		width := newAllowances(e, "insert").of(l).sum()
-		if at := e.killedAt(l); at != -1 {
-			acked := e.acked(b.name, "insert")
-			width += int64(len(acked)) - countUpTo(acked, at-p.window-1)
+		width := account.NewAllowances(e, "insert").Of(l).Sum()
+		if at := e.KilledAt(l); at != -1 {
+			acked := e.Acked(b.name, "insert")
+			width += int64(len(acked)) - evidence.CountUpTo(acked, at-p.window-1)
 		}
 		return width
 	}
@@ -200,7 +204,7 @@ func TestSampledRunsFailAsOftenAsTheySay(t *testing.T) {
 				}
 				return 0
 			}
-			if judged(t, p.make()).Outcome == Fail {
+			if judged(t, p.make()).Outcome == verdict.Fail {
 				n++
 			}
 		}

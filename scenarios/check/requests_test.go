@@ -4,9 +4,14 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"throughline/scenarios/check/account"
+	"throughline/scenarios/check/evidence"
+	"throughline/scenarios/check/tiers"
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 )
 
@@ -42,83 +47,83 @@ func TestRequests(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		change  func(*record.History)
-		outcome Outcome
+		outcome verdict.Outcome
 		cause   string
 		n       int64
 		want    string
 	}{
-		{"healthy", func(*record.History) {}, Pass, "", 0, healthy},
-		{"lost", func(h *record.History) { unlog(h, 7, 8) }, Fail, "answered-elsewhere", 2,
+		{"healthy", func(*record.History) {}, verdict.Pass, "", 0, healthy},
+		{"lost", func(h *record.History) { unlog(h, 7, 8) }, verdict.Fail, "answered-elsewhere", 2,
 			"2 requests acknowledged and the load balancer saw no instance answer: r1-7 on web-3, r1-8 on web-2"},
 		{"lost: the load balancer itself made what it logged", func(h *record.History) {
 			x := lineOf(h, 7)
 			x.Answered, x.Status = false, 502
-		}, Fail, "answered-elsewhere", 1, "1 request acknowledged and the load balancer saw no instance answer: r1-7 on web-3"},
+		}, verdict.Fail, "answered-elsewhere", 1, "1 request acknowledged and the load balancer saw no instance answer: r1-7 on web-3"},
 		{"lost or not logged", func(h *record.History) {
 			unlog(h, 7)
 			tell(h, record.Event{At: 12 * time.Second, Kind: record.Trouble, About: "executions", Count: 2})
-		}, Inconclusive, "", 1, "1 request acknowledged and the load balancer saw no instance answer: r1-7 on web-3; its log is not whole"},
+		}, verdict.Inconclusive, "", 1, "1 request acknowledged and the load balancer saw no instance answer: r1-7 on web-3; its log is not whole"},
 		{"replayed", func(h *record.History) {
 			h.Executions = append(h.Executions, *lineOf(h, 7), *lineOf(h, 7), *lineOf(h, 9))
-		}, Fail, "client-replay", 3,
+		}, verdict.Fail, "client-replay", 3,
 			"3 requests duplicated, ids came to the load balancer more than once: r1-7 on web-3, r1-9 on web-2"},
 		{"replayed after a refusal", func(h *record.History) {
 			h.Executions = append([]record.Execution{{Seq: 7, Status: 503, Termination: "SC"}}, h.Executions...)
-		}, Pass, "", 0, "4,943 requests followed by their ids: 4,942 acknowledged, each answered once and by the instance that users saw; 0 lost, 0 duplicated, 0 unexpected; of 0 of unknown outcome 0 recovered, 0 not logged"},
+		}, verdict.Pass, "", 0, "4,943 requests followed by their ids: 4,942 acknowledged, each answered once and by the instance that users saw; 0 lost, 0 duplicated, 0 unexpected; of 0 of unknown outcome 0 recovered, 0 not logged"},
 		{"connected again", func(h *record.History) {
 			x := lineOf(h, 7)
 			x.Retries, x.Redispatched = 1, true
 			lineOf(h, 8).Retries = 1
-		}, Pass, "", 0, healthy},
+		}, verdict.Pass, "", 0, healthy},
 		{"of another run", func(h *record.History) {
 			h.Executions = append(h.Executions, record.Execution{At: time.Second, Foreign: true, RequestID: "r0-7", Server: "web-1", Status: 200, Answered: true, Termination: "--"},
 				record.Execution{At: 2 * time.Second, Foreign: true, RequestID: "\"\xff", Status: 503, Termination: "SC"}, record.Execution{At: 2 * time.Second, Foreign: true, Server: "web-1", Termination: "--"})
-		}, Fail, "foreign-requests", 3, `3 requests unexpected, no user of this run sent them: "r0-7" on web-1, "\"\xff", one without an id on web-1`},
+		}, verdict.Fail, "foreign-requests", 3, `3 requests unexpected, no user of this run sent them: "r0-7" on web-1, "\"\xff", one without an id on web-1`},
 		{"a number that was never dealt", func(h *record.History) {
 			h.Executions = append(h.Executions, record.Execution{Seq: 1 << 40, Server: "web-1", Status: 200, Answered: true, Termination: "--"})
-		}, Fail, "foreign-requests", 1, "1 request unexpected, no user of this run sent them: r1-1099511627776"},
+		}, verdict.Fail, "foreign-requests", 1, "1 request unexpected, no user of this run sent them: r1-1099511627776"},
 		{"what never became a request", func(h *record.History) {
 			h.Executions = append(h.Executions, record.Execution{Foreign: true, Status: 400, Termination: "CR"})
-		}, Pass, "", 0, healthy},
-		{"of another instance", func(h *record.History) { lineOf(h, 7).Server = "web-1" }, Fail, "other-instance", 1,
+		}, verdict.Pass, "", 0, healthy},
+		{"of another instance", func(h *record.History) { lineOf(h, 7).Server = "web-1" }, verdict.Fail, "other-instance", 1,
 			"1 request answered by another instance than users saw: r1-7 on web-3, logged on web-1"},
 		{"refused and executed", func(h *record.History) {
 			r := rowWith(h, lineOf(h, 7))
 			r.Outcome, r.Status, r.Instance = record.Refused, 503, ""
-		}, Fail, "refused-but-executed", 1, "1 request refused as users know it, and executed as the load balancer saw it: r1-7 on web-3"},
+		}, verdict.Fail, "refused-but-executed", 1, "1 request refused as users know it, and executed as the load balancer saw it: r1-7 on web-3"},
 		{"recovered", func(h *record.History) {
 			r := rowWith(h, lineOf(h, 7))
 			r.Outcome, r.Status, r.Instance = record.Unknown, 0, ""
-		}, Pass, "", 0, "1 request of unknown outcome recovered, the load balancer saw an instance answer with 2xx: r1-7 on web-3"},
+		}, verdict.Pass, "", 0, "1 request of unknown outcome recovered, the load balancer saw an instance answer with 2xx: r1-7 on web-3"},
 		{"unknown and not logged", func(h *record.History) {
 			r := rowWith(h, lineOf(h, 7))
 			r.Outcome, r.Status, r.Instance = record.Unknown, 0, ""
 			unlog(h, 7)
-		}, Pass, "", 0, "4,941 requests followed by their ids: 4,941 acknowledged, each answered once and by the instance that users saw; 0 lost, 0 duplicated, 0 unexpected; of 1 of unknown outcome 0 recovered, 1 not logged"},
-		{"an old record", func(h *record.History) { h.Executions = nil }, Inconclusive, "", 0,
+		}, verdict.Pass, "", 0, "4,941 requests followed by their ids: 4,941 acknowledged, each answered once and by the instance that users saw; 0 lost, 0 duplicated, 0 unexpected; of 1 of unknown outcome 0 recovered, 1 not logged"},
+		{"an old record", func(h *record.History) { h.Executions = nil }, verdict.Inconclusive, "", 0,
 			"requests were not followed one by one: the record is from before the load balancer's log was kept"},
-		{"a silent log", func(h *record.History) { h.Executions = h.Executions[:0] }, Inconclusive, "", 0,
+		{"a silent log", func(h *record.History) { h.Executions = h.Executions[:0] }, verdict.Inconclusive, "", 0,
 			"requests were not followed one by one: the load balancer logged none"},
-		{"no users", func(h *record.History) { h.Requests = nil }, Inconclusive, "", 0, "requests were not followed one by one: users sent none"},
+		{"no users", func(h *record.History) { h.Requests = nil }, verdict.Inconclusive, "", 0, "requests were not followed one by one: users sent none"},
 		{"a log that is not whole", func(h *record.History) {
 			tell(h, record.Event{At: 12 * time.Second, Kind: record.Trouble, About: "executions", Count: 2})
-		}, Inconclusive, "", 0, "requests were not followed one by one: the load balancer's log is not whole"},
+		}, verdict.Inconclusive, "", 0, "requests were not followed one by one: the load balancer's log is not whole"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := talk().make()
 			c.change(&h)
-			var got []Finding
+			var got []verdict.Finding
 			for _, f := range judged(t, h).Findings {
-				if f.Check == checkRequests {
+				if f.Check == "requests" {
 					got = append(got, f)
 				}
 			}
-			i := slices.IndexFunc(got, func(f Finding) bool { return f.Summary == c.want })
+			i := slices.IndexFunc(got, func(f verdict.Finding) bool { return f.Summary == c.want })
 			if i < 0 || got[i].Outcome != c.outcome || got[i].Cause != c.cause || got[i].Lost+got[i].Extra != c.n {
 				t.Fatalf("%+v\nwant %v %s %d %s", got, c.outcome, c.cause, c.n, c.want)
 			}
 			for _, f := range got {
-				if c.outcome != Fail && f.Outcome == Fail || c.outcome == Fail && f.Outcome == Inconclusive {
+				if c.outcome != verdict.Fail && f.Outcome == verdict.Fail || c.outcome == verdict.Fail && f.Outcome == verdict.Inconclusive {
 					t.Errorf("beside it: %+v", f)
 				}
 			}
@@ -133,13 +138,13 @@ func TestRetriesOfALoadBalancerThatResends(t *testing.T) {
 	x, y := lineOf(&h, 7), lineOf(&h, 8)
 	x.Retries = 2
 	y.Retries, y.Redispatched = 1, true
-	e := newEvidence(h, mustParse(h))
+	e := evidence.New(h, mustParse(h))
 	for _, resends := range []bool{false, true} {
-		f := requests{resends}.findings(e)[0]
+		f := tiers.Requests{Resends: resends}.Judge(e).Findings[0]
 		switch {
-		case !resends && f.Outcome != Pass:
+		case !resends && f.Outcome != verdict.Pass:
 			t.Errorf("%+v", f)
-		case resends && (f.Outcome != Fail || f.Extra != 2 || f.Bound != 1 || f.Cause != "lb-retry" ||
+		case resends && (f.Outcome != verdict.Fail || f.Extra != 2 || f.Bound != 1 || f.Cause != "lb-retry" ||
 			f.Summary != "2 requests duplicated, the load balancer sent them again: r1-7 on web-3"):
 			t.Errorf("%+v", f)
 		}
@@ -173,16 +178,16 @@ func TestRequestsFindsWhatWasPutIn(t *testing.T) {
 			switch rnd.IntN(5) {
 			case 0:
 				lost = append(lost, x.Seq)
-				want[causeElsewhere]++
+				want[verdict.CauseElsewhere]++
 			case 1:
 				h.Executions = append(h.Executions, *x)
-				want[causeReplay]++
+				want[verdict.CauseReplay]++
 			case 2:
 				h.Executions = append(h.Executions, record.Execution{At: x.At, Foreign: true, RequestID: fmt.Sprintf("r0-%d", x.Seq), Termination: "SC"})
-				want[causeForeign]++
+				want[verdict.CauseForeign]++
 			case 3:
 				x.Server = "web-77"
-				want[causeOther]++
+				want[verdict.CauseOther]++
 			case 4:
 				r := rows[x.Seq]
 				r.Outcome, r.Status, r.Instance = record.Unknown, 0, ""
@@ -200,16 +205,20 @@ func TestRequestsFindsWhatWasPutIn(t *testing.T) {
 // found gives the sizes of the sets, by cause.
 func found(t *testing.T, h record.History) map[string]int64 {
 	t.Helper()
-	c := requests{}
-	e := newEvidence(h, mustParse(h))
+	c := tiers.Requests{}
+	e := evidence.New(h, mustParse(h))
 	out := map[string]int64{}
-	for _, f := range c.findings(e) {
-		if f.Outcome == Fail {
+	for _, f := range c.Judge(e).Findings {
+		if f.Outcome == verdict.Fail {
 			out[f.Cause] += f.Lost + f.Extra
 		}
-	}
-	if n := c.sort(e).recovered.n; n > 0 {
-		out["recovered"] = n
+		if number, _, recovered := strings.Cut(f.Summary, " of unknown outcome recovered"); recovered {
+			var n int64
+			if _, err := fmt.Sscan(strings.ReplaceAll(number, ",", ""), &n); err != nil {
+				t.Fatalf("%q: %v", f.Summary, err)
+			}
+			out["recovered"] = n
+		}
 	}
 	return out
 }
@@ -242,13 +251,13 @@ func TestTheLogTellsWhoHadARequest(t *testing.T) {
 			server := x.Server
 			r.Outcome, r.Status, r.Instance = record.Unknown, 0, ""
 			c.change(&h, x)
-			e := newEvidence(h, mustParse(h))
-			for _, l := range e.lives {
+			e := evidence.New(h, mustParse(h))
+			for _, l := range e.Lives {
 				want := int64(1)
 				if l.Instance != server {
 					want = c.others
 				}
-				if got := newAllowances(e).of(l).unknown; got != want {
+				if got := account.NewAllowances(e).Of(l).Unknown; got != want {
 					t.Errorf("%s may have had %d, want %d; %s had it", l.Instance, got, want, server)
 				}
 			}

@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"slices"
 
+	"throughline/scenarios/check/evidence"
+	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/check/words"
 	"throughline/scenarios/record"
 )
 
@@ -11,12 +14,12 @@ import (
 // held against anybody: the run was interrupted or cut short, so that requests were
 // under way and counts in the clients' buffers when the record was closed. Empty:
 // all had their time to settle.
-func (e *evidence) unsettled() string {
+func unsettled(e *evidence.Index) string {
 	why := "the run was cut short, and nothing could settle"
-	for _, ev := range e.history.Events {
+	for _, ev := range e.History.Events {
 		switch ev.Kind {
 		case record.Interrupted:
-			return fmt.Sprintf("the run was interrupted at %s, and nothing could settle", seconds(ev.At))
+			return fmt.Sprintf("the run was interrupted at %s, and nothing could settle", words.Seconds(ev.At))
 		case record.RunEnd:
 			why = ""
 		}
@@ -29,27 +32,27 @@ func (e *evidence) unsettled() string {
 // among those said, and what it could not explain is booked to that. What passed
 // stays: that two accounts agree, or that a point was there, is true however the run
 // ended.
-func (e *evidence) acquit(r *result, said []Finding) {
-	why := e.unsettled()
+func acquit(e *evidence.Index, r *verdict.Result, said []verdict.Finding) {
+	why := unsettled(e)
 	if why == "" {
 		return
 	}
-	var left []Finding
-	for _, f := range r.findings {
-		if f.Outcome == Pass || f.Outcome == Inconclusive && f.Cause == "" && f.Lost+f.Extra == 0 {
+	var left []verdict.Finding
+	for _, f := range r.Findings {
+		if f.Outcome == verdict.Pass || f.Outcome == verdict.Inconclusive && f.Cause == "" && f.Lost+f.Extra == 0 {
 			left = append(left, f)
 			continue
 		}
-		doubt := Finding{Check: f.Check, Summary: fmt.Sprintf("%s is not judged: %s", f.Check, why)}
-		same := func(g Finding) bool { return g.Check == doubt.Check && g.Summary == doubt.Summary }
+		doubt := verdict.Finding{Check: f.Check, Summary: fmt.Sprintf("%s is not judged: %s", f.Check, why)}
+		same := func(g verdict.Finding) bool { return g.Check == doubt.Check && g.Summary == doubt.Summary }
 		if !slices.ContainsFunc(left, same) && !slices.ContainsFunc(said, same) {
 			left = append(left, doubt)
 		}
 	}
-	r.findings, r.sums = left, false
-	for i := range r.residuals {
-		if r.residuals[i].Cause == causeUnexplained {
-			r.residuals[i].Cause = causeUnsettled
+	r.Findings, r.Sums = left, false
+	for i := range r.Residuals {
+		if r.Residuals[i].Cause == verdict.CauseUnexplained {
+			r.Residuals[i].Cause = verdict.CauseUnsettled
 		}
 	}
 }

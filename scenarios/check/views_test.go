@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"throughline/collector"
+	"throughline/scenarios/check/evidence"
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 )
 
@@ -34,9 +36,9 @@ func hosted(p plan, say func(instance string, limited bool) seen) record.History
 		series := func(name string, kind collector.Type, labels ...string) *record.Series {
 			return &record.Series{Name: name, Labels: collector.NewLabels(append(labels, "instance", b.name)...), Meta: collector.Meta{Type: kind}}
 		}
-		used, periods, throttled := series(hostSeconds, collector.Counter), series(hostPeriods, collector.Counter), series(hostThrottled, collector.Counter)
-		idle, user := series(agentSeconds, collector.Counter, "mode", "idle"), series(agentSeconds, collector.Counter, "mode", "user")
-		limit := series(hostLimit, collector.Gauge)
+		used, periods, throttled := series(evidence.HostSeconds, collector.Counter), series(evidence.HostPeriods, collector.Counter), series(evidence.HostThrottled, collector.Counter)
+		idle, user := series(evidence.AgentSeconds, collector.Counter, "mode", "idle"), series(evidence.AgentSeconds, collector.Counter, "mode", "user")
+		limit := series(evidence.HostLimit, collector.Gauge)
 		var sums [5]float64
 		for _, t := range w.ticks() {
 			if t < b.birth {
@@ -88,67 +90,67 @@ func TestTwoViews(t *testing.T) {
 		name    string
 		say     func(instance string, limited bool) seen
 		change  func(*record.History)
-		outcome Outcome
+		outcome verdict.Outcome
 		want    string
 	}{
-		{"they part", parted, nil, Pass,
+		{"they part", parted, nil, verdict.Pass,
 			told + "80 % idle (0.049 CPUs, before the limit 0.060; the machine was 75 % idle then). The host never stopped web-1, web-3, which no step limits"},
-		{"the limit is more than it needs", func(string, bool) seen { return seen{cores: 0.02, idle: 0.8} }, nil, Fail,
+		{"the limit is more than it needs", func(string, bool) seen { return seen{cores: 0.02, idle: 0.8} }, nil, verdict.Fail,
 			"two views of web-2, limited to 0.05 CPUs: the host sees it use 40 % of that, stopped in 0 of 60 periods; the agent inside sees a machine 80 % idle " +
 				"(0.020 CPUs, before the limit 0.020; the machine was 80 % idle then): the views agree that nothing holds it back (want it to use 80 % of its limit at least, and to be stopped)"},
-		{"it uses all and is never stopped", func(string, bool) seen { return seen{cores: 0.05, idle: 0.8} }, nil, Fail, "the views agree that nothing holds it back"},
+		{"it uses all and is never stopped", func(string, bool) seen { return seen{cores: 0.05, idle: 0.8} }, nil, verdict.Fail, "the views agree that nothing holds it back"},
 		{"the agent sees the limit", func(instance string, limited bool) seen {
 			v := parted(instance, limited)
 			if limited {
 				v.idle = 0
 			}
 			return v
-		}, nil, Fail, "where that of web-1 sees 75 %: the views agree, this agent sees the limit"},
+		}, nil, verdict.Fail, "where that of web-1 sees 75 %: the views agree, this agent sees the limit"},
 		{"a busy machine", func(instance string, limited bool) seen {
 			v := parted(instance, limited)
 			v.idle = 0.02
 			return v
-		}, nil, Inconclusive, "the machine itself was busy (want it 10 % idle at least), so nobody can tell the limit from that"},
+		}, nil, verdict.Inconclusive, "the machine itself was busy (want it 10 % idle at least), so nobody can tell the limit from that"},
 		{"another one is stopped", func(instance string, limited bool) seen {
 			v := parted(instance, limited)
 			if instance == "web-3" {
 				v.throttled = 1
 			}
 			return v
-		}, nil, Fail, "the host stopped web-3 in 29 periods, though no step limits it"},
-		{"nobody counts whether another one is stopped", parted, func(h *record.History) { drop(h, ofInstance(hostThrottled, "web-3")) }, Inconclusive,
+		}, nil, verdict.Fail, "the host stopped web-3 in 29 periods, though no step limits it"},
+		{"nobody counts whether another one is stopped", parted, func(h *record.History) { drop(h, ofInstance(evidence.HostThrottled, "web-3")) }, verdict.Inconclusive,
 			"the host did not tell whether it stopped web-3"},
-		{"without the host", parted, func(h *record.History) { drop(h, ofInstance(hostSeconds, "web-2")) }, Inconclusive,
+		{"without the host", parted, func(h *record.History) { drop(h, ofInstance(evidence.HostSeconds, "web-2")) }, verdict.Inconclusive,
 			"two views of web-2: before the limit the host did not tell what it used"},
-		{"without throttling", parted, func(h *record.History) { drop(h, ofInstance(hostPeriods, "web-2")) }, Inconclusive,
+		{"without throttling", parted, func(h *record.History) { drop(h, ofInstance(evidence.HostPeriods, "web-2")) }, verdict.Inconclusive,
 			"two views of web-2: before the limit the host did not tell whether it stopped it"},
-		{"without the agent", parted, func(h *record.History) { drop(h, ofInstance(agentSeconds, "web-2")) }, Inconclusive,
+		{"without the agent", parted, func(h *record.History) { drop(h, ofInstance(evidence.AgentSeconds, "web-2")) }, verdict.Inconclusive,
 			"two views of web-2: before the limit the agent did not tell what the machine did"},
 		{"the host falls silent", parted, func(h *record.History) {
 			for i := range h.Series {
 				s := &h.Series[i]
-				if s.Name == hostSeconds {
+				if s.Name == evidence.HostSeconds {
 					s.Points = slices.DeleteFunc(s.Points, func(p record.Point) bool { return p.At > 12*time.Second })
 				}
 			}
-		}, Inconclusive, "two views of web-2: under the limit the host did not tell what it used"},
+		}, verdict.Inconclusive, "two views of web-2: under the limit the host did not tell what it used"},
 		{"a counter that falls", parted, func(h *record.History) {
 			for i := range h.Series {
-				if s := &h.Series[i]; s.Name == hostSeconds {
+				if s := &h.Series[i]; s.Name == evidence.HostSeconds {
 					s.Points[5].Value = 0
 				}
 			}
-		}, Inconclusive, "two views of web-2: before the limit the host did not tell what it used"},
+		}, verdict.Inconclusive, "two views of web-2: before the limit the host did not tell what it used"},
 		{"never limited", parted, func(h *record.History) {
 			h.Events = slices.DeleteFunc(h.Events, func(e record.Event) bool { return e.Kind == record.Limited })
-		}, Inconclusive, "two views of web-2: the journal does not tell when it was limited under load"},
+		}, verdict.Inconclusive, "two views of web-2: the journal does not tell when it was limited under load"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := hosted(throttledTalk(), c.say)
 			if c.change != nil {
 				c.change(&h)
 			}
-			got := said(judged(t, h), checkTwoViews, c.outcome)
+			got := said(judged(t, h), "two-views", c.outcome)
 			if len(got) != 1 || !strings.Contains(got[0], c.want) {
 				t.Errorf("says %v:\n\t%s\nwant:\n\t%s", c.outcome, strings.Join(got, "\n\t"), c.want)
 			}
@@ -160,7 +162,7 @@ func TestTwoViews(t *testing.T) {
 func TestTwoViewsUntilTheInstanceDies(t *testing.T) {
 	p := throttledTalk()
 	p.phases[2].steps = []string{"kill web-2"}
-	if got := said(judged(t, hosted(p, parted)), checkTwoViews, Pass); len(got) != 1 || !strings.Contains(got[0], "stopped in 54 of 60 periods") {
+	if got := said(judged(t, hosted(p, parted)), "two-views", verdict.Pass); len(got) != 1 || !strings.Contains(got[0], "stopped in 54 of 60 periods") {
 		t.Errorf("says %q", got)
 	}
 }
@@ -169,7 +171,7 @@ func TestEfficacyOfALimit(t *testing.T) {
 	limit := func(change func(*record.Series)) func(*record.History) {
 		return func(h *record.History) {
 			for i := range h.Series {
-				if s := &h.Series[i]; s.Name == hostLimit && s.Labels.Get("instance") == "web-2" {
+				if s := &h.Series[i]; s.Name == evidence.HostLimit && s.Labels.Get("instance") == "web-2" {
 					change(s)
 				}
 			}
@@ -178,35 +180,35 @@ func TestEfficacyOfALimit(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		change  func(*record.History)
-		outcome Outcome
+		outcome verdict.Outcome
 		want    string
 	}{
-		{"held and lifted", func(*record.History) {}, Pass, "2 steps took effect: limit web-2, cpus: 0.05 (web-2 held to it from 10.5 s on); limit web-2, cpus: 0 (lifted at 18.5 s)"},
+		{"held and lifted", func(*record.History) {}, verdict.Pass, "2 steps took effect: limit web-2, cpus: 0.05 (web-2 held to it from 10.5 s on); limit web-2, cpus: 0 (lifted at 18.5 s)"},
 		{"not in the journal", func(h *record.History) {
 			h.Events = slices.DeleteFunc(h.Events, func(e record.Event) bool { return e.Kind == record.Limited && e.CPUs > 0 })
-		}, Inconclusive, "the fault did not take effect: limit web-2, cpus: 0.05: the journal does not have that web-2 was held to it"},
-		{"not held", limit(func(s *record.Series) { s.Points = nil }), Inconclusive,
+		}, verdict.Inconclusive, "the fault did not take effect: limit web-2, cpus: 0.05: the journal does not have that web-2 was held to it"},
+		{"not held", limit(func(s *record.Series) { s.Points = nil }), verdict.Inconclusive,
 			"the fault did not take effect: limit web-2, cpus: 0.05: the host did not hold web-2 to any limit"},
 		{"held to another", limit(func(s *record.Series) {
 			for k := range s.Points {
 				s.Points[k].Value = 0.5
 			}
-		}), Inconclusive, "the fault did not take effect: limit web-2, cpus: 0.05: the host held web-2 to 0.5 CPUs at 11.1 s"},
+		}), verdict.Inconclusive, "the fault did not take effect: limit web-2, cpus: 0.05: the host held web-2 to 0.5 CPUs at 11.1 s"},
 		{"not lifted", limit(func(s *record.Series) {
 			s.Points = append(s.Points, record.Point{At: 20 * time.Second, Value: 0.05, Observed: 1})
-		}), Inconclusive, "the fault did not take effect: limit web-2, cpus: 0: the host still held web-2 to 0.05 CPUs at 20.0 s"},
+		}), verdict.Inconclusive, "the fault did not take effect: limit web-2, cpus: 0: the host still held web-2 to 0.05 CPUs at 20.0 s"},
 		{"nobody asked", func(h *record.History) {
 			for i := range h.Series {
-				if s := &h.Series[i]; s.Name == hostSeconds {
+				if s := &h.Series[i]; s.Name == evidence.HostSeconds {
 					s.Points = slices.DeleteFunc(s.Points, func(p record.Point) bool { return p.At > 18*time.Second })
 				}
 			}
-		}, Inconclusive, "the fault did not take effect: limit web-2, cpus: 0: the host was not asked about web-2 while it held"},
+		}, verdict.Inconclusive, "the fault did not take effect: limit web-2, cpus: 0: the host was not asked about web-2 while it held"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := hosted(throttledTalk(), parted)
 			c.change(&h)
-			says(t, judged(t, h), checkEfficacy, c.outcome, c.want)
+			says(t, judged(t, h), "efficacy", c.outcome, c.want)
 		})
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 )
 
@@ -25,12 +26,12 @@ func TestWaivers(t *testing.T) {
 		name     string
 		waive    string
 		change   func(*record.History)
-		outcome  Outcome
+		outcome  verdict.Outcome
 		findings int
 		want     string
 	}{
-		{"what is known", web3, func(h *record.History) { lost(h, "web-3") }, Pass, 1, "1 failure of conservation of web-3 waived: known since May"},
-		{"another instance", web3, func(h *record.History) { lost(h, "web-3"); lost(h, "web-1") }, Fail, 1, "1 failure of conservation of web-3 waived: known since May"},
+		{"what is known", web3, func(h *record.History) { lost(h, "web-3") }, verdict.Pass, 1, "1 failure of conservation of web-3 waived: known since May"},
+		{"another instance", web3, func(h *record.History) { lost(h, "web-3"); lost(h, "web-1") }, verdict.Fail, 1, "1 failure of conservation of web-3 waived: known since May"},
 		{"another check", web3, func(h *record.History) {
 			lost(h, "web-3")
 			s := &h.Series[0]
@@ -42,16 +43,16 @@ func TestWaivers(t *testing.T) {
 			for k := 8; k < 16; k++ {
 				s.Points[k].Observed = 0
 			}
-		}, Fail, 1, "1 failure of conservation of web-3 waived: known since May"},
-		{"any instance", "  - {check: conservation, reason: known}\n", func(h *record.History) { lost(h, "web-3"); lost(h, "web-1") }, Pass, 2,
+		}, verdict.Fail, 1, "1 failure of conservation of web-3 waived: known since May"},
+		{"any instance", "  - {check: conservation, reason: known}\n", func(h *record.History) { lost(h, "web-3"); lost(h, "web-1") }, verdict.Pass, 2,
 			"2 failures of conservation waived: known"},
-		{"what the database lost is another matter", web3, func(h *record.History) { lost(h, "web-3"); gain(h, "word3", -5) }, Fail, 1, "1 failure of conservation of web-3 waived: known since May"},
-		{"nothing failed", web3, func(*record.History) {}, Inconclusive, 0,
+		{"what the database lost is another matter", web3, func(h *record.History) { lost(h, "web-3"); gain(h, "word3", -5) }, verdict.Fail, 1, "1 failure of conservation of web-3 waived: known since May"},
+		{"nothing failed", web3, func(*record.History) {}, verdict.Inconclusive, 0,
 			"scenario.yaml:21:5: nothing of conservation of web-3 failed, so the waiver (known since May) covers nothing: remove it, before it hides something else"},
 		{"what is inconclusive", web3, func(h *record.History) {
 			lost(h, "web-3")
 			tell(h, record.Event{At: 12 * time.Second, Kind: record.Trouble, About: "collector", Instance: "web-3", Count: 2})
-		}, Inconclusive, 0, "scenario.yaml:21:5: nothing of conservation of web-3 failed, so the waiver (known since May) covers nothing: remove it, before it hides something else"},
+		}, verdict.Inconclusive, 0, "scenario.yaml:21:5: nothing of conservation of web-3 failed, so the waiver (known since May) covers nothing: remove it, before it hides something else"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := waived(c.waive).make()
@@ -62,10 +63,10 @@ func TestWaivers(t *testing.T) {
 			}
 			var texts []string
 			for _, f := range v.Findings {
-				if f.Check == checkWaive {
+				if f.Check == "waive" {
 					texts = append(texts, f.Summary)
 				}
-				if f.Waived != "" && (f.Outcome != Pass || f.Check != checkWaive && !strings.HasPrefix(f.Summary, "waived ("+f.Waived+"): ")) {
+				if f.Waived != "" && (f.Outcome != verdict.Pass || f.Check != "waive" && !strings.HasPrefix(f.Summary, "waived ("+f.Waived+"): ")) {
 					t.Errorf("%+v", f)
 				}
 			}
@@ -76,7 +77,7 @@ func TestWaivers(t *testing.T) {
 				t.Errorf("waived %+v, want %d findings", v.Waived, c.findings)
 			}
 			for _, r := range v.Residuals {
-				if c.outcome == Pass && (r.Cause == causeUnexplained || v.Unexplained != 0) {
+				if c.outcome == verdict.Pass && (r.Cause == verdict.CauseUnexplained || v.Unexplained != 0) {
 					t.Errorf("a run that passes has the residual %+v, %d unexplained", r, v.Unexplained)
 				}
 			}
@@ -95,10 +96,10 @@ func TestWaivedSums(t *testing.T) {
 		s.Points[k].Observed = 0
 	}
 	v := judged(t, h)
-	says(t, v, "continuity", Pass,
+	says(t, v, "continuity", verdict.Pass,
 		"waived (known): continuity of fullstack.insert: 60 cells of 4 instances looked at, 8 missing, the longest gap 9.0 s of at most 2s",
 		"waived (known): fullstack.insert of web-3 has a gap of 9.0 s from 10.2 s to 19.1 s: 8 cells missing, max_gap is 2s")
-	if v.Outcome != Pass {
+	if v.Outcome != verdict.Pass {
 		t.Errorf("outcome %v", v.Outcome)
 	}
 }

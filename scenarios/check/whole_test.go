@@ -4,6 +4,7 @@ import (
 	"slices"
 	"testing"
 
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 )
 
@@ -35,11 +36,11 @@ func TestARecordThatIsNotWhatWasSeen(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := talk().make()
-			if v := judged(t, h); v.Outcome != Pass {
+			if v := judged(t, h); v.Outcome != verdict.Pass {
 				t.Fatalf("before: %v", v.Outcome)
 			}
 			c.spoil(t, &h)
-			says(t, judged(t, h), checkRecord, Inconclusive, "the record is not what was seen: "+c.want)
+			says(t, judged(t, h), "record", verdict.Inconclusive, "the record is not what was seen: "+c.want)
 		})
 	}
 }

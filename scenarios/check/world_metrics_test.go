@@ -177,11 +177,18 @@ func (w *world) inFlight(b *being) {
 // hopsOf makes the collector's account of what came in from what stands behind the
 // points of all instances.
 func (w *world) hopsOf() {
-	e := evidence{history: w.h}
 	ticks := w.ticks()
+	var observed uint64
+	for _, s := range w.h.Series {
+		for _, p := range s.Points {
+			if s.Meta.StatsD != "" && !strings.HasSuffix(s.Name, "_sampled_total") && !p.Stale {
+				observed += p.Observed
+			}
+		}
+	}
 	for _, name := range []string{"datagrams_total", "lines_total", "accepted_lines_total", "values_total"} {
-		w.h.Series = append(w.h.Series, record.Series{Name: collectorPrefix + name, Labels: collector.NewLabels("listener", "127.0.0.1:1"),
-			Meta: collector.Meta{Type: collector.Counter}, Points: []record.Point{{At: ticks[len(ticks)-1], Value: float64(e.observed()), Observed: 1}}})
+		w.h.Series = append(w.h.Series, record.Series{Name: "throughline_collector_" + name, Labels: collector.NewLabels("listener", "127.0.0.1:1"),
+			Meta: collector.Meta{Type: collector.Counter}, Points: []record.Point{{At: ticks[len(ticks)-1], Value: float64(observed), Observed: 1}}})
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"throughline/collector"
+	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/record"
 )
 
@@ -179,8 +180,8 @@ func (w *world) of(b *being, at time.Duration, kind record.Kind, change ...func(
 }
 
 func (w *world) born(at time.Duration) {
-	b := &being{name: fmt.Sprintf("web-%d", len(w.beings)+1), birth: at, serving: at + 400*time.Millisecond, until: forever,
-		signalled: record.Never, death: forever, flushPhase: time.Duration(w.rnd.Int64N(int64(w.p.holding)))}
+	b := &being{name: fmt.Sprintf("web-%d", len(w.beings)+1), birth: at, serving: at + 400*time.Millisecond, until: evidence.Forever,
+		signalled: record.Never, death: evidence.Forever, flushPhase: time.Duration(w.rnd.Int64N(int64(w.p.holding)))}
 	w.beings = append(w.beings, b)
 	w.of(b, at, record.Birth)
 	w.of(b, at+300*time.Millisecond, record.Ready)
@@ -240,7 +241,7 @@ func (w *world) step(s string, t time.Duration) time.Duration {
 	case "fault": // "freeze, on: web-2"
 		name, on, _ := strings.Cut(object, ", on: ")
 		w.of(w.named(on), t, record.FaultBegin, func(e *record.Event) { e.Fault = name })
-		w.frozen = append(w.frozen, standing{on, t, forever})
+		w.frozen = append(w.frozen, standing{on, t, evidence.Forever})
 		return t + 3*time.Millisecond
 	case "heal":
 		f := &w.frozen[len(w.frozen)-1]
@@ -282,7 +283,7 @@ func (w *world) terminate(b *being, t time.Duration) time.Duration {
 func (w *world) alive() []*being {
 	var out []*being
 	for _, b := range w.beings {
-		if b.until == forever {
+		if b.until == evidence.Forever {
 			out = append(out, b)
 		}
 	}
@@ -461,7 +462,7 @@ func (w *world) polled(name string, at []time.Duration, labels ...string) {
 	slices.Sort(at)
 	s := record.Series{Name: name, Labels: collector.NewLabels(labels...), Meta: collector.Meta{Type: collector.Counter}}
 	for _, t := range w.ticks() {
-		s.Points = append(s.Points, record.Point{At: t, Value: float64(countUpTo(at, t)), Observed: 1})
+		s.Points = append(s.Points, record.Point{At: t, Value: float64(evidence.CountUpTo(at, t)), Observed: 1})
 	}
 	w.h.Series = append(w.h.Series, s)
 }

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"throughline/collector"
-	"throughline/scenarios/check"
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 )
 
@@ -25,7 +25,7 @@ func aggregator() []Entry {
 		of(Entry{Name: "total-counted-again", Fault: "F37", About: "after a failed scrape the whole total is counted again", Stage: steady(""), Spoil: totalCountedAgain}, "conservation", []string{"web-1"}, "burst", "total-counted-again"),
 		of(Entry{Name: "random-worker", Fault: "F45", About: "each scrape reaches another of two workers", Stage: steady(""), Spoil: randomWorker}, "identity", []string{"web-1"}, "reset"),
 		{Name: "reload-unnoticed", Fault: "F49", About: "the load balancer's counters begin anew, and no reload was asked for", Stage: steady(""), Spoil: reloadUnnoticed,
-			Want: Want{Outcome: check.Fail, Check: "conservation", Causes: []string{"reset"}}},
+			Want: Want{Outcome: verdict.Fail, Check: "conservation", Causes: []string{"reset"}}},
 		{Name: "removed-server-forgotten", Fault: "F51", About: "the counters of a server go with it when it is removed", Stage: killed(""), Spoil: removedForgotten,
 			Want: spoiled("conservation", "no server of that name")},
 	}

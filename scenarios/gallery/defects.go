@@ -3,7 +3,7 @@ package gallery
 import (
 	"time"
 
-	"throughline/scenarios/check"
+	"throughline/scenarios/check/verdict"
 )
 
 // three are the instances of a stage in which nothing is done to them.
@@ -11,7 +11,7 @@ var three = []string{"web-1", "web-2", "web-3"}
 
 // conserved is what must be said of an app whose counter is wrong.
 func conserved(causes ...string) Want {
-	return Want{Outcome: check.Fail, Check: "conservation", Instances: three, Causes: causes, Amount: uncounted}
+	return Want{Outcome: verdict.Fail, Check: "conservation", Instances: three, Causes: causes, Amount: uncounted}
 }
 
 // of blames only these instances.
@@ -25,7 +25,7 @@ func (w Want) logged() Want { w.Logged = true; return w }
 
 // found is what must be said by another check than conservation.
 func found(name string, causes ...string) Want {
-	return Want{Outcome: check.Fail, Check: name, Instances: three, Causes: causes}
+	return Want{Outcome: verdict.Fail, Check: name, Instances: three, Causes: causes}
 }
 
 func exits() []Entry {
@@ -111,7 +111,7 @@ func values() []Entry {
 // stored is what must be said of a database that does not hold what was
 // acknowledged.
 func stored(causes ...string) Want {
-	return Want{Outcome: check.Fail, Check: "audit", Causes: causes}
+	return Want{Outcome: verdict.Fail, Check: "audit", Causes: causes}
 }
 
 func service() []Entry {
@@ -120,6 +120,6 @@ func service() []Entry {
 		{Name: "failures-counted", Fault: "F25", About: "requests are counted whatever their status", Stage: steady("failures-counted"), Want: conserved("failures-counted").logged()},
 		{Name: "duplicate-key-500", Fault: "F61", About: "the loser of a race for a new word is not tried again", Stage: steady("duplicate-key-500"), Want: found("failures", "failed-writes")},
 		{Name: "forgotten-writes", Fault: "F60", About: "writes are acknowledged and counted, and never made", Stage: steady("forgotten-writes"), Want: stored("lost-writes")},
-		{Name: "racing-upserts", Fault: "F59", About: "racing upserts without a unique index: two documents for a word", Stage: steady("racing-upserts"), Want: Want{Outcome: check.Fail, Check: "conservation", Causes: []string{"racing-upserts"}, Words: "racing"}},
+		{Name: "racing-upserts", Fault: "F59", About: "racing upserts without a unique index: two documents for a word", Stage: steady("racing-upserts"), Want: Want{Outcome: verdict.Fail, Check: "conservation", Causes: []string{"racing-upserts"}, Words: "racing"}},
 	}
 }

@@ -1,6 +1,6 @@
 package gallery
 
-import "throughline/scenarios/check"
+import "throughline/scenarios/check/verdict"
 
 // A fault lasts from the beginning of the second phase until the load has ended.
 func faulted(steps ...string) Stage { return Stage{Steps: steps} }
@@ -13,9 +13,9 @@ func faults() []Entry {
 		{Name: "delay-datagrams", Fault: "F18", About: "datagrams of one instance take 4 s", Stage: faulted("fault: delay-datagrams, by: 4s, on: web-2"), Want: found("conservation", "late").of("web-2")},
 		{Name: "restart-collector", Fault: "F27", About: "the collector is restarted, and away for 2 s", Stage: faulted("fault: restart-collector, for: 2s"), Want: conserved("collector-away")},
 		{Name: "replayed-requests", Fault: "F54", About: "something before the load balancer sends some requests twice", Stage: faulted("fault: replay-requests, share: 0.05"),
-			Want: Want{Outcome: check.Fail, Check: "requests", Causes: []string{"client-replay"}}},
+			Want: Want{Outcome: verdict.Fail, Check: "requests", Causes: []string{"client-replay"}}},
 		{Name: "leftover-load", Fault: "F66", About: "an earlier run's users are still there", Stage: faulted("fault: leftover-load, rate: 20/s"),
-			Want: Want{Outcome: check.Fail, Check: "requests", Causes: []string{"foreign-requests"}}},
+			Want: Want{Outcome: verdict.Fail, Check: "requests", Causes: []string{"foreign-requests"}}},
 		{Name: "leftover-lines", Fault: "F66", About: "an earlier run's instance still sends to the address of web-2", Stage: faulted("fault: leftover-lines, rate: 20/s, on: web-2"),
 			Want: conserved("foreign-lines").of("web-2")},
 		{Name: "forgetful-primary", Fault: "F60", About: "the database acknowledges writes and forgets them", Stage: Stage{Forget: 50}, Want: stored("lost-writes")},

@@ -14,7 +14,7 @@ import (
 	"slices"
 	"strings"
 
-	"throughline/scenarios/check"
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 )
 
@@ -32,11 +32,11 @@ type Entry struct {
 
 // Want is what the verdict must say.
 type Want struct {
-	Outcome   check.Outcome // Fail, or Inconclusive where the run can prove nothing
-	Check     string        // whose finding must say it
-	Instances []string      // that must be blamed, each, and no others; nil: none is to blame
-	Causes    []string      // any of them is right; nil: there is no cause to tell
-	Words     string        // that the finding must have
+	Outcome   verdict.Outcome // Fail, or Inconclusive where the run can prove nothing
+	Check     string          // whose finding must say it
+	Instances []string        // that must be blamed, each, and no others; nil: none is to blame
+	Causes    []string        // any of them is right; nil: there is no cause to tell
+	Words     string          // that the finding must have
 	// Amount is how many requests were really lost (extra: below 0), from the
 	// record's raw rows; nil: the finding has no number.
 	Amount func(h record.History, instance string) int64

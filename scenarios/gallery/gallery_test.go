@@ -11,20 +11,20 @@ import (
 	"time"
 
 	"throughline/collector"
-	"throughline/scenarios/check"
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 )
 
 // ran is a run in which web-1 acknowledged 10 inserts and counted 7.
-func ran(findings ...check.Finding) Run {
+func ran(findings ...verdict.Finding) Run {
 	h := record.History{Series: []record.Series{{Name: "fullstack_insert_total", Labels: collector.NewLabels("instance", "web-1"),
 		Meta: collector.Meta{Type: collector.Counter, StatsD: counted}, Points: []record.Point{{Value: 3}, {Value: 7}, {Stale: true}}}}}
 	for range 10 {
 		h.Requests = append(h.Requests, record.Request{Route: insert, Outcome: record.Acked, Instance: "web-1"})
 	}
-	v := check.Verdict{Outcome: check.Pass, Findings: findings}
+	v := verdict.Verdict{Outcome: verdict.Pass, Findings: findings}
 	for _, f := range findings {
-		if f.Outcome != check.Pass && v.Outcome != check.Fail {
+		if f.Outcome != verdict.Pass && v.Outcome != verdict.Fail {
 			v.Outcome = f.Outcome
 		}
 	}
@@ -35,8 +35,8 @@ func entry() Entry {
 	return Entry{Name: "lossy", Want: conserved("not-counted").of("web-1").logged()}
 }
 
-func lost(n int64, cause string) check.Finding {
-	return check.Finding{Check: "conservation", Outcome: check.Fail, Instance: "web-1", Lost: n, Cause: cause, Summary: "lost"}
+func lost(n int64, cause string) verdict.Finding {
+	return verdict.Finding{Check: "conservation", Outcome: verdict.Fail, Instance: "web-1", Lost: n, Cause: cause, Summary: "lost"}
 }
 
 func TestScore(t *testing.T) {
@@ -48,11 +48,11 @@ func TestScore(t *testing.T) {
 		"all right":          {ran(lost(3, "not-counted")), true, Right, Right, Right, Right},
 		"another number":     {ran(lost(4, "not-counted")), true, Right, Right, Wrong, Right},
 		"another cause":      {ran(lost(3, "late")), true, Right, Right, Right, Wrong},
-		"an innocent blamed": {ran(lost(3, "not-counted"), check.Finding{Check: "conservation", Outcome: check.Fail, Instance: "web-2", Cause: "not-counted"}), true, Right, Wrong, Right, Right},
+		"an innocent blamed": {ran(lost(3, "not-counted"), verdict.Finding{Check: "conservation", Outcome: verdict.Fail, Instance: "web-2", Cause: "not-counted"}), true, Right, Wrong, Right, Right},
 		"nothing said":       {ran(), true, Wrong, NotAsked, NotAsked, NotAsked},
-		"said by another":    {ran(check.Finding{Check: "gauge", Outcome: check.Fail, Instance: "web-1"}), true, Wrong, NotAsked, NotAsked, NotAsked},
-		"said of nobody":     {ran(check.Finding{Check: "conservation", Outcome: check.Fail}), true, Wrong, NotAsked, NotAsked, NotAsked},
-		"too busy to tell":   {ran(check.Finding{Check: "harness", Outcome: check.Inconclusive}), false, Wrong, NotAsked, NotAsked, NotAsked},
+		"said by another":    {ran(verdict.Finding{Check: "gauge", Outcome: verdict.Fail, Instance: "web-1"}), true, Wrong, NotAsked, NotAsked, NotAsked},
+		"said of nobody":     {ran(verdict.Finding{Check: "conservation", Outcome: verdict.Fail}), true, Wrong, NotAsked, NotAsked, NotAsked},
+		"too busy to tell":   {ran(verdict.Finding{Check: "harness", Outcome: verdict.Inconclusive}), false, Wrong, NotAsked, NotAsked, NotAsked},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := Score(entry(), c.run)
@@ -101,7 +101,7 @@ func TestScoreOfADefectThatDidNothing(t *testing.T) {
 			t.Errorf("%s: proved %v, caught %v: %s", name, r.Proved, r.Caught, r.Said)
 		}
 	}
-	alarm := ran(check.Finding{Check: "gauge", Outcome: check.Fail, Instance: "web-1"})
+	alarm := ran(verdict.Finding{Check: "gauge", Outcome: verdict.Fail, Instance: "web-1"})
 	alarm.Logged = map[string]Amount{"web-1": {}}
 	if r := Score(entry(), alarm); !r.Proved || r.Caught != Wrong {
 		t.Errorf("something else is said of a defect that did nothing: %+v", r)
@@ -115,7 +115,7 @@ func TestScoreControl(t *testing.T) {
 	if r := ScoreControl("quiet", ran(lost(1, "")).Verdict); r.Caught != Wrong || !r.Proved || r.By != "conservation" {
 		t.Errorf("a false alarm: %+v", r)
 	}
-	if r := ScoreControl("quiet", ran(check.Finding{Check: "harness"}).Verdict); r.Proved {
+	if r := ScoreControl("quiet", ran(verdict.Finding{Check: "harness"}).Verdict); r.Proved {
 		t.Errorf("inconclusive: %+v", r)
 	}
 }
@@ -144,7 +144,7 @@ func TestFigures(t *testing.T) {
 		Score(entry(), ran(lost(3, "not-counted"))),
 		Score(entry(), ran(lost(3, "late"))),
 		Score(entry(), ran()),
-		Score(entry(), ran(check.Finding{Check: "harness"})),
+		Score(entry(), ran(verdict.Finding{Check: "harness"})),
 		ScoreControl("", ran().Verdict),
 		ScoreControl("", ran(lost(1, "")).Verdict),
 	})
@@ -189,7 +189,7 @@ func TestEntries(t *testing.T) {
 			t.Errorf("%s is there twice", e.Name)
 		}
 		seen[e.Name] = true
-		if e.About == "" || e.Want.Check == "" || e.Want.Outcome == check.Pass {
+		if e.About == "" || e.Want.Check == "" || e.Want.Outcome == verdict.Pass {
 			t.Errorf("%s: about %q, check %q, outcome %v", e.Name, e.About, e.Want.Check, e.Want.Outcome)
 		}
 		if e.Spoil != nil && e.Stage.Defect != "" {

@@ -20,7 +20,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/zstd"
 
-	"throughline/scenarios/check"
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 	"throughline/scenarios/report"
 )
@@ -74,7 +74,7 @@ func (s savedRun) archive() string { return filepath.Join(savedGallery, s.of+".t
 func (s savedRun) verdict() string { return filepath.Join(savedGallery, s.name+".verdict.json") }
 
 // score compares the verdict on the record in dir with what it must say.
-func (s savedRun) score(dir string, h record.History, v check.Verdict) (Result, error) {
+func (s savedRun) score(dir string, h record.History, v verdict.Verdict) (Result, error) {
 	if s.control != nil {
 		return ScoreControl(s.control.Name, v), nil
 	}
@@ -244,7 +244,7 @@ func TestFoldersOfAMachineAreSeen(t *testing.T) {
 }
 
 // sameVerdict demands the verdict that is in the file, or writes it.
-func sameVerdict(t *testing.T, path string, v check.Verdict) {
+func sameVerdict(t *testing.T, path string, v verdict.Verdict) {
 	t.Helper()
 	var got bytes.Buffer
 	if err := report.WriteJSON(&got, v); err != nil {

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"throughline/scenarios/check"
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 )
 
@@ -45,9 +45,9 @@ func mark(right bool) Mark {
 
 // Result is what came of one run.
 type Result struct {
-	Name    string        `json:"name"`
-	Control bool          `json:"control,omitempty"` // nothing was wrong
-	Outcome check.Outcome `json:"outcome"`
+	Name    string          `json:"name"`
+	Control bool            `json:"control,omitempty"` // nothing was wrong
+	Outcome verdict.Outcome `json:"outcome"`
 	// Proved is false for a run that says nothing about the judge: the
 	// machine was too busy for it, or it could not be run (Error).
 	Proved   bool          `json:"proved"`
@@ -72,7 +72,7 @@ func (r Result) Good() bool {
 // logged that they had done to their metric, by name.
 type Run struct {
 	History record.History
-	Verdict check.Verdict
+	Verdict verdict.Verdict
 	Logged  map[string]Amount
 }
 
@@ -88,9 +88,9 @@ func Score(e Entry, r Run) Result {
 	if out.Caught == Wrong {
 		// A run that was disturbed has not been missed, and a defect that by its own
 		// log did nothing is none: they prove nothing.
-		out.Proved = r.Verdict.Outcome != check.Inconclusive
+		out.Proved = r.Verdict.Outcome != verdict.Inconclusive
 		out.Said = firstOf(r.Verdict)
-		if r.Verdict.Outcome == check.Pass && e.Want.Logged && idle(e.Want.Instances, r.Logged) {
+		if r.Verdict.Outcome == verdict.Pass && e.Want.Logged && idle(e.Want.Instances, r.Logged) {
 			out.Proved, out.Said = false, "the defect did nothing in this run, as the instances logged"
 		}
 		return out
@@ -98,13 +98,13 @@ func Score(e Entry, r Run) Result {
 	out.Said = findings[0].Summary
 	out.Named = causes(findings)
 	if len(e.Want.Causes) > 0 {
-		out.Cause = mark(!slices.ContainsFunc(findings, func(f check.Finding) bool { return !slices.Contains(e.Want.Causes, f.Cause) }))
+		out.Cause = mark(!slices.ContainsFunc(findings, func(f verdict.Finding) bool { return !slices.Contains(e.Want.Causes, f.Cause) }))
 	}
 	if len(e.Want.Instances) > 0 {
 		out.Instance = mark(slices.Equal(blamed(findings), sorted(e.Want.Instances)))
 	}
 	if e.Want.Amount != nil {
-		out.Amount = mark(!slices.ContainsFunc(findings, func(f check.Finding) bool { return !amountFits(e.Want, f, r) }))
+		out.Amount = mark(!slices.ContainsFunc(findings, func(f verdict.Finding) bool { return !amountFits(e.Want, f, r) }))
 	}
 	return out
 }
@@ -120,18 +120,18 @@ func idle(instances []string, logged map[string]Amount) bool {
 }
 
 // ScoreControl scores the verdict on a healthy run.
-func ScoreControl(name string, v check.Verdict) Result {
-	out := Result{Name: name, Control: true, Outcome: v.Outcome, Proved: v.Outcome != check.Inconclusive,
-		By: speakers(v, check.Fail), Caught: mark(v.Outcome == check.Pass)}
-	if v.Outcome != check.Pass {
+func ScoreControl(name string, v verdict.Verdict) Result {
+	out := Result{Name: name, Control: true, Outcome: v.Outcome, Proved: v.Outcome != verdict.Inconclusive,
+		By: speakers(v, verdict.Fail), Caught: mark(v.Outcome == verdict.Pass)}
+	if v.Outcome != verdict.Pass {
 		out.Said = firstOf(v)
 	}
 	return out
 }
 
 // wanted are the findings that say what the entry wants said.
-func wanted(w Want, v check.Verdict) []check.Finding {
-	var out []check.Finding
+func wanted(w Want, v verdict.Verdict) []verdict.Finding {
+	var out []verdict.Finding
 	for _, f := range v.Findings {
 		// The sum over all instances repeats what is said of each.
 		if f.Check == w.Check && f.Outcome == w.Outcome && strings.Contains(f.Summary, w.Words) && (len(w.Instances) == 0 || f.Instance != "") {
@@ -143,7 +143,7 @@ func wanted(w Want, v check.Verdict) []check.Finding {
 
 // amountFits compares a finding's number with the rows, and with what the
 // instance says it did.
-func amountFits(w Want, f check.Finding, r Run) bool {
+func amountFits(w Want, f verdict.Finding, r Run) bool {
 	said := f.Lost - f.Extra
 	off := func(truth int64) int64 { return max(said-truth, truth-said) }
 	if off(w.Amount(r.History, f.Instance)) > f.Bound {
@@ -153,7 +153,7 @@ func amountFits(w Want, f check.Finding, r Run) bool {
 	return !w.Logged || !known || off(did.Dropped-did.Extra) <= f.Bound
 }
 
-func blamed(findings []check.Finding) []string {
+func blamed(findings []verdict.Finding) []string {
 	var names []string
 	for _, f := range findings {
 		names = append(names, f.Instance)
@@ -161,7 +161,7 @@ func blamed(findings []check.Finding) []string {
 	return sorted(names)
 }
 
-func causes(findings []check.Finding) string {
+func causes(findings []verdict.Finding) string {
 	var names []string
 	for _, f := range findings {
 		if f.Cause != "" {
@@ -172,7 +172,7 @@ func causes(findings []check.Finding) string {
 }
 
 // speakers are the checks with a finding of this outcome.
-func speakers(v check.Verdict, o check.Outcome) string {
+func speakers(v verdict.Verdict, o verdict.Outcome) string {
 	var names []string
 	for _, f := range v.Findings {
 		if f.Outcome == o {
@@ -187,9 +187,9 @@ func sorted(names []string) []string {
 }
 
 // firstOf is what decided a verdict.
-func firstOf(v check.Verdict) string {
+func firstOf(v verdict.Verdict) string {
 	for _, f := range v.Findings {
-		if f.Outcome == v.Outcome && f.Outcome != check.Pass {
+		if f.Outcome == v.Outcome && f.Outcome != verdict.Pass {
 			return f.Check + ": " + f.Summary
 		}
 	}

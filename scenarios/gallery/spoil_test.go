@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"throughline/scenarios/check"
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 )
 
@@ -23,7 +24,7 @@ func TestSpoiledRecords(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if v := verdictOf(t, h); v.Outcome != check.Pass {
+			if v := verdictOf(t, h); v.Outcome != verdict.Pass {
 				t.Fatalf("%s was not healthy: %v", dir, v.Outcome)
 			}
 			e.Spoil(&h)
@@ -34,7 +35,7 @@ func TestSpoiledRecords(t *testing.T) {
 	}
 }
 
-func verdictOf(t *testing.T, h record.History) check.Verdict {
+func verdictOf(t *testing.T, h record.History) verdict.Verdict {
 	t.Helper()
 	v, err := check.Judge(h)
 	if err != nil {

@@ -3,13 +3,13 @@ package gallery
 import (
 	"slices"
 
-	"throughline/scenarios/check"
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 )
 
 // spoiled is what must be said when the tool itself has failed.
 func spoiled(name, words string) Want {
-	return Want{Outcome: check.Inconclusive, Check: name, Words: words}
+	return Want{Outcome: verdict.Inconclusive, Check: name, Words: words}
 }
 
 // verifier are the defects of this tool itself. Each is done to the record of a

@@ -6,17 +6,17 @@ import (
 	"strings"
 
 	"throughline/docs"
-	"throughline/scenarios/check"
+	"throughline/scenarios/check/verdict"
 )
 
 // worstFirst is the order in which outcomes are told.
-var worstFirst = [...]check.Outcome{check.Fail, check.Inconclusive, check.Pass}
+var worstFirst = [...]verdict.Outcome{verdict.Fail, verdict.Inconclusive, verdict.Pass}
 
 // byOutcome sorts findings by outcome, and keeps their order otherwise. With a
 // name, only those of that check. What is neither pass nor fail is
 // inconclusive. What was merely noticed is no outcome, and left out.
-func byOutcome(findings []check.Finding, name string) map[check.Outcome][]check.Finding {
-	by := map[check.Outcome][]check.Finding{}
+func byOutcome(findings []verdict.Finding, name string) map[verdict.Outcome][]verdict.Finding {
+	by := map[verdict.Outcome][]verdict.Finding{}
 	for _, f := range findings {
 		if name != "" && checkName(f) != name {
 			continue
@@ -25,8 +25,8 @@ func byOutcome(findings []check.Finding, name string) map[check.Outcome][]check.
 			continue
 		}
 		o := f.Outcome
-		if o != check.Pass && o != check.Fail {
-			o = check.Inconclusive
+		if o != verdict.Pass && o != verdict.Fail {
+			o = verdict.Inconclusive
 		}
 		by[o] = append(by[o], f)
 	}
@@ -34,8 +34,8 @@ func byOutcome(findings []check.Finding, name string) map[check.Outcome][]check.
 }
 
 // noticed are the findings that no check asked for.
-func noticed(findings []check.Finding) []check.Finding {
-	var out []check.Finding
+func noticed(findings []verdict.Finding) []verdict.Finding {
+	var out []verdict.Finding
 	for _, f := range findings {
 		if f.Noticed {
 			out = append(out, f)
@@ -44,14 +44,14 @@ func noticed(findings []check.Finding) []check.Finding {
 	return out
 }
 
-func checkName(f check.Finding) string {
+func checkName(f verdict.Finding) string {
 	if f.Check == "" {
 		return "unnamed check"
 	}
 	return printable(f.Check)
 }
 
-func scenarioName(v check.Verdict) string {
+func scenarioName(v verdict.Verdict) string {
 	if v.Scenario == "" {
 		return "unnamed scenario"
 	}
@@ -60,7 +60,7 @@ func scenarioName(v check.Verdict) string {
 
 // checkNames lists the checks that findings come from, each once, in order,
 // those aside that were merely noticed.
-func checkNames(findings []check.Finding) []string {
+func checkNames(findings []verdict.Finding) []string {
 	var names []string
 	for _, f := range findings {
 		if !f.Noticed && !slices.Contains(names, checkName(f)) {
@@ -71,7 +71,7 @@ func checkNames(findings []check.Finding) []string {
 }
 
 // place says where and when: "web-2 (web), 14.2–14.9 s".
-func place(f check.Finding) string {
+func place(f verdict.Finding) string {
 	where := printable(f.Instance)
 	switch {
 	case where != "" && f.Layer != "":
@@ -87,7 +87,7 @@ func place(f check.Finding) string {
 
 // numbers says how many: "lost 41, give or take 2"; "" where there is nothing
 // to say.
-func numbers(f check.Finding) string {
+func numbers(f verdict.Finding) string {
 	var parts []string
 	if f.Lost != 0 {
 		parts = append(parts, "lost "+count(f.Lost))
@@ -102,7 +102,7 @@ func numbers(f check.Finding) string {
 }
 
 // cause says the likely cause: "; likely cause: lost-on-exit, or else …".
-func cause(f check.Finding) string {
+func cause(f verdict.Finding) string {
 	if f.Cause == "" {
 		return ""
 	}
@@ -115,10 +115,10 @@ func cause(f check.Finding) string {
 
 // explained are the causes of the findings that decided a verdict that is no pass,
 // each once, as far as there is something to say of them.
-func explained(v check.Verdict) []string {
+func explained(v verdict.Verdict) []string {
 	var causes []string
 	for _, f := range v.Findings {
-		if _, known := docs.Find(f.Cause); known && !f.Noticed && f.Outcome == v.Outcome && v.Outcome != check.Pass && !slices.Contains(causes, f.Cause) {
+		if _, known := docs.Find(f.Cause); known && !f.Noticed && f.Outcome == v.Outcome && v.Outcome != verdict.Pass && !slices.Contains(causes, f.Cause) {
 			causes = append(causes, f.Cause)
 		}
 	}
@@ -127,7 +127,7 @@ func explained(v check.Verdict) []string {
 
 // subject is what a verdict is on: the scenario, and by what it was judged where
 // that is not its own.
-func subject(v check.Verdict) string {
+func subject(v verdict.Verdict) string {
 	if v.ChecksFrom == "" {
 		return scenarioName(v)
 	}
@@ -135,7 +135,7 @@ func subject(v check.Verdict) string {
 }
 
 // otherChecks says whose checks a record was judged by; "" for its own.
-func otherChecks(v check.Verdict) string {
+func otherChecks(v verdict.Verdict) string {
 	if v.ChecksFrom == "" {
 		return ""
 	}
@@ -144,7 +144,7 @@ func otherChecks(v check.Verdict) string {
 
 // sentence is the verdict in one line, beginning with the outcome. It never
 // says more than the verdict does.
-func sentence(v check.Verdict) string {
+func sentence(v verdict.Verdict) string {
 	by := byOutcome(v.Findings, "")
 	counts := fmt.Sprintf("%s unexplained; %s looked at, %s missing", count(v.Unexplained),
 		plural(int(v.Cells.LookedAt), "cell"), count(v.Cells.Missing))
@@ -155,17 +155,17 @@ func sentence(v check.Verdict) string {
 		counts += fmt.Sprintf("; %s noticed that no check asked about", plural(n, "thing"))
 	}
 	switch v.Outcome {
-	case check.Pass:
-		return fmt.Sprintf("PASS %s: %s; %s", subject(v), counts, passing(len(by[check.Pass])))
-	case check.Fail:
+	case verdict.Pass:
+		return fmt.Sprintf("PASS %s: %s; %s", subject(v), counts, passing(len(by[verdict.Pass])))
+	case verdict.Fail:
 		why := "no finding says why"
-		if failed := by[check.Fail]; len(failed) > 0 {
+		if failed := by[verdict.Fail]; len(failed) > 0 {
 			why = plural(len(failed), "failed finding") + " (" + strings.Join(checkNames(failed), ", ") + ")"
 		}
 		return fmt.Sprintf("FAIL %s: %s; %s", subject(v), counts, why)
 	}
 	why := "no finding says why"
-	if reasons := by[check.Inconclusive]; len(reasons) > 0 {
+	if reasons := by[verdict.Inconclusive]; len(reasons) > 0 {
 		why = strings.TrimSuffix(printable(reasons[0].Summary), ".")
 		if len(reasons) > 1 {
 			why += fmt.Sprintf(" (and %s)", plural(len(reasons)-1, "more reason"))

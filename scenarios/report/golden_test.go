@@ -13,7 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"throughline/scenarios/check"
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 )
 
@@ -47,12 +47,12 @@ func TestGolden(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		h    record.History
-		v    check.Verdict
+		v    verdict.Verdict
 	}{
-		{"pass", h, judged(h, check.Pass)},
-		{"fail", h, judged(h, check.Fail)},
-		{"inconclusive", h, judged(h, check.Inconclusive)},
-		{"empty", record.History{}, check.Verdict{}},
+		{"pass", h, judged(h, verdict.Pass)},
+		{"fail", h, judged(h, verdict.Fail)},
+		{"inconclusive", h, judged(h, verdict.Inconclusive)},
+		{"empty", record.History{}, verdict.Verdict{}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var text, verdict, junit, page bytes.Buffer
@@ -74,14 +74,14 @@ func TestGolden(t *testing.T) {
 
 func TestJSONRoundTrip(t *testing.T) {
 	h := killed()
-	for _, want := range []check.Verdict{judged(h, check.Fail), judged(h, check.Inconclusive), judged(h, check.Pass)} {
+	for _, want := range []verdict.Verdict{judged(h, verdict.Fail), judged(h, verdict.Inconclusive), judged(h, verdict.Pass)} {
 		var b bytes.Buffer
 		if err := WriteJSON(&b, want); err != nil {
 			t.Fatal(err)
 		}
 		d := json.NewDecoder(&b)
 		d.DisallowUnknownFields()
-		var got check.Verdict
+		var got verdict.Verdict
 		if err := d.Decode(&got); err != nil {
 			t.Fatal(err)
 		}
@@ -97,7 +97,7 @@ func TestJSONRoundTrip(t *testing.T) {
 // Scripts loop over lists and objects without asking whether they are there.
 func TestJSONHasNoNull(t *testing.T) {
 	var b bytes.Buffer
-	if err := WriteJSON(&b, check.Verdict{}); err != nil {
+	if err := WriteJSON(&b, verdict.Verdict{}); err != nil {
 		t.Fatal(err)
 	}
 	if strings.Contains(b.String(), "null") {
@@ -107,7 +107,7 @@ func TestJSONHasNoNull(t *testing.T) {
 
 // A number that JSON has no word for is told, not written as another.
 func TestJSONRefusesWhatIsNoNumber(t *testing.T) {
-	v := judged(killed(), check.Fail)
+	v := judged(killed(), verdict.Fail)
 	v.Findings[1].To = math.NaN()
 	err := WriteJSON(&bytes.Buffer{}, v)
 	want := "verdict: finding 2 of check continuity: from 0 to NaN is no stretch of time"

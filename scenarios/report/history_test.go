@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"throughline/collector"
-	"throughline/scenarios/check"
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 )
 
@@ -187,9 +187,9 @@ func poll(s *record.Series, requests []record.Request, want func(record.Request)
 
 // judged is a verdict on killed that fails, passes or proves nothing. Its
 // ledgers are counted from the record.
-func judged(h record.History, o check.Outcome) check.Verdict {
-	v := check.Verdict{Scenario: h.Run.Scenario, Outcome: o, Seed: h.Run.Seed, Seconds: 28.5,
-		Cells: check.Cells{LookedAt: 84, Missing: 0}}
+func judged(h record.History, o verdict.Outcome) verdict.Verdict {
+	v := verdict.Verdict{Scenario: h.Run.Scenario, Outcome: o, Seed: h.Run.Seed, Seconds: 28.5,
+		Cells: verdict.Cells{LookedAt: 84, Missing: 0}}
 	u, l, web := &v.Ledgers.Users, &v.Ledgers.LB, &v.Ledgers.Web
 	u.Route, u.ByInstance, l.ByInstance, web.ByInstance = "insert", map[string]int64{}, map[string]int64{}, map[string]int64{}
 	l.Responses = map[string]int64{"2xx": 0, "4xx": 0, "5xx": 0}
@@ -226,25 +226,25 @@ func judged(h record.History, o check.Outcome) check.Verdict {
 			web.Counted += int64(gained(s))
 		}
 	}
-	v.Ledgers.DB = check.DBLedger{Documents: int64(len(h.After.Words)), Increments: h.After.Sum(), Updates: u.RouteAcked}
+	v.Ledgers.DB = verdict.DBLedger{Documents: int64(len(h.After.Words)), Increments: h.After.Sum(), Updates: u.RouteAcked}
 	lost := u.RouteAcked - web.Counted
-	residual := check.Residual{Between: "users→web", Instance: "web-2", Cause: "client-buffer-at-kill", Lost: lost, Bound: lost + 3}
+	residual := verdict.Residual{Between: "users→web", Instance: "web-2", Cause: "client-buffer-at-kill", Lost: lost, Bound: lost + 3}
 	switch o {
-	case check.Fail:
+	case verdict.Fail:
 		residual.Cause, residual.Bound = "unexplained", 0
 		v.Unexplained = lost
-		v.Findings = append(v.Findings, check.Finding{Check: "conservation", Outcome: check.Fail, Layer: "web", Instance: "web-2",
+		v.Findings = append(v.Findings, verdict.Finding{Check: "conservation", Outcome: verdict.Fail, Layer: "web", Instance: "web-2",
 			Summary: fmt.Sprintf("web-2 acknowledged %d inserts that no metric counted, all between 8.2 s and 8.3 s; web-2 got SIGKILL at 8.3 s: what its client had not sent is lost", lost),
 			From:    8.2, To: 8.3, Lost: lost, Bound: 2, Cause: "lost-on-exit", RunnerUp: "client-buffer-at-kill"})
-	case check.Inconclusive:
-		v.Findings = append(v.Findings, check.Finding{Check: "collector", Outcome: check.Inconclusive,
+	case verdict.Inconclusive:
+		v.Findings = append(v.Findings, verdict.Finding{Check: "collector", Outcome: verdict.Inconclusive,
 			Summary: "the kernel dropped 17 datagrams before the collector could read them, between 8.0 s and 9.0 s; what they held is in no ledger.", From: 8, To: 9})
 	}
-	v.Residuals = []check.Residual{residual}
+	v.Residuals = []verdict.Residual{residual}
 	v.Findings = append(v.Findings,
-		check.Finding{Check: "continuity", Outcome: check.Pass, Summary: "fullstack.insert: all of 84 cells are present, 4 instances, the longest gap is 0 s"},
-		check.Finding{Check: "correlation", Outcome: check.Pass, Summary: "users and lb: r = 0.998 at lag 0 s"},
-		check.Finding{Check: "correlation", Outcome: check.Pass, Summary: "lb and web: r = 0.996 at lag 0 s"})
+		verdict.Finding{Check: "continuity", Outcome: verdict.Pass, Summary: "fullstack.insert: all of 84 cells are present, 4 instances, the longest gap is 0 s"},
+		verdict.Finding{Check: "correlation", Outcome: verdict.Pass, Summary: "users and lb: r = 0.998 at lag 0 s"},
+		verdict.Finding{Check: "correlation", Outcome: verdict.Pass, Summary: "lb and web: r = 0.996 at lag 0 s"})
 	return v
 }
 

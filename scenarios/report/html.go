@@ -14,7 +14,7 @@ import (
 	"github.com/tsenart/vegeta/v12/lib/plot"
 
 	"throughline/docs"
-	"throughline/scenarios/check"
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 )
 
@@ -70,7 +70,7 @@ type findingView struct {
 // WriteHTML writes the report as one HTML page that needs nothing else: style,
 // script and data are in it, and its content security policy forbids the
 // browser to fetch anything.
-func WriteHTML(w io.Writer, h record.History, v check.Verdict) error {
+func WriteHTML(w io.Writer, h record.History, v verdict.Verdict) error {
 	t, err := template.New("report").Parse(pageTemplate)
 	if err != nil {
 		return err
@@ -111,7 +111,7 @@ func asset(name string) (string, error) {
 	return string(b), err
 }
 
-func newPage(h record.History, v check.Verdict) page {
+func newPage(h record.History, v verdict.Verdict) page {
 	outcome := v.Outcome.String()
 	p := page{
 		Scenario: scenarioName(v), Outcome: outcome,
@@ -130,7 +130,7 @@ func newPage(h record.History, v check.Verdict) page {
 	}
 	by := byOutcome(v.Findings, "")
 	for _, o := range worstFirst {
-		if o == check.Pass {
+		if o == verdict.Pass {
 			p.addFindings("noticed", noticed(v.Findings))
 		}
 		p.addFindings(o.String(), by[o])
@@ -138,7 +138,7 @@ func newPage(h record.History, v check.Verdict) page {
 	return p
 }
 
-func (p *page) addFindings(group string, findings []check.Finding) {
+func (p *page) addFindings(group string, findings []verdict.Finding) {
 	if len(findings) == 0 {
 		return
 	}
@@ -155,7 +155,7 @@ func (p *page) addFindings(group string, findings []check.Finding) {
 }
 
 // facts say which run this was.
-func facts(h record.History, v check.Verdict) []fact {
+func facts(h record.History, v verdict.Verdict) []fact {
 	out := []fact{
 		{"duration", seconds(v.Seconds)},
 		{"seed", fmt.Sprint(v.Seed)},

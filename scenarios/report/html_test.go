@@ -15,11 +15,11 @@ import (
 
 	"throughline/collector"
 	"throughline/docs"
-	"throughline/scenarios/check"
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 )
 
-func pageOf(t *testing.T, h record.History, v check.Verdict) string {
+func pageOf(t *testing.T, h record.History, v verdict.Verdict) string {
 	t.Helper()
 	var b bytes.Buffer
 	if err := WriteHTML(&b, h, v); err != nil {
@@ -98,7 +98,7 @@ func dataOf(t *testing.T, page string) drawn {
 // nothing, and forbid it.
 func TestHTMLFetchesNothing(t *testing.T) {
 	h := killed()
-	page := pageOf(t, h, judged(h, check.Fail))
+	page := pageOf(t, h, judged(h, verdict.Fail))
 	policy := strings.Index(page, `http-equiv="Content-Security-Policy" content="default-src 'none';`)
 	if policy < 0 || policy > strings.Index(page, "<style>") {
 		t.Error("no policy that forbids fetching before the first style")
@@ -143,12 +143,12 @@ func TestHTMLHostileNames(t *testing.T) {
 			h.Series[i].Meta.StatsD, h.Series[i].Labels = hostile, collector.NewLabels("instance", hostile)
 		}
 	}
-	v := judged(killed(), check.Fail)
+	v := judged(killed(), verdict.Fail)
 	v.Scenario, v.Ledgers.Web.Metric, v.Ledgers.Users.Route = hostile, hostile, hostile
 	v.Ledgers.Web.ByInstance[hostile], v.Ledgers.LB.Responses[hostile] = 3, 4
-	v.Residuals = []check.Residual{{Between: hostile, Cause: hostile}, {Instance: hostile, Between: hostile, Cause: hostile}}
+	v.Residuals = []verdict.Residual{{Between: hostile, Cause: hostile}, {Instance: hostile, Between: hostile, Cause: hostile}}
 	for i := range v.Findings {
-		v.Findings[i] = check.Finding{Check: hostile, Outcome: v.Findings[i].Outcome, Summary: hostile, Layer: hostile, Instance: hostile, Cause: hostile, RunnerUp: hostile}
+		v.Findings[i] = verdict.Finding{Check: hostile, Outcome: v.Findings[i].Outcome, Summary: hostile, Layer: hostile, Instance: hostile, Cause: hostile, RunnerUp: hostile}
 	}
 	page := pageOf(t, h, v)
 	for _, raw := range []string{"<b>", "<!--", "alert(1)//'\""} {
@@ -157,7 +157,7 @@ func TestHTMLHostileNames(t *testing.T) {
 		}
 	}
 	// A page without hostile names has as many elements of script.
-	plain := pageOf(t, killed(), judged(killed(), check.Fail))
+	plain := pageOf(t, killed(), judged(killed(), verdict.Fail))
 	for _, tag := range []string{"<script", "</script"} {
 		if got, want := strings.Count(page, tag), strings.Count(plain, tag); got != want {
 			t.Errorf("%d times %s, want %d", got, tag, want)
@@ -191,7 +191,7 @@ func TestHTMLOfWhatIsNotWhole(t *testing.T) {
 	}
 	for name, h := range map[string]record.History{"empty": {}, "interrupted": interrupted, "odd": odd,
 		"no points": {Series: []record.Series{{Name: lbRequests}, {Name: dbOps, Labels: collector.NewLabels("type", "update")}}}} {
-		v := check.Verdict{Seconds: math.NaN(), Findings: []check.Finding{{From: math.Inf(-1), To: math.NaN()}}}
+		v := verdict.Verdict{Seconds: math.NaN(), Findings: []verdict.Finding{{From: math.Inf(-1), To: math.NaN()}}}
 		d := dataOf(t, pageOf(t, h, v))
 		if len(d.Charts) != 5 {
 			t.Errorf("%s: %d charts, want 5", name, len(d.Charts))
@@ -209,7 +209,7 @@ func TestHTMLOfWhatIsNotWhole(t *testing.T) {
 
 func TestLanes(t *testing.T) {
 	h := killed()
-	d := dataOf(t, pageOf(t, h, judged(h, check.Pass)))
+	d := dataOf(t, pageOf(t, h, judged(h, verdict.Pass)))
 	labels := map[string][]string{}
 	areas := map[string]float64{}
 	for _, c := range d.Charts {
@@ -229,7 +229,7 @@ func TestLanes(t *testing.T) {
 		}
 	}
 	// Bins are 1 s wide: what stands below a curve is the ledger's number.
-	v := judged(h, check.Pass)
+	v := judged(h, verdict.Pass)
 	for of, want := range map[string]int64{"users acked": v.Ledgers.Users.Acked, "users refused": v.Ledgers.Users.Refused, "lb requests": v.Ledgers.LB.Requests,
 		"web web-1": v.Ledgers.Web.ByInstance["web-1"], "web web-2": v.Ledgers.Web.ByInstance["web-2"], "db updates": v.Ledgers.DB.Updates} {
 		if got := areas[of]; math.Abs(got-float64(want)) > 1e-3 {
@@ -260,7 +260,7 @@ func TestFaultsAreDrawn(t *testing.T) {
 		record.Event{At: 11 * second, Kind: record.FaultEnd, Fault: "freeze-instance", Instance: "web-1", Role: record.Web, Count: 1},
 		record.Event{At: 12 * second, Kind: record.FaultEnd, Fault: "drop-datagrams", Count: 7},
 		record.Event{At: 13 * second, Kind: record.FaultBegin, Fault: "reload-lb"})
-	page := pageOf(t, h, judged(h, check.Pass))
+	page := pageOf(t, h, judged(h, verdict.Pass))
 	d := dataOf(t, page)
 	want := []band{{From: 9, To: 12, Label: "drop-datagrams"}, {From: 10, To: 11, Label: "freeze-instance web-1"}, {From: 13, To: d.End, Label: "reload-lb", Bad: true}}
 	if diff := cmp.Diff(want, d.Faults); diff != "" {
@@ -274,7 +274,7 @@ func TestFaultsAreDrawn(t *testing.T) {
 // A fleet has lines for those that counted most, one for the others, and says so.
 func TestLanesOfMany(t *testing.T) {
 	h := many(300)
-	page := pageOf(t, h, check.Verdict{})
+	page := pageOf(t, h, verdict.Verdict{})
 	d := dataOf(t, page)
 	lines := d.Charts[3].Lines
 	if len(lines) != mostLines+1 || lines[mostLines].Label != "290 others" {
@@ -304,7 +304,7 @@ func TestHTMLOfALongRun(t *testing.T) {
 		}
 	}
 	h.Series = []record.Series{s}
-	page := pageOf(t, h, check.Verdict{})
+	page := pageOf(t, h, verdict.Verdict{})
 	d := dataOf(t, page)
 	if len(d.X) > mostBins+1 || len(page) > 200_000 {
 		t.Errorf("%d bins, %d bytes", len(d.X), len(page))

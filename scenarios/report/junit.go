@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"throughline/scenarios/check"
+	"throughline/scenarios/check/verdict"
 )
 
 // The elements of a JUnit report that CI systems agree on.
@@ -56,7 +56,7 @@ type (
 // skipped test: CI must not be green when nothing was proved. The last case,
 // "verdict", carries the outcome of the whole run, so that the suite can never
 // be greener than the verdict.
-func WriteJUnit(w io.Writer, v check.Verdict) error {
+func WriteJUnit(w io.Writer, v verdict.Verdict) error {
 	suite := junitSuite{Name: scenarioName(v), Time: junitSeconds(v.Seconds), Properties: []junitProperty{
 		{"outcome", v.Outcome.String()},
 		{"seed", strconv.FormatUint(v.Seed, 10)},
@@ -79,7 +79,7 @@ func WriteJUnit(w io.Writer, v check.Verdict) error {
 		for _, f := range all {
 			text = append(text, "noticed: "+printable(f.Summary)+cause(f))
 		}
-		c.conclude(check.Pass, "", strings.Join(text, "\n"))
+		c.conclude(verdict.Pass, "", strings.Join(text, "\n"))
 		suite.Cases = append(suite.Cases, c)
 	}
 	last := junitCase{Class: scenarioName(v), Name: "verdict", Time: junitSeconds(v.Seconds)}
@@ -91,7 +91,7 @@ func WriteJUnit(w io.Writer, v check.Verdict) error {
 // writeUnrun writes the report of a scenario that could not be run: a suite with one
 // error.
 func writeUnrun(w io.Writer, scenario string, why error) error {
-	suite := junitSuite{Name: printable(scenario), Time: junitSeconds(0), Properties: []junitProperty{{"outcome", check.Inconclusive.String()}}}
+	suite := junitSuite{Name: printable(scenario), Time: junitSeconds(0), Properties: []junitProperty{{"outcome", verdict.Inconclusive.String()}}}
 	c := junitCase{Class: suite.Name, Name: "run", Time: junitSeconds(0)}
 	first, _, _ := strings.Cut(why.Error(), "\n")
 	c.Error = &junitResult{Message: printable("could not be run: " + first), Type: "not-run", Text: printableLines(why.Error())}
@@ -125,14 +125,14 @@ func (suite junitSuite) write(w io.Writer) error {
 }
 
 // checkCase is the test case of one check: what its worst findings say.
-func checkCase(v check.Verdict, name string) junitCase {
+func checkCase(v verdict.Verdict, name string) junitCase {
 	c := junitCase{Class: scenarioName(v), Name: name, Time: "0.000"}
 	by := byOutcome(v.Findings, name)
-	outcome := check.Pass
-	if len(by[check.Fail]) > 0 {
-		outcome = check.Fail
-	} else if len(by[check.Inconclusive]) > 0 {
-		outcome = check.Inconclusive
+	outcome := verdict.Pass
+	if len(by[verdict.Fail]) > 0 {
+		outcome = verdict.Fail
+	} else if len(by[verdict.Inconclusive]) > 0 {
+		outcome = verdict.Inconclusive
 	}
 	var text []string
 	for _, o := range worstFirst {
@@ -149,14 +149,14 @@ func checkCase(v check.Verdict, name string) junitCase {
 	return c
 }
 
-func (c *junitCase) conclude(o check.Outcome, message, text string) {
+func (c *junitCase) conclude(o verdict.Outcome, message, text string) {
 	switch o {
-	case check.Pass:
+	case verdict.Pass:
 		c.Output = text
-	case check.Fail:
+	case verdict.Fail:
 		c.Failure = &junitResult{Message: message, Type: o.String(), Text: text}
 	default:
-		c.Error = &junitResult{Message: message, Type: check.Inconclusive.String(), Text: text}
+		c.Error = &junitResult{Message: message, Type: verdict.Inconclusive.String(), Text: text}
 	}
 }
 

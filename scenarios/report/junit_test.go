@@ -7,11 +7,11 @@ import (
 	"strings"
 	"testing"
 
-	"throughline/scenarios/check"
+	"throughline/scenarios/check/verdict"
 )
 
 // parseJUnit reads a report as CI systems do: any element, by its name.
-func parseJUnit(t *testing.T, v check.Verdict) junitSuites {
+func parseJUnit(t *testing.T, v verdict.Verdict) junitSuites {
 	t.Helper()
 	var b bytes.Buffer
 	if err := WriteJUnit(&b, v); err != nil {
@@ -35,17 +35,17 @@ func parseJUnit(t *testing.T, v check.Verdict) junitSuites {
 func TestJUnitOutcomes(t *testing.T) {
 	h := killed()
 	for _, c := range []struct {
-		v                       check.Verdict
+		v                       verdict.Verdict
 		tests, failures, errors int
 	}{
-		{judged(h, check.Pass), 3, 0, 0},
-		{judged(h, check.Fail), 4, 2, 0},
-		{judged(h, check.Inconclusive), 4, 0, 2},
+		{judged(h, verdict.Pass), 3, 0, 0},
+		{judged(h, verdict.Fail), 4, 2, 0},
+		{judged(h, verdict.Inconclusive), 4, 0, 2},
 		// A verdict is told even where no finding tells it.
-		{check.Verdict{Scenario: "s", Outcome: check.Fail}, 1, 1, 0},
-		{check.Verdict{Scenario: "s"}, 1, 0, 1},
-		{check.Verdict{Scenario: "s", Outcome: 9}, 1, 0, 1},
-		{check.Verdict{Scenario: "s", Outcome: check.Pass, Findings: []check.Finding{{Check: "a", Outcome: 9}}}, 2, 0, 1},
+		{verdict.Verdict{Scenario: "s", Outcome: verdict.Fail}, 1, 1, 0},
+		{verdict.Verdict{Scenario: "s"}, 1, 0, 1},
+		{verdict.Verdict{Scenario: "s", Outcome: 9}, 1, 0, 1},
+		{verdict.Verdict{Scenario: "s", Outcome: verdict.Pass, Findings: []verdict.Finding{{Check: "a", Outcome: 9}}}, 2, 0, 1},
 	} {
 		s := parseJUnit(t, c.v)
 		if s.Tests != c.tests || s.Failures != c.failures || s.Errors != c.errors {
@@ -60,12 +60,12 @@ func TestJUnitOutcomes(t *testing.T) {
 // A check with several findings is one test case, as bad as its worst finding,
 // with the text of all.
 func TestJUnitGroupsByCheck(t *testing.T) {
-	s := parseJUnit(t, check.Verdict{Scenario: "s", Outcome: check.Fail, Findings: []check.Finding{
-		{Check: "nesting", Outcome: check.Pass, Summary: "first"},
-		{Check: "identity", Outcome: check.Pass, Summary: "second"},
-		{Check: "nesting", Outcome: check.Inconclusive, Summary: "third"},
-		{Check: "nesting", Outcome: check.Fail, Summary: "fourth", Instance: "web-2", From: 3, To: 4, Cause: "lost-on-exit"},
-		{Check: "nesting", Outcome: check.Fail, Summary: "fifth"},
+	s := parseJUnit(t, verdict.Verdict{Scenario: "s", Outcome: verdict.Fail, Findings: []verdict.Finding{
+		{Check: "nesting", Outcome: verdict.Pass, Summary: "first"},
+		{Check: "identity", Outcome: verdict.Pass, Summary: "second"},
+		{Check: "nesting", Outcome: verdict.Inconclusive, Summary: "third"},
+		{Check: "nesting", Outcome: verdict.Fail, Summary: "fourth", Instance: "web-2", From: 3, To: 4, Cause: "lost-on-exit"},
+		{Check: "nesting", Outcome: verdict.Fail, Summary: "fifth"},
 	}})
 	c := s.Suites[0].Cases[0]
 	if c.Name != "nesting" || c.Failure == nil || c.Error != nil || c.Failure.Message != "fourth (and 1 more finding)" {
@@ -82,8 +82,8 @@ func TestJUnitGroupsByCheck(t *testing.T) {
 
 func TestJUnitHostileText(t *testing.T) {
 	hostile := "\x1b[2J</testcase>]]>&\x00\xff\"<b>"
-	s := parseJUnit(t, check.Verdict{Scenario: hostile, Outcome: check.Fail, Findings: []check.Finding{
-		{Check: hostile, Outcome: check.Fail, Summary: hostile, Instance: hostile, Layer: hostile, Cause: hostile}}})
+	s := parseJUnit(t, verdict.Verdict{Scenario: hostile, Outcome: verdict.Fail, Findings: []verdict.Finding{
+		{Check: hostile, Outcome: verdict.Fail, Summary: hostile, Instance: hostile, Layer: hostile, Cause: hostile}}})
 	if n := len(s.Suites[0].Cases); n != 2 {
 		t.Fatalf("%d cases, want 2", n)
 	}

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"throughline/collector"
-	"throughline/scenarios/check"
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 )
 
@@ -46,7 +46,7 @@ type line struct {
 }
 
 // newLanes draws the four layers on one time axis.
-func newLanes(h record.History, v check.Verdict) lanes {
+func newLanes(h record.History, v verdict.Verdict) lanes {
 	end := runEnd(h)
 	b := newBins(h, end)
 	l := lanes{End: end.Seconds(), X: b.centers(), Phases: phaseBands(h, end), Steps: stepBands(h, end), Faults: faultBands(h, end), Marks: journalMarks(h)}

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"throughline/scenarios/check"
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 )
 
@@ -29,7 +29,7 @@ type ledgerRow struct {
 var ledgerColumns = [4]string{"users", "load balancer", "web", "database"}
 
 // ledgerRows puts the four ledgers side by side.
-func ledgerRows(h record.History, v check.Verdict) []ledgerRow {
+func ledgerRows(h record.History, v verdict.Verdict) []ledgerRow {
 	l := v.Ledgers
 	lb := count[int64]
 	if l.LB.Requests == 0 && !hasSeries(h, lbRequests) {
@@ -59,7 +59,7 @@ func ledgerRows(h record.History, v check.Verdict) []ledgerRow {
 
 // answerClasses are the classes of answers that acknowledge nothing, as far as there
 // were any; 4xx and 5xx are always among them.
-func answerClasses(l check.Ledgers) []string {
+func answerClasses(l verdict.Ledgers) []string {
 	classes := map[string]bool{"4xx": true, "5xx": true}
 	for _, by := range []map[string]int64{l.Users.Answered, l.LB.Responses} {
 		for class, n := range by {
@@ -80,7 +80,7 @@ func sum(by map[string]int64) (n int64) {
 }
 
 // routeRows are the rows of the route that web and database count too.
-func routeRows(h record.History, l check.Ledgers) []ledgerRow {
+func routeRows(h record.History, l verdict.Ledgers) []ledgerRow {
 	head := "checked route"
 	if l.Users.Route != "" {
 		head = "route " + printable(l.Users.Route)
@@ -137,7 +137,7 @@ type instanceRow struct {
 
 // instanceRows lists the web instances that the journal or a ledger knows, in
 // the order of their names: that of their births, as none is used twice.
-func instanceRows(h record.History, v check.Verdict) []instanceRow {
+func instanceRows(h record.History, v verdict.Verdict) []instanceRow {
 	lives := map[string]record.Lifetime{}
 	known := map[string]bool{}
 	for _, life := range h.Lifetimes() {
@@ -217,8 +217,8 @@ func lived(l record.Lifetime) string {
 
 // booking says to what a difference between two ledgers was booked: "users→web:
 // lost 41 (of at most 60): killed-in-flight".
-func booking(r check.Residual) string {
-	n := numbers(check.Finding{Lost: r.Lost, Extra: r.Extra})
+func booking(r verdict.Residual) string {
+	n := numbers(verdict.Finding{Lost: r.Lost, Extra: r.Extra})
 	if n == "" {
 		n = "0"
 	}
@@ -229,7 +229,7 @@ func booking(r check.Residual) string {
 }
 
 // unplaced are the bookings that belong to no single instance.
-func unplaced(v check.Verdict) []string {
+func unplaced(v verdict.Verdict) []string {
 	var out []string
 	for _, r := range v.Residuals {
 		if r.Instance == "" {

@@ -9,14 +9,14 @@ import (
 	"strings"
 	"testing"
 
-	"throughline/scenarios/check"
+	"throughline/scenarios/check/verdict"
 )
 
 // Notes are told in every form of the report, beside a pass too, and what is in
 // them moves no cursor.
 func TestNotesAreInEveryReport(t *testing.T) {
 	h := killed()
-	v := judged(h, check.Pass)
+	v := judged(h, verdict.Pass)
 	v.Notes = []string{"stop of web-2 at 24.0 s: it was \x1b[2Jkilled"}
 	var text, verdict, junit, page bytes.Buffer
 	for _, err := range []error{WriteText(&text, h, v, TextOptions{}), WriteJSON(&verdict, v), WriteJUnit(&junit, v), WriteHTML(&page, h, v)} {

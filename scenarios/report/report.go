@@ -16,7 +16,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"throughline/scenarios/check"
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 )
 
@@ -38,7 +38,7 @@ type Files struct {
 // directory dir, for its owner alone, as the record is. Each file appears whole or not at all, and takes the place of
 // that of an earlier judgement. One that cannot be written does not keep the
 // others from being written; the error names each.
-func WriteAll(dir string, h record.History, v check.Verdict) (Files, error) {
+func WriteAll(dir string, h record.History, v verdict.Verdict) (Files, error) {
 	var files Files
 	var failed error
 	for _, f := range []struct {
@@ -94,15 +94,15 @@ func writeFile(path string, write func(io.Writer) error) error {
 // WriteJSON writes the verdict as one indented JSON document. Lists and
 // objects that are empty are written as [] and {}, never as null, so that a
 // script may loop over them.
-func WriteJSON(w io.Writer, v check.Verdict) error {
+func WriteJSON(w io.Writer, v verdict.Verdict) error {
 	if err := finite(v); err != nil {
 		return err
 	}
 	if v.Findings == nil {
-		v.Findings = []check.Finding{}
+		v.Findings = []verdict.Finding{}
 	}
 	if v.Residuals == nil {
-		v.Residuals = []check.Residual{}
+		v.Residuals = []verdict.Residual{}
 	}
 	if v.Ledgers.LB.Responses == nil {
 		v.Ledgers.LB.Responses = map[string]int64{}
@@ -114,7 +114,7 @@ func WriteJSON(w io.Writer, v check.Verdict) error {
 }
 
 // finite refuses a number that JSON cannot hold, and says where it stands.
-func finite(v check.Verdict) error {
+func finite(v verdict.Verdict) error {
 	if !isFinite(v.Seconds) {
 		return fmt.Errorf("verdict: seconds is %v, not a number of seconds", v.Seconds)
 	}

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"throughline/scenarios/check"
+	"throughline/scenarios/check/verdict"
 )
 
 func TestWriteAll(t *testing.T) {
@@ -16,7 +16,7 @@ func TestWriteAll(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, JUnitFile), []byte("of an earlier judgement"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	files, err := WriteAll(dir, h, judged(h, check.Pass))
+	files, err := WriteAll(dir, h, judged(h, verdict.Pass))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +46,7 @@ func TestWriteAllWritesWhatItCan(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, VerdictFile), []byte("old"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	v := judged(killed(), check.Pass)
+	v := judged(killed(), verdict.Pass)
 	v.Seconds = math.Inf(1)
 	files, err := WriteAll(dir, killed(), v)
 	if err == nil || !strings.Contains(err.Error(), "verdict.json: cannot write the report: verdict: seconds is +Inf") {
@@ -60,7 +60,7 @@ func TestWriteAllWritesWhatItCan(t *testing.T) {
 	}
 	noOther(t, dir, 3)
 
-	files, err = WriteAll(filepath.Join(dir, "missing"), killed(), judged(killed(), check.Pass))
+	files, err = WriteAll(filepath.Join(dir, "missing"), killed(), judged(killed(), verdict.Pass))
 	if files != (Files{}) || err == nil || strings.Count(err.Error(), "cannot write the report") != 3 {
 		t.Errorf("into a missing directory: files %v, error %v; want none and three reasons", files, err)
 	}

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"throughline/scenarios/check"
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 )
 
@@ -27,7 +27,7 @@ const (
 // WriteText writes what a person wants to know at the end of a run: the four
 // ledgers side by side, the instances, the findings with the worst first, and
 // the verdict in the last lines, where a terminal shows it.
-func WriteText(w io.Writer, h record.History, v check.Verdict, o TextOptions) error {
+func WriteText(w io.Writer, h record.History, v verdict.Verdict, o TextOptions) error {
 	t := &text{TextOptions: o}
 	if t.Width == 0 {
 		t.Width = usualWidth
@@ -58,11 +58,11 @@ const (
 	bold   = "1"
 )
 
-func colorOf(o check.Outcome) string {
+func colorOf(o verdict.Outcome) string {
 	switch o {
-	case check.Pass:
+	case verdict.Pass:
 		return green
-	case check.Fail:
+	case verdict.Fail:
 		return red
 	}
 	return yellow
@@ -89,7 +89,7 @@ func (t *text) wrapped(first, s string) {
 
 func (t *text) title(s string) { t.line("\n" + t.paint(bold, s)) }
 
-func (t *text) heading(h record.History, v check.Verdict) {
+func (t *text) heading(h record.History, v verdict.Verdict) {
 	t.line("")
 	t.line(t.paint(bold, cut(scenarioName(v), t.Width)))
 	t.wrapped("  ", printable(runFacts(h, v)))
@@ -102,7 +102,7 @@ func (t *text) heading(h record.History, v check.Verdict) {
 }
 
 // runFacts says in one line which run this was.
-func runFacts(h record.History, v check.Verdict) string {
+func runFacts(h record.History, v verdict.Verdict) string {
 	facts := []string{seconds(v.Seconds), fmt.Sprintf("seed %d", v.Seed)}
 	if h.Run.Platform != "" {
 		facts = append(facts, "platform "+h.Run.Platform)
@@ -162,7 +162,7 @@ func (t *text) ledgers(rows []ledgerRow) {
 // narrow tells whether the tables must do with less room than they like.
 func (t *text) narrow() bool { return t.Width < usualWidth }
 
-func (t *text) instances(rows []instanceRow, v check.Verdict) {
+func (t *text) instances(rows []instanceRow, v verdict.Verdict) {
 	if len(rows) > 0 {
 		t.title("Instances")
 		name, cell := 8, 11
@@ -197,7 +197,7 @@ func (t *text) instances(rows []instanceRow, v check.Verdict) {
 }
 
 // instanceNote says what the columns of the instances count.
-func instanceNote(v check.Verdict) string {
+func instanceNote(v verdict.Verdict) string {
 	route := printable(v.Ledgers.Users.Route)
 	if route == "" {
 		return "(lb 2xx is of all routes; residual is counted less acked)"
@@ -225,14 +225,14 @@ func (t *text) instance(r instanceRow, name, cell int) {
 	}
 }
 
-func (t *text) findings(v check.Verdict) {
+func (t *text) findings(v verdict.Verdict) {
 	t.title("Findings")
 	if len(v.Findings) == 0 {
 		t.line("  none: nothing was looked at")
 	}
 	by := byOutcome(v.Findings, "")
 	for _, o := range worstFirst {
-		if o == check.Pass {
+		if o == verdict.Pass {
 			break
 		}
 		for i, f := range by[o] {
@@ -243,28 +243,28 @@ func (t *text) findings(v check.Verdict) {
 			t.finding(strings.ToUpper(o.String()), colorOf(o), f)
 		}
 	}
-	passed := slices.Clone(by[check.Pass])
+	passed := slices.Clone(by[verdict.Pass])
 	for _, f := range passed {
 		if f.Waived != "" {
-			t.finding("WAIVED", colorOf(check.Inconclusive), f)
+			t.finding("WAIVED", colorOf(verdict.Inconclusive), f)
 		}
 	}
-	passed = slices.DeleteFunc(passed, func(f check.Finding) bool { return f.Waived != "" })
+	passed = slices.DeleteFunc(passed, func(f verdict.Finding) bool { return f.Waived != "" })
 	for _, name := range checkNames(passed) {
-		t.passed(name, byOutcome(passed, name)[check.Pass])
+		t.passed(name, byOutcome(passed, name)[verdict.Pass])
 	}
 	t.line(fmt.Sprintf("  %s looked at, %s missing", plural(int(v.Cells.LookedAt), "cell"), count(v.Cells.Missing)))
 }
 
 // notes writes what touches no outcome.
-func (t *text) notes(v check.Verdict) {
+func (t *text) notes(v verdict.Verdict) {
 	for _, n := range v.Notes {
 		t.wrapped("  note  ", printable(n))
 	}
 }
 
 // noticed writes what no check asked about, just before the verdict.
-func (t *text) noticed(v check.Verdict) {
+func (t *text) noticed(v verdict.Verdict) {
 	all := noticed(v.Findings)
 	for i, f := range all {
 		if i == mostFindings {
@@ -282,7 +282,7 @@ func (t *text) noticed(v check.Verdict) {
 }
 
 // finding writes one finding that is not simply a pass, in full.
-func (t *text) finding(word, color string, f check.Finding) {
+func (t *text) finding(word, color string, f verdict.Finding) {
 	head := checkName(f) + " · " + place(f)
 	if n := numbers(f); n != "" {
 		head += " · " + n
@@ -302,7 +302,7 @@ func (t *text) finding(word, color string, f check.Finding) {
 
 // passed writes what a check that passed says first, in at most two lines, and
 // how many more findings it has.
-func (t *text) passed(name string, findings []check.Finding) {
+func (t *text) passed(name string, findings []verdict.Finding) {
 	more := ""
 	if len(findings) > 1 {
 		more = fmt.Sprintf(" (+%s more)", count(len(findings)-1))
@@ -326,7 +326,7 @@ func (t *text) passed(name string, findings []check.Finding) {
 	}
 }
 
-func (t *text) verdict(v check.Verdict) {
+func (t *text) verdict(v verdict.Verdict) {
 	t.line("")
 	lines := wrap(sentence(v), t.Width)
 	for i, l := range lines {

@@ -10,11 +10,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"throughline/scenarios/check"
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 )
 
-func written(t *testing.T, h record.History, v check.Verdict, o TextOptions) string {
+func written(t *testing.T, h record.History, v verdict.Verdict, o TextOptions) string {
 	t.Helper()
 	var b strings.Builder
 	if err := WriteText(&b, h, v, o); err != nil {
@@ -29,7 +29,7 @@ var ansi = regexp.MustCompile("\x1b\\[[0-9;]*m")
 func TestTextWidthAndColor(t *testing.T) {
 	h := killed()
 	h.Damage = []string{"users.csv: line 4711: " + strings.Repeat("a very long reason ", 9)}
-	for _, o := range []check.Outcome{check.Pass, check.Fail, check.Inconclusive} {
+	for _, o := range []verdict.Outcome{verdict.Pass, verdict.Fail, verdict.Inconclusive} {
 		v := judged(h, o)
 		for _, w := range []int{0, 80, 100, 140} {
 			plain := written(t, h, v, TextOptions{Width: w})
@@ -55,11 +55,11 @@ func TestTextHostileNames(t *testing.T) {
 	h := killed()
 	h.Run.Platform, h.Damage = hostile, []string{hostile}
 	h.Events = append(h.Events, record.Event{Kind: record.Birth, Instance: hostile, Role: record.Web})
-	v := judged(h, check.Fail)
+	v := judged(h, verdict.Fail)
 	v.Scenario, v.Ledgers.Users.Route, v.Ledgers.Web.Metric = hostile, hostile, hostile
 	v.Ledgers.LB.Responses[hostile] = 1
 	v.Residuals[0].Cause, v.Residuals[0].Between = hostile, hostile
-	v.Findings[0] = check.Finding{Check: hostile, Outcome: check.Fail, Summary: hostile, Layer: hostile, Instance: hostile, Cause: hostile, RunnerUp: hostile}
+	v.Findings[0] = verdict.Finding{Check: hostile, Outcome: verdict.Fail, Summary: hostile, Layer: hostile, Instance: hostile, Cause: hostile, RunnerUp: hostile}
 	v.Findings[1].Summary, v.Findings[1].Check = hostile, hostile
 	got := written(t, h, v, TextOptions{Where: hostile})
 	if strings.ContainsAny(got, "\x1b\x07\r\u202e") {
@@ -73,11 +73,11 @@ func TestTextHostileNames(t *testing.T) {
 // A fleet of many is cut short, and says so; what has a residual is not.
 func TestTextManyInstancesAndFindings(t *testing.T) {
 	h := many(300)
-	v := check.Verdict{Scenario: "many", Outcome: check.Fail}
-	v.Residuals = []check.Residual{{Between: "users→web", Instance: "web-297", Cause: "unexplained", Lost: 4}, {Between: "web→db", Cause: "lb-retry", Extra: 2}}
+	v := verdict.Verdict{Scenario: "many", Outcome: verdict.Fail}
+	v.Residuals = []verdict.Residual{{Between: "users→web", Instance: "web-297", Cause: "unexplained", Lost: 4}, {Between: "web→db", Cause: "lb-retry", Extra: 2}}
 	for i := range 50 {
-		v.Findings = append(v.Findings, check.Finding{Check: "continuity", Outcome: check.Fail, Summary: fmt.Sprintf("hole %d", i)},
-			check.Finding{Check: "hygiene", Outcome: check.Pass, Summary: "fine"})
+		v.Findings = append(v.Findings, verdict.Finding{Check: "continuity", Outcome: verdict.Fail, Summary: fmt.Sprintf("hole %d", i)},
+			verdict.Finding{Check: "hygiene", Outcome: verdict.Pass, Summary: "fine"})
 	}
 	got := written(t, h, v, TextOptions{})
 	for _, want := range []string{"and 275 more instances without a residual", "\n  web-297 ", "booked users→web: lost 4: unexplained",
@@ -94,7 +94,7 @@ func TestTextManyInstancesAndFindings(t *testing.T) {
 // No line is wider than the terminal, and a wide one is made use of.
 func TestTextFitsTheTerminal(t *testing.T) {
 	h := killed()
-	v := judged(h, check.Fail)
+	v := judged(h, verdict.Fail)
 	widest := map[int]int{}
 	for _, columns := range []int{60, 72, 80, 100, 200} {
 		got := written(t, h, v, TextOptions{Width: columns})
@@ -124,8 +124,8 @@ func TestTextFitsTheTerminal(t *testing.T) {
 // What was not measured is not shown as 0.
 func TestLedgerWithoutData(t *testing.T) {
 	h := killed()
-	v := judged(h, check.Pass)
-	cells := func(h record.History, v check.Verdict) map[string][4]string {
+	v := judged(h, verdict.Pass)
+	cells := func(h record.History, v verdict.Verdict) map[string][4]string {
 		out := map[string][4]string{}
 		for _, r := range ledgerRows(h, v) {
 			out[r.Name] = r.Cells
@@ -145,7 +145,7 @@ func TestLedgerWithoutData(t *testing.T) {
 	if got := cells(h, v)["acked, counted, added"]; got[2] != none || got[3] != none {
 		t.Errorf("without database and metric: %q", got)
 	}
-	h.Series, v.Ledgers.LB = nil, check.LBLedger{}
+	h.Series, v.Ledgers.LB = nil, verdict.LBLedger{}
 	if got := cells(h, v)["requests"]; got[1] != "no data" {
 		t.Errorf("requests of a load balancer that was never polled: %q", got)
 	}
@@ -153,7 +153,7 @@ func TestLedgerWithoutData(t *testing.T) {
 
 // Users of unknown fate are those that nobody answered.
 func TestLedgerCallsAnswersByTheirClass(t *testing.T) {
-	v := judged(killed(), check.Pass)
+	v := judged(killed(), verdict.Pass)
 	v.Ledgers.Users.Unknown, v.Ledgers.Users.Answered = 9, map[string]int64{"4xx": 6, "3xx": 1}
 	v.Ledgers.Users.RouteUnknown, v.Ledgers.Users.RouteAnswered = 3, map[string]int64{"5xx": 2}
 	v.Ledgers.LB.Responses = map[string]int64{"2xx": 100, "4xx": 7, "1xx": 0}
@@ -171,7 +171,7 @@ func TestLedgerCallsAnswersByTheirClass(t *testing.T) {
 
 func TestInstanceRows(t *testing.T) {
 	h := killed()
-	v := judged(h, check.Fail)
+	v := judged(h, verdict.Fail)
 	v.Ledgers.Web.ByInstance["web-10"] = 3 // nobody saw its birth
 	v.Ledgers.Web.ByInstance["web-9"] = 1
 	var names []string
@@ -203,7 +203,7 @@ func (broken) Write([]byte) (int, error) { return 0, errors.New("no space") }
 
 func TestWriteErrorsAreTold(t *testing.T) {
 	h := killed()
-	v := judged(h, check.Pass)
+	v := judged(h, verdict.Pass)
 	for name, err := range map[string]error{
 		"text": WriteText(broken{}, h, v, TextOptions{}), "json": WriteJSON(broken{}, v),
 		"junit": WriteJUnit(broken{}, v), "html": WriteHTML(broken{}, h, v),
@@ -217,10 +217,10 @@ func TestWriteErrorsAreTold(t *testing.T) {
 // TestWaivedFindingsAreTold: a failure that the scenario accepts is no pass like
 // any other: it is told in full, and the last line says that a waiver is in force.
 func TestWaivedFindingsAreTold(t *testing.T) {
-	v := check.Verdict{Scenario: "quiet", Outcome: check.Pass, Waived: []check.Waiver{{Check: "conservation", Reason: "known"}},
-		Findings: []check.Finding{
-			{Check: "conservation", Outcome: check.Pass, Instance: "web-2", Layer: "web", Lost: 41, Waived: "known", Summary: "waived (known): web-2 lost 41 inserts"},
-			{Check: "continuity", Outcome: check.Pass, Summary: "no hole"},
+	v := verdict.Verdict{Scenario: "quiet", Outcome: verdict.Pass, Waived: []verdict.Waiver{{Check: "conservation", Reason: "known"}},
+		Findings: []verdict.Finding{
+			{Check: "conservation", Outcome: verdict.Pass, Instance: "web-2", Layer: "web", Lost: 41, Waived: "known", Summary: "waived (known): web-2 lost 41 inserts"},
+			{Check: "continuity", Outcome: verdict.Pass, Summary: "no hole"},
 		}}
 	got := written(t, record.History{}, v, TextOptions{})
 	for _, want := range []string{"WAIVED  conservation · web-2 (web)", "lost 41", "waived (known): web-2 lost 41 inserts", "1 waiver in force"} {
@@ -234,12 +234,12 @@ func TestWaivedFindingsAreTold(t *testing.T) {
 // among nothing that passed or failed.
 func TestNoticed(t *testing.T) {
 	h := killed()
-	for _, o := range []check.Outcome{check.Pass, check.Fail, check.Inconclusive} {
+	for _, o := range []verdict.Outcome{verdict.Pass, verdict.Fail, verdict.Inconclusive} {
 		v := judged(h, o)
 		plain := written(t, h, v, TextOptions{})
 		cases := len(parseJUnit(t, v).Suites[0].Cases)
 		for i := range 30 {
-			v.Findings = append(v.Findings, check.Finding{Check: "noticed", Outcome: check.Pass, Noticed: true,
+			v.Findings = append(v.Findings, verdict.Finding{Check: "noticed", Outcome: verdict.Pass, Noticed: true,
 				Cause: "cardinality", Summary: fmt.Sprintf("series grow with the requests, case %d", i)})
 		}
 		text := written(t, h, v, TextOptions{})
@@ -262,10 +262,10 @@ func TestNoticed(t *testing.T) {
 		if page := pageOf(t, h, v); strings.Count(page, `<article class="finding noticed">`) != 30 {
 			t.Errorf("%v: not in the page", o)
 		}
-		if o != check.Inconclusive && !strings.Contains(sentence(v), "30 things noticed that no check asked about") {
+		if o != verdict.Inconclusive && !strings.Contains(sentence(v), "30 things noticed that no check asked about") {
 			t.Errorf("%s", sentence(v))
 		}
-		if a, b := byOutcome(v.Findings, "")[check.Pass], byOutcome(judged(h, o).Findings, "")[check.Pass]; len(a) != len(b) {
+		if a, b := byOutcome(v.Findings, "")[verdict.Pass], byOutcome(judged(h, o).Findings, "")[verdict.Pass]; len(a) != len(b) {
 			t.Errorf("%v: %d passed, %d without what was noticed", o, len(a), len(b))
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"throughline/scenarios/check"
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/gallery"
 	"throughline/scenarios/report"
 )
@@ -167,7 +168,7 @@ func (r GalleryRun) weigh(j Judged) (gallery.Result, error) {
 		return gallery.ScoreControl(r.name, j.Verdict), nil
 	}
 	if r.entry.Spoil != nil {
-		if j.Verdict.Outcome != check.Pass {
+		if j.Verdict.Outcome != verdict.Pass {
 			return gallery.Result{Outcome: j.Verdict.Outcome, Said: "the run was not healthy before it was spoiled"}, nil
 		}
 		r.entry.Spoil(&j.History)

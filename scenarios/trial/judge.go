@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 
 	"throughline/scenarios/check"
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 	"throughline/scenarios/report"
 )
@@ -13,7 +14,7 @@ import (
 type Judged struct {
 	Dir     string // of the record
 	History record.History
-	Verdict check.Verdict
+	Verdict verdict.Verdict
 }
 
 // Judge reads a record and judges it by the run's own checks. The error says that the

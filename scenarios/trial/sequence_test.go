@@ -10,6 +10,7 @@ import (
 
 	"throughline/live"
 	"throughline/scenarios/check"
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 	"throughline/scenarios/report"
 	"throughline/scenarios/run"
@@ -25,7 +26,7 @@ func TestTheWorstOfSeveral(t *testing.T) {
 			}
 		}
 	}
-	for outcome, want := range map[check.Outcome]Status{check.Pass: Pass, check.Fail: Fail, check.Inconclusive: Inconclusive} {
+	for outcome, want := range map[verdict.Outcome]Status{verdict.Pass: Pass, verdict.Fail: Fail, verdict.Inconclusive: Inconclusive} {
 		if got := statusOf(outcome); got != want {
 			t.Errorf("%v is status %d, want %d", outcome, got, want)
 		}

@@ -1,6 +1,6 @@
 package trial
 
-import "throughline/scenarios/check"
+import "throughline/scenarios/check/verdict"
 
 // Status is what came of one trial or of many, as the number that is the exit status.
 // Scripts depend on the numbers; 3 is a bad command line's.
@@ -25,11 +25,11 @@ func Worse(a, b Status) Status {
 	return a
 }
 
-func statusOf(o check.Outcome) Status {
+func statusOf(o verdict.Outcome) Status {
 	switch o {
-	case check.Pass:
+	case verdict.Pass:
 		return Pass
-	case check.Fail:
+	case verdict.Fail:
 		return Fail
 	}
 	return Inconclusive

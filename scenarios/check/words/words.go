@@ -1,5 +1,5 @@
-// Package words writes numbers and times the way findings do. It knows nothing of what
-// they are about. The judge and its diagnosis call it.
+// Package words writes numbers, times and lists of names the way findings do. It knows
+// nothing of what they are about. The judge and its rooms call it.
 package words
 
 import (
@@ -35,4 +35,18 @@ func Times(n int64, noun string) string {
 		return "1 " + noun
 	}
 	return Number(n) + " " + noun + "s"
+}
+
+// Plural is for nouns that are their own plural: "1,200 series".
+func Plural(n int64, noun string) string { return Number(n) + " " + noun }
+
+// MostNames is how many names a list has at most.
+const MostNames = 5
+
+// Some lists the first few of many names: "web-1, web-2, web-3, web-4, web-5, … (9 in all)".
+func Some(names []string) string {
+	if len(names) <= MostNames {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s, … (%d in all)", strings.Join(names[:MostNames], ", "), len(names))
 }

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"throughline/docs"
-	"throughline/scenarios/check"
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/gallery"
 	"throughline/scenarios/synthetic"
 )
@@ -20,8 +20,8 @@ func made(cause string, also ...string) synthetic.Made {
 		Instances: map[string]synthetic.Amount{"web-1": {Due: 100, Counted: 90, Least: 100, Most: 102}}}}
 }
 
-func finding(cause string, possible ...string) check.Finding {
-	return check.Finding{Check: "conservation", Outcome: check.Fail, Layer: "web", Instance: "web-1", Lost: 10, Cause: cause, Possible: possible}
+func finding(cause string, possible ...string) verdict.Finding {
+	return verdict.Finding{Check: "conservation", Outcome: verdict.Fail, Layer: "web", Instance: "web-1", Lost: 10, Cause: cause, Possible: possible}
 }
 
 func TestScore(t *testing.T) {
@@ -30,29 +30,29 @@ func TestScore(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		made   synthetic.Made
-		found  []check.Finding
-		all    check.Outcome
+		found  []verdict.Finding
+		all    verdict.Outcome
 		want   Mark
 		named  string
 		amount bool
 	}{
-		{"the true cause", made("not-counted"), []check.Finding{finding("not-counted")}, check.Fail, Right, "not-counted", true},
-		{"one that cannot be told from it", made("not-counted", "conditional-count"), []check.Finding{finding("conditional-count")}, check.Fail, Right, "conditional-count", true},
-		{"a wrong one beside it", made("not-counted"), []check.Finding{finding("not-counted"), finding("burst")}, check.Fail, Wrong, "burst,not-counted", true},
-		{"open", made("not-counted"), []check.Finding{finding("undecided", "burst", "not-counted")}, check.Fail, Undecided, "", true},
-		{"open, and wrong elsewhere", made("not-counted"), []check.Finding{finding("undecided"), finding("burst")}, check.Fail, Wrong, "burst", true},
-		{"no cause", made("not-counted"), []check.Finding{finding("")}, check.Fail, Unnamed, "", true},
-		{"nothing", made("not-counted"), nil, check.Pass, Missed, "", true},
-		{"nothing, and nothing to see", within, nil, check.Pass, Hidden, "", true},
-		{"nothing proved", made("late"), nil, check.Inconclusive, Inconclusive, "", true},
-		{"an excuse", made("late"), []check.Finding{{Check: "conservation", Layer: "web", Cause: "flush-late-on-busy-machine"}}, check.Inconclusive, Inconclusive, "", true},
-		{"another number", made("late"), []check.Finding{{Check: "conservation", Outcome: check.Fail, Layer: "web", Instance: "web-1", Lost: 50, Cause: "late"}}, check.Fail, Right, "late", false},
-		{"of the database", made("late"), []check.Finding{{Check: "conservation", Outcome: check.Fail, Layer: "db", Cause: "metric-differs"}}, check.Fail, Missed, "", true},
-		{"healthy", made(synthetic.Healthy), nil, check.Pass, Silent, "", true},
-		{"healthy and accused", made(synthetic.Healthy), []check.Finding{finding("burst")}, check.Fail, Alarm, "burst", true},
+		{"the true cause", made("not-counted"), []verdict.Finding{finding("not-counted")}, verdict.Fail, Right, "not-counted", true},
+		{"one that cannot be told from it", made("not-counted", "conditional-count"), []verdict.Finding{finding("conditional-count")}, verdict.Fail, Right, "conditional-count", true},
+		{"a wrong one beside it", made("not-counted"), []verdict.Finding{finding("not-counted"), finding("burst")}, verdict.Fail, Wrong, "burst,not-counted", true},
+		{"open", made("not-counted"), []verdict.Finding{finding("undecided", "burst", "not-counted")}, verdict.Fail, Undecided, "", true},
+		{"open, and wrong elsewhere", made("not-counted"), []verdict.Finding{finding("undecided"), finding("burst")}, verdict.Fail, Wrong, "burst", true},
+		{"no cause", made("not-counted"), []verdict.Finding{finding("")}, verdict.Fail, Unnamed, "", true},
+		{"nothing", made("not-counted"), nil, verdict.Pass, Missed, "", true},
+		{"nothing, and nothing to see", within, nil, verdict.Pass, Hidden, "", true},
+		{"nothing proved", made("late"), nil, verdict.Inconclusive, Inconclusive, "", true},
+		{"an excuse", made("late"), []verdict.Finding{{Check: "conservation", Layer: "web", Cause: "flush-late-on-busy-machine"}}, verdict.Inconclusive, Inconclusive, "", true},
+		{"another number", made("late"), []verdict.Finding{{Check: "conservation", Outcome: verdict.Fail, Layer: "web", Instance: "web-1", Lost: 50, Cause: "late"}}, verdict.Fail, Right, "late", false},
+		{"of the database", made("late"), []verdict.Finding{{Check: "conservation", Outcome: verdict.Fail, Layer: "db", Cause: "metric-differs"}}, verdict.Fail, Missed, "", true},
+		{"healthy", made(synthetic.Healthy), nil, verdict.Pass, Silent, "", true},
+		{"healthy and accused", made(synthetic.Healthy), []verdict.Finding{finding("burst")}, verdict.Fail, Alarm, "burst", true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			got := Score(test.made, check.Verdict{Outcome: test.all, Findings: test.found})
+			got := Score(test.made, verdict.Verdict{Outcome: test.all, Findings: test.found})
 			if got.Mark != test.want || strings.Join(got.Named, ",") != test.named || got.Amount != test.amount {
 				t.Errorf("marked %s, named %v, amount %v; want %s, %s, %v", got.Mark, got.Named, got.Amount, test.want, test.named, test.amount)
 			}

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"throughline/scenarios/check"
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/synthetic"
 )
 
@@ -59,11 +59,11 @@ type Result struct {
 }
 
 // Score holds a verdict against the truth.
-func Score(m synthetic.Made, v check.Verdict) Result {
+func Score(m synthetic.Made, v verdict.Verdict) Result {
 	r := Result{Seed: m.Seed, Cause: m.Truth.Cause}
 	found := accusing(v)
 	r.Amount = amounts(m.Truth, found)
-	var wrong []check.Finding
+	var wrong []verdict.Finding
 	open := false
 	for _, f := range found {
 		switch {
@@ -81,12 +81,12 @@ func Score(m synthetic.Made, v check.Verdict) Result {
 	r.Named = slices.Compact(r.Named)
 	if len(found) > 0 {
 		r.Said = found[0].Summary
-	} else if i := slices.IndexFunc(v.Findings, func(f check.Finding) bool { return f.Outcome == v.Outcome && v.Outcome != check.Pass }); i >= 0 {
+	} else if i := slices.IndexFunc(v.Findings, func(f verdict.Finding) bool { return f.Outcome == v.Outcome && v.Outcome != verdict.Pass }); i >= 0 {
 		r.Said = v.Findings[i].Check + ": " + v.Findings[i].Summary
 	}
 	switch {
 	case m.Truth.Cause == synthetic.Healthy:
-		r.Mark = map[check.Outcome]Mark{check.Pass: Silent, check.Fail: Alarm, check.Inconclusive: Inconclusive}[v.Outcome]
+		r.Mark = map[verdict.Outcome]Mark{verdict.Pass: Silent, verdict.Fail: Alarm, verdict.Inconclusive: Inconclusive}[v.Outcome]
 	case len(wrong) > 0:
 		r.Mark, r.Said = Wrong, wrong[0].Summary
 	case open:
@@ -95,7 +95,7 @@ func Score(m synthetic.Made, v check.Verdict) Result {
 		r.Mark = Right
 	case len(found) > 0:
 		r.Mark = Unnamed
-	case v.Outcome == check.Inconclusive:
+	case v.Outcome == verdict.Inconclusive:
 		r.Mark = Inconclusive
 	case m.Truth.Shows():
 		r.Mark = Missed
@@ -108,13 +108,13 @@ func Score(m synthetic.Made, v check.Verdict) Result {
 // accusing are the findings that say something is wrong with the counter: failures
 // of conservation and continuity, and doubts that name a cause which is no excuse.
 // A sum over all instances repeats what is said of each.
-func accusing(v check.Verdict) []check.Finding {
-	var out []check.Finding
+func accusing(v verdict.Verdict) []verdict.Finding {
+	var out []verdict.Finding
 	for _, f := range v.Findings {
 		if f.Check != "conservation" && f.Check != "continuity" || f.Layer != "web" || f.Waived != "" {
 			continue
 		}
-		if f.Outcome == check.Fail || f.Outcome == check.Inconclusive && f.Cause != "" && !slices.Contains(excuses, f.Cause) {
+		if f.Outcome == verdict.Fail || f.Outcome == verdict.Inconclusive && f.Cause != "" && !slices.Contains(excuses, f.Cause) {
 			out = append(out, f)
 		}
 	}
@@ -122,7 +122,7 @@ func accusing(v check.Verdict) []check.Finding {
 }
 
 // amounts tells whether each number that is said of an instance is right.
-func amounts(t synthetic.Truth, found []check.Finding) bool {
+func amounts(t synthetic.Truth, found []verdict.Finding) bool {
 	for _, f := range found {
 		if f.Check != "conservation" || f.Instance == "" || f.Lost == 0 && f.Extra == 0 {
 			continue

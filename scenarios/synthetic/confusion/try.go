@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"throughline/scenarios/check"
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/synthetic"
 )
 
@@ -26,7 +27,7 @@ func Try(seed uint64, cause string) (Result, error) {
 // Explain writes all there is to say about one run: what was drawn, what is true,
 // and what the judge found.
 func Explain(to io.Writer, made synthetic.Made) error {
-	verdict, err := check.Judge(made.Record)
+	v, err := check.Judge(made.Record)
 	if err != nil {
 		return err
 	}
@@ -42,9 +43,9 @@ func Explain(to io.Writer, made synthetic.Made) error {
 		fmt.Fprintf(to, "  %s: %d due, %d counted (%+d), %d to %d allowed, %d late\n", name, a.Due, a.Counted, a.Off(), a.Least, a.Most, a.Late)
 	}
 	fmt.Fprintf(to, "requests: %d; scenario:\n%s", len(made.Record.Requests), made.Record.Scenario)
-	fmt.Fprintf(to, "verdict: %v\n", verdict.Outcome)
-	for _, f := range verdict.Findings {
-		if f.Outcome == check.Pass && f.Check != "conservation" && f.Check != "continuity" {
+	fmt.Fprintf(to, "verdict: %v\n", v.Outcome)
+	for _, f := range v.Findings {
+		if f.Outcome == verdict.Pass && f.Check != "conservation" && f.Check != "continuity" {
 			continue
 		}
 		fmt.Fprintf(to, "  %v %s %s %s [%s", f.Outcome, f.Check, f.Layer, f.Instance, f.Cause)
@@ -56,7 +57,7 @@ func Explain(to io.Writer, made synthetic.Made) error {
 		}
 		fmt.Fprintf(to, "] %s\n", f.Summary)
 	}
-	r := Score(made, verdict)
+	r := Score(made, v)
 	_, err = fmt.Fprintf(to, "score: %s, amounts right: %v\n", r.Mark, r.Amount)
 	return err
 }

@@ -1,0 +1,285 @@
+// Package account holds what instances acknowledged against what a metric counted: one
+// [Account] for each instance, the [Allowances] by which the two may differ, and what
+// the difference is booked to.
+//
+// It is no rule and fails nothing: whether a difference is a failure is for the rules
+// in tiers and signals to say, which make the [Books]. Why there is one is asked of
+// scenarios/check/diagnose, for all instances at once.
+package account
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"sync"
+	"time"
+
+	"throughline/collector"
+	"throughline/scenarios/check/diagnose"
+	"throughline/scenarios/check/evidence"
+	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/record"
+	"throughline/scenarios/script"
+)
+
+// Account is one instance's page of the ledger between users and web: what the
+// users know that it executed, and what its metric says.
+type Account struct {
+	Life  record.Lifetime
+	Rule  script.Conservation
+	Acked []time.Duration // when its requests of the route were acknowledged, in order
+	// counted is the metric, cumulative; Total its last value. Sampled is how
+	// many measurements came before the collector scaled them by their sample
+	// rates, -1 where it did not say.
+	counted evidence.Curve
+	Total   int64
+	Sampled int64
+	Allowance
+	// Buffer is the most that the client's send buffer can have taken with it:
+	// what was acknowledged from client_window before the SIGKILL on. 0 for
+	// an instance that was not killed. Stalled is the same when the client's
+	// flush timer was late by stall, like the load generator's, or because its
+	// CPU was limited.
+	killed          time.Duration // when it lost its chance to flush; record.Never
+	Buffer, Stalled int64
+	stall           time.Duration
+	slowed          time.Duration // by how much, because of the CPU
+	Early           int64         // missing before the kill, see beforeKill
+	// Dropped tells that the collector's socket lost datagrams that may have
+	// been this instance's.
+	Dropped bool
+	twin    twin
+	also    collector.Type // see lookAround
+	parts   []int64
+	lines   int64 // values of the metric that the collector took
+	// failures is how many requests it answered in full, and not with 2xx.
+	failures int64
+	ticks    []time.Duration // the collector's interval ends while it lived, and the end
+	Gap      []float64       // acknowledged less counted, at each tick
+	Late     Lateness
+	Ahead    Surplus
+	others   []*record.Series // what else the instance sent
+}
+
+// Books are the accounts of all web instances for one rule.
+type Books struct {
+	Rule     script.Conservation
+	Accounts []Account
+	All      Allowance
+	Strays   []Stray
+	// Explained are the causes of what is open in the accounts, found when one is asked for.
+	Explained func() []diagnose.Diagnosis
+}
+
+// Stray is what was counted for something that is no web instance of the run.
+type Stray struct {
+	Instance string
+	Counted  int64
+}
+
+// twin is the other metric that has a value for each of the same requests: the
+// timer of a counter, the counter of a timer.
+type twin struct {
+	kind string // "timer" or "counter"
+	n    int64  // how many values the instance sent; -1: no twin is known
+}
+
+var noTwin = twin{n: -1}
+
+// NewBooks makes the accounts of a counter.
+func NewBooks(e *evidence.Index, rule script.Conservation) Books {
+	b := BooksOf(e, rule, func(instance string) []*record.Series { return e.Counters(instance, rule.Metric) })
+	for i := range b.Accounts {
+		b.Accounts[i].lookAround(e)
+	}
+	return b.ExplainedBy(e)
+}
+
+// ExplainedBy makes the books ready to be asked for causes.
+func (b Books) ExplainedBy(e *evidence.Index) Books {
+	b.Explained = sync.OnceValue(func() []diagnose.Diagnosis { return b.explain(e) })
+	return b
+}
+
+// BooksOf makes the accounts of what an instance's series count.
+func BooksOf(e *evidence.Index, rule script.Conservation, counted func(instance string) []*record.Series) Books {
+	widths := NewAllowances(e, rule.Route)
+	if rule.Status == script.Successes {
+		widths = widths.ofSuccesses()
+	}
+	b := Books{Rule: rule, All: widths.All()}
+	known := map[string]bool{}
+	for _, l := range e.Lives {
+		known[l.Instance] = true
+		a := newAccount(e, rule, l, counted(l.Instance))
+		a.Allowance, a.failures = widths.Of(l), widths.failed[l.Instance]
+		a.Late, a.Ahead = a.lateness(e), a.surplus(e)
+		b.Accounts = append(b.Accounts, a)
+	}
+	for _, instance := range e.Senders() {
+		if known[instance] {
+			continue
+		}
+		if n := evidence.Whole(evidence.SumOf(counted(instance)).Last()); n != 0 {
+			b.Strays = append(b.Strays, Stray{instance, n})
+		}
+	}
+	return b
+}
+
+func newAccount(e *evidence.Index, rule script.Conservation, l record.Lifetime, counted []*record.Series) Account {
+	a := Account{Life: l, Rule: rule, Acked: e.Acked(l.Instance, rule.Route), Sampled: -1, twin: noTwin, others: e.Pushed[l.Instance]}
+	a.counted = evidence.SumOf(counted)
+	a.Total = max(0, evidence.Whole(a.counted.Last()))
+	for _, s := range counted {
+		for _, p := range s.Points {
+			a.lines += int64(p.Observed)
+		}
+	}
+	for _, s := range e.Pushed[l.Instance] {
+		if s.Meta.StatsD == rule.Metric && strings.HasSuffix(s.Name, evidence.SampledSuffix) {
+			a.Sampled = max(0, a.Sampled) + evidence.Whole(evidence.SumOf([]*record.Series{s}).Last())
+		}
+	}
+	a.killed = e.KilledAt(l)
+	if at := a.killed; at != record.Never {
+		if stall := e.Stall(at-time.Second, at+time.Second); stall >= evidence.LeastStall {
+			a.stall = stall
+		}
+		a.slowed = slowed(e, l.Instance, at, rule.ClientWindow)
+		a.stall = max(a.stall, a.slowed)
+		since := e.HeldSince(l.Instance, at, rule.ClientWindow)
+		a.Buffer, a.Stalled = a.ackedFrom(since), a.ackedFrom(since-a.stall)
+	}
+	a.Dropped = e.Dropped(l.Instance)
+	a.follow(e)
+	a.Early = a.beforeKill(e)
+	return a
+}
+
+// follow compares the two curves at every interval end of the instance's life.
+func (a *Account) follow(e *evidence.Index) {
+	from, to := time.Duration(0), evidence.Forever
+	if a.Life.Birth != record.Never {
+		from = a.Life.Birth
+	}
+	if a.Life.Death != record.Never {
+		to = a.Life.Death + evidence.Settle*e.Interval
+	}
+	end := from
+	for _, t := range e.Ticks {
+		if t >= from && t <= to {
+			a.ticks = append(a.ticks, t)
+		}
+		end = max(end, t)
+	}
+	if len(a.Acked) > 0 {
+		end = max(end, a.Acked[len(a.Acked)-1])
+	}
+	if len(a.ticks) == 0 || a.ticks[len(a.ticks)-1] < end {
+		a.ticks = append(a.ticks, end)
+	}
+	a.Gap = make([]float64, len(a.ticks))
+	for k, t := range a.ticks {
+		a.Gap[k] = float64(evidence.CountUpTo(a.Acked, t)) - a.counted.UpTo(t)
+	}
+}
+
+// ackedFrom counts what was acknowledged at t or later.
+func (a *Account) ackedFrom(t time.Duration) int64 {
+	return int64(len(a.Acked)) - evidence.CountUpTo(a.Acked, t-1)
+}
+
+// slowed is how much longer than its window an instance's client may hold at t what
+// it got, because its CPU was limited: what takes so much time of a whole CPU takes
+// the longer the smaller its share of one is.
+func slowed(e *evidence.Index, instance string, t, window time.Duration) time.Duration {
+	share := 0.0
+	for _, ev := range e.History.Events {
+		if ev.Kind == record.Limited && ev.Instance == instance && ev.At <= t {
+			share = ev.CPUs
+		}
+	}
+	if share <= 0 || share >= 1 {
+		return 0
+	}
+	return time.Duration(float64(window)/share) - window
+}
+
+// CountedWithin is how many were counted after from and up to to.
+func (a *Account) CountedWithin(from, to time.Duration) float64 {
+	return a.counted.UpTo(to) - a.counted.UpTo(from)
+}
+
+// WhyLate tells why a client's flush timer may have been late.
+func (a *Account) WhyLate() string {
+	if a.slowed > 0 && a.slowed == a.stall {
+		return fmt.Sprintf("its CPU was limited, so that it may have been %s late", a.stall.Round(time.Millisecond))
+	}
+	return fmt.Sprintf("the machine was %s late then", a.stall.Round(time.Millisecond))
+}
+
+// Booking is where the difference of an account goes.
+type Booking struct {
+	Lost, Extra int64 // acknowledged and not counted; counted and not acknowledged
+	Residuals   []verdict.Residual
+	Unexplained int64 // of lost or extra
+}
+
+// Book explains the difference between users and web, cause by cause, each up
+// to its bound; what remains is unexplained.
+func (a *Account) Book() Booking {
+	b := Booking{Lost: max(0, int64(len(a.Acked))-a.Total), Extra: max(0, a.Total-int64(len(a.Acked)))}
+	left := b.Lost + b.Extra
+	enter := func(cause string, n, bound int64) {
+		n = min(left, n)
+		if n <= 0 {
+			return
+		}
+		left -= n
+		r := verdict.Residual{Between: verdict.UsersWeb, Instance: a.Life.Instance, Cause: cause, Bound: bound}
+		if b.Lost > 0 {
+			r.Lost = n
+		} else {
+			r.Extra = n
+		}
+		b.Residuals = append(b.Residuals, r)
+	}
+	if b.Lost > 0 {
+		enter(verdict.CauseBuffer, min(a.Buffer, b.Lost-a.Early), a.Buffer)
+	} else {
+		enter(verdict.CauseUnknown, a.Unknown, a.Unknown)
+		enter(verdict.CauseReplay, a.Replays, a.Replays)
+		enter(verdict.CauseRetry, a.Retries, a.Retries)
+	}
+	b.Unexplained = left
+	return b
+}
+
+// beforeKill is how many acknowledged requests were uncounted before a SIGKILL
+// although they were too old for the client's buffer, at each of the last
+// interval ends: the buffer at the kill cannot be blamed for them. A lag does
+// not excuse them, because a SIGKILL takes what lags behind as well.
+func (a *Account) beforeKill(e *evidence.Index) int64 {
+	if a.killed == record.Never {
+		return 0
+	}
+	var missing, looked int64
+	for k := len(a.ticks) - 1; k >= 0 && a.ticks[k] > a.killed-evidence.Settle*e.Interval; k-- {
+		t := a.ticks[k]
+		if t > a.killed {
+			continue
+		}
+		oldest := e.HeldSince(a.Life.Instance, t, a.Rule.ClientWindow)
+		stall, flush := e.Delays(oldest-time.Second, t+time.Second)
+		m := max(0, evidence.CountUpTo(a.Acked, oldest-max(stall, flush, a.slowed))-evidence.Whole(math.Ceil(a.counted.UpTo(t))))
+		if looked == 0 || m < missing {
+			missing = m
+		}
+		looked++
+	}
+	if looked < 2 {
+		return 0
+	}
+	return missing
+}

@@ -1,0 +1,279 @@
+package account
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"throughline/collector"
+	"throughline/collector/dogstatsd"
+	"throughline/scenarios/check/diagnose"
+	"throughline/scenarios/check/evidence"
+	"throughline/scenarios/record"
+)
+
+// probeEvery is how often HAProxy asks each instance whether it can serve, in every stack.
+const probeEvery = 200 * time.Millisecond
+
+// explain asks for the causes of what is open in any of the accounts.
+func (b *Books) explain(e *evidence.Index) []diagnose.Diagnosis {
+	c := diagnose.Case{Metric: b.Rule.Metric, Route: b.Rule.Route, Window: b.Rule.ClientWindow, Interval: e.Interval, Probe: probeEvery, Outages: outages(e)}
+	beside := beside(e, b.Rule.Route)
+	bad, cut, datagrams := ownByInstance(e, "bad_lines_total"), ownByInstance(e, "truncated_datagrams_total"), ownByInstance(e, "datagrams_total")
+	short := ownByInstance(e, "bad_lines_total", dogstatsd.NoValue.String(), dogstatsd.NoType.String())
+	twins, kin := b.twins(e), b.kin(e)
+	for i := range b.Accounts {
+		a := &b.Accounts[i]
+		in := a.Life.Instance
+		d := diagnose.Account{Instance: in, Life: a.Life, Killed: a.killed, Acked: a.Acked, Total: a.Total, Rate: a.Rule.SampleRate, Open: a.open(len(b.Accounts)),
+			Buffer: max(a.Buffer, a.Stalled), Early: a.Early, Spare: a.Sum(), Late: a.Late.By > 0 && !a.Late.Excused, Beside: beside[in], Twin: twins[i], Kin: kin[in],
+			Parts: a.parts, Sampled: a.Sampled, Also: string(a.also), Bad: bad[in], Short: short[in], Cut: cut[in],
+			Lines: a.lines, Datagrams: datagrams[in]}
+		if a.Dropped {
+			d.Open = 0 // nobody knows what the socket took
+		}
+		if a.Total == 0 {
+			d.Alias, d.AliasCount = a.alias(*b)
+		}
+		a.lay(e, &d)
+		c.Accounts = append(c.Accounts, d)
+	}
+	return diagnose.Explain(c)
+}
+
+// Diagnosis is the likely cause of what is open in an account.
+func (b *Books) Diagnosis(a *Account) diagnose.Diagnosis {
+	all := b.Explained()
+	for i := range b.Accounts {
+		if b.Accounts[i].Life.Instance == a.Life.Instance {
+			return all[i]
+		}
+	}
+	return diagnose.Diagnosis{Cause: diagnose.Undecided}
+}
+
+// Holding is why counts of an account that came late were held: what its own loss says, or
+// else what others say whose client still held some at the end. The zero Diagnosis: nobody
+// lost anything that tells.
+func (b *Books) Holding(a *Account) diagnose.Diagnosis {
+	if d := b.Diagnosis(a); d.Cause != "" {
+		return d
+	}
+	for _, d := range b.Explained() {
+		if d.Cause == diagnose.StillHeld || slices.Contains(d.Possible, diagnose.StillHeld) {
+			return d
+		}
+	}
+	return diagnose.Diagnosis{}
+}
+
+// clockGrace is how much longer than its window a client may hold a count by its own timers.
+func clockGrace(window time.Duration) time.Duration { return 50*time.Millisecond + window/10 }
+
+// lay gives the diagnosis the account's curves.
+func (a *Account) lay(e *evidence.Index, d *diagnose.Account) {
+	spoke := map[time.Duration]bool{}
+	for _, s := range a.others {
+		if s.Meta.StatsD == a.Rule.Metric {
+			continue
+		}
+		d.Others = true
+		for _, p := range s.Points {
+			if !p.Stale && p.Observed > 0 {
+				spoke[p.At] = true
+			}
+		}
+	}
+	for k, t := range a.ticks {
+		since := e.HeldSince(d.Instance, t, a.Rule.ClientWindow+clockGrace(a.Rule.ClientWindow))
+		stall, flush := e.Delays(since-time.Second, t)
+		since -= max(stall, flush, a.slowed)
+		if k == len(a.ticks)-1 && a.killed == record.Never {
+			since = evidence.Forever // clients had their time to flush
+		}
+		d.Ticks = append(d.Ticks, t)
+		d.Since = append(d.Since, since)
+		d.Counted = append(d.Counted, a.counted.UpTo(t))
+		d.Sent = append(d.Sent, e.SentUpTo(d.Instance, a.Rule.Route, t))
+		d.Spoke = append(d.Spoke, spoke[t])
+	}
+}
+
+// open is what nothing explains in an account: lost if positive, too many if negative.
+func (a *Account) open(instances int) int64 {
+	if a.Rule.SampleRate < 1 {
+		if s := a.Sampling(instances); !s.Fits {
+			return int64(len(a.Acked)) - a.Total
+		}
+		return 0
+	}
+	switch k := a.Book(); {
+	case k.Extra > 0:
+		return -k.Unexplained
+	case a.Early == 0 && a.Life.Killed() && k.Lost <= a.Stalled:
+		return 0
+	default:
+		return k.Unexplained
+	}
+}
+
+// beside are the other things that instances answered, by instance: requests of other
+// routes, and failures.
+func beside(e *evidence.Index, route string) map[string][]diagnose.Stream {
+	at := map[string]map[string]*diagnose.Stream{}
+	add := func(instance, what string, failed bool, times ...time.Duration) {
+		if at[instance] == nil {
+			at[instance] = map[string]*diagnose.Stream{}
+		}
+		s := at[instance][what]
+		if s == nil {
+			s = &diagnose.Stream{What: what, Failed: failed}
+			at[instance][what] = s
+		}
+		s.At = append(s.At, times...)
+	}
+	for key, acked := range e.Users.AckedAt {
+		if key.Route != route {
+			add(key.Instance, key.Route, false, acked...)
+		}
+	}
+	for _, s := range e.Users.Spans {
+		if s.Failed {
+			add(s.Key.Instance, s.Key.Route+" not answered with 2xx", true, s.Done)
+		}
+	}
+	out := map[string][]diagnose.Stream{}
+	for instance, streams := range at {
+		for _, s := range streams {
+			slices.Sort(s.At)
+			out[instance] = append(out[instance], *s)
+		}
+		slices.SortFunc(out[instance], func(a, b diagnose.Stream) int { return cmp.Compare(a.What, b.What) })
+	}
+	return out
+}
+
+// ownByInstance is one figure of the collector's own account, by instance: all of it, or what
+// it gives one of some reasons for.
+func ownByInstance(e *evidence.Index, name string, reasons ...string) map[string]int64 {
+	out := map[string]int64{}
+	for _, s := range e.Polled[evidence.CollectorPrefix+name] {
+		if len(reasons) > 0 && !slices.Contains(reasons, s.Labels.Get("reason")) {
+			continue
+		}
+		if value, _, ok := evidence.LastOf(s); ok {
+			out[s.Labels.Get(evidence.LabelInstance)] += evidence.Whole(value)
+		}
+	}
+	return out
+}
+
+// twins finds the other metric that has a value for each of the same requests: what the
+// scenario names, or else a timer that is called after the metric, or whose number agrees
+// at each instance with what was acknowledged or with what was counted.
+func (b *Books) twins(e *evidence.Index) []diagnose.Twin {
+	out := make([]diagnose.Twin, len(b.Accounts))
+	known := false
+	for i := range b.Accounts {
+		if t := b.Accounts[i].twin; t.n >= 0 {
+			known = true
+			out[i] = diagnose.Twin{Kind: t.kind, N: t.n}
+		}
+	}
+	if known {
+		return out
+	}
+	var names []string
+	for i := range b.Accounts {
+		for _, s := range b.Accounts[i].others {
+			if s.Meta.Type == collector.Summary && s.Meta.StatsD != b.Rule.Metric && !slices.Contains(names, s.Meta.StatsD) {
+				names = append(names, s.Meta.StatsD)
+			}
+		}
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		if n, fits := b.twinOf(e, name); fits {
+			for i := range out {
+				out[i] = diagnose.Twin{Kind: "timer", N: n[i]}
+			}
+			return out
+		}
+	}
+	return out
+}
+
+// twinOf counts the values of a timer at each instance, and tells whether they are of the
+// same requests.
+func (b *Books) twinOf(e *evidence.Index, timer string) (counts []int64, fits bool) {
+	fits = true
+	compared := 0
+	named := strings.HasPrefix(timer, b.Rule.Metric)
+	for i := range b.Accounts {
+		a := &b.Accounts[i]
+		s := SpectrumOf(e.Timers(a.Life.Instance, timer), 1)
+		if _, sampled := s.Sampled(); sampled {
+			return nil, false
+		}
+		n := evidence.Whole(s.N)
+		counts = append(counts, n)
+		slack := a.Sum() + max(a.Buffer, a.Stalled)
+		if len(a.Acked) < 20 {
+			continue
+		}
+		compared++
+		fits = fits && (named && n > 0 || abs(n-int64(len(a.Acked))) <= slack || abs(n-a.Total) <= slack)
+	}
+	return counts, fits && compared > 0
+}
+
+// kin finds the counters of other routes: those that are called like the metric, with the
+// other route's name for its own. One that counts more than was answered counts something
+// else, and tells nothing.
+func (b *Books) kin(e *evidence.Index) map[string][]diagnose.Kin {
+	out := map[string][]diagnose.Kin{}
+	if b.Rule.Route == "" || !strings.Contains(b.Rule.Metric, b.Rule.Route) {
+		return out
+	}
+	for _, route := range e.Users.Routes {
+		if route == b.Rule.Route {
+			continue
+		}
+		name := strings.ReplaceAll(b.Rule.Metric, b.Rule.Route, route)
+		found, fits := false, true
+		all := make([]diagnose.Kin, len(b.Accounts))
+		for i := range b.Accounts {
+			in := b.Accounts[i].Life.Instance
+			series := e.Counters(in, name)
+			all[i] = diagnose.Kin{Acked: e.Acked(in, route), Total: evidence.Whole(evidence.SumOf(series).Last())}
+			found = found || len(series) > 0
+			fits = fits && all[i].Total <= int64(len(all[i].Acked))+b.Accounts[i].Sum()
+		}
+		for i := range all {
+			if in := b.Accounts[i].Life.Instance; found && fits {
+				out[in] = append(out[in], all[i])
+			}
+		}
+	}
+	return out
+}
+
+// outages are the times in which the collector was away: where its own figure of how long
+// that was changes, an absence of that length had ended.
+func outages(e *evidence.Index) []diagnose.Outage {
+	var out []diagnose.Outage
+	for _, s := range e.Polled[evidence.CollectorPrefix+"outage_seconds"] {
+		was := 0.0
+		for _, p := range s.Points {
+			if p.Stale || p.Value == was {
+				continue
+			}
+			if long := time.Duration((p.Value - was) * float64(time.Second)); long > 0 {
+				out = append(out, diagnose.Outage{From: p.At - e.Interval - long, To: p.At})
+			}
+			was = p.Value
+		}
+	}
+	return out
+}

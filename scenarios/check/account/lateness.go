@@ -1,0 +1,52 @@
+package account
+
+import (
+	"math"
+	"time"
+
+	"throughline/scenarios/check/evidence"
+)
+
+// Lateness is how far an instance's counts lag behind the acknowledgements.
+type Lateness struct {
+	By, At time.Duration // the longest lag beyond the client's window, and when; 0: within max_lag
+	// Excused tells that the machine or the collector was late itself then.
+	Excused bool
+}
+
+// lateness compares the two curves sideways: at each interval end, how old is
+// the oldest acknowledged request that is not counted yet, and not lost for
+// good? Sampled counters are no exact curve and are left out.
+func (a *Account) lateness(e *evidence.Index) Lateness {
+	var l Lateness
+	if a.Rule.SampleRate < 1 || len(a.Acked) == 0 || len(a.counted.At) == 0 {
+		return l
+	}
+	lost := permanent(a.Gap)
+	allowed := a.Rule.ClientWindow + a.Rule.MaxLag
+	for k, t := range a.ticks {
+		due := float64(evidence.CountUpTo(a.Acked, e.HeldSince(a.Life.Instance, t, allowed)))
+		have := a.counted.UpTo(t) + lost[k]
+		if have >= due {
+			continue
+		}
+		oldest := a.Acked[int(math.Floor(max(0, have)))]
+		by := t - oldest - a.Rule.ClientWindow
+		stall, flush := e.Delays(oldest-time.Second, t+time.Second)
+		excused := max(stall, flush) > TooLate(a.Rule.MaxLag)
+		// What nothing excuses counts more than what is longer.
+		if l.By == 0 || l.Excused && !excused || l.Excused == excused && by > l.By {
+			l.By, l.At, l.Excused = by, t, excused
+		}
+	}
+	return l
+}
+
+// UsualLag is from which lag on counts are called late by checks that have no
+// max_lag of their own: what conservation has by default.
+const UsualLag = 2 * time.Second
+
+// TooLate is how late the machine itself must have been to be blamed for a count
+// that came later than allowed: half of what is allowed, but not less than what
+// a scheduler needs on any day.
+func TooLate(allowed time.Duration) time.Duration { return max(allowed/2, 25*time.Millisecond) }

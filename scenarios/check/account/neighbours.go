@@ -1,0 +1,85 @@
+package account
+
+import (
+	"math"
+
+	"throughline/collector"
+	"throughline/scenarios/check/evidence"
+	"throughline/scenarios/record"
+)
+
+// What else an instance sent tells a path through the code from a path over the
+// network: a defect in the code is of one metric, a lost datagram takes whatever
+// is in it.
+
+// lookAround finds the neighbours of a counter: its twin is the timer that the
+// scenario's nesting check names for the same requests; parts are its series, by
+// tags; also is another type under which the metric arrived.
+func (a *Account) lookAround(e *evidence.Index) {
+	for _, s := range e.Counters(a.Life.Instance, a.Rule.Metric) {
+		a.parts = append(a.parts, evidence.Whole(evidence.SumOf([]*record.Series{s}).Last()))
+	}
+	for _, s := range a.others {
+		if s.Meta.StatsD == a.Rule.Metric && s.Meta.Type != collector.Counter {
+			a.also = s.Meta.Type
+		}
+	}
+	for _, c := range e.Scenario.Checks {
+		if c.Nesting == nil || c.Nesting.Route != a.Rule.Route {
+			continue
+		}
+		timer := SpectrumOf(e.Timers(a.Life.Instance, c.Nesting.Web), c.Nesting.Unit)
+		if _, sampled := timer.Sampled(); !sampled && timer.N > 0 {
+			a.twin = twin{"timer", evidence.Whole(timer.N)}
+		}
+		return
+	}
+}
+
+// LookAroundTimer finds the twin of a timer: the counter that the scenario's
+// conservation check names for the same requests. A counter that is sampled, or
+// that never came, is none.
+func (a *Account) LookAroundTimer(e *evidence.Index) {
+	for _, c := range e.Scenario.Checks {
+		if c.Conservation == nil || c.Conservation.Route != a.Rule.Route || c.Conservation.SampleRate < 1 {
+			continue
+		}
+		if n := evidence.Whole(evidence.SumOf(e.Counters(a.Life.Instance, c.Conservation.Metric)).Last()); n > 0 {
+			a.twin = twin{"counter", n}
+		}
+		return
+	}
+}
+
+// alias finds the counter of the instance that counts about what the metric
+// should. One that stands beside the metric elsewhere is a metric of its own.
+func (a *Account) alias(b Books) (name string, count int64) {
+	ownRight := map[string]bool{}
+	for i := range b.Accounts {
+		if len(b.Accounts[i].counted.At) == 0 {
+			continue
+		}
+		for _, s := range b.Accounts[i].others {
+			ownRight[s.Meta.StatsD] = true
+		}
+	}
+	sums := map[string][]*record.Series{}
+	for _, s := range a.others {
+		if evidence.IsCounter(s) && !ownRight[s.Meta.StatsD] {
+			sums[s.Meta.StatsD] = append(sums[s.Meta.StatsD], s)
+		}
+	}
+	n := int64(len(a.Acked))
+	nearest := int64(math.MaxInt64)
+	for other, series := range sums {
+		sum := evidence.Whole(evidence.SumOf(series).Last())
+		off := max(sum-n, n-sum)
+		if off > max(n/5, a.Sum()+a.Stalled) { // a fifth: a renamed metric may have a second defect
+			continue
+		}
+		if off < nearest || off == nearest && other < name {
+			name, count, nearest = other, sum, off
+		}
+	}
+	return name, count
+}

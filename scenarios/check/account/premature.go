@@ -1,0 +1,71 @@
+package account
+
+import (
+	"slices"
+	"time"
+
+	"throughline/scenarios/check/evidence"
+	"throughline/scenarios/record"
+)
+
+// Premature is a metric that had counted n requests at a time at which they were
+// still to be sent, the last of them by later.
+type Premature struct {
+	Metric string
+	N      int64
+	At, By time.Duration
+}
+
+// PrematureCounts finds counts that are in the record before their requests were sent,
+// and fit later: then it is not the count that is wrong, but a clock.
+func PrematureCounts(e *evidence.Index) []Premature {
+	var out []Premature
+	for _, c := range e.Scenario.Checks {
+		r := c.Conservation
+		if r == nil || r.SampleRate < 1 {
+			continue
+		}
+		var series []*record.Series
+		for _, instance := range e.Senders() {
+			series = append(series, e.Counters(instance, r.Metric)...)
+		}
+		if p := aheadOf(evidence.SumOf(series), askedFor(e, r.Route), NewAllowances(e, r.Route).All()); p.N > 0 {
+			p.Metric = r.Metric
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// askedFor is when requests of a route were sent, in order, refused ones too.
+func askedFor(e *evidence.Index, route string) []time.Duration {
+	at := make([]time.Duration, 0, len(e.History.Requests))
+	for i := range e.History.Requests {
+		if r := &e.History.Requests[i]; r.Route == route {
+			at = append(at, r.Sent)
+		}
+	}
+	slices.Sort(at)
+	return at
+}
+
+// aheadOf gives the count that is furthest ahead of the times at which requests
+// were sent; the zero premature: none is.
+func aheadOf(counted evidence.Curve, asked []time.Duration, more Allowance) Premature {
+	var worst Premature
+	repeated := more.Replays + more.Retries
+	if evidence.Whole(counted.Last()) > int64(len(asked))+repeated {
+		return worst // too many altogether: conservation says so
+	}
+	for k, t := range counted.At {
+		over := evidence.Whole(counted.N[k]) - evidence.CountUpTo(asked, t) - repeated
+		if over <= 0 {
+			continue
+		}
+		// The request that the count stands for, at the latest.
+		if by := asked[min(evidence.Whole(counted.N[k])-repeated, int64(len(asked)))-1] - t; by > worst.By {
+			worst = Premature{N: over, At: t, By: by}
+		}
+	}
+	return worst
+}

@@ -1,0 +1,128 @@
+package evidence
+
+import (
+	"time"
+
+	"throughline/scenarios/record"
+)
+
+// The names of HAProxy's statistics: a prefix and the field of its CSV.
+// Source: https://docs.haproxy.org/2.6/management.html#9.1
+const (
+	FrontendPrefix = "haproxy_frontend_"
+	BackendPrefix  = "haproxy_backend_"
+	ServerPrefix   = "haproxy_server_"
+)
+
+// LastOf is the last value of a series, and when it was read.
+func LastOf(s *record.Series) (value float64, at time.Duration, ok bool) {
+	for i := len(s.Points) - 1; i >= 0; i-- {
+		if IsCount(s.Points[i]) {
+			return s.Points[i].Value, s.Points[i].At, true
+		}
+	}
+	return 0, 0, false
+}
+
+// delta is how much the polled counters that match grew from the beginning of
+// the load to the end of the record.
+func (e *Index) delta(name string, match func(*record.Series) bool) (n int64, found bool) {
+	var sum float64
+	for _, s := range e.Polled[name] {
+		if match(s) {
+			sum += SumOf([]*record.Series{s}).Since(e.Begin)
+			found = true
+		}
+	}
+	return Whole(sum), found
+}
+
+// ServerDelta is how much a field of an instance's servers grew under load.
+func (e *Index) ServerDelta(field, instance string) int64 {
+	n, _ := e.delta(ServerPrefix+field, func(s *record.Series) bool { return s.Labels.Get("instance") == instance })
+	return max(0, n)
+}
+
+// RetriesOn is how often the load balancer may have sent a request to the
+// instance again that it, or another one, had executed.
+func (e *Index) RetriesOn(instance string) int64 {
+	if !e.Scenario.Stack.RetryAll {
+		return 0
+	}
+	return e.ServerDelta("wretr", instance)
+}
+
+// Retries is that for the whole load balancer: its wretr, if it repeats whatever
+// failed. Else what it sends again had reached no server: nobody has executed
+// it, and it is no excuse for anything.
+func (e *Index) Retries() int64 {
+	if !e.Scenario.Stack.RetryAll {
+		return 0
+	}
+	backends, _ := e.delta(BackendPrefix+"wretr", anySeries)
+	servers, _ := e.delta(ServerPrefix+"wretr", anySeries)
+	return max(0, backends, servers)
+}
+
+func anySeries(*record.Series) bool { return true }
+
+// Balancer is the proxies that carry the users' requests, in HAProxy's
+// statistics.
+type Balancer struct {
+	Index    *Index
+	Backend  string
+	Frontend string
+	Polled   time.Duration // the last poll
+}
+
+// NewBalancer finds the proxies: the backend is the one whose servers are web
+// instances, and the frontend the one with the most requests: HAProxy may have
+// others for its own statistics.
+func NewBalancer(e *Index) (Balancer, bool) {
+	b := Balancer{Index: e, Polled: record.Never}
+	web := map[string]bool{}
+	for _, l := range e.Lives {
+		web[l.Instance] = true
+	}
+	for _, s := range e.Polled[ServerPrefix+"hrsp_2xx"] {
+		if web[s.Labels.Get("instance")] {
+			b.Backend = s.Labels.Get("proxy")
+		}
+	}
+	most := -1.0
+	for _, s := range e.Polled[FrontendPrefix+"req_tot"] {
+		if n, at, ok := LastOf(s); ok && n > most {
+			most, b.Frontend, b.Polled = n, s.Labels.Get("proxy"), at
+		}
+	}
+	return b, most >= 0
+}
+
+// Last is the newest value of a field of a proxy; the sum over its servers for
+// the server prefix.
+func (b Balancer) Last(prefix, field string) (n int64, ok bool) {
+	proxy := b.Backend
+	if prefix == FrontendPrefix {
+		proxy = b.Frontend
+	}
+	var sum float64
+	for _, s := range b.Index.Polled[prefix+field] {
+		if s.Labels.Get("proxy") != proxy {
+			continue
+		}
+		if v, _, has := LastOf(s); has {
+			sum += v
+			ok = true
+		}
+	}
+	return Whole(sum), ok
+}
+
+// Since is last, from the beginning of the load on.
+func (b Balancer) Since(prefix, field string) (int64, bool) {
+	proxy := b.Backend
+	if prefix == FrontendPrefix {
+		proxy = b.Frontend
+	}
+	return b.Index.delta(prefix+field, func(s *record.Series) bool { return s.Labels.Get("proxy") == proxy })
+}

@@ -1,0 +1,120 @@
+package evidence
+
+import (
+	"time"
+
+	"throughline/scenarios/record"
+	"throughline/scenarios/script"
+)
+
+// AboutCollector is the Trouble of datagrams that the collector's socket lost.
+const AboutCollector = "collector"
+
+// aboutRelay is the Trouble of datagrams that a relay before the collector lost
+// although no fault asked for it.
+const aboutRelay = "relay"
+
+// AboutPoller begins what a Trouble or a Note of polls that failed is about.
+const AboutPoller = "poller "
+
+// Phase gives begin and end of the scenario's i-th phase. Phases of one name
+// follow each other in the journal as in the scenario.
+func (e *Index) Phase(i int) (from, to time.Duration, ok bool) {
+	name := e.Scenario.Phases[i].Name
+	nth := 0
+	for _, p := range e.Scenario.Phases[:i] {
+		if p.Name == name {
+			nth++
+		}
+	}
+	from, to = record.Never, record.Never
+	begins, ends := 0, 0
+	for _, ev := range e.History.Events {
+		if ev.Phase != name {
+			continue
+		}
+		switch ev.Kind {
+		case record.PhaseBegin:
+			if begins == nth {
+				from = ev.At
+			}
+			begins++
+		case record.PhaseEnd:
+			if ends == nth {
+				to = ev.At
+			}
+			ends++
+		}
+	}
+	return from, to, from != record.Never && to > from
+}
+
+// ClockSteps tells whether the wall clock was set while the collector ran.
+func (e *Index) ClockSteps() bool { return e.Greatest(ClockStepsSeries, 0, Forever) > 0 }
+
+// FlushLateness is the collector's own measure of how late its intervals ended.
+const FlushLateness = "throughline_collector_flush_lateness_seconds"
+
+// ClockStepsSeries counts how often the wall clock was set while the collector
+// ran.
+const ClockStepsSeries = "throughline_collector_clock_steps_total"
+
+// Delays is how late the load generator and the collector were between from
+// and to: what the machine, not the application, made late.
+func (e *Index) Delays(from, to time.Duration) (stall, flush time.Duration) {
+	late := e.Greatest(FlushLateness, from, to+e.Interval)
+	return e.Stall(from, to), time.Duration(min(late, 1e9) * float64(time.Second))
+}
+
+// KilledAt is when the instance lost its chance to flush; Never if it had it.
+// The harness notes its own SIGKILL just before it sends it. A death that
+// nobody asked for is noticed only afterwards: the last answer is the last sign
+// of life.
+func (e *Index) KilledAt(l record.Lifetime) time.Duration {
+	switch {
+	case !l.Killed():
+		return record.Never
+	case l.Signal == SigKill && l.Signalled != record.Never:
+		return l.Signalled
+	}
+	at := l.Death
+	for _, route := range e.Users.Routes {
+		if acked := e.Acked(l.Instance, route); len(acked) > 0 {
+			at = min(at, acked[len(acked)-1])
+		}
+	}
+	return at
+}
+
+// SigKill is the signal that leaves a process no time for anything.
+const SigKill = "SIGKILL"
+
+// Dropped tells whether the collector's socket, or a relay before it, lost
+// datagrams that may have been the instance's.
+func (e *Index) Dropped(instance string) bool {
+	for _, ev := range e.History.Events {
+		if ev.Kind == record.Trouble && (ev.About == AboutCollector || ev.About == aboutRelay) && ev.Count > 0 && (ev.Instance == instance || ev.Instance == "") {
+			return true
+		}
+	}
+	return false
+}
+
+// Span is when a phase, or all together, began and ended.
+func (e *Index) Span(name string) (from, to time.Duration, ok bool) {
+	first, last := -1, -1
+	for i, phase := range e.Scenario.Phases {
+		if phase.Name == name || name == script.WholeRun {
+			if first < 0 {
+				first = i
+			}
+			last = i
+		}
+	}
+	if first < 0 {
+		return 0, 0, false
+	}
+	from, _, ok = e.Phase(first)
+	_, to, okLast := e.Phase(last)
+	return from, to, ok && okLast
+}

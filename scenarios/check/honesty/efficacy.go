@@ -1,0 +1,281 @@
+package honesty
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"throughline/scenarios/check/evidence"
+	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/check/words"
+	"throughline/scenarios/record"
+	"throughline/scenarios/script"
+)
+
+// CheckEfficacy is the name of Efficacy.
+const CheckEfficacy = "efficacy"
+
+// Efficacy asks whether each step of the scenario had its effect: chaos that
+// never happened makes every run green.
+func Efficacy(e *evidence.Index) []verdict.Finding {
+	m := moves{e: e}
+	for i, phase := range e.Scenario.Phases {
+		m.phase(i, phase)
+	}
+	switch {
+	case len(m.out) > 0:
+	case len(m.done) == 0:
+		m.out = append(m.out, verdict.Finding{Check: CheckEfficacy, Outcome: verdict.Pass, Summary: "the scenario does nothing to the stack"})
+	default:
+		m.out = append(m.out, verdict.Finding{Check: CheckEfficacy, Outcome: verdict.Pass,
+			Summary: fmt.Sprintf("%s took effect: %s", words.Times(int64(len(m.done)), "step"), strings.Join(m.done, "; "))})
+	}
+	return m.out
+}
+
+// moves plays the scenario's steps through against the journal.
+type moves struct {
+	e    *evidence.Index
+	done []string // what each step that worked did
+	out  []verdict.Finding
+}
+
+// taken is one step as the journal has it.
+type taken struct {
+	step       script.Step
+	begin, end time.Duration
+}
+
+func (m *moves) fails(step script.Step, instance string, at time.Duration, format string, args ...any) {
+	if at == record.Never {
+		at = 0
+	}
+	m.out = append(m.out, verdict.Finding{Check: CheckEfficacy, Instance: instance, From: at.Seconds(), To: at.Seconds(),
+		Summary: fmt.Sprintf("the fault did not take effect: %s: %s", step, fmt.Sprintf(format, args...))})
+}
+
+// phase pairs the steps of a phase with the journal's, in order.
+func (m *moves) phase(i int, phase script.Phase) {
+	if len(phase.Do) == 0 {
+		return
+	}
+	begun := m.journal(i, record.StepBegin)
+	ended := m.journal(i, record.StepEnd)
+	for k, step := range phase.Do {
+		if k >= len(begun) {
+			m.fails(step, step.Instance, record.Never, "the journal does not have it in phase %q", phase.Name)
+			continue
+		}
+		if k >= len(ended) {
+			m.fails(step, step.Instance, begun[k].At, "it began at %s and never ended", words.Seconds(begun[k].At))
+			continue
+		}
+		if ended[k].Error != "" {
+			m.fails(step, step.Instance, ended[k].At, "%s", ended[k].Error)
+			continue
+		}
+		failed := len(m.out)
+		did := m.effect(taken{step, begun[k].At, ended[k].At})
+		if len(m.out) == failed {
+			m.done = append(m.done, fmt.Sprintf("%s (%s)", step, strings.Join(did, ", ")))
+		}
+	}
+}
+
+// journal gives the step events of the i-th phase in order. Phases of one name
+// follow each other in the journal as in the scenario.
+func (m *moves) journal(i int, kind record.Kind) []record.Event {
+	phases := m.e.Scenario.Phases
+	skip := 0
+	for _, p := range phases[:i] {
+		if p.Name == phases[i].Name {
+			skip += len(p.Do)
+		}
+	}
+	var out []record.Event
+	for _, ev := range m.e.History.Events {
+		if ev.Kind != kind || ev.Phase != phases[i].Name {
+			continue
+		}
+		if skip > 0 {
+			skip--
+			continue
+		}
+		out = append(out, ev)
+	}
+	return out
+}
+
+// effect tells what the journal shows of a step, and complains about what it
+// does not show.
+func (m *moves) effect(t taken) []string {
+	alive := m.aliveAt(t.begin)
+	switch t.step.Kind {
+	case script.Kill:
+		return m.killed(t, t.step.Instance)
+	case script.Terminate:
+		return m.terminated(t, t.step.Instance)
+	case script.BeginFault:
+		return m.injected(t)
+	case script.Heal:
+		return m.healed(t)
+	case script.Launch:
+		return m.launched(t, t.step.Count)
+	case script.Replace:
+		leaving := []string{t.step.Instance}
+		if t.step.Instance == script.ReplaceAll {
+			leaving = alive
+		}
+		did := m.launched(t, len(leaving))
+		for _, name := range leaving {
+			did = append(did, m.terminated(t, name)...)
+		}
+		return did
+	case script.Scale:
+		if more := t.step.Count - len(alive); more >= 0 {
+			return m.launched(t, more)
+		}
+		return m.shrunk(t, len(alive)-t.step.Count)
+	case script.Limit:
+		return m.limited(t)
+	}
+	m.fails(t.step, "", t.begin, "the journal shows nothing that would prove this kind of step")
+	return nil
+}
+
+func (m *moves) aliveAt(at time.Duration) []string {
+	var out []string
+	for _, l := range m.e.Lives {
+		if l.Alive(at) {
+			out = append(out, l.Instance)
+		}
+	}
+	return out
+}
+
+// life gives an instance that the journal has events of.
+func (m *moves) life(name string) record.Lifetime {
+	i := slices.IndexFunc(m.e.Lives, func(l record.Lifetime) bool { return l.Instance == name })
+	if i < 0 {
+		return record.Lifetime{Instance: name}
+	}
+	return m.e.Lives[i]
+}
+
+// first gives the time of the first event of a kind of an instance at or after
+// from; of a signal, if one is named.
+func (m *moves) first(kind record.Kind, name, signal string, from time.Duration) time.Duration {
+	for _, ev := range m.e.History.Events {
+		if ev.Kind == kind && ev.Instance == name && ev.At >= from && (signal == "" || ev.Signal == signal) {
+			return ev.At
+		}
+	}
+	return record.Never
+}
+
+// killedStatus is how shells and container engines write "ended by SIGKILL".
+const killedStatus = 128 + 9
+
+// killed: the signal was sent, the process was gone by it, the load balancer or
+// the port knew.
+func (m *moves) killed(t taken, name string) []string {
+	sent := m.first(record.Signalled, name, evidence.SigKill, t.begin)
+	if sent == record.Never {
+		m.fails(t.step, name, t.begin, "%s was never sent SIGKILL", name)
+		return nil
+	}
+	gone := m.first(record.Death, name, "", sent)
+	if gone == record.Never {
+		m.fails(t.step, name, sent, "%s got SIGKILL at %s and was not seen to die", name, words.Seconds(sent))
+		return nil
+	}
+	if l := m.life(name); l.Code != -1 && l.Code != killedStatus {
+		m.fails(t.step, name, gone, "%s ended by itself with exit status %d, not by SIGKILL", name, l.Code)
+		return nil
+	}
+	down := m.first(record.Down, name, "", sent)
+	if down == record.Never {
+		down = m.first(record.Removed, name, "", sent)
+	}
+	if down == record.Never {
+		m.fails(t.step, name, gone, "%s was gone at %s, and the load balancer never marked it down", name, words.Seconds(gone))
+		return nil
+	}
+	return []string{fmt.Sprintf("SIGKILL at %s, gone at %s, down at %s", words.Seconds(sent), words.Seconds(gone), words.Seconds(down))}
+}
+
+// terminated: it was drained if it had to be, got SIGTERM and ended. How it ended is the
+// application's affair, and is mentioned.
+func (m *moves) terminated(t taken, name string) []string {
+	drained := m.first(record.Draining, name, "", t.begin)
+	sent := m.first(record.Signalled, name, "SIGTERM", t.begin)
+	gone := m.first(record.Death, name, "", t.begin)
+	switch {
+	case drained == record.Never && !t.step.Abrupt:
+		m.fails(t.step, name, t.begin, "%s was not drained", name)
+	case sent == record.Never:
+		m.fails(t.step, name, drained, "%s was never sent SIGTERM", name)
+	case gone < sent:
+		m.fails(t.step, name, sent, "%s got SIGTERM at %s and was not seen to die after it", name, words.Seconds(sent))
+	case t.step.Abrupt:
+		return []string{fmt.Sprintf("%s not drained, SIGTERM at %s, gone at %s%s", name, words.Seconds(sent), words.Seconds(gone), m.untidy(name))}
+	default:
+		return []string{fmt.Sprintf("%s drained at %s, SIGTERM at %s, gone at %s%s", name, words.Seconds(drained), words.Seconds(sent), words.Seconds(gone), m.untidy(name))}
+	}
+	return nil
+}
+
+// untidy mentions an exit after SIGTERM that was not clean.
+func (m *moves) untidy(name string) string {
+	l := m.life(name)
+	switch {
+	case l.Signal == evidence.SigKill:
+		return fmt.Sprintf(", but only by a SIGKILL at %s", words.Seconds(l.Signalled))
+	case l.Code == -1:
+		return ", by the signal itself: it does not handle it"
+	case l.Code != 0:
+		return fmt.Sprintf(", with exit status %d", l.Code)
+	}
+	return ""
+}
+
+// launched: so many instances were born in the step, got ready and serve.
+func (m *moves) launched(t taken, want int) []string {
+	var did []string
+	complaints := len(m.out)
+	for _, l := range m.e.Lives {
+		if l.Birth < t.begin || l.Birth > t.end || l.Birth == record.Never {
+			continue
+		}
+		switch {
+		case l.Ready == record.Never:
+			m.fails(t.step, l.Instance, l.Birth, "%s was born at %s and never got ready", l.Instance, words.Seconds(l.Birth))
+		case l.Serving == record.Never:
+			m.fails(t.step, l.Instance, l.Ready, "%s was ready at %s and the load balancer never marked it up", l.Instance, words.Seconds(l.Ready))
+		default:
+			did = append(did, fmt.Sprintf("%s serving at %s", l.Instance, words.Seconds(l.Serving)))
+		}
+	}
+	if len(did) < want && len(m.out) == complaints {
+		m.fails(t.step, "", t.begin, "%d of %d new instances came to serve", len(did), want)
+	}
+	if want == 0 {
+		did = append(did, "nothing to launch")
+	}
+	return did
+}
+
+// shrunk: so many instances were terminated in the step.
+func (m *moves) shrunk(t taken, want int) []string {
+	var did []string
+	for _, l := range m.e.Lives {
+		if l.Draining != record.Never && l.Draining >= t.begin && l.Draining <= t.end {
+			did = append(did, m.terminated(t, l.Instance)...)
+		}
+	}
+	if len(did) < want {
+		m.fails(t.step, "", t.begin, "%d of %d instances were terminated", len(did), want)
+	}
+	return did
+}

@@ -1,0 +1,172 @@
+package honesty
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"throughline/scenarios/check/evidence"
+	"throughline/scenarios/check/words"
+	"throughline/scenarios/record"
+	"throughline/scenarios/script"
+)
+
+// The tool that judges others can lose or double its own rows. Whether it did is
+// found here: by the runner's own tally, by the numbers of the requests
+// and by the collector's rhythm.
+
+// flaws lists what shows that the record is not what was seen.
+func flaws(e *evidence.Index) []string {
+	return slices.Concat(unlikeTally(e), misnumbered(e), offBeat(e))
+}
+
+// unlikeTally compares the rows with what the runner says it wrote.
+func unlikeTally(e *evidence.Index) (out []string) {
+	for _, ev := range e.History.Events {
+		if ev.Kind != record.RunEnd || ev.Tally == nil {
+			continue
+		}
+		var points int64
+		for i := range e.History.Series {
+			points += int64(len(e.History.Series[i].Points))
+		}
+		for _, part := range []struct {
+			what            string
+			written, loaded int64
+		}{
+			{"request", ev.Tally.Requests, e.Users.Requests},
+			{"execution", ev.Tally.Executions, int64(len(e.History.Executions))},
+			{"sample", ev.Tally.Points, points},
+		} {
+			if part.written != part.loaded {
+				out = append(out, fmt.Sprintf("the runner wrote %s and the record has %s", words.Times(part.written, part.what), words.Number(part.loaded)))
+			}
+		}
+	}
+	return out
+}
+
+// misnumbered looks for requests that are missing or there twice: the load
+// generator numbers them from 0 and leaves none out. They are sorted.
+func misnumbered(e *evidence.Index) (out []string) {
+	var missing, twice int64
+	next := uint64(0)
+	for i := range e.History.Requests {
+		seq := e.History.Requests[i].Seq
+		switch {
+		case seq < next:
+			twice++
+		case seq > next:
+			missing += int64(seq - next)
+		}
+		next = max(next, seq+1)
+	}
+	if missing > 0 {
+		out = append(out, fmt.Sprintf("the users' ledger lacks %s, as their numbers tell", words.Times(missing, "row")))
+	}
+	if twice > 0 {
+		out = append(out, fmt.Sprintf("the users' ledger has %s twice, as their numbers tell", words.Times(twice, "row")))
+	}
+	return out
+}
+
+// offBeat looks for samples that are missing or there twice. The collector gives
+// one for each series in each interval from its first to its last; only an
+// interval in which nothing of the same source was kept has none. Its last
+// flush and its last polls come when they must, and are left out.
+func offBeat(e *evidence.Index) (out []string) {
+	closing := evidence.Forever
+	for _, ev := range e.History.Events {
+		if ev.Kind == record.Quiesced {
+			closing = ev.At
+		}
+	}
+	beats := map[string][]time.Duration{}
+	disturbed := disturbed(e)
+	for i := range e.History.Series {
+		s := &e.History.Series[i]
+		for _, p := range s.Points {
+			if p.At < closing && !disturbed(p.At) {
+				beats[source(s)] = append(beats[source(s)], p.At)
+			}
+		}
+	}
+	for name, at := range beats {
+		slices.Sort(at)
+		one := at[:1] // sampled together, though not within a microsecond
+		for _, t := range at {
+			if t-one[len(one)-1] > e.Interval/4 {
+				one = append(one, t)
+			}
+		}
+		beats[name] = one
+	}
+	var missing, twice int64
+	for i := range e.History.Series {
+		m, t := beating(&e.History.Series[i], beats[source(&e.History.Series[i])])
+		missing, twice = missing+m, twice+t
+	}
+	if missing > 0 {
+		out = append(out, fmt.Sprintf("it lacks %s in the midst of their series", words.Times(missing, "sample")))
+	}
+	if twice > 0 {
+		out = append(out, fmt.Sprintf("it has %s twice", words.Times(twice, "sample")))
+	}
+	return out
+}
+
+// disturbed tells when the rhythm is not the usual one, because the journal knows
+// of a restart of the collector, of a reload of HAProxy, before and after which it is
+// polled once more, or of a database that answers no poll.
+func disturbed(e *evidence.Index) func(at time.Duration) bool {
+	type span struct{ from, to time.Duration }
+	var spans []span
+	open := map[string]time.Duration{}
+	for _, ev := range e.History.Events {
+		switch {
+		case ev.Fault != script.RestartCollector && ev.Fault != script.ReloadLB && ev.Fault != script.FreezeDatabase:
+		case ev.Kind == record.FaultBegin:
+			open[ev.Fault] = ev.At
+		case ev.Kind == record.FaultEnd:
+			spans = append(spans, span{open[ev.Fault] - e.Interval, ev.At + e.Interval})
+		}
+	}
+	return func(at time.Duration) bool {
+		return slices.ContainsFunc(spans, func(s span) bool { return at >= s.from && at <= s.to })
+	}
+}
+
+// source tells which series are sampled together: those that are pushed, at the
+// ends of intervals, and those of each thing that is polled.
+func source(s *record.Series) string {
+	if s.Meta.StatsD != "" {
+		return ""
+	}
+	prefix, _, _ := strings.Cut(s.Name, "_")
+	return prefix
+}
+
+// beating counts the points that a series lacks between beats, and those that
+// it has twice. After a staleness marker it may be silent.
+func beating(s *record.Series, beats []time.Duration) (missing, twice int64) {
+	due := -1 // the beat at which a point is due; -1: none is
+	last := record.Never
+	for _, p := range s.Points {
+		if p.At == last {
+			twice++
+			continue
+		}
+		last = p.At
+		after, _ := slices.BinarySearch(beats, p.At+1)
+		at := after - 1
+		if due >= 0 && at > due {
+			missing += int64(at - due)
+		}
+		due = at + 1
+		if p.Stale {
+			due = -1
+		}
+	}
+	return missing, twice
+}

@@ -1,0 +1,117 @@
+package signals
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"gonum.org/v1/gonum/stat"
+	"gonum.org/v1/gonum/stat/distuv"
+)
+
+// A client that sends one measurement in 1/p adds noise to a curve: of n
+// requests in an interval it counts a binomial number, scaled by 1/p, whose
+// variance is n(1-p)/p. That noise is in no relation to the users and lowers
+// Pearson's r by the square root of the reliability, the share that the signal
+// has in the variance:
+//
+//	r observed ≈ r true × √ρ, ρ = var(signal) / (var(signal) + var(noise))
+//
+// Source: C. Spearman, The proof and measurement of association between two
+// things, https://doi.org/10.2307/1412159
+//
+// The users' counts are known exactly, so var(signal) and var(noise) are too.
+// How far r may be below √ρ by chance follows from the regression of the curve
+// on the users': with δ = √((n-1) var(signal)/var(noise)), r = T/√(T²+C), where
+// T is normal around δ and C has the χ² distribution with n-2 degrees of freedom.
+
+// The chances that the bars of a sampled curve leave.
+const (
+	// falseFail is how often a layer that follows as well as it should is said
+	// not to.
+	falseFail = 1e-6
+	// falseDoubt is how often it is left open.
+	falseDoubt = 1e-2
+	// falsePass is how often a curve that is in no relation with the users'
+	// has an r that passes, at any of the lags.
+	falsePass = 1e-3
+)
+
+// bars are what r is held against: it fails below fail and passes from pass on.
+// Without sampling both are what the scenario asks for.
+type bars struct {
+	fail, pass float64
+	sampled    bool
+	rate       float64
+	expected   float64 // √ρ
+}
+
+// barsOf gives the bars for a curve that is sampled at a rate, from the users'
+// rates in its intervals and where those end.
+func barsOf(atLeast, rate float64, users []float64, at []time.Duration) bars {
+	b := bars{fail: atLeast, pass: atLeast, rate: rate, expected: 1}
+	if rate >= 1 {
+		return b
+	}
+	b.sampled = true
+	noise := 0.0
+	for k, perSecond := range users {
+		noise += perSecond * (1 - rate) / rate / (at[k+1] - at[k]).Seconds() / float64(len(users))
+	}
+	signal := stat.Variance(users, nil)
+	b.expected = math.Sqrt(signal / (signal + noise))
+	b.fail = leastR(signal/noise, len(users), falseFail)
+	if b.fail > 0 {
+		b.fail *= atLeast
+	}
+	// What passes must not be what any curve reaches by chance; but no more is
+	// ever asked for than of a curve without noise.
+	b.pass = min(atLeast, max(atLeast*leastR(signal/noise, len(users), falseDoubt), unrelatedR(len(users))))
+	b.fail = min(b.fail, b.pass)
+	return b
+}
+
+// leastR is below what r of a curve that follows with a ratio of signal to
+// noise only falls with a chance of alpha at most: half of it for each of the
+// two ways in which chance can lower it. Where the noise can turn the slope
+// around it is -1: no r is too low.
+func leastR(ratio float64, n int, alpha float64) float64 {
+	delta := math.Sqrt(float64(n-1) * ratio)
+	t := delta - distuv.UnitNormal.Quantile(1-alpha/2)
+	if t <= 0 {
+		return -1
+	}
+	c := distuv.ChiSquared{K: float64(n - 2)}.Quantile(1 - alpha/2)
+	return t / math.Sqrt(t*t+c)
+}
+
+// unrelatedR is what r of two curves in no relation exceeds at one of the lags
+// with a chance of falsePass at most, by Fisher's transformation.
+func unrelatedR(n int) float64 {
+	lags := float64(2*furthestLag/lagStep + 1)
+	return math.Tanh(distuv.UnitNormal.Quantile(1-falsePass/lags) / math.Sqrt(float64(n-3)))
+}
+
+// note tells what sampling does to r; "" without it.
+func (b bars) note() string {
+	if !b.sampled {
+		return ""
+	}
+	return fmt.Sprintf("; at sample rate %g noise leaves %.2f of r", b.rate, b.expected)
+}
+
+// fails tells what would be too low.
+func (b bars) fails() string {
+	if b.fail <= 0 {
+		return "and nothing would be too low"
+	}
+	return fmt.Sprintf("and fails below %.2f", b.fail)
+}
+
+// least is what r should be, for people.
+func (b bars) least() string {
+	if !b.sampled {
+		return fmt.Sprintf("%g", b.fail)
+	}
+	return fmt.Sprintf("%.2f%s", b.fail, b.note())
+}

@@ -1,0 +1,275 @@
+// Package signals has the rules about what instances send, each metric by itself:
+// whether it goes on without gaps, is one series of the right instance, keeps within
+// what can be true, survives a shutdown, follows the users' load, and makes alerts and
+// expressions say what they should.
+//
+// How the ledgers of neighbouring tiers add up is not asked here but in tiers.
+// scenarios/check has the rules in its table.
+package signals
+
+import (
+	"fmt"
+	"slices"
+	"sort"
+	"time"
+
+	"throughline/scenarios/check/account"
+	"throughline/scenarios/check/evidence"
+	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/check/words"
+	"throughline/scenarios/record"
+	"throughline/scenarios/script"
+)
+
+const checkContinuity = "continuity"
+
+// DefaultWindow is how long a StatsD client is taken to buffer where no
+// conservation check of the same metric says it: datadog-go flushes its buffer
+// every 100 ms.
+const DefaultWindow = 100 * time.Millisecond
+
+// deadGrace is how many intervals after its death an instance may still have
+// points: its last datagrams belong to the interval that was running, and the
+// collector learns of the death in the next.
+const deadGrace = 2
+
+// Continuity looks at cells, a series in an interval. A cell is expected when there are
+// requests whose counts the client must have sent by its end, and not before; it is
+// present when measurements arrived that may have been theirs. A value carried forward
+// is not present.
+type Continuity struct {
+	Rule   script.Continuity
+	Window time.Duration // how long the client buffers
+	Rate   float64       // the sample rate, where a conservation check says it
+}
+
+// gap is a run of expected cells that are missing.
+type gap struct {
+	from, to time.Duration // the first request whose count is missing, and the next point
+	missing  int64         // cells
+	requests int64         // that were due in them
+}
+
+// trail is what one instance's metric left behind.
+type trail struct {
+	cells verdict.Cells
+	gaps  []gap
+}
+
+// Judge looks at all instances, or says why it cannot.
+func (c Continuity) Judge(e *evidence.Index) verdict.Result {
+	var r verdict.Result
+	worst := time.Duration(0)
+	instances := 0
+	trails := make([]trail, len(e.Lives))
+	var b *account.Books // made for the first gap
+	for i, l := range e.Lives {
+		trails[i] = c.follow(e, l)
+	}
+	for i, l := range e.Lives {
+		t := trails[i]
+		r.Cells.LookedAt += t.cells.LookedAt
+		r.Cells.Missing += t.cells.Missing
+		if t.cells.LookedAt > 0 {
+			instances++
+		}
+		for _, g := range t.gaps {
+			if g.requests < enough(c.Rate) {
+				continue // sampling may have left out all of them
+			}
+			silent := g.to - g.from - e.Still(l.Instance, g.from, g.to)
+			worst = max(worst, silent)
+			if silent > c.Rule.MaxGap {
+				f := c.gapFound(e, l, g)
+				if f.Outcome == verdict.Fail {
+					if b == nil {
+						made := c.books(e)
+						b = &made
+					}
+					d := c.causeOf(g, i, trails, e, b)
+					f.Cause, f.RunnerUp, f.Possible = d.Cause, d.RunnerUp, d.Possible
+				}
+				r.Findings = append(r.Findings, f)
+			}
+		}
+		r.Findings = append(r.Findings, c.deadSpeaks(e, l)...)
+		r.Findings = append(r.Findings, c.resets(e, l)...)
+	}
+	r.Findings = append(r.Findings, c.summary(r, instances, worst))
+	r.Sums = true
+	return r
+}
+
+func (c Continuity) finding(o verdict.Outcome, instance string, format string, args ...any) verdict.Finding {
+	return verdict.Finding{Check: checkContinuity, Outcome: o, Layer: verdict.LayerWeb, Instance: instance, Summary: fmt.Sprintf(format, args...)}
+}
+
+// gapFound reports a gap. One that the collector or the machine made says
+// nothing about the instance.
+func (c Continuity) gapFound(e *evidence.Index, l record.Lifetime, g gap) verdict.Finding {
+	f := c.finding(verdict.Fail, l.Instance, "%s of %s has a gap of %s from %s to %s: %s missing, max_gap is %s", c.Rule.Metric, l.Instance,
+		words.Seconds(g.to-g.from), words.Seconds(g.from), words.Seconds(g.to), words.Times(g.missing, "cell"), c.Rule.MaxGap)
+	f.From, f.To = g.from.Seconds(), g.to.Seconds()
+	stall, flush := e.Delays(g.from-time.Second, g.to+time.Second)
+	switch {
+	case e.Dropped(l.Instance):
+		f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseDropped
+		f.Summary += ", but the collector's socket dropped datagrams: they may have been lost there"
+	case max(stall, flush) > account.TooLate(c.Rule.MaxGap):
+		f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseStall
+		f.Summary += ", but the load generator or the collector was late itself then"
+	}
+	return f
+}
+
+func (c Continuity) summary(r verdict.Result, instances int, worst time.Duration) verdict.Finding {
+	if r.Cells.LookedAt == 0 {
+		return c.finding(verdict.Inconclusive, "", "continuity of %s: no cell was expected, because no instance acknowledged requests of %s that had to be counted within an interval", c.Rule.Metric, c.Rule.Route)
+	}
+	f := c.finding(verdict.Pass, "", "continuity of %s: %s of %s looked at, %s missing, the longest gap %s of at most %s", c.Rule.Metric,
+		words.Times(r.Cells.LookedAt, "cell"), words.Times(int64(instances), "instance"), words.Number(r.Cells.Missing), words.Seconds(worst), c.Rule.MaxGap)
+	for _, found := range r.Findings {
+		if f.Outcome == verdict.Pass || found.Outcome == verdict.Fail {
+			f.Outcome = found.Outcome
+		}
+	}
+	return f
+}
+
+// follow goes through the intervals of one instance. At the end of each it asks for the
+// requests whose counts must have left the client since the last: those acknowledged
+// before all that it may still hold. The count of each is in one of the points since the
+// request was sent, for an application may count long before its user has the answer. With
+// a window of 100 ms and intervals of a second, a request from 9.95 s to 10.02 s is due at
+// 11 s, in the point of 10 s or that of 11 s.
+func (c Continuity) follow(e *evidence.Index, l record.Lifetime) trail {
+	asked := e.Stays(l.Instance, c.Rule.Route)
+	last := e.HeldSince(l.Instance, max(e.LastTick(), e.End), c.Window) // what is held when the record ends is not missing,
+	if at := e.KilledAt(l); at != record.Never {
+		last = e.HeldSince(l.Instance, at, c.Window) // nor what a SIGKILL may have taken
+	}
+	asked = asked[:doneUpTo(asked, last)]
+	if len(asked) == 0 {
+		return trail{}
+	}
+	present := presentAt(e.Counters(l.Instance, c.Rule.Metric))
+	var t trail
+	var open *gap
+	points := 0
+	for end := e.FirstTick(asked[0].Done); len(asked) > 0; end += e.Interval {
+		before := points
+		for points < len(present) && present[points] <= end+e.Interval/2 { // points may be off the grid
+			points++
+		}
+		if points > before && open != nil {
+			open.to = end
+			t.gaps = append(t.gaps, *open)
+			open = nil
+		}
+		n := doneUpTo(asked, e.HeldSince(l.Instance, end, c.Window))
+		due := asked[:n]
+		if asked = asked[n:]; len(due) == 0 {
+			continue
+		}
+		t.cells.LookedAt++
+		if points > 0 {
+			due = slices.DeleteFunc(slices.Clone(due), func(r evidence.Stay) bool { return r.Sent < present[points-1] })
+		}
+		if len(due) == 0 {
+			continue
+		}
+		t.cells.Missing++
+		if open == nil {
+			open = &gap{from: due[0].Done}
+		}
+		open.to = end
+		open.missing++
+		open.requests += int64(len(due))
+	}
+	if open != nil {
+		t.gaps = append(t.gaps, c.closed(*open, present))
+	}
+	return t
+}
+
+// doneUpTo tells how many of the stays, in the order of their ends, were over at t.
+func doneUpTo(stays []evidence.Stay, t time.Duration) int {
+	return sort.Search(len(stays), func(i int) bool { return stays[i].Done > t })
+}
+
+// closed ends a gap after the last expected cell at the next point, if one
+// came.
+func (c Continuity) closed(g gap, present []time.Duration) gap {
+	if n := evidence.CountUpTo(present, g.to); n < int64(len(present)) {
+		g.to = present[n]
+	}
+	return g
+}
+
+// presentAt gives the interval ends at which measurements had arrived, in order.
+func presentAt(series []*record.Series) []time.Duration {
+	var at []time.Duration
+	for _, s := range series {
+		for _, p := range s.Points {
+			if !p.Stale && p.Observed > 0 {
+				at = append(at, p.At)
+			}
+		}
+	}
+	slices.Sort(at)
+	return slices.Compact(at)
+}
+
+// deadSpeaks finds points of an instance after its death: whoever carries its
+// last value on makes a dead instance look alive.
+func (c Continuity) deadSpeaks(e *evidence.Index, l record.Lifetime) []verdict.Finding {
+	if l.Death == record.Never {
+		return nil
+	}
+	until := l.Death + deadGrace*e.Interval
+	var names []string
+	var points int64
+	last := until
+	for _, s := range e.Pushed[l.Instance] {
+		before := points
+		for _, p := range s.Points {
+			if !p.Stale && p.At > until {
+				points++
+				last = max(last, p.At)
+			}
+		}
+		if points > before {
+			names = append(names, s.Name)
+		}
+	}
+	if points == 0 {
+		return nil
+	}
+	slices.Sort(names)
+	f := c.finding(verdict.Fail, l.Instance, "%s died at %s and still has %s until %s (%s): nothing may come from the dead", l.Instance, words.Seconds(l.Death),
+		words.Times(points, "point"), words.Seconds(last), words.Some(slices.Compact(names)))
+	f.From, f.To, f.Cause = l.Death.Seconds(), last.Seconds(), verdict.CauseFrozen
+	return []verdict.Finding{f}
+}
+
+// resets finds counters that fall. Names of instances are not used twice, so
+// that no birth can explain it.
+func (c Continuity) resets(e *evidence.Index, l record.Lifetime) []verdict.Finding {
+	var out []verdict.Finding
+	for _, s := range e.Counters(l.Instance, c.Rule.Metric) {
+		var last float64
+		for _, p := range s.Points {
+			if p.Stale {
+				continue
+			}
+			if p.Value < last {
+				f := c.finding(verdict.Fail, l.Instance, "%s of %s falls from %s to %s at %s without a birth: the counter was reset", s.Name, l.Instance,
+					words.Number(evidence.Whole(last)), words.Number(evidence.Whole(p.Value)), words.Seconds(p.At))
+				f.From, f.To, f.Cause = p.At.Seconds(), p.At.Seconds(), verdict.CauseReset
+				out = append(out, f)
+			}
+			last = p.Value
+		}
+	}
+	return out
+}

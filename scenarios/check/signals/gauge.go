@@ -1,0 +1,351 @@
+package signals
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"sort"
+	"time"
+
+	"throughline/collector"
+	"throughline/scenarios/check/diagnose"
+	"throughline/scenarios/check/evidence"
+	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/check/words"
+	"throughline/scenarios/record"
+	"throughline/scenarios/script"
+)
+
+const checkGauge = "gauge"
+
+// Gauge looks at a gauge of the requests in flight. A gauge tells what was true
+// when it was last sent, which was within an interval and the client's window
+// before its point: what users had in flight at any moment of that time bounds
+// it from above. From below nothing does: a request may still be on its way.
+type Gauge struct{ Rule script.Gauge }
+
+// Judge looks at all instances, or says why it cannot.
+func (c Gauge) Judge(e *evidence.Index) verdict.Result {
+	var out []verdict.Finding
+	var points, instances int
+	rested := 0
+	var silent []verdict.Finding
+	flights, lasting := c.flights(e), lasting(e, e.Interval+c.Rule.ClientWindow)
+	for _, l := range e.Lives {
+		series := gaugesOf(e, l.Instance, c.Rule.Metric)
+		n := 0
+		for _, s := range series {
+			n += len(s.Points)
+		}
+		if n == 0 {
+			if sent := sentFor(e, l, c.Rule.ClientWindow); sent > 0 {
+				silent = append(silent, c.absent(l, sent))
+			}
+			continue
+		}
+		points, instances = points+n, instances+1
+		out = append(out, c.posthumous(e, l, series)...)
+		out = append(out, c.negative(l, series)...)
+		if f, looked := c.rest(e, l, series); looked {
+			rested++
+			if f != nil {
+				out = append(out, *f)
+			}
+		}
+		if f := c.above(e, l, series, flights); f != nil {
+			out = append(out, *f)
+		}
+		if f := c.below(e, l, series, lasting[l.Instance]); f != nil {
+			out = append(out, *f)
+		}
+	}
+	if f := c.together(e, flights); f != nil && len(out) == 0 {
+		out = append(out, *f)
+	}
+	if points > 0 {
+		out = append(out, silent...)
+	}
+	switch {
+	case len(out) > 0:
+	case points == 0:
+		out = append(out, c.finding(verdict.Inconclusive, "", "gauge %s: no instance sent it, so nothing was looked at", c.Rule.Metric))
+	case rested == 0:
+		out = append(out, c.finding(verdict.Inconclusive, "", "gauge %s: no instance was seen at rest, so nobody knows whether it comes back to %d", c.Rule.Metric, c.Rule.AtRest))
+	default:
+		out = append(out, c.finding(verdict.Pass, "", "gauge %s: %s of %s, never above what users had in flight, %d at rest in each of %s, none from the dead",
+			c.Rule.Metric, words.Times(int64(points), "point"), words.Times(int64(instances), "instance"), c.Rule.AtRest, words.Times(int64(rested), "instance")))
+	}
+	return verdict.Result{Findings: out}
+}
+
+func (c Gauge) finding(o verdict.Outcome, instance string, format string, args ...any) verdict.Finding {
+	return verdict.Finding{Check: checkGauge, Outcome: o, Layer: verdict.LayerWeb, Instance: instance, Summary: fmt.Sprintf(format, args...)}
+}
+
+// absent is about an instance that answered and never sent the gauge. One that sends
+// it seldom may have had no time to, so that it fails nothing.
+func (c Gauge) absent(l record.Lifetime, sent int64) verdict.Finding {
+	f := c.finding(verdict.Inconclusive, l.Instance, "%s acknowledged %s and never sent %s: nobody knows what it would have shown", l.Instance, words.Times(sent, "request"), c.Rule.Metric)
+	f.Cause = diagnose.NoMetric
+	return f
+}
+
+func gaugesOf(e *evidence.Index, instance, metric string) []*record.Series {
+	var out []*record.Series
+	for _, s := range e.Pushed[instance] {
+		if s.Meta.StatsD == metric && s.Meta.Type == collector.Gauge {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// posthumous: a gauge that keeps its last value after the death of its instance
+// makes sums over the instances too high.
+func (c Gauge) posthumous(e *evidence.Index, l record.Lifetime, series []*record.Series) []verdict.Finding {
+	if l.Death == record.Never {
+		return nil
+	}
+	until := l.Death + deadGrace*e.Interval
+	var n int64
+	var last record.Point
+	for _, s := range series {
+		for _, p := range s.Points {
+			if !p.Stale && p.At > until {
+				n++
+				last = p
+			}
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	f := c.finding(verdict.Fail, l.Instance, "%s of %s still has %s after its death at %s, the last %g at %s", c.Rule.Metric, l.Instance, words.Times(n, "point"),
+		words.Seconds(l.Death), last.Value, words.Seconds(last.At))
+	f.From, f.To, f.Cause = l.Death.Seconds(), last.At.Seconds(), verdict.CauseFrozen
+	return []verdict.Finding{f}
+}
+
+func (c Gauge) negative(l record.Lifetime, series []*record.Series) []verdict.Finding {
+	var n int64
+	var first, least record.Point
+	for _, s := range series {
+		for _, p := range s.Points {
+			if p.Stale || !(p.Value < 0) {
+				continue
+			}
+			if n++; n == 1 {
+				first, least = p, p
+			}
+			if p.Value < least.Value {
+				least = p
+			}
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	f := c.finding(verdict.Fail, l.Instance, "%s of %s is below 0 at %s, first at %s, down to %g: it is sent in steps, and steps were lost or counted twice",
+		c.Rule.Metric, l.Instance, words.Times(n, "point"), words.Seconds(first.At), least.Value)
+	f.From, f.To, f.Cause = first.At.Seconds(), least.At.Seconds(), verdict.CauseDrift
+	return []verdict.Finding{f}
+}
+
+// rest looks at an instance that lives on after the load, when nothing is in
+// flight any more and its client has sent that: in one of the points since it
+// must have come back, unless it may still work on a request that no instance
+// answered. Health checks may be in flight at any moment, so that
+// one point proves nothing.
+func (c Gauge) rest(e *evidence.Index, l record.Lifetime, series []*record.Series) (*verdict.Finding, bool) {
+	if l.Death != record.Never || e.End == record.Never {
+		return nil, false
+	}
+	since := e.End + c.Rule.ClientWindow + e.Stall(e.End-time.Second, e.End+time.Second)
+	looked, explained := 0, false
+	var last record.Point
+	rest, open := float64(c.Rule.AtRest), float64(openAfter(e, since))
+	for _, s := range series {
+		for _, p := range s.Points {
+			if p.Stale || p.At < since {
+				continue
+			}
+			looked++
+			last = p
+			if p.Value == rest {
+				return nil, true
+			}
+			explained = explained || p.Value > rest && p.Value <= rest+open
+		}
+	}
+	if looked == 0 || explained {
+		return nil, false
+	}
+	f := c.finding(verdict.Fail, l.Instance, "%s of %s does not come back to %d: the load ended at %s, and at %s it is still %g", c.Rule.Metric, l.Instance, c.Rule.AtRest,
+		words.Seconds(e.End), words.Seconds(last.At), last.Value)
+	f.From, f.To, f.Cause = e.End.Seconds(), last.At.Seconds(), verdict.CauseDrift
+	if e.Dropped(l.Instance) {
+		f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseDropped
+		f.Summary += ", but the collector's socket dropped datagrams: its last value may have been lost there"
+	}
+	return &f, true
+}
+
+// openAfter is how many requests that no instance answered may still have been
+// worked on after t: their users had given up on them less than a patience before.
+func openAfter(e *evidence.Index, t time.Duration) (n int64) {
+	for _, s := range e.Users.Spans {
+		if !s.Acked && s.Key.Instance == "" && s.Unknown > 0 && s.Done+patience > t {
+			n += s.Unknown + s.Replays
+		}
+	}
+	return n
+}
+
+// patience is how long an application may go on with a request that its user
+// has given up: it has time limits of its own.
+const patience = 5 * time.Second
+
+// flight is the number of requests in flight over time, at most.
+type flight struct {
+	at []time.Duration
+	n  []int64
+}
+
+// flights are what users had in flight, at most.
+type flights struct {
+	of map[string]flight // at each instance
+	// anybody's are the requests of which nobody knows who had them, each
+	// from when it was sent on.
+	anybody flight
+	retries int64 // how often the load balancer sent a request again
+	checks  int64 // health checks that may be in flight beside the users' requests
+}
+
+func (c Gauge) flights(e *evidence.Index) flights {
+	changes := map[string][]step{}
+	var anybody []step
+	for i := range e.History.Requests {
+		r := &e.History.Requests[i]
+		n := int64(max(1, r.Attempts))
+		switch {
+		case r.Outcome == record.Refused:
+		case r.Instance == "" || n > 1:
+			anybody = append(anybody, step{r.Sent, n})
+		default: // the window is for a client that sends the end late
+			if changes[r.Instance] == nil {
+				changes[r.Instance] = make([]step, 0, 2*len(e.Acked(r.Instance, r.Route)))
+			}
+			changes[r.Instance] = append(changes[r.Instance], step{r.Sent, n}, step{r.Done + c.Rule.ClientWindow, -n})
+		}
+	}
+	out := flights{of: map[string]flight{}, anybody: newFlight(anybody), retries: e.Retries()}
+	for instance, steps := range changes {
+		out.of[instance] = newFlight(steps)
+	}
+	if web := e.Scenario.Stack.Web; web.Image != "" || len(web.Command) > 0 {
+		// The load balancer's and the platform's probe: a foreign
+		// application may count them. The reference app does not.
+		out.checks = 2
+	}
+	return out
+}
+
+// step is a change of the number of requests in flight.
+type step struct {
+	at time.Duration
+	by int64
+}
+
+func newFlight(steps []step) flight {
+	slices.SortFunc(steps, func(a, b step) int { return evidence.CompareTimes(a.at, b.at) })
+	f := flight{at: make([]time.Duration, len(steps)), n: make([]int64, len(steps))}
+	var n int64
+	for i, s := range steps {
+		n += s.by
+		f.at[i], f.n[i] = s.at, n
+	}
+	return f
+}
+
+// most is the greatest number between from and to.
+func (f flight) most(from, to time.Duration) int64 {
+	i := sort.Search(len(f.at), func(i int) bool { return f.at[i] > from })
+	var top int64
+	if i > 0 {
+		top = f.n[i-1]
+	}
+	for ; i < len(f.at) && f.at[i] <= to; i++ {
+		top = max(top, f.n[i])
+	}
+	return top
+}
+
+// above compares each value that was measured with what can have been true.
+func (c Gauge) above(e *evidence.Index, l record.Lifetime, series []*record.Series, flights flights) *verdict.Finding {
+	var n int64
+	var worst record.Point
+	var over, bound int64
+	for _, s := range series {
+		for _, p := range s.Points {
+			if p.Stale || p.Observed == 0 || math.IsNaN(p.Value) {
+				continue
+			}
+			from := p.At - e.Interval - c.Rule.ClientWindow
+			from -= e.Stall(from-time.Second, p.At+time.Second)
+			most := flights.of[l.Instance].most(from, p.At) + flights.anybody.most(from, p.At) + flights.retries + flights.checks + int64(c.Rule.AtRest)
+			if extra := evidence.Whole(math.Ceil(p.Value)) - most; extra > 0 {
+				n++
+				if extra > over {
+					over, bound, worst = extra, most, p
+				}
+			}
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	f := c.finding(verdict.Fail, l.Instance, "%s of %s is too high at %s: %g at %s, when its users had at most %s in flight", c.Rule.Metric, l.Instance, words.Times(n, "point"),
+		worst.Value, words.Seconds(worst.At), words.Times(bound, "request"))
+	f.From, f.To, f.Extra, f.Cause = worst.At.Seconds(), worst.At.Seconds(), over, verdict.CauseDrift
+	return &f
+}
+
+// together compares the sum over the living with all that users had in flight:
+// a request that may have been anybody's was in flight once.
+func (c Gauge) together(e *evidence.Index, flights flights) *verdict.Finding {
+	sums := map[time.Duration]float64{}
+	oldest := map[time.Duration]time.Duration{} // when the oldest value of the sum was sent
+	for _, l := range e.Lives {
+		for _, s := range gaugesOf(e, l.Instance, c.Rule.Metric) {
+			var sent time.Duration
+			for _, p := range s.Points {
+				if p.Observed > 0 {
+					sent = p.At
+				}
+				if p.Stale || math.IsNaN(p.Value) || l.Death != record.Never && p.At >= l.Death {
+					continue
+				}
+				if _, known := sums[p.At]; !known {
+					oldest[p.At] = sent
+				}
+				sums[p.At] += p.Value - float64(c.Rule.AtRest)
+				oldest[p.At] = min(oldest[p.At], sent)
+			}
+		}
+	}
+	for _, t := range e.Ticks {
+		sum, ok := sums[t]
+		from := oldest[t] - e.Interval - c.Rule.ClientWindow
+		from -= e.Stall(from-time.Second, t+time.Second)
+		most := flights.anybody.most(from, t) + flights.retries
+		for _, l := range e.Lives {
+			most += flights.of[l.Instance].most(from, t) + flights.checks
+		}
+		if ok && evidence.Whole(math.Ceil(sum)) > most {
+			f := c.finding(verdict.Fail, "", "the sum of %s over the living is %g at %s, when users had at most %s in flight", c.Rule.Metric, sum, words.Seconds(t), words.Times(most, "request"))
+			f.From, f.To, f.Cause = t.Seconds(), t.Seconds(), verdict.CauseDrift
+			return &f
+		}
+	}
+	return nil
+}

@@ -1,0 +1,352 @@
+// Package tiers has the rules that hold the ledgers of neighbouring tiers against each
+// other: users, load balancer, web instances with their collector, and database. What
+// one tier handed on, the next must have got: in sum, request by request, word by word
+// and in time.
+//
+// What a single metric looks like is asked in signals. scenarios/check has the rules in
+// its table.
+package tiers
+
+import (
+	"fmt"
+	"strings"
+
+	"throughline/scenarios/check/account"
+	"throughline/scenarios/check/diagnose"
+	"throughline/scenarios/check/evidence"
+	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/check/words"
+	"throughline/scenarios/script"
+)
+
+// CheckConservation is the name of what compares neighbouring tiers: Conservation,
+// UsersAndLB and UsersAndDB.
+const CheckConservation = "conservation"
+
+// Conservation compares the users' ledger with one metric, instance by
+// instance: acked ≤ counted ≤ acked + what may have been executed unseen, with
+// a send buffer's width below where an instance was killed. The rule is that of
+// Jepsen's set and counter checkers, not a tolerance.
+// Source: https://github.com/jepsen-io/jepsen/blob/main/jepsen/src/jepsen/checker.clj
+type Conservation struct{ Rule script.Conservation }
+
+// Judge looks at all instances, or says why it cannot.
+func (c Conservation) Judge(e *evidence.Index) verdict.Result {
+	r := verdict.Result{}
+	if len(e.History.Series) == 0 {
+		r.Findings = []verdict.Finding{c.finding(verdict.Inconclusive, "conservation of %s: the record holds no series at all, so there is nothing to compare the requests with", c.Rule.Metric)}
+		return r
+	}
+	b := account.NewBooks(e, c.Rule)
+	t := tally{rule: c.Rule, booked: map[string]int64{}}
+	for i := range b.Accounts {
+		a := &b.Accounts[i]
+		if len(a.Acked) == 0 && a.Total == 0 {
+			continue
+		}
+		findings, residuals := judgeAccount(a, b)
+		if len(findings) == 0 {
+			if f := judgeSurplus(a, e, b); f != nil {
+				findings = append(findings, *f)
+				residuals = append(residuals, verdict.Booked(verdict.UsersWeb, a.Life.Instance, verdict.CauseUnexplained, false, f.Extra, 0))
+			}
+		}
+		t.add(a, findings, residuals)
+		r.Findings = append(r.Findings, findings...)
+		r.Residuals = append(r.Residuals, residuals...)
+	}
+	for _, s := range b.Strays {
+		f := c.finding(verdict.Fail, "%s were counted by %s for %q, which is no web instance of this run", words.Times(s.Counted, c.Rule.Route), c.Rule.Metric, s.Instance)
+		f.Instance, f.Extra = s.Instance, s.Counted
+		r.Findings = append(r.Findings, f)
+		r.Residuals = append(r.Residuals, verdict.Residual{Between: verdict.UsersWeb, Instance: s.Instance, Cause: verdict.CauseUnexplained, Extra: s.Counted})
+	}
+	if f, residual := t.together(b); f != nil {
+		r.Findings = append(r.Findings, *f)
+		r.Residuals = append(r.Residuals, residual)
+	}
+	r.Findings = append(r.Findings, t.summary())
+	r.Sums = true
+	r.Web = webLedger(b)
+	return r
+}
+
+func (c Conservation) finding(o verdict.Outcome, format string, args ...any) verdict.Finding {
+	return verdict.Finding{Check: CheckConservation, Outcome: o, Layer: verdict.LayerWeb, Summary: fmt.Sprintf(format, args...)}
+}
+
+func webLedger(b account.Books) *verdict.WebLedger {
+	l := verdict.WebLedger{Metric: b.Rule.Metric, ByInstance: map[string]int64{}}
+	for i := range b.Accounts {
+		a := &b.Accounts[i]
+		l.Counted += a.Total
+		l.ByInstance[a.Life.Instance] = a.Total
+	}
+	for _, s := range b.Strays {
+		l.Counted += s.Counted
+		l.ByInstance[s.Instance] = s.Counted
+	}
+	return &l
+}
+
+// judgeAccount compares one account. No finding means that all is explained.
+func judgeAccount(a *account.Account, b account.Books) ([]verdict.Finding, []verdict.Residual) {
+	var findings []verdict.Finding
+	var residuals []verdict.Residual
+	if a.Rule.SampleRate < 1 {
+		findings, residuals = judgeSampled(a, b)
+	} else {
+		findings, residuals = judgeExact(a, b)
+	}
+	if f := judgeLateness(a); f != nil {
+		// What is lost because a client holds it too long is late before: one defect, one cause.
+		if d := b.Holding(a); f.Outcome == verdict.Fail && d.Cause != "" {
+			f.Cause, f.RunnerUp, f.Possible = d.Cause, d.RunnerUp, d.Possible
+		}
+		findings = append(findings, *f)
+	}
+	return findings, residuals
+}
+
+func judgeExact(a *account.Account, b account.Books) ([]verdict.Finding, []verdict.Residual) {
+	k := a.Book()
+	if k.Unexplained == 0 {
+		return nil, k.Residuals
+	}
+	rest := verdict.Residual{Between: verdict.UsersWeb, Instance: a.Life.Instance, Cause: verdict.CauseUnexplained}
+	f := accountFinding(a, verdict.Fail)
+	f.Lost, f.Extra = k.Lost, k.Extra
+	switch {
+	case k.Extra > 0:
+		rest.Extra = k.Unexplained
+		d := b.Diagnosis(a)
+		account.Blame(&f, d)
+		f.Summary = fmt.Sprintf("%s counted %s more than it acknowledged (%s acknowledged, %s counted%s); %s", a.Life.Instance,
+			words.Times(k.Extra, a.Rule.Route), words.Number(int64(len(a.Acked))), words.Number(a.Total), mayBeExecuted(a), d.Why)
+	case a.Dropped:
+		rest.Lost, rest.Cause = k.Unexplained, verdict.CauseDropped
+		f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseDropped
+		f.Summary = fmt.Sprintf("%s acknowledged %s that no metric counted, but the collector's socket dropped datagrams: they may have been lost there",
+			a.Life.Instance, words.Times(k.Lost, a.Rule.Route))
+	case a.Early == 0 && a.Life.Killed() && k.Lost <= a.Stalled:
+		rest.Lost, rest.Cause, rest.Bound = k.Unexplained, verdict.CauseStall, a.Stalled-a.Buffer
+		f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseStall
+		f.Bound += a.Stalled - a.Buffer
+		f.Summary = fmt.Sprintf("%s acknowledged %s that no metric counted, %s more than fit in client_window %s before its SIGKILL; "+
+			"%s, and with that they fit", a.Life.Instance, words.Times(k.Lost, a.Rule.Route), words.Number(k.Unexplained), a.Rule.ClientWindow, a.WhyLate())
+	default:
+		rest.Lost = k.Unexplained
+		d := b.Diagnosis(a)
+		account.Blame(&f, d)
+		f.Summary = fmt.Sprintf("%s acknowledged %s that no metric counted, all between %s and %s%s; %s", a.Life.Instance,
+			words.Times(k.Lost, a.Rule.Route), words.Seconds(d.From), words.Seconds(d.To), bufferClause(a, k), d.Why)
+	}
+	return []verdict.Finding{f}, append(k.Residuals, rest)
+}
+
+func accountFinding(a *account.Account, o verdict.Outcome) verdict.Finding {
+	return verdict.Finding{Check: CheckConservation, Outcome: o, Layer: verdict.LayerWeb, Instance: a.Life.Instance, Bound: a.Sum() + a.Buffer}
+}
+
+// mayBeExecuted tells the width of the upper bound, where it has one.
+func mayBeExecuted(a *account.Account) string {
+	if a.Sum() == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %s more may have been executed", words.Number(a.Sum()))
+}
+
+func bufferClause(a *account.Account, k account.Booking) string {
+	if !a.Life.Killed() {
+		return ""
+	}
+	if k.Lost > a.Buffer {
+		return fmt.Sprintf(" (its send buffer explains at most %s)", words.Number(a.Buffer))
+	}
+	return fmt.Sprintf(" (%s of them were missing before its SIGKILL already)", words.Number(min(a.Early, k.Lost)))
+}
+
+func judgeLateness(a *account.Account) *verdict.Finding {
+	l := a.Late
+	if l.By == 0 {
+		return nil
+	}
+	f := accountFinding(a, verdict.Fail)
+	f.Cause, f.From, f.To = diagnose.Late, (l.At - l.By).Seconds(), l.At.Seconds()
+	least := ""
+	if a.Gap[len(a.Gap)-1] > 0 {
+		least = "at least " // what is missing for good hides some of the lag
+	}
+	f.Summary = fmt.Sprintf("counts of %s arrive late: by %s%s at %s; max_lag is %s", a.Life.Instance, least, words.Seconds(l.By), words.Seconds(l.At), a.Rule.MaxLag)
+	if l.Excused {
+		f.Outcome = verdict.Inconclusive
+		f.Summary += ", but the load generator or the collector was late itself then"
+	}
+	return &f
+}
+
+// tally adds the accounts up for the summary.
+type tally struct {
+	rule                     script.Conservation
+	instances, sound, killed int
+	acked, counted           int64 // of the sound ones
+	// What could hide in the bounds of the sound ones.
+	buffer, unknown, retries int64
+	booked                   map[string]int64 // by cause
+	allExtra                 int64            // of all instances
+	overExtra                bool             // one of them is over its own bound
+	failed                   bool             // one of them failed
+}
+
+func (t *tally) add(a *account.Account, findings []verdict.Finding, residuals []verdict.Residual) {
+	t.instances++
+	t.allExtra += max(0, a.Total-int64(len(a.Acked)))
+	for _, f := range findings {
+		t.overExtra = t.overExtra || f.Extra > 0
+		t.failed = t.failed || f.Outcome == verdict.Fail
+	}
+	if len(findings) > 0 {
+		return
+	}
+	t.sound++
+	t.acked += int64(len(a.Acked))
+	t.counted += a.Total
+	t.buffer += a.Buffer
+	t.unknown += a.Unknown + a.Replays
+	t.retries += a.Retries
+	if a.Life.Killed() {
+		t.killed++
+	}
+	for _, r := range residuals {
+		t.booked[r.Cause] += r.Lost + r.Extra
+	}
+}
+
+// together fails when the instances' surpluses fit one by one, but not all at
+// once: a row of which nobody knows who executed it was executed by one.
+func (t *tally) together(b account.Books) (*verdict.Finding, verdict.Residual) {
+	if t.overExtra || t.rule.SampleRate < 1 || t.allExtra <= b.All.Sum() {
+		return nil, verdict.Residual{}
+	}
+	over := t.allExtra - b.All.Sum()
+	f := verdict.Finding{Check: CheckConservation, Outcome: verdict.Fail, Layer: verdict.LayerWeb, Extra: t.allExtra, Bound: b.All.Sum(),
+		Summary: fmt.Sprintf("together the instances counted %s more than they acknowledged, and only %s more can have been executed",
+			words.Times(t.allExtra, t.rule.Route), words.Number(b.All.Sum()))}
+	return &f, verdict.Residual{Between: verdict.UsersWeb, Cause: verdict.CauseUnexplained, Extra: over}
+}
+
+// summary tells what was looked at, and what could hide in the bounds.
+func (t *tally) summary() verdict.Finding {
+	f := verdict.Finding{Check: CheckConservation, Layer: verdict.LayerWeb, Bound: t.buffer + t.unknown + t.retries}
+	if t.rule.SampleRate < 1 {
+		f.Bound += t.booked[verdict.CauseSampling]
+	}
+	what := fmt.Sprintf("conservation of %s: ", t.rule.Metric)
+	if t.instances == 0 {
+		f.Summary = what + fmt.Sprintf("no instance acknowledged any %s, so nothing was compared", t.rule.Route)
+		return f
+	}
+	if t.sound == 0 {
+		f.Summary = what + fmt.Sprintf("none of %d instances agrees with its metric", t.instances)
+		if t.instances == 1 {
+			f.Summary = what + "the one instance does not agree with its metric"
+		}
+		if t.failed {
+			f.Outcome = verdict.Fail
+		}
+		return f
+	}
+	f.Outcome = verdict.Pass
+	f.Summary = what + fmt.Sprintf("%s: %s acknowledged, %s counted, 0 unexplained%s; %s", t.agree(),
+		words.Times(t.acked, t.rule.Route), words.Number(t.counted), t.bookedClause(), t.widths())
+	return f
+}
+
+// agree tells how many of the instances agree, "3 of 4 instances agree".
+func (t *tally) agree() string {
+	switch {
+	case t.instances == 1:
+		return "the one instance agrees"
+	case t.sound == 1:
+		return fmt.Sprintf("1 of %d instances agrees", t.instances)
+	}
+	return fmt.Sprintf("%d of %d instances agree", t.sound, t.instances)
+}
+
+func (t *tally) bookedClause() string {
+	var parts []string
+	for _, cause := range []string{verdict.CauseBuffer, verdict.CauseUnknown, verdict.CauseReplay, verdict.CauseRetry, verdict.CauseSampling} {
+		if n := t.booked[cause]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%s %s", words.Number(n), cause))
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(parts, ", ") + ")"
+}
+
+func (t *tally) widths() string {
+	var parts []string
+	if t.buffer > 0 {
+		parts = append(parts, fmt.Sprintf("%s in the send buffers of killed instances (%d)", words.Number(t.buffer), t.killed))
+	}
+	if t.unknown > 0 {
+		parts = append(parts, words.Number(t.unknown)+" in requests of unknown outcome")
+	}
+	if t.retries > 0 {
+		parts = append(parts, words.Number(t.retries)+" in retries of the load balancer")
+	}
+	if len(parts) == 0 {
+		return "the bounds have no width"
+	}
+	return "up to " + strings.Join(parts, ", ") + " could hide"
+}
+
+// judgeSampled compares an account whose client was told to sample.
+func judgeSampled(a *account.Account, b account.Books) ([]verdict.Finding, []verdict.Residual) {
+	n := int64(len(a.Acked))
+	s := a.Sampling(len(b.Accounts))
+	residual := verdict.Residual{Between: verdict.UsersWeb, Instance: a.Life.Instance, Cause: verdict.CauseSampling,
+		Lost: max(0, n-a.Total), Extra: max(0, a.Total-n), Bound: a.SampledWidth(s)}
+	if s.Fits {
+		if residual.Lost+residual.Extra == 0 {
+			return nil, nil
+		}
+		return nil, []verdict.Residual{residual}
+	}
+	f := accountFinding(a, verdict.Fail)
+	f.Bound, f.Lost, f.Extra = residual.Bound, residual.Lost, residual.Extra
+	expected := fmt.Sprintf("%s acknowledged at sample rate %g make %s to %s measurements (%g %% confidence for all instances together), and %s came, counted as %s",
+		words.Times(n, a.Rule.Route), a.Rule.SampleRate, words.Number(s.Least), words.Number(s.Most), 100*a.Rule.Confidence, words.Number(s.Kept), words.Number(a.Total))
+	if a.Dropped && s.Kept < s.Least {
+		f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseDropped
+		f.Summary = fmt.Sprintf("%s: %s, but the collector's socket dropped datagrams: they may have been lost there", a.Life.Instance, expected)
+		residual.Cause = verdict.CauseDropped
+		return []verdict.Finding{f}, []verdict.Residual{residual}
+	}
+	d := b.Diagnosis(a)
+	account.Blame(&f, d)
+	f.Summary = fmt.Sprintf("%s: %s; %s", a.Life.Instance, expected, d.Why)
+	residual.Cause = verdict.CauseUnexplained
+	return []verdict.Finding{f}, []verdict.Residual{residual}
+}
+
+// judgeSurplus is for an account that agrees in the end. One clock that differs is
+// all instances' matter, and that of the check time.
+func judgeSurplus(a *account.Account, e *evidence.Index, b account.Books) *verdict.Finding {
+	if a.Ahead.N == 0 || len(account.PrematureCounts(e)) > 0 {
+		return nil
+	}
+	f := accountFinding(a, verdict.Fail)
+	cause := diagnose.Burst
+	for i, d := range b.Explained() { // what others have too many of, it had, and lost in a kill
+		if b.Accounts[i].Total > int64(len(b.Accounts[i].Acked)) && d.Cause != "" {
+			cause = d.Cause
+		}
+	}
+	f.Cause, f.Extra, f.From, f.To = cause, a.Ahead.N, a.Ahead.At.Seconds(), a.Ahead.At.Seconds()
+	f.Summary = fmt.Sprintf("%s counted %s more than had been sent to it, first at %s, and agrees in the end: as many were lost later", a.Life.Instance,
+		words.Times(a.Ahead.N, a.Rule.Route), words.Seconds(a.Ahead.At))
+	return &f
+}

@@ -1,0 +1,250 @@
+package tiers
+
+import (
+	"fmt"
+	"slices"
+
+	"throughline/scenarios/check/account"
+	"throughline/scenarios/check/evidence"
+	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/check/words"
+	"throughline/scenarios/record"
+)
+
+// writingRoutes gives the routes of the run that change the application's state.
+func writingRoutes(e *evidence.Index) []string {
+	var out []string
+	for name, route := range e.Scenario.Stack.Web.Routes {
+		if route.Writes && slices.Contains(e.Users.Routes, name) {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// increments is what the documents gained in the run; false: nobody knows.
+func increments(e *evidence.Index) (int64, bool) {
+	h := e.History
+	if h.Run.Database == evidence.NoDatabase || h.Before == nil || h.After == nil {
+		return 0, false
+	}
+	return h.After.Sum() - h.Before.Sum(), true
+}
+
+// UsersAndDB compares the users' ledger with the documents themselves.
+type UsersAndDB struct{}
+
+// Judge looks at all instances, or says why it cannot.
+func (c UsersAndDB) Judge(e *evidence.Index) verdict.Result {
+	h := e.History
+	if f, skip := c.skip(e); skip {
+		return verdict.Result{Findings: []verdict.Finding{f}}
+	}
+	if h.Before == nil || h.After == nil {
+		return verdict.Result{Findings: []verdict.Finding{dbFinding(verdict.Inconclusive, "conservation in the database: its documents were not read before and after the load, so users and database were not compared")}}
+	}
+	var r verdict.Result
+	if f := databaseReset(e); f != nil {
+		r.Findings = append(r.Findings, *f)
+	}
+	w := newDBWidths(e)
+	w.compareSum(&r)
+	w.compareMetrics(&r)
+	w.compareWords(&r)
+	compareTwins(e, &r)
+	return r
+}
+
+func (c UsersAndDB) skip(e *evidence.Index) (verdict.Finding, bool) {
+	if e.History.Run.Database == evidence.NoDatabase {
+		return dbFinding(verdict.Pass, "conservation in the database: skipped, the stack has none"), true
+	}
+	if len(writingRoutes(e)) == 0 {
+		return dbFinding(verdict.Pass, "conservation in the database: skipped, no route of the load writes"), true
+	}
+	return verdict.Finding{}, false
+}
+
+func dbFinding(o verdict.Outcome, format string, args ...any) verdict.Finding {
+	return verdict.Finding{Check: CheckConservation, Outcome: o, Layer: verdict.LayerDB, Summary: fmt.Sprintf(format, args...)}
+}
+
+// dbWidths are the bounds of what the database may hold.
+type dbWidths struct {
+	e      *evidence.Index
+	routes []string
+	acked  int64
+	account.Allowance
+}
+
+func newDBWidths(e *evidence.Index) dbWidths {
+	w := dbWidths{e: e, routes: writingRoutes(e)}
+	w.acked = e.AckedTotal(w.routes...)
+	w.Allowance = account.NewAllowances(e, w.routes...).All()
+	// A row that is acknowledged but names no instance is sure to be executed.
+	for _, s := range e.Users.Spans {
+		if s.Acked && slices.Contains(w.routes, s.Key.Route) {
+			w.Unknown--
+		}
+	}
+	return w
+}
+
+func (w dbWidths) compareSum(r *verdict.Result) {
+	got, _ := increments(w.e)
+	lost, extra := max(0, w.acked-got), max(0, got-w.acked)
+	left := extra
+	for _, cause := range []struct {
+		name  string
+		bound int64
+	}{{verdict.CauseUnknown, w.Unknown}, {verdict.CauseReplay, w.Replays}, {verdict.CauseRetry, w.Retries}} {
+		if n := min(left, cause.bound); n > 0 {
+			r.Residuals = append(r.Residuals, verdict.Booked(verdict.UsersDB, "", cause.name, false, n, cause.bound))
+			left -= n
+		}
+	}
+	f := dbFinding(verdict.Pass, "users had %s acknowledged, the database holds %s; up to %s could hide in requests of unknown outcome, replays and retries",
+		words.Times(w.acked, "write"), words.Number(got), words.Number(w.Sum()))
+	f.Bound = w.Sum()
+	if lost+left > 0 {
+		f.Outcome, f.Lost, f.Extra = verdict.Fail, lost, extra
+		f.Summary = fmt.Sprintf("users had %s acknowledged, the database holds %s: it should be %s to %s", words.Times(w.acked, "write"), words.Number(got),
+			words.Number(w.acked), words.Number(w.acked+w.Sum()))
+		r.Residuals = append(r.Residuals, verdict.Booked(verdict.UsersDB, "", verdict.CauseUnexplained, lost > 0, lost+left, 0))
+	}
+	r.Findings = append(r.Findings, f)
+}
+
+// compareMetrics compares the documents with the metrics that count the writes,
+// without the users in between.
+func (w dbWidths) compareMetrics(r *verdict.Result) {
+	for _, check := range w.e.Scenario.Checks {
+		c := check.Conservation
+		if c == nil || c.SampleRate < 1 || len(w.routes) != 1 || w.routes[0] != c.Route || len(w.e.History.Series) == 0 {
+			continue
+		}
+		f, over := w.compareMetric(account.NewBooks(w.e, *c))
+		r.Findings = append(r.Findings, f)
+		if f.Outcome == verdict.Fail {
+			r.Residuals = append(r.Residuals, verdict.Booked(verdict.WebDB, "", verdict.CauseUnexplained, f.Lost > 0, over, f.Bound))
+		}
+	}
+}
+
+// compareMetric compares the documents with one metric: what the web layer may
+// have lost to kills, to the collector's socket or to a busy machine is no
+// contradiction.
+func (w dbWidths) compareMetric(b account.Books) (f verdict.Finding, over int64) {
+	var counted, buffers, stalled int64
+	dropped := false
+	for i := range b.Accounts {
+		a := &b.Accounts[i]
+		counted, buffers, stalled = counted+a.Total, buffers+a.Buffer, stalled+a.Stalled
+		dropped = dropped || a.Dropped
+	}
+	got, _ := increments(w.e)
+	least, most := got-w.Sum()-buffers, got+w.Sum()
+	f = dbFinding(verdict.Pass, "the database holds %s, %s counted %s: within %s of each other, as unknown outcomes and send buffers allow",
+		words.Times(got, "write"), b.Rule.Metric, words.Number(counted), words.Number(w.Sum()+buffers))
+	f.Bound = w.Sum() + buffers
+	if counted >= least && counted <= most {
+		return f, 0
+	}
+	f.Outcome, f.Lost, f.Extra, f.Cause = verdict.Fail, max(0, got-counted), max(0, counted-got), verdict.CauseMetricDiffers
+	f.Summary = fmt.Sprintf("the database holds %s, %s counted %s: it should be %s to %s", words.Times(got, "write"), b.Rule.Metric, words.Number(counted),
+		words.Number(max(0, least)), words.Number(most))
+	if counted < least && (dropped || counted >= least-(stalled-buffers)) {
+		f.Outcome = verdict.Inconclusive
+		f.Summary += ", but the collector's socket dropped datagrams or the machine was late itself at a kill"
+	}
+	return f, max(least-counted, counted-most)
+}
+
+// wordBound is what one word's document must and may have gained.
+type wordBound struct{ acked, more, gained int64 }
+
+// compareWords: losses of one word and surpluses of another cancel out in the
+// sum, not here.
+func (w dbWidths) compareWords(r *verdict.Result) {
+	bounds := map[string]*wordBound{}
+	at := func(word string) *wordBound {
+		b := bounds[word]
+		if b == nil {
+			b = &wordBound{}
+			bounds[word] = b
+		}
+		return b
+	}
+	writes := map[string]bool{}
+	for _, route := range w.routes {
+		writes[route] = true
+	}
+	for i := range w.e.History.Requests {
+		q := &w.e.History.Requests[i]
+		if !writes[q.Route] || q.Word == "" {
+			continue
+		}
+		b := at(q.Word)
+		switch q.Outcome {
+		case record.Acked:
+			b.acked++
+		case record.Unknown:
+			b.more++
+		}
+		b.more += max(0, int64(q.Attempts)-1)
+	}
+	if len(bounds) == 0 {
+		return
+	}
+	for _, d := range w.e.History.After.Words {
+		at(d.Word).gained += d.Count
+	}
+	for _, d := range w.e.History.Before.Words {
+		at(d.Word).gained -= d.Count
+	}
+	w.judgeWords(r, bounds)
+}
+
+func (w dbWidths) judgeWords(r *verdict.Result, bounds map[string]*wordBound) {
+	var wrong []string
+	var lost, extra int64
+	for word, b := range bounds {
+		under, over := max(0, b.acked-b.gained), max(0, b.gained-b.acked-b.more-w.Retries)
+		if under+over > 0 {
+			wrong = append(wrong, fmt.Sprintf("%q gained %s instead of %s", word, words.Number(b.gained), words.Number(b.acked)))
+			lost, extra = lost+under, extra+over
+		}
+	}
+	if len(wrong) == 0 {
+		r.Findings = append(r.Findings, dbFinding(verdict.Pass, "%s: each document gained what its users had acknowledged, within its bounds", words.Times(int64(len(bounds)), "word")))
+		return
+	}
+	slices.Sort(wrong)
+	f := dbFinding(verdict.Fail, "%s did not gain what users had acknowledged: %s", words.Times(int64(len(wrong)), "word"), words.Some(wrong))
+	f.Lost, f.Extra = lost, extra
+	r.Findings = append(r.Findings, f)
+	if len(r.Residuals) == 0 || r.Residuals[len(r.Residuals)-1].Cause != verdict.CauseUnexplained {
+		r.Residuals = append(r.Residuals, verdict.Residual{Between: verdict.UsersDB, Cause: verdict.CauseUnexplained, Lost: lost, Extra: extra})
+	}
+}
+
+// compareTwins: racing upserts without a unique index make two documents of
+// one word.
+func compareTwins(e *evidence.Index, r *verdict.Result) {
+	count := map[string]int{}
+	var twins []string
+	for _, d := range e.History.After.Words {
+		if count[d.Word]++; count[d.Word] == 2 {
+			twins = append(twins, fmt.Sprintf("%q", d.Word))
+		}
+	}
+	slices.Sort(twins)
+	if len(twins) == 0 {
+		r.Findings = append(r.Findings, dbFinding(verdict.Pass, "%s, one for each word", words.Times(int64(len(e.History.After.Words)), "document")))
+		return
+	}
+	f := dbFinding(verdict.Fail, "more than one document stands for %s (%s): racing upserts without a unique index", words.Times(int64(len(twins)), "word"), words.Some(twins))
+	f.Cause = verdict.CauseUpserts
+	r.Findings = append(r.Findings, f)
+}

@@ -1,0 +1,62 @@
+package tiers
+
+import (
+	"fmt"
+	"strings"
+
+	"throughline/scenarios/check/evidence"
+	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/check/words"
+)
+
+// CheckHops is the name of Hops.
+const CheckHops = "hops"
+
+// Hops follows what came to the collector from hop to hop, by its own account: each
+// line that came in was accepted, held or given a named fate, and each value of an
+// accepted line stands behind a recorded point. What the sockets lost before is the
+// harness's to say, what made no sense or went over a limit is hygiene's. A collector
+// that does not add up has lost something itself, and proves nothing.
+func Hops(e *evidence.Index) []verdict.Finding {
+	in := e.OwnCount("lines_total")
+	if in == 0 {
+		return []verdict.Finding{{Check: CheckHops, Layer: verdict.LayerWeb, Summary: "hops: the record has no account of lines that came to the collector, so nobody knows whether it kept them"}}
+	}
+	var fates int64
+	var told []string
+	for _, fate := range []struct{ name, what string }{
+		{"accepted_lines_total", "accepted"}, {"held_lines", "held"}, {"bad_lines_total", "bad"}, {"refused_lines_total", "refused"},
+		{"events_total", "events"}, {"service_checks_total", "service checks"},
+	} {
+		if n := e.OwnCount(fate.name); n > 0 {
+			fates += n
+			told = append(told, fmt.Sprintf("%s %s", words.Number(n), fate.what))
+		}
+	}
+	values, behind := e.OwnCount("values_total"), observed(e)
+	f := verdict.Finding{Check: CheckHops, Outcome: verdict.Pass, Layer: verdict.LayerWeb, Summary: fmt.Sprintf("hops: %s, %s of them dropped by the kernel; %s (%s); %s, %s behind the recorded points",
+		words.Times(e.OwnCount("datagrams_total"), "datagram"), words.Number(e.OwnCount("kernel_drops_total")), words.Times(in, "line"), strings.Join(told, ", "), words.Times(values, "value"), words.Number(behind))}
+	if in != fates || values != behind {
+		f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseDropped
+		f.Lost, f.Extra = max(0, in-fates)+max(0, values-behind), max(0, fates-in)+max(0, behind-values)
+		f.Summary += ": the collector's own account does not add up"
+	}
+	return []verdict.Finding{f}
+}
+
+// observed is how many values stand behind the points of all pushed series.
+func observed(e *evidence.Index) int64 {
+	var n int64
+	for i := range e.History.Series {
+		s := &e.History.Series[i]
+		if s.Meta.StatsD == "" || strings.HasSuffix(s.Name, evidence.SampledSuffix) {
+			continue
+		}
+		for _, p := range s.Points {
+			if !p.Stale {
+				n += int64(p.Observed)
+			}
+		}
+	}
+	return n
+}

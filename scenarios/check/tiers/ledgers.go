@@ -1,0 +1,81 @@
+package tiers
+
+import (
+	"throughline/scenarios/check/evidence"
+	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/record"
+)
+
+// Ledgers writes the accounts down as they are; web comes from conservation.
+func Ledgers(e *evidence.Index) verdict.Ledgers {
+	u := e.Users
+	l := verdict.Ledgers{
+		Users: verdict.UsersLedger{Requests: u.Requests, Attempts: u.Attempts, Acked: u.Acked, Refused: u.Refused, Unknown: u.Unknown, NoAnswer: u.NoAnswer},
+		LB:    verdict.LBLedger{Responses: map[string]int64{}},
+		DB:    verdict.DBLedger{Updates: -1},
+	}
+	l.Users.Answered = answered(e, func(record.Request) bool { return true })
+	for _, c := range e.Scenario.Checks {
+		if c.Conservation != nil {
+			countRoute(&l.Users, e, c.Conservation.Route)
+			break
+		}
+	}
+	if b, ok := evidence.NewBalancer(e); ok {
+		l.LB = lbLedger(b)
+	}
+	if d := e.History.After; d != nil {
+		l.DB.Documents = int64(len(d.Words))
+	}
+	l.DB.Increments, _ = increments(e)
+	if updates := e.Updates(); len(updates.At) > 0 {
+		l.DB.Updates = evidence.Whole(updates.Since(e.Begin))
+	}
+	return l
+}
+
+// answered counts answers that acknowledge nothing, by their class.
+func answered(e *evidence.Index, want func(record.Request) bool) map[string]int64 {
+	by := map[string]int64{}
+	for i := range e.History.Requests {
+		if class := e.History.Requests[i].Answered(); class != "" && want(e.History.Requests[i]) {
+			by[class]++
+		}
+	}
+	return by
+}
+
+func countRoute(l *verdict.UsersLedger, e *evidence.Index, route string) {
+	l.Route, l.ByInstance = route, map[string]int64{}
+	l.RouteAcked = e.AckedTotal(route)
+	l.RouteAnswered = answered(e, func(r record.Request) bool { return r.Route == route })
+	for _, life := range e.Lives {
+		if n := int64(len(e.Acked(life.Instance, route))); n > 0 {
+			l.ByInstance[life.Instance] = n
+		}
+	}
+	for _, s := range e.Users.Spans {
+		if !s.Acked && s.Key.Route == route {
+			l.RouteUnknown += s.Unknown
+		}
+	}
+}
+
+func lbLedger(b evidence.Balancer) verdict.LBLedger {
+	l := verdict.LBLedger{Responses: map[string]int64{}, ByInstance: map[string]int64{}}
+	l.Requests, _ = b.Since(evidence.FrontendPrefix, "req_tot")
+	for _, class := range []string{"1xx", "2xx", "3xx", "4xx", "5xx", "other"} {
+		if n, ok := b.Since(evidence.FrontendPrefix, "hrsp_"+class); ok {
+			l.Responses[class] = n
+		}
+	}
+	l.Errors, _ = b.Since(evidence.BackendPrefix, "econ")
+	l.Retries, _ = b.Since(evidence.BackendPrefix, "wretr")
+	l.Redispatch, _ = b.Since(evidence.BackendPrefix, "wredis")
+	for _, life := range b.Index.Lives {
+		if n := b.Index.ServerDelta("hrsp_2xx", life.Instance); n > 0 {
+			l.ByInstance[life.Instance] = n
+		}
+	}
+	return l
+}

@@ -1,0 +1,67 @@
+package verdict
+
+// Between which two ledgers a difference is, as [Residual] has it.
+const (
+	UsersWeb = "users→web"
+	UsersLB  = "users→lb"
+	UsersDB  = "users→db"
+	WebDB    = "web→db"
+)
+
+// The words that differences are booked to, and those for likely causes of what is
+// not: files and tests depend on them. Causes of what a metric counts too few or too
+// many of are in scenarios/check/diagnose. docs/DIAGNOSES.md has a section for each.
+const (
+	CauseUnexplained = "unexplained"
+	CauseBuffer      = "client-buffer-at-sigkill"
+	CauseStall       = "flush-late-on-busy-machine"
+	CauseDropped     = "collector-dropped"
+	CauseUnknown     = "outcome-unknown"
+	CauseReplay      = "client-replay"
+	CauseRetry       = "lb-retry"
+	CauseNoAnswer    = "no-answer"
+	CauseNotPolled   = "not-polled"
+	CauseUnsettled   = "not-settled"
+	CauseWaived      = "waived"
+	CauseSampling    = "sampling"
+
+	CauseTagsVary      = "tags-vary"
+	CauseTagsMissing   = "tags-missing"
+	CauseForeignTags   = "foreign-tags"
+	CauseMerged        = "merged"
+	CauseReset         = "reset"
+	CauseGoesOn        = "goes-on-from-old-value"
+	CauseClock         = "clock-set"
+	CauseWrongUnit     = "wrong-unit"
+	CauseAveraged      = "averaged"
+	CauseNotNested     = "not-nested"
+	CauseFrozen        = "frozen-gauge"
+	CauseDrift         = "drifting-gauge"
+	CauseLostWrites    = "lost-writes"
+	CauseForeignWrites = "foreign-writes"
+	CauseAppliedTwice  = "applied-twice"
+	CauseMetricDiffers = "metric-differs"
+	CauseCardinality   = "cardinality"
+	CauseTypeChange    = "type-change"
+	CauseCollision     = "name-collision"
+	CauseExplosion     = "tag-explosion"
+	CauseTagsInName    = "tags-in-name" // in a style that the collector was not told of
+	CauseFlushInterval = "flush-interval"
+	CauseUpserts       = "racing-upserts"
+	CauseFailedWrites  = "failed-writes"
+	CauseKeptWrites    = "failed-writes-kept"
+	CauseLastWins      = "last-write-wins"
+	CauseThrottled     = "throttled" // a limit stopped an instance, which only the host can see
+	CauseElsewhere     = "answered-elsewhere"
+	CauseForeign       = "foreign-requests"
+	CauseOther         = "other-instance"
+	CauseExecuted      = "refused-but-executed"
+)
+
+// The layers, as findings name them.
+const (
+	LayerUsers = "users"
+	LayerLB    = "lb"
+	LayerWeb   = "web"
+	LayerDB    = "db"
+)

@@ -1,0 +1,24 @@
+package verdict
+
+// Result is what one rule contributes to a verdict.
+type Result struct {
+	Findings  []Finding
+	Sums      bool // the last finding only repeats what the others say of single instances
+	Residuals []Residual
+	// Void: the record is damaged, or not what was seen, so that no finding decides
+	// anything.
+	Void  bool
+	Web   *WebLedger // of the conservation check; nil: of another
+	Cells Cells      // of the continuity check
+}
+
+// Booked makes a residual of n lost or extra requests.
+func Booked(between, instance, cause string, lost bool, n, bound int64) Residual {
+	r := Residual{Between: between, Instance: instance, Cause: cause, Bound: bound}
+	if lost {
+		r.Lost = n
+	} else {
+		r.Extra = n
+	}
+	return r
+}
