@@ -117,7 +117,7 @@ func TestSeriesAreCounted(t *testing.T) {
 // same, one after the other, while light requests are answered.
 func TestHeavyTurn(t *testing.T) {
 	s := crowded(t, 90, 100_000) // 9 MB, more than a light answer may have
-	s.turns.heavy <- struct{}{} // somebody has it
+	s.turns.heavy <- struct{}{}  // somebody has it
 	if got := get(t, s, "/api/v1/query?query=x+%2B+0&time=1&timeout=1s"); got.status != 200 {
 		t.Errorf("an empty answer is light: %d %s", got.status, got.body)
 	}

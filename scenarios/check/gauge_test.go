@@ -183,8 +183,8 @@ func TestGaugeAfterAHeal(t *testing.T) {
 				record.Event{At: 11 * time.Second, Kind: record.FaultBegin, Fault: "freeze-database"},
 				record.Event{At: c.healed, Kind: record.FaultEnd, Fault: "freeze-database", Count: 1})
 			for _, f := range judged(t, h).Findings {
-				if f.Check == checkGauge && f.verdict.Outcome != c.want {
-					t.Errorf("%v, want %v: %s", f.verdict.Outcome, c.want, f.Summary)
+				if f.Check == "gauge" && f.Outcome != c.want {
+					t.Errorf("%v, want %v: %s", f.Outcome, c.want, f.Summary)
 				}
 			}
 		})
