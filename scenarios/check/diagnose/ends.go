@@ -325,9 +325,8 @@ func silentStart(k *court, set, sound []int) fit {
 		return 0, t.Acked[min(t.n, t.wrong)-1]
 	})
 	f = f.othersComplete(k, set)
-	if f.shared -= 2; others.total() > f.total() {
-		f = others
-	}
+	f.shared -= 2
+	f = f.or(others)
 	return f.saying(k, func(t *track) clause {
 		to := t.Acked[t.wrong-1]
 		return clause{why: fmt.Sprintf("nothing was counted in the first %s of its life: the client was not sending yet", words.Seconds(to-t.begin())),
@@ -341,7 +340,7 @@ const fewFirst = 3
 
 // firstLost: the first sample of a series is lost, the same few at every instance.
 func firstLost(k *court, set, sound []int) fit {
-	best := fit{shared: never}
+	best := impossible(set)
 	for lost := int64(1); lost <= fewFirst; lost++ {
 		f := fitEach(k, set, sound, func(t *track) float64 {
 			switch {
@@ -361,9 +360,7 @@ func firstLost(k *court, set, sound []int) fit {
 		if len(set) == 1 && len(sound) == 0 {
 			f.shared -= 1
 		}
-		if best.each == nil || f.total() > best.total() {
-			best = f
-		}
+		best = best.or(f)
 	}
 	for j, i := range set {
 		best.each[j] += k.tracks[i].twinIs(complete, 0.3) + k.tracks[i].kinComplete()

@@ -75,10 +75,7 @@ func (k *court) evenly(set, sound []int, m manner) fit {
 		m.everybody = false
 		part := k.evenlyOf(set, sound, m)
 		part.shared += somewhere
-		if part.total() > all.total() {
-			return part
-		}
-		return all
+		return all.or(part)
 	}
 	return k.evenlyOf(set, sound, m)
 }
@@ -116,9 +113,7 @@ func (k *court) evenlyOf(set, sound []int, m manner) fit {
 	}
 	best := with(share{p: float64(wrong) / float64(n), clump: m.clump, regular: m.regular}, parameter(n))
 	if every := int64(math.Round(float64(n) / float64(wrong))); m.turns > 0 && every >= 2 && every <= m.turns {
-		if f := with(share{p: 1 / float64(every), every: every}, choice(m.turns)); f.total() > best.total() {
-			best = f
-		}
+		best = best.or(with(share{p: 1 / float64(every), every: every}, choice(m.turns)))
 	}
 	return best
 }
@@ -194,9 +189,7 @@ func rateNotSent(k *court, set, sound []int) fit {
 			f := fitEach(k, set, sound, func(t *track) float64 { return t.keeping(rate, every) },
 				func(t *track) float64 { return binomial(t.n, 0, max(0, t.most), 1-rate, 1, 0) })
 			f.shared += choice(2 * int64(len(usual)))
-			if f.total() > best.total() {
-				best = f
-			}
+			best = best.or(f)
 		}
 	}
 	if kept > 0.58 {
@@ -230,7 +223,7 @@ func conditional(k *court, set, sound []int) fit {
 	}
 	wrong, n := k.pool(set)
 	mean := min(0.99, max(0.01, float64(wrong)/float64(max(1, n))))
-	best := fit{shared: never}
+	best := impossible(set)
 	for _, spread := range []float64{3, 10} { // the fewer, the more shares differ
 		f := fitEach(k, set, sound, func(t *track) float64 {
 			score := betaBinomial(t.n, t.least, t.most, mean*spread, (1-mean)*spread) + t.spreads(1, byChance)
@@ -240,9 +233,7 @@ func conditional(k *court, set, sound []int) fit {
 			return score + t.twinIs(complete, 0) + t.kinComplete()
 		}, every(-1))
 		f.shared += parameter(n) + choice(2)
-		if best.each == nil || f.total() > best.total() {
-			best = f
-		}
+		best = best.or(f)
 	}
 	f := best
 	f.shared += k.pace.penalty()
@@ -259,16 +250,13 @@ func silentWorker(k *court, set, sound []int) fit {
 	if !k.lossOnly(set) {
 		return impossible(set)
 	}
-	var best fit
-	soundly := every(-1)
+	best, soundly := impossible(set), every(-1)
 	for workers := int64(2); workers <= mostWorkers; workers++ {
 		for _, every := range []int64{0, workers} {
 			s := share{p: 1 / float64(workers), every: every}
 			f := fitEach(k, set, sound, func(t *track) float64 { return t.even(s) }, soundly)
 			f.shared += 2*choice(workers) - 0.5 // few have many
-			if best.each == nil || f.total() > best.total() {
-				best = f
-			}
+			best = best.or(f)
 		}
 	}
 	best.shared += k.pace.penalty()
@@ -294,10 +282,7 @@ func turnover(k *court, set, sound []int) fit {
 	f := k.evenly(set, sound, manner{everybody: true, clump: true, regular: true}).othersLost(k, set)
 	held, apart := f.clone().twins(k, set, heldToo, 1), f.clone().twins(k, set, complete, 1)
 	apart.shared -= 1
-	f = held
-	if apart.total() > held.total() {
-		f = apart
-	}
+	f = held.or(apart)
 	f.shared += k.mostly(set)/2 + k.pace.penalty()
 	// What a worker holds is lost once in its life.
 	const shortest = 10 // requests of a life, at least
@@ -346,10 +331,7 @@ func netLost(k *court, set, sound []int) fit {
 	f = f.othersLost(k, set)
 	apart, packed := f.clone().twins(k, set, alike, unsure), f.clone().twins(k, set, lostToo, unsure)
 	packed.shared -= 3 + k.apart(set)
-	f = apart
-	if packed.total() > apart.total() {
-		f = packed
-	}
+	f = apart.or(packed)
 	return f.saying(k, func(t *track) clause {
 		if t.Twin.Kind == "" {
 			return clause{why: fmt.Sprintf("evenly, about %s is missing: datagrams are lost", oneIn(t.n, t.wrong))}

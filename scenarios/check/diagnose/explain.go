@@ -54,6 +54,14 @@ func (f fit) total() float64 {
 	return sum
 }
 
+// or is the better of two fits.
+func (f fit) or(other fit) fit {
+	if other.total() > f.total() {
+		return other
+	}
+	return f
+}
+
 // court is a Case while it is heard.
 type court struct {
 	*Case
@@ -62,6 +70,7 @@ type court struct {
 	// that came later.
 	longer time.Duration
 	pace   *paces
+	heard  map[time.Duration]bool // see listen
 }
 
 // explanation is some accounts, each with the hypothesis that explains it.
@@ -132,7 +141,7 @@ func newCourt(c *Case) *court {
 	for i := range k.tracks {
 		k.tracks[i].bound(k.longer, c.Window)
 	}
-	k.pace = newPaces(k)
+	k.pace, k.heard = newPaces(k), k.listen()
 	return k
 }
 

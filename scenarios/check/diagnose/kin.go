@@ -45,8 +45,7 @@ func (t *track) relatives(hold time.Duration) {
 	}
 }
 
-// complete adds to each account that its other counters have all they should; a set that
-// has none is not told apart.
+// othersComplete adds to each account that its other counters have all they should.
 func (f fit) othersComplete(k *court, set []int) fit {
 	for j, i := range set {
 		f.each[j] += k.tracks[i].kinComplete()

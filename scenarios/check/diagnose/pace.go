@@ -188,10 +188,7 @@ func queueFull(k *court, set, sound []int) fit {
 	// A queue may be of one metric, or of all.
 	apart, packed := f.clone().twins(k, set, sampledToo, 0.3), f.clone().twins(k, set, lostToo, 2)
 	packed.shared -= 2
-	f = apart
-	if packed.total() > apart.total() {
-		f = packed
-	}
+	f = apart.or(packed)
 	return f.saying(k, func(t *track) clause {
 		return clause{why: fmt.Sprintf("of the intervals with more requests %.0f %% is missing, of those with fewer %.0f %%: the client's queue is full at the peaks, and drops", 100*k.pace.fast, 100*k.pace.slow)}
 	})

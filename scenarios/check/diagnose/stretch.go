@@ -174,9 +174,7 @@ func away(k *court, set, sound []int) fit {
 		if c.to == 0 {
 			continue
 		}
-		if f := k.awayIn(c, set, sound); best.say == nil || f.total() > best.total() {
-			best = f
-		}
+		best = best.or(k.awayIn(c, set, sound))
 	}
 	return best
 }
@@ -184,7 +182,7 @@ func away(k *court, set, sound []int) fit {
 // silences are the stretches in which no count arrived from anybody, nor any other value, for
 // longer than an interval.
 func (k *court) silences() []stretch {
-	heard := k.heard()
+	heard := k.heard
 	ticks := slices.Sorted(maps.Keys(heard))
 	var out []stretch
 	for j := 1; j < len(ticks)-1; j++ {
@@ -199,8 +197,8 @@ func (k *court) silences() []stretch {
 	return out
 }
 
-// heard tells of each interval end whether anything had arrived in the interval.
-func (k *court) heard() map[time.Duration]bool {
+// listen tells of each interval end whether anything had arrived in the interval.
+func (k *court) listen() map[time.Duration]bool {
 	heard := map[time.Duration]bool{}
 	for i := range k.tracks {
 		t := &k.tracks[i]
@@ -278,7 +276,7 @@ func (t *track) paceIn(c stretch) float64 {
 
 // silence is for how long nothing arrived from any instance within a stretch, at most.
 func (k *court) silence(c stretch) time.Duration {
-	heard := k.heard()
+	heard := maps.Clone(k.heard)
 	maps.DeleteFunc(heard, func(at time.Duration, _ bool) bool { return at < c.from || at > c.to+k.Interval })
 	var longest, since time.Duration
 	for j, at := range slices.Sorted(maps.Keys(heard)) {

@@ -345,9 +345,7 @@ func netTwice(k *court, set, sound []int) fit {
 			whole.each[j] -= k.tracks[i].twinIs(complete, 0.3) - k.tracks[i].twinIs(lostToo, 1)
 		}
 		whole.shared -= 2
-		if whole.total() > f.total() {
-			f = whole
-		}
+		f = f.or(whole)
 	}
 	return f.saying(k, func(t *track) clause {
 		why := fmt.Sprintf("evenly, about %s came twice", oneIn(t.n, t.wrong))

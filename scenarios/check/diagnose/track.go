@@ -8,14 +8,14 @@ import (
 	"throughline/scenarios/record"
 )
 
-// track is an account with what its curves leave open: how many had been lost for good
-// at each interval end lies between low and high, because nobody knows what the client
-// still held and what was under way. Of a surplus they are how many were too many.
+// track is an account with what its curves leave open: at least low had been lost for good
+// at each interval end, because nobody knows what the client still held and what was under
+// way. Of a surplus it is how many were too many.
 type track struct {
 	*Account
-	n, wrong  int64 // acknowledged; lost, or counted too much
-	surplus   bool
-	low, high []float64
+	n, wrong int64 // acknowledged; lost, or counted too much
+	surplus  bool
+	low      []float64
 	// gone is what was missing, or too many, at each interval end and from then on, whatever
 	// the client still held.
 	gone []float64
@@ -87,14 +87,15 @@ func (t *track) lag() time.Duration {
 // longer than declared.
 func (t *track) bound(longer time.Duration, window time.Duration) {
 	t.clump = 1 + t.rate()*(window+longer).Seconds()
-	t.low, t.high, t.old = make([]float64, len(t.Ticks)), make([]float64, len(t.Ticks)), make([]int64, len(t.Ticks))
+	t.low, t.old = make([]float64, len(t.Ticks)), make([]int64, len(t.Ticks))
+	high := make([]float64, len(t.Ticks)) // the most there may be
 	for k := range t.Ticks {
 		t.Since[k] -= longer
 		t.old[k] = upTo(t.Acked, t.Since[k])
 		t.low[k] = float64(t.old[k]) - t.Counted[k]
-		t.high[k] = float64(t.Sent[k]+t.Spare) - t.Counted[k]
+		high[k] = float64(t.Sent[k]+t.Spare) - t.Counted[k]
 		if t.surplus {
-			t.low[k], t.high[k] = -t.high[k], -t.low[k]
+			t.low[k], high[k] = -high[k], -t.low[k]
 		}
 	}
 	t.unit = t.clump
@@ -103,13 +104,13 @@ func (t *track) bound(longer time.Duration, window time.Duration) {
 	}
 	// What is lost, or too many, does not become fewer.
 	var top float64
-	for k := len(t.high) - 2; k >= 0; k-- {
-		t.high[k] = min(t.high[k], t.high[k+1])
+	for k := len(high) - 2; k >= 0; k-- {
+		high[k] = min(high[k], high[k+1])
 	}
 	for k := range t.low {
 		top = max(top, t.low[k], 0)
-		t.high[k] = max(0, t.high[k])
-		t.low[k] = min(top, t.high[k])
+		high[k] = max(0, high[k])
+		t.low[k] = min(top, high[k])
 	}
 	t.lay(window + longer)
 	t.relatives(window + longer)
