@@ -46,8 +46,8 @@ func checksOf(s script.Scenario) []named {
 	}
 	conserved := false
 	for _, c := range s.Checks {
-		out = append(out, named{c.Name, checkOf(c, s)})
-		if c.Conservation != nil && !conserved {
+		out = append(out, named{c.Kind(), ruleOf(c, s)})
+		if _, conserves := c.Promise.(script.Conservation); conserves && !conserved {
 			conserved = true
 			out = append(out, named{tiers.CheckConservation, tiers.UsersAndLB{}}, named{tiers.CheckConservation, tiers.UsersAndDB{}})
 		}
@@ -55,36 +55,58 @@ func checksOf(s script.Scenario) []named {
 	return out
 }
 
-// checkOf gives the rule that a scenario asks for.
-func checkOf(c script.Check, s script.Scenario) Check {
-	switch {
-	case c.Conservation != nil:
-		return tiers.Conservation{Rule: *c.Conservation}
-	case c.Continuity != nil:
-		return signals.Continuity{Rule: *c.Continuity, Window: windowOf(s, c.Continuity.Metric), Rate: rateOf(s, c.Continuity.Metric)}
-	case c.Correlation != nil:
-		metric := c.Correlation.Metric
-		return signals.Correlation{Rule: *c.Correlation, Window: windowOf(s, metric), Rate: rateOf(s, metric), Route: routeOf(s, metric)}
-	case c.PromQL != nil:
-		return signals.PromQL{Rule: *c.PromQL}
-	case c.Identity != nil:
-		return signals.Identity{Rule: *c.Identity, Window: windowOf(s, c.Identity.Metric), Rate: rateOf(s, c.Identity.Metric)}
-	case c.Nesting != nil:
-		return tiers.Nesting{Rule: *c.Nesting}
-	case c.Gauge != nil:
-		return signals.Gauge{Rule: *c.Gauge}
-	case c.Shutdown != nil:
-		return signals.Shutdown{Rule: *c.Shutdown, Rate: rateOf(s, c.Shutdown.Metric), Confidence: confidenceOf(s, c.Shutdown.Metric)}
-	case c.Hygiene != nil:
-		return signals.Hygiene{Rule: *c.Hygiene}
-	case c.Alert != nil:
-		return signals.Alert{Rule: *c.Alert}
-	case c.Audit != nil:
-		return tiers.Audit{Rule: *c.Audit}
-	case c.Failures != nil:
-		return tiers.Failures{Rule: *c.Failures}
-	case c.TwoViews != nil:
-		return signals.TwoViews{Rule: *c.TwoViews}
+// judgeOf makes the rule that judges one kind of check.
+type judgeOf struct {
+	kind string // as the language has it
+	rule func(script.Promise, script.Scenario) Check
+}
+
+// judges is the judge of one type of promise.
+func judges[P script.Promise](rule func(P, script.Scenario) Check) judgeOf {
+	var zero P
+	return judgeOf{zero.Kind(), func(p script.Promise, s script.Scenario) Check { return rule(p.(P), s) }}
+}
+
+// promised are the kinds of checks that can be judged: all that the language has.
+var promised = []judgeOf{
+	judges(func(p script.Conservation, _ script.Scenario) Check { return tiers.Conservation{Rule: p} }),
+	judges(func(p script.Continuity, s script.Scenario) Check {
+		return signals.Continuity{Rule: p, Window: windowOf(s, p.Metric), Rate: rateOf(s, p.Metric)}
+	}),
+	judges(func(p script.Correlation, s script.Scenario) Check {
+		return signals.Correlation{Rule: p, Window: windowOf(s, p.Metric), Rate: rateOf(s, p.Metric), Route: routeOf(s, p.Metric)}
+	}),
+	judges(func(p script.PromQL, _ script.Scenario) Check { return signals.PromQL{Rule: p} }),
+	judges(func(p script.Identity, s script.Scenario) Check {
+		return signals.Identity{Rule: p, Window: windowOf(s, p.Metric), Rate: rateOf(s, p.Metric)}
+	}),
+	judges(func(p script.Nesting, _ script.Scenario) Check { return tiers.Nesting{Rule: p} }),
+	judges(func(p script.Gauge, _ script.Scenario) Check { return signals.Gauge{Rule: p} }),
+	judges(func(p script.Shutdown, s script.Scenario) Check {
+		return signals.Shutdown{Rule: p, Rate: rateOf(s, p.Metric), Confidence: confidenceOf(s, p.Metric)}
+	}),
+	judges(func(p script.Hygiene, _ script.Scenario) Check { return signals.Hygiene{Rule: p} }),
+	judges(func(p script.Alert, _ script.Scenario) Check { return signals.Alert{Rule: p} }),
+	judges(func(p script.Audit, _ script.Scenario) Check { return tiers.Audit{Rule: p} }),
+	judges(func(p script.Failures, _ script.Scenario) Check { return tiers.Failures{Rule: p} }),
+	judges(func(p script.TwoViews, _ script.Scenario) Check { return signals.TwoViews{Rule: p} }),
+}
+
+// Kinds names the kinds of checks that can be judged: all of the language's.
+func Kinds() []string {
+	var names []string
+	for _, j := range promised {
+		names = append(names, j.kind)
+	}
+	return names
+}
+
+// ruleOf gives the rule that a scenario asks for.
+func ruleOf(c script.Check, s script.Scenario) Check {
+	for _, j := range promised {
+		if j.kind == c.Kind() {
+			return j.rule(c.Promise, s)
+		}
 	}
 	return rule(unknownCheck(c))
 }
@@ -93,9 +115,9 @@ func checkOf(c script.Check, s script.Scenario) Check {
 // it.
 func windowOf(s script.Scenario, metric string) (window time.Duration) {
 	window = signals.DefaultWindow
-	for _, c := range s.Checks {
-		if c.Conservation != nil && c.Conservation.Metric == metric {
-			window = c.Conservation.ClientWindow
+	for _, c := range script.Promised[script.Conservation](s) {
+		if c.Metric == metric {
+			window = c.ClientWindow
 		}
 	}
 	return window
@@ -103,9 +125,9 @@ func windowOf(s script.Scenario, metric string) (window time.Duration) {
 
 // rateOf is the sample rate of a metric, where the scenario says it.
 func rateOf(s script.Scenario, metric string) float64 {
-	for _, c := range s.Checks {
-		if c.Conservation != nil && c.Conservation.Metric == metric {
-			return c.Conservation.SampleRate
+	for _, c := range script.Promised[script.Conservation](s) {
+		if c.Metric == metric {
+			return c.SampleRate
 		}
 	}
 	return 1
@@ -114,9 +136,9 @@ func rateOf(s script.Scenario, metric string) float64 {
 // confidenceOf is how sure the interval of a sampled metric must be, where the
 // scenario says it.
 func confidenceOf(s script.Scenario, metric string) float64 {
-	for _, c := range s.Checks {
-		if c.Conservation != nil && c.Conservation.Metric == metric {
-			return c.Conservation.Confidence
+	for _, c := range script.Promised[script.Conservation](s) {
+		if c.Metric == metric {
+			return c.Confidence
 		}
 	}
 	return 1
@@ -125,14 +147,14 @@ func confidenceOf(s script.Scenario, metric string) float64 {
 // routeOf is whose requests a metric counts, where the scenario says it, and
 // names but one.
 func routeOf(s script.Scenario, metric string) (route string) {
-	for _, c := range s.Checks {
-		if c.Conservation == nil || c.Conservation.Metric != metric {
+	for _, c := range script.Promised[script.Conservation](s) {
+		if c.Metric != metric {
 			continue
 		}
-		if route != "" && route != c.Conservation.Route {
+		if route != "" && route != c.Route {
 			return ""
 		}
-		route = c.Conservation.Route
+		route = c.Route
 	}
 	return route
 }
@@ -140,6 +162,6 @@ func routeOf(s script.Scenario, metric string) (route string) {
 // unknownCheck is for a check that the language has and this package has not.
 func unknownCheck(c script.Check) rule {
 	return func(*evidence.Index) []verdict.Finding {
-		return []verdict.Finding{{Check: c.Name, Summary: fmt.Sprintf("%s: this version cannot judge the check %s", c.Pos, c.Name)}}
+		return []verdict.Finding{{Check: c.Kind(), Summary: fmt.Sprintf("%s: this version cannot judge the check %s", c.Pos, c.Kind())}}
 	}
 }

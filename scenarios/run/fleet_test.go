@@ -377,7 +377,7 @@ func TestAFailedLaunchIsForgotten(t *testing.T) {
 // Instances come and go while the collector is replaced, and the new one listens
 // for all that are there.
 func TestACollectorIsReplacedWhileInstancesComeAndGo(t *testing.T) {
-	r := newRig(t, script.Phase{Do: []script.Step{{Kind: script.BeginFault, Fault: script.Fault{Name: script.RestartCollector}}}})
+	r := newRig(t, script.Phase{Do: []script.Step{{Move: script.BeginFault{Fault: script.RestartCollector{}}}}})
 	r.mustLaunch(2)
 	restart := fault.RestartCollector{Relays: r.telemetry.relays, Stop: r.telemetry.end, Start: r.telemetry.restart}
 	var group sync.WaitGroup

@@ -43,9 +43,9 @@ func TestQuietIsTheLongestAllowance(t *testing.T) {
 		t.Errorf("without a conservation check: %v, want an interval", got)
 	}
 	c.Scenario.Checks = []script.Check{
-		{Continuity: &script.Continuity{MaxGap: time.Minute}},
-		{Conservation: &script.Conservation{ClientWindow: 3 * time.Second, MaxLag: time.Second}},
-		{Conservation: &script.Conservation{ClientWindow: 100 * time.Millisecond, MaxLag: 2 * time.Second}},
+		{Promise: script.Continuity{MaxGap: time.Minute}},
+		{Promise: script.Conservation{ClientWindow: 3 * time.Second, MaxLag: time.Second}},
+		{Promise: script.Conservation{ClientWindow: 100 * time.Millisecond, MaxLag: 2 * time.Second}},
 	}
 	if got := c.quiet(); got != 4*time.Second {
 		t.Errorf("quiet %v, want 4s", got)

@@ -126,7 +126,7 @@ func known(t *testing.T) []string {
 	if len(keys) < 80 {
 		t.Fatalf("only %d keys were found: %v", len(keys), keys)
 	}
-	return slices.Concat(keys, script.StepKinds, script.FaultKeys)
+	return slices.Concat(keys, script.StepKinds(), script.FaultKeys)
 }
 
 // Every key that the reader knows is explained, in a table or a list, and so is every fault and every check.
@@ -140,12 +140,12 @@ func TestDocumentNamesEveryKey(t *testing.T) {
 			t.Errorf("the key %s is not explained", key)
 		}
 	}
-	for _, fault := range script.FaultNames {
+	for _, fault := range script.FaultNames() {
 		if !strings.Contains(string(source), "| `"+fault+"` |") {
 			t.Errorf("the fault %s is not explained", fault)
 		}
 	}
-	for _, check := range script.CheckKinds {
+	for _, check := range script.CheckKinds() {
 		if !regexp.MustCompile(`(?m)^### ` + check + `\n\n` + "```yaml fragment\n(?s).*?- " + check + ":").Match(source) {
 			t.Errorf("the check %s is not shown", check)
 		}

@@ -1,14 +1,4 @@
 package script
 
-import (
-	"maps"
-	"slices"
-)
-
-// What the language has, for the test of its document.
-var (
-	StepKinds  = stepKinds
-	CheckKinds = checkKinds
-	FaultKeys  = faultKeys
-	FaultNames = slices.Sorted(maps.Keys(faults))
-)
+// FaultKeys are those that the language has, for the test of its document.
+var FaultKeys = faultKeys()

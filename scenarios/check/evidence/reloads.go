@@ -29,7 +29,7 @@ func IsBalancers(name string) bool {
 // for resets to find.
 func (e *Index) stitch() {
 	for _, ev := range e.History.Events {
-		if ev.Kind != record.FaultBegin || ev.Fault != script.ReloadLB {
+		if ev.Kind != record.FaultBegin || !script.IsFault[script.ReloadLB](ev.Fault) {
 			continue
 		}
 		if r, ok := e.reloadAt(ev.At); ok {
@@ -57,7 +57,7 @@ func (e *Index) stitch() {
 func (e *Index) reloadAt(begin time.Duration) (handover, bool) {
 	ended, until := begin, begin
 	for _, ev := range e.History.Events {
-		if ev.Kind == record.FaultEnd && ev.Fault == script.ReloadLB && ev.At >= begin {
+		if ev.Kind == record.FaultEnd && script.IsFault[script.ReloadLB](ev.Fault) && ev.At >= begin {
 			ended, until = ev.At, ev.At+Settle*e.Interval
 			break
 		}

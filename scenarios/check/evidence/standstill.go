@@ -20,7 +20,7 @@ func (e *Index) indexStandstills() {
 	began := record.Never
 	for _, ev := range e.History.Events {
 		switch {
-		case ev.Fault != script.Freeze:
+		case !script.IsFault[script.Freeze](ev.Fault):
 		case ev.Kind == record.FaultBegin:
 			began = ev.At
 		case ev.Kind == record.FaultEnd && began != record.Never:

@@ -7,11 +7,12 @@ import (
 	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/check/words"
 	"throughline/scenarios/record"
+	"throughline/scenarios/script"
 )
 
 // limited: the journal has it, and the host was seen to hold it.
-func (m *moves) limited(t taken) []string {
-	name, want := t.step.Instance, t.step.CPUs
+func (m *moves) limited(t taken, move script.Limit) []string {
+	name, want := move.Instance, move.CPUs
 	held := evidence.Stretch{From: record.Never, To: evidence.Forever}
 	for _, ev := range m.e.History.Events {
 		if ev.Kind != record.Limited || ev.Instance != name || ev.At < t.begin {

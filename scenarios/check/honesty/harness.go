@@ -329,7 +329,7 @@ func servedThroughout(e *evidence.Index, at evidence.Stretch) bool {
 	began := evidence.Forever // of a freeze of the database
 	for _, ev := range e.History.Events {
 		switch {
-		case ev.Fault != script.FreezeDatabase:
+		case !script.IsFault[script.FreezeDatabase](ev.Fault):
 		case ev.Kind == record.FaultBegin:
 			began = ev.At
 		case ev.Kind == record.FaultEnd && began < at.To && ev.At > at.From:

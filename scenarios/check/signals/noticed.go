@@ -51,30 +51,20 @@ type asks struct{ hygiene, series bool }
 func askedOf(s script.Scenario) (metrics map[string]bool, all asks) {
 	metrics = map[string]bool{}
 	for _, c := range s.Checks {
-		switch {
-		case c.Continuity != nil:
-			metrics[c.Continuity.Metric] = true
-		case c.Conservation != nil:
-			metrics[c.Conservation.Metric] = true
-		case c.Identity != nil:
-			metrics[c.Identity.Metric] = true
-		case c.Nesting != nil:
-			metrics[c.Nesting.Web], metrics[c.Nesting.DB] = true, true
-		case c.Gauge != nil:
-			metrics[c.Gauge.Metric] = true
-		case c.Shutdown != nil:
-			metrics[c.Shutdown.Metric] = true
-		case c.Hygiene != nil:
-			all.hygiene = true
-			all.series = all.series || c.Hygiene.MaxSeries > 0 || c.Hygiene.Growth != script.AnyGrowth
+		for _, metric := range c.Metrics() {
+			metrics[metric] = true
 		}
+	}
+	for _, c := range script.Promised[script.Hygiene](s) {
+		all.hygiene = true
+		all.series = all.series || c.MaxSeries > 0 || c.Growth != script.AnyGrowth
 	}
 	return metrics, all
 }
 
 // wireOf leaves out what the scenario itself spoils.
 func (c Hygiene) wireOf(e *evidence.Index) []verdict.Finding {
-	if e.Scenario.Uses(script.TruncateDatagrams) {
+	if script.Uses[script.TruncateDatagrams](e.Scenario) {
 		return nil
 	}
 	return c.wire(e)

@@ -9,6 +9,7 @@ import (
 	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/check/words"
 	"throughline/scenarios/record"
+	"throughline/scenarios/script"
 )
 
 // writingRoutes gives the routes of the run that change the application's state.
@@ -119,12 +120,11 @@ func (w dbWidths) compareSum(r *verdict.Result) {
 // compareMetrics compares the documents with the metrics that count the writes,
 // without the users in between.
 func (w dbWidths) compareMetrics(r *verdict.Result) {
-	for _, check := range w.e.Scenario.Checks {
-		c := check.Conservation
-		if c == nil || c.SampleRate < 1 || len(w.routes) != 1 || w.routes[0] != c.Route || len(w.e.History.Series) == 0 {
+	for _, c := range script.Promised[script.Conservation](w.e.Scenario) {
+		if c.SampleRate < 1 || len(w.routes) != 1 || w.routes[0] != c.Route || len(w.e.History.Series) == 0 {
 			continue
 		}
-		f, over := w.compareMetric(account.NewBooks(w.e, *c))
+		f, over := w.compareMetric(account.NewBooks(w.e, c))
 		r.Findings = append(r.Findings, f)
 		if f.Outcome == verdict.Fail {
 			r.Residuals = append(r.Residuals, verdict.Booked(verdict.WebDB, "", verdict.CauseUnexplained, f.Lost > 0, over, f.Bound))

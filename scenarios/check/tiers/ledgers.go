@@ -4,6 +4,7 @@ import (
 	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
+	"throughline/scenarios/script"
 )
 
 // Ledgers writes the accounts down as they are; web comes from conservation.
@@ -15,11 +16,8 @@ func Ledgers(e *evidence.Index) verdict.Ledgers {
 		DB:    verdict.DBLedger{Updates: -1},
 	}
 	l.Users.Answered = answered(e, func(record.Request) bool { return true })
-	for _, c := range e.Scenario.Checks {
-		if c.Conservation != nil {
-			countRoute(&l.Users, e, c.Conservation.Route)
-			break
-		}
+	if all := script.Promised[script.Conservation](e.Scenario); len(all) > 0 {
+		countRoute(&l.Users, e, all[0].Route)
 	}
 	if b, ok := evidence.NewBalancer(e); ok {
 		l.LB = lbLedger(b)
