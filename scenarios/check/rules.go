@@ -46,7 +46,7 @@ func checksOf(s script.Scenario) []named {
 	}
 	conserved := false
 	for _, c := range s.Checks {
-		out = append(out, named{c.Kind(), ruleOf(c, s)})
+		out = append(out, named{c.Kind(), ruleFor(c, s)})
 		if _, conserves := c.Promise.(script.Conservation); conserves && !conserved {
 			conserved = true
 			out = append(out, named{tiers.CheckConservation, tiers.UsersAndLB{}}, named{tiers.CheckConservation, tiers.UsersAndDB{}})
@@ -55,57 +55,57 @@ func checksOf(s script.Scenario) []named {
 	return out
 }
 
-// judgeOf makes the rule that judges one kind of check.
-type judgeOf struct {
+// ruleMaker makes the rule of one kind of check.
+type ruleMaker struct {
 	kind string // as the language has it
-	rule func(script.Promise, script.Scenario) Check
+	make func(script.Promise, script.Scenario) Check
 }
 
-// judges is the judge of one type of promise.
-func judges[P script.Promise](rule func(P, script.Scenario) Check) judgeOf {
+// ruleOf makes the rule of one type of promise.
+func ruleOf[P script.Promise](build func(P, script.Scenario) Check) ruleMaker {
 	var zero P
-	return judgeOf{zero.Kind(), func(p script.Promise, s script.Scenario) Check { return rule(p.(P), s) }}
+	return ruleMaker{zero.Kind(), func(p script.Promise, s script.Scenario) Check { return build(p.(P), s) }}
 }
 
-// promised are the kinds of checks that can be judged: all that the language has.
-var promised = []judgeOf{
-	judges(func(p script.Conservation, _ script.Scenario) Check { return tiers.Conservation{Rule: p} }),
-	judges(func(p script.Continuity, s script.Scenario) Check {
+// ruleMakers make the rules of all kinds of checks that the language has.
+var ruleMakers = []ruleMaker{
+	ruleOf(func(p script.Conservation, _ script.Scenario) Check { return tiers.Conservation{Rule: p} }),
+	ruleOf(func(p script.Continuity, s script.Scenario) Check {
 		return signals.Continuity{Rule: p, Window: windowOf(s, p.Metric), Rate: rateOf(s, p.Metric)}
 	}),
-	judges(func(p script.Correlation, s script.Scenario) Check {
+	ruleOf(func(p script.Correlation, s script.Scenario) Check {
 		return signals.Correlation{Rule: p, Window: windowOf(s, p.Metric), Rate: rateOf(s, p.Metric), Route: routeOf(s, p.Metric)}
 	}),
-	judges(func(p script.PromQL, _ script.Scenario) Check { return signals.PromQL{Rule: p} }),
-	judges(func(p script.Identity, s script.Scenario) Check {
+	ruleOf(func(p script.PromQL, _ script.Scenario) Check { return signals.PromQL{Rule: p} }),
+	ruleOf(func(p script.Identity, s script.Scenario) Check {
 		return signals.Identity{Rule: p, Window: windowOf(s, p.Metric), Rate: rateOf(s, p.Metric)}
 	}),
-	judges(func(p script.Nesting, _ script.Scenario) Check { return tiers.Nesting{Rule: p} }),
-	judges(func(p script.Gauge, _ script.Scenario) Check { return signals.Gauge{Rule: p} }),
-	judges(func(p script.Shutdown, s script.Scenario) Check {
+	ruleOf(func(p script.Nesting, _ script.Scenario) Check { return tiers.Nesting{Rule: p} }),
+	ruleOf(func(p script.Gauge, _ script.Scenario) Check { return signals.Gauge{Rule: p} }),
+	ruleOf(func(p script.Shutdown, s script.Scenario) Check {
 		return signals.Shutdown{Rule: p, Rate: rateOf(s, p.Metric), Confidence: confidenceOf(s, p.Metric)}
 	}),
-	judges(func(p script.Hygiene, _ script.Scenario) Check { return signals.Hygiene{Rule: p} }),
-	judges(func(p script.Alert, _ script.Scenario) Check { return signals.Alert{Rule: p} }),
-	judges(func(p script.Audit, _ script.Scenario) Check { return tiers.Audit{Rule: p} }),
-	judges(func(p script.Failures, _ script.Scenario) Check { return tiers.Failures{Rule: p} }),
-	judges(func(p script.TwoViews, _ script.Scenario) Check { return signals.TwoViews{Rule: p} }),
+	ruleOf(func(p script.Hygiene, _ script.Scenario) Check { return signals.Hygiene{Rule: p} }),
+	ruleOf(func(p script.Alert, _ script.Scenario) Check { return signals.Alert{Rule: p} }),
+	ruleOf(func(p script.Audit, _ script.Scenario) Check { return tiers.Audit{Rule: p} }),
+	ruleOf(func(p script.Failures, _ script.Scenario) Check { return tiers.Failures{Rule: p} }),
+	ruleOf(func(p script.TwoViews, _ script.Scenario) Check { return signals.TwoViews{Rule: p} }),
 }
 
 // Kinds names the kinds of checks that can be judged: all of the language's.
 func Kinds() []string {
 	var names []string
-	for _, j := range promised {
-		names = append(names, j.kind)
+	for _, m := range ruleMakers {
+		names = append(names, m.kind)
 	}
 	return names
 }
 
-// ruleOf gives the rule that a scenario asks for.
-func ruleOf(c script.Check, s script.Scenario) Check {
-	for _, j := range promised {
-		if j.kind == c.Kind() {
-			return j.rule(c.Promise, s)
+// ruleFor gives the rule that a scenario asks for.
+func ruleFor(c script.Check, s script.Scenario) Check {
+	for _, m := range ruleMakers {
+		if m.kind == c.Kind() {
+			return m.make(c.Promise, s)
 		}
 	}
 	return rule(unknownCheck(c))

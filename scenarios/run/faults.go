@@ -41,15 +41,15 @@ type maker struct {
 	blinds string
 }
 
-// makes is the maker of one type of fault.
-func makes[F script.Fault](make func(f *faults, what F, on string) fault.Fault) maker {
+// makerOf is the maker of one type of fault.
+func makerOf[F script.Fault](build func(f *faults, what F, on string) fault.Fault) maker {
 	var zero F
-	return maker{name: zero.Name(), make: func(f *faults, what script.Fault, on string) fault.Fault { return make(f, what.(F), on) }}
+	return maker{name: zero.Name(), make: func(f *faults, what script.Fault, on string) fault.Fault { return build(f, what.(F), on) }}
 }
 
-// tampers is the maker of a fault of datagrams.
-func tampers[F script.Fault](tamper func(F) fault.Tamper) maker {
-	return makes(func(f *faults, what F, on string) fault.Fault {
+// tampererOf is the maker of a fault of datagrams.
+func tampererOf[F script.Fault](tamper func(F) fault.Tamper) maker {
+	return makerOf(func(f *faults, what F, on string) fault.Fault {
 		return fault.Datagrams{Name: what.Name(), Relays: f.telemetry.relays, On: on, Tamper: tamper(what)}
 	})
 }
@@ -62,18 +62,18 @@ func (m maker) blinding(poller string) maker {
 
 // makers make all faults that the language has.
 var makers = []maker{
-	tampers(func(w script.DropDatagrams) fault.Tamper { return fault.Drop(w.Share) }),
-	tampers(func(w script.DuplicateDatagrams) fault.Tamper { return fault.Duplicate(w.Share) }),
-	tampers(func(w script.ReorderDatagrams) fault.Tamper { return fault.Reorder(w.Share) }),
-	tampers(func(w script.TruncateDatagrams) fault.Tamper { return fault.Truncate(w.Bytes) }),
-	tampers(func(w script.DelayDatagrams) fault.Tamper { return fault.Delay(w.By) }),
-	makes((*faults).leftoverLines),
-	makes((*faults).leftoverLoad),
-	makes((*faults).replay),
-	makes((*faults).freeze),
-	makes((*faults).freezeDatabase).blinding(mongoPoller),
-	makes((*faults).reload),
-	makes((*faults).restart),
+	tampererOf(func(w script.DropDatagrams) fault.Tamper { return fault.Drop(w.Share) }),
+	tampererOf(func(w script.DuplicateDatagrams) fault.Tamper { return fault.Duplicate(w.Share) }),
+	tampererOf(func(w script.ReorderDatagrams) fault.Tamper { return fault.Reorder(w.Share) }),
+	tampererOf(func(w script.TruncateDatagrams) fault.Tamper { return fault.Truncate(w.Bytes) }),
+	tampererOf(func(w script.DelayDatagrams) fault.Tamper { return fault.Delay(w.By) }),
+	makerOf((*faults).leftoverLines),
+	makerOf((*faults).leftoverLoad),
+	makerOf((*faults).replay),
+	makerOf((*faults).freeze),
+	makerOf((*faults).freezeDatabase).blinding(mongoPoller),
+	makerOf((*faults).reload),
+	makerOf((*faults).restart),
 }
 
 // Faults names the faults that a run can do: all of the language's.
@@ -85,7 +85,7 @@ func Faults() []string {
 	return names
 }
 
-func makerOf(name string) (maker, error) {
+func findMaker(name string) (maker, error) {
 	at := slices.IndexFunc(makers, func(m maker) bool { return m.name == name })
 	if at < 0 {
 		return maker{}, fmt.Errorf("%s: no such fault", name)
@@ -131,7 +131,7 @@ func (f *faults) possible() error {
 			if !ok {
 				continue
 			}
-			m, err := makerOf(begin.Fault.Name())
+			m, err := findMaker(begin.Fault.Name())
 			if err == nil {
 				err = m.make(f, begin.Fault, "").Possible()
 			}
@@ -171,7 +171,7 @@ func (f *faults) metric() string {
 
 // inject begins a fault and journals it. One that is over at once is ended.
 func (f *faults) inject(ctx context.Context, begin script.BeginFault) error {
-	m, err := makerOf(begin.Fault.Name())
+	m, err := findMaker(begin.Fault.Name())
 	if err != nil {
 		return err
 	}

@@ -12,22 +12,22 @@ type doer struct {
 	do   func(c *clock, m script.Move, within bounded) error
 }
 
-// does is the doer of one type of move.
-func does[M script.Move](do func(*clock, M, bounded) error) doer {
+// doerOf is the doer of one type of move.
+func doerOf[M script.Move](do func(*clock, M, bounded) error) doer {
 	var zero M
 	return doer{zero.Kind(), func(c *clock, m script.Move, within bounded) error { return do(c, m.(M), within) }}
 }
 
 // doers do all that the language has.
 var doers = []doer{
-	does((*clock).kill),
-	does((*clock).terminate),
-	does((*clock).launch),
-	does((*clock).replace),
-	does((*clock).scale),
-	does((*clock).limit),
-	does((*clock).begin),
-	does((*clock).heal),
+	doerOf((*clock).kill),
+	doerOf((*clock).terminate),
+	doerOf((*clock).launch),
+	doerOf((*clock).replace),
+	doerOf((*clock).scale),
+	doerOf((*clock).limit),
+	doerOf((*clock).begin),
+	doerOf((*clock).heal),
 }
 
 // Steps names the kinds of steps that a run can do: all of the language's.

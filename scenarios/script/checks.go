@@ -50,27 +50,27 @@ type checkKind struct {
 	read func(p *promises, v value) Promise
 }
 
-// promising is the kind of check that a reader of one type of promise makes.
-func promising[P Promise](read func(*promises, value) P) checkKind {
+// checkOf is the kind of check that a reader of one type of promise makes.
+func checkOf[P Promise](read func(*promises, value) P) checkKind {
 	var zero P
 	return checkKind{zero.Kind(), func(p *promises, v value) Promise { return read(p, v) }}
 }
 
 // checkKinds are the kinds of checks, in the order in which errors list them.
 var checkKinds = []checkKind{
-	promising((*promises).continuity),
-	promising((*promises).conservation),
-	promising((*promises).correlation),
-	promising((*promises).promql),
-	promising((*promises).identity),
-	promising((*promises).nesting),
-	promising((*promises).gauge),
-	promising((*promises).shutdown),
-	promising((*promises).hygiene),
-	promising((*promises).alert),
-	promising((*promises).audit),
-	promising((*promises).failures),
-	promising((*promises).twoViews),
+	checkOf((*promises).continuity),
+	checkOf((*promises).conservation),
+	checkOf((*promises).correlation),
+	checkOf((*promises).promql),
+	checkOf((*promises).identity),
+	checkOf((*promises).nesting),
+	checkOf((*promises).gauge),
+	checkOf((*promises).shutdown),
+	checkOf((*promises).hygiene),
+	checkOf((*promises).alert),
+	checkOf((*promises).audit),
+	checkOf((*promises).failures),
+	checkOf((*promises).twoViews),
 }
 
 // CheckKinds names all kinds of checks.

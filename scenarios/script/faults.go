@@ -23,8 +23,8 @@ type faultKind struct {
 	needs     []Need
 }
 
-// faulty is the kind of fault that a reader of one type makes.
-func faulty[F Fault](read func(m mapping) F, more faultKind) faultKind {
+// faultOf is the kind of fault that a reader of one type makes.
+func faultOf[F Fault](read func(m mapping) F, more faultKind) faultKind {
 	var zero F
 	more.name, more.read = zero.Name(), func(m mapping) Fault { return read(m) }
 	return more
@@ -32,18 +32,18 @@ func faulty[F Fault](read func(m mapping) F, more faultKind) faultKind {
 
 // faultKinds are the faults.
 var faultKinds = []faultKind{
-	faulty(readDrop, faultKind{on: true, takes: []string{"share"}, needs: []Need{OwnAddress, Relays}}),
-	faulty(readDuplicate, faultKind{on: true, takes: []string{"share"}, needs: []Need{OwnAddress, Relays}}),
-	faulty(readReorder, faultKind{on: true, takes: []string{"share"}, needs: []Need{OwnAddress, Relays}}),
-	faulty(readTruncate, faultKind{on: true, takes: []string{"bytes"}, needs: []Need{OwnAddress, Relays}}),
-	faulty(readDelay, faultKind{on: true, takes: []string{"by"}, needs: []Need{OwnAddress, Relays}}),
-	faulty(readLeftoverLines, faultKind{on: true, takes: []string{"rate"}, needs: []Need{OwnAddress}}),
-	faulty(readLeftoverLoad, faultKind{takes: []string{"rate"}}),
-	faulty(readReplay, faultKind{takes: []string{"share"}, needs: []Need{Proxy}}),
-	faulty(bare[Freeze], faultKind{on: true}),
-	faulty(bare[FreezeDatabase], faultKind{needs: []Need{OwnDatabase}}),
-	faulty(bare[ReloadLB], faultKind{momentary: true, needs: []Need{Master}}),
-	faulty(readRestart, faultKind{momentary: true, takes: []string{"for"}, needs: []Need{OwnAddress, Relays}}),
+	faultOf(readDrop, faultKind{on: true, takes: []string{"share"}, needs: []Need{OwnAddress, Relays}}),
+	faultOf(readDuplicate, faultKind{on: true, takes: []string{"share"}, needs: []Need{OwnAddress, Relays}}),
+	faultOf(readReorder, faultKind{on: true, takes: []string{"share"}, needs: []Need{OwnAddress, Relays}}),
+	faultOf(readTruncate, faultKind{on: true, takes: []string{"bytes"}, needs: []Need{OwnAddress, Relays}}),
+	faultOf(readDelay, faultKind{on: true, takes: []string{"by"}, needs: []Need{OwnAddress, Relays}}),
+	faultOf(readLeftoverLines, faultKind{on: true, takes: []string{"rate"}, needs: []Need{OwnAddress}}),
+	faultOf(readLeftoverLoad, faultKind{takes: []string{"rate"}}),
+	faultOf(readReplay, faultKind{takes: []string{"share"}, needs: []Need{Proxy}}),
+	faultOf(bare[Freeze], faultKind{on: true}),
+	faultOf(bare[FreezeDatabase], faultKind{needs: []Need{OwnDatabase}}),
+	faultOf(bare[ReloadLB], faultKind{momentary: true, needs: []Need{Master}}),
+	faultOf(readRestart, faultKind{momentary: true, takes: []string{"for"}, needs: []Need{OwnAddress, Relays}}),
 }
 
 // bare reads a fault without parameters.

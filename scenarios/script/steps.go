@@ -38,8 +38,8 @@ type stepKind struct {
 	needs  []Need
 }
 
-// moves is the kind of step that a reader of one type of move makes.
-func moves[M Move](read func(what value, m mapping) M, more stepKind) stepKind {
+// stepOf is the kind of step that a reader of one type of move makes.
+func stepOf[M Move](read func(what value, m mapping) M, more stepKind) stepKind {
 	var zero M
 	more.name, more.read = zero.Kind(), func(what value, m mapping) Move { return read(what, m) }
 	return more
@@ -47,14 +47,14 @@ func moves[M Move](read func(what value, m mapping) M, more stepKind) stepKind {
 
 // stepKinds are the kinds of steps, in the order in which errors list them.
 var stepKinds = []stepKind{
-	moves(readKill, stepKind{}),
-	moves(readTerminate, stepKind{takes: []string{"drain"}, stops: true}),
-	moves(readLaunch, stepKind{}),
-	moves(readReplace, stepKind{stops: true}),
-	moves(readScale, stepKind{stops: true}),
-	moves(readLimit, stepKind{takes: []string{"cpus"}, misfit: "%s has no cpus: they belong to limit", needs: []Need{CPULimits}}),
-	moves(readBeginFault, stepKind{takes: faultKeys()}),
-	moves(readHeal, stepKind{}),
+	stepOf(readKill, stepKind{}),
+	stepOf(readTerminate, stepKind{takes: []string{"drain"}, stops: true}),
+	stepOf(readLaunch, stepKind{}),
+	stepOf(readReplace, stepKind{stops: true}),
+	stepOf(readScale, stepKind{stops: true}),
+	stepOf(readLimit, stepKind{takes: []string{"cpus"}, misfit: "%s has no cpus: they belong to limit", needs: []Need{CPULimits}}),
+	stepOf(readBeginFault, stepKind{takes: faultKeys()}),
+	stepOf(readHeal, stepKind{}),
 }
 
 // StepKinds names all kinds of steps.

@@ -114,24 +114,24 @@ type proof struct {
 	effect func(m *moves, t taken) []string
 }
 
-// proves is the proof of one type of move.
-func proves[M script.Move](effect func(m *moves, t taken, move M) []string) proof {
+// proofOf is the proof of one type of move.
+func proofOf[M script.Move](effect func(m *moves, t taken, move M) []string) proof {
 	var zero M
 	return proof{zero.Kind(), func(m *moves, t taken) []string { return effect(m, t, t.step.Move.(M)) }}
 }
 
 // proofs are those of all kinds of steps that the language has.
 var proofs = []proof{
-	proves(func(m *moves, t taken, move script.Kill) []string { return m.killed(t, move.Instance) }),
-	proves(func(m *moves, t taken, move script.Terminate) []string {
+	proofOf(func(m *moves, t taken, move script.Kill) []string { return m.killed(t, move.Instance) }),
+	proofOf(func(m *moves, t taken, move script.Terminate) []string {
 		return m.terminated(t, move.Instance, !move.Abrupt)
 	}),
-	proves(func(m *moves, t taken, move script.Launch) []string { return m.launched(t, move.Count) }),
-	proves((*moves).replaced),
-	proves((*moves).scaled),
-	proves((*moves).limited),
-	proves((*moves).begun),
-	proves((*moves).healed),
+	proofOf(func(m *moves, t taken, move script.Launch) []string { return m.launched(t, move.Count) }),
+	proofOf((*moves).replaced),
+	proofOf((*moves).scaled),
+	proofOf((*moves).limited),
+	proofOf((*moves).begun),
+	proofOf((*moves).healed),
 }
 
 // Steps names the kinds of steps whose effect is proved: all of the language's.

@@ -19,8 +19,8 @@ type faultProof struct {
 	disturbs bool
 }
 
-// strikes is the proof of a fault that tells how often it struck.
-func strikes[F script.Fault]() faultProof {
+// striking is the proof of a fault that tells how often it struck.
+func striking[F script.Fault]() faultProof {
 	var zero F
 	return faultProof{name: zero.Name(), effect: (*moves).struck}
 }
@@ -33,18 +33,18 @@ func (p faultProof) disturbing() faultProof {
 
 // faultProofs are those of all faults that the language has.
 var faultProofs = []faultProof{
-	strikes[script.DropDatagrams](),
-	strikes[script.DuplicateDatagrams](),
-	strikes[script.ReorderDatagrams](),
-	strikes[script.TruncateDatagrams](),
-	strikes[script.DelayDatagrams](),
-	strikes[script.LeftoverLines](),
-	strikes[script.LeftoverLoad](),
-	strikes[script.ReplayRequests](),
-	strikes[script.Freeze](),
-	strikes[script.FreezeDatabase]().disturbing(),   // the database answers no poll
-	strikes[script.ReloadLB]().disturbing(),         // HAProxy is polled once more, before and after
-	strikes[script.RestartCollector]().disturbing(), // nobody polls and flushes for a while
+	striking[script.DropDatagrams](),
+	striking[script.DuplicateDatagrams](),
+	striking[script.ReorderDatagrams](),
+	striking[script.TruncateDatagrams](),
+	striking[script.DelayDatagrams](),
+	striking[script.LeftoverLines](),
+	striking[script.LeftoverLoad](),
+	striking[script.ReplayRequests](),
+	striking[script.Freeze](),
+	striking[script.FreezeDatabase]().disturbing(),   // the database answers no poll
+	striking[script.ReloadLB]().disturbing(),         // HAProxy is polled once more, before and after
+	striking[script.RestartCollector]().disturbing(), // nobody polls and flushes for a while
 }
 
 // Faults names the faults whose effect is proved: all of the language's.
