@@ -1,4 +1,14 @@
 package script
 
-// FaultKeys are those that the language has, for the test of its document.
-var FaultKeys = faultKeys()
+import "slices"
+
+// What the language has, for the tests of its document and of its errors.
+var (
+	FaultKeys = faultKeys()
+
+	// As errors list them.
+	KnownStepKinds = list(StepKinds())
+	KnownSteps     = list(stepKeys())
+	KnownFaults    = list(slices.Sorted(slices.Values(FaultNames())))
+	KnownChecks    = list(CheckKinds())
+)

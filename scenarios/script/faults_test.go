@@ -18,7 +18,7 @@ func doing(name, steps string, want ...string) refused {
 }
 
 var refusedFaults = []refused{
-	doing("misspelled", "{fault: drop-datagram}", `8:17: do.fault: unknown "drop-datagram": did you mean "drop-datagrams"? (known: delay-datagrams, drop-datagrams, duplicate-datagrams, freeze, freeze-database, leftover-lines, leftover-load, reload-lb, reorder-datagrams, replay-requests, restart-collector, truncate-datagrams)`),
+	doing("misspelled", "{fault: drop-datagram}", `8:17: do.fault: unknown "drop-datagram": did you mean "drop-datagrams"? (known: `+script.KnownFaults+`)`),
 	doing("on nobody", "{fault: freeze, on: web-7}", `8:17: fault freeze on web-7: no such instance at that point (have web-1, web-2, web-3)`),
 	doing("on one that is gone", "[{kill: web-2}, {fault: freeze, on: web-2}]", `8:33: fault freeze on web-2: no such instance at that point (have web-1, web-3)`),
 	doing("on nobody at all", "[{kill: web-1}, {kill: web-2}, {kill: web-3}, {fault: freeze}]", `8:63: fault freeze: no instance is alive at that point`),
@@ -34,7 +34,7 @@ var refusedFaults = []refused{
 	doing("heal of another", "[{fault: freeze}, {heal: replay-requests}]", `8:34: heal replay-requests: it has not begun at that point (what has: freeze)`),
 	doing("heal twice", "[{fault: freeze}, {heal: freeze}, {heal: freeze}]", `8:50: heal freeze: it has not begun at that point (what has: none)`),
 	doing("heal of what is over at once", "[{fault: reload-lb}, {heal: reload-lb}]", `8:37: heal reload-lb: there is nothing to heal, it is over when its step is`),
-	doing("heal misspelled", "{heal: freez}", `8:16: do.heal: unknown "freez": did you mean "freeze"? (known: delay-datagrams, drop-datagrams, duplicate-datagrams, freeze, freeze-database, leftover-lines, leftover-load, reload-lb, reorder-datagrams, replay-requests, restart-collector, truncate-datagrams)`),
+	doing("heal misspelled", "{heal: freez}", `8:16: do.heal: unknown "freez": did you mean "freeze"? (known: `+script.KnownFaults+`)`),
 	doing("heal on one", "[{fault: freeze}, {heal: freeze, on: web-1}]", `8:46: do.on: does not fit heal: remove it`),
 	doing("kill with a share", "{kill: web-1, share: 0.1}", `8:30: do.share: does not fit kill: remove it`),
 	doing("kill with draining", "{kill: web-1, drain: no}", `8:30: do.drain: does not fit kill: remove it`),
