@@ -9,12 +9,16 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"throughline/cmd/throughline/platforms"
 	"throughline/scenarios"
 	"throughline/scenarios/check"
+	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/check/honesty"
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/gallery"
+	"throughline/scenarios/record"
 	"throughline/scenarios/run"
 	"throughline/scenarios/script"
 )
@@ -52,11 +56,8 @@ func demands(t *testing.T) []demand {
 	t.Helper()
 	page := read(t, "docs/SCENARIOS.md")
 	used := map[string][]string{}
-	for _, e := range gallery.Entries() {
-		uses(t, e.Name, e.Stage.Scenario("x"), used)
-	}
-	for _, c := range gallery.Controls() {
-		uses(t, c.Name, c.Stage.Scenario("x"), used)
+	for _, s := range galleryOf(t) {
+		uses(s, used)
 	}
 	return []demand{
 		{"step", "doer (doers in scenarios/run)", run.Steps()},
@@ -105,12 +106,8 @@ func TestEveryKindIsWhole(t *testing.T) {
 		t.Error(complaint)
 	}
 	library := map[string][]string{}
-	for _, name := range scenarios.Names() {
-		source, err := scenarios.Read(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		uses(t, name, string(source), library)
+	for _, s := range libraryOf(t) {
+		uses(s, library)
 	}
 	for what, why := range exceptions {
 		sort, kind, _ := strings.Cut(what, " ")
@@ -159,13 +156,84 @@ func TestEveryDemandBites(t *testing.T) {
 	}
 }
 
-// uses notes the steps, faults and checks of a scenario, each once.
-func uses(t *testing.T, name, source string, used map[string][]string) {
+// TestNoProofIsEmpty: a journal in which a step begins and ends, and nothing happens,
+// proves no step and no fault.
+func TestNoProofIsEmpty(t *testing.T) {
+	tried := map[string][]string{}
+	for _, s := range append(galleryOf(t), libraryOf(t)...) {
+		uses(s, tried)
+		for _, phase := range s.Phases {
+			for _, step := range phase.Do {
+				one := s
+				one.Phases = []script.Phase{{Name: "one", Do: []script.Step{step}}}
+				for _, f := range honesty.Efficacy(evidence.New(uneventful(step), one)) {
+					if f.Outcome != verdict.Inconclusive {
+						t.Errorf("%s: %s is taken for proved: %s", s.File, step, f.Summary)
+					}
+				}
+			}
+		}
+	}
+	for sort, all := range map[string][]string{"step": script.StepKinds(), "fault": script.FaultNames()} {
+		for _, kind := range all {
+			if !slices.Contains(tried[sort], kind) {
+				t.Errorf("the %s %s was not tried", sort, kind)
+			}
+		}
+	}
+}
+
+// uneventful is a record of three instances in which one step begins and ends, and
+// nothing else.
+func uneventful(step script.Step) record.History {
+	var h record.History
+	for _, name := range []string{"web-1", "web-2", "web-3"} {
+		for _, kind := range []record.Kind{record.Birth, record.Ready, record.Serving} {
+			h.Events = append(h.Events, record.Event{At: time.Second, Kind: kind, Instance: name, Role: record.Web})
+		}
+	}
+	for i, kind := range []record.Kind{record.StepBegin, record.StepEnd} {
+		h.Events = append(h.Events, record.Event{At: time.Duration(2+i) * time.Second, Kind: kind, Phase: "one", Step: step.String()})
+	}
+	return h
+}
+
+// galleryOf are the scenarios of all entries and healthy runs, libraryOf those that are
+// built in.
+func galleryOf(t *testing.T) (all []script.Scenario) {
+	t.Helper()
+	for _, e := range gallery.Entries() {
+		all = append(all, parse(t, e.Name, e.Stage.Scenario("x")))
+	}
+	for _, c := range gallery.Controls() {
+		all = append(all, parse(t, c.Name, c.Stage.Scenario("x")))
+	}
+	return all
+}
+
+func libraryOf(t *testing.T) (all []script.Scenario) {
+	t.Helper()
+	for _, name := range scenarios.Names() {
+		source, err := scenarios.Read(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, parse(t, name, string(source)))
+	}
+	return all
+}
+
+func parse(t *testing.T, name, source string) script.Scenario {
 	t.Helper()
 	s, err := script.Parse(name, []byte(source), script.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return s
+}
+
+// uses notes the steps, faults and checks of a scenario, each once.
+func uses(s script.Scenario, used map[string][]string) {
 	note := func(sort, kind string) {
 		if !slices.Contains(used[sort], kind) {
 			used[sort] = append(used[sort], kind)
