@@ -2,6 +2,7 @@ package throughline_test
 
 import (
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -249,6 +250,45 @@ func uses(s script.Scenario, used map[string][]string) {
 	}
 	for _, c := range s.Checks {
 		note("check", c.Kind())
+	}
+}
+
+// TestExtendingNamesWhatIsThere: files and identifiers that the page sends people to are
+// there. What has NAME in it is still to be made.
+func TestExtendingNamesWhatIsThere(t *testing.T) {
+	var source strings.Builder
+	err := fs.WalkDir(os.DirFS("."), ".", func(path string, _ fs.DirEntry, err error) error {
+		if strings.HasSuffix(path, ".go") {
+			source.WriteString(read(t, path))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	words := map[string]bool{}
+	for _, word := range regexp.MustCompile(`\w+`).FindAllString(source.String(), -1) {
+		words[word] = true
+	}
+	path, identifier := regexp.MustCompile(`^\w+(/[\w.*]+)+$`), regexp.MustCompile(`^[\w.]*[A-Z]\w+$`)
+	paths, identifiers := 0, 0
+	for _, named := range found(read(t, "docs/EXTENDING.md"), "`([^`\n]+)`") {
+		switch {
+		case strings.Contains(named, "NAME"), strings.ToUpper(named) == named:
+		case path.MatchString(named):
+			paths++
+			if there, err := filepath.Glob(named); err != nil || len(there) == 0 {
+				t.Errorf("docs/EXTENDING.md sends people to %s, which is not there", named)
+			}
+		case identifier.MatchString(named) && !strings.HasSuffix(named, ".md"):
+			identifiers++
+			if !words[named[strings.LastIndex(named, ".")+1:]] {
+				t.Errorf("docs/EXTENDING.md names %s, which nothing is called", named)
+			}
+		}
+	}
+	if paths < 20 || identifiers < 30 {
+		t.Errorf("only %d paths and %d identifiers were found on docs/EXTENDING.md", paths, identifiers)
 	}
 }
 
