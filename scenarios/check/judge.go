@@ -10,6 +10,7 @@ import (
 	"throughline/scenarios/check/signals"
 	"throughline/scenarios/check/tiers"
 	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/check/words"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
 )
@@ -82,7 +83,7 @@ func judge(e *evidence.Index, checks []named) verdict.Verdict {
 		void = void || r.Void
 		acquit(e, &r, v.Findings)
 		w.apply(&r)
-		slices.SortStableFunc(r.Findings, verdict.CompareFindings)
+		slices.SortStableFunc(r.Findings, words.CompareFindings)
 		v.Findings = append(v.Findings, fold(r.Findings)...)
 		v.Residuals = append(v.Residuals, r.Residuals...)
 		v.Cells.LookedAt += r.Cells.LookedAt

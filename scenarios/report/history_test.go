@@ -41,7 +41,7 @@ func killed() record.History {
 	for word, n := range words {
 		h.After.Words = append(h.After.Words, record.WordCount{Word: word, Count: n})
 	}
-	slices.SortFunc(h.After.Words, func(a, b record.WordCount) int { return compareNames(a.Word, b.Word) })
+	slices.SortFunc(h.After.Words, func(a, b record.WordCount) int { return record.CompareNames(a.Word, b.Word) })
 	return h
 }
 

@@ -155,7 +155,7 @@ func webChart(b bins, h record.History, metric string) chart {
 		return c
 	}
 	shown, rest := counters[:min(mostLines, len(counters))], counters[min(mostLines, len(counters)):]
-	slices.SortFunc(shown, func(a, b counterOf) int { return compareNames(a.instance, b.instance) })
+	slices.SortFunc(shown, func(a, b counterOf) int { return record.CompareNames(a.instance, b.instance) })
 	for i, s := range shown {
 		c.Lines = append(c.Lines, line{printable(s.instance), fmt.Sprint(i), b.sum(ratesOf(b, s.series))})
 	}
@@ -205,7 +205,7 @@ func countersOf(h record.History, metric string) []counterOf {
 		found[i].gained += gained(s)
 	}
 	slices.SortStableFunc(found, func(a, b counterOf) int {
-		return cmp.Or(-cmp.Compare(a.gained, b.gained), compareNames(a.instance, b.instance))
+		return cmp.Or(-cmp.Compare(a.gained, b.gained), record.CompareNames(a.instance, b.instance))
 	})
 	return found
 }

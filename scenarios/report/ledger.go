@@ -1,7 +1,6 @@
 package report
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -157,7 +156,7 @@ func instanceRows(h record.History, v verdict.Verdict) []instanceRow {
 		known[r.Instance] = true
 	}
 	delete(known, "") // what no instance is known to have done
-	names := slices.SortedFunc(maps.Keys(known), compareNames)
+	names := slices.SortedFunc(maps.Keys(known), record.CompareNames)
 	rows := make([]instanceRow, 0, len(names))
 	l := v.Ledgers
 	for _, name := range names {
@@ -180,12 +179,6 @@ func instanceRows(h record.History, v verdict.Verdict) []instanceRow {
 		rows = append(rows, r)
 	}
 	return rows
-}
-
-// compareNames sorts web-2 before web-10.
-func compareNames(a, b string) int {
-	stem := func(s string) string { return strings.TrimRight(s, "0123456789") }
-	return cmp.Or(cmp.Compare(stem(a), stem(b)), cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
 }
 
 func cell(by map[string]int64, name string) string {

@@ -1,14 +1,12 @@
 package run
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"maps"
 	"net"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 
 	"throughline/compose"
@@ -25,19 +23,6 @@ const (
 const webPrefix = "web-"
 
 func webName(number int) string { return webPrefix + strconv.Itoa(number) }
-
-// compareNames orders names with numbers at their ends as people count: web-2
-// before web-10.
-func compareNames(a, b string) int {
-	split := func(s string) (string, int) {
-		digits := strings.TrimRight(s, "0123456789")
-		n, _ := strconv.Atoi(s[len(digits):]) // no number: 0
-		return digits, n
-	}
-	aText, aNumber := split(a)
-	bText, bNumber := split(b)
-	return cmp.Or(cmp.Compare(aText, bText), cmp.Compare(aNumber, bNumber))
-}
 
 // zones are dealt to the instances in turn, as an autoscaling group does.
 var zones = [...]string{"a", "b", "c"}

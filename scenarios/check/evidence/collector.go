@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strings"
 
-	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 )
 
@@ -25,7 +24,7 @@ func (e *Index) Senders() []string {
 	for instance := range e.Pushed {
 		out = append(out, instance)
 	}
-	slices.SortFunc(out, verdict.CompareNames)
+	slices.SortFunc(out, record.CompareNames)
 	return out
 }
 

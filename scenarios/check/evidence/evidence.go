@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"throughline/collector"
-	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
 )
@@ -172,7 +171,7 @@ func (e *Index) indexLives() {
 			e.Strangers = append(e.Strangers, key.Instance)
 		}
 	}
-	slices.SortFunc(e.Strangers, verdict.CompareNames)
+	slices.SortFunc(e.Strangers, record.CompareNames)
 	for _, name := range e.Strangers {
 		e.Lives = append(e.Lives, record.Lifetime{Instance: name, Role: record.Web, Birth: record.Never, Ready: record.Never,
 			Serving: record.Never, Draining: record.Never, Signalled: record.Never, Death: record.Never})

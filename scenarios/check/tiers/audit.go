@@ -147,7 +147,7 @@ func (c Audit) tales(e *evidence.Index) []*tale {
 			out = append(out, t)
 		}
 	}
-	slices.SortFunc(out, func(a, b *tale) int { return verdict.CompareNames(a.word, b.word) })
+	slices.SortFunc(out, func(a, b *tale) int { return record.CompareNames(a.word, b.word) })
 	return out
 }
 
