@@ -3,7 +3,6 @@ package check
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/check/honesty"
@@ -59,7 +58,8 @@ func judgeAs(h record.History, as func(script.Scenario) (script.Scenario, error)
 	if err != nil {
 		return verdict.Verdict{}, err
 	}
-	return judge(evidence.New(h, s), checksOf(s)), nil
+	e := evidence.New(h, s)
+	return judge(e, checksOf(s, e.Tiers)), nil
 }
 
 // unreadable is the verdict on a damaged record of which not even the scenario
@@ -99,7 +99,8 @@ func judge(e *evidence.Index, checks []named) verdict.Verdict {
 	v.Waived = w.list
 	v.Notes = honesty.Notes(e)
 	for _, r := range v.Residuals {
-		if r.Cause == verdict.CauseUnexplained && strings.HasPrefix(r.Between, verdict.LayerUsers) {
+		// What two other tiers do not agree on, the users and one of them do not either.
+		if from, _ := r.Layers(); r.Cause == verdict.CauseUnexplained && from == record.LayerUsers {
 			v.Unexplained += r.Lost + r.Extra
 		}
 	}

@@ -142,8 +142,8 @@ func killedSeries(requests []record.Request) []record.Series {
 		{polled("haproxy_frontend_hrsp_5xx", "proxy", "users"), func(r record.Request) bool { return r.Status >= 500 }},
 		{polled("haproxy_backend_econ", "proxy", "web"), func(r record.Request) bool { return r.Status == 503 }},
 		{polled("haproxy_backend_wretr", "proxy", "web"), func(r record.Request) bool { return r.Status == 503 }},
-		{polled(dbOps, "type", "update"), func(r record.Request) bool { return r.Route == "insert" && r.Outcome == record.Acked }},
-		{polled(dbOps, "type", "query"), func(r record.Request) bool { return r.Route == "get" }},
+		{polled(record.Opcounters, "type", "update"), func(r record.Request) bool { return r.Route == "insert" && r.Outcome == record.Acked }},
+		{polled(record.Opcounters, "type", "query"), func(r record.Request) bool { return r.Route == "get" }},
 	} {
 		poll(&of.s, requests, of.want)
 		series = append(series, of.s)

@@ -10,24 +10,42 @@ import (
 	"throughline/scenarios/record"
 )
 
-// The series that HAProxy's and MongoDB's pollers store.
-const (
-	lbRequests = "haproxy_frontend_req_tot"
-	dbOps      = "mongodb_opcounters_total"
-)
+// lbRequests is the series in which HAProxy counts the requests that came to it.
+const lbRequests = record.FrontendPrefix + "req_tot"
 
-// ledgerRow is one kind of number as the four layers have it: users, load
-// balancer, web, database. A row with Head set only separates.
+// ledgerRow is one kind of number as the tiers have it, each in its column. A row with
+// Head set only separates.
 type ledgerRow struct {
 	Name  string
-	Cells [4]string
+	Cells []string
 	Head  bool
 }
 
-// ledgerColumns are the heads of the four columns.
-var ledgerColumns = [4]string{"users", "load balancer", "web", "database"}
+// ledgerHeads are the heads of the columns, in full or as short as layers are called.
+func ledgerHeads(short bool) []string {
+	var heads []string
+	for _, tier := range record.AllTiers() {
+		if short {
+			heads = append(heads, tier.Layer)
+			continue
+		}
+		heads = append(heads, tier.Title)
+	}
+	return heads
+}
 
-// ledgerRows puts the four ledgers side by side.
+// cells are what a row has, by layer; a layer that is not there has no such number.
+type cells map[string]string
+
+func row(name string, of cells) ledgerRow {
+	r := ledgerRow{Name: name}
+	for _, tier := range record.AllTiers() {
+		r.Cells = append(r.Cells, of[tier.Layer])
+	}
+	return r
+}
+
+// ledgerRows puts the ledgers side by side.
 func ledgerRows(h record.History, v verdict.Verdict) []ledgerRow {
 	l := v.Ledgers
 	lb := count[int64]
@@ -36,23 +54,23 @@ func ledgerRows(h record.History, v verdict.Verdict) []ledgerRow {
 	}
 	rows := []ledgerRow{
 		{Name: "all routes", Head: true},
-		row("requests", count(l.Users.Requests), lb(l.LB.Requests), "", ""),
-		row("attempts at the wire", count(l.Users.Attempts), "", "", ""),
-		row("acked (2xx)", count(l.Users.Acked), lb(l.LB.Responses["2xx"]), "", ""),
-		row("refused", count(l.Users.Refused), "", "", ""),
-		row("unknown", count(l.Users.Unknown-sum(l.Users.Answered)), "", "", ""),
+		row("requests", cells{record.LayerUsers: count(l.Users.Requests), record.LayerLB: lb(l.LB.Requests)}),
+		row("attempts at the wire", cells{record.LayerUsers: count(l.Users.Attempts)}),
+		row("acked (2xx)", cells{record.LayerUsers: count(l.Users.Acked), record.LayerLB: lb(l.LB.Responses["2xx"])}),
+		row("refused", cells{record.LayerUsers: count(l.Users.Refused)}),
+		row("unknown", cells{record.LayerUsers: count(l.Users.Unknown - sum(l.Users.Answered))}),
 	}
 	for _, class := range answerClasses(l) {
 		users := "" // of those that were refused some got such an answer, too
 		if n := l.Users.Answered[class]; n > 0 {
 			users = count(n)
 		}
-		rows = append(rows, row("answered "+printable(class), users, lb(l.LB.Responses[class]), "", ""))
+		rows = append(rows, row("answered "+printable(class), cells{record.LayerUsers: users, record.LayerLB: lb(l.LB.Responses[class])}))
 	}
 	rows = append(rows,
-		row("errors of its own", "", lb(l.LB.Errors), "", ""),
-		row("retries", "", lb(l.LB.Retries), "", ""),
-		row("redispatches", "", lb(l.LB.Redispatch), "", ""))
+		row("errors of its own", cells{record.LayerLB: lb(l.LB.Errors)}),
+		row("retries", cells{record.LayerLB: lb(l.LB.Retries)}),
+		row("redispatches", cells{record.LayerLB: lb(l.LB.Redispatch)}))
 	return append(rows, routeRows(h, l)...)
 }
 
@@ -95,26 +113,22 @@ func routeRows(h record.History, l verdict.Ledgers) []ledgerRow {
 	if l.DB.Updates < 0 {
 		updates = "not known"
 	}
-	if h.Run.Database == "none" {
+	if h.Run.Database == record.NoDatabase {
 		increments, documents, updates = none, none, none
 	} else if h.Before == nil || h.After == nil {
 		increments, documents = "not read", "not read"
 	}
 	rows := []ledgerRow{
 		{Name: head, Head: true},
-		row("acked, counted, added", count(l.Users.RouteAcked), "", counted, increments),
-		row("unknown", count(l.Users.RouteUnknown-sum(l.Users.RouteAnswered)), "", "", ""),
+		row("acked, counted, added", cells{record.LayerUsers: count(l.Users.RouteAcked), record.LayerWeb: counted, record.LayerDB: increments}),
+		row("unknown", cells{record.LayerUsers: count(l.Users.RouteUnknown - sum(l.Users.RouteAnswered))}),
 	}
 	for _, class := range slices.Sorted(maps.Keys(l.Users.RouteAnswered)) {
-		rows = append(rows, row("answered "+printable(class), count(l.Users.RouteAnswered[class]), "", "", ""))
+		rows = append(rows, row("answered "+printable(class), cells{record.LayerUsers: count(l.Users.RouteAnswered[class])}))
 	}
 	return append(rows,
-		row("update commands", "", "", "", updates),
-		row("documents", "", "", "", documents))
-}
-
-func row(name, users, lb, web, db string) ledgerRow {
-	return ledgerRow{Name: name, Cells: [4]string{users, lb, web, db}}
+		row("update commands", cells{record.LayerDB: updates}),
+		row("documents", cells{record.LayerDB: documents}))
 }
 
 func hasSeries(h record.History, name string) bool {

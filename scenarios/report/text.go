@@ -127,16 +127,18 @@ func runFacts(h record.History, v verdict.Verdict) string {
 
 func (t *text) ledgers(rows []ledgerRow) {
 	t.title("Ledgers")
-	heads, least := ledgerColumns, 11
+	heads, least := ledgerHeads(t.narrow()), 11
 	if t.narrow() {
-		heads, least = [...]string{"users", "lb", "web", "db"}, 8
+		least = 8
 	}
-	var cells [len(ledgerColumns)]int
+	cells := make([]int, len(heads))
 	name := t.Width
 	for i, c := range heads {
 		cells[i] = max(width(c)+2, least)
 		for _, r := range rows {
-			cells[i] = max(cells[i], width(r.Cells[i])+2)
+			if !r.Head {
+				cells[i] = max(cells[i], width(r.Cells[i])+2)
+			}
 		}
 		name -= cells[i]
 	}

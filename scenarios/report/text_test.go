@@ -125,8 +125,8 @@ func TestTextFitsTheTerminal(t *testing.T) {
 func TestLedgerWithoutData(t *testing.T) {
 	h := killed()
 	v := judged(h, verdict.Pass)
-	cells := func(h record.History, v verdict.Verdict) map[string][4]string {
-		out := map[string][4]string{}
+	cells := func(h record.History, v verdict.Verdict) map[string][]string {
+		out := map[string][]string{}
 		for _, r := range ledgerRows(h, v) {
 			out[r.Name] = r.Cells
 		}

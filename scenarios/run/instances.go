@@ -10,19 +10,17 @@ import (
 	"time"
 
 	"throughline/compose"
+	"throughline/scenarios/record"
 	"throughline/scenarios/script"
 )
 
-// The instances that are no web instances.
-const (
-	DatabaseName = "mongo-1"
-	BalancerName = "haproxy-1"
-)
+// DatabaseName is what the instance of the database is called.
+func DatabaseName() string { return record.AllTiers().Of(record.LayerDB).Name(1) }
 
-// webPrefix and the number of an instance make its name.
-const webPrefix = "web-"
+// BalancerName is what the instance of the load balancer is called.
+func BalancerName() string { return record.AllTiers().Of(record.LayerLB).Name(1) }
 
-func webName(number int) string { return webPrefix + strconv.Itoa(number) }
+func webName(number int) string { return record.AllTiers().Of(record.LayerWeb).Name(number) }
 
 // zones are dealt to the instances in turn, as an autoscaling group does.
 var zones = [...]string{"a", "b", "c"}
@@ -77,7 +75,7 @@ func (c Config) databaseInstance() compose.Instance {
 		program.Self = append(program.Self, "--forget-every", strconv.Itoa(forget))
 	}
 	i := compose.Instance{
-		Name:    DatabaseName,
+		Name:    DatabaseName(),
 		Program: program,
 		Ports:   map[string]int{"mongo": 0},
 		Ready:   compose.Probe{Port: "mongo", Within: startLimit},

@@ -102,7 +102,7 @@ func (t Trial) config(start time.Time) run.Config {
 func (t Trial) database() string {
 	switch {
 	case t.Scenario.Stack.Mongo == script.MongoNone:
-		return run.NoDatabase
+		return record.NoDatabase
 	case t.MongoURI != "" || t.On.MongoDB:
 		return foreign
 	}

@@ -84,7 +84,7 @@ func TestConfig(t *testing.T) {
 		trial Trial
 		want  string
 	}{
-		{Trial{Scenario: none, MongoURI: "mongodb://x"}, run.NoDatabase},
+		{Trial{Scenario: none, MongoURI: "mongodb://x"}, record.NoDatabase},
 		{Trial{Scenario: some}, Embedded},
 		{Trial{Scenario: some, MongoURI: "mongodb://x"}, foreign},
 		{Trial{Scenario: some, On: Environment{MongoDB: true}}, foreign},

@@ -32,7 +32,7 @@ func (e *Index) Senders() []string {
 // collector that was started again counts from zero.
 func (e *Index) OwnCount(name string) int64 {
 	var sum float64
-	for _, s := range e.Polled[CollectorPrefix+name] {
+	for _, s := range e.Polled[record.CollectorPrefix+name] {
 		var base, last float64
 		for _, p := range s.Points {
 			if !IsCount(p) {
@@ -47,9 +47,6 @@ func (e *Index) OwnCount(name string) int64 {
 	}
 	return Whole(sum)
 }
-
-// CollectorPrefix begins the names of the collector's own account.
-const CollectorPrefix = "throughline_collector_"
 
 // LabelInstance is the label by which the collector tells instances apart.
 const LabelInstance = "instance"

@@ -2,19 +2,11 @@ package evidence
 
 import "throughline/scenarios/record"
 
-// NoDatabase is what the record of a stack without one has as its database.
-const NoDatabase = "none"
-
-// Opcounters is the database server's own count of operations, by type. It begins
-// anew when the server does.
-// Source: https://www.mongodb.com/docs/manual/reference/command/serverStatus/#opcounters
-const Opcounters = "mongodb_opcounters_total"
-
 // Updates is how many updates the database carried out, by its own count. Where
 // that begins anew, it goes on from what it had.
 func (e *Index) Updates() Curve {
 	var lifted []*record.Series
-	for _, s := range WithLabel(e.Polled[Opcounters], "type", "update") {
+	for _, s := range WithLabel(e.Polled[record.Opcounters], "type", "update") {
 		c := *s
 		c.Points = make([]record.Point, len(s.Points))
 		var by, last float64

@@ -38,7 +38,7 @@ func Noticed(e *evidence.Index) verdict.Result {
 	}
 	for i := range out {
 		f := &out[i]
-		f.Check, f.Outcome, f.Noticed, f.Layer = CheckNoticed, verdict.Pass, true, verdict.LayerWeb
+		f.Check, f.Outcome, f.Noticed, f.Layer = CheckNoticed, verdict.Pass, true, record.LayerWeb
 		f.Lost, f.Extra = 0, 0 // told in words: nobody promised otherwise
 	}
 	return verdict.Result{Findings: out}
