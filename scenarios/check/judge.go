@@ -65,8 +65,8 @@ func judgeAs(h record.History, as func(script.Scenario) (script.Scenario, error)
 // unreadable is the verdict on a damaged record of which not even the scenario
 // can be read.
 func unreadable(h record.History) verdict.Verdict {
-	v := verdict.Verdict{Scenario: h.Run.Scenario, Seed: h.Run.Seed, Findings: []verdict.Finding{}, Residuals: []verdict.Residual{},
-		Ledgers: verdict.Ledgers{LB: verdict.LBLedger{Responses: map[string]int64{}}, DB: verdict.DBLedger{Updates: -1}}}
+	v := verdictOf(h, h.Run.Scenario)
+	v.Ledgers = verdict.Ledgers{LB: verdict.LBLedger{Responses: map[string]int64{}}, DB: verdict.DBLedger{Updates: -1}}
 	for _, damage := range h.Damage {
 		v.Findings = append(v.Findings, honesty.Damaged(damage))
 	}
@@ -75,7 +75,9 @@ func unreadable(h record.History) verdict.Verdict {
 
 func judge(e *evidence.Index, checks []named) verdict.Verdict {
 	defer e.Close()
-	v := verdict.Verdict{Scenario: e.Scenario.Name, Seed: e.History.Run.Seed, Findings: []verdict.Finding{}, Residuals: []verdict.Residual{}, Ledgers: tiers.Ledgers(e)}
+	v := verdictOf(e.History, e.Scenario.Name)
+	v.Ledgers = tiers.Ledgers(e)
+	var webs []verdict.WebLedger
 	w := newWaivers(e.Scenario)
 	void := len(e.History.Damage) > 0
 	for _, c := range checks {
@@ -88,10 +90,14 @@ func judge(e *evidence.Index, checks []named) verdict.Verdict {
 		v.Residuals = append(v.Residuals, r.Residuals...)
 		v.Cells.LookedAt += r.Cells.LookedAt
 		v.Cells.Missing += r.Cells.Missing
-		if r.Web != nil && v.Ledgers.Web.Metric == "" {
-			v.Ledgers.Web = *r.Web
+		if r.Web != nil {
+			webs = append(webs, *r.Web)
 		}
 	}
+	if len(webs) > 0 {
+		v.Ledgers.Web = webs[0]
+	}
+	v.LedgerEntries = tiers.Entries(e, v.Ledgers, webs)
 	if unsettled(e) == "" { // else nothing can have failed, and no waiver can be called idle
 		v.Findings = append(v.Findings, w.findings()...)
 	}

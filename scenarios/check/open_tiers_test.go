@@ -70,6 +70,12 @@ func TestAFurtherTierIsAnEntry(t *testing.T) {
 		if got := strings.Join(slices.Compact(layers), " "); got != "web lb cache db" {
 			t.Errorf("compared were %s", got)
 		}
+		keys, counts := entriesOf(v)
+		at := slices.Index(keys, "cache")
+		if at < 0 || keys[at-1] != "lb web-4" || keys[at+1] != "cache web-1" || keys[at+5] != "web fullstack.insert" ||
+			counts["cache"]["answered_2xx"] != 4942 || counts["cache web-3"]["answered_2xx"] != counts["lb web-3"]["answered_2xx"] {
+			t.Errorf("its ledgers are not in their place: %q, or wrong: %v", keys, counts)
+		}
 	})
 	t.Run("it counts fewer", func(t *testing.T) {
 		v := cached(t, "", func(h *record.History) { shift(*h, cache.Answers, "web-3", 9*time.Second, -2) })

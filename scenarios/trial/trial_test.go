@@ -18,6 +18,9 @@ import (
 // saved are records of real runs.
 const saved = "../testdata/records"
 
+// savedBy is the version that the saved verdicts name.
+const savedBy = "tests"
+
 // scenario is one that reads.
 func scenario(t *testing.T, name, stack, do string) script.Scenario {
 	t.Helper()

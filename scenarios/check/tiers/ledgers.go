@@ -6,7 +6,8 @@ import (
 	"throughline/scenarios/record"
 )
 
-// Ledgers writes the accounts down as they are; web comes from conservation.
+// Ledgers writes the accounts of the four tiers down as they are; web comes from
+// conservation.
 func Ledgers(e *evidence.Index) verdict.Ledgers {
 	u := e.Users
 	l := verdict.Ledgers{
