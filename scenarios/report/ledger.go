@@ -19,12 +19,18 @@ type ledgerRow struct {
 	Name  string
 	Cells []string
 	Head  bool
+	of    cells
 }
 
+// cells are what a row has, by layer; a layer that is not there has no such number.
+type cells map[string]string
+
+func row(name string, of cells) ledgerRow { return ledgerRow{Name: name, of: of} }
+
 // ledgerHeads are the heads of the columns, in full or as short as layers are called.
-func ledgerHeads(short bool) []string {
+func ledgerHeads(tiers record.Tiers, short bool) []string {
 	var heads []string
-	for _, tier := range record.AllTiers() {
+	for _, tier := range tiers {
 		if short {
 			heads = append(heads, tier.Layer)
 			continue
@@ -34,19 +40,19 @@ func ledgerHeads(short bool) []string {
 	return heads
 }
 
-// cells are what a row has, by layer; a layer that is not there has no such number.
-type cells map[string]string
-
-func row(name string, of cells) ledgerRow {
-	r := ledgerRow{Name: name}
-	for _, tier := range record.AllTiers() {
-		r.Cells = append(r.Cells, of[tier.Layer])
+// ledgerRows puts the ledgers side by side, with a column for each tier.
+func ledgerRows(tiers record.Tiers, h record.History, v verdict.Verdict) []ledgerRow {
+	rows := append(allRows(h, v), routeRows(h, v.Ledgers)...)
+	for i := range rows {
+		for _, tier := range tiers {
+			rows[i].Cells = append(rows[i].Cells, rows[i].of[tier.Layer])
+		}
 	}
-	return r
+	return rows
 }
 
-// ledgerRows puts the ledgers side by side.
-func ledgerRows(h record.History, v verdict.Verdict) []ledgerRow {
+// allRows are the rows of all routes.
+func allRows(h record.History, v verdict.Verdict) []ledgerRow {
 	l := v.Ledgers
 	lb := count[int64]
 	if l.LB.Requests == 0 && !hasSeries(h, lbRequests) {
@@ -56,7 +62,7 @@ func ledgerRows(h record.History, v verdict.Verdict) []ledgerRow {
 		{Name: "all routes", Head: true},
 		row("requests", cells{record.LayerUsers: count(l.Users.Requests), record.LayerLB: lb(l.LB.Requests)}),
 		row("attempts at the wire", cells{record.LayerUsers: count(l.Users.Attempts)}),
-		row("acked (2xx)", cells{record.LayerUsers: count(l.Users.Acked), record.LayerLB: lb(l.LB.Responses["2xx"])}),
+		row("acked (2xx)", furtherTiers(cells{record.LayerUsers: count(l.Users.Acked), record.LayerLB: lb(l.LB.Responses["2xx"])}, v.LedgerEntries)),
 		row("refused", cells{record.LayerUsers: count(l.Users.Refused)}),
 		row("unknown", cells{record.LayerUsers: count(l.Users.Unknown - sum(l.Users.Answered))}),
 	}
@@ -67,11 +73,20 @@ func ledgerRows(h record.History, v verdict.Verdict) []ledgerRow {
 		}
 		rows = append(rows, row("answered "+printable(class), cells{record.LayerUsers: users, record.LayerLB: lb(l.LB.Responses[class])}))
 	}
-	rows = append(rows,
+	return append(rows,
 		row("errors of its own", cells{record.LayerLB: lb(l.LB.Errors)}),
 		row("retries", cells{record.LayerLB: lb(l.LB.Retries)}),
 		row("redispatches", cells{record.LayerLB: lb(l.LB.Redispatch)}))
-	return append(rows, routeRows(h, l)...)
+}
+
+// furtherTiers adds how often the tiers answered with 2xx that have no other account.
+func furtherTiers(of cells, entries []verdict.Ledger) cells {
+	for _, e := range entries {
+		if n, told := e.Counts["answered_2xx"]; told && e.Instance == "" && of[e.Layer] == "" {
+			of[e.Layer] = count(n)
+		}
+	}
+	return of
 }
 
 // answerClasses are the classes of answers that acknowledge nothing, as far as there

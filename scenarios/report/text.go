@@ -34,7 +34,8 @@ func WriteText(w io.Writer, h record.History, v verdict.Verdict, o TextOptions) 
 	}
 	t.Width = min(max(t.Width, leastWidth), mostWidth)
 	t.heading(h, v)
-	t.ledgers(ledgerRows(h, v))
+	tiers := record.AllTiers()
+	t.ledgers(ledgerHeads(tiers, t.narrow()), ledgerRows(tiers, h, v))
 	t.instances(instanceRows(h, v), v)
 	t.findings(v)
 	t.notes(v)
@@ -125,9 +126,9 @@ func runFacts(h record.History, v verdict.Verdict) string {
 	return strings.Join(append(facts, plural(births, "birth"), plural(deaths, "death")), " · ")
 }
 
-func (t *text) ledgers(rows []ledgerRow) {
+func (t *text) ledgers(heads []string, rows []ledgerRow) {
 	t.title("Ledgers")
-	heads, least := ledgerHeads(t.narrow()), 11
+	least := 11
 	if t.narrow() {
 		least = 8
 	}
@@ -136,9 +137,7 @@ func (t *text) ledgers(rows []ledgerRow) {
 	for i, c := range heads {
 		cells[i] = max(width(c)+2, least)
 		for _, r := range rows {
-			if !r.Head {
-				cells[i] = max(cells[i], width(r.Cells[i])+2)
-			}
+			cells[i] = max(cells[i], width(r.Cells[i])+2)
 		}
 		name -= cells[i]
 	}
