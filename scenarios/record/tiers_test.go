@@ -1,7 +1,10 @@
 package record
 
 import (
+	"io/fs"
+	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -73,5 +76,31 @@ func TestEverySeriesIsSomebodys(t *testing.T) {
 		if len(tier.Series) > 0 && !used[tier.Layer] {
 			t.Errorf("no saved record has a series of %s: %q", tier.Layer, tier.Series)
 		}
+	}
+}
+
+// Judge, runner and reports have the names of series from here: else a tier that counts in
+// others would be changed in one place and forgotten in the next.
+func TestNamesOfSeriesStandHere(t *testing.T) {
+	literal := regexp.MustCompile(`"(haproxy|mongodb|host|agent|throughline_collector)_`)
+	looked := 0
+	for _, dir := range []string{"check", "report", "run", "gallery", "trial"} {
+		err := filepath.WalkDir(filepath.Join("..", dir), func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			text, err := os.ReadFile(path)
+			if found := literal.Find(text); found != nil {
+				t.Errorf("%s writes %s… itself: have it in sources.go", path, found)
+			}
+			looked++
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if looked < 100 {
+		t.Errorf("only %d files were looked at", looked)
 	}
 }
