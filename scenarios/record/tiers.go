@@ -37,10 +37,10 @@ type Tier struct {
 // Tiers are tiers in the order in which a request comes to them.
 type Tiers []Tier
 
-// AllTiers gives the tiers of every run. A further tier is an entry here: it has a ledger
-// in verdicts, is held against the users' by what Answers counts, and has a column in
-// reports. A comparison of its own, where it can tell more, is for scenarios/check/tiers to
-// have.
+// AllTiers gives the tiers of every run. To judge and report a further tier is an entry
+// here: it has a ledger in verdicts, is held against the users' by what Answers counts, and
+// has a column in reports. A comparison of its own, where it can tell more, is for
+// scenarios/check/tiers to have, and to start and poll it is for scenarios/run.
 func AllTiers() Tiers {
 	return Tiers{
 		// Its account is users.csv.
