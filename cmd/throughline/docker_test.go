@@ -284,7 +284,7 @@ func TestForeignImagesSideBySide(t *testing.T) {
 			if h.Run.Database != trial.Embedded || !strings.Contains(string(out), "no MongoDB") {
 				t.Errorf("the embedded database in an image passes for %s\n%s", h.Run.Database, out)
 			}
-			for name, image := range map[string]string{"web-1": web, run.DatabaseName(): mongo} {
+			for name, image := range map[string]string{"web-1": web, run.DatabaseName: mongo} {
 				text, err := os.ReadFile(filepath.Join(dir, "exits", name+".json"))
 				if err != nil || !strings.Contains(string(text), fmt.Sprintf("%q", image)) {
 					t.Errorf("%s ran %s (%v), want image %s", name, text, err, image)

@@ -159,7 +159,7 @@ func (b *balancer) instance(ctx context.Context) (compose.Instance, error) {
 	if err := haproxy.Check(ctx, b.cfg.HAProxy, text); err != nil {
 		return compose.Instance{}, err
 	}
-	instance, err := config.Instance(BalancerName(), b.cfg.HAProxy)
+	instance, err := config.Instance(BalancerName, b.cfg.HAProxy)
 	return b.fronted(instance), err
 }
 
@@ -172,7 +172,7 @@ func (b *balancer) config() haproxy.Config {
 // own is the platform's HAProxy. It reads its configuration when it starts; nobody
 // can ask it before.
 func (b *balancer) own(config haproxy.Config) (compose.Instance, error) {
-	instance, err := config.Instance(BalancerName(), "haproxy")
+	instance, err := config.Instance(BalancerName, "haproxy")
 	return b.fronted(instance), err
 }
 

@@ -73,11 +73,11 @@ func (f *faults) fault(step script.Step) (fault.Fault, error) {
 	case script.RestartCollector:
 		return fault.RestartCollector{Relays: f.telemetry.relays, For: what.For, Stop: f.telemetry.end, Start: f.telemetry.restart}, nil
 	case script.ReloadLB:
-		return replacing{fault.ReloadLB{LB: f.balancer.lb, Name: BalancerName(), Look: f.telemetry.look}, f.balancer}, nil
+		return replacing{fault.ReloadLB{LB: f.balancer.lb, Name: BalancerName, Look: f.telemetry.look}, f.balancer}, nil
 	case script.Freeze:
 		return fault.Freeze{Instances: func() ([]compose.Handle, error) { return f.lives.find(names(step.Instance)...) }}, nil
 	case script.FreezeDatabase:
-		return fault.Freeze{Instances: func() ([]compose.Handle, error) { return f.lives.find(DatabaseName()) }}, nil
+		return fault.Freeze{Instances: func() ([]compose.Handle, error) { return f.lives.find(DatabaseName) }}, nil
 	case script.ReplayRequests:
 		return fault.Replay{Proxy: f.balancer.proxy, Share: what.Share}, nil
 	case script.LeftoverLoad:

@@ -14,11 +14,11 @@ import (
 	"throughline/scenarios/script"
 )
 
-// DatabaseName is what the instance of the database is called.
-func DatabaseName() string { return record.AllTiers().Of(record.LayerDB).Name(1) }
-
-// BalancerName is what the instance of the load balancer is called.
-func BalancerName() string { return record.AllTiers().Of(record.LayerLB).Name(1) }
+// The instances that are no web instances.
+var (
+	DatabaseName = record.AllTiers().Of(record.LayerDB).Name(1)
+	BalancerName = record.AllTiers().Of(record.LayerLB).Name(1)
+)
 
 func webName(number int) string { return record.AllTiers().Of(record.LayerWeb).Name(number) }
 
@@ -75,7 +75,7 @@ func (c Config) databaseInstance() compose.Instance {
 		program.Self = append(program.Self, "--forget-every", strconv.Itoa(forget))
 	}
 	i := compose.Instance{
-		Name:    DatabaseName(),
+		Name:    DatabaseName,
 		Program: program,
 		Ports:   map[string]int{"mongo": 0},
 		Ready:   compose.Probe{Port: "mongo", Within: startLimit},

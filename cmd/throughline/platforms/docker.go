@@ -35,13 +35,13 @@ func lookDocker(ctx context.Context, all []script.Scenario, o Options) (trial.En
 	if err != nil {
 		return trial.Environment{}, []error{err}
 	}
-	needs := docker.Needs{Self: self, Balancer: run.BalancerName(), MongoURI: o.MongoURI}
+	needs := docker.Needs{Self: self, Balancer: run.BalancerName, MongoURI: o.MongoURI}
 	for _, s := range all {
 		if image := s.Stack.Web.Image; image != "" {
 			needs.Images = append(needs.Images, docker.Wanted{Image: image, By: s.Name + ": stack.web.image"})
 		}
 		if s.Stack.Mongo != script.MongoNone {
-			needs.Database = run.DatabaseName()
+			needs.Database = run.DatabaseName
 		}
 	}
 	found, missing := docker.Preflight(ctx, needs)
