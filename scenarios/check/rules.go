@@ -9,6 +9,7 @@ import (
 	"throughline/scenarios/check/signals"
 	"throughline/scenarios/check/tiers"
 	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/record"
 	"throughline/scenarios/script"
 )
 
@@ -30,9 +31,9 @@ type named struct {
 	check Check
 }
 
-// checksOf gives the rules for a scenario: those that always run, and then its
-// own.
-func checksOf(s script.Scenario) []named {
+// checksOf gives the rules for a scenario where these are the tiers: those that always
+// run, and then its own.
+func checksOf(s script.Scenario, all record.Tiers) []named {
 	out := []named{
 		{honesty.CheckRecord, honesty.WholeRecord{}},
 		{honesty.CheckHarness, rule(honesty.Harness)},
@@ -49,7 +50,9 @@ func checksOf(s script.Scenario) []named {
 		out = append(out, named{c.Kind(), ruleFor(c, s)})
 		if _, conserves := c.Promise.(script.Conservation); conserves && !conserved {
 			conserved = true
-			out = append(out, named{tiers.CheckConservation, tiers.UsersAndLB{}}, named{tiers.CheckConservation, tiers.UsersAndDB{}})
+			for _, compared := range tiers.Comparisons(all) {
+				out = append(out, named{tiers.CheckConservation, compared})
+			}
 		}
 	}
 	return out

@@ -216,7 +216,7 @@ checks:
 	beside := &restless{seed: 5, own: true, most: 1, every: 50 * time.Millisecond}
 	c := Config{
 		Scenario: scenario, Dir: filepath.Join(dir, "run"), Scratch: platform.Scratch(), Platform: platform, HAProxy: bin, Progress: &notes{},
-		Run: record.Run{ID: "r", Scenario: "x", Start: time.Now(), Interval: 200 * time.Millisecond, Database: NoDatabase},
+		Run: record.Run{ID: "r", Scenario: "x", Start: time.Now(), Interval: 200 * time.Millisecond, Database: record.NoDatabase},
 		Web: compose.Program{Command: []string{self, "web", "--addr", "{{.Host}}:{{.Port}}"}}, actors: []actor{beside},
 	}
 	if err := Run(t.Context(), c); err != nil {

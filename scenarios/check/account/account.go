@@ -22,6 +22,9 @@ import (
 	"throughline/scenarios/script"
 )
 
+// Between is what residuals of accounts are between.
+const Between = record.LayerUsers + verdict.Arrow + record.LayerWeb
+
 // Account is one instance's page of the ledger between users and web: what the
 // users know that it executed, and what its metric says.
 type Account struct {
@@ -237,7 +240,7 @@ func (a *Account) Book() Booking {
 			return
 		}
 		left -= n
-		r := verdict.Residual{Between: verdict.UsersWeb, Instance: a.Life.Instance, Cause: cause, Bound: bound}
+		r := verdict.Residual{Between: Between, Instance: a.Life.Instance, Cause: cause, Bound: bound}
 		if b.Lost > 0 {
 			r.Lost = n
 		} else {

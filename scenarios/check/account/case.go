@@ -158,7 +158,7 @@ func beside(e *evidence.Index, route string) map[string][]diagnose.Stream {
 // it gives one of some reasons for.
 func ownByInstance(e *evidence.Index, name string, reasons ...string) map[string]int64 {
 	out := map[string]int64{}
-	for _, s := range e.Polled[evidence.CollectorPrefix+name] {
+	for _, s := range e.Polled[record.CollectorPrefix+name] {
 		if len(reasons) > 0 && !slices.Contains(reasons, s.Labels.Get("reason")) {
 			continue
 		}
@@ -263,7 +263,7 @@ func (b *Books) kin(e *evidence.Index) map[string][]diagnose.Kin {
 // that was changes, an absence of that length had ended.
 func outages(e *evidence.Index) []diagnose.Outage {
 	var out []diagnose.Outage
-	for _, s := range e.Polled[evidence.CollectorPrefix+"outage_seconds"] {
+	for _, s := range e.Polled[record.CollectorPrefix+"outage_seconds"] {
 		was := 0.0
 		for _, p := range s.Points {
 			if p.Stale || p.Value == was {

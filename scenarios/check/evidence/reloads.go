@@ -2,7 +2,6 @@ package evidence
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"throughline/collector"
@@ -17,11 +16,6 @@ type handover struct {
 	// until is when the old worker had surely handed over. A poll that fell
 	// into the reload bears the time at which it was asked, and was answered later.
 	until time.Duration
-}
-
-// IsBalancers tells whether a polled series is HAProxy's.
-func IsBalancers(name string) bool {
-	return strings.HasPrefix(name, FrontendPrefix) || strings.HasPrefix(name, BackendPrefix) || strings.HasPrefix(name, ServerPrefix)
 }
 
 // stitch lets HAProxy's counters go on over the reloads that were asked for: a
@@ -40,7 +34,7 @@ func (e *Index) stitch() {
 		return
 	}
 	for name, all := range e.Polled {
-		if !IsBalancers(name) {
+		if !e.Tiers.Of(record.LayerLB).Holds(name) {
 			continue
 		}
 		for i, s := range all {
@@ -64,7 +58,7 @@ func (e *Index) reloadAt(begin time.Duration) (handover, bool) {
 	}
 	found := handover{first: Forever}
 	for name, all := range e.Polled {
-		if !IsBalancers(name) {
+		if !e.Tiers.Of(record.LayerLB).Holds(name) {
 			continue
 		}
 		for _, s := range all {

@@ -31,8 +31,8 @@ func (m *moves) limited(t taken, move script.Limit) []string {
 		m.fails(t.step, name, t.begin, "the journal does not have that %s was held to it", name)
 		return nil
 	}
-	limits := pointsIn(evidence.WithLabel(m.e.Polled[evidence.HostLimit], "instance", name), held)
-	asked := pointsIn(evidence.WithLabel(m.e.Polled[evidence.HostSeconds], "instance", name), held)
+	limits := pointsIn(evidence.WithLabel(m.e.Polled[record.HostLimit], "instance", name), held)
+	asked := pointsIn(evidence.WithLabel(m.e.Polled[record.HostSeconds], "instance", name), held)
 	switch {
 	case len(asked) == 0:
 		m.fails(t.step, name, held.From, "the host was not asked about %s while it held", name)

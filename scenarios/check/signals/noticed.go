@@ -38,7 +38,7 @@ func Noticed(e *evidence.Index) verdict.Result {
 	}
 	for i := range out {
 		f := &out[i]
-		f.Check, f.Outcome, f.Noticed, f.Layer = CheckNoticed, verdict.Pass, true, verdict.LayerWeb
+		f.Check, f.Outcome, f.Noticed, f.Layer = CheckNoticed, verdict.Pass, true, record.LayerWeb
 		f.Lost, f.Extra = 0, 0 // told in words: nobody promised otherwise
 	}
 	return verdict.Result{Findings: out}
@@ -74,7 +74,7 @@ func (c Hygiene) wireOf(e *evidence.Index) []verdict.Finding {
 // example.
 func summed(findings []verdict.Finding, what string) []verdict.Finding {
 	slices.SortStableFunc(findings, func(a, b verdict.Finding) int {
-		return cmp.Or(strings.Compare(a.Cause, b.Cause), cmp.Compare(b.Lost, a.Lost), verdict.CompareFindings(a, b))
+		return cmp.Or(strings.Compare(a.Cause, b.Cause), cmp.Compare(b.Lost, a.Lost), words.CompareFindings(a, b))
 	})
 	var out []verdict.Finding
 	for len(findings) > 0 {
@@ -139,7 +139,7 @@ func growing(e *evidence.Index) (out []verdict.Finding, names bool) {
 			names = names || metric == ""
 		}
 	}
-	slices.SortFunc(out, verdict.CompareFindings)
+	slices.SortFunc(out, words.CompareFindings)
 	return out, names
 }
 
