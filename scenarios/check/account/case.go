@@ -29,7 +29,7 @@ func (b *Books) explain(e *evidence.Index) []diagnose.Diagnosis {
 		d := diagnose.Account{Instance: in, Life: a.Life, Killed: a.killed, Acked: a.Acked, Total: a.Total, Rate: a.Rule.SampleRate, Open: a.open(len(b.Accounts)),
 			Buffer: max(a.Buffer, a.Stalled), Early: a.Early, Spare: a.Sum(), Late: a.Late.By > 0 && !a.Late.Excused, Beside: beside[in], Twin: twins[i], Kin: kin[in],
 			Parts: a.parts, Sampled: a.Sampled, Also: string(a.also), Bad: bad[in], Short: short[in], Cut: cut[in],
-			Lines: a.lines, Datagrams: datagrams[in]}
+			Lines: evidence.Whole(a.values.Last()), Datagrams: datagrams[in]}
 		if a.Dropped {
 			d.Open = 0 // nobody knows what the socket took
 		}
@@ -73,6 +73,7 @@ func clockGrace(window time.Duration) time.Duration { return 50*time.Millisecond
 
 // lay gives the diagnosis the account's curves.
 func (a *Account) lay(e *evidence.Index, d *diagnose.Account) {
+	datagrams, sources := ownCurve(e, d.Instance, "datagrams_total"), ownCurve(e, d.Instance, "sources_total")
 	spoke := map[time.Duration]bool{}
 	for _, s := range a.others {
 		if s.Meta.StatsD == a.Rule.Metric {
@@ -97,6 +98,11 @@ func (a *Account) lay(e *evidence.Index, d *diagnose.Account) {
 		d.Counted = append(d.Counted, a.counted.UpTo(t))
 		d.Sent = append(d.Sent, e.SentUpTo(d.Instance, a.Rule.Route, t))
 		d.Spoke = append(d.Spoke, spoke[t])
+		d.LinesAt = append(d.LinesAt, a.values.UpTo(t))
+		d.DatagramsAt = append(d.DatagramsAt, datagrams.UpTo(t))
+		if len(sources.At) > 0 {
+			d.SourcesAt = append(d.SourcesAt, sources.UpTo(t))
+		}
 	}
 }
 
@@ -167,6 +173,18 @@ func ownByInstance(e *evidence.Index, name string, reasons ...string) map[string
 		}
 	}
 	return out
+}
+
+// ownCurve is what the collector counts itself of what came from an instance; empty where it
+// does not.
+func ownCurve(e *evidence.Index, instance, name string) evidence.Curve {
+	var of []*record.Series
+	for _, s := range e.Polled[record.CollectorPrefix+name] {
+		if s.Labels.Get(evidence.LabelInstance) == instance {
+			of = append(of, s)
+		}
+	}
+	return evidence.SumOf(of)
 }
 
 // twins finds the other metric that has a value for each of the same requests: what the
