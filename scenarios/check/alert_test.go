@@ -21,7 +21,7 @@ func TestAlert(t *testing.T) {
 	const down = "name: WebDown, expr: 'count(fullstack_insert_total) < 3', "
 	for _, c := range []struct {
 		name    string
-		rule    string
+		alert   string
 		change  func(*record.History)
 		outcome verdict.Outcome
 		want    string
@@ -57,7 +57,7 @@ func TestAlert(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := talk()
-			p.checks = "  - alert: {" + c.rule + "}\n"
+			p.checks = "  - alert: {" + c.alert + "}\n"
 			h := p.make()
 			if c.change != nil {
 				c.change(&h)
@@ -124,7 +124,7 @@ func TestAlertsThatAreRefused(t *testing.T) {
 }
 
 // TestAlertFindsWhatWasPutIn makes a signal that is up for some intervals and
-// compares the rule with a simple count of them.
+// compares the alerting rule with a simple count of them.
 func TestAlertFindsWhatWasPutIn(t *testing.T) {
 	unhurried(t)
 	const runs = 120 // each makes a store on disk

@@ -72,27 +72,27 @@ func ruleOf[P script.Promise](build func(P, script.Scenario) Check) ruleMaker {
 
 // ruleMakers make the rules of all kinds of checks that the language has.
 var ruleMakers = []ruleMaker{
-	ruleOf(func(p script.Conservation, _ script.Scenario) Check { return tiers.Conservation{Rule: p} }),
+	ruleOf(func(p script.Conservation, _ script.Scenario) Check { return tiers.Conservation{Promise: p} }),
 	ruleOf(func(p script.Continuity, s script.Scenario) Check {
-		return signals.Continuity{Rule: p, Window: windowOf(s, p.Metric), Rate: rateOf(s, p.Metric)}
+		return signals.Continuity{Promise: p, Window: windowOf(s, p.Metric), Rate: rateOf(s, p.Metric)}
 	}),
 	ruleOf(func(p script.Correlation, s script.Scenario) Check {
-		return signals.Correlation{Rule: p, Window: windowOf(s, p.Metric), Rate: rateOf(s, p.Metric), Route: routeOf(s, p.Metric)}
+		return signals.Correlation{Promise: p, Window: windowOf(s, p.Metric), Rate: rateOf(s, p.Metric), Route: routeOf(s, p.Metric)}
 	}),
-	ruleOf(func(p script.PromQL, _ script.Scenario) Check { return signals.PromQL{Rule: p} }),
+	ruleOf(func(p script.PromQL, _ script.Scenario) Check { return signals.PromQL{Promise: p} }),
 	ruleOf(func(p script.Identity, s script.Scenario) Check {
-		return signals.Identity{Rule: p, Window: windowOf(s, p.Metric), Rate: rateOf(s, p.Metric)}
+		return signals.Identity{Promise: p, Window: windowOf(s, p.Metric), Rate: rateOf(s, p.Metric)}
 	}),
-	ruleOf(func(p script.Nesting, _ script.Scenario) Check { return tiers.Nesting{Rule: p} }),
-	ruleOf(func(p script.Gauge, _ script.Scenario) Check { return signals.Gauge{Rule: p} }),
+	ruleOf(func(p script.Nesting, _ script.Scenario) Check { return tiers.Nesting{Promise: p} }),
+	ruleOf(func(p script.Gauge, _ script.Scenario) Check { return signals.Gauge{Promise: p} }),
 	ruleOf(func(p script.Shutdown, s script.Scenario) Check {
-		return signals.Shutdown{Rule: p, Rate: rateOf(s, p.Metric), Confidence: confidenceOf(s, p.Metric)}
+		return signals.Shutdown{Promise: p, Rate: rateOf(s, p.Metric), Confidence: confidenceOf(s, p.Metric)}
 	}),
-	ruleOf(func(p script.Hygiene, _ script.Scenario) Check { return signals.Hygiene{Rule: p} }),
-	ruleOf(func(p script.Alert, _ script.Scenario) Check { return signals.Alert{Rule: p} }),
-	ruleOf(func(p script.Audit, _ script.Scenario) Check { return tiers.Audit{Rule: p} }),
-	ruleOf(func(p script.Failures, _ script.Scenario) Check { return tiers.Failures{Rule: p} }),
-	ruleOf(func(p script.TwoViews, _ script.Scenario) Check { return signals.TwoViews{Rule: p} }),
+	ruleOf(func(p script.Hygiene, _ script.Scenario) Check { return signals.Hygiene{Promise: p} }),
+	ruleOf(func(p script.Alert, _ script.Scenario) Check { return signals.Alert{Promise: p} }),
+	ruleOf(func(p script.Audit, _ script.Scenario) Check { return tiers.Audit{Promise: p} }),
+	ruleOf(func(p script.Failures, _ script.Scenario) Check { return tiers.Failures{Promise: p} }),
+	ruleOf(func(p script.TwoViews, _ script.Scenario) Check { return signals.TwoViews{Promise: p} }),
 }
 
 // Kinds names the kinds of checks that can be judged: all of the language's.

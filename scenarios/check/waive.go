@@ -16,12 +16,12 @@ const checkWaive = "waive"
 // waivers accept failures that the scenario declares as known. What is
 // inconclusive is not accepted: it proves nothing, and no reason changes that.
 type waivers struct {
-	rules []script.Waiver
-	list  []verdict.Waiver
+	declared []script.Waiver
+	list     []verdict.Waiver
 }
 
 func newWaivers(s script.Scenario) *waivers {
-	w := &waivers{rules: s.Waive}
+	w := &waivers{declared: s.Waive}
 	for _, r := range s.Waive {
 		w.list = append(w.list, verdict.Waiver{Check: r.Check, Instance: r.Instance, Reason: r.Reason})
 	}
@@ -64,7 +64,7 @@ func (w *waivers) apply(r *verdict.Result) {
 
 // match finds the first waiver for a finding; -1: none.
 func (w *waivers) match(f verdict.Finding) int {
-	for k, r := range w.rules {
+	for k, r := range w.declared {
 		if r.Check == f.Check && (r.Instance == "" || r.Instance == f.Instance || w.follows(f, k)) {
 			return k
 		}
@@ -80,7 +80,7 @@ func (w *waivers) follows(f verdict.Finding, k int) bool {
 }
 
 func (w *waivers) waive(f *verdict.Finding, k int) {
-	f.Outcome, f.Waived = verdict.Pass, w.rules[k].Reason
+	f.Outcome, f.Waived = verdict.Pass, w.declared[k].Reason
 	f.Summary = fmt.Sprintf("waived (%s): %s", f.Waived, f.Summary)
 }
 
@@ -112,7 +112,7 @@ func (w *waivers) findings() []verdict.Finding {
 			Summary: fmt.Sprintf("%s of %s waived: %s", words.Times(int64(x.Findings), "failure"), what, x.Reason)}
 		if x.Findings == 0 {
 			f.Outcome, f.Waived = verdict.Inconclusive, ""
-			f.Summary = fmt.Sprintf("%s: nothing of %s failed, so the waiver (%s) covers nothing: remove it, before it hides something else", w.rules[k].Pos, what, x.Reason)
+			f.Summary = fmt.Sprintf("%s: nothing of %s failed, so the waiver (%s) covers nothing: remove it, before it hides something else", w.declared[k].Pos, what, x.Reason)
 		}
 		out = append(out, f)
 	}

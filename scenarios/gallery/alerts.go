@@ -2,7 +2,7 @@ package gallery
 
 import "throughline/scenarios/check/verdict"
 
-// alerts are rules that do not do what they are for.
+// alerts are alerting rules that do not do what they are for.
 func alerts() []Entry {
 	return []Entry{
 		{Name: "inert-alert", Fault: "F48", About: "an alert on absence that cannot fire: a series of the dead is never zero", Stage: Stage{

@@ -146,7 +146,7 @@ func WriteMarkdown(w io.Writer, results []Result) error {
 const galleryHead = `# The gallery
 
 What is known to go wrong with metrics, brought about on purpose, and whether the judge sees it. Each entry runs on a real
-stack: a defect in the reference app's instrumentation, a fault of the infrastructure, a rule that cannot work, or a defect
+stack: a defect in the reference app's instrumentation, a fault of the infrastructure, an alert that cannot work, or a defect
 of this tool itself, done to the record of a healthy run. The healthy runs show that it is silent where nothing is wrong.
 
 This page is made by ` + "`throughline selftest --format markdown`" + `; ` + "`throughline selftest NAME`" + ` runs one entry, or one healthy run.

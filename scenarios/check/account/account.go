@@ -28,9 +28,9 @@ const Between = record.LayerUsers + verdict.Arrow + record.LayerWeb
 // Account is one instance's page of the ledger between users and web: what the
 // users know that it executed, and what its metric says.
 type Account struct {
-	Life  record.Lifetime
-	Rule  script.Conservation
-	Acked []time.Duration // when its requests of the route were acknowledged, in order
+	Life    record.Lifetime
+	Promise script.Conservation
+	Acked   []time.Duration // when its requests of the route were acknowledged, in order
 	// counted is the metric, cumulative; Total its last value. Sampled is how
 	// many measurements came before the collector scaled them by their sample
 	// rates, -1 where it did not say.
@@ -64,9 +64,9 @@ type Account struct {
 	others   []*record.Series // what else the instance sent
 }
 
-// Books are the accounts of all web instances for one rule.
+// Books are the accounts of all web instances, of one metric and one route.
 type Books struct {
-	Rule     script.Conservation
+	Promise  script.Conservation
 	Accounts []Account
 	All      Allowance
 	Strays   []Stray
@@ -90,8 +90,8 @@ type twin struct {
 var noTwin = twin{n: -1}
 
 // NewBooks makes the accounts of a counter.
-func NewBooks(e *evidence.Index, rule script.Conservation) Books {
-	b := BooksOf(e, rule, func(instance string) []*record.Series { return e.Counters(instance, rule.Metric) })
+func NewBooks(e *evidence.Index, promise script.Conservation) Books {
+	b := BooksOf(e, promise, func(instance string) []*record.Series { return e.Counters(instance, promise.Metric) })
 	for i := range b.Accounts {
 		b.Accounts[i].lookAround(e)
 	}
@@ -105,16 +105,16 @@ func (b Books) ExplainedBy(e *evidence.Index) Books {
 }
 
 // BooksOf makes the accounts of what an instance's series count.
-func BooksOf(e *evidence.Index, rule script.Conservation, counted func(instance string) []*record.Series) Books {
-	widths := NewAllowances(e, rule.Route)
-	if rule.Status == script.Successes {
+func BooksOf(e *evidence.Index, promise script.Conservation, counted func(instance string) []*record.Series) Books {
+	widths := NewAllowances(e, promise.Route)
+	if promise.Status == script.Successes {
 		widths = widths.ofSuccesses()
 	}
-	b := Books{Rule: rule, All: widths.All()}
+	b := Books{Promise: promise, All: widths.All()}
 	known := map[string]bool{}
 	for _, l := range e.Lives {
 		known[l.Instance] = true
-		a := newAccount(e, rule, l, counted(l.Instance))
+		a := newAccount(e, promise, l, counted(l.Instance))
 		a.Allowance, a.failures = widths.Of(l), widths.failed[l.Instance]
 		a.Late, a.Ahead = a.lateness(e), a.surplus(e)
 		b.Accounts = append(b.Accounts, a)
@@ -130,13 +130,13 @@ func BooksOf(e *evidence.Index, rule script.Conservation, counted func(instance 
 	return b
 }
 
-func newAccount(e *evidence.Index, rule script.Conservation, l record.Lifetime, counted []*record.Series) Account {
-	a := Account{Life: l, Rule: rule, Acked: e.Acked(l.Instance, rule.Route), Sampled: -1, twin: noTwin, others: e.Pushed[l.Instance]}
+func newAccount(e *evidence.Index, promise script.Conservation, l record.Lifetime, counted []*record.Series) Account {
+	a := Account{Life: l, Promise: promise, Acked: e.Acked(l.Instance, promise.Route), Sampled: -1, twin: noTwin, others: e.Pushed[l.Instance]}
 	a.counted = evidence.SumOf(counted)
 	a.Total = max(0, evidence.Whole(a.counted.Last()))
 	a.values = evidence.ValuesOf(counted)
 	for _, s := range e.Pushed[l.Instance] {
-		if s.Meta.StatsD == rule.Metric && strings.HasSuffix(s.Name, evidence.SampledSuffix) {
+		if s.Meta.StatsD == promise.Metric && strings.HasSuffix(s.Name, evidence.SampledSuffix) {
 			a.Sampled = max(0, a.Sampled) + evidence.Whole(evidence.SumOf([]*record.Series{s}).Last())
 		}
 	}
@@ -145,9 +145,9 @@ func newAccount(e *evidence.Index, rule script.Conservation, l record.Lifetime, 
 		if stall := e.Stall(at-time.Second, at+time.Second); stall >= evidence.LeastStall {
 			a.stall = stall
 		}
-		a.slowed = slowed(e, l.Instance, at, rule.ClientWindow)
+		a.slowed = slowed(e, l.Instance, at, promise.ClientWindow)
 		a.stall = max(a.stall, a.slowed)
-		since := e.HeldSince(l.Instance, at, rule.ClientWindow)
+		since := e.HeldSince(l.Instance, at, promise.ClientWindow)
 		a.Buffer, a.Stalled = a.ackedFrom(since), a.ackedFrom(since-a.stall)
 	}
 	a.Dropped = e.Dropped(l.Instance)
@@ -269,7 +269,7 @@ func (a *Account) beforeKill(e *evidence.Index) int64 {
 		if t > a.killed {
 			continue
 		}
-		oldest := e.HeldSince(a.Life.Instance, t, a.Rule.ClientWindow)
+		oldest := e.HeldSince(a.Life.Instance, t, a.Promise.ClientWindow)
 		stall, flush := e.Delays(oldest-time.Second, t+time.Second)
 		m := max(0, evidence.CountUpTo(a.Acked, oldest-max(stall, flush, a.slowed))-evidence.Whole(math.Ceil(a.counted.UpTo(t))))
 		if looked == 0 || m < missing {

@@ -13,7 +13,7 @@ import (
 func TestALossBeforeTheKillIsNoSendBuffer(t *testing.T) {
 	// Five requests at 1 s are never counted. The instance is killed in a
 	// burst, so that its buffer could have held as many.
-	a := Account{Life: record.Lifetime{Instance: "web-1"}, Rule: script.Conservation{ClientWindow: 100 * time.Millisecond, SampleRate: 1}, killed: 6 * time.Second}
+	a := Account{Life: record.Lifetime{Instance: "web-1"}, Promise: script.Conservation{ClientWindow: 100 * time.Millisecond, SampleRate: 1}, killed: 6 * time.Second}
 	add := func(at time.Duration, n int) {
 		for range n {
 			a.Acked = append(a.Acked, at)

@@ -18,15 +18,15 @@ const probeEvery = 200 * time.Millisecond
 
 // explain asks for the causes of what is open in any of the accounts.
 func (b *Books) explain(e *evidence.Index) []diagnose.Diagnosis {
-	c := diagnose.Case{Metric: b.Rule.Metric, Route: b.Rule.Route, Window: b.Rule.ClientWindow, Interval: e.Interval, Probe: probeEvery, Outages: outages(e)}
-	beside := beside(e, b.Rule.Route)
+	c := diagnose.Case{Metric: b.Promise.Metric, Route: b.Promise.Route, Window: b.Promise.ClientWindow, Interval: e.Interval, Probe: probeEvery, Outages: outages(e)}
+	beside := beside(e, b.Promise.Route)
 	bad, cut, datagrams := ownByInstance(e, "bad_lines_total"), ownByInstance(e, "truncated_datagrams_total"), ownByInstance(e, "datagrams_total")
 	short := ownByInstance(e, "bad_lines_total", dogstatsd.NoValue.String(), dogstatsd.NoType.String())
 	twins, kin := b.twins(e), b.kin(e)
 	for i := range b.Accounts {
 		a := &b.Accounts[i]
 		in := a.Life.Instance
-		d := diagnose.Account{Instance: in, Life: a.Life, Killed: a.killed, Acked: a.Acked, Total: a.Total, Rate: a.Rule.SampleRate, Open: a.open(len(b.Accounts)),
+		d := diagnose.Account{Instance: in, Life: a.Life, Killed: a.killed, Acked: a.Acked, Total: a.Total, Rate: a.Promise.SampleRate, Open: a.open(len(b.Accounts)),
 			Buffer: max(a.Buffer, a.Stalled), Early: a.Early, Spare: a.Sum(), Late: a.Late.By > 0 && !a.Late.Excused, Beside: beside[in], Twin: twins[i], Kin: kin[in],
 			Parts: a.parts, Sampled: a.Sampled, Also: string(a.also), Bad: bad[in], Short: short[in], Cut: cut[in],
 			Lines: evidence.Whole(a.values.Last()), Datagrams: datagrams[in]}
@@ -76,7 +76,7 @@ func (a *Account) lay(e *evidence.Index, d *diagnose.Account) {
 	datagrams, sources := ownCurve(e, d.Instance, "datagrams_total"), ownCurve(e, d.Instance, "sources_total")
 	spoke := map[time.Duration]bool{}
 	for _, s := range a.others {
-		if s.Meta.StatsD == a.Rule.Metric {
+		if s.Meta.StatsD == a.Promise.Metric {
 			continue
 		}
 		d.Others = true
@@ -87,7 +87,7 @@ func (a *Account) lay(e *evidence.Index, d *diagnose.Account) {
 		}
 	}
 	for k, t := range a.ticks {
-		since := e.HeldSince(d.Instance, t, a.Rule.ClientWindow+clockGrace(a.Rule.ClientWindow))
+		since := e.HeldSince(d.Instance, t, a.Promise.ClientWindow+clockGrace(a.Promise.ClientWindow))
 		stall, flush := e.Delays(since-time.Second, t)
 		since -= max(stall, flush, a.slowed)
 		if k == len(a.ticks)-1 && a.killed == record.Never {
@@ -96,7 +96,7 @@ func (a *Account) lay(e *evidence.Index, d *diagnose.Account) {
 		d.Ticks = append(d.Ticks, t)
 		d.Since = append(d.Since, since)
 		d.Counted = append(d.Counted, a.counted.UpTo(t))
-		d.Sent = append(d.Sent, e.SentUpTo(d.Instance, a.Rule.Route, t))
+		d.Sent = append(d.Sent, e.SentUpTo(d.Instance, a.Promise.Route, t))
 		d.Spoke = append(d.Spoke, spoke[t])
 		d.LinesAt = append(d.LinesAt, a.values.UpTo(t))
 		d.DatagramsAt = append(d.DatagramsAt, datagrams.UpTo(t))
@@ -108,7 +108,7 @@ func (a *Account) lay(e *evidence.Index, d *diagnose.Account) {
 
 // open is what nothing explains in an account: lost if positive, too many if negative.
 func (a *Account) open(instances int) int64 {
-	if a.Rule.SampleRate < 1 {
+	if a.Promise.SampleRate < 1 {
 		if s := a.Sampling(instances); !s.Fits {
 			return int64(len(a.Acked)) - a.Total
 		}
@@ -205,7 +205,7 @@ func (b *Books) twins(e *evidence.Index) []diagnose.Twin {
 	var names []string
 	for i := range b.Accounts {
 		for _, s := range b.Accounts[i].others {
-			if s.Meta.Type == collector.Summary && s.Meta.StatsD != b.Rule.Metric && !slices.Contains(names, s.Meta.StatsD) {
+			if s.Meta.Type == collector.Summary && s.Meta.StatsD != b.Promise.Metric && !slices.Contains(names, s.Meta.StatsD) {
 				names = append(names, s.Meta.StatsD)
 			}
 		}
@@ -227,7 +227,7 @@ func (b *Books) twins(e *evidence.Index) []diagnose.Twin {
 func (b *Books) twinOf(e *evidence.Index, timer string) (counts []int64, fits bool) {
 	fits = true
 	compared := 0
-	named := strings.HasPrefix(timer, b.Rule.Metric)
+	named := strings.HasPrefix(timer, b.Promise.Metric)
 	for i := range b.Accounts {
 		a := &b.Accounts[i]
 		s := SpectrumOf(e.Timers(a.Life.Instance, timer), 1)
@@ -251,14 +251,14 @@ func (b *Books) twinOf(e *evidence.Index, timer string) (counts []int64, fits bo
 // else, and tells nothing.
 func (b *Books) kin(e *evidence.Index) map[string][]diagnose.Kin {
 	out := map[string][]diagnose.Kin{}
-	if b.Rule.Route == "" || !strings.Contains(b.Rule.Metric, b.Rule.Route) {
+	if b.Promise.Route == "" || !strings.Contains(b.Promise.Metric, b.Promise.Route) {
 		return out
 	}
 	for _, route := range e.Users.Routes {
-		if route == b.Rule.Route {
+		if route == b.Promise.Route {
 			continue
 		}
-		name := strings.ReplaceAll(b.Rule.Metric, b.Rule.Route, route)
+		name := strings.ReplaceAll(b.Promise.Metric, b.Promise.Route, route)
 		found, fits := false, true
 		all := make([]diagnose.Kin, len(b.Accounts))
 		for i := range b.Accounts {

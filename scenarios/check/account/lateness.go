@@ -19,11 +19,11 @@ type Lateness struct {
 // good? Sampled counters are no exact curve and are left out.
 func (a *Account) lateness(e *evidence.Index) Lateness {
 	var l Lateness
-	if a.Rule.SampleRate < 1 || len(a.Acked) == 0 || len(a.counted.At) == 0 {
+	if a.Promise.SampleRate < 1 || len(a.Acked) == 0 || len(a.counted.At) == 0 {
 		return l
 	}
 	lost := permanent(a.Gap)
-	allowed := a.Rule.ClientWindow + a.Rule.MaxLag
+	allowed := a.Promise.ClientWindow + a.Promise.MaxLag
 	for k, t := range a.ticks {
 		due := float64(evidence.CountUpTo(a.Acked, e.HeldSince(a.Life.Instance, t, allowed)))
 		have := a.counted.UpTo(t) + lost[k]
@@ -31,9 +31,9 @@ func (a *Account) lateness(e *evidence.Index) Lateness {
 			continue
 		}
 		oldest := a.Acked[int(math.Floor(max(0, have)))]
-		by := t - oldest - a.Rule.ClientWindow
+		by := t - oldest - a.Promise.ClientWindow
 		stall, flush := e.Delays(oldest-time.Second, t+time.Second)
-		excused := max(stall, flush) > TooLate(a.Rule.MaxLag)
+		excused := max(stall, flush) > TooLate(a.Promise.MaxLag)
 		// What nothing excuses counts more than what is longer.
 		if l.By == 0 || l.Excused && !excused || l.Excused == excused && by > l.By {
 			l.By, l.At, l.Excused = by, t, excused

@@ -17,16 +17,16 @@ import (
 // scenario's nesting check names for the same requests; parts are its series, by
 // tags; also is another type under which the metric arrived.
 func (a *Account) lookAround(e *evidence.Index) {
-	for _, s := range e.Counters(a.Life.Instance, a.Rule.Metric) {
+	for _, s := range e.Counters(a.Life.Instance, a.Promise.Metric) {
 		a.parts = append(a.parts, evidence.Whole(evidence.SumOf([]*record.Series{s}).Last()))
 	}
 	for _, s := range a.others {
-		if s.Meta.StatsD == a.Rule.Metric && s.Meta.Type != collector.Counter {
+		if s.Meta.StatsD == a.Promise.Metric && s.Meta.Type != collector.Counter {
 			a.also = s.Meta.Type
 		}
 	}
 	for _, c := range script.Promised[script.Nesting](e.Scenario) {
-		if c.Route != a.Rule.Route {
+		if c.Route != a.Promise.Route {
 			continue
 		}
 		timer := SpectrumOf(e.Timers(a.Life.Instance, c.Web), c.Unit)
@@ -42,7 +42,7 @@ func (a *Account) lookAround(e *evidence.Index) {
 // that never came, is none.
 func (a *Account) LookAroundTimer(e *evidence.Index) {
 	for _, c := range script.Promised[script.Conservation](e.Scenario) {
-		if c.Route != a.Rule.Route || c.SampleRate < 1 {
+		if c.Route != a.Promise.Route || c.SampleRate < 1 {
 			continue
 		}
 		if n := evidence.Whole(evidence.SumOf(e.Counters(a.Life.Instance, c.Metric)).Last()); n > 0 {

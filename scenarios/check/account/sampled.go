@@ -37,11 +37,11 @@ type Sampling struct {
 func (a *Account) Sampling(instances int) Sampling {
 	n := int64(len(a.Acked))
 	s := Sampling{Lo: max(0, n-a.Buffer), Hi: n + a.Sum(), Kept: a.Sampled}
-	s.Least, s.Most = SampledRange(s.Lo, s.Hi, a.Rule.SampleRate, (1-a.Rule.Confidence)/float64(max(1, instances)))
+	s.Least, s.Most = SampledRange(s.Lo, s.Hi, a.Promise.SampleRate, (1-a.Promise.Confidence)/float64(max(1, instances)))
 	if s.Kept < 0 {
-		s.Kept = evidence.Whole(float64(a.Total) * a.Rule.SampleRate)
+		s.Kept = evidence.Whole(float64(a.Total) * a.Promise.SampleRate)
 	}
-	scaled := math.Abs(float64(a.Total)-float64(s.Kept)/a.Rule.SampleRate) <= 1+0.005*float64(a.Total)
+	scaled := math.Abs(float64(a.Total)-float64(s.Kept)/a.Promise.SampleRate) <= 1+0.005*float64(a.Total)
 	exact := a.Sampled == a.Total && a.Total >= s.Lo && a.Total <= s.Hi
 	s.Fits = exact || scaled && s.Kept >= s.Least && s.Kept <= s.Most
 	return s
@@ -50,7 +50,7 @@ func (a *Account) Sampling(instances int) Sampling {
 // SampledWidth is how far the scaled count may be from the acknowledged.
 func (a *Account) SampledWidth(s Sampling) int64 {
 	n := int64(len(a.Acked))
-	below := float64(n) - float64(s.Least)/a.Rule.SampleRate
-	above := float64(s.Most)/a.Rule.SampleRate - float64(n)
+	below := float64(n) - float64(s.Least)/a.Promise.SampleRate
+	above := float64(s.Most)/a.Promise.SampleRate - float64(n)
 	return int64(math.Ceil(max(below, above, float64(s.Hi-s.Lo))))
 }

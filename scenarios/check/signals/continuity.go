@@ -38,9 +38,9 @@ const deadGrace = 2
 // present when measurements arrived that may have been theirs. A value carried forward
 // is not present.
 type Continuity struct {
-	Rule   script.Continuity
-	Window time.Duration // how long the client buffers
-	Rate   float64       // the sample rate, where a conservation check says it
+	Promise script.Continuity
+	Window  time.Duration // how long the client buffers
+	Rate    float64       // the sample rate, where a conservation check says it
 }
 
 // gap is a run of expected cells that are missing.
@@ -79,7 +79,7 @@ func (c Continuity) Judge(e *evidence.Index) verdict.Result {
 			}
 			silent := g.to - g.from - e.Still(l.Instance, g.from, g.to)
 			worst = max(worst, silent)
-			if silent > c.Rule.MaxGap {
+			if silent > c.Promise.MaxGap {
 				f := c.gapFound(e, l, g)
 				if f.Outcome == verdict.Fail {
 					if b == nil {
@@ -107,15 +107,15 @@ func (c Continuity) finding(o verdict.Outcome, instance string, format string, a
 // gapFound reports a gap. One that the collector or the machine made says
 // nothing about the instance.
 func (c Continuity) gapFound(e *evidence.Index, l record.Lifetime, g gap) verdict.Finding {
-	f := c.finding(verdict.Fail, l.Instance, "%s of %s has a gap of %s from %s to %s: %s missing, max_gap is %s", c.Rule.Metric, l.Instance,
-		words.Seconds(g.to-g.from), words.Seconds(g.from), words.Seconds(g.to), words.Times(g.missing, "cell"), c.Rule.MaxGap)
+	f := c.finding(verdict.Fail, l.Instance, "%s of %s has a gap of %s from %s to %s: %s missing, max_gap is %s", c.Promise.Metric, l.Instance,
+		words.Seconds(g.to-g.from), words.Seconds(g.from), words.Seconds(g.to), words.Times(g.missing, "cell"), c.Promise.MaxGap)
 	f.From, f.To = g.from.Seconds(), g.to.Seconds()
 	stall, flush := e.Delays(g.from-time.Second, g.to+time.Second)
 	switch {
 	case e.Dropped(l.Instance):
 		f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseDropped
 		f.Summary += ", but the collector's socket dropped datagrams: they may have been lost there"
-	case max(stall, flush) > account.TooLate(c.Rule.MaxGap):
+	case max(stall, flush) > account.TooLate(c.Promise.MaxGap):
 		f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseStall
 		f.Summary += ", but the load generator or the collector was late itself then"
 	}
@@ -124,10 +124,10 @@ func (c Continuity) gapFound(e *evidence.Index, l record.Lifetime, g gap) verdic
 
 func (c Continuity) summary(r verdict.Result, instances int, worst time.Duration) verdict.Finding {
 	if r.Cells.LookedAt == 0 {
-		return c.finding(verdict.Inconclusive, "", "continuity of %s: no cell was expected, because no instance acknowledged requests of %s that had to be counted within an interval", c.Rule.Metric, c.Rule.Route)
+		return c.finding(verdict.Inconclusive, "", "continuity of %s: no cell was expected, because no instance acknowledged requests of %s that had to be counted within an interval", c.Promise.Metric, c.Promise.Route)
 	}
-	f := c.finding(verdict.Pass, "", "continuity of %s: %s of %s looked at, %s missing, the longest gap %s of at most %s", c.Rule.Metric,
-		words.Times(r.Cells.LookedAt, "cell"), words.Times(int64(instances), "instance"), words.Number(r.Cells.Missing), words.Seconds(worst), c.Rule.MaxGap)
+	f := c.finding(verdict.Pass, "", "continuity of %s: %s of %s looked at, %s missing, the longest gap %s of at most %s", c.Promise.Metric,
+		words.Times(r.Cells.LookedAt, "cell"), words.Times(int64(instances), "instance"), words.Number(r.Cells.Missing), words.Seconds(worst), c.Promise.MaxGap)
 	for _, found := range r.Findings {
 		if f.Outcome == verdict.Pass || found.Outcome == verdict.Fail {
 			f.Outcome = found.Outcome
@@ -143,7 +143,7 @@ func (c Continuity) summary(r verdict.Result, instances int, worst time.Duration
 // a window of 100 ms and intervals of a second, a request from 9.95 s to 10.02 s is due at
 // 11 s, in the point of 10 s or that of 11 s.
 func (c Continuity) follow(e *evidence.Index, l record.Lifetime) trail {
-	asked := e.Stays(l.Instance, c.Rule.Route)
+	asked := e.Stays(l.Instance, c.Promise.Route)
 	last := e.HeldSince(l.Instance, max(e.LastTick(), e.End), c.Window) // what is held when the record ends is not missing,
 	if at := e.KilledAt(l); at != record.Never {
 		last = e.HeldSince(l.Instance, at, c.Window) // nor what a SIGKILL may have taken
@@ -152,7 +152,7 @@ func (c Continuity) follow(e *evidence.Index, l record.Lifetime) trail {
 	if len(asked) == 0 {
 		return trail{}
 	}
-	present := presentAt(e.Counters(l.Instance, c.Rule.Metric))
+	present := presentAt(e.Counters(l.Instance, c.Promise.Metric))
 	var t trail
 	var open *gap
 	points := 0
@@ -256,7 +256,7 @@ func (c Continuity) deadSpeaks(e *evidence.Index, l record.Lifetime) []verdict.F
 // that no birth can explain it.
 func (c Continuity) resets(e *evidence.Index, l record.Lifetime) []verdict.Finding {
 	var out []verdict.Finding
-	for _, s := range e.Counters(l.Instance, c.Rule.Metric) {
+	for _, s := range e.Counters(l.Instance, c.Promise.Metric) {
 		var last float64
 		for _, p := range s.Points {
 			if p.Stale {

@@ -11,15 +11,15 @@ import (
 	"throughline/scenarios/script"
 )
 
-// books are the accounts of the metric whose gaps are looked at, by the rule of the
-// conservation check if the scenario has one for it.
+// books are the accounts of the metric whose gaps are looked at, as the
+// conservation check has them if the scenario has one for it.
 func (c Continuity) books(e *evidence.Index) account.Books {
 	for _, r := range script.Promised[script.Conservation](e.Scenario) {
-		if r.Metric == c.Rule.Metric && r.Route == c.Rule.Route {
+		if r.Metric == c.Promise.Metric && r.Route == c.Promise.Route {
 			return account.NewBooks(e, r)
 		}
 	}
-	return account.NewBooks(e, script.Conservation{Metric: c.Rule.Metric, Route: c.Rule.Route, ClientWindow: c.Window, MaxLag: account.UsualLag, SampleRate: c.Rate, Confidence: defaultConfidence})
+	return account.NewBooks(e, script.Conservation{Metric: c.Promise.Metric, Route: c.Promise.Route, ClientWindow: c.Window, MaxLag: account.UsualLag, SampleRate: c.Rate, Confidence: defaultConfidence})
 }
 
 // defaultConfidence is that of a conservation check.

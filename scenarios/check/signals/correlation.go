@@ -30,10 +30,10 @@ const (
 
 // Correlation asks whether the layers' rates go up and down together.
 type Correlation struct {
-	Rule   script.Correlation
-	Window time.Duration // how long the client of the web layer's metric buffers
-	Rate   float64       // its sample rate; 1: it does not sample
-	Route  string        // whose requests it counts; "": of all, as far as is known
+	Promise script.Correlation
+	Window  time.Duration // how long the client of the web layer's metric buffers
+	Rate    float64       // its sample rate; 1: it does not sample
+	Route   string        // whose requests it counts; "": of all, as far as is known
 }
 
 // Judge looks at all instances, or says why it cannot.
@@ -43,7 +43,7 @@ func (c Correlation) Judge(e *evidence.Index) verdict.Result {
 	}
 	acked, sent := allAcked(e), allSent(e)
 	var r verdict.Result
-	for _, layer := range c.Rule.Layers {
+	for _, layer := range c.Promise.Layers {
 		if layer == record.LayerUsers {
 			continue
 		}
@@ -123,14 +123,14 @@ func (c Correlation) pair(e *evidence.Index, users []time.Duration, layer string
 	if layer == record.LayerWeb {
 		rate = c.Rate
 	}
-	return c.told(e, layer, lagsOf(users, curve), at0, barsOf(c.Rule.AtLeast, rate, at0, curve.At))
+	return c.told(e, layer, lagsOf(users, curve), at0, barsOf(c.Promise.AtLeast, rate, at0, curve.At))
 }
 
 // told is the finding about a layer with these r by lag.
 func (c Correlation) told(e *evidence.Index, layer string, r map[time.Duration]float64, at0 []float64, b bars) verdict.Finding {
 	best, lag, ok := bestLag(r, b.pass)
 	f := c.finding(verdict.Pass, layer, "users and %s: r = %.3f at a lag of %.2f s, from %s%s", layer, best, lag.Seconds(), words.Times(int64(len(at0)), "interval"), b.note())
-	switch within := furthest(r, c.Rule.MaxLag); {
+	switch within := furthest(r, c.Promise.MaxLag); {
 	case !ok && b.fail <= 0, ok && best >= b.fail && best < b.pass:
 		f.Outcome = verdict.Inconclusive
 		f.Summary = fmt.Sprintf("users and %s: too few samples to tell: r = %.3f at the best lag (%.2f s), from %s%s, "+
@@ -142,14 +142,14 @@ func (c Correlation) told(e *evidence.Index, layer string, r map[time.Duration]f
 	case best < b.fail:
 		f.Outcome = verdict.Fail
 		f.Summary = fmt.Sprintf("users and %s do not tell the same story: r = %.3f at the best lag (%.2f s), it should be at least %s", layer, best, lag.Seconds(), b.least())
-	case max(lag, -lag) <= c.Rule.MaxLag:
+	case max(lag, -lag) <= c.Promise.MaxLag:
 	case b.sampled && within >= b.pass: // by chance a longer lag fits better
 	case b.sampled && within >= b.fail:
 		f.Outcome = verdict.Inconclusive
-		f.Summary += fmt.Sprintf("; too few samples to tell whether that is within max_lag %s, where r = %.3f", c.Rule.MaxLag, within)
+		f.Summary += fmt.Sprintf("; too few samples to tell whether that is within max_lag %s, where r = %.3f", c.Promise.MaxLag, within)
 	default:
 		f.Outcome = verdict.Fail
-		f.Summary = fmt.Sprintf("%s follows the users with a lag of %.2f s (r = %.3f), max_lag is %s", layer, lag.Seconds(), best, c.Rule.MaxLag)
+		f.Summary = fmt.Sprintf("%s follows the users with a lag of %.2f s (r = %.3f), max_lag is %s", layer, lag.Seconds(), best, c.Promise.MaxLag)
 	}
 	if f.Outcome == verdict.Fail {
 		c.excuse(&f, blurOf(e))
@@ -243,7 +243,7 @@ func (c Correlation) curve(e *evidence.Index, layer string) evidence.Curve {
 	case record.LayerWeb:
 		var all []*record.Series
 		for _, instance := range e.Senders() {
-			all = append(all, e.Counters(instance, c.Rule.Metric)...)
+			all = append(all, e.Counters(instance, c.Promise.Metric)...)
 		}
 		return evidence.SumOf(all)
 	case record.LayerDB:

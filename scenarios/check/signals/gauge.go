@@ -22,7 +22,7 @@ const checkGauge = "gauge"
 // when it was last sent, which was within an interval and the client's window
 // before its point: what users had in flight at any moment of that time bounds
 // it from above. From below nothing does: a request may still be on its way.
-type Gauge struct{ Rule script.Gauge }
+type Gauge struct{ Promise script.Gauge }
 
 // Judge looks at all instances, or says why it cannot.
 func (c Gauge) Judge(e *evidence.Index) verdict.Result {
@@ -30,15 +30,15 @@ func (c Gauge) Judge(e *evidence.Index) verdict.Result {
 	var points, instances int
 	rested := 0
 	var silent []verdict.Finding
-	flights, lasting := c.flights(e), lasting(e, e.Interval+c.Rule.ClientWindow)
+	flights, lasting := c.flights(e), lasting(e, e.Interval+c.Promise.ClientWindow)
 	for _, l := range e.Lives {
-		series := gaugesOf(e, l.Instance, c.Rule.Metric)
+		series := gaugesOf(e, l.Instance, c.Promise.Metric)
 		n := 0
 		for _, s := range series {
 			n += len(s.Points)
 		}
 		if n == 0 {
-			if sent := sentFor(e, l, c.Rule.ClientWindow); sent > 0 {
+			if sent := sentFor(e, l, c.Promise.ClientWindow); sent > 0 {
 				silent = append(silent, c.absent(l, sent))
 			}
 			continue
@@ -68,12 +68,12 @@ func (c Gauge) Judge(e *evidence.Index) verdict.Result {
 	switch {
 	case len(out) > 0:
 	case points == 0:
-		out = append(out, c.finding(verdict.Inconclusive, "", "gauge %s: no instance sent it, so nothing was looked at", c.Rule.Metric))
+		out = append(out, c.finding(verdict.Inconclusive, "", "gauge %s: no instance sent it, so nothing was looked at", c.Promise.Metric))
 	case rested == 0:
-		out = append(out, c.finding(verdict.Inconclusive, "", "gauge %s: no instance was seen at rest, so nobody knows whether it comes back to %d", c.Rule.Metric, c.Rule.AtRest))
+		out = append(out, c.finding(verdict.Inconclusive, "", "gauge %s: no instance was seen at rest, so nobody knows whether it comes back to %d", c.Promise.Metric, c.Promise.AtRest))
 	default:
 		out = append(out, c.finding(verdict.Pass, "", "gauge %s: %s of %s, never above what users had in flight, %d at rest in each of %s, none from the dead",
-			c.Rule.Metric, words.Times(int64(points), "point"), words.Times(int64(instances), "instance"), c.Rule.AtRest, words.Times(int64(rested), "instance")))
+			c.Promise.Metric, words.Times(int64(points), "point"), words.Times(int64(instances), "instance"), c.Promise.AtRest, words.Times(int64(rested), "instance")))
 	}
 	return verdict.Result{Findings: out}
 }
@@ -85,7 +85,7 @@ func (c Gauge) finding(o verdict.Outcome, instance string, format string, args .
 // absent is about an instance that answered and never sent the gauge. One that sends
 // it seldom may have had no time to, so that it fails nothing.
 func (c Gauge) absent(l record.Lifetime, sent int64) verdict.Finding {
-	f := c.finding(verdict.Inconclusive, l.Instance, "%s acknowledged %s and never sent %s: nobody knows what it would have shown", l.Instance, words.Times(sent, "request"), c.Rule.Metric)
+	f := c.finding(verdict.Inconclusive, l.Instance, "%s acknowledged %s and never sent %s: nobody knows what it would have shown", l.Instance, words.Times(sent, "request"), c.Promise.Metric)
 	f.Cause = diagnose.NoMetric
 	return f
 }
@@ -120,7 +120,7 @@ func (c Gauge) posthumous(e *evidence.Index, l record.Lifetime, series []*record
 	if n == 0 {
 		return nil
 	}
-	f := c.finding(verdict.Fail, l.Instance, "%s of %s still has %s after its death at %s, the last %g at %s", c.Rule.Metric, l.Instance, words.Times(n, "point"),
+	f := c.finding(verdict.Fail, l.Instance, "%s of %s still has %s after its death at %s, the last %g at %s", c.Promise.Metric, l.Instance, words.Times(n, "point"),
 		words.Seconds(l.Death), last.Value, words.Seconds(last.At))
 	f.From, f.To, f.Cause = l.Death.Seconds(), last.At.Seconds(), verdict.CauseFrozen
 	return []verdict.Finding{f}
@@ -146,7 +146,7 @@ func (c Gauge) negative(l record.Lifetime, series []*record.Series) []verdict.Fi
 		return nil
 	}
 	f := c.finding(verdict.Fail, l.Instance, "%s of %s is below 0 at %s, first at %s, down to %g: it is sent in steps, and steps were lost or counted twice",
-		c.Rule.Metric, l.Instance, words.Times(n, "point"), words.Seconds(first.At), least.Value)
+		c.Promise.Metric, l.Instance, words.Times(n, "point"), words.Seconds(first.At), least.Value)
 	f.From, f.To, f.Cause = first.At.Seconds(), least.At.Seconds(), verdict.CauseDrift
 	return []verdict.Finding{f}
 }
@@ -160,10 +160,10 @@ func (c Gauge) rest(e *evidence.Index, l record.Lifetime, series []*record.Serie
 	if l.Death != record.Never || e.End == record.Never {
 		return nil, false
 	}
-	since := e.End + c.Rule.ClientWindow + e.Stall(e.End-time.Second, e.End+time.Second)
+	since := e.End + c.Promise.ClientWindow + e.Stall(e.End-time.Second, e.End+time.Second)
 	looked, explained := 0, false
 	var last record.Point
-	rest, open := float64(c.Rule.AtRest), float64(openAfter(e, since))
+	rest, open := float64(c.Promise.AtRest), float64(openAfter(e, since))
 	for _, s := range series {
 		for _, p := range s.Points {
 			if p.Stale || p.At < since {
@@ -180,7 +180,7 @@ func (c Gauge) rest(e *evidence.Index, l record.Lifetime, series []*record.Serie
 	if looked == 0 || explained {
 		return nil, false
 	}
-	f := c.finding(verdict.Fail, l.Instance, "%s of %s does not come back to %d: the load ended at %s, and at %s it is still %g", c.Rule.Metric, l.Instance, c.Rule.AtRest,
+	f := c.finding(verdict.Fail, l.Instance, "%s of %s does not come back to %d: the load ended at %s, and at %s it is still %g", c.Promise.Metric, l.Instance, c.Promise.AtRest,
 		words.Seconds(e.End), words.Seconds(last.At), last.Value)
 	f.From, f.To, f.Cause = e.End.Seconds(), last.At.Seconds(), verdict.CauseDrift
 	if e.Dropped(l.Instance) {
@@ -235,7 +235,7 @@ func (c Gauge) flights(e *evidence.Index) flights {
 			if changes[r.Instance] == nil {
 				changes[r.Instance] = make([]step, 0, 2*len(e.Acked(r.Instance, r.Route)))
 			}
-			changes[r.Instance] = append(changes[r.Instance], step{r.Sent, n}, step{r.Done + c.Rule.ClientWindow, -n})
+			changes[r.Instance] = append(changes[r.Instance], step{r.Sent, n}, step{r.Done + c.Promise.ClientWindow, -n})
 		}
 	}
 	out := flights{of: map[string]flight{}, anybody: newFlight(anybody), retries: e.Retries()}
@@ -290,9 +290,9 @@ func (c Gauge) above(e *evidence.Index, l record.Lifetime, series []*record.Seri
 			if p.Stale || p.Observed == 0 || math.IsNaN(p.Value) {
 				continue
 			}
-			from := p.At - e.Interval - c.Rule.ClientWindow
+			from := p.At - e.Interval - c.Promise.ClientWindow
 			from -= e.Stall(from-time.Second, p.At+time.Second)
-			most := flights.of[l.Instance].most(from, p.At) + flights.anybody.most(from, p.At) + flights.retries + flights.checks + int64(c.Rule.AtRest)
+			most := flights.of[l.Instance].most(from, p.At) + flights.anybody.most(from, p.At) + flights.retries + flights.checks + int64(c.Promise.AtRest)
 			if extra := evidence.Whole(math.Ceil(p.Value)) - most; extra > 0 {
 				n++
 				if extra > over {
@@ -304,7 +304,7 @@ func (c Gauge) above(e *evidence.Index, l record.Lifetime, series []*record.Seri
 	if n == 0 {
 		return nil
 	}
-	f := c.finding(verdict.Fail, l.Instance, "%s of %s is too high at %s: %g at %s, when its users had at most %s in flight", c.Rule.Metric, l.Instance, words.Times(n, "point"),
+	f := c.finding(verdict.Fail, l.Instance, "%s of %s is too high at %s: %g at %s, when its users had at most %s in flight", c.Promise.Metric, l.Instance, words.Times(n, "point"),
 		worst.Value, words.Seconds(worst.At), words.Times(bound, "request"))
 	f.From, f.To, f.Extra, f.Cause = worst.At.Seconds(), worst.At.Seconds(), over, verdict.CauseDrift
 	return &f
@@ -316,7 +316,7 @@ func (c Gauge) together(e *evidence.Index, flights flights) *verdict.Finding {
 	sums := map[time.Duration]float64{}
 	oldest := map[time.Duration]time.Duration{} // when the oldest value of the sum was sent
 	for _, l := range e.Lives {
-		for _, s := range gaugesOf(e, l.Instance, c.Rule.Metric) {
+		for _, s := range gaugesOf(e, l.Instance, c.Promise.Metric) {
 			var sent time.Duration
 			for _, p := range s.Points {
 				if p.Observed > 0 {
@@ -328,21 +328,21 @@ func (c Gauge) together(e *evidence.Index, flights flights) *verdict.Finding {
 				if _, known := sums[p.At]; !known {
 					oldest[p.At] = sent
 				}
-				sums[p.At] += p.Value - float64(c.Rule.AtRest)
+				sums[p.At] += p.Value - float64(c.Promise.AtRest)
 				oldest[p.At] = min(oldest[p.At], sent)
 			}
 		}
 	}
 	for _, t := range e.Ticks {
 		sum, ok := sums[t]
-		from := oldest[t] - e.Interval - c.Rule.ClientWindow
+		from := oldest[t] - e.Interval - c.Promise.ClientWindow
 		from -= e.Stall(from-time.Second, t+time.Second)
 		most := flights.anybody.most(from, t) + flights.retries
 		for _, l := range e.Lives {
 			most += flights.of[l.Instance].most(from, t) + flights.checks
 		}
 		if ok && evidence.Whole(math.Ceil(sum)) > most {
-			f := c.finding(verdict.Fail, "", "the sum of %s over the living is %g at %s, when users had at most %s in flight", c.Rule.Metric, sum, words.Seconds(t), words.Times(most, "request"))
+			f := c.finding(verdict.Fail, "", "the sum of %s over the living is %g at %s, when users had at most %s in flight", c.Promise.Metric, sum, words.Seconds(t), words.Times(most, "request"))
 			f.From, f.To, f.Cause = t.Seconds(), t.Seconds(), verdict.CauseDrift
 			return &f
 		}

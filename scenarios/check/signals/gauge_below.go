@@ -22,7 +22,7 @@ const underWay = 250 * time.Millisecond
 // one. It holds only where every request is taken up as it comes: one that waits for
 // a free worker is in flight for its user, and unknown to the application.
 func (c Gauge) below(e *evidence.Index, l record.Lifetime, series []*record.Series, lasting []evidence.Stay) *verdict.Finding {
-	if !c.Rule.Unqueued || len(lasting) == 0 {
+	if !c.Promise.Unqueued || len(lasting) == 0 {
 		return nil
 	}
 	var n, under, bound int64
@@ -32,12 +32,12 @@ func (c Gauge) below(e *evidence.Index, l record.Lifetime, series []*record.Seri
 			if p.Stale || p.Observed == 0 || math.IsNaN(p.Value) || l.Death != record.Never && p.At >= l.Death-e.Interval {
 				continue
 			}
-			from := p.At - e.Interval - c.Rule.ClientWindow - underWay
+			from := p.At - e.Interval - c.Promise.ClientWindow - underWay
 			busy := e.Stall(from-time.Second, p.At+time.Second)
 			from -= busy
 			from -= e.Still(l.Instance, from, p.At)              // what came meanwhile was taken up after it
 			until := p.At + underWay + busy + aftermath(e, p.At) // an answer is under way as well
-			least := int64(c.Rule.AtRest)
+			least := int64(c.Promise.AtRest)
 			for _, r := range lasting {
 				if r.Sent <= from && r.Done >= until {
 					least++
@@ -56,7 +56,7 @@ func (c Gauge) below(e *evidence.Index, l record.Lifetime, series []*record.Seri
 		return nil
 	}
 	f := c.finding(verdict.Fail, l.Instance, "%s of %s is too low at %s: %g at %s, when %s had been in flight there for longer than a gauge takes to arrive: who set it last knew only of some",
-		c.Rule.Metric, l.Instance, words.Times(n, "point"), worst.Value, words.Seconds(worst.At), words.Times(bound, "request"))
+		c.Promise.Metric, l.Instance, words.Times(n, "point"), worst.Value, words.Seconds(worst.At), words.Times(bound, "request"))
 	f.From, f.To, f.Lost, f.Cause = worst.At.Seconds(), worst.At.Seconds(), under, verdict.CauseLastWins
 	return &f
 }

@@ -19,7 +19,7 @@ const checkHygiene = "hygiene"
 
 // Hygiene reads the collector's account of what it could not understand or
 // take in, and counts series.
-type Hygiene struct{ Rule script.Hygiene }
+type Hygiene struct{ Promise script.Hygiene }
 
 // Judge looks at all instances, or says why it cannot.
 func (c Hygiene) Judge(e *evidence.Index) verdict.Result {
@@ -33,9 +33,9 @@ func (c Hygiene) Judge(e *evidence.Index) verdict.Result {
 			continue
 		}
 		out = append(out, c.named(e, l.Instance)...)
-		if c.Rule.MaxSeries > 0 && n.series > c.Rule.MaxSeries {
-			f := c.finding(verdict.Fail, l.Instance, "%s has %s, and the budget is %s; most are of %s", l.Instance, words.Plural(int64(n.series), "series"), words.Number(int64(c.Rule.MaxSeries)), n.largest)
-			f.Extra, f.Cause = int64(n.series-c.Rule.MaxSeries), verdict.CauseCardinality
+		if c.Promise.MaxSeries > 0 && n.series > c.Promise.MaxSeries {
+			f := c.finding(verdict.Fail, l.Instance, "%s has %s, and the budget is %s; most are of %s", l.Instance, words.Plural(int64(n.series), "series"), words.Number(int64(c.Promise.MaxSeries)), n.largest)
+			f.Extra, f.Cause = int64(n.series-c.Promise.MaxSeries), verdict.CauseCardinality
 			out = append(out, f)
 		}
 		most = max(most, n.series)
@@ -60,11 +60,11 @@ func (c Hygiene) finding(o verdict.Outcome, instance string, format string, args
 
 func (c Hygiene) limits() string {
 	var parts []string
-	if c.Rule.MaxSeries > 0 {
-		parts = append(parts, fmt.Sprintf("of a budget of %s", words.Number(int64(c.Rule.MaxSeries))))
+	if c.Promise.MaxSeries > 0 {
+		parts = append(parts, fmt.Sprintf("of a budget of %s", words.Number(int64(c.Promise.MaxSeries))))
 	}
-	if c.Rule.Growth != script.AnyGrowth {
-		parts = append(parts, fmt.Sprintf("with a growth of at most %d", c.Rule.Growth))
+	if c.Promise.Growth != script.AnyGrowth {
+		parts = append(parts, fmt.Sprintf("with a growth of at most %d", c.Promise.Growth))
 	}
 	if len(parts) == 0 {
 		return ""
@@ -211,7 +211,7 @@ func (c Hygiene) named(e *evidence.Index, instance string) []verdict.Finding {
 
 // growth compares each instance with those that were born before it.
 func (c Hygiene) growth(counts []seriesCount) []verdict.Finding {
-	if c.Rule.Growth == script.AnyGrowth {
+	if c.Promise.Growth == script.AnyGrowth {
 		return nil
 	}
 	var out []verdict.Finding
@@ -222,11 +222,11 @@ func (c Hygiene) growth(counts []seriesCount) []verdict.Finding {
 				before = other
 			}
 		}
-		if before.series == 0 || n.series <= before.series+c.Rule.Growth {
+		if before.series == 0 || n.series <= before.series+c.Promise.Growth {
 			continue
 		}
 		f := c.finding(verdict.Fail, n.life.Instance, "%s has %s, and %s before it had %s: a replacement may bring %d more", n.life.Instance, words.Plural(int64(n.series), "series"),
-			before.life.Instance, words.Number(int64(before.series)), c.Rule.Growth)
+			before.life.Instance, words.Number(int64(before.series)), c.Promise.Growth)
 		f.Extra, f.Cause = int64(n.series-before.series), verdict.CauseCardinality
 		out = append(out, f)
 	}

@@ -33,9 +33,9 @@ const (
 // lifetimes and the expected tags make: none missing, none extra, none that
 // carries two lifetimes or another instance's tags.
 type Identity struct {
-	Rule   script.Identity
-	Window time.Duration // how long the client buffers
-	Rate   float64       // the sample rate, where a conservation check says it
+	Promise script.Identity
+	Window  time.Duration // how long the client buffers
+	Rate    float64       // the sample rate, where a conservation check says it
 }
 
 // Judge looks at all instances, or says why it cannot.
@@ -44,9 +44,9 @@ func (c Identity) Judge(e *evidence.Index) verdict.Result {
 	var series, served int
 	known := map[string]bool{}
 	w := goingOn{
-		widths: sync.OnceValue(func() account.Allowances { return account.NewAllowances(e, c.Rule.Route) }),
+		widths: sync.OnceValue(func() account.Allowances { return account.NewAllowances(e, c.Promise.Route) }),
 		books: sync.OnceValue(func() account.Books {
-			return Continuity{script.Continuity{Metric: c.Rule.Metric, Route: c.Rule.Route}, c.Window, c.Rate}.books(e)
+			return Continuity{script.Continuity{Metric: c.Promise.Metric, Route: c.Promise.Route}, c.Window, c.Rate}.books(e)
 		}),
 	}
 	for _, l := range e.Lives {
@@ -76,9 +76,9 @@ func (c Identity) Judge(e *evidence.Index) verdict.Result {
 	switch {
 	case len(out) > 0:
 	case series == 0:
-		out = append(out, c.finding(verdict.Inconclusive, "", "identity of %s: no instance answered a request that had to bring a series, so nothing was looked at", c.Rule.Metric))
+		out = append(out, c.finding(verdict.Inconclusive, "", "identity of %s: no instance answered a request that had to bring a series, so nothing was looked at", c.Promise.Metric))
 	default:
-		out = append(out, c.finding(verdict.Pass, "", "identity of %s: %s for %s, each its own, with %s, from birth to death", c.Rule.Metric, words.Plural(int64(series), "series"), words.Times(int64(served), "instance"), c.expected()))
+		out = append(out, c.finding(verdict.Pass, "", "identity of %s: %s for %s, each its own, with %s, from birth to death", c.Promise.Metric, words.Plural(int64(series), "series"), words.Times(int64(served), "instance"), c.expected()))
 	}
 	return verdict.Result{Findings: out}
 }
@@ -92,7 +92,7 @@ func (c Identity) finding(o verdict.Outcome, instance string, format string, arg
 func (c Identity) series(e *evidence.Index, instance string) []*record.Series {
 	var out []*record.Series
 	for _, s := range e.Pushed[instance] {
-		if s.Meta.StatsD == c.Rule.Metric && !(s.Meta.Type == collector.Counter && strings.HasSuffix(s.Name, evidence.SampledSuffix)) && measured(s) {
+		if s.Meta.StatsD == c.Promise.Metric && !(s.Meta.Type == collector.Counter && strings.HasSuffix(s.Name, evidence.SampledSuffix)) && measured(s) {
 			out = append(out, s)
 		}
 	}
@@ -105,10 +105,10 @@ func measured(s *record.Series) bool {
 }
 
 func (c Identity) routes() []string {
-	if c.Rule.Route == "" {
+	if c.Promise.Route == "" {
 		return nil
 	}
-	return []string{c.Rule.Route}
+	return []string{c.Promise.Route}
 }
 
 // required tells whether an instance must have the series: it acknowledged a
@@ -140,7 +140,7 @@ func enough(rate float64) int64 {
 
 func (c Identity) missing(e *evidence.Index, l record.Lifetime) verdict.Finding {
 	n := int64(len(e.Acked(l.Instance, c.routes()...)))
-	f := c.finding(verdict.Fail, l.Instance, "%s acknowledged %s and has no series of %s", l.Instance, words.Times(n, cmp.Or(c.Rule.Route, "request")), c.Rule.Metric)
+	f := c.finding(verdict.Fail, l.Instance, "%s acknowledged %s and has no series of %s", l.Instance, words.Times(n, cmp.Or(c.Promise.Route, "request")), c.Promise.Metric)
 	switch {
 	case e.Dropped(l.Instance):
 		f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseDropped
@@ -164,7 +164,7 @@ func (c Identity) missing(e *evidence.Index, l record.Lifetime) verdict.Finding 
 func (c Identity) called(e *evidence.Index, l record.Lifetime, names []string) []string {
 	var own []string
 	for _, name := range names {
-		if !strings.HasPrefix(name, c.Rule.Metric) {
+		if !strings.HasPrefix(name, c.Promise.Metric) {
 			continue
 		}
 		shared := slices.ContainsFunc(e.Lives, func(other record.Lifetime) bool {
@@ -186,7 +186,7 @@ func (c Identity) extra(l record.Lifetime, own []*record.Series) []verdict.Findi
 	for _, s := range own {
 		which = append(which, labelled(s))
 	}
-	f := c.finding(verdict.Fail, l.Instance, "%s has %d series of %s instead of one: %s", l.Instance, len(own), c.Rule.Metric, words.Some(which))
+	f := c.finding(verdict.Fail, l.Instance, "%s has %d series of %s instead of one: %s", l.Instance, len(own), c.Promise.Metric, words.Some(which))
 	f.Extra = int64(len(own) - 1)
 	f.Cause = verdict.CauseTagsVary
 	return []verdict.Finding{f}
@@ -208,7 +208,7 @@ func (c Identity) stranger(instance string, own []*record.Series) verdict.Findin
 	if instance == "" {
 		who = "nobody: it carries no instance, so that all who send it are merged"
 	}
-	f := c.finding(verdict.Fail, instance, "%s has a series of %s", c.Rule.Metric, who)
+	f := c.finding(verdict.Fail, instance, "%s has a series of %s", c.Promise.Metric, who)
 	f.Extra = int64(len(own))
 	f.Cause = verdict.CauseMerged
 	return f
@@ -225,10 +225,10 @@ func labelName(tag string) string {
 }
 
 func (c Identity) expected() string {
-	if len(c.Rule.Tags) == 0 {
+	if len(c.Promise.Tags) == 0 {
 		return "no tags"
 	}
-	return "the tags " + strings.Join(c.Rule.Tags, ", ")
+	return "the tags " + strings.Join(c.Promise.Tags, ", ")
 }
 
 // tags compares the labels of a series with what is expected: of the tags that
@@ -236,7 +236,7 @@ func (c Identity) expected() string {
 func (c Identity) tags(e *evidence.Index, l record.Lifetime, s *record.Series) []verdict.Finding {
 	var out []verdict.Finding
 	allowed := map[string]bool{evidence.LabelInstance: true, labelZone: true, labelRole: true}
-	for _, tag := range c.Rule.Tags {
+	for _, tag := range c.Promise.Tags {
 		name := labelName(tag)
 		allowed[name] = true
 		if s.Labels.Get(name) == "" {

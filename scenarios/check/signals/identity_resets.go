@@ -59,7 +59,7 @@ func (c Identity) resets(e *evidence.Index, l record.Lifetime, s *record.Series,
 // counted by then: it goes on from somebody else's. The surplus stays the same
 // afterwards; one that grows is no matter of a beginning, and conservation's.
 func (c Identity) goesOn(e *evidence.Index, l record.Lifetime, s *record.Series, w goingOn) []verdict.Finding {
-	if c.Rule.Route == "" || s.Meta.Type != collector.Counter || isSampled(e, l.Instance, c.Rule.Metric) || len(c.series(e, l.Instance)) > 1 || e.ClockSteps() {
+	if c.Promise.Route == "" || s.Meta.Type != collector.Counter || isSampled(e, l.Instance, c.Promise.Metric) || len(c.series(e, l.Instance)) > 1 || e.ClockSteps() {
 		return nil
 	}
 	first := -1
@@ -77,15 +77,15 @@ func (c Identity) goesOn(e *evidence.Index, l record.Lifetime, s *record.Series,
 	if p.At <= l.Birth {
 		return nil // it was not this instance that sent it
 	}
-	sent := e.SentUpTo(l.Instance, c.Rule.Route, p.At)
+	sent := e.SentUpTo(l.Instance, c.Promise.Route, p.At)
 	surplus := evidence.Whole(evidence.Cumulated(p)) - sent - more
 	final, _ := lastCumulated(s)
-	left := evidence.Whole(final) - int64(len(e.Acked(l.Instance, c.Rule.Route)))
+	left := evidence.Whole(final) - int64(len(e.Acked(l.Instance, c.Promise.Route)))
 	if surplus <= 0 || left < surplus/2 || left > surplus+2*more+sent || c.grows(e, l, s.Points[first:], more) || w.steady(l.Instance) {
 		return nil
 	}
 	f := c.finding(verdict.Fail, l.Instance, "%s of %s begins with %s at %s, and it had been sent at most %s: it goes on from somebody else's value", s.Name, l.Instance,
-		words.Number(evidence.Whole(evidence.Cumulated(p))), words.Seconds(p.At), words.Times(sent+more, c.Rule.Route))
+		words.Number(evidence.Whole(evidence.Cumulated(p))), words.Seconds(p.At), words.Times(sent+more, c.Promise.Route))
 	f.From, f.To, f.Extra, f.Bound, f.Cause = p.At.Seconds(), p.At.Seconds(), left, more, verdict.CauseGoesOn
 	if who := c.predecessor(e, l, left, more+sent); who != "" {
 		f.Summary += fmt.Sprintf(", most likely that of %s", who)
@@ -99,9 +99,9 @@ func (c Identity) grows(e *evidence.Index, l record.Lifetime, points []record.Po
 	at := points[0].At
 	since := e.HeldSince(l.Instance, at, c.Window)
 	stall, flush := e.Delays(since-time.Second, at)
-	brought := evidence.Whole(evidence.Cumulated(points[0])) - evidence.CountUpTo(e.Acked(l.Instance, c.Rule.Route), since-max(stall, flush))
+	brought := evidence.Whole(evidence.Cumulated(points[0])) - evidence.CountUpTo(e.Acked(l.Instance, c.Promise.Route), since-max(stall, flush))
 	return slices.ContainsFunc(points[1:], func(p record.Point) bool {
-		return !p.Stale && evidence.Whole(evidence.Cumulated(p))-e.SentUpTo(l.Instance, c.Rule.Route, p.At)-more > brought
+		return !p.Stale && evidence.Whole(evidence.Cumulated(p))-e.SentUpTo(l.Instance, c.Promise.Route, p.At)-more > brought
 	})
 }
 

@@ -127,7 +127,7 @@ func kindOf(expr string) (exprKind, error) {
 }
 
 // PromQL evaluates an expression at the collector's interval ends of a phase.
-type PromQL struct{ Rule script.PromQL }
+type PromQL struct{ Promise script.PromQL }
 
 // Judge looks at all instances, or says why it cannot.
 func (p PromQL) Judge(e *evidence.Index) verdict.Result {
@@ -140,10 +140,10 @@ func (p PromQL) finding(e *evidence.Index) verdict.Finding {
 		f.Outcome, f.Summary = o, fmt.Sprintf(format, args...)
 		return f
 	}
-	name := p.Rule.Throughout + p.Rule.Within
+	name := p.Promise.Throughout + p.Promise.Within
 	from, to, ok := e.Span(name)
 	if !ok {
-		return say(verdict.Inconclusive, "%s: the journal does not tell when phase %q began and ended", p.Rule.Expr, name)
+		return say(verdict.Inconclusive, "%s: the journal does not tell when phase %q began and ended", p.Promise.Expr, name)
 	}
 	f.From, f.To = from.Seconds(), to.Seconds()
 	var grid []time.Duration
@@ -151,14 +151,14 @@ func (p PromQL) finding(e *evidence.Index) verdict.Finding {
 		grid = append(grid, t)
 	}
 	if len(grid) == 0 {
-		return say(verdict.Inconclusive, "%s: no interval of the collector ends in phase %q, so it was not evaluated", p.Rule.Expr, name)
+		return say(verdict.Inconclusive, "%s: no interval of the collector ends in phase %q, so it was not evaluated", p.Promise.Expr, name)
 	}
-	if why := unseen(e, p.Rule.Expr, p.Rule.NeverSeen); why != "" {
-		return say(verdict.Inconclusive, "%s: not evaluated, %s", p.Rule.Expr, why)
+	if why := unseen(e, p.Promise.Expr, p.Promise.NeverSeen); why != "" {
+		return say(verdict.Inconclusive, "%s: not evaluated, %s", p.Promise.Expr, why)
 	}
 	held, err := p.evaluate(e, grid)
 	if err != nil {
-		return say(verdict.Inconclusive, "%s: could not be evaluated: %v", p.Rule.Expr, err)
+		return say(verdict.Inconclusive, "%s: could not be evaluated: %v", p.Promise.Expr, err)
 	}
 	var yes int
 	first, firstNot := record.Never, record.Never
@@ -175,19 +175,19 @@ func (p PromQL) finding(e *evidence.Index) verdict.Finding {
 	}
 	points := words.Times(int64(len(grid)), "point")
 	switch {
-	case p.Rule.Throughout != "" && yes == len(grid):
-		return say(verdict.Pass, "%s holds throughout phase %q: %s evaluated", p.Rule.Expr, name, points)
-	case p.Rule.Throughout != "":
+	case p.Promise.Throughout != "" && yes == len(grid):
+		return say(verdict.Pass, "%s holds throughout phase %q: %s evaluated", p.Promise.Expr, name, points)
+	case p.Promise.Throughout != "":
 		f.From = firstNot.Seconds()
-		return say(verdict.Fail, "%s does not hold throughout phase %q: not at %d of %s, first at %s", p.Rule.Expr, name, len(grid)-yes, points, words.Seconds(firstNot))
+		return say(verdict.Fail, "%s does not hold throughout phase %q: not at %d of %s, first at %s", p.Promise.Expr, name, len(grid)-yes, points, words.Seconds(firstNot))
 	case yes > 0:
-		return say(verdict.Pass, "%s holds within phase %q: first at %s, at %d of %s", p.Rule.Expr, name, words.Seconds(first), yes, points)
+		return say(verdict.Pass, "%s holds within phase %q: first at %s, at %d of %s", p.Promise.Expr, name, words.Seconds(first), yes, points)
 	case name != script.WholeRun:
 		if why := hurried(e, name, to-from); why != "" {
-			return say(verdict.Inconclusive, "%s never holds within phase %q, but %s", p.Rule.Expr, name, why)
+			return say(verdict.Inconclusive, "%s never holds within phase %q, but %s", p.Promise.Expr, name, why)
 		}
 	}
-	return say(verdict.Fail, "%s never holds within phase %q: %s evaluated", p.Rule.Expr, name, points)
+	return say(verdict.Fail, "%s never holds within phase %q: %s evaluated", p.Promise.Expr, name, points)
 }
 
 // hurried tells when the steps of a phase took more than half of the time, counted
@@ -203,7 +203,7 @@ func hurried(e *evidence.Index, phase string, allowed time.Duration) string {
 
 // evaluate tells at which moments of the grid the expression holds.
 func (p PromQL) evaluate(e *evidence.Index, grid []time.Duration) ([]bool, error) {
-	kind, err := kindOf(p.Rule.Expr)
+	kind, err := kindOf(p.Promise.Expr)
 	if err != nil {
 		return nil, err
 	}
@@ -212,7 +212,7 @@ func (p PromQL) evaluate(e *evidence.Index, grid []time.Duration) ([]bool, error
 		return nil, err
 	}
 	start := e.History.Run.Start
-	answer, err := store.QueryRange(context.Background(), p.Rule.Expr, start.Add(grid[0]), start.Add(grid[len(grid)-1]), e.Interval)
+	answer, err := store.QueryRange(context.Background(), p.Promise.Expr, start.Add(grid[0]), start.Add(grid[len(grid)-1]), e.Interval)
 	if err != nil {
 		return nil, err
 	}

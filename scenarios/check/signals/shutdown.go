@@ -18,14 +18,14 @@ const checkShutdown = "shutdown"
 // has lost nothing of what it acknowledged, one that was killed no more than it
 // acknowledged within its client's window.
 type Shutdown struct {
-	Rule script.Shutdown
+	Promise script.Shutdown
 	// What a conservation check declares of the metric; rate 1: it is not sampled.
 	Rate, Confidence float64
 }
 
 // Judge looks at all instances, or says why it cannot.
 func (c Shutdown) Judge(e *evidence.Index) verdict.Result {
-	b := account.NewBooks(e, script.Conservation{Metric: c.Rule.Metric, Route: c.Rule.Route, ClientWindow: c.Rule.ClientWindow, MaxLag: account.UsualLag, SampleRate: c.Rate, Confidence: c.Confidence})
+	b := account.NewBooks(e, script.Conservation{Metric: c.Promise.Metric, Route: c.Promise.Route, ClientWindow: c.Promise.ClientWindow, MaxLag: account.UsualLag, SampleRate: c.Rate, Confidence: c.Confidence})
 	var out []verdict.Finding
 	for i := range b.Accounts {
 		if a := &b.Accounts[i]; a.Life.Death != record.Never {
@@ -49,17 +49,17 @@ func (c Shutdown) ended(a *account.Account, b account.Books) verdict.Finding {
 	name := a.Life.Instance
 	switch {
 	case n == 0:
-		return c.finding(verdict.Inconclusive, name, "%s %s at %s and had acknowledged no %s: its shutdown had nothing to lose", name, c.how(a), words.Seconds(c.at(a)), c.Rule.Route)
+		return c.finding(verdict.Inconclusive, name, "%s %s at %s and had acknowledged no %s: its shutdown had nothing to lose", name, c.how(a), words.Seconds(c.at(a)), c.Promise.Route)
 	case c.Rate < 1:
 		return c.endedSampled(a, b)
 	case a.Sampled >= 0:
-		return c.finding(verdict.Inconclusive, name, "%s sends %s sampled: what its shutdown lost cannot be told from what sampling left out", name, c.Rule.Metric)
+		return c.finding(verdict.Inconclusive, name, "%s sends %s sampled: what its shutdown lost cannot be told from what sampling left out", name, c.Promise.Metric)
 	}
-	f := c.finding(verdict.Pass, name, "%s %s at %s and lost %s of %s that it had acknowledged", name, c.how(a), words.Seconds(c.at(a)), words.Number(lost), words.Times(n, c.Rule.Route))
+	f := c.finding(verdict.Pass, name, "%s %s at %s and lost %s of %s that it had acknowledged", name, c.how(a), words.Seconds(c.at(a)), words.Number(lost), words.Times(n, c.Promise.Route))
 	f.Lost, f.Bound = lost, a.Buffer
 	f.From, f.To = c.at(a).Seconds(), a.Life.Death.Seconds()
 	if a.Life.Killed() {
-		f.Summary += fmt.Sprintf(", of at most %s: those of its last %s", words.Number(a.Buffer), c.Rule.ClientWindow)
+		f.Summary += fmt.Sprintf(", of at most %s: those of its last %s", words.Number(a.Buffer), c.Promise.ClientWindow)
 	}
 	switch {
 	case a.Total > n+a.Sum(): // what came too much hides what was lost
@@ -98,7 +98,7 @@ func (c Shutdown) endedSampled(a *account.Account, b account.Books) verdict.Find
 		kept = evidence.Whole(float64(a.Total) * c.Rate)
 	}
 	f := c.finding(verdict.Pass, name, "%s %s at %s; %s acknowledged at sample rate %g make %s to %s measurements (%g %% confidence for all instances together), and %s came",
-		name, c.how(a), words.Seconds(c.at(a)), words.Times(n, c.Rule.Route), c.Rate, words.Number(least), words.Number(most), 100*c.Confidence, words.Number(kept))
+		name, c.how(a), words.Seconds(c.at(a)), words.Times(n, c.Promise.Route), c.Rate, words.Number(least), words.Number(most), 100*c.Confidence, words.Number(kept))
 	f.Bound = a.SampledWidth(account.Sampling{Lo: lo, Hi: hi, Least: least, Most: most})
 	f.From, f.To = c.at(a).Seconds(), a.Life.Death.Seconds()
 	switch {

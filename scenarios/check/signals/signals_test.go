@@ -110,33 +110,33 @@ func TestAlertsAgainstARuler(t *testing.T) {
 	outcomes := map[verdict.Outcome]int{}
 	for seed := range uint64(20_000) {
 		rnd := rand.New(rand.NewPCG(seed, 47))
-		rule := script.Alert{Name: "Up", For: time.Duration(rnd.IntN(5)) * time.Second,
+		promise := script.Alert{Name: "Up", For: time.Duration(rnd.IntN(5)) * time.Second,
 			Fires: &script.Deadline{In: "one dies", Within: time.Duration(1+rnd.IntN(9)) * time.Second}}
 		if rnd.IntN(2) == 0 {
-			rule.Clears = &script.Deadline{In: "one is replaced", Within: time.Duration(1+rnd.IntN(9)) * time.Second}
+			promise.Clears = &script.Deadline{In: "one is replaced", Within: time.Duration(1+rnd.IntN(9)) * time.Second}
 		}
-		p := playedRule{pending: make([]bool, 28), firing: make([]bool, 28)}
+		p := alertStates{pending: make([]bool, 28), firing: make([]bool, 28)}
 		for k := range 28 {
 			p.at = append(p.at, time.Duration(k)*time.Second+phase)
 		}
 		from, long := 6+rnd.IntN(16), rnd.IntN(16)
-		p.element(rule.For, func(k int) bool { return k >= from && k < from+long })
+		p.element(promise.For, func(k int) bool { return k >= from && k < from+long })
 
-		fires, clears := time.Duration(from)*time.Second+phase+rule.For, time.Duration(from+long)*time.Second+phase
+		fires, clears := time.Duration(from)*time.Second+phase+promise.For, time.Duration(from+long)*time.Second+phase
 		last := p.at[27]
 		want := verdict.Pass
-		switch deadline := dies + rule.Fires.Within; {
+		switch deadline := dies + promise.Fires.Within; {
 		case fires >= clears || fires > last || fires < dies || fires > deadline:
 			want = verdict.Fail
-		case rule.Clears == nil:
-		case clears > last && last < replaced+rule.Clears.Within:
+		case promise.Clears == nil:
+		case clears > last && last < replaced+promise.Clears.Within:
 			want = verdict.Inconclusive
-		case clears > min(last, replaced+rule.Clears.Within):
+		case clears > min(last, replaced+promise.Clears.Within):
 			want = verdict.Fail
 		}
-		f := Alert{rule}.fires(e, p)
+		f := Alert{promise}.fires(e, p)
 		if f.Outcome != want {
-			t.Fatalf("seed %d: up from %d for %d, %+v %+v: %v, want %v: %s", seed, from, long, rule, rule.Clears, f.Outcome, want, f.Summary)
+			t.Fatalf("seed %d: up from %d for %d, %+v %+v: %v, want %v: %s", seed, from, long, promise, promise.Clears, f.Outcome, want, f.Summary)
 		}
 		outcomes[want]++
 	}

@@ -16,7 +16,7 @@ const checkTwoViews = "two-views"
 
 // TwoViews looks at the CPU of an instance before and after a step limited it,
 // once as the host sees it and once as an agent inside does.
-type TwoViews struct{ Rule script.TwoViews }
+type TwoViews struct{ Promise script.TwoViews }
 
 // view is what host and agent say of an instance's CPU in a stretch.
 type view struct {
@@ -38,7 +38,7 @@ func (c TwoViews) say(o verdict.Outcome, instance string, at evidence.Stretch, f
 }
 
 func (c TwoViews) finding(e *evidence.Index, free []string) verdict.Finding {
-	name := c.Rule.Instance
+	name := c.Promise.Instance
 	limited, during, ok := firstLimit(e, name)
 	if !ok {
 		return c.say(verdict.Inconclusive, name, during, "two views of %s: the journal does not tell when it was limited under load", name)
@@ -56,9 +56,9 @@ func (c TwoViews) finding(e *evidence.Index, free []string) verdict.Finding {
 		"(%.3f CPUs, before the limit %.3f; the machine was %s idle then)", name, limited.CPUs, percent(share), after.throttled,
 		words.Times(int64(after.periods), "period"), percent(after.idle), after.cores, before.cores, percent(before.idle))
 	switch {
-	case share < c.Rule.Used || after.throttled == 0:
-		return c.say(verdict.Fail, name, during, "%s: the views agree that nothing holds it back (want it to use %s of its limit at least, and to be stopped)", told, percent(c.Rule.Used))
-	case after.idle >= c.Rule.Idle:
+	case share < c.Promise.Used || after.throttled == 0:
+		return c.say(verdict.Fail, name, during, "%s: the views agree that nothing holds it back (want it to use %s of its limit at least, and to be stopped)", told, percent(c.Promise.Used))
+	case after.idle >= c.Promise.Idle:
 		if len(free) > 0 {
 			told += ". The host never stopped " + strings.Join(free, ", ") + ", which no step limits"
 		}
@@ -67,18 +67,18 @@ func (c TwoViews) finding(e *evidence.Index, free []string) verdict.Finding {
 		return f
 	}
 	for _, l := range e.Lives {
-		if other, missing := viewOf(e, l.Instance, during); missing == "" && other.idle >= c.Rule.Idle {
+		if other, missing := viewOf(e, l.Instance, during); missing == "" && other.idle >= c.Promise.Idle {
 			return c.say(verdict.Fail, name, during, "%s, where that of %s sees %s: the views agree, this agent sees the limit", told, l.Instance, percent(other.idle))
 		}
 	}
-	return c.say(verdict.Inconclusive, name, during, "%s: the machine itself was busy (want it %s idle at least), so nobody can tell the limit from that", told, percent(c.Rule.Idle))
+	return c.say(verdict.Inconclusive, name, during, "%s: the machine itself was busy (want it %s idle at least), so nobody can tell the limit from that", told, percent(c.Promise.Idle))
 }
 
 // others: nobody without a limit was stopped. It gives those who were not, and
 // complaints about the others.
 func (c TwoViews) others(e *evidence.Index) (free []string, out []verdict.Finding) {
 	for _, l := range e.Lives {
-		if _, _, limited := firstLimit(e, l.Instance); limited || l.Instance == c.Rule.Instance {
+		if _, _, limited := firstLimit(e, l.Instance); limited || l.Instance == c.Promise.Instance {
 			continue
 		}
 		var points int

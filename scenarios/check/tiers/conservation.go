@@ -22,20 +22,20 @@ import (
 
 // Conservation compares the users' ledger with one metric, instance by
 // instance: acked ≤ counted ≤ acked + what may have been executed unseen, with
-// a send buffer's width below where an instance was killed. The rule is that of
+// a send buffer's width below where an instance was killed. The bounds are those of
 // Jepsen's set and counter checkers, not a tolerance.
 // Source: https://github.com/jepsen-io/jepsen/blob/main/jepsen/src/jepsen/checker.clj
-type Conservation struct{ Rule script.Conservation }
+type Conservation struct{ Promise script.Conservation }
 
 // Judge looks at all instances, or says why it cannot.
 func (c Conservation) Judge(e *evidence.Index) verdict.Result {
 	r := verdict.Result{}
 	if len(e.History.Series) == 0 {
-		r.Findings = []verdict.Finding{c.finding(verdict.Inconclusive, "conservation of %s: the record holds no series at all, so there is nothing to compare the requests with", c.Rule.Metric)}
+		r.Findings = []verdict.Finding{c.finding(verdict.Inconclusive, "conservation of %s: the record holds no series at all, so there is nothing to compare the requests with", c.Promise.Metric)}
 		return r
 	}
-	b := account.NewBooks(e, c.Rule)
-	t := tally{rule: c.Rule, booked: map[string]int64{}}
+	b := account.NewBooks(e, c.Promise)
+	t := tally{promise: c.Promise, booked: map[string]int64{}}
 	for i := range b.Accounts {
 		a := &b.Accounts[i]
 		if len(a.Acked) == 0 && a.Total == 0 {
@@ -53,7 +53,7 @@ func (c Conservation) Judge(e *evidence.Index) verdict.Result {
 		r.Residuals = append(r.Residuals, residuals...)
 	}
 	for _, s := range b.Strays {
-		f := c.finding(verdict.Fail, "%s were counted by %s for %q, which is no web instance of this run", words.Times(s.Counted, c.Rule.Route), c.Rule.Metric, s.Instance)
+		f := c.finding(verdict.Fail, "%s were counted by %s for %q, which is no web instance of this run", words.Times(s.Counted, c.Promise.Route), c.Promise.Metric, s.Instance)
 		f.Instance, f.Extra = s.Instance, s.Counted
 		r.Findings = append(r.Findings, f)
 		r.Residuals = append(r.Residuals, verdict.Residual{Between: account.Between, Instance: s.Instance, Cause: verdict.CauseUnexplained, Extra: s.Counted})
@@ -73,7 +73,7 @@ func (c Conservation) finding(o verdict.Outcome, format string, args ...any) ver
 }
 
 func webLedger(b account.Books) *verdict.WebLedger {
-	l := verdict.WebLedger{Metric: b.Rule.Metric, ByInstance: map[string]int64{}}
+	l := verdict.WebLedger{Metric: b.Promise.Metric, ByInstance: map[string]int64{}}
 	for i := range b.Accounts {
 		a := &b.Accounts[i]
 		l.Counted += a.Total
@@ -90,7 +90,7 @@ func webLedger(b account.Books) *verdict.WebLedger {
 func judgeAccount(a *account.Account, b account.Books) ([]verdict.Finding, []verdict.Residual) {
 	var findings []verdict.Finding
 	var residuals []verdict.Residual
-	if a.Rule.SampleRate < 1 {
+	if a.Promise.SampleRate < 1 {
 		findings, residuals = judgeSampled(a, b)
 	} else {
 		findings, residuals = judgeExact(a, b)
@@ -119,24 +119,24 @@ func judgeExact(a *account.Account, b account.Books) ([]verdict.Finding, []verdi
 		d := b.Diagnosis(a)
 		account.Blame(&f, d)
 		f.Summary = fmt.Sprintf("%s counted %s more than it acknowledged (%s acknowledged, %s counted%s); %s", a.Life.Instance,
-			words.Times(k.Extra, a.Rule.Route), words.Number(int64(len(a.Acked))), words.Number(a.Total), mayBeExecuted(a), d.Why)
+			words.Times(k.Extra, a.Promise.Route), words.Number(int64(len(a.Acked))), words.Number(a.Total), mayBeExecuted(a), d.Why)
 	case a.Dropped:
 		rest.Lost, rest.Cause = k.Unexplained, verdict.CauseDropped
 		f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseDropped
 		f.Summary = fmt.Sprintf("%s acknowledged %s that no metric counted, but the collector's socket dropped datagrams: they may have been lost there",
-			a.Life.Instance, words.Times(k.Lost, a.Rule.Route))
+			a.Life.Instance, words.Times(k.Lost, a.Promise.Route))
 	case a.Early == 0 && a.Life.Killed() && k.Lost <= a.Stalled:
 		rest.Lost, rest.Cause, rest.Bound = k.Unexplained, verdict.CauseStall, a.Stalled-a.Buffer
 		f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseStall
 		f.Bound += a.Stalled - a.Buffer
 		f.Summary = fmt.Sprintf("%s acknowledged %s that no metric counted, %s more than fit in client_window %s before its SIGKILL; "+
-			"%s, and with that they fit", a.Life.Instance, words.Times(k.Lost, a.Rule.Route), words.Number(k.Unexplained), a.Rule.ClientWindow, a.WhyLate())
+			"%s, and with that they fit", a.Life.Instance, words.Times(k.Lost, a.Promise.Route), words.Number(k.Unexplained), a.Promise.ClientWindow, a.WhyLate())
 	default:
 		rest.Lost = k.Unexplained
 		d := b.Diagnosis(a)
 		account.Blame(&f, d)
 		f.Summary = fmt.Sprintf("%s acknowledged %s that no metric counted, all between %s and %s%s; %s", a.Life.Instance,
-			words.Times(k.Lost, a.Rule.Route), words.Seconds(d.From), words.Seconds(d.To), bufferClause(a, k), d.Why)
+			words.Times(k.Lost, a.Promise.Route), words.Seconds(d.From), words.Seconds(d.To), bufferClause(a, k), d.Why)
 	}
 	return []verdict.Finding{f}, append(k.Residuals, rest)
 }
@@ -174,7 +174,7 @@ func judgeLateness(a *account.Account) *verdict.Finding {
 	if a.Gap[len(a.Gap)-1] > 0 {
 		least = "at least " // what is missing for good hides some of the lag
 	}
-	f.Summary = fmt.Sprintf("counts of %s arrive late: by %s%s at %s; max_lag is %s", a.Life.Instance, least, words.Seconds(l.By), words.Seconds(l.At), a.Rule.MaxLag)
+	f.Summary = fmt.Sprintf("counts of %s arrive late: by %s%s at %s; max_lag is %s", a.Life.Instance, least, words.Seconds(l.By), words.Seconds(l.At), a.Promise.MaxLag)
 	if l.Excused {
 		f.Outcome = verdict.Inconclusive
 		f.Summary += ", but the load generator or the collector was late itself then"
@@ -184,7 +184,7 @@ func judgeLateness(a *account.Account) *verdict.Finding {
 
 // tally adds the accounts up for the summary.
 type tally struct {
-	rule                     script.Conservation
+	promise                  script.Conservation
 	instances, sound, killed int
 	acked, counted           int64 // of the sound ones
 	// What could hide in the bounds of the sound ones.
@@ -222,25 +222,25 @@ func (t *tally) add(a *account.Account, findings []verdict.Finding, residuals []
 // together fails when the instances' surpluses fit one by one, but not all at
 // once: a row of which nobody knows who executed it was executed by one.
 func (t *tally) together(b account.Books) (*verdict.Finding, verdict.Residual) {
-	if t.overExtra || t.rule.SampleRate < 1 || t.allExtra <= b.All.Sum() {
+	if t.overExtra || t.promise.SampleRate < 1 || t.allExtra <= b.All.Sum() {
 		return nil, verdict.Residual{}
 	}
 	over := t.allExtra - b.All.Sum()
 	f := verdict.Finding{Check: CheckConservation, Outcome: verdict.Fail, Layer: record.LayerWeb, Extra: t.allExtra, Bound: b.All.Sum(),
 		Summary: fmt.Sprintf("together the instances counted %s more than they acknowledged, and only %s more can have been executed",
-			words.Times(t.allExtra, t.rule.Route), words.Number(b.All.Sum()))}
+			words.Times(t.allExtra, t.promise.Route), words.Number(b.All.Sum()))}
 	return &f, verdict.Residual{Between: account.Between, Cause: verdict.CauseUnexplained, Extra: over}
 }
 
 // summary tells what was looked at, and what could hide in the bounds.
 func (t *tally) summary() verdict.Finding {
 	f := verdict.Finding{Check: CheckConservation, Layer: record.LayerWeb, Bound: t.buffer + t.unknown + t.retries}
-	if t.rule.SampleRate < 1 {
+	if t.promise.SampleRate < 1 {
 		f.Bound += t.booked[verdict.CauseSampling]
 	}
-	what := fmt.Sprintf("conservation of %s: ", t.rule.Metric)
+	what := fmt.Sprintf("conservation of %s: ", t.promise.Metric)
 	if t.instances == 0 {
-		f.Summary = what + fmt.Sprintf("no instance acknowledged any %s, so nothing was compared", t.rule.Route)
+		f.Summary = what + fmt.Sprintf("no instance acknowledged any %s, so nothing was compared", t.promise.Route)
 		return f
 	}
 	if t.sound == 0 {
@@ -255,7 +255,7 @@ func (t *tally) summary() verdict.Finding {
 	}
 	f.Outcome = verdict.Pass
 	f.Summary = what + fmt.Sprintf("%s: %s acknowledged, %s counted, 0 unexplained%s; %s", t.agree(),
-		words.Times(t.acked, t.rule.Route), words.Number(t.counted), t.bookedClause(), t.widths())
+		words.Times(t.acked, t.promise.Route), words.Number(t.counted), t.bookedClause(), t.widths())
 	return f
 }
 
@@ -315,7 +315,7 @@ func judgeSampled(a *account.Account, b account.Books) ([]verdict.Finding, []ver
 	f := accountFinding(a, verdict.Fail)
 	f.Bound, f.Lost, f.Extra = residual.Bound, residual.Lost, residual.Extra
 	expected := fmt.Sprintf("%s acknowledged at sample rate %g make %s to %s measurements (%g %% confidence for all instances together), and %s came, counted as %s",
-		words.Times(n, a.Rule.Route), a.Rule.SampleRate, words.Number(s.Least), words.Number(s.Most), 100*a.Rule.Confidence, words.Number(s.Kept), words.Number(a.Total))
+		words.Times(n, a.Promise.Route), a.Promise.SampleRate, words.Number(s.Least), words.Number(s.Most), 100*a.Promise.Confidence, words.Number(s.Kept), words.Number(a.Total))
 	if a.Dropped && s.Kept < s.Least {
 		f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseDropped
 		f.Summary = fmt.Sprintf("%s: %s, but the collector's socket dropped datagrams: they may have been lost there", a.Life.Instance, expected)
@@ -344,6 +344,6 @@ func judgeSurplus(a *account.Account, e *evidence.Index, b account.Books) *verdi
 	}
 	f.Cause, f.Extra, f.From, f.To = cause, a.Ahead.N, a.Ahead.At.Seconds(), a.Ahead.At.Seconds()
 	f.Summary = fmt.Sprintf("%s counted %s more than had been sent to it, first at %s, and agrees in the end: as many were lost later", a.Life.Instance,
-		words.Times(a.Ahead.N, a.Rule.Route), words.Seconds(a.Ahead.At))
+		words.Times(a.Ahead.N, a.Promise.Route), words.Seconds(a.Ahead.At))
 	return &f
 }

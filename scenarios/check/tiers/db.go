@@ -142,13 +142,13 @@ func (w dbWidths) compareMetric(b account.Books) (f verdict.Finding, over int64)
 	got, _ := increments(w.e)
 	least, most := got-w.Sum()-buffers, got+w.Sum()
 	f = w.finding(verdict.Pass, "the database holds %s, %s counted %s: within %s of each other, as unknown outcomes and send buffers allow",
-		words.Times(got, "write"), b.Rule.Metric, words.Number(counted), words.Number(w.Sum()+buffers))
+		words.Times(got, "write"), b.Promise.Metric, words.Number(counted), words.Number(w.Sum()+buffers))
 	f.Bound = w.Sum() + buffers
 	if counted >= least && counted <= most {
 		return f, 0
 	}
 	f.Outcome, f.Lost, f.Extra, f.Cause = verdict.Fail, max(0, got-counted), max(0, counted-got), verdict.CauseMetricDiffers
-	f.Summary = fmt.Sprintf("the database holds %s, %s counted %s: it should be %s to %s", words.Times(got, "write"), b.Rule.Metric, words.Number(counted),
+	f.Summary = fmt.Sprintf("the database holds %s, %s counted %s: it should be %s to %s", words.Times(got, "write"), b.Promise.Metric, words.Number(counted),
 		words.Number(max(0, least)), words.Number(most))
 	if counted < least && (dropped || counted >= least-(stalled-buffers)) {
 		f.Outcome = verdict.Inconclusive

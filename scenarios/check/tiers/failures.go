@@ -16,7 +16,7 @@ const checkFailures = "failures"
 
 // Failures counts the requests that instances answered with 5xx. What the load
 // balancer answers itself, while an instance dies, is no failure of the service.
-type Failures struct{ Rule script.Failures }
+type Failures struct{ Promise script.Failures }
 
 // failing is what one instance failed, by status.
 type failing struct {
@@ -32,7 +32,7 @@ func (c Failures) Judge(e *evidence.Index) verdict.Result {
 	var total, looked int64
 	for i := range e.History.Requests {
 		r := &e.History.Requests[i]
-		if c.Rule.Route != "" && r.Route != c.Rule.Route {
+		if c.Promise.Route != "" && r.Route != c.Promise.Route {
 			continue
 		}
 		looked++
@@ -50,14 +50,14 @@ func (c Failures) Judge(e *evidence.Index) verdict.Result {
 	if looked == 0 {
 		return verdict.Result{Findings: []verdict.Finding{c.finding(verdict.Inconclusive, "", "failures: no request was sent, so nothing was looked at")}}
 	}
-	if total <= int64(c.Rule.AtMost) {
-		return verdict.Result{Findings: []verdict.Finding{c.finding(verdict.Pass, "", "failures: %s of %s answered with 5xx by an instance, of at most %d", words.Number(total), words.Times(looked, "request"), c.Rule.AtMost)}}
+	if total <= int64(c.Promise.AtMost) {
+		return verdict.Result{Findings: []verdict.Finding{c.finding(verdict.Pass, "", "failures: %s of %s answered with 5xx by an instance, of at most %d", words.Number(total), words.Times(looked, "request"), c.Promise.AtMost)}}
 	}
 	var out []verdict.Finding
 	cause, why := c.cause(e)
 	for instance, f := range by {
 		found := c.finding(verdict.Fail, instance, "%s answered %s with %s, the first at %s, and at most %d may fail in all%s", instance, words.Times(f.n, "request"), f.told(),
-			words.Seconds(f.at.Done), c.Rule.AtMost, why)
+			words.Seconds(f.at.Done), c.Promise.AtMost, why)
 		found.Lost, found.Cause = f.n, cause
 		found.From, found.To = f.at.Done.Seconds(), f.until.Seconds()
 		out = append(out, found)
@@ -84,7 +84,7 @@ func (f *failing) told() string {
 func (c Failures) cause(e *evidence.Index) (cause, why string) {
 	gained, ok := increments(e)
 	writes := writingRoutes(e)
-	if !ok || len(writes) == 0 || c.Rule.Route != "" && !slices.Contains(writes, c.Rule.Route) {
+	if !ok || len(writes) == 0 || c.Promise.Route != "" && !slices.Contains(writes, c.Promise.Route) {
 		return "", ""
 	}
 	var unsuccessful, others int64

@@ -25,7 +25,7 @@ const checkNesting = "nesting"
 // if each request took longer outside, so did the k-th fastest of them, for
 // every k. The load balancer takes no part: its times are averages over the
 // last 1,024 requests of whatever route.
-type Nesting struct{ Rule script.Nesting }
+type Nesting struct{ Promise script.Nesting }
 
 // percentiles are where the layers are compared, beside the mean.
 var percentiles = [...]float64{0.5, 0.95, 0.99}
@@ -36,9 +36,9 @@ const clockStep = time.Microsecond
 // Judge looks at all instances, or says why it cannot.
 func (c Nesting) Judge(e *evidence.Index) verdict.Result {
 	var out []verdict.Finding
-	if over := e.LastTick() - e.End; e.End != record.Never && over < c.Rule.ClientWindow {
-		return verdict.Result{Findings: []verdict.Finding{c.finding(verdict.Inconclusive, "", "nesting of %s: the record ends %s after the load, and clients may hold values for %s", c.Rule.Web,
-			words.Seconds(over), c.Rule.ClientWindow)}}
+	if over := e.LastTick() - e.End; e.End != record.Never && over < c.Promise.ClientWindow {
+		return verdict.Result{Findings: []verdict.Finding{c.finding(verdict.Inconclusive, "", "nesting of %s: the record ends %s after the load, and clients may hold values for %s", c.Promise.Web,
+			words.Seconds(over), c.Promise.ClientWindow)}}
 	}
 	b := c.books(e)
 	var all layers
@@ -58,7 +58,7 @@ func (c Nesting) Judge(e *evidence.Index) verdict.Result {
 		out = append(out, c.compare(a, l)...)
 	}
 	if len(all.users) == 0 {
-		return verdict.Result{Findings: []verdict.Finding{c.finding(verdict.Inconclusive, "", "nesting of %s: no instance acknowledged any %s, so nothing was compared", c.Rule.Web, c.Rule.Route)}}
+		return verdict.Result{Findings: []verdict.Finding{c.finding(verdict.Inconclusive, "", "nesting of %s: no instance acknowledged any %s, so nothing was compared", c.Promise.Web, c.Promise.Route)}}
 	}
 	if len(out) == 0 {
 		out = append(out, c.summary(all))
@@ -89,17 +89,17 @@ func (l *layers) merge(other layers) {
 }
 
 func (c Nesting) layers(e *evidence.Index, a *account.Account) layers {
-	return layers{users: e.Durations(a.Life.Instance, c.Rule.Route), web: account.SpectrumOf(e.Timers(a.Life.Instance, c.Rule.Web), c.Rule.Unit),
-		db: account.SpectrumOf(e.Timers(a.Life.Instance, c.Rule.DB), c.Rule.Unit), servers: 1}
+	return layers{users: e.Durations(a.Life.Instance, c.Promise.Route), web: account.SpectrumOf(e.Timers(a.Life.Instance, c.Promise.Web), c.Promise.Unit),
+		db: account.SpectrumOf(e.Timers(a.Life.Instance, c.Promise.DB), c.Promise.Unit), servers: 1}
 }
 
 // books compares the number of a timer's values with the requests, as if it
 // were a counter.
 func (c Nesting) books(e *evidence.Index) account.Books {
-	rule := script.Conservation{Metric: c.Rule.Web, Route: c.Rule.Route, ClientWindow: c.Rule.ClientWindow, MaxLag: account.UsualLag, SampleRate: 1, Confidence: 0.999_999}
-	b := account.BooksOf(e, rule, func(instance string) []*record.Series {
+	promise := script.Conservation{Metric: c.Promise.Web, Route: c.Promise.Route, ClientWindow: c.Promise.ClientWindow, MaxLag: account.UsualLag, SampleRate: 1, Confidence: 0.999_999}
+	b := account.BooksOf(e, promise, func(instance string) []*record.Series {
 		var out []*record.Series
-		for _, s := range e.Timers(instance, c.Rule.Web) {
+		for _, s := range e.Timers(instance, c.Promise.Web) {
 			counts := &record.Series{Name: s.Name + evidence.TotalSuffix, Labels: s.Labels, Meta: collector.Meta{Type: collector.Counter, StatsD: s.Meta.StatsD}}
 			for _, p := range s.Points {
 				if p.Histogram != nil || p.Stale {
@@ -113,9 +113,9 @@ func (c Nesting) books(e *evidence.Index) account.Books {
 	for i := range b.Accounts {
 		a := &b.Accounts[i]
 		a.LookAroundTimer(e)
-		s := account.SpectrumOf(e.Timers(a.Life.Instance, c.Rule.Web), c.Rule.Unit)
+		s := account.SpectrumOf(e.Timers(a.Life.Instance, c.Promise.Web), c.Promise.Unit)
 		if rate, yes := s.Sampled(); yes {
-			a.Rule.SampleRate, a.Sampled = rate, evidence.Whole(s.Arrived)
+			a.Promise.SampleRate, a.Sampled = rate, evidence.Whole(s.Arrived)
 		}
 	}
 	return b.ExplainedBy(e)
@@ -124,7 +124,7 @@ func (c Nesting) books(e *evidence.Index) account.Books {
 // counts: a timer has a value for each request.
 func (c Nesting) counts(a *account.Account, b account.Books, l layers) *verdict.Finding {
 	var findings []verdict.Finding
-	if a.Rule.SampleRate < 1 {
+	if a.Promise.SampleRate < 1 {
 		findings, _ = judgeSampled(a, b)
 	} else {
 		findings, _ = judgeExact(a, b)
@@ -134,7 +134,7 @@ func (c Nesting) counts(a *account.Account, b account.Books, l layers) *verdict.
 	}
 	f := findings[0]
 	f.Check = checkNesting
-	f.Summary = c.Rule.Web + ": " + f.Summary
+	f.Summary = c.Promise.Web + ": " + f.Summary
 	few := slices.Contains([]string{diagnose.RateNotSent, diagnose.NotCounted, diagnose.Conditional, diagnose.QueueFull, diagnose.Burst, diagnose.Undecided}, f.Cause)
 	if (few || l.web.OnBeat()) && f.Lost > 0 && f.Outcome == verdict.Fail {
 		c.averaged(&f, l)
@@ -152,7 +152,7 @@ func (c Nesting) averaged(f *verdict.Finding, l layers) {
 		f.RunnerUp = f.Cause
 		f.Cause = verdict.CauseAveraged
 		f.Summary = fmt.Sprintf("%s: %s acknowledged %s and sent %s, %s in each interval however many requests there were: "+
-			"the client sends averages, of which no percentile can be told", c.Rule.Web, f.Instance, words.Times(int64(len(l.users)), c.Rule.Route),
+			"the client sends averages, of which no percentile can be told", c.Promise.Web, f.Instance, words.Times(int64(len(l.users)), c.Promise.Route),
 			words.Times(evidence.Whole(l.web.N), "value"), words.Number(int64(l.web.Steady)))
 	case outside < 0.3 || math.IsNaN(inside):
 		if f.Cause == diagnose.RateNotSent {
@@ -162,7 +162,7 @@ func (c Nesting) averaged(f *verdict.Finding, l layers) {
 		f.RunnerUp = f.Cause
 		f.Cause = verdict.CauseAveraged
 		f.Summary = fmt.Sprintf("%s: %s acknowledged %s and sent %s, with much less spread (95th percentile %.2g times the median, users %.2g times): "+
-			"the client sends averages, of which no percentile can be told", c.Rule.Web, f.Instance, words.Times(int64(len(l.users)), c.Rule.Route),
+			"the client sends averages, of which no percentile can be told", c.Promise.Web, f.Instance, words.Times(int64(len(l.users)), c.Promise.Route),
 			words.Times(evidence.Whole(l.web.N), "value"), 1+inside, 1+outside)
 	case inside < 0.8*outside && f.RunnerUp == "":
 		f.RunnerUp = verdict.CauseAveraged
@@ -180,7 +180,7 @@ func unseen(a *account.Account, l layers) float64 {
 // take some of the calls.
 func (c Nesting) callsCounted(a *account.Account, l layers) *verdict.Finding {
 	need := l.web.N - float64(a.Stalled)
-	if c.Rule.DB == "" || l.db.N >= need || a.Dropped {
+	if c.Promise.DB == "" || l.db.N >= need || a.Dropped {
 		return nil
 	}
 	for _, s := range []account.Spectrum{l.web, l.db} {
@@ -189,7 +189,7 @@ func (c Nesting) callsCounted(a *account.Account, l layers) *verdict.Finding {
 		}
 	}
 	f := c.finding(verdict.Fail, a.Life.Instance, "%s has %s of %s for %s of %s: each request calls the database", a.Life.Instance,
-		words.Times(evidence.Whole(l.db.N), "value"), c.Rule.DB, words.Number(evidence.Whole(l.web.N)), c.Rule.Web)
+		words.Times(evidence.Whole(l.db.N), "value"), c.Promise.DB, words.Number(evidence.Whole(l.web.N)), c.Promise.Web)
 	f.Layer, f.Lost = record.LayerDB, evidence.Whole(need-l.db.N)
 	f.Cause = diagnose.NotCounted
 	switch {
@@ -206,7 +206,7 @@ func (c Nesting) callsCounted(a *account.Account, l layers) *verdict.Finding {
 func (c Nesting) compare(a *account.Account, l layers) []verdict.Finding {
 	var out []verdict.Finding
 	var places []string
-	slack := c.Rule.Slack.Seconds() + clockStep.Seconds()
+	slack := c.Promise.Slack.Seconds() + clockStep.Seconds()
 	n := float64(len(l.users))
 	missing := unseen(a, l)
 	for _, q := range percentiles {
@@ -219,7 +219,7 @@ func (c Nesting) compare(a *account.Account, l layers) []verdict.Finding {
 		places = append(places, fmt.Sprintf("mean %s in users' eyes and %s in its own", millis(meanOf(l.users)), millis(l.web.Mean())))
 	}
 	if len(places) > 0 {
-		f := c.finding(verdict.Fail, a.Life.Instance, "requests of %s took longer inside (%s) than for their users: %s", a.Life.Instance, c.Rule.Web, strings.Join(places, ", "))
+		f := c.finding(verdict.Fail, a.Life.Instance, "requests of %s took longer inside (%s) than for their users: %s", a.Life.Instance, c.Promise.Web, strings.Join(places, ", "))
 		c.unit(&f, l)
 		return append(out, f)
 	}
@@ -248,7 +248,7 @@ func (c Nesting) compareDB(a *account.Account, l layers, slack float64) *verdict
 	if len(places) == 0 {
 		return nil
 	}
-	f := c.finding(verdict.Fail, a.Life.Instance, "requests of %s took less time (%s) than their calls of the database (%s): %s", a.Life.Instance, c.Rule.Web, c.Rule.DB,
+	f := c.finding(verdict.Fail, a.Life.Instance, "requests of %s took less time (%s) than their calls of the database (%s): %s", a.Life.Instance, c.Promise.Web, c.Promise.DB,
 		strings.Join(places, ", "))
 	c.unit(&f, l)
 	return &f
@@ -261,18 +261,18 @@ const thousand = 1000
 func (c Nesting) unit(f *verdict.Finding, l layers) {
 	f.Cause = verdict.CauseNotNested
 	users, web, db := quantile(l.users, 0.5), l.web.About(0.5), l.db.About(0.5)
-	slack := c.Rule.Slack.Seconds()
+	slack := c.Promise.Slack.Seconds()
 	wrong := func(metric, how string) {
 		f.Cause = verdict.CauseWrongUnit
 		f.Summary += fmt.Sprintf("; %s by 1,000 it would fit: %s is in another unit than it says", how, metric)
 	}
 	switch {
 	case web > 30*users && web/thousand <= users+slack:
-		wrong(c.Rule.Web, "divided")
+		wrong(c.Promise.Web, "divided")
 	case db > 30*web && db > 30*users && db/thousand <= web+slack:
-		wrong(c.Rule.DB, "divided")
+		wrong(c.Promise.DB, "divided")
 	case db > 30*web && web*thousand <= users+slack:
-		wrong(c.Rule.Web, "multiplied")
+		wrong(c.Promise.Web, "multiplied")
 	}
 }
 
@@ -295,10 +295,10 @@ func (c Nesting) suspicious(a *account.Account, l layers) *verdict.Finding {
 		}
 	}
 	f := c.finding(verdict.Inconclusive, a.Life.Instance, "%s of %s has the shape of its users' times, a thousand times smaller (medians %s and %s): it may be in another unit than it says; "+
-		"a db timer would decide it", c.Rule.Web, a.Life.Instance, millis(quantile(l.users, 0.5)), millis(l.web.About(0.5)))
+		"a db timer would decide it", c.Promise.Web, a.Life.Instance, millis(quantile(l.users, 0.5)), millis(l.web.About(0.5)))
 	if decided {
 		f = c.finding(verdict.Fail, a.Life.Instance, "%s of %s has the shape of its users' times, a thousand times smaller (medians %s and %s), and its calls of the database took longer (%s): it is in another unit than it says",
-			c.Rule.Web, a.Life.Instance, millis(quantile(l.users, 0.5)), millis(l.web.About(0.5)), millis(l.db.About(0.5)))
+			c.Promise.Web, a.Life.Instance, millis(quantile(l.users, 0.5)), millis(l.web.About(0.5)), millis(l.db.About(0.5)))
 	}
 	f.Cause = verdict.CauseWrongUnit
 	return &f
@@ -312,7 +312,7 @@ func (c Nesting) summary(all layers) verdict.Finding {
 	var parts []string
 	row := func(name string, of func(account.Spectrum) float64) {
 		text := fmt.Sprintf("%s %s, %s", name, millis(of(users)), millis(of(all.web)))
-		if c.Rule.DB != "" {
+		if c.Promise.DB != "" {
 			text += ", " + millis(of(all.db))
 		}
 		parts = append(parts, text)
@@ -321,12 +321,12 @@ func (c Nesting) summary(all layers) verdict.Finding {
 		row(fmt.Sprintf("p%g", 100*q), func(s account.Spectrum) float64 { return s.About(q) })
 	}
 	row("mean", account.Spectrum.Mean)
-	values := words.Times(evidence.Whole(all.web.N), "value") + " of " + c.Rule.Web
+	values := words.Times(evidence.Whole(all.web.N), "value") + " of " + c.Promise.Web
 	who := "users, web"
-	if c.Rule.DB != "" {
-		values += fmt.Sprintf(" and %s of %s", words.Number(evidence.Whole(all.db.N)), c.Rule.DB)
+	if c.Promise.DB != "" {
+		values += fmt.Sprintf(" and %s of %s", words.Number(evidence.Whole(all.db.N)), c.Promise.DB)
 		who += ", db"
 	}
 	return c.finding(verdict.Pass, "", "nesting holds (%s): %s; compared for each of %s, %s with %s; the load balancer is left out: its times are averages over its last 1,024 requests",
-		who, strings.Join(parts, "; "), words.Times(int64(all.servers), "instance"), words.Times(int64(len(all.users)), c.Rule.Route), values)
+		who, strings.Join(parts, "; "), words.Times(int64(all.servers), "instance"), words.Times(int64(len(all.users)), c.Promise.Route), values)
 }
