@@ -232,7 +232,7 @@ func TestGaugeFindsWhatWasPutIn(t *testing.T) {
 			by := []float64{-3000, 3000}[rnd.IntN(2)]
 			s := seriesOf(t, w.h, "fullstack_inflight", b.name)
 			from := rnd.IntN(len(s.Points))
-			measured := slices.ContainsFunc(s.Points[from:], func(p record.Point) bool { return p.Observed > 0 && !p.Stale })
+			measured := slices.ContainsFunc(s.Points[from:], func(p record.Point) bool { return p.Measured() })
 			if !measured {
 				continue
 			}

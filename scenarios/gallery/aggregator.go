@@ -34,7 +34,7 @@ func aggregator() []Entry {
 // each calls do for the series of an instance's metric.
 func each(h *record.History, metric, instance string, do func(*record.Series)) {
 	for i := range h.Series {
-		if s := &h.Series[i]; s.Meta.StatsD == metric && s.Labels.Get("instance") == instance && !strings.Contains(s.Name, "_sampled_") {
+		if s := &h.Series[i]; s.Meta.StatsD == metric && s.Labels.Get("instance") == instance && !s.CountsSampled() {
 			do(s)
 		}
 	}

@@ -239,7 +239,7 @@ func gained(s record.Series) float64 {
 	var total, before float64
 	known := s.Meta.StatsD != ""
 	for _, p := range s.Points {
-		if p.Stale || !isFinite(p.Value) {
+		if !p.HasNumber() {
 			continue
 		}
 		if known {

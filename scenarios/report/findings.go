@@ -7,6 +7,7 @@ import (
 
 	"throughline/docs"
 	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/check/words"
 )
 
 // worstFirst is the order in which outcomes are told.
@@ -90,13 +91,13 @@ func place(f verdict.Finding) string {
 func numbers(f verdict.Finding) string {
 	var parts []string
 	if f.Lost != 0 {
-		parts = append(parts, "lost "+count(f.Lost))
+		parts = append(parts, "lost "+words.Number(f.Lost))
 	}
 	if f.Extra != 0 {
-		parts = append(parts, "extra "+count(f.Extra))
+		parts = append(parts, "extra "+words.Number(f.Extra))
 	}
 	if f.Bound != 0 {
-		parts = append(parts, "give or take "+count(f.Bound))
+		parts = append(parts, "give or take "+words.Number(f.Bound))
 	}
 	return strings.Join(parts, ", ")
 }
@@ -146,13 +147,13 @@ func otherChecks(v verdict.Verdict) string {
 // says more than the verdict does.
 func sentence(v verdict.Verdict) string {
 	by := byOutcome(v.Findings, "")
-	counts := fmt.Sprintf("%s unexplained; %s looked at, %s missing", count(v.Unexplained),
-		plural(int(v.Cells.LookedAt), "cell"), count(v.Cells.Missing))
+	counts := fmt.Sprintf("%s unexplained; %s looked at, %s missing", words.Number(v.Unexplained),
+		words.Times(v.Cells.LookedAt, "cell"), words.Number(v.Cells.Missing))
 	if n := len(v.Waived); n > 0 {
-		counts += fmt.Sprintf("; %s in force", plural(n, "waiver"))
+		counts += fmt.Sprintf("; %s in force", words.Times(n, "waiver"))
 	}
 	if n := len(noticed(v.Findings)); n > 0 {
-		counts += fmt.Sprintf("; %s noticed that no check asked about", plural(n, "thing"))
+		counts += fmt.Sprintf("; %s noticed that no check asked about", words.Times(n, "thing"))
 	}
 	switch v.Outcome {
 	case verdict.Pass:
@@ -160,7 +161,7 @@ func sentence(v verdict.Verdict) string {
 	case verdict.Fail:
 		why := "no finding says why"
 		if failed := by[verdict.Fail]; len(failed) > 0 {
-			why = plural(len(failed), "failed finding") + " (" + strings.Join(checkNames(failed), ", ") + ")"
+			why = words.Times(len(failed), "failed finding") + " (" + strings.Join(checkNames(failed), ", ") + ")"
 		}
 		return fmt.Sprintf("FAIL %s: %s; %s", subject(v), counts, why)
 	}
@@ -168,7 +169,7 @@ func sentence(v verdict.Verdict) string {
 	if reasons := by[verdict.Inconclusive]; len(reasons) > 0 {
 		why = strings.TrimSuffix(printable(reasons[0].Summary), ".")
 		if len(reasons) > 1 {
-			why += fmt.Sprintf(" (and %s)", plural(len(reasons)-1, "more reason"))
+			why += fmt.Sprintf(" (and %s)", words.Times(len(reasons)-1, "more reason"))
 		}
 	}
 	return fmt.Sprintf("INCONCLUSIVE %s: it proves nothing, because %s", subject(v), why)
@@ -178,5 +179,5 @@ func passing(findings int) string {
 	if findings == 1 {
 		return "1 finding passes"
 	}
-	return plural(findings, "finding") + " pass"
+	return words.Times(findings, "finding") + " pass"
 }

@@ -3,51 +3,23 @@ package report
 import (
 	"fmt"
 	"math"
-	"strconv"
 	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"throughline/scenarios/check/words"
 )
 
 // none stands where a layer has no such number.
 const none = "–"
 
-// count writes n with a comma every three digits: 12,345.
-func count[T int64 | uint64 | int](n T) string {
-	digits := strconv.FormatInt(int64(n), 10)
-	if n > 0 && int64(n) < 0 { // a uint64 above the range of int64
-		digits = strconv.FormatUint(uint64(n), 10)
-	}
-	sign := ""
-	if digits[0] == '-' {
-		sign, digits = "-", digits[1:]
-	}
-	var b strings.Builder
-	b.WriteString(sign)
-	for i, d := range digits {
-		if i > 0 && (len(digits)-i)%3 == 0 {
-			b.WriteByte(',')
-		}
-		b.WriteRune(d)
-	}
-	return b.String()
-}
-
-// signed is count with a sign before every number but 0.
+// signed writes n with a sign before every number but 0.
 func signed(n int64) string {
 	if n > 0 {
-		return "+" + count(n)
+		return "+" + words.Number(n)
 	}
-	return count(n)
-}
-
-// plural is count and the right form of noun: "1 finding", "2 findings".
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return count(n) + " " + noun + "s"
+	return words.Number(n)
 }
 
 // seconds writes a number of seconds: "14.2 s".
@@ -56,7 +28,7 @@ func seconds(s float64) string {
 		return none
 	}
 	whole, tenths := math.Modf(math.Abs(math.Round(s*10) / 10))
-	text := fmt.Sprintf("%s.%d s", count(int64(whole)), int64(math.Round(tenths*10)))
+	text := fmt.Sprintf("%s.%d s", words.Number(int64(whole)), int64(math.Round(tenths*10)))
 	if math.Round(s*10) < 0 {
 		return "-" + text
 	}

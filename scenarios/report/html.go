@@ -15,6 +15,7 @@ import (
 
 	"throughline/docs"
 	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/check/words"
 	"throughline/scenarios/record"
 )
 
@@ -161,8 +162,8 @@ func facts(h record.History, v verdict.Verdict) []fact {
 	out := []fact{
 		{"duration", seconds(v.Seconds)},
 		{"seed", fmt.Sprint(v.Seed)},
-		{"cells", fmt.Sprintf("%s looked at, %s missing", count(v.Cells.LookedAt), count(v.Cells.Missing))},
-		{"unexplained", count(v.Unexplained)},
+		{"cells", fmt.Sprintf("%s looked at, %s missing", words.Number(v.Cells.LookedAt), words.Number(v.Cells.Missing))},
+		{"unexplained", words.Number(v.Unexplained)},
 	}
 	add := func(name, value string) {
 		if value != "" {

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"throughline/scenarios/check/words"
 	"throughline/scenarios/record"
 )
 
@@ -73,7 +74,7 @@ func eventAbout(e record.Event) string {
 	add("to %v CPUs", e.CPUs, e.Kind == record.Limited && e.CPUs > 0)
 	add("no longer%s", "", e.Kind == record.Limited && e.CPUs == 0)
 	add("%s", e.About, e.About != "")
-	add("%s times", count(e.Count), e.Count != 0)
+	add("%s times", words.Number(e.Count), e.Count != 0)
 	add("%s", e.Error, e.Error != "")
 	return printable(strings.Join(parts, ", "))
 }

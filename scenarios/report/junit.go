@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/check/words"
 )
 
 // The elements of a JUnit report that CI systems agree on.
@@ -143,7 +144,7 @@ func checkCase(v verdict.Verdict, name string) junitCase {
 	worst := by[outcome]
 	message := printable(worst[0].Summary)
 	if len(worst) > 1 {
-		message += fmt.Sprintf(" (and %s)", plural(len(worst)-1, "more finding"))
+		message += fmt.Sprintf(" (and %s)", words.Times(len(worst)-1, "more finding"))
 	}
 	c.conclude(outcome, message, strings.Join(text, "\n"))
 	return c

@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"throughline/collector"
 	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/check/words"
 	"throughline/scenarios/record"
 )
 
@@ -165,9 +165,9 @@ func webChart(b bins, h record.History, metric string) chart {
 		for _, s := range rest {
 			others = append(others, ratesOf(b, s.series)...)
 		}
-		c.Lines = append(c.Lines, line{fmt.Sprintf("%s others", count(len(rest))), "others", b.sum(others)})
+		c.Lines = append(c.Lines, line{fmt.Sprintf("%s others", words.Number(len(rest))), "others", b.sum(others)})
 		c.Note += fmt.Sprintf(" Of %s, the %d that counted most have a line of their own; the others are added up (dashed, axis on the right).",
-			plural(len(counters), "instance"), len(shown))
+			words.Times(len(counters), "instance"), len(shown))
 	}
 	if b.width > b.interval {
 		c.Note += fmt.Sprintf(" The run is long: each point stands for %s, and is a hole where any interval is missing.", offset(b.width))
@@ -182,16 +182,12 @@ type counterOf struct {
 	gained   float64
 }
 
-// sampledSuffix ends the names of series in which the collector keeps how many
-// measurements of a sampled counter really came.
-const sampledSuffix = "_sampled_total"
-
 // countersOf finds who counted metric, the most first.
 func countersOf(h record.History, metric string) []counterOf {
 	at := map[string]int{}
 	var found []counterOf
 	for _, s := range h.Series {
-		if s.Meta.StatsD != metric || !isCounter(s) {
+		if s.Meta.StatsD != metric || !s.IsCounter() {
 			continue
 		}
 		instance := cmp.Or(s.Labels.Get("instance"), "no instance")
@@ -216,16 +212,11 @@ func busiestMetric(h record.History) string {
 	var most float64
 	var metric string
 	for _, s := range h.Series {
-		if g := gained(s); isCounter(s) && g > most {
+		if g := gained(s); s.IsCounter() && g > most {
 			most, metric = g, s.Meta.StatsD
 		}
 	}
 	return metric
-}
-
-// isCounter holds for what instances push and count.
-func isCounter(s record.Series) bool {
-	return s.Meta.StatsD != "" && s.Meta.Type == collector.Counter && !strings.HasSuffix(s.Name, sampledSuffix)
 }
 
 func ratesOf(b bins, series []record.Series) []values {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/check/words"
 	"throughline/scenarios/record"
 )
 
@@ -54,22 +55,22 @@ func ledgerRows(tiers record.Tiers, h record.History, v verdict.Verdict) []ledge
 // allRows are the rows of all routes.
 func allRows(h record.History, v verdict.Verdict) []ledgerRow {
 	l := v.Ledgers
-	lb := count[int64]
+	lb := words.Number[int64]
 	if l.LB.Requests == 0 && !hasSeries(h, lbRequests) {
 		lb = func(int64) string { return "no data" }
 	}
 	rows := []ledgerRow{
 		{Name: "all routes", Head: true},
-		row("requests", cells{record.LayerUsers: count(l.Users.Requests), record.LayerLB: lb(l.LB.Requests)}),
-		row("attempts at the wire", cells{record.LayerUsers: count(l.Users.Attempts)}),
-		row("acked (2xx)", furtherTiers(cells{record.LayerUsers: count(l.Users.Acked), record.LayerLB: lb(l.LB.Responses["2xx"])}, v.LedgerEntries)),
-		row("refused", cells{record.LayerUsers: count(l.Users.Refused)}),
-		row("unknown", cells{record.LayerUsers: count(l.Users.Unknown - sum(l.Users.Answered))}),
+		row("requests", cells{record.LayerUsers: words.Number(l.Users.Requests), record.LayerLB: lb(l.LB.Requests)}),
+		row("attempts at the wire", cells{record.LayerUsers: words.Number(l.Users.Attempts)}),
+		row("acked (2xx)", furtherTiers(cells{record.LayerUsers: words.Number(l.Users.Acked), record.LayerLB: lb(l.LB.Responses["2xx"])}, v.LedgerEntries)),
+		row("refused", cells{record.LayerUsers: words.Number(l.Users.Refused)}),
+		row("unknown", cells{record.LayerUsers: words.Number(l.Users.Unknown - sum(l.Users.Answered))}),
 	}
 	for _, class := range answerClasses(l) {
 		users := "" // of those that were refused some got such an answer, too
 		if n := l.Users.Answered[class]; n > 0 {
-			users = count(n)
+			users = words.Number(n)
 		}
 		rows = append(rows, row("answered "+printable(class), cells{record.LayerUsers: users, record.LayerLB: lb(l.LB.Responses[class])}))
 	}
@@ -83,7 +84,7 @@ func allRows(h record.History, v verdict.Verdict) []ledgerRow {
 func furtherTiers(of cells, entries []verdict.Ledger) cells {
 	for _, e := range entries {
 		if n, told := e.Counts["answered_2xx"]; told && e.Instance == "" && of[e.Layer] == "" {
-			of[e.Layer] = count(n)
+			of[e.Layer] = words.Number(n)
 		}
 	}
 	return of
@@ -122,9 +123,9 @@ func routeRows(h record.History, l verdict.Ledgers) []ledgerRow {
 	}
 	counted := none
 	if l.Web.Metric != "" {
-		counted = count(l.Web.Counted)
+		counted = words.Number(l.Web.Counted)
 	}
-	increments, documents, updates := count(l.DB.Increments), count(l.DB.Documents), count(l.DB.Updates)
+	increments, documents, updates := words.Number(l.DB.Increments), words.Number(l.DB.Documents), words.Number(l.DB.Updates)
 	if l.DB.Updates < 0 {
 		updates = "not known"
 	}
@@ -135,11 +136,11 @@ func routeRows(h record.History, l verdict.Ledgers) []ledgerRow {
 	}
 	rows := []ledgerRow{
 		{Name: head, Head: true},
-		row("acked, counted, added", cells{record.LayerUsers: count(l.Users.RouteAcked), record.LayerWeb: counted, record.LayerDB: increments}),
-		row("unknown", cells{record.LayerUsers: count(l.Users.RouteUnknown - sum(l.Users.RouteAnswered))}),
+		row("acked, counted, added", cells{record.LayerUsers: words.Number(l.Users.RouteAcked), record.LayerWeb: counted, record.LayerDB: increments}),
+		row("unknown", cells{record.LayerUsers: words.Number(l.Users.RouteUnknown - sum(l.Users.RouteAnswered))}),
 	}
 	for _, class := range slices.Sorted(maps.Keys(l.Users.RouteAnswered)) {
-		rows = append(rows, row("answered "+printable(class), cells{record.LayerUsers: count(l.Users.RouteAnswered[class])}))
+		rows = append(rows, row("answered "+printable(class), cells{record.LayerUsers: words.Number(l.Users.RouteAnswered[class])}))
 	}
 	return append(rows,
 		row("update commands", cells{record.LayerDB: updates}),
@@ -195,10 +196,10 @@ func instanceRows(h record.History, v verdict.Verdict) []instanceRow {
 			r.Lived = lived(life)
 		}
 		if l.Users.Route != "" || len(l.Users.ByInstance) > 0 {
-			r.Acked = count(l.Users.ByInstance[name])
+			r.Acked = words.Number(l.Users.ByInstance[name])
 		}
 		if l.Web.Metric != "" {
-			r.Counted = count(l.Web.ByInstance[name])
+			r.Counted = words.Number(l.Web.ByInstance[name])
 		}
 		residual := l.Web.ByInstance[name] - l.Users.ByInstance[name]
 		if r.Acked != none && r.Counted != none {
@@ -212,7 +213,7 @@ func instanceRows(h record.History, v verdict.Verdict) []instanceRow {
 
 func cell(by map[string]int64, name string) string {
 	if n, ok := by[name]; ok {
-		return count(n)
+		return words.Number(n)
 	}
 	return none
 }
@@ -245,7 +246,7 @@ func booking(r verdict.Residual) string {
 		n = "0"
 	}
 	if r.Bound != 0 {
-		n += fmt.Sprintf(" (of at most %s)", count(r.Bound))
+		n += fmt.Sprintf(" (of at most %s)", words.Number(r.Bound))
 	}
 	return fmt.Sprintf("%s: %s: %s", printable(r.Between), n, printable(r.Cause))
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"throughline/live"
+
+	"throughline/scenarios/check/words"
 )
 
 // Progress tells what a run is doing while it does it. On a terminal a live
@@ -81,7 +83,7 @@ func (p *Progress) Tick(s live.Status) {
 	if serving := printable(strings.Join(s.Instances, " ")); width(serving) <= 24 {
 		parts = append(parts, serving)
 	} else {
-		parts = append(parts, count(len(s.Instances))+" serving")
+		parts = append(parts, words.Number(len(s.Instances))+" serving")
 	}
 	parts = append(parts, offset(s.Elapsed)+" since the start")
 	// What does not fit is left out, the least important first.
@@ -95,20 +97,20 @@ func (p *Progress) Tick(s live.Status) {
 	p.rewrite(line)
 }
 
-func perSecond(rate float64) string { return count(int64(math.Round(rate))) + "/s" }
+func perSecond(rate float64) string { return words.Number(int64(math.Round(rate))) + "/s" }
 
 // trouble are the requests that were not acknowledged, where there are any.
 func trouble(s live.Status) []string {
 	var parts []string
 	if s.Refused > 0 {
-		parts = append(parts, count(s.Refused)+" refused")
+		parts = append(parts, words.Number(s.Refused)+" refused")
 	}
 	if s.Unknown > 0 {
-		parts = append(parts, count(s.Unknown)+" unknown")
+		parts = append(parts, words.Number(s.Unknown)+" unknown")
 	}
 	for class, n := range s.Answered {
 		if n > 0 {
-			parts = append(parts, fmt.Sprintf("%s answered %dxx", count(n), class))
+			parts = append(parts, fmt.Sprintf("%s answered %dxx", words.Number(n), class))
 		}
 	}
 	return parts
@@ -120,7 +122,7 @@ func (p *Progress) EndPhase(took time.Duration, s live.Status) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	parts := append([]string{"  " + padRight(p.phase, 22), padLeft(offset(took), 7),
-		fmt.Sprintf("%s acked (%s)", count(s.Acked), perSecond(s.Rate)), "p50 " + latency(s.P50), "p99 " + latency(s.P99)}, trouble(s)...)
+		fmt.Sprintf("%s acked (%s)", words.Number(s.Acked), perSecond(s.Rate)), "p50 " + latency(s.P50), "p99 " + latency(s.P99)}, trouble(s)...)
 	p.phase = ""
 	p.erase()
 	p.permanent(strings.Join(parts, "  "))

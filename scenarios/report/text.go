@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/check/words"
 	"throughline/scenarios/record"
 )
 
@@ -123,7 +124,7 @@ func runFacts(h record.History, v verdict.Verdict) string {
 			deaths++
 		}
 	}
-	return strings.Join(append(facts, plural(births, "birth"), plural(deaths, "death")), " · ")
+	return strings.Join(append(facts, words.Times(births, "birth"), words.Times(deaths, "death")), " · ")
 }
 
 func (t *text) ledgers(heads []string, rows []ledgerRow) {
@@ -188,7 +189,7 @@ func (t *text) instances(rows []instanceRow, v verdict.Verdict) {
 			t.instance(r, name, cell)
 		}
 		if left < 0 {
-			t.line(fmt.Sprintf("  and %s without a residual", plural(-left, "more instance")))
+			t.line(fmt.Sprintf("  and %s without a residual", words.Times(-left, "more instance")))
 		}
 		t.wrapped("  ", instanceNote(v))
 	}
@@ -238,7 +239,7 @@ func (t *text) findings(v verdict.Verdict) {
 		}
 		for i, f := range by[o] {
 			if i == mostFindings {
-				t.line(fmt.Sprintf("  and %s with outcome %s in %s", plural(len(by[o])-i, "more finding"), o, VerdictFile))
+				t.line(fmt.Sprintf("  and %s with outcome %s in %s", words.Times(len(by[o])-i, "more finding"), o, VerdictFile))
 				break
 			}
 			t.finding(strings.ToUpper(o.String()), colorOf(o), f)
@@ -254,7 +255,7 @@ func (t *text) findings(v verdict.Verdict) {
 	for _, name := range checkNames(passed) {
 		t.passed(name, byOutcome(passed, name)[verdict.Pass])
 	}
-	t.line(fmt.Sprintf("  %s looked at, %s missing", plural(int(v.Cells.LookedAt), "cell"), count(v.Cells.Missing)))
+	t.line(fmt.Sprintf("  %s looked at, %s missing", words.Times(v.Cells.LookedAt, "cell"), words.Number(v.Cells.Missing)))
 }
 
 // notes writes what touches no outcome.
@@ -269,7 +270,7 @@ func (t *text) noticed(v verdict.Verdict) {
 	all := noticed(v.Findings)
 	for i, f := range all {
 		if i == mostFindings {
-			t.line(fmt.Sprintf("  and %s noticed, in %s", plural(len(all)-i, "more thing"), VerdictFile))
+			t.line(fmt.Sprintf("  and %s noticed, in %s", words.Times(len(all)-i, "more thing"), VerdictFile))
 			return
 		}
 		for k, l := range wrap(printable(f.Summary)+cause(f), t.Width-8) {
@@ -306,7 +307,7 @@ func (t *text) finding(word, color string, f verdict.Finding) {
 func (t *text) passed(name string, findings []verdict.Finding) {
 	more := ""
 	if len(findings) > 1 {
-		more = fmt.Sprintf(" (+%s more)", count(len(findings)-1))
+		more = fmt.Sprintf(" (+%s more)", words.Number(len(findings)-1))
 	}
 	head := padRight(cut(name, 20), 12) + "  "
 	room := t.Width - width(head) - 8

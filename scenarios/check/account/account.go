@@ -10,7 +10,6 @@ package account
 import (
 	"fmt"
 	"math"
-	"strings"
 	"sync"
 	"time"
 
@@ -136,7 +135,7 @@ func newAccount(e *evidence.Index, promise script.Conservation, l record.Lifetim
 	a.Total = max(0, evidence.Whole(a.counted.Last()))
 	a.values = evidence.ValuesOf(counted)
 	for _, s := range e.Pushed[l.Instance] {
-		if s.Meta.StatsD == promise.Metric && strings.HasSuffix(s.Name, evidence.SampledSuffix) {
+		if s.Meta.StatsD == promise.Metric && s.CountsSampled() {
 			a.Sampled = max(0, a.Sampled) + evidence.Whole(evidence.SumOf([]*record.Series{s}).Last())
 		}
 	}

@@ -81,7 +81,7 @@ func (a *Account) lay(e *evidence.Index, d *diagnose.Account) {
 		}
 		d.Others = true
 		for _, p := range s.Points {
-			if !p.Stale && p.Observed > 0 {
+			if p.Measured() {
 				spoke[p.At] = true
 			}
 		}

@@ -66,7 +66,7 @@ func (a *Account) alias(b Books) (name string, count int64) {
 	}
 	sums := map[string][]*record.Series{}
 	for _, s := range a.others {
-		if evidence.IsCounter(s) && !ownRight[s.Meta.StatsD] {
+		if s.IsCounter() && !ownRight[s.Meta.StatsD] {
 			sums[s.Meta.StatsD] = append(sums[s.Meta.StatsD], s)
 		}
 	}

@@ -9,7 +9,7 @@ import (
 // LastOf is the last value of a series, and when it was read.
 func LastOf(s *record.Series) (value float64, at time.Duration, ok bool) {
 	for i := len(s.Points) - 1; i >= 0; i-- {
-		if IsCount(s.Points[i]) {
+		if s.Points[i].HasNumber() {
 			return s.Points[i].Value, s.Points[i].At, true
 		}
 	}

@@ -35,10 +35,10 @@ func (e *Index) OwnCount(name string) int64 {
 	for _, s := range e.Polled[record.CollectorPrefix+name] {
 		var base, last float64
 		for _, p := range s.Points {
-			if !IsCount(p) {
+			if !p.HasNumber() {
 				continue
 			}
-			if p.Value < last && strings.HasSuffix(name, TotalSuffix) {
+			if p.Value < last && strings.HasSuffix(name, record.TotalSuffix) {
 				base += last
 			}
 			last = p.Value

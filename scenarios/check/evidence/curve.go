@@ -2,7 +2,6 @@ package evidence
 
 import (
 	"maps"
-	"math"
 	"slices"
 	"sort"
 	"time"
@@ -28,7 +27,7 @@ func SumOf(series []*record.Series) Curve {
 	for _, s := range series {
 		var last float64
 		for _, p := range s.Points {
-			if !IsCount(p) {
+			if !p.HasNumber() {
 				continue
 			}
 			steps = append(steps, step{p.At, p.Value - last})
@@ -65,11 +64,6 @@ func ValuesOf(series []*record.Series) Curve {
 		c.N = append(c.N, sum)
 	}
 	return c
-}
-
-// IsCount tells whether a point has a value that a counter can have.
-func IsCount(p record.Point) bool {
-	return !p.Stale && !math.IsNaN(p.Value) && !math.IsInf(p.Value, 0)
 }
 
 // UpTo is the count at t.

@@ -33,7 +33,7 @@ func lifted(s *record.Series) *record.Series {
 	c.Points = make([]record.Point, len(s.Points))
 	var by, last float64
 	for k, p := range s.Points {
-		if IsCount(p) {
+		if p.HasNumber() {
 			if p.Value < last {
 				by += last
 			}

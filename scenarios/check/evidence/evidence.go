@@ -11,10 +11,8 @@ import (
 	"cmp"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
-	"throughline/collector"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
 )
@@ -351,21 +349,9 @@ func (e *Index) Greatest(name string, from, to time.Duration) float64 {
 func (e *Index) Counters(instance, metric string) []*record.Series {
 	var out []*record.Series
 	for _, s := range e.Pushed[instance] {
-		if s.Meta.StatsD == metric && IsCounter(s) {
+		if s.Meta.StatsD == metric && s.IsCounter() {
 			out = append(out, s)
 		}
 	}
 	return out
-}
-
-// The collector gives a counter the suffix _total. Beside a sampled one it
-// keeps how many measurements really came, as _sampled_total.
-const (
-	TotalSuffix   = "_total"
-	SampledSuffix = "_sampled_total"
-)
-
-// IsCounter tells whether a series is the count itself, not that of measurements beside it.
-func IsCounter(s *record.Series) bool {
-	return s.Meta.Type == collector.Counter && strings.HasSuffix(s.Name, TotalSuffix) && !strings.HasSuffix(s.Name, SampledSuffix)
 }

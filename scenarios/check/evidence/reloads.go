@@ -64,7 +64,7 @@ func (e *Index) reloadAt(begin time.Duration) (handover, bool) {
 		for _, s := range all {
 			for k := 1; k < len(s.Points); k++ {
 				before, p := s.Points[k-1], s.Points[k]
-				if s.Meta.Type == collector.Counter && IsCount(p) && IsCount(before) && p.Value < before.Value && p.At > begin && p.At <= until && p.At < found.first {
+				if s.Meta.Type == collector.Counter && p.HasNumber() && before.HasNumber() && p.Value < before.Value && p.At > begin && p.At <= until && p.At < found.first {
 					found = handover{last: before.At, first: p.At}
 				}
 			}
@@ -87,7 +87,7 @@ func (e *Index) stitched(s *record.Series) *record.Series {
 		var base float64
 		for k, p := range s.Points {
 			switch {
-			case p.At < r.first && IsCount(p):
+			case p.At < r.first && p.HasNumber():
 				base = p.Value
 			case p.At >= r.first:
 				out.Points[k].Value += base

@@ -58,7 +58,7 @@ func pointsIn(series []*record.Series, at evidence.Stretch) []record.Point {
 	var out []record.Point
 	for _, s := range series {
 		for _, p := range s.Points {
-			if evidence.IsCount(p) && p.At >= at.From && p.At < at.To {
+			if p.HasNumber() && p.At >= at.From && p.At < at.To {
 				out = append(out, p)
 			}
 		}

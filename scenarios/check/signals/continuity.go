@@ -211,7 +211,7 @@ func presentAt(series []*record.Series) []time.Duration {
 	var at []time.Duration
 	for _, s := range series {
 		for _, p := range s.Points {
-			if !p.Stale && p.Observed > 0 {
+			if p.Measured() {
 				at = append(at, p.At)
 			}
 		}

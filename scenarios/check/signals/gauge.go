@@ -287,7 +287,7 @@ func (c Gauge) above(e *evidence.Index, l record.Lifetime, series []*record.Seri
 	var over, bound int64
 	for _, s := range series {
 		for _, p := range s.Points {
-			if p.Stale || p.Observed == 0 || math.IsNaN(p.Value) {
+			if !p.Measured() || math.IsNaN(p.Value) {
 				continue
 			}
 			from := p.At - e.Interval - c.Promise.ClientWindow

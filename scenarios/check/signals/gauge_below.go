@@ -29,7 +29,7 @@ func (c Gauge) below(e *evidence.Index, l record.Lifetime, series []*record.Seri
 	var worst record.Point
 	for _, s := range series {
 		for _, p := range s.Points {
-			if p.Stale || p.Observed == 0 || math.IsNaN(p.Value) || l.Death != record.Never && p.At >= l.Death-e.Interval {
+			if !p.Measured() || math.IsNaN(p.Value) || l.Death != record.Never && p.At >= l.Death-e.Interval {
 				continue
 			}
 			from := p.At - e.Interval - c.Promise.ClientWindow - underWay

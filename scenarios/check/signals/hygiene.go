@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"throughline/collector"
 	"throughline/scenarios/check/diagnose"
 	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/check/verdict"
@@ -177,7 +176,7 @@ func (c Hygiene) count(e *evidence.Index, instance string) seriesCount {
 	by := map[string]int{}
 	n := seriesCount{}
 	for _, s := range e.Pushed[instance] {
-		if s.Meta.Type == collector.Counter && strings.HasSuffix(s.Name, evidence.SampledSuffix) {
+		if s.CountsSampled() {
 			continue
 		}
 		n.series++

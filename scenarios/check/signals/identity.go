@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"throughline/collector"
 	"throughline/scenarios/check/account"
 	"throughline/scenarios/check/diagnose"
 	"throughline/scenarios/check/evidence"
@@ -92,7 +91,7 @@ func (c Identity) finding(o verdict.Outcome, instance string, format string, arg
 func (c Identity) series(e *evidence.Index, instance string) []*record.Series {
 	var out []*record.Series
 	for _, s := range e.Pushed[instance] {
-		if s.Meta.StatsD == c.Promise.Metric && !(s.Meta.Type == collector.Counter && strings.HasSuffix(s.Name, evidence.SampledSuffix)) && measured(s) {
+		if s.Meta.StatsD == c.Promise.Metric && !s.CountsSampled() && measured(s) {
 			out = append(out, s)
 		}
 	}
@@ -282,7 +281,7 @@ func (c Identity) outside(e *evidence.Index, l record.Lifetime, s *record.Series
 	first, last := record.Never, record.Never
 	for _, p := range s.Points {
 		switch {
-		case p.Stale || p.Observed == 0:
+		case !p.Measured():
 		case l.Birth != record.Never && p.At <= l.Birth:
 			early++
 			if first == record.Never {

@@ -3,7 +3,6 @@ package signals
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"throughline/collector"
@@ -129,7 +128,7 @@ var steadySurpluses = []string{diagnose.Twice, diagnose.Double, diagnose.NetTwic
 // what it counts is an estimate then.
 func isSampled(e *evidence.Index, instance, metric string) bool {
 	return slices.ContainsFunc(e.Pushed[instance], func(s *record.Series) bool {
-		return s.Meta.StatsD == metric && s.Meta.Type == collector.Counter && strings.HasSuffix(s.Name, evidence.SampledSuffix)
+		return s.Meta.StatsD == metric && s.CountsSampled()
 	})
 }
 

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"throughline/collector"
 	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/check/words"
@@ -149,7 +148,7 @@ func newIn(pushed []*record.Series, after time.Duration) map[string][]*record.Se
 	newer, older := map[string][]*record.Series{}, map[string]bool{}
 	for _, s := range pushed {
 		switch first, ok := firstOf(s); {
-		case !ok || strings.HasSuffix(s.Name, evidence.SampledSuffix) && s.Meta.Type == collector.Counter:
+		case !ok || s.CountsSampled():
 		case first <= after:
 			older[s.Meta.StatsD] = true
 		default:

@@ -105,7 +105,7 @@ func servedBy(e *evidence.Index, instance string) served {
 	for _, series := range e.Pushed[instance] {
 		n := 0
 		for _, p := range series.Points {
-			if !p.Stale && p.Observed > 0 {
+			if p.Measured() {
 				n++
 			}
 		}

@@ -75,10 +75,10 @@ func instead(e *evidence.Index, s series.Selector) string {
 // nearestSeries gives the name that was probably meant. The collector's suffix
 // is what is forgotten most.
 func nearestSeries(name string, known []string) string {
-	if slices.Contains(known, name+evidence.TotalSuffix) {
-		return name + evidence.TotalSuffix
+	if slices.Contains(known, name+record.TotalSuffix) {
+		return name + record.TotalSuffix
 	}
-	if bare := strings.TrimSuffix(name, evidence.TotalSuffix); bare != name && slices.Contains(known, bare) {
+	if bare := strings.TrimSuffix(name, record.TotalSuffix); bare != name && slices.Contains(known, bare) {
 		return bare
 	}
 	return script.Nearest(name, known)

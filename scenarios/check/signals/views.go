@@ -85,7 +85,7 @@ func (c TwoViews) others(e *evidence.Index) (free []string, out []verdict.Findin
 		var stopped, at = 0.0, evidence.Stretch{From: max(l.Birth, 0), To: 0}
 		for _, s := range evidence.WithLabel(e.Polled[record.HostThrottled], "instance", l.Instance) {
 			for _, p := range s.Points {
-				if evidence.IsCount(p) {
+				if p.HasNumber() {
 					points, stopped, at.To = points+1, max(stopped, p.Value), p.At
 				}
 			}
@@ -169,7 +169,7 @@ func grew(s *record.Series, at evidence.Stretch) (by float64, over time.Duration
 	var first, last record.Point
 	for _, p := range s.Points {
 		switch {
-		case !evidence.IsCount(p) || p.At < at.From || p.At > at.To:
+		case !p.HasNumber() || p.At < at.From || p.At > at.To:
 			continue
 		case !ok:
 			first, last, ok = p, p, true

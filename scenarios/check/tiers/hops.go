@@ -50,7 +50,7 @@ func observed(e *evidence.Index) int64 {
 	var n int64
 	for i := range e.History.Series {
 		s := &e.History.Series[i]
-		if s.Meta.StatsD == "" || strings.HasSuffix(s.Name, evidence.SampledSuffix) {
+		if s.Meta.StatsD == "" || s.CountsSampled() {
 			continue
 		}
 		for _, p := range s.Points {

@@ -53,7 +53,7 @@ func (c Comparison) balancerReset(b evidence.Balancer) *verdict.Finding {
 func falls(s *record.Series) time.Duration {
 	last := math.Inf(-1)
 	for _, p := range s.Points {
-		if !evidence.IsCount(p) {
+		if !p.HasNumber() {
 			continue
 		}
 		if p.Value < last {

@@ -1,6 +1,6 @@
 // Package words writes numbers, times and lists of names the way findings do, and puts
 // findings into the order in which they are told. It knows nothing of what they are
-// about. The judge and its rooms call it.
+// about. The judge and its rooms call it, and scenarios/report.
 package words
 
 import (
@@ -15,20 +15,24 @@ import (
 func Seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }
 
 // Number writes 4321 as "4,321".
-func Number(n int64) string {
-	if n < 0 {
-		return "-" + Number(-n)
+func Number[T int64 | uint64 | int](n T) string {
+	digits := strconv.FormatInt(int64(n), 10)
+	if n > 0 && int64(n) < 0 { // a uint64 above the range of int64
+		digits = strconv.FormatUint(uint64(n), 10)
 	}
-	digits := strconv.FormatInt(n, 10)
+	sign := ""
+	if digits[0] == '-' {
+		sign, digits = "-", digits[1:]
+	}
 	for i := len(digits) - 3; i > 0; i -= 3 {
 		digits = digits[:i] + "," + digits[i:]
 	}
-	return digits
+	return sign + digits
 }
 
 // Times writes "1 insert" and "41 inserts"; a route whose name is no plain word becomes
 // "41 insert-v2 requests".
-func Times(n int64, noun string) string {
+func Times[T int64 | uint64 | int](n T, noun string) string {
 	if strings.ContainsFunc(noun, func(r rune) bool { return !unicode.IsLetter(r) && r != ' ' }) {
 		noun += " request"
 	}
