@@ -315,7 +315,7 @@ func TestReplaysAndRetriesWidenTheBounds(t *testing.T) {
 }
 
 // TestLossesThatMakeUpForSurpluses: what is counted twice and what is lost later
-// leave no difference in the end, and still are no account of the requests.
+// leave no difference in the end, and still tell nothing of the requests.
 func TestLossesThatMakeUpForSurpluses(t *testing.T) {
 	p := talk()
 	p.instances, p.rate = 40, 3000

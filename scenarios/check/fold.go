@@ -41,13 +41,13 @@ func fold(findings []verdict.Finding) []verdict.Finding {
 	gone := make([]bool, len(findings))
 	told := map[int]verdict.Finding{}
 	for _, group := range groups {
-		if group = common(findings, group); len(group) <= mostAlike {
+		if group = sameWording(findings, group); len(group) <= mostAlike {
 			continue
 		}
 		for _, i := range group {
 			gone[i] = true
 		}
-		told[group[0]] = asOne(findings, group)
+		told[group[0]] = addUp(findings, group)
 	}
 	var out []verdict.Finding
 	for i, f := range findings {
@@ -60,11 +60,11 @@ func fold(findings []verdict.Finding) []verdict.Finding {
 	return out
 }
 
-// common leaves out of a group what says something that no other says, numbers
+// sameWording leaves out of a group what says something that no other says, numbers
 // aside: "web-1 has 140 series instead of one" beside 140 times "a tag too many".
 // Where nearly all are of that sort, as of metrics that each have a name, it is the
 // whole group.
-func common(findings []verdict.Finding, group []int) []int {
+func sameWording(findings []verdict.Finding, group []int) []int {
 	wording := func(i int) string {
 		return strings.Map(func(r rune) rune {
 			if unicode.IsDigit(r) {
@@ -84,8 +84,8 @@ func common(findings []verdict.Finding, group []int) []int {
 	return often
 }
 
-// asOne adds up findings that are alike.
-func asOne(findings []verdict.Finding, group []int) verdict.Finding {
+// addUp adds up findings that are alike.
+func addUp(findings []verdict.Finding, group []int) verdict.Finding {
 	one := findings[group[0]]
 	for _, i := range group[1:] {
 		f := findings[i]

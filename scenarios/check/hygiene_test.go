@@ -13,8 +13,8 @@ import (
 
 const hygieneCheck = "  - hygiene: {max_series: 5, growth: 0}\n"
 
-// own adds a series to the collector's account.
-func own(h *record.History, name string, value float64, labels ...string) {
+// addLosses adds a series to the collector's figures.
+func addLosses(h *record.History, name string, value float64, labels ...string) {
 	h.Series = append(h.Series, record.Series{Name: "throughline_collector_" + name, Labels: collector.NewLabels(labels...),
 		Meta: collector.Meta{Type: collector.Counter}, Points: []record.Point{{At: 10 * time.Second, Observed: 1}, {At: 20 * time.Second, Value: value, Observed: 1}}})
 }
@@ -37,27 +37,27 @@ func TestHygiene(t *testing.T) {
 	}{
 		{"healthy", func(*record.History) {}, verdict.Pass, "", "hygiene: no bad line, no refused line, no truncated datagram of 4 instances, each with at most 2 series, of a budget of 5, with a growth of at most 0"},
 		{"bad lines", func(h *record.History) {
-			own(h, "bad_lines_total", 3, "instance", "web-3", "reason", "no_type")
-			own(h, "bad_lines_total", 1, "instance", "web-3", "reason", "conflict")
+			addLosses(h, "bad_lines_total", 3, "instance", "web-3", "reason", "no_type")
+			addLosses(h, "bad_lines_total", 1, "instance", "web-3", "reason", "conflict")
 		}, verdict.Fail, "bad-lines", "web-3 sent 4 bad lines (1 conflict, 3 no_type): what was in them is lost"},
-		{"one bad line of nobody", func(h *record.History) { own(h, "bad_lines_total", 1, "reason", "no_type") }, verdict.Fail, "bad-lines", "somebody sent 1 bad line (1 no_type): what was in them is lost"},
+		{"one bad line of nobody", func(h *record.History) { addLosses(h, "bad_lines_total", 1, "reason", "no_type") }, verdict.Fail, "bad-lines", "somebody sent 1 bad line (1 no_type): what was in them is lost"},
 		{"refused lines", func(h *record.History) {
-			own(h, "refused_lines_total", 1200, "instance", "web-3", "reason", "series")
+			addLosses(h, "refused_lines_total", 1200, "instance", "web-3", "reason", "series")
 		}, verdict.Fail, "cardinality", "web-3 sent 1,200 lines that were refused by a limit (1,200 series): what was in them is lost"},
-		{"refused lines of an older record", func(h *record.History) { own(h, "series_refused_total", 1, "instance", "web-3") }, verdict.Fail, "cardinality", "web-3 sent 1 line that would have begun a series too many: what was in them is lost"},
-		{"truncated datagrams", func(h *record.History) { own(h, "truncated_datagrams_total", 2, "instance", "web-3") }, verdict.Fail, "truncated-datagrams", "web-3 sent 2 truncated datagrams: what was in them is lost"},
-		{"a stream that a kill broke off", func(h *record.History) { own(h, "truncated_datagrams_total", 1, "instance", "web-2") }, verdict.Pass, "",
+		{"refused lines of an older record", func(h *record.History) { addLosses(h, "series_refused_total", 1, "instance", "web-3") }, verdict.Fail, "cardinality", "web-3 sent 1 line that would have begun a series too many: what was in them is lost"},
+		{"truncated datagrams", func(h *record.History) { addLosses(h, "truncated_datagrams_total", 2, "instance", "web-3") }, verdict.Fail, "truncated-datagrams", "web-3 sent 2 truncated datagrams: what was in them is lost"},
+		{"a stream that a kill broke off", func(h *record.History) { addLosses(h, "truncated_datagrams_total", 1, "instance", "web-2") }, verdict.Pass, "",
 			"hygiene: no bad line, no refused line, no truncated datagram of 4 instances, each with at most 2 series, of a budget of 5, with a growth of at most 0"},
 		{"a name that collides", func(h *record.History) {
-			own(h, "findings", 7, "kind", "name_collision", "metric", "a.b", "other", "a_b", "instance", "web-3")
+			addLosses(h, "findings", 7, "kind", "name_collision", "metric", "a.b", "other", "a_b", "instance", "web-3")
 		}, verdict.Fail, "name-collision", "the collector found fault with a.b: name collision with a_b, 7 lines"},
 		{"tags that explode", func(h *record.History) {
-			own(h, "findings", 7, "kind", "tag_explosion", "metric", "a.b", "tag", "user")
+			addLosses(h, "findings", 7, "kind", "tag_explosion", "metric", "a.b", "tag", "user")
 		}, verdict.Fail, "tag-explosion", "the collector found fault with a.b: tag explosion of user, 7 lines"},
 		{"tags in a name", func(h *record.History) {
-			own(h, "findings", 3, "kind", "tags_in_name", "metric", "page.views", "other", "influxdb", "instance", "web-3")
+			addLosses(h, "findings", 3, "kind", "tags_in_name", "metric", "page.views", "other", "influxdb", "instance", "web-3")
 		}, verdict.Fail, verdict.CauseTagsInName, "the collector found fault with page.views: it has tags in its name that became part of it, 3 lines; `stack: {collector: {tags: influxdb}}` makes them tags"},
-		{"a finding of a kind to come", func(h *record.History) { own(h, "findings", 1, "kind", "new_kind", "metric", "a.b") }, verdict.Fail, "new-kind", "the collector found fault with a.b: new kind, 1 line"},
+		{"a finding of a kind to come", func(h *record.History) { addLosses(h, "findings", 1, "kind", "new_kind", "metric", "a.b") }, verdict.Fail, "new-kind", "the collector found fault with a.b: new kind, 1 line"},
 		{"over the budget", func(h *record.History) { another(h, "web-1", "shop.users", 4) }, verdict.Fail, "cardinality", "web-1 has 6 series, and the budget is 5; most are of shop.users"},
 		{"a replacement that brings more", func(h *record.History) { another(h, "web-4", "shop.users", 1) }, verdict.Fail, "cardinality", "web-4 has 3 series, and web-1 before it had 2: a replacement may bring 0 more"},
 		{"more at the same time is no growth", func(h *record.History) { another(h, "web-3", "shop.users", 1) }, verdict.Pass, "", "hygiene: no bad line, no refused line, no truncated datagram of 4 instances, each with at most 3 series, of a budget of 5, with a growth of at most 0"},
@@ -104,7 +104,7 @@ func TestHygieneFindsWhatWasPutIn(t *testing.T) {
 		switch rnd.IntN(3) {
 		case 0:
 			lost = int64(1 + rnd.IntN(1000))
-			own(&w.h, "bad_lines_total", float64(lost), "instance", b.name, "reason", "no_type")
+			addLosses(&w.h, "bad_lines_total", float64(lost), "instance", b.name, "reason", "no_type")
 		case 1:
 			before := 0
 			for _, s := range w.h.Series {

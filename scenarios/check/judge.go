@@ -73,7 +73,7 @@ func unreadable(h record.History) verdict.Verdict {
 	return v
 }
 
-func judge(e *evidence.Index, checks []named) verdict.Verdict {
+func judge(e *evidence.Index, checks []namedCheck) verdict.Verdict {
 	defer e.Close()
 	v := verdictOf(e.History, e.Scenario.Name)
 	v.Ledgers = tiers.Ledgers(e)
@@ -132,7 +132,7 @@ func noticedBy(e *evidence.Index) (out []verdict.Finding) {
 }
 
 // guarded runs a check. One that crashes has proved nothing.
-func guarded(c named, e *evidence.Index) (r verdict.Result) {
+func guarded(c namedCheck, e *evidence.Index) (r verdict.Result) {
 	defer func() {
 		if p := recover(); p != nil {
 			r = verdict.Result{Findings: []verdict.Finding{{Check: c.name, Summary: fmt.Sprintf("the check %s crashed: %v", c.name, p)}}}

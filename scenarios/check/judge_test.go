@@ -206,7 +206,7 @@ func TestACheckThatCrashesIsADoubtThatNamesIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	bad := rule(func(*evidence.Index) []verdict.Finding { panic("out of range") })
-	v := judge(evidence.New(h, s), []named{{"hygiene", bad}, {"shutdown", rule(func(*evidence.Index) []verdict.Finding { return nil })}})
+	v := judge(evidence.New(h, s), []namedCheck{{"hygiene", bad}, {"shutdown", rule(func(*evidence.Index) []verdict.Finding { return nil })}})
 	says(t, v, "hygiene", verdict.Inconclusive, "the check hygiene crashed: out of range")
 	says(t, v, "shutdown", verdict.Inconclusive, "the check shutdown looked at nothing")
 	if v.Outcome != verdict.Inconclusive {

@@ -63,8 +63,8 @@ func TestANoticeDecidesNothing(t *testing.T) {
 	}
 }
 
-// addAccount adds to the collector's own account.
-func addAccount(h *record.History, name string, n float64, labels ...string) {
+// addFigure adds to the collector's figures.
+func addFigure(h *record.History, name string, n float64, labels ...string) {
 	h.Series = append(h.Series, record.Series{Name: record.CollectorPrefix + name, Labels: collector.NewLabels(labels...),
 		Meta: collector.Meta{Type: collector.Counter}, Points: []record.Point{{At: 20 * time.Second, Value: n, Observed: 1}}})
 }
@@ -103,15 +103,15 @@ func TestNoticed(t *testing.T) {
 		}, nil},
 		{"bad lines", func(h *record.History) {
 			for i := range 3 {
-				addAccount(h, "bad_lines_total", float64(i+2), "instance", fmt.Sprintf("web-%d", i+1), "reason", "no value")
+				addFigure(h, "bad_lines_total", float64(i+2), "instance", fmt.Sprintf("web-%d", i+1), "reason", "no value")
 			}
 		}, []string{"web-1, web-2, web-3 sent the collector what it could not take in (3 findings in all), such as: web-3 sent 4 bad lines (4 no value): what was in them is lost"}},
 		{"a change of type", func(h *record.History) {
-			addAccount(h, "findings", 7, "instance", "web-1", "kind", "type_change", "metric", "shop.order")
+			addFigure(h, "findings", 7, "instance", "web-1", "kind", "type_change", "metric", "shop.order")
 		}, []string{"the collector found fault with shop.order: type change, 7 lines"}},
 		{"a tag explosion", func(h *record.History) {
 			for i := range 3 {
-				addAccount(h, "findings", 7, "instance", fmt.Sprintf("web-%d", i+1), "kind", "tag_explosion", "metric", "shop.order", "tag", "user")
+				addFigure(h, "findings", 7, "instance", fmt.Sprintf("web-%d", i+1), "kind", "tag_explosion", "metric", "shop.order", "tag", "user")
 			}
 		}, []string{"(3 findings in all), such as: the collector found fault with shop.order: tag explosion of user, 7 lines"}},
 		{"only some have it", func(h *record.History) {

@@ -25,16 +25,16 @@ type rule func(*evidence.Index) []verdict.Finding
 
 func (r rule) Judge(e *evidence.Index) verdict.Result { return verdict.Result{Findings: r(e)} }
 
-// named is a check with the name that its crash is reported under.
-type named struct {
+// namedCheck is a check with the name that its crash is reported under.
+type namedCheck struct {
 	name  string
 	check Check
 }
 
 // checksOf gives the rules for a scenario where these are the tiers: those that always
 // run, and then its own.
-func checksOf(s script.Scenario, all record.Tiers) []named {
-	out := []named{
+func checksOf(s script.Scenario, all record.Tiers) []namedCheck {
+	out := []namedCheck{
 		{honesty.CheckRecord, honesty.WholeRecord{}},
 		{honesty.CheckHarness, rule(honesty.Harness)},
 		{honesty.CheckTime, rule(honesty.Clocks)},
@@ -47,11 +47,11 @@ func checksOf(s script.Scenario, all record.Tiers) []named {
 	}
 	conserved := false
 	for _, c := range s.Checks {
-		out = append(out, named{c.Kind(), ruleFor(c, s)})
+		out = append(out, namedCheck{c.Kind(), ruleFor(c, s)})
 		if _, conserves := c.Promise.(script.Conservation); conserves && !conserved {
 			conserved = true
 			for _, compared := range tiers.Comparisons(all) {
-				out = append(out, named{tiers.CheckConservation, compared})
+				out = append(out, namedCheck{tiers.CheckConservation, compared})
 			}
 		}
 	}

@@ -114,6 +114,6 @@ func TestDoubtsOfARunThatDidNotSettle(t *testing.T) {
 	doubts := rule(func(*evidence.Index) []verdict.Finding {
 		return []verdict.Finding{{Check: "a", Summary: "nothing was looked at"}, {Check: "a", Summary: "is gone", Cause: diagnose.LostOnExit}, {Check: "a", Summary: "3 are gone", Lost: 3}}
 	})
-	says(t, judge(evidence.New(h, s), []named{{"a", doubts}}), "a", verdict.Inconclusive,
+	says(t, judge(evidence.New(h, s), []namedCheck{{"a", doubts}}), "a", verdict.Inconclusive,
 		"a is not judged: the run was interrupted at 20.0 s, and nothing could settle", "nothing was looked at")
 }

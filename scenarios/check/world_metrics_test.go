@@ -174,7 +174,7 @@ func (w *world) inFlight(b *being) {
 	}
 }
 
-// hopsOf makes the collector's account of what came in from what stands behind the
+// hopsOf makes the collector's figures of what came in from what stands behind the
 // points of all instances.
 func (w *world) hopsOf() {
 	ticks := w.ticks()
@@ -192,8 +192,8 @@ func (w *world) hopsOf() {
 	}
 }
 
-// ledger makes the collector's own account of an instance.
-func (w *world) ledger(b *being) {
+// figures makes the collector's figures of an instance.
+func (w *world) figures(b *being) {
 	for _, name := range []string{"truncated_datagrams_total", "series_refused_total"} {
 		s := record.Series{Name: "throughline_collector_" + name, Labels: collector.NewLabels("instance", b.name, "listener", "127.0.0.1:1"),
 			Meta: collector.Meta{Type: collector.Counter}}

@@ -453,7 +453,7 @@ func (w *world) collect() {
 		}
 		w.timed(b)
 		w.inFlight(b)
-		w.ledger(b)
+		w.figures(b)
 	}
 }
 

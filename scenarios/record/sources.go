@@ -27,7 +27,7 @@ const (
 	AgentSeconds  = "agent_cpu_seconds_total"
 )
 
-// The collector's own account begins with a prefix.
+// The figures that the collector has of its own work begin with a prefix.
 const (
 	CollectorPrefix = "throughline_collector_"
 	// FlushLateness is its own measure of how late its intervals ended.

@@ -15,7 +15,7 @@ const (
 	LayerDB    = string(Database)
 )
 
-// Tier is a stage on a request's way through the stack that keeps an account of it which
+// Tier is a stage on a request's way through the stack that counts it in a ledger which
 // is nobody else's. What run, judge and report must know of a tier is here.
 type Tier struct {
 	Layer string // by which findings name it: "lb"
@@ -27,7 +27,7 @@ type Tier struct {
 	// Counter is who counts, as findings name it: "HAProxy".
 	Counter string
 	// Series are what the names of the polled series begin with that it counts in; none:
-	// its account is in another part of the record.
+	// its ledger is in another part of the record.
 	Series []string
 	// Answers is the polled series that counts for each web instance, by its label
 	// instance, how many requests it answered with 2xx; empty: the tier does not tell.
@@ -43,13 +43,13 @@ type Tiers []Tier
 // scenarios/check/tiers to have, and to start and poll it is for scenarios/run.
 func AllTiers() Tiers {
 	return Tiers{
-		// Its account is users.csv.
+		// Its ledger is users.csv.
 		{Layer: LayerUsers, Title: "users", Counter: "the load generator"},
 		{Layer: LayerLB, Title: "load balancer", Role: LoadBalancer, Stem: "haproxy-", Counter: "HAProxy",
 			Series: []string{FrontendPrefix, BackendPrefix, ServerPrefix}, Answers: ServerPrefix + "hrsp_2xx"},
-		// Its account is what instances send, under the names that a scenario gives.
+		// Its ledger is what instances send, under the names that a scenario gives.
 		{Layer: LayerWeb, Title: "web", Role: Web, Stem: "web-", Counter: "the application"},
-		// The most of its account is its documents.
+		// Most of its ledger is its documents.
 		{Layer: LayerDB, Title: "database", Role: Database, Stem: "mongo-", Counter: "the database", Series: []string{Opcounters}},
 	}
 }

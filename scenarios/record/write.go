@@ -190,7 +190,7 @@ func (w *Writer) Request(r Request) error {
 	return w.failed(err)
 }
 
-// Execution appends to the load balancer's account of single requests.
+// Execution appends a line of the load balancer's log.
 func (w *Writer) Execution(x Execution) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -212,7 +212,7 @@ func (w *Writer) Execution(x Execution) error {
 }
 
 // Append records samples; it is a collector.Sink. It comes a few times each
-// interval, and puts all ledgers on disk: so much survives the runner.
+// interval, and puts all files on disk: so much survives the runner.
 func (w *Writer) Append(samples ...collector.Sample) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()

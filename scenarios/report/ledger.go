@@ -80,7 +80,7 @@ func allRows(h record.History, v verdict.Verdict) []ledgerRow {
 		row("redispatches", cells{record.LayerLB: lb(l.LB.Redispatch)}))
 }
 
-// furtherTiers adds how often the tiers answered with 2xx that have no other account.
+// furtherTiers adds how often the tiers answered with 2xx that have no other column.
 func furtherTiers(of cells, entries []verdict.Ledger) cells {
 	for _, e := range entries {
 		if n, told := e.Counts["answered_2xx"]; told && e.Instance == "" && of[e.Layer] == "" {

@@ -24,8 +24,8 @@ import (
 // Between is what residuals of accounts are between.
 const Between = record.LayerUsers + verdict.Arrow + record.LayerWeb
 
-// Account is one instance's page of the ledger between users and web: what the
-// users know that it executed, and what its metric says.
+// Account is what one instance did, held against what its metric says: what
+// users had acknowledged by it, beside what was counted.
 type Account struct {
 	Life    record.Lifetime
 	Promise script.Conservation
@@ -49,11 +49,11 @@ type Account struct {
 	Early           int64         // missing before the kill, see beforeKill
 	// Dropped tells that the collector's socket lost datagrams that may have
 	// been this instance's.
-	Dropped bool
-	twin    twin
-	also    collector.Type // see lookAround
-	parts   []int64
-	values  evidence.Curve // how many came, each in a line
+	Dropped   bool
+	twin      twin
+	otherType collector.Type // see findNeighbours
+	parts     []int64
+	values    evidence.Curve // how many came, each in a line
 	// failures is how many requests it answered in full, and not with 2xx.
 	failures int64
 	ticks    []time.Duration // the collector's interval ends while it lived, and the end
@@ -92,7 +92,7 @@ var noTwin = twin{n: -1}
 func NewBooks(e *evidence.Index, promise script.Conservation) Books {
 	b := BooksOf(e, promise, func(instance string) []*record.Series { return e.Counters(instance, promise.Metric) })
 	for i := range b.Accounts {
-		b.Accounts[i].lookAround(e)
+		b.Accounts[i].findNeighbours(e)
 	}
 	return b.ExplainedBy(e)
 }

@@ -19,16 +19,16 @@ const probeEvery = 200 * time.Millisecond
 // explain asks for the causes of what is open in any of the accounts.
 func (b *Books) explain(e *evidence.Index) []diagnose.Diagnosis {
 	c := diagnose.Case{Metric: b.Promise.Metric, Route: b.Promise.Route, Window: b.Promise.ClientWindow, Interval: e.Interval, Probe: probeEvery, Outages: outages(e)}
-	beside := beside(e, b.Promise.Route)
-	bad, cut, datagrams := ownByInstance(e, "bad_lines_total"), ownByInstance(e, "truncated_datagrams_total"), ownByInstance(e, "datagrams_total")
-	short := ownByInstance(e, "bad_lines_total", dogstatsd.NoValue.String(), dogstatsd.NoType.String())
-	twins, kin := b.twins(e), b.kin(e)
+	others := otherAnswers(e, b.Promise.Route)
+	bad, cut, datagrams := figureByInstance(e, "bad_lines_total"), figureByInstance(e, "truncated_datagrams_total"), figureByInstance(e, "datagrams_total")
+	short := figureByInstance(e, "bad_lines_total", dogstatsd.NoValue.String(), dogstatsd.NoType.String())
+	twins, kin := b.twins(e), b.sisterCounters(e)
 	for i := range b.Accounts {
 		a := &b.Accounts[i]
 		in := a.Life.Instance
-		d := diagnose.Account{Instance: in, Life: a.Life, Killed: a.killed, Acked: a.Acked, Total: a.Total, Rate: a.Promise.SampleRate, Open: a.open(len(b.Accounts)),
-			Buffer: max(a.Buffer, a.Stalled), Early: a.Early, Spare: a.Sum(), Late: a.Late.By > 0 && !a.Late.Excused, Beside: beside[in], Twin: twins[i], Kin: kin[in],
-			Parts: a.parts, Sampled: a.Sampled, Also: string(a.also), Bad: bad[in], Short: short[in], Cut: cut[in],
+		d := diagnose.Account{Instance: in, Life: a.Life, Killed: a.killed, Acked: a.Acked, Total: a.Total, Rate: a.Promise.SampleRate, Open: a.unexplained(len(b.Accounts)),
+			Buffer: max(a.Buffer, a.Stalled), Early: a.Early, Spare: a.Sum(), Late: a.Late.By > 0 && !a.Late.Excused, Beside: others[in], Twin: twins[i], Kin: kin[in],
+			Parts: a.parts, Sampled: a.Sampled, Also: string(a.otherType), Bad: bad[in], Short: short[in], Cut: cut[in],
 			Lines: evidence.Whole(a.values.Last()), Datagrams: datagrams[in]}
 		if a.Dropped {
 			d.Open = 0 // nobody knows what the socket took
@@ -36,7 +36,7 @@ func (b *Books) explain(e *evidence.Index) []diagnose.Diagnosis {
 		if a.Total == 0 {
 			d.Alias, d.AliasCount = a.alias(*b)
 		}
-		a.lay(e, &d)
+		a.fillCurves(e, &d)
 		c.Accounts = append(c.Accounts, d)
 	}
 	return diagnose.Explain(c)
@@ -71,9 +71,9 @@ func (b *Books) Holding(a *Account) diagnose.Diagnosis {
 // clockGrace is how much longer than its window a client may hold a count by its own timers.
 func clockGrace(window time.Duration) time.Duration { return 50*time.Millisecond + window/10 }
 
-// lay gives the diagnosis the account's curves.
-func (a *Account) lay(e *evidence.Index, d *diagnose.Account) {
-	datagrams, sources := ownCurve(e, d.Instance, "datagrams_total"), ownCurve(e, d.Instance, "sources_total")
+// fillCurves gives the diagnosis the account's curves.
+func (a *Account) fillCurves(e *evidence.Index, d *diagnose.Account) {
+	datagrams, sources := figureCurve(e, d.Instance, "datagrams_total"), figureCurve(e, d.Instance, "sources_total")
 	spoke := map[time.Duration]bool{}
 	for _, s := range a.others {
 		if s.Meta.StatsD == a.Promise.Metric {
@@ -106,8 +106,8 @@ func (a *Account) lay(e *evidence.Index, d *diagnose.Account) {
 	}
 }
 
-// open is what nothing explains in an account: lost if positive, too many if negative.
-func (a *Account) open(instances int) int64 {
+// unexplained is what nothing explains in an account: lost if positive, too many if negative.
+func (a *Account) unexplained(instances int) int64 {
 	if a.Promise.SampleRate < 1 {
 		if s := a.Sampling(instances); !s.Fits {
 			return int64(len(a.Acked)) - a.Total
@@ -124,9 +124,9 @@ func (a *Account) open(instances int) int64 {
 	}
 }
 
-// beside are the other things that instances answered, by instance: requests of other
+// otherAnswers are the other things that instances answered, by instance: requests of other
 // routes, and failures.
-func beside(e *evidence.Index, route string) map[string][]diagnose.Stream {
+func otherAnswers(e *evidence.Index, route string) map[string][]diagnose.Stream {
 	at := map[string]map[string]*diagnose.Stream{}
 	add := func(instance, what string, failed bool, times ...time.Duration) {
 		if at[instance] == nil {
@@ -160,9 +160,9 @@ func beside(e *evidence.Index, route string) map[string][]diagnose.Stream {
 	return out
 }
 
-// ownByInstance is one figure of the collector's own account, by instance: all of it, or what
+// figureByInstance is one of the collector's figures, by instance: all of it, or what
 // it gives one of some reasons for.
-func ownByInstance(e *evidence.Index, name string, reasons ...string) map[string]int64 {
+func figureByInstance(e *evidence.Index, name string, reasons ...string) map[string]int64 {
 	out := map[string]int64{}
 	for _, s := range e.Polled[record.CollectorPrefix+name] {
 		if len(reasons) > 0 && !slices.Contains(reasons, s.Labels.Get("reason")) {
@@ -175,9 +175,9 @@ func ownByInstance(e *evidence.Index, name string, reasons ...string) map[string
 	return out
 }
 
-// ownCurve is what the collector counts itself of what came from an instance; empty where it
+// figureCurve is what the collector counts itself of what came from an instance; empty where it
 // does not.
-func ownCurve(e *evidence.Index, instance, name string) evidence.Curve {
+func figureCurve(e *evidence.Index, instance, name string) evidence.Curve {
 	var of []*record.Series
 	for _, s := range e.Polled[record.CollectorPrefix+name] {
 		if s.Labels.Get(evidence.LabelInstance) == instance {
@@ -246,10 +246,10 @@ func (b *Books) twinOf(e *evidence.Index, timer string) (counts []int64, fits bo
 	return counts, fits && compared > 0
 }
 
-// kin finds the counters of other routes: those that are called like the metric, with the
+// sisterCounters finds the counters of other routes: those that are called like the metric, with the
 // other route's name for its own. One that counts more than was answered counts something
 // else, and tells nothing.
-func (b *Books) kin(e *evidence.Index) map[string][]diagnose.Kin {
+func (b *Books) sisterCounters(e *evidence.Index) map[string][]diagnose.Kin {
 	out := map[string][]diagnose.Kin{}
 	if b.Promise.Route == "" || !strings.Contains(b.Promise.Metric, b.Promise.Route) {
 		return out

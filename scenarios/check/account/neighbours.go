@@ -13,16 +13,16 @@ import (
 // network: a defect in the code is of one metric, a lost datagram takes whatever
 // is in it.
 
-// lookAround finds the neighbours of a counter: its twin is the timer that the
+// findNeighbours looks for what else tells of a counter: its twin is the timer that the
 // scenario's nesting check names for the same requests; parts are its series, by
-// tags; also is another type under which the metric arrived.
-func (a *Account) lookAround(e *evidence.Index) {
+// tags; otherType is another type under which the metric arrived.
+func (a *Account) findNeighbours(e *evidence.Index) {
 	for _, s := range e.Counters(a.Life.Instance, a.Promise.Metric) {
 		a.parts = append(a.parts, evidence.Whole(evidence.SumOf([]*record.Series{s}).Last()))
 	}
 	for _, s := range a.others {
 		if s.Meta.StatsD == a.Promise.Metric && s.Meta.Type != collector.Counter {
-			a.also = s.Meta.Type
+			a.otherType = s.Meta.Type
 		}
 	}
 	for _, c := range script.Promised[script.Nesting](e.Scenario) {
@@ -37,10 +37,10 @@ func (a *Account) lookAround(e *evidence.Index) {
 	}
 }
 
-// LookAroundTimer finds the twin of a timer: the counter that the scenario's
+// FindTimerNeighbours finds the twin of a timer: the counter that the scenario's
 // conservation check names for the same requests. A counter that is sampled, or
 // that never came, is none.
-func (a *Account) LookAroundTimer(e *evidence.Index) {
+func (a *Account) FindTimerNeighbours(e *evidence.Index) {
 	for _, c := range script.Promised[script.Conservation](e.Scenario) {
 		if c.Route != a.Promise.Route || c.SampleRate < 1 {
 			continue

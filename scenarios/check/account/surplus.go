@@ -16,7 +16,7 @@ type Surplus struct {
 // surplus looks for it at every point. Where a clock was set, or a client gives its
 // counts times of its own, a count may stand before its request.
 func (a *Account) surplus(e *evidence.Index) (s Surplus) {
-	if a.Promise.SampleRate < 1 || a.Sampled >= 0 || e.ClockSteps() || e.OwnCount("timestamped_lines_total") > 0 {
+	if a.Promise.SampleRate < 1 || a.Sampled >= 0 || e.ClockSteps() || e.CollectorFigure("timestamped_lines_total") > 0 {
 		return s
 	}
 	for k, t := range a.counted.At {

@@ -28,9 +28,9 @@ func (e *Index) Senders() []string {
 	return out
 }
 
-// OwnCount sums one figure of the collector's own account over all ways in. A
+// CollectorFigure sums one of the figures that the collector has of its own work, over all ways in. A
 // collector that was started again counts from zero.
-func (e *Index) OwnCount(name string) int64 {
+func (e *Index) CollectorFigure(name string) int64 {
 	var sum float64
 	for _, s := range e.Polled[record.CollectorPrefix+name] {
 		var base, last float64

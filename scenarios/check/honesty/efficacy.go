@@ -60,8 +60,8 @@ func (m *moves) phase(i int, phase script.Phase) {
 	if len(phase.Do) == 0 {
 		return
 	}
-	begun := m.journal(i, record.StepBegin)
-	ended := m.journal(i, record.StepEnd)
+	begun := m.stepEvents(i, record.StepBegin)
+	ended := m.stepEvents(i, record.StepEnd)
 	for k, step := range phase.Do {
 		if k >= len(begun) {
 			m.fails(step, step.Target(), record.Never, "the journal does not have it in phase %q", phase.Name)
@@ -83,9 +83,9 @@ func (m *moves) phase(i int, phase script.Phase) {
 	}
 }
 
-// journal gives the step events of the i-th phase in order. Phases of one name
+// stepEvents gives the step events of the i-th phase in order. Phases of one name
 // follow each other in the journal as in the scenario.
-func (m *moves) journal(i int, kind record.Kind) []record.Event {
+func (m *moves) stepEvents(i int, kind record.Kind) []record.Event {
 	phases := m.e.Scenario.Phases
 	skip := 0
 	for _, p := range phases[:i] {
@@ -173,9 +173,9 @@ func (m *moves) life(name string) record.Lifetime {
 	return m.e.Lives[i]
 }
 
-// first gives the time of the first event of a kind of an instance at or after
+// firstEvent gives the time of the first event of a kind of an instance at or after
 // from; of a signal, if one is named.
-func (m *moves) first(kind record.Kind, name, signal string, from time.Duration) time.Duration {
+func (m *moves) firstEvent(kind record.Kind, name, signal string, from time.Duration) time.Duration {
 	for _, ev := range m.e.History.Events {
 		if ev.Kind == kind && ev.Instance == name && ev.At >= from && (signal == "" || ev.Signal == signal) {
 			return ev.At
@@ -190,12 +190,12 @@ const killedStatus = 128 + 9
 // killed: the signal was sent, the process was gone by it, the load balancer or
 // the port knew.
 func (m *moves) killed(t taken, name string) []string {
-	sent := m.first(record.Signalled, name, evidence.SigKill, t.begin)
+	sent := m.firstEvent(record.Signalled, name, evidence.SigKill, t.begin)
 	if sent == record.Never {
 		m.fails(t.step, name, t.begin, "%s was never sent SIGKILL", name)
 		return nil
 	}
-	gone := m.first(record.Death, name, "", sent)
+	gone := m.firstEvent(record.Death, name, "", sent)
 	if gone == record.Never {
 		m.fails(t.step, name, sent, "%s got SIGKILL at %s and was not seen to die", name, words.Seconds(sent))
 		return nil
@@ -204,9 +204,9 @@ func (m *moves) killed(t taken, name string) []string {
 		m.fails(t.step, name, gone, "%s ended by itself with exit status %d, not by SIGKILL", name, l.Code)
 		return nil
 	}
-	down := m.first(record.Down, name, "", sent)
+	down := m.firstEvent(record.Down, name, "", sent)
 	if down == record.Never {
-		down = m.first(record.Removed, name, "", sent)
+		down = m.firstEvent(record.Removed, name, "", sent)
 	}
 	if down == record.Never {
 		m.fails(t.step, name, gone, "%s was gone at %s, and the load balancer never marked it down", name, words.Seconds(gone))
@@ -240,9 +240,9 @@ func (m *moves) scaled(t taken, move script.Scale) []string {
 // terminated: it was drained if it had to be, got SIGTERM and ended. How it ended is the
 // application's affair, and is mentioned.
 func (m *moves) terminated(t taken, name string, drain bool) []string {
-	drained := m.first(record.Draining, name, "", t.begin)
-	sent := m.first(record.Signalled, name, "SIGTERM", t.begin)
-	gone := m.first(record.Death, name, "", t.begin)
+	drained := m.firstEvent(record.Draining, name, "", t.begin)
+	sent := m.firstEvent(record.Signalled, name, "SIGTERM", t.begin)
+	gone := m.firstEvent(record.Death, name, "", t.begin)
 	switch {
 	case drained == record.Never && drain:
 		m.fails(t.step, name, t.begin, "%s was not drained", name)

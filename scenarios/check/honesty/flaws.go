@@ -87,7 +87,7 @@ func offBeat(e *evidence.Index) (out []string) {
 		s := &e.History.Series[i]
 		for _, p := range s.Points {
 			if p.At < closing && !disturbed(p.At) {
-				beats[source(s)] = append(beats[source(s)], p.At)
+				beats[sourceOf(s)] = append(beats[sourceOf(s)], p.At)
 			}
 		}
 	}
@@ -103,7 +103,7 @@ func offBeat(e *evidence.Index) (out []string) {
 	}
 	var missing, twice int64
 	for i := range e.History.Series {
-		m, t := beating(&e.History.Series[i], beats[source(&e.History.Series[i])])
+		m, t := countOffBeat(&e.History.Series[i], beats[sourceOf(&e.History.Series[i])])
 		missing, twice = missing+m, twice+t
 	}
 	if missing > 0 {
@@ -135,9 +135,9 @@ func disturbed(e *evidence.Index) func(at time.Duration) bool {
 	}
 }
 
-// source tells which series are sampled together: those that are pushed, at the
+// sourceOf tells which series are sampled together: those that are pushed, at the
 // ends of intervals, and those of each thing that is polled.
-func source(s *record.Series) string {
+func sourceOf(s *record.Series) string {
 	if s.Meta.StatsD != "" {
 		return ""
 	}
@@ -145,9 +145,9 @@ func source(s *record.Series) string {
 	return prefix
 }
 
-// beating counts the points that a series lacks between beats, and those that
+// countOffBeat counts the points that a series lacks between beats, and those that
 // it has twice. After a staleness marker it may be silent.
-func beating(s *record.Series, beats []time.Duration) (missing, twice int64) {
+func countOffBeat(s *record.Series, beats []time.Duration) (missing, twice int64) {
 	due := -1 // the beat at which a point is due; -1: none is
 	last := record.Never
 	for _, p := range s.Points {

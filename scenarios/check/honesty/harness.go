@@ -139,10 +139,10 @@ func Harness(e *evidence.Index) []verdict.Finding {
 	for _, ev := range e.History.Events {
 		switch {
 		case ev.Kind == record.Trouble:
-			out = append(out, trouble(ev))
+			out = append(out, troubleFinding(ev))
 		case ev.Kind == record.Death && !ev.Expected:
 			out = append(out, verdict.Finding{Check: CheckHarness, Instance: ev.Instance, From: ev.At.Seconds(), To: ev.At.Seconds(),
-				Summary: fmt.Sprintf("%s died at %s and nobody had asked for it (%s): what its metrics lack proves nothing", ev.Instance, words.Seconds(ev.At), exit(ev))})
+				Summary: fmt.Sprintf("%s died at %s and nobody had asked for it (%s): what its metrics lack proves nothing", ev.Instance, words.Seconds(ev.At), exitText(ev))})
 		}
 	}
 	if len(out) == 0 {
@@ -176,7 +176,7 @@ func Notes(e *evidence.Index) []string {
 	return out
 }
 
-func trouble(ev record.Event) verdict.Finding {
+func troubleFinding(ev record.Event) verdict.Finding {
 	f := verdict.Finding{Check: CheckHarness, Instance: ev.Instance, From: ev.At.Seconds(), To: ev.At.Seconds()}
 	why := ""
 	if ev.Error != "" {
@@ -201,8 +201,8 @@ func trouble(ev record.Event) verdict.Finding {
 	return f
 }
 
-// exit tells how a process ended: "exit status 3", "SIGSEGV".
-func exit(ev record.Event) string {
+// exitText tells how a process ended: "exit status 3", "SIGSEGV".
+func exitText(ev record.Event) string {
 	if ev.Signal != "" {
 		return ev.Signal
 	}

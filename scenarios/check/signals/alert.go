@@ -124,7 +124,7 @@ func (c Alert) fires(e *evidence.Index, p alertStates) verdict.Finding {
 			continue
 		}
 		if t < begin {
-			return c.at(c.finding(verdict.Fail, "fires at %s already, before phase %q began at %s", words.Seconds(t), c.Promise.Fires.In, words.Seconds(begin)), t, begin)
+			return c.between(c.finding(verdict.Fail, "fires at %s already, before phase %q began at %s", words.Seconds(t), c.Promise.Fires.In, words.Seconds(begin)), t, begin)
 		}
 		fired = k
 		break
@@ -134,16 +134,16 @@ func (c Alert) fires(e *evidence.Index, p alertStates) verdict.Finding {
 		return c.finding(verdict.Inconclusive, "the record ends at %s, before it had to fire at %s", words.Seconds(p.at[len(p.at)-1]), words.Seconds(deadline))
 	case p.missed(fired, deadline) && !p.missed(fired, deadline+e.Moved(c.Promise.Fires.In)):
 		if why := hurried(e, c.Promise.Fires.In, c.Promise.Fires.Within); why != "" {
-			return c.at(c.finding(verdict.Inconclusive, "did not fire within %s of the beginning of phase %q, but %s", c.Promise.Fires.Within, c.Promise.Fires.In, why), begin, deadline)
+			return c.between(c.finding(verdict.Inconclusive, "did not fire within %s of the beginning of phase %q, but %s", c.Promise.Fires.Within, c.Promise.Fires.In, why), begin, deadline)
 		}
 	}
 	switch {
 	case fired < 0:
-		return c.at(c.finding(verdict.Fail, "did not fire within %s of the beginning of phase %q at %s, nor later; %s", c.Promise.Fires.Within, c.Promise.Fires.In, words.Seconds(begin), c.why(p)), begin, deadline)
+		return c.between(c.finding(verdict.Fail, "did not fire within %s of the beginning of phase %q at %s, nor later; %s", c.Promise.Fires.Within, c.Promise.Fires.In, words.Seconds(begin), c.why(p)), begin, deadline)
 	case p.at[fired] > deadline:
-		return c.at(c.finding(verdict.Fail, "fired at %s, %s after the beginning of phase %q, and had to within %s", words.Seconds(p.at[fired]), words.Seconds(p.at[fired]-begin), c.Promise.Fires.In, c.Promise.Fires.Within), begin, p.at[fired])
+		return c.between(c.finding(verdict.Fail, "fired at %s, %s after the beginning of phase %q, and had to within %s", words.Seconds(p.at[fired]), words.Seconds(p.at[fired]-begin), c.Promise.Fires.In, c.Promise.Fires.Within), begin, p.at[fired])
 	}
-	f := c.at(c.finding(verdict.Pass, "fired at %s, %s after the beginning of phase %q", words.Seconds(p.at[fired]), words.Seconds(p.at[fired]-begin), c.Promise.Fires.In), begin, p.at[fired])
+	f := c.between(c.finding(verdict.Pass, "fired at %s, %s after the beginning of phase %q", words.Seconds(p.at[fired]), words.Seconds(p.at[fired]-begin), c.Promise.Fires.In), begin, p.at[fired])
 	if c.Promise.Clears == nil {
 		return f
 	}
@@ -173,7 +173,7 @@ func (c Alert) why(p alertStates) string {
 	return fmt.Sprintf("its expression had a result at %s, never for %s on end", words.Times(n, "point"), c.Promise.For)
 }
 
-func (c Alert) at(f verdict.Finding, from, to time.Duration) verdict.Finding {
+func (c Alert) between(f verdict.Finding, from, to time.Duration) verdict.Finding {
 	f.From, f.To = from.Seconds(), to.Seconds()
 	return f
 }
@@ -207,9 +207,9 @@ func (c Alert) clears(e *evidence.Index, p alertStates, fired int, f verdict.Fin
 	if cleared >= 0 {
 		t := p.at[cleared]
 		if t > deadline {
-			return c.at(c.finding(verdict.Fail, "fired at %s and cleared at %s, %s, and had to within %s", words.Seconds(p.at[fired]), words.Seconds(t), after(t-begin, name), c.Promise.Clears.Within), p.at[fired], t)
+			return c.between(c.finding(verdict.Fail, "fired at %s and cleared at %s, %s, and had to within %s", words.Seconds(p.at[fired]), words.Seconds(t), beforeOrAfter(t-begin, name), c.Promise.Clears.Within), p.at[fired], t)
 		}
-		f.Summary += fmt.Sprintf(", and cleared at %s, %s", words.Seconds(t), after(t-begin, name))
+		f.Summary += fmt.Sprintf(", and cleared at %s, %s", words.Seconds(t), beforeOrAfter(t-begin, name))
 		f.To = t.Seconds()
 		return f
 	}
@@ -217,11 +217,11 @@ func (c Alert) clears(e *evidence.Index, p alertStates, fired int, f verdict.Fin
 	if last < deadline {
 		return c.finding(verdict.Inconclusive, "fired at %s, and the record ends at %s, before it had to clear at %s", words.Seconds(p.at[fired]), words.Seconds(last), words.Seconds(deadline))
 	}
-	return c.at(c.finding(verdict.Fail, "fired at %s and never cleared: it had to within %s of %s at %s", words.Seconds(p.at[fired]), c.Promise.Clears.Within, name, words.Seconds(begin)), p.at[fired], last)
+	return c.between(c.finding(verdict.Fail, "fired at %s and never cleared: it had to within %s of %s at %s", words.Seconds(p.at[fired]), c.Promise.Clears.Within, name, words.Seconds(begin)), p.at[fired], last)
 }
 
-// after writes how long after, or before, something was.
-func after(d time.Duration, what string) string {
+// beforeOrAfter writes how long after, or before, something was.
+func beforeOrAfter(d time.Duration, what string) string {
 	if d < 0 {
 		return words.Seconds(-d) + " before " + what
 	}
@@ -255,7 +255,7 @@ func (c Alert) silent(e *evidence.Index, p alertStates, phase string) verdict.Fi
 	case looked == 0:
 		return c.finding(verdict.Inconclusive, "no interval of the collector ends in phase %q, so it was not evaluated", phase)
 	case firing > 0:
-		return c.at(c.finding(verdict.Fail, "fires in phase %q, where it must be silent: at %d of %s, first at %s", phase, firing, words.Times(looked, "point"), words.Seconds(first)), first, to)
+		return c.between(c.finding(verdict.Fail, "fires in phase %q, where it must be silent: at %d of %s, first at %s", phase, firing, words.Times(looked, "point"), words.Seconds(first)), first, to)
 	}
-	return c.at(c.finding(verdict.Pass, "silent in phase %q: %s evaluated, pending at %d", phase, words.Times(looked, "point"), pending), from, to)
+	return c.between(c.finding(verdict.Pass, "silent in phase %q: %s evaluated, pending at %d", phase, words.Times(looked, "point"), pending), from, to)
 }

@@ -102,7 +102,7 @@ func allSent(e *evidence.Index) []time.Duration {
 
 // pair compares users with one layer.
 func (c Correlation) pair(e *evidence.Index, users []time.Duration, layer string) verdict.Finding {
-	curve := within(c.curve(e, layer), e.Begin+script.LoadEdge, e.End-script.LoadEdge)
+	curve := readingsBetween(c.curve(e, layer), e.Begin+script.LoadEdge, e.End-script.LoadEdge)
 	if layer == record.LayerWeb {
 		// A client that buffers for longer than an interval sends in some and
 		// not in others: that is no rate of the application's.
@@ -123,11 +123,11 @@ func (c Correlation) pair(e *evidence.Index, users []time.Duration, layer string
 	if layer == record.LayerWeb {
 		rate = c.Rate
 	}
-	return c.told(e, layer, lagsOf(users, curve), at0, barsOf(c.Promise.AtLeast, rate, at0, curve.At))
+	return c.judgeLags(e, layer, lagsOf(users, curve), at0, barsOf(c.Promise.AtLeast, rate, at0, curve.At))
 }
 
-// told is the finding about a layer with these r by lag.
-func (c Correlation) told(e *evidence.Index, layer string, r map[time.Duration]float64, at0 []float64, b bars) verdict.Finding {
+// judgeLags is the finding about a layer with these r by lag.
+func (c Correlation) judgeLags(e *evidence.Index, layer string, r map[time.Duration]float64, at0 []float64, b bars) verdict.Finding {
 	best, lag, ok := bestLag(r, b.pass)
 	f := c.finding(verdict.Pass, layer, "users and %s: r = %.3f at a lag of %.2f s, from %s%s", layer, best, lag.Seconds(), words.Times(int64(len(at0)), "interval"), b.note())
 	switch within := furthest(r, c.Promise.MaxLag); {
@@ -252,8 +252,8 @@ func (c Correlation) curve(e *evidence.Index, layer string) evidence.Curve {
 	return evidence.Curve{}
 }
 
-// within keeps the readings between from and to.
-func within(c evidence.Curve, from, to time.Duration) evidence.Curve {
+// readingsBetween keeps the readings between from and to.
+func readingsBetween(c evidence.Curve, from, to time.Duration) evidence.Curve {
 	lo, hi := evidence.CountUpTo(c.At, from-1), evidence.CountUpTo(c.At, to)
 	if hi <= lo {
 		return evidence.Curve{}

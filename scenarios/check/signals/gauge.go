@@ -46,20 +46,20 @@ func (c Gauge) Judge(e *evidence.Index) verdict.Result {
 		points, instances = points+n, instances+1
 		out = append(out, c.posthumous(e, l, series)...)
 		out = append(out, c.negative(l, series)...)
-		if f, looked := c.rest(e, l, series); looked {
+		if f, looked := c.backAtRest(e, l, series); looked {
 			rested++
 			if f != nil {
 				out = append(out, *f)
 			}
 		}
-		if f := c.above(e, l, series, flights); f != nil {
+		if f := c.tooHigh(e, l, series, flights); f != nil {
 			out = append(out, *f)
 		}
-		if f := c.below(e, l, series, lasting[l.Instance]); f != nil {
+		if f := c.tooLow(e, l, series, lasting[l.Instance]); f != nil {
 			out = append(out, *f)
 		}
 	}
-	if f := c.together(e, flights); f != nil && len(out) == 0 {
+	if f := c.sumTooHigh(e, flights); f != nil && len(out) == 0 {
 		out = append(out, *f)
 	}
 	if points > 0 {
@@ -151,12 +151,12 @@ func (c Gauge) negative(l record.Lifetime, series []*record.Series) []verdict.Fi
 	return []verdict.Finding{f}
 }
 
-// rest looks at an instance that lives on after the load, when nothing is in
+// backAtRest looks at an instance that lives on after the load, when nothing is in
 // flight any more and its client has sent that: in one of the points since it
 // must have come back, unless it may still work on a request that no instance
 // answered. Health checks may be in flight at any moment, so that
 // one point proves nothing.
-func (c Gauge) rest(e *evidence.Index, l record.Lifetime, series []*record.Series) (*verdict.Finding, bool) {
+func (c Gauge) backAtRest(e *evidence.Index, l record.Lifetime, series []*record.Series) (*verdict.Finding, bool) {
 	if l.Death != record.Never || e.End == record.Never {
 		return nil, false
 	}
@@ -213,7 +213,7 @@ type flight struct {
 
 // flights are what users had in flight, at most.
 type flights struct {
-	of map[string]flight // at each instance
+	at map[string]flight // at each instance
 	// anybody's are the requests of which nobody knows who had them, each
 	// from when it was sent on.
 	anybody flight
@@ -238,9 +238,9 @@ func (c Gauge) flights(e *evidence.Index) flights {
 			changes[r.Instance] = append(changes[r.Instance], step{r.Sent, n}, step{r.Done + c.Promise.ClientWindow, -n})
 		}
 	}
-	out := flights{of: map[string]flight{}, anybody: newFlight(anybody), retries: e.Retries()}
+	out := flights{at: map[string]flight{}, anybody: newFlight(anybody), retries: e.Retries()}
 	for instance, steps := range changes {
-		out.of[instance] = newFlight(steps)
+		out.at[instance] = newFlight(steps)
 	}
 	if web := e.Scenario.Stack.Web; web.Image != "" || len(web.Command) > 0 {
 		// The load balancer's and the platform's probe: a foreign
@@ -280,8 +280,8 @@ func (f flight) most(from, to time.Duration) int64 {
 	return top
 }
 
-// above compares each value that was measured with what can have been true.
-func (c Gauge) above(e *evidence.Index, l record.Lifetime, series []*record.Series, flights flights) *verdict.Finding {
+// tooHigh compares each value that was measured with what can have been true.
+func (c Gauge) tooHigh(e *evidence.Index, l record.Lifetime, series []*record.Series, flights flights) *verdict.Finding {
 	var n int64
 	var worst record.Point
 	var over, bound int64
@@ -292,7 +292,7 @@ func (c Gauge) above(e *evidence.Index, l record.Lifetime, series []*record.Seri
 			}
 			from := p.At - e.Interval - c.Promise.ClientWindow
 			from -= e.Stall(from-time.Second, p.At+time.Second)
-			most := flights.of[l.Instance].most(from, p.At) + flights.anybody.most(from, p.At) + flights.retries + flights.checks + int64(c.Promise.AtRest)
+			most := flights.at[l.Instance].most(from, p.At) + flights.anybody.most(from, p.At) + flights.retries + flights.checks + int64(c.Promise.AtRest)
 			if extra := evidence.Whole(math.Ceil(p.Value)) - most; extra > 0 {
 				n++
 				if extra > over {
@@ -310,9 +310,9 @@ func (c Gauge) above(e *evidence.Index, l record.Lifetime, series []*record.Seri
 	return &f
 }
 
-// together compares the sum over the living with all that users had in flight:
+// sumTooHigh compares the sum over the living with all that users had in flight:
 // a request that may have been anybody's was in flight once.
-func (c Gauge) together(e *evidence.Index, flights flights) *verdict.Finding {
+func (c Gauge) sumTooHigh(e *evidence.Index, flights flights) *verdict.Finding {
 	sums := map[time.Duration]float64{}
 	oldest := map[time.Duration]time.Duration{} // when the oldest value of the sum was sent
 	for _, l := range e.Lives {
@@ -339,7 +339,7 @@ func (c Gauge) together(e *evidence.Index, flights flights) *verdict.Finding {
 		from -= e.Stall(from-time.Second, t+time.Second)
 		most := flights.anybody.most(from, t) + flights.retries
 		for _, l := range e.Lives {
-			most += flights.of[l.Instance].most(from, t) + flights.checks
+			most += flights.at[l.Instance].most(from, t) + flights.checks
 		}
 		if ok && evidence.Whole(math.Ceil(sum)) > most {
 			f := c.finding(verdict.Fail, "", "the sum of %s over the living is %g at %s, when users had at most %s in flight", c.Promise.Metric, sum, words.Seconds(t), words.Times(most, "request"))

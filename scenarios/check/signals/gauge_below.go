@@ -15,13 +15,13 @@ import (
 // not busy: two connections on one machine.
 const underWay = 250 * time.Millisecond
 
-// below: a request that was in flight at an instance from before the moment at
+// tooLow: a request that was in flight at an instance from before the moment at
 // which a gauge may have been sent until after its point must be in it. Requests
 // are mostly too short for that; those that wait for something that hangs are not.
 // A gauge that several workers set, each to its own number, shows that of the last
 // one. It holds only where every request is taken up as it comes: one that waits for
 // a free worker is in flight for its user, and unknown to the application.
-func (c Gauge) below(e *evidence.Index, l record.Lifetime, series []*record.Series, lasting []evidence.Stay) *verdict.Finding {
+func (c Gauge) tooLow(e *evidence.Index, l record.Lifetime, series []*record.Series, lasting []evidence.Stay) *verdict.Finding {
 	if !c.Promise.Unqueued || len(lasting) == 0 {
 		return nil
 	}

@@ -16,7 +16,7 @@ import (
 
 const checkHygiene = "hygiene"
 
-// Hygiene reads the collector's account of what it could not understand or
+// Hygiene reads the collector's figures of what it could not understand or
 // take in, and counts series.
 type Hygiene struct{ Promise script.Hygiene }
 
@@ -31,7 +31,7 @@ func (c Hygiene) Judge(e *evidence.Index) verdict.Result {
 		if n.series == 0 {
 			continue
 		}
-		out = append(out, c.named(e, l.Instance)...)
+		out = append(out, c.namedAfter(e, l.Instance)...)
 		if c.Promise.MaxSeries > 0 && n.series > c.Promise.MaxSeries {
 			f := c.finding(verdict.Fail, l.Instance, "%s has %s, and the budget is %s; most are of %s", l.Instance, words.Plural(int64(n.series), "series"), words.Number(int64(c.Promise.MaxSeries)), n.largest)
 			f.Extra, f.Cause = int64(n.series-c.Promise.MaxSeries), verdict.CauseCardinality
@@ -71,7 +71,7 @@ func (c Hygiene) limits() string {
 	return ", " + strings.Join(parts, ", ")
 }
 
-// losses are the accounts that must stay at 0, and what they count.
+// losses are the figures that must stay at 0, and what they count.
 var losses = []struct{ name, what, cause string }{
 	{"bad_lines_total", "bad line", diagnose.BadLines},
 	{"refused_lines_total", "line that was refused by a limit", verdict.CauseCardinality},
@@ -79,7 +79,7 @@ var losses = []struct{ name, what, cause string }{
 	{"truncated_datagrams_total", "truncated datagram", diagnose.Truncated},
 }
 
-// wire reads the account of what came over the wire, instance by instance.
+// wire reads the figures of what came over the wire, instance by instance.
 func (c Hygiene) wire(e *evidence.Index) []verdict.Finding {
 	var out []verdict.Finding
 	killed := map[string]bool{}
@@ -189,9 +189,9 @@ func (c Hygiene) count(e *evidence.Index, instance string) seriesCount {
 	return n
 }
 
-// named finds metrics that are called after their instance: each replacement
+// namedAfter finds metrics that are called after their instance: each replacement
 // brings new names, and no query finds them all.
-func (c Hygiene) named(e *evidence.Index, instance string) []verdict.Finding {
+func (c Hygiene) namedAfter(e *evidence.Index, instance string) []verdict.Finding {
 	var names []string
 	for _, metric := range e.MetricsOf(instance) {
 		for _, part := range strings.FieldsFunc(metric, func(r rune) bool { return r == '.' || r == ':' || r == '/' }) {
@@ -217,7 +217,7 @@ func (c Hygiene) growth(counts []seriesCount) []verdict.Finding {
 	for i, n := range counts {
 		var before seriesCount
 		for _, other := range counts[:i] {
-			if other.life.Birth < n.life.Birth && other.series > before.series && !together(other.life, n.life) {
+			if other.life.Birth < n.life.Birth && other.series > before.series && !bornTogether(other.life, n.life) {
 				before = other
 			}
 		}
@@ -232,6 +232,6 @@ func (c Hygiene) growth(counts []seriesCount) []verdict.Finding {
 	return out
 }
 
-// together tells whether two instances were started at the same time: neither
+// bornTogether tells whether two instances were started at the same time: neither
 // replaces the other.
-func together(a, b record.Lifetime) bool { return b.Birth <= a.Ready || a.Ready == record.Never }
+func bornTogether(a, b record.Lifetime) bool { return b.Birth <= a.Ready || a.Ready == record.Never }

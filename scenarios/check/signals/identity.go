@@ -42,7 +42,7 @@ func (c Identity) Judge(e *evidence.Index) verdict.Result {
 	var out []verdict.Finding
 	var series, served int
 	known := map[string]bool{}
-	w := goingOn{
+	w := surplusEvidence{
 		widths: sync.OnceValue(func() account.Allowances { return account.NewAllowances(e, c.Promise.Route) }),
 		books: sync.OnceValue(func() account.Books {
 			return Continuity{script.Continuity{Metric: c.Promise.Metric, Route: c.Promise.Route}, c.Window, c.Rate}.books(e)
@@ -150,7 +150,7 @@ func (c Identity) missing(e *evidence.Index, l record.Lifetime) verdict.Finding 
 	default:
 		f.Cause, f.RunnerUp = diagnose.NoMetric, diagnose.Renamed
 		names := e.MetricsOf(l.Instance)
-		if own := c.called(e, l, names); len(own) > 0 {
+		if own := c.similarNames(e, l, names); len(own) > 0 {
 			f.Cause, f.RunnerUp, names = diagnose.Renamed, "", own
 		}
 		f.Summary += fmt.Sprintf(": it sent %s instead", words.Some(names))
@@ -158,9 +158,9 @@ func (c Identity) missing(e *evidence.Index, l record.Lifetime) verdict.Finding 
 	return f
 }
 
-// called gives the metrics of an instance that are called like the one that is
+// similarNames gives the metrics of an instance that are called like the one that is
 // missing, and that no other instance sends.
-func (c Identity) called(e *evidence.Index, l record.Lifetime, names []string) []string {
+func (c Identity) similarNames(e *evidence.Index, l record.Lifetime, names []string) []string {
 	var own []string
 	for _, name := range names {
 		if !strings.HasPrefix(name, c.Promise.Metric) {

@@ -14,17 +14,17 @@ import (
 	"throughline/scenarios/record"
 )
 
-// goingOn is what tells a value that goes on from another surplus; each is made when it
+// surplusEvidence is what tells a value that goes on from another surplus; each is made when it
 // is asked for first.
-type goingOn struct {
+type surplusEvidence struct {
 	widths func() account.Allowances
 	books  func() account.Books
 }
 
-// resets accounts for the lives of a cumulative series: it begins once, near 0,
+// resets looks at the lives of a cumulative series: it begins once, near 0,
 // and never falls. Names of instances are not used twice, so that a birth
 // explains exactly one beginning.
-func (c Identity) resets(e *evidence.Index, l record.Lifetime, s *record.Series, w goingOn) []verdict.Finding {
+func (c Identity) resets(e *evidence.Index, l record.Lifetime, s *record.Series, w surplusEvidence) []verdict.Finding {
 	if s.Meta.Type != collector.Counter && s.Meta.Type != collector.Summary {
 		return nil
 	}
@@ -57,7 +57,7 @@ func (c Identity) resets(e *evidence.Index, l record.Lifetime, s *record.Series,
 // goesOn finds a series that begins with a value that its instance cannot have
 // counted by then: it goes on from somebody else's. The surplus stays the same
 // afterwards; one that grows is no matter of a beginning, and conservation's.
-func (c Identity) goesOn(e *evidence.Index, l record.Lifetime, s *record.Series, w goingOn) []verdict.Finding {
+func (c Identity) goesOn(e *evidence.Index, l record.Lifetime, s *record.Series, w surplusEvidence) []verdict.Finding {
 	if c.Promise.Route == "" || s.Meta.Type != collector.Counter || isSampled(e, l.Instance, c.Promise.Metric) || len(c.series(e, l.Instance)) > 1 || e.ClockSteps() {
 		return nil
 	}
@@ -106,7 +106,7 @@ func (c Identity) grows(e *evidence.Index, l record.Lifetime, points []record.Po
 
 // steady tells whether conservation explains what an instance counted too many by
 // something that goes on all the time, and is in its first interval as in any other.
-func (w goingOn) steady(instance string) bool {
+func (w surplusEvidence) steady(instance string) bool {
 	b := w.books()
 	for i := range b.Accounts {
 		a := &b.Accounts[i]

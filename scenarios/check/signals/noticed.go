@@ -22,13 +22,13 @@ const CheckNoticed = "noticed"
 // examples, however many series it has.
 func Noticed(e *evidence.Index) verdict.Result {
 	var out []verdict.Finding
-	asked, all := askedOf(e.Scenario)
+	asked, all := metricsAsked(e.Scenario)
 	if !all.hygiene {
 		out = append(out, summed(Hygiene{}.wireOf(e), "sent the collector what it could not take in")...)
 		out = append(out, summed(Hygiene{}.collectorFindings(e), "sent names or tags that the collector found fault with")...)
-		out = append(out, calledAfter(e)...)
+		out = append(out, instancesInNames(e)...)
 	}
-	grown, names := growing(e)
+	grown, names := growingSeries(e)
 	if !all.series {
 		out = append(out, grown...)
 	}
@@ -43,11 +43,11 @@ func Noticed(e *evidence.Index) verdict.Result {
 	return verdict.Result{Findings: out}
 }
 
-// asks is what a scenario's hygiene checks look at.
-type asks struct{ hygiene, series bool }
+// hygieneAsked is what a scenario's hygiene checks look at.
+type hygieneAsked struct{ hygiene, series bool }
 
-// askedOf gives the metrics that the checks of a scenario look at.
-func askedOf(s script.Scenario) (metrics map[string]bool, all asks) {
+// metricsAsked gives the metrics that the checks of a scenario look at.
+func metricsAsked(s script.Scenario) (metrics map[string]bool, all hygieneAsked) {
 	metrics = map[string]bool{}
 	for _, c := range s.Checks {
 		for _, metric := range c.Metrics() {
@@ -96,11 +96,11 @@ func summed(findings []verdict.Finding, what string) []verdict.Finding {
 	return out
 }
 
-// calledAfter finds metrics that are called after their instance.
-func calledAfter(e *evidence.Index) []verdict.Finding {
+// instancesInNames finds metrics that are called after their instance.
+func instancesInNames(e *evidence.Index) []verdict.Finding {
 	var all []verdict.Finding
 	for _, l := range e.Lives {
-		all = append(all, Hygiene{}.named(e, l.Instance)...)
+		all = append(all, Hygiene{}.namedAfter(e, l.Instance)...)
 	}
 	return summed(all, "have their name in those of metrics")
 }
@@ -121,15 +121,15 @@ type grown struct {
 	acked  int64
 }
 
-// growing finds series that come with the requests: what begins in the second
+// growingSeries finds series that come with the requests: what begins in the second
 // half of an instance's traffic was not there to be sent from the start. It also
 // tells whether names of metrics are among what grows.
-func growing(e *evidence.Index) (out []verdict.Finding, names bool) {
+func growingSeries(e *evidence.Index) (out []verdict.Finding, names bool) {
 	by := map[string]*grown{}
 	for _, l := range e.Lives {
 		if acked := e.Acked(l.Instance); len(acked) > 0 {
 			half := (acked[0]+acked[len(acked)-1])/2 + e.Interval
-			addNew(by, l.Instance, int64(len(acked))-evidence.CountUpTo(acked, half), newIn(e.Pushed[l.Instance], half))
+			addSeries(by, l.Instance, int64(len(acked))-evidence.CountUpTo(acked, half), seriesBegunAfter(e.Pushed[l.Instance], half))
 		}
 	}
 	for metric, g := range by {
@@ -142,9 +142,9 @@ func growing(e *evidence.Index) (out []verdict.Finding, names bool) {
 	return out, names
 }
 
-// newIn gives the series that begin after a moment, by their metric; "" stands
+// seriesBegunAfter gives the series that begin after a moment, by their metric; "" stands
 // for all metrics that are new themselves.
-func newIn(pushed []*record.Series, after time.Duration) map[string][]*record.Series {
+func seriesBegunAfter(pushed []*record.Series, after time.Duration) map[string][]*record.Series {
 	newer, older := map[string][]*record.Series{}, map[string]bool{}
 	for _, s := range pushed {
 		switch first, ok := firstOf(s); {
@@ -165,9 +165,9 @@ func newIn(pushed []*record.Series, after time.Duration) map[string][]*record.Se
 	return out
 }
 
-// addNew adds what is new of an instance, which acknowledged so many requests
+// addSeries adds what is new of an instance, which acknowledged so many requests
 // meanwhile.
-func addNew(by map[string]*grown, instance string, acked int64, newer map[string][]*record.Series) {
+func addSeries(by map[string]*grown, instance string, acked int64, newer map[string][]*record.Series) {
 	for metric, series := range newer {
 		g := by[metric]
 		if g == nil {
@@ -215,7 +215,7 @@ func (g *grown) finding() verdict.Finding {
 		}
 	}
 	most := ""
-	for _, label := range sortedOf(values) {
+	for _, label := range sortedKeys(values) {
 		if len(values[label]) > len(values[most]) {
 			most = label
 		}
@@ -226,12 +226,4 @@ func (g *grown) finding() verdict.Finding {
 	}
 	return verdict.Finding{Cause: verdict.CauseCardinality, Summary: fmt.Sprintf("series grow with the requests: in the second half of their traffic %s brought %s more %s in %s",
 		words.Some(sortedKeys(g.who)), words.Number(int64(len(g.series))), what, words.Times(g.acked, "request"))}
-}
-
-func sortedOf[V any](m map[string]V) []string {
-	set := map[string]bool{}
-	for key := range m {
-		set[key] = true
-	}
-	return sortedKeys(set)
 }

@@ -51,7 +51,7 @@ func onlySome(e *evidence.Index, asked map[string]bool) []verdict.Finding {
 		}
 	}
 	var out []verdict.Finding
-	for _, who := range sortedOf(lacking) {
+	for _, who := range sortedKeys(lacking) {
 		slices.Sort(lacking[who])
 		out = append(out, verdict.Finding{Summary: fmt.Sprintf("%s, although all served the same routes: %s", who, words.Some(lacking[who]))})
 	}

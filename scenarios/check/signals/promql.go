@@ -216,7 +216,7 @@ func (p PromQL) evaluate(e *evidence.Index, grid []time.Duration) ([]bool, error
 	if err != nil {
 		return nil, err
 	}
-	// A warning says that samples were left out of account. Infos, such as a
+	// A warning says that samples were left out. Infos, such as a
 	// name that does not look like a counter's, change no number.
 	for _, note := range answer.Notes {
 		if strings.HasPrefix(note, "PromQL warning") {

@@ -2,6 +2,7 @@ package signals
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -29,7 +30,7 @@ func unseen(e *evidence.Index, expr string, neverSeen bool) string {
 	}
 	for _, s := range selectors {
 		if !slices.ContainsFunc(e.History.Series, func(r record.Series) bool { return s.Selects(r.Name, r.Labels) && hasPoints(r) }) {
-			why := instead(e, s)
+			why := whyNothing(e, s)
 			if !strings.HasSuffix(why, "?") {
 				why += "."
 			}
@@ -44,8 +45,8 @@ func hasPoints(s record.Series) bool {
 	return slices.ContainsFunc(s.Points, func(p record.Point) bool { return !p.Stale })
 }
 
-// instead tells why a selector selects nothing, and what there is.
-func instead(e *evidence.Index, s series.Selector) string {
+// whyNothing tells why a selector selects nothing, and what there is.
+func whyNothing(e *evidence.Index, s series.Selector) string {
 	var called []record.Series
 	names := map[string]bool{}
 	for _, r := range e.History.Series {
@@ -116,11 +117,6 @@ func unfulfilled(c series.Condition, name string, called []record.Series) string
 	return fmt.Sprintf("no series%s has %s (there are %s)", of, c.Text, words.Some(sortedKeys(values)))
 }
 
-func sortedKeys(set map[string]bool) []string {
-	out := make([]string, 0, len(set))
-	for key := range set {
-		out = append(out, key)
-	}
-	slices.SortFunc(out, record.CompareNames)
-	return out
+func sortedKeys[V any](m map[string]V) []string {
+	return slices.SortedFunc(maps.Keys(m), record.CompareNames)
 }

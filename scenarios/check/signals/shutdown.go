@@ -49,15 +49,15 @@ func (c Shutdown) ended(a *account.Account, b account.Books) verdict.Finding {
 	name := a.Life.Instance
 	switch {
 	case n == 0:
-		return c.finding(verdict.Inconclusive, name, "%s %s at %s and had acknowledged no %s: its shutdown had nothing to lose", name, c.how(a), words.Seconds(c.at(a)), c.Promise.Route)
+		return c.finding(verdict.Inconclusive, name, "%s %s at %s and had acknowledged no %s: its shutdown had nothing to lose", name, c.howEnded(a), words.Seconds(c.endBegan(a)), c.Promise.Route)
 	case c.Rate < 1:
 		return c.endedSampled(a, b)
 	case a.Sampled >= 0:
 		return c.finding(verdict.Inconclusive, name, "%s sends %s sampled: what its shutdown lost cannot be told from what sampling left out", name, c.Promise.Metric)
 	}
-	f := c.finding(verdict.Pass, name, "%s %s at %s and lost %s of %s that it had acknowledged", name, c.how(a), words.Seconds(c.at(a)), words.Number(lost), words.Times(n, c.Promise.Route))
+	f := c.finding(verdict.Pass, name, "%s %s at %s and lost %s of %s that it had acknowledged", name, c.howEnded(a), words.Seconds(c.endBegan(a)), words.Number(lost), words.Times(n, c.Promise.Route))
 	f.Lost, f.Bound = lost, a.Buffer
-	f.From, f.To = c.at(a).Seconds(), a.Life.Death.Seconds()
+	f.From, f.To = c.endBegan(a).Seconds(), a.Life.Death.Seconds()
 	if a.Life.Killed() {
 		f.Summary += fmt.Sprintf(", of at most %s: those of its last %s", words.Number(a.Buffer), c.Promise.ClientWindow)
 	}
@@ -98,9 +98,9 @@ func (c Shutdown) endedSampled(a *account.Account, b account.Books) verdict.Find
 		kept = evidence.Whole(float64(a.Total) * c.Rate)
 	}
 	f := c.finding(verdict.Pass, name, "%s %s at %s; %s acknowledged at sample rate %g make %s to %s measurements (%g %% confidence for all instances together), and %s came",
-		name, c.how(a), words.Seconds(c.at(a)), words.Times(n, c.Promise.Route), c.Rate, words.Number(least), words.Number(most), 100*c.Confidence, words.Number(kept))
+		name, c.howEnded(a), words.Seconds(c.endBegan(a)), words.Times(n, c.Promise.Route), c.Rate, words.Number(least), words.Number(most), 100*c.Confidence, words.Number(kept))
 	f.Bound = a.SampledWidth(account.Sampling{Lo: lo, Hi: hi, Least: least, Most: most})
-	f.From, f.To = c.at(a).Seconds(), a.Life.Death.Seconds()
+	f.From, f.To = c.endBegan(a).Seconds(), a.Life.Death.Seconds()
 	switch {
 	case kept >= least && kept <= most:
 		f.Summary += fmt.Sprintf("; a loss of up to %s could hide in that", words.Number(f.Bound))
@@ -130,16 +130,16 @@ func (c Shutdown) excused(a *account.Account, n, kept int64, alpha float64) bool
 	return kept >= least
 }
 
-// how tells what ended an instance.
-func (c Shutdown) how(a *account.Account) string {
+// howEnded tells what ended an instance.
+func (c Shutdown) howEnded(a *account.Account) string {
 	if a.Life.Signal == "" && a.Life.Killed() {
 		return "died unasked"
 	}
 	return ending(a.Life)
 }
 
-// at is when its end began.
-func (c Shutdown) at(a *account.Account) time.Duration {
+// endBegan is when its end began.
+func (c Shutdown) endBegan(a *account.Account) time.Duration {
 	if a.Life.Signalled != record.Never {
 		return a.Life.Signalled
 	}

@@ -142,7 +142,7 @@ func (c Audit) writesByWord(e *evidence.Index) []*wordWrites {
 	}
 	var out []*wordWrites
 	for word, t := range byWord {
-		t.settle()
+		t.compare()
 		if asked[word] || t.more > 0 || t.acked+t.unknown == 0 && t.lost > 0 {
 			out = append(out, t)
 		}
@@ -151,8 +151,8 @@ func (c Audit) writesByWord(e *evidence.Index) []*wordWrites {
 	return out
 }
 
-// settle compares what a word's document gained with what was sent.
-func (t *wordWrites) settle() {
+// compare holds what a word's document gained with what was sent.
+func (t *wordWrites) compare() {
 	gained := t.after - t.before
 	switch {
 	case gained < t.acked:

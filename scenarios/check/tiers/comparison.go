@@ -72,7 +72,7 @@ func compareAnswers(c Comparison, e *evidence.Index) (r verdict.Result) {
 		return r
 	}
 	for _, s := range e.Polled[c.To.Answers] {
-		if at := falls(s); at != record.Never {
+		if at := firstFall(s); at != record.Never {
 			f := c.finding(verdict.Inconclusive, "%s counts fewer answers of %s at %s than before: it was started anew, and its numbers are not compared",
 				c.To.Counter, s.Labels.Get(evidence.LabelInstance), words.Seconds(at))
 			f.From, f.To, f.Cause = at.Seconds(), at.Seconds(), verdict.CauseReset

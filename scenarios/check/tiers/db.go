@@ -46,7 +46,7 @@ func compareDatabase(c Comparison, e *evidence.Index) verdict.Result {
 	if f := c.databaseReset(e); f != nil {
 		r.Findings = append(r.Findings, *f)
 	}
-	w := newDBWidths(c, e)
+	w := newDBBounds(c, e)
 	w.compareSum(&r)
 	w.compareMetrics(&r)
 	w.compareWords(&r)
@@ -65,8 +65,8 @@ func (c Comparison) skipDatabase(e *evidence.Index) (verdict.Finding, bool) {
 	return verdict.Finding{}, false
 }
 
-// dbWidths are the bounds of what the database may hold.
-type dbWidths struct {
+// dbBounds are the bounds of what the database may hold.
+type dbBounds struct {
 	Comparison
 	e      *evidence.Index
 	routes []string
@@ -74,8 +74,8 @@ type dbWidths struct {
 	account.Allowance
 }
 
-func newDBWidths(c Comparison, e *evidence.Index) dbWidths {
-	w := dbWidths{Comparison: c, e: e, routes: writingRoutes(e)}
+func newDBBounds(c Comparison, e *evidence.Index) dbBounds {
+	w := dbBounds{Comparison: c, e: e, routes: writingRoutes(e)}
 	w.acked = e.AckedTotal(w.routes...)
 	w.Allowance = account.NewAllowances(e, w.routes...).All()
 	// A row that is acknowledged but names no instance is sure to be executed.
@@ -87,7 +87,7 @@ func newDBWidths(c Comparison, e *evidence.Index) dbWidths {
 	return w
 }
 
-func (w dbWidths) compareSum(r *verdict.Result) {
+func (w dbBounds) compareSum(r *verdict.Result) {
 	got, _ := increments(w.e)
 	lost, extra := max(0, w.acked-got), max(0, got-w.acked)
 	left := extra
@@ -114,7 +114,7 @@ func (w dbWidths) compareSum(r *verdict.Result) {
 
 // compareMetrics compares the documents with the metrics that count the writes,
 // without the users in between.
-func (w dbWidths) compareMetrics(r *verdict.Result) {
+func (w dbBounds) compareMetrics(r *verdict.Result) {
 	web := Comparison{From: w.e.Tiers.Of(record.LayerWeb), To: w.To}
 	for _, c := range script.Promised[script.Conservation](w.e.Scenario) {
 		if c.SampleRate < 1 || len(w.routes) != 1 || w.routes[0] != c.Route || len(w.e.History.Series) == 0 {
@@ -131,7 +131,7 @@ func (w dbWidths) compareMetrics(r *verdict.Result) {
 // compareMetric compares the documents with one metric: what the web layer may
 // have lost to kills, to the collector's socket or to a busy machine is no
 // contradiction.
-func (w dbWidths) compareMetric(b account.Books) (f verdict.Finding, over int64) {
+func (w dbBounds) compareMetric(b account.Books) (f verdict.Finding, over int64) {
 	var counted, buffers, stalled int64
 	dropped := false
 	for i := range b.Accounts {
@@ -162,7 +162,7 @@ type wordBound struct{ acked, more, gained int64 }
 
 // compareWords: losses of one word and surpluses of another cancel out in the
 // sum, not here.
-func (w dbWidths) compareWords(r *verdict.Result) {
+func (w dbBounds) compareWords(r *verdict.Result) {
 	bounds := map[string]*wordBound{}
 	at := func(word string) *wordBound {
 		b := bounds[word]
@@ -202,7 +202,7 @@ func (w dbWidths) compareWords(r *verdict.Result) {
 	w.judgeWords(r, bounds)
 }
 
-func (w dbWidths) judgeWords(r *verdict.Result, bounds map[string]*wordBound) {
+func (w dbBounds) judgeWords(r *verdict.Result, bounds map[string]*wordBound) {
 	var wrong []string
 	var lost, extra int64
 	for word, b := range bounds {
@@ -227,7 +227,7 @@ func (w dbWidths) judgeWords(r *verdict.Result, bounds map[string]*wordBound) {
 
 // compareTwins: racing upserts without a unique index make two documents of
 // one word.
-func (w dbWidths) compareTwins(r *verdict.Result) {
+func (w dbBounds) compareTwins(r *verdict.Result) {
 	count := map[string]int{}
 	var twins []string
 	for _, d := range w.e.History.After.Words {

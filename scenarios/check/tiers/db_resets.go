@@ -13,7 +13,7 @@ import (
 func (c Comparison) databaseReset(e *evidence.Index) *verdict.Finding {
 	first := record.Never
 	for _, s := range e.Polled[record.Opcounters] {
-		if at := falls(s); at != record.Never && (first == record.Never || at < first) {
+		if at := firstFall(s); at != record.Never && (first == record.Never || at < first) {
 			first = at
 		}
 	}

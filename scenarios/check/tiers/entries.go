@@ -18,9 +18,9 @@ type entries struct {
 	list []verdict.Ledger
 }
 
-// Entries writes the accounts of all tiers down as one list: in the order of the tiers,
+// Entries writes the ledgers of all tiers down as one list: in the order of the tiers,
 // and of each first what it counted as a whole. l is what Ledgers gives, and webs has an
-// account for each conservation check.
+// entry for each conservation check.
 func Entries(e *evidence.Index, l verdict.Ledgers, webs []verdict.WebLedger) []verdict.Ledger {
 	all := entries{e: e, l: l, webs: webs, list: []verdict.Ledger{}}
 	for _, tier := range e.Tiers {
@@ -47,8 +47,8 @@ func (a *entries) add(entry verdict.Ledger) {
 	}
 }
 
-// each puts in an entry like this for each instance, which has one number.
-func (a *entries) each(like verdict.Ledger, count string, by map[string]int64) {
+// addPerInstance puts in an entry like this for each instance, which has one number.
+func (a *entries) addPerInstance(like verdict.Ledger, count string, by map[string]int64) {
 	for _, instance := range slices.SortedFunc(maps.Keys(by), record.CompareNames) {
 		if instance != "" {
 			like.Instance, like.Counts = instance, map[string]int64{count: by[instance]}
@@ -82,7 +82,7 @@ func (a *entries) users(tier record.Tier) {
 			of.Counts[answeredAs(class)] = n
 		}
 		a.add(of)
-		a.each(of, "acked", r.ByInstance)
+		a.addPerInstance(of, "acked", r.ByInstance)
 	}
 }
 
@@ -96,7 +96,7 @@ func (a *entries) balancer(tier record.Tier) {
 		whole.Counts[answeredAs(class)] = n
 	}
 	a.add(whole)
-	a.each(whole, answeredAs("2xx"), lb.ByInstance)
+	a.addPerInstance(whole, answeredAs("2xx"), lb.ByInstance)
 }
 
 // web: of each metric. What no instance is known to have sent is in the whole, and is told
@@ -113,7 +113,7 @@ func (a *entries) web(tier record.Tier) {
 			whole.Counts["unattributed"] = n
 		}
 		a.add(whole)
-		a.each(whole, "counted", w.ByInstance)
+		a.addPerInstance(whole, "counted", w.ByInstance)
 	}
 }
 
@@ -135,7 +135,7 @@ func (a *entries) database(tier record.Tier) {
 	for member, updates := range a.e.UpdatesBy() {
 		by[member] = evidence.Whole(updates.Since(a.e.Begin))
 	}
-	a.each(verdict.Ledger{Layer: tier.Layer}, "updates", by)
+	a.addPerInstance(verdict.Ledger{Layer: tier.Layer}, "updates", by)
 }
 
 // answers: of a tier that tells no more than how often each instance answered.
@@ -152,5 +152,5 @@ func (a *entries) answers(tier record.Tier) {
 	}
 	like := verdict.Ledger{Layer: tier.Layer, Counts: map[string]int64{answeredAs("2xx"): whole}}
 	a.add(like)
-	a.each(like, answeredAs("2xx"), by)
+	a.addPerInstance(like, answeredAs("2xx"), by)
 }

@@ -13,13 +13,13 @@ import (
 // CheckHops is the name of Hops.
 const CheckHops = "hops"
 
-// Hops follows what came to the collector from hop to hop, by its own account: each
+// Hops follows what came to the collector from hop to hop, by its own figures: each
 // line that came in was accepted, held or given a named fate, and each value of an
 // accepted line stands behind a recorded point. What the sockets lost before is the
 // harness's to say, what made no sense or went over a limit is hygiene's. A collector
 // that does not add up has lost something itself, and proves nothing.
 func Hops(e *evidence.Index) []verdict.Finding {
-	in := e.OwnCount("lines_total")
+	in := e.CollectorFigure("lines_total")
 	if in == 0 {
 		return []verdict.Finding{{Check: CheckHops, Layer: record.LayerWeb, Summary: "hops: the record has no account of lines that came to the collector, so nobody knows whether it kept them"}}
 	}
@@ -29,14 +29,14 @@ func Hops(e *evidence.Index) []verdict.Finding {
 		{"accepted_lines_total", "accepted"}, {"held_lines", "held"}, {"bad_lines_total", "bad"}, {"refused_lines_total", "refused"},
 		{"events_total", "events"}, {"service_checks_total", "service checks"},
 	} {
-		if n := e.OwnCount(fate.name); n > 0 {
+		if n := e.CollectorFigure(fate.name); n > 0 {
 			fates += n
 			told = append(told, fmt.Sprintf("%s %s", words.Number(n), fate.what))
 		}
 	}
-	values, behind := e.OwnCount("values_total"), observed(e)
+	values, behind := e.CollectorFigure("values_total"), observed(e)
 	f := verdict.Finding{Check: CheckHops, Outcome: verdict.Pass, Layer: record.LayerWeb, Summary: fmt.Sprintf("hops: %s, %s of them dropped by the kernel; %s (%s); %s, %s behind the recorded points",
-		words.Times(e.OwnCount("datagrams_total"), "datagram"), words.Number(e.OwnCount("kernel_drops_total")), words.Times(in, "line"), strings.Join(told, ", "), words.Times(values, "value"), words.Number(behind))}
+		words.Times(e.CollectorFigure("datagrams_total"), "datagram"), words.Number(e.CollectorFigure("kernel_drops_total")), words.Times(in, "line"), strings.Join(told, ", "), words.Times(values, "value"), words.Number(behind))}
 	if in != fates || values != behind {
 		f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseDropped
 		f.Lost, f.Extra = max(0, in-fates)+max(0, values-behind), max(0, fates-in)+max(0, behind-values)

@@ -74,7 +74,7 @@ func (c Comparison) compareServers(e *evidence.Index, r *verdict.Result, widths 
 		series := c.answersOf(e, l.Instance)
 		if len(series) == 0 {
 			if len(at) > 0 {
-				r.Findings = append(r.Findings, onInstance(l, c.finding(verdict.Inconclusive, "%s answered %s, and %s's statistics have no server of that name",
+				r.Findings = append(r.Findings, ofInstance(l, c.finding(verdict.Inconclusive, "%s answered %s, and %s's statistics have no server of that name",
 					l.Instance, words.Times(int64(len(at)), "request"), c.To.Counter)))
 			}
 			continue
@@ -90,7 +90,7 @@ func (c Comparison) compareServers(e *evidence.Index, r *verdict.Result, widths 
 		case got < seen || got > most:
 			r.Findings = append(r.Findings, c.serverFails(l, r, got, seen, most))
 		case evidence.CountUpTo(at, polled) < int64(len(at)) && got < int64(len(at)):
-			r.Findings = append(r.Findings, onInstance(l, c.finding(verdict.Inconclusive, "%s answered %s after %s was last asked about it at %s", l.Instance,
+			r.Findings = append(r.Findings, ofInstance(l, c.finding(verdict.Inconclusive, "%s answered %s after %s was last asked about it at %s", l.Instance,
 				words.Times(int64(len(at))-seen, "request"), c.To.Counter, words.Seconds(polled))))
 			r.Residuals = append(r.Residuals, c.booked(l.Instance, verdict.CauseNotPolled, true, int64(len(at))-got, int64(len(at))-seen))
 		default:
@@ -132,13 +132,13 @@ func (c Comparison) answersOf(e *evidence.Index, instance string) []*record.Seri
 	return out
 }
 
-func onInstance(l record.Lifetime, f verdict.Finding) verdict.Finding {
+func ofInstance(l record.Lifetime, f verdict.Finding) verdict.Finding {
 	f.Instance = l.Instance
 	return f
 }
 
 func (c Comparison) serverFails(l record.Lifetime, r *verdict.Result, got, least, most int64) verdict.Finding {
-	f := onInstance(l, c.finding(verdict.Fail, "users saw %s answered by %s with 2xx, and %s counted %s: it should be %s to %s", words.Times(least, "request"),
+	f := ofInstance(l, c.finding(verdict.Fail, "users saw %s answered by %s with 2xx, and %s counted %s: it should be %s to %s", words.Times(least, "request"),
 		l.Instance, c.To.Counter, words.Number(got), words.Number(least), words.Number(most)))
 	f.Lost, f.Extra, f.Bound = max(0, least-got), max(0, got-least), most-least
 	over := f.Lost + max(0, got-most)

@@ -14,7 +14,7 @@ import (
 
 // balancerReset finds counters of HAProxy that fall. HAProxy begins to count anew when
 // it is reloaded or started again, and what an old process still does is in no
-// statistics: from then on its numbers are no account of the run. Without a
+// statistics: from then on its numbers do not tell of the run. Without a
 // birth of a load balancer in the journal nobody has asked for it. A reload that
 // is in the journal is no reset: see stitch.
 func (c Comparison) balancerReset(b evidence.Balancer) *verdict.Finding {
@@ -28,7 +28,7 @@ func (c Comparison) balancerReset(b evidence.Balancer) *verdict.Finding {
 			if s.Meta.Type != collector.Counter || s.Labels.Get("proxy") != b.Frontend && s.Labels.Get("proxy") != b.Backend {
 				continue
 			}
-			if fell := falls(s); fell != record.Never {
+			if fell := firstFall(s); fell != record.Never {
 				names = append(names, name)
 				if at == record.Never || fell < at {
 					at = fell
@@ -49,8 +49,8 @@ func (c Comparison) balancerReset(b evidence.Balancer) *verdict.Finding {
 	return &f
 }
 
-// falls is when a counter falls first.
-func falls(s *record.Series) time.Duration {
+// firstFall is when a counter falls first.
+func firstFall(s *record.Series) time.Duration {
 	last := math.Inf(-1)
 	for _, p := range s.Points {
 		if !p.HasNumber() {

@@ -7,7 +7,7 @@ import (
 	"throughline/scenarios/script"
 )
 
-// Ledgers writes the accounts of the four tiers down as they are; web comes from
+// Ledgers writes down what each of the four tiers counted; web comes from
 // conservation.
 func Ledgers(e *evidence.Index) verdict.Ledgers {
 	u := e.Users

@@ -112,7 +112,7 @@ func (c Nesting) books(e *evidence.Index) account.Books {
 	})
 	for i := range b.Accounts {
 		a := &b.Accounts[i]
-		a.LookAroundTimer(e)
+		a.FindTimerNeighbours(e)
 		s := account.SpectrumOf(e.Timers(a.Life.Instance, c.Promise.Web), c.Promise.Unit)
 		if rate, yes := s.Sampled(); yes {
 			a.Promise.SampleRate, a.Sampled = rate, evidence.Whole(s.Arrived)

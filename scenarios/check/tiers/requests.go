@@ -28,15 +28,15 @@ type Requests struct {
 	Resends bool
 }
 
-// set is the requests that have one thing in common.
-type set struct {
+// requestSet is the requests that have one thing in common.
+type requestSet struct {
 	n        int64
 	names    []string // of the first few, and "…" if there are more
 	from, to time.Duration
 }
 
 // add puts in n executions at a time, under one name.
-func (s *set) add(n int64, at time.Duration, name func() string) {
+func (s *requestSet) add(n int64, at time.Duration, name func() string) {
 	if s.n == 0 {
 		s.from, s.to = at, at
 	}
@@ -50,9 +50,9 @@ func (s *set) add(n int64, at time.Duration, name func() string) {
 	}
 }
 
-// sets is what became of all requests.
-type sets struct {
-	lost, replayed, resent, unexpected, recovered, other, executed set
+// outcomeSets is what became of all requests.
+type outcomeSets struct {
+	lost, replayed, resent, unexpected, recovered, other, executed requestSet
 
 	acked, unknown int64
 	answered       int64 // otherwise than with 2xx, as users and load balancer agree
@@ -111,9 +111,9 @@ func (c Requests) findings(e *evidence.Index) []verdict.Finding {
 }
 
 // failures are the findings that stand also where the log is not whole.
-func (s *sets) failures() []verdict.Finding {
+func (s *outcomeSets) failures() []verdict.Finding {
 	var out []verdict.Finding
-	add := func(of set, cause, format string) {
+	add := func(of requestSet, cause, format string) {
 		if of.n > 0 {
 			f := of.finding(format)
 			f.Extra, f.Cause = of.n, cause
@@ -132,21 +132,21 @@ func (s *sets) failures() []verdict.Finding {
 }
 
 // finding is about the set; its format takes how many requests and which.
-func (s *set) finding(format string) verdict.Finding {
+func (s *requestSet) finding(format string) verdict.Finding {
 	return verdict.Finding{Check: CheckRequests, Outcome: verdict.Fail, Layer: record.LayerLB, From: s.from.Seconds(), To: s.to.Seconds(),
 		Summary: fmt.Sprintf(format, words.Times(s.n, "request"), strings.Join(s.names, ", "))}
 }
 
 // sort puts every request into its sets.
-func (c Requests) sort(e *evidence.Index) *sets {
-	s := &sets{}
+func (c Requests) sort(e *evidence.Index) *outcomeSets {
+	s := &outcomeSets{}
 	for i := range e.History.Executions {
 		c.sortExecution(e, &e.History.Executions[i], s)
 	}
 	for i := range e.History.Requests {
 		r, t := &e.History.Requests[i], e.Traces[i]
-		name := func() string { return idOf(e, r.Seq) + on(r.Instance) }
-		logged := func() string { return idOf(e, r.Seq) + on(e.History.Executions[t.Last].Server) }
+		name := func() string { return idOf(e, r.Seq) + placeOf(r.Instance) }
+		logged := func() string { return idOf(e, r.Seq) + placeOf(e.History.Executions[t.Last].Server) }
 		if t.Reached > 1 {
 			s.replayed.add(int64(t.Reached)-1, r.Done, logged)
 		}
@@ -156,7 +156,7 @@ func (c Requests) sort(e *evidence.Index) *sets {
 			if !t.Acked {
 				s.lost.add(1, r.Done, name)
 			} else if !t.Named && r.Instance != "" {
-				s.other.add(1, r.Done, func() string { return name() + ", logged" + on(e.History.Executions[t.Last].Server) })
+				s.other.add(1, r.Done, func() string { return name() + ", logged" + placeOf(e.History.Executions[t.Last].Server) })
 			}
 		case record.Refused:
 			if t.Answered {
@@ -179,7 +179,7 @@ func (c Requests) sort(e *evidence.Index) *sets {
 }
 
 // sortExecution looks at one line of the log by itself.
-func (c Requests) sortExecution(e *evidence.Index, x *record.Execution, s *sets) {
+func (c Requests) sortExecution(e *evidence.Index, x *record.Execution, s *outcomeSets) {
 	_, sent := e.RowOf(x)
 	if !sent && !x.Reached() && len(x.Termination) == 2 && x.Termination[1] == 'R' {
 		return // it never became a request
@@ -191,9 +191,9 @@ func (c Requests) sortExecution(e *evidence.Index, x *record.Execution, s *sets)
 			case !x.Foreign:
 				return idOf(e, x.Seq)
 			case x.RequestID == "":
-				return "one without an id" + on(x.Server)
+				return "one without an id" + placeOf(x.Server)
 			}
-			return fmt.Sprintf("%q%s", x.RequestID, on(x.Server))
+			return fmt.Sprintf("%q%s", x.RequestID, placeOf(x.Server))
 		})
 	}
 	switch {
@@ -201,14 +201,15 @@ func (c Requests) sortExecution(e *evidence.Index, x *record.Execution, s *sets)
 	case x.Redispatched || !x.Reached():
 		s.hidden += int64(x.Retries)
 	default:
-		s.resent.add(int64(x.Retries), x.At, func() string { return idOf(e, x.Seq) + on(x.Server) })
+		s.resent.add(int64(x.Retries), x.At, func() string { return idOf(e, x.Seq) + placeOf(x.Server) })
 	}
 }
 
 // idOf is the X-Request-Id of a request of this run.
 func idOf(e *evidence.Index, seq uint64) string { return fmt.Sprintf("%s-%d", e.History.Run.ID, seq) }
 
-func on(instance string) string {
+// placeOf is " on web-2", and nothing where nobody knows who.
+func placeOf(instance string) string {
 	if instance == "" {
 		return ""
 	}

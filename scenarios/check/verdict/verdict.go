@@ -104,7 +104,7 @@ type Residual struct {
 	Bound int64 `json:"bound"`
 }
 
-// Ledgers are the accounts of users, load balancer, web and database of the same work.
+// Ledgers are what users, load balancer, web and database each counted of the same work.
 type Ledgers struct {
 	Users UsersLedger `json:"users"`
 	LB    LBLedger    `json:"lb"`
@@ -136,7 +136,7 @@ type UsersLedger struct {
 	ByInstance    map[string]int64 `json:"by_instance,omitempty"` // acked of Route
 }
 
-// LBLedger is HAProxy's own account, from its statistics.
+// LBLedger is what HAProxy counted, from its statistics.
 type LBLedger struct {
 	Requests   int64            `json:"requests"`              // frontend req_tot
 	Responses  map[string]int64 `json:"responses"`             // by class: "2xx", …
@@ -190,7 +190,7 @@ type Verdict struct {
 	Phases   []Phase           `json:"phases"` // that began, in their order
 	Findings []Finding         `json:"findings"`
 	Ledgers  Ledgers           `json:"ledgers"`
-	// LedgerEntries are the same accounts as a list, which further tiers and instances can
+	// LedgerEntries are the same as a list, which further tiers and instances can
 	// join, and all metrics and routes that the scenario checks. Ledgers has the four
 	// tiers, and the first metric, that there were when it was made, and gets no more.
 	LedgerEntries []Ledger   `json:"ledger_entries"`
