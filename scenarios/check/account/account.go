@@ -133,7 +133,7 @@ func newAccount(e *evidence.Index, promise script.Conservation, l record.Lifetim
 	a := Account{Life: l, Promise: promise, Acked: e.Acked(l.Instance, promise.Route), Sampled: -1, twin: noTwin, others: e.Pushed[l.Instance]}
 	a.counted = evidence.SumOf(counted)
 	a.Total = max(0, evidence.Whole(a.counted.Last()))
-	a.values = evidence.ValuesOf(counted)
+	a.values = valuesOf(counted)
 	for _, s := range e.Pushed[l.Instance] {
 		if s.Meta.StatsD == promise.Metric && s.CountsSampled() {
 			a.Sampled = max(0, a.Sampled) + evidence.Whole(evidence.SumOf([]*record.Series{s}).Last())

@@ -1,12 +1,16 @@
 package account
 
 import (
+	"maps"
 	"math"
+	"slices"
 	"sort"
+	"time"
 
 	"gonum.org/v1/gonum/stat/distuv"
 
 	"throughline/scenarios/check/evidence"
+	"throughline/scenarios/record"
 )
 
 // SampledRange is the range of counts that sampling can have made of between lo
@@ -53,4 +57,21 @@ func (a *Account) SampledWidth(s Sampling) int64 {
 	below := float64(n) - float64(s.Least)/a.Promise.SampleRate
 	above := float64(s.Most)/a.Promise.SampleRate - float64(n)
 	return int64(math.Ceil(max(below, above, float64(s.Hi-s.Lo))))
+}
+
+// valuesOf is how many values came for some series, each in a line of its own.
+func valuesOf(series []*record.Series) evidence.Curve {
+	came := map[time.Duration]float64{}
+	for _, s := range series {
+		for _, p := range s.Points {
+			came[p.At] += float64(p.Observed)
+		}
+	}
+	c := evidence.Curve{At: slices.Sorted(maps.Keys(came))}
+	var sum float64
+	for _, at := range c.At {
+		sum += came[at]
+		c.N = append(c.N, sum)
+	}
+	return c
 }

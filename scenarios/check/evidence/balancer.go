@@ -16,9 +16,9 @@ func LastOf(s *record.Series) (value float64, at time.Duration, ok bool) {
 	return 0, 0, false
 }
 
-// delta is how much the polled counters that match grew from the beginning of
+// growth is how much the polled counters that match grew from the beginning of
 // the load to the end of the record.
-func (e *Index) delta(name string, match func(*record.Series) bool) (n int64, found bool) {
+func (e *Index) growth(name string, match func(*record.Series) bool) (n int64, found bool) {
 	var sum float64
 	for _, s := range e.Polled[name] {
 		if match(s) {
@@ -29,9 +29,9 @@ func (e *Index) delta(name string, match func(*record.Series) bool) (n int64, fo
 	return Whole(sum), found
 }
 
-// ServerDelta is how much a field of an instance's servers grew under load.
-func (e *Index) ServerDelta(field, instance string) int64 {
-	n, _ := e.delta(record.ServerPrefix+field, func(s *record.Series) bool { return s.Labels.Get("instance") == instance })
+// serverGrowth is how much a field of an instance's servers grew under load.
+func (e *Index) serverGrowth(instance, field string) int64 {
+	n, _ := e.growth(record.ServerPrefix+field, func(s *record.Series) bool { return s.Labels.Get("instance") == instance })
 	return max(0, n)
 }
 
@@ -41,7 +41,7 @@ func (e *Index) RetriesOn(instance string) int64 {
 	if !e.Scenario.Stack.RetryAll {
 		return 0
 	}
-	return e.ServerDelta("wretr", instance)
+	return e.serverGrowth(instance, "wretr")
 }
 
 // Retries is that for the whole load balancer: its wretr, if it repeats whatever
@@ -51,8 +51,8 @@ func (e *Index) Retries() int64 {
 	if !e.Scenario.Stack.RetryAll {
 		return 0
 	}
-	backends, _ := e.delta(record.BackendPrefix+"wretr", anySeries)
-	servers, _ := e.delta(record.ServerPrefix+"wretr", anySeries)
+	backends, _ := e.growth(record.BackendPrefix+"wretr", anySeries)
+	servers, _ := e.growth(record.ServerPrefix+"wretr", anySeries)
 	return max(0, backends, servers)
 }
 
@@ -116,5 +116,10 @@ func (b Balancer) Since(prefix, field string) (int64, bool) {
 	if prefix == record.FrontendPrefix {
 		proxy = b.Frontend
 	}
-	return b.Index.delta(prefix+field, func(s *record.Series) bool { return s.Labels.Get("proxy") == proxy })
+	return b.Index.growth(prefix+field, func(s *record.Series) bool { return s.Labels.Get("proxy") == proxy })
+}
+
+// OfServer is how much a field of the servers of an instance grew under load.
+func (b Balancer) OfServer(instance, field string) int64 {
+	return b.Index.serverGrowth(instance, field)
 }

@@ -51,16 +51,6 @@ func (e *Index) CollectorFigure(name string) int64 {
 // LabelInstance is the label by which the collector tells instances apart.
 const LabelInstance = "instance"
 
-// MetricsOf lists the StatsD names that an instance sent.
-func (e *Index) MetricsOf(instance string) []string {
-	var names []string
-	for _, s := range e.Pushed[instance] {
-		names = append(names, s.Meta.StatsD)
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
-}
-
 // Cumulated is the count of a point.
 func Cumulated(p record.Point) float64 {
 	if p.Histogram != nil {

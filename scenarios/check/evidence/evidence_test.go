@@ -45,22 +45,6 @@ func TestFrozen(t *testing.T) {
 	}
 }
 
-func TestIntervalEndsContinueInBothDirections(t *testing.T) {
-	e := &Index{Interval: time.Second, Ticks: []time.Duration{5137 * time.Millisecond}}
-	for at, want := range map[time.Duration]time.Duration{
-		0:                       137 * time.Millisecond,
-		137 * time.Millisecond:  1137 * time.Millisecond,
-		1100 * time.Millisecond: 1137 * time.Millisecond,
-		5136 * time.Millisecond: 5137 * time.Millisecond,
-		9 * time.Second:         9137 * time.Millisecond,
-		-time.Nanosecond:        137 * time.Millisecond,
-	} {
-		if got := e.FirstTick(at); got != want {
-			t.Errorf("after %v: %v, want %v", at, got, want)
-		}
-	}
-}
-
 func TestAStallIsFeltByWhoWaited(t *testing.T) {
 	e := &Index{}
 	for i := range 5000 { // a request each millisecond, and 700 ms of nothing from 2 s on

@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"throughline/scenarios/record"
-	"throughline/scenarios/script"
 )
 
 // AboutCollector is the Trouble of datagrams that the collector's socket lost.
@@ -91,39 +90,4 @@ func (e *Index) Dropped(instance string) bool {
 		}
 	}
 	return false
-}
-
-// Span is when a phase, or all together, began and ended.
-func (e *Index) Span(name string) (from, to time.Duration, ok bool) {
-	first, last := -1, -1
-	for i, phase := range e.Scenario.Phases {
-		if phase.Name == name || name == script.WholeRun {
-			if first < 0 {
-				first = i
-			}
-			last = i
-		}
-	}
-	if first < 0 {
-		return 0, 0, false
-	}
-	from, _, ok = e.Phase(first)
-	_, to, okLast := e.Phase(last)
-	return from, to, ok && okLast
-}
-
-// Moved is how much of the time from the beginning of a phase went into its own
-// steps: a launch that took four seconds leaves the phase so much less.
-func (e *Index) Moved(phase string) time.Duration {
-	from, to, ok := e.Span(phase)
-	if !ok {
-		return 0
-	}
-	last := from
-	for _, ev := range e.History.Events {
-		if ev.Kind == record.StepEnd && ev.At >= from && ev.At <= to {
-			last = max(last, ev.At)
-		}
-	}
-	return last - from
 }

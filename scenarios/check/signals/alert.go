@@ -24,7 +24,7 @@ type Alert struct{ Promise script.Alert }
 
 // Judge looks at all instances, or says why it cannot.
 func (c Alert) Judge(e *evidence.Index) verdict.Result {
-	from, to, ok := e.Span(script.WholeRun)
+	from, to, ok := phaseSpan(e, script.WholeRun)
 	if !ok {
 		return verdict.Result{Findings: []verdict.Finding{c.finding(verdict.Inconclusive, "the journal does not tell when the phases began and ended")}}
 	}
@@ -63,7 +63,7 @@ func (c Alert) play(e *evidence.Index, from, to time.Duration) (alertStates, err
 	for _, t := range e.Ticks {
 		to = max(to, t)
 	}
-	for t := e.FirstTick(from - 1); t <= to; t += e.Interval {
+	for t := firstTick(e, from-1); t <= to; t += e.Interval {
 		p.at = append(p.at, t)
 	}
 	if len(p.at) == 0 {
@@ -113,7 +113,7 @@ func (p *alertStates) element(hold time.Duration, there func(k int) bool) {
 
 // fires asks whether the alert fired in time, not before, and cleared in time.
 func (c Alert) fires(e *evidence.Index, p alertStates) verdict.Finding {
-	begin, _, ok := e.Span(c.Promise.Fires.In)
+	begin, _, ok := phaseSpan(e, c.Promise.Fires.In)
 	if !ok {
 		return c.finding(verdict.Inconclusive, "the journal does not tell when phase %q began", c.Promise.Fires.In)
 	}
@@ -132,7 +132,7 @@ func (c Alert) fires(e *evidence.Index, p alertStates) verdict.Finding {
 	switch {
 	case p.at[len(p.at)-1] < deadline && fired < 0:
 		return c.finding(verdict.Inconclusive, "the record ends at %s, before it had to fire at %s", words.Seconds(p.at[len(p.at)-1]), words.Seconds(deadline))
-	case p.missed(fired, deadline) && !p.missed(fired, deadline+e.Moved(c.Promise.Fires.In)):
+	case p.missed(fired, deadline) && !p.missed(fired, deadline+stepTime(e, c.Promise.Fires.In)):
 		if why := hurried(e, c.Promise.Fires.In, c.Promise.Fires.Within); why != "" {
 			return c.between(c.finding(verdict.Inconclusive, "did not fire within %s of the beginning of phase %q, but %s", c.Promise.Fires.Within, c.Promise.Fires.In, why), begin, deadline)
 		}
@@ -181,10 +181,10 @@ func (c Alert) between(f verdict.Finding, from, to time.Duration) verdict.Findin
 // clears asks whether the alert that fired had stopped in time.
 func (c Alert) clears(e *evidence.Index, p alertStates, fired int, f verdict.Finding) verdict.Finding {
 	name := fmt.Sprintf("the beginning of phase %q", c.Promise.Clears.In)
-	begin, _, ok := e.Span(c.Promise.Clears.In)
+	begin, _, ok := phaseSpan(e, c.Promise.Clears.In)
 	if c.Promise.Clears.In == script.End {
 		name = "the end of the last phase"
-		_, begin, ok = e.Span(script.WholeRun)
+		_, begin, ok = phaseSpan(e, script.WholeRun)
 	}
 	if !ok {
 		return c.finding(verdict.Inconclusive, "the journal does not tell when phase %q began", c.Promise.Clears.In)
@@ -199,7 +199,7 @@ func (c Alert) clears(e *evidence.Index, p alertStates, fired int, f verdict.Fin
 			cleared = k
 		}
 	}
-	if c.Promise.Clears.In != script.End && p.missed(cleared, deadline) && !p.missed(cleared, deadline+e.Moved(c.Promise.Clears.In)) {
+	if c.Promise.Clears.In != script.End && p.missed(cleared, deadline) && !p.missed(cleared, deadline+stepTime(e, c.Promise.Clears.In)) {
 		if why := hurried(e, c.Promise.Clears.In, c.Promise.Clears.Within); why != "" {
 			return c.finding(verdict.Inconclusive, "fired at %s and did not clear within %s of %s, but %s", words.Seconds(p.at[fired]), c.Promise.Clears.Within, name, why)
 		}
@@ -230,7 +230,7 @@ func beforeOrAfter(d time.Duration, what string) string {
 
 // silent asks whether the alert did not fire in a phase.
 func (c Alert) silent(e *evidence.Index, p alertStates, phase string) verdict.Finding {
-	from, to, ok := e.Span(phase)
+	from, to, ok := phaseSpan(e, phase)
 	if !ok {
 		return c.finding(verdict.Inconclusive, "the journal does not tell when phase %q began and ended", phase)
 	}

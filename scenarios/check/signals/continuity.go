@@ -10,7 +10,6 @@ package signals
 import (
 	"fmt"
 	"slices"
-	"sort"
 	"time"
 
 	"throughline/scenarios/check/account"
@@ -63,8 +62,9 @@ func (c Continuity) Judge(e *evidence.Index) verdict.Result {
 	instances := 0
 	trails := make([]trail, len(e.Lives))
 	var b *account.Books // made for the first gap
+	trips := roundTrips(e, c.Promise.Route)
 	for i, l := range e.Lives {
-		trails[i] = c.follow(e, l)
+		trails[i] = c.follow(e, l, trips[l.Instance])
 	}
 	for i, l := range e.Lives {
 		t := trails[i]
@@ -142,8 +142,7 @@ func (c Continuity) summary(r verdict.Result, instances int, worst time.Duration
 // request was sent, for an application may count long before its user has the answer. With
 // a window of 100 ms and intervals of a second, a request from 9.95 s to 10.02 s is due at
 // 11 s, in the point of 10 s or that of 11 s.
-func (c Continuity) follow(e *evidence.Index, l record.Lifetime) trail {
-	asked := e.Stays(l.Instance, c.Promise.Route)
+func (c Continuity) follow(e *evidence.Index, l record.Lifetime, asked []roundTrip) trail {
 	last := e.HeldSince(l.Instance, max(e.LastTick(), e.End), c.Window) // what is held when the record ends is not missing,
 	if at := e.KilledAt(l); at != record.Never {
 		last = e.HeldSince(l.Instance, at, c.Window) // nor what a SIGKILL may have taken
@@ -156,7 +155,7 @@ func (c Continuity) follow(e *evidence.Index, l record.Lifetime) trail {
 	var t trail
 	var open *gap
 	points := 0
-	for end := e.FirstTick(asked[0].Done); len(asked) > 0; end += e.Interval {
+	for end := firstTick(e, asked[0].Done); len(asked) > 0; end += e.Interval {
 		before := points
 		for points < len(present) && present[points] <= end+e.Interval/2 { // points may be off the grid
 			points++
@@ -173,7 +172,7 @@ func (c Continuity) follow(e *evidence.Index, l record.Lifetime) trail {
 		}
 		t.cells.LookedAt++
 		if points > 0 {
-			due = slices.DeleteFunc(slices.Clone(due), func(r evidence.Stay) bool { return r.Sent < present[points-1] })
+			due = slices.DeleteFunc(slices.Clone(due), func(r roundTrip) bool { return r.Sent < present[points-1] })
 		}
 		if len(due) == 0 {
 			continue
@@ -190,11 +189,6 @@ func (c Continuity) follow(e *evidence.Index, l record.Lifetime) trail {
 		t.gaps = append(t.gaps, c.closed(*open, present))
 	}
 	return t
-}
-
-// doneUpTo tells how many of the stays, in the order of their ends, were over at t.
-func doneUpTo(stays []evidence.Stay, t time.Duration) int {
-	return sort.Search(len(stays), func(i int) bool { return stays[i].Done > t })
 }
 
 // closed ends a gap after the last expected cell at the next point, if one

@@ -21,7 +21,7 @@ const underWay = 250 * time.Millisecond
 // A gauge that several workers set, each to its own number, shows that of the last
 // one. It holds only where every request is taken up as it comes: one that waits for
 // a free worker is in flight for its user, and unknown to the application.
-func (c Gauge) tooLow(e *evidence.Index, l record.Lifetime, series []*record.Series, lasting []evidence.Stay) *verdict.Finding {
+func (c Gauge) tooLow(e *evidence.Index, l record.Lifetime, series []*record.Series, lasting []roundTrip) *verdict.Finding {
 	if !c.Promise.Unqueued || len(lasting) == 0 {
 		return nil
 	}
@@ -75,11 +75,11 @@ func aftermath(e *evidence.Index, t time.Duration) time.Duration {
 }
 
 // lasting gives the requests that were answered after longer than that, by instance.
-func lasting(e *evidence.Index, than time.Duration) map[string][]evidence.Stay {
-	out := map[string][]evidence.Stay{}
+func lasting(e *evidence.Index, than time.Duration) map[string][]roundTrip {
+	out := map[string][]roundTrip{}
 	for i := range e.History.Requests {
 		if r := &e.History.Requests[i]; r.Instance != "" && r.Err == "" && r.Done-r.Sent > than {
-			out[r.Instance] = append(out[r.Instance], evidence.Stay{Sent: r.Sent, Done: r.Done})
+			out[r.Instance] = append(out[r.Instance], roundTrip{Sent: r.Sent, Done: r.Done})
 		}
 	}
 	return out

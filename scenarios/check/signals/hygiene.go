@@ -193,7 +193,7 @@ func (c Hygiene) count(e *evidence.Index, instance string) seriesCount {
 // brings new names, and no query finds them all.
 func (c Hygiene) namedAfter(e *evidence.Index, instance string) []verdict.Finding {
 	var names []string
-	for _, metric := range e.MetricsOf(instance) {
+	for _, metric := range metricsOf(e, instance) {
 		for _, part := range strings.FieldsFunc(metric, func(r rune) bool { return r == '.' || r == ':' || r == '/' }) {
 			if part == instance || part == strings.ReplaceAll(instance, "-", "_") {
 				names = append(names, metric)
@@ -235,3 +235,13 @@ func (c Hygiene) growth(counts []seriesCount) []verdict.Finding {
 // bornTogether tells whether two instances were started at the same time: neither
 // replaces the other.
 func bornTogether(a, b record.Lifetime) bool { return b.Birth <= a.Ready || a.Ready == record.Never }
+
+// metricsOf lists the StatsD names that an instance sent.
+func metricsOf(e *evidence.Index, instance string) []string {
+	var names []string
+	for _, s := range e.Pushed[instance] {
+		names = append(names, s.Meta.StatsD)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}

@@ -149,7 +149,7 @@ func (c Identity) missing(e *evidence.Index, l record.Lifetime) verdict.Finding 
 		f.Summary += ": nothing at all arrived from it"
 	default:
 		f.Cause, f.RunnerUp = diagnose.NoMetric, diagnose.Renamed
-		names := e.MetricsOf(l.Instance)
+		names := metricsOf(e, l.Instance)
 		if own := c.similarNames(e, l, names); len(own) > 0 {
 			f.Cause, f.RunnerUp, names = diagnose.Renamed, "", own
 		}
@@ -167,7 +167,7 @@ func (c Identity) similarNames(e *evidence.Index, l record.Lifetime, names []str
 			continue
 		}
 		shared := slices.ContainsFunc(e.Lives, func(other record.Lifetime) bool {
-			return other.Instance != l.Instance && slices.Contains(e.MetricsOf(other.Instance), name)
+			return other.Instance != l.Instance && slices.Contains(metricsOf(e, other.Instance), name)
 		})
 		if !shared {
 			own = append(own, name)

@@ -141,13 +141,13 @@ func (p PromQL) finding(e *evidence.Index) verdict.Finding {
 		return f
 	}
 	name := p.Promise.Throughout + p.Promise.Within
-	from, to, ok := e.Span(name)
+	from, to, ok := phaseSpan(e, name)
 	if !ok {
 		return say(verdict.Inconclusive, "%s: the journal does not tell when phase %q began and ended", p.Promise.Expr, name)
 	}
 	f.From, f.To = from.Seconds(), to.Seconds()
 	var grid []time.Duration
-	for t := e.FirstTick(from - 1); t <= to; t += e.Interval {
+	for t := firstTick(e, from-1); t <= to; t += e.Interval {
 		grid = append(grid, t)
 	}
 	if len(grid) == 0 {
@@ -188,17 +188,6 @@ func (p PromQL) finding(e *evidence.Index) verdict.Finding {
 		}
 	}
 	return say(verdict.Fail, "%s never holds within phase %q: %s evaluated", p.Promise.Expr, name, points)
-}
-
-// hurried tells when the steps of a phase took more than half of the time, counted
-// from its beginning, in which something had to come of them; "" when they did not.
-// How long a launch takes is the machine's doing as much as the application's.
-func hurried(e *evidence.Index, phase string, allowed time.Duration) string {
-	moved := e.Moved(phase)
-	if 2*moved <= allowed {
-		return ""
-	}
-	return fmt.Sprintf("its steps took %s of the %s in which it had to: that proves nothing; give the phase longer", words.Seconds(moved), words.Seconds(allowed))
 }
 
 // evaluate tells at which moments of the grid the expression holds.

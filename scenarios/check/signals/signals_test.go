@@ -175,3 +175,19 @@ func TestTheBestLagIsEnoughIfAnyIs(t *testing.T) {
 		t.Error("the shortest was always the best")
 	}
 }
+
+func TestIntervalEndsContinueInBothDirections(t *testing.T) {
+	e := &evidence.Index{Interval: time.Second, Ticks: []time.Duration{5137 * time.Millisecond}}
+	for at, want := range map[time.Duration]time.Duration{
+		0:                       137 * time.Millisecond,
+		137 * time.Millisecond:  1137 * time.Millisecond,
+		1100 * time.Millisecond: 1137 * time.Millisecond,
+		5136 * time.Millisecond: 5137 * time.Millisecond,
+		9 * time.Second:         9137 * time.Millisecond,
+		-time.Nanosecond:        137 * time.Millisecond,
+	} {
+		if got := firstTick(e, at); got != want {
+			t.Errorf("after %v: %v, want %v", at, got, want)
+		}
+	}
+}

@@ -76,7 +76,7 @@ type dbBounds struct {
 
 func newDBBounds(c Comparison, e *evidence.Index) dbBounds {
 	w := dbBounds{Comparison: c, e: e, routes: writingRoutes(e)}
-	w.acked = e.AckedTotal(w.routes...)
+	w.acked = ackedTotal(e, w.routes...)
 	w.Allowance = account.NewAllowances(e, w.routes...).All()
 	// A row that is acknowledged but names no instance is sure to be executed.
 	for _, s := range e.Users.Spans {

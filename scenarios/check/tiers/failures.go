@@ -97,7 +97,7 @@ func (c Failures) cause(e *evidence.Index) (cause, why string) {
 			others += s.Unknown + s.Replays
 		}
 	}
-	kept := gained - e.AckedTotal(writes...)
+	kept := gained - ackedTotal(e, writes...)
 	switch {
 	case unsuccessful == 0:
 		return "", ""

@@ -46,7 +46,7 @@ func answered(e *evidence.Index, want func(record.Request) bool) map[string]int6
 
 func countRoute(l *verdict.UsersLedger, e *evidence.Index, route string) {
 	l.Route, l.ByInstance = route, map[string]int64{}
-	l.RouteAcked = e.AckedTotal(route)
+	l.RouteAcked = ackedTotal(e, route)
 	l.RouteAnswered = answered(e, func(r record.Request) bool { return r.Route == route })
 	for _, life := range e.Lives {
 		if n := int64(len(e.Acked(life.Instance, route))); n > 0 {
@@ -72,9 +72,26 @@ func lbLedger(b evidence.Balancer) verdict.LBLedger {
 	l.Retries, _ = b.Since(record.BackendPrefix, "wretr")
 	l.Redispatch, _ = b.Since(record.BackendPrefix, "wredis")
 	for _, life := range b.Index.Lives {
-		if n := b.Index.ServerDelta("hrsp_2xx", life.Instance); n > 0 {
+		if n := b.OfServer(life.Instance, "hrsp_2xx"); n > 0 {
 			l.ByInstance[life.Instance] = n
 		}
 	}
 	return l
+}
+
+// ackedTotal counts the acknowledged requests of the routes, also those that
+// name no instance. Without routes: of all.
+func ackedTotal(e *evidence.Index, routes ...string) int64 {
+	var n int64
+	for key, at := range e.Users.AckedAt {
+		if evidence.Wanted(routes, key.Route) {
+			n += int64(len(at))
+		}
+	}
+	for _, s := range e.Users.Spans {
+		if s.Acked && evidence.Wanted(routes, s.Key.Route) {
+			n++
+		}
+	}
+	return n
 }

@@ -40,11 +40,11 @@ func (c Nesting) Judge(e *evidence.Index) verdict.Result {
 		return verdict.Result{Findings: []verdict.Finding{c.finding(verdict.Inconclusive, "", "nesting of %s: the record ends %s after the load, and clients may hold values for %s", c.Promise.Web,
 			words.Seconds(over), c.Promise.ClientWindow)}}
 	}
-	b := c.books(e)
+	b, users := c.books(e), latencies(e, c.Promise.Route)
 	var all layers
 	for i := range b.Accounts {
 		a := &b.Accounts[i]
-		l := c.layers(e, a)
+		l := c.layers(e, a, users[a.Life.Instance])
 		if len(l.users) == 0 {
 			continue
 		}
@@ -88,8 +88,8 @@ func (l *layers) merge(other layers) {
 	}
 }
 
-func (c Nesting) layers(e *evidence.Index, a *account.Account) layers {
-	return layers{users: e.Durations(a.Life.Instance, c.Promise.Route), web: account.SpectrumOf(e.Timers(a.Life.Instance, c.Promise.Web), c.Promise.Unit),
+func (c Nesting) layers(e *evidence.Index, a *account.Account, users []float64) layers {
+	return layers{users: users, web: account.SpectrumOf(e.Timers(a.Life.Instance, c.Promise.Web), c.Promise.Unit),
 		db: account.SpectrumOf(e.Timers(a.Life.Instance, c.Promise.DB), c.Promise.Unit), servers: 1}
 }
 

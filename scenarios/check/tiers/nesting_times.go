@@ -3,7 +3,21 @@ package tiers
 import (
 	"fmt"
 	"math"
+	"slices"
+
+	"throughline/scenarios/check/evidence"
+	"throughline/scenarios/record"
 )
+
+// latencies are how long users waited for the acknowledged requests of a route, by the
+// instance that answered: from sent to done, in seconds, sorted.
+func latencies(e *evidence.Index, route string) map[string][]float64 {
+	by := evidence.AckedBy(e, route, func(r *record.Request) float64 { return (r.Done - r.Sent).Seconds() })
+	for _, took := range by {
+		slices.Sort(took)
+	}
+	return by
+}
 
 // quantile of sorted values.
 func quantile(sorted []float64, q float64) float64 {
