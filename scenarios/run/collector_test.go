@@ -38,7 +38,7 @@ func TestTagsInNamesReachTheRecord(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s, err := newTelemetry(c, &journal{Writer: w})
+		s, err := newTelemetry(c, &journal{record: w})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -14,11 +14,11 @@ const databaseLimit = 60 * time.Second
 
 // database is where the web instances keep their words, if anywhere.
 type database struct {
-	cfg     Config
-	journal *journal
-	uri     string      // as the web instances reach it; "" = there is none
-	at      string      // as the harness does
-	mongo   *poll.Mongo // nil: there is none
+	cfg    Config
+	record *record.Writer
+	uri    string      // as the web instances reach it; "" = there is none
+	at     string      // as the harness does
+	mongo  *poll.Mongo // nil: there is none
 }
 
 // start starts the database, unless there is none or it is somebody else's.
@@ -55,7 +55,7 @@ func (d *database) documents(ctx context.Context, keep func(record.Documents) er
 	if err != nil {
 		return err
 	}
-	documents := record.Documents{At: d.journal.Offset(time.Now()), Words: make([]record.WordCount, 0, len(words))}
+	documents := record.Documents{At: d.record.Offset(time.Now()), Words: make([]record.WordCount, 0, len(words))}
 	for _, w := range words {
 		documents.Words = append(documents.Words, record.WordCount{Word: w.Word, Count: w.Count})
 	}

@@ -24,23 +24,23 @@ const aboutLog = "executions"
 // executions takes in the load balancer's log, and records what became of each
 // request.
 type executions struct {
-	in      *socket.Socket
-	journal *record.Writer
-	prefix  string        // of this run's X-Request-Ids
-	ended   chan struct{} // closed when reading has ended, with err
-	err     error
-	bad     int64 // lines that were not understood
-	why     error // of the first of them
+	in     *socket.Socket
+	record *record.Writer
+	prefix string        // of this run's X-Request-Ids
+	ended  chan struct{} // closed when reading has ended, with err
+	err    error
+	bad    int64 // lines that were not understood
+	why    error // of the first of them
 }
 
 // openExecutions listens at host:port and reads until end or close.
-func openExecutions(addr, runID string, journal *record.Writer) (*executions, error) {
+func openExecutions(addr, runID string, w *record.Writer) (*executions, error) {
 	in, err := socket.Open(socket.Address{Network: socket.UDP, Host: addr},
 		socket.Options{ReceiveBuffer: logBuffer, MaxPayload: haproxy.LogLineLength + 1})
 	if err != nil {
 		return nil, fmt.Errorf("listen for the load balancer's log: %w", err)
 	}
-	x := &executions{in: in, journal: journal, prefix: runID + "-", ended: make(chan struct{})}
+	x := &executions{in: in, record: w, prefix: runID + "-", ended: make(chan struct{})}
 	go func() {
 		defer close(x.ended)
 		x.err = in.Read(x.take)
@@ -71,10 +71,10 @@ func (x *executions) take(lines []socket.Payload) {
 	}
 }
 
-// keep records one request. A failure to write is kept by the journal.
+// keep records one request. A failure to write is kept by the record.
 func (x *executions) keep(l haproxy.LogLine) {
 	e := record.Execution{
-		At: x.journal.Offset(l.At), Server: l.Server, Status: uint16(l.Status), Answered: l.Answered,
+		At: x.record.Offset(l.At), Server: l.Server, Status: uint16(l.Status), Answered: l.Answered,
 		Retries: uint16(l.Retries), Redispatched: l.Redispatched, Termination: l.Termination,
 	}
 	if e.Server == haproxy.NoServer {
@@ -86,7 +86,7 @@ func (x *executions) keep(l haproxy.LogLine) {
 	} else {
 		e.Foreign, e.RequestID = true, l.RequestID
 	}
-	_ = x.journal.Execution(e)
+	_ = x.record.Execution(e)
 }
 
 // sequence reads the number of a request of this run from its X-Request-Id, as

@@ -77,12 +77,12 @@ func send(t *testing.T, addr string, lines ...string) {
 }
 
 func TestExecutionsAreRecorded(t *testing.T) {
-	journal := newLogged(t)
-	x, err := openExecutions("127.0.0.1:0", "r", journal.Writer)
+	kept := newLogged(t)
+	x, err := openExecutions("127.0.0.1:0", "r", kept.Writer)
 	if err != nil {
 		t.Fatal(err)
 	}
-	us := journal.start.UnixMicro()
+	us := kept.start.UnixMicro()
 	send(t, x.addr(), fmt.Sprintf("request %d web-1 200 0 -- 1 \"r-7\"\n", us+1_000_000), "Proxy fe_main stopped\n",
 		fmt.Sprintf("request %d <NOSRV> 503 0 SC - \"r-8\"\n", us+2_000_000), fmt.Sprintf("request %d web-2 200 +1 -- 1 \"q-\\u00ff\"\n", us+3_000_000))
 	var said troubles
@@ -90,7 +90,7 @@ func TestExecutionsAreRecorded(t *testing.T) {
 	if len(said) > 0 {
 		t.Errorf("trouble: %q", said)
 	}
-	got := journal.read(t)
+	got := kept.read(t)
 	for i := range got { // the journal's start is finer than the log's microseconds
 		got[i].At = got[i].At.Round(time.Millisecond)
 	}
@@ -108,8 +108,8 @@ func TestExecutionsAreRecorded(t *testing.T) {
 }
 
 func TestExecutionsThatAreNotUnderstoodAreTrouble(t *testing.T) {
-	journal := newLogged(t)
-	x, err := openExecutions("127.0.0.1:0", "r", journal.Writer)
+	kept := newLogged(t)
+	x, err := openExecutions("127.0.0.1:0", "r", kept.Writer)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func TestExecutionsThatAreNotUnderstoodAreTrouble(t *testing.T) {
 	if len(said) != 1 || !strings.HasPrefix(said[0], `executions 2: 2 lines of the load balancer's log not understood, the first: haproxy's log: too few fields`) {
 		t.Errorf("trouble: %q", said)
 	}
-	if n := len(journal.read(t)); n != 1 {
+	if n := len(kept.read(t)); n != 1 {
 		t.Errorf("%d were recorded, want the one that was understood", n)
 	}
 }
@@ -132,8 +132,8 @@ func TestExecutionsThatTheKernelDropsAreTrouble(t *testing.T) {
 	if !in.Figures().DropsKnown {
 		t.Skip("this system does not tell what it drops")
 	}
-	journal := newLogged(t)
-	x := &executions{in: in, journal: journal.Writer, prefix: "r-", ended: make(chan struct{})}
+	kept := newLogged(t)
+	x := &executions{in: in, record: kept.Writer, prefix: "r-", ended: make(chan struct{})}
 	close(x.ended) // nobody reads
 	lines := make([]string, 200)
 	for i := range lines {
@@ -142,7 +142,7 @@ func TestExecutionsThatTheKernelDropsAreTrouble(t *testing.T) {
 	send(t, x.addr(), lines...)
 	var said troubles
 	x.end(t.Context(), said.add)
-	dropped := len(lines) - len(journal.read(t))
+	dropped := len(lines) - len(kept.read(t))
 	if want := fmt.Sprintf("executions %d: the kernel dropped %d lines of the load balancer's log", dropped, dropped); dropped == 0 || len(said) != 1 || said[0] != want {
 		t.Errorf("trouble: %q, want %q", said, want)
 	}

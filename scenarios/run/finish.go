@@ -13,7 +13,7 @@ import (
 // its last interval, the pollers look a last time, the documents are read, the web
 // instances are stopped, the record is closed. The rest of the stack goes down
 // after that.
-func finish(ctx context.Context, s *stack, users *users, acting *acting) error {
+func finish(ctx context.Context, s *testbed, users *users, acting *acting) error {
 	s.interrupted(ctx)
 	// ctx may be over; what has to be saved is saved all the same.
 	healing, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainLimit)
@@ -39,12 +39,12 @@ func finish(ctx context.Context, s *stack, users *users, acting *acting) error {
 	s.balancer.executions.end(closing, s.journal.trouble)
 	s.telemetry.closeRelays(closing)
 	s.telemetry.stop(closing)
-	if err := s.database.documents(closing, s.journal.After); err != nil {
+	if err := s.database.documents(closing, s.journal.record.After); err != nil {
 		s.journal.trouble("documents", 0, err.Error())
 	}
 	s.fleet.stop(ctx)
 	s.journal.event(record.Event{Kind: record.RunEnd})
-	return s.journal.Flush()
+	return s.journal.record.Flush()
 }
 
 // quiet is how long counts may still arrive after the last request: the longest
@@ -64,7 +64,7 @@ const settleLimit = 5 * time.Second
 // settle waits until the clients have had their time to flush, and then until a
 // whole interval has passed without a line and no request is on an instance: one
 // that its user gave up is logged by the load balancer when it is answered.
-func (s *stack) settle(ctx context.Context) {
+func (s *testbed) settle(ctx context.Context) {
 	if until(ctx, time.Now().Add(s.cfg.quiet())) != nil {
 		return
 	}

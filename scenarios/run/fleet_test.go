@@ -111,7 +111,7 @@ func newRig(t *testing.T, phases ...script.Phase) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := newStack(t.Context(), c, &journal{Writer: w})
+	s, err := newTestbed(t.Context(), c, &journal{record: w})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +131,7 @@ func (r *rig) close() []record.Event {
 	r.down = true
 	ctx := context.WithoutCancel(r.t.Context())
 	r.fleet.stop(ctx)
-	if err := errors.Join(r.telemetry.close(ctx), r.lives.close(ctx), r.journal.Close()); err != nil {
+	if err := errors.Join(r.telemetry.close(ctx), r.lives.close(ctx), r.journal.record.Close()); err != nil {
 		r.t.Error(err)
 	}
 	history, err := record.Read(r.dir)

@@ -83,7 +83,7 @@ func TestLimitsAreLiftedOnce(t *testing.T) {
 		"web-1": limitable{handle{name: "web-1"}, &one, nil}, "web-2": limitable{handle{name: "web-2"}, &two, nil},
 		"web-3": limitable{handle{name: "web-3"}, &gone, errors.New("it is gone")}, "haproxy-1": handle{name: "haproxy-1"},
 	}
-	l := newLives(t.Context(), starts{handles: handles}, &journal{Writer: w}, nil)
+	l := newLives(t.Context(), starts{handles: handles}, &journal{record: w}, nil)
 	for _, name := range []string{"web-1", "web-2", "web-3", "haproxy-1"} {
 		role := record.Web
 		if name == "haproxy-1" {

@@ -11,18 +11,18 @@ import (
 	"throughline/scenarios/script"
 )
 
-// journal is the record of a run, and the clock that its entries are timed by. It
-// is safe for concurrent use.
+// journal tells what happens in a run, in the record's file of that name: an event at
+// 4.210 s, a trouble, a note. It is safe for concurrent use.
 type journal struct {
-	*record.Writer
+	record *record.Writer
 	// stamping is held from the look at the clock to the writing, so that entries
 	// of the present moment stand in the order of their times, whoever makes them.
 	stamping sync.Mutex
 }
 
-// newRecord begins the record of a run. What the instances are told in their
-// environment is not in it: passwords and keys are among that.
-func newRecord(c Config) (*journal, error) {
+// newJournal begins the record of a run, and its journal. What the instances are told
+// in their environment is not in it: passwords and keys are among that.
+func newJournal(c Config) (*journal, error) {
 	source, err := c.Scenario.Masked()
 	if err != nil {
 		return nil, err
@@ -32,7 +32,7 @@ func newRecord(c Config) (*journal, error) {
 		return nil, err
 	}
 	w.Hide(script.Mask, slices.Collect(maps.Values(c.Scenario.Stack.Web.Env))...)
-	return &journal{Writer: w}, nil
+	return &journal{record: w}, nil
 }
 
 // event puts e into the journal at the present moment, unless it has one. A
@@ -41,10 +41,13 @@ func (j *journal) event(e record.Event) {
 	j.stamping.Lock()
 	defer j.stamping.Unlock()
 	if e.At == 0 {
-		e.At = j.Offset(time.Now())
+		e.At = j.offset(time.Now())
 	}
-	_ = j.Event(e)
+	_ = j.record.Event(e)
 }
+
+// offset is t as the record has times: since the start of the run.
+func (j *journal) offset(t time.Time) time.Duration { return j.record.Offset(t) }
 
 // trouble puts into the journal what the harness could not do or see.
 func (j *journal) trouble(about string, count int64, why string) {

@@ -72,7 +72,7 @@ func newLives(ctx context.Context, p compose.Platform, journal *journal, retire 
 // start starts one instance, journals its birth and readiness, and watches it
 // until it is gone. A web instance is held for its launch until release.
 func (l *lives) start(ctx context.Context, i compose.Instance, role record.Role) (*life, error) {
-	born := l.journal.Offset(time.Now())
+	born := l.journal.offset(time.Now())
 	handle, err := l.parts.Start(ctx, i)
 	if err != nil {
 		return nil, err
@@ -116,7 +116,7 @@ func (l *lives) bury(one *life, exit compose.Exit, err error) bool {
 	if err != nil {
 		l.journal.trouble("instance "+one.Name(), 0, fmt.Sprintf("wait for its end: %v", err))
 	}
-	l.journal.event(record.Event{At: l.journal.Offset(exit.At), Kind: record.Death, Instance: one.Name(), Role: one.role,
+	l.journal.event(record.Event{At: l.journal.offset(exit.At), Kind: record.Death, Instance: one.Name(), Role: one.role,
 		Code: exit.Code, Signal: exit.Signal, Expected: one.asked})
 	return true
 }

@@ -48,7 +48,7 @@ func TestInstancesAreKnownByTheirAddress(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer w.Close()
-	s, err := newTelemetry(c, &journal{Writer: w})
+	s, err := newTelemetry(c, &journal{record: w})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,7 +27,7 @@ import (
 type Config struct {
 	Scenario script.Scenario
 	Run      record.Run // who, when and with what; Run.Start is the zero of the run's clock
-	Dir      string     // the run directory, made by newRecord
+	Dir      string     // the run directory, made by newJournal
 	Scratch  string     // a directory for what need not outlive the run: the collector's store
 	Platform compose.Platform
 	MongoURI string // a MongoDB to use instead of the embedded database; "" = embedded
@@ -64,13 +64,13 @@ const drainLimit = 8 * time.Second
 // is whole all the same. What went wrong in the stack is in the record. When ctx
 // ends, the load stops, what there is is recorded, and Run returns nil.
 func Run(ctx context.Context, c Config) (err error) {
-	journal, err := newRecord(c)
+	journal, err := newJournal(c)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, journal.Close()) }()
+	defer func() { err = errors.Join(err, journal.record.Close()) }()
 	c.Progress.Note("starting the stack")
-	s, err := newStack(ctx, c, journal)
+	s, err := newTestbed(ctx, c, journal)
 	if err != nil {
 		return err
 	}
@@ -79,24 +79,24 @@ func Run(ctx context.Context, c Config) (err error) {
 		defer cancel()
 		err = errors.Join(err, s.close(closing))
 	}()
-	if s.balancer.executions, err = openExecutions(net.JoinHostPort(c.Platform.Home(), "0"), c.Run.ID, journal.Writer); err != nil {
+	if s.balancer.executions, err = openExecutions(net.JoinHostPort(c.Platform.Home(), "0"), c.Run.ID, journal.record); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.balancer.executions.close()) }()
 	if err := s.up(ctx); err != nil {
 		if s.interrupted(ctx) { // before the load began
 			journal.event(record.Event{Kind: record.RunEnd})
-			return journal.Flush()
+			return journal.record.Flush()
 		}
 		return err
 	}
 	if err := s.faults.possible(); err != nil {
 		return err
 	}
-	if err := s.database.documents(ctx, journal.Before); err != nil {
+	if err := s.database.documents(ctx, journal.record.Before); err != nil {
 		return fmt.Errorf("read the database before the load: %w", err)
 	}
-	users, err := newUsers(c, s.balancer.frontend(), journal, s.fleet.serving)
+	users, err := newUsers(c, s.balancer.frontend(), journal.record, s.fleet.serving)
 	if err != nil {
 		return err
 	}

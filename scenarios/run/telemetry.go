@@ -74,7 +74,7 @@ func (t *telemetry) open(dashboard string) error {
 	}
 	opened, err := server.New(server.Config{
 		StatsD: statsd.Config{Interval: t.cfg.Run.Interval, Tags: tags}, Dir: filepath.Join(t.cfg.Scratch, "series"), HTTP: dashboard,
-		Sinks: []collector.Sink{t.journal},
+		Sinks: []collector.Sink{t.journal.record},
 	})
 	if err != nil {
 		return err

@@ -20,12 +20,12 @@ type WebAddress struct{ Name, Addr string }
 // Up brings the stack of the scenario up, tells where it is, and leaves it
 // until ctx ends. No load, no steps, no verdict.
 func Up(ctx context.Context, c Config, ready func(Addresses)) (err error) {
-	journal, err := newRecord(c)
+	journal, err := newJournal(c)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, journal.Close()) }()
-	s, err := newStack(ctx, c, journal)
+	defer func() { err = errors.Join(err, journal.record.Close()) }()
+	s, err := newTestbed(ctx, c, journal)
 	if err != nil {
 		return err
 	}
@@ -41,7 +41,7 @@ func Up(ctx context.Context, c Config, ready func(Addresses)) (err error) {
 	return nil
 }
 
-func (s *stack) addresses() Addresses {
+func (s *testbed) addresses() Addresses {
 	at := Addresses{Users: s.balancer.frontend(), Runtime: s.balancer.runtime, Database: s.database.at}
 	if s.cfg.Dashboard != "" {
 		at.Metrics = "http://" + s.telemetry.collector().Addr()

@@ -22,7 +22,7 @@ const (
 
 // users is the load of one run, and what is known of its last second.
 type users struct {
-	journal   *journal
+	record    *record.Writer // has the users' ledger
 	serving   func() []string
 	generator *loadgen.Generator
 	cancel    context.CancelFunc
@@ -37,7 +37,7 @@ type users struct {
 }
 
 // newUsers are users of what is served at target.
-func newUsers(c Config, target string, journal *journal, serving func() []string) (*users, error) {
+func newUsers(c Config, target string, w *record.Writer, serving func() []string) (*users, error) {
 	load := c.Scenario.Load
 	shape, err := shapeOf(load)
 	if err != nil {
@@ -57,7 +57,7 @@ func newUsers(c Config, target string, journal *journal, serving func() []string
 	if err != nil {
 		return nil, fmt.Errorf("load: %w", err)
 	}
-	return &users{journal: journal, serving: serving, generator: generator, done: make(chan struct{})}, nil
+	return &users{record: w, serving: serving, generator: generator, done: make(chan struct{})}, nil
 }
 
 func shapeOf(l script.Load) (loadgen.Shape, error) {
@@ -99,11 +99,11 @@ var outcomes = map[loadgen.Outcome]record.Outcome{
 }
 
 // row puts a row into the users' ledger. A failure to write is kept by the
-// journal and ends the run at its close.
+// record and ends the run at its close.
 func (u *users) row(r loadgen.Row) {
-	journal := u.journal
-	_ = journal.Request(record.Request{
-		Seq: r.Seq, Due: journal.Offset(r.Due), Sent: journal.Offset(r.Sent), Done: journal.Offset(r.Done),
+	w := u.record
+	_ = w.Request(record.Request{
+		Seq: r.Seq, Due: w.Offset(r.Due), Sent: w.Offset(r.Sent), Done: w.Offset(r.Done),
 		Route: r.Route, Word: r.Word, Instance: r.Instance, Err: r.Err,
 		Status: uint16(r.Status), Attempts: uint16(r.Attempts), Outcome: outcomes[r.Outcome],
 	})

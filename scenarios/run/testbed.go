@@ -10,9 +10,9 @@ import (
 	"throughline/scenarios/record"
 )
 
-// stack is everything that runs for one scenario, each part of it in the hands of
+// testbed is everything that runs for one scenario, each part of it in the hands of
 // a type of its own. It knows in which order they come up and go down.
-type stack struct {
+type testbed struct {
 	cfg       Config
 	journal   *journal
 	lives     *lives
@@ -25,13 +25,13 @@ type stack struct {
 	calledOff bool
 }
 
-// newStack starts nothing yet. When ctx ends, moves on the fleet are called off.
-func newStack(ctx context.Context, c Config, journal *journal) (*stack, error) {
+// newTestbed starts nothing yet. When ctx ends, moves on the fleet are called off.
+func newTestbed(ctx context.Context, c Config, journal *journal) (*testbed, error) {
 	sensing, err := newTelemetry(c, journal)
 	if err != nil {
 		return nil, err
 	}
-	s := &stack{cfg: c, journal: journal, telemetry: sensing, database: &database{cfg: c, journal: journal}, balancer: &balancer{cfg: c}}
+	s := &testbed{cfg: c, journal: journal, telemetry: sensing, database: &database{cfg: c, record: journal.record}, balancer: &balancer{cfg: c}}
 	s.lives = newLives(ctx, c.Platform, journal, sensing.retire)
 	s.fleet = &fleet{cfg: c, journal: journal, lives: s.lives, sensors: sensing, pool: s.balancer,
 		describe: func(number int, statsd string) (compose.Instance, error) {
@@ -43,7 +43,7 @@ func newStack(ctx context.Context, c Config, journal *journal) (*stack, error) {
 
 // up starts all: database and load balancer, then the web instances, then it
 // waits until the load balancer has every one of them up.
-func (s *stack) up(ctx context.Context) error {
+func (s *testbed) up(ctx context.Context) error {
 	if err := s.telemetry.share(); err != nil {
 		return err
 	}
@@ -63,7 +63,7 @@ func (s *stack) up(ctx context.Context) error {
 
 // interrupted tells whether the run was called off. The first time that it was, it
 // says so in the journal: nothing of such a run could settle.
-func (s *stack) interrupted(ctx context.Context) bool {
+func (s *testbed) interrupted(ctx context.Context) bool {
 	if ctx.Err() != nil && !s.calledOff {
 		s.calledOff = true
 		s.journal.event(record.Event{Kind: record.Interrupted})
@@ -74,7 +74,7 @@ func (s *stack) interrupted(ctx context.Context) bool {
 
 // close takes everything down and returns when it is gone. The collector goes
 // before the platform, in whose directory its store lies.
-func (s *stack) close(ctx context.Context) error {
+func (s *testbed) close(ctx context.Context) error {
 	s.fleet.stop(ctx)
 	s.faults.healAll(ctx)
 	return errors.Join(s.balancer.close(), s.telemetry.close(ctx), s.database.close(ctx), s.lives.close(ctx))
