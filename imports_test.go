@@ -82,6 +82,10 @@ var rules = []rule{
 	{From: "collector/poll", Not: siblings("collector", "poll"), Why: siblingsWhy},
 	{From: "collector/series", Not: siblings("collector", "series"), Why: siblingsWhy},
 	{From: "collector/forward", Not: siblings("collector", "forward"), Why: siblingsWhy},
+	{From: "collector/server", Not: siblings("collector", "server"),
+		Why: "what runs sources and sinks knows none by name, so that another way in or out changes nothing in it"},
+	{From: "collector/sourcetest", Not: siblings("collector", "sourcetest"),
+		Why: "the contract of a way in knows none"},
 	{From: "live", Not: []string{""}, But: []string{"live"},
 		Why: "what a run shows is told alike to a terminal and to a page, and neither is known"},
 	{From: "cmd/throughline/cli", Not: []string{""}, But: []string{"cmd/throughline/cli", "scenarios/script"},
@@ -99,7 +103,7 @@ const siblingsWhy = "siblings are put together by their parent's user, so that e
 
 var families = map[string][]string{
 	"compose":         {"local", "docker", "haproxy", "docstore", "platformtest"},
-	"collector":       {"dogstatsd", "statsd", "poll", "series", "forward", "server"},
+	"collector":       {"dogstatsd", "statsd", "poll", "series", "forward", "server", "sourcetest"},
 	"scenarios/check": {"honesty", "signals", "tiers"},
 }
 

@@ -238,7 +238,8 @@ func TestCollectFlags(t *testing.T) {
 	} {
 		f := c.flags
 		f.origin, f.gauges, f.listen, f.format, f.tags = "listener", "auto", "127.0.0.1:0", "tags", cmp.Or(f.tags, "dogstatsd")
-		f.receive = statsd.Config{Interval: time.Second, MaxSeries: 1, MaxSeriesTotal: 1, MaxOrigins: 1, MaxTags: 1, MaxName: 1}
+		f.interval = time.Second
+		f.receive = statsd.Config{MaxSeries: 1, MaxSeriesTotal: 1, MaxOrigins: 1, MaxTags: 1, MaxName: 1}
 		_, err := f.read()
 		switch {
 		case c.want == "" && err != nil:

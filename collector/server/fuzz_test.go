@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"throughline/collector"
 	"throughline/collector/series"
 	"throughline/collector/statsd"
 	"throughline/collector/statsd/socket"
@@ -37,7 +38,7 @@ func FuzzDatagram(f *testing.F) {
 	f.Fuzz(func(t *testing.T, datagram []byte) {
 		now = now.Add(5 * time.Second)
 		at := now
-		c := statsd.New(statsd.Config{Now: func() time.Time { return at }}, store)
+		c := statsd.New(statsd.Config{Now: func() time.Time { return at }}, collector.Intake{Sink: store})
 		addr, err := c.Listen(statsd.Listener{Instance: "web-1", Addr: socket.Address{Network: socket.UDP, Host: "127.0.0.1:0"}})
 		if err != nil {
 			t.Fatal(err)

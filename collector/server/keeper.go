@@ -11,16 +11,12 @@ import (
 	"time"
 
 	"throughline/collector"
-	"throughline/collector/series"
 )
-
-// ownPrefix begins the names of what the collector says about itself.
-const ownPrefix = "throughline_collector_"
 
 // The series that the keeper writes.
 const (
-	storeUpName     = ownPrefix + "store_up"
-	samplesLostName = ownPrefix + "samples_lost_total"
+	storeUpName     = collector.OwnPrefix + "store_up"
+	samplesLostName = collector.OwnPrefix + "samples_lost_total"
 )
 
 // stuckAfter is how long a store may work on samples before it counts as one
@@ -71,7 +67,7 @@ func (k *keeper) Append(samples ...collector.Sample) error {
 
 // remember keeps a sample that the collector wrote about itself. k.mu is held.
 func (k *keeper) remember(s collector.Sample) {
-	if !strings.HasPrefix(s.Name, ownPrefix) {
+	if !strings.HasPrefix(s.Name, collector.OwnPrefix) {
 		return
 	}
 	key := s.Labels.Key(s.Name)
@@ -85,13 +81,13 @@ func (k *keeper) remember(s collector.Sample) {
 // account books what became of n samples, and returns how many were lost since
 // the beginning. k.mu is held.
 func (k *keeper) account(err error, n int) uint64 {
-	var some *series.Refused
+	var some collector.PartlyRefused
 	switch {
 	case err == nil:
 		k.failing = nil
 	case errors.As(err, &some): // the store works, but has no place for these
 		k.failing = nil
-		k.lost += uint64(some.Count)
+		k.lost += uint64(some.Lost())
 	default:
 		if k.failing == nil {
 			k.since = k.now()

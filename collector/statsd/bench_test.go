@@ -77,7 +77,7 @@ func (nowhere) Append(...collector.Sample) error { return nil }
 func ingest(b *testing.B, packed, rate int) {
 	const seconds = 4
 	for b.Loop() {
-		c := New(Config{}, nowhere{})
+		c := New(Config{}, collector.Intake{Sink: nowhere{}})
 		addr, err := c.Listen(udp("web-1"))
 		if err != nil {
 			b.Fatal(err)
@@ -117,7 +117,7 @@ func usage(b *testing.B) time.Duration {
 
 // BenchmarkLine is what one line of a known series costs after the socket.
 func BenchmarkLine(b *testing.B) {
-	c := New(Config{}, nowhere{})
+	c := New(Config{}, collector.Intake{Sink: nowhere{}})
 	defer c.Close()
 	if _, err := c.Listen(udp("web-1")); err != nil {
 		b.Fatal(err)

@@ -79,7 +79,7 @@ func (c *Collector) deliver(samples []collector.Sample) {
 	if len(samples) == 0 {
 		return
 	}
-	if err := c.sink.Append(samples...); err != nil {
+	if err := c.cfg.Sink.Append(samples...); err != nil {
 		c.mu.Lock()
 		c.flushes.refused++
 		first := c.flushes.lastRefusal == nil

@@ -88,9 +88,15 @@ type bench struct {
 
 func newBench(t *testing.T, cfg Config) *bench {
 	t.Helper()
+	return newBenchIn(t, cfg, collector.Intake{})
+}
+
+// newBenchIn is newBench with an intake of the test's, of which it sets the sink.
+func newBenchIn(t *testing.T, cfg Config, in collector.Intake) *bench {
+	t.Helper()
 	b := &bench{clock: newClock(), sink: &memory{}, t: t}
-	cfg.Now = b.clock.now
-	b.Collector = New(cfg, b.sink)
+	cfg.Now, in.Sink = b.clock.now, b.sink
+	b.Collector = New(cfg, in)
 	t.Cleanup(func() {
 		if err := b.Close(); err != nil {
 			t.Error(err)

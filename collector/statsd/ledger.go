@@ -22,8 +22,8 @@ type Counts struct {
 	Held          uint64 // lines that wait for the time they brought with them
 	Values        uint64 // in the accepted lines: packed lines have several
 	Timestamped   uint64 // accepted lines with a time of their own
-	Events        uint64 // given to Config.Journal
-	ServiceChecks uint64 // given to Config.Journal, and added up
+	Events        uint64 // given to the journal
+	ServiceChecks uint64 // given to the journal, and added up
 	// Bad are lines that make no sense, and Refused lines that a limit kept
 	// out, by reason. Both are lost.
 	Bad     map[string]uint64

@@ -111,7 +111,7 @@ func TestFlood(t *testing.T) {
 		t.Skip("SKIPPED by -short: a million series take seconds")
 	}
 	clock := newClock()
-	c := New(Config{Now: clock.now, Junk: func(Junk) {}}, nothing{})
+	c := New(Config{Now: clock.now, Junk: func(Junk) {}}, collector.Intake{Sink: nothing{}})
 	defer c.Close()
 	l := by(BySource)
 	if _, err := c.Listen(l); err != nil {

@@ -165,7 +165,7 @@ func (c *Collector) Retire(ctx context.Context, instance string) error {
 	case done:
 		return fmt.Errorf("retire %s: the collector has ended, and with it the listener", spell(instance))
 	case a == nil:
-		return fmt.Errorf("retire %s: no such instance is listened for", spell(instance))
+		return fmt.Errorf("retire %s: %w", spell(instance), collector.ErrUnknownInstance)
 	case a.stranger:
 		return fmt.Errorf("retire %s: nobody assigned that origin; Config.Expire ends it", spell(instance))
 	}

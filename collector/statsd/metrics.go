@@ -7,13 +7,13 @@ import (
 )
 
 // prefix begins the names of the collector's own series.
-const prefix = "throughline_collector_"
+const prefix = collector.OwnPrefix
 
 // row is a collector.Metric in a table.
 type row collector.Metric
 
-// Metrics are all series that the package writes about itself.
-func Metrics() []collector.Metric {
+// Metrics implements collector.Source.
+func (c *Collector) Metrics() []collector.Metric {
 	const counter, gauge = collector.Counter, collector.Gauge
 	var out []collector.Metric
 	for _, r := range []row{

@@ -21,7 +21,7 @@ func TestMetricsAreDescribed(t *testing.T) {
 	b.tick()
 	b.tick()
 	listed, seen := map[string]collector.Metric{}, map[string]bool{}
-	for _, m := range Metrics() {
+	for _, m := range b.Metrics() {
 		if _, twice := listed[m.Name]; twice || m.Help == "" || strings.HasSuffix(m.Name, "_total") != (m.Type == collector.Counter) {
 			t.Errorf("%s is listed twice, not explained, or of a type that its name does not tell", m.Name)
 		}
@@ -103,7 +103,7 @@ func (s slow) Append(...collector.Sample) error {
 
 func TestFlushDurationIsMeasured(t *testing.T) {
 	clock := newClock()
-	c := New(Config{Now: clock.now}, slow{clock})
+	c := New(Config{Now: clock.now}, collector.Intake{Sink: slow{clock}})
 	defer c.Close()
 	clock.move(750 * time.Millisecond)
 	c.flush(clock.now(), clock.now())

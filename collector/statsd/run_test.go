@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"throughline/collector"
 	"throughline/collector/statsd/socket"
 )
 
@@ -20,7 +21,7 @@ const interval = 20 * time.Millisecond
 func TestSumsAreExactWithConcurrentSenders(t *testing.T) {
 	const senders, datagrams = 4, 3000
 	sink := &memory{}
-	c := New(Config{Interval: interval}, sink)
+	c := New(Config{}, collector.Intake{Sink: sink, Interval: interval})
 	stop := run(t, c)
 	var wg sync.WaitGroup
 	for i := range 2 {
@@ -72,7 +73,7 @@ func TestSumsAreExactWithConcurrentSenders(t *testing.T) {
 
 func TestDatagramsBeforeRunAreCounted(t *testing.T) {
 	sink := &memory{}
-	c := New(Config{Interval: time.Hour}, sink)
+	c := New(Config{}, collector.Intake{Sink: sink, Interval: time.Hour})
 	addr, err := c.Listen(udp("web-1"))
 	if err != nil {
 		t.Fatal(err)
@@ -94,7 +95,7 @@ func TestDatagramsBeforeRunAreCounted(t *testing.T) {
 
 func TestRetireWhileRunning(t *testing.T) {
 	sink := &memory{}
-	c := New(Config{Interval: interval}, sink)
+	c := New(Config{}, collector.Intake{Sink: sink, Interval: interval})
 	run(t, c)
 	addr, err := c.Listen(udp("web-1"))
 	if err != nil {
@@ -129,7 +130,7 @@ func TestRetireWhileRunning(t *testing.T) {
 // TestRetireWhileRunBegins: a reader that starts must not read beside Retire.
 func TestRetireWhileRunBegins(t *testing.T) {
 	for range 20 {
-		c := New(Config{Interval: time.Hour}, &memory{})
+		c := New(Config{}, collector.Intake{Sink: &memory{}, Interval: time.Hour})
 		addr, err := c.Listen(udp("web-1"))
 		if err != nil {
 			t.Fatal(err)
@@ -155,7 +156,7 @@ func TestRetireWhileRunBegins(t *testing.T) {
 // when the collector ends first.
 func TestRetiredAndEndedAtOnce(t *testing.T) {
 	sink := &memory{}
-	c := New(Config{Interval: time.Hour}, sink)
+	c := New(Config{}, collector.Intake{Sink: sink, Interval: time.Hour})
 	stop := run(t, c)
 	addr, err := c.Listen(udp("web-1"))
 	if err != nil {
@@ -211,7 +212,7 @@ func TestKernelDropsAreSeen(t *testing.T) {
 }
 
 func TestASenderThatNeverStopsDoesNotHoldUpRetire(t *testing.T) {
-	c := New(Config{Interval: interval}, &memory{})
+	c := New(Config{}, collector.Intake{Sink: &memory{}, Interval: interval})
 	run(t, c)
 	addr, err := c.Listen(udp("web-1"))
 	if err != nil {
@@ -244,7 +245,7 @@ func TestASenderThatNeverStopsDoesNotHoldUpRetire(t *testing.T) {
 
 func TestASinkThatFailsIsTold(t *testing.T) {
 	broken := errors.New("disk full")
-	c := New(Config{Interval: time.Hour}, &memory{err: broken})
+	c := New(Config{}, collector.Intake{Sink: &memory{err: broken}, Interval: time.Hour})
 	if _, err := c.Listen(udp("web-1")); err != nil {
 		t.Fatal(err)
 	}

@@ -6,7 +6,8 @@
 // send to a socket of its own, so that a plain client without tags is told
 // apart by where it sends to; or it is told by the address it sends from, or by
 // the container id in its lines. The package stores nothing and answers no
-// query: samples go to one collector.Sink. collector/server calls it.
+// query: samples go to one collector.Sink. The Collector is a collector.Source, which
+// collector/server runs; whoever puts the two together says where to listen.
 //
 // # What becomes of a line
 //
@@ -26,7 +27,7 @@
 //	a.b:1|c:2|ms  as two lines: a.b:1|c and a.b:2|ms
 //	_sc|db|0      a service check: throughline_service_check{check="db"}, 0 for
 //	              ok to 3 for unknown; and like an event (_e{…}) it goes to
-//	              Config.Journal
+//	              the journal
 //
 // Letters, digits and all that can be printed beyond ASCII stay in names, the
 // rest becomes an underscore; the name as it was sent is in Meta.StatsD. A tag k:v becomes the
@@ -78,8 +79,7 @@ const (
 // Locks are taken in this order: Collector.mu, listener.mu, account.mu. Whoever
 // reads holds that of one account, once for a batch of payloads.
 type Collector struct {
-	cfg    Config
-	sink   collector.Sink
+	cfg    setup
 	shared *shared
 
 	mu        sync.Mutex
@@ -95,11 +95,11 @@ type Collector struct {
 	failures  []error // what Run is to return
 }
 
-// New returns a Collector that gives its samples to sink.
-func New(cfg Config, sink collector.Sink) *Collector {
-	cfg = cfg.withDefaults()
+// New returns a Collector that gives in what it receives.
+func New(config Config, in collector.Intake) *Collector {
+	cfg := newSetup(config, in)
 	now := cfg.Now()
-	return &Collector{cfg: cfg, sink: sink, shared: newShared(cfg), started: now, grid: newGrid(now, cfg.Interval),
+	return &Collector{cfg: cfg, shared: newShared(cfg), started: now, grid: newGrid(now, cfg.Interval),
 		accounts: map[string]*account{}, assigned: map[origin]*account{}, strangers: map[origin]*account{},
 		retired: map[string]InstanceLedger{}}
 }

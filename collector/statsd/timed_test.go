@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"throughline/collector"
 )
 
 // stamp is a line with the time of the clock, moved by seconds.
@@ -91,7 +93,7 @@ func TestLateAndEarly(t *testing.T) {
 // TestOlderGaugesDoNotOverride: the newest value of an interval stays, in
 // whatever order they come.
 func TestOlderGaugesDoNotOverride(t *testing.T) {
-	b := newBench(t, Config{Interval: 10 * time.Second})
+	b := newBenchIn(t, Config{}, collector.Intake{Interval: 10 * time.Second})
 	l, _ := b.listen("web-1")
 	b.clock.move(5 * time.Second)
 	b.feed(l, "direct:5|g", b.stamp("direct:4|g", -1))

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"throughline/collector"
 	"throughline/collector/statsd/socket"
 )
 
@@ -20,7 +21,7 @@ func TestOneInstanceManyWays(t *testing.T) {
 	const senders, datagrams = 3, 400
 	dir := t.TempDir()
 	sink := &memory{}
-	c := New(Config{Interval: interval}, sink)
+	c := New(Config{}, collector.Intake{Sink: sink, Interval: interval})
 	stop := run(t, c)
 	var wg sync.WaitGroup
 	ways := []socket.Address{address("127.0.0.1:0"), address("tcp://127.0.0.1:0"),
@@ -73,7 +74,7 @@ func TestOneInstanceManyWays(t *testing.T) {
 // the instance's, and what comes later is not.
 func TestRetireOfAnAssignedOriginLosesNothing(t *testing.T) {
 	sink := &memory{}
-	c := New(Config{Interval: interval}, sink)
+	c := New(Config{}, collector.Intake{Sink: sink, Interval: interval})
 	at, err := c.Listen(by(BySource))
 	if err != nil {
 		t.Fatal(err)
@@ -118,7 +119,7 @@ func TestRetireOfAnAssignedOriginLosesNothing(t *testing.T) {
 // count every line once, while origins are named and retired.
 func TestSeveralConnectionsOfSeveralOrigins(t *testing.T) {
 	const senders, lines = 4, 500
-	c := New(Config{Interval: interval, Expire: 2 * interval}, &memory{})
+	c := New(Config{Expire: 2 * interval}, collector.Intake{Sink: &memory{}, Interval: interval})
 	l := by(ByContainer)
 	l.Addr = address("tcp://127.0.0.1:0")
 	at, err := c.Listen(l)
