@@ -7,6 +7,7 @@ import (
 
 	"throughline/collector"
 	"throughline/collector/dogstatsd"
+	"throughline/collector/statsd/socket"
 )
 
 // account is what one instance sent, however it came in.
@@ -58,6 +59,9 @@ func (a *account) lane(l *listener) *lane {
 		}
 	}
 	x := &lane{account: a, listener: l, labels: ownLabels("instance", a.instance, "listener", l.addr)}
+	if l.network == socket.UDP {
+		x.tally.sources = newSources()
+	}
 	a.lanes = append(a.lanes, x)
 	return x
 }

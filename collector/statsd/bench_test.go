@@ -123,7 +123,7 @@ func BenchmarkLine(b *testing.B) {
 		b.Fatal(err)
 	}
 	l := c.listeners[0]
-	batch := []socket.Payload{{Bytes: pack(0, 12)}}
+	batch := []socket.Payload{{Bytes: pack(0, 12), From: source(1)}}
 	l.receive(batch)
 	b.ReportAllocs()
 	n := 0

@@ -35,7 +35,7 @@ func FuzzDatagram(f *testing.F) {
 		in := c.listeners[0]
 		half := len(datagram) / 2
 		for i, part := range [][]byte{datagram, datagram[:half], datagram[half:], datagram} {
-			in.receive([]socket.Payload{{Bytes: part, Truncated: mode&8 != 0, From: netAddr(byte(i))}})
+			in.receive([]socket.Payload{{Bytes: part, Truncated: mode&8 != 0, From: source(byte(i))}})
 			balance(t, c)
 			clock.move(c.cfg.Interval)
 			c.flush(clock.now(), clock.now())

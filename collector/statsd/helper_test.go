@@ -151,13 +151,13 @@ func (b *bench) feed(l *listener, datagrams ...string) {
 // feedFrom is feed with the address they came from.
 func (b *bench) feedFrom(l *listener, from string, datagrams ...string) {
 	b.t.Helper()
-	var addr netip.Addr
+	var source netip.AddrPort
 	if from != "" {
-		addr = netip.MustParseAddr(from)
+		source = netip.AddrPortFrom(netip.MustParseAddr(from), port)
 	}
 	var payloads []socket.Payload
 	for _, d := range datagrams {
-		payloads = append(payloads, socket.Payload{Bytes: []byte(d), From: addr})
+		payloads = append(payloads, socket.Payload{Bytes: []byte(d), From: source})
 	}
 	l.receive(payloads)
 }
@@ -275,5 +275,10 @@ func pack(i, n int) []byte {
 	return b.Bytes()
 }
 
-// netAddr is 10.0.0.i.
-func netAddr(i byte) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, 0, i}) }
+// port is where senders send from in tests that do not care.
+const port = 40000
+
+// source is port on 10.0.0.i.
+func source(i byte) netip.AddrPort {
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, i}), port)
+}

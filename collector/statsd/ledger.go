@@ -14,7 +14,13 @@ import (
 // Accepted + Held + the sum of Bad + the sum of Refused + Events +
 // ServiceChecks.
 type Counts struct {
-	Datagrams     uint64 // payloads: of a stream, frames or runs of lines
+	Datagrams uint64 // payloads: of a stream, frames or runs of lines
+	// Sources is how many different sockets, by address and port, the
+	// datagrams came from. Of one instance at one listener the first 1,024
+	// are told apart, and a later one is not counted. A socket that sends to
+	// several listeners, or for several instances, counts for each of them.
+	// Only UDP tells; of streams and Unix sockets it is 0.
+	Sources       uint64
 	Bytes         uint64
 	Truncated     uint64 // datagrams longer than Config.MaxDatagram: what was cut off is lost
 	Lines         uint64 // without empty ones; each typed sample of a line with several is one
@@ -58,6 +64,7 @@ func sum(counts map[string]uint64) uint64 {
 func (c *Counts) add(d Counts) {
 	c.Datagrams += d.Datagrams
 	c.Bytes += d.Bytes
+	c.Sources += d.Sources
 	c.Truncated += d.Truncated
 	c.Lines += d.Lines
 	c.Accepted += d.Accepted
@@ -192,10 +199,11 @@ func (l *listener) ledger(through Counts) ListenerLedger {
 
 // tally is Counts as readers keep them.
 type tally struct {
-	Counts               // without Bad, Refused and the drops
-	lost   [fates]uint64 // lines that are bad or refused
-	born   [fates]bool   // whose series has begun
-	begun  bool          // the other series have begun
+	Counts                // without Bad, Refused and the drops
+	sources *sources      // nil where the listener's socket does not tell
+	lost    [fates]uint64 // lines that are bad or refused
+	born    [fates]bool   // whose series has begun
+	begun   bool          // the other series have begun
 }
 
 // book counts the fate of a line.

@@ -120,7 +120,7 @@ func TestFlood(t *testing.T) {
 	in := c.listeners[0]
 	payloads := make([]socket.Payload, 50)
 	for i := range payloads {
-		payloads[i].From = netAddr(byte(i))
+		payloads[i].From = source(byte(i))
 	}
 	var before, after runtime.MemStats
 	runtime.GC()

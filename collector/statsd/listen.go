@@ -61,7 +61,7 @@ func (c *Collector) Listen(l Listener) (socket.Address, error) {
 	if err != nil {
 		return socket.Address{}, fmt.Errorf("listen for %s: %w", spell(l.Instance), err)
 	}
-	in, err := socket.Open(l.Addr, socket.Options{ReceiveBuffer: c.cfg.ReceiveBuffer, MaxPayload: c.cfg.MaxDatagram, Sources: l.Origin != ByListener})
+	in, err := socket.Open(l.Addr, socket.Options{ReceiveBuffer: c.cfg.ReceiveBuffer, MaxPayload: c.cfg.MaxDatagram, Sources: l.Origin != ByListener || l.Addr.Network == socket.UDP})
 	if err != nil {
 		return socket.Address{}, fmt.Errorf("listen for %s: %w", spell(l.Instance), err)
 	}

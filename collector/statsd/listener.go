@@ -26,6 +26,7 @@ type listener struct {
 	instance  string
 	labels    collector.Labels // of the instance, and of unknown origins
 	origin    Origin
+	network   socket.Network
 	addr      string
 	home      route        // of its own instance
 	readers   chan *reader // those that are not in use
@@ -52,7 +53,7 @@ type listener struct {
 const maxReaders = 16
 
 func newListener(c *Collector, l Listener, in *socket.Socket) *listener {
-	out := &listener{collector: c, instance: l.Instance, labels: l.Labels, origin: l.Origin, addr: in.Addr().String(), socket: in,
+	out := &listener{collector: c, instance: l.Instance, labels: l.Labels, origin: l.Origin, network: in.Addr().Network, addr: in.Addr().String(), socket: in,
 		readers: make(chan *reader, maxReaders), sources: map[netip.Addr]route{}, containers: map[string]route{}, past: newCounts()}
 	return out
 }

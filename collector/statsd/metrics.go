@@ -20,6 +20,7 @@ func (c *Collector) Metrics() []collector.Metric {
 		{checkName, gauge, "", "the last status of a service check: 0 ok, 1 warning, 2 critical, 3 unknown", false},
 
 		{prefix + "datagrams_total", counter, "", "payloads that came in: datagrams, or parts of a stream", false},
+		{prefix + "sources_total", counter, "", "different sockets, by address and port, that the datagrams came from; it stops at 1,024 for an instance at a listener; absent where the socket does not tell: streams and Unix sockets", false},
 		{prefix + "bytes_total", counter, "bytes", "their length", false},
 		{prefix + "truncated_datagrams_total", counter, "", "payloads of which the end is missing, by length or because a connection broke off", true},
 		{prefix + "lines_total", counter, "", "lines in them, without empty ones; each typed sample of a line with several is one", false},
@@ -117,6 +118,9 @@ func (t *tally) own(m *meter, labels collector.Labels) {
 		{"timestamped_lines_total", t.Timestamped}, {"events_total", t.Events}, {"service_checks_total", t.ServiceChecks},
 	} {
 		m.counter(c.name, c.value, !t.begun)
+	}
+	if t.sources != nil {
+		m.counter("sources_total", t.Sources, !t.begun)
 	}
 	m.gauge("held_lines", float64(t.Held))
 	t.begun = true

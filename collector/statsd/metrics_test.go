@@ -15,7 +15,7 @@ import (
 func TestMetricsAreDescribed(t *testing.T) {
 	b := newBench(t, Config{MaxSeries: 3})
 	l, _ := b.listen("web-1")
-	b.feed(l, "a.b:1|g\na_b:1|g\njunk\n_sc|db|0\n_e{1,1}:t|x\nu:x|s\nv:1|c")
+	b.feedFrom(l, "10.0.0.1", "a.b:1|g\na_b:1|g\njunk\n_sc|db|0\n_e{1,1}:t|x\nu:x|s\nv:1|c")
 	b.tick()
 	must(t, b.Retire(context.Background(), "web-1"))
 	b.tick()

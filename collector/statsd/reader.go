@@ -58,7 +58,7 @@ func (r *reader) payload(p socket.Payload) {
 	if relay := r.listener.collector.cfg.Relay; relay != nil {
 		relay(p.Bytes)
 	}
-	r.from = p.From
+	r.from = p.From.Addr()
 	whole, cut := p.Bytes, []byte(nil)
 	if p.Truncated {
 		// What was cut may look like another value, or have lost its tags.
@@ -68,6 +68,7 @@ func (r *reader) payload(p socket.Payload) {
 	sender, _ := r.enter(nil)
 	t := &sender.lane.tally
 	t.Datagrams++
+	t.source(p.From)
 	t.Bytes += uint64(len(p.Bytes))
 	if p.Truncated {
 		t.Truncated++

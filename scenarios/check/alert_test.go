@@ -35,6 +35,11 @@ func TestAlert(t *testing.T) {
 		{"never clears", "name: Few, expr: 'count(fullstack_insert_total{instance!=\"web-4\"}) < 3', fires: {in: one dies, within: 6s}, clears: {within: 5s}", nil, verdict.Fail, `alert Few: fired at 12.1 s and never cleared: it had to within 5s of the beginning of phase "one is replaced" at 18.5 s`},
 		{"must clear after the record", "name: Few, expr: 'count(fullstack_insert_total{instance!=\"web-4\"}) < 3', fires: {in: one dies, within: 6s}, clears: {within: 1m}", nil, verdict.Inconclusive, "alert Few: fired at 12.1 s, and the record ends at 29.1 s, before it had to clear at 78.5 s"},
 		{"fires too late", down + "for: 4s, fires: {in: one dies, within: 3s}", nil, verdict.Fail, `alert WebDown: fired at 16.1 s, 5.6 s after the beginning of phase "one dies", and had to within 3s`},
+		{"fires too late after a slow kill", down + "for: 4s, fires: {in: one dies, within: 3s}", slowSteps("one dies", 2500*time.Millisecond), verdict.Fail, `alert WebDown: fired at 16.1 s, 5.6 s after the beginning of phase "one dies", and had to within 3s`},
+		{"fires late because the kill took so long", down + "for: 4s, fires: {in: one dies, within: 3s}", slowSteps("one dies", 2700*time.Millisecond), verdict.Inconclusive, `alert WebDown: did not fire within 3s of the beginning of phase "one dies", but its steps took 2.7 s of the 3.0 s in which it had to: that proves nothing; give the phase longer`},
+		{"fires late and the kill was slow, but not that slow", down + "for: 4s, fires: {in: one dies, within: 5500ms}", slowSteps("one dies", 2700*time.Millisecond), verdict.Fail, `alert WebDown: fired at 16.1 s, 5.6 s after the beginning of phase "one dies", and had to within 5.5s`},
+		{"never fires, however long the kill took", down + "for: 20s, fires: {in: one dies, within: 3s}", slowSteps("one dies", 2700*time.Millisecond), verdict.Fail, `alert WebDown: did not fire within 3s of the beginning of phase "one dies" at 10.5 s, nor later; its expression had a result at 16 points, never for 20s on end`},
+		{"clears late because the launch took so long", "name: Few, expr: 'count(fullstack_insert_total{instance!=\"web-4\"}) < 3 and on() (vector(time()) % 100 < 22)', fires: {in: one dies, within: 6s}, clears: {within: 2s}", slowSteps("one is replaced", 1700*time.Millisecond), verdict.Inconclusive, `alert Few: fired at 12.1 s and did not clear within 2s of the beginning of phase "one is replaced", but its steps took 1.7 s of the 2.0 s in which it had to: that proves nothing; give the phase longer`},
 		{"fires too early", "name: Any, expr: 'fullstack_insert_total > 0', fires: {in: one dies, within: 3s}", nil, verdict.Fail, `alert Any: fires at 3.1 s already, before phase "one dies" began at 10.5 s`},
 		{"pending for ever", "name: Blinks, expr: 'count(fullstack_insert_total) < 3 and on() (vector(time()) % 3 > 1)', for: 3s, fires: {in: one dies, within: 6s}", nil, verdict.Fail, `alert Blinks: did not fire within 6s of the beginning of phase "one dies" at 10.5 s, nor later; its expression had a result at 11 points, never for 3s on end`},
 		{"nothing to compare", "name: AllDown, expr: 'count(nothing) < 1', never_seen: yes, fires: {in: one dies, within: 6s}", nil, verdict.Fail, `alert AllDown: did not fire within 6s of the beginning of phase "one dies" at 10.5 s, nor later; its expression never had a result in this run: where nothing is left to count there is no series to compare, and absent() may be missing`},
@@ -67,6 +72,21 @@ func TestAlert(t *testing.T) {
 				t.Errorf("%+v\nwant %v %s", got, c.outcome, c.want)
 			}
 		})
+	}
+}
+
+// slowSteps has the steps of a phase end so long after its beginning.
+func slowSteps(phase string, took time.Duration) func(*record.History) {
+	return func(h *record.History) {
+		var begin time.Duration
+		for i := range h.Events {
+			switch e := &h.Events[i]; {
+			case e.Kind == record.PhaseBegin && e.Phase == phase:
+				begin = e.At
+			case e.Kind == record.StepEnd && e.Phase == phase:
+				e.At = begin + took
+			}
+		}
 	}
 }
 

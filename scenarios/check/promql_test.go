@@ -51,6 +51,27 @@ func TestExpressions(t *testing.T) {
 	}
 }
 
+// What must hold within a phase had no fair chance where the phase's own steps took
+// most of it.
+func TestExpressionsAfterSlowSteps(t *testing.T) {
+	for _, c := range []struct {
+		took    time.Duration
+		phase   string
+		outcome verdict.Outcome
+		want    string
+	}{
+		{3900 * time.Millisecond, "one is replaced", verdict.Fail, `fullstack_insert_total > 1e9 never holds within phase "one is replaced": 8 points evaluated`},
+		{4100 * time.Millisecond, "one is replaced", verdict.Inconclusive, `fullstack_insert_total > 1e9 never holds within phase "one is replaced", but its steps took 4.1 s of the 8.0 s in which it had to: that proves nothing; give the phase longer`},
+		{7900 * time.Millisecond, "run", verdict.Fail, `fullstack_insert_total > 1e9 never holds within phase "run": 24 points evaluated`},
+	} {
+		p := talk()
+		p.checks = "  - promql: {expr: 'fullstack_insert_total > 1e9', within: " + c.phase + "}\n"
+		h := p.make()
+		slowSteps("one is replaced", c.took)(&h)
+		says(t, judged(t, h), "promql", c.outcome, c.want)
+	}
+}
+
 func TestExpressionsThatAreNotEvaluated(t *testing.T) {
 	p := talk()
 	p.checks = "  - promql: {expr: 'up == 1', throughout: one dies}\n"

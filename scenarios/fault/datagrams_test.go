@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/netip"
 	"slices"
 	"sync"
 	"testing"
@@ -20,7 +21,8 @@ type inbox struct {
 	conn *net.UDPConn
 	mu   sync.Mutex
 	got  []string
-	more chan struct{} // told of each datagram
+	from []netip.AddrPort // of each
+	more chan struct{}    // told of each datagram
 }
 
 func newInbox(t *testing.T) *inbox {
@@ -34,12 +36,13 @@ func newInbox(t *testing.T) *inbox {
 	reading.Go(func() {
 		buffer := make([]byte, longestDatagram)
 		for {
-			n, err := conn.Read(buffer)
+			n, from, err := conn.ReadFromUDPAddrPort(buffer)
 			if err != nil {
 				return
 			}
 			in.mu.Lock()
 			in.got = append(in.got, string(buffer[:n]))
+			in.from = append(in.from, from)
 			in.mu.Unlock()
 			in.more <- struct{}{}
 		}
@@ -81,18 +84,36 @@ func sent(n int) []string {
 // send sends datagrams to a relay and waits until it has read them.
 func send(t *testing.T, r *Relays, instance string, datagrams []string) {
 	t.Helper()
-	one := r.find(instance)
-	conn, err := net.Dial("udp", one.in.Addr().Host)
+	conn := newSender(t, r, instance)
+	defer conn.Close()
+	write(t, conn, datagrams...)
+	settle(t, r, instance)
+}
+
+// newSender is a socket of an instance.
+func newSender(t *testing.T, r *Relays, instance string) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("udp", r.find(instance).in.Addr().Host)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
+	t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+func write(t *testing.T, conn net.Conn, datagrams ...string) {
+	t.Helper()
 	for _, d := range datagrams {
 		if _, err := conn.Write([]byte(d)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := one.in.Settle(t.Context()); err != nil {
+}
+
+// settle waits until a relay has read what was sent to it.
+func settle(t *testing.T, r *Relays, instance string) {
+	t.Helper()
+	if err := r.find(instance).in.Settle(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -107,7 +128,7 @@ func open(t *testing.T, r *Relays, instance string, in *inbox) {
 	send(t, r, instance, []string{"hello"})
 	in.wait(t, 1)
 	in.mu.Lock()
-	in.got = nil
+	in.got, in.from = nil, nil
 	in.mu.Unlock()
 }
 

@@ -16,18 +16,19 @@ import (
 )
 
 // relay takes the datagrams of one instance and sends them on to the address
-// where the collector listens for it.
+// where the collector listens for it, those of each sender from a socket of its own.
+// Their order is that in which they came, of all senders together.
 type relay struct {
 	instance string
 	seed     uint64
 	in       *socket.Socket
-	out      *net.UDPConn // not connected: what one datagram met must not befall the next
-	ended    chan error   // the end of reading
+	ended    chan error // the end of reading
 
 	mu         sync.Mutex
 	target     netip.AddrPort // not valid: nobody listens there now
 	treatments []*treatment
-	behind     []byte // waits for the next datagram
+	out        *senders
+	behind     *held  // waits for the next datagram
 	late       []held // in the order of their times
 	timer      *time.Timer
 	ending     bool // somebody closes it, or has
@@ -49,8 +50,9 @@ type treatment struct {
 // held is a datagram that is held back.
 type held struct {
 	payload []byte
+	from    netip.AddrPort
 	copies  int
-	until   time.Time
+	until   time.Time // of late ones
 }
 
 // receiveBuffer is what the relay asks of the kernel: room for a second of
@@ -66,11 +68,11 @@ func openRelay(instance, target string, seed uint64) (*relay, error) {
 		return nil, fmt.Errorf("relay for %s: target: %w", instance, err)
 	}
 	here := net.JoinHostPort(to.Addr().String(), "0")
-	in, err := socket.Open(socket.Address{Network: socket.UDP, Host: here}, socket.Options{ReceiveBuffer: receiveBuffer, MaxPayload: longestDatagram})
+	in, err := socket.Open(socket.Address{Network: socket.UDP, Host: here}, socket.Options{ReceiveBuffer: receiveBuffer, MaxPayload: longestDatagram, Sources: true})
 	if err != nil {
 		return nil, fmt.Errorf("relay for %s: %w", instance, err)
 	}
-	out, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(to.Addr(), 0)))
+	out, err := newSenders(to.Addr())
 	if err != nil {
 		return nil, fmt.Errorf("relay for %s: %w", instance, errors.Join(err, in.Close()))
 	}
@@ -110,12 +112,12 @@ func (r *relay) handle(payloads []socket.Payload) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, p := range payloads {
-		r.carry(p.Bytes)
+		r.carry(p.Bytes, p.From)
 	}
 }
 
-// carry sends one datagram on, as far as the faults let it. r.mu is held.
-func (r *relay) carry(payload []byte) {
+// carry sends one datagram of a sender on, as far as the faults let it. r.mu is held.
+func (r *relay) carry(payload []byte, from netip.AddrPort) {
 	p := Parcel{Payload: payload, Copies: 1, Waiting: r.behind != nil}
 	for _, t := range r.treatments {
 		if t.tamper(&p, t.random) {
@@ -126,18 +128,23 @@ func (r *relay) carry(payload []byte) {
 	case p.Copies == 0:
 		return // what waits goes behind the next that is sent
 	case p.Late > 0:
-		r.late = append(r.late, held{slices.Clone(p.Payload), p.Copies, time.Now().Add(p.Late)})
+		r.late = append(r.late, held{slices.Clone(p.Payload), from, p.Copies, time.Now().Add(p.Late)})
 		if len(r.late) == 1 {
 			r.timer.Reset(p.Late)
 		}
 	case p.Behind:
-		r.behind = slices.Clone(p.Payload)
+		r.behind = &held{payload: slices.Clone(p.Payload), from: from, copies: 1}
 		return
 	default:
-		r.send(p.Payload, p.Copies)
+		r.send(held{payload: p.Payload, from: from, copies: p.Copies})
 	}
+	r.sendBehind()
+}
+
+// sendBehind sends what waited for another datagram. r.mu is held.
+func (r *relay) sendBehind() {
 	if r.behind != nil {
-		r.send(r.behind, 1)
+		r.send(*r.behind)
 		r.behind = nil
 	}
 }
@@ -151,7 +158,7 @@ func (r *relay) release() {
 	}
 	now := time.Now()
 	for len(r.late) > 0 && !r.late[0].until.After(now) {
-		r.send(r.late[0].payload, r.late[0].copies)
+		r.send(r.late[0])
 		r.late = r.late[1:]
 	}
 	if len(r.late) > 0 {
@@ -162,23 +169,20 @@ func (r *relay) release() {
 // letGo sends all that is held back. r.mu is held.
 func (r *relay) letGo() {
 	for _, h := range r.late {
-		r.send(h.payload, h.copies)
+		r.send(h)
 	}
 	r.late = nil
-	if r.behind != nil {
-		r.send(r.behind, 1)
-		r.behind = nil
-	}
+	r.sendBehind()
 }
 
 // send is the last step of a datagram. r.mu is held.
-func (r *relay) send(payload []byte, copies int) {
-	for range copies {
+func (r *relay) send(h held) {
+	for range h.copies {
 		if !r.target.IsValid() {
 			r.astray++
 			continue
 		}
-		if _, err := r.out.WriteToUDPAddrPort(payload, r.target); err != nil {
+		if _, err := r.out.of(h.from).WriteToUDPAddrPort(h.payload, r.target); err != nil {
 			r.failed++
 			r.why = err
 		}
@@ -198,12 +202,10 @@ func (r *relay) close(ctx context.Context) error {
 	err := errors.Join(<-r.ended, r.in.Drain(ctx, r.handle))
 	r.timer.Stop()
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.letGo()
 	r.closed = true
-	r.mu.Unlock()
-	err = errors.Join(err, r.in.Close(), r.out.Close())
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	err = errors.Join(err, r.in.Close(), r.out.close())
 	r.drops = r.in.Figures().Drops
 	if err != nil {
 		return fmt.Errorf("relay for %s: %w", r.instance, err)

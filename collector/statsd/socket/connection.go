@@ -14,7 +14,7 @@ import (
 type connection struct {
 	file    *os.File
 	raw     syscall.RawConn
-	from    netip.Addr
+	from    netip.AddrPort
 	buffers *sync.Pool // of *buffer
 	busy    latch      // held while reading and handing out; guards what follows
 	framer  framer

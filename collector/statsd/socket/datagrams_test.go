@@ -201,11 +201,10 @@ func TestSources(t *testing.T) {
 				s := open(t, c.address, Options{Sources: asked})
 				var g got
 				read(t, s, g.handle)
-				from, want := netip.MustParseAddr(c.from), netip.Addr{}
+				conn, want := dialFrom(t, s, netip.MustParseAddr(c.from)), netip.AddrPort{}
 				if asked {
-					want = from
+					want = netip.MustParseAddrPort(conn.LocalAddr().String())
 				}
-				conn := dialFrom(t, s, from)
 				for i := range 2 * batchSize { // each place in a batch is used
 					send(t, conn, "a:1|c\n")
 					if s.Addr().Network == UDP && i%5 == 0 {
@@ -264,7 +263,7 @@ func TestSourceInAZone(t *testing.T) {
 			read(t, s, g.handle)
 			send(t, dial(t, s), "a:1|c")
 			until(t, "it came", func() bool { n, _, _ := g.sum(); return n == 1 })
-			if g.from[0] != want || netip.MustParseAddrPort(s.Addr().Host).Addr() != want {
+			if g.from[0].Addr() != want || g.from[0].Port() == 0 || netip.MustParseAddrPort(s.Addr().Host).Addr() != want {
 				t.Errorf("from %v at %v, want both to be %v", g.from[0], s.Addr(), want)
 			}
 			return

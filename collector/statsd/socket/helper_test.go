@@ -22,7 +22,7 @@ const patience = 30 * time.Second
 type got struct {
 	mu        sync.Mutex
 	payloads  []string
-	from      []netip.Addr
+	from      []netip.AddrPort
 	truncated int
 	bytes     int
 }

@@ -1,6 +1,7 @@
 package socket
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -218,11 +219,13 @@ func (s *packets) payload(i int) Payload {
 	return p
 }
 
-func (s *packets) source(name *unix.RawSockaddrInet6) netip.Addr {
+func (s *packets) source(name *unix.RawSockaddrInet6) netip.AddrPort {
+	// The port is at the same place for both families, in the network's order.
+	port := binary.BigEndian.Uint16((*[2]byte)(unsafe.Pointer(&name.Port))[:])
 	if name.Family == unix.AF_INET {
-		return netip.AddrFrom4((*unix.RawSockaddrInet4)(unsafe.Pointer(name)).Addr)
+		return netip.AddrPortFrom(netip.AddrFrom4((*unix.RawSockaddrInet4)(unsafe.Pointer(name)).Addr), port)
 	}
-	return s.zones.address(name.Addr, name.Scope_id)
+	return netip.AddrPortFrom(s.zones.address(name.Addr, name.Scope_id), port)
 }
 
 // buffer is the size of the receive buffer in the kernel, in bytes; 0: unknown,

@@ -100,7 +100,7 @@ func (s *packets) receive(fd int) (int, error) {
 	}
 	s.last = Payload{Bytes: s.memory[:n], Truncated: flags&unix.MSG_TRUNC != 0}
 	if s.sources {
-		s.last.From = s.zones.addrPort(from).Addr()
+		s.last.From = s.zones.addrPort(from)
 	}
 	return 1, nil
 }

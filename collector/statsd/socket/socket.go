@@ -45,9 +45,10 @@ type Payload struct {
 	// Options.MaxPayload and the rest is lost, or its end never came, since
 	// the connection broke off in the middle.
 	Truncated bool
-	// From is who sent it, if Options.Sources asks for it; never known of
-	// Unix sockets.
-	From netip.Addr
+	// From is the socket that sent it, if Options.Sources asks for it: its
+	// address, an IPv4 address as such, with its port. It is not valid for
+	// Unix sockets, of which nobody knows.
+	From netip.AddrPort
 }
 
 // Handler takes payloads in. They hold until it returns. Several goroutines may

@@ -170,11 +170,11 @@ func (t *streams) admit(fd int, from unix.Sockaddr) {
 	t.running.Go(func() { t.run(c, handle) })
 }
 
-func (t *streams) source(from unix.Sockaddr) netip.Addr {
+func (t *streams) source(from unix.Sockaddr) netip.AddrPort {
 	if !t.options.Sources {
-		return netip.Addr{}
+		return netip.AddrPort{}
 	}
-	return zones{}.addrPort(from).Addr()
+	return zones{}.addrPort(from)
 }
 
 // run reads a connection until it ends or stop is called.

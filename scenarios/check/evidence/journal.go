@@ -118,3 +118,19 @@ func (e *Index) Span(name string) (from, to time.Duration, ok bool) {
 	_, to, okLast := e.Phase(last)
 	return from, to, ok && okLast
 }
+
+// Moved is how much of the time from the beginning of a phase went into its own
+// steps: a launch that took four seconds leaves the phase so much less.
+func (e *Index) Moved(phase string) time.Duration {
+	from, to, ok := e.Span(phase)
+	if !ok {
+		return 0
+	}
+	last := from
+	for _, ev := range e.History.Events {
+		if ev.Kind == record.StepEnd && ev.At >= from && ev.At <= to {
+			last = max(last, ev.At)
+		}
+	}
+	return last - from
+}

@@ -132,6 +132,12 @@ func (c Alert) fires(e *evidence.Index, p playedRule) verdict.Finding {
 	switch {
 	case p.at[len(p.at)-1] < deadline && fired < 0:
 		return c.finding(verdict.Inconclusive, "the record ends at %s, before it had to fire at %s", words.Seconds(p.at[len(p.at)-1]), words.Seconds(deadline))
+	case p.missed(fired, deadline) && !p.missed(fired, deadline+e.Moved(c.Rule.Fires.In)):
+		if why := hurried(e, c.Rule.Fires.In, c.Rule.Fires.Within); why != "" {
+			return c.at(c.finding(verdict.Inconclusive, "did not fire within %s of the beginning of phase %q, but %s", c.Rule.Fires.Within, c.Rule.Fires.In, why), begin, deadline)
+		}
+	}
+	switch {
 	case fired < 0:
 		return c.at(c.finding(verdict.Fail, "did not fire within %s of the beginning of phase %q at %s, nor later; %s", c.Rule.Fires.Within, c.Rule.Fires.In, words.Seconds(begin), c.why(p)), begin, deadline)
 	case p.at[fired] > deadline:
@@ -142,6 +148,15 @@ func (c Alert) fires(e *evidence.Index, p playedRule) verdict.Finding {
 		return f
 	}
 	return c.clears(e, p, fired, f)
+}
+
+// missed tells whether something, which came about at moment k or never (-1), had
+// not by a deadline that the record reaches.
+func (p playedRule) missed(k int, deadline time.Duration) bool {
+	if k >= 0 {
+		return p.at[k] > deadline
+	}
+	return p.at[len(p.at)-1] >= deadline
 }
 
 // why tells what kept an alert from firing.
@@ -182,6 +197,11 @@ func (c Alert) clears(e *evidence.Index, p playedRule, fired int, f verdict.Find
 			cleared = -1
 		case cleared < 0:
 			cleared = k
+		}
+	}
+	if c.Rule.Clears.In != script.End && p.missed(cleared, deadline) && !p.missed(cleared, deadline+e.Moved(c.Rule.Clears.In)) {
+		if why := hurried(e, c.Rule.Clears.In, c.Rule.Clears.Within); why != "" {
+			return c.finding(verdict.Inconclusive, "fired at %s and did not clear within %s of %s, but %s", words.Seconds(p.at[fired]), c.Rule.Clears.Within, name, why)
 		}
 	}
 	if cleared >= 0 {
