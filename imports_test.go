@@ -15,9 +15,9 @@ import (
 
 const module = "throughline"
 
-// rule forbids packages in and below From, but not in and below Except, to import
+// law forbids packages in and below From, but not in and below Except, to import
 // packages in and below any of Not, except for those in But.
-type rule struct {
+type law struct {
 	From   string
 	Except string // "": no package
 	Not    []string
@@ -25,7 +25,7 @@ type rule struct {
 	Why    string
 }
 
-var rules = []rule{
+var laws = []law{
 	{From: "scenarios/check", Not: []string{"compose", "loadgen"},
 		Why: "a judge works from the record, so that old runs can be judged again"},
 	{From: "scenarios/script", Not: []string{""}, But: []string{"scenarios/script", "expand"},
@@ -137,10 +137,10 @@ var heavy = map[string][]string{
 
 func TestImports(t *testing.T) {
 	imports := load(t)
-	for _, r := range rules {
+	for _, r := range laws {
 		for _, name := range append(append([]string{r.From, r.Except}, r.Not...), r.But...) {
 			if !exists(name, imports) {
-				t.Errorf("the rule for %q names %q, which is gone: mend the rule", r.From, name)
+				t.Errorf("the law for %q names %q, which is gone: mend the law", r.From, name)
 			}
 		}
 		for _, wrong := range r.broken(imports) {
@@ -167,10 +167,10 @@ func TestImports(t *testing.T) {
 	}
 }
 
-// TestEveryRuleBites: each package that a rule forbids is found where it is imported.
-func TestEveryRuleBites(t *testing.T) {
+// TestEveryLawBites: each package that a law forbids is found where it is imported.
+func TestEveryLawBites(t *testing.T) {
 	packages := load(t)
-	for _, r := range rules {
+	for _, r := range laws {
 		for _, not := range r.Not {
 			for name := range packages {
 				if !within(name, not) || withinAny(name, r.But) || r.From == "" && name == "" {
@@ -178,7 +178,7 @@ func TestEveryRuleBites(t *testing.T) {
 				}
 				from := r.From
 				if from == "" {
-					from = "loadgen" // somebody whom the rule does not spare
+					from = "loadgen" // somebody whom the law does not spare
 				}
 				if wrong := r.broken(map[string][]string{from: {module + "/" + name}}); len(wrong) != 1 {
 					t.Errorf("%s may import %s: %q", from, name, wrong)
@@ -191,8 +191,8 @@ func TestEveryRuleBites(t *testing.T) {
 	}
 }
 
-// broken tells which imports a rule forbids.
-func (r rule) broken(imports map[string][]string) (wrong []string) {
+// broken tells which imports a law forbids.
+func (r law) broken(imports map[string][]string) (wrong []string) {
 	for from, to := range imports {
 		if !within(from, r.From) || r.From == "" && withinAny(from, r.But) || r.Except != "" && within(from, r.Except) {
 			continue
@@ -225,7 +225,7 @@ func checkJoins(t *testing.T, imports map[string][]string) {
 	}
 	for _, name := range append(joiners, "scenarios/run", "scenarios/check") {
 		if !exists(name, imports) {
-			t.Errorf("the rule who joins run and judge names %q, which is gone: mend the rule", name)
+			t.Errorf("the law who joins run and judge names %q, which is gone: mend the law", name)
 		}
 	}
 }

@@ -118,16 +118,16 @@ type Output interface {
 	// a bounded time what still waits. It is called once. A peer that is away is no
 	// error, it is counted.
 	Run(ctx context.Context) error
-	// Own is the output's account of itself, as it is now, as samples for a time.
+	// Own are the output's figures, as they are now, as samples for a time.
 	Own(at time.Time) []Sample
 	// Metrics documents what Own gives.
 	Metrics() []Metric
 }
 
-// Tabler is a Source or an Output with an account for people.
+// Tabler is a Source or an Output with figures for people.
 type Tabler interface{ Tables() []Table }
 
-// Table is an account as the collector's page shows it. Tables with one title that
+// Table is figures as the collector's page shows it. Tables with one title that
 // follow each other are shown as one.
 type Table struct {
 	Title string // "What came in"

@@ -153,7 +153,7 @@ func collect(cmd *cobra.Command, flags collectFlags) (err error) {
 	if err := s.Run(cmd.Context()); err != nil {
 		return cli.Unable(err)
 	}
-	receiver.Ledger().WriteSummary(cmd.ErrOrStderr())
+	receiver.Figures().WriteSummary(cmd.ErrOrStderr())
 	for _, o := range outputs {
 		fmt.Fprintln(cmd.ErrOrStderr(), o.Figures())
 	}

@@ -21,8 +21,8 @@ type Forwarder interface {
 	Figures() Figures
 }
 
-// Figures are the account of a Forwarder. Its unit is the datagram for a Relay,
-// else the sample. It balances at any moment: In = Sent + Dropped + Queued.
+// Figures tell what became of what a Forwarder was to give. Their unit is the datagram for a Relay,
+// else the sample. They balance at any moment: In = Sent + Dropped + Queued.
 type Figures struct {
 	To   string // the peer's address, without a password
 	Kind string // relay, remote_write or graphite
@@ -125,7 +125,7 @@ func (o *outbox) Metrics() []collector.Metric {
 	return out
 }
 
-// Samples are figures as series of the collector's own ledger.
+// Samples are figures as series of the collector's own.
 func Samples(at time.Time, f Figures) []collector.Sample {
 	labels := collector.NewLabels("to", f.To, "kind", f.Kind)
 	var out []collector.Sample

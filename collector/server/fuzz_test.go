@@ -14,7 +14,7 @@ import (
 )
 
 // FuzzDatagram sends any datagram through a socket, the parser and the sums to
-// the store: nothing panics, the account balances, and the store takes every
+// the store: nothing panics, the figures balance, and the store takes every
 // sample that is made of it.
 func FuzzDatagram(f *testing.F) {
 	for _, seed := range []string{
@@ -59,10 +59,10 @@ func FuzzDatagram(f *testing.F) {
 		if err := c.Run(ended); err != nil {
 			t.Errorf("the store does not take what became of %q: %v", datagram, err)
 		}
-		total := c.Ledger().Total
+		total := c.Figures().Total
 		if total.Datagrams != 2 || total.Held != 0 ||
 			total.Lines != total.Accepted+total.BadLines()+total.RefusedLines()+total.Events+total.ServiceChecks {
-			t.Errorf("the account of %q does not balance: %+v", datagram, total)
+			t.Errorf("the figures of %q do not balance: %+v", datagram, total)
 		}
 	})
 }

@@ -88,7 +88,7 @@ type status struct {
 	Events []collector.Event // the newest first
 }
 
-// tables are the accounts of all who have one.
+// tables are the figures of all who show some.
 func (s *Server) tables() (all []collector.Table) {
 	add := func(part any) {
 		tabler, can := part.(collector.Tabler)

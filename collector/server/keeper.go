@@ -23,7 +23,7 @@ const (
 // that takes none: a disk that hangs gives no error.
 const stuckAfter = 10 * time.Second
 
-// keeper gives samples to the store, and keeps the account of that in memory:
+// keeper gives samples to the store, and keeps the figures of that in memory:
 // what tells of a failure must not live in what failed. It holds the newest
 // sample of each series that the collector writes about itself, so that /metrics
 // has them while the store takes nothing.
@@ -59,7 +59,7 @@ func (k *keeper) Append(samples ...collector.Sample) error {
 	k.mu.Lock()
 	k.busy--
 	k.begun = k.now()
-	lost := k.account(err, len(samples))
+	lost := k.book(err, len(samples))
 	k.mu.Unlock()
 	k.alarm.tell("the store did not take samples", "the store takes samples again", err, lost)
 	return err
@@ -78,9 +78,9 @@ func (k *keeper) remember(s collector.Sample) {
 	k.own[key] = s
 }
 
-// account books what became of n samples, and returns how many were lost since
+// book counts what became of n samples, and returns how many were lost since
 // the beginning. k.mu is held.
-func (k *keeper) account(err error, n int) uint64 {
+func (k *keeper) book(err error, n int) uint64 {
 	var some collector.PartlyRefused
 	switch {
 	case err == nil:

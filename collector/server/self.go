@@ -33,7 +33,7 @@ func (s *Server) Metrics() []collector.Metric {
 			Help: "how long there was no collector before this one, by its store; 0: the store was empty"})
 }
 
-// Self is the account of the server and its outputs, for the source that polls.
+// Self are the figures of the server and its outputs, for the source that polls.
 func (s *Server) Self() collector.Poller {
 	from, to, _ := s.store.Outage()
 	return self{keeper: s.keeper, outputs: s.outputs, outage: to.Sub(from)}

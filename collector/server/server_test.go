@@ -219,9 +219,9 @@ func TestFromTheWireToPromQL(t *testing.T) {
 // balanced checks that every line is booked, and that nothing was dropped.
 func balanced(t *testing.T, s *rig) {
 	t.Helper()
-	total := s.statsd.Ledger().Total
+	total := s.statsd.Figures().Total
 	if total.Lines != total.Accepted+total.BadLines()+total.RefusedLines()+total.Held+total.Events+total.ServiceChecks || total.KernelDrops != 0 {
-		t.Errorf("the account does not balance: %+v", total)
+		t.Errorf("the figures do not balance: %+v", total)
 	}
 }
 
@@ -244,7 +244,7 @@ func TestARetiredInstanceLeavesNoValueBehind(t *testing.T) {
 		return cmp.Equal(want, got)
 	})
 	if got := ask(t, s, `count by (instance) ({__name__=~"throughline_collector_.+_total", instance="web-2"})`, soon()); len(got) != 0 {
-		t.Errorf("the collector's own account of web-2 goes on: %v", got)
+		t.Errorf("the collector's own figures of web-2 go on: %v", got)
 	}
 	balanced(t, s)
 }
@@ -276,7 +276,7 @@ func TestTheEndHasAnOrder(t *testing.T) {
 	var seen order
 	s, _ := inOneInterval(t, Config{Sinks: []collector.Sink{&seen}})
 	if err := s.polls.Add("db", pollFunc(func(_ context.Context, at time.Time) ([]collector.Sample, error) {
-		return []collector.Sample{{Name: "db", At: at, Value: float64(s.statsd.Ledger().Total.Lines), Observed: 1}}, nil
+		return []collector.Sample{{Name: "db", At: at, Value: float64(s.statsd.Figures().Total.Lines), Observed: 1}}, nil
 	})); err != nil {
 		t.Fatal(err)
 	}

@@ -35,7 +35,7 @@ func TestSoak(t *testing.T) {
 	soak := &soak{t: t, s: s, sent: map[string]int{}}
 	soak.run(length, rate)
 	stop()
-	soak.account()
+	soak.compare()
 }
 
 // soak is what was sent.
@@ -128,17 +128,17 @@ func (k *soak) live(instance string, length time.Duration, rate int) {
 	}
 }
 
-// account compares what was sent with what came.
-func (k *soak) account() {
+// compare tells whether what came is what was sent.
+func (k *soak) compare() {
 	t := k.t
-	ledger := k.s.statsd.Ledger()
-	total := ledger.Total
-	t.Logf("%d datagrams sent in %d lives, %d dropped by the kernel; worst flush %v late; heap %d MB", k.datagrams, len(k.sent), total.KernelDrops, ledger.WorstLateness, heap()>>20)
+	figures := k.s.statsd.Figures()
+	total := figures.Total
+	t.Logf("%d datagrams sent in %d lives, %d dropped by the kernel; worst flush %v late; heap %d MB", k.datagrams, len(k.sent), total.KernelDrops, figures.WorstLateness, heap()>>20)
 	if got := total.Datagrams + total.KernelDrops; got != uint64(k.datagrams) {
 		t.Errorf("%d datagrams sent, %d read or dropped", k.datagrams, got)
 	}
 	if total.Lines != total.Accepted+total.Held+total.BadLines()+total.RefusedLines()+total.Events+total.ServiceChecks || total.Held != 0 {
-		t.Errorf("the account does not balance: %+v", total)
+		t.Errorf("the figures do not balance: %+v", total)
 	}
 	if total.KernelDrops > 0 {
 		t.Logf("with drops the counters cannot be exact, and are not compared")

@@ -15,7 +15,7 @@ import (
 )
 
 // another is a second way in: one in memory, which tells instances apart and has an
-// account for people.
+// figures for people.
 type another struct {
 	*sourcetest.Memory
 	retired []string
@@ -34,7 +34,7 @@ func (a *another) Tables() []collector.Table {
 }
 
 // A second way in is added beside StatsD, and the server has it whole: its numbers, its
-// account on /metrics and on the page, its instances, its last interval.
+// figures on /metrics and on the page, its instances, its last interval.
 func TestASecondWayIn(t *testing.T) {
 	s := newServer(t, Config{HTTP: "127.0.0.1:0"})
 	mem := &another{Memory: sourcetest.NewMemory(s.Intake())}
@@ -44,7 +44,7 @@ func TestASecondWayIn(t *testing.T) {
 	send("hits:5|c")
 	mem.Hit(7)
 	mem.Hit(-1)
-	wait(t, "both are on /metrics, with their own accounts", func() bool {
+	wait(t, "both are on /metrics, with their own figures", func() bool {
 		return exposed(t, s, "hits_total") == 5 && exposed(t, s, sourcetest.MemorySeries) == 7 &&
 			exposed(t, s, collector.OwnPrefix+"lines_total") == 1 && exposed(t, s, sourcetest.MemoryBad) == 1
 	})
@@ -139,7 +139,7 @@ func (*deliveries) Metrics() []collector.Metric {
 	return []collector.Metric{{Name: collector.OwnPrefix + "deliveries", Type: collector.Gauge, Help: "one"}}
 }
 
-// An output gets every sample, has its account shown, and ends when nothing can come
+// An output gets every sample, has its figures shown, and ends when nothing can come
 // any more.
 func TestAnOutputEndsLast(t *testing.T) {
 	out := &deliveries{running: make(chan struct{})}
@@ -147,7 +147,7 @@ func TestAnOutputEndsLast(t *testing.T) {
 	send := sender(t, s, "web-1")
 	stop := start(t, s)
 	<-out.running
-	wait(t, "its account is on /metrics", func() bool { return exposed(t, s, collector.OwnPrefix+"deliveries") == 1 })
+	wait(t, "its figures are on /metrics", func() bool { return exposed(t, s, collector.OwnPrefix+"deliveries") == 1 })
 	send("hits:1|c")
 	stop()
 	last := len(out.names) - 1

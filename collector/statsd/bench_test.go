@@ -96,13 +96,13 @@ func ingest(b *testing.B, packed, rate int) {
 			b.Fatal(err)
 		}
 		spent := usage(b) - before
-		ledger := balance(b, c)
+		figures := balance(b, c)
 		sent := total / packed
-		if got := int(ledger.Total.Datagrams + ledger.Total.KernelDrops); got != sent {
+		if got := int(figures.Total.Datagrams + figures.Total.KernelDrops); got != sent {
 			b.Fatalf("%d datagrams sent, %d seen", sent, got)
 		}
-		b.ReportMetric(spent.Seconds()/float64(ledger.Total.Lines)*1e6, "CPU-s/Mline")
-		b.ReportMetric(float64(ledger.Total.KernelDrops), "drops")
+		b.ReportMetric(spent.Seconds()/float64(figures.Total.Lines)*1e6, "CPU-s/Mline")
+		b.ReportMetric(float64(figures.Total.KernelDrops), "drops")
 	}
 }
 

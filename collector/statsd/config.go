@@ -54,7 +54,7 @@ type Config struct {
 	Tags dogstatsd.Styles
 
 	// ReceiveBuffer is the size of each socket's buffer in the kernel, in
-	// bytes. What was granted is in the ledger: without privilege Linux
+	// bytes. What was granted is in the figures: without privilege Linux
 	// grants no more than net.core.rmem_max. Default 32 MiB; it is used
 	// only while datagrams wait.
 	ReceiveBuffer int
@@ -150,7 +150,7 @@ const seriesBytes = 1024
 // histograms.
 const bucketsPerSeries = 40
 
-// shared is what all accounts have together. Nothing in it is touched by a line
+// shared is what all clients have together. Nothing in it is touched by a line
 // of a known series, except for sets and lines with timestamps.
 type shared struct {
 	cfg      setup

@@ -79,8 +79,8 @@ func TestAJournalThatFailsIsTold(t *testing.T) {
 	l, _ := b.listen("web-1")
 	b.feed(l, "_e{1,1}:t|x\n_sc|db|0", "_e{1,1}:t|x")
 	b.tick()
-	if got := b.sink.last(prefix+"journal_errors_total", ""); got != 3 || b.Ledger().JournalErrors != 3 {
-		t.Errorf("%sjournal_errors_total is %v, the ledger says %d; want 3", prefix, got, b.Ledger().JournalErrors)
+	if got := b.sink.last(prefix+"journal_errors_total", ""); got != 3 || b.Figures().JournalErrors != 3 {
+		t.Errorf("%sjournal_errors_total is %v, the figures says %d; want 3", prefix, got, b.Figures().JournalErrors)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

@@ -13,7 +13,7 @@ import (
 	"throughline/collector/statsd/socket"
 )
 
-// FuzzDatagram: whatever comes in, nothing panics, the ledger balances at any
+// FuzzDatagram: whatever comes in, nothing panics, the figures balances at any
 // moment, and every sample is one that a store can take.
 func FuzzDatagram(f *testing.F) {
 	for _, seed := range []string{

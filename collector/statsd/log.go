@@ -43,7 +43,7 @@ func (l *Log) Found(f Finding) {
 }
 
 // WriteSummary tells what came in, in a few lines of text.
-func (l Ledger) WriteSummary(w io.Writer) {
+func (l Figures) WriteSummary(w io.Writer) {
 	total := l.Total
 	drops := "an unknown number of datagrams"
 	if total.KernelDropsKnown {

@@ -66,7 +66,7 @@ func TestSeveralSamples(t *testing.T) {
 	}
 	total := balance(t, b.Collector).Total
 	if total.Lines != 9 || total.Accepted != 7 || total.Bad["negative_count"] != 1 || total.Bad["unknown_type"] != 1 {
-		t.Errorf("the account is %+v", total)
+		t.Errorf("the figures are %+v", total)
 	}
 }
 

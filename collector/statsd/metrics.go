@@ -103,7 +103,7 @@ func (m *meter) counter(name string, value uint64, first bool) {
 	m.samples = append(m.samples, sample)
 }
 
-// own appends the account of a lane.
+// own appends the figures of a lane.
 func (t *tally) own(m *meter, labels collector.Labels) {
 	m.labels = labels
 	if m.stale && !t.begun {

@@ -46,8 +46,8 @@ func TestSumsAreExactWithConcurrentSenders(t *testing.T) {
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}
-	ledger := balance(t, c)
-	for _, l := range ledger.Listeners {
+	figures := balance(t, c)
+	for _, l := range figures.Listeners {
 		if l.KernelDropsKnown && l.Datagrams+l.KernelDrops != senders*datagrams {
 			t.Errorf("%s: %d datagrams read and %d dropped, want %d together", l.Instance, l.Datagrams, l.KernelDrops, senders*datagrams)
 		}
@@ -88,8 +88,8 @@ func TestDatagramsBeforeRunAreCounted(t *testing.T) {
 	if len(points) != 2 || points[1].Value != 2 || points[1].At.UnixNano()%int64(time.Hour) != 0 || time.Until(points[1].At) <= 0 {
 		t.Errorf("got %+v, want 0 and 2 at the whole hours around now", points)
 	}
-	if got := c.Ledger().Listeners[0]; got.Datagrams != 2 {
-		t.Errorf("the ledger after Run: %+v", got)
+	if got := c.Figures().Listeners[0]; got.Datagrams != 2 {
+		t.Errorf("the figures after Run: %+v", got)
 	}
 }
 
@@ -108,7 +108,7 @@ func TestRetireWhileRunning(t *testing.T) {
 	if err := c.Retire(context.Background(), "web-1"); err != nil {
 		t.Fatal(err)
 	}
-	if got := c.Ledger().Total; got.Datagrams+got.KernelDrops != 500 {
+	if got := c.Figures().Total; got.Datagrams+got.KernelDrops != 500 {
 		t.Errorf("after Retire %d datagrams are read and %d dropped, want 500", got.Datagrams, got.KernelDrops)
 	}
 	deadline := time.Now().Add(20 * time.Second)
@@ -206,7 +206,7 @@ func TestKernelDropsAreSeen(t *testing.T) {
 	if err := b.Retire(context.Background(), "web-1"); err != nil {
 		t.Fatal(err)
 	}
-	if after := b.Ledger().Total.KernelDrops; after != got.KernelDrops {
+	if after := b.Figures().Total.KernelDrops; after != got.KernelDrops {
 		t.Errorf("%d drops after the socket was closed, want %d", after, got.KernelDrops)
 	}
 }
@@ -254,8 +254,8 @@ func TestASinkThatFailsIsTold(t *testing.T) {
 	if err := c.Run(ctx); !errors.Is(err, broken) {
 		t.Errorf("Run returned %v, want the sink's error", err)
 	}
-	if l := c.Ledger(); l.AppendErrors != 1 || !errors.Is(l.LastError, broken) {
-		t.Errorf("the ledger has %d append errors, the last %v", l.AppendErrors, l.LastError)
+	if l := c.Figures(); l.AppendErrors != 1 || !errors.Is(l.LastError, broken) {
+		t.Errorf("the figures has %d append errors, the last %v", l.AppendErrors, l.LastError)
 	}
 }
 
@@ -276,7 +276,7 @@ func TestAddressesThatCanNotBeHad(t *testing.T) {
 			t.Errorf("listen at %s: %v", tt.at, err)
 		}
 	}
-	if len(b.accounts) != 1 {
-		t.Errorf("%d accounts are there, want that of web-1 alone", len(b.accounts))
+	if len(b.clients) != 1 {
+		t.Errorf("%d clients are there, want that of web-1 alone", len(b.clients))
 	}
 }

@@ -164,8 +164,8 @@ func (m *measure) changes(v dogstatsd.Value) bool {
 	return !(m.datadog && math.Signbit(v.Number))
 }
 
-func (a *account) measure(line *dogstatsd.Line, now time.Time) measure {
-	m := measure{values: line.Values, rate: line.Rate, gauges: a.shared.cfg.Gauges, stamped: line.Timestamp != 0,
+func (cl *client) measure(line *dogstatsd.Line, now time.Time) measure {
+	m := measure{values: line.Values, rate: line.Rate, gauges: cl.shared.cfg.Gauges, stamped: line.Timestamp != 0,
 		datadog: line.Timestamp != 0 || len(line.Container) > 0 || len(line.External) > 0 || len(line.Cardinality) > 0}
 	if line.Type == dogstatsd.Set {
 		m.member = hashMember(line.Member)

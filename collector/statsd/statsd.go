@@ -1,5 +1,5 @@
 // Package statsd receives StatsD and adds it up: sockets → parser → one sample
-// per series and interval, and a ledger of what was received and what was lost
+// per series and interval, and figures of what was received and what was lost
 // on the way.
 //
 // A Listener is a way in; an instance is who sent a line. Each instance may
@@ -38,7 +38,7 @@
 //
 // Two metrics that would be one series are not merged: lines of the later are
 // refused as a "conflict". That, and other things that make numbers hard to
-// trust, are told in Ledger.Findings.
+// trust, are told in Figures.Findings.
 //
 // # Time
 //
@@ -76,8 +76,8 @@ const (
 
 // Collector owns the sockets and adds up what they receive.
 //
-// Locks are taken in this order: Collector.mu, listener.mu, account.mu. Whoever
-// reads holds that of one account, once for a batch of payloads.
+// Locks are taken in this order: Collector.mu, listener.mu, client.mu. Whoever
+// reads holds that of one client, once for a batch of payloads.
 type Collector struct {
 	cfg    setup
 	shared *shared
@@ -86,12 +86,12 @@ type Collector struct {
 	state     state
 	started   time.Time
 	grid      grid
-	listeners []*listener         // all there ever were, in the order of their opening
-	accounts  map[string]*account // by instance; those of which something is still to be said
-	assigned  map[origin]*account // origins that were given a name
-	strangers map[origin]*account // origins that nobody named
-	retired   map[string]InstanceLedger
-	flushes   flushLedger
+	listeners []*listener        // all there ever were, in the order of their opening
+	clients   map[string]*client // by instance; those of which something is still to be said
+	assigned  map[origin]*client // origins that were given a name
+	strangers map[origin]*client // origins that nobody named
+	retired   map[string]InstanceFigures
+	flushes   flushFigures
 	failures  []error // what Run is to return
 }
 
@@ -100,8 +100,8 @@ func New(config Config, in collector.Intake) *Collector {
 	cfg := newSetup(config, in)
 	now := cfg.Now()
 	return &Collector{cfg: cfg, shared: newShared(cfg), started: now, grid: newGrid(now, cfg.Interval),
-		accounts: map[string]*account{}, assigned: map[origin]*account{}, strangers: map[origin]*account{},
-		retired: map[string]InstanceLedger{}}
+		clients: map[string]*client{}, assigned: map[origin]*client{}, strangers: map[origin]*client{},
+		retired: map[string]InstanceFigures{}}
 }
 
 // Run reads and flushes until ctx ends. Then it reads what is still in the
@@ -181,18 +181,18 @@ func (c *Collector) finish() error {
 	wg.Wait()
 	now := c.cfg.Now()
 	c.mu.Lock()
-	accounts := c.sorted()
+	clients := c.sorted()
 	samples := c.own(c.grid.after(now))
 	c.mu.Unlock()
-	for _, a := range accounts {
-		samples = append(samples, a.lastSamples(now)...)
+	for _, cl := range clients {
+		samples = append(samples, cl.lastSamples(now)...)
 	}
 	c.deliver(samples)
 	c.tellFindings()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, a := range accounts {
-		c.forget(a)
+	for _, cl := range clients {
+		c.forget(cl)
 	}
 	return errors.Join(c.failures...)
 }

@@ -12,7 +12,7 @@ import (
 
 // Tables implements collector.Tabler: what came in, by listener, and what was found.
 func (c *Collector) Tables() []collector.Table {
-	l := c.Ledger()
+	l := c.Figures()
 	tables := []collector.Table{l.listeners()}
 	if len(l.Findings) > 0 {
 		tables = append(tables, findingsTable(l.Findings))
@@ -20,7 +20,7 @@ func (c *Collector) Tables() []collector.Table {
 	return tables
 }
 
-func (l Ledger) listeners() collector.Table {
+func (l Figures) listeners() collector.Table {
 	t := collector.Table{Title: "What came in", Head: []string{"listener", "instance", "datagrams", "lines", "accepted", "held", "bad", "refused", "events",
 		"checks", "truncated", "kernel drops", "series"}}
 	for _, x := range l.Listeners {

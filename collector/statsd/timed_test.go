@@ -182,10 +182,10 @@ func TestTheClockIsSetWhileLinesAreHeld(t *testing.T) {
 	b := newBench(t, Config{})
 	l, _ := b.listen("web-1")
 	b.feed(l, b.stamp("a:1|c", 0), b.stamp("a:10|c", 5), b.stamp("a:100|c", -2))
-	a := l.home.lane.account
-	a.mu.Lock()
-	a.step()
-	a.mu.Unlock()
+	cl := l.home.lane.client
+	cl.mu.Lock()
+	cl.step()
+	cl.mu.Unlock()
 	for range 12 {
 		b.tick()
 	}

@@ -107,7 +107,7 @@ func TestTheCollectorSeesAsManySources(t *testing.T) {
 	if err := <-ended; err != nil { // it has read all that was sent
 		t.Fatal(err)
 	}
-	if got := c.Ledger().Total; got.Sources != workers || got.Datagrams < 3*workers {
+	if got := c.Figures().Total; got.Sources != workers || got.Datagrams < 3*workers {
 		t.Errorf("the collector got %d datagrams of %d sources, want at least %d of %d", got.Datagrams, got.Sources, 3*workers, workers)
 	}
 }

@@ -147,7 +147,7 @@ func (t *telemetry) addPoller(name string, p collector.Poller) error {
 func (t *telemetry) look(ctx context.Context) error { return unexpected(t.collector().Fetch(ctx)) }
 
 // lines counts what came in by StatsD, at this collector.
-func (t *telemetry) lines() uint64 { return t.collector().statsd.Ledger().Total.Lines }
+func (t *telemetry) lines() uint64 { return t.collector().statsd.Figures().Total.Lines }
 
 // share opens the StatsD port that all instances share, where they have
 // addresses of their own.
@@ -242,7 +242,7 @@ func (t *telemetry) stop(ctx context.Context) bool {
 		t.journal.trouble("collector", 0, fmt.Sprintf("did not end: %v", ctx.Err()))
 		return false
 	}
-	for _, l := range c.statsd.Ledger().Listeners {
+	for _, l := range c.statsd.Figures().Listeners {
 		if l.KernelDrops > 0 {
 			t.journal.event(drops(l))
 		}
@@ -346,7 +346,7 @@ const relayTrouble = "relay"
 
 // drops tells of datagrams that the kernel had no room for. At a port that all
 // share, nobody knows whose they were.
-func drops(l statsd.ListenerLedger) record.Event {
+func drops(l statsd.ListenerFigures) record.Event {
 	e := record.Event{Kind: record.Trouble, About: "collector", Count: int64(l.KernelDrops),
 		Error: fmt.Sprintf("the kernel dropped %s at %s", plural(int64(l.KernelDrops), "datagram"), l.Addr)}
 	if l.Instance != "" {
