@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"throughline/cmd/throughline/cli"
+	"throughline/cmd/throughline/scratch"
 	"throughline/collector"
 	"throughline/collector/dogstatsd"
 	"throughline/collector/forward"
@@ -109,7 +109,7 @@ queue; what does not fit is counted. With --haproxy and --mongo it polls these, 
 	return cmd
 }
 
-func collect(cmd *cobra.Command, flags collectFlags) (err error) {
+func collect(cmd *cobra.Command, flags collectFlags) (failed error) {
 	listeners, err := flags.read()
 	if err != nil {
 		return cli.Usage(err)
@@ -119,10 +119,12 @@ func collect(cmd *cobra.Command, flags collectFlags) (err error) {
 		return cli.Unable(err)
 	}
 	if flags.data == "" {
-		if flags.data, err = os.MkdirTemp("", "throughline-collect-"); err != nil {
+		temporary, err := scratch.New("collect")
+		if err != nil {
 			return cli.Unable(err)
 		}
-		defer func() { err = errors.Join(err, os.RemoveAll(flags.data)) }()
+		defer func() { failed = errors.Join(failed, temporary.Remove()) }()
+		flags.data = temporary.Path
 	}
 	if !flags.quiet {
 		log := statsd.NewLog(cmd.ErrOrStderr())
@@ -133,7 +135,7 @@ func collect(cmd *cobra.Command, flags collectFlags) (err error) {
 	if err != nil {
 		return cli.Unable(err)
 	}
-	defer func() { err = errors.Join(err, store.Close()) }()
+	defer func() { failed = errors.Join(failed, store.Close()) }()
 	config := server.Config{Store: store, Interval: flags.interval, Dir: flags.data, HTTP: flags.listen, Log: log}
 	for _, o := range outputs {
 		config.Outputs = append(config.Outputs, o)
@@ -142,7 +144,7 @@ func collect(cmd *cobra.Command, flags collectFlags) (err error) {
 	if err != nil {
 		return cli.Unable(err)
 	}
-	defer func() { err = errors.Join(err, s.Close()) }()
+	defer func() { failed = errors.Join(failed, s.Close()) }()
 	receiver, polls := statsd.New(flags.receive, s.Intake()), poll.NewLoop(poll.Config{}, s.Intake())
 	s.Add(receiver, polls)
 	err = errors.Join(polls.Add("collector", s.Self()), flags.poll(polls), flags.open(receiver, listeners, cmd.ErrOrStderr()))
