@@ -28,8 +28,10 @@ type law struct {
 var laws = []law{
 	{From: "scenarios/check", Not: []string{"compose", "loadgen"},
 		Why: "a judge works from the record, so that old runs can be judged again"},
-	{From: "scenarios/script", Not: []string{""}, But: []string{"scenarios/script", "expand"},
-		Why: "the language is read without knowing who carries it out; what its templates expand to is everybody's"},
+	{From: "scenarios/script", Not: []string{""}, But: []string{"scenarios/script", "expand", "spelling"},
+		Why: "the language is read without knowing who carries it out; what its templates expand to, and what a misspelt word meant, is everybody's"},
+	{From: "spelling", Not: []string{""}, But: []string{"spelling"},
+		Why: "which word was meant is told alike of scenarios, metrics and flags"},
 	{From: "expand", Not: []string{""}, But: []string{"expand"},
 		Why: "templates are read alike by whoever reads a scenario and whoever starts its instances"},
 	{From: "scenarios/record", Not: []string{""}, But: []string{"scenarios/record", "collector"},
@@ -88,8 +90,8 @@ var laws = []law{
 		Why: "the contract of a way in knows none"},
 	{From: "live", Not: []string{""}, But: []string{"live"},
 		Why: "what a run shows is told alike to a terminal and to a page, and neither is known"},
-	{From: "cmd/throughline/cli", Not: []string{""}, But: []string{"cmd/throughline/cli", "scenarios/script"},
-		Why: "how a command line behaves is the same whatever its commands do; script tells which word was meant, of scenarios and flags alike"},
+	{From: "cmd/throughline/cli", Not: []string{""}, But: []string{"cmd/throughline/cli", "spelling"},
+		Why: "how a command line behaves is the same whatever its commands do"},
 	{From: "collector/statsd/socket", Not: []string{""}, But: []string{"collector/statsd/socket"},
 		Why: "payloads are carried without knowing what is in them"},
 }
