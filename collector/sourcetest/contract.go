@@ -38,21 +38,34 @@ func (d Driver) fetches() bool {
 // Interval is that of the intake that a Driver is opened with.
 const Interval = 20 * time.Millisecond
 
+// The laws, by which a test that fails is named.
+const (
+	lawLast       = "what came before the end is in the last interval"
+	lawTimes      = "points have the times of intervals"
+	lawBad        = "bad input is counted and hinders nothing"
+	lawDocumented = "its own series are documented"
+	lawOnce       = "it runs once"
+	lawClosed     = "closed, it runs no more"
+	lawRefused    = "it goes on when the sink refuses"
+	lawResumed    = "counters go on where they were"
+	lawRetired    = "the series of an instance that is gone end"
+)
+
 // Contract holds sources against the contract. open makes a source that has not run.
 func Contract(t *testing.T, open func(t *testing.T, in collector.Intake) Driver) {
 	for _, law := range []struct {
 		name string
 		hold func(t *testing.T, b *bench)
 	}{
-		{"what came before the end is in the last interval", lastInterval},
-		{"points have the times of intervals", times},
-		{"bad input is counted and hinders nothing", badInput},
-		{"its own series are documented", documented},
-		{"it runs once", once},
-		{"closed, it runs no more", closed},
-		{"it goes on when the sink refuses", refused},
-		{"counters go on where they were", resumed},
-		{"the series of an instance that is gone end", retired},
+		{lawLast, lastInterval},
+		{lawTimes, times},
+		{lawBad, badInput},
+		{lawDocumented, documented},
+		{lawOnce, once},
+		{lawClosed, closed},
+		{lawRefused, refused},
+		{lawResumed, resumed},
+		{lawRetired, retired},
 	} {
 		t.Run(law.name, func(t *testing.T) {
 			b := &bench{t: t, sink: &sink{}}

@@ -89,19 +89,8 @@ func (f forgetful) Retire(_ context.Context, instance string) error {
 	return f.in.Sink.Append(collector.Sample{Name: MemorySeries, Labels: collector.NewLabels("instance", instance), At: time.Now().Add(time.Hour), Stale: true})
 }
 
-const (
-	brokenVariable = "THROUGHLINE_BROKEN_SOURCE"
-
-	lawLast       = "what came before the end is in the last interval"
-	lawTimes      = "points have the times of intervals"
-	lawBad        = "bad input is counted and hinders nothing"
-	lawDocumented = "its own series are documented"
-	lawOnce       = "it runs once"
-	lawClosed     = "closed, it runs no more"
-	lawRefused    = "it goes on when the sink refuses"
-	lawResumed    = "counters go on where they were"
-	lawRetired    = "the series of an instance that is gone end"
-)
+// brokenVariable names the law that the source of TestBroken breaks.
+const brokenVariable = "THROUGHLINE_BROKEN_SOURCE"
 
 // TestBroken is run by TestTheContractBites, and fails.
 func TestBroken(t *testing.T) {
