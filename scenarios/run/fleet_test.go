@@ -379,7 +379,8 @@ func TestAFailedLaunchIsForgotten(t *testing.T) {
 func TestACollectorIsReplacedWhileInstancesComeAndGo(t *testing.T) {
 	r := newRig(t, script.Phase{Do: []script.Step{{Kind: script.BeginFault, Fault: script.Fault{Name: script.RestartCollector}}}})
 	r.mustLaunch(2)
-	restart := fault.RestartCollector{Relays: r.telemetry.relays, Stop: r.telemetry.end, Start: r.telemetry.restart}
+	// The last interval of one ends before the next begins, or both had a point for it.
+	restart := fault.RestartCollector{Relays: r.telemetry.relays, Stop: r.telemetry.end, Start: r.telemetry.restart, For: r.telemetry.cfg.Run.Interval}
 	var group sync.WaitGroup
 	for range 2 {
 		group.Go(func() {
