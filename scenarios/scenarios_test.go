@@ -43,7 +43,7 @@ func TestEveryScenarioReads(t *testing.T) {
 			}
 			kinds := map[string]int{}
 			for _, c := range s.Checks {
-				kinds[c.Name]++
+				kinds[c.Kind()]++
 			}
 			for _, kind := range []string{"continuity", "conservation", "correlation", "promql"} {
 				if kinds[kind] == 0 {

@@ -26,7 +26,8 @@ func newJudge() *cobra.Command {
 		Short: "Judge a recorded run again; the verdict is identical",
 		Long: `Judge the record in DIR, which throughline run has written. Nothing is started,
 and nothing but the record decides. A record that was altered after the run, by one
-byte even, proves nothing, and the verdict names the file.
+byte even, proves nothing, and the verdict names the file. Judged by another version of
+throughline, a record may get another verdict, which names that version.
 
 With --checks the record is judged by the checks (and waivers) of another scenario
 file, of which nothing else is read; the verdict says that it is not the run's own.
@@ -90,13 +91,13 @@ func judge(cmd *cobra.Command, dir string, flags judgeFlags) error {
 // judgedBy judges by the run's own checks, or by those of another file.
 func judgedBy(cmd *cobra.Command, dir, checks string) (trial.Judged, error) {
 	if checks == "" {
-		return trial.Judge(dir)
+		return trial.Judge(dir, cli.Version())
 	}
 	name, source, err := reader(cmd).Source(checks)
 	if err != nil {
 		return trial.Judged{}, err
 	}
-	return trial.JudgeBy(dir, name, source)
+	return trial.JudgeBy(dir, cli.Version(), name, source)
 }
 
 // show prints a verdict. The report is in the directory where, if there is one.

@@ -15,7 +15,8 @@ import (
 )
 
 // binary is the program under test, built once without the race detector: the
-// instances of a stack are this binary, and are to be as fast as a user's.
+// instances of a stack are this binary, and are to be as fast as a user's. It is given
+// the version that saved verdicts name.
 var binary string
 
 func TestMain(m *testing.M) {
@@ -33,7 +34,7 @@ func buildAndRun(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	binary = filepath.Join(dir, "throughline")
-	build := exec.Command("go", "build", "-o", binary, ".")
+	build := exec.Command("go", "build", "-ldflags", "-X throughline/cmd/throughline/cli.stamp=tests", "-o", binary, ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0") // static, as make builds it: it runs alone in images
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "build throughline: %v\n%s", err, out)

@@ -20,6 +20,7 @@ import (
 	"throughline/compose/local"
 	"throughline/scenarios"
 	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/script"
 )
 
 // These tests run whole scenarios on real stacks, as a user does. They take
@@ -133,7 +134,7 @@ func needs(t *testing.T, name string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !all[0].Limits() {
+	if !all[0].Needs(script.CPULimits) {
 		return
 	}
 	if err := local.CanLimitCPU(); err != nil {

@@ -111,7 +111,7 @@ func selftest(cmd *cobra.Command, names []string, flags selftestFlags) error {
 	if flags.list {
 		return gallery.WriteList(cmd.OutOrStdout(), entries, healthy)
 	}
-	campaign := &trial.Campaign{Dir: flags.out, Jobs: flags.jobs, Keep: flags.keep}
+	campaign := &trial.Campaign{Dir: flags.out, Jobs: flags.jobs, Keep: flags.keep, Version: cli.Version()}
 	judge := campaign.Run
 	if flags.again != "" {
 		err = flags.prepareAgain(campaign, entries, healthy)

@@ -115,7 +115,7 @@ func TestAlertsThatAreRefused(t *testing.T) {
 		"absent(up)":               "",
 		"count(rate(x[2s]) > 0)<3": "",
 	} {
-		s := script.Scenario{Checks: []script.Check{{Name: "alert", Pos: script.Pos{File: "x.yaml", Line: 7, Column: 3}, Alert: &script.Alert{Name: "Down", Expr: expr}}}}
+		s := script.Scenario{Checks: []script.Check{{Pos: script.Pos{File: "x.yaml", Line: 7, Column: 3}, Promise: script.Alert{Name: "Down", Expr: expr}}}}
 		err := signals.ValidateExprs(s)
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 			t.Errorf("%s: %v, want %q", expr, err, want)

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"throughline/collector"
-	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 )
@@ -21,10 +20,10 @@ func TestClocks(t *testing.T) {
 		cause   string
 		want    string
 	}{
-		{"healthy", func(_ *testing.T, h *record.History) { gauge(h, evidence.FlushLateness, 0.0123) }, verdict.Pass, "", "one clock for all: 27 intervals of the collector ended at most 12.3ms late, nothing was answered before it was sent or counted before it was asked for"},
-		{"the clock was set", func(_ *testing.T, h *record.History) { gauge(h, evidence.ClockStepsSeries, 2) }, verdict.Inconclusive, "clock-set", "the wall clock was set 2 times in this run: intervals before and after do not fit together"},
+		{"healthy", func(_ *testing.T, h *record.History) { gauge(h, record.FlushLateness, 0.0123) }, verdict.Pass, "", "one clock for all: 27 intervals of the collector ended at most 12.3ms late, nothing was answered before it was sent or counted before it was asked for"},
+		{"the clock was set", func(_ *testing.T, h *record.History) { gauge(h, record.ClockSteps, 2) }, verdict.Inconclusive, "clock-set", "the wall clock was set 2 times in this run: intervals before and after do not fit together"},
 		{"samples not kept", func(_ *testing.T, h *record.History) { gauge(h, "throughline_collector_append_errors_total", 1) }, verdict.Inconclusive, "collector-dropped", "the collector could not keep the samples of 1 flush: what they held is missing in the record"},
-		{"a late flush", func(_ *testing.T, h *record.History) { gauge(h, evidence.FlushLateness, 1.4) }, verdict.Inconclusive, "late", "the collector ended an interval 1.4 s late, longer than the interval itself: what arrived when is uncertain by that much"},
+		{"a late flush", func(_ *testing.T, h *record.History) { gauge(h, record.FlushLateness, 1.4) }, verdict.Inconclusive, "late", "the collector ended an interval 1.4 s late, longer than the interval itself: what arrived when is uncertain by that much"},
 		{"answered before sent", func(_ *testing.T, h *record.History) { h.Requests[7].Done = h.Requests[7].Sent - time.Millisecond }, verdict.Inconclusive, "clock-set", "the users' clock went back: of 1 request the end comes before the beginning, the first was sent 174.857µs after it was due and done -1ms after it was sent"},
 		{"off the grid", func(t *testing.T, h *record.History) {
 			s := seriesOf(t, *h, "fullstack_insert_total", "web-3")

@@ -8,7 +8,6 @@ import (
 
 	"throughline/collector"
 	"throughline/scenarios/check/account"
-	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 )
@@ -196,7 +195,7 @@ func TestLatenessThatTheMachineMade(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 	h = p.make()
-	late := record.Series{Name: evidence.FlushLateness, Meta: collector.Meta{Type: collector.Gauge}}
+	late := record.Series{Name: record.FlushLateness, Meta: collector.Meta{Type: collector.Gauge}}
 	for at := time.Second; at < 30*time.Second; at += time.Second {
 		late.Points = append(late.Points, record.Point{At: at, Value: 1.2, Observed: 1})
 	}

@@ -135,8 +135,8 @@ func TestGaugeOfWhatCouldNotBeTakenUp(t *testing.T) {
 	}{
 		"queues": {strings.Replace(gaugeCheck, "unqueued: yes", "unqueued: no", 1), nil},
 		"frozen": {gaugeCheck, []record.Event{
-			{At: 12 * time.Second, Kind: record.FaultBegin, Fault: script.Freeze, Instance: "web-3"},
-			{At: 16 * time.Second, Kind: record.FaultEnd, Fault: script.Freeze, Instance: "web-3", Count: 1},
+			{At: 12 * time.Second, Kind: record.FaultBegin, Fault: script.Freeze{}.Name(), Instance: "web-3"},
+			{At: 16 * time.Second, Kind: record.FaultEnd, Fault: script.Freeze{}.Name(), Instance: "web-3", Count: 1},
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {

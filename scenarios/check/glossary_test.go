@@ -6,6 +6,7 @@ import (
 	"throughline/docs"
 	"throughline/scenarios/check/signals"
 	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/record"
 	"throughline/scenarios/script"
 )
 
@@ -13,8 +14,11 @@ import (
 // needs to ask for, the outcomes and the layers. The causes are in
 // TestDiagnosesAreDocumented, the checks of scenarios in script's tests.
 func TestWordsOfAVerdictAreExplained(t *testing.T) {
-	words := []string{signals.CheckNoticed, verdict.LayerUsers, verdict.LayerLB, verdict.LayerWeb, verdict.LayerDB}
-	for _, c := range checksOf(script.Scenario{}) {
+	words := []string{signals.CheckNoticed}
+	for _, tier := range record.AllTiers() {
+		words = append(words, tier.Layer)
+	}
+	for _, c := range checksOf(script.Scenario{}, record.AllTiers()) {
 		words = append(words, c.name)
 	}
 	for o := verdict.Inconclusive; o <= verdict.Fail; o++ {

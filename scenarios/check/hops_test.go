@@ -3,7 +3,6 @@ package check
 import (
 	"testing"
 
-	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 )
@@ -30,7 +29,7 @@ func TestHops(t *testing.T) {
 		"bad lines are a fate": {func(h *record.History, t *testing.T) {
 			add(h, t, "lines_total", 4)
 			s := *figure(t, h, "lines_total")
-			s.Name = evidence.CollectorPrefix + "bad_lines_total"
+			s.Name = record.CollectorPrefix + "bad_lines_total"
 			s.Points = []record.Point{{At: s.Points[0].At, Value: 4, Observed: 1}}
 			h.Series = append(h.Series, s)
 		}, verdict.Pass, sums + "5,122 lines (5,118 accepted, 4 bad); 5,118 values, 5,118 behind the recorded points"},
@@ -42,7 +41,7 @@ func TestHops(t *testing.T) {
 			}
 		}, verdict.Pass, sums + "5,118 lines (5,118 accepted); 5,118 values, 5,118 behind the recorded points"},
 		"no account": {func(h *record.History, _ *testing.T) {
-			drop(h, func(s record.Series) bool { return s.Name == evidence.CollectorPrefix+"lines_total" })
+			drop(h, func(s record.Series) bool { return s.Name == record.CollectorPrefix+"lines_total" })
 		}, verdict.Inconclusive, "hops: the record has no account of lines that came to the collector, so nobody knows whether it kept them"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -57,7 +56,7 @@ func TestHops(t *testing.T) {
 func figure(t *testing.T, h *record.History, name string) *record.Series {
 	t.Helper()
 	for i := range h.Series {
-		if h.Series[i].Name == evidence.CollectorPrefix+name {
+		if h.Series[i].Name == record.CollectorPrefix+name {
 			return &h.Series[i]
 		}
 	}

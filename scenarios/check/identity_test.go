@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"throughline/collector"
-	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 )
@@ -110,7 +109,7 @@ var identityCases = []struct {
 	{"before its birth, by a clock", func(t *testing.T, h *record.History) {
 		s := seriesOf(t, *h, "fullstack_insert_total", "web-4")
 		s.Points = slices.Insert(s.Points, 0, record.Point{At: 12137 * time.Millisecond, Value: 1, Observed: 1})
-		h.Series = append(h.Series, record.Series{Name: evidence.ClockStepsSeries, Points: []record.Point{{At: 9 * time.Second, Value: 1, Observed: 1}}})
+		h.Series = append(h.Series, record.Series{Name: record.ClockSteps, Points: []record.Point{{At: 9 * time.Second, Value: 1, Observed: 1}}})
 	}, verdict.Inconclusive, "clock-set", []string{"the series of web-4 has 1 measured point from before its birth at 18.5 s, the first at 12.1 s: somebody else's are in it, but the clock was set in this run"}},
 	{"a reset", func(t *testing.T, h *record.History) {
 		shift(*h, "fullstack_insert_total", "web-3", 15*time.Second, -300)

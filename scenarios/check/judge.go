@@ -3,13 +3,13 @@ package check
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/check/honesty"
 	"throughline/scenarios/check/signals"
 	"throughline/scenarios/check/tiers"
 	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/check/words"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
 )
@@ -58,14 +58,15 @@ func judgeAs(h record.History, as func(script.Scenario) (script.Scenario, error)
 	if err != nil {
 		return verdict.Verdict{}, err
 	}
-	return judge(evidence.New(h, s), checksOf(s)), nil
+	e := evidence.New(h, s)
+	return judge(e, checksOf(s, e.Tiers)), nil
 }
 
 // unreadable is the verdict on a damaged record of which not even the scenario
 // can be read.
 func unreadable(h record.History) verdict.Verdict {
-	v := verdict.Verdict{Scenario: h.Run.Scenario, Seed: h.Run.Seed, Findings: []verdict.Finding{}, Residuals: []verdict.Residual{},
-		Ledgers: verdict.Ledgers{LB: verdict.LBLedger{Responses: map[string]int64{}}, DB: verdict.DBLedger{Updates: -1}}}
+	v := verdictOf(h, h.Run.Scenario)
+	v.Ledgers = verdict.Ledgers{LB: verdict.LBLedger{Responses: map[string]int64{}}, DB: verdict.DBLedger{Updates: -1}}
 	for _, damage := range h.Damage {
 		v.Findings = append(v.Findings, honesty.Damaged(damage))
 	}
@@ -74,7 +75,9 @@ func unreadable(h record.History) verdict.Verdict {
 
 func judge(e *evidence.Index, checks []named) verdict.Verdict {
 	defer e.Close()
-	v := verdict.Verdict{Scenario: e.Scenario.Name, Seed: e.History.Run.Seed, Findings: []verdict.Finding{}, Residuals: []verdict.Residual{}, Ledgers: tiers.Ledgers(e)}
+	v := verdictOf(e.History, e.Scenario.Name)
+	v.Ledgers = tiers.Ledgers(e)
+	var webs []verdict.WebLedger
 	w := newWaivers(e.Scenario)
 	void := len(e.History.Damage) > 0
 	for _, c := range checks {
@@ -82,15 +85,19 @@ func judge(e *evidence.Index, checks []named) verdict.Verdict {
 		void = void || r.Void
 		acquit(e, &r, v.Findings)
 		w.apply(&r)
-		slices.SortStableFunc(r.Findings, verdict.CompareFindings)
+		slices.SortStableFunc(r.Findings, words.CompareFindings)
 		v.Findings = append(v.Findings, fold(r.Findings)...)
 		v.Residuals = append(v.Residuals, r.Residuals...)
 		v.Cells.LookedAt += r.Cells.LookedAt
 		v.Cells.Missing += r.Cells.Missing
-		if r.Web != nil && v.Ledgers.Web.Metric == "" {
-			v.Ledgers.Web = *r.Web
+		if r.Web != nil {
+			webs = append(webs, *r.Web)
 		}
 	}
+	if len(webs) > 0 {
+		v.Ledgers.Web = webs[0]
+	}
+	v.LedgerEntries = tiers.Entries(e, v.Ledgers, webs)
 	if unsettled(e) == "" { // else nothing can have failed, and no waiver can be called idle
 		v.Findings = append(v.Findings, w.findings()...)
 	}
@@ -98,7 +105,8 @@ func judge(e *evidence.Index, checks []named) verdict.Verdict {
 	v.Waived = w.list
 	v.Notes = honesty.Notes(e)
 	for _, r := range v.Residuals {
-		if r.Cause == verdict.CauseUnexplained && strings.HasPrefix(r.Between, verdict.LayerUsers) {
+		// What two other tiers do not agree on, the users and one of them do not either.
+		if from, _ := r.Layers(); r.Cause == verdict.CauseUnexplained && from == record.LayerUsers {
 			v.Unexplained += r.Lost + r.Extra
 		}
 	}

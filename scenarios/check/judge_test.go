@@ -307,7 +307,7 @@ func TestAPhaseWithoutProgress(t *testing.T) {
 	p.instances = 3
 	h = p.make()
 	for i := range h.Events { // all stand still
-		if e := &h.Events[i]; e.Fault == script.Freeze {
+		if e := &h.Events[i]; script.IsFault[script.Freeze](e.Fault) {
 			e.Instance = ""
 		}
 	}

@@ -89,12 +89,17 @@ func TestOutcomesInFiles(t *testing.T) {
 	}
 }
 
+// unheard is a promise of a kind that no version has.
+type unheard struct{ script.Hygiene }
+
+func (unheard) Kind() string { return "unheard-of" }
+
 func TestACheckThatThisVersionDoesNotHave(t *testing.T) {
 	h := talk().make()
 	s := mustParse(h)
-	s.Checks = []script.Check{{Name: "hygiene", Pos: script.Pos{File: "x.yaml", Line: 9, Column: 5}}}
-	v := judge(evidence.New(h, s), checksOf(s))
-	says(t, v, "hygiene", verdict.Inconclusive, "x.yaml:9:5: this version cannot judge the check hygiene")
+	s.Checks = []script.Check{{Promise: unheard{}, Pos: script.Pos{File: "x.yaml", Line: 9, Column: 5}}}
+	v := judge(evidence.New(h, s), checksOf(s, record.AllTiers()))
+	says(t, v, "unheard-of", verdict.Inconclusive, "x.yaml:9:5: this version cannot judge the check unheard-of")
 	if v.Outcome != verdict.Inconclusive {
 		t.Errorf("outcome %v", v.Outcome)
 	}

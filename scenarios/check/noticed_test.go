@@ -65,7 +65,7 @@ func TestANoticeDecidesNothing(t *testing.T) {
 
 // addAccount adds to the collector's own account.
 func addAccount(h *record.History, name string, n float64, labels ...string) {
-	h.Series = append(h.Series, record.Series{Name: evidence.CollectorPrefix + name, Labels: collector.NewLabels(labels...),
+	h.Series = append(h.Series, record.Series{Name: record.CollectorPrefix + name, Labels: collector.NewLabels(labels...),
 		Meta: collector.Meta{Type: collector.Counter}, Points: []record.Point{{At: 20 * time.Second, Value: n, Observed: 1}}})
 }
 

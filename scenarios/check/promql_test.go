@@ -109,13 +109,13 @@ func TestGreedyExpressions(t *testing.T) {
 	} {
 		at := script.Pos{File: "x.yaml", Line: 7, Column: 3}
 		for _, c := range []script.Check{
-			{Name: "promql", Pos: at, PromQL: &script.PromQL{Expr: expr, Within: script.WholeRun}},
-			{Name: "alert", Pos: at, Alert: &script.Alert{Name: "a", Expr: expr}},
+			{Pos: at, Promise: script.PromQL{Expr: expr, Within: script.WholeRun}},
+			{Pos: at, Promise: script.Alert{Name: "a", Expr: expr}},
 		} {
 			s := script.Scenario{Phases: []script.Phase{{Name: "one", For: 20 * time.Hour}, {Name: "two", For: 4 * time.Hour}}, Checks: []script.Check{c}}
 			err := signals.ValidateExprs(s)
-			if err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), "x.yaml:7:3: "+c.Name) || len(err.Error()) > 1000 {
-				t.Errorf("%s: %.60s: error %.400v, want %q", c.Name, expr, err, want)
+			if err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), "x.yaml:7:3: "+c.Kind()) || len(err.Error()) > 1000 {
+				t.Errorf("%s: %.60s: error %.400v, want %q", c.Kind(), expr, err, want)
 			}
 		}
 	}
@@ -135,7 +135,7 @@ func TestBadExpressionsAreErrors(t *testing.T) {
 		"x) + (y":                 "promql:",
 		`x{a="b"} == 1 # comment`: "",
 	} {
-		s := script.Scenario{Checks: []script.Check{{Name: "promql", Pos: script.Pos{File: "x.yaml", Line: 7, Column: 3}, PromQL: &script.PromQL{Expr: expr}}}}
+		s := script.Scenario{Checks: []script.Check{{Pos: script.Pos{File: "x.yaml", Line: 7, Column: 3}, Promise: script.PromQL{Expr: expr}}}}
 		err := signals.ValidateExprs(s)
 		switch {
 		case want == "" && err != nil:

@@ -10,6 +10,7 @@ import (
 	"throughline/scenarios/check/account"
 	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/record"
 )
 
 // anyPlan makes up a scenario of kills, terminations and launches.
@@ -137,7 +138,7 @@ func TestInjectedDifferencesAreFound(t *testing.T) {
 		}
 		fails := false
 		for _, f := range v.Findings {
-			if f.Check != "conservation" || f.Layer != verdict.LayerWeb || f.Instance == "" || f.Outcome == verdict.Pass {
+			if f.Check != "conservation" || f.Layer != record.LayerWeb || f.Instance == "" || f.Outcome == verdict.Pass {
 				continue
 			}
 			if f.Instance != b.name {

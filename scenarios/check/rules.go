@@ -9,6 +9,7 @@ import (
 	"throughline/scenarios/check/signals"
 	"throughline/scenarios/check/tiers"
 	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/record"
 	"throughline/scenarios/script"
 )
 
@@ -30,9 +31,9 @@ type named struct {
 	check Check
 }
 
-// checksOf gives the rules for a scenario: those that always run, and then its
-// own.
-func checksOf(s script.Scenario) []named {
+// checksOf gives the rules for a scenario where these are the tiers: those that always
+// run, and then its own.
+func checksOf(s script.Scenario, all record.Tiers) []named {
 	out := []named{
 		{honesty.CheckRecord, honesty.WholeRecord{}},
 		{honesty.CheckHarness, rule(honesty.Harness)},
@@ -46,45 +47,69 @@ func checksOf(s script.Scenario) []named {
 	}
 	conserved := false
 	for _, c := range s.Checks {
-		out = append(out, named{c.Name, checkOf(c, s)})
-		if c.Conservation != nil && !conserved {
+		out = append(out, named{c.Kind(), ruleFor(c, s)})
+		if _, conserves := c.Promise.(script.Conservation); conserves && !conserved {
 			conserved = true
-			out = append(out, named{tiers.CheckConservation, tiers.UsersAndLB{}}, named{tiers.CheckConservation, tiers.UsersAndDB{}})
+			for _, compared := range tiers.Comparisons(all) {
+				out = append(out, named{tiers.CheckConservation, compared})
+			}
 		}
 	}
 	return out
 }
 
-// checkOf gives the rule that a scenario asks for.
-func checkOf(c script.Check, s script.Scenario) Check {
-	switch {
-	case c.Conservation != nil:
-		return tiers.Conservation{Rule: *c.Conservation}
-	case c.Continuity != nil:
-		return signals.Continuity{Rule: *c.Continuity, Window: windowOf(s, c.Continuity.Metric), Rate: rateOf(s, c.Continuity.Metric)}
-	case c.Correlation != nil:
-		metric := c.Correlation.Metric
-		return signals.Correlation{Rule: *c.Correlation, Window: windowOf(s, metric), Rate: rateOf(s, metric), Route: routeOf(s, metric)}
-	case c.PromQL != nil:
-		return signals.PromQL{Rule: *c.PromQL}
-	case c.Identity != nil:
-		return signals.Identity{Rule: *c.Identity, Window: windowOf(s, c.Identity.Metric), Rate: rateOf(s, c.Identity.Metric)}
-	case c.Nesting != nil:
-		return tiers.Nesting{Rule: *c.Nesting}
-	case c.Gauge != nil:
-		return signals.Gauge{Rule: *c.Gauge}
-	case c.Shutdown != nil:
-		return signals.Shutdown{Rule: *c.Shutdown, Rate: rateOf(s, c.Shutdown.Metric), Confidence: confidenceOf(s, c.Shutdown.Metric)}
-	case c.Hygiene != nil:
-		return signals.Hygiene{Rule: *c.Hygiene}
-	case c.Alert != nil:
-		return signals.Alert{Rule: *c.Alert}
-	case c.Audit != nil:
-		return tiers.Audit{Rule: *c.Audit}
-	case c.Failures != nil:
-		return tiers.Failures{Rule: *c.Failures}
-	case c.TwoViews != nil:
-		return signals.TwoViews{Rule: *c.TwoViews}
+// ruleMaker makes the rule of one kind of check.
+type ruleMaker struct {
+	kind string // as the language has it
+	make func(script.Promise, script.Scenario) Check
+}
+
+// ruleOf makes the rule of one type of promise.
+func ruleOf[P script.Promise](build func(P, script.Scenario) Check) ruleMaker {
+	var zero P
+	return ruleMaker{zero.Kind(), func(p script.Promise, s script.Scenario) Check { return build(p.(P), s) }}
+}
+
+// ruleMakers make the rules of all kinds of checks that the language has.
+var ruleMakers = []ruleMaker{
+	ruleOf(func(p script.Conservation, _ script.Scenario) Check { return tiers.Conservation{Rule: p} }),
+	ruleOf(func(p script.Continuity, s script.Scenario) Check {
+		return signals.Continuity{Rule: p, Window: windowOf(s, p.Metric), Rate: rateOf(s, p.Metric)}
+	}),
+	ruleOf(func(p script.Correlation, s script.Scenario) Check {
+		return signals.Correlation{Rule: p, Window: windowOf(s, p.Metric), Rate: rateOf(s, p.Metric), Route: routeOf(s, p.Metric)}
+	}),
+	ruleOf(func(p script.PromQL, _ script.Scenario) Check { return signals.PromQL{Rule: p} }),
+	ruleOf(func(p script.Identity, s script.Scenario) Check {
+		return signals.Identity{Rule: p, Window: windowOf(s, p.Metric), Rate: rateOf(s, p.Metric)}
+	}),
+	ruleOf(func(p script.Nesting, _ script.Scenario) Check { return tiers.Nesting{Rule: p} }),
+	ruleOf(func(p script.Gauge, _ script.Scenario) Check { return signals.Gauge{Rule: p} }),
+	ruleOf(func(p script.Shutdown, s script.Scenario) Check {
+		return signals.Shutdown{Rule: p, Rate: rateOf(s, p.Metric), Confidence: confidenceOf(s, p.Metric)}
+	}),
+	ruleOf(func(p script.Hygiene, _ script.Scenario) Check { return signals.Hygiene{Rule: p} }),
+	ruleOf(func(p script.Alert, _ script.Scenario) Check { return signals.Alert{Rule: p} }),
+	ruleOf(func(p script.Audit, _ script.Scenario) Check { return tiers.Audit{Rule: p} }),
+	ruleOf(func(p script.Failures, _ script.Scenario) Check { return tiers.Failures{Rule: p} }),
+	ruleOf(func(p script.TwoViews, _ script.Scenario) Check { return signals.TwoViews{Rule: p} }),
+}
+
+// Kinds names the kinds of checks that can be judged: all of the language's.
+func Kinds() []string {
+	var names []string
+	for _, m := range ruleMakers {
+		names = append(names, m.kind)
+	}
+	return names
+}
+
+// ruleFor gives the rule that a scenario asks for.
+func ruleFor(c script.Check, s script.Scenario) Check {
+	for _, m := range ruleMakers {
+		if m.kind == c.Kind() {
+			return m.make(c.Promise, s)
+		}
 	}
 	return rule(unknownCheck(c))
 }
@@ -93,9 +118,9 @@ func checkOf(c script.Check, s script.Scenario) Check {
 // it.
 func windowOf(s script.Scenario, metric string) (window time.Duration) {
 	window = signals.DefaultWindow
-	for _, c := range s.Checks {
-		if c.Conservation != nil && c.Conservation.Metric == metric {
-			window = c.Conservation.ClientWindow
+	for _, c := range script.Promised[script.Conservation](s) {
+		if c.Metric == metric {
+			window = c.ClientWindow
 		}
 	}
 	return window
@@ -103,9 +128,9 @@ func windowOf(s script.Scenario, metric string) (window time.Duration) {
 
 // rateOf is the sample rate of a metric, where the scenario says it.
 func rateOf(s script.Scenario, metric string) float64 {
-	for _, c := range s.Checks {
-		if c.Conservation != nil && c.Conservation.Metric == metric {
-			return c.Conservation.SampleRate
+	for _, c := range script.Promised[script.Conservation](s) {
+		if c.Metric == metric {
+			return c.SampleRate
 		}
 	}
 	return 1
@@ -114,9 +139,9 @@ func rateOf(s script.Scenario, metric string) float64 {
 // confidenceOf is how sure the interval of a sampled metric must be, where the
 // scenario says it.
 func confidenceOf(s script.Scenario, metric string) float64 {
-	for _, c := range s.Checks {
-		if c.Conservation != nil && c.Conservation.Metric == metric {
-			return c.Conservation.Confidence
+	for _, c := range script.Promised[script.Conservation](s) {
+		if c.Metric == metric {
+			return c.Confidence
 		}
 	}
 	return 1
@@ -125,14 +150,14 @@ func confidenceOf(s script.Scenario, metric string) float64 {
 // routeOf is whose requests a metric counts, where the scenario says it, and
 // names but one.
 func routeOf(s script.Scenario, metric string) (route string) {
-	for _, c := range s.Checks {
-		if c.Conservation == nil || c.Conservation.Metric != metric {
+	for _, c := range script.Promised[script.Conservation](s) {
+		if c.Metric != metric {
 			continue
 		}
-		if route != "" && route != c.Conservation.Route {
+		if route != "" && route != c.Route {
 			return ""
 		}
-		route = c.Conservation.Route
+		route = c.Route
 	}
 	return route
 }
@@ -140,6 +165,6 @@ func routeOf(s script.Scenario, metric string) (route string) {
 // unknownCheck is for a check that the language has and this package has not.
 func unknownCheck(c script.Check) rule {
 	return func(*evidence.Index) []verdict.Finding {
-		return []verdict.Finding{{Check: c.Name, Summary: fmt.Sprintf("%s: this version cannot judge the check %s", c.Pos, c.Name)}}
+		return []verdict.Finding{{Check: c.Kind(), Summary: fmt.Sprintf("%s: this version cannot judge the check %s", c.Pos, c.Kind())}}
 	}
 }

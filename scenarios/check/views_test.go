@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"throughline/collector"
-	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 )
@@ -36,9 +35,9 @@ func hosted(p plan, say func(instance string, limited bool) seen) record.History
 		series := func(name string, kind collector.Type, labels ...string) *record.Series {
 			return &record.Series{Name: name, Labels: collector.NewLabels(append(labels, "instance", b.name)...), Meta: collector.Meta{Type: kind}}
 		}
-		used, periods, throttled := series(evidence.HostSeconds, collector.Counter), series(evidence.HostPeriods, collector.Counter), series(evidence.HostThrottled, collector.Counter)
-		idle, user := series(evidence.AgentSeconds, collector.Counter, "mode", "idle"), series(evidence.AgentSeconds, collector.Counter, "mode", "user")
-		limit := series(evidence.HostLimit, collector.Gauge)
+		used, periods, throttled := series(record.HostSeconds, collector.Counter), series(record.HostPeriods, collector.Counter), series(record.HostThrottled, collector.Counter)
+		idle, user := series(record.AgentSeconds, collector.Counter, "mode", "idle"), series(record.AgentSeconds, collector.Counter, "mode", "user")
+		limit := series(record.HostLimit, collector.Gauge)
 		var sums [5]float64
 		for _, t := range w.ticks() {
 			if t < b.birth {
@@ -118,25 +117,25 @@ func TestTwoViews(t *testing.T) {
 			}
 			return v
 		}, nil, verdict.Fail, "the host stopped web-3 in 29 periods, though no step limits it"},
-		{"nobody counts whether another one is stopped", parted, func(h *record.History) { drop(h, ofInstance(evidence.HostThrottled, "web-3")) }, verdict.Inconclusive,
+		{"nobody counts whether another one is stopped", parted, func(h *record.History) { drop(h, ofInstance(record.HostThrottled, "web-3")) }, verdict.Inconclusive,
 			"the host did not tell whether it stopped web-3"},
-		{"without the host", parted, func(h *record.History) { drop(h, ofInstance(evidence.HostSeconds, "web-2")) }, verdict.Inconclusive,
+		{"without the host", parted, func(h *record.History) { drop(h, ofInstance(record.HostSeconds, "web-2")) }, verdict.Inconclusive,
 			"two views of web-2: before the limit the host did not tell what it used"},
-		{"without throttling", parted, func(h *record.History) { drop(h, ofInstance(evidence.HostPeriods, "web-2")) }, verdict.Inconclusive,
+		{"without throttling", parted, func(h *record.History) { drop(h, ofInstance(record.HostPeriods, "web-2")) }, verdict.Inconclusive,
 			"two views of web-2: before the limit the host did not tell whether it stopped it"},
-		{"without the agent", parted, func(h *record.History) { drop(h, ofInstance(evidence.AgentSeconds, "web-2")) }, verdict.Inconclusive,
+		{"without the agent", parted, func(h *record.History) { drop(h, ofInstance(record.AgentSeconds, "web-2")) }, verdict.Inconclusive,
 			"two views of web-2: before the limit the agent did not tell what the machine did"},
 		{"the host falls silent", parted, func(h *record.History) {
 			for i := range h.Series {
 				s := &h.Series[i]
-				if s.Name == evidence.HostSeconds {
+				if s.Name == record.HostSeconds {
 					s.Points = slices.DeleteFunc(s.Points, func(p record.Point) bool { return p.At > 12*time.Second })
 				}
 			}
 		}, verdict.Inconclusive, "two views of web-2: under the limit the host did not tell what it used"},
 		{"a counter that falls", parted, func(h *record.History) {
 			for i := range h.Series {
-				if s := &h.Series[i]; s.Name == evidence.HostSeconds {
+				if s := &h.Series[i]; s.Name == record.HostSeconds {
 					s.Points[5].Value = 0
 				}
 			}
@@ -171,7 +170,7 @@ func TestEfficacyOfALimit(t *testing.T) {
 	limit := func(change func(*record.Series)) func(*record.History) {
 		return func(h *record.History) {
 			for i := range h.Series {
-				if s := &h.Series[i]; s.Name == evidence.HostLimit && s.Labels.Get("instance") == "web-2" {
+				if s := &h.Series[i]; s.Name == record.HostLimit && s.Labels.Get("instance") == "web-2" {
 					change(s)
 				}
 			}
@@ -199,7 +198,7 @@ func TestEfficacyOfALimit(t *testing.T) {
 		}), verdict.Inconclusive, "the fault did not take effect: limit web-2, cpus: 0: the host still held web-2 to 0.05 CPUs at 20.0 s"},
 		{"nobody asked", func(h *record.History) {
 			for i := range h.Series {
-				if s := &h.Series[i]; s.Name == evidence.HostSeconds {
+				if s := &h.Series[i]; s.Name == record.HostSeconds {
 					s.Points = slices.DeleteFunc(s.Points, func(p record.Point) bool { return p.At > 18*time.Second })
 				}
 			}

@@ -2,11 +2,11 @@ package check
 
 import (
 	"fmt"
-	"strings"
 
 	"throughline/scenarios/check/tiers"
 	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/check/words"
+	"throughline/scenarios/record"
 	"throughline/scenarios/script"
 )
 
@@ -85,12 +85,13 @@ func (w *waivers) waive(f *verdict.Finding, k int) {
 }
 
 // book moves what a waived finding could not explain to the waiver: of its
-// instance, between its layer and the one before.
+// instance, between its layer and the users', or the web's where its metric differs.
 func (w *waivers) book(residuals []verdict.Residual, f verdict.Finding) {
 	for i := range residuals {
 		r := &residuals[i]
-		between := strings.HasSuffix(r.Between, "→"+f.Layer) && (r.Between == verdict.WebDB) == (f.Cause == verdict.CauseMetricDiffers)
-		if between && r.Instance == f.Instance && r.Cause == verdict.CauseUnexplained {
+		from, to := r.Layers()
+		same := to == f.Layer && (from == record.LayerUsers) == (f.Cause != verdict.CauseMetricDiffers)
+		if same && r.Instance == f.Instance && r.Cause == verdict.CauseUnexplained {
 			r.Cause = verdict.CauseWaived
 		}
 	}

@@ -122,8 +122,9 @@ func randomWorker(h *record.History) {
 }
 
 func reloadUnnoticed(h *record.History) {
+	balancer := record.AllTiers().Of(record.LayerLB)
 	for i := range h.Series {
-		if s := &h.Series[i]; strings.HasPrefix(s.Name, "haproxy_") && s.Meta.Type == collector.Counter {
+		if s := &h.Series[i]; balancer.Holds(s.Name) && s.Meta.Type == collector.Counter {
 			shift(s, middle(h), -1)
 		}
 	}
@@ -135,7 +136,7 @@ func removedForgotten(h *record.History) {
 			continue
 		}
 		h.Series = slices.DeleteFunc(h.Series, func(s record.Series) bool {
-			return strings.HasPrefix(s.Name, "haproxy_server_") && s.Labels.Get("instance") == e.Instance
+			return strings.HasPrefix(s.Name, record.ServerPrefix) && s.Labels.Get("instance") == e.Instance
 		})
 	}
 	retally(h)

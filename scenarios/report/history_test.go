@@ -41,7 +41,7 @@ func killed() record.History {
 	for word, n := range words {
 		h.After.Words = append(h.After.Words, record.WordCount{Word: word, Count: n})
 	}
-	slices.SortFunc(h.After.Words, func(a, b record.WordCount) int { return compareNames(a.Word, b.Word) })
+	slices.SortFunc(h.After.Words, func(a, b record.WordCount) int { return record.CompareNames(a.Word, b.Word) })
 	return h
 }
 
@@ -142,8 +142,8 @@ func killedSeries(requests []record.Request) []record.Series {
 		{polled("haproxy_frontend_hrsp_5xx", "proxy", "users"), func(r record.Request) bool { return r.Status >= 500 }},
 		{polled("haproxy_backend_econ", "proxy", "web"), func(r record.Request) bool { return r.Status == 503 }},
 		{polled("haproxy_backend_wretr", "proxy", "web"), func(r record.Request) bool { return r.Status == 503 }},
-		{polled(dbOps, "type", "update"), func(r record.Request) bool { return r.Route == "insert" && r.Outcome == record.Acked }},
-		{polled(dbOps, "type", "query"), func(r record.Request) bool { return r.Route == "get" }},
+		{polled(record.Opcounters, "type", "update"), func(r record.Request) bool { return r.Route == "insert" && r.Outcome == record.Acked }},
+		{polled(record.Opcounters, "type", "query"), func(r record.Request) bool { return r.Route == "get" }},
 	} {
 		poll(&of.s, requests, of.want)
 		series = append(series, of.s)
@@ -188,8 +188,9 @@ func poll(s *record.Series, requests []record.Request, want func(record.Request)
 // judged is a verdict on killed that fails, passes or proves nothing. Its
 // ledgers are counted from the record.
 func judged(h record.History, o verdict.Outcome) verdict.Verdict {
-	v := verdict.Verdict{Scenario: h.Run.Scenario, Outcome: o, Seed: h.Run.Seed, Seconds: 28.5,
-		Cells: verdict.Cells{LookedAt: 84, Missing: 0}}
+	v := verdict.Verdict{Version: verdict.Format, ToolVersion: "0.2.0", Scenario: h.Run.Scenario, Outcome: o, Seed: h.Run.Seed, Seconds: 28.5,
+		Platform: h.Run.Platform, Start: h.Run.Start, Versions: h.Run.Versions, Cells: verdict.Cells{LookedAt: 84, Missing: 0},
+		Phases: []verdict.Phase{{Name: "warm-up", From: 0.5, To: 8.2}, {Name: "one instance dies", From: 8.2, To: 16.3}}}
 	u, l, web := &v.Ledgers.Users, &v.Ledgers.LB, &v.Ledgers.Web
 	u.Route, u.ByInstance, l.ByInstance, web.ByInstance = "insert", map[string]int64{}, map[string]int64{}, map[string]int64{}
 	l.Responses = map[string]int64{"2xx": 0, "4xx": 0, "5xx": 0}
@@ -227,6 +228,9 @@ func judged(h record.History, o verdict.Outcome) verdict.Verdict {
 		}
 	}
 	v.Ledgers.DB = verdict.DBLedger{Documents: int64(len(h.After.Words)), Increments: h.After.Sum(), Updates: u.RouteAcked}
+	v.LedgerEntries = []verdict.Ledger{
+		{Layer: "users", Counts: map[string]int64{"requests": u.Requests, "acked": u.Acked}},
+		{Layer: "web", Instance: "web-2", Metric: web.Metric, Counts: map[string]int64{"counted": web.ByInstance["web-2"]}}}
 	lost := u.RouteAcked - web.Counted
 	residual := verdict.Residual{Between: "users→web", Instance: "web-2", Cause: "client-buffer-at-kill", Lost: lost, Bound: lost + 3}
 	switch o {

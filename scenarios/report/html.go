@@ -38,7 +38,8 @@ type page struct {
 	Notes    []string // what touches no outcome
 
 	Findings     []findingGroup
-	LedgerHeads  [4]string
+	LedgerHeads  []string
+	LedgerWidth  int // in columns, with that of the names
 	Ledger       []ledgerRow
 	Instances    []instanceRow
 	InstanceNote string
@@ -112,13 +113,14 @@ func asset(name string) (string, error) {
 }
 
 func newPage(h record.History, v verdict.Verdict) page {
+	tiers := record.AllTiers()
 	outcome := v.Outcome.String()
 	p := page{
 		Scenario: scenarioName(v), Outcome: outcome,
 		Sentence:    strings.TrimPrefix(sentence(v), strings.ToUpper(outcome)+" "+subject(v)+": "),
 		Checks:      otherChecks(v),
 		Facts:       facts(h, v),
-		LedgerHeads: ledgerColumns, Ledger: ledgerRows(h, v),
+		LedgerHeads: ledgerHeads(tiers, false), LedgerWidth: 1 + len(tiers), Ledger: ledgerRows(tiers, h, v),
 		Instances: instanceRows(h, v), InstanceNote: instanceNote(v), Booked: unplaced(v),
 		Moves: journalMoves(h), Source: string(h.Scenario),
 	}

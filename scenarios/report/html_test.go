@@ -190,7 +190,7 @@ func TestHTMLOfWhatIsNotWhole(t *testing.T) {
 			{At: second, Value: math.MaxFloat64, Observed: 1}, {At: second, Value: 0, Observed: 1}, {At: math.MaxInt64, Value: math.MaxFloat64, Observed: 1}}}},
 	}
 	for name, h := range map[string]record.History{"empty": {}, "interrupted": interrupted, "odd": odd,
-		"no points": {Series: []record.Series{{Name: lbRequests}, {Name: dbOps, Labels: collector.NewLabels("type", "update")}}}} {
+		"no points": {Series: []record.Series{{Name: lbRequests}, {Name: record.Opcounters, Labels: collector.NewLabels("type", "update")}}}} {
 		v := verdict.Verdict{Seconds: math.NaN(), Findings: []verdict.Finding{{From: math.Inf(-1), To: math.NaN()}}}
 		d := dataOf(t, pageOf(t, h, v))
 		if len(d.Charts) != 5 {

@@ -87,13 +87,13 @@ func lbChart(b bins, h record.History) chart {
 	frontend := busiestFrontend(h)
 	for _, of := range []struct{ name, label, tone string }{
 		{lbRequests, "requests", "acked"},
-		{"haproxy_frontend_hrsp_5xx", "5xx answers", "refused"},
-		{"haproxy_backend_econ", "errors of its own", "unknown"},
-		{"haproxy_backend_wretr", "retries", "5"},
-		{"haproxy_backend_wredis", "redispatches", "6"},
+		{record.FrontendPrefix + "hrsp_5xx", "5xx answers", "refused"},
+		{record.BackendPrefix + "econ", "errors of its own", "unknown"},
+		{record.BackendPrefix + "wretr", "retries", "5"},
+		{record.BackendPrefix + "wredis", "redispatches", "6"},
 	} {
 		if v, ok := polled(b, h, func(s record.Series) bool {
-			return s.Name == of.name && (frontend == s.Labels.Get("proxy") || !strings.HasPrefix(s.Name, "haproxy_frontend_"))
+			return s.Name == of.name && (frontend == s.Labels.Get("proxy") || !strings.HasPrefix(s.Name, record.FrontendPrefix))
 		}); ok {
 			c.Lines = append(c.Lines, line{of.label, of.tone, v})
 		}
@@ -118,15 +118,15 @@ func busiestFrontend(h record.History) string {
 
 func dbChart(b bins, h record.History) chart {
 	c := chart{ID: "db", Title: "Database: update commands", Unit: "/s"}
-	if h.Run.Database == "none" {
+	if h.Run.Database == record.NoDatabase {
 		c.Note = "The stack has no database."
 		return c
 	}
-	update := func(s record.Series) bool { return s.Name == dbOps && s.Labels.Get("type") == "update" }
+	update := func(s record.Series) bool { return s.Name == record.Opcounters && s.Labels.Get("type") == "update" }
 	if v, ok := polled(b, h, update); ok {
 		c.Lines = []line{{"updates", "acked", v}}
 	} else {
-		c.Note = "The record holds no series " + dbOps + `{type="update"}.`
+		c.Note = "The record holds no series " + record.Opcounters + `{type="update"}.`
 	}
 	return c
 }
@@ -155,7 +155,7 @@ func webChart(b bins, h record.History, metric string) chart {
 		return c
 	}
 	shown, rest := counters[:min(mostLines, len(counters))], counters[min(mostLines, len(counters)):]
-	slices.SortFunc(shown, func(a, b counterOf) int { return compareNames(a.instance, b.instance) })
+	slices.SortFunc(shown, func(a, b counterOf) int { return record.CompareNames(a.instance, b.instance) })
 	for i, s := range shown {
 		c.Lines = append(c.Lines, line{printable(s.instance), fmt.Sprint(i), b.sum(ratesOf(b, s.series))})
 	}
@@ -205,7 +205,7 @@ func countersOf(h record.History, metric string) []counterOf {
 		found[i].gained += gained(s)
 	}
 	slices.SortStableFunc(found, func(a, b counterOf) int {
-		return cmp.Or(-cmp.Compare(a.gained, b.gained), compareNames(a.instance, b.instance))
+		return cmp.Or(-cmp.Compare(a.gained, b.gained), record.CompareNames(a.instance, b.instance))
 	})
 	return found
 }

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,25 +10,49 @@ import (
 	"throughline/scenarios/record"
 )
 
-// The series that HAProxy's and MongoDB's pollers store.
-const (
-	lbRequests = "haproxy_frontend_req_tot"
-	dbOps      = "mongodb_opcounters_total"
-)
+// lbRequests is the series in which HAProxy counts the requests that came to it.
+const lbRequests = record.FrontendPrefix + "req_tot"
 
-// ledgerRow is one kind of number as the four layers have it: users, load
-// balancer, web, database. A row with Head set only separates.
+// ledgerRow is one kind of number as the tiers have it, each in its column. A row with
+// Head set only separates.
 type ledgerRow struct {
 	Name  string
-	Cells [4]string
+	Cells []string
 	Head  bool
+	of    cells
 }
 
-// ledgerColumns are the heads of the four columns.
-var ledgerColumns = [4]string{"users", "load balancer", "web", "database"}
+// cells are what a row has, by layer; a layer that is not there has no such number.
+type cells map[string]string
 
-// ledgerRows puts the four ledgers side by side.
-func ledgerRows(h record.History, v verdict.Verdict) []ledgerRow {
+func row(name string, of cells) ledgerRow { return ledgerRow{Name: name, of: of} }
+
+// ledgerHeads are the heads of the columns, in full or as short as layers are called.
+func ledgerHeads(tiers record.Tiers, short bool) []string {
+	var heads []string
+	for _, tier := range tiers {
+		if short {
+			heads = append(heads, tier.Layer)
+			continue
+		}
+		heads = append(heads, tier.Title)
+	}
+	return heads
+}
+
+// ledgerRows puts the ledgers side by side, with a column for each tier.
+func ledgerRows(tiers record.Tiers, h record.History, v verdict.Verdict) []ledgerRow {
+	rows := append(allRows(h, v), routeRows(h, v.Ledgers)...)
+	for i := range rows {
+		for _, tier := range tiers {
+			rows[i].Cells = append(rows[i].Cells, rows[i].of[tier.Layer])
+		}
+	}
+	return rows
+}
+
+// allRows are the rows of all routes.
+func allRows(h record.History, v verdict.Verdict) []ledgerRow {
 	l := v.Ledgers
 	lb := count[int64]
 	if l.LB.Requests == 0 && !hasSeries(h, lbRequests) {
@@ -37,24 +60,33 @@ func ledgerRows(h record.History, v verdict.Verdict) []ledgerRow {
 	}
 	rows := []ledgerRow{
 		{Name: "all routes", Head: true},
-		row("requests", count(l.Users.Requests), lb(l.LB.Requests), "", ""),
-		row("attempts at the wire", count(l.Users.Attempts), "", "", ""),
-		row("acked (2xx)", count(l.Users.Acked), lb(l.LB.Responses["2xx"]), "", ""),
-		row("refused", count(l.Users.Refused), "", "", ""),
-		row("unknown", count(l.Users.Unknown-sum(l.Users.Answered)), "", "", ""),
+		row("requests", cells{record.LayerUsers: count(l.Users.Requests), record.LayerLB: lb(l.LB.Requests)}),
+		row("attempts at the wire", cells{record.LayerUsers: count(l.Users.Attempts)}),
+		row("acked (2xx)", furtherTiers(cells{record.LayerUsers: count(l.Users.Acked), record.LayerLB: lb(l.LB.Responses["2xx"])}, v.LedgerEntries)),
+		row("refused", cells{record.LayerUsers: count(l.Users.Refused)}),
+		row("unknown", cells{record.LayerUsers: count(l.Users.Unknown - sum(l.Users.Answered))}),
 	}
 	for _, class := range answerClasses(l) {
 		users := "" // of those that were refused some got such an answer, too
 		if n := l.Users.Answered[class]; n > 0 {
 			users = count(n)
 		}
-		rows = append(rows, row("answered "+printable(class), users, lb(l.LB.Responses[class]), "", ""))
+		rows = append(rows, row("answered "+printable(class), cells{record.LayerUsers: users, record.LayerLB: lb(l.LB.Responses[class])}))
 	}
-	rows = append(rows,
-		row("errors of its own", "", lb(l.LB.Errors), "", ""),
-		row("retries", "", lb(l.LB.Retries), "", ""),
-		row("redispatches", "", lb(l.LB.Redispatch), "", ""))
-	return append(rows, routeRows(h, l)...)
+	return append(rows,
+		row("errors of its own", cells{record.LayerLB: lb(l.LB.Errors)}),
+		row("retries", cells{record.LayerLB: lb(l.LB.Retries)}),
+		row("redispatches", cells{record.LayerLB: lb(l.LB.Redispatch)}))
+}
+
+// furtherTiers adds how often the tiers answered with 2xx that have no other account.
+func furtherTiers(of cells, entries []verdict.Ledger) cells {
+	for _, e := range entries {
+		if n, told := e.Counts["answered_2xx"]; told && e.Instance == "" && of[e.Layer] == "" {
+			of[e.Layer] = count(n)
+		}
+	}
+	return of
 }
 
 // answerClasses are the classes of answers that acknowledge nothing, as far as there
@@ -96,26 +128,22 @@ func routeRows(h record.History, l verdict.Ledgers) []ledgerRow {
 	if l.DB.Updates < 0 {
 		updates = "not known"
 	}
-	if h.Run.Database == "none" {
+	if h.Run.Database == record.NoDatabase {
 		increments, documents, updates = none, none, none
 	} else if h.Before == nil || h.After == nil {
 		increments, documents = "not read", "not read"
 	}
 	rows := []ledgerRow{
 		{Name: head, Head: true},
-		row("acked, counted, added", count(l.Users.RouteAcked), "", counted, increments),
-		row("unknown", count(l.Users.RouteUnknown-sum(l.Users.RouteAnswered)), "", "", ""),
+		row("acked, counted, added", cells{record.LayerUsers: count(l.Users.RouteAcked), record.LayerWeb: counted, record.LayerDB: increments}),
+		row("unknown", cells{record.LayerUsers: count(l.Users.RouteUnknown - sum(l.Users.RouteAnswered))}),
 	}
 	for _, class := range slices.Sorted(maps.Keys(l.Users.RouteAnswered)) {
-		rows = append(rows, row("answered "+printable(class), count(l.Users.RouteAnswered[class]), "", "", ""))
+		rows = append(rows, row("answered "+printable(class), cells{record.LayerUsers: count(l.Users.RouteAnswered[class])}))
 	}
 	return append(rows,
-		row("update commands", "", "", "", updates),
-		row("documents", "", "", "", documents))
-}
-
-func row(name, users, lb, web, db string) ledgerRow {
-	return ledgerRow{Name: name, Cells: [4]string{users, lb, web, db}}
+		row("update commands", cells{record.LayerDB: updates}),
+		row("documents", cells{record.LayerDB: documents}))
 }
 
 func hasSeries(h record.History, name string) bool {
@@ -157,7 +185,7 @@ func instanceRows(h record.History, v verdict.Verdict) []instanceRow {
 		known[r.Instance] = true
 	}
 	delete(known, "") // what no instance is known to have done
-	names := slices.SortedFunc(maps.Keys(known), compareNames)
+	names := slices.SortedFunc(maps.Keys(known), record.CompareNames)
 	rows := make([]instanceRow, 0, len(names))
 	l := v.Ledgers
 	for _, name := range names {
@@ -180,12 +208,6 @@ func instanceRows(h record.History, v verdict.Verdict) []instanceRow {
 		rows = append(rows, r)
 	}
 	return rows
-}
-
-// compareNames sorts web-2 before web-10.
-func compareNames(a, b string) int {
-	stem := func(s string) string { return strings.TrimRight(s, "0123456789") }
-	return cmp.Or(cmp.Compare(stem(a), stem(b)), cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
 }
 
 func cell(by map[string]int64, name string) string {

@@ -107,6 +107,15 @@ func WriteJSON(w io.Writer, v verdict.Verdict) error {
 	if v.Ledgers.LB.Responses == nil {
 		v.Ledgers.LB.Responses = map[string]int64{}
 	}
+	if v.Versions == nil {
+		v.Versions = map[string]string{}
+	}
+	if v.Phases == nil {
+		v.Phases = []verdict.Phase{}
+	}
+	if v.LedgerEntries == nil {
+		v.LedgerEntries = []verdict.Ledger{}
+	}
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false) // "users→web" and "<" are to be read by people too

@@ -34,7 +34,8 @@ func WriteText(w io.Writer, h record.History, v verdict.Verdict, o TextOptions) 
 	}
 	t.Width = min(max(t.Width, leastWidth), mostWidth)
 	t.heading(h, v)
-	t.ledgers(ledgerRows(h, v))
+	tiers := record.AllTiers()
+	t.ledgers(ledgerHeads(tiers, t.narrow()), ledgerRows(tiers, h, v))
 	t.instances(instanceRows(h, v), v)
 	t.findings(v)
 	t.notes(v)
@@ -125,13 +126,13 @@ func runFacts(h record.History, v verdict.Verdict) string {
 	return strings.Join(append(facts, plural(births, "birth"), plural(deaths, "death")), " · ")
 }
 
-func (t *text) ledgers(rows []ledgerRow) {
+func (t *text) ledgers(heads []string, rows []ledgerRow) {
 	t.title("Ledgers")
-	heads, least := ledgerColumns, 11
+	least := 11
 	if t.narrow() {
-		heads, least = narrowColumns, 8
+		least = 8
 	}
-	var cells [len(ledgerColumns)]int
+	cells := make([]int, len(heads))
 	name := t.Width
 	for i, c := range heads {
 		cells[i] = max(width(c)+2, least)
@@ -158,9 +159,6 @@ func (t *text) ledgers(rows []ledgerRow) {
 		t.line(line)
 	}
 }
-
-// narrowColumns are the ledgerColumns where there is little room.
-var narrowColumns = [len(ledgerColumns)]string{"users", "lb", "web", "db"}
 
 // The heads of the table of instances, after the name: numbers, and from when to when
 // each lived.

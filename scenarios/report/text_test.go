@@ -125,9 +125,9 @@ func TestTextFitsTheTerminal(t *testing.T) {
 func TestLedgerWithoutData(t *testing.T) {
 	h := killed()
 	v := judged(h, verdict.Pass)
-	cells := func(h record.History, v verdict.Verdict) map[string][4]string {
-		out := map[string][4]string{}
-		for _, r := range ledgerRows(h, v) {
+	cells := func(h record.History, v verdict.Verdict) map[string][]string {
+		out := map[string][]string{}
+		for _, r := range ledgerRows(record.AllTiers(), h, v) {
 			out[r.Name] = r.Cells
 		}
 		return out
@@ -158,7 +158,7 @@ func TestLedgerCallsAnswersByTheirClass(t *testing.T) {
 	v.Ledgers.Users.RouteUnknown, v.Ledgers.Users.RouteAnswered = 3, map[string]int64{"5xx": 2}
 	v.Ledgers.LB.Responses = map[string]int64{"2xx": 100, "4xx": 7, "1xx": 0}
 	var got []string
-	for _, r := range ledgerRows(killed(), v) {
+	for _, r := range ledgerRows(record.AllTiers(), killed(), v) {
 		if strings.HasPrefix(r.Name, "unknown") || strings.HasPrefix(r.Name, "answered") {
 			got = append(got, r.Name+": "+r.Cells[0]+" | "+r.Cells[1])
 		}
@@ -166,6 +166,29 @@ func TestLedgerCallsAnswersByTheirClass(t *testing.T) {
 	want := []string{"unknown: 2 | ", "answered 3xx: 1 | 0", "answered 4xx: 6 | 7", "answered 5xx:  | 0", "unknown: 1 | ", "answered 5xx: 2 | "}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// A further tier has a column in its place, and in it what it tells.
+func TestAFurtherTierHasAColumn(t *testing.T) {
+	tiers := record.AllTiers()
+	tiers = slices.Insert(tiers, 2, record.Tier{Layer: "cache", Title: "cache"})
+	v := judged(killed(), verdict.Pass)
+	v.LedgerEntries = []verdict.Ledger{{Layer: "cache", Counts: map[string]int64{"answered_2xx": 1234}}, {Layer: "cache", Instance: "web-1", Counts: map[string]int64{"answered_2xx": 9}}}
+	if diff := cmp.Diff([]string{"users", "load balancer", "cache", "web", "database"}, ledgerHeads(tiers, false)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	for i, r := range ledgerRows(tiers, killed(), v) {
+		want := ""
+		if r.Name == "acked (2xx)" {
+			want = "1,234"
+		}
+		if r.Cells[2] != want {
+			t.Errorf("%s: %q, want %q", r.Name, r.Cells[2], want)
+		}
+		if plain := ledgerRows(record.AllTiers(), killed(), v)[i]; !slices.Equal(plain.Cells, slices.Delete(r.Cells, 2, 3)) {
+			t.Errorf("%s: other columns change: %q", r.Name, plain.Cells)
+		}
 	}
 }
 

@@ -7,19 +7,21 @@ import (
 
 	"throughline/docs"
 	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/record"
 )
 
 // TestWordsAreExplained: who wonders at a word of the terminal report finds it by
 // throughline explain.
 func TestWordsAreExplained(t *testing.T) {
-	words := slices.Concat(ledgerColumns[:], narrowColumns[:], instanceNumbers[:],
+	tiers := record.AllTiers()
+	words := slices.Concat(ledgerHeads(tiers, false), ledgerHeads(tiers, true), instanceNumbers[:],
 		[]string{instanceLife, "booked", "ledgers", "instance", "findings", "cell", "missing", "unexplained", "noticed", "waiver", "waived", "note", "platform",
 			"seed", "likely cause", "lost", "extra", "give or take"})
 	for _, o := range worstFirst {
 		words = append(words, o.String())
 	}
 	h := killed()
-	for _, row := range ledgerRows(h, judged(h, verdict.Fail)) {
+	for _, row := range ledgerRows(tiers, h, judged(h, verdict.Fail)) {
 		if !row.Head {
 			words = append(words, rowWords(row.Name)...)
 		}

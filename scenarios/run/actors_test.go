@@ -101,9 +101,9 @@ func TestActorsBesideSteps(t *testing.T) {
 	acting := startActors(t.Context(), []actor{one, two}, r.fleet, r.journal)
 	c := &clock{progress: &notes{}, journal: r.journal, fleet: r.fleet}
 	err := c.steps(t.Context(), steps(
-		script.Step{Kind: script.Scale, Count: 6}, script.Step{Kind: script.Launch, Count: 2}, script.Step{Kind: script.Kill, Instance: first[0]},
-		script.Step{Kind: script.Scale, Count: 4}, script.Step{Kind: script.Launch, Count: 2},
-		script.Step{Kind: script.Replace, Instance: script.ReplaceAll}, script.Step{Kind: script.Scale, Count: 9}, script.Step{Kind: script.Scale, Count: 1}))
+		script.Step{Move: script.Scale{Count: 6}}, script.Step{Move: script.Launch{Count: 2}}, script.Step{Move: script.Kill{Instance: first[0]}},
+		script.Step{Move: script.Scale{Count: 4}}, script.Step{Move: script.Launch{Count: 2}},
+		script.Step{Move: script.Replace{Instance: script.ReplaceAll}}, script.Step{Move: script.Scale{Count: 9}}, script.Step{Move: script.Scale{Count: 1}}))
 	if err != nil {
 		t.Error(err)
 	}
@@ -120,14 +120,17 @@ func TestActorsAgainstSteps(t *testing.T) {
 	acting := startActors(t.Context(), []actor{one, two}, r.fleet, r.journal)
 	c := &clock{progress: &notes{}, journal: r.journal, fleet: r.fleet}
 	for range 8 {
-		for _, do := range []script.Step{{Kind: script.Launch, Count: 1}, {Kind: script.Kill}, {Kind: script.Terminate}} {
-			if who := r.serving(); do.Kind != script.Launch {
-				if len(who) == 0 {
-					continue
-				}
-				do.Instance = who[0]
+		for _, do := range []func(who string) script.Move{
+			func(string) script.Move { return script.Launch{Count: 1} },
+			func(who string) script.Move { return script.Kill{Instance: who} },
+			func(who string) script.Move { return script.Terminate{Instance: who} },
+		} {
+			who := append(r.serving(), "") // none, and nothing can be done to nobody
+			move := do(who[0])
+			if who[0] == "" && move.Kind() != "launch" {
+				continue
 			}
-			if err := c.steps(t.Context(), steps(do)); err != nil && !lost(err) {
+			if err := c.steps(t.Context(), steps(script.Step{Move: move})); err != nil && !lost(err) {
 				t.Error(err)
 			}
 		}
@@ -213,7 +216,7 @@ checks:
 	beside := &restless{seed: 5, own: true, most: 1, every: 50 * time.Millisecond}
 	c := Config{
 		Scenario: scenario, Dir: filepath.Join(dir, "run"), Scratch: platform.Scratch(), Platform: platform, HAProxy: bin, Progress: &notes{},
-		Run: record.Run{ID: "r", Scenario: "x", Start: time.Now(), Interval: 200 * time.Millisecond, Database: NoDatabase},
+		Run: record.Run{ID: "r", Scenario: "x", Start: time.Now(), Interval: 200 * time.Millisecond, Database: record.NoDatabase},
 		Web: compose.Program{Command: []string{self, "web", "--addr", "{{.Host}}:{{.Port}}"}}, actors: []actor{beside},
 	}
 	if err := Run(t.Context(), c); err != nil {

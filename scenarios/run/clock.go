@@ -98,65 +98,10 @@ func (c *clock) do(ctx context.Context, step script.Step) error {
 		}
 		return err
 	}
-	switch step.Kind {
-	case script.Kill:
-		return within(func(ctx context.Context) error { return c.fleet.kill(ctx, step.Instance) })
-	case script.Terminate:
-		return within(func(ctx context.Context) error { return c.fleet.terminate(ctx, step.Instance, !step.Abrupt) })
-	case script.Launch:
-		return c.launch(step.Count, within)
-	case script.Replace:
-		return c.replace(step.Instance, within)
-	case script.BeginFault:
-		return within(func(ctx context.Context) error { return c.faults.inject(ctx, step) })
-	case script.Heal:
-		return within(func(ctx context.Context) error { return c.faults.heal(ctx, step.Fault.Name) })
-	case script.Scale:
-		return c.scale(step.Count, within)
-	case script.Limit:
-		return within(func(ctx context.Context) error { return c.fleet.limit(ctx, step.Instance, step.CPUs) })
-	}
-	return fmt.Errorf("%s: no such step", step.Kind)
-}
-
-func (c *clock) launch(count int, within bounded) error {
-	return within(func(ctx context.Context) error {
-		_, err := c.fleet.launch(ctx, count)
-		return err
-	})
-}
-
-// replace launches another instance for one, or for each that serves, before it
-// terminates that.
-func (c *clock) replace(instance string, within bounded) error {
-	old := []string{instance}
-	if instance == script.ReplaceAll {
-		old = c.fleet.serving()
-	}
-	for _, name := range old {
-		if err := c.launch(1, within); err != nil {
-			return err
-		}
-		err := within(func(ctx context.Context) error { return c.fleet.terminate(ctx, name, true) })
-		if err != nil && (instance != script.ReplaceAll || !lost(err)) {
-			return err
+	for _, d := range doers {
+		if d.kind == step.Kind() {
+			return d.do(c, step.Move, within)
 		}
 	}
-	return nil
-}
-
-// scale launches, or terminates the newest, until count instances serve. One that
-// an actor ends first is ended all the same.
-func (c *clock) scale(count int, within bounded) error {
-	have := c.fleet.serving()
-	if missing := count - len(have); missing > 0 {
-		return c.launch(missing, within)
-	}
-	for i := len(have) - 1; i >= count; i-- {
-		err := within(func(ctx context.Context) error { return c.fleet.terminate(ctx, have[i], true) })
-		if err != nil && !lost(err) {
-			return err
-		}
-	}
-	return nil
+	return fmt.Errorf("%s: no such step", step.Kind())
 }

@@ -9,9 +9,6 @@ import (
 	"throughline/scenarios/record"
 )
 
-// NoDatabase is the record.Run.Database of a stack without one.
-const NoDatabase = "none"
-
 // databaseLimit is how long a MongoDB may take to be ready: it makes its files first.
 const databaseLimit = 60 * time.Second
 
@@ -27,7 +24,7 @@ type database struct {
 // start starts the database, unless there is none or it is somebody else's.
 func (d *database) start(ctx context.Context, in *lives, polls *telemetry) error {
 	switch {
-	case d.cfg.Run.Database == NoDatabase:
+	case d.cfg.Run.Database == record.NoDatabase:
 		return nil
 	case d.cfg.MongoURI != "":
 		d.uri, d.at = d.cfg.MongoURI, d.cfg.MongoURI

@@ -28,7 +28,97 @@ type faults struct {
 // ongoing is a fault that has begun.
 type ongoing struct {
 	name, instance string
+	blinds         string // the poller that it keeps from an answer; "": none
 	heal           fault.Heal
+}
+
+// maker makes one fault of the language.
+type maker struct {
+	name string // as the language has it
+	make func(f *faults, what script.Fault, on string) fault.Fault
+	// blinds is the poller that the fault keeps from an answer; "": none. That such a
+	// poll fails is what the scenario wants; it is no trouble of the harness.
+	blinds string
+}
+
+// makerOf is the maker of one type of fault.
+func makerOf[F script.Fault](build func(f *faults, what F, on string) fault.Fault) maker {
+	var zero F
+	return maker{name: zero.Name(), make: func(f *faults, what script.Fault, on string) fault.Fault { return build(f, what.(F), on) }}
+}
+
+// tampererOf is the maker of a fault of datagrams.
+func tampererOf[F script.Fault](tamper func(F) fault.Tamper) maker {
+	return makerOf(func(f *faults, what F, on string) fault.Fault {
+		return fault.Datagrams{Name: what.Name(), Relays: f.telemetry.relays, On: on, Tamper: tamper(what)}
+	})
+}
+
+// blinding is the maker of a fault that keeps a poller from an answer.
+func (m maker) blinding(poller string) maker {
+	m.blinds = poller
+	return m
+}
+
+// makers make all faults that the language has.
+var makers = []maker{
+	tampererOf(func(w script.DropDatagrams) fault.Tamper { return fault.Drop(w.Share) }),
+	tampererOf(func(w script.DuplicateDatagrams) fault.Tamper { return fault.Duplicate(w.Share) }),
+	tampererOf(func(w script.ReorderDatagrams) fault.Tamper { return fault.Reorder(w.Share) }),
+	tampererOf(func(w script.TruncateDatagrams) fault.Tamper { return fault.Truncate(w.Bytes) }),
+	tampererOf(func(w script.DelayDatagrams) fault.Tamper { return fault.Delay(w.By) }),
+	makerOf((*faults).leftoverLines),
+	makerOf((*faults).leftoverLoad),
+	makerOf((*faults).replay),
+	makerOf((*faults).freeze),
+	makerOf((*faults).freezeDatabase).blinding(mongoPoller),
+	makerOf((*faults).reload),
+	makerOf((*faults).restart),
+}
+
+// Faults names the faults that a run can do: all of the language's.
+func Faults() []string {
+	var names []string
+	for _, m := range makers {
+		names = append(names, m.name)
+	}
+	return names
+}
+
+func findMaker(name string) (maker, error) {
+	at := slices.IndexFunc(makers, func(m maker) bool { return m.name == name })
+	if at < 0 {
+		return maker{}, fmt.Errorf("%s: no such fault", name)
+	}
+	return makers[at], nil
+}
+
+func (f *faults) leftoverLines(what script.LeftoverLines, on string) fault.Fault {
+	return fault.LeftoverLines{Addrs: func() map[string]string { return f.telemetry.listening(on) }, Metric: f.metric(), Rate: what.Rate}
+}
+
+func (f *faults) leftoverLoad(what script.LeftoverLoad, _ string) fault.Fault {
+	return fault.LeftoverLoad{Target: f.balancer.url(), Routes: f.requests(), Rate: what.Rate}
+}
+
+func (f *faults) replay(what script.ReplayRequests, _ string) fault.Fault {
+	return fault.Replay{Proxy: f.balancer.proxy, Share: what.Share}
+}
+
+func (f *faults) freeze(_ script.Freeze, on string) fault.Fault {
+	return fault.Freeze{Instances: func() ([]compose.Handle, error) { return f.lives.find(names(on)...) }}
+}
+
+func (f *faults) freezeDatabase(script.FreezeDatabase, string) fault.Fault {
+	return fault.Freeze{Instances: func() ([]compose.Handle, error) { return f.lives.find(DatabaseName) }}
+}
+
+func (f *faults) reload(script.ReloadLB, string) fault.Fault {
+	return replacing{fault.ReloadLB{LB: f.balancer.lb, Name: BalancerName, Look: f.telemetry.look}, f.balancer}
+}
+
+func (f *faults) restart(what script.RestartCollector, _ string) fault.Fault {
+	return fault.RestartCollector{Relays: f.telemetry.relays, For: what.For, Stop: f.telemetry.end, Start: f.telemetry.restart}
 }
 
 // possible asks of every fault of the scenario whether it can be done to the
@@ -37,13 +127,13 @@ func (f *faults) possible() error {
 	var errs []error
 	for _, phase := range f.cfg.Scenario.Phases {
 		for _, step := range phase.Do {
-			if step.Kind != script.BeginFault {
+			begin, ok := step.Move.(script.BeginFault)
+			if !ok {
 				continue
 			}
-			step.Instance = ""
-			one, err := f.fault(step)
+			m, err := findMaker(begin.Fault.Name())
 			if err == nil {
-				err = one.Possible()
+				err = m.make(f, begin.Fault, "").Possible()
 			}
 			if err != nil {
 				errs = append(errs, fmt.Errorf("%s: %w", step.Pos, err))
@@ -51,41 +141,6 @@ func (f *faults) possible() error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// fault is what a step begins.
-func (f *faults) fault(step script.Step) (fault.Fault, error) {
-	what := step.Fault
-	datagrams := func(tamper fault.Tamper) (fault.Fault, error) {
-		return fault.Datagrams{Name: what.Name, Relays: f.telemetry.relays, On: step.Instance, Tamper: tamper}, nil
-	}
-	switch what.Name {
-	case script.DropDatagrams:
-		return datagrams(fault.Drop(what.Share))
-	case script.DuplicateDatagrams:
-		return datagrams(fault.Duplicate(what.Share))
-	case script.ReorderDatagrams:
-		return datagrams(fault.Reorder(what.Share))
-	case script.TruncateDatagrams:
-		return datagrams(fault.Truncate(what.Bytes))
-	case script.DelayDatagrams:
-		return datagrams(fault.Delay(what.By))
-	case script.RestartCollector:
-		return fault.RestartCollector{Relays: f.telemetry.relays, For: what.For, Stop: f.telemetry.end, Start: f.telemetry.restart}, nil
-	case script.ReloadLB:
-		return replacing{fault.ReloadLB{LB: f.balancer.lb, Name: BalancerName, Look: f.telemetry.look}, f.balancer}, nil
-	case script.Freeze:
-		return fault.Freeze{Instances: func() ([]compose.Handle, error) { return f.lives.find(names(step.Instance)...) }}, nil
-	case script.FreezeDatabase:
-		return fault.Freeze{Instances: func() ([]compose.Handle, error) { return f.lives.find(DatabaseName) }}, nil
-	case script.ReplayRequests:
-		return fault.Replay{Proxy: f.balancer.proxy, Share: what.Share}, nil
-	case script.LeftoverLoad:
-		return fault.LeftoverLoad{Target: f.balancer.url(), Routes: f.requests(), Rate: what.Rate}, nil
-	case script.LeftoverLines:
-		return fault.LeftoverLines{Addrs: func() map[string]string { return f.telemetry.listening(step.Instance) }, Metric: f.metric(), Rate: what.Rate}, nil
-	}
-	return nil, fmt.Errorf("%s: no such fault", what.Name)
 }
 
 // names is the names to find: one, or none for all.
@@ -108,31 +163,29 @@ func (f *faults) requests() []fault.Request {
 
 // metric is a counter that the scenario checks.
 func (f *faults) metric() string {
-	for _, c := range f.cfg.Scenario.Checks {
-		if c.Conservation != nil {
-			return c.Conservation.Metric
-		}
+	if all := script.Promised[script.Conservation](f.cfg.Scenario); len(all) > 0 {
+		return all[0].Metric
 	}
 	return "leftover"
 }
 
 // inject begins a fault and journals it. One that is over at once is ended.
-func (f *faults) inject(ctx context.Context, step script.Step) error {
-	one, err := f.fault(step)
+func (f *faults) inject(ctx context.Context, begin script.BeginFault) error {
+	m, err := findMaker(begin.Fault.Name())
 	if err != nil {
 		return err
 	}
-	o := ongoing{name: step.Fault.Name, instance: step.Instance}
+	o := ongoing{name: m.name, instance: begin.Instance, blinds: m.blinds}
 	f.journal.event(o.event(record.FaultBegin))
-	f.telemetry.pollers.dark.begin(o.name, time.Now())
-	if o.heal, err = one.Inject(ctx); err != nil {
+	f.telemetry.pollers.dark.begin(o.blinds, time.Now())
+	if o.heal, err = m.make(f, begin.Fault, begin.Instance).Inject(ctx); err != nil {
 		ended := o.event(record.FaultEnd)
 		ended.Error = err.Error()
-		f.telemetry.pollers.dark.end(o.name, time.Now())
+		f.telemetry.pollers.dark.end(o.blinds, time.Now())
 		f.journal.event(ended)
 		return err
 	}
-	if step.Fault.Momentary() {
+	if begin.Momentary() {
 		return f.healed(ctx, o)
 	}
 	f.ongoing = append(f.ongoing, o)
@@ -150,7 +203,7 @@ func (o ongoing) event(kind record.Kind) record.Event {
 // healed ends a fault and journals what it touched.
 func (f *faults) healed(ctx context.Context, o ongoing) error {
 	touched, err := o.heal(ctx)
-	f.telemetry.pollers.dark.end(o.name, time.Now())
+	f.telemetry.pollers.dark.end(o.blinds, time.Now())
 	e := o.event(record.FaultEnd)
 	e.Count, e.About = touched.Sum(), touched.String()
 	if err != nil {

@@ -52,16 +52,7 @@ func finish(ctx context.Context, s *stack, users *users, acting *acting) error {
 func (c Config) quiet() time.Duration {
 	longest := c.Run.Interval
 	for _, check := range c.Scenario.Checks {
-		switch {
-		case check.Conservation != nil:
-			longest = max(longest, check.Conservation.ClientWindow+check.Conservation.MaxLag)
-		case check.Nesting != nil:
-			longest = max(longest, check.Nesting.ClientWindow)
-		case check.Gauge != nil:
-			longest = max(longest, check.Gauge.ClientWindow)
-		case check.Shutdown != nil:
-			longest = max(longest, check.Shutdown.ClientWindow)
-		}
+		longest = max(longest, check.Late())
 	}
 	return longest
 }

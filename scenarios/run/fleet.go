@@ -14,6 +14,7 @@ import (
 	"throughline/collector"
 	"throughline/compose"
 	"throughline/scenarios/record"
+	"throughline/scenarios/script"
 )
 
 // fleet is the web instances of a stack. Each move on it returns when it has taken
@@ -237,7 +238,7 @@ func (f *fleet) overdue(name string) {
 // without a limit: all are measured in the same way, and what is impossible
 // shows before the load.
 func (f *fleet) meter(ctx context.Context, handle compose.Handle) error {
-	if !f.cfg.Scenario.Limits() {
+	if !f.cfg.Scenario.Needs(script.CPULimits) {
 		return nil
 	}
 	limited, ok := handle.(compose.Limiter)

@@ -84,7 +84,7 @@ func (r *rack) remove(_ context.Context, name string) error {
 func (r *rack) names() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return slices.SortedFunc(maps.Keys(r.servers), compareNames)
+	return slices.SortedFunc(maps.Keys(r.servers), record.CompareNames)
 }
 
 // rig is a fleet on a platform in memory, with a collector and a journal that are
@@ -153,7 +153,7 @@ func (r *rig) mustLaunch(n int) []string {
 
 // registered tells which instances the collector listens for.
 func (r *rig) registered() []string {
-	return slices.SortedFunc(maps.Keys(r.telemetry.listening("")), compareNames)
+	return slices.SortedFunc(maps.Keys(r.telemetry.listening("")), record.CompareNames)
 }
 
 // stages are the entries of an instance's life, in the only order that they may
@@ -377,7 +377,7 @@ func TestAFailedLaunchIsForgotten(t *testing.T) {
 // Instances come and go while the collector is replaced, and the new one listens
 // for all that are there.
 func TestACollectorIsReplacedWhileInstancesComeAndGo(t *testing.T) {
-	r := newRig(t, script.Phase{Do: []script.Step{{Kind: script.BeginFault, Fault: script.Fault{Name: script.RestartCollector}}}})
+	r := newRig(t, script.Phase{Do: []script.Step{{Move: script.BeginFault{Fault: script.RestartCollector{}}}}})
 	r.mustLaunch(2)
 	// The last interval of one ends before the next begins, or both had a point for it.
 	restart := fault.RestartCollector{Relays: r.telemetry.relays, Stop: r.telemetry.end, Start: r.telemetry.restart, For: r.telemetry.cfg.Run.Interval}

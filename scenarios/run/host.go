@@ -6,6 +6,7 @@ import (
 
 	"throughline/collector/poll"
 	"throughline/compose"
+	"throughline/scenarios/script"
 )
 
 // watchHost has the collector read what the host sees of every instance. Where
@@ -15,7 +16,7 @@ func watchHost(c Config, of *lives, polls *telemetry) error {
 	switch {
 	case err == nil:
 		return polls.addPoller("host", host)
-	case c.Scenario.Limits():
+	case c.Scenario.Needs(script.CPULimits):
 		return err
 	}
 	c.Progress.Note(fmt.Sprintf("not recorded: %v", err))

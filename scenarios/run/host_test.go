@@ -53,7 +53,7 @@ func (s starts) Start(_ context.Context, i compose.Instance) (compose.Handle, er
 }
 
 // limits is a scenario with a limit.
-var limits = script.Scenario{Phases: []script.Phase{{Do: []script.Step{{Kind: script.Limit, Instance: "web-1", CPUs: 0.2}}}}}
+var limits = script.Scenario{Phases: []script.Phase{{Do: []script.Step{{Move: script.Limit{Instance: "web-1", CPUs: 0.2}}}}}}
 
 func TestWhatCannotBeLimitedIsSaidBeforeTheLoad(t *testing.T) {
 	f := &fleet{cfg: Config{Scenario: limits, Run: record.Run{Platform: "paper"}}}

@@ -1,43 +1,26 @@
 package run
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"maps"
 	"net"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 
 	"throughline/compose"
+	"throughline/scenarios/record"
 	"throughline/scenarios/script"
 )
 
 // The instances that are no web instances.
-const (
-	DatabaseName = "mongo-1"
-	BalancerName = "haproxy-1"
+var (
+	DatabaseName = record.AllTiers().Of(record.LayerDB).Name(1)
+	BalancerName = record.AllTiers().Of(record.LayerLB).Name(1)
 )
 
-// webPrefix and the number of an instance make its name.
-const webPrefix = "web-"
-
-func webName(number int) string { return webPrefix + strconv.Itoa(number) }
-
-// compareNames orders names with numbers at their ends as people count: web-2
-// before web-10.
-func compareNames(a, b string) int {
-	split := func(s string) (string, int) {
-		digits := strings.TrimRight(s, "0123456789")
-		n, _ := strconv.Atoi(s[len(digits):]) // no number: 0
-		return digits, n
-	}
-	aText, aNumber := split(a)
-	bText, bNumber := split(b)
-	return cmp.Or(cmp.Compare(aText, bText), cmp.Compare(aNumber, bNumber))
-}
+func webName(number int) string { return record.AllTiers().Of(record.LayerWeb).Name(number) }
 
 // zones are dealt to the instances in turn, as an autoscaling group does.
 var zones = [...]string{"a", "b", "c"}

@@ -213,7 +213,7 @@ func (l *lives) serve() []string {
 			names = append(names, name)
 		}
 	}
-	slices.SortFunc(names, compareNames)
+	slices.SortFunc(names, record.CompareNames)
 	return names
 }
 

@@ -10,17 +10,12 @@ import (
 
 	"throughline/collector"
 	"throughline/collector/poll"
-	"throughline/scenarios/script"
 )
 
 // mongoPoller is the name of the poller of the database.
 const mongoPoller = "mongo"
 
-// blinds names by fault the poller that the fault keeps from an answer. That such
-// a poll fails is what the scenario wants; it is no trouble of the harness.
-var blinds = map[string]string{script.FreezeDatabase: mongoPoller}
-
-// recovery is for how long after such a fault a poll may still fail. One that
+// recovery is for how long after a fault that kept a poller from its answer a poll may still fail. One that
 // began in it runs into its own timeout, of an interval, and the next may find
 // that the driver has given its connections up and makes new ones.
 const recovery = 3 * time.Second
@@ -37,21 +32,21 @@ type darkSpan struct {
 	from, to time.Time // to is zero while the fault is in force
 }
 
-// begin notes that a fault comes into force.
-func (d *darkness) begin(fault string, at time.Time) {
-	if poller, blind := blinds[fault]; blind {
+// begin notes that a fault keeps a poller from an answer from now on; "": none.
+func (d *darkness) begin(poller string, at time.Time) {
+	if poller != "" {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		d.spans = append(d.spans, darkSpan{poller: poller, from: at})
 	}
 }
 
-// end notes that it no longer is.
-func (d *darkness) end(fault string, at time.Time) {
+// end notes that it does so no longer.
+func (d *darkness) end(poller string, at time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for i := range d.spans {
-		if s := &d.spans[i]; s.poller == blinds[fault] && s.to.IsZero() {
+		if s := &d.spans[i]; s.poller == poller && s.to.IsZero() {
 			s.to = at
 		}
 	}

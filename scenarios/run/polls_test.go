@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"throughline/collector"
-	"throughline/scenarios/script"
 )
 
 // deaf gets no answer, and gives up after a second.
@@ -20,34 +19,47 @@ func (deaf) Poll(ctx context.Context, _ time.Time) ([]collector.Sample, error) {
 	return nil, errors.New("no answer")
 }
 
+// It is the frozen database that answers no poll.
+func TestWhoBlindsAPoller(t *testing.T) {
+	for _, m := range makers {
+		want := ""
+		if m.name == "freeze-database" {
+			want = mongoPoller
+		}
+		if m.blinds != want {
+			t.Errorf("%s blinds the poller %q, want %q", m.name, m.blinds, want)
+		}
+	}
+}
+
 // Only a poll of what a fault silences, and only while it does and for a little
 // after, is one that was to be expected to fail.
 func TestPollsThatAFaultKeepsFromAnAnswer(t *testing.T) {
 	for _, c := range []struct {
 		name     string
-		fault    string
+		blinded  string // the poller that the fault keeps from an answer
 		poller   string
 		from, to time.Duration // of the fault; to 0: it is never healed
 		polled   time.Duration // when the poll begins; it fails 1 s later
 		expected bool
 	}{
-		{"while it lasts", script.FreezeDatabase, "mongo", 10 * time.Second, 14 * time.Second, 12 * time.Second, true},
-		{"never healed", script.FreezeDatabase, "mongo", 10 * time.Second, 0, time.Hour, true},
-		{"under way when it begins", script.FreezeDatabase, "mongo", 10 * time.Second, 14 * time.Second, 9500 * time.Millisecond, true},
-		{"under way when it ends", script.FreezeDatabase, "mongo", 10 * time.Second, 14 * time.Second, 13500 * time.Millisecond, true},
-		{"just after", script.FreezeDatabase, "mongo", 10 * time.Second, 14 * time.Second, 14*time.Second + recovery - 1, true},
-		{"long after", script.FreezeDatabase, "mongo", 10 * time.Second, 14 * time.Second, 14*time.Second + recovery, false},
-		{"before", script.FreezeDatabase, "mongo", 10 * time.Second, 14 * time.Second, 8 * time.Second, false},
-		{"of somebody else", script.FreezeDatabase, "haproxy", 10 * time.Second, 14 * time.Second, 12 * time.Second, false},
-		{"another fault", script.Freeze, "mongo", 10 * time.Second, 14 * time.Second, 12 * time.Second, false},
+		{"while it lasts", mongoPoller, "mongo", 10 * time.Second, 14 * time.Second, 12 * time.Second, true},
+		{"never healed", mongoPoller, "mongo", 10 * time.Second, 0, time.Hour, true},
+		{"under way when it begins", mongoPoller, "mongo", 10 * time.Second, 14 * time.Second, 9500 * time.Millisecond, true},
+		{"under way when it ends", mongoPoller, "mongo", 10 * time.Second, 14 * time.Second, 13500 * time.Millisecond, true},
+		{"just after", mongoPoller, "mongo", 10 * time.Second, 14 * time.Second, 14*time.Second + recovery - 1, true},
+		{"long after", mongoPoller, "mongo", 10 * time.Second, 14 * time.Second, 14*time.Second + recovery, false},
+		{"before", mongoPoller, "mongo", 10 * time.Second, 14 * time.Second, 8 * time.Second, false},
+		{"of somebody else", mongoPoller, "haproxy", 10 * time.Second, 14 * time.Second, 12 * time.Second, false},
+		{"another fault", "", "mongo", 10 * time.Second, 14 * time.Second, 12 * time.Second, false},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			begin := time.Now()
 			dark := &darkness{}
 			p := &poller{name: c.poller, Poller: deaf{}, dark: dark}
-			time.AfterFunc(c.from, func() { dark.begin(c.fault, time.Now()) })
+			time.AfterFunc(c.from, func() { dark.begin(c.blinded, time.Now()) })
 			if c.to > 0 {
-				time.AfterFunc(c.to, func() { dark.end(c.fault, time.Now()) })
+				time.AfterFunc(c.to, func() { dark.end(c.blinded, time.Now()) })
 			}
 			time.Sleep(c.polled)
 			_, err := p.Poll(t.Context(), begin)
@@ -68,7 +80,7 @@ func TestPollsThatAFaultKeepsFromAnAnswer(t *testing.T) {
 			if expected, failed := p.take(); expected.count+failed.count > 0 {
 				t.Errorf("%s: told twice", c.name)
 			}
-			dark.end(c.fault, time.Now())
+			dark.end(c.blinded, time.Now())
 		})
 	}
 }

@@ -62,7 +62,7 @@ type listener struct {
 // newTelemetry opens a collector, which does not run yet.
 func newTelemetry(c Config, journal *journal) (*telemetry, error) {
 	t := &telemetry{cfg: c, journal: journal, pollers: &pollers{journal: journal}, listeners: map[string]listener{}}
-	if c.Scenario.Uses(relayed...) {
+	if c.Scenario.Needs(script.Relays) {
 		t.relays = fault.NewRelays(c.Run.Seed)
 	}
 	return t, t.open(c.Dashboard)
@@ -333,12 +333,6 @@ func (t *telemetry) close(ctx context.Context) error {
 		<-c.ended
 	}
 	return errors.Join(append(errs, c.Close())...)
-}
-
-// relayed are the faults for which the instances' datagrams go through relays.
-var relayed = []string{
-	script.DropDatagrams, script.DuplicateDatagrams, script.ReorderDatagrams, script.TruncateDatagrams, script.DelayDatagrams,
-	script.RestartCollector,
 }
 
 // relayTrouble is what the Trouble of a relay is about.

@@ -49,7 +49,7 @@ func newUsers(c Config, target string, journal *journal, serving func() []string
 	}
 	// A map has no order, and the order of the routes is part of what the
 	// seed decides.
-	slices.SortFunc(routes, func(a, b loadgen.Route) int { return compareNames(a.Name, b.Name) })
+	slices.SortFunc(routes, func(a, b loadgen.Route) int { return record.CompareNames(a.Name, b.Name) })
 	generator, err := loadgen.New(loadgen.Config{
 		Target: target, Shape: shape, Routes: routes, Mix: load.Mix, Words: load.Words,
 		Seed: c.Run.Seed, Run: c.Run.ID, Timeout: load.Timeout, LatenessP99: lateP99, LatenessMax: lateMax,

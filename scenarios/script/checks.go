@@ -17,9 +17,72 @@ const (
 	defaultConfidence   = 0.999
 )
 
+// Check is one promise about the run.
+type Check struct {
+	Promise
+	Pos Pos
+}
+
+// Promise is what a check promises: a value of one of the types that [CheckKinds] names.
+type Promise interface {
+	// Kind is the check's key in the file, like "continuity".
+	Kind() string
+	// Metrics are the StatsD names of what it looks at instance by instance; "" among them stands for nothing.
+	Metrics() []string
+	// Late is how long after a request what it looks at may still arrive. So long the end of a run waits.
+	Late() time.Duration
+}
+
+// Promised gives the scenario's promises of one type, in the order of the file.
+func Promised[P Promise](s Scenario) []P {
+	var all []P
+	for _, c := range s.Checks {
+		if p, ok := c.Promise.(P); ok {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+// checkKind is how one kind of check is read.
+type checkKind struct {
+	name string
+	read func(p *promises, v value) Promise
+}
+
+// checkOf is the kind of check that a reader of one type of promise makes.
+func checkOf[P Promise](read func(*promises, value) P) checkKind {
+	var zero P
+	return checkKind{zero.Kind(), func(p *promises, v value) Promise { return read(p, v) }}
+}
+
+// checkKinds are the kinds of checks, in the order in which errors list them.
+var checkKinds = []checkKind{
+	checkOf((*promises).continuity),
+	checkOf((*promises).conservation),
+	checkOf((*promises).correlation),
+	checkOf((*promises).promql),
+	checkOf((*promises).identity),
+	checkOf((*promises).nesting),
+	checkOf((*promises).gauge),
+	checkOf((*promises).shutdown),
+	checkOf((*promises).hygiene),
+	checkOf((*promises).alert),
+	checkOf((*promises).audit),
+	checkOf((*promises).failures),
+	checkOf((*promises).twoViews),
+}
+
+// CheckKinds names all kinds of checks.
+func CheckKinds() []string {
+	var names []string
+	for _, k := range checkKinds {
+		names = append(names, k.name)
+	}
+	return names
+}
+
 var (
-	checkKinds = []string{"continuity", "conservation", "correlation", "promql",
-		"identity", "nesting", "gauge", "shutdown", "hygiene", "alert", "audit", "failures", "two-views"}
 	layers     = []string{"users", "lb", "web", "db"}
 	metricName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]{0,199}$`)
 )
@@ -39,7 +102,7 @@ func (r *reader) checks(v value, s *Scenario, sound bool) {
 	p := &promises{reader: r, s: s, routes: map[string]string{}, sound: sound}
 	var found []mapping
 	for _, item := range v.list("a list of checks, like [{continuity: {metric: fullstack.insert}}]", "checks") {
-		m, ok := item.mapping(checkKinds...)
+		m, ok := item.mapping(CheckKinds()...)
 		if !ok {
 			continue
 		}
@@ -47,52 +110,61 @@ func (r *reader) checks(v value, s *Scenario, sound bool) {
 			m.failf("%d checks in one: begin each with a \"-\" of its own", len(m.keys))
 			continue
 		}
-		s.Checks = append(s.Checks, Check{Name: plain(m.keys[0].node), Pos: m.at})
+		s.Checks = append(s.Checks, Check{Promise: unread(plain(m.keys[0].node)), Pos: m.at})
 		found = append(found, m)
 	}
 	// The other checks take metric and route from the conservation checks, wherever in the file those are.
-	for i := range s.Checks {
-		if c := &s.Checks[i]; c.Name == "conservation" {
-			what, _ := found[i].get(c.Name)
-			what.name = c.Name
-			c.Conservation = p.conservation(what)
-		}
-	}
-	for i := range s.Checks {
-		c := &s.Checks[i]
-		what, _ := found[i].get(c.Name)
-		what.name = c.Name
-		switch c.Name {
-		case "continuity":
-			c.Continuity = p.continuity(what)
-		case "correlation":
-			c.Correlation = p.correlation(what)
-		case "promql":
-			c.PromQL = p.promql(what)
-		case "identity":
-			c.Identity = p.identity(what)
-		case "nesting":
-			c.Nesting = p.nesting(what)
-		case "gauge":
-			c.Gauge = p.gauge(what)
-		case "shutdown":
-			c.Shutdown = p.shutdown(what)
-		case "hygiene":
-			c.Hygiene = p.hygiene(what)
-		case "alert":
-			c.Alert = p.alert(what)
-		case "audit":
-			c.Audit = p.audit(what)
-		case "failures":
-			c.Failures = p.failures(what)
-		case "two-views":
-			c.TwoViews = p.twoViews(what)
+	first := Conservation{}.Kind()
+	p.read(found, func(kind string) bool { return kind == first })
+	p.read(found, func(kind string) bool { return kind != first })
+}
+
+// unread stands for a promise that has not been read yet, or is of a kind that does not exist, which has been refused.
+type unread string
+
+func (k unread) Kind() string      { return string(k) }
+func (unread) Metrics() []string   { return nil }
+func (unread) Late() time.Duration { return 0 }
+
+// read reads those of the scenario's checks whose kind is wanted.
+func (p *promises) read(found []mapping, wanted func(kind string) bool) {
+	for i, m := range found {
+		name := plain(m.keys[0].node)
+		for _, k := range checkKinds {
+			if k.name == name && wanted(name) {
+				what, _ := m.get(name)
+				what.name = name
+				p.s.Checks[i].Promise = k.read(p, what)
+			}
 		}
 	}
 }
 
-func (p *promises) conservation(v value) *Conservation {
-	c := &Conservation{}
+// Conservation promises that users and metric count the same requests, each once.
+type Conservation struct {
+	Metric       string        // the StatsD name
+	Route        string        // whose requests the metric counts
+	ClientWindow time.Duration // how long the StatsD client buffers: what a kill may lose
+	MaxLag       time.Duration // how late a count may arrive beyond interval and client window
+	SampleRate   float64       // what the client was told, in (0, 1]
+	Confidence   float64       // two-sided, of the binomial interval where SampleRate < 1
+	Status       string        // Successes: the metric counts no failures; "": it may count them or not
+}
+
+// Kind implements [Promise].
+func (Conservation) Kind() string { return "conservation" }
+
+// Metrics implements [Promise].
+func (c Conservation) Metrics() []string { return []string{c.Metric} }
+
+// Late implements [Promise].
+func (c Conservation) Late() time.Duration { return c.ClientWindow + c.MaxLag }
+
+// Successes is the [Conservation.Status] of a metric that counts requests answered with 2xx and no others.
+const Successes = "2xx"
+
+func (p *promises) conservation(v value) Conservation {
+	c := Conservation{}
 	m, ok := v.mapping("metric", "route", "client_window", "max_lag", "sample_rate", "confidence", "status")
 	if !ok {
 		return c
@@ -144,8 +216,24 @@ var sharedMetrics = []struct{ metric, one, other string }{
 	{"fullstack.get.time", "get", "list"},
 }
 
-func (p *promises) continuity(v value) *Continuity {
-	c := &Continuity{}
+// Continuity promises that a counter has a point in every interval in which its route had traffic.
+type Continuity struct {
+	Metric string // the StatsD name
+	Route  string // whose traffic the metric counts
+	MaxGap time.Duration
+}
+
+// Kind implements [Promise].
+func (Continuity) Kind() string { return "continuity" }
+
+// Metrics implements [Promise].
+func (c Continuity) Metrics() []string { return []string{c.Metric} }
+
+// Late implements [Promise].
+func (Continuity) Late() time.Duration { return 0 }
+
+func (p *promises) continuity(v value) Continuity {
+	c := Continuity{}
 	m, ok := v.mapping("metric", "route", "max_gap")
 	if !ok {
 		return c
@@ -228,8 +316,25 @@ func (p *promises) theRoute(m mapping, metric string) string {
 	return p.route(m, metric)
 }
 
-func (p *promises) correlation(v value) *Correlation {
-	c := &Correlation{}
+// Correlation promises that the layers' curves have one shape.
+type Correlation struct {
+	Layers  []string      // at least two of users, lb, web, db
+	AtLeast float64       // Pearson's r, in (0, 1]
+	MaxLag  time.Duration // how far one curve may be shifted against another
+	Metric  string        // what stands for the layer web; "" where web is not among the layers
+}
+
+// Kind implements [Promise].
+func (Correlation) Kind() string { return "correlation" }
+
+// Metrics implements [Promise].
+func (Correlation) Metrics() []string { return nil }
+
+// Late implements [Promise].
+func (Correlation) Late() time.Duration { return 0 }
+
+func (p *promises) correlation(v value) Correlation {
+	c := Correlation{}
 	m, ok := v.mapping("layers", "at_least", "max_lag", "metric")
 	if !ok {
 		return c
@@ -279,8 +384,29 @@ func (p *promises) layers(v value) []string {
 	return names
 }
 
-func (p *promises) promql(v value) *PromQL {
-	q := &PromQL{}
+// WholeRun is the phase name that stands for all phases together in [PromQL].
+const WholeRun = "run"
+
+// PromQL promises that an expression holds: that its value is a vector with an element or a scalar that is not zero.
+// Exactly one of Throughout and Within is set; it names a phase, or WholeRun.
+type PromQL struct {
+	Expr       string
+	Throughout string // the phase in which every evaluation must hold
+	Within     string // the phase in which one evaluation must hold
+	NeverSeen  bool   // it may ask for series that never were
+}
+
+// Kind implements [Promise].
+func (PromQL) Kind() string { return "promql" }
+
+// Metrics implements [Promise].
+func (PromQL) Metrics() []string { return nil }
+
+// Late implements [Promise].
+func (PromQL) Late() time.Duration { return 0 }
+
+func (p *promises) promql(v value) PromQL {
+	q := PromQL{}
 	m, ok := v.mapping("expr", "throughout", "within", "never_seen")
 	if !ok {
 		return q

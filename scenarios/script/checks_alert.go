@@ -1,7 +1,34 @@
 package script
 
-func (p *promises) alert(v value) *Alert {
-	a := &Alert{}
+import "time"
+
+// End is the [Deadline.In] that stands for the end of the last phase.
+const End = ""
+
+// Alert promises that an alerting rule fires when it should and is silent when it should be. Fires is set, or Silent is
+// not empty, or both.
+type Alert struct {
+	Name   string
+	Expr   string
+	For    time.Duration // how long the expression must have had a result
+	Fires  *Deadline
+	Clears *Deadline // nil: it need not; In may be End
+	Silent []string  // phases in which it must not fire; WholeRun
+
+	NeverSeen bool // Expr may ask for series that never were
+}
+
+// Kind implements [Promise].
+func (Alert) Kind() string { return "alert" }
+
+// Metrics implements [Promise].
+func (Alert) Metrics() []string { return nil }
+
+// Late implements [Promise].
+func (Alert) Late() time.Duration { return 0 }
+
+func (p *promises) alert(v value) Alert {
+	a := Alert{}
 	m, ok := v.mapping("name", "expr", "for", "fires", "clears", "silent", "never_seen")
 	if !ok {
 		return a
@@ -39,6 +66,12 @@ func (p *promises) alert(v value) *Alert {
 	return a
 }
 
+// Deadline is a time after the beginning of a phase.
+type Deadline struct {
+	In     string
+	Within time.Duration
+}
+
 // deadline reads a phase and how long after its beginning something must have happened.
 func (p *promises) deadline(v value, inPhase bool) *Deadline {
 	d := &Deadline{}
@@ -69,7 +102,7 @@ func (p *promises) after(phase string) string {
 	return End
 }
 
-func (p *promises) silent(v value, a *Alert) []string {
+func (p *promises) silent(v value, a Alert) []string {
 	var phases []string
 	for _, item := range v.list("a list of phases, like [warm-up]", v.name) {
 		name := p.span(item)

@@ -15,8 +15,24 @@ const maxSeries = 20_000 // of one instance: the collector takes no more
 
 var tagName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]{0,99}$`)
 
-func (p *promises) identity(v value) *Identity {
-	c := &Identity{}
+// Identity promises that each instance that serves has one series of a metric, of its own, for its own lifetime.
+type Identity struct {
+	Metric string   // the StatsD name
+	Route  string   // whose requests make the series appear; "" = any
+	Tags   []string // beside instance: each series has all of them, and no others
+}
+
+// Kind implements [Promise].
+func (Identity) Kind() string { return "identity" }
+
+// Metrics implements [Promise].
+func (c Identity) Metrics() []string { return []string{c.Metric} }
+
+// Late implements [Promise].
+func (Identity) Late() time.Duration { return 0 }
+
+func (p *promises) identity(v value) Identity {
+	c := Identity{}
 	m, ok := v.mapping("metric", "route", "tags")
 	if !ok {
 		return c
@@ -59,8 +75,25 @@ func (p *promises) routeIfAny(m mapping, metric string) string {
 	return ""
 }
 
-func (p *promises) gauge(v value) *Gauge {
-	c := &Gauge{}
+// Gauge promises that a gauge of the requests in flight tells the truth and comes back to rest.
+type Gauge struct {
+	Metric       string // the StatsD name
+	AtRest       int    // its value while nothing is in flight
+	Unqueued     bool   // the application takes up every request as it comes
+	ClientWindow time.Duration
+}
+
+// Kind implements [Promise].
+func (Gauge) Kind() string { return "gauge" }
+
+// Metrics implements [Promise].
+func (c Gauge) Metrics() []string { return []string{c.Metric} }
+
+// Late implements [Promise].
+func (c Gauge) Late() time.Duration { return c.ClientWindow }
+
+func (p *promises) gauge(v value) Gauge {
+	c := Gauge{}
 	m, ok := v.mapping("metric", "at_rest", "unqueued", "client_window")
 	if !ok {
 		return c
@@ -75,8 +108,26 @@ func (p *promises) gauge(v value) *Gauge {
 	return c
 }
 
-func (p *promises) hygiene(v value) *Hygiene {
-	c := &Hygiene{Growth: AnyGrowth}
+// AnyGrowth is the [Hygiene.Growth] of a scenario that does not limit it.
+const AnyGrowth = -1
+
+// Hygiene promises well-formed lines and a budget of series.
+type Hygiene struct {
+	MaxSeries int // of one instance; 0 = any number
+	Growth    int // how many more series a later instance may have than any before it; AnyGrowth
+}
+
+// Kind implements [Promise].
+func (Hygiene) Kind() string { return "hygiene" }
+
+// Metrics implements [Promise].
+func (Hygiene) Metrics() []string { return nil }
+
+// Late implements [Promise].
+func (Hygiene) Late() time.Duration { return 0 }
+
+func (p *promises) hygiene(v value) Hygiene {
+	c := Hygiene{Growth: AnyGrowth}
 	m, ok := v.mapping("max_series", "growth")
 	if !ok {
 		return c
@@ -90,8 +141,27 @@ func (p *promises) hygiene(v value) *Hygiene {
 	return c
 }
 
-func (p *promises) nesting(v value) *Nesting {
-	c := &Nesting{}
+// Nesting promises that users wait longer than the application works, and the application longer than the database.
+type Nesting struct {
+	Web          string        // the StatsD name of the timer around a request
+	DB           string        // of the timer around a call of the database; "" = none
+	Route        string        // whose requests Web measures
+	Unit         time.Duration // of values whose type does not tell it (h and d)
+	Slack        time.Duration // how much longer than outside a time may be inside
+	ClientWindow time.Duration // how long the StatsD client buffers
+}
+
+// Kind implements [Promise].
+func (Nesting) Kind() string { return "nesting" }
+
+// Metrics implements [Promise].
+func (c Nesting) Metrics() []string { return []string{c.Web, c.DB} }
+
+// Late implements [Promise].
+func (c Nesting) Late() time.Duration { return c.ClientWindow }
+
+func (p *promises) nesting(v value) Nesting {
+	c := Nesting{}
 	m, ok := v.mapping("web", "db", "route", "unit", "slack", "client_window")
 	if !ok {
 		return c
@@ -114,8 +184,25 @@ func (p *promises) nesting(v value) *Nesting {
 
 var timeUnits = map[string]time.Duration{"s": time.Second, "ms": time.Millisecond, "us": time.Microsecond, "ns": time.Nanosecond}
 
-func (p *promises) shutdown(v value) *Shutdown {
-	c := &Shutdown{}
+// Shutdown promises that an instance that is asked to end loses nothing, and one that is killed no more than its client
+// held.
+type Shutdown struct {
+	Metric       string
+	Route        string
+	ClientWindow time.Duration
+}
+
+// Kind implements [Promise].
+func (Shutdown) Kind() string { return "shutdown" }
+
+// Metrics implements [Promise].
+func (c Shutdown) Metrics() []string { return []string{c.Metric} }
+
+// Late implements [Promise].
+func (c Shutdown) Late() time.Duration { return c.ClientWindow }
+
+func (p *promises) shutdown(v value) Shutdown {
+	c := Shutdown{}
 	m, ok := v.mapping("metric", "route", "client_window")
 	if !ok {
 		return c
@@ -130,16 +217,28 @@ func (p *promises) shutdown(v value) *Shutdown {
 
 // window is how long the client of a metric buffers, where a conservation check says it.
 func (p *promises) window(metric string) time.Duration {
-	for _, c := range p.s.Checks {
-		if c.Conservation != nil && c.Conservation.Metric == metric {
-			return c.Conservation.ClientWindow
+	for _, c := range Promised[Conservation](*p.s) {
+		if c.Metric == metric {
+			return c.ClientWindow
 		}
 	}
 	return defaultClientWindow
 }
 
-func (p *promises) audit(v value) *Audit {
-	c := &Audit{}
+// Audit promises that each document gained what users had acknowledged for its word.
+type Audit struct{ Route string }
+
+// Kind implements [Promise].
+func (Audit) Kind() string { return "audit" }
+
+// Metrics implements [Promise].
+func (Audit) Metrics() []string { return nil }
+
+// Late implements [Promise].
+func (Audit) Late() time.Duration { return 0 }
+
+func (p *promises) audit(v value) Audit {
+	c := Audit{}
 	m, ok := v.options("route")
 	if !ok {
 		return c
@@ -175,8 +274,23 @@ func (p *promises) onlyWrite() string {
 	return only
 }
 
-func (p *promises) failures(v value) *Failures {
-	c := &Failures{}
+// Failures promises that instances answered no more than a few requests with 5xx.
+type Failures struct {
+	Route  string // "" = any
+	AtMost int
+}
+
+// Kind implements [Promise].
+func (Failures) Kind() string { return "failures" }
+
+// Metrics implements [Promise].
+func (Failures) Metrics() []string { return nil }
+
+// Late implements [Promise].
+func (Failures) Late() time.Duration { return 0 }
+
+func (p *promises) failures(v value) Failures {
+	c := Failures{}
 	m, ok := v.mapping("route", "at_most")
 	if !ok {
 		return c

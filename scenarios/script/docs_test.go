@@ -126,10 +126,11 @@ func known(t *testing.T) []string {
 	if len(keys) < 80 {
 		t.Fatalf("only %d keys were found: %v", len(keys), keys)
 	}
-	return slices.Concat(keys, script.StepKinds, script.FaultKeys)
+	return slices.Concat(keys, script.StepKinds(), script.FaultKeys)
 }
 
-// Every key that the reader knows is explained, in a table or a list, and so is every fault and every check.
+// Every key that the reader knows is explained, in a table or a list. That each fault and check is, is asked in
+// kinds_test.go at the root.
 func TestDocumentNamesEveryKey(t *testing.T) {
 	source, err := os.ReadFile(document)
 	if err != nil {
@@ -138,16 +139,6 @@ func TestDocumentNamesEveryKey(t *testing.T) {
 	for _, key := range known(t) {
 		if !regexp.MustCompile("`" + key + "[`:]").Match(source) {
 			t.Errorf("the key %s is not explained", key)
-		}
-	}
-	for _, fault := range script.FaultNames {
-		if !strings.Contains(string(source), "| `"+fault+"` |") {
-			t.Errorf("the fault %s is not explained", fault)
-		}
-	}
-	for _, check := range script.CheckKinds {
-		if !regexp.MustCompile(`(?m)^### ` + check + `\n\n` + "```yaml fragment\n(?s).*?- " + check + ":").Match(source) {
-			t.Errorf("the check %s is not shown", check)
 		}
 	}
 }

@@ -1,14 +1,14 @@
 package script
 
-import (
-	"maps"
-	"slices"
-)
+import "slices"
 
-// What the language has, for the test of its document.
+// What the language has, for the tests of its document and of its errors.
 var (
-	StepKinds  = stepKinds
-	CheckKinds = checkKinds
-	FaultKeys  = faultKeys
-	FaultNames = slices.Sorted(maps.Keys(faults))
+	FaultKeys = faultKeys()
+
+	// As errors list them.
+	KnownStepKinds = list(StepKinds())
+	KnownSteps     = list(stepKeys())
+	KnownFaults    = list(slices.Sorted(slices.Values(FaultNames())))
+	KnownChecks    = list(CheckKinds())
 )

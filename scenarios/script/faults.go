@@ -2,157 +2,190 @@ package script
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
-	"time"
 )
 
-// The faults, spelled as in the file.
-const (
-	DropDatagrams      = "drop-datagrams"
-	DuplicateDatagrams = "duplicate-datagrams"
-	ReorderDatagrams   = "reorder-datagrams"
-	TruncateDatagrams  = "truncate-datagrams"
-	DelayDatagrams     = "delay-datagrams"
-	LeftoverLines      = "leftover-lines"
-	LeftoverLoad       = "leftover-load"
-	ReplayRequests     = "replay-requests"
-	Freeze             = "freeze"
-	FreezeDatabase     = "freeze-database"
-	ReloadLB           = "reload-lb"
-	RestartCollector   = "restart-collector"
-)
-
-// Fault is a fault with its parameters, each with its default where it takes one and zero where it does not.
-type Fault struct {
-	Name  string
-	Share float64       // of datagrams or requests, in (0, 1]
-	Bytes int           // how long a datagram may be
-	By    time.Duration // how late a datagram becomes
-	For   time.Duration // how long something is away
-	Rate  float64       // requests or lines per second
+// Fault is what a step does to the infrastructure: a value of one of the types that [FaultNames] names, with its
+// parameters, each of which has its default where the file says nothing.
+type Fault interface {
+	// Name is the fault as the file and the journal have it, like "drop-datagrams".
+	Name() string
 }
+
+// faultKind is how one fault is read, and what it takes to do it.
+type faultKind struct {
+	name      string
+	read      func(m mapping) Fault
+	takes     []string // its keys beside `on`
+	on        bool     // it is done to instances, and takes `on`
+	momentary bool     // it is over when its step is: there is nothing to heal
+	needs     []Need
+}
+
+// faultOf is the kind of fault that a reader of one type makes.
+func faultOf[F Fault](read func(m mapping) F, more faultKind) faultKind {
+	var zero F
+	more.name, more.read = zero.Name(), func(m mapping) Fault { return read(m) }
+	return more
+}
+
+// faultKinds are the faults.
+var faultKinds = []faultKind{
+	faultOf(readDrop, faultKind{on: true, takes: []string{"share"}, needs: []Need{OwnAddress, Relays}}),
+	faultOf(readDuplicate, faultKind{on: true, takes: []string{"share"}, needs: []Need{OwnAddress, Relays}}),
+	faultOf(readReorder, faultKind{on: true, takes: []string{"share"}, needs: []Need{OwnAddress, Relays}}),
+	faultOf(readTruncate, faultKind{on: true, takes: []string{"bytes"}, needs: []Need{OwnAddress, Relays}}),
+	faultOf(readDelay, faultKind{on: true, takes: []string{"by"}, needs: []Need{OwnAddress, Relays}}),
+	faultOf(readLeftoverLines, faultKind{on: true, takes: []string{"rate"}, needs: []Need{OwnAddress}}),
+	faultOf(readLeftoverLoad, faultKind{takes: []string{"rate"}}),
+	faultOf(readReplay, faultKind{takes: []string{"share"}, needs: []Need{Proxy}}),
+	faultOf(bare[Freeze], faultKind{on: true}),
+	faultOf(bare[FreezeDatabase], faultKind{needs: []Need{OwnDatabase}}),
+	faultOf(bare[ReloadLB], faultKind{momentary: true, needs: []Need{Master}}),
+	faultOf(readRestart, faultKind{momentary: true, takes: []string{"for"}, needs: []Need{OwnAddress, Relays}}),
+}
+
+// bare reads a fault without parameters.
+func bare[F Fault](mapping) (fault F) { return fault }
+
+// FaultNames names all faults.
+func FaultNames() []string {
+	var names []string
+	for _, k := range faultKinds {
+		names = append(names, k.name)
+	}
+	return names
+}
+
+// faultKeys are all keys that some fault takes.
+func faultKeys() []string {
+	keys := []string{"on"}
+	for _, k := range faultKinds {
+		for _, key := range k.takes {
+			if !slices.Contains(keys, key) {
+				keys = append(keys, key)
+			}
+		}
+	}
+	return keys
+}
+
+// faultNamed reads the name of a fault.
+func (v value) faultNamed() (faultKind, bool) {
+	name := v.oneOf(slices.Sorted(slices.Values(FaultNames()))...)
+	return kindOfFault(name)
+}
+
+func kindOfFault(name string) (faultKind, bool) {
+	at := slices.IndexFunc(faultKinds, func(k faultKind) bool { return k.name == name })
+	if at < 0 {
+		return faultKind{}, false
+	}
+	return faultKinds[at], true
+}
+
+// BeginFault begins a fault, which lasts until it is healed or the load ends.
+type BeginFault struct {
+	Fault    Fault
+	Instance string // to which it is done; "" for all, and for a fault that is not done to instances
+}
+
+// Kind implements [Move].
+func (BeginFault) Kind() string { return "fault" }
+
+// String implements [Move].
+func (m BeginFault) String() string {
+	if m.Instance != "" {
+		return fmt.Sprintf("%s %s on %s", m.Kind(), m.Fault.Name(), m.Instance)
+	}
+	return m.Kind() + " " + m.Fault.Name()
+}
+
+// Target implements [Move].
+func (m BeginFault) Target() string { return m.Instance }
 
 // Momentary tells whether the fault is over when its step is: there is nothing to heal.
-func (f Fault) Momentary() bool { return faults[f.Name].momentary }
-
-// faultKind is what there is to say about a fault.
-type faultKind struct {
-	on        bool // it is done to instances
-	momentary bool
-	takes     []string // its parameters
-	otherwise Fault    // its defaults
+func (m BeginFault) Momentary() bool {
+	k, _ := kindOfFault(m.Fault.Name())
+	return k.momentary
 }
 
-var faults = map[string]faultKind{
-	DropDatagrams:      {on: true, takes: []string{"share"}, otherwise: Fault{Share: 0.1}},
-	DuplicateDatagrams: {on: true, takes: []string{"share"}, otherwise: Fault{Share: 0.1}},
-	ReorderDatagrams:   {on: true, takes: []string{"share"}, otherwise: Fault{Share: 0.1}},
-	TruncateDatagrams:  {on: true, takes: []string{"bytes"}, otherwise: Fault{Bytes: 40}},
-	DelayDatagrams:     {on: true, takes: []string{"by"}, otherwise: Fault{By: 5 * time.Second}},
-	LeftoverLines:      {on: true, takes: []string{"rate"}, otherwise: Fault{Rate: 20}},
-	LeftoverLoad:       {takes: []string{"rate"}, otherwise: Fault{Rate: 20}},
-	ReplayRequests:     {takes: []string{"share"}, otherwise: Fault{Share: 0.1}},
-	Freeze:             {on: true},
-	FreezeDatabase:     {},
-	ReloadLB:           {momentary: true},
-	RestartCollector:   {momentary: true, takes: []string{"for"}, otherwise: Fault{For: time.Second}},
-}
-
-// faultKeys are all parameters of faults.
-var faultKeys = []string{"on", "share", "bytes", "by", "for", "rate"}
-
-// mostBytes is the longest payload of a UDP datagram over IPv4.
-const mostBytes = 65507
-
-// fault reads the parameters of the fault that what names into step; m is the whole step.
-func (m mapping) fault(what value, step *Step) {
-	name := what.oneOf(slices.Sorted(maps.Keys(faults))...)
-	kind, known := faults[name]
-	if !known {
-		return
+// play refuses what nobody can do: nobody can freeze who is not there, and the same fault is not begun twice.
+func (m BeginFault) play(f *fleet) error {
+	k, _ := kindOfFault(m.Fault.Name())
+	switch {
+	case m.Instance != "" && !slices.Contains(f.live, m.Instance):
+		return f.absent(m)
+	case m.Instance == "" && k.on && len(f.live) == 0:
+		return fmt.Errorf("%v: no instance is alive at that point", m)
+	case f.noDatabase && slices.Contains(k.needs, OwnDatabase):
+		return fmt.Errorf("%v: there is no database, with stack.mongo: none: remove one of the two", m)
+	case slices.Contains(f.faults, k.name):
+		return fmt.Errorf("%v: %s has begun already at that point: heal it first", m, k.name)
+	case !k.momentary:
+		f.faults = append(f.faults, k.name)
 	}
-	takes := slices.Clone(kind.takes)
-	if kind.on {
+	return nil
+}
+
+func readBeginFault(what value, m mapping) BeginFault {
+	k, known := what.faultNamed()
+	if !known {
+		return BeginFault{}
+	}
+	takes := slices.Clone(k.takes)
+	if k.on {
 		takes = append(takes, "on")
 	}
 	fitting := "nothing more"
 	if len(takes) > 0 {
 		fitting = list(takes)
 	}
-	for i, k := range m.keys {
-		if key := plain(k.node); slices.Contains(faultKeys, key) && !slices.Contains(takes, key) {
-			m.entries[i].failf("does not fit %s, which takes %s", name, fitting)
+	all := faultKeys()
+	for i, key := range m.keys {
+		if key := plain(key.node); slices.Contains(all, key) && !slices.Contains(takes, key) {
+			m.entries[i].failf("does not fit %s, which takes %s", k.name, fitting)
 		}
 	}
-	step.Fault = kind.otherwise
-	step.Fault.Name = name
-	if v, ok := m.get("on"); ok && kind.on {
-		step.Instance = v.line("the name of an instance, like web-2")
+	begin := BeginFault{Fault: k.read(m)}
+	if v, ok := m.get("on"); ok && k.on {
+		begin.Instance = v.line(wantInstance)
 	}
-	if slices.Contains(takes, "share") {
-		step.Fault.Share = m.fraction("share", true, kind.otherwise.Share)
-	}
-	if v, ok := m.get("bytes"); ok && slices.Contains(takes, "bytes") {
-		step.Fault.Bytes = v.count(1, mostBytes)
-	}
-	if slices.Contains(takes, "by") {
-		step.Fault.By = m.duration("by", shortest, kind.otherwise.By)
-	}
-	if slices.Contains(takes, "for") {
-		step.Fault.For = m.duration("for", shortest, kind.otherwise.For)
-	}
-	if v, ok := m.get("rate"); ok && slices.Contains(takes, "rate") {
-		step.Fault.Rate = v.rate(false)
-	}
+	return begin
 }
 
-// begin plays a fault through: nobody can freeze who is not there, and the same fault is not begun twice.
-func (f *fleet) begin(s Step) error {
-	if s.Instance != "" && !slices.Contains(f.live, s.Instance) {
-		return fmt.Errorf("%v: no such instance at that point (have %s)", s, f.have())
-	}
-	if s.Instance == "" && faults[s.Fault.Name].on && len(f.live) == 0 {
-		return fmt.Errorf("%v: no instance is alive at that point", s)
-	}
-	if s.Fault.Name == FreezeDatabase && f.noDatabase {
-		return fmt.Errorf("%v: there is no database, with stack.mongo: none: remove one of the two", s)
-	}
-	if slices.Contains(f.faults, s.Fault.Name) {
-		return fmt.Errorf("%v: %s has begun already at that point: heal it first", s, s.Fault.Name)
-	}
-	if !s.Fault.Momentary() {
-		f.faults = append(f.faults, s.Fault.Name)
-	}
-	return nil
-}
+// Heal ends a fault.
+type Heal struct{ Fault string } // its name
 
-func (f *fleet) heal(s Step) error {
-	at := slices.Index(f.faults, s.Fault.Name)
+// Kind implements [Move].
+func (Heal) Kind() string { return "heal" }
+
+// String implements [Move].
+func (m Heal) String() string { return m.Kind() + " " + m.Fault }
+
+// Target implements [Move].
+func (Heal) Target() string { return "" }
+
+func (m Heal) play(f *fleet) error {
+	k, _ := kindOfFault(m.Fault)
+	at := slices.Index(f.faults, m.Fault)
 	switch {
 	case at >= 0:
 		f.faults = slices.Delete(f.faults, at, at+1)
-	case s.Fault.Momentary():
-		return fmt.Errorf("%v: there is nothing to heal, it is over when its step is", s)
+	case k.momentary:
+		return fmt.Errorf("%v: there is nothing to heal, it is over when its step is", m)
 	default:
 		have := "none"
 		if len(f.faults) > 0 {
 			have = strings.Join(f.faults, ", ")
 		}
-		return fmt.Errorf("%v: it has not begun at that point (what has: %s)", s, have)
+		return fmt.Errorf("%v: it has not begun at that point (what has: %s)", m, have)
 	}
 	return nil
 }
 
-// Uses tells whether a step of the scenario begins one of the faults.
-func (s Scenario) Uses(names ...string) bool {
-	for _, p := range s.Phases {
-		if slices.ContainsFunc(p.Do, func(step Step) bool {
-			return step.Kind == BeginFault && slices.Contains(names, step.Fault.Name)
-		}) {
-			return true
-		}
-	}
-	return false
+func readHeal(what value, _ mapping) Heal {
+	k, _ := what.faultNamed()
+	return Heal{k.name}
 }

@@ -18,7 +18,7 @@ func doing(name, steps string, want ...string) refused {
 }
 
 var refusedFaults = []refused{
-	doing("misspelled", "{fault: drop-datagram}", `8:17: do.fault: unknown "drop-datagram": did you mean "drop-datagrams"? (known: delay-datagrams, drop-datagrams, duplicate-datagrams, freeze, freeze-database, leftover-lines, leftover-load, reload-lb, reorder-datagrams, replay-requests, restart-collector, truncate-datagrams)`),
+	doing("misspelled", "{fault: drop-datagram}", `8:17: do.fault: unknown "drop-datagram": did you mean "drop-datagrams"? (known: `+script.KnownFaults+`)`),
 	doing("on nobody", "{fault: freeze, on: web-7}", `8:17: fault freeze on web-7: no such instance at that point (have web-1, web-2, web-3)`),
 	doing("on one that is gone", "[{kill: web-2}, {fault: freeze, on: web-2}]", `8:33: fault freeze on web-2: no such instance at that point (have web-1, web-3)`),
 	doing("on nobody at all", "[{kill: web-1}, {kill: web-2}, {kill: web-3}, {fault: freeze}]", `8:63: fault freeze: no instance is alive at that point`),
@@ -34,7 +34,7 @@ var refusedFaults = []refused{
 	doing("heal of another", "[{fault: freeze}, {heal: replay-requests}]", `8:34: heal replay-requests: it has not begun at that point (what has: freeze)`),
 	doing("heal twice", "[{fault: freeze}, {heal: freeze}, {heal: freeze}]", `8:50: heal freeze: it has not begun at that point (what has: none)`),
 	doing("heal of what is over at once", "[{fault: reload-lb}, {heal: reload-lb}]", `8:37: heal reload-lb: there is nothing to heal, it is over when its step is`),
-	doing("heal misspelled", "{heal: freez}", `8:16: do.heal: unknown "freez": did you mean "freeze"? (known: delay-datagrams, drop-datagrams, duplicate-datagrams, freeze, freeze-database, leftover-lines, leftover-load, reload-lb, reorder-datagrams, replay-requests, restart-collector, truncate-datagrams)`),
+	doing("heal misspelled", "{heal: freez}", `8:16: do.heal: unknown "freez": did you mean "freeze"? (known: `+script.KnownFaults+`)`),
 	doing("heal on one", "[{fault: freeze}, {heal: freeze, on: web-1}]", `8:46: do.on: does not fit heal: remove it`),
 	doing("kill with a share", "{kill: web-1, share: 0.1}", `8:30: do.share: does not fit kill: remove it`),
 	doing("kill with draining", "{kill: web-1, drain: no}", `8:30: do.drain: does not fit kill: remove it`),
@@ -46,31 +46,28 @@ var refusedFaults = []refused{
 // Every fault is read with its defaults, and with what the file says.
 func TestFaults(t *testing.T) {
 	for source, want := range map[string]script.Step{
-		"{fault: drop-datagrams}":                              {Fault: script.Fault{Name: "drop-datagrams", Share: 0.1}},
-		"{fault: drop-datagrams, on: web-2, share: 1}":         {Instance: "web-2", Fault: script.Fault{Name: "drop-datagrams", Share: 1}},
-		"{fault: duplicate-datagrams, share: 0.2}":             {Fault: script.Fault{Name: "duplicate-datagrams", Share: 0.2}},
-		"{fault: reorder-datagrams}":                           {Fault: script.Fault{Name: "reorder-datagrams", Share: 0.1}},
-		"{fault: truncate-datagrams}":                          {Fault: script.Fault{Name: "truncate-datagrams", Bytes: 40}},
-		"{fault: truncate-datagrams, bytes: 7}":                {Fault: script.Fault{Name: "truncate-datagrams", Bytes: 7}},
-		"{fault: delay-datagrams}":                             {Fault: script.Fault{Name: "delay-datagrams", By: 5 * time.Second}},
-		"{fault: delay-datagrams, by: 1s}":                     {Fault: script.Fault{Name: "delay-datagrams", By: time.Second}},
-		"{fault: leftover-lines, rate: 7/s, on: web-1}":        {Instance: "web-1", Fault: script.Fault{Name: "leftover-lines", Rate: 7}},
-		"{fault: leftover-load}":                               {Fault: script.Fault{Name: "leftover-load", Rate: 20}},
-		"{fault: replay-requests, share: 0.5}":                 {Fault: script.Fault{Name: "replay-requests", Share: 0.5}},
-		"{fault: freeze, on: web-3}":                           {Instance: "web-3", Fault: script.Fault{Name: "freeze"}},
-		"{fault: reload-lb}":                                   {Fault: script.Fault{Name: "reload-lb"}},
-		"{fault: restart-collector}":                           {Fault: script.Fault{Name: "restart-collector", For: time.Second}},
-		"{fault: restart-collector, for: 300ms, within: 5s}":   {Within: 5 * time.Second, Fault: script.Fault{Name: "restart-collector", For: 300 * time.Millisecond}},
-		"{terminate: web-2, drain: no}":                        {Within: 25 * time.Second, Kind: script.Terminate, Instance: "web-2", Abrupt: true},
-		"{terminate: web-2, drain: yes, within: 10s}":          {Kind: script.Terminate, Instance: "web-2"},
-		"[{fault: freeze, on: web-2}, {heal: freeze}]":         {Kind: script.Heal, Fault: script.Fault{Name: "freeze"}},
-		"[{launch: 1}, {fault: leftover-lines, on: web-4}]":    {Instance: "web-4", Fault: script.Fault{Name: "leftover-lines", Rate: 20}},
-		"[{fault: freeze}, {heal: freeze}, {fault: freeze}]":   {Fault: script.Fault{Name: "freeze"}},
-		"[{fault: reload-lb}, {fault: reload-lb, within: 2s}]": {Within: 2 * time.Second, Fault: script.Fault{Name: "reload-lb"}},
+		"{fault: drop-datagrams}":                              {Move: script.BeginFault{Fault: script.DropDatagrams{Share: 0.1}}},
+		"{fault: drop-datagrams, on: web-2, share: 1}":         {Move: script.BeginFault{Fault: script.DropDatagrams{Share: 1}, Instance: "web-2"}},
+		"{fault: duplicate-datagrams, share: 0.2}":             {Move: script.BeginFault{Fault: script.DuplicateDatagrams{Share: 0.2}}},
+		"{fault: reorder-datagrams}":                           {Move: script.BeginFault{Fault: script.ReorderDatagrams{Share: 0.1}}},
+		"{fault: truncate-datagrams}":                          {Move: script.BeginFault{Fault: script.TruncateDatagrams{Bytes: 40}}},
+		"{fault: truncate-datagrams, bytes: 7}":                {Move: script.BeginFault{Fault: script.TruncateDatagrams{Bytes: 7}}},
+		"{fault: delay-datagrams}":                             {Move: script.BeginFault{Fault: script.DelayDatagrams{By: 5 * time.Second}}},
+		"{fault: delay-datagrams, by: 1s}":                     {Move: script.BeginFault{Fault: script.DelayDatagrams{By: time.Second}}},
+		"{fault: leftover-lines, rate: 7/s, on: web-1}":        {Move: script.BeginFault{Fault: script.LeftoverLines{Rate: 7}, Instance: "web-1"}},
+		"{fault: leftover-load}":                               {Move: script.BeginFault{Fault: script.LeftoverLoad{Rate: 20}}},
+		"{fault: replay-requests, share: 0.5}":                 {Move: script.BeginFault{Fault: script.ReplayRequests{Share: 0.5}}},
+		"{fault: freeze, on: web-3}":                           {Move: script.BeginFault{Fault: script.Freeze{}, Instance: "web-3"}},
+		"{fault: reload-lb}":                                   {Move: script.BeginFault{Fault: script.ReloadLB{}}},
+		"{fault: restart-collector}":                           {Move: script.BeginFault{Fault: script.RestartCollector{For: time.Second}}},
+		"{fault: restart-collector, for: 300ms, within: 5s}":   {Move: script.BeginFault{Fault: script.RestartCollector{For: 300 * time.Millisecond}}, Within: 5 * time.Second},
+		"{terminate: web-2, drain: no}":                        {Move: script.Terminate{Instance: "web-2", Abrupt: true}, Within: 25 * time.Second},
+		"{terminate: web-2, drain: yes, within: 10s}":          {Move: script.Terminate{Instance: "web-2"}},
+		"[{fault: freeze, on: web-2}, {heal: freeze}]":         {Move: script.Heal{Fault: "freeze"}},
+		"[{launch: 1}, {fault: leftover-lines, on: web-4}]":    {Move: script.BeginFault{Fault: script.LeftoverLines{Rate: 20}, Instance: "web-4"}},
+		"[{fault: freeze}, {heal: freeze}, {fault: freeze}]":   {Move: script.BeginFault{Fault: script.Freeze{}}},
+		"[{fault: reload-lb}, {fault: reload-lb, within: 2s}]": {Move: script.BeginFault{Fault: script.ReloadLB{}}, Within: 2 * time.Second},
 	} {
-		if want.Kind == "" {
-			want.Kind = script.BeginFault
-		}
 		if want.Within == 0 {
 			want.Within = 10 * time.Second
 		}
@@ -95,10 +92,10 @@ func TestWhatAStackCanDoWrong(t *testing.T) {
 
 func TestStepsAreWrittenAsInTheFile(t *testing.T) {
 	for want, step := range map[string]script.Step{
-		"fault freeze on web-2":            {Kind: script.BeginFault, Instance: "web-2", Fault: script.Fault{Name: "freeze"}},
-		"heal freeze":                      {Kind: script.Heal, Fault: script.Fault{Name: "freeze"}},
-		"terminate web-1 without draining": {Kind: script.Terminate, Instance: "web-1", Abrupt: true},
-		"terminate web-1":                  {Kind: script.Terminate, Instance: "web-1"},
+		"fault freeze on web-2":            {Move: script.BeginFault{Fault: script.Freeze{}, Instance: "web-2"}},
+		"heal freeze":                      {Move: script.Heal{Fault: "freeze"}},
+		"terminate web-1 without draining": {Move: script.Terminate{Instance: "web-1", Abrupt: true}},
+		"terminate web-1":                  {Move: script.Terminate{Instance: "web-1"}},
 	} {
 		if got := step.String(); got != want {
 			t.Errorf("got %q, want %q", got, want)
@@ -106,9 +103,21 @@ func TestStepsAreWrittenAsInTheFile(t *testing.T) {
 	}
 }
 
-func TestUses(t *testing.T) {
-	s := parse(t, doing("", "[{fault: freeze}, {heal: freeze}]").source(t))
-	if !s.Uses("reload-lb", "freeze") || s.Uses("reload-lb") {
-		t.Error("Uses does not tell which faults the scenario begins")
+// A scenario needs what its steps and faults need, and nothing else.
+func TestNeeds(t *testing.T) {
+	s := parse(t, doing("", "[{fault: restart-collector}, {fault: leftover-lines}, {fault: drop-datagrams}, {limit: web-1, cpus: 1}]").source(t))
+	for need, want := range map[script.Need]bool{
+		script.Relays: true, script.OwnAddress: true, script.CPULimits: true,
+		script.Proxy: false, script.Master: false, script.OwnDatabase: false,
+	} {
+		if got := s.Needs(need); got != want {
+			t.Errorf("it needs %s: %v, want %v", need, got, want)
+		}
+	}
+	if diff := cmp.Diff([]string{"drop-datagrams", "leftover-lines", "restart-collector"}, s.FaultsThatNeed(script.OwnAddress)); diff != "" {
+		t.Errorf("who needs an own address (-want +got):\n%s", diff)
+	}
+	if !script.Uses[script.LeftoverLines](s) || script.Uses[script.Freeze](s) {
+		t.Error("it uses leftover-lines and not freeze")
 	}
 }

@@ -122,8 +122,7 @@ func accepted(t *testing.T, s script.Scenario) {
 		must(p.Name != "" && !names[p.Name] && p.For > 0 && p.Require.Users >= 0 && p.Require.Users <= load.Peak(), "a phase")
 		names[p.Name] = true
 		for _, step := range p.Do {
-			must((step.Count > 0) != (step.Instance != "") && step.Within > 0 && step.Pos.Line > 0, "a step")
-			must(step.CPUs >= 0 && (step.CPUs == 0 || step.Kind == script.Limit), "a number of CPUs")
+			must(possible(step.Move) && step.Within > 0 && step.Pos.Line > 0, "a step")
 		}
 	}
 	must(len(s.Checks) > 0, "with checks")
@@ -135,66 +134,71 @@ func accepted(t *testing.T, s script.Scenario) {
 	}
 }
 
-// sound says whether exactly what the check's name says is set, and completely.
+// possible says whether a move is completely read.
+func possible(m script.Move) bool {
+	switch m := m.(type) {
+	case script.Launch:
+		return m.Count > 0
+	case script.Scale:
+		return m.Count > 0
+	case script.Limit:
+		return m.Instance != "" && m.CPUs >= 0
+	case script.BeginFault:
+		return slices.Contains(script.FaultNames(), m.Fault.Name())
+	case script.Heal:
+		return slices.Contains(script.FaultNames(), m.Fault)
+	}
+	return m.Target() != ""
+}
+
+// sound says whether a check is completely read.
 func sound(c script.Check, routes map[string]script.Route, phases map[string]bool) bool {
-	set := 0
-	ok := true
-	if k := c.Continuity; k != nil {
-		_, known := routes[k.Route]
-		set, ok = set+1, c.Name == "continuity" && k.Metric != "" && known && k.MaxGap > 0
+	known := func(route string) bool {
+		_, ok := routes[route]
+		return ok
 	}
-	if k := c.TwoViews; k != nil {
-		set, ok = set+1, c.Name == "two-views" && k.Instance != "" && k.Used > 0 && k.Used <= 1 && k.Idle > 0 && k.Idle <= 1
+	if c.Pos.Line == 0 {
+		return false
 	}
-	if k := c.Conservation; k != nil {
-		_, known := routes[k.Route]
-		set, ok = set+1, c.Name == "conservation" && k.Metric != "" && known && k.ClientWindow >= 0 && k.MaxLag >= 0 &&
+	switch k := c.Promise.(type) {
+	case script.Continuity:
+		return k.Metric != "" && known(k.Route) && k.MaxGap > 0
+	case script.TwoViews:
+		return k.Instance != "" && k.Used > 0 && k.Used <= 1 && k.Idle > 0 && k.Idle <= 1
+	case script.Conservation:
+		return k.Metric != "" && known(k.Route) && k.ClientWindow >= 0 && k.MaxLag >= 0 &&
 			k.SampleRate > 0 && k.SampleRate <= 1 && k.Confidence > 0 && k.Confidence < 1
+	case script.Correlation:
+		return len(k.Layers) >= 2 && k.AtLeast > 0 && k.AtLeast <= 1 && k.MaxLag >= 0 && (k.Metric != "" || !slices.Contains(k.Layers, "web"))
+	case script.PromQL:
+		return k.Expr != "" && (k.Throughout == "") != (k.Within == "") && phases[k.Throughout+k.Within]
 	}
-	if k := c.Correlation; k != nil {
-		set, ok = set+1, c.Name == "correlation" && len(k.Layers) >= 2 && k.AtLeast > 0 && k.AtLeast <= 1 && k.MaxLag >= 0 &&
-			(k.Metric != "" || !slices.Contains(k.Layers, "web"))
-	}
-	if k := c.PromQL; k != nil {
-		set, ok = set+1, c.Name == "promql" && k.Expr != "" && (k.Throughout == "") != (k.Within == "") && phases[k.Throughout+k.Within]
-	}
-	if set == 0 {
-		return soundPromise(c, routes, phases) && c.Pos.Line > 0
-	}
-	return ok && set == 1 && c.Pos.Line > 0
+	return soundPromise(c.Promise, known, routes, phases)
 }
 
 // soundPromise is sound for the checks that came later.
-func soundPromise(c script.Check, routes map[string]script.Route, phases map[string]bool) bool {
-	set := 0
-	ok := true
-	if k := c.Identity; k != nil {
-		_, known := routes[k.Route]
-		set, ok = set+1, c.Name == "identity" && k.Metric != "" && (known || k.Route == "")
-	}
-	if k := c.Nesting; k != nil {
-		_, known := routes[k.Route]
-		set, ok = set+1, c.Name == "nesting" && k.Web != "" && k.Web != k.DB && known && k.Unit > 0 && k.Slack >= 0 && k.ClientWindow >= 0
-	}
-	if k := c.Gauge; k != nil {
-		set, ok = set+1, c.Name == "gauge" && k.Metric != "" && k.AtRest >= 0 && k.ClientWindow >= 0
-	}
-	if k := c.Shutdown; k != nil {
-		_, known := routes[k.Route]
-		set, ok = set+1, c.Name == "shutdown" && k.Metric != "" && known && k.ClientWindow >= 0
-	}
-	if k := c.Hygiene; k != nil {
-		set, ok = set+1, c.Name == "hygiene" && k.MaxSeries >= 0 && k.Growth >= script.AnyGrowth
-	}
-	if k := c.Alert; k != nil {
-		set, ok = set+1, c.Name == "alert" && k.Name != "" && k.Expr != "" && k.For >= 0 && (k.Fires != nil || len(k.Silent) > 0) &&
+func soundPromise(p script.Promise, known func(string) bool, routes map[string]script.Route, phases map[string]bool) bool {
+	switch k := p.(type) {
+	case script.Identity:
+		return k.Metric != "" && (known(k.Route) || k.Route == "")
+	case script.Nesting:
+		return k.Web != "" && k.Web != k.DB && known(k.Route) && k.Unit > 0 && k.Slack >= 0 && k.ClientWindow >= 0
+	case script.Gauge:
+		return k.Metric != "" && k.AtRest >= 0 && k.ClientWindow >= 0
+	case script.Shutdown:
+		return k.Metric != "" && known(k.Route) && k.ClientWindow >= 0
+	case script.Hygiene:
+		return k.MaxSeries >= 0 && k.Growth >= script.AnyGrowth
+	case script.Alert:
+		return k.Name != "" && k.Expr != "" && k.For >= 0 && (k.Fires != nil || len(k.Silent) > 0) &&
 			(k.Clears == nil || k.Fires != nil && k.Clears.Within > 0 && (k.Clears.In == script.End || phases[k.Clears.In])) &&
 			(k.Fires == nil || k.Fires.Within > 0 && phases[k.Fires.In])
+	case script.Audit:
+		return routes[k.Route].Writes
+	case script.Failures:
+		return k.AtMost >= 0 && (known(k.Route) || k.Route == "")
 	}
-	if k := c.Audit; k != nil {
-		set, ok = set+1, c.Name == "audit" && routes[k.Route].Writes
-	}
-	return ok && set == 1
+	return false
 }
 
 // BenchmarkParse reads a scenario of the library's size; 1 ms is far from noticeable.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/goccy/go-yaml/ast"
 )
@@ -14,17 +15,46 @@ const (
 	MaxCPUs = 1000
 )
 
-// cpus reads the key that a limit needs and no other step takes.
-func (v value) cpus(m mapping, step *Step) {
-	cpus, given := m.get("cpus")
-	switch {
-	case step.Kind == Limit && !given:
-		v.failf("limit without cpus: want how many it may use, like cpus: 0.2, or cpus: 0 for all again")
-	case step.Kind == Limit:
-		step.CPUs = cpus.cores()
-	case given && step.Kind != "":
-		cpus.failf("%s has no cpus: they belong to limit", step.Kind)
+// Limit gives an instance less CPU, or all again.
+type Limit struct {
+	Instance string
+	CPUs     float64 // how many it may use; 0 lifts the limit
+}
+
+// Kind implements [Move].
+func (Limit) Kind() string { return "limit" }
+
+// String implements [Move].
+func (m Limit) String() string { return fmt.Sprintf("%s %s, cpus: %v", m.Kind(), m.Instance, m.CPUs) }
+
+// Target implements [Move].
+func (m Limit) Target() string { return m.Instance }
+
+// play notes whose CPU is limited.
+func (m Limit) play(f *fleet) error {
+	if !slices.Contains(f.live, m.Instance) {
+		return f.absent(m)
 	}
+	held := slices.Contains(f.held, m.Instance)
+	switch {
+	case m.CPUs == 0 && !held:
+		return fmt.Errorf("%v: it has no limit at that point, so nothing would happen", m)
+	case m.CPUs == 0:
+		f.held = slices.DeleteFunc(f.held, func(name string) bool { return name == m.Instance })
+	case !held:
+		f.held = append(f.held, m.Instance)
+	}
+	return nil
+}
+
+func readLimit(what value, m mapping) Limit {
+	l := Limit{Instance: what.line(wantInstance)}
+	if cpus, given := m.get("cpus"); given {
+		l.CPUs = cpus.cores()
+	} else {
+		m.failf("limit without cpus: want how many it may use, like cpus: 0.2, or cpus: 0 for all again")
+	}
+	return l
 }
 
 // cores reads a number of CPUs, or 0.
@@ -49,31 +79,31 @@ func (v value) cores() float64 {
 	return 0
 }
 
-// limit notes whose CPU is limited.
-func (f *fleet) limit(s Step) error {
-	if !slices.Contains(f.live, s.Instance) {
-		return fmt.Errorf("%v: no such instance at that point (have %s)", s, f.have())
-	}
-	held := slices.Contains(f.held, s.Instance)
-	switch {
-	case s.CPUs == 0 && !held:
-		return fmt.Errorf("%v: it has no limit at that point, so nothing would happen", s)
-	case s.CPUs == 0:
-		f.held = slices.DeleteFunc(f.held, func(name string) bool { return name == s.Instance })
-	case !held:
-		f.held = append(f.held, s.Instance)
-	}
-	return nil
-}
-
 // The defaults of two-views.
 const (
 	defaultUsed = 0.8
 	defaultIdle = 0.1
 )
 
-func (p *promises) twoViews(v value) *TwoViews {
-	c := &TwoViews{}
+// TwoViews promises that host and agent disagree about the CPU of an instance that a step limits: the host sees it use up
+// what it may and stopped for it, while the agent inside sees a machine with CPU to spare.
+type TwoViews struct {
+	Instance string
+	Used     float64 // least share of its limit that the host sees it use, in (0, 1]
+	Idle     float64 // least share of the machine that the agent sees idle, in (0, 1]
+}
+
+// Kind implements [Promise].
+func (TwoViews) Kind() string { return "two-views" }
+
+// Metrics implements [Promise].
+func (TwoViews) Metrics() []string { return nil }
+
+// Late implements [Promise].
+func (TwoViews) Late() time.Duration { return 0 }
+
+func (p *promises) twoViews(v value) TwoViews {
+	c := TwoViews{}
 	m, ok := v.mapping("instance", "used", "idle")
 	if !ok {
 		return c
@@ -90,7 +120,7 @@ func (p *promises) twoViews(v value) *TwoViews {
 	}
 	for _, phase := range p.s.Phases {
 		for _, step := range phase.Do {
-			if step.Kind == Limit && step.Instance == c.Instance && step.CPUs > 0 {
+			if l, ok := step.Move.(Limit); ok && l.Instance == c.Instance && l.CPUs > 0 {
 				return c
 			}
 		}

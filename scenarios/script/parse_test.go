@@ -104,7 +104,7 @@ func TestDefaults(t *testing.T) {
 			Rate: 200, Shape: script.Constant, Mix: map[string]int{"insert": 9, "get": 1}, Words: 1000, Timeout: 5 * time.Second,
 		},
 		Phases: []script.Phase{{Name: "warm-up", For: 8 * time.Second, Pos: pos(6, 5)}},
-		Checks: []script.Check{{Name: "conservation", Pos: pos(9, 5), Conservation: &script.Conservation{
+		Checks: []script.Check{{Pos: pos(9, 5), Promise: script.Conservation{
 			Metric: "fullstack.insert", Route: "insert", ClientWindow: 100 * time.Millisecond, MaxLag: 2 * time.Second,
 			SampleRate: 1, Confidence: 0.999,
 		}}},
@@ -153,28 +153,28 @@ func TestPromises(t *testing.T) {
 	const s = time.Second
 	const window = 100 * time.Millisecond
 	want := []script.Check{
-		{Name: "identity", Identity: &script.Identity{Metric: "fullstack.insert", Route: "insert", Tags: []string{"zone", "kube.pod"}}},
-		{Name: "identity", Identity: &script.Identity{Metric: "fullstack.inflight"}},
-		{Name: "identity", Identity: &script.Identity{Metric: "fullstack.inflight", Route: "get"}},
-		{Name: "nesting", Nesting: &script.Nesting{Web: "fullstack.insert.time", DB: "fullstack.db.time", Route: "insert", Unit: time.Microsecond, ClientWindow: s}},
-		{Name: "nesting", Nesting: &script.Nesting{Web: "fullstack.get.time", Route: "get", Unit: time.Millisecond, Slack: 2 * time.Millisecond, ClientWindow: window}},
-		{Name: "gauge", Gauge: &script.Gauge{Metric: "fullstack.inflight", ClientWindow: window}},
-		{Name: "gauge", Gauge: &script.Gauge{Metric: "fullstack.inflight", AtRest: 3, Unqueued: true}},
-		{Name: "conservation", Conservation: &script.Conservation{Metric: "fullstack.insert", Route: "insert", ClientWindow: 3 * window, MaxLag: 2 * s, SampleRate: 1, Confidence: 0.999}},
-		{Name: "shutdown", Shutdown: &script.Shutdown{Metric: "fullstack.insert", Route: "insert", ClientWindow: 3 * window}},
-		{Name: "shutdown", Shutdown: &script.Shutdown{Metric: "fullstack.get", Route: "get", ClientWindow: 2 * s}},
-		{Name: "hygiene", Hygiene: &script.Hygiene{MaxSeries: 40}},
-		{Name: "hygiene", Hygiene: &script.Hygiene{MaxSeries: 40, Growth: script.AnyGrowth}},
-		{Name: "alert", Alert: &script.Alert{Name: "WebDown", Expr: "up < 3", For: 2 * s, Fires: &script.Deadline{In: "one dies", Within: 6 * s},
+		{Promise: script.Identity{Metric: "fullstack.insert", Route: "insert", Tags: []string{"zone", "kube.pod"}}},
+		{Promise: script.Identity{Metric: "fullstack.inflight"}},
+		{Promise: script.Identity{Metric: "fullstack.inflight", Route: "get"}},
+		{Promise: script.Nesting{Web: "fullstack.insert.time", DB: "fullstack.db.time", Route: "insert", Unit: time.Microsecond, ClientWindow: s}},
+		{Promise: script.Nesting{Web: "fullstack.get.time", Route: "get", Unit: time.Millisecond, Slack: 2 * time.Millisecond, ClientWindow: window}},
+		{Promise: script.Gauge{Metric: "fullstack.inflight", ClientWindow: window}},
+		{Promise: script.Gauge{Metric: "fullstack.inflight", AtRest: 3, Unqueued: true}},
+		{Promise: script.Conservation{Metric: "fullstack.insert", Route: "insert", ClientWindow: 3 * window, MaxLag: 2 * s, SampleRate: 1, Confidence: 0.999}},
+		{Promise: script.Shutdown{Metric: "fullstack.insert", Route: "insert", ClientWindow: 3 * window}},
+		{Promise: script.Shutdown{Metric: "fullstack.get", Route: "get", ClientWindow: 2 * s}},
+		{Promise: script.Hygiene{MaxSeries: 40}},
+		{Promise: script.Hygiene{MaxSeries: 40, Growth: script.AnyGrowth}},
+		{Promise: script.Alert{Name: "WebDown", Expr: "up < 3", For: 2 * s, Fires: &script.Deadline{In: "one dies", Within: 6 * s},
 			Clears: &script.Deadline{In: "after", Within: 4 * s}, Silent: []string{"before"}}},
-		{Name: "alert", Alert: &script.Alert{Name: "WebDown", Expr: "up < 3", Fires: &script.Deadline{In: "after", Within: 6 * s},
+		{Promise: script.Alert{Name: "WebDown", Expr: "up < 3", Fires: &script.Deadline{In: "after", Within: 6 * s},
 			Clears: &script.Deadline{In: script.End, Within: 4 * s}}},
-		{Name: "alert", Alert: &script.Alert{Name: "WebDown", Expr: "up < 3", Fires: &script.Deadline{In: "before", Within: 6 * s},
+		{Promise: script.Alert{Name: "WebDown", Expr: "up < 3", Fires: &script.Deadline{In: "before", Within: 6 * s},
 			Clears: &script.Deadline{In: "after", Within: 4 * s}}},
-		{Name: "alert", Alert: &script.Alert{Name: "WebDown", Expr: "up < 3", Silent: []string{script.WholeRun}}},
-		{Name: "audit", Audit: &script.Audit{Route: "insert"}},
-		{Name: "two-views", TwoViews: &script.TwoViews{Instance: "web-1", Used: 0.8, Idle: 0.1}},
-		{Name: "two-views", TwoViews: &script.TwoViews{Instance: "web-1", Used: 0.5, Idle: 1}},
+		{Promise: script.Alert{Name: "WebDown", Expr: "up < 3", Silent: []string{script.WholeRun}}},
+		{Promise: script.Audit{Route: "insert"}},
+		{Promise: script.TwoViews{Instance: "web-1", Used: 0.8, Idle: 0.1}},
+		{Promise: script.TwoViews{Instance: "web-1", Used: 0.5, Idle: 1}},
 	}
 	got := parse(t, promised)
 	if diff := cmp.Diff(want, got.Checks, cmpopts.IgnoreTypes(script.Pos{})); diff != "" {
@@ -245,12 +245,13 @@ checks:
 func TestEverything(t *testing.T) {
 	got := parse(t, everything)
 	const s = time.Second
-	step := func(kind script.StepKind, instance string, count int) script.Step {
+	step := func(move script.Move) script.Step {
 		within := 10 * s
-		if kind == script.Terminate || kind == script.Replace || kind == script.Scale {
+		switch move.(type) {
+		case script.Terminate, script.Replace, script.Scale:
 			within += 4 * s // the instance's time to stop
 		}
-		return script.Step{Kind: kind, Instance: instance, Count: count, Within: within}
+		return script.Step{Move: move, Within: within}
 	}
 	want := script.Scenario{
 		Name: "every-key_1.0", About: "One line, folded.",
@@ -271,22 +272,22 @@ func TestEverything(t *testing.T) {
 			Mix:    map[string]int{"put": 3, "peek": 2, "poke": 1}, Words: 10, Timeout: s / 4,
 		},
 		Phases: []script.Phase{
-			{Name: `Phase one, "quoted" & more`, For: s, Do: []script.Step{{Kind: script.Kill, Instance: "web-1", Within: 3 * s}}},
+			{Name: `Phase one, "quoted" & more`, For: s, Do: []script.Step{{Move: script.Kill{Instance: "web-1"}, Within: 3 * s}}},
 			{Name: "two", For: 90 * s, Require: script.Require{Users: 0.1}, Do: []script.Step{
-				step(script.Launch, "", 2), step(script.Terminate, "web-2", 0), step(script.Replace, "web-3", 0),
-				step(script.Replace, script.ReplaceAll, 0), step(script.Scale, "", 5), step(script.Scale, "", 1),
-				step(script.Kill, "web-6", 0),
+				step(script.Launch{Count: 2}), step(script.Terminate{Instance: "web-2"}), step(script.Replace{Instance: "web-3"}),
+				step(script.Replace{Instance: script.ReplaceAll}), step(script.Scale{Count: 5}), step(script.Scale{Count: 1}),
+				step(script.Kill{Instance: "web-6"}),
 			}},
 		},
 		Checks: []script.Check{
-			{Name: "correlation", Correlation: &script.Correlation{Layers: []string{"lb", "web"}, AtLeast: 1, Metric: "app.words"}},
-			{Name: "continuity", Continuity: &script.Continuity{Metric: "app.words", Route: "put", MaxGap: 1500 * time.Millisecond}},
-			{Name: "conservation", Conservation: &script.Conservation{
+			{Promise: script.Correlation{Layers: []string{"lb", "web"}, AtLeast: 1, Metric: "app.words"}},
+			{Promise: script.Continuity{Metric: "app.words", Route: "put", MaxGap: 1500 * time.Millisecond}},
+			{Promise: script.Conservation{
 				Metric: "app.words", Route: "put", MaxLag: s, SampleRate: 0.1, Confidence: 0.99,
 			}},
-			{Name: "continuity", Continuity: &script.Continuity{Metric: "app.peek", Route: "peek", MaxGap: 2 * s}},
-			{Name: "promql", PromQL: &script.PromQL{Expr: "sum(rate(app_words_total[5s])) > 50", Throughout: "two"}},
-			{Name: "promql", PromQL: &script.PromQL{Expr: "count(app_words_total)\n  > 1", Within: script.WholeRun}},
+			{Promise: script.Continuity{Metric: "app.peek", Route: "peek", MaxGap: 2 * s}},
+			{Promise: script.PromQL{Expr: "sum(rate(app_words_total[5s])) > 50", Throughout: "two"}},
+			{Promise: script.PromQL{Expr: "count(app_words_total)\n  > 1", Within: script.WholeRun}},
 		},
 	}
 	ignore := cmpopts.IgnoreTypes(script.Pos{})
@@ -316,13 +317,14 @@ checks:
   - nesting: {web: shop.time}
 `)
 	c := got.Checks
-	for i, route := range []string{c[0].Conservation.Route, c[2].Continuity.Route, c[3].Shutdown.Route, c[4].Nesting.Route} {
+	for i, route := range []string{c[0].Promise.(script.Conservation).Route, c[2].Promise.(script.Continuity).Route,
+		c[3].Promise.(script.Shutdown).Route, c[4].Promise.(script.Nesting).Route} {
 		if route != "order" {
 			t.Errorf("route %d is %q, want order", i, route)
 		}
 	}
-	if c[1].Correlation.Metric != "shop.placed" {
-		t.Errorf("the layer web is %q, want shop.placed", c[1].Correlation.Metric)
+	if metric := c[1].Promise.(script.Correlation).Metric; metric != "shop.placed" {
+		t.Errorf("the layer web is %q, want shop.placed", metric)
 	}
 }
 
@@ -330,7 +332,7 @@ checks:
 // need not name it.
 func TestAuditOfTheOneRouteThatWrites(t *testing.T) {
 	s := parse(t, "scenario: demo\nstack: {web: {instances: 3}}\nload: {rate: 200/s, mix: {insert: 9, get: 1}}\nphases: [{phase: a, for: 8s}]\nchecks: [{audit: {}}]\n")
-	if got := s.Checks[0].Audit.Route; got != "insert" {
+	if got := s.Checks[0].Promise.(script.Audit).Route; got != "insert" {
 		t.Errorf("route %q, want insert", got)
 	}
 }
@@ -436,9 +438,11 @@ func TestErrorsAreSingleErrorsToo(t *testing.T) {
 
 func TestStepsSayWhatTheyAre(t *testing.T) {
 	for want, step := range map[string]script.Step{
-		"kill web-2":  {Kind: script.Kill, Instance: "web-2"},
-		"replace all": {Kind: script.Replace, Instance: script.ReplaceAll},
-		"launch 2":    {Kind: script.Launch, Count: 2},
+		"kill web-2":              {Move: script.Kill{Instance: "web-2"}},
+		"replace all":             {Move: script.Replace{Instance: script.ReplaceAll}},
+		"launch 2":                {Move: script.Launch{Count: 2}},
+		"scale 5":                 {Move: script.Scale{Count: 5}},
+		"limit web-1, cpus: 0.25": {Move: script.Limit{Instance: "web-1", CPUs: 0.25}},
 	} {
 		if got := step.String(); got != want {
 			t.Errorf("got %q, want %q", got, want)

@@ -1,5 +1,7 @@
 package script_test
 
+import "throughline/scenarios/script"
+
 var refusedPhases = []refused{
 	{"none", "  - phase: warm-up\n    for: 8s\n", "  []\n", []string{`6:3: phases: the list is empty: want a list of phases, like [{phase: warm-up, for: 8s}]`}},
 	{"as a mapping", "  - phase: warm-up\n    for: 8s\n", "  phase: warm-up\n  for: 8s\n", []string{`6:3: phases: want a list of phases, like [{phase: warm-up, for: 8s}], got keys and values`}},
@@ -26,11 +28,11 @@ var refusedPhases = []refused{
 }
 
 var refusedSteps = []refused{
-	{"unknown step", "  - phase: warm-up\n    for: 8s\n", "  - phase: warm-up\n    for: 8s\n    do: [{kil: web-1}]\n", []string{`8:11: do: unknown key "kil": did you mean "kill"? (known: kill, terminate, launch, replace, scale, limit, fault, heal, cpus, within, drain, on, … (17 in all))`}},
-	{"step as text", "  - phase: warm-up\n    for: 8s\n", "  - phase: warm-up\n    for: 8s\n    do: [kill web-1]\n", []string{`8:10: do: want keys and values (kill, terminate, launch, replace, scale, limit, fault, heal, cpus, within, drain, on, … (17 in all)), got the text "kill web-1"`}},
+	{"unknown step", "  - phase: warm-up\n    for: 8s\n", "  - phase: warm-up\n    for: 8s\n    do: [{kil: web-1}]\n", []string{`8:11: do: unknown key "kil": did you mean "kill"? (known: ` + script.KnownSteps + `)`}},
+	{"step as text", "  - phase: warm-up\n    for: 8s\n", "  - phase: warm-up\n    for: 8s\n    do: [kill web-1]\n", []string{`8:10: do: want keys and values (` + script.KnownSteps + `), got the text "kill web-1"`}},
 	{"no step in the list", "  - phase: warm-up\n    for: 8s\n", "  - phase: warm-up\n    for: 8s\n    do: []\n", []string{`8:9: phase.do: the list is empty: want a list of steps, like [{kill: web-2}]`}},
 	{"two steps in one", "  - phase: warm-up\n    for: 8s\n", "  - phase: warm-up\n    for: 8s\n    do: {kill: web-1, launch: 1}\n", []string{`8:9: do: kill and launch in one step: write two steps`}},
-	{"only within", "  - phase: warm-up\n    for: 8s\n", "  - phase: warm-up\n    for: 8s\n    do: {within: 3s}\n", []string{`8:9: do: no step here: want one of kill, terminate, launch, replace, scale, limit, fault, heal`}},
+	{"only within", "  - phase: warm-up\n    for: 8s\n", "  - phase: warm-up\n    for: 8s\n    do: {within: 3s}\n", []string{`8:9: do: no step here: want one of ` + script.KnownStepKinds}},
 	{"kill of an unknown instance", "  - phase: warm-up\n    for: 8s\n", "  - phase: warm-up\n    for: 8s\n    do: [{kill: web-9}]\n", []string{`8:17: kill web-9: no such instance at that point (have web-1, web-2, web-3)`}},
 	{"kill of a role", "  - phase: warm-up\n    for: 8s\n", "  - phase: warm-up\n    for: 8s\n    do: {kill: haproxy}\n", []string{`8:16: kill haproxy: no such instance at that point (have web-1, web-2, web-3)`}},
 	{"kill of two", "  - phase: warm-up\n    for: 8s\n", "  - phase: warm-up\n    for: 8s\n    do: {kill: [web-1, web-2]}\n", []string{`8:16: do.kill: want the name of an instance, like web-2, got a list`}},
@@ -70,7 +72,7 @@ var refusedSteps = []refused{
 
 var refusedChecks = []refused{
 	{"none", "  - conservation: {metric: fullstack.insert}\n", "  []\n", []string{`9:3: checks: the list is empty: want a list of checks, like [{continuity: {metric: fullstack.insert}}]`}},
-	{"as text", "  - conservation: {metric: fullstack.insert}\n", "  - continuity\n", []string{`9:5: checks: want keys and values (continuity, conservation, correlation, promql, identity, nesting, gauge, shutdown, hygiene, alert, audit, failures, … (13 in all)), got the text "continuity"`}},
+	{"as text", "  - conservation: {metric: fullstack.insert}\n", "  - continuity\n", []string{`9:5: checks: want keys and values (` + script.KnownChecks + `), got the text "continuity"`}},
 	{"without anything", "  - conservation: {metric: fullstack.insert}\n", "  - continuity:\n", []string{`9:5: continuity: has no value: want keys and values (metric, route, max_gap)`}},
 	{"two in one", "  - conservation: {metric: fullstack.insert}\n", "  - continuity: {metric: fullstack.insert}\n    conservation: {metric: fullstack.insert}\n", []string{`9:5: checks: 2 checks in one: begin each with a "-" of its own`}},
 	{"without a metric", "  - conservation: {metric: fullstack.insert}\n", "  - conservation: {route: insert}\n", []string{`9:19: conservation: the key "metric" is missing`}},

@@ -24,7 +24,7 @@ const grain = time.Second
 
 // comparable refuses a correlation that could only be inconclusive: of a load that does not vary, or not for long enough.
 // A client that buffers for longer than an interval needs several of them for each rate.
-func (p *promises) comparable(m mapping, c *Correlation) {
+func (p *promises) comparable(m mapping, c Correlation) {
 	if !p.sound || len(c.Layers) < 2 {
 		return // what the load is has not been understood
 	}

@@ -9,8 +9,8 @@ import (
 func waivable(s *Scenario) []string {
 	var names []string
 	for _, c := range s.Checks {
-		if !slices.Contains(names, c.Name) {
-			names = append(names, c.Name)
+		if !slices.Contains(names, c.Kind()) {
+			names = append(names, c.Kind())
 		}
 	}
 	return names
@@ -27,7 +27,7 @@ func (r *reader) waivers(v value, s *Scenario) {
 		m.require("check", "reason")
 		w := Waiver{Pos: m.at}
 		if v, ok := m.get("check"); ok {
-			if w.Check = v.oneOf(checkKinds...); w.Check != "" && len(s.Checks) > 0 && !slices.Contains(waivable(s), w.Check) {
+			if w.Check = v.oneOf(CheckKinds()...); w.Check != "" && len(s.Checks) > 0 && !slices.Contains(waivable(s), w.Check) {
 				v.failf("the scenario has no check %s: have %s", w.Check, list(waivable(s)))
 			}
 		}
@@ -49,7 +49,7 @@ func bornIn(s *Scenario) []string {
 	f := newFleet(s.Stack.Web.Instances)
 	for _, phase := range s.Phases {
 		for _, step := range phase.Do {
-			if f.move(step) != nil {
+			if step.play(f) != nil {
 				return nil
 			}
 		}

@@ -72,7 +72,11 @@ type leaving struct {
 
 // measure has a worker call its client for an execution.
 func (w *world) measure(x *worker, e execution) {
-	if x.executions++; w.f.recycle > 0 && x.executions%w.f.recycle == 0 {
+	every := w.p.Recycle
+	if w.f.recycle > 0 {
+		every = w.f.recycle
+	}
+	if x.executions++; every > 0 && x.executions%every == 0 {
 		x.recycled = append(x.recycled, e.at)
 	}
 	n := 0

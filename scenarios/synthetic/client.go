@@ -10,6 +10,7 @@ import (
 type datagram struct {
 	at    time.Duration
 	lines []line
+	from  int // which socket
 }
 
 // line is a line of a datagram, with all that was added up or packed into it.
@@ -109,6 +110,11 @@ func (w *world) leave(x *worker, c Client, k call) leaving {
 		t = x.tick(c.Flush, x.flush, w.p.Jitter, t)
 	}
 	t += w.still(x.name, t)
+	if w.f.recycle == 0 { // a worker that is replaced in order sends all before
+		if i, _ := slices.BinarySearch(x.recycled, k.at); i < len(x.recycled) {
+			t = min(t, x.recycled[i])
+		}
+	}
 	if w.f.leaves != nil {
 		if l := w.f.leaves(x, k, t); l.never || l.at != t {
 			return l
@@ -180,7 +186,23 @@ func (w *world) pack(x *worker) []datagram {
 		all = append(all, c.datagrams(out[:n], w.f.later == nil)...)
 		out = out[n:]
 	}
+	for i := range all {
+		all[i].from = w.socket(x, all[i].at)
+	}
 	return all
+}
+
+// socket is which socket a worker sends from at a time.
+func (w *world) socket(x *worker, at time.Duration) int {
+	switch w.p.Sockets {
+	case perSend:
+		w.sockets++
+		return w.sockets
+	case perInstance:
+		return 0
+	}
+	life, _ := slices.BinarySearch(x.recycled, at)
+	return -(x.number + life*1000) - 1
 }
 
 // datagrams packs what leaves at one time: first the lines as they were called,
@@ -208,7 +230,7 @@ func (c Client) datagrams(out []departure, early bool) []datagram {
 	for _, k := range out {
 		switch {
 		case c.Hold() == 0:
-			all = append(all, datagram{k.at, []line{lineOf(k.call)}})
+			all = append(all, datagram{at: k.at, lines: []line{lineOf(k.call)}})
 		case !c.aggregates(k.metric) || k.rate != 1 || k.bad || k.metric == gaugedInserts:
 			at := k.at
 			if early {

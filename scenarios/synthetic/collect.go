@@ -3,6 +3,7 @@ package synthetic
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -18,11 +19,21 @@ type arrival struct {
 	w  float64 // how many the value stands for: 1 / rate
 }
 
+// foreignSocket is whose lines come from somebody else.
+const foreignSocket = math.MinInt
+
+// arrived is a datagram from a socket.
+type arrived struct {
+	at   time.Duration
+	from int
+}
+
 // account is what the collector got of an instance.
 type account struct {
 	arrivals  [metrics][]arrival
 	foreign   []time.Duration // lines of somebody else
 	datagrams []time.Duration
+	sources   []arrived
 	lines     []time.Duration
 	accepted  []time.Duration
 	values    []time.Duration
@@ -35,6 +46,7 @@ type account struct {
 
 func (a *account) take(d datagram) {
 	a.datagrams = append(a.datagrams, d.at)
+	a.sources = append(a.sources, arrived{d.at, d.from})
 	for _, l := range d.lines {
 		a.lines = append(a.lines, d.at)
 		if l.cut || l.bad {
@@ -83,6 +95,7 @@ func (w *world) collect(in *instance) {
 	a := &in.got
 	slices.Sort(a.foreign)
 	for _, t := range a.foreign {
+		a.sources = append(a.sources, arrived{t, foreignSocket})
 		for _, to := range []*[]time.Duration{&a.datagrams, &a.lines, &a.accepted, &a.values} {
 			*to = append(*to, t)
 		}
@@ -271,6 +284,9 @@ func (w *world) heard(in *instance, port int, from, to, born, until time.Duratio
 		"values_total": a.values, "truncated_datagrams_total": a.cut, "kernel_drops_total": nil, "series_refused_total": nil} {
 		w.polled(prefix+name, within(times), born, until, listener...)
 	}
+	if w.p.Sockets != untold {
+		w.polled(prefix+"sources_total", a.firstFrom(from, to), born, until, listener...)
+	}
 	if bad := within(a.bad); len(bad) > 0 {
 		reason := "unknown_type"
 		if a.cutLines {
@@ -278,6 +294,17 @@ func (w *world) heard(in *instance, port int, from, to, born, until time.Duratio
 		}
 		w.polled(prefix+"bad_lines_total", bad, born, until, append(listener, "reason", reason)...)
 	}
+}
+
+// firstFrom is when a datagram of each socket came first, between two times.
+func (a *account) firstFrom(from, to time.Duration) []time.Duration {
+	first := map[int]time.Duration{}
+	for _, d := range a.sources {
+		if at, known := first[d.from]; d.at >= from && d.at < to && (!known || d.at < at) {
+			first[d.from] = d.at
+		}
+	}
+	return slices.Collect(maps.Values(first))
 }
 
 // polled makes a series that counts the times, as read at every interval end

@@ -41,8 +41,21 @@ type Params struct {
 	Stalls             []Span // of the whole machine
 	Jitter             time.Duration
 	Stop               time.Duration // a stop on SIGTERM takes so long at least
-	LameDuck           time.Duration // an instance that was not drained still serves for so long after SIGTERM
+	// Sockets is what sends from a socket of its own: perWorker, perSend or
+	// perInstance; or untold where the
+	// collector cannot tell.
+	Sockets  string
+	Recycle  int           // a worker is replaced after so many requests, in order; 0: never
+	LameDuck time.Duration // an instance that was not drained still serves for so long after SIGTERM
 }
+
+// What has a socket of its own.
+const (
+	perWorker   = "worker"
+	perSend     = "send"
+	perInstance = "instance" // opened before its workers were forked
+	untold      = "untold"
+)
 
 // Client is how an instance's StatsD clients send, one in each worker.
 type Client struct {
@@ -96,6 +109,7 @@ func (p Params) String() string {
 		p.Instances, p.Workers, p.RoundRobin, p.Stop, p.Timers, p.Timers && p.Nested, p.Others)
 	fmt.Fprintf(&b, "client: aggregates %v, flushes %v, %d bytes, timers aggregated %v, jitter %v, rate %v; declared %v\n",
 		p.Client.Aggregate, p.Client.Flush, p.Client.Bytes, p.Client.TimersToo, p.Jitter, p.Rate1, p.Declared)
+	fmt.Fprintf(&b, "sockets: %s, workers replaced after %d requests\n", p.Sockets, p.Recycle)
 	fmt.Fprintf(&b, "collector: interval %v; max_gap %v, max_lag %v, only 2xx %v, database %s; stalls %v\n", p.Interval, p.MaxGap, p.Lag, p.Only2xx, p.Database, p.Stalls)
 	for _, phase := range p.Phases {
 		fmt.Fprintf(&b, "phase %s: %v %v\n", phase.Name, phase.Long, phase.Steps)
@@ -173,6 +187,24 @@ func drawParams(rnd *rand.Rand) Params {
 	p.Phases = drawPhases(rnd, &p)
 	p.drawStalls(rnd)
 	return p
+}
+
+// drawProcesses draws what the collector sees of an instance's processes. It has its own
+// random numbers.
+func (p *Params) drawProcesses(rnd *rand.Rand) {
+	switch n := rnd.IntN(20); {
+	case n < 15:
+		p.Sockets = perWorker
+	case n < 16:
+		p.Sockets = perInstance
+	case n < 18:
+		p.Sockets = perSend
+	default:
+		p.Sockets = untold
+	}
+	if each := p.Rate * p.Long().Seconds() / float64(p.Instances*p.Workers); chance(rnd, 0.08) && each > 40 {
+		p.Recycle = max(20, int(each/logBetween(rnd, 1.2, 12)))
+	}
 }
 
 // load draws the shape, and a rate that the length of the run goes with.

@@ -100,6 +100,7 @@ func Make(seed uint64, cause string) (Made, error) {
 		rnd := rand.New(rand.NewPCG(seed, attempt<<32|uint64(len(cause))))
 		p, d := drawParams(rnd), oneOf(rnd, ways...)
 		f := d.draw(&p, rnd)
+		p.drawProcesses(rand.New(rand.NewPCG(seed, attempt<<32|0x50c)))
 		w := newWorld(seed, p, f, rnd)
 		w.run()
 		made = Made{Seed: seed, Params: w.p, Truth: w.truth(cause), Record: w.h}

@@ -18,6 +18,7 @@ const (
 
 // world is a run while it is made.
 type world struct {
+	sockets   int // that were opened for one datagram each
 	p         Params
 	f         faults
 	rnd       *rand.Rand

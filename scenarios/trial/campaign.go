@@ -20,10 +20,11 @@ import (
 // Campaign is many runs of the gallery, in which the judge is judged: see [Plan] for
 // new ones, [Kept] for those that are recorded already.
 type Campaign struct {
-	Dir  string // of all that the runs leave
-	Runs []GalleryRun
-	Jobs int  // how many run at once
-	Keep bool // also the records of what was right
+	Dir     string // of all that the runs leave
+	Runs    []GalleryRun
+	Jobs    int    // how many run at once
+	Keep    bool   // also the records of what was right
+	Version string // of this program and of Command, as verdicts name it
 	// Command runs a scenario as a user would, in a process of its own, records it in a
 	// directory and prints the verdict as JSON: `--out DIR FILE` are put behind it, and it
 	// is run where both are.
@@ -132,7 +133,7 @@ func (c *Campaign) score(ctx context.Context, run GalleryRun) (gallery.Result, e
 	if err != nil {
 		return gallery.Result{}, err
 	}
-	judged, err := Judge(c.record(run))
+	judged, err := Judge(c.record(run), c.Version)
 	if err != nil {
 		return gallery.Result{}, err
 	}
@@ -148,7 +149,7 @@ func (c *Campaign) score(ctx context.Context, run GalleryRun) (gallery.Result, e
 
 func (c *Campaign) again(_ context.Context, run GalleryRun) gallery.Result {
 	var r gallery.Result
-	judged, err := Judge(c.record(run))
+	judged, err := Judge(c.record(run), c.Version)
 	if err == nil {
 		r, err = run.weigh(judged)
 	}

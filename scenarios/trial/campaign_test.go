@@ -216,7 +216,7 @@ func TestCampaign(t *testing.T) {
 				run = GalleryRun{name: "quiet", dir: "healthy-quiet-1", stage: gallery.Controls()[0].Stage}
 			}
 			var said []string
-			campaign := Campaign{Dir: t.TempDir(), Runs: []GalleryRun{run}, Jobs: 2, Command: c.command,
+			campaign := Campaign{Dir: t.TempDir(), Runs: []GalleryRun{run}, Jobs: 2, Version: savedBy, Command: c.command,
 				Tell: func(_ int, r gallery.Result) { said = append(said, r.Line()) }}
 			if err := campaign.Write(); err != nil {
 				t.Fatal(err)

@@ -52,10 +52,6 @@ type Lacks struct {
 	OwnAddress, Elsewhere string
 }
 
-// ownAddress are the faults that need a StatsD address for each instance.
-var ownAddress = []string{script.DropDatagrams, script.DuplicateDatagrams, script.ReorderDatagrams, script.TruncateDatagrams, script.DelayDatagrams,
-	script.LeftoverLines, script.RestartCollector}
-
 // Of gives what the scenario asks of the platform in vain.
 func (l Lacks) Of(s script.Scenario) (missing []error) {
 	web := s.Stack.Web
@@ -65,8 +61,8 @@ func (l Lacks) Of(s script.Scenario) (missing []error) {
 	if l.Commands != "" && len(web.Command) > 0 {
 		missing = append(missing, fmt.Errorf("%s: stack.web.command %s: %s", s.Name, web.Command[0], l.Commands))
 	}
-	for _, fault := range ownAddress {
-		if l.OwnAddress != "" && s.Uses(fault) {
+	if l.OwnAddress != "" {
+		for _, fault := range s.FaultsThatNeed(script.OwnAddress) {
 			missing = append(missing, fmt.Errorf("%s: fault %s: %s; %s", s.Name, fault, l.OwnAddress, l.Elsewhere))
 		}
 	}
@@ -79,8 +75,10 @@ func (e Environment) DatabaseLacks(s script.Scenario, mongoURI string) (missing 
 	if s.Stack.Forget > 0 && (mongoURI != "" || len(e.Database.Command) > 0) {
 		missing = append(missing, fmt.Errorf("%s: stack.mongo.forget %d: only the embedded database can forget; leave --mongo and MONGO_IMAGE out", s.Name, s.Stack.Forget))
 	}
-	if mongoURI != "" && s.Uses(script.FreezeDatabase) {
-		missing = append(missing, fmt.Errorf("%s: fault %s: only a database that the run has started can be frozen; leave --mongo out", s.Name, script.FreezeDatabase))
+	if mongoURI != "" {
+		for _, fault := range s.FaultsThatNeed(script.OwnDatabase) {
+			missing = append(missing, fmt.Errorf("%s: fault %s: only a database that the run has started can be frozen; leave --mongo out", s.Name, fault))
+		}
 	}
 	return missing
 }

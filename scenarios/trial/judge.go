@@ -17,15 +17,17 @@ type Judged struct {
 	Verdict verdict.Verdict
 }
 
-// Judge reads a record and judges it by the run's own checks. The error says that the
+// Judge reads a record and judges it by the run's own checks. The verdict names version,
+// that of this program. The error says that the
 // directory holds no record, or one that this judge cannot judge; what was read of it is
 // given all the same.
-func Judge(dir string) (Judged, error) {
+func Judge(dir, version string) (Judged, error) {
 	history, err := record.Read(dir)
 	if err != nil {
 		return Judged{}, err
 	}
 	verdict, err := check.Judge(history)
+	verdict.ToolVersion = version
 	if err != nil {
 		err = fmt.Errorf("%s: %w", filepath.Clean(dir), err)
 	}
@@ -34,12 +36,13 @@ func Judge(dir string) (Judged, error) {
 
 // JudgeBy judges a record by the checks of a scenario other than its own, read from
 // source; errors call it name.
-func JudgeBy(dir, name string, source []byte) (Judged, error) {
+func JudgeBy(dir, version, name string, source []byte) (Judged, error) {
 	history, err := record.Read(dir)
 	if err != nil {
 		return Judged{}, err
 	}
 	verdict, err := check.JudgeBy(history, name, source)
+	verdict.ToolVersion = version
 	return Judged{dir, history, verdict}, err
 }
 

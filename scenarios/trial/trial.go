@@ -40,7 +40,7 @@ type Trial struct {
 	Seed      uint64 // decides words and routes of the load
 	MongoURI  string // of a MongoDB that is there already; empty: one is started
 	Dashboard string // where the collector's HTTP API listens; empty: nowhere
-	Version   string // of this program, for the record
+	Version   string // of this program, for record and verdict
 	On        Environment
 	Live      *live.Stream // is told how it goes; nil: nobody is
 }
@@ -71,6 +71,7 @@ func (t Trial) Run(ctx context.Context) (*Judged, error) {
 	if err != nil {
 		return nil, err
 	}
+	verdict.ToolVersion = t.Version
 	judged := &Judged{Dir: t.Dir, History: history, Verdict: verdict}
 	return judged, judged.Write(t.Dir)
 }
@@ -102,7 +103,7 @@ func (t Trial) config(start time.Time) run.Config {
 func (t Trial) database() string {
 	switch {
 	case t.Scenario.Stack.Mongo == script.MongoNone:
-		return run.NoDatabase
+		return record.NoDatabase
 	case t.MongoURI != "" || t.On.MongoDB:
 		return foreign
 	}

@@ -18,6 +18,9 @@ import (
 // saved are records of real runs.
 const saved = "../testdata/records"
 
+// savedBy is the version that the saved verdicts name.
+const savedBy = "tests"
+
 // scenario is one that reads.
 func scenario(t *testing.T, name, stack, do string) script.Scenario {
 	t.Helper()
@@ -84,7 +87,7 @@ func TestConfig(t *testing.T) {
 		trial Trial
 		want  string
 	}{
-		{Trial{Scenario: none, MongoURI: "mongodb://x"}, run.NoDatabase},
+		{Trial{Scenario: none, MongoURI: "mongodb://x"}, record.NoDatabase},
 		{Trial{Scenario: some}, Embedded},
 		{Trial{Scenario: some, MongoURI: "mongodb://x"}, foreign},
 		{Trial{Scenario: some, On: Environment{MongoDB: true}}, foreign},

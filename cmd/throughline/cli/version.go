@@ -6,19 +6,31 @@ import (
 	"strings"
 )
 
+// stamp is the version that whoever built the program gave it, in place of what Go knows:
+// go build -ldflags "-X throughline/cmd/throughline/cli.stamp=v1.2.0". Tests give theirs,
+// so that it stands in verdicts whichever commit is tested.
+var stamp string
+
 // VersionLine is what --version prints: "throughline v1.2.0 (0123456789ab,
 // modified) go1.25.0 linux/amd64".
 func VersionLine(program string) string {
 	info, known := debug.ReadBuildInfo()
-	return versionLine(program, info, known)
+	return versionLine(program, stamp, info, known)
 }
 
-func versionLine(program string, info *debug.BuildInfo, known bool) string {
+func versionLine(program, stamp string, info *debug.BuildInfo, known bool) string {
 	line := program + " "
-	if !known {
-		return line + "unknown " + platformOf()
+	switch {
+	case stamp != "":
+		line += stamp
+	case known:
+		line += info.Main.Version
+	default:
+		line += "unknown"
 	}
-	line += info.Main.Version
+	if !known {
+		return line + " " + platformOf()
+	}
 	var commit []string
 	if revision := setting(info, "vcs.revision"); revision != "" {
 		commit = append(commit, revision[:min(12, len(revision))])
@@ -46,11 +58,18 @@ func setting(info *debug.BuildInfo, key string) string {
 	return ""
 }
 
-// Version is what a record calls this program: the commit it was built from, or
-// the module's version.
+// Version is what records and verdicts call this program: the version it was given, the
+// commit it was built from, or the module's version.
 func Version() string {
 	info, ok := debug.ReadBuildInfo()
-	if !ok {
+	return version(stamp, info, ok)
+}
+
+func version(stamp string, info *debug.BuildInfo, known bool) string {
+	switch {
+	case stamp != "":
+		return stamp
+	case !known:
 		return "unknown"
 	}
 	if revision := setting(info, "vcs.revision"); revision != "" {

@@ -17,11 +17,25 @@ func TestVersionLine(t *testing.T) {
 			debug.BuildSetting{Key: "vcs.modified", Value: "true"}, debug.BuildSetting{Key: "vcs.time", Value: "2026-01-02T03:04:05Z"}),
 		"throughline (devel) (short)": of("(devel)", debug.BuildSetting{Key: "vcs.revision", Value: "short"}),
 	} {
-		if got := versionLine("throughline", info, true); got != want+" "+platformOf() {
+		if got := versionLine("throughline", "", info, true); got != want+" "+platformOf() {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
-	if got := versionLine("throughline", nil, false); got != "throughline unknown "+platformOf() {
+	if got := versionLine("throughline", "", nil, false); got != "throughline unknown "+platformOf() {
 		t.Errorf("of a program without build information: %q", got)
+	}
+	if got := versionLine("throughline", "v1.3.0", of("(devel)", revision), true); got != "throughline v1.3.0 (0123456789ab) "+platformOf() {
+		t.Errorf("of a program that was given a version: %q", got)
+	}
+	if got := versionLine("throughline", "v1.3.0", nil, false); got != "throughline v1.3.0 "+platformOf() {
+		t.Errorf("of one that was given a version and knows nothing else: %q", got)
+	}
+	for want, got := range map[string]string{
+		"v1.3.0": version("v1.3.0", of("(devel)", revision), true), "0123456789ab": version("", of("(devel)", revision), true),
+		"v1.2.0": version("", of("v1.2.0"), true), "unknown": version("", nil, false),
+	} {
+		if got != want {
+			t.Errorf("records call it %q, want %q", got, want)
+		}
 	}
 }

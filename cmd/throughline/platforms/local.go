@@ -37,7 +37,7 @@ func lookLocal(ctx context.Context, all []script.Scenario, o Options) (have tria
 		if err := local.Possible(run.WebProgram(s)); err != nil {
 			missing = append(missing, fmt.Errorf("%s: %w", s.Name, err))
 		}
-		if !s.Limits() {
+		if !s.Needs(script.CPULimits) {
 			continue
 		}
 		if err := local.CanLimitCPU(); err != nil {

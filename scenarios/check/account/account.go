@@ -22,6 +22,9 @@ import (
 	"throughline/scenarios/script"
 )
 
+// Between is what residuals of accounts are between.
+const Between = record.LayerUsers + verdict.Arrow + record.LayerWeb
+
 // Account is one instance's page of the ledger between users and web: what the
 // users know that it executed, and what its metric says.
 type Account struct {
@@ -51,7 +54,7 @@ type Account struct {
 	twin    twin
 	also    collector.Type // see lookAround
 	parts   []int64
-	lines   int64 // values of the metric that the collector took
+	values  evidence.Curve // how many came, each in a line
 	// failures is how many requests it answered in full, and not with 2xx.
 	failures int64
 	ticks    []time.Duration // the collector's interval ends while it lived, and the end
@@ -131,11 +134,7 @@ func newAccount(e *evidence.Index, rule script.Conservation, l record.Lifetime, 
 	a := Account{Life: l, Rule: rule, Acked: e.Acked(l.Instance, rule.Route), Sampled: -1, twin: noTwin, others: e.Pushed[l.Instance]}
 	a.counted = evidence.SumOf(counted)
 	a.Total = max(0, evidence.Whole(a.counted.Last()))
-	for _, s := range counted {
-		for _, p := range s.Points {
-			a.lines += int64(p.Observed)
-		}
-	}
+	a.values = evidence.ValuesOf(counted)
 	for _, s := range e.Pushed[l.Instance] {
 		if s.Meta.StatsD == rule.Metric && strings.HasSuffix(s.Name, evidence.SampledSuffix) {
 			a.Sampled = max(0, a.Sampled) + evidence.Whole(evidence.SumOf([]*record.Series{s}).Last())
@@ -237,7 +236,7 @@ func (a *Account) Book() Booking {
 			return
 		}
 		left -= n
-		r := verdict.Residual{Between: verdict.UsersWeb, Instance: a.Life.Instance, Cause: cause, Bound: bound}
+		r := verdict.Residual{Between: Between, Instance: a.Life.Instance, Cause: cause, Bound: bound}
 		if b.Lost > 0 {
 			r.Lost = n
 		} else {

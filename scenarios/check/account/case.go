@@ -29,7 +29,7 @@ func (b *Books) explain(e *evidence.Index) []diagnose.Diagnosis {
 		d := diagnose.Account{Instance: in, Life: a.Life, Killed: a.killed, Acked: a.Acked, Total: a.Total, Rate: a.Rule.SampleRate, Open: a.open(len(b.Accounts)),
 			Buffer: max(a.Buffer, a.Stalled), Early: a.Early, Spare: a.Sum(), Late: a.Late.By > 0 && !a.Late.Excused, Beside: beside[in], Twin: twins[i], Kin: kin[in],
 			Parts: a.parts, Sampled: a.Sampled, Also: string(a.also), Bad: bad[in], Short: short[in], Cut: cut[in],
-			Lines: a.lines, Datagrams: datagrams[in]}
+			Lines: evidence.Whole(a.values.Last()), Datagrams: datagrams[in]}
 		if a.Dropped {
 			d.Open = 0 // nobody knows what the socket took
 		}
@@ -73,6 +73,7 @@ func clockGrace(window time.Duration) time.Duration { return 50*time.Millisecond
 
 // lay gives the diagnosis the account's curves.
 func (a *Account) lay(e *evidence.Index, d *diagnose.Account) {
+	datagrams, sources := ownCurve(e, d.Instance, "datagrams_total"), ownCurve(e, d.Instance, "sources_total")
 	spoke := map[time.Duration]bool{}
 	for _, s := range a.others {
 		if s.Meta.StatsD == a.Rule.Metric {
@@ -97,6 +98,11 @@ func (a *Account) lay(e *evidence.Index, d *diagnose.Account) {
 		d.Counted = append(d.Counted, a.counted.UpTo(t))
 		d.Sent = append(d.Sent, e.SentUpTo(d.Instance, a.Rule.Route, t))
 		d.Spoke = append(d.Spoke, spoke[t])
+		d.LinesAt = append(d.LinesAt, a.values.UpTo(t))
+		d.DatagramsAt = append(d.DatagramsAt, datagrams.UpTo(t))
+		if len(sources.At) > 0 {
+			d.SourcesAt = append(d.SourcesAt, sources.UpTo(t))
+		}
 	}
 }
 
@@ -158,7 +164,7 @@ func beside(e *evidence.Index, route string) map[string][]diagnose.Stream {
 // it gives one of some reasons for.
 func ownByInstance(e *evidence.Index, name string, reasons ...string) map[string]int64 {
 	out := map[string]int64{}
-	for _, s := range e.Polled[evidence.CollectorPrefix+name] {
+	for _, s := range e.Polled[record.CollectorPrefix+name] {
 		if len(reasons) > 0 && !slices.Contains(reasons, s.Labels.Get("reason")) {
 			continue
 		}
@@ -167,6 +173,18 @@ func ownByInstance(e *evidence.Index, name string, reasons ...string) map[string
 		}
 	}
 	return out
+}
+
+// ownCurve is what the collector counts itself of what came from an instance; empty where it
+// does not.
+func ownCurve(e *evidence.Index, instance, name string) evidence.Curve {
+	var of []*record.Series
+	for _, s := range e.Polled[record.CollectorPrefix+name] {
+		if s.Labels.Get(evidence.LabelInstance) == instance {
+			of = append(of, s)
+		}
+	}
+	return evidence.SumOf(of)
 }
 
 // twins finds the other metric that has a value for each of the same requests: what the
@@ -263,7 +281,7 @@ func (b *Books) kin(e *evidence.Index) map[string][]diagnose.Kin {
 // that was changes, an absence of that length had ended.
 func outages(e *evidence.Index) []diagnose.Outage {
 	var out []diagnose.Outage
-	for _, s := range e.Polled[evidence.CollectorPrefix+"outage_seconds"] {
+	for _, s := range e.Polled[record.CollectorPrefix+"outage_seconds"] {
 		was := 0.0
 		for _, p := range s.Points {
 			if p.Stale || p.Value == was {

@@ -6,6 +6,7 @@ import (
 	"throughline/collector"
 	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/record"
+	"throughline/scenarios/script"
 )
 
 // What else an instance sent tells a path through the code from a path over the
@@ -24,11 +25,11 @@ func (a *Account) lookAround(e *evidence.Index) {
 			a.also = s.Meta.Type
 		}
 	}
-	for _, c := range e.Scenario.Checks {
-		if c.Nesting == nil || c.Nesting.Route != a.Rule.Route {
+	for _, c := range script.Promised[script.Nesting](e.Scenario) {
+		if c.Route != a.Rule.Route {
 			continue
 		}
-		timer := SpectrumOf(e.Timers(a.Life.Instance, c.Nesting.Web), c.Nesting.Unit)
+		timer := SpectrumOf(e.Timers(a.Life.Instance, c.Web), c.Unit)
 		if _, sampled := timer.Sampled(); !sampled && timer.N > 0 {
 			a.twin = twin{"timer", evidence.Whole(timer.N)}
 		}
@@ -40,11 +41,11 @@ func (a *Account) lookAround(e *evidence.Index) {
 // conservation check names for the same requests. A counter that is sampled, or
 // that never came, is none.
 func (a *Account) LookAroundTimer(e *evidence.Index) {
-	for _, c := range e.Scenario.Checks {
-		if c.Conservation == nil || c.Conservation.Route != a.Rule.Route || c.Conservation.SampleRate < 1 {
+	for _, c := range script.Promised[script.Conservation](e.Scenario) {
+		if c.Route != a.Rule.Route || c.SampleRate < 1 {
 			continue
 		}
-		if n := evidence.Whole(evidence.SumOf(e.Counters(a.Life.Instance, c.Conservation.Metric)).Last()); n > 0 {
+		if n := evidence.Whole(evidence.SumOf(e.Counters(a.Life.Instance, c.Metric)).Last()); n > 0 {
 			a.twin = twin{"counter", n}
 		}
 		return

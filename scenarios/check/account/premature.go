@@ -6,6 +6,7 @@ import (
 
 	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/record"
+	"throughline/scenarios/script"
 )
 
 // Premature is a metric that had counted n requests at a time at which they were
@@ -20,9 +21,8 @@ type Premature struct {
 // and fit later: then it is not the count that is wrong, but a clock.
 func PrematureCounts(e *evidence.Index) []Premature {
 	var out []Premature
-	for _, c := range e.Scenario.Checks {
-		r := c.Conservation
-		if r == nil || r.SampleRate < 1 {
+	for _, r := range script.Promised[script.Conservation](e.Scenario) {
+		if r.SampleRate < 1 {
 			continue
 		}
 		var series []*record.Series

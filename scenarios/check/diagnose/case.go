@@ -78,6 +78,11 @@ type Account struct {
 	// Lines is how many values of the metric the collector took, each of which may stand for
 	// several requests, and Datagrams how many came from the instance; 0: it did not say.
 	Lines, Datagrams int64
+	// LinesAt and DatagramsAt are how many of them had come at each of Ticks.
+	LinesAt, DatagramsAt []float64
+	// SourcesAt is from how many different sockets datagrams had come; nil where the collector
+	// cannot tell.
+	SourcesAt []float64
 	// Spoke tells of each interval whether any other series of the instance got a value in it,
 	// Others whether there is one at all.
 	Spoke  []bool

@@ -15,6 +15,8 @@ type share struct {
 	p     float64
 	every int64 // one in so many, in turn; 0: by chance
 	clump bool  // what is lost at once is what a client sends at once
+	// whole tells that what is lost at once are whole lines, or datagrams.
+	whole bool
 	// regular tells that it happens after so many requests, again and again.
 	regular bool
 }
@@ -44,6 +46,9 @@ func (t *track) even(s share) float64 {
 		off := max(0, float64(t.least)-expected, expected-float64(t.most)) / 1.5
 		return choice(3) - off*off + t.spreads(1, inTurn)
 	}
+	if s.whole && t.beat != nil {
+		return binomial(t.n, t.least, t.most, s.p, clump, t.noise) + t.beat.together(t) + t.beat.irregular(t.share())
+	}
 	return binomial(t.n, t.least, t.most, s.p, clump, t.noise) + t.spreads(clump, irregular)
 }
 
@@ -63,6 +68,7 @@ type manner struct {
 	everybody bool  // every instance has it
 	clump     bool  // see share
 	regular   bool  // see share
+	whole     bool  // see share
 	turns     int64 // it may be one in so many at most, in turn; 0: it is not in turn
 }
 
@@ -111,7 +117,7 @@ func (k *court) evenlyOf(set, sound []int, m manner) fit {
 		f.shared += cost
 		return f
 	}
-	best := with(share{p: float64(wrong) / float64(n), clump: m.clump, regular: m.regular}, parameter(n))
+	best := with(share{p: float64(wrong) / float64(n), clump: m.clump, regular: m.regular, whole: m.whole}, parameter(n))
 	if every := int64(math.Round(float64(n) / float64(wrong))); m.turns > 0 && every >= 2 && every <= m.turns {
 		best = best.or(with(share{p: 1 / float64(every), every: every}, choice(m.turns)))
 	}
@@ -250,12 +256,17 @@ func silentWorker(k *court, set, sound []int) fit {
 	if !k.lossOnly(set) {
 		return impossible(set)
 	}
-	best, soundly := impossible(set), every(-1)
+	best, seen := impossible(set), k.socketsKnown(set)
 	for workers := int64(2); workers <= mostWorkers; workers++ {
 		for _, every := range []int64{0, workers} {
 			s := share{p: 1 / float64(workers), every: every}
-			f := fitEach(k, set, sound, func(t *track) float64 { return t.even(s) }, soundly)
-			f.shared += 2*choice(workers) - 0.5 // few have many
+			f := fitEach(k, set, sound, func(t *track) float64 { return t.even(s) + t.speak(workers-1) },
+				func(t *track) float64 { return t.speak(workers) - 1 })
+			if seen {
+				f.shared -= 1
+			} else {
+				f.shared += 2*choice(workers) - 0.5 // few have many
+			}
 			best = best.or(f)
 		}
 	}
@@ -279,7 +290,7 @@ func turnover(k *court, set, sound []int) fit {
 	if !k.lossOnly(set) {
 		return impossible(set)
 	}
-	f := k.evenly(set, sound, manner{everybody: true, clump: true, regular: true}).othersLost(k, set)
+	f := k.replaced(set, k.evenly(set, sound, manner{everybody: true, clump: true, regular: true})).othersLost(k, set)
 	held, apart := f.clone().twins(k, set, heldToo, 1), f.clone().twins(k, set, complete, 1)
 	apart.shared -= 1
 	f = held.or(apart)
@@ -317,8 +328,8 @@ func netLost(k *court, set, sound []int) fit {
 	if !k.lossOnly(set) {
 		return impossible(set)
 	}
-	f := k.evenly(set, sound, manner{})
-	if g := k.evenly(set, sound, manner{clump: true}); g.total()-0.7 > f.total() {
+	f := k.evenly(set, sound, manner{whole: true})
+	if g := k.evenly(set, sound, manner{clump: true, whole: true}); g.total()-0.7 > f.total() {
 		f = g
 		f.shared -= 0.7
 	}

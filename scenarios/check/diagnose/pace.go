@@ -157,33 +157,12 @@ func (k *court) fittest(from, to, step time.Duration) time.Duration {
 	return best
 }
 
-// queueFull: the busier intervals lost a greater share than the others.
+// queueFull: a queue of some room drops what is beyond it.
 func queueFull(k *court, set, sound []int) fit {
 	if !k.lossOnly(set) {
 		return impossible(set)
 	}
-	wrong, n := k.pool(set)
-	mean := min(0.99, max(0.01, float64(wrong)/float64(max(1, n))))
-	const spread = 20
-	f := fitEach(k, set, sound, func(t *track) float64 {
-		score := betaBinomial(t.n, t.least, t.most, mean*spread, (1-mean)*spread) + t.spreads(1, 4)
-		if t.Total == 0 && t.n > 10 {
-			score -= 6
-		}
-		return score
-	}, every(-2))
-	f.shared += parameter(n)
-	// Where peaks would have shown, they must.
-	seen := k.Window+k.longer <= k.Interval // else it is not known in which interval what was lost
-	if seen {
-		f.shared += parameter(100)
-	}
-	if short := min(4, k.pace.power) - max(0, k.pace.steep); short > 0 && k.pace.contrast > 1.3 && seen {
-		f.shared -= short
-	}
-	if k.pace.contrast <= 1.3 {
-		f.shared -= 2 // it has no peaks to show it at
-	}
+	f := k.queued(set, sound)
 	f.shared += k.mostly(set) / 2
 	// A queue may be of one metric, or of all.
 	apart, packed := f.clone().twins(k, set, sampledToo, 0.3), f.clone().twins(k, set, lostToo, 2)

@@ -30,6 +30,8 @@ type track struct {
 	clump float64       // how many counts a client that holds as long as declared may send at once
 	unit  float64       // how many counts come in one datagram, as the collector saw them
 	block []block       // see lay
+	beat  *rhythm       // nil: nothing can be told of it
+	from  *sockets      // nil: nobody knows
 	kin   []relative    // of Kin
 	span  time.Duration // from the first acknowledgement to the last
 }
@@ -113,6 +115,8 @@ func (t *track) bound(longer time.Duration, window time.Duration) {
 		t.low[k] = min(top, high[k])
 	}
 	t.lay(window + longer)
+	t.beat = t.newRhythm()
+	t.from = t.newSockets(window + longer)
 	t.relatives(window + longer)
 }
 

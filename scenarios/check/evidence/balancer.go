@@ -6,14 +6,6 @@ import (
 	"throughline/scenarios/record"
 )
 
-// The names of HAProxy's statistics: a prefix and the field of its CSV.
-// Source: https://docs.haproxy.org/2.6/management.html#9.1
-const (
-	FrontendPrefix = "haproxy_frontend_"
-	BackendPrefix  = "haproxy_backend_"
-	ServerPrefix   = "haproxy_server_"
-)
-
 // LastOf is the last value of a series, and when it was read.
 func LastOf(s *record.Series) (value float64, at time.Duration, ok bool) {
 	for i := len(s.Points) - 1; i >= 0; i-- {
@@ -39,7 +31,7 @@ func (e *Index) delta(name string, match func(*record.Series) bool) (n int64, fo
 
 // ServerDelta is how much a field of an instance's servers grew under load.
 func (e *Index) ServerDelta(field, instance string) int64 {
-	n, _ := e.delta(ServerPrefix+field, func(s *record.Series) bool { return s.Labels.Get("instance") == instance })
+	n, _ := e.delta(record.ServerPrefix+field, func(s *record.Series) bool { return s.Labels.Get("instance") == instance })
 	return max(0, n)
 }
 
@@ -59,8 +51,8 @@ func (e *Index) Retries() int64 {
 	if !e.Scenario.Stack.RetryAll {
 		return 0
 	}
-	backends, _ := e.delta(BackendPrefix+"wretr", anySeries)
-	servers, _ := e.delta(ServerPrefix+"wretr", anySeries)
+	backends, _ := e.delta(record.BackendPrefix+"wretr", anySeries)
+	servers, _ := e.delta(record.ServerPrefix+"wretr", anySeries)
 	return max(0, backends, servers)
 }
 
@@ -84,13 +76,13 @@ func NewBalancer(e *Index) (Balancer, bool) {
 	for _, l := range e.Lives {
 		web[l.Instance] = true
 	}
-	for _, s := range e.Polled[ServerPrefix+"hrsp_2xx"] {
+	for _, s := range e.Polled[record.ServerPrefix+"hrsp_2xx"] {
 		if web[s.Labels.Get("instance")] {
 			b.Backend = s.Labels.Get("proxy")
 		}
 	}
 	most := -1.0
-	for _, s := range e.Polled[FrontendPrefix+"req_tot"] {
+	for _, s := range e.Polled[record.FrontendPrefix+"req_tot"] {
 		if n, at, ok := LastOf(s); ok && n > most {
 			most, b.Frontend, b.Polled = n, s.Labels.Get("proxy"), at
 		}
@@ -102,7 +94,7 @@ func NewBalancer(e *Index) (Balancer, bool) {
 // the server prefix.
 func (b Balancer) Last(prefix, field string) (n int64, ok bool) {
 	proxy := b.Backend
-	if prefix == FrontendPrefix {
+	if prefix == record.FrontendPrefix {
 		proxy = b.Frontend
 	}
 	var sum float64
@@ -121,7 +113,7 @@ func (b Balancer) Last(prefix, field string) (n int64, ok bool) {
 // Since is last, from the beginning of the load on.
 func (b Balancer) Since(prefix, field string) (int64, bool) {
 	proxy := b.Backend
-	if prefix == FrontendPrefix {
+	if prefix == record.FrontendPrefix {
 		proxy = b.Frontend
 	}
 	return b.Index.delta(prefix+field, func(s *record.Series) bool { return s.Labels.Get("proxy") == proxy })

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strings"
 
-	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 )
 
@@ -25,7 +24,7 @@ func (e *Index) Senders() []string {
 	for instance := range e.Pushed {
 		out = append(out, instance)
 	}
-	slices.SortFunc(out, verdict.CompareNames)
+	slices.SortFunc(out, record.CompareNames)
 	return out
 }
 
@@ -33,7 +32,7 @@ func (e *Index) Senders() []string {
 // collector that was started again counts from zero.
 func (e *Index) OwnCount(name string) int64 {
 	var sum float64
-	for _, s := range e.Polled[CollectorPrefix+name] {
+	for _, s := range e.Polled[record.CollectorPrefix+name] {
 		var base, last float64
 		for _, p := range s.Points {
 			if !IsCount(p) {
@@ -48,9 +47,6 @@ func (e *Index) OwnCount(name string) int64 {
 	}
 	return Whole(sum)
 }
-
-// CollectorPrefix begins the names of the collector's own account.
-const CollectorPrefix = "throughline_collector_"
 
 // LabelInstance is the label by which the collector tells instances apart.
 const LabelInstance = "instance"

@@ -1,7 +1,9 @@
 package evidence
 
 import (
+	"maps"
 	"math"
+	"slices"
 	"sort"
 	"time"
 
@@ -43,6 +45,23 @@ func SumOf(series []*record.Series) Curve {
 			continue
 		}
 		c.At = append(c.At, s.at)
+		c.N = append(c.N, sum)
+	}
+	return c
+}
+
+// ValuesOf is how many values came for some series, each in a line of its own.
+func ValuesOf(series []*record.Series) Curve {
+	came := map[time.Duration]float64{}
+	for _, s := range series {
+		for _, p := range s.Points {
+			came[p.At] += float64(p.Observed)
+		}
+	}
+	c := Curve{At: slices.Sorted(maps.Keys(came))}
+	var sum float64
+	for _, at := range c.At {
+		sum += came[at]
 		c.N = append(c.N, sum)
 	}
 	return c

@@ -2,33 +2,45 @@ package evidence
 
 import "throughline/scenarios/record"
 
-// NoDatabase is what the record of a stack without one has as its database.
-const NoDatabase = "none"
-
-// Opcounters is the database server's own count of operations, by type. It begins
-// anew when the server does.
-// Source: https://www.mongodb.com/docs/manual/reference/command/serverStatus/#opcounters
-const Opcounters = "mongodb_opcounters_total"
-
 // Updates is how many updates the database carried out, by its own count. Where
 // that begins anew, it goes on from what it had.
 func (e *Index) Updates() Curve {
-	var lifted []*record.Series
-	for _, s := range WithLabel(e.Polled[Opcounters], "type", "update") {
-		c := *s
-		c.Points = make([]record.Point, len(s.Points))
-		var by, last float64
-		for k, p := range s.Points {
-			if IsCount(p) {
-				if p.Value < last {
-					by += last
-				}
-				last = p.Value
-				p.Value += by
-			}
-			c.Points[k] = p
-		}
-		lifted = append(lifted, &c)
+	var all []*record.Series
+	for _, s := range WithLabel(e.Polled[record.Opcounters], "type", "update") {
+		all = append(all, lifted(s))
 	}
-	return SumOf(lifted)
+	return SumOf(all)
+}
+
+// UpdatesBy is that of each member of a database whose members the record tells apart.
+func (e *Index) UpdatesBy() map[string]Curve {
+	of := map[string][]*record.Series{}
+	for _, s := range WithLabel(e.Polled[record.Opcounters], "type", "update") {
+		if member := s.Labels.Get(LabelInstance); member != "" {
+			of[member] = append(of[member], lifted(s))
+		}
+	}
+	by := map[string]Curve{}
+	for member, series := range of {
+		by[member] = SumOf(series)
+	}
+	return by
+}
+
+// lifted is a counter that goes on from what it had where it begins anew.
+func lifted(s *record.Series) *record.Series {
+	c := *s
+	c.Points = make([]record.Point, len(s.Points))
+	var by, last float64
+	for k, p := range s.Points {
+		if IsCount(p) {
+			if p.Value < last {
+				by += last
+			}
+			last = p.Value
+			p.Value += by
+		}
+		c.Points[k] = p
+	}
+	return &c
 }

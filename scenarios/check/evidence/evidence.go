@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"throughline/collector"
-	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
 )
@@ -27,6 +26,7 @@ const Forever = time.Duration(math.MaxInt64)
 type Index struct {
 	History    record.History
 	Scenario   script.Scenario
+	Tiers      record.Tiers  // that count the requests, each on its own
 	Begin, End time.Duration // of the load; record.Never where the journal has none
 	Interval   time.Duration
 	Lives      []record.Lifetime // of the web instances, in the order of birth
@@ -83,7 +83,7 @@ type pace struct{ due, sent, late time.Duration }
 // judged. What takes long and few ask for is made when it is asked for first, so that an
 // Index serves one goroutine.
 func New(h record.History, s script.Scenario) *Index {
-	e := &Index{History: h, Scenario: s, Begin: record.Never, End: record.Never, Interval: h.Run.Interval,
+	e := &Index{History: h, Scenario: s, Tiers: record.AllTiers(), Begin: record.Never, End: record.Never, Interval: h.Run.Interval,
 		Pushed: map[string][]*record.Series{}, Polled: map[string][]*record.Series{}}
 	if e.Interval <= 0 {
 		e.Interval = time.Second
@@ -172,7 +172,7 @@ func (e *Index) indexLives() {
 			e.Strangers = append(e.Strangers, key.Instance)
 		}
 	}
-	slices.SortFunc(e.Strangers, verdict.CompareNames)
+	slices.SortFunc(e.Strangers, record.CompareNames)
 	for _, name := range e.Strangers {
 		e.Lives = append(e.Lives, record.Lifetime{Instance: name, Role: record.Web, Birth: record.Never, Ready: record.Never,
 			Serving: record.Never, Draining: record.Never, Signalled: record.Never, Death: record.Never})

@@ -12,7 +12,7 @@ import (
 // it was asked: what was under way until the reload had ended may be in no poll.
 func TestAPollDuringAReload(t *testing.T) {
 	second := time.Second
-	e := &Index{Interval: second, History: record.History{
+	e := &Index{Interval: second, Tiers: record.AllTiers(), History: record.History{
 		Events: []record.Event{
 			{At: 5 * second, Kind: record.FaultBegin, Fault: "reload-lb"}, {At: 5*second + 300*time.Millisecond, Kind: record.FaultEnd, Fault: "reload-lb"}},
 		Requests: []record.Request{

@@ -50,19 +50,12 @@ func (e *Index) Phase(i int) (from, to time.Duration, ok bool) {
 }
 
 // ClockSteps tells whether the wall clock was set while the collector ran.
-func (e *Index) ClockSteps() bool { return e.Greatest(ClockStepsSeries, 0, Forever) > 0 }
-
-// FlushLateness is the collector's own measure of how late its intervals ended.
-const FlushLateness = "throughline_collector_flush_lateness_seconds"
-
-// ClockStepsSeries counts how often the wall clock was set while the collector
-// ran.
-const ClockStepsSeries = "throughline_collector_clock_steps_total"
+func (e *Index) ClockSteps() bool { return e.Greatest(record.ClockSteps, 0, Forever) > 0 }
 
 // Delays is how late the load generator and the collector were between from
 // and to: what the machine, not the application, made late.
 func (e *Index) Delays(from, to time.Duration) (stall, flush time.Duration) {
-	late := e.Greatest(FlushLateness, from, to+e.Interval)
+	late := e.Greatest(record.FlushLateness, from, to+e.Interval)
 	return e.Stall(from, to), time.Duration(min(late, 1e9) * float64(time.Second))
 }
 

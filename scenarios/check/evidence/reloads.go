@@ -2,7 +2,6 @@ package evidence
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"throughline/collector"
@@ -19,17 +18,12 @@ type handover struct {
 	until time.Duration
 }
 
-// IsBalancers tells whether a polled series is HAProxy's.
-func IsBalancers(name string) bool {
-	return strings.HasPrefix(name, FrontendPrefix) || strings.HasPrefix(name, BackendPrefix) || strings.HasPrefix(name, ServerPrefix)
-}
-
 // stitch lets HAProxy's counters go on over the reloads that were asked for: a
 // new worker counts from zero. Where nobody has asked for it a fall stays one,
 // for resets to find.
 func (e *Index) stitch() {
 	for _, ev := range e.History.Events {
-		if ev.Kind != record.FaultBegin || ev.Fault != script.ReloadLB {
+		if ev.Kind != record.FaultBegin || !script.IsFault[script.ReloadLB](ev.Fault) {
 			continue
 		}
 		if r, ok := e.reloadAt(ev.At); ok {
@@ -40,7 +34,7 @@ func (e *Index) stitch() {
 		return
 	}
 	for name, all := range e.Polled {
-		if !IsBalancers(name) {
+		if !e.Tiers.Of(record.LayerLB).Holds(name) {
 			continue
 		}
 		for i, s := range all {
@@ -57,14 +51,14 @@ func (e *Index) stitch() {
 func (e *Index) reloadAt(begin time.Duration) (handover, bool) {
 	ended, until := begin, begin
 	for _, ev := range e.History.Events {
-		if ev.Kind == record.FaultEnd && ev.Fault == script.ReloadLB && ev.At >= begin {
+		if ev.Kind == record.FaultEnd && script.IsFault[script.ReloadLB](ev.Fault) && ev.At >= begin {
 			ended, until = ev.At, ev.At+Settle*e.Interval
 			break
 		}
 	}
 	found := handover{first: Forever}
 	for name, all := range e.Polled {
-		if !IsBalancers(name) {
+		if !e.Tiers.Of(record.LayerLB).Holds(name) {
 			continue
 		}
 		for _, s := range all {

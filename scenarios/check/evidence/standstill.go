@@ -8,6 +8,9 @@ import (
 	"throughline/scenarios/script"
 )
 
+// Stretch is a part of a run.
+type Stretch struct{ From, To time.Duration }
+
 // freeze is a time in which an instance stood still; all did, if none is named.
 type freeze struct {
 	instance string
@@ -20,7 +23,7 @@ func (e *Index) indexStandstills() {
 	began := record.Never
 	for _, ev := range e.History.Events {
 		switch {
-		case ev.Fault != script.Freeze:
+		case !script.IsFault[script.Freeze](ev.Fault):
 		case ev.Kind == record.FaultBegin:
 			began = ev.At
 		case ev.Kind == record.FaultEnd && began != record.Never:
@@ -29,7 +32,7 @@ func (e *Index) indexStandstills() {
 		}
 	}
 	e.throttled = map[string]Curve{}
-	for _, s := range e.Polled[hostStopped] {
+	for _, s := range e.Polled[record.HostStopped] {
 		if c := SumOf([]*record.Series{s}); c.Last() > 0 {
 			e.throttled[s.Labels.Get(LabelInstance)] = c
 		}

@@ -24,20 +24,20 @@ func Clocks(e *evidence.Index) []verdict.Finding {
 	say := func(cause, format string, args ...any) {
 		out = append(out, verdict.Finding{Check: CheckTime, Cause: cause, Summary: fmt.Sprintf(format, args...)})
 	}
-	if n := e.Greatest(evidence.ClockStepsSeries, 0, evidence.Forever); n > 0 {
+	if n := e.Greatest(record.ClockSteps, 0, evidence.Forever); n > 0 {
 		say(verdict.CauseClock, "the wall clock was set %s in this run: intervals before and after do not fit together", words.Times(evidence.Whole(n), "time"))
 	}
-	if n := e.Greatest(evidence.CollectorPrefix+"append_errors_total", 0, evidence.Forever); n > 0 {
+	if n := e.Greatest(record.CollectorPrefix+"append_errors_total", 0, evidence.Forever); n > 0 {
 		say(verdict.CauseDropped, "the collector could not keep the samples of %s: what they held is missing in the record", words.Times(evidence.Whole(n), "flush"))
 	}
-	late := time.Duration(min(e.Greatest(evidence.FlushLateness, 0, evidence.Forever), 1e9) * float64(time.Second))
+	late := time.Duration(min(e.Greatest(record.FlushLateness, 0, evidence.Forever), 1e9) * float64(time.Second))
 	if late >= e.Interval {
 		say(diagnose.Late, "the collector ended an interval %s late, longer than the interval itself: what arrived when is uncertain by that much", words.Seconds(late))
 	}
 	out = append(out, backwards(e)...)
 	out = append(out, offGrid(e)...)
 	for _, p := range account.PrematureCounts(e) {
-		out = append(out, verdict.Finding{Check: CheckTime, Layer: verdict.LayerWeb, Cause: verdict.CauseClock, From: p.At.Seconds(), To: (p.At + p.By).Seconds(), Extra: p.N,
+		out = append(out, verdict.Finding{Check: CheckTime, Layer: record.LayerWeb, Cause: verdict.CauseClock, From: p.At.Seconds(), To: (p.At + p.By).Seconds(), Extra: p.N,
 			Summary: fmt.Sprintf("%s: %s stood in the record at %s that were sent only later, the last %s later: the clocks of users and collector differ", p.Metric,
 				words.Times(p.N, "count"), words.Seconds(p.At), p.By.Round(time.Millisecond))})
 	}
@@ -65,7 +65,7 @@ func backwards(e *evidence.Index) []verdict.Finding {
 	if n == 0 {
 		return nil
 	}
-	return []verdict.Finding{{Check: CheckTime, Layer: verdict.LayerUsers, Cause: verdict.CauseClock, From: first.Sent.Seconds(), To: first.Done.Seconds(),
+	return []verdict.Finding{{Check: CheckTime, Layer: record.LayerUsers, Cause: verdict.CauseClock, From: first.Sent.Seconds(), To: first.Done.Seconds(),
 		Summary: fmt.Sprintf("the users' clock went back: of %s the end comes before the beginning, the first was sent %s after it was due and done %s after it was sent", words.Times(n, "request"),
 			first.Sent-first.Due, first.Done-first.Sent)}}
 }
@@ -112,7 +112,7 @@ func offGrid(e *evidence.Index) []verdict.Finding {
 	if off+beyond == 0 {
 		return nil
 	}
-	f := verdict.Finding{Check: CheckTime, Layer: verdict.LayerWeb, Cause: verdict.CauseClock, From: first.Seconds(), To: first.Seconds()}
+	f := verdict.Finding{Check: CheckTime, Layer: record.LayerWeb, Cause: verdict.CauseClock, From: first.Seconds(), To: first.Seconds()}
 	f.Summary = fmt.Sprintf("interval ends of the collector do not fit: %s no whole number of intervals apart from the others, %s after the end of the record, the first at %s",
 		words.Number(off), words.Number(beyond), first)
 	return []verdict.Finding{f}

@@ -64,15 +64,15 @@ func (m *moves) phase(i int, phase script.Phase) {
 	ended := m.journal(i, record.StepEnd)
 	for k, step := range phase.Do {
 		if k >= len(begun) {
-			m.fails(step, step.Instance, record.Never, "the journal does not have it in phase %q", phase.Name)
+			m.fails(step, step.Target(), record.Never, "the journal does not have it in phase %q", phase.Name)
 			continue
 		}
 		if k >= len(ended) {
-			m.fails(step, step.Instance, begun[k].At, "it began at %s and never ended", words.Seconds(begun[k].At))
+			m.fails(step, step.Target(), begun[k].At, "it began at %s and never ended", words.Seconds(begun[k].At))
 			continue
 		}
 		if ended[k].Error != "" {
-			m.fails(step, step.Instance, ended[k].At, "%s", ended[k].Error)
+			m.fails(step, step.Target(), ended[k].At, "%s", ended[k].Error)
 			continue
 		}
 		failed := len(m.out)
@@ -107,38 +107,48 @@ func (m *moves) journal(i int, kind record.Kind) []record.Event {
 	return out
 }
 
-// effect tells what the journal shows of a step, and complains about what it
+// proof tells what the journal shows of one kind of step, and complains about what it
 // does not show.
+type proof struct {
+	kind   string // as the language has it
+	effect func(m *moves, t taken) []string
+}
+
+// proofOf is the proof of one type of move.
+func proofOf[M script.Move](effect func(m *moves, t taken, move M) []string) proof {
+	var zero M
+	return proof{zero.Kind(), func(m *moves, t taken) []string { return effect(m, t, t.step.Move.(M)) }}
+}
+
+// proofs are those of all kinds of steps that the language has.
+var proofs = []proof{
+	proofOf(func(m *moves, t taken, move script.Kill) []string { return m.killed(t, move.Instance) }),
+	proofOf(func(m *moves, t taken, move script.Terminate) []string {
+		return m.terminated(t, move.Instance, !move.Abrupt)
+	}),
+	proofOf(func(m *moves, t taken, move script.Launch) []string { return m.launched(t, move.Count) }),
+	proofOf((*moves).replaced),
+	proofOf((*moves).scaled),
+	proofOf((*moves).limited),
+	proofOf((*moves).begun),
+	proofOf((*moves).healed),
+}
+
+// Steps names the kinds of steps whose effect is proved: all of the language's.
+func Steps() []string {
+	var names []string
+	for _, p := range proofs {
+		names = append(names, p.kind)
+	}
+	return names
+}
+
+// effect is the proof of a step.
 func (m *moves) effect(t taken) []string {
-	alive := m.aliveAt(t.begin)
-	switch t.step.Kind {
-	case script.Kill:
-		return m.killed(t, t.step.Instance)
-	case script.Terminate:
-		return m.terminated(t, t.step.Instance)
-	case script.BeginFault:
-		return m.injected(t)
-	case script.Heal:
-		return m.healed(t)
-	case script.Launch:
-		return m.launched(t, t.step.Count)
-	case script.Replace:
-		leaving := []string{t.step.Instance}
-		if t.step.Instance == script.ReplaceAll {
-			leaving = alive
+	for _, p := range proofs {
+		if p.kind == t.step.Kind() {
+			return p.effect(m, t)
 		}
-		did := m.launched(t, len(leaving))
-		for _, name := range leaving {
-			did = append(did, m.terminated(t, name)...)
-		}
-		return did
-	case script.Scale:
-		if more := t.step.Count - len(alive); more >= 0 {
-			return m.launched(t, more)
-		}
-		return m.shrunk(t, len(alive)-t.step.Count)
-	case script.Limit:
-		return m.limited(t)
 	}
 	m.fails(t.step, "", t.begin, "the journal shows nothing that would prove this kind of step")
 	return nil
@@ -205,20 +215,42 @@ func (m *moves) killed(t taken, name string) []string {
 	return []string{fmt.Sprintf("SIGKILL at %s, gone at %s, down at %s", words.Seconds(sent), words.Seconds(gone), words.Seconds(down))}
 }
 
+// replaced: as many as leave were launched, and each was terminated.
+func (m *moves) replaced(t taken, move script.Replace) []string {
+	leaving := []string{move.Instance}
+	if move.Instance == script.ReplaceAll {
+		leaving = m.aliveAt(t.begin)
+	}
+	did := m.launched(t, len(leaving))
+	for _, name := range leaving {
+		did = append(did, m.terminated(t, name, true)...)
+	}
+	return did
+}
+
+// scaled: those that were missing were launched, or those too many terminated.
+func (m *moves) scaled(t taken, move script.Scale) []string {
+	more := move.Count - len(m.aliveAt(t.begin))
+	if more >= 0 {
+		return m.launched(t, more)
+	}
+	return m.shrunk(t, -more)
+}
+
 // terminated: it was drained if it had to be, got SIGTERM and ended. How it ended is the
 // application's affair, and is mentioned.
-func (m *moves) terminated(t taken, name string) []string {
+func (m *moves) terminated(t taken, name string, drain bool) []string {
 	drained := m.first(record.Draining, name, "", t.begin)
 	sent := m.first(record.Signalled, name, "SIGTERM", t.begin)
 	gone := m.first(record.Death, name, "", t.begin)
 	switch {
-	case drained == record.Never && !t.step.Abrupt:
+	case drained == record.Never && drain:
 		m.fails(t.step, name, t.begin, "%s was not drained", name)
 	case sent == record.Never:
 		m.fails(t.step, name, drained, "%s was never sent SIGTERM", name)
 	case gone < sent:
 		m.fails(t.step, name, sent, "%s got SIGTERM at %s and was not seen to die after it", name, words.Seconds(sent))
-	case t.step.Abrupt:
+	case !drain:
 		return []string{fmt.Sprintf("%s not drained, SIGTERM at %s, gone at %s%s", name, words.Seconds(sent), words.Seconds(gone), m.untidy(name))}
 	default:
 		return []string{fmt.Sprintf("%s drained at %s, SIGTERM at %s, gone at %s%s", name, words.Seconds(drained), words.Seconds(sent), words.Seconds(gone), m.untidy(name))}
@@ -271,7 +303,7 @@ func (m *moves) shrunk(t taken, want int) []string {
 	var did []string
 	for _, l := range m.e.Lives {
 		if l.Draining != record.Never && l.Draining >= t.begin && l.Draining <= t.end {
-			did = append(did, m.terminated(t, l.Instance)...)
+			did = append(did, m.terminated(t, l.Instance, true)...)
 		}
 	}
 	if len(did) < want {

@@ -2,6 +2,7 @@ package honesty
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"throughline/scenarios/check/words"
@@ -9,22 +10,85 @@ import (
 	"throughline/scenarios/script"
 )
 
-// injected: the fault began, it ended, and it touched something. One that
-// touched nothing would make any run green.
-func (m *moves) injected(t taken) []string {
-	began := m.fault(record.FaultBegin, t.step, t.begin)
+// faultProof is how the journal shows that one fault took effect.
+type faultProof struct {
+	name   string // as the language has it
+	effect func(m *moves, t taken, move script.BeginFault) []string
+	// disturbs: what is polled or flushed in rhythm loses it while the fault is in
+	// force, and just before and after.
+	disturbs bool
+}
+
+// striking is the proof of a fault that tells how often it struck.
+func striking[F script.Fault]() faultProof {
+	var zero F
+	return faultProof{name: zero.Name(), effect: (*moves).struck}
+}
+
+// disturbing is the proof of a fault that disturbs the rhythm.
+func (p faultProof) disturbing() faultProof {
+	p.disturbs = true
+	return p
+}
+
+// faultProofs are those of all faults that the language has.
+var faultProofs = []faultProof{
+	striking[script.DropDatagrams](),
+	striking[script.DuplicateDatagrams](),
+	striking[script.ReorderDatagrams](),
+	striking[script.TruncateDatagrams](),
+	striking[script.DelayDatagrams](),
+	striking[script.LeftoverLines](),
+	striking[script.LeftoverLoad](),
+	striking[script.ReplayRequests](),
+	striking[script.Freeze](),
+	striking[script.FreezeDatabase]().disturbing(),   // the database answers no poll
+	striking[script.ReloadLB]().disturbing(),         // HAProxy is polled once more, before and after
+	striking[script.RestartCollector]().disturbing(), // nobody polls and flushes for a while
+}
+
+// Faults names the faults whose effect is proved: all of the language's.
+func Faults() []string {
+	var names []string
+	for _, p := range faultProofs {
+		names = append(names, p.name)
+	}
+	return names
+}
+
+// disturbs tells whether a fault disturbs the rhythm in which things are sampled.
+func disturbs(fault string) bool {
+	return slices.ContainsFunc(faultProofs, func(p faultProof) bool { return p.name == fault && p.disturbs })
+}
+
+// begun is the proof of the step that begins a fault: that of the fault.
+func (m *moves) begun(t taken, move script.BeginFault) []string {
+	for _, p := range faultProofs {
+		if p.name == move.Fault.Name() {
+			return p.effect(m, t, move)
+		}
+	}
+	m.fails(t.step, "", t.begin, "the journal shows nothing that would prove this fault")
+	return nil
+}
+
+// struck: the fault began, it ended, and it touched something. One that touched
+// nothing would make any run green.
+func (m *moves) struck(t taken, move script.BeginFault) []string {
+	name := move.Fault.Name()
+	began := m.fault(record.FaultBegin, name, t.begin)
 	if began == nil || began.At > t.end {
-		m.fails(t.step, t.step.Instance, t.begin, "the journal does not tell that it began")
+		m.fails(t.step, move.Instance, t.begin, "the journal does not tell that it began")
 		return nil
 	}
-	ended := m.fault(record.FaultEnd, t.step, began.At)
+	ended := m.fault(record.FaultEnd, name, began.At)
 	switch {
 	case ended == nil:
-		m.fails(t.step, t.step.Instance, began.At, "it began at %s, and the journal does not tell what it touched", words.Seconds(began.At))
+		m.fails(t.step, move.Instance, began.At, "it began at %s, and the journal does not tell what it touched", words.Seconds(began.At))
 	case ended.Error != "":
-		m.fails(t.step, t.step.Instance, ended.At, "%s", ended.Error)
+		m.fails(t.step, move.Instance, ended.At, "%s", ended.Error)
 	case ended.Count <= 0:
-		m.fails(t.step, t.step.Instance, began.At, "it touched nothing from %s to %s", words.Seconds(began.At), words.Seconds(ended.At))
+		m.fails(t.step, move.Instance, began.At, "it touched nothing from %s to %s", words.Seconds(began.At), words.Seconds(ended.At))
 	default:
 		return []string{fmt.Sprintf("from %s to %s, touched %s", words.Seconds(began.At), words.Seconds(ended.At), touched(*ended))}
 	}
@@ -40,8 +104,8 @@ func touched(ended record.Event) string {
 }
 
 // healed: the fault was over when the step was.
-func (m *moves) healed(t taken) []string {
-	ended := m.fault(record.FaultEnd, t.step, t.begin)
+func (m *moves) healed(t taken, move script.Heal) []string {
+	ended := m.fault(record.FaultEnd, move.Fault, t.begin)
 	if ended == nil || ended.At > t.end {
 		m.fails(t.step, "", t.begin, "the journal does not tell that it was over at %s", words.Seconds(t.end))
 		return nil
@@ -49,10 +113,10 @@ func (m *moves) healed(t taken) []string {
 	return []string{fmt.Sprintf("over at %s", words.Seconds(ended.At))}
 }
 
-// fault gives the first event of a kind of the step's fault at or after from.
-func (m *moves) fault(kind record.Kind, step script.Step, from time.Duration) *record.Event {
+// fault gives the first event of a kind of a fault at or after from.
+func (m *moves) fault(kind record.Kind, name string, from time.Duration) *record.Event {
 	for i := range m.e.History.Events {
-		if ev := &m.e.History.Events[i]; ev.Kind == kind && ev.Fault == step.Fault.Name && ev.At >= from {
+		if ev := &m.e.History.Events[i]; ev.Kind == kind && ev.Fault == name && ev.At >= from {
 			return ev
 		}
 	}

@@ -7,11 +7,12 @@ import (
 	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/check/words"
 	"throughline/scenarios/record"
+	"throughline/scenarios/script"
 )
 
 // limited: the journal has it, and the host was seen to hold it.
-func (m *moves) limited(t taken) []string {
-	name, want := t.step.Instance, t.step.CPUs
+func (m *moves) limited(t taken, move script.Limit) []string {
+	name, want := move.Instance, move.CPUs
 	held := evidence.Stretch{From: record.Never, To: evidence.Forever}
 	for _, ev := range m.e.History.Events {
 		if ev.Kind != record.Limited || ev.Instance != name || ev.At < t.begin {
@@ -30,8 +31,8 @@ func (m *moves) limited(t taken) []string {
 		m.fails(t.step, name, t.begin, "the journal does not have that %s was held to it", name)
 		return nil
 	}
-	limits := pointsIn(evidence.WithLabel(m.e.Polled[evidence.HostLimit], "instance", name), held)
-	asked := pointsIn(evidence.WithLabel(m.e.Polled[evidence.HostSeconds], "instance", name), held)
+	limits := pointsIn(evidence.WithLabel(m.e.Polled[record.HostLimit], "instance", name), held)
+	asked := pointsIn(evidence.WithLabel(m.e.Polled[record.HostSeconds], "instance", name), held)
 	switch {
 	case len(asked) == 0:
 		m.fails(t.step, name, held.From, "the host was not asked about %s while it held", name)

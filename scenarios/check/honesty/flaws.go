@@ -9,7 +9,6 @@ import (
 	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/check/words"
 	"throughline/scenarios/record"
-	"throughline/scenarios/script"
 )
 
 // The tool that judges others can lose or double its own rows. Whether it did is
@@ -116,16 +115,15 @@ func offBeat(e *evidence.Index) (out []string) {
 	return out
 }
 
-// disturbed tells when the rhythm is not the usual one, because the journal knows
-// of a restart of the collector, of a reload of HAProxy, before and after which it is
-// polled once more, or of a database that answers no poll.
+// disturbed tells when the rhythm is not the usual one, because the journal knows of a
+// fault that disturbs it.
 func disturbed(e *evidence.Index) func(at time.Duration) bool {
 	type span struct{ from, to time.Duration }
 	var spans []span
 	open := map[string]time.Duration{}
 	for _, ev := range e.History.Events {
 		switch {
-		case ev.Fault != script.RestartCollector && ev.Fault != script.ReloadLB && ev.Fault != script.FreezeDatabase:
+		case !disturbs(ev.Fault):
 		case ev.Kind == record.FaultBegin:
 			open[ev.Fault] = ev.At
 		case ev.Kind == record.FaultEnd:

@@ -82,7 +82,7 @@ func Damaged(how string) verdict.Finding {
 func strangersFound(e *evidence.Index) []verdict.Finding {
 	var out []verdict.Finding
 	for _, name := range e.Strangers {
-		out = append(out, verdict.Finding{Check: CheckRecord, Layer: verdict.LayerUsers, Instance: name,
+		out = append(out, verdict.Finding{Check: CheckRecord, Layer: record.LayerUsers, Instance: name,
 			Summary: fmt.Sprintf("%s answered %s, and the journal knows no birth of it: the record is not whole", name,
 				words.Times(int64(len(e.Acked(name))), "request"))})
 	}
@@ -118,7 +118,7 @@ func secondLives(e *evidence.Index) []verdict.Finding {
 	var out []verdict.Finding
 	for _, l := range e.Lives {
 		say := func(format string, args ...any) {
-			out = append(out, verdict.Finding{Check: CheckRecord, Layer: verdict.LayerUsers, Instance: l.Instance, Summary: fmt.Sprintf(format, args...)})
+			out = append(out, verdict.Finding{Check: CheckRecord, Layer: record.LayerUsers, Instance: l.Instance, Summary: fmt.Sprintf(format, args...)})
 		}
 		if n := births[l.Instance]; n > 1 {
 			say("%s was born %s: the name of an instance is not used twice", l.Instance, words.Times(n, "time"))
@@ -184,10 +184,10 @@ func trouble(ev record.Event) verdict.Finding {
 	}
 	switch {
 	case ev.About == "load":
-		f.Layer = verdict.LayerUsers
+		f.Layer = record.LayerUsers
 		f.Summary = fmt.Sprintf("the load generator missed its schedule at %s (%s late)%s", words.Seconds(ev.At), words.Times(ev.Count, "request"), why)
 	case ev.About == evidence.AboutCollector && ev.Count > 0:
-		f.Layer = verdict.LayerWeb
+		f.Layer = record.LayerWeb
 		whose := "the instances"
 		if ev.Instance != "" {
 			whose = ev.Instance
@@ -221,12 +221,12 @@ func Requirements(e *evidence.Index) []verdict.Finding {
 		asked++
 		from, to, ok := e.Phase(i)
 		if !ok {
-			out = append(out, verdict.Finding{Check: CheckRequire, Layer: verdict.LayerUsers,
+			out = append(out, verdict.Finding{Check: CheckRequire, Layer: record.LayerUsers,
 				Summary: fmt.Sprintf("phase %q: the journal does not tell when it began and ended", phase.Name)})
 			continue
 		}
 		rate := float64(ackedBetween(e, from, to)) / (to - from).Seconds()
-		f := verdict.Finding{Check: CheckRequire, Outcome: verdict.Pass, Layer: verdict.LayerUsers, From: from.Seconds(), To: to.Seconds(),
+		f := verdict.Finding{Check: CheckRequire, Outcome: verdict.Pass, Layer: record.LayerUsers, From: from.Seconds(), To: to.Seconds(),
 			Summary: fmt.Sprintf("phase %q reached %.0f/s of %.4g/s", phase.Name, rate, phase.Require.Users)}
 		if rate < phase.Require.Users {
 			f.Outcome = verdict.Inconclusive
@@ -235,7 +235,7 @@ func Requirements(e *evidence.Index) []verdict.Finding {
 		out = append(out, f)
 	}
 	if asked == 0 {
-		out = append(out, verdict.Finding{Check: CheckRequire, Outcome: verdict.Pass, Layer: verdict.LayerUsers, Summary: "no phase requires a rate"})
+		out = append(out, verdict.Finding{Check: CheckRequire, Outcome: verdict.Pass, Layer: record.LayerUsers, Summary: "no phase requires a rate"})
 	}
 	return out
 }
@@ -270,17 +270,17 @@ func InstancesServed(e *evidence.Index) []verdict.Finding {
 		}
 		looked++
 		if len(e.Acked(l.Instance)) == 0 {
-			out = append(out, verdict.Finding{Check: CheckVacuity, Layer: verdict.LayerUsers, Instance: l.Instance, From: from.Seconds(), To: to.Seconds(),
+			out = append(out, verdict.Finding{Check: CheckVacuity, Layer: record.LayerUsers, Instance: l.Instance, From: from.Seconds(), To: to.Seconds(),
 				Summary: fmt.Sprintf("%s served for %s under load and answered no request: nothing can be said about it", l.Instance, words.Seconds(to-from))})
 		}
 	}
 	out = append(out, standstills(e)...)
 	switch {
 	case looked == 0:
-		out = append(out, verdict.Finding{Check: CheckVacuity, Layer: verdict.LayerUsers,
+		out = append(out, verdict.Finding{Check: CheckVacuity, Layer: record.LayerUsers,
 			Summary: fmt.Sprintf("no web instance served for %s under load: nothing can be said about any", leastServing)})
 	case len(out) == 0:
-		out = append(out, verdict.Finding{Check: CheckVacuity, Outcome: verdict.Pass, Layer: verdict.LayerUsers,
+		out = append(out, verdict.Finding{Check: CheckVacuity, Outcome: verdict.Pass, Layer: record.LayerUsers,
 			Summary: fmt.Sprintf("each of %s that served under load answered requests", words.Times(int64(looked), "web instance"))})
 	}
 	return out
@@ -316,7 +316,7 @@ func standstills(e *evidence.Index) []verdict.Finding {
 		if p.acked > 0 || p.sent < leastSent || at.To-at.From < leastServing || !servedThroughout(e, at) {
 			continue
 		}
-		out = append(out, verdict.Finding{Check: CheckVacuity, Layer: verdict.LayerUsers, From: at.From.Seconds(), To: at.To.Seconds(),
+		out = append(out, verdict.Finding{Check: CheckVacuity, Layer: record.LayerUsers, From: at.From.Seconds(), To: at.To.Seconds(),
 			Summary: fmt.Sprintf("in phase %q none of %s was acknowledged, although an instance served all along: what was done then proves nothing",
 				e.Scenario.Phases[i].Name, words.Times(p.sent, "request"))})
 	}
@@ -329,7 +329,7 @@ func servedThroughout(e *evidence.Index, at evidence.Stretch) bool {
 	began := evidence.Forever // of a freeze of the database
 	for _, ev := range e.History.Events {
 		switch {
-		case ev.Fault != script.FreezeDatabase:
+		case !script.IsFault[script.FreezeDatabase](ev.Fault):
 		case ev.Kind == record.FaultBegin:
 			began = ev.At
 		case ev.Kind == record.FaultEnd && began < at.To && ev.At > at.From:

@@ -101,7 +101,7 @@ func (c Continuity) Judge(e *evidence.Index) verdict.Result {
 }
 
 func (c Continuity) finding(o verdict.Outcome, instance string, format string, args ...any) verdict.Finding {
-	return verdict.Finding{Check: checkContinuity, Outcome: o, Layer: verdict.LayerWeb, Instance: instance, Summary: fmt.Sprintf(format, args...)}
+	return verdict.Finding{Check: checkContinuity, Outcome: o, Layer: record.LayerWeb, Instance: instance, Summary: fmt.Sprintf(format, args...)}
 }
 
 // gapFound reports a gap. One that the collector or the machine made says

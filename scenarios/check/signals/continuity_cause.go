@@ -14,9 +14,9 @@ import (
 // books are the accounts of the metric whose gaps are looked at, by the rule of the
 // conservation check if the scenario has one for it.
 func (c Continuity) books(e *evidence.Index) account.Books {
-	for _, check := range e.Scenario.Checks {
-		if r := check.Conservation; r != nil && r.Metric == c.Rule.Metric && r.Route == c.Rule.Route {
-			return account.NewBooks(e, *r)
+	for _, r := range script.Promised[script.Conservation](e.Scenario) {
+		if r.Metric == c.Rule.Metric && r.Route == c.Rule.Route {
+			return account.NewBooks(e, r)
 		}
 	}
 	return account.NewBooks(e, script.Conservation{Metric: c.Rule.Metric, Route: c.Rule.Route, ClientWindow: c.Window, MaxLag: account.UsualLag, SampleRate: c.Rate, Confidence: defaultConfidence})

@@ -15,11 +15,7 @@ import (
 	"throughline/scenarios/script"
 )
 
-const (
-	checkCorrelation = "correlation"
-	// pollDuration is the series in which the collector keeps how long polls took.
-	pollDuration = "throughline_collector_poll_duration_seconds"
-)
+const checkCorrelation = "correlation"
 
 const (
 	// Lags are tried this far and this fine. Finer than an interval is
@@ -48,18 +44,18 @@ func (c Correlation) Judge(e *evidence.Index) verdict.Result {
 	acked, sent := allAcked(e), allSent(e)
 	var r verdict.Result
 	for _, layer := range c.Rule.Layers {
-		if layer == verdict.LayerUsers {
+		if layer == record.LayerUsers {
 			continue
 		}
-		if layer == verdict.LayerDB && (e.History.Run.Database == evidence.NoDatabase || e.Scenario.Stack.Mongo == script.MongoNone) {
+		if layer == record.LayerDB && (e.History.Run.Database == record.NoDatabase || e.Scenario.Stack.Mongo == script.MongoNone) {
 			r.Findings = append(r.Findings, c.finding(verdict.Pass, layer, "correlation of users and db: skipped, the stack has no database"))
 			continue
 		}
 		users := acked
-		if layer == verdict.LayerLB {
+		if layer == record.LayerLB {
 			users = sent // a load balancer counts requests as they arrive
 		}
-		if layer == verdict.LayerWeb && c.Route != "" {
+		if layer == record.LayerWeb && c.Route != "" {
 			users = allAcked(e, c.Route)
 		}
 		r.Findings = append(r.Findings, c.pair(e, users, layer))
@@ -107,7 +103,7 @@ func allSent(e *evidence.Index) []time.Duration {
 // pair compares users with one layer.
 func (c Correlation) pair(e *evidence.Index, users []time.Duration, layer string) verdict.Finding {
 	curve := within(c.curve(e, layer), e.Begin+script.LoadEdge, e.End-script.LoadEdge)
-	if layer == verdict.LayerWeb {
+	if layer == record.LayerWeb {
 		// A client that buffers for longer than an interval sends in some and
 		// not in others: that is no rate of the application's.
 		curve = thinned(curve, int(1+c.Window/e.Interval))
@@ -124,7 +120,7 @@ func (c Correlation) pair(e *evidence.Index, users []time.Duration, layer string
 			layer, 100*v, 100*script.LeastVariation)
 	}
 	rate := 1.0
-	if layer == verdict.LayerWeb {
+	if layer == record.LayerWeb {
 		rate = c.Rate
 	}
 	return c.told(e, layer, lagsOf(users, curve), at0, barsOf(c.Rule.AtLeast, rate, at0, curve.At))
@@ -210,7 +206,7 @@ func blurOf(e *evidence.Index) blur {
 	stall, flush := e.Delays(e.Begin, e.End)
 	note(stall, "requests were sent up to %s late")
 	note(flush, "the collector was up to %s late")
-	note(time.Duration(min(e.Greatest(pollDuration, e.Begin, e.End), 1e9)*float64(time.Second)), "a poll took %s")
+	note(time.Duration(min(e.Greatest(record.PollDuration, e.Begin, e.End), 1e9)*float64(time.Second)), "a poll took %s")
 	note(slowAcks(e), "1 in 100 requests took %s or longer")
 	return b
 }
@@ -241,16 +237,16 @@ func zeroIfNaN(v float64) float64 {
 // curve is the cumulative count of a layer, at the moments it was read.
 func (c Correlation) curve(e *evidence.Index, layer string) evidence.Curve {
 	switch layer {
-	case verdict.LayerLB:
+	case record.LayerLB:
 		b, _ := evidence.NewBalancer(e)
-		return evidence.SumOf(evidence.WithLabel(e.Polled[evidence.FrontendPrefix+"req_tot"], "proxy", b.Frontend))
-	case verdict.LayerWeb:
+		return evidence.SumOf(evidence.WithLabel(e.Polled[record.FrontendPrefix+"req_tot"], "proxy", b.Frontend))
+	case record.LayerWeb:
 		var all []*record.Series
 		for _, instance := range e.Senders() {
 			all = append(all, e.Counters(instance, c.Rule.Metric)...)
 		}
 		return evidence.SumOf(all)
-	case verdict.LayerDB:
+	case record.LayerDB:
 		return e.Updates()
 	}
 	return evidence.Curve{}

@@ -79,7 +79,7 @@ func (c Gauge) Judge(e *evidence.Index) verdict.Result {
 }
 
 func (c Gauge) finding(o verdict.Outcome, instance string, format string, args ...any) verdict.Finding {
-	return verdict.Finding{Check: checkGauge, Outcome: o, Layer: verdict.LayerWeb, Instance: instance, Summary: fmt.Sprintf(format, args...)}
+	return verdict.Finding{Check: checkGauge, Outcome: o, Layer: record.LayerWeb, Instance: instance, Summary: fmt.Sprintf(format, args...)}
 }
 
 // absent is about an instance that answered and never sent the gauge. One that sends

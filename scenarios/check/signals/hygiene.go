@@ -45,7 +45,7 @@ func (c Hygiene) Judge(e *evidence.Index) verdict.Result {
 	out = append(out, c.growth(counts)...)
 	switch {
 	case len(out) > 0:
-	case len(e.Polled[evidence.CollectorPrefix+"truncated_datagrams_total"]) == 0:
+	case len(e.Polled[record.CollectorPrefix+"truncated_datagrams_total"]) == 0:
 		out = append(out, c.finding(verdict.Inconclusive, "", "hygiene: the record has no account of the collector, so nobody knows what it could not understand"))
 	default:
 		out = append(out, c.finding(verdict.Pass, "", "hygiene: no bad line, no refused line, no truncated datagram of %s, each with at most %s%s",
@@ -55,7 +55,7 @@ func (c Hygiene) Judge(e *evidence.Index) verdict.Result {
 }
 
 func (c Hygiene) finding(o verdict.Outcome, instance string, format string, args ...any) verdict.Finding {
-	return verdict.Finding{Check: checkHygiene, Outcome: o, Layer: verdict.LayerWeb, Instance: instance, Summary: fmt.Sprintf(format, args...)}
+	return verdict.Finding{Check: checkHygiene, Outcome: o, Layer: record.LayerWeb, Instance: instance, Summary: fmt.Sprintf(format, args...)}
 }
 
 func (c Hygiene) limits() string {
@@ -90,7 +90,7 @@ func (c Hygiene) wire(e *evidence.Index) []verdict.Finding {
 	for _, loss := range losses {
 		sums := map[string]int64{}
 		reasons := map[string][]string{}
-		for _, s := range e.Polled[evidence.CollectorPrefix+loss.name] {
+		for _, s := range e.Polled[record.CollectorPrefix+loss.name] {
 			value, _, _ := evidence.LastOf(s)
 			n := evidence.Whole(value)
 			if n == 0 {
@@ -144,7 +144,7 @@ var findingCauses = map[string]string{"type_change": verdict.CauseTypeChange, "n
 // collectorFindings are what the collector found wrong with names and tags.
 func (c Hygiene) collectorFindings(e *evidence.Index) []verdict.Finding {
 	var out []verdict.Finding
-	for _, s := range e.Polled[evidence.CollectorPrefix+"findings"] {
+	for _, s := range e.Polled[record.CollectorPrefix+"findings"] {
 		value, _, ok := evidence.LastOf(s)
 		if !ok {
 			continue

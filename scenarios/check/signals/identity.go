@@ -84,7 +84,7 @@ func (c Identity) Judge(e *evidence.Index) verdict.Result {
 }
 
 func (c Identity) finding(o verdict.Outcome, instance string, format string, args ...any) verdict.Finding {
-	return verdict.Finding{Check: checkIdentity, Outcome: o, Layer: verdict.LayerWeb, Instance: instance, Summary: fmt.Sprintf(format, args...)}
+	return verdict.Finding{Check: checkIdentity, Outcome: o, Layer: record.LayerWeb, Instance: instance, Summary: fmt.Sprintf(format, args...)}
 }
 
 // series gives what an instance sent of the metric, without the companions of

@@ -38,7 +38,7 @@ func Noticed(e *evidence.Index) verdict.Result {
 	}
 	for i := range out {
 		f := &out[i]
-		f.Check, f.Outcome, f.Noticed, f.Layer = CheckNoticed, verdict.Pass, true, verdict.LayerWeb
+		f.Check, f.Outcome, f.Noticed, f.Layer = CheckNoticed, verdict.Pass, true, record.LayerWeb
 		f.Lost, f.Extra = 0, 0 // told in words: nobody promised otherwise
 	}
 	return verdict.Result{Findings: out}
@@ -51,30 +51,20 @@ type asks struct{ hygiene, series bool }
 func askedOf(s script.Scenario) (metrics map[string]bool, all asks) {
 	metrics = map[string]bool{}
 	for _, c := range s.Checks {
-		switch {
-		case c.Continuity != nil:
-			metrics[c.Continuity.Metric] = true
-		case c.Conservation != nil:
-			metrics[c.Conservation.Metric] = true
-		case c.Identity != nil:
-			metrics[c.Identity.Metric] = true
-		case c.Nesting != nil:
-			metrics[c.Nesting.Web], metrics[c.Nesting.DB] = true, true
-		case c.Gauge != nil:
-			metrics[c.Gauge.Metric] = true
-		case c.Shutdown != nil:
-			metrics[c.Shutdown.Metric] = true
-		case c.Hygiene != nil:
-			all.hygiene = true
-			all.series = all.series || c.Hygiene.MaxSeries > 0 || c.Hygiene.Growth != script.AnyGrowth
+		for _, metric := range c.Metrics() {
+			metrics[metric] = true
 		}
+	}
+	for _, c := range script.Promised[script.Hygiene](s) {
+		all.hygiene = true
+		all.series = all.series || c.MaxSeries > 0 || c.Growth != script.AnyGrowth
 	}
 	return metrics, all
 }
 
 // wireOf leaves out what the scenario itself spoils.
 func (c Hygiene) wireOf(e *evidence.Index) []verdict.Finding {
-	if e.Scenario.Uses(script.TruncateDatagrams) {
+	if script.Uses[script.TruncateDatagrams](e.Scenario) {
 		return nil
 	}
 	return c.wire(e)
@@ -84,7 +74,7 @@ func (c Hygiene) wireOf(e *evidence.Index) []verdict.Finding {
 // example.
 func summed(findings []verdict.Finding, what string) []verdict.Finding {
 	slices.SortStableFunc(findings, func(a, b verdict.Finding) int {
-		return cmp.Or(strings.Compare(a.Cause, b.Cause), cmp.Compare(b.Lost, a.Lost), verdict.CompareFindings(a, b))
+		return cmp.Or(strings.Compare(a.Cause, b.Cause), cmp.Compare(b.Lost, a.Lost), words.CompareFindings(a, b))
 	})
 	var out []verdict.Finding
 	for len(findings) > 0 {
@@ -149,7 +139,7 @@ func growing(e *evidence.Index) (out []verdict.Finding, names bool) {
 			names = names || metric == ""
 		}
 	}
-	slices.SortFunc(out, verdict.CompareFindings)
+	slices.SortFunc(out, words.CompareFindings)
 	return out, names
 }
 

@@ -118,10 +118,8 @@ func servedBy(e *evidence.Index, instance string) served {
 
 // longestWindow is the longest that a client of the scenario is said to buffer.
 func longestWindow(s script.Scenario) (longest time.Duration) {
-	for _, c := range s.Checks {
-		if c.Conservation != nil {
-			longest = max(longest, c.Conservation.ClientWindow)
-		}
+	for _, c := range script.Promised[script.Conservation](s) {
+		longest = max(longest, c.ClientWindow)
 	}
 	return longest
 }

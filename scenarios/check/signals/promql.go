@@ -25,28 +25,42 @@ const checkPromQL = "promql"
 // run, and again before a record is judged.
 func ValidateExprs(s script.Scenario) error {
 	for _, c := range s.Checks {
-		if c.PromQL != nil {
-			expr := c.PromQL.Expr
-			if _, err := kindOf(expr); err != nil {
-				return fmt.Errorf("%s: promql: %w", c.Pos, err)
-			}
-			if err := affordable(expr, planned(s, c.PromQL.Throughout+c.PromQL.Within)); err != nil {
-				return fmt.Errorf("%s: promql: %w", c.Pos, err)
-			}
+		var err error
+		switch p := c.Promise.(type) {
+		case script.PromQL:
+			err = validPromQL(p, s)
+		case script.Alert:
+			err = validAlert(p, s)
 		}
-		if c.Alert != nil {
-			kind, err := kindOf(c.Alert.Expr)
-			if err == nil {
-				err = affordable(c.Alert.Expr, planned(s, script.WholeRun))
-			}
-			if err != nil {
-				return fmt.Errorf("%s: alert %s: %w", c.Pos, c.Alert.Name, err)
-			}
-			if kind == truth {
-				return fmt.Errorf("%s: alert %s: %s: an alert fires for each element of a vector, also for one whose value is 0; compare a vector, without bool",
-					c.Pos, c.Alert.Name, quoteExpr(c.Alert.Expr))
-			}
+		if err != nil {
+			return fmt.Errorf("%s: %w", c.Pos, err)
 		}
+	}
+	return nil
+}
+
+func validPromQL(p script.PromQL, s script.Scenario) error {
+	_, err := kindOf(p.Expr)
+	if err == nil {
+		err = affordable(p.Expr, planned(s, p.Throughout+p.Within))
+	}
+	if err != nil {
+		return fmt.Errorf("promql: %w", err)
+	}
+	return nil
+}
+
+func validAlert(p script.Alert, s script.Scenario) error {
+	kind, err := kindOf(p.Expr)
+	if err == nil {
+		err = affordable(p.Expr, planned(s, script.WholeRun))
+	}
+	if err != nil {
+		return fmt.Errorf("alert %s: %w", p.Name, err)
+	}
+	if kind == truth {
+		return fmt.Errorf("alert %s: %s: an alert fires for each element of a vector, also for one whose value is 0; compare a vector, without bool",
+			p.Name, quoteExpr(p.Expr))
 	}
 	return nil
 }

@@ -7,7 +7,6 @@ import (
 
 	"throughline/collector/series"
 	"throughline/scenarios/check/evidence"
-	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/check/words"
 	"throughline/scenarios/record"
 	"throughline/spelling"
@@ -122,6 +121,6 @@ func sortedKeys(set map[string]bool) []string {
 	for key := range set {
 		out = append(out, key)
 	}
-	slices.SortFunc(out, verdict.CompareNames)
+	slices.SortFunc(out, record.CompareNames)
 	return out
 }

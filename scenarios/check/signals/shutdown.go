@@ -39,7 +39,7 @@ func (c Shutdown) Judge(e *evidence.Index) verdict.Result {
 }
 
 func (c Shutdown) finding(o verdict.Outcome, instance string, format string, args ...any) verdict.Finding {
-	return verdict.Finding{Check: checkShutdown, Outcome: o, Layer: verdict.LayerWeb, Instance: instance, Summary: fmt.Sprintf(format, args...)}
+	return verdict.Finding{Check: checkShutdown, Outcome: o, Layer: record.LayerWeb, Instance: instance, Summary: fmt.Sprintf(format, args...)}
 }
 
 // ended judges one instance that is gone.

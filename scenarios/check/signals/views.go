@@ -33,7 +33,7 @@ func (c TwoViews) Judge(e *evidence.Index) verdict.Result {
 }
 
 func (c TwoViews) say(o verdict.Outcome, instance string, at evidence.Stretch, format string, args ...any) verdict.Finding {
-	return verdict.Finding{Check: checkTwoViews, Outcome: o, Layer: verdict.LayerWeb, Instance: instance, From: at.From.Seconds(), To: at.To.Seconds(),
+	return verdict.Finding{Check: checkTwoViews, Outcome: o, Layer: record.LayerWeb, Instance: instance, From: at.From.Seconds(), To: at.To.Seconds(),
 		Summary: fmt.Sprintf(format, args...)}
 }
 
@@ -83,7 +83,7 @@ func (c TwoViews) others(e *evidence.Index) (free []string, out []verdict.Findin
 		}
 		var points int
 		var stopped, at = 0.0, evidence.Stretch{From: max(l.Birth, 0), To: 0}
-		for _, s := range evidence.WithLabel(e.Polled[evidence.HostThrottled], "instance", l.Instance) {
+		for _, s := range evidence.WithLabel(e.Polled[record.HostThrottled], "instance", l.Instance) {
 			for _, p := range s.Points {
 				if evidence.IsCount(p) {
 					points, stopped, at.To = points+1, max(stopped, p.Value), p.At
@@ -125,19 +125,19 @@ func firstLimit(e *evidence.Index, instance string) (first record.Event, during 
 // viewOf is what host and agent said of an instance; missing tells what they did
 // not say.
 func viewOf(e *evidence.Index, instance string, at evidence.Stretch) (v view, missing string) {
-	used, over, ok := growthOf(e, evidence.HostSeconds, at, "instance", instance)
+	used, over, ok := growthOf(e, record.HostSeconds, at, "instance", instance)
 	if !ok {
 		return v, "the host did not tell what it used"
 	}
 	v.cores = used / over.Seconds()
-	v.periods, _, ok = growthOf(e, evidence.HostPeriods, at, "instance", instance)
-	throttled, _, told := growthOf(e, evidence.HostThrottled, at, "instance", instance)
+	v.periods, _, ok = growthOf(e, record.HostPeriods, at, "instance", instance)
+	throttled, _, told := growthOf(e, record.HostThrottled, at, "instance", instance)
 	if !ok || !told {
 		return v, "the host did not tell whether it stopped it"
 	}
 	v.throttled = throttled
 	var all float64
-	for _, s := range evidence.WithLabel(e.Polled[evidence.AgentSeconds], "instance", instance) {
+	for _, s := range evidence.WithLabel(e.Polled[record.AgentSeconds], "instance", instance) {
 		n, _, ok := grew(s, at)
 		if !ok {
 			return v, "the agent did not tell what the machine did"

@@ -36,7 +36,7 @@ func (c Audit) Judge(e *evidence.Index) verdict.Result {
 }
 
 func (c Audit) finding(o verdict.Outcome, format string, args ...any) verdict.Finding {
-	return verdict.Finding{Check: checkAudit, Outcome: o, Layer: verdict.LayerDB, Summary: fmt.Sprintf(format, args...)}
+	return verdict.Finding{Check: checkAudit, Outcome: o, Layer: record.LayerDB, Summary: fmt.Sprintf(format, args...)}
 }
 
 func (c Audit) findings(e *evidence.Index) []verdict.Finding {
@@ -147,7 +147,7 @@ func (c Audit) tales(e *evidence.Index) []*tale {
 			out = append(out, t)
 		}
 	}
-	slices.SortFunc(out, func(a, b *tale) int { return verdict.CompareNames(a.word, b.word) })
+	slices.SortFunc(out, func(a, b *tale) int { return record.CompareNames(a.word, b.word) })
 	return out
 }
 

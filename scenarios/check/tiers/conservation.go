@@ -16,12 +16,9 @@ import (
 	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/check/words"
+	"throughline/scenarios/record"
 	"throughline/scenarios/script"
 )
-
-// CheckConservation is the name of what compares neighbouring tiers: Conservation,
-// UsersAndLB and UsersAndDB.
-const CheckConservation = "conservation"
 
 // Conservation compares the users' ledger with one metric, instance by
 // instance: acked ≤ counted ≤ acked + what may have been executed unseen, with
@@ -48,7 +45,7 @@ func (c Conservation) Judge(e *evidence.Index) verdict.Result {
 		if len(findings) == 0 {
 			if f := judgeSurplus(a, e, b); f != nil {
 				findings = append(findings, *f)
-				residuals = append(residuals, verdict.Booked(verdict.UsersWeb, a.Life.Instance, verdict.CauseUnexplained, false, f.Extra, 0))
+				residuals = append(residuals, verdict.Booked(account.Between, a.Life.Instance, verdict.CauseUnexplained, false, f.Extra, 0))
 			}
 		}
 		t.add(a, findings, residuals)
@@ -59,7 +56,7 @@ func (c Conservation) Judge(e *evidence.Index) verdict.Result {
 		f := c.finding(verdict.Fail, "%s were counted by %s for %q, which is no web instance of this run", words.Times(s.Counted, c.Rule.Route), c.Rule.Metric, s.Instance)
 		f.Instance, f.Extra = s.Instance, s.Counted
 		r.Findings = append(r.Findings, f)
-		r.Residuals = append(r.Residuals, verdict.Residual{Between: verdict.UsersWeb, Instance: s.Instance, Cause: verdict.CauseUnexplained, Extra: s.Counted})
+		r.Residuals = append(r.Residuals, verdict.Residual{Between: account.Between, Instance: s.Instance, Cause: verdict.CauseUnexplained, Extra: s.Counted})
 	}
 	if f, residual := t.together(b); f != nil {
 		r.Findings = append(r.Findings, *f)
@@ -72,7 +69,7 @@ func (c Conservation) Judge(e *evidence.Index) verdict.Result {
 }
 
 func (c Conservation) finding(o verdict.Outcome, format string, args ...any) verdict.Finding {
-	return verdict.Finding{Check: CheckConservation, Outcome: o, Layer: verdict.LayerWeb, Summary: fmt.Sprintf(format, args...)}
+	return verdict.Finding{Check: CheckConservation, Outcome: o, Layer: record.LayerWeb, Summary: fmt.Sprintf(format, args...)}
 }
 
 func webLedger(b account.Books) *verdict.WebLedger {
@@ -113,7 +110,7 @@ func judgeExact(a *account.Account, b account.Books) ([]verdict.Finding, []verdi
 	if k.Unexplained == 0 {
 		return nil, k.Residuals
 	}
-	rest := verdict.Residual{Between: verdict.UsersWeb, Instance: a.Life.Instance, Cause: verdict.CauseUnexplained}
+	rest := verdict.Residual{Between: account.Between, Instance: a.Life.Instance, Cause: verdict.CauseUnexplained}
 	f := accountFinding(a, verdict.Fail)
 	f.Lost, f.Extra = k.Lost, k.Extra
 	switch {
@@ -145,7 +142,7 @@ func judgeExact(a *account.Account, b account.Books) ([]verdict.Finding, []verdi
 }
 
 func accountFinding(a *account.Account, o verdict.Outcome) verdict.Finding {
-	return verdict.Finding{Check: CheckConservation, Outcome: o, Layer: verdict.LayerWeb, Instance: a.Life.Instance, Bound: a.Sum() + a.Buffer}
+	return verdict.Finding{Check: CheckConservation, Outcome: o, Layer: record.LayerWeb, Instance: a.Life.Instance, Bound: a.Sum() + a.Buffer}
 }
 
 // mayBeExecuted tells the width of the upper bound, where it has one.
@@ -229,15 +226,15 @@ func (t *tally) together(b account.Books) (*verdict.Finding, verdict.Residual) {
 		return nil, verdict.Residual{}
 	}
 	over := t.allExtra - b.All.Sum()
-	f := verdict.Finding{Check: CheckConservation, Outcome: verdict.Fail, Layer: verdict.LayerWeb, Extra: t.allExtra, Bound: b.All.Sum(),
+	f := verdict.Finding{Check: CheckConservation, Outcome: verdict.Fail, Layer: record.LayerWeb, Extra: t.allExtra, Bound: b.All.Sum(),
 		Summary: fmt.Sprintf("together the instances counted %s more than they acknowledged, and only %s more can have been executed",
 			words.Times(t.allExtra, t.rule.Route), words.Number(b.All.Sum()))}
-	return &f, verdict.Residual{Between: verdict.UsersWeb, Cause: verdict.CauseUnexplained, Extra: over}
+	return &f, verdict.Residual{Between: account.Between, Cause: verdict.CauseUnexplained, Extra: over}
 }
 
 // summary tells what was looked at, and what could hide in the bounds.
 func (t *tally) summary() verdict.Finding {
-	f := verdict.Finding{Check: CheckConservation, Layer: verdict.LayerWeb, Bound: t.buffer + t.unknown + t.retries}
+	f := verdict.Finding{Check: CheckConservation, Layer: record.LayerWeb, Bound: t.buffer + t.unknown + t.retries}
 	if t.rule.SampleRate < 1 {
 		f.Bound += t.booked[verdict.CauseSampling]
 	}
@@ -307,7 +304,7 @@ func (t *tally) widths() string {
 func judgeSampled(a *account.Account, b account.Books) ([]verdict.Finding, []verdict.Residual) {
 	n := int64(len(a.Acked))
 	s := a.Sampling(len(b.Accounts))
-	residual := verdict.Residual{Between: verdict.UsersWeb, Instance: a.Life.Instance, Cause: verdict.CauseSampling,
+	residual := verdict.Residual{Between: account.Between, Instance: a.Life.Instance, Cause: verdict.CauseSampling,
 		Lost: max(0, n-a.Total), Extra: max(0, a.Total-n), Bound: a.SampledWidth(s)}
 	if s.Fits {
 		if residual.Lost+residual.Extra == 0 {

@@ -9,6 +9,7 @@ import (
 	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/check/words"
 	"throughline/scenarios/record"
+	"throughline/scenarios/script"
 )
 
 // writingRoutes gives the routes of the run that change the application's state.
@@ -26,60 +27,55 @@ func writingRoutes(e *evidence.Index) []string {
 // increments is what the documents gained in the run; false: nobody knows.
 func increments(e *evidence.Index) (int64, bool) {
 	h := e.History
-	if h.Run.Database == evidence.NoDatabase || h.Before == nil || h.After == nil {
+	if h.Run.Database == record.NoDatabase || h.Before == nil || h.After == nil {
 		return 0, false
 	}
 	return h.After.Sum() - h.Before.Sum(), true
 }
 
-// UsersAndDB compares the users' ledger with the documents themselves.
-type UsersAndDB struct{}
-
-// Judge looks at all instances, or says why it cannot.
-func (c UsersAndDB) Judge(e *evidence.Index) verdict.Result {
+// compareDatabase compares the users' ledger with the documents themselves.
+func compareDatabase(c Comparison, e *evidence.Index) verdict.Result {
 	h := e.History
-	if f, skip := c.skip(e); skip {
+	if f, skip := c.skipDatabase(e); skip {
 		return verdict.Result{Findings: []verdict.Finding{f}}
 	}
 	if h.Before == nil || h.After == nil {
-		return verdict.Result{Findings: []verdict.Finding{dbFinding(verdict.Inconclusive, "conservation in the database: its documents were not read before and after the load, so users and database were not compared")}}
+		return verdict.Result{Findings: []verdict.Finding{c.finding(verdict.Inconclusive, "conservation in the database: its documents were not read before and after the load, so users and database were not compared")}}
 	}
 	var r verdict.Result
-	if f := databaseReset(e); f != nil {
+	if f := c.databaseReset(e); f != nil {
 		r.Findings = append(r.Findings, *f)
 	}
-	w := newDBWidths(e)
+	w := newDBWidths(c, e)
 	w.compareSum(&r)
 	w.compareMetrics(&r)
 	w.compareWords(&r)
-	compareTwins(e, &r)
+	w.compareTwins(&r)
 	return r
 }
 
-func (c UsersAndDB) skip(e *evidence.Index) (verdict.Finding, bool) {
-	if e.History.Run.Database == evidence.NoDatabase {
-		return dbFinding(verdict.Pass, "conservation in the database: skipped, the stack has none"), true
+// skipDatabase says why there is nothing to compare, where there is not.
+func (c Comparison) skipDatabase(e *evidence.Index) (verdict.Finding, bool) {
+	if e.History.Run.Database == record.NoDatabase {
+		return c.finding(verdict.Pass, "conservation in the database: skipped, the stack has none"), true
 	}
 	if len(writingRoutes(e)) == 0 {
-		return dbFinding(verdict.Pass, "conservation in the database: skipped, no route of the load writes"), true
+		return c.finding(verdict.Pass, "conservation in the database: skipped, no route of the load writes"), true
 	}
 	return verdict.Finding{}, false
 }
 
-func dbFinding(o verdict.Outcome, format string, args ...any) verdict.Finding {
-	return verdict.Finding{Check: CheckConservation, Outcome: o, Layer: verdict.LayerDB, Summary: fmt.Sprintf(format, args...)}
-}
-
 // dbWidths are the bounds of what the database may hold.
 type dbWidths struct {
+	Comparison
 	e      *evidence.Index
 	routes []string
 	acked  int64
 	account.Allowance
 }
 
-func newDBWidths(e *evidence.Index) dbWidths {
-	w := dbWidths{e: e, routes: writingRoutes(e)}
+func newDBWidths(c Comparison, e *evidence.Index) dbWidths {
+	w := dbWidths{Comparison: c, e: e, routes: writingRoutes(e)}
 	w.acked = e.AckedTotal(w.routes...)
 	w.Allowance = account.NewAllowances(e, w.routes...).All()
 	// A row that is acknowledged but names no instance is sure to be executed.
@@ -100,18 +96,18 @@ func (w dbWidths) compareSum(r *verdict.Result) {
 		bound int64
 	}{{verdict.CauseUnknown, w.Unknown}, {verdict.CauseReplay, w.Replays}, {verdict.CauseRetry, w.Retries}} {
 		if n := min(left, cause.bound); n > 0 {
-			r.Residuals = append(r.Residuals, verdict.Booked(verdict.UsersDB, "", cause.name, false, n, cause.bound))
+			r.Residuals = append(r.Residuals, w.booked("", cause.name, false, n, cause.bound))
 			left -= n
 		}
 	}
-	f := dbFinding(verdict.Pass, "users had %s acknowledged, the database holds %s; up to %s could hide in requests of unknown outcome, replays and retries",
+	f := w.finding(verdict.Pass, "users had %s acknowledged, the database holds %s; up to %s could hide in requests of unknown outcome, replays and retries",
 		words.Times(w.acked, "write"), words.Number(got), words.Number(w.Sum()))
 	f.Bound = w.Sum()
 	if lost+left > 0 {
 		f.Outcome, f.Lost, f.Extra = verdict.Fail, lost, extra
 		f.Summary = fmt.Sprintf("users had %s acknowledged, the database holds %s: it should be %s to %s", words.Times(w.acked, "write"), words.Number(got),
 			words.Number(w.acked), words.Number(w.acked+w.Sum()))
-		r.Residuals = append(r.Residuals, verdict.Booked(verdict.UsersDB, "", verdict.CauseUnexplained, lost > 0, lost+left, 0))
+		r.Residuals = append(r.Residuals, w.booked("", verdict.CauseUnexplained, lost > 0, lost+left, 0))
 	}
 	r.Findings = append(r.Findings, f)
 }
@@ -119,15 +115,15 @@ func (w dbWidths) compareSum(r *verdict.Result) {
 // compareMetrics compares the documents with the metrics that count the writes,
 // without the users in between.
 func (w dbWidths) compareMetrics(r *verdict.Result) {
-	for _, check := range w.e.Scenario.Checks {
-		c := check.Conservation
-		if c == nil || c.SampleRate < 1 || len(w.routes) != 1 || w.routes[0] != c.Route || len(w.e.History.Series) == 0 {
+	web := Comparison{From: w.e.Tiers.Of(record.LayerWeb), To: w.To}
+	for _, c := range script.Promised[script.Conservation](w.e.Scenario) {
+		if c.SampleRate < 1 || len(w.routes) != 1 || w.routes[0] != c.Route || len(w.e.History.Series) == 0 {
 			continue
 		}
-		f, over := w.compareMetric(account.NewBooks(w.e, *c))
+		f, over := w.compareMetric(account.NewBooks(w.e, c))
 		r.Findings = append(r.Findings, f)
 		if f.Outcome == verdict.Fail {
-			r.Residuals = append(r.Residuals, verdict.Booked(verdict.WebDB, "", verdict.CauseUnexplained, f.Lost > 0, over, f.Bound))
+			r.Residuals = append(r.Residuals, web.booked("", verdict.CauseUnexplained, f.Lost > 0, over, f.Bound))
 		}
 	}
 }
@@ -145,7 +141,7 @@ func (w dbWidths) compareMetric(b account.Books) (f verdict.Finding, over int64)
 	}
 	got, _ := increments(w.e)
 	least, most := got-w.Sum()-buffers, got+w.Sum()
-	f = dbFinding(verdict.Pass, "the database holds %s, %s counted %s: within %s of each other, as unknown outcomes and send buffers allow",
+	f = w.finding(verdict.Pass, "the database holds %s, %s counted %s: within %s of each other, as unknown outcomes and send buffers allow",
 		words.Times(got, "write"), b.Rule.Metric, words.Number(counted), words.Number(w.Sum()+buffers))
 	f.Bound = w.Sum() + buffers
 	if counted >= least && counted <= most {
@@ -217,34 +213,34 @@ func (w dbWidths) judgeWords(r *verdict.Result, bounds map[string]*wordBound) {
 		}
 	}
 	if len(wrong) == 0 {
-		r.Findings = append(r.Findings, dbFinding(verdict.Pass, "%s: each document gained what its users had acknowledged, within its bounds", words.Times(int64(len(bounds)), "word")))
+		r.Findings = append(r.Findings, w.finding(verdict.Pass, "%s: each document gained what its users had acknowledged, within its bounds", words.Times(int64(len(bounds)), "word")))
 		return
 	}
 	slices.Sort(wrong)
-	f := dbFinding(verdict.Fail, "%s did not gain what users had acknowledged: %s", words.Times(int64(len(wrong)), "word"), words.Some(wrong))
+	f := w.finding(verdict.Fail, "%s did not gain what users had acknowledged: %s", words.Times(int64(len(wrong)), "word"), words.Some(wrong))
 	f.Lost, f.Extra = lost, extra
 	r.Findings = append(r.Findings, f)
 	if len(r.Residuals) == 0 || r.Residuals[len(r.Residuals)-1].Cause != verdict.CauseUnexplained {
-		r.Residuals = append(r.Residuals, verdict.Residual{Between: verdict.UsersDB, Cause: verdict.CauseUnexplained, Lost: lost, Extra: extra})
+		r.Residuals = append(r.Residuals, verdict.Residual{Between: w.between(), Cause: verdict.CauseUnexplained, Lost: lost, Extra: extra})
 	}
 }
 
 // compareTwins: racing upserts without a unique index make two documents of
 // one word.
-func compareTwins(e *evidence.Index, r *verdict.Result) {
+func (w dbWidths) compareTwins(r *verdict.Result) {
 	count := map[string]int{}
 	var twins []string
-	for _, d := range e.History.After.Words {
+	for _, d := range w.e.History.After.Words {
 		if count[d.Word]++; count[d.Word] == 2 {
 			twins = append(twins, fmt.Sprintf("%q", d.Word))
 		}
 	}
 	slices.Sort(twins)
 	if len(twins) == 0 {
-		r.Findings = append(r.Findings, dbFinding(verdict.Pass, "%s, one for each word", words.Times(int64(len(e.History.After.Words)), "document")))
+		r.Findings = append(r.Findings, w.finding(verdict.Pass, "%s, one for each word", words.Times(int64(len(w.e.History.After.Words)), "document")))
 		return
 	}
-	f := dbFinding(verdict.Fail, "more than one document stands for %s (%s): racing upserts without a unique index", words.Times(int64(len(twins)), "word"), words.Some(twins))
+	f := w.finding(verdict.Fail, "more than one document stands for %s (%s): racing upserts without a unique index", words.Times(int64(len(twins)), "word"), words.Some(twins))
 	f.Cause = verdict.CauseUpserts
 	r.Findings = append(r.Findings, f)
 }

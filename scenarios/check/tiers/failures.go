@@ -66,7 +66,7 @@ func (c Failures) Judge(e *evidence.Index) verdict.Result {
 }
 
 func (c Failures) finding(o verdict.Outcome, instance string, format string, args ...any) verdict.Finding {
-	return verdict.Finding{Check: checkFailures, Outcome: o, Layer: verdict.LayerWeb, Instance: instance, Summary: fmt.Sprintf(format, args...)}
+	return verdict.Finding{Check: checkFailures, Outcome: o, Layer: record.LayerWeb, Instance: instance, Summary: fmt.Sprintf(format, args...)}
 }
 
 // told lists the statuses: "500", "500 and 503".

@@ -7,6 +7,7 @@ import (
 	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/check/words"
+	"throughline/scenarios/record"
 )
 
 // CheckHops is the name of Hops.
@@ -20,7 +21,7 @@ const CheckHops = "hops"
 func Hops(e *evidence.Index) []verdict.Finding {
 	in := e.OwnCount("lines_total")
 	if in == 0 {
-		return []verdict.Finding{{Check: CheckHops, Layer: verdict.LayerWeb, Summary: "hops: the record has no account of lines that came to the collector, so nobody knows whether it kept them"}}
+		return []verdict.Finding{{Check: CheckHops, Layer: record.LayerWeb, Summary: "hops: the record has no account of lines that came to the collector, so nobody knows whether it kept them"}}
 	}
 	var fates int64
 	var told []string
@@ -34,7 +35,7 @@ func Hops(e *evidence.Index) []verdict.Finding {
 		}
 	}
 	values, behind := e.OwnCount("values_total"), observed(e)
-	f := verdict.Finding{Check: CheckHops, Outcome: verdict.Pass, Layer: verdict.LayerWeb, Summary: fmt.Sprintf("hops: %s, %s of them dropped by the kernel; %s (%s); %s, %s behind the recorded points",
+	f := verdict.Finding{Check: CheckHops, Outcome: verdict.Pass, Layer: record.LayerWeb, Summary: fmt.Sprintf("hops: %s, %s of them dropped by the kernel; %s (%s); %s, %s behind the recorded points",
 		words.Times(e.OwnCount("datagrams_total"), "datagram"), words.Number(e.OwnCount("kernel_drops_total")), words.Times(in, "line"), strings.Join(told, ", "), words.Times(values, "value"), words.Number(behind))}
 	if in != fates || values != behind {
 		f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseDropped

@@ -12,47 +12,40 @@ import (
 	"throughline/scenarios/record"
 )
 
-// UsersAndLB compares the users' ledger with HAProxy's statistics.
-type UsersAndLB struct{}
-
-// Judge looks at all instances, or says why it cannot.
-func (UsersAndLB) Judge(e *evidence.Index) verdict.Result {
+// compareBalancer compares the users' ledger with HAProxy's statistics.
+func compareBalancer(c Comparison, e *evidence.Index) verdict.Result {
 	b, ok := evidence.NewBalancer(e)
 	if !ok {
-		return verdict.Result{Findings: []verdict.Finding{lbFinding(verdict.Inconclusive, "conservation at the load balancer: the record holds no statistics of HAProxy, so users and load balancer were not compared")}}
+		return verdict.Result{Findings: []verdict.Finding{c.finding(verdict.Inconclusive, "conservation at the load balancer: the record holds no statistics of HAProxy, so users and load balancer were not compared")}}
 	}
 	if b.Polled < e.End || e.End == record.Never {
-		return verdict.Result{Findings: []verdict.Finding{lbFinding(verdict.Inconclusive, "conservation at the load balancer: its last poll was at %s and the load did not end before, so its numbers are not final", words.Seconds(b.Polled))}}
+		return verdict.Result{Findings: []verdict.Finding{c.finding(verdict.Inconclusive, "conservation at the load balancer: its last poll was at %s and the load did not end before, so its numbers are not final", words.Seconds(b.Polled))}}
 	}
-	if f := lbReset(b); f != nil {
+	if f := c.balancerReset(b); f != nil {
 		return verdict.Result{Findings: []verdict.Finding{*f}}
 	}
 	var r verdict.Result
-	compareAttempts(b, &r)
+	c.compareAttempts(b, &r)
 	widths := account.NewAllowances(e)
-	compareServers(b, &r, widths)
-	compareCodes(b, &r, widths)
-	compareIdentities(b, &r)
+	c.compareServers(e, &r, widths)
+	c.compareCodes(b, &r, widths)
+	c.compareIdentities(b, &r)
 	return r
-}
-
-func lbFinding(o verdict.Outcome, format string, args ...any) verdict.Finding {
-	return verdict.Finding{Check: CheckConservation, Outcome: o, Layer: verdict.LayerLB, Summary: fmt.Sprintf(format, args...)}
 }
 
 // compareAttempts: what the users wrote to the wire is what HAProxy read,
 // except requests of which the users saw no answer.
-func compareAttempts(b evidence.Balancer, r *verdict.Result) {
+func (c Comparison) compareAttempts(b evidence.Balancer, r *verdict.Result) {
 	u := b.Index.Users
-	got, _ := b.Since(evidence.FrontendPrefix, "req_tot")
+	got, _ := b.Since(record.FrontendPrefix, "req_tot")
 	lost, extra := max(0, u.Attempts-got), max(0, got-u.Attempts)
 	explained := min(lost+extra, u.NoAnswer)
 	if explained > 0 {
-		r.Residuals = append(r.Residuals, verdict.Booked(verdict.UsersLB, "", verdict.CauseNoAnswer, lost > 0, explained, u.NoAnswer))
+		r.Residuals = append(r.Residuals, c.booked("", verdict.CauseNoAnswer, lost > 0, explained, u.NoAnswer))
 	}
 	unseen := b.Index.NotPolled("")
 	rest := lost + extra - explained
-	f := lbFinding(verdict.Pass, "users sent %s, HAProxy's frontend %s received %s; up to %s without an answer could hide a difference",
+	f := c.finding(verdict.Pass, "users sent %s, HAProxy's frontend %s received %s; up to %s without an answer could hide a difference",
 		words.Times(u.Attempts, "request"), b.Frontend, words.Number(got), words.Number(u.NoAnswer))
 	f.Bound = u.NoAnswer + unseen
 	if unseen > 0 {
@@ -60,68 +53,79 @@ func compareAttempts(b evidence.Balancer, r *verdict.Result) {
 	}
 	if n := min(rest, unseen); lost > 0 && n > 0 {
 		rest -= n
-		r.Residuals = append(r.Residuals, verdict.Booked(verdict.UsersLB, "", verdict.CauseNotPolled, true, n, unseen))
+		r.Residuals = append(r.Residuals, c.booked("", verdict.CauseNotPolled, true, n, unseen))
 	}
 	if rest > 0 {
 		f.Outcome, f.Lost, f.Extra = verdict.Fail, lost, extra
 		f.Summary = fmt.Sprintf("users sent %s, HAProxy's frontend %s received %s: %s are unexplained (%s had no answer)", words.Times(u.Attempts, "request"),
 			b.Frontend, words.Number(got), words.Number(rest), words.Number(u.NoAnswer))
-		r.Residuals = append(r.Residuals, verdict.Booked(verdict.UsersLB, "", verdict.CauseUnexplained, lost > 0, rest, 0))
+		r.Residuals = append(r.Residuals, c.booked("", verdict.CauseUnexplained, lost > 0, rest, 0))
 	}
 	r.Findings = append(r.Findings, f)
 }
 
 // compareServers: each server's 2xx are the requests that users saw answered by
 // it, and perhaps some of those whose answer they did not see.
-func compareServers(b evidence.Balancer, r *verdict.Result, widths account.Allowances) {
+func (c Comparison) compareServers(e *evidence.Index, r *verdict.Result, widths account.Allowances) {
 	var sound int
 	var acked, answered, width int64
-	for _, l := range b.Index.Lives {
-		at := b.Index.Acked(l.Instance)
-		series := rows(b, "hrsp_2xx", l.Instance)
+	for _, l := range e.Lives {
+		at := e.Acked(l.Instance)
+		series := c.answersOf(e, l.Instance)
 		if len(series) == 0 {
 			if len(at) > 0 {
-				r.Findings = append(r.Findings, onInstance(l, lbFinding(verdict.Inconclusive, "%s answered %s, and HAProxy's statistics have no server of that name",
-					l.Instance, words.Times(int64(len(at)), "request"))))
+				r.Findings = append(r.Findings, onInstance(l, c.finding(verdict.Inconclusive, "%s answered %s, and %s's statistics have no server of that name",
+					l.Instance, words.Times(int64(len(at)), "request"), c.To.Counter)))
 			}
 			continue
 		}
 		curve := evidence.SumOf(series)
 		polled := curve.At[len(curve.At)-1]
-		got := evidence.Whole(curve.Since(b.Index.Begin))
-		seen := max(0, evidence.CountUpTo(at, polled)-b.Index.NotPolled(l.Instance))
+		got := evidence.Whole(curve.Since(e.Begin))
+		unseen := c.unseen(e, l.Instance)
+		seen := max(0, evidence.CountUpTo(at, polled)-unseen)
 		w := widths.Of(l)
 		most := int64(len(at)) + w.Unknown + w.Replays
 		switch {
 		case got < seen || got > most:
-			r.Findings = append(r.Findings, serverFails(b, l, r, got, seen, most))
+			r.Findings = append(r.Findings, c.serverFails(l, r, got, seen, most))
 		case evidence.CountUpTo(at, polled) < int64(len(at)) && got < int64(len(at)):
-			r.Findings = append(r.Findings, onInstance(l, lbFinding(verdict.Inconclusive, "%s answered %s after HAProxy was last asked about it at %s", l.Instance,
-				words.Times(int64(len(at))-seen, "request"), words.Seconds(polled))))
-			r.Residuals = append(r.Residuals, verdict.Booked(verdict.UsersLB, l.Instance, verdict.CauseNotPolled, true, int64(len(at))-got, int64(len(at))-seen))
+			r.Findings = append(r.Findings, onInstance(l, c.finding(verdict.Inconclusive, "%s answered %s after %s was last asked about it at %s", l.Instance,
+				words.Times(int64(len(at))-seen, "request"), c.To.Counter, words.Seconds(polled))))
+			r.Residuals = append(r.Residuals, c.booked(l.Instance, verdict.CauseNotPolled, true, int64(len(at))-got, int64(len(at))-seen))
 		default:
 			switch n := got - int64(len(at)); {
 			case n > 0:
-				r.Residuals = append(r.Residuals, verdict.Booked(verdict.UsersLB, l.Instance, verdict.CauseUnknown, false, n, most-int64(len(at))))
+				r.Residuals = append(r.Residuals, c.booked(l.Instance, verdict.CauseUnknown, false, n, most-int64(len(at))))
 			case n < 0:
-				r.Residuals = append(r.Residuals, verdict.Booked(verdict.UsersLB, l.Instance, verdict.CauseNotPolled, true, -n, b.Index.NotPolled(l.Instance)))
+				r.Residuals = append(r.Residuals, c.booked(l.Instance, verdict.CauseNotPolled, true, -n, unseen))
 			}
 			sound, acked, answered, width = sound+1, acked+int64(len(at)), answered+got, width+most-int64(len(at))
 		}
 	}
 	if sound > 0 {
-		f := lbFinding(verdict.Pass, "%s: %s acknowledged, %s answered with 2xx; up to %s of unknown outcome could hide a difference",
+		f := c.finding(verdict.Pass, "%s: %s acknowledged, %s answered with 2xx; up to %s of unknown outcome could hide a difference",
 			agreeing(sound), words.Times(acked, "request"), words.Number(answered), words.Number(width))
 		f.Bound = width
 		r.Findings = append(r.Findings, f)
 	}
 }
 
-// rows gives the server's series of a field that have a point.
-func rows(b evidence.Balancer, field, instance string) []*record.Series {
+// unseen is how many requests of an instance a tier may have counted after it was last
+// asked: those that an old worker of the load balancer had in hand.
+func (c Comparison) unseen(e *evidence.Index, instance string) int64 {
+	if c.To.Layer != record.LayerLB {
+		return 0
+	}
+	return e.NotPolled(instance)
+}
+
+// answersOf gives the series in which the tier counts an instance's answers, as far as
+// they have a point.
+func (c Comparison) answersOf(e *evidence.Index, instance string) []*record.Series {
 	var out []*record.Series
-	for _, s := range b.Index.Polled[evidence.ServerPrefix+field] {
-		if _, _, ok := evidence.LastOf(s); ok && s.Labels.Get("instance") == instance {
+	for _, s := range e.Polled[c.To.Answers] {
+		if _, _, ok := evidence.LastOf(s); ok && s.Labels.Get(evidence.LabelInstance) == instance {
 			out = append(out, s)
 		}
 	}
@@ -133,12 +137,12 @@ func onInstance(l record.Lifetime, f verdict.Finding) verdict.Finding {
 	return f
 }
 
-func serverFails(b evidence.Balancer, l record.Lifetime, r *verdict.Result, got, least, most int64) verdict.Finding {
-	f := onInstance(l, lbFinding(verdict.Fail, "users saw %s answered by %s with 2xx, and HAProxy counted %s: it should be %s to %s", words.Times(least, "request"),
-		l.Instance, words.Number(got), words.Number(least), words.Number(most)))
+func (c Comparison) serverFails(l record.Lifetime, r *verdict.Result, got, least, most int64) verdict.Finding {
+	f := onInstance(l, c.finding(verdict.Fail, "users saw %s answered by %s with 2xx, and %s counted %s: it should be %s to %s", words.Times(least, "request"),
+		l.Instance, c.To.Counter, words.Number(got), words.Number(least), words.Number(most)))
 	f.Lost, f.Extra, f.Bound = max(0, least-got), max(0, got-least), most-least
 	over := f.Lost + max(0, got-most)
-	r.Residuals = append(r.Residuals, verdict.Booked(verdict.UsersLB, l.Instance, verdict.CauseUnexplained, got < least, over, 0))
+	r.Residuals = append(r.Residuals, c.booked(l.Instance, verdict.CauseUnexplained, got < least, over, 0))
 	return f
 }
 
@@ -153,7 +157,7 @@ type equation struct {
 // compareIdentities evaluates what holds in HAProxy 2.6 whatever its settings
 // of retries and redispatch are, also while servers die, break in the middle of
 // an answer, or are all away. Others that depend on settings are not used.
-func compareIdentities(b evidence.Balancer, r *verdict.Result) {
+func (c Comparison) compareIdentities(b evidence.Balancer, r *verdict.Result) {
 	var broken, held, skipped []string
 	for _, i := range identities(b) {
 		switch {
@@ -165,7 +169,7 @@ func compareIdentities(b evidence.Balancer, r *verdict.Result) {
 				want += " to " + words.Number(i.most)
 			}
 			broken = append(broken, i.name)
-			r.Findings = append(r.Findings, lbFinding(verdict.Fail, "HAProxy's own numbers do not add up: %s: %s, and it should be %s", i.name, words.Number(i.is), want))
+			r.Findings = append(r.Findings, c.finding(verdict.Fail, "HAProxy's own numbers do not add up: %s: %s, and it should be %s", i.name, words.Number(i.is), want))
 		default:
 			held = append(held, i.name)
 		}
@@ -176,9 +180,9 @@ func compareIdentities(b evidence.Balancer, r *verdict.Result) {
 	}
 	switch {
 	case len(held) > 0:
-		r.Findings = append(r.Findings, lbFinding(verdict.Pass, "HAProxy's own numbers add up: %s%s", strings.Join(held, "; "), without))
+		r.Findings = append(r.Findings, c.finding(verdict.Pass, "HAProxy's own numbers add up: %s%s", strings.Join(held, "; "), without))
 	case len(broken) == 0:
-		r.Findings = append(r.Findings, lbFinding(verdict.Inconclusive, "HAProxy's own numbers: no identity could be evaluated%s", without))
+		r.Findings = append(r.Findings, c.finding(verdict.Inconclusive, "HAProxy's own numbers: no identity could be evaluated%s", without))
 	}
 }
 
@@ -207,21 +211,21 @@ func identities(b evidence.Balancer) []equation {
 	// Of requests that ended without an answer because one server after another
 	// died, some were seen to be dealt out once more than the redispatches tell.
 	unanswered := b.Index.Users.NoAnswer
-	stot := get(evidence.BackendPrefix, "stot")
-	requests := get(evidence.FrontendPrefix, "req_tot")
+	stot := get(record.BackendPrefix, "stot")
+	requests := get(record.FrontendPrefix, "req_tot")
 	add("backend sessions = frontend requests", false, stot, requests, requests)
 	// A session for which there was no server at all was never dealt out; it
 	// is among the failed connections.
-	econ := get(evidence.BackendPrefix, "econ")
-	chosen, redispatched := get(evidence.BackendPrefix, "lbtot"), get(evidence.BackendPrefix, "stot", "wredis")
+	econ := get(record.BackendPrefix, "econ")
+	chosen, redispatched := get(record.BackendPrefix, "lbtot"), get(record.BackendPrefix, "stot", "wredis")
 	add("backend choices = backend sessions + redispatches", false, chosen, redispatched-econ, redispatched+again+unanswered)
-	answered, responses := get(evidence.BackendPrefix, "req_tot"), get(evidence.FrontendPrefix, "hrsp_1xx", "hrsp_2xx", "hrsp_3xx", "hrsp_4xx", "hrsp_5xx", "hrsp_other")
+	answered, responses := get(record.BackendPrefix, "req_tot"), get(record.FrontendPrefix, "hrsp_1xx", "hrsp_2xx", "hrsp_3xx", "hrsp_4xx", "hrsp_5xx", "hrsp_other")
 	add("backend requests = frontend responses", false, answered, responses, responses)
 	// A server that breaks after it got the request makes HAProxy answer 502
 	// or 504, which is a failed response.
-	own, eresp := get(evidence.BackendPrefix, "hrsp_5xx")-get(evidence.ServerPrefix, "hrsp_5xx"), get(evidence.BackendPrefix, "eresp")
+	own, eresp := get(record.BackendPrefix, "hrsp_5xx")-get(record.ServerPrefix, "hrsp_5xx"), get(record.BackendPrefix, "eresp")
 	add("5xx that no server made = failed connections and responses", true, own, econ-again, econ+eresp)
-	more, wredis, wretr := get(evidence.ServerPrefix, "stot")-get(evidence.BackendPrefix, "stot"), get(evidence.BackendPrefix, "wredis"), get(evidence.BackendPrefix, "wretr")
+	more, wredis, wretr := get(record.ServerPrefix, "stot")-get(record.BackendPrefix, "stot"), get(record.BackendPrefix, "wredis"), get(record.BackendPrefix, "wretr")
 	add("sessions that servers had more than the backend are redispatches and retries", true, more, wredis-econ, wredis+wretr+unanswered)
 	return out
 }
@@ -234,7 +238,7 @@ func serversComplete(b evidence.Balancer) bool {
 		if l.Serving == record.Never && len(b.Index.Acked(l.Instance)) == 0 {
 			continue
 		}
-		complete = complete && slices.ContainsFunc(b.Index.Polled[evidence.ServerPrefix+"stot"], func(s *record.Series) bool {
+		complete = complete && slices.ContainsFunc(b.Index.Polled[record.ServerPrefix+"stot"], func(s *record.Series) bool {
 			_, at, ok := evidence.LastOf(s)
 			return ok && s.Labels.Get("instance") == l.Instance && at >= b.Polled
 		})

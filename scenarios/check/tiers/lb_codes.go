@@ -9,6 +9,7 @@ import (
 	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/check/words"
+	"throughline/scenarios/record"
 )
 
 // classes are the classes of answers that HAProxy counts, as in hrsp_2xx, by the
@@ -19,7 +20,7 @@ var classes = [...]string{1: "1xx", 2: "2xx", 3: "3xx", 4: "4xx", 5: "5xx"}
 // HAProxy may have given more: an answer that broke off on its way, one to a request
 // that a client repeated, or a 5xx to a user who had gone, are in its numbers alone.
 // An answer that a user had whole is in both.
-func compareCodes(b evidence.Balancer, r *verdict.Result, widths account.Allowances) {
+func (c Comparison) compareCodes(b evidence.Balancer, r *verdict.Result, widths account.Allowances) {
 	var whole, broken [len(classes)]int64
 	for i := range b.Index.History.Requests {
 		q := &b.Index.History.Requests[i]
@@ -36,7 +37,7 @@ func compareCodes(b evidence.Balancer, r *verdict.Result, widths account.Allowan
 	var agree, wrong []string
 	var lost, extra int64
 	for class, name := range classes {
-		got, known := b.Since(evidence.FrontendPrefix, "hrsp_"+name)
+		got, known := b.Since(record.FrontendPrefix, "hrsp_"+name)
 		if name == "" || !known {
 			continue
 		}
@@ -50,15 +51,15 @@ func compareCodes(b evidence.Balancer, r *verdict.Result, widths account.Allowan
 	}
 	switch {
 	case len(wrong) > 0:
-		f := lbFinding(verdict.Fail, "users had answers that HAProxy's frontend %s did not give, or not those that it gave: %s; up to %s more each may be without a user",
+		f := c.finding(verdict.Fail, "users had answers that HAProxy's frontend %s did not give, or not those that it gave: %s; up to %s more each may be without a user",
 			b.Frontend, strings.Join(wrong, "; "), words.Number(more))
 		f.Lost, f.Extra, f.Bound = lost, extra, more+unseen
 		r.Findings = append(r.Findings, f)
 		if !slices.ContainsFunc(r.Residuals, func(booked verdict.Residual) bool { return booked.Cause == verdict.CauseUnexplained }) {
-			r.Residuals = append(r.Residuals, verdict.Booked(verdict.UsersLB, "", verdict.CauseUnexplained, lost > 0, max(lost, extra), 0))
+			r.Residuals = append(r.Residuals, c.booked("", verdict.CauseUnexplained, lost > 0, max(lost, extra), 0))
 		}
 	case len(agree) > 0:
-		f := lbFinding(verdict.Pass, "users had the answers that HAProxy's frontend %s gave, by class: %s; up to %s could hide a difference", b.Frontend, strings.Join(agree, ", "), words.Number(more+unseen))
+		f := c.finding(verdict.Pass, "users had the answers that HAProxy's frontend %s gave, by class: %s; up to %s could hide a difference", b.Frontend, strings.Join(agree, ", "), words.Number(more+unseen))
 		f.Bound = more + unseen
 		r.Findings = append(r.Findings, f)
 	}

@@ -12,16 +12,16 @@ import (
 	"throughline/scenarios/record"
 )
 
-// lbReset finds counters of HAProxy that fall. HAProxy begins to count anew when
+// balancerReset finds counters of HAProxy that fall. HAProxy begins to count anew when
 // it is reloaded or started again, and what an old process still does is in no
 // statistics: from then on its numbers are no account of the run. Without a
 // birth of a load balancer in the journal nobody has asked for it. A reload that
 // is in the journal is no reset: see stitch.
-func lbReset(b evidence.Balancer) *verdict.Finding {
+func (c Comparison) balancerReset(b evidence.Balancer) *verdict.Finding {
 	at := record.Never
 	var names []string
 	for name, all := range b.Index.Polled {
-		if !evidence.IsBalancers(name) {
+		if !c.To.Holds(name) {
 			continue
 		}
 		for _, s := range all {
@@ -41,9 +41,9 @@ func lbReset(b evidence.Balancer) *verdict.Finding {
 	}
 	slices.Sort(names)
 	names = slices.Compact(names)
-	f := lbFinding(verdict.Fail, "HAProxy's counters fall at %s without a birth of it in the journal (%s): it was reloaded or started again, and its numbers are not compared", words.Seconds(at), words.Some(names))
+	f := c.finding(verdict.Fail, "HAProxy's counters fall at %s without a birth of it in the journal (%s): it was reloaded or started again, and its numbers are not compared", words.Seconds(at), words.Some(names))
 	if bornBy(b, at) {
-		f = lbFinding(verdict.Inconclusive, "HAProxy was started anew and its counters fall at %s (%s): its numbers are not compared", words.Seconds(at), words.Some(names))
+		f = c.finding(verdict.Inconclusive, "HAProxy was started anew and its counters fall at %s (%s): its numbers are not compared", words.Seconds(at), words.Some(names))
 	}
 	f.From, f.To, f.Cause = at.Seconds(), at.Seconds(), verdict.CauseReset
 	return &f

@@ -4,9 +4,11 @@ import (
 	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
+	"throughline/scenarios/script"
 )
 
-// Ledgers writes the accounts down as they are; web comes from conservation.
+// Ledgers writes the accounts of the four tiers down as they are; web comes from
+// conservation.
 func Ledgers(e *evidence.Index) verdict.Ledgers {
 	u := e.Users
 	l := verdict.Ledgers{
@@ -15,11 +17,8 @@ func Ledgers(e *evidence.Index) verdict.Ledgers {
 		DB:    verdict.DBLedger{Updates: -1},
 	}
 	l.Users.Answered = answered(e, func(record.Request) bool { return true })
-	for _, c := range e.Scenario.Checks {
-		if c.Conservation != nil {
-			countRoute(&l.Users, e, c.Conservation.Route)
-			break
-		}
+	if all := script.Promised[script.Conservation](e.Scenario); len(all) > 0 {
+		countRoute(&l.Users, e, all[0].Route)
 	}
 	if b, ok := evidence.NewBalancer(e); ok {
 		l.LB = lbLedger(b)
@@ -63,15 +62,15 @@ func countRoute(l *verdict.UsersLedger, e *evidence.Index, route string) {
 
 func lbLedger(b evidence.Balancer) verdict.LBLedger {
 	l := verdict.LBLedger{Responses: map[string]int64{}, ByInstance: map[string]int64{}}
-	l.Requests, _ = b.Since(evidence.FrontendPrefix, "req_tot")
+	l.Requests, _ = b.Since(record.FrontendPrefix, "req_tot")
 	for _, class := range []string{"1xx", "2xx", "3xx", "4xx", "5xx", "other"} {
-		if n, ok := b.Since(evidence.FrontendPrefix, "hrsp_"+class); ok {
+		if n, ok := b.Since(record.FrontendPrefix, "hrsp_"+class); ok {
 			l.Responses[class] = n
 		}
 	}
-	l.Errors, _ = b.Since(evidence.BackendPrefix, "econ")
-	l.Retries, _ = b.Since(evidence.BackendPrefix, "wretr")
-	l.Redispatch, _ = b.Since(evidence.BackendPrefix, "wredis")
+	l.Errors, _ = b.Since(record.BackendPrefix, "econ")
+	l.Retries, _ = b.Since(record.BackendPrefix, "wretr")
+	l.Redispatch, _ = b.Since(record.BackendPrefix, "wredis")
 	for _, life := range b.Index.Lives {
 		if n := b.Index.ServerDelta("hrsp_2xx", life.Instance); n > 0 {
 			l.ByInstance[life.Instance] = n

@@ -67,7 +67,7 @@ func (c Nesting) Judge(e *evidence.Index) verdict.Result {
 }
 
 func (c Nesting) finding(o verdict.Outcome, instance string, format string, args ...any) verdict.Finding {
-	return verdict.Finding{Check: checkNesting, Outcome: o, Layer: verdict.LayerWeb, Instance: instance, Summary: fmt.Sprintf(format, args...)}
+	return verdict.Finding{Check: checkNesting, Outcome: o, Layer: record.LayerWeb, Instance: instance, Summary: fmt.Sprintf(format, args...)}
 }
 
 // layers are the times of the same requests, from outside to inside.
@@ -190,7 +190,7 @@ func (c Nesting) callsCounted(a *account.Account, l layers) *verdict.Finding {
 	}
 	f := c.finding(verdict.Fail, a.Life.Instance, "%s has %s of %s for %s of %s: each request calls the database", a.Life.Instance,
 		words.Times(evidence.Whole(l.db.N), "value"), c.Rule.DB, words.Number(evidence.Whole(l.web.N)), c.Rule.Web)
-	f.Layer, f.Lost = verdict.LayerDB, evidence.Whole(need-l.db.N)
+	f.Layer, f.Lost = record.LayerDB, evidence.Whole(need-l.db.N)
 	f.Cause = diagnose.NotCounted
 	switch {
 	case l.db.N == 0:

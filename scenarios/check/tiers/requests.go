@@ -68,7 +68,7 @@ func (c Requests) Judge(e *evidence.Index) verdict.Result {
 
 func (c Requests) findings(e *evidence.Index) []verdict.Finding {
 	open := func(why string) []verdict.Finding {
-		return []verdict.Finding{{Check: CheckRequests, Layer: verdict.LayerLB, Summary: "requests were not followed one by one: " + why}}
+		return []verdict.Finding{{Check: CheckRequests, Layer: record.LayerLB, Summary: "requests were not followed one by one: " + why}}
 	}
 	switch {
 	case e.History.Executions == nil:
@@ -94,7 +94,7 @@ func (c Requests) findings(e *evidence.Index) []verdict.Finding {
 	case !whole && s.lost.n == 0:
 		out = append(out, open("the load balancer's log is not whole")...)
 	case len(out) == 0:
-		f := verdict.Finding{Check: CheckRequests, Outcome: verdict.Pass, Layer: verdict.LayerLB, Bound: s.hidden}
+		f := verdict.Finding{Check: CheckRequests, Outcome: verdict.Pass, Layer: record.LayerLB, Bound: s.hidden}
 		f.Summary = fmt.Sprintf("%s followed by their ids: %s acknowledged, each answered once and by the instance that users saw; 0 lost, 0 duplicated, 0 unexpected; of %s of unknown outcome %s recovered, %s not logged",
 			words.Times(s.requests, "request"), words.Number(s.acked), words.Number(s.unknown), words.Number(s.recovered.n), words.Number(s.silent))
 		if s.answered > 0 {
@@ -133,7 +133,7 @@ func (s *sets) failures() []verdict.Finding {
 
 // finding is about the set; its format takes how many requests and which.
 func (s *set) finding(format string) verdict.Finding {
-	return verdict.Finding{Check: CheckRequests, Outcome: verdict.Fail, Layer: verdict.LayerLB, From: s.from.Seconds(), To: s.to.Seconds(),
+	return verdict.Finding{Check: CheckRequests, Outcome: verdict.Fail, Layer: record.LayerLB, From: s.from.Seconds(), To: s.to.Seconds(),
 		Summary: fmt.Sprintf(format, words.Times(s.n, "request"), strings.Join(s.names, ", "))}
 }
 

@@ -1,13 +1,5 @@
 package verdict
 
-// Between which two ledgers a difference is, as [Residual] has it.
-const (
-	UsersWeb = "users→web"
-	UsersLB  = "users→lb"
-	UsersDB  = "users→db"
-	WebDB    = "web→db"
-)
-
 // The words that differences are booked to, and those for likely causes of what is
 // not: files and tests depend on them. Causes of what a metric counts too few or too
 // many of are in scenarios/check/diagnose. docs/DIAGNOSES.md has a section for each.
@@ -56,12 +48,4 @@ const (
 	CauseForeign       = "foreign-requests"
 	CauseOther         = "other-instance"
 	CauseExecuted      = "refused-but-executed"
-)
-
-// The layers, as findings name them.
-const (
-	LayerUsers = "users"
-	LayerLB    = "lb"
-	LayerWeb   = "web"
-	LayerDB    = "db"
 )

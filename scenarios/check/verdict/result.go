@@ -1,5 +1,7 @@
 package verdict
 
+import "strings"
+
 // Result is what one rule contributes to a verdict.
 type Result struct {
 	Findings  []Finding
@@ -10,6 +12,18 @@ type Result struct {
 	Void  bool
 	Web   *WebLedger // of the conservation check; nil: of another
 	Cells Cells      // of the continuity check
+}
+
+// Arrow is what stands between two layers in a [Residual].
+const Arrow = "→"
+
+// Between gives the word for two layers whose ledgers are compared: "users→lb".
+func Between(from, to string) string { return from + Arrow + to }
+
+// Layers gives the two layers of a residual.
+func (r Residual) Layers() (from, to string) {
+	from, to, _ = strings.Cut(r.Between, Arrow)
+	return from, to
 }
 
 // Booked makes a residual of n lost or extra requests.

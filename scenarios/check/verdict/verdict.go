@@ -6,7 +6,10 @@
 // it in, and scenarios/report, scenarios/gallery and cmd/throughline read it.
 package verdict
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // Outcome is what a finding or a whole run comes to.
 type Outcome int
@@ -101,7 +104,7 @@ type Residual struct {
 	Bound int64 `json:"bound"`
 }
 
-// Ledgers are the four accounts of the same work.
+// Ledgers are the accounts of users, load balancer, web and database of the same work.
 type Ledgers struct {
 	Users UsersLedger `json:"users"`
 	LB    LBLedger    `json:"lb"`
@@ -163,19 +166,37 @@ type Cells struct {
 	Missing  int64 `json:"missing"`
 }
 
+// Format is the version of verdict.json that a Verdict is written as. It rises when a
+// reader of an earlier one could take something for what it is not; what is only added
+// leaves it as it is. Before there was a version, verdict.json had none.
+const Format = 1
+
 // Verdict is what a record comes to.
 type Verdict struct {
-	Scenario string  `json:"scenario"`
-	Outcome  Outcome `json:"outcome"`
+	Version int `json:"version"` // see Format
+	// ToolVersion is the program's that judged, which may be another than the one that
+	// ran the scenario (Versions has that); empty: nobody told.
+	ToolVersion string  `json:"tool_version"`
+	Scenario    string  `json:"scenario"`
+	Outcome     Outcome `json:"outcome"`
 	// ChecksFrom is the file of the checks, where they are not the run's own;
 	// then this is not the run's verdict.
-	ChecksFrom  string     `json:"checks_from,omitempty"`
-	Seed        uint64     `json:"seed"`
-	Findings    []Finding  `json:"findings"`
-	Ledgers     Ledgers    `json:"ledgers"`
-	Residuals   []Residual `json:"residuals"`
-	Unexplained int64      `json:"unexplained"`
-	Cells       Cells      `json:"cells"`
+	ChecksFrom string    `json:"checks_from,omitempty"`
+	Seed       uint64    `json:"seed"`
+	Platform   string    `json:"platform"`       // that the run was on: "local", "docker"
+	Start      time.Time `json:"start,omitzero"` // wall clock of the run's start, in UTC
+	// Versions are those of what took part in the run, by name ("throughline", "haproxy").
+	Versions map[string]string `json:"versions"`
+	Phases   []Phase           `json:"phases"` // that began, in their order
+	Findings []Finding         `json:"findings"`
+	Ledgers  Ledgers           `json:"ledgers"`
+	// LedgerEntries are the same accounts as a list, which further tiers and instances can
+	// join, and all metrics and routes that the scenario checks. Ledgers has the four
+	// tiers, and the first metric, that there were when it was made, and gets no more.
+	LedgerEntries []Ledger   `json:"ledger_entries"`
+	Residuals     []Residual `json:"residuals"`
+	Unexplained   int64      `json:"unexplained"`
+	Cells         Cells      `json:"cells"`
 	// Waived are the scenario's waivers, used or not.
 	Waived []Waiver `json:"waived,omitempty"`
 	// Notes tell what went otherwise than usual and touches no outcome: polls of

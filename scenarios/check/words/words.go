@@ -1,5 +1,6 @@
-// Package words writes numbers, times and lists of names the way findings do. It knows
-// nothing of what they are about. The judge and its rooms call it.
+// Package words writes numbers, times and lists of names the way findings do, and puts
+// findings into the order in which they are told. It knows nothing of what they are
+// about. The judge and its rooms call it.
 package words
 
 import (

@@ -1,0 +1,42 @@
+package record
+
+// The names of the series in a record that no instance has sent, by who tells them. The
+// pollers of collector/poll and the collector itself make them.
+
+// HAProxy's statistics: a prefix and the field of its CSV. Source:
+// https://docs.haproxy.org/2.6/management.html#9.1
+const (
+	FrontendPrefix = "haproxy_frontend_"
+	BackendPrefix  = "haproxy_backend_"
+	ServerPrefix   = "haproxy_server_" // by instance
+)
+
+// Opcounters is the database server's own count of operations, by type. It begins
+// anew when the server does.
+// Source: https://www.mongodb.com/docs/manual/reference/command/serverStatus/#opcounters
+const Opcounters = "mongodb_opcounters_total"
+
+// The two views of a web instance's CPU, by instance: that of the host, and that of an
+// agent inside.
+const (
+	HostSeconds   = "host_cpu_seconds_total"
+	HostLimit     = "host_cpu_limit_cores"
+	HostPeriods   = "host_cpu_periods_total"
+	HostThrottled = "host_cpu_throttled_periods_total"
+	HostStopped   = "host_cpu_throttled_seconds_total" // summed over CPUs
+	AgentSeconds  = "agent_cpu_seconds_total"
+)
+
+// The collector's own account begins with a prefix.
+const (
+	CollectorPrefix = "throughline_collector_"
+	// FlushLateness is its own measure of how late its intervals ended.
+	FlushLateness = CollectorPrefix + "flush_lateness_seconds"
+	// ClockSteps counts how often the wall clock was set while it ran.
+	ClockSteps = CollectorPrefix + "clock_steps_total"
+	// PollDuration is how long polls took.
+	PollDuration = CollectorPrefix + "poll_duration_seconds"
+)
+
+// NoDatabase is what the record of a stack without one has as its database.
+const NoDatabase = "none"

@@ -1,0 +1,139 @@
+package script
+
+import (
+	"fmt"
+	"slices"
+)
+
+// wantInstance is what the key of a step on one instance takes.
+const wantInstance = "the name of an instance, like web-2"
+
+// Kill ends an instance without warning (SIGKILL).
+type Kill struct{ Instance string }
+
+// Kind implements [Move].
+func (Kill) Kind() string { return "kill" }
+
+// String implements [Move].
+func (m Kill) String() string { return m.Kind() + " " + m.Instance }
+
+// Target implements [Move].
+func (m Kill) Target() string { return m.Instance }
+
+func (m Kill) play(f *fleet) error { return f.end(m.Instance, m) }
+
+func readKill(what value, _ mapping) Kill { return Kill{what.line(wantInstance)} }
+
+// Terminate drains an instance, asks it to end (SIGTERM), and waits until it has.
+type Terminate struct {
+	Instance string
+	Abrupt   bool // without draining it first
+}
+
+// Kind implements [Move].
+func (Terminate) Kind() string { return "terminate" }
+
+// String implements [Move].
+func (m Terminate) String() string {
+	if m.Abrupt {
+		return m.Kind() + " " + m.Instance + " without draining"
+	}
+	return m.Kind() + " " + m.Instance
+}
+
+// Target implements [Move].
+func (m Terminate) Target() string { return m.Instance }
+
+func (m Terminate) play(f *fleet) error { return f.end(m.Instance, m) }
+
+func readTerminate(what value, m mapping) Terminate {
+	t := Terminate{Instance: what.line(wantInstance)}
+	if v, ok := m.get("drain"); ok {
+		t.Abrupt = v.oneOf("yes", "no") == "no"
+	}
+	return t
+}
+
+// Launch starts new instances.
+type Launch struct{ Count int }
+
+// Kind implements [Move].
+func (Launch) Kind() string { return "launch" }
+
+// String implements [Move].
+func (m Launch) String() string { return fmt.Sprintf("%s %d", m.Kind(), m.Count) }
+
+// Target implements [Move].
+func (Launch) Target() string { return "" }
+
+func (m Launch) play(f *fleet) error {
+	if n := len(f.live) + m.Count; n > MaxInstances {
+		return fmt.Errorf("%v: %d instances would be alive, want at most %d", m, n, MaxInstances)
+	}
+	f.launch(m.Count)
+	return nil
+}
+
+func readLaunch(what value, _ mapping) Launch { return Launch{what.count(1, MaxInstances)} }
+
+// ReplaceAll is the [Replace.Instance] that stands for every instance that is alive at that point, one after the other.
+const ReplaceAll = "all"
+
+// Replace launches an instance, waits until it serves, and terminates the old one.
+type Replace struct{ Instance string } // or ReplaceAll
+
+// Kind implements [Move].
+func (Replace) Kind() string { return "replace" }
+
+// String implements [Move].
+func (m Replace) String() string { return m.Kind() + " " + m.Instance }
+
+// Target implements [Move].
+func (m Replace) Target() string { return m.Instance }
+
+// play launches before it terminates, so one more is alive meanwhile.
+func (m Replace) play(f *fleet) error {
+	old := 1
+	if m.Instance == ReplaceAll {
+		old = len(f.live)
+	} else if !slices.Contains(f.live, m.Instance) {
+		return f.absent(m)
+	}
+	if old == 0 {
+		return fmt.Errorf("%v: no instance is alive at that point", m)
+	}
+	if n := len(f.live) + 1; n > MaxInstances {
+		return fmt.Errorf("%v: %d instances would be alive meanwhile, want at most %d", m, n, MaxInstances)
+	}
+	f.launch(old)
+	if m.Instance == ReplaceAll {
+		f.live = slices.Delete(f.live, 0, old)
+		return nil
+	}
+	return f.end(m.Instance, m)
+}
+
+func readReplace(what value, _ mapping) Replace { return Replace{what.line(wantInstance)} }
+
+// Scale launches or terminates (the newest first) until as many run as told.
+type Scale struct{ Count int }
+
+// Kind implements [Move].
+func (Scale) Kind() string { return "scale" }
+
+// String implements [Move].
+func (m Scale) String() string { return fmt.Sprintf("%s %d", m.Kind(), m.Count) }
+
+// Target implements [Move].
+func (Scale) Target() string { return "" }
+
+func (m Scale) play(f *fleet) error {
+	if m.Count == len(f.live) {
+		return fmt.Errorf("%v: that many are alive at that point, so nothing would happen (have %s)", m, f.have())
+	}
+	f.launch(m.Count - len(f.live))
+	f.live = f.live[:m.Count]
+	return nil
+}
+
+func readScale(what value, _ mapping) Scale { return Scale{what.count(1, MaxInstances)} }
