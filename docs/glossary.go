@@ -47,9 +47,13 @@ var glossary = sync.OnceValue(func() []Entry {
 	return all
 })
 
-// Explain finds the entry of a word. Case, and how its parts are joined, do not count.
+// Explain finds the entry of a word. Case does not count, nor how its parts are joined,
+// nor an s at its end.
 func Explain(word string) (Entry, bool) {
 	e, known := spellings()[spelled(word)]
+	if !known {
+		e, known = spellings()[strings.TrimSuffix(spelled(word), "s")]
+	}
 	return e, known
 }
 

@@ -17,6 +17,8 @@ func TestExplain(t *testing.T) {
 		"lost-on-exit":    {"Too few are counted", "The last requests before a SIGTERM are missing, those of at most 3.5 s, and instances that live on lost nothing.", "Flush on exit"},
 		"requests":        {"Columns and rows of the report", "As a row: how many requests users sent, on all routes.", "As a check"},
 		"lb 2xx":          {"Columns and rows of the report", "", ""},
+		"residuals":       {"Columns and rows of the report", "", ""},
+		"hop":             {"The checks of every run", "", ""},
 		"not-such-a-word": {},
 	} {
 		e, known := Explain(word)

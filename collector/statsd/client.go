@@ -24,8 +24,8 @@ type client struct {
 	end    time.Time // of the current interval
 	grid   grid
 	heard  time.Time // when the last payload came
-	dozing bool      // it is to fall asleep as soon as nothing comes
-	asleep bool      // its series are marked stale; it may wake again
+	ceded  bool      // its origin is another's now: its series end as soon as nothing comes
+	stale  bool      // its series are marked stale; they go on when something comes
 
 	key    []byte             // scratch
 	known  map[string]*series // by type, name and tags as they come over the wire
@@ -74,7 +74,7 @@ func (cl *client) enter(now time.Time) bool {
 	if cl.stage >= closed {
 		return false
 	}
-	cl.heard, cl.asleep = now, false
+	cl.heard, cl.stale = now, false
 	return true
 }
 
@@ -85,11 +85,11 @@ func (cl *client) retire() {
 	cl.stage = max(cl.stage, closing)
 }
 
-// doze tells that what comes from the origin belongs to another from now on.
-func (cl *client) doze() {
+// cede tells that what comes from the origin belongs to another from now on.
+func (cl *client) cede() {
 	cl.mu.Lock()
 	defer cl.mu.Unlock()
-	cl.dozing = !cl.asleep
+	cl.ceded = !cl.stale
 }
 
 // line adds one line up. cl.mu is held.
@@ -135,12 +135,14 @@ func (cl *client) find(line *dogstatsd.Line, from route) (*series, fate) {
 	if f != accepted {
 		return nil, f
 	}
-	return cl.meet(newSeries(line.Type, base, labels), from)
+	return cl.findNew(newSeries(line.Type, base, labels), from)
 }
 
-// meet is find for a line that was not seen before, the series of which would be
-// s and the spelling of which is in cl.key.
-func (cl *client) meet(s *series, from route) (*series, fate) {
+// findNew finds the series of a line that is spelled as none before: s, if there is room
+// for it, or the one that s is the same as (tags in another order: a:1|c|#x,y and
+// a:1|c|#y,x). It remembers the spelling, which is in cl.key, so that find has it next
+// time.
+func (cl *client) findNew(s *series, from route) (*series, fate) {
 	s, f := cl.adopt(s, from)
 	if s == nil || len(cl.key) > roomAtFirst {
 		return s, f
@@ -159,8 +161,9 @@ func (cl *client) meet(s *series, from route) (*series, fate) {
 // each of any client.
 const roomAtFirst = 8 << 10
 
-// adopt gives the series that s is: one that is there already, a refusal, or s
-// itself, new; nil when there is no room for it.
+// adopt makes s a series of the client, and gives it; or the series that has this name
+// and these labels already. Where another's name is in the way it gives a stand-in that
+// refuses every line, where there is no room nil, each with the fate of the line.
 func (cl *client) adopt(s *series, from route) (*series, fate) {
 	names := s.names()
 	ids := make([]string, len(names))
@@ -221,12 +224,12 @@ func (cl *client) endInterval(last bool) {
 	case cl.stage == closed:
 		cl.mark(at)
 		cl.stage = over
-	case cl.asleep:
+	case cl.stale:
 		cl.release(at.Add(-cl.shared.cfg.OutOfOrder).UnixNano())
-	case cl.drowsy(at):
+	case cl.expired(at):
 		cl.release(at.UnixNano())
 		cl.mark(at)
-		cl.asleep, cl.dozing = true, false
+		cl.stale, cl.ceded = true, false
 	default:
 		cl.flush(at, last || cl.stage == closing)
 		if cl.stage == closing {
@@ -241,7 +244,7 @@ func (cl *client) flush(at time.Time, last bool) {
 	before := at.Add(-cl.shared.cfg.Interval)
 	cl.ready = slices.Grow(cl.ready, len(cl.series)+int(fates))
 	for _, s := range cl.series {
-		if !s.timed && !s.asleep {
+		if !s.timed && !s.stale {
 			cl.ready = s.flush(cl.ready, at, before, cl.shared)
 		}
 	}
@@ -254,17 +257,17 @@ func (cl *client) flush(at time.Time, last bool) {
 	cl.own(meter{at: at, before: before})
 }
 
-// drowsy tells that an origin that nobody named has sent nothing for long. at is
+// expired tells that an origin that nobody named has sent nothing for long. at is
 // the end of the interval.
-func (cl *client) drowsy(at time.Time) bool {
+func (cl *client) expired(at time.Time) bool {
 	quiet, expire := at.Sub(cl.heard), cl.shared.cfg.Expire
-	return cl.stranger && cl.timed.values == 0 && quiet > cl.shared.cfg.Interval && (cl.dozing || expire > 0 && quiet >= expire)
+	return cl.stranger && cl.timed.values == 0 && quiet > cl.shared.cfg.Interval && (cl.ceded || expire > 0 && quiet >= expire)
 }
 
 // mark appends the marks that all series are over.
 func (cl *client) mark(at time.Time) {
 	for _, s := range cl.series {
-		if s.asleep {
+		if s.stale {
 			continue
 		}
 		end := at
@@ -272,7 +275,7 @@ func (cl *client) mark(at time.Time) {
 			end = next // it had lines of the future
 		}
 		cl.ready = s.end(cl.ready, end)
-		s.asleep = true
+		s.stale = true
 	}
 	cl.own(meter{at: at, stale: true})
 }

@@ -123,7 +123,7 @@ func (c *Collector) Assign(from, instance string, labels collector.Labels) error
 	c.clients[instance], c.assigned[key] = cl, cl
 	c.reroute(key)
 	if before, sent := c.strangers[key]; sent {
-		before.doze()
+		before.cede()
 	}
 	return nil
 }

@@ -19,7 +19,7 @@ type series struct {
 	clash      *finding // it only stands for lines that can never be taken in
 
 	begun    bool      // it gave a point before, or goes on from before a restart
-	asleep   bool      // it is marked stale
+	stale   bool      // it is marked stale
 	last     time.Time // of its last point
 	observed uint64    // values in this interval
 	value    float64   // of a counter or gauge
@@ -191,7 +191,7 @@ func (s *series) add(m *measure, shared *shared) fate {
 	}
 	if f == accepted {
 		s.observed += uint64(m.count())
-		s.asleep = false
+		s.stale = false
 	}
 	return f
 }

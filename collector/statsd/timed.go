@@ -138,7 +138,7 @@ func (cl *client) releaseOne(end int64) {
 	regular := slices.Contains(t.due, end)
 	at := time.Unix(0, end)
 	for _, s := range t.series {
-		idle := s.observed == 0 && (!regular || s.last.IsZero() || s.asleep)
+		idle := s.observed == 0 && (!regular || s.last.IsZero() || s.stale)
 		if !idle && end > s.floor {
 			cl.ready = s.flush(cl.ready, at, at.Add(-cl.shared.cfg.Interval), cl.shared)
 		}
