@@ -19,13 +19,13 @@ type client struct {
 	stranger bool // nobody named it
 	leaving  bool // it is to be retired; guarded by Collector.mu
 
-	mu     sync.Mutex
-	stage  stage
-	end    time.Time // of the current interval
-	grid   grid
-	heard  time.Time // when the last payload came
-	ceded  bool      // its origin is another's now: its series end as soon as nothing comes
-	stale  bool      // its series are marked stale; they go on when something comes
+	mu    sync.Mutex
+	stage stage
+	end   time.Time // of the current interval
+	grid  grid
+	heard time.Time // when the last payload came
+	ceded bool      // its origin is another's now: its series end as soon as nothing comes
+	stale bool      // its series are marked stale; they go on when something comes
 
 	key    []byte             // scratch
 	known  map[string]*series // by type, name and tags as they come over the wire

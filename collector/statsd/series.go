@@ -19,7 +19,7 @@ type series struct {
 	clash      *finding // it only stands for lines that can never be taken in
 
 	begun    bool      // it gave a point before, or goes on from before a restart
-	stale   bool      // it is marked stale
+	stale    bool      // it is marked stale
 	last     time.Time // of its last point
 	observed uint64    // values in this interval
 	value    float64   // of a counter or gauge
