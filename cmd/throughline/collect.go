@@ -147,7 +147,13 @@ func collect(cmd *cobra.Command, flags collectFlags) (failed error) {
 	defer func() { failed = errors.Join(failed, s.Close()) }()
 	receiver, polls := statsd.New(flags.receive, s.Intake()), poll.NewLoop(poll.Config{}, s.Intake())
 	s.Add(receiver, polls)
-	err = errors.Join(polls.Add("collector", s.Self()), flags.poll(polls), flags.open(receiver, listeners, cmd.ErrOrStderr()))
+	err = polls.Add("collector", s.Self())
+	if err == nil {
+		err = flags.poll(polls)
+	}
+	if err == nil {
+		err = flags.open(receiver, listeners, cmd.ErrOrStderr())
+	}
 	if err != nil {
 		return cli.Unable(err)
 	}
