@@ -66,7 +66,7 @@ func TestSeveralSamples(t *testing.T) {
 	}
 	total := balance(t, b.Collector).Total
 	if total.Lines != 9 || total.Accepted != 7 || total.Bad["negative_count"] != 1 || total.Bad["unknown_type"] != 1 {
-		t.Errorf("the account is %+v", total)
+		t.Errorf("the figures are %+v", total)
 	}
 }
 
@@ -170,7 +170,7 @@ func TestResume(t *testing.T) {
 	odd := last[collector.NewLabels("instance", "web-1").Key("h")]
 	odd.Histogram = &collector.Histogram{Schema: 2, Count: 1}
 	last[collector.NewLabels("instance", "web-2").Key("h")] = odd
-	b := newBench(t, Config{Resume: last})
+	b := newBenchIn(t, Config{}, collector.Intake{Resume: last})
 	l, _ = b.listen("web-1")
 	b.feed(l, "c:1|c\nsampled:1|c|@0.1\ng:+1|g\nh:10|ms\nu:y|s\nlater:1|c|@0.5\nnew:1|c")
 	at := b.tick()

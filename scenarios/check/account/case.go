@@ -73,7 +73,11 @@ func clockGrace(window time.Duration) time.Duration { return 50*time.Millisecond
 
 // fillCurves gives the diagnosis the account's curves.
 func (a *Account) fillCurves(e *evidence.Index, d *diagnose.Account) {
-	datagrams, sources := figureCurve(e, d.Instance, "datagrams_total"), figureCurve(e, d.Instance, "sources_total")
+	datagrams := evidence.SumOf(figureSeries(e, d.Instance, "datagrams_total"))
+	var sources []evidence.Curve // of each listener: a collector that took another's place sees all for the first time
+	for _, s := range figureSeries(e, d.Instance, "sources_total") {
+		sources = append(sources, evidence.SumOf([]*record.Series{s}))
+	}
 	spoke := map[time.Duration]bool{}
 	for _, s := range a.others {
 		if s.Meta.StatsD == a.Promise.Metric {
@@ -100,8 +104,12 @@ func (a *Account) fillCurves(e *evidence.Index, d *diagnose.Account) {
 		d.Spoke = append(d.Spoke, spoke[t])
 		d.LinesAt = append(d.LinesAt, a.values.UpTo(t))
 		d.DatagramsAt = append(d.DatagramsAt, datagrams.UpTo(t))
-		if len(sources.At) > 0 {
-			d.SourcesAt = append(d.SourcesAt, sources.UpTo(t))
+		if len(sources) > 0 {
+			var most float64
+			for _, c := range sources {
+				most = max(most, c.UpTo(t))
+			}
+			d.SourcesAt = append(d.SourcesAt, most)
 		}
 	}
 }
@@ -175,16 +183,16 @@ func figureByInstance(e *evidence.Index, name string, reasons ...string) map[str
 	return out
 }
 
-// figureCurve is what the collector counts itself of what came from an instance; empty where it
-// does not.
-func figureCurve(e *evidence.Index, instance, name string) evidence.Curve {
+// figureSeries are those of a figure that the collector tells itself of what came from an
+// instance, one for each listener.
+func figureSeries(e *evidence.Index, instance, name string) []*record.Series {
 	var of []*record.Series
 	for _, s := range e.Polled[record.CollectorPrefix+name] {
 		if s.Labels.Get(evidence.LabelInstance) == instance {
 			of = append(of, s)
 		}
 	}
-	return evidence.SumOf(of)
+	return of
 }
 
 // twins finds the other metric that has a value for each of the same requests: what the

@@ -283,7 +283,7 @@ func silentStart(k *court, set, sound []int) fit {
 		if t.n == 0 || t.surplus || t.Total == 0 {
 			continue
 		}
-		silent := t.Acked[min(t.n, max(1, t.wrong))-1] - t.begin()
+		silent := t.Acked[min(t.n, max(1, t.wrong))-1] - t.Acked[0]
 		if !some {
 			shortest, longest, some = silent, silent, true
 		}
@@ -301,7 +301,9 @@ func silentStart(k *court, set, sound []int) fit {
 			return never
 		}
 		score := t.exactly(t.theFirst(t.wrong), 1.5, 0.03)
-		if !alike {
+		if alike { // so many would have been as much alike
+			score += choice(1 + int64(t.rate()*(longest-shortest).Seconds()))
+		} else {
 			score += held(t.wrong, t.n)
 		}
 		if t.wrong < 4 {
