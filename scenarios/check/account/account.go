@@ -9,7 +9,6 @@ package account
 
 import (
 	"fmt"
-	"math"
 	"sync"
 	"time"
 
@@ -215,69 +214,4 @@ func (a *Account) WhyLate() string {
 		return fmt.Sprintf("its CPU was limited, so that it may have been %s late", a.stall.Round(time.Millisecond))
 	}
 	return fmt.Sprintf("the machine was %s late then", a.stall.Round(time.Millisecond))
-}
-
-// Booking is where the difference of an account goes.
-type Booking struct {
-	Lost, Extra int64 // acknowledged and not counted; counted and not acknowledged
-	Residuals   []verdict.Residual
-	Unexplained int64 // of lost or extra
-}
-
-// Book explains the difference between users and web, cause by cause, each up
-// to its bound; what remains is unexplained.
-func (a *Account) Book() Booking {
-	b := Booking{Lost: max(0, int64(len(a.Acked))-a.Total), Extra: max(0, a.Total-int64(len(a.Acked)))}
-	left := b.Lost + b.Extra
-	enter := func(cause string, n, bound int64) {
-		n = min(left, n)
-		if n <= 0 {
-			return
-		}
-		left -= n
-		r := verdict.Residual{Between: Between, Instance: a.Life.Instance, Cause: cause, Bound: bound}
-		if b.Lost > 0 {
-			r.Lost = n
-		} else {
-			r.Extra = n
-		}
-		b.Residuals = append(b.Residuals, r)
-	}
-	if b.Lost > 0 {
-		enter(verdict.CauseBuffer, min(a.Buffer, b.Lost-a.Early), a.Buffer)
-	} else {
-		enter(verdict.CauseUnknown, a.Unknown, a.Unknown)
-		enter(verdict.CauseReplay, a.Replays, a.Replays)
-		enter(verdict.CauseRetry, a.Retries, a.Retries)
-	}
-	b.Unexplained = left
-	return b
-}
-
-// beforeKill is how many acknowledged requests were uncounted before a SIGKILL
-// although they were too old for the client's buffer, at each of the last
-// interval ends: the buffer at the kill cannot be blamed for them. A lag does
-// not excuse them, because a SIGKILL takes what lags behind as well.
-func (a *Account) beforeKill(e *evidence.Index) int64 {
-	if a.killed == record.Never {
-		return 0
-	}
-	var missing, looked int64
-	for k := len(a.ticks) - 1; k >= 0 && a.ticks[k] > a.killed-evidence.Settle*e.Interval; k-- {
-		t := a.ticks[k]
-		if t > a.killed {
-			continue
-		}
-		oldest := e.HeldSince(a.Life.Instance, t, a.Promise.ClientWindow)
-		stall, flush := e.Delays(oldest-time.Second, t+time.Second)
-		m := max(0, evidence.CountUpTo(a.Acked, oldest-max(stall, flush, a.slowed))-evidence.Whole(math.Ceil(a.counted.UpTo(t))))
-		if looked == 0 || m < missing {
-			missing = m
-		}
-		looked++
-	}
-	if looked < 2 {
-		return 0
-	}
-	return missing
 }

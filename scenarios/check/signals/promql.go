@@ -5,12 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
-	"throughline/collector/series"
 	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/check/words"
@@ -19,112 +16,6 @@ import (
 )
 
 const checkPromQL = "promql"
-
-// ValidateExprs tells which PromQL expression of a scenario cannot be judged.
-// The scenario language does not know PromQL, so that this is asked before a
-// run, and again before a record is judged.
-func ValidateExprs(s script.Scenario) error {
-	for _, c := range s.Checks {
-		var err error
-		switch p := c.Promise.(type) {
-		case script.PromQL:
-			err = validPromQL(p, s)
-		case script.Alert:
-			err = validAlert(p, s)
-		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", c.Pos, err)
-		}
-	}
-	return nil
-}
-
-func validPromQL(p script.PromQL, s script.Scenario) error {
-	_, err := kindOf(p.Expr)
-	if err == nil {
-		err = affordable(p.Expr, planned(s, p.Throughout+p.Within))
-	}
-	if err != nil {
-		return fmt.Errorf("promql: %w", err)
-	}
-	return nil
-}
-
-func validAlert(p script.Alert, s script.Scenario) error {
-	kind, err := kindOf(p.Expr)
-	if err == nil {
-		err = affordable(p.Expr, planned(s, script.WholeRun))
-	}
-	if err != nil {
-		return fmt.Errorf("alert %s: %w", p.Name, err)
-	}
-	if kind == truth {
-		return fmt.Errorf("alert %s: %s: an alert fires for each element of a vector, also for one whose value is 0; compare a vector, without bool",
-			p.Name, quoteExpr(p.Expr))
-	}
-	return nil
-}
-
-// planned is how long a phase, or all together, is to last. It may take longer.
-func planned(s script.Scenario, phase string) (long time.Duration) {
-	for _, p := range s.Phases {
-		if p.Name == phase || phase == script.WholeRun {
-			long += p.For
-		}
-	}
-	return long
-}
-
-// affordable tells whether an expression can be evaluated at all interval ends
-// of so long a time. How long it is really, the store looks at again.
-func affordable(expr string, long time.Duration) error {
-	if err := series.CheckExpr(expr, long, usualInterval); err != nil {
-		return fmt.Errorf("%s: %w", quoteExpr(expr), err)
-	}
-	return nil
-}
-
-// usualInterval is how often an expression is evaluated where no record says it.
-const usualInterval = time.Second
-
-// quoteExpr writes an expression for an error, which is no place for a long one.
-func quoteExpr(expr string) string {
-	const most = 200
-	if len(expr) <= most {
-		return strconv.Quote(expr)
-	}
-	return strconv.Quote(strings.ToValidUTF8(expr[:most], "")) + "…"
-}
-
-// exprKind is what an expression's value is, and so when it holds.
-type exprKind int
-
-const (
-	filter exprKind = iota // a vector: it holds when it has an element
-	truth                  // a scalar or a vector of 0 and 1: it holds when one is not 0
-)
-
-var (
-	quoted       = regexp.MustCompile("\"(?:[^\"\\\\]|\\\\.)*\"|'(?:[^'\\\\]|\\\\.)*'|`[^`]*`")
-	boolModifier = regexp.MustCompile(`\bbool\b`)
-)
-
-// kindOf reads an expression. A comparison with the modifier bool keeps every
-// element and makes it 0 or 1.
-func kindOf(expr string) (exprKind, error) {
-	gives, err := series.TypeOf(expr)
-	switch {
-	case err != nil:
-		return filter, fmt.Errorf("%s: %w", quoteExpr(expr), err)
-	case gives == series.Scalar:
-		return truth, nil
-	case gives != series.Vector:
-		return filter, fmt.Errorf("%s: gives neither an instant vector nor a scalar; compare rate(…[5s]) or a sum with a number", quoteExpr(expr))
-	case boolModifier.MatchString(quoted.ReplaceAllString(expr, "")):
-		return truth, nil
-	}
-	return filter, nil
-}
 
 // PromQL evaluates an expression at the collector's interval ends of a phase.
 type PromQL struct{ Promise script.PromQL }

@@ -1,0 +1,85 @@
+package signals
+
+import (
+	"slices"
+	"sort"
+	"time"
+
+	"throughline/scenarios/check/evidence"
+	"throughline/scenarios/record"
+)
+
+// flight is the number of requests in flight over time, at most.
+type flight struct {
+	at []time.Duration
+	n  []int64
+}
+
+// flights are what users had in flight, at most.
+type flights struct {
+	at map[string]flight // at each instance
+	// anybody's are the requests of which nobody knows who had them, each
+	// from when it was sent on.
+	anybody flight
+	retries int64 // how often the load balancer sent a request again
+	checks  int64 // health checks that may be in flight beside the users' requests
+}
+
+func (c Gauge) flights(e *evidence.Index) flights {
+	changes := map[string][]step{}
+	var anybody []step
+	for i := range e.History.Requests {
+		r := &e.History.Requests[i]
+		n := int64(max(1, r.Attempts))
+		switch {
+		case r.Outcome == record.Refused:
+		case r.Instance == "" || n > 1:
+			anybody = append(anybody, step{r.Sent, n})
+		default: // the window is for a client that sends the end late
+			if changes[r.Instance] == nil {
+				changes[r.Instance] = make([]step, 0, 2*len(e.Acked(r.Instance, r.Route)))
+			}
+			changes[r.Instance] = append(changes[r.Instance], step{r.Sent, n}, step{r.Done + c.Promise.ClientWindow, -n})
+		}
+	}
+	out := flights{at: map[string]flight{}, anybody: newFlight(anybody), retries: e.Retries()}
+	for instance, steps := range changes {
+		out.at[instance] = newFlight(steps)
+	}
+	if web := e.Scenario.Stack.Web; web.Image != "" || len(web.Command) > 0 {
+		// The load balancer's and the platform's probe: a foreign
+		// application may count them. The reference app does not.
+		out.checks = 2
+	}
+	return out
+}
+
+// step is a change of the number of requests in flight.
+type step struct {
+	at time.Duration
+	by int64
+}
+
+func newFlight(steps []step) flight {
+	slices.SortFunc(steps, func(a, b step) int { return evidence.CompareTimes(a.at, b.at) })
+	f := flight{at: make([]time.Duration, len(steps)), n: make([]int64, len(steps))}
+	var n int64
+	for i, s := range steps {
+		n += s.by
+		f.at[i], f.n[i] = s.at, n
+	}
+	return f
+}
+
+// most is the greatest number between from and to.
+func (f flight) most(from, to time.Duration) int64 {
+	i := sort.Search(len(f.at), func(i int) bool { return f.at[i] > from })
+	var top int64
+	if i > 0 {
+		top = f.n[i-1]
+	}
+	for ; i < len(f.at) && f.at[i] <= to; i++ {
+		top = max(top, f.n[i])
+	}
+	return top
+}

@@ -1,0 +1,208 @@
+package record
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"throughline/collector"
+)
+
+func documentsInto(into **Documents) func(io.Reader) error {
+	return func(r io.Reader) error {
+		text, err := io.ReadAll(r)
+		if err != nil {
+			return err
+		}
+		var d Documents
+		if err := strictly(text, &d); err != nil {
+			return err
+		}
+		*into = &d
+		return nil
+	}
+}
+
+// rows reads a CSV file with a header line and gives each row's fields to
+// each. The fields are only good until it returns.
+func rows(r io.Reader, header string, each func(fields []string) error) error {
+	reader := csv.NewReader(r)
+	reader.ReuseRecord = true
+	line := 0
+	for {
+		fields, err := reader.Read()
+		line++
+		if err == io.EOF {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		if line == 1 {
+			if got := join(fields); got != header {
+				return fmt.Errorf("line 1: columns %.100q, want %q", strings.TrimSpace(got), strings.TrimSpace(header))
+			}
+			continue
+		}
+		if err := each(fields); err != nil {
+			return fmt.Errorf("line %d: %w", line, err)
+		}
+	}
+}
+
+func join(fields []string) string {
+	var b []byte
+	for i, f := range fields {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, f...)
+	}
+	return string(append(b, '\n'))
+}
+
+// interner keeps one copy of each string: a million rows hold a few hundred
+// different ones.
+type interner map[string]string
+
+func (in interner) of(s string) string {
+	if kept, ok := in[s]; ok {
+		return kept
+	}
+	kept := string([]byte(s))
+	in[kept] = kept
+	return kept
+}
+
+// numbers parses several integers and keeps the first error.
+type numbers struct{ err error }
+
+func (n *numbers) int(field string) int64 {
+	v, err := strconv.ParseInt(field, 10, 64)
+	n.keep(err)
+	return v
+}
+
+func (n *numbers) count(field string) uint64 {
+	v, err := strconv.ParseUint(field, 10, 64)
+	n.keep(err)
+	return v
+}
+
+func (n *numbers) small(field string) uint16 {
+	v, err := strconv.ParseUint(field, 10, 16)
+	n.keep(err)
+	return uint16(v)
+}
+
+// flag reads what appendFlag writes.
+func (n *numbers) flag(field string) bool {
+	if field != "" && field != "1" {
+		n.keep(fmt.Errorf("%.100q is neither 1 nor empty", field))
+	}
+	return field == "1"
+}
+
+func (n *numbers) keep(err error) {
+	if n.err == nil {
+		n.err = err
+	}
+}
+
+func (n *numbers) offset(field string) time.Duration {
+	return time.Duration(n.int(field)) * time.Microsecond
+}
+
+var outcomes = map[string]Outcome{Unknown.String(): Unknown, Acked.String(): Acked, Refused.String(): Refused}
+
+func (h *History) readUsers(r io.Reader) error {
+	in := interner{}
+	return rows(r, usersHeader, func(f []string) error {
+		var n numbers
+		outcome, ok := outcomes[f[7]]
+		if !ok {
+			return fmt.Errorf("outcome %q is not known", f[7])
+		}
+		request := Request{
+			Seq: n.count(f[0]), Due: n.offset(f[1]), Sent: n.offset(f[2]), Done: n.offset(f[3]),
+			Route: in.of(f[4]), Word: in.of(f[5]), Instance: in.of(f[6]), Outcome: outcome,
+			Status: n.small(f[8]), Attempts: n.small(f[9]), Err: in.of(f[10]),
+		}
+		if n.err != nil {
+			return n.err
+		}
+		h.Requests = append(h.Requests, request)
+		return nil
+	})
+}
+
+func (h *History) readExecutions(r io.Reader) error {
+	h.Executions = []Execution{}
+	in := interner{}
+	return rows(r, executionsHeader, func(f []string) error {
+		var n numbers
+		x := Execution{At: n.offset(f[0]), Foreign: f[1] == "", Server: in.of(f[3]), Status: n.small(f[4]), Answered: n.flag(f[5]),
+			Retries: n.small(f[6]), Redispatched: n.flag(f[7]), Termination: in.of(f[8])}
+		if x.Foreign {
+			x.RequestID = in.of(f[2])
+		} else {
+			x.Seq = n.count(f[1])
+		}
+		if n.err != nil {
+			return n.err
+		}
+		h.Executions = append(h.Executions, x)
+		return nil
+	})
+}
+
+func (h *History) readSeries(r io.Reader) error {
+	decoder := json.NewDecoder(r)
+	decoder.DisallowUnknownFields()
+	for {
+		var line seriesLine
+		if err := decoder.Decode(&line); err == io.EOF {
+			return nil
+		} else if err != nil {
+			return fmt.Errorf("series %d: %w", len(h.Series), err)
+		}
+		if line.Number != len(h.Series) {
+			return fmt.Errorf("series %d stands where %d should", line.Number, len(h.Series))
+		}
+		var labels collector.Labels
+		for name, value := range line.Labels {
+			labels = labels.With(name, value)
+		}
+		h.Series = append(h.Series, Series{Name: line.Name, Labels: labels,
+			Meta: collector.Meta{Type: line.Type, StatsD: line.StatsD, Unit: line.Unit, Origin: line.Origin}})
+	}
+}
+
+func (h *History) readPoints(r io.Reader) error {
+	return rows(r, pointsHeader, func(f []string) error {
+		var n numbers
+		series := n.int(f[0])
+		point := Point{At: n.offset(f[1]), Observed: n.count(f[3]), Stale: n.flag(f[4])}
+		value, err := strconv.ParseFloat(f[2], 64)
+		if err = errors.Join(err, n.err); err != nil {
+			return err
+		}
+		point.Value = value
+		if f[5] != "" {
+			point.Histogram = new(collector.Histogram)
+			if err := strictly([]byte(f[5]), point.Histogram); err != nil {
+				return err
+			}
+		}
+		if series < 0 || series >= int64(len(h.Series)) {
+			return fmt.Errorf("series %d is not in %s", series, SeriesFile)
+		}
+		s := &h.Series[series]
+		s.Points = append(s.Points, point)
+		return nil
+	})
+}
