@@ -85,11 +85,7 @@ func judge(e *evidence.Index, checks []namedCheck) verdict.Verdict {
 		void = void || r.Void
 		acquit(e, &r, v.Findings)
 		w.apply(&r)
-		slices.SortStableFunc(r.Findings, words.CompareFindings)
-		v.Findings = append(v.Findings, fold(r.Findings)...)
-		v.Residuals = append(v.Residuals, r.Residuals...)
-		v.Cells.LookedAt += r.Cells.LookedAt
-		v.Cells.Missing += r.Cells.Missing
+		add(&v, r)
 		if r.Web != nil {
 			webs = append(webs, *r.Web)
 		}
@@ -104,12 +100,7 @@ func judge(e *evidence.Index, checks []namedCheck) verdict.Verdict {
 	v.Findings = append(v.Findings, noticedBy(e)...)
 	v.Waived = w.list
 	v.Notes = honesty.Notes(e)
-	for _, r := range v.Residuals {
-		// What two other tiers do not agree on, the users and one of them do not either.
-		if from, _ := r.Layers(); r.Cause == verdict.CauseUnexplained && from == record.LayerUsers {
-			v.Unexplained += r.Lost + r.Extra
-		}
-	}
+	v.Unexplained = unexplained(v.Residuals)
 	if n := len(e.History.Events); n > 0 {
 		v.Seconds = e.History.Events[n-1].At.Seconds()
 	}
@@ -118,6 +109,26 @@ func judge(e *evidence.Index, checks []namedCheck) verdict.Verdict {
 		v.Outcome = decide(e, v)
 	}
 	return v
+}
+
+// add puts what a check found into the verdict.
+func add(v *verdict.Verdict, r verdict.Result) {
+	slices.SortStableFunc(r.Findings, words.CompareFindings)
+	v.Findings = append(v.Findings, fold(r.Findings)...)
+	v.Residuals = append(v.Residuals, r.Residuals...)
+	v.Cells.LookedAt += r.Cells.LookedAt
+	v.Cells.Missing += r.Cells.Missing
+}
+
+// unexplained is how many requests no cause was found for. What two other tiers do not
+// agree on, the users and one of them do not either: it counts once.
+func unexplained(residuals []verdict.Residual) (n int64) {
+	for _, r := range residuals {
+		if from, _ := r.Layers(); r.Cause == verdict.CauseUnexplained && from == record.LayerUsers {
+			n += r.Lost + r.Extra
+		}
+	}
+	return n
 }
 
 // noticedBy gives what no check asked about. It can decide nothing, not even by

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"os"
 	"path/filepath"
@@ -19,15 +20,7 @@ func (h *History) readJournal(path string) (*seal, error) {
 		return nil, fmt.Errorf("%s: cannot be read: %w", filepath.Dir(path), err)
 	}
 	defer f.Close()
-	var found *seal
-	ended := false  // by a seal, whether it holds or not
-	var wrong error // the first thing that is wrong; of what stands behind only the seal is read
-	fail := func(n int, err error) {
-		if wrong == nil {
-			wrong = fmt.Errorf("line %d: %w", n, err)
-		}
-	}
-	sum := newSum()
+	j := journalReader{history: h, sum: newSum()}
 	in := bufio.NewReaderSize(f, 64<<10)
 	for n := 1; ; n++ {
 		line, err := in.ReadBytes('\n')
@@ -36,31 +29,48 @@ func (h *History) readJournal(path string) (*seal, error) {
 		} else if err != nil && err != io.EOF {
 			return nil, fmt.Errorf("%s: cannot be read: %w", filepath.Dir(path), err)
 		}
-		if ended {
-			fail(n, errors.New("it stands behind the seal, which is the last"))
+		if j.ended {
+			j.fail(n, errors.New("it stands behind the seal, which is the last"))
 			break
 		}
-		if bytes.HasPrefix(line, sealPrefix) {
-			ended = true
-			s, err := parseSeal(line)
-			if err != nil {
-				fail(n, err) // and no file is compared with it
-				continue
-			}
-			if s.SHA256[JournalFile] != digits(sum) {
-				fail(n, errAltered)
-			}
-			found = &s
-			continue
-		}
-		sum.Write(line)
-		if wrong == nil {
-			if err := h.readEvent(line); err != nil {
-				fail(n, err)
-			}
-		}
+		j.line(n, line)
 	}
-	return found, h.begin(path, ended, wrong)
+	return j.seal, h.begin(path, j.ended, j.wrong)
+}
+
+// journalReader takes a journal line by line: events, and the seal.
+type journalReader struct {
+	history *History
+	sum     hash.Hash // of the lines before the seal
+	seal    *seal
+	ended   bool  // by a seal, whether it holds or not
+	wrong   error // the first thing that is wrong; of what stands behind only the seal is read
+}
+
+func (j *journalReader) fail(n int, err error) {
+	if err != nil && j.wrong == nil {
+		j.wrong = fmt.Errorf("line %d: %w", n, err)
+	}
+}
+
+func (j *journalReader) line(n int, line []byte) {
+	if !bytes.HasPrefix(line, sealPrefix) {
+		j.sum.Write(line)
+		if j.wrong == nil {
+			j.fail(n, j.history.readEvent(line))
+		}
+		return
+	}
+	j.ended = true
+	s, err := parseSeal(line)
+	if err != nil {
+		j.fail(n, err) // and no file is compared with it
+		return
+	}
+	if s.SHA256[JournalFile] != digits(j.sum) {
+		j.fail(n, errAltered)
+	}
+	j.seal = &s
 }
 
 func (h *History) readEvent(line []byte) error {

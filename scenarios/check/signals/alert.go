@@ -63,9 +63,7 @@ func (c Alert) play(e *evidence.Index, from, to time.Duration) (alertStates, err
 	for _, t := range e.Ticks {
 		to = max(to, t)
 	}
-	for t := firstTick(e, from-1); t <= to; t += e.Interval {
-		p.at = append(p.at, t)
-	}
+	p.at = ticksBetween(e, from, to)
 	if len(p.at) == 0 {
 		return p, errors.New("no interval of the collector ends in the run")
 	}

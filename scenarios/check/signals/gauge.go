@@ -63,17 +63,23 @@ func (c Gauge) Judge(e *evidence.Index) verdict.Result {
 	if points > 0 {
 		out = append(out, silent...)
 	}
-	switch {
-	case len(out) > 0:
-	case points == 0:
-		out = append(out, c.finding(verdict.Inconclusive, "", "gauge %s: no instance sent it, so nothing was looked at", c.Promise.Metric))
-	case rested == 0:
-		out = append(out, c.finding(verdict.Inconclusive, "", "gauge %s: no instance was seen at rest, so nobody knows whether it comes back to %d", c.Promise.Metric, c.Promise.AtRest))
-	default:
-		out = append(out, c.finding(verdict.Pass, "", "gauge %s: %s of %s, never above what users had in flight, %d at rest in each of %s, none from the dead",
-			c.Promise.Metric, words.Times(int64(points), "point"), words.Times(int64(instances), "instance"), c.Promise.AtRest, words.Times(int64(rested), "instance")))
+	if len(out) == 0 {
+		out = append(out, c.summary(points, instances, rested))
 	}
 	return verdict.Result{Findings: out}
+}
+
+// summary is what to say where nothing is wrong with so many points of so many instances,
+// of which some were seen at rest.
+func (c Gauge) summary(points, instances, rested int) verdict.Finding {
+	switch {
+	case points == 0:
+		return c.finding(verdict.Inconclusive, "", "gauge %s: no instance sent it, so nothing was looked at", c.Promise.Metric)
+	case rested == 0:
+		return c.finding(verdict.Inconclusive, "", "gauge %s: no instance was seen at rest, so nobody knows whether it comes back to %d", c.Promise.Metric, c.Promise.AtRest)
+	}
+	return c.finding(verdict.Pass, "", "gauge %s: %s of %s, never above what users had in flight, %d at rest in each of %s, none from the dead",
+		c.Promise.Metric, words.Times(points, "point"), words.Times(instances, "instance"), c.Promise.AtRest, words.Times(rested, "instance"))
 }
 
 func (c Gauge) finding(o verdict.Outcome, instance string, format string, args ...any) verdict.Finding {

@@ -73,3 +73,12 @@ func firstTick(e *evidence.Index, t time.Duration) time.Duration {
 	}
 	return end
 }
+
+// ticksBetween are the interval ends from one moment to another.
+func ticksBetween(e *evidence.Index, from, to time.Duration) []time.Duration {
+	var grid []time.Duration
+	for t := firstTick(e, from-1); t <= to; t += e.Interval {
+		grid = append(grid, t)
+	}
+	return grid
+}

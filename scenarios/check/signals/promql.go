@@ -37,10 +37,7 @@ func (p PromQL) finding(e *evidence.Index) verdict.Finding {
 		return say(verdict.Inconclusive, "%s: the journal does not tell when phase %q began and ended", p.Promise.Expr, name)
 	}
 	f.From, f.To = from.Seconds(), to.Seconds()
-	var grid []time.Duration
-	for t := firstTick(e, from-1); t <= to; t += e.Interval {
-		grid = append(grid, t)
-	}
+	grid := ticksBetween(e, from, to)
 	if len(grid) == 0 {
 		return say(verdict.Inconclusive, "%s: no interval of the collector ends in phase %q, so it was not evaluated", p.Promise.Expr, name)
 	}
@@ -51,19 +48,7 @@ func (p PromQL) finding(e *evidence.Index) verdict.Finding {
 	if err != nil {
 		return say(verdict.Inconclusive, "%s: could not be evaluated: %v", p.Promise.Expr, err)
 	}
-	var yes int
-	first, firstNot := record.Never, record.Never
-	for k, t := range grid {
-		switch {
-		case held[k]:
-			yes++
-			if first == record.Never {
-				first = t
-			}
-		case firstNot == record.Never:
-			firstNot = t
-		}
-	}
+	yes, first, firstNot := countHeld(grid, held)
 	points := words.Times(int64(len(grid)), "point")
 	switch {
 	case p.Promise.Throughout != "" && yes == len(grid):
@@ -79,6 +64,24 @@ func (p PromQL) finding(e *evidence.Index) verdict.Finding {
 		}
 	}
 	return say(verdict.Fail, "%s never holds within phase %q: %s evaluated", p.Promise.Expr, name, points)
+}
+
+// countHeld tells how often an expression held at the moments of a grid, when first, and
+// when first not.
+func countHeld(grid []time.Duration, held []bool) (yes int, first, firstNot time.Duration) {
+	first, firstNot = record.Never, record.Never
+	for k, t := range grid {
+		switch {
+		case held[k]:
+			yes++
+			if first == record.Never {
+				first = t
+			}
+		case firstNot == record.Never:
+			firstNot = t
+		}
+	}
+	return yes, first, firstNot
 }
 
 // evaluate tells at which moments of the grid the expression holds.

@@ -61,27 +61,7 @@ func (c Audit) findings(e *evidence.Index) []verdict.Finding {
 			twice = append(twice, t)
 		}
 	}
-	retries := e.Retries()
-	var out []verdict.Finding
-	if len(lost) > 0 {
-		n, which := sumUp(lost, func(t *wordWrites) int64 { return t.lost })
-		f := c.finding(verdict.Fail, "the database lost %s that users had acknowledged, of %s: %s", words.Times(n, "write"), words.Times(int64(len(lost)), "word"), which)
-		f.Lost, f.Cause = n, verdict.CauseLostWrites
-		out = append(out, f)
-	}
-	if len(strange) > 0 {
-		n, which := sumUp(strange, func(t *wordWrites) int64 { return t.more })
-		f := c.finding(verdict.Fail, "the database gained %s of %s that nobody sent: %s", words.Times(n, "write"), words.Times(int64(len(strange)), "word"), which)
-		f.Extra, f.Cause = n, verdict.CauseForeignWrites
-		out = append(out, f)
-	}
-	repeated, which := sumUp(twice, func(t *wordWrites) int64 { return t.twice })
-	if repeated > 0 {
-		f := c.finding(verdict.Fail, "the database applied %s too many, of %s, and the load balancer repeated at most %s: %s", words.Times(repeated, "write"),
-			words.Times(int64(len(twice)), "word"), words.Number(retries), which)
-		f.Extra, f.Cause = repeated, verdict.CauseAppliedTwice
-		out = append(out, f)
-	}
+	out := c.failures(e, lost, strange, twice)
 	if len(out) == 0 && acked == 0 {
 		return []verdict.Finding{c.finding(verdict.Inconclusive, "audit of %s: none of %s was acknowledged, so that none could be lost", c.Promise.Route, words.Times(unknown, "write"))}
 	}
@@ -89,6 +69,31 @@ func (c Audit) findings(e *evidence.Index) []verdict.Finding {
 		f := c.finding(verdict.Pass, "audit of %s: %s of %s acknowledged, 0 lost, 0 applied twice, 0 unexpected; of %s of unknown outcome %s were applied", c.Promise.Route,
 			words.Times(acked, "write"), words.Times(int64(len(writes)), "word"), words.Number(unknown), words.Number(recovered))
 		f.Bound = unknown
+		out = append(out, f)
+	}
+	return out
+}
+
+// failures are what is wrong with words that lost writes, have some that nobody sent, or
+// have some twice.
+func (c Audit) failures(e *evidence.Index, lost, strange, twice []*wordWrites) []verdict.Finding {
+	var out []verdict.Finding
+	if len(lost) > 0 {
+		n, which := sumUp(lost, func(t *wordWrites) int64 { return t.lost })
+		f := c.finding(verdict.Fail, "the database lost %s that users had acknowledged, of %s: %s", words.Times(n, "write"), words.Times(len(lost), "word"), which)
+		f.Lost, f.Cause = n, verdict.CauseLostWrites
+		out = append(out, f)
+	}
+	if len(strange) > 0 {
+		n, which := sumUp(strange, func(t *wordWrites) int64 { return t.more })
+		f := c.finding(verdict.Fail, "the database gained %s of %s that nobody sent: %s", words.Times(n, "write"), words.Times(len(strange), "word"), which)
+		f.Extra, f.Cause = n, verdict.CauseForeignWrites
+		out = append(out, f)
+	}
+	if n, which := sumUp(twice, func(t *wordWrites) int64 { return t.twice }); n > 0 {
+		f := c.finding(verdict.Fail, "the database applied %s too many, of %s, and the load balancer repeated at most %s: %s", words.Times(n, "write"),
+			words.Times(len(twice), "word"), words.Number(e.Retries()), which)
+		f.Extra, f.Cause = n, verdict.CauseAppliedTwice
 		out = append(out, f)
 	}
 	return out
