@@ -178,7 +178,7 @@ func widthOf(w *world, b *being, p plan) int64 {
 		if l.Instance != b.name {
 			continue
 		}
-		width := account.NewAllowances(e, "insert").Of(l).Sum()
+		width := account.NewAllowances(e, "insert").ForLife(l).Sum()
 		if at := e.KilledAt(l); at != -1 {
 			acked := e.Acked(b.name, "insert")
 			width += int64(len(acked)) - evidence.CountUpTo(acked, at-p.window-1)

@@ -257,7 +257,7 @@ func TestTheLogTellsWhoHadARequest(t *testing.T) {
 				if l.Instance != server {
 					want = c.others
 				}
-				if got := account.NewAllowances(e).Of(l).Unknown; got != want {
+				if got := account.NewAllowances(e).ForLife(l).Unknown; got != want {
 					t.Errorf("%s may have had %d, want %d; %s had it", l.Instance, got, want, server)
 				}
 			}

@@ -188,27 +188,32 @@ func instanceRows(h record.History, v verdict.Verdict) []instanceRow {
 	delete(known, "") // what no instance is known to have done
 	names := slices.SortedFunc(maps.Keys(known), record.CompareNames)
 	rows := make([]instanceRow, 0, len(names))
-	l := v.Ledgers
 	for _, name := range names {
-		r := instanceRow{Name: printable(name), Lived: "not in the journal", Booked: booked[name],
-			Acked: none, LB: cell(l.LB.ByInstance, name), Counted: none, Residual: none}
+		r := newInstanceRow(name, v.Ledgers, booked[name])
 		if life, ok := lives[name]; ok {
 			r.Lived = lived(life)
 		}
-		if l.Users.Route != "" || len(l.Users.ByInstance) > 0 {
-			r.Acked = words.Number(l.Users.ByInstance[name])
-		}
-		if l.Web.Metric != "" {
-			r.Counted = words.Number(l.Web.ByInstance[name])
-		}
-		residual := l.Web.ByInstance[name] - l.Users.ByInstance[name]
-		if r.Acked != none && r.Counted != none {
-			r.Residual = signed(residual)
-		}
-		r.Plain = len(r.Booked) == 0 && (r.Residual == none || residual == 0)
 		rows = append(rows, r)
 	}
 	return rows
+}
+
+// newInstanceRow has what the ledgers tell of an instance, and nothing of its life.
+func newInstanceRow(name string, l verdict.Ledgers, booked []string) instanceRow {
+	r := instanceRow{Name: printable(name), Lived: "not in the journal", Booked: booked,
+		Acked: none, LB: cell(l.LB.ByInstance, name), Counted: none, Residual: none}
+	if l.Users.Route != "" || len(l.Users.ByInstance) > 0 {
+		r.Acked = words.Number(l.Users.ByInstance[name])
+	}
+	if l.Web.Metric != "" {
+		r.Counted = words.Number(l.Web.ByInstance[name])
+	}
+	residual := l.Web.ByInstance[name] - l.Users.ByInstance[name]
+	if r.Acked != none && r.Counted != none {
+		r.Residual = signed(residual)
+	}
+	r.Plain = len(r.Booked) == 0 && (r.Residual == none || residual == 0)
+	return r
 }
 
 func cell(by map[string]int64, name string) string {

@@ -113,7 +113,7 @@ func BooksOf(e *evidence.Index, promise script.Conservation, counted func(instan
 	for _, l := range e.Lives {
 		known[l.Instance] = true
 		a := newAccount(e, promise, l, counted(l.Instance))
-		a.Allowance, a.failures = widths.Of(l), widths.failed[l.Instance]
+		a.Allowance, a.failures = widths.ForLife(l), widths.failed[l.Instance]
 		a.Late, a.Ahead = a.lateness(e), a.surplus(e)
 		b.Accounts = append(b.Accounts, a)
 	}

@@ -10,7 +10,9 @@ import (
 
 // Allowances is how often requests of some routes may have been executed beyond
 // what was acknowledged: the widths of the upper bounds. None of them is a
-// tolerance; each counts rows of the users' ledger or of HAProxy's.
+// tolerance; each counts rows of the users' ledger or of HAProxy's. Three requests without an
+// answer of which the log says that web-2 had two widen the bound of web-2 by 3, those of all
+// others by 1, and that of all together by 3.
 type Allowances struct {
 	e         *evidence.Index
 	named     map[string]int64 // unknown rows that an instance is known to have had
@@ -56,8 +58,8 @@ type Allowance struct{ Unknown, Replays, Retries int64 }
 // Sum is the width of the bound.
 func (a Allowance) Sum() int64 { return a.Unknown + a.Replays + a.Retries }
 
-// Of is what one instance may have executed beyond what it acknowledged.
-func (a Allowances) Of(l record.Lifetime) Allowance {
+// ForLife is what one instance may have executed beyond what it acknowledged.
+func (a Allowances) ForLife(l record.Lifetime) Allowance {
 	from, to := time.Duration(0), evidence.Forever
 	if l.Birth != record.Never {
 		from = l.Birth
@@ -78,8 +80,8 @@ func (a Allowances) All() Allowance {
 	return Allowance{Unknown: a.unknown, Replays: a.Replays, Retries: a.e.Retries()}
 }
 
-// ofSuccesses is the same where what failed does not count: an answer other than
-// 2xx is an outcome as good as any then, and widens nothing.
+// ofSuccesses leaves out the rows that failed, for a metric that counts successes only: an
+// answer other than 2xx is an outcome as good as any then, and widens nothing.
 func (a Allowances) ofSuccesses() Allowances {
 	named := map[string]int64{}
 	for instance, n := range a.named {

@@ -7,7 +7,9 @@ import (
 	"throughline/scenarios/check/evidence"
 )
 
-// Lateness is how far an instance's counts lag behind the acknowledgements.
+// Lateness is how far an instance's counts lag behind the acknowledgements. At 9.1 s the
+// counter stands at 500, and the 501st request was acknowledged at 5.0 s: with a window of
+// 100 ms it is 4.0 s late.
 type Lateness struct {
 	By, At time.Duration // the longest lag beyond the client's window, and when; 0: within max_lag
 	// Excused tells that the machine or the collector was late itself then.

@@ -9,8 +9,9 @@ import (
 	"throughline/scenarios/script"
 )
 
-// Premature is a metric that had counted n requests at a time at which they were
-// still to be sent, the last of them by later.
+// Premature is a metric that had counted requests at a time at which they were still to be
+// sent: at 5.1 s it stood at 40, users had sent 30 by then, and the 40th at 5.4 s. That is
+// N = 10, At = 5.1 s, By = 0.3 s.
 type Premature struct {
 	Metric string
 	N      int64

@@ -15,7 +15,8 @@ import (
 
 // SampledRange is the range of counts that sampling can have made of between lo
 // and hi requests, each kept with probability p: outside of it a count has a
-// probability under alpha/2 on its side. The test is exact; it is the one that
+// probability under alpha/2 on its side: of 800 requests at p = 0.1 it is 49 to 115 for
+// alpha = 0.0001, and not 80 give or take some percent. The test is exact; it is the one that
 // the interval of Clopper and Pearson inverts.
 // Source: https://doi.org/10.1093/biomet/26.4.404
 func SampledRange(lo, hi int64, p, alpha float64) (least, most int64) {

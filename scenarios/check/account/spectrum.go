@@ -11,7 +11,8 @@ import (
 )
 
 // Spectrum is how long something took, many times: merged from histograms, so
-// that each value is known as well as its bucket. Values are in seconds.
+// that each value is known as well as its bucket. Values are in seconds. With 90 values above
+// 1 ms and up to 2 ms, and 10 above 2 ms and up to 4 ms, the 95th of 100 took 2 to 4 ms.
 type Spectrum struct {
 	N, Sum  float64
 	Arrived float64 // values as they came, before they were scaled by their sample rates

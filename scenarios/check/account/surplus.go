@@ -7,7 +7,9 @@ import (
 )
 
 // Surplus is by how much a count was ahead of all that can have been executed, and
-// when first. No lag makes that: what is missing later was counted twice before.
+// when first. No lag makes that: what is missing later was counted twice before. 45 counted
+// at 5.1 s, when 40 requests had been sent, is a surplus of 5, also if the instance ends
+// with as many counts as it acknowledged.
 type Surplus struct {
 	N  int64
 	At time.Duration

@@ -44,7 +44,7 @@ func (e *Index) RetriesOn(instance string) int64 {
 	return e.serverGrowth(instance, "wretr")
 }
 
-// Retries is that for the whole load balancer: its wretr, if it repeats whatever
+// Retries is how often it may have sent any request again: its wretr, if it repeats whatever
 // failed. Else what it sends again had reached no server: nobody has executed
 // it, and it is no excuse for anything.
 func (e *Index) Retries() int64 {
@@ -110,7 +110,7 @@ func (b Balancer) Last(prefix, field string) (n int64, ok bool) {
 	return Whole(sum), ok
 }
 
-// Since is last, from the beginning of the load on.
+// Since is how much a field grew from the beginning of the load on, summed as Last does.
 func (b Balancer) Since(prefix, field string) (int64, bool) {
 	proxy := b.Backend
 	if prefix == record.FrontendPrefix {

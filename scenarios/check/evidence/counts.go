@@ -7,8 +7,9 @@ import "math"
 // SIGKILL tell what was missing already.
 const Settle = 5
 
-// Whole is a count; what is beyond mostWhole stays there, so that it is neither
-// taken for nothing nor too large to be added up.
+// Whole rounds what a series says to a number of requests: 799.6 is 800, NaN is 0. What is
+// beyond mostWhole stays there, so that it is neither taken for nothing nor too large to be
+// added up.
 func Whole(v float64) int64 {
 	if math.IsNaN(v) {
 		return 0

@@ -7,7 +7,8 @@ import (
 	"throughline/scenarios/record"
 )
 
-// Curve is a cumulative count: from at[k] on it is n[k]; before at[0] it is 0.
+// Curve is a cumulative count: from At[k] on it is N[k]; before At[0] it is 0. Points of 5 at
+// 1.1 s and 12 at 2.1 s make a curve that is 5 at 2.0 s and 12 at 9 s.
 type Curve struct {
 	At []time.Duration
 	N  []float64

@@ -12,7 +12,8 @@ func (e *Index) Updates() Curve {
 	return SumOf(all)
 }
 
-// UpdatesBy is that of each member of a database whose members the record tells apart.
+// UpdatesBy is how many updates each member carried out, by name, where the record tells
+// the members of the database apart.
 func (e *Index) UpdatesBy() map[string]Curve {
 	of := map[string][]*record.Series{}
 	for _, s := range WithLabel(e.Polled[record.Opcounters], "type", "update") {

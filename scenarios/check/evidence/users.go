@@ -40,35 +40,9 @@ func (e *Index) indexUsers() {
 	e.pace = make([]pace, len(e.History.Requests))
 	for i := range e.History.Requests {
 		r := &e.History.Requests[i]
-		key := RowKey{r.Instance, r.Route}
 		e.pace[i] = pace{r.Due, r.Sent, r.Sent - r.Due}
-		u.Latest = max(u.Latest, r.Sent-r.Due)
 		routes[r.Route] = true
-		u.Requests++
-		u.Attempts += int64(r.Attempts)
-		s := Span{row: i, Key: key, Sent: r.Sent, Done: r.Done, Replays: max(0, int64(r.Attempts)-1)}
-		switch r.Outcome {
-		case record.Acked:
-			u.Acked++
-			if r.Instance == "" {
-				u.Unattributed++
-				s.Unknown, s.Acked = 1, true
-			} else {
-				u.AckedAt[key] = append(u.AckedAt[key], r.Done)
-			}
-		case record.Refused:
-			u.Refused++
-		default:
-			u.Unknown++
-			s.Unknown = 1
-			s.Failed = Failed(r)
-			if r.Status == 0 {
-				u.NoAnswer++
-			}
-		}
-		if s.Unknown+s.Replays > 0 {
-			u.Spans = append(u.Spans, s)
-		}
+		u.add(i, r)
 	}
 	for _, at := range u.AckedAt {
 		slices.Sort(at)
@@ -77,6 +51,37 @@ func (e *Index) indexUsers() {
 		u.Routes = append(u.Routes, route)
 	}
 	slices.Sort(u.Routes)
+}
+
+// add counts one row of the users' ledger.
+func (u *Users) add(row int, r *record.Request) {
+	u.Latest = max(u.Latest, r.Sent-r.Due)
+	u.Requests++
+	u.Attempts += int64(r.Attempts)
+	key := RowKey{r.Instance, r.Route}
+	s := Span{row: row, Key: key, Sent: r.Sent, Done: r.Done, Replays: max(0, int64(r.Attempts)-1)}
+	switch r.Outcome {
+	case record.Acked:
+		u.Acked++
+		if r.Instance == "" {
+			u.Unattributed++
+			s.Unknown, s.Acked = 1, true
+		} else {
+			u.AckedAt[key] = append(u.AckedAt[key], r.Done)
+		}
+	case record.Refused:
+		u.Refused++
+	default:
+		u.Unknown++
+		s.Unknown = 1
+		s.Failed = Failed(r)
+		if r.Status == 0 {
+			u.NoAnswer++
+		}
+	}
+	if s.Unknown+s.Replays > 0 {
+		u.Spans = append(u.Spans, s)
+	}
 }
 
 // Failed tells whether an instance answered a request in full, and not with 2xx.

@@ -18,6 +18,10 @@ const CheckEfficacy = "efficacy"
 
 // Efficacy asks whether each step of the scenario had its effect: chaos that
 // never happened makes every run green.
+//
+// Of `kill: web-2` the journal must have four things, in this order: SIGKILL sent at 14.9 s,
+// the process gone at 14.9 s, by a signal and not by itself, and the load balancer's server
+// down at 15.3 s. Where one lacks, nothing that this run shows says what a kill does.
 func Efficacy(e *evidence.Index) []verdict.Finding {
 	m := moves{e: e}
 	for i, phase := range e.Scenario.Phases {

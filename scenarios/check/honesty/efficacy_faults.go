@@ -10,7 +10,8 @@ import (
 	"throughline/scenarios/script"
 )
 
-// faultProof is how the journal shows that one fault took effect.
+// faultProof is how the journal shows that one fault took effect: that dropped datagrams
+// were dropped, 212 of them, and whose; that who was frozen was let go again.
 type faultProof struct {
 	name   string // as the language has it
 	effect func(m *moves, t taken, move script.BeginFault) []string

@@ -12,8 +12,9 @@ import (
 )
 
 // The tool that judges others can lose or double its own rows. Whether it did is
-// found here: by the runner's own tally, by the numbers of the requests
-// and by the collector's rhythm.
+// found here, in three ways: the runner wrote 2,410 requests, and the record has 2,409;
+// request 811 is followed by 813; a series with points at 3.1, 4.1 and 6.1 s lacks the one
+// at 5.1 s, where others of its source have one.
 
 // flaws lists what shows that the record is not what was seen.
 func flaws(e *evidence.Index) []string {

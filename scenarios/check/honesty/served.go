@@ -14,7 +14,8 @@ import (
 )
 
 // Requirements asks whether the users were served at the rate that each phase asks
-// for.
+// for. With `require: {users: 150/s}`, a phase of 8 s needs 1,200 acknowledged requests: with
+// 900 it reached 112.5/s, and whatever held in it was not tried under the load that was meant.
 func Requirements(e *evidence.Index) []verdict.Finding {
 	var out []verdict.Finding
 	asked := 0
@@ -63,7 +64,8 @@ func ackedBetween(e *evidence.Index, from, to time.Duration) int64 {
 const leastServing = 2 * time.Second
 
 // InstancesServed asks whether each instance took part: one that never
-// answered proves nothing about its metrics.
+// answered proves nothing about its metrics. One that served for 6 s under load without a
+// single request counted 0, and that is right whatever its client does.
 func InstancesServed(e *evidence.Index) []verdict.Finding {
 	var out []verdict.Finding
 	looked := 0

@@ -9,7 +9,10 @@ import (
 	"throughline/scenarios/record"
 )
 
-// WholeRecord asks whether the record can prove anything at all.
+// WholeRecord asks whether the record can prove anything at all: it is as the run wrote it,
+// it has its end, and all who act in it are known. If web-4 answered 12 requests and was
+// never born, or web-2 answered one that was sent after its death, a life is missing, and
+// with it the bounds of what that instance may have counted.
 type WholeRecord struct{}
 
 // Judge makes the run void where the record is damaged or has flaws.

@@ -18,7 +18,9 @@ const checkAlert = "alert"
 
 // Alert plays an alerting rule over the recorded samples: at each interval end
 // each element of the expression's result is pending, and fires once it has
-// been there for its `for`; one that is gone begins anew.
+// been there for its `for`; one that is gone begins anew. With `for: 2s`, an element that is
+// there at 10.1, 11.1 and 12.1 s is pending from 10.1 s on and fires at 12.1 s; had it been
+// missing at 11.1 s, it would fire at 14.1 s at the earliest.
 // Source: https://prometheus.io/docs/prometheus/latest/configuration/alerting_rules/
 type Alert struct{ Promise script.Alert }
 

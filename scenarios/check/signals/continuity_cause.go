@@ -26,7 +26,9 @@ func (c Continuity) books(e *evidence.Index) account.Books {
 const defaultConfidence = 0.999
 
 // causeOf names the likely cause of a gap of the i-th instance. Whoever lost counts then has a
-// gap for the reason that it lost them; else they came after the gap.
+// gap for the reason that it lost them; else they came after the gap. Of 300 inserts that
+// were acknowledged from 4 s to 6 s and counted by nobody, the account of the instance tells
+// why; if all 300 came at 6.1 s, its client flushes too seldom.
 func (c Continuity) causeOf(g gap, i int, trails []trail, e *evidence.Index, b *account.Books) diagnose.Diagnosis {
 	a := &b.Accounts[i]
 	if d := b.Diagnosis(a); d.Cause == diagnose.Undecided || d.Cause != "" && d.From < g.to+e.Interval && d.To > g.from-e.Interval {

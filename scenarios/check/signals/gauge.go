@@ -20,6 +20,10 @@ const checkGauge = "gauge"
 // when it was last sent, which was within an interval and the client's window
 // before its point: what users had in flight at any moment of that time bounds
 // it from above. From below nothing does: a request may still be on its way.
+//
+// A point at 9.1 s that says 7 was true at some moment from 8.0 to 9.1 s (an interval of 1 s,
+// a window of 100 ms). If the instance's users never had more than 5 requests in flight in
+// that time, two ends of requests were not counted.
 type Gauge struct{ Promise script.Gauge }
 
 // Judge looks at all instances, or says why it cannot.

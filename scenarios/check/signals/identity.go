@@ -30,7 +30,9 @@ const (
 
 // Identity asks whether the series of a metric are those that the instances'
 // lifetimes and the expected tags make: none missing, none extra, none that
-// carries two lifetimes or another instance's tags.
+// carries two lifetimes or another instance's tags. Three instances of which one was replaced
+// make four series of fullstack.insert; a fifth is a tag that varies, a third is two instances
+// that send under one name.
 type Identity struct {
 	Promise script.Identity
 	Window  time.Duration // how long the client buffers

@@ -19,7 +19,8 @@ const CheckNoticed = "noticed"
 
 // Noticed tells what a run saw and no check of its scenario asked about. It fails
 // nothing: nobody promised anything of it. Each thing is one finding with
-// examples, however many series it has.
+// examples, however many series it has: if 40 series of page.views began in the second half
+// of the traffic, each with another value of the tag user, that is one thing.
 func Noticed(e *evidence.Index) verdict.Result {
 	var out []verdict.Finding
 	asked, all := metricsAsked(e.Scenario)

@@ -29,7 +29,8 @@ type served struct {
 }
 
 // onlySome finds metrics that some instances send all along with their traffic,
-// and others that served the same routes never.
+// and others that served the same routes never. If web-1 and web-3 sent cache.hits in 18 of
+// their 20 intervals with traffic and web-2 in none, web-2 has another build or lost its client.
 func onlySome(e *evidence.Index, asked map[string]bool) []verdict.Finding {
 	windows := int(longestWindow(e.Scenario)/e.Interval) + 1
 	var all []served

@@ -17,7 +17,9 @@ import (
 
 const checkPromQL = "promql"
 
-// PromQL evaluates an expression at the collector's interval ends of a phase.
+// PromQL evaluates an expression at the collector's interval ends of a phase. In a phase from
+// 8 s to 16 s whose intervals end at .1 s, `throughout` wants it to hold at all of 8.1, 9.1, …
+// 15.1 s, `within` at one of them.
 type PromQL struct{ Promise script.PromQL }
 
 // Judge looks at all instances, or says why it cannot.

@@ -16,7 +16,8 @@ const checkShutdown = "shutdown"
 
 // Shutdown looks at the instances that were ended: one that was asked to end
 // has lost nothing of what it acknowledged, one that was killed no more than it
-// acknowledged within its client's window.
+// acknowledged within its client's window. web-2 acknowledged 812 inserts, 9 of them in the
+// 100 ms before its SIGKILL: with 803 counted nothing is wrong, with 802 something is.
 type Shutdown struct {
 	Promise script.Shutdown
 	// What a conservation check declares of the metric; rate 1: it is not sampled.

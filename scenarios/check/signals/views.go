@@ -15,7 +15,9 @@ import (
 const checkTwoViews = "two-views"
 
 // TwoViews looks at the CPU of an instance before and after a step limited it,
-// once as the host sees it and once as an agent inside does.
+// once as the host sees it and once as an agent inside does. Limited to 0.2 CPUs, it uses
+// 0.19 of them and is stopped in 60 of 80 periods, as the host tells; the agent inside looks
+// at the machine, which is 90 % idle, and sees nothing that could be wrong.
 type TwoViews struct{ Promise script.TwoViews }
 
 // view is what host and agent say of an instance's CPU in a stretch.

@@ -17,7 +17,8 @@ const checkAudit = "audit"
 // was acknowledged is lost, none was applied twice, and no word appears that
 // nobody sent. In the words of Jepsen's set checker, a write of unknown outcome
 // that turns up is recovered. Which of several writes of one word is lost cannot
-// be told: a document only counts.
+// be told: a document only counts. Of "moon" users had 7 writes acknowledged and 1 without
+// an answer: a gain of 7 or 8 is right, 6 has lost one, 9 has one twice.
 // Source: https://github.com/jepsen-io/jepsen/blob/main/jepsen/src/jepsen/checker.clj
 type Audit struct{ Promise script.Audit }
 

@@ -14,7 +14,9 @@ import (
 const CheckConservation = "conservation"
 
 // Comparison holds the ledgers of two tiers against each other: what From knows to have
-// gone on to To, To must have counted, and no more than may have come to it unseen.
+// gone on to To, To must have counted, and no more than may have come to it unseen. If users
+// had 800 answers of web-2 and no answer to 3 more requests, 800 to 803 is what a cache that
+// counts its answers may say of web-2.
 type Comparison struct {
 	From, To record.Tier
 	judge    func(Comparison, *evidence.Index) verdict.Result

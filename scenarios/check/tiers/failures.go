@@ -15,7 +15,8 @@ import (
 const checkFailures = "failures"
 
 // Failures counts the requests that instances answered with 5xx. What the load
-// balancer answers itself, while an instance dies, is no failure of the service.
+// balancer answers itself, while an instance dies, is no failure of the service. With
+// `at_most: 0`, two 500 of web-1 fail the run; thirty 503 that name no instance do not.
 type Failures struct{ Promise script.Failures }
 
 // failing is what one instance failed, by status.

@@ -19,7 +19,8 @@ var classes = [...]string{1: "1xx", 2: "2xx", 3: "3xx", 4: "4xx", 5: "5xx"}
 // compareCodes: of each class the users had as many answers as the frontend gave.
 // HAProxy may have given more: an answer that broke off on its way, one to a request
 // that a client repeated, or a 5xx to a user who had gone, are in its numbers alone.
-// An answer that a user had whole is in both.
+// An answer that a user had whole is in both. Users had 2,380 answers 2xx, one more
+// that broke off, and no answer to 3 requests: HAProxy may have counted 2,380 to 2,384 of 2xx.
 func (c Comparison) compareCodes(b evidence.Balancer, r *verdict.Result, widths account.Allowances) {
 	var whole, broken [len(classes)]int64
 	for i := range b.Index.History.Requests {

@@ -23,7 +23,9 @@ const checkNesting = "nesting"
 // application and database: whoever is further out waited longer. Single
 // requests cannot be compared, since timers have no names on their values; but
 // if each request took longer outside, so did the k-th fastest of them, for
-// every k. The load balancer takes no part: its times are averages over the
+// every k. If the 95 % fastest of 1,000 requests took users up to 12 ms, and the 950th value of
+// the web timer is in a bucket above 14 ms, some requests took longer inside than outside: the
+// unit is wrong, or the values are not of these requests. The load balancer takes no part: its times are averages over the
 // last 1,024 requests of whatever route.
 type Nesting struct{ Promise script.Nesting }
 

@@ -20,6 +20,9 @@ const CheckRequests = "requests"
 // answer it; duplicated when instances may have got it more than once;
 // unexpected when no user of this run sent it; recovered when its user knows no
 // outcome and the load balancer saw it answered with 2xx.
+//
+// Sums can be right where requests are not: of 100 that were acknowledged the log may have 100
+// lines with 2xx, and yet have request 17 twice and request 18 never.
 // Source: https://github.com/jepsen-io/jepsen/blob/main/jepsen/src/jepsen/checker.clj
 type Requests struct {
 	// Resends: HAProxy may send a request again that an instance has got
