@@ -33,7 +33,7 @@ func (l LeftoverLines) Inject(context.Context) (Heal, error) {
 	}
 	touched := Touched{}
 	line := []byte(l.Metric + ":1|c")
-	stop := every(l.Rate, func(int) {
+	stop := callAtRate(l.Rate, func(int) {
 		for name, addr := range l.Addrs() {
 			to, err := netip.ParseAddrPort(addr)
 			if err == nil {

@@ -49,7 +49,7 @@ func (l LeftoverLoad) Inject(ctx context.Context) (Heal, error) {
 	client := &http.Client{Timeout: leftoverTimeout, Transport: &http.Transport{MaxIdleConnsPerHost: 16}}
 	var answered atomic.Int64
 	var sending sync.WaitGroup
-	stop := every(l.Rate, func(n int) {
+	stop := callAtRate(l.Rate, func(n int) {
 		sending.Go(func() {
 			if l.send(client, n) {
 				answered.Add(1)
@@ -81,10 +81,10 @@ func (l LeftoverLoad) send(client *http.Client, n int) bool {
 	return err == nil
 }
 
-// every calls do at a rate per second, with 0, 1, 2, …, until stop, which
+// callAtRate calls do at a rate per second, with 0, 1, 2, …, until stop, which
 // returns after the last call. Where the machine was late, what was missed is
 // made up for.
-func every(rate float64, do func(n int)) (stop func()) {
+func callAtRate(rate float64, do func(n int)) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var done sync.WaitGroup
 	done.Go(func() {

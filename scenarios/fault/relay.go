@@ -182,7 +182,7 @@ func (r *relay) send(h held) {
 			r.astray++
 			continue
 		}
-		if _, err := r.out.of(h.from).WriteToUDPAddrPort(h.payload, r.target); err != nil {
+		if _, err := r.out.find(h.from).WriteToUDPAddrPort(h.payload, r.target); err != nil {
 			r.failed++
 			r.why = err
 		}

@@ -50,15 +50,15 @@ func (s *senders) listen() (*net.UDPConn, error) {
 	return net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(s.host, 0)))
 }
 
-// of is the socket from which to send on what came from a sender.
-func (s *senders) of(from netip.AddrPort) *net.UDPConn {
+// find is the socket from which to send on what came from a sender.
+func (s *senders) find(from netip.AddrPort) *net.UDPConn {
 	s.turns++
 	one, ok := s.known[from]
 	if !ok {
 		if !from.IsValid() || len(s.known) >= mostSenders {
 			return s.shared
 		}
-		one = s.welcome()
+		one = s.makeSender()
 		s.known[from] = one
 	}
 	one.last = s.turns
@@ -68,8 +68,8 @@ func (s *senders) of(from netip.AddrPort) *net.UDPConn {
 	return one.own
 }
 
-// welcome gives a new sender its socket.
-func (s *senders) welcome() *sender {
+// makeSender gives a new sender its socket.
+func (s *senders) makeSender() *sender {
 	if s.open >= mostOpen {
 		s.makeRoom()
 	}

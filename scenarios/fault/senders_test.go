@@ -179,8 +179,8 @@ func TestASenderForEachDatagram(t *testing.T) {
 	first := map[*net.UDPConn]bool{}
 	for i := range 10 * mostSenders {
 		at := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 16), 1}), uint16(i))
-		conn := s.of(at)
-		if conn != s.of(at) {
+		conn := s.find(at)
+		if conn != s.find(at) {
 			t.Fatalf("sender %d has two sockets", i)
 		}
 		if conn != s.shared {

@@ -2,8 +2,8 @@ package gallery
 
 import "throughline/scenarios/check/verdict"
 
-// alerts are alerting rules that do not do what they are for.
-func alerts() []Entry {
+// alertEntries are alerting rules that do not do what they are for.
+func alertEntries() []Entry {
 	return []Entry{
 		{Name: "inert-alert", Fault: "F48", About: "an alert on absence that cannot fire: a series of the dead is never zero", Stage: Stage{
 			Steps: []string{"kill: web-2"}, After: 6,

@@ -31,14 +31,14 @@ func uncounted(h record.History, instance string) int64 {
 	for _, s := range h.Series {
 		if s.Meta.StatsD == counted && s.Meta.Type == collector.Counter && s.Labels.Get("instance") == instance &&
 			s.Name == "fullstack_insert_total" {
-			n -= last(s)
+			n -= lastValue(s)
 		}
 	}
 	return n
 }
 
-// last is the value of the last point that is no staleness marker.
-func last(s record.Series) int64 {
+// lastValue is the value of the last point that is no staleness marker.
+func lastValue(s record.Series) int64 {
 	for i := len(s.Points) - 1; i >= 0; i-- {
 		if !s.Points[i].Stale {
 			return int64(math.Round(s.Points[i].Value))

@@ -3,22 +3,22 @@ package gallery
 import "throughline/scenarios/check/verdict"
 
 // A fault lasts from the beginning of the second phase until the load has ended.
-func faulted(steps ...string) Stage { return Stage{Steps: steps} }
+func withFault(steps ...string) Stage { return Stage{Steps: steps} }
 
-func faults() []Entry {
+func faultEntries() []Entry {
 	return []Entry{
-		{Name: "drop-datagrams", Fault: "F28", About: "one datagram in ten is lost on its way", Stage: faulted("fault: drop-datagrams, share: 0.1"), Want: conserved("datagrams-lost")},
-		{Name: "duplicate-datagrams", About: "one datagram in ten arrives twice", Stage: faulted("fault: duplicate-datagrams, share: 0.1"), Want: conserved("datagrams-duplicated")},
-		{Name: "truncate-datagrams", Fault: "F14", About: "datagrams are cut on their way", Stage: faulted("fault: truncate-datagrams, bytes: 60"), Want: found("hygiene", "truncated-datagrams", "bad-lines")},
-		{Name: "delay-datagrams", Fault: "F18", About: "datagrams of one instance take 4 s", Stage: faulted("fault: delay-datagrams, by: 4s, on: web-2"), Want: found("conservation", "late").of("web-2")},
-		{Name: "restart-collector", Fault: "F27", About: "the collector is restarted, and away for 2 s", Stage: faulted("fault: restart-collector, for: 2s"), Want: conserved("collector-away")},
-		{Name: "replayed-requests", Fault: "F54", About: "something before the load balancer sends some requests twice", Stage: faulted("fault: replay-requests, share: 0.05"),
+		{Name: "drop-datagrams", Fault: "F28", About: "one datagram in ten is lost on its way", Stage: withFault("fault: drop-datagrams, share: 0.1"), Want: wantConservation("datagrams-lost")},
+		{Name: "duplicate-datagrams", About: "one datagram in ten arrives twice", Stage: withFault("fault: duplicate-datagrams, share: 0.1"), Want: wantConservation("datagrams-duplicated")},
+		{Name: "truncate-datagrams", Fault: "F14", About: "datagrams are cut on their way", Stage: withFault("fault: truncate-datagrams, bytes: 60"), Want: wantCheck("hygiene", "truncated-datagrams", "bad-lines")},
+		{Name: "delay-datagrams", Fault: "F18", About: "datagrams of one instance take 4 s", Stage: withFault("fault: delay-datagrams, by: 4s, on: web-2"), Want: wantCheck("conservation", "late").blaming("web-2")},
+		{Name: "restart-collector", Fault: "F27", About: "the collector is restarted, and away for 2 s", Stage: withFault("fault: restart-collector, for: 2s"), Want: wantConservation("collector-away")},
+		{Name: "replayed-requests", Fault: "F54", About: "something before the load balancer sends some requests twice", Stage: withFault("fault: replay-requests, share: 0.05"),
 			Want: Want{Outcome: verdict.Fail, Check: "requests", Causes: []string{"client-replay"}}},
-		{Name: "leftover-load", Fault: "F66", About: "an earlier run's users are still there", Stage: faulted("fault: leftover-load, rate: 20/s"),
+		{Name: "leftover-load", Fault: "F66", About: "an earlier run's users are still there", Stage: withFault("fault: leftover-load, rate: 20/s"),
 			Want: Want{Outcome: verdict.Fail, Check: "requests", Causes: []string{"foreign-requests"}}},
-		{Name: "leftover-lines", Fault: "F66", About: "an earlier run's instance still sends to the address of web-2", Stage: faulted("fault: leftover-lines, rate: 20/s, on: web-2"),
-			Want: conserved("foreign-lines").of("web-2")},
-		{Name: "forgetful-primary", Fault: "F60", About: "the database acknowledges writes and forgets them", Stage: Stage{Forget: 50}, Want: stored("lost-writes")},
-		{Name: "replayed-by-balancer", Fault: "F53", About: "the load balancer repeats inserts whose answer got lost", Stage: Stage{Defect: "answer-lost", Retry: true}, Want: stored("applied-twice")},
+		{Name: "leftover-lines", Fault: "F66", About: "an earlier run's instance still sends to the address of web-2", Stage: withFault("fault: leftover-lines, rate: 20/s, on: web-2"),
+			Want: wantConservation("foreign-lines").blaming("web-2")},
+		{Name: "forgetful-primary", Fault: "F60", About: "the database acknowledges writes and forgets them", Stage: Stage{Forget: 50}, Want: wantAudit("lost-writes")},
+		{Name: "replayed-by-balancer", Fault: "F53", About: "the load balancer repeats inserts whose answer got lost", Stage: Stage{Defect: "answer-lost", Retry: true}, Want: wantAudit("applied-twice")},
 	}
 }

@@ -32,7 +32,7 @@ func ran(findings ...verdict.Finding) Run {
 }
 
 func entry() Entry {
-	return Entry{Name: "lossy", Want: conserved("not-counted").of("web-1").logged()}
+	return Entry{Name: "lossy", Want: wantConservation("not-counted").blaming("web-1").asLogged()}
 }
 
 func lost(n int64, cause string) verdict.Finding {

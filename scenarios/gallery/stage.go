@@ -109,21 +109,21 @@ func (s Stage) Scenario(name string) string {
 }
 
 // The stages that several entries share.
-func steady(defect string) Stage { return Stage{Defect: defect} }
-func replaced(defect string) Stage {
+func undisturbed(defect string) Stage { return Stage{Defect: defect} }
+func oneReplaced(defect string) Stage {
 	return Stage{Defect: defect, Steps: []string{"replace: web-1"}}
 }
-func killed(defect string) Stage {
+func oneKilled(defect string) Stage {
 	return Stage{Defect: defect, Steps: []string{"kill: web-2", "launch: 1"}}
 }
 
-// outage freezes the database for longer than a request waits for it.
-func outage(seconds int) Stage {
+// databaseOutage freezes the database for longer than a request waits for it.
+func databaseOutage(seconds int) Stage {
 	return Stage{Steps: []string{"fault: freeze-database"}, After: seconds, Heal: "freeze-database", Failing: true}
 }
 
-// batched is a healthy run whose clients hold counts for so many seconds.
-func batched(seconds, after int, steps ...string) Stage {
+// batching is a healthy run whose clients hold counts for so many seconds.
+func batching(seconds, after int, steps ...string) Stage {
 	return Stage{Batch: time.Duration(seconds) * time.Second, Steps: steps, After: after}
 }
 
@@ -131,26 +131,26 @@ func batched(seconds, after int, steps ...string) Stage {
 func Controls() []Control {
 	return []Control{
 		{"quiet", "nothing is done", Stage{}},
-		{"replaced", "an instance is replaced (SIGTERM)", replaced("")},
-		{"killed", "an instance is killed, and another one launched", killed("")},
+		{"replaced", "an instance is replaced (SIGTERM)", oneReplaced("")},
+		{"killed", "an instance is killed, and another one launched", oneKilled("")},
 		{"deployed", "every instance is replaced, one after the other", Stage{Steps: []string{"replace: all"}, After: 6}},
 		{"scaled", "two instances more, then two of the older ones less", Stage{Steps: []string{"scale: 5", "terminate: web-2", "terminate: web-1"}}},
 		{"abandoned", "an instance is killed, and nobody replaces it", Stage{Steps: []string{"kill: web-3"}}},
 		{"decimated", "two instances are killed, one right after the other, and two launched", Stage{Steps: []string{"kill: web-2", "kill: web-3", "launch: 2"}}},
-		{"reloaded", "the load balancer is reloaded", faulted("fault: reload-lb")},
-		{"reordered", "one datagram in ten overtakes another", faulted("fault: reorder-datagrams")},
+		{"reloaded", "the load balancer is reloaded", withFault("fault: reload-lb")},
+		{"reordered", "one datagram in ten overtakes another", withFault("fault: reorder-datagrams")},
 		{"frozen", "an instance is frozen until another one is there", Stage{Steps: []string{"fault: freeze, on: web-2", "launch: 1", "heal: freeze"}, After: 6}},
 		{"frozen-killed", "an instance is frozen, and killed as it stands still", Stage{Steps: []string{"fault: freeze, on: web-2", "launch: 1", "kill: web-2", "heal: freeze"}, After: 6}},
 		{"stalled", "the database is frozen for a second", Stage{Steps: []string{"fault: freeze-database"}, After: 1, Heal: "freeze-database"}},
 		{"abrupt", "an instance is asked to end while requests still come", Stage{Steps: []string{"terminate: web-1, drain: no"}}},
 		{"stalled-2s", "the database is frozen for two seconds", Stage{Steps: []string{"fault: freeze-database"}, After: 2, Heal: "freeze-database"}},
-		{"stalled-4s", "the database is frozen for longer than requests wait", outage(4)},
-		{"stalled-8s", "the database is frozen for eight seconds", outage(8)},
-		{"batched-1s", "clients batch for a second, and one is killed with what it holds", batched(1, 6, "kill: web-2", "launch: 1")},
-		{"batched-2s", "clients batch for two seconds, and an instance is replaced", batched(2, 6, "replace: web-1")},
-		{"batched-2s-ended", "clients batch for two seconds; one is killed, and one asked to end", batched(2, 8, "kill: web-3", "launch: 1", "terminate: web-1")},
-		{"batched-5s", "clients batch for five seconds, and one is killed with what it holds", batched(5, 10, "kill: web-2", "launch: 1")},
-		{"batched-5s-replaced", "clients batch for five seconds, and an instance is replaced", batched(5, 10, "replace: web-1")},
+		{"stalled-4s", "the database is frozen for longer than requests wait", databaseOutage(4)},
+		{"stalled-8s", "the database is frozen for eight seconds", databaseOutage(8)},
+		{"batched-1s", "clients batch for a second, and one is killed with what it holds", batching(1, 6, "kill: web-2", "launch: 1")},
+		{"batched-2s", "clients batch for two seconds, and an instance is replaced", batching(2, 6, "replace: web-1")},
+		{"batched-2s-ended", "clients batch for two seconds; one is killed, and one asked to end", batching(2, 8, "kill: web-3", "launch: 1", "terminate: web-1")},
+		{"batched-5s", "clients batch for five seconds, and one is killed with what it holds", batching(5, 10, "kill: web-2", "launch: 1")},
+		{"batched-5s-replaced", "clients batch for five seconds, and an instance is replaced", batching(5, 10, "replace: web-1")},
 		{"sampled", "one call of a counter in two is sent, as is declared", Stage{Sampled: 0.5}},
 		{"sampled-killed", "the same, and an instance is killed", Stage{Sampled: 0.5, Steps: []string{"kill: web-2", "launch: 1"}}},
 		{"slow-stop", "instances take four seconds to end, and one is replaced", Stage{StopTakes: 4 * time.Second, Steps: []string{"replace: web-1"}, After: 8}},

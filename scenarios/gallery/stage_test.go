@@ -21,7 +21,7 @@ func TestStageDeclaresItsClient(t *testing.T) {
 			[]string{"defect: wrapping-count}\n", "max_gap: 3s}", "client_window: 1.1s, status: 2xx}"}, []string{"env"}},
 		"sampled":      {Stage{Sampled: 0.5}, []string{"env: {STATSD_SAMPLE_RATE: 0.5}}\n", "status: 2xx, sample_rate: 0.5}"}, []string{"AGGREGATION"}},
 		"slow to stop": {Stage{StopTakes: 4 * time.Second}, []string{"env: {STOP_TAKES: 4s}}\n"}, nil},
-		"failing":      {outage(8), []string{"for: 8s", "heal: freeze-database"}, []string{"failures"}},
+		"failing":      {databaseOutage(8), []string{"for: 8s", "heal: freeze-database"}, []string{"failures"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			text := c.stage.Scenario("stage")

@@ -7,35 +7,35 @@ import (
 	"throughline/scenarios/record"
 )
 
-// spoiled is what must be said when the tool itself has failed.
-func spoiled(name, words string) Want {
+// wantDoubt is what must be said when the tool itself has failed.
+func wantDoubt(name, words string) Want {
 	return Want{Outcome: verdict.Inconclusive, Check: name, Words: words}
 }
 
-// verifier are the defects of this tool itself. Each is done to the record of a
+// verifierEntries are the defects of this tool itself. Each is done to the record of a
 // run that was healthy, as the defect would have left it.
-func verifier() []Entry {
+func verifierEntries() []Entry {
 	return []Entry{
-		{Name: "samples-lost", Fault: "F62", About: "the verifier loses one sample in fifty before it writes it down", Spoil: samplesLost, Stage: killed(""),
-			Want: spoiled("record", "samples in the midst")},
-		{Name: "samples-doubled", Fault: "F62", About: "the verifier writes one sample in fifty twice", Spoil: samplesDoubled, Stage: killed(""),
-			Want: spoiled("record", "samples twice")},
-		{Name: "series-lost", Fault: "F62", About: "the verifier never writes one of the series", Spoil: seriesLost, Stage: steady(""),
-			Want: spoiled("hops", "does not add up")},
-		{Name: "rows-lost", Fault: "F62", About: "the verifier loses the end of the users' ledger", Spoil: rowsLost, Stage: killed(""),
-			Want: spoiled("record", "the runner wrote")},
-		{Name: "requests-lost", Fault: "F62", About: "the load generator forgets one request in a hundred", Spoil: requestsLost, Stage: killed(""),
-			Want: spoiled("record", "users' ledger lacks")},
-		{Name: "fault-without-effect", Fault: "F63", About: "the journal tells of a kill, and nobody died", Spoil: nobodyDied, Stage: killed(""),
-			Want: spoiled("efficacy", "")},
-		{Name: "documents-unread", Fault: "F64", About: "the database was not read at the end", Spoil: func(h *record.History) { h.After = nil }, Stage: steady(""),
-			Want: spoiled("conservation", "")},
-		{Name: "statistics-unread", Fault: "F64", About: "the load balancer was never polled", Spoil: unpolled, Stage: steady(""),
-			Want: spoiled("conservation", "")},
-		{Name: "leftover-record", Fault: "F66", About: "points of an earlier run are in the record", Spoil: leftoverPoints, Stage: steady(""),
-			Want: spoiled("time", "")},
-		{Name: "cut-short", Fault: "F64", About: "the runner was killed before it had written everything", Spoil: cutShort, Stage: steady(""),
-			Want: spoiled("record", "cut short")},
+		{Name: "samples-lost", Fault: "F62", About: "the verifier loses one sample in fifty before it writes it down", Spoil: samplesLost, Stage: oneKilled(""),
+			Want: wantDoubt("record", "samples in the midst")},
+		{Name: "samples-doubled", Fault: "F62", About: "the verifier writes one sample in fifty twice", Spoil: samplesDoubled, Stage: oneKilled(""),
+			Want: wantDoubt("record", "samples twice")},
+		{Name: "series-lost", Fault: "F62", About: "the verifier never writes one of the series", Spoil: seriesLost, Stage: undisturbed(""),
+			Want: wantDoubt("hops", "does not add up")},
+		{Name: "rows-lost", Fault: "F62", About: "the verifier loses the end of the users' ledger", Spoil: rowsLost, Stage: oneKilled(""),
+			Want: wantDoubt("record", "the runner wrote")},
+		{Name: "requests-lost", Fault: "F62", About: "the load generator forgets one request in a hundred", Spoil: requestsLost, Stage: oneKilled(""),
+			Want: wantDoubt("record", "users' ledger lacks")},
+		{Name: "fault-without-effect", Fault: "F63", About: "the journal tells of a kill, and nobody died", Spoil: nobodyDied, Stage: oneKilled(""),
+			Want: wantDoubt("efficacy", "")},
+		{Name: "documents-unread", Fault: "F64", About: "the database was not read at the end", Spoil: func(h *record.History) { h.After = nil }, Stage: undisturbed(""),
+			Want: wantDoubt("conservation", "")},
+		{Name: "statistics-unread", Fault: "F64", About: "the load balancer was never polled", Spoil: unpolled, Stage: undisturbed(""),
+			Want: wantDoubt("conservation", "")},
+		{Name: "leftover-record", Fault: "F66", About: "points of an earlier run are in the record", Spoil: leftoverPoints, Stage: undisturbed(""),
+			Want: wantDoubt("time", "")},
+		{Name: "cut-short", Fault: "F64", About: "the runner was killed before it had written everything", Spoil: cutShort, Stage: undisturbed(""),
+			Want: wantDoubt("record", "cut short")},
 	}
 }
 

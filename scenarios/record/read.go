@@ -58,7 +58,7 @@ func (h *History) readPart(dir, name string, seal *seal) error {
 	case errors.Is(err, fs.ErrNotExist) && (name == BeforeFile || name == AfterFile):
 		return nil // no database, or the run ended before
 	case err != nil:
-		return fmt.Errorf("cannot be read: %w", reason(err))
+		return fmt.Errorf("cannot be read: %w", systemError(err))
 	}
 	defer f.Close()
 	sum := newSum()
@@ -73,7 +73,7 @@ func (h *History) readPart(dir, name string, seal *seal) error {
 	if !listed {
 		return errors.New("the run did not write it: the seal does not know it")
 	}
-	if digits(sum) != want {
+	if hexDigits(sum) != want {
 		if err != nil {
 			return fmt.Errorf("%w: %w", errAltered, err)
 		}
@@ -104,8 +104,8 @@ func (h *History) parser(name string) func(io.Reader) error {
 	return documentsInto(&h.After)
 }
 
-// reason is what the system said of a file, without the path and the call.
-func reason(err error) error {
+// systemError is what the system said of a file, without the path and the call.
+func systemError(err error) error {
 	if on := (*fs.PathError)(nil); errors.As(err, &on) {
 		return on.Err
 	}

@@ -67,7 +67,7 @@ func (j *journalReader) line(n int, line []byte) {
 		j.fail(n, err) // and no file is compared with it
 		return
 	}
-	if s.SHA256[JournalFile] != digits(j.sum) {
+	if s.SHA256[JournalFile] != hexDigits(j.sum) {
 		j.fail(n, errAltered)
 	}
 	j.seal = &s
@@ -75,7 +75,7 @@ func (j *journalReader) line(n int, line []byte) {
 
 func (h *History) readEvent(line []byte) error {
 	var e Event
-	if err := strictly(line, &e); err != nil {
+	if err := decodeStrictly(line, &e); err != nil {
 		return err
 	}
 	if e.Kind == sealed || e.Kind == "" {

@@ -20,7 +20,7 @@ func documentsInto(into **Documents) func(io.Reader) error {
 			return err
 		}
 		var d Documents
-		if err := strictly(text, &d); err != nil {
+		if err := decodeStrictly(text, &d); err != nil {
 			return err
 		}
 		*into = &d
@@ -28,9 +28,9 @@ func documentsInto(into **Documents) func(io.Reader) error {
 	}
 }
 
-// rows reads a CSV file with a header line and gives each row's fields to
+// readRows reads a CSV file with a header line and gives each row's fields to
 // each. The fields are only good until it returns.
-func rows(r io.Reader, header string, each func(fields []string) error) error {
+func readRows(r io.Reader, header string, each func(fields []string) error) error {
 	reader := csv.NewReader(r)
 	reader.ReuseRecord = true
 	line := 0
@@ -43,7 +43,7 @@ func rows(r io.Reader, header string, each func(fields []string) error) error {
 			return err
 		}
 		if line == 1 {
-			if got := join(fields); got != header {
+			if got := headerOf(fields); got != header {
 				return fmt.Errorf("line 1: columns %.100q, want %q", strings.TrimSpace(got), strings.TrimSpace(header))
 			}
 			continue
@@ -54,7 +54,7 @@ func rows(r io.Reader, header string, each func(fields []string) error) error {
 	}
 }
 
-func join(fields []string) string {
+func headerOf(fields []string) string {
 	var b []byte
 	for i, f := range fields {
 		if i > 0 {
@@ -69,7 +69,7 @@ func join(fields []string) string {
 // different ones.
 type interner map[string]string
 
-func (in interner) of(s string) string {
+func (in interner) intern(s string) string {
 	if kept, ok := in[s]; ok {
 		return kept
 	}
@@ -121,7 +121,7 @@ var outcomes = map[string]Outcome{Unknown.String(): Unknown, Acked.String(): Ack
 
 func (h *History) readUsers(r io.Reader) error {
 	in := interner{}
-	return rows(r, usersHeader, func(f []string) error {
+	return readRows(r, usersHeader, func(f []string) error {
 		var n numbers
 		outcome, ok := outcomes[f[7]]
 		if !ok {
@@ -129,8 +129,8 @@ func (h *History) readUsers(r io.Reader) error {
 		}
 		request := Request{
 			Seq: n.count(f[0]), Due: n.offset(f[1]), Sent: n.offset(f[2]), Done: n.offset(f[3]),
-			Route: in.of(f[4]), Word: in.of(f[5]), Instance: in.of(f[6]), Outcome: outcome,
-			Status: n.small(f[8]), Attempts: n.small(f[9]), Err: in.of(f[10]),
+			Route: in.intern(f[4]), Word: in.intern(f[5]), Instance: in.intern(f[6]), Outcome: outcome,
+			Status: n.small(f[8]), Attempts: n.small(f[9]), Err: in.intern(f[10]),
 		}
 		if n.err != nil {
 			return n.err
@@ -143,12 +143,12 @@ func (h *History) readUsers(r io.Reader) error {
 func (h *History) readExecutions(r io.Reader) error {
 	h.Executions = []Execution{}
 	in := interner{}
-	return rows(r, executionsHeader, func(f []string) error {
+	return readRows(r, executionsHeader, func(f []string) error {
 		var n numbers
-		x := Execution{At: n.offset(f[0]), Foreign: f[1] == "", Server: in.of(f[3]), Status: n.small(f[4]), Answered: n.flag(f[5]),
-			Retries: n.small(f[6]), Redispatched: n.flag(f[7]), Termination: in.of(f[8])}
+		x := Execution{At: n.offset(f[0]), Foreign: f[1] == "", Server: in.intern(f[3]), Status: n.small(f[4]), Answered: n.flag(f[5]),
+			Retries: n.small(f[6]), Redispatched: n.flag(f[7]), Termination: in.intern(f[8])}
 		if x.Foreign {
-			x.RequestID = in.of(f[2])
+			x.RequestID = in.intern(f[2])
 		} else {
 			x.Seq = n.count(f[1])
 		}
@@ -183,7 +183,7 @@ func (h *History) readSeries(r io.Reader) error {
 }
 
 func (h *History) readPoints(r io.Reader) error {
-	return rows(r, pointsHeader, func(f []string) error {
+	return readRows(r, pointsHeader, func(f []string) error {
 		var n numbers
 		series := n.int(f[0])
 		point := Point{At: n.offset(f[1]), Observed: n.count(f[3]), Stale: n.flag(f[4])}
@@ -194,7 +194,7 @@ func (h *History) readPoints(r io.Reader) error {
 		point.Value = value
 		if f[5] != "" {
 			point.Histogram = new(collector.Histogram)
-			if err := strictly([]byte(f[5]), point.Histogram); err != nil {
+			if err := decodeStrictly([]byte(f[5]), point.Histogram); err != nil {
 				return err
 			}
 		}

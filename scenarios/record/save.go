@@ -13,10 +13,10 @@ func Save(dir string, h History) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(fill(w, h), w.Close())
+	return errors.Join(writeAll(w, h), w.Close())
 }
 
-func fill(w *Writer, h History) error {
+func writeAll(w *Writer, h History) error {
 	for _, r := range h.Requests {
 		if err := w.Request(r); err != nil {
 			return err

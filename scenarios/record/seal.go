@@ -35,7 +35,7 @@ var parts = []string{ScenarioFile, UsersFile, ExecutionsFile, SeriesFile, Points
 
 func newSum() hash.Hash { return sha256.New() }
 
-func digits(h hash.Hash) string { return hex.EncodeToString(h.Sum(nil)) }
+func hexDigits(h hash.Hash) string { return hex.EncodeToString(h.Sum(nil)) }
 
 // line is how the seal stands in the journal.
 func (s seal) line() ([]byte, error) {
@@ -45,7 +45,7 @@ func (s seal) line() ([]byte, error) {
 	}
 	h := newSum()
 	h.Write(sums)
-	s.Sum = digits(h)
+	s.Sum = hexDigits(h)
 	line, err := json.Marshal(s)
 	return append(line, '\n'), err
 }
@@ -57,7 +57,7 @@ var sealPrefix = []byte(`{"kind":"seal"`)
 // name, no blank, no key that it does not know.
 func parseSeal(line []byte) (seal, error) {
 	var s seal
-	if err := strictly(line, &s); err != nil {
+	if err := decodeStrictly(line, &s); err != nil {
 		return seal{}, fmt.Errorf("the seal: %w", err)
 	}
 	for name := range s.SHA256 {
@@ -71,9 +71,9 @@ func parseSeal(line []byte) (seal, error) {
 	return s, nil
 }
 
-// strictly reads one JSON value that has no key but those of into, and nothing
+// decodeStrictly reads one JSON value that has no key but those of into, and nothing
 // behind it but white space.
-func strictly(text []byte, into any) error {
+func decodeStrictly(text []byte, into any) error {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
 	if err := d.Decode(into); err != nil {

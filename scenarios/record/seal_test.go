@@ -65,7 +65,7 @@ func sealAgain(dir string) error {
 	}
 	h := newSum()
 	h.Write(journal)
-	s.SHA256[JournalFile] = digits(h)
+	s.SHA256[JournalFile] = hexDigits(h)
 	line, err := s.line()
 	if err == nil {
 		err = os.WriteFile(path, append(journal, line...), 0o600) // the mode of a file that is there stays
@@ -84,7 +84,7 @@ func sumOf(path string) (string, error) {
 	defer f.Close()
 	h := newSum()
 	_, err = io.Copy(h, f)
-	return digits(h), err
+	return hexDigits(h), err
 }
 
 // unseal takes the seal from a record, if it has one.

@@ -229,7 +229,7 @@ func (w *Writer) documents(name string, d Documents) error {
 func (w *Writer) whole(name string, text []byte) error {
 	sum := newSum()
 	sum.Write(text)
-	w.sums[name] = digits(sum)
+	w.sums[name] = hexDigits(sum)
 	return os.WriteFile(filepath.Join(w.dir, name), text, fileMode)
 }
 
@@ -272,7 +272,7 @@ func (w *Writer) Close() error {
 func (w *Writer) seal() error {
 	s := seal{Kind: sealed, SHA256: maps.Clone(w.sums)}
 	for _, f := range w.files() {
-		s.SHA256[f.name] = digits(f.sum)
+		s.SHA256[f.name] = hexDigits(f.sum)
 	}
 	line, err := s.line()
 	if err != nil {

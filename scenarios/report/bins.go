@@ -50,7 +50,7 @@ func newBins(h record.History, end time.Duration) bins {
 	b.width = b.interval * (1 + end/b.interval/mostBins)
 	b.phase = ticksPhase(h, b.width)
 	b.n = math.MaxInt
-	b.n = b.of(end) + 1
+	b.n = b.index(end) + 1
 	return b
 }
 
@@ -68,9 +68,9 @@ func ticksPhase(h record.History, width time.Duration) time.Duration {
 	return 0
 }
 
-// of is the bin that t is in. What lies outside of the run is in the first or
+// index is the bin that t is in. What lies outside of the run is in the first or
 // the last.
-func (b bins) of(t time.Duration) int {
+func (b bins) index(t time.Duration) int {
 	return min(int(max(0, (t-b.phase-1)/b.width)), b.n-1)
 }
 
@@ -97,7 +97,7 @@ func (b bins) perSecond(requests []record.Request, want func(record.Request) boo
 	v := make(values, b.n)
 	for i := range requests {
 		if r := &requests[i]; want(*r) {
-			v[b.of(r.Done)]++
+			v[b.index(r.Done)]++
 		}
 	}
 	for i := range v {
@@ -114,7 +114,7 @@ func (b bins) latencies(requests []record.Request) (p50, p99 values) {
 	waits := make([][]float64, b.n)
 	for i := range requests {
 		if r := &requests[i]; r.Outcome != record.Refused {
-			bin := b.of(r.Due)
+			bin := b.index(r.Due)
 			waits[bin] = append(waits[bin], float64(r.Done-r.Due)/float64(time.Millisecond))
 		}
 	}
@@ -197,7 +197,7 @@ func (t tally) miss(from, to time.Duration) {
 
 // each calls do with every bin that (from, to] touches, and how much of it.
 func (b bins) each(from, to time.Duration, do func(bin int, part time.Duration)) {
-	for i := b.of(from + 1); i <= b.of(to); i++ {
+	for i := b.index(from + 1); i <= b.index(to); i++ {
 		low := b.phase + time.Duration(i)*b.width
 		if part := min(to, low+b.width) - max(from, low); part > 0 {
 			do(i, part)

@@ -34,8 +34,8 @@ func byOutcome(findings []verdict.Finding, name string) map[verdict.Outcome][]ve
 	return by
 }
 
-// noticed are the findings that no check asked for.
-func noticed(findings []verdict.Finding) []verdict.Finding {
+// noticedOf are the findings that no check asked for.
+func noticedOf(findings []verdict.Finding) []verdict.Finding {
 	var out []verdict.Finding
 	for _, f := range findings {
 		if f.Noticed {
@@ -71,8 +71,8 @@ func checkNames(findings []verdict.Finding) []string {
 	return names
 }
 
-// place says where and when: "web-2 (web), 14.2–14.9 s".
-func place(f verdict.Finding) string {
+// placeText says where and when: "web-2 (web), 14.2–14.9 s".
+func placeText(f verdict.Finding) string {
 	where := printable(f.Instance)
 	switch {
 	case where != "" && f.Layer != "":
@@ -86,9 +86,9 @@ func place(f verdict.Finding) string {
 	return where + ", " + span(f.From, f.To)
 }
 
-// numbers says how many: "lost 41, give or take 2"; "" where there is nothing
+// numbersText says how many: "lost 41, give or take 2"; "" where there is nothing
 // to say.
-func numbers(f verdict.Finding) string {
+func numbersText(f verdict.Finding) string {
 	var parts []string
 	if f.Lost != 0 {
 		parts = append(parts, "lost "+words.Number(f.Lost))
@@ -102,8 +102,8 @@ func numbers(f verdict.Finding) string {
 	return strings.Join(parts, ", ")
 }
 
-// cause says the likely cause: "; likely cause: lost-on-exit, or else …".
-func cause(f verdict.Finding) string {
+// causeText says the likely cause: "; likely cause: lost-on-exit, or else …".
+func causeText(f verdict.Finding) string {
 	if f.Cause == "" {
 		return ""
 	}
@@ -114,9 +114,9 @@ func cause(f verdict.Finding) string {
 	return text
 }
 
-// explained are the causes of the findings that decided a verdict that is no pass,
+// causesOf are the causes of the findings that decided a verdict that is no pass,
 // each once, as far as there is something to say of them.
-func explained(v verdict.Verdict) []string {
+func causesOf(v verdict.Verdict) []string {
 	var causes []string
 	for _, f := range v.Findings {
 		if _, known := docs.Find(f.Cause); known && !f.Noticed && f.Outcome == v.Outcome && v.Outcome != verdict.Pass && !slices.Contains(causes, f.Cause) {
@@ -126,9 +126,9 @@ func explained(v verdict.Verdict) []string {
 	return causes
 }
 
-// subject is what a verdict is on: the scenario, and by what it was judged where
+// subjectText is what a verdict is on: the scenario, and by what it was judged where
 // that is not its own.
-func subject(v verdict.Verdict) string {
+func subjectText(v verdict.Verdict) string {
 	if v.ChecksFrom == "" {
 		return scenarioName(v)
 	}
@@ -152,18 +152,18 @@ func sentence(v verdict.Verdict) string {
 	if n := len(v.Waived); n > 0 {
 		counts += fmt.Sprintf("; %s in force", words.Times(n, "waiver"))
 	}
-	if n := len(noticed(v.Findings)); n > 0 {
+	if n := len(noticedOf(v.Findings)); n > 0 {
 		counts += fmt.Sprintf("; %s noticed that no check asked about", words.Times(n, "thing"))
 	}
 	switch v.Outcome {
 	case verdict.Pass:
-		return fmt.Sprintf("PASS %s: %s; %s", subject(v), counts, passing(len(by[verdict.Pass])))
+		return fmt.Sprintf("PASS %s: %s; %s", subjectText(v), counts, passText(len(by[verdict.Pass])))
 	case verdict.Fail:
 		why := "no finding says why"
 		if failed := by[verdict.Fail]; len(failed) > 0 {
 			why = words.Times(len(failed), "failed finding") + " (" + strings.Join(checkNames(failed), ", ") + ")"
 		}
-		return fmt.Sprintf("FAIL %s: %s; %s", subject(v), counts, why)
+		return fmt.Sprintf("FAIL %s: %s; %s", subjectText(v), counts, why)
 	}
 	why := "no finding says why"
 	if reasons := by[verdict.Inconclusive]; len(reasons) > 0 {
@@ -172,10 +172,10 @@ func sentence(v verdict.Verdict) string {
 			why += fmt.Sprintf(" (and %s)", words.Times(len(reasons)-1, "more reason"))
 		}
 	}
-	return fmt.Sprintf("INCONCLUSIVE %s: it proves nothing, because %s", subject(v), why)
+	return fmt.Sprintf("INCONCLUSIVE %s: it proves nothing, because %s", subjectText(v), why)
 }
 
-func passing(findings int) string {
+func passText(findings int) string {
 	if findings == 1 {
 		return "1 finding passes"
 	}

@@ -91,8 +91,8 @@ func printableLines(s string) string {
 
 func width(s string) int { return utf8.RuneCountInString(s) }
 
-// cut shortens s to n runes; its last is then an ellipsis.
-func cut(s string, n int) string {
+// truncate shortens s to n runes; its last is then an ellipsis.
+func truncate(s string, n int) string {
 	if width(s) <= n {
 		return s
 	}

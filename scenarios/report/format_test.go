@@ -14,7 +14,7 @@ func TestFormat(t *testing.T) {
 		{span(0, 0), "whole run"}, {span(14.2, 14.9), "14.2–14.9 s"}, {span(3, 3.01), "at 3.0 s"}, {span(0, 4), "0.0–4.0 s"},
 		{latency(0), "0 ms"}, {latency(890 * time.Microsecond), "890 µs"}, {latency(1234 * time.Microsecond), "1.2 ms"},
 		{latency(9960 * time.Microsecond), "10 ms"}, {latency(75 * time.Second), "75 s"},
-		{cut("abcdef", 4), "abc…"}, {cut("abcd", 4), "abcd"}, {cut("äöü", 3), "äöü"}, {cut("abc", 0), ""},
+		{truncate("abcdef", 4), "abc…"}, {truncate("abcd", 4), "abcd"}, {truncate("äöü", 3), "äöü"}, {truncate("abc", 0), ""},
 		{printable("a\tb\x1bc\xff"), "a b\uFFFDc\uFFFD"},
 	} {
 		if c.got != c.want {

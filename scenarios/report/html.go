@@ -118,9 +118,9 @@ func newPage(h record.History, v verdict.Verdict) page {
 	outcome := v.Outcome.String()
 	p := page{
 		Scenario: scenarioName(v), Outcome: outcome,
-		Sentence:    strings.TrimPrefix(sentence(v), strings.ToUpper(outcome)+" "+subject(v)+": "),
+		Sentence:    strings.TrimPrefix(sentence(v), strings.ToUpper(outcome)+" "+subjectText(v)+": "),
 		Checks:      otherChecks(v),
-		Facts:       facts(h, v),
+		Facts:       factsOf(h, v),
 		LedgerHeads: ledgerHeads(tiers, false), LedgerWidth: 1 + len(tiers), Ledger: ledgerRows(tiers, h, v),
 		Instances: instanceRows(h, v), InstanceNote: instanceNote(v), Booked: unplaced(v),
 		Moves: journalMoves(h), Source: string(h.Scenario),
@@ -134,7 +134,7 @@ func newPage(h record.History, v verdict.Verdict) page {
 	by := byOutcome(v.Findings, "")
 	for _, o := range worstFirst {
 		if o == verdict.Pass {
-			p.addFindings("noticed", noticed(v.Findings))
+			p.addFindings("noticed", noticedOf(v.Findings))
 		}
 		p.addFindings(o.String(), by[o])
 	}
@@ -147,8 +147,8 @@ func (p *page) addFindings(group string, findings []verdict.Finding) {
 	}
 	g := findingGroup{Outcome: group}
 	for _, f := range findings {
-		view := findingView{Check: checkName(f), Place: place(f), Numbers: numbers(f),
-			Summary: printable(f.Summary), Cause: strings.TrimPrefix(cause(f), "; likely cause: ")}
+		view := findingView{Check: checkName(f), Place: placeText(f), Numbers: numbersText(f),
+			Summary: printable(f.Summary), Cause: strings.TrimPrefix(causeText(f), "; likely cause: ")}
 		if d, known := docs.Find(f.Cause); known {
 			view.Diagnosis = &d
 		}
@@ -157,8 +157,8 @@ func (p *page) addFindings(group string, findings []verdict.Finding) {
 	p.Findings = append(p.Findings, g)
 }
 
-// facts say which run this was.
-func facts(h record.History, v verdict.Verdict) []fact {
+// factsOf say which run this was.
+func factsOf(h record.History, v verdict.Verdict) []fact {
 	out := []fact{
 		{"duration", seconds(v.Seconds)},
 		{"seed", fmt.Sprint(v.Seed)},

@@ -74,11 +74,11 @@ func WriteJUnit(w io.Writer, v verdict.Verdict) error {
 	for _, name := range checkNames(v.Findings) {
 		suite.Cases = append(suite.Cases, checkCase(v, name))
 	}
-	if all := noticed(v.Findings); len(all) > 0 {
+	if all := noticedOf(v.Findings); len(all) > 0 {
 		c := junitCase{Class: scenarioName(v), Name: checkName(all[0]), Time: "0.000"}
 		var text []string
 		for _, f := range all {
-			text = append(text, "noticed: "+printable(f.Summary)+cause(f))
+			text = append(text, "noticed: "+printable(f.Summary)+causeText(f))
 		}
 		c.conclude(verdict.Pass, "", strings.Join(text, "\n"))
 		suite.Cases = append(suite.Cases, c)
@@ -138,7 +138,7 @@ func checkCase(v verdict.Verdict, name string) junitCase {
 	var text []string
 	for _, o := range worstFirst {
 		for _, f := range by[o] {
-			text = append(text, o.String()+": "+place(f)+": "+printable(f.Summary)+cause(f))
+			text = append(text, o.String()+": "+placeText(f)+": "+printable(f.Summary)+causeText(f))
 		}
 	}
 	worst := by[outcome]

@@ -17,16 +17,16 @@ const lbRequests = record.FrontendPrefix + "req_tot"
 // ledgerRow is one kind of number as the tiers have it, each in its column. A row with
 // Head set only separates.
 type ledgerRow struct {
-	Name  string
-	Cells []string
-	Head  bool
-	of    cells
+	Name    string
+	Cells   []string
+	Head    bool
+	byLayer cells
 }
 
 // cells are what a row has, by layer; a layer that is not there has no such number.
 type cells map[string]string
 
-func row(name string, of cells) ledgerRow { return ledgerRow{Name: name, of: of} }
+func row(name string, by cells) ledgerRow { return ledgerRow{Name: name, byLayer: by} }
 
 // ledgerHeads are the heads of the columns, in full or as short as layers are called.
 func ledgerHeads(tiers record.Tiers, short bool) []string {
@@ -46,7 +46,7 @@ func ledgerRows(tiers record.Tiers, h record.History, v verdict.Verdict) []ledge
 	rows := append(allRows(h, v), routeRows(h, v.Ledgers)...)
 	for i := range rows {
 		for _, tier := range tiers {
-			rows[i].Cells = append(rows[i].Cells, rows[i].of[tier.Layer])
+			rows[i].Cells = append(rows[i].Cells, rows[i].byLayer[tier.Layer])
 		}
 	}
 	return rows
@@ -182,7 +182,7 @@ func instanceRows(h record.History, v verdict.Verdict) []instanceRow {
 	}
 	booked := map[string][]string{}
 	for _, r := range v.Residuals {
-		booked[r.Instance] = append(booked[r.Instance], booking(r))
+		booked[r.Instance] = append(booked[r.Instance], bookingText(r))
 		known[r.Instance] = true
 	}
 	delete(known, "") // what no instance is known to have done
@@ -191,7 +191,7 @@ func instanceRows(h record.History, v verdict.Verdict) []instanceRow {
 	for _, name := range names {
 		r := newInstanceRow(name, v.Ledgers, booked[name])
 		if life, ok := lives[name]; ok {
-			r.Lived = lived(life)
+			r.Lived = lifeText(life)
 		}
 		rows = append(rows, r)
 	}
@@ -201,7 +201,7 @@ func instanceRows(h record.History, v verdict.Verdict) []instanceRow {
 // newInstanceRow has what the ledgers tell of an instance, and nothing of its life.
 func newInstanceRow(name string, l verdict.Ledgers, booked []string) instanceRow {
 	r := instanceRow{Name: printable(name), Lived: "not in the journal", Booked: booked,
-		Acked: none, LB: cell(l.LB.ByInstance, name), Counted: none, Residual: none}
+		Acked: none, LB: cellText(l.LB.ByInstance, name), Counted: none, Residual: none}
 	if l.Users.Route != "" || len(l.Users.ByInstance) > 0 {
 		r.Acked = words.Number(l.Users.ByInstance[name])
 	}
@@ -216,15 +216,15 @@ func newInstanceRow(name string, l verdict.Ledgers, booked []string) instanceRow
 	return r
 }
 
-func cell(by map[string]int64, name string) string {
+func cellText(by map[string]int64, name string) string {
 	if n, ok := by[name]; ok {
 		return words.Number(n)
 	}
 	return none
 }
 
-// lived says from when to when an instance was there, and how it ended.
-func lived(l record.Lifetime) string {
+// lifeText says from when to when an instance was there, and how it ended.
+func lifeText(l record.Lifetime) string {
 	if l.Birth == record.Never {
 		return "birth not in the journal"
 	}
@@ -243,10 +243,10 @@ func lived(l record.Lifetime) string {
 	return strings.TrimSuffix(offset(l.Birth), " s") + "–" + offset(l.Death) + ", " + printable(how)
 }
 
-// booking says to what a difference between two ledgers was booked: "users→web:
+// bookingText says to what a difference between two ledgers was booked: "users→web:
 // lost 41 (of at most 60): killed-in-flight".
-func booking(r verdict.Residual) string {
-	n := numbers(verdict.Finding{Lost: r.Lost, Extra: r.Extra})
+func bookingText(r verdict.Residual) string {
+	n := numbersText(verdict.Finding{Lost: r.Lost, Extra: r.Extra})
 	if n == "" {
 		n = "0"
 	}
@@ -261,7 +261,7 @@ func unplaced(v verdict.Verdict) []string {
 	var out []string
 	for _, r := range v.Residuals {
 		if r.Instance == "" {
-			out = append(out, booking(r))
+			out = append(out, bookingText(r))
 		}
 	}
 	return out

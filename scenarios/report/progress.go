@@ -87,7 +87,7 @@ func (p *Progress) Tick(s live.Status) {
 	}
 	parts = append(parts, offset(s.Elapsed)+" since the start")
 	// What does not fit is left out, the least important first.
-	line, room := "  "+padRight(cut(p.phase, 30), 22), columns(p.w)-1
+	line, room := "  "+padRight(truncate(p.phase, 30), 22), columns(p.w)-1
 	for _, part := range parts {
 		if width(line)+2+width(part) > room {
 			break
@@ -166,7 +166,7 @@ func (p *Progress) rewrite(line string) {
 	if !p.terminal || p.closed {
 		return
 	}
-	line = cut(strings.TrimRight(line, " "), columns(p.w)-1)
+	line = truncate(strings.TrimRight(line, " "), columns(p.w)-1)
 	if line == p.live {
 		return
 	}

@@ -92,7 +92,7 @@ func (t *text) title(s string) { t.line("\n" + t.paint(bold, s)) }
 
 func (t *text) heading(h record.History, v verdict.Verdict) {
 	t.line("")
-	t.line(t.paint(bold, cut(scenarioName(v), t.Width)))
+	t.line(t.paint(bold, truncate(scenarioName(v), t.Width)))
 	t.wrapped("  ", printable(runFacts(h, v)))
 	if other := otherChecks(v); other != "" {
 		t.wrapped("  ", "judged "+other)
@@ -152,7 +152,7 @@ func (t *text) ledgers(heads []string, rows []ledgerRow) {
 			t.wrapped("  ", r.Name)
 			continue
 		}
-		line := "    " + padRight(cut(r.Name, name-4), name-4)
+		line := "    " + padRight(truncate(r.Name, name-4), name-4)
 		for i, c := range r.Cells {
 			line += padLeft(c, cells[i])
 		}
@@ -218,7 +218,7 @@ func (t *text) instance(r instanceRow, name, cell int) {
 	if !r.Plain {
 		residual = t.paint(yellow, residual)
 	}
-	head := "  " + padRight(cut(r.Name, name), name) + padLeft(r.Acked, cell) + padLeft(r.LB, cell) + padLeft(r.Counted, cell)
+	head := "  " + padRight(truncate(r.Name, name), name) + padLeft(r.Acked, cell) + padLeft(r.LB, cell) + padLeft(r.Counted, cell)
 	behind := width(head) + cell + 2
 	for i, l := range wrap(r.Lived, max(12, t.Width-behind)) {
 		if i == 0 {

@@ -49,13 +49,13 @@ func (t *text) notes(v verdict.Verdict) {
 
 // noticed writes what no check asked about, just before the verdict.
 func (t *text) noticed(v verdict.Verdict) {
-	all := noticed(v.Findings)
+	all := noticedOf(v.Findings)
 	for i, f := range all {
 		if i == mostFindings {
 			t.line(fmt.Sprintf("  and %s noticed, in %s", words.Times(len(all)-i, "more thing"), VerdictFile))
 			return
 		}
-		for k, l := range wrap(printable(f.Summary)+cause(f), t.Width-8) {
+		for k, l := range wrap(printable(f.Summary)+causeText(f), t.Width-8) {
 			head := strings.Repeat(" ", 8)
 			if k == 0 {
 				head = "  " + t.paint(yellow, "NOTE") + "  "
@@ -67,8 +67,8 @@ func (t *text) noticed(v verdict.Verdict) {
 
 // finding writes one finding that is not simply a pass, in full.
 func (t *text) finding(word, color string, f verdict.Finding) {
-	head := checkName(f) + " · " + place(f)
-	if n := numbers(f); n != "" {
+	head := checkName(f) + " · " + placeText(f)
+	if n := numbersText(f); n != "" {
 		head += " · " + n
 	}
 	for i, l := range wrap(head, t.Width-width(word)-4) {
@@ -79,7 +79,7 @@ func (t *text) finding(word, color string, f verdict.Finding) {
 		t.line(strings.Repeat(" ", width(word)+4) + l)
 	}
 	t.wrapped("    ", printable(f.Summary))
-	if c := cause(f); c != "" {
+	if c := causeText(f); c != "" {
 		t.wrapped("    ", strings.TrimPrefix(c, "; "))
 	}
 }
@@ -91,7 +91,7 @@ func (t *text) passed(name string, findings []verdict.Finding) {
 	if len(findings) > 1 {
 		more = fmt.Sprintf(" (+%s more)", words.Number(len(findings)-1))
 	}
-	head := padRight(cut(name, 20), 12) + "  "
+	head := padRight(truncate(name, 20), 12) + "  "
 	room := t.Width - width(head) - 8
 	lines := wrap(printable(findings[0].Summary), room)
 	if len(lines) > 2 {
@@ -100,7 +100,7 @@ func (t *text) passed(name string, findings []verdict.Finding) {
 		lines = []string{""}
 	}
 	last := &lines[len(lines)-1]
-	*last = cut(*last, room-width(more)) + more
+	*last = truncate(*last, room-width(more)) + more
 	for i, l := range lines {
 		if i == 0 {
 			t.line("  " + t.paint(green, "pass") + "  " + head + l)
@@ -119,7 +119,7 @@ func (t *text) verdict(v verdict.Verdict) {
 		}
 		t.line(l)
 	}
-	if causes := explained(v); len(causes) > 0 {
+	if causes := causesOf(v); len(causes) > 0 {
 		what, command := "what it means and how to repair it:", "throughline explain "+strings.Join(causes, " ")
 		if width(what)+1+width(command) <= t.Width {
 			t.line(what + " " + command)

@@ -59,13 +59,13 @@ func (a *restless) act(ctx context.Context, on moves) error {
 			switch {
 			case err == nil:
 				a.ended.Add(1)
-			case lost(err):
+			case endedByOther(err):
 				a.lost.Add(1)
 			default:
 				return err
 			}
 		}
-		_ = until(ctx, time.Now().Add(a.every))
+		_ = sleepUntil(ctx, time.Now().Add(a.every))
 	}
 	return ctx.Err()
 }
@@ -130,7 +130,7 @@ func TestActorsAgainstSteps(t *testing.T) {
 			if who[0] == "" && move.Kind() != "launch" {
 				continue
 			}
-			if err := c.steps(t.Context(), steps(script.Step{Move: move})); err != nil && !lost(err) {
+			if err := c.steps(t.Context(), steps(script.Step{Move: move})); err != nil && !endedByOther(err) {
 				t.Error(err)
 			}
 		}

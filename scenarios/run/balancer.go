@@ -65,8 +65,8 @@ func (b *balancer) frontend() string {
 	return b.url()
 }
 
-// steady implements pool.
-func (b *balancer) steady() (release func()) {
+// holdReloads implements pool.
+func (b *balancer) holdReloads() (release func()) {
 	b.reloading.RLock()
 	return b.reloading.RUnlock
 }

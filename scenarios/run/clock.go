@@ -34,7 +34,7 @@ func (c *clock) run(ctx context.Context) {
 		}()
 		err := c.steps(ctx, phase)
 		if err == nil {
-			err = until(ctx, begin.Add(phase.For))
+			err = sleepUntil(ctx, begin.Add(phase.For))
 		}
 		stop()
 		<-ticked
@@ -46,8 +46,8 @@ func (c *clock) run(ctx context.Context) {
 	}
 }
 
-// until waits for a moment of the clock.
-func until(ctx context.Context, t time.Time) error {
+// sleepUntil waits for a moment of the clock.
+func sleepUntil(ctx context.Context, t time.Time) error {
 	timer := time.NewTimer(time.Until(t))
 	defer timer.Stop()
 	select {

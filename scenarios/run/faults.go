@@ -114,7 +114,7 @@ func (f *faults) freezeDatabase(script.FreezeDatabase, string) fault.Fault {
 }
 
 func (f *faults) reload(script.ReloadLB, string) fault.Fault {
-	return replacing{fault.ReloadLB{LB: f.balancer.lb, Name: BalancerName, Look: f.telemetry.look}, f.balancer}
+	return replacing{fault.ReloadLB{LB: f.balancer.lb, Name: BalancerName, Look: f.telemetry.pollNow}, f.balancer}
 }
 
 func (f *faults) restart(what script.RestartCollector, _ string) fault.Fault {

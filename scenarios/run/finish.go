@@ -20,7 +20,7 @@ func finish(ctx context.Context, s *testbed, users *users, acting *acting) error
 	s.faults.healAll(healing) // while there is load: who is frozen has to answer what is in flight
 	cancel()
 	acting.stop(lastMoves + s.cfg.Scenario.Stack.Web.Stop)
-	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainLimit+s.cfg.quiet())
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainLimit+s.cfg.settleTime())
 	defer cancel()
 	summary, err := users.stop()
 	s.journal.event(record.Event{Kind: record.LoadEnd})
@@ -47,9 +47,9 @@ func finish(ctx context.Context, s *testbed, users *users, acting *acting) error
 	return s.journal.record.Flush()
 }
 
-// quiet is how long counts may still arrive after the last request: the longest
+// settleTime is how long counts may still arrive after the last request: the longest
 // that any check of the scenario allows a client to buffer and to be late.
-func (c Config) quiet() time.Duration {
+func (c Config) settleTime() time.Duration {
 	longest := c.Run.Interval
 	for _, check := range c.Scenario.Checks {
 		longest = max(longest, check.Late())
@@ -65,7 +65,7 @@ const settleLimit = 5 * time.Second
 // whole interval has passed without a line and no request is on an instance: one
 // that its user gave up is logged by the load balancer when it is answered.
 func (s *testbed) settle(ctx context.Context) {
-	if until(ctx, time.Now().Add(s.cfg.quiet())) != nil {
+	if sleepUntil(ctx, time.Now().Add(s.cfg.settleTime())) != nil {
 		return
 	}
 	deadline := time.Now().Add(settleLimit)
@@ -75,7 +75,7 @@ func (s *testbed) settle(ctx context.Context) {
 		_ = s.balancer.awaitIdle(idle, name) // what is still there then is not logged, and its outcome unknown
 	}
 	for lines := s.telemetry.lines(); time.Now().Before(deadline); {
-		if until(ctx, time.Now().Add(s.cfg.Run.Interval)) != nil {
+		if sleepUntil(ctx, time.Now().Add(s.cfg.Run.Interval)) != nil {
 			return
 		}
 		now := s.telemetry.lines()

@@ -66,7 +66,7 @@ type sensors interface {
 type pool interface {
 	// steady holds the load balancer's process as it is until release: a new one
 	// would not know who is just coming or leaving.
-	steady() (release func())
+	holdReloads() (release func())
 	add(ctx context.Context, h compose.Handle) error  // returns when it gets requests
 	drain(ctx context.Context, name string) error     // returns when no request is on it
 	awaitDown(ctx context.Context, name string) error // until its health checks have failed
@@ -78,7 +78,7 @@ func (f *fleet) serving() []string { return f.lives.serving() }
 // launch implements moves. The names are the next n.
 func (f *fleet) launch(ctx context.Context, n int) ([]string, error) {
 	serve := make([]string, n)
-	err := f.lives.during(ctx, func(ctx context.Context) error {
+	err := f.lives.makeMove(ctx, func(ctx context.Context) error {
 		group, starting := errgroup.WithContext(ctx)
 		first := f.number(n)
 		for i := range n {
@@ -113,7 +113,7 @@ func (f *fleet) launchOne(ctx context.Context, number int) error {
 	if err := f.meter(ctx, one.Handle); err != nil {
 		return err
 	}
-	defer f.pool.steady()()
+	defer f.pool.holdReloads()()
 	if err := f.pool.add(ctx, one.Handle); err != nil {
 		return err
 	}
@@ -158,7 +158,7 @@ func (f *fleet) kill(ctx context.Context, name string) error {
 			conn.Close()
 			return fmt.Errorf("%s is gone, but something still answers at %s", name, addr)
 		}
-		defer f.pool.steady()()
+		defer f.pool.holdReloads()()
 		if err := f.pool.awaitDown(ctx, name); err != nil {
 			return err
 		}
@@ -170,7 +170,7 @@ func (f *fleet) kill(ctx context.Context, name string) error {
 // terminate implements moves.
 func (f *fleet) terminate(ctx context.Context, name string, drain bool) error {
 	return f.lives.end(ctx, name, terminating, func(ctx context.Context, one *life) error {
-		defer f.pool.steady()()
+		defer f.pool.holdReloads()()
 		if drain {
 			f.journal.event(record.Event{Kind: record.Draining, Instance: name, Role: one.role})
 			if err := f.pool.drain(ctx, name); err != nil {
@@ -273,12 +273,12 @@ func (f *fleet) unlimit(ctx context.Context) {
 	}
 }
 
-// hurry is how long web instances may take to end when the run was interrupted:
+// interruptedStop is how long web instances may take to end when the run was interrupted:
 // somebody waits at a terminal.
-const hurry = 5 * time.Second
+const interruptedStop = 5 * time.Second
 
-// patience is how long the end of the web instances is waited for without a word.
-const patience = 2 * time.Second
+// silentWait is how long the end of the web instances is waited for without a word.
+const silentWait = 2 * time.Second
 
 // stop refuses all further moves and ends all web instances side by side, before
 // database and load balancer are taken from them. Who has not ended within
@@ -287,10 +287,10 @@ const patience = 2 * time.Second
 func (f *fleet) stop(ctx context.Context) {
 	if ctx.Err() != nil {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), hurry)
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), interruptedStop)
 		defer cancel()
 	}
-	slow := time.AfterFunc(patience, func() { f.cfg.Progress.Note("waiting for the web instances to end") })
+	slow := time.AfterFunc(silentWait, func() { f.cfg.Progress.Note("waiting for the web instances to end") })
 	defer slow.Stop()
 	overdue, err := f.lives.stopWeb(ctx)
 	for _, name := range overdue {
@@ -301,6 +301,6 @@ func (f *fleet) stop(ctx context.Context) {
 	}
 }
 
-// lost tells whether a move failed because somebody else ends, or has ended, the
+// endedByOther tells whether a move failed because somebody else ends, or has ended, the
 // instance.
-func lost(err error) bool { return errors.As(err, new(taken)) }
+func endedByOther(err error) bool { return errors.As(err, new(taken)) }

@@ -31,7 +31,7 @@ type rack struct {
 	used    map[string]bool
 }
 
-func (*rack) steady() func() { return func() {} }
+func (*rack) holdReloads() func() { return func() {} }
 
 func (r *rack) add(_ context.Context, h compose.Handle) error {
 	r.mu.Lock()
@@ -220,7 +220,7 @@ func TestOneEndsAnInstance(t *testing.T) {
 				switch err := end(); {
 				case err == nil:
 					won[i].Add(1)
-				case !lost(err) || !strings.HasPrefix(err.Error(), name+": another ") && !strings.HasPrefix(err.Error(), name+": is gone "):
+				case !endedByOther(err) || !strings.HasPrefix(err.Error(), name+": another ") && !strings.HasPrefix(err.Error(), name+": is gone "):
 					t.Errorf("who lost is told %v", err)
 				}
 			})
@@ -231,11 +231,11 @@ func TestOneEndsAnInstance(t *testing.T) {
 		if n := won[i].Load(); n != 1 {
 			t.Errorf("%d ended %s", n, name)
 		}
-		if err := r.kill(t.Context(), name); !lost(err) {
+		if err := r.kill(t.Context(), name); !endedByOther(err) {
 			t.Errorf("kill %s, which is gone: %v", name, err)
 		}
 	}
-	if err := r.kill(t.Context(), "web-9"); err == nil || lost(err) || !strings.Contains(err.Error(), "no such instance") {
+	if err := r.kill(t.Context(), "web-9"); err == nil || endedByOther(err) || !strings.Contains(err.Error(), "no such instance") {
 		t.Errorf("kill web-9: %v", err)
 	}
 	if left := append(r.rack.names(), r.registered()...); len(left) > 0 {
@@ -254,11 +254,11 @@ func TestAnInstanceIsHeldByOneMove(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := r.kill(t.Context(), "web-1"); err == nil || lost(err) || err.Error() != "web-1: its launch is under way; wait until it serves" {
+	if err := r.kill(t.Context(), "web-1"); err == nil || endedByOther(err) || err.Error() != "web-1: its launch is under way; wait until it serves" {
 		t.Errorf("kill: %v", err)
 	}
 	r.lives.release(one, launching)
-	if err := r.terminate(t.Context(), "web-1", true); err == nil || lost(err) {
+	if err := r.terminate(t.Context(), "web-1", true); err == nil || endedByOther(err) {
 		t.Errorf("terminate one that the load balancer does not know: %v", err)
 	}
 	if err := r.rack.add(t.Context(), one.Handle); err != nil {
@@ -435,7 +435,7 @@ func TestAReloadWaitsForMoves(t *testing.T) {
 	b := &balancer{}
 	var counting atomic.Bool
 	counting.Store(true)
-	release := b.steady()
+	release := b.holdReloads()
 	done := make(chan error)
 	go func() {
 		_, err := replacing{steadily{counting: &counting, t: t}, b}.Inject(t.Context())

@@ -121,9 +121,9 @@ func (l *lives) bury(one *life, exit compose.Exit, err error) bool {
 	return true
 }
 
-// during makes a move, unless the stack is being taken down, which waits for moves
+// makeMove makes a move, unless the stack is being taken down, which waits for moves
 // under way and ends their contexts.
-func (l *lives) during(ctx context.Context, move func(context.Context) error) error {
+func (l *lives) makeMove(ctx context.Context, move func(context.Context) error) error {
 	l.mu.Lock()
 	if l.ending {
 		l.mu.Unlock()
@@ -145,7 +145,7 @@ func (l *lives) during(ctx context.Context, move func(context.Context) error) er
 // end makes a move that ends a web instance. Of several at the same time one does
 // it; to the others the error is taken. One that fails lets go of the instance.
 func (l *lives) end(ctx context.Context, name string, how move, do func(context.Context, *life) error) error {
-	return l.during(ctx, func(ctx context.Context) error {
+	return l.makeMove(ctx, func(ctx context.Context) error {
 		one, err := l.condemn(name, how)
 		if err != nil {
 			return err

@@ -71,7 +71,7 @@ func (c *clock) replace(m script.Replace, within bounded) error {
 			return err
 		}
 		err := c.end(name, true, within)
-		if err != nil && (m.Instance != script.ReplaceAll || !lost(err)) {
+		if err != nil && (m.Instance != script.ReplaceAll || !endedByOther(err)) {
 			return err
 		}
 	}
@@ -86,7 +86,7 @@ func (c *clock) scale(m script.Scale, within bounded) error {
 		return c.launch(script.Launch{Count: missing}, within)
 	}
 	for i := len(have) - 1; i >= m.Count; i-- {
-		if err := c.end(have[i], true, within); err != nil && !lost(err) {
+		if err := c.end(have[i], true, within); err != nil && !endedByOther(err) {
 			return err
 		}
 	}

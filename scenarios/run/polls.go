@@ -52,9 +52,9 @@ func (d *darkness) end(poller string, at time.Time) {
 	}
 }
 
-// over tells whether a poll that began at from and ended at to was kept from its
+// covers tells whether a poll that began at from and ended at to was kept from its
 // answer by a fault, or by what such a fault leaves behind for a little.
-func (d *darkness) over(poller string, from, to time.Time) bool {
+func (d *darkness) covers(poller string, from, to time.Time) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, s := range d.spans {
@@ -91,7 +91,7 @@ func (p *poller) Poll(ctx context.Context, at time.Time) ([]collector.Sample, er
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.dark.over(p.name, begin, time.Now()) {
+	if !p.dark.covers(p.name, begin, time.Now()) {
 		p.failed.count, p.failed.last = p.failed.count+1, err.Error()
 		return samples, err
 	}
@@ -104,13 +104,13 @@ type silenced struct{ error }
 
 func (s silenced) Unwrap() error { return s.error }
 
-// unexpected is what is left of joined errors without those of polls that a fault
+// withoutExpected is what is left of joined errors without those of polls that a fault
 // kept from their answers.
-func unexpected(err error) error {
+func withoutExpected(err error) error {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		var left []error
 		for _, e := range joined.Unwrap() {
-			left = append(left, unexpected(e))
+			left = append(left, withoutExpected(e))
 		}
 		return errors.Join(left...)
 	}
@@ -155,9 +155,9 @@ func (ps *pollers) list() []*poller {
 	return slices.Clone(ps.all)
 }
 
-// tell puts into the journal which polls of a collector that has ended failed:
+// journalFailures puts into the journal which polls of a collector that has ended failed:
 // those that faults explain as a note, all others as a trouble.
-func (ps *pollers) tell(polls []poll.Figures) {
+func (ps *pollers) journalFailures(polls []poll.Figures) {
 	ours := map[string]*poller{}
 	for _, p := range ps.list() {
 		ours[p.name] = p

@@ -29,7 +29,7 @@ func TestZonesAreDealtInTurn(t *testing.T) {
 // The end waits for as long as the most patient check lets counts be late.
 func TestQuietIsTheLongestAllowance(t *testing.T) {
 	c := Config{Run: record.Run{Interval: time.Second}}
-	if got := c.quiet(); got != time.Second {
+	if got := c.settleTime(); got != time.Second {
 		t.Errorf("without a conservation check: %v, want an interval", got)
 	}
 	c.Scenario.Checks = []script.Check{
@@ -37,7 +37,7 @@ func TestQuietIsTheLongestAllowance(t *testing.T) {
 		{Promise: script.Conservation{ClientWindow: 3 * time.Second, MaxLag: time.Second}},
 		{Promise: script.Conservation{ClientWindow: 100 * time.Millisecond, MaxLag: 2 * time.Second}},
 	}
-	if got := c.quiet(); got != 4*time.Second {
+	if got := c.settleTime(); got != 4*time.Second {
 		t.Errorf("quiet %v, want 4s", got)
 	}
 }

@@ -143,8 +143,10 @@ func (t *telemetry) addPoller(name string, p collector.Poller) error {
 	return t.collector().polls.Add(name, t.pollers.add(name, p))
 }
 
-// look polls everything now.
-func (t *telemetry) look(ctx context.Context) error { return unexpected(t.collector().Fetch(ctx)) }
+// pollNow polls everything now.
+func (t *telemetry) pollNow(ctx context.Context) error {
+	return withoutExpected(t.collector().Fetch(ctx))
+}
 
 // lines counts what came in by StatsD, at this collector.
 func (t *telemetry) lines() uint64 { return t.collector().statsd.Figures().Total.Lines }
@@ -235,7 +237,7 @@ func (t *telemetry) stop(ctx context.Context) bool {
 	c.end()
 	select {
 	case <-c.ended:
-		if err := unexpected(c.err); err != nil {
+		if err := withoutExpected(c.err); err != nil {
 			t.journal.trouble("collector", 0, err.Error())
 		}
 	case <-ctx.Done():
@@ -247,7 +249,7 @@ func (t *telemetry) stop(ctx context.Context) bool {
 			t.journal.event(drops(l))
 		}
 	}
-	t.pollers.tell(c.polls.Figures())
+	t.pollers.journalFailures(c.polls.Figures())
 	return true
 }
 

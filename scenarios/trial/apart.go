@@ -10,11 +10,11 @@ import (
 	"time"
 )
 
-// apart runs a command that runs a scenario, in dir, and gives the verdict that it
+// runElsewhere runs a command that runs a scenario, in dir, and gives the verdict that it
 // printed. What is in dir can be named to it without a path: the record tells the
 // scenario's file as it was named, and a record that is kept for good must not tell of
 // the machine.
-func apart(ctx context.Context, dir string, command []string) ([]byte, error) {
+func runElsewhere(ctx context.Context, dir string, command []string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	cmd.Dir = dir
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }

@@ -128,7 +128,7 @@ func (c *Campaign) run(ctx context.Context, run GalleryRun) gallery.Result {
 
 // score runs one and weighs its verdict, which must be the same judged again.
 func (c *Campaign) score(ctx context.Context, run GalleryRun) (gallery.Result, error) {
-	printed, err := apart(ctx, filepath.Join(c.Dir, run.dir),
+	printed, err := runElsewhere(ctx, filepath.Join(c.Dir, run.dir),
 		append(c.Command[:len(c.Command):len(c.Command)], "--out", filepath.Base(c.record(run)), filepath.Base(c.scenario(run))))
 	if err != nil {
 		return gallery.Result{}, err
@@ -144,14 +144,14 @@ func (c *Campaign) score(ctx context.Context, run GalleryRun) (gallery.Result, e
 	if !bytes.Equal(printed, again.Bytes()) {
 		return gallery.Result{}, errors.New("judged again, the record gives another verdict than its run")
 	}
-	return run.weigh(judged)
+	return run.score(judged)
 }
 
 func (c *Campaign) again(_ context.Context, run GalleryRun) gallery.Result {
 	var r gallery.Result
 	judged, err := Judge(c.record(run), c.Version)
 	if err == nil {
-		r, err = run.weigh(judged)
+		r, err = run.score(judged)
 	}
 	r.Name, r.Control, r.Dir = run.name, run.entry == nil, c.record(run)
 	if n := len(judged.History.Events); n > 0 {
@@ -163,8 +163,8 @@ func (c *Campaign) again(_ context.Context, run GalleryRun) gallery.Result {
 	return r
 }
 
-// weigh compares the verdict on a record with what it must say.
-func (r GalleryRun) weigh(j Judged) (gallery.Result, error) {
+// score compares the verdict on a record with what it must say.
+func (r GalleryRun) score(j Judged) (gallery.Result, error) {
 	if r.entry == nil {
 		return gallery.ScoreControl(r.name, j.Verdict), nil
 	}

@@ -34,7 +34,7 @@ func (p Plan) Runs() (runs []GalleryRun, left []string, err error) {
 		}
 		return bad
 	}
-	wanted := p.healthy()
+	wanted := p.healthyRuns()
 	able := func(all []gallery.Control) []gallery.Control {
 		return slices.DeleteFunc(slices.Clone(all), func(c gallery.Control) bool { return wanted > 0 && impossible(c.Name, c.Stage) })
 	}
@@ -63,8 +63,8 @@ func (p Plan) Runs() (runs []GalleryRun, left []string, err error) {
 	return runs, left, nil
 }
 
-// healthy is how many healthy runs are wanted.
-func (p Plan) healthy() int {
+// healthyRuns is how many healthy runs are wanted.
+func (p Plan) healthyRuns() int {
 	switch {
 	case p.Healthy >= 0:
 		return p.Healthy

@@ -100,7 +100,7 @@ func TestAVerdictThatCannotBeShown(t *testing.T) {
 		if err := os.CopyFS(dir, os.DirFS(filepath.Join(saved, name))); err != nil {
 			t.Fatal(err)
 		}
-		history, err := recorded(dir, h.Run.ID, errors.New("it is still there"))
+		history, err := readRecorded(dir, h.Run.ID, errors.New("it is still there"))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -60,7 +60,7 @@ func (t Trial) Run(ctx context.Context) (*Judged, error) {
 		c.Progress.Note(t.On.Note)
 	}
 	failed := t.On.do(ctx, c, run.Run)
-	history, err := recorded(t.Dir, c.Run.ID, failed)
+	history, err := readRecorded(t.Dir, c.Run.ID, failed)
 	if err != nil {
 		return nil, err
 	}
@@ -110,10 +110,10 @@ func (t Trial) database() string {
 	return Embedded
 }
 
-// recorded reads the record of a run. A run that failed has none, unless what failed
+// readRecorded reads the record of a run. A run that failed has none, unless what failed
 // came after the record had been closed: then it is as good as any, and what went
 // wrong is to be told beside the verdict.
-func recorded(dir, id string, failed error) (record.History, error) {
+func readRecorded(dir, id string, failed error) (record.History, error) {
 	history, err := record.Read(dir)
 	if failed != nil && (err != nil || !wholeRecord(history, id)) {
 		return record.History{}, failed

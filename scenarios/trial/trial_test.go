@@ -69,7 +69,7 @@ func TestARecordThatIsWholeIsJudged(t *testing.T) {
 		{"another run's", quiet, "x", failed, failed},
 		{"no record", t.TempDir(), "x", failed, failed},
 	} {
-		h, err := recorded(c.dir, c.id, c.failed)
+		h, err := readRecorded(c.dir, c.id, c.failed)
 		if !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", c.name, err, c.want)
 		}
