@@ -88,7 +88,7 @@ func (a *Account) alias(b Books) (name string, count int64) {
 // noise is by how much the counts of a sampled metric may be off by chance: four standard
 // deviations of the binomial distribution, scaled up by the rate.
 func (a *Account) noise() int64 {
-	rate := a.Rule.SampleRate
+	rate := a.Promise.SampleRate
 	if rate >= 1 {
 		return 0
 	}
