@@ -20,7 +20,7 @@ type LeftoverLoad struct {
 	Rate   float64   // requests per second
 }
 
-// Request is a kind of request.
+// Request is what leftover users ask for.
 type Request struct {
 	Method string
 	Path   string // {word} stands for a word

@@ -47,7 +47,7 @@ type treatment struct {
 	touched int64
 }
 
-// held is a datagram that is held back.
+// held is a datagram that waits until its time has come, or until another has overtaken it.
 type held struct {
 	payload []byte
 	from    netip.AddrPort

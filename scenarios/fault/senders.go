@@ -21,7 +21,7 @@ type senders struct {
 	turns  uint64 // datagrams so far
 }
 
-// sender is one that has sent something.
+// sender is a socket of the instance that datagrams came from, and what they are sent on by.
 type sender struct {
 	own  *net.UDPConn // nil: it was closed for a new sender, or could not be opened
 	last uint64       // the turn of its last datagram

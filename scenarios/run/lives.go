@@ -62,7 +62,7 @@ type taken struct{ error }
 
 func (t taken) Unwrap() error { return t.error }
 
-// newLives has none yet. When ctx ends, moves under way are called off.
+// newLives knows no instance yet. When ctx ends, moves under way are called off.
 func newLives(ctx context.Context, p compose.Platform, journal *journal, retire func(context.Context, string)) *lives {
 	l := &lives{journal: journal, parts: compose.NewStack(p), retire: retire, all: map[string]*life{}}
 	l.open, l.shut = context.WithCancelCause(ctx)
@@ -171,7 +171,7 @@ func (l *lives) condemn(name string, how move) (*life, error) {
 	case one == nil || one.held == launching:
 		return nil, fmt.Errorf("%s: its launch is under way; wait until it serves", name)
 	case one.role != record.Web:
-		return nil, fmt.Errorf("%s: is no web instance (have %s)", name, strings.Join(l.serve(), ", "))
+		return nil, fmt.Errorf("%s: is no web instance (have %s)", name, strings.Join(l.servingLocked(), ", "))
 	case one.held != "":
 		return nil, taken{fmt.Errorf("%s: another %s of it is under way; let that end it", name, one.held)}
 	}
@@ -202,11 +202,11 @@ func (l *lives) admit(one *life) {
 func (l *lives) serving() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.serve()
+	return l.servingLocked()
 }
 
-// serve is serving where l.mu is held.
-func (l *lives) serve() []string {
+// servingLocked is serving where l.mu is held.
+func (l *lives) servingLocked() []string {
 	var names []string
 	for name, one := range l.all {
 		if one.serving {
@@ -248,7 +248,7 @@ func (l *lives) limit(name string, limited bool) {
 func (l *lives) limited() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return slices.DeleteFunc(l.serve(), func(name string) bool { return !l.all[name].limited })
+	return slices.DeleteFunc(l.servingLocked(), func(name string) bool { return !l.all[name].limited })
 }
 
 // stopWeb lets no move begin any more, calls off what is under way, and ends all

@@ -13,8 +13,8 @@ import (
 	"throughline/scenarios/script"
 )
 
-// lateFor bounds how late requests may be sent for the schedule to count as
-// kept; see loadgen.Summary.Missed.
+// The load kept its schedule if 99 of 100 requests were sent within lateP99 of when they
+// were due, and all within lateMax; see loadgen.Summary.Missed.
 const (
 	lateP99 = 100 * time.Millisecond
 	lateMax = time.Second
@@ -36,7 +36,7 @@ type users struct {
 	answered [6]uint64     // since the load began; as in live.Status
 }
 
-// newUsers are users of what is served at target.
+// newUsers makes the users of what is served at target; w keeps their ledger.
 func newUsers(c Config, target string, w *record.Writer, serving func() []string) (*users, error) {
 	load := c.Scenario.Load
 	shape, err := shapeOf(load)

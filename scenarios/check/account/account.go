@@ -20,7 +20,7 @@ import (
 	"throughline/scenarios/script"
 )
 
-// Between is what residuals of accounts are between.
+// Between names the two layers in a residual of an account: "users→web".
 const Between = record.LayerUsers + verdict.Arrow + record.LayerWeb
 
 // Account is what one instance did, held against what its metric says: what
@@ -96,13 +96,15 @@ func NewBooks(e *evidence.Index, promise script.Conservation) Books {
 	return b.ExplainedBy(e)
 }
 
-// ExplainedBy makes the books ready to be asked for causes.
+// ExplainedBy makes the books ready to be asked for causes, which are looked for when the
+// first is asked for: it takes long, and most books have nothing open.
 func (b Books) ExplainedBy(e *evidence.Index) Books {
 	b.Explained = sync.OnceValue(func() []diagnose.Diagnosis { return b.explain(e) })
 	return b
 }
 
-// BooksOf makes the accounts of what an instance's series count.
+// BooksOf makes the accounts of anything that an instance's series count: a counter, or the
+// values of a timer.
 func BooksOf(e *evidence.Index, promise script.Conservation, counted func(instance string) []*record.Series) Books {
 	widths := NewAllowances(e, promise.Route)
 	if promise.Status == script.Successes {

@@ -71,7 +71,7 @@ func (b *Books) Holding(a *Account) diagnose.Diagnosis {
 // clockGrace is how much longer than its window a client may hold a count by its own timers.
 func clockGrace(window time.Duration) time.Duration { return 50*time.Millisecond + window/10 }
 
-// fillCurves gives the diagnosis the account's curves.
+// fillCurves tells the diagnosis what the account was at each interval end.
 func (a *Account) fillCurves(e *evidence.Index, d *diagnose.Account) {
 	datagrams := evidence.SumOf(figureSeries(e, d.Instance, "datagrams_total"))
 	var sources []evidence.Curve // of each listener: a collector that took another's place sees all for the first time

@@ -52,7 +52,8 @@ func (a *Account) Sampling(instances int) Sampling {
 	return s
 }
 
-// SampledWidth is how far the scaled count may be from the acknowledged.
+// SampledWidth is how far the scaled count may be from the number of acknowledged requests,
+// either way, by what sampling, the buffer and unknown outcomes allow.
 func (a *Account) SampledWidth(s Sampling) int64 {
 	n := int64(len(a.Acked))
 	below := float64(n) - float64(s.Least)/a.Promise.SampleRate

@@ -111,7 +111,7 @@ func (s Spectrum) Rank(k float64) (lo, hi float64) {
 	return 0, math.Inf(1) // it counts more than its buckets hold
 }
 
-// About is a value's best guess, for people.
+// About is a guess at a quantile, for people: the geometric middle of its bucket.
 func (s Spectrum) About(q float64) float64 {
 	lo, hi := s.Rank(math.Ceil(q * s.N))
 	return math.Sqrt(lo * hi)

@@ -51,7 +51,8 @@ func (e *Index) CollectorFigure(name string) int64 {
 // LabelInstance is the label by which the collector tells instances apart.
 const LabelInstance = "instance"
 
-// Cumulated is the count of a point.
+// Cumulated is how many a point has counted so far: a counter's value, or how many values
+// a timer had.
 func Cumulated(p record.Point) float64 {
 	if p.Histogram != nil {
 		return p.Histogram.Count

@@ -78,7 +78,8 @@ func (e *Index) KilledAt(l record.Lifetime) time.Duration {
 	return at
 }
 
-// SigKill is the signal that leaves a process no time for anything.
+// SigKill is how the journal writes the signal that no process can handle: what is in its
+// buffers then is gone.
 const SigKill = "SIGKILL"
 
 // Dropped tells whether the collector's socket, or a relay before it, lost

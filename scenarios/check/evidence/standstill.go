@@ -8,7 +8,7 @@ import (
 	"throughline/scenarios/script"
 )
 
-// Stretch is a part of a run.
+// Stretch is the time from one offset in a record to another.
 type Stretch struct{ From, To time.Duration }
 
 // freeze is a time in which an instance stood still; all did, if none is named.

@@ -191,7 +191,7 @@ func (m *moves) firstEvent(kind record.Kind, name, signal string, from time.Dura
 // killedStatus is how shells and container engines write "ended by SIGKILL".
 const killedStatus = 128 + 9
 
-// killed: the signal was sent, the process was gone by it, the load balancer or
+// killed is proved when the signal was sent, the process was gone by it, the load balancer or
 // the port knew.
 func (m *moves) killed(t taken, name string) []string {
 	sent := m.firstEvent(record.Signalled, name, evidence.SigKill, t.begin)
@@ -219,7 +219,7 @@ func (m *moves) killed(t taken, name string) []string {
 	return []string{fmt.Sprintf("SIGKILL at %s, gone at %s, down at %s", words.Seconds(sent), words.Seconds(gone), words.Seconds(down))}
 }
 
-// replaced: as many as leave were launched, and each was terminated.
+// replaced is proved when as many as leave were launched, and each was terminated.
 func (m *moves) replaced(t taken, move script.Replace) []string {
 	leaving := []string{move.Instance}
 	if move.Instance == script.ReplaceAll {
@@ -232,7 +232,7 @@ func (m *moves) replaced(t taken, move script.Replace) []string {
 	return did
 }
 
-// scaled: those that were missing were launched, or those too many terminated.
+// scaled is proved when those that were missing were launched, or those too many terminated.
 func (m *moves) scaled(t taken, move script.Scale) []string {
 	more := move.Count - len(m.aliveAt(t.begin))
 	if more >= 0 {
@@ -241,7 +241,7 @@ func (m *moves) scaled(t taken, move script.Scale) []string {
 	return m.shrunk(t, -more)
 }
 
-// terminated: it was drained if it had to be, got SIGTERM and ended. How it ended is the
+// terminated is proved when it was drained if it had to be, got SIGTERM and ended. How it ended is the
 // application's affair, and is mentioned.
 func (m *moves) terminated(t taken, name string, drain bool) []string {
 	drained := m.firstEvent(record.Draining, name, "", t.begin)
@@ -276,7 +276,7 @@ func (m *moves) untidy(name string) string {
 	return ""
 }
 
-// launched: so many instances were born in the step, got ready and serve.
+// launched is proved when so many instances were born in the step, got ready and serve.
 func (m *moves) launched(t taken, want int) []string {
 	var did []string
 	complaints := len(m.out)
@@ -302,7 +302,7 @@ func (m *moves) launched(t taken, want int) []string {
 	return did
 }
 
-// shrunk: so many instances were terminated in the step.
+// shrunk is proved when so many instances were terminated in the step.
 func (m *moves) shrunk(t taken, want int) []string {
 	var did []string
 	for _, l := range m.e.Lives {

@@ -73,7 +73,7 @@ func (m *moves) begun(t taken, move script.BeginFault) []string {
 	return nil
 }
 
-// struck: the fault began, it ended, and it touched something. One that touched
+// struck is proved when the fault began, it ended, and it touched something. One that touched
 // nothing would make any run green.
 func (m *moves) struck(t taken, move script.BeginFault) []string {
 	name := move.Fault.Name()

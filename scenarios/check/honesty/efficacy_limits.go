@@ -10,7 +10,7 @@ import (
 	"throughline/scenarios/script"
 )
 
-// limited: the journal has it, and the host was seen to hold it. Of an instance that is
+// limited is proved when the journal has it, and the host was seen to hold it. Of an instance that is
 // limited to 0.2 CPUs from 8 s to 16 s, the series host_cpu_limit_cores must say 0.2 in
 // that time, and nothing else.
 func (m *moves) limited(t taken, move script.Limit) []string {

@@ -173,6 +173,7 @@ func (c Alert) why(p alertStates) string {
 	return fmt.Sprintf("its expression had a result at %s, never for %s on end", words.Times(n, "point"), c.Promise.For)
 }
 
+// between says when what is found took place.
 func (c Alert) between(f verdict.Finding, from, to time.Duration) verdict.Finding {
 	f.From, f.To = from.Seconds(), to.Seconds()
 	return f

@@ -49,7 +49,7 @@ type gap struct {
 	requests int64         // that were due in them
 }
 
-// trail is what one instance's metric left behind.
+// trail is how the cells of one instance went: how many were looked at, and the gaps.
 type trail struct {
 	cells verdict.Cells
 	gaps  []gap

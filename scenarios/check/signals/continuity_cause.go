@@ -22,7 +22,7 @@ func (c Continuity) books(e *evidence.Index) account.Books {
 	return account.NewBooks(e, script.Conservation{Metric: c.Promise.Metric, Route: c.Promise.Route, ClientWindow: c.Window, MaxLag: account.UsualLag, SampleRate: c.Rate, Confidence: defaultConfidence})
 }
 
-// defaultConfidence is that of a conservation check.
+// defaultConfidence is what a conservation check has where it does not say another.
 const defaultConfidence = 0.999
 
 // causeOf names the likely cause of a gap of the i-th instance. Whoever lost counts then has a

@@ -9,13 +9,13 @@ import (
 	"throughline/scenarios/record"
 )
 
-// flight is the number of requests in flight over time, at most.
+// flight is how many requests were in flight over time, at most: n[k] from at[k] on.
 type flight struct {
 	at []time.Duration
 	n  []int64
 }
 
-// flights are what users had in flight, at most.
+// flights are what users had in flight at each instance, and what may have been at any.
 type flights struct {
 	at map[string]flight // at each instance
 	// anybody's are the requests of which nobody knows who had them, each

@@ -32,7 +32,7 @@ func (c Gauge) Judge(e *evidence.Index) verdict.Result {
 	var points, instances int
 	rested := 0
 	var silent []verdict.Finding
-	flights, lasting := c.flights(e), lasting(e, e.Interval+c.Promise.ClientWindow)
+	flights, long := c.flights(e), longRequests(e, e.Interval+c.Promise.ClientWindow)
 	for _, l := range e.Lives {
 		series := gaugesOf(e, l.Instance, c.Promise.Metric)
 		n := 0
@@ -57,7 +57,7 @@ func (c Gauge) Judge(e *evidence.Index) verdict.Result {
 		if f := c.tooHigh(e, l, series, flights); f != nil {
 			out = append(out, *f)
 		}
-		if f := c.tooLow(e, l, series, lasting[l.Instance]); f != nil {
+		if f := c.tooLow(e, l, series, long[l.Instance]); f != nil {
 			out = append(out, *f)
 		}
 	}
@@ -108,7 +108,7 @@ func gaugesOf(e *evidence.Index, instance, metric string) []*record.Series {
 	return out
 }
 
-// posthumous: a gauge that keeps its last value after the death of its instance
+// posthumous finds points after an instance's death: a gauge that keeps its last value then
 // makes sums over the instances too high.
 func (c Gauge) posthumous(e *evidence.Index, l record.Lifetime, series []*record.Series) []verdict.Finding {
 	if l.Death == record.Never {

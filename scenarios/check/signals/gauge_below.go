@@ -23,8 +23,8 @@ const underWay = 250 * time.Millisecond
 // A gauge that several workers set, each to its own number, shows that of the last
 // one. It holds only where every request is taken up as it comes: one that waits for
 // a free worker is in flight for its user, and unknown to the application.
-func (c Gauge) tooLow(e *evidence.Index, l record.Lifetime, series []*record.Series, lasting []roundTrip) *verdict.Finding {
-	if !c.Promise.Unqueued || len(lasting) == 0 {
+func (c Gauge) tooLow(e *evidence.Index, l record.Lifetime, series []*record.Series, long []roundTrip) *verdict.Finding {
+	if !c.Promise.Unqueued || len(long) == 0 {
 		return nil
 	}
 	var n, under, bound int64
@@ -40,7 +40,7 @@ func (c Gauge) tooLow(e *evidence.Index, l record.Lifetime, series []*record.Ser
 			from -= e.Still(l.Instance, from, p.At)              // what came meanwhile was taken up after it
 			until := p.At + underWay + busy + aftermath(e, p.At) // an answer is under way as well
 			least := int64(c.Promise.AtRest)
-			for _, r := range lasting {
+			for _, r := range long {
 				if r.Sent <= from && r.Done >= until {
 					least++
 				}
@@ -76,8 +76,8 @@ func aftermath(e *evidence.Index, t time.Duration) time.Duration {
 	return 0
 }
 
-// lasting gives the requests that were answered after longer than that, by instance.
-func lasting(e *evidence.Index, than time.Duration) map[string][]roundTrip {
+// longRequests gives the requests that took longer than that to be answered, by instance.
+func longRequests(e *evidence.Index, than time.Duration) map[string][]roundTrip {
 	out := map[string][]roundTrip{}
 	for i := range e.History.Requests {
 		if r := &e.History.Requests[i]; r.Instance != "" && r.Err == "" && r.Done-r.Sent > than {

@@ -136,7 +136,7 @@ func counted(n int64, what string) string {
 	return words.Times(n, noun) + rest
 }
 
-// tagsInName is the collector's kind of that.
+// tagsInName is the kind of finding that the collector makes of "page.views,env=prod".
 const tagsInName = "tags_in_name"
 
 // findingCauses names the kinds of the collector's findings as causes.

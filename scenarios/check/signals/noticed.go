@@ -14,7 +14,7 @@ import (
 	"throughline/scenarios/script"
 )
 
-// CheckNoticed is under which name that is told which no check asked about.
+// CheckNoticed is the name in findings on what no check asked about.
 const CheckNoticed = "noticed"
 
 // Noticed tells what a run saw and no check of its scenario asked about. It fails

@@ -139,7 +139,7 @@ func (c Shutdown) howEnded(a *account.Account) string {
 	return ending(a.Life)
 }
 
-// endBegan is when its end began.
+// endBegan is when an instance was asked to end, or died unasked.
 func (c Shutdown) endBegan(a *account.Account) time.Duration {
 	if a.Life.Signalled != record.Never {
 		return a.Life.Signalled

@@ -76,8 +76,8 @@ func (c TwoViews) finding(e *evidence.Index, free []string) verdict.Finding {
 	return c.say(verdict.Inconclusive, name, during, "%s: the machine itself was busy (want it %s idle at least), so nobody can tell the limit from that", told, percent(c.Promise.Idle))
 }
 
-// others: nobody without a limit was stopped. It gives those who were not, and
-// complaints about the others.
+// others asks whether the host stopped anybody who had no limit. It gives those whom it
+// did not stop, and complaints about the others.
 func (c TwoViews) others(e *evidence.Index) (free []string, out []verdict.Finding) {
 	for _, l := range e.Lives {
 		if _, _, limited := firstLimit(e, l.Instance); limited || l.Instance == c.Promise.Instance {
@@ -156,7 +156,7 @@ func viewOf(e *evidence.Index, instance string, at evidence.Stretch) (v view, mi
 	return v, ""
 }
 
-// growthOf is the growth of the one series of that name and label.
+// growthOf is how much the series of that name and label grew, if there is exactly one.
 func growthOf(e *evidence.Index, name string, at evidence.Stretch, label, value string) (by float64, over time.Duration, ok bool) {
 	series := evidence.WithLabel(e.Polled[name], label, value)
 	if len(series) != 1 {

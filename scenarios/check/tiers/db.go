@@ -67,7 +67,8 @@ func (c Comparison) skipDatabase(e *evidence.Index) (verdict.Finding, bool) {
 	return verdict.Finding{}, false
 }
 
-// dbBounds are the bounds of what the database may hold.
+// dbBounds are how much the documents must have gained, acked, and how much more they may
+// have, by the Allowance.
 type dbBounds struct {
 	Comparison
 	e      *evidence.Index
@@ -162,8 +163,8 @@ func (w dbBounds) compareMetric(b account.Books) (f verdict.Finding, over int64)
 // wordBound is what one word's document must and may have gained.
 type wordBound struct{ acked, more, gained int64 }
 
-// compareWords: losses of one word and surpluses of another cancel out in the
-// sum, not here.
+// compareWords compares word by word: what one lost and another has too many cancel out in
+// the sum, and not here.
 func (w dbBounds) compareWords(r *verdict.Result) {
 	bounds := map[string]*wordBound{}
 	at := func(word string) *wordBound {
@@ -227,8 +228,8 @@ func (w dbBounds) judgeWords(r *verdict.Result, bounds map[string]*wordBound) {
 	}
 }
 
-// compareTwins: racing upserts without a unique index make two documents of
-// one word.
+// compareTwins looks for words with two documents, which racing upserts without a unique
+// index make.
 func (w dbBounds) compareTwins(r *verdict.Result) {
 	count := map[string]int{}
 	var twins []string

@@ -10,7 +10,7 @@ import (
 	"throughline/scenarios/script"
 )
 
-// entries makes the list of ledgers.
+// entries makes the list of ledgers, tier by tier.
 type entries struct {
 	e    *evidence.Index
 	l    verdict.Ledgers     // the four, as they are told apart
@@ -60,7 +60,7 @@ func (a *entries) addPerInstance(like verdict.Ledger, count string, by map[strin
 // answeredAs is the name of the count of answers of a class: "answered_2xx".
 func answeredAs(class string) string { return "answered_" + class }
 
-// users: of all routes, and of each that a metric is to count.
+// users adds the users' ledger of all routes, and of each that a metric is to count.
 func (a *entries) users(tier record.Tier) {
 	u := a.l.Users
 	whole := verdict.Ledger{Layer: tier.Layer, Counts: map[string]int64{"requests": u.Requests, "attempts": u.Attempts,
@@ -99,7 +99,7 @@ func (a *entries) balancer(tier record.Tier) {
 	a.addPerInstance(whole, answeredAs("2xx"), lb.ByInstance)
 }
 
-// web: of each metric. What no instance is known to have sent is in the whole, and is told
+// web adds a ledger of each metric. What no instance is known to have sent is in the whole, and is told
 // beside it.
 func (a *entries) web(tier record.Tier) {
 	known := map[string]bool{}
@@ -117,7 +117,7 @@ func (a *entries) web(tier record.Tier) {
 	}
 }
 
-// database: its documents are of no single member; its own counts are, where the record
+// database adds one of the documents, which are of no single member; its own counts are, where the record
 // tells the members apart.
 func (a *entries) database(tier record.Tier) {
 	counts := map[string]int64{}
@@ -138,7 +138,7 @@ func (a *entries) database(tier record.Tier) {
 	a.addPerInstance(verdict.Ledger{Layer: tier.Layer}, "updates", by)
 }
 
-// answers: of a tier that tells no more than how often each instance answered.
+// answers adds that of a tier that tells no more than how often each instance answered.
 func (a *entries) answers(tier record.Tier) {
 	if len(a.e.Polled[tier.Answers]) == 0 {
 		return

@@ -67,8 +67,8 @@ func (c Comparison) compareAttempts(b evidence.Balancer, r *verdict.Result) {
 	r.Findings = append(r.Findings, f)
 }
 
-// compareServers: each server's 2xx are the requests that users saw answered by
-// it, and perhaps some of those whose answer they did not see.
+// compareServers asks of each server whether its 2xx are the requests that users saw
+// answered by it, and perhaps some of those whose answer they did not see.
 func (c Comparison) compareServers(e *evidence.Index, r *verdict.Result, widths account.Allowances) {
 	var sound int
 	var acked, answered, width int64

@@ -123,7 +123,7 @@ func (c Nesting) books(e *evidence.Index) account.Books {
 	return b.ExplainedBy(e)
 }
 
-// counts: a timer has a value for each request.
+// counts asks whether the web timer has a value for each request.
 func (c Nesting) counts(a *account.Account, b account.Books, l layers) *verdict.Finding {
 	var findings []verdict.Finding
 	if a.Promise.SampleRate < 1 {
@@ -178,8 +178,8 @@ func unseen(a *account.Account, l layers) float64 {
 	return max(0, n+float64(a.Sum())-l.web.N) + l.web.Chance(n)
 }
 
-// callsCounted: each request calls the database at least once. A SIGKILL may
-// take some of the calls.
+// callsCounted asks whether the database's timer has a value for each request at least: each
+// calls the database once or more. A SIGKILL may take some of the calls.
 func (c Nesting) callsCounted(a *account.Account, l layers) *verdict.Finding {
 	need := l.web.N - float64(a.Stalled)
 	if c.Promise.DB == "" || l.db.N >= need || a.Dropped {
