@@ -220,20 +220,12 @@ func (c Continuity) deadSpeaks(e *evidence.Index, l record.Lifetime) []verdict.F
 	if l.Death == record.Never {
 		return nil
 	}
-	until := l.Death + deadGrace*e.Interval
 	var names []string
 	var points int64
-	last := until
+	var last time.Duration
 	for _, s := range e.Pushed[l.Instance] {
-		before := points
-		for _, p := range s.Points {
-			if !p.Stale && p.At > until {
-				points++
-				last = max(last, p.At)
-			}
-		}
-		if points > before {
-			names = append(names, s.Name)
+		if n, p := pointsOfDead(e, l, s); n > 0 {
+			names, points, last = append(names, s.Name), points+n, max(last, p.At)
 		}
 	}
 	if points == 0 {
@@ -244,6 +236,18 @@ func (c Continuity) deadSpeaks(e *evidence.Index, l record.Lifetime) []verdict.F
 		words.Times(points, "point"), words.Seconds(last), words.Some(slices.Compact(names)))
 	f.From, f.To, f.Cause = l.Death.Seconds(), last.Seconds(), verdict.CauseFrozen
 	return []verdict.Finding{f}
+}
+
+// pointsOfDead counts the points that a series has after the death of its instance, and
+// gives the last.
+func pointsOfDead(e *evidence.Index, l record.Lifetime, s *record.Series) (n int64, last record.Point) {
+	for _, p := range s.Points {
+		if !p.Stale && p.At > l.Death+deadGrace*e.Interval {
+			n++
+			last = p
+		}
+	}
+	return n, last
 }
 
 // resets finds counters that fall. Names of instances are not used twice, so

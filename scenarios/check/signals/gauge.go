@@ -114,15 +114,11 @@ func (c Gauge) posthumous(e *evidence.Index, l record.Lifetime, series []*record
 	if l.Death == record.Never {
 		return nil
 	}
-	until := l.Death + deadGrace*e.Interval
 	var n int64
 	var last record.Point
 	for _, s := range series {
-		for _, p := range s.Points {
-			if !p.Stale && p.At > until {
-				n++
-				last = p
-			}
+		if more, p := pointsOfDead(e, l, s); more > 0 {
+			n, last = n+more, p
 		}
 	}
 	if n == 0 {
