@@ -11,8 +11,6 @@ import (
 
 	"throughline/collector"
 	"throughline/collector/dogstatsd"
-	"throughline/collector/poll"
-	"throughline/collector/series"
 	"throughline/collector/server"
 	"throughline/collector/statsd"
 	"throughline/collector/statsd/socket"
@@ -39,18 +37,6 @@ type telemetry struct {
 	mu        sync.Mutex
 	current   *collecting
 	listeners map[string]listener // by instance
-}
-
-// collecting is one collector: its server, the sources that are spoken to by name, and
-// its store.
-type collecting struct {
-	*server.Server
-	statsd *statsd.Collector
-	polls  *poll.Loop
-	store  *series.Store
-	end    context.CancelFunc // nil before it runs
-	ended  chan struct{}      // closed when its Run has returned
-	err    error              // what that returned
 }
 
 // listener is where the collector listens for a web instance.
@@ -88,36 +74,6 @@ func (t *telemetry) open(dashboard string) error {
 	defer t.mu.Unlock()
 	t.current = opened
 	return nil
-}
-
-// newCollecting puts a collector together, with its store in the server's directory.
-func newCollecting(receive statsd.Config, c server.Config) (*collecting, error) {
-	store, err := series.Open(c.Dir, series.Options{})
-	if err != nil {
-		return nil, err
-	}
-	c.Store = store
-	s, err := server.New(c)
-	if err != nil {
-		return nil, errors.Join(err, store.Close())
-	}
-	made := &collecting{Server: s, statsd: statsd.New(receive, s.Intake()), polls: poll.NewLoop(poll.Config{}, s.Intake()), store: store,
-		ended: make(chan struct{})}
-	s.Add(made.statsd, made.polls)
-	if err := made.polls.Add("collector", s.Self()); err != nil {
-		return nil, errors.Join(err, made.Close())
-	}
-	return made, nil
-}
-
-// Close closes the collector and its store, after Run or instead of it.
-func (c *collecting) Close() error { return errors.Join(c.Server.Close(), c.store.Close()) }
-
-// listen opens a socket for an instance, on any free loopback port, and gives its
-// address as host:port.
-func (c *collecting) listen(instance string, labels collector.Labels) (string, error) {
-	addr, err := c.statsd.Listen(statsd.Listener{Instance: instance, Labels: labels, Addr: socket.Address{Network: socket.UDP, Host: "127.0.0.1:0"}})
-	return addr.String(), err
 }
 
 // collector is the one that listens at present.
@@ -229,86 +185,6 @@ func (t *telemetry) listening(name string) map[string]string {
 	return out
 }
 
-// stop ends the collector, which closes its last interval and polls a last time,
-// and puts into the journal what it could not see. It is false when the collector
-// did not end.
-func (t *telemetry) stop(ctx context.Context) bool {
-	c := t.collector()
-	c.end()
-	select {
-	case <-c.ended:
-		if err := withoutExpected(c.err); err != nil {
-			t.journal.trouble("collector", 0, err.Error())
-		}
-	case <-ctx.Done():
-		t.journal.trouble("collector", 0, fmt.Sprintf("did not end: %v", ctx.Err()))
-		return false
-	}
-	for _, l := range c.statsd.Figures().Listeners {
-		if l.KernelDrops > 0 {
-			t.journal.event(drops(l))
-		}
-	}
-	t.pollers.journalFailures(c.polls.Figures())
-	return true
-}
-
-// end stops and closes the collector, for restart to begin another one. Nobody
-// comes or leaves until then.
-func (t *telemetry) end(ctx context.Context) (err error) {
-	t.replacing.Lock() // until restart
-	defer func() {
-		if err != nil {
-			t.replacing.Unlock()
-		}
-	}()
-	t.relays.Cut() // also who has come since the fault cut all
-	if !t.stop(ctx) {
-		return fmt.Errorf("the collector did not end: %w", ctx.Err())
-	}
-	return t.collector().Close()
-}
-
-// restart follows end: another collector on the same store, which listens for the
-// same instances and polls the same. It gives its addresses by instance.
-func (t *telemetry) restart(ctx context.Context) (map[string]string, error) {
-	defer t.replacing.Unlock()
-	dashboard := t.cfg.Dashboard
-	if dashboard != "" {
-		dashboard = t.collector().Addr() // the port that was free when the first asked for any
-	}
-	if err := t.open(dashboard); err != nil {
-		return nil, err
-	}
-	addrs, err := t.listenAgain()
-	if err != nil {
-		return nil, err
-	}
-	for _, p := range t.pollers.list() {
-		if err := t.collector().polls.Add(p.name, p); err != nil {
-			return nil, err
-		}
-	}
-	t.run(ctx)
-	return addrs, nil
-}
-
-// listenAgain has the collector listen for all that the one before it did.
-func (t *telemetry) listenAgain() (map[string]string, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	addrs := map[string]string{}
-	for name, l := range t.listeners {
-		addr, err := t.current.listen(name, l.labels)
-		if err != nil {
-			return nil, err
-		}
-		t.listeners[name] = listener{l.labels, addr}
-		addrs[name] = addr
-	}
-	return addrs, nil
-}
-
 // closeRelays sends on all that is in the relays, and puts into the journal
 // what they lost by themselves.
 func (t *telemetry) closeRelays(ctx context.Context) {
@@ -339,15 +215,3 @@ func (t *telemetry) close(ctx context.Context) error {
 
 // relayTrouble is what the Trouble of a relay is about.
 const relayTrouble = "relay"
-
-// drops tells of datagrams that the kernel had no room for. At a port that all
-// share, nobody knows whose they were.
-func drops(l statsd.ListenerFigures) record.Event {
-	e := record.Event{Kind: record.Trouble, About: "collector", Count: int64(l.KernelDrops),
-		Error: fmt.Sprintf("the kernel dropped %s at %s", plural(int64(l.KernelDrops), "datagram"), l.Addr)}
-	if l.Instance != "" {
-		e.Instance, e.Role = l.Instance, record.Web
-		e.Error = fmt.Sprintf("the kernel dropped %s of %s", plural(int64(l.KernelDrops), "datagram"), l.Instance)
-	}
-	return e
-}

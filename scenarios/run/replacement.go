@@ -1,0 +1,101 @@
+package run
+
+import (
+	"context"
+	"fmt"
+
+	"throughline/collector/statsd"
+	"throughline/scenarios/record"
+)
+
+// stop ends the collector, which closes its last interval and polls a last time,
+// and puts into the journal what it could not see. It is false when the collector
+// did not end.
+func (t *telemetry) stop(ctx context.Context) bool {
+	c := t.collector()
+	c.end()
+	select {
+	case <-c.ended:
+		if err := withoutExpected(c.err); err != nil {
+			t.journal.trouble("collector", 0, err.Error())
+		}
+	case <-ctx.Done():
+		t.journal.trouble("collector", 0, fmt.Sprintf("did not end: %v", ctx.Err()))
+		return false
+	}
+	for _, l := range c.statsd.Figures().Listeners {
+		if l.KernelDrops > 0 {
+			t.journal.event(drops(l))
+		}
+	}
+	t.pollers.journalFailures(c.polls.Figures())
+	return true
+}
+
+// end stops and closes the collector, for restart to begin another one. Nobody
+// comes or leaves until then.
+func (t *telemetry) end(ctx context.Context) (err error) {
+	t.replacing.Lock() // until restart
+	defer func() {
+		if err != nil {
+			t.replacing.Unlock()
+		}
+	}()
+	t.relays.Cut() // also who has come since the fault cut all
+	if !t.stop(ctx) {
+		return fmt.Errorf("the collector did not end: %w", ctx.Err())
+	}
+	return t.collector().Close()
+}
+
+// restart follows end: another collector on the same store, which listens for the
+// same instances and polls the same. It gives its addresses by instance.
+func (t *telemetry) restart(ctx context.Context) (map[string]string, error) {
+	defer t.replacing.Unlock()
+	dashboard := t.cfg.Dashboard
+	if dashboard != "" {
+		dashboard = t.collector().Addr() // the port that was free when the first asked for any
+	}
+	if err := t.open(dashboard); err != nil {
+		return nil, err
+	}
+	addrs, err := t.listenAgain()
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range t.pollers.list() {
+		if err := t.collector().polls.Add(p.name, p); err != nil {
+			return nil, err
+		}
+	}
+	t.run(ctx)
+	return addrs, nil
+}
+
+// listenAgain has the collector listen for all that the one before it did.
+func (t *telemetry) listenAgain() (map[string]string, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	addrs := map[string]string{}
+	for name, l := range t.listeners {
+		addr, err := t.current.listen(name, l.labels)
+		if err != nil {
+			return nil, err
+		}
+		t.listeners[name] = listener{l.labels, addr}
+		addrs[name] = addr
+	}
+	return addrs, nil
+}
+
+// drops tells of datagrams that the kernel had no room for. At a port that all
+// share, nobody knows whose they were.
+func drops(l statsd.ListenerFigures) record.Event {
+	e := record.Event{Kind: record.Trouble, About: "collector", Count: int64(l.KernelDrops),
+		Error: fmt.Sprintf("the kernel dropped %s at %s", plural(int64(l.KernelDrops), "datagram"), l.Addr)}
+	if l.Instance != "" {
+		e.Instance, e.Role = l.Instance, record.Web
+		e.Error = fmt.Sprintf("the kernel dropped %s of %s", plural(int64(l.KernelDrops), "datagram"), l.Instance)
+	}
+	return e
+}
