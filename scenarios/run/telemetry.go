@@ -11,9 +11,7 @@ import (
 
 	"throughline/collector"
 	"throughline/collector/dogstatsd"
-	"throughline/collector/poll"
-	"throughline/collector/series"
-	"throughline/collector/server"
+	"throughline/collector/pipeline"
 	"throughline/collector/statsd"
 	"throughline/collector/statsd/socket"
 	"throughline/compose"
@@ -41,16 +39,12 @@ type telemetry struct {
 	listeners map[string]listener // by instance
 }
 
-// collecting is one collector: its server, the sources that are spoken to by name, and
-// its store.
+// collecting is one collector, and whether it runs.
 type collecting struct {
-	*server.Server
-	statsd *statsd.Collector
-	polls  *poll.Loop
-	store  *series.Store
-	end    context.CancelFunc // nil before it runs
-	ended  chan struct{}      // closed when its Run has returned
-	err    error              // what that returned
+	*pipeline.Pipeline
+	end   context.CancelFunc // nil before it runs
+	ended chan struct{}      // closed when its Run has returned
+	err   error              // what that returned
 }
 
 // listener is where the collector listens for a web instance.
@@ -78,7 +72,7 @@ func (t *telemetry) open(dashboard string) error {
 			return fmt.Errorf("stack.collector.tags: %w", err)
 		}
 	}
-	opened, err := newCollecting(statsd.Config{Tags: tags}, server.Config{
+	opened, err := pipeline.New(pipeline.Config{StatsD: statsd.Config{Tags: tags},
 		Interval: t.cfg.Run.Interval, Dir: filepath.Join(t.cfg.Scratch, "series"), HTTP: dashboard, Sinks: []collector.Sink{t.journal},
 	})
 	if err != nil {
@@ -86,37 +80,14 @@ func (t *telemetry) open(dashboard string) error {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.current = opened
+	t.current = &collecting{Pipeline: opened, ended: make(chan struct{})}
 	return nil
 }
-
-// newCollecting puts a collector together, with its store in the server's directory.
-func newCollecting(receive statsd.Config, c server.Config) (*collecting, error) {
-	store, err := series.Open(c.Dir, series.Options{})
-	if err != nil {
-		return nil, err
-	}
-	c.Store = store
-	s, err := server.New(c)
-	if err != nil {
-		return nil, errors.Join(err, store.Close())
-	}
-	made := &collecting{Server: s, statsd: statsd.New(receive, s.Intake()), polls: poll.NewLoop(poll.Config{}, s.Intake()), store: store,
-		ended: make(chan struct{})}
-	s.Add(made.statsd, made.polls)
-	if err := made.polls.Add("collector", s.Self()); err != nil {
-		return nil, errors.Join(err, made.Close())
-	}
-	return made, nil
-}
-
-// Close closes the collector and its store, after Run or instead of it.
-func (c *collecting) Close() error { return errors.Join(c.Server.Close(), c.store.Close()) }
 
 // listen opens a socket for an instance, on any free loopback port, and gives its
 // address as host:port.
 func (c *collecting) listen(instance string, labels collector.Labels) (string, error) {
-	addr, err := c.statsd.Listen(statsd.Listener{Instance: instance, Labels: labels, Addr: socket.Address{Network: socket.UDP, Host: "127.0.0.1:0"}})
+	addr, err := c.StatsD.Listen(statsd.Listener{Instance: instance, Labels: labels, Addr: socket.Address{Network: socket.UDP, Host: "127.0.0.1:0"}})
 	return addr.String(), err
 }
 
@@ -140,14 +111,14 @@ func (t *telemetry) run(ctx context.Context) {
 
 // addPoller adds a poller to this collector and those after it.
 func (t *telemetry) addPoller(name string, p collector.Poller) error {
-	return t.collector().polls.Add(name, t.pollers.add(name, p))
+	return t.collector().Polls.Add(name, t.pollers.add(name, p))
 }
 
 // look polls everything now.
 func (t *telemetry) look(ctx context.Context) error { return unexpected(t.collector().Fetch(ctx)) }
 
 // lines counts what came in by StatsD, at this collector.
-func (t *telemetry) lines() uint64 { return t.collector().statsd.Figures().Total.Lines }
+func (t *telemetry) lines() uint64 { return t.collector().StatsD.Figures().Total.Lines }
 
 // share opens the StatsD port that all instances share, where they have
 // addresses of their own.
@@ -156,7 +127,7 @@ func (t *telemetry) share() error {
 		return nil
 	}
 	on := func(port string) error {
-		at, err := t.collector().statsd.Listen(statsd.Listener{
+		at, err := t.collector().StatsD.Listen(statsd.Listener{
 			Origin: statsd.BySource, Addr: socket.Address{Network: socket.UDP, Host: net.JoinHostPort(t.cfg.Platform.Home(), port)},
 		})
 		t.shared = at.Host
@@ -181,7 +152,7 @@ func (t *telemetry) listen(name string, labels collector.Labels) (string, error)
 		if err != nil {
 			return "", err
 		}
-		return t.shared, t.collector().statsd.Assign(addr.String(), name, labels)
+		return t.shared, t.collector().StatsD.Assign(addr.String(), name, labels)
 	}
 	addr, err := t.collector().listen(name, labels)
 	if err != nil {
@@ -242,12 +213,12 @@ func (t *telemetry) stop(ctx context.Context) bool {
 		t.journal.trouble("collector", 0, fmt.Sprintf("did not end: %v", ctx.Err()))
 		return false
 	}
-	for _, l := range c.statsd.Figures().Listeners {
+	for _, l := range c.StatsD.Figures().Listeners {
 		if l.KernelDrops > 0 {
 			t.journal.event(drops(l))
 		}
 	}
-	t.pollers.tell(c.polls.Figures())
+	t.pollers.tell(c.Polls.Figures())
 	return true
 }
 
@@ -283,7 +254,7 @@ func (t *telemetry) restart(ctx context.Context) (map[string]string, error) {
 		return nil, err
 	}
 	for _, p := range t.pollers.list() {
-		if err := t.collector().polls.Add(p.name, p); err != nil {
+		if err := t.collector().Polls.Add(p.name, p); err != nil {
 			return nil, err
 		}
 	}
