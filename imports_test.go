@@ -35,6 +35,8 @@ var laws = []law{
 		Why: "which word was meant is told alike of scenarios, metrics and flags"},
 	{From: "expand", Not: []string{""}, But: []string{"expand"},
 		Why: "templates are read alike by whoever reads a scenario and whoever starts its instances"},
+	{From: "scratch", Not: []string{""}, But: []string{"scratch"},
+		Why: "a temporary directory is the same whatever is kept there"},
 	{From: "scenarios/record", Not: []string{""}, But: []string{"scenarios/record", "collector"},
 		Why: "a record is plain data: the samples' vocabulary is all it needs"},
 	{From: "collector", Not: []string{"scenarios", "compose", "loadgen"},

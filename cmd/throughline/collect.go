@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"throughline/cmd/throughline/cli"
-	"throughline/cmd/throughline/scratch"
 	"throughline/collector"
 	"throughline/collector/dogstatsd"
 	"throughline/collector/forward"
@@ -20,6 +19,7 @@ import (
 	"throughline/collector/statsd"
 	"throughline/compose/haproxy"
 	"throughline/scenarios/run"
+	"throughline/scratch"
 )
 
 // collectFlags is the command line of collect.
@@ -159,13 +159,13 @@ func (f *collectFlags) read() (ways []statsd.Listener, err error) {
 			return nil, fmt.Errorf("--max-%s %d: want at least 1", name, n)
 		}
 	}
-	if err := cli.HostPort("listen", f.config.HTTP); err != nil {
+	if err := cli.HostPort("listen", f.config.HTTP, "127.0.0.1:9102"); err != nil {
 		return nil, err
 	}
-	if f.haproxy != "" {
-		if err := haproxy.CheckAddress(f.haproxy); err != nil {
-			return nil, fmt.Errorf("--haproxy %w", err)
-		}
+	if path, ok := haproxy.SocketPath(f.haproxy); ok && path == "" {
+		return nil, fmt.Errorf("--haproxy %s: no path; want one such as unix:/run/haproxy/admin.sock", f.haproxy)
+	} else if err := cli.HostPort("haproxy", f.haproxy, "127.0.0.1:9999"); err != nil && !ok && f.haproxy != "" {
+		return nil, fmt.Errorf("%w, or unix:/path", err)
 	}
 	if r.Gauges, err = statsd.ParseGauges(f.gauges); err != nil {
 		return nil, fmt.Errorf("--gauges %w", err)
