@@ -167,12 +167,15 @@ type turnover struct {
 	stop    func()
 	turn    atomic.Int64
 	workers [takesTurns]worker
+	// dial makes a worker's own client, with a socket of its own: workers are processes.
+	dial func() (statsd.Client, error)
 }
 
 // worker is one of them. What it is told of a request it gets at once, when the
 // request is over.
 type worker struct {
 	mu     sync.Mutex
+	client statsd.Client // nil before its first request
 	held   []call
 	served int // requests since it was born
 }
@@ -180,6 +183,10 @@ type worker struct {
 func turningOver(_ Config, l *harm) (wrong, error) {
 	t := &turnover{harm: l}
 	return wrong{
+		options: func(o *statsd.Options) {
+			own := *o
+			t.dial = func() (statsd.Client, error) { return statsd.Dial(own) }
+		},
 		client: func(c statsd.Client) (statsd.Client, error) {
 			t.Client = c
 			t.stop = repeat(batchedFor, t.flush)
@@ -194,11 +201,39 @@ func (t *turnover) flush() {
 		w := &t.workers[i]
 		w.mu.Lock()
 		for _, k := range w.held {
-			k.on(t.Client)
+			k.on(w.client)
 		}
 		w.held = nil
 		w.mu.Unlock()
 	}
+}
+
+// born gives a worker a client, if it has none. Without a socket of its own it shares the
+// app's.
+func (t *turnover) born(w *worker) {
+	if w.client != nil {
+		return
+	}
+	if own, err := t.dial(); err == nil {
+		w.client = own
+		return
+	}
+	w.client = lent{t.Client}
+}
+
+// lent is a client that somebody else closes.
+type lent struct{ statsd.Client }
+
+func (lent) Close() error { return nil }
+
+// end closes a worker's client, which has been given nothing that is lost.
+func (w *worker) end() error {
+	if w.client == nil {
+		return nil
+	}
+	err := w.client.Close()
+	w.held, w.served, w.client = nil, 0, nil
+	return err // of a socket that is gone all the same
 }
 
 // Close flushes: a worker that is told to end does so, other than one that is
@@ -206,7 +241,14 @@ func (t *turnover) flush() {
 func (t *turnover) Close() error {
 	t.stop()
 	t.flush()
-	return t.Client.Close()
+	var errs []error
+	for i := range t.workers {
+		w := &t.workers[i]
+		w.mu.Lock()
+		errs = append(errs, w.end())
+		w.mu.Unlock()
+	}
+	return errors.Join(append(errs, t.Client.Close())...)
 }
 
 // served gives a request's calls to the worker whose turn it is, and replaces
@@ -215,12 +257,13 @@ func (t *turnover) served(calls []call) {
 	w := &t.workers[t.turn.Add(1)%takesTurns]
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	t.born(w)
 	w.held = append(w.held, calls...)
 	if w.served++; w.served < retiresAfter {
 		return
 	}
 	t.book(0, countedIn(w.held))
-	w.held, w.served = nil, 0
+	_ = w.end()
 }
 
 // turns measures as its Middleware does, and keeps the calls of a request

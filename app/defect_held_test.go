@@ -58,7 +58,8 @@ func TestStillHeld(t *testing.T) {
 // Of requests whose calls belong together, a worker that is replaced takes both.
 func TestWorkerTurnover(t *testing.T) {
 	to, l := &told{}, &harm{}
-	turning := &turnover{Client: to, harm: l, stop: func() {}}
+	born := 0
+	turning := &turnover{Client: to, harm: l, stop: func() {}, dial: func() (statsd.Client, error) { born++; return lent{to}, nil }}
 	request := []call{{name: timed, took: time.Millisecond, timer: true}, {name: counted, n: 1}}
 	serve := func(n int) {
 		for range n {
@@ -81,6 +82,9 @@ func TestWorkerTurnover(t *testing.T) {
 	}
 	if counts != 170 || times != 170 {
 		t.Errorf("%d counts and %d times, want 170 of both", counts, times)
+	}
+	if born != 4 {
+		t.Errorf("%d workers had a client, want 2 and 2 that took their places", born)
 	}
 	checkBooked(t, l, 20, 0)
 }

@@ -194,7 +194,9 @@ func rateNotSent(k *court, set, sound []int) fit {
 		for _, every := range []int64{0, int64(math.Round(1 / rate))} {
 			f := fitEach(k, set, sound, func(t *track) float64 { return t.keeping(rate, every) },
 				func(t *track) float64 { return binomial(t.n, 0, max(0, t.most), 1-rate, 1, 0) })
-			f.shared += choice(2 * int64(len(usual)))
+			if rate != k.tracks[set[0]].Rate { // else it is the one that was declared
+				f.shared += choice(2 * int64(len(usual)))
+			}
 			best = best.or(f)
 		}
 	}
