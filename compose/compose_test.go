@@ -166,6 +166,27 @@ func TestProbe(t *testing.T) {
 	}
 }
 
+func TestHealthy(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/moved":
+			http.Redirect(w, r, "/ok", http.StatusFound)
+		case "/busy":
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	}))
+	defer srv.Close()
+	for path, want := range map[string]string{"/ok": "", "/moved": "", "/busy": srv.URL + "/busy answers 503 Service Unavailable"} {
+		if err := compose.Healthy(t.Context(), srv.URL+path); want == "" && err != nil || want != "" && (err == nil || err.Error() != want) {
+			t.Errorf("%s: %v, want %q", path, err, want)
+		}
+	}
+	srv.Close()
+	if err := compose.Healthy(t.Context(), srv.URL); err == nil || !strings.Contains(err.Error(), "refused") {
+		t.Errorf("nobody listens: %v", err)
+	}
+}
+
 func TestLastLines(t *testing.T) {
 	for in, want := range map[string][]string{
 		"":          nil,

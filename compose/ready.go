@@ -84,3 +84,23 @@ func (p Probe) once(ctx context.Context, client *http.Client, addr string) error
 	}
 	return nil
 }
+
+// Healthy asks a URL once, whether whoever serves it can serve: it answers 2xx within
+// 2 s. The error is the reason why not.
+func Healthy(ctx context.Context, url string) error {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if res.StatusCode < 200 || res.StatusCode > 299 {
+		return fmt.Errorf("%s answers %s", url, res.Status)
+	}
+	return nil
+}

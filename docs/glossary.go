@@ -57,6 +57,22 @@ func Explain(word string) (Entry, bool) {
 	return e, known
 }
 
+// ExplainAll finds the entries of words, in their order, and the words that have none.
+// Several that are one entry together ("client", "window") are one.
+func ExplainAll(words []string) (found []Entry, unknown []string) {
+	if e, known := Explain(strings.Join(words, " ")); known {
+		return []Entry{e}, nil
+	}
+	for _, word := range words {
+		if e, known := Explain(word); known {
+			found = append(found, e)
+		} else {
+			unknown = append(unknown, word)
+		}
+	}
+	return found, unknown
+}
+
 var spellings = sync.OnceValue(func() map[string]Entry {
 	by := map[string]Entry{}
 	for _, e := range Glossary() {

@@ -32,6 +32,24 @@ func TestExplain(t *testing.T) {
 	}
 }
 
+func TestExplainAll(t *testing.T) {
+	for words, want := range map[string][2]string{
+		"acked":                  {"acked", ""},
+		"client window":          {"client-window", ""}, // one entry together
+		"lost-on-exit residual":  {"lost-on-exit residual", ""},
+		"nothing acked whatever": {"acked", "nothing whatever"},
+	} {
+		found, unknown := ExplainAll(strings.Fields(words))
+		var names []string
+		for _, e := range found {
+			names = append(names, e.Word)
+		}
+		if got := [2]string{strings.Join(names, " "), strings.Join(unknown, " ")}; got != want {
+			t.Errorf("%s: %q, want %q", words, got, want)
+		}
+	}
+}
+
 // TestGlossaryIsWhole: each word stands once, however it is spelled, with a text that
 // begins with a sentence, and without markup.
 func TestGlossaryIsWhole(t *testing.T) {

@@ -23,7 +23,18 @@ func ParseRoute(text string) (Route, error) {
 	return Route{Name: name, Method: method, Path: path}, nil
 }
 
-// CSV writes the users' ledger as a table. What cannot be written is kept for Close.
+// ParseRate reads requests per second, like "200/s"; the unit may be left out. The error
+// begins with the text.
+func ParseRate(text string) (float64, error) {
+	rate, err := strconv.ParseFloat(strings.TrimSuffix(text, "/s"), 64)
+	if err != nil {
+		return 0, fmt.Errorf("%s: want requests per second, like 200/s", text)
+	}
+	return rate, nil
+}
+
+// CSV writes the users' ledger as a table. What cannot be written is kept for Close. The
+// zero value writes nothing.
 type CSV struct {
 	w    *bufio.Writer
 	file io.Closer // nil: w is not ours to close
@@ -37,8 +48,15 @@ func NewCSV(w io.Writer) CSV {
 	return c
 }
 
-// CreateCSV writes to a file, which is made, or emptied.
-func CreateCSV(path string) (CSV, error) {
+// OpenCSV writes to the file at path, which is made, or emptied; to stdout if path is "-";
+// and nothing if it is empty.
+func OpenCSV(path string, stdout io.Writer) (CSV, error) {
+	switch path {
+	case "":
+		return CSV{}, nil
+	case "-":
+		return NewCSV(stdout), nil
+	}
 	file, err := os.Create(path)
 	if err != nil {
 		return CSV{}, err
@@ -50,12 +68,18 @@ func CreateCSV(path string) (CSV, error) {
 
 // Write writes a row.
 func (c CSV) Write(r Row) {
+	if c.w == nil {
+		return
+	}
 	fmt.Fprintf(c.w, "%d,%s,%d,%d,%s,%s,%s,%s,%d,%d,%q\n", r.Seq, r.Due.UTC().Format(time.RFC3339Nano),
 		r.Lateness().Microseconds(), r.Latency().Microseconds(), r.Route, r.Word, r.Instance, r.Outcome, r.Status, r.Attempts, r.Err)
 }
 
 // Close writes what is left, and gives the first error of all writing.
 func (c CSV) Close() error {
+	if c.w == nil {
+		return nil
+	}
 	err := c.w.Flush()
 	if c.file == nil {
 		return err
@@ -67,7 +91,7 @@ func (c CSV) Close() error {
 }
 
 // StatsD tells a StatsD of each row: users.requests, by route and outcome, and
-// users.latency in ms, by route.
+// users.latency in ms, by route. The zero value tells nobody.
 type StatsD struct{ conn net.Conn }
 
 // DialStatsD tells the StatsD at host:port.
@@ -79,12 +103,20 @@ func DialStatsD(addr string) (StatsD, error) {
 // Write tells of a row. A datagram that cannot be sent is dropped, as in any StatsD
 // client: the ledger has every request.
 func (s StatsD) Write(r Row) {
+	if s.conn == nil {
+		return
+	}
 	_, _ = fmt.Fprintf(s.conn, "users.requests:1|c|#route:%s,outcome:%s\nusers.latency:%.3f|ms|#route:%[1]s",
 		r.Route, r.Outcome, float64(r.Latency().Microseconds())/1000)
 }
 
 // Close ends the telling.
-func (s StatsD) Close() error { return s.conn.Close() }
+func (s StatsD) Close() error {
+	if s.conn == nil {
+		return nil
+	}
+	return s.conn.Close()
+}
 
 // WriteText tells how the load went, in a few lines for people.
 func (s Summary) WriteText(w io.Writer) {

@@ -43,9 +43,9 @@ func TestParseRoute(t *testing.T) {
 	}
 }
 
-func TestCreateCSV(t *testing.T) {
+func TestOpenCSV(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "users.csv")
-	c, err := CreateCSV(path)
+	c, err := OpenCSV(path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,8 +56,33 @@ func TestCreateCSV(t *testing.T) {
 	if text, err := os.ReadFile(path); err != nil || !strings.HasPrefix(string(text), "seq,") || !strings.Contains(string(text), "\n7,") {
 		t.Errorf("the file has %q: %v", text, err)
 	}
-	if _, err := CreateCSV(filepath.Join(path, "below")); err == nil {
+	if _, err := OpenCSV(filepath.Join(path, "below"), nil); err == nil {
 		t.Error("a file below a file is made")
+	}
+	var stdout strings.Builder
+	for name, want := range map[string]bool{"": false, "-": true} {
+		stdout.Reset()
+		c, err := OpenCSV(name, &stdout)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Write(Row{Seq: 7})
+		if err := c.Close(); err != nil || strings.Contains(stdout.String(), "\n7,") != want {
+			t.Errorf("%q: standard output has %q: %v", name, stdout.String(), err)
+		}
+	}
+}
+
+func TestParseRate(t *testing.T) {
+	for text, want := range map[string]float64{"200/s": 200, "0.5/s": 0.5, "20": 20} {
+		if rate, err := ParseRate(text); err != nil || rate != want {
+			t.Errorf("%s: %v, %v", text, rate, err)
+		}
+	}
+	for _, text := range []string{"", "fast", "200/m"} {
+		if _, err := ParseRate(text); err == nil || err.Error() != text+": want requests per second, like 200/s" {
+			t.Errorf("%s: %v", text, err)
+		}
 	}
 }
 
@@ -104,6 +129,11 @@ func TestStatsD(t *testing.T) {
 	if want := "users.requests:1|c|#route:get,outcome:refused\nusers.latency:2.500|ms|#route:get"; err != nil || string(buf[:n]) != want {
 		t.Errorf("%q (%v), want %q", buf[:n], err, want)
 	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	s = StatsD{}
+	s.Write(Row{}) // to nobody
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}

@@ -11,38 +11,29 @@ import (
 	"github.com/spf13/cobra"
 
 	"throughline/cmd/throughline/cli"
-	"throughline/cmd/throughline/scratch"
 	"throughline/collector"
 	"throughline/collector/dogstatsd"
 	"throughline/collector/forward"
+	"throughline/collector/pipeline"
 	"throughline/collector/poll"
-	"throughline/collector/series"
-	"throughline/collector/server"
 	"throughline/collector/statsd"
 	"throughline/compose/haproxy"
 	"throughline/scenarios/run"
+	"throughline/scratch"
 )
 
 // collectFlags is the command line of collect.
 type collectFlags struct {
+	config  pipeline.Config
 	statsd  []string
 	origin  string
 	assign  []string
 	gauges  string
 	tags    string
-	listen  string
-	data    string
+	format  string
 	haproxy string
 	mongo   string
 	quiet   bool
-
-	interval    time.Duration
-	receive     statsd.Config
-	relay       string
-	remoteWrite string
-	graphite    string
-	format      string
-	path        forward.Format // format, read
 }
 
 func newCollect() *cobra.Command {
@@ -88,17 +79,17 @@ queue; what does not fit is counted. With --haproxy and --mongo it polls these, 
 	f.StringArrayVar(&flags.assign, "assign", nil, "ORIGIN=NAME: the name of a source address or container id")
 	f.StringVar(&flags.gauges, "gauges", "auto", "a gauge's -5 is a change (deltas), a value (absolute), or what the line's dialect has (auto)")
 	f.StringVar(&flags.tags, "tags", "dogstatsd", "tags in names that are understood beside DogStatsD's and Graphite's: influxdb, librato, signalfx or all")
-	f.StringVar(&flags.listen, "listen", "127.0.0.1:9102", "address of the HTTP API")
-	f.StringVar(&flags.data, "data", "", "directory of the series (default: a temporary one, removed at the end)")
+	f.StringVar(&flags.config.HTTP, "listen", "127.0.0.1:9102", "address of the HTTP API")
+	f.StringVar(&flags.config.Dir, "data", "", "directory of the series (default: a temporary one, removed at the end)")
 	f.StringVar(&flags.haproxy, "haproxy", "", "HAProxy's runtime socket to poll: host:port, or unix:/path")
 	f.StringVar(&flags.mongo, "mongo", "", "URI of a MongoDB to poll")
 	f.BoolVar(&flags.quiet, "quiet", false, "show neither samples of bad and refused lines nor new findings")
-	f.StringVar(&flags.relay, "relay", "", "give every datagram, as it came, to another StatsD: udp://host:port or unixgram:///path")
-	f.StringVar(&flags.remoteWrite, "remote-write", "", "give the samples to a Prometheus: URL of its remote write")
-	f.StringVar(&flags.graphite, "graphite", "", "give the samples to a Graphite: host:port of carbon's plaintext receiver")
+	f.StringVar(&flags.config.Relay, "relay", "", "give every datagram, as it came, to another StatsD: udp://host:port or unixgram:///path")
+	f.StringVar(&flags.config.RemoteWrite, "remote-write", "", "give the samples to a Prometheus: URL of its remote write")
+	f.StringVar(&flags.config.Graphite, "graphite", "", "give the samples to a Graphite: host:port of carbon's plaintext receiver")
 	f.StringVar(&flags.format, "graphite-format", "tags", "labels as Graphite's tags, or in the path: tags or path")
-	r := &flags.receive
-	f.DurationVar(&flags.interval, "interval", time.Second, "how long a flush interval is")
+	r := &flags.config.StatsD
+	f.DurationVar(&flags.config.Interval, "interval", time.Second, "how long a flush interval is")
 	f.DurationVar(&r.OutOfOrder, "out-of-order", 10*time.Second, "how long a series with timestamps (|T) waits for late lines")
 	f.DurationVar(&r.Expire, "expire", 5*time.Minute, "after how long without a line the series of an unnamed origin end; 0: never")
 	f.IntVar(&r.MaxSeries, "max-series", 20_000, "series of one instance; lines beyond are refused and counted")
@@ -114,99 +105,48 @@ func collect(cmd *cobra.Command, flags collectFlags) (failed error) {
 	if err != nil {
 		return cli.Usage(err)
 	}
-	outputs, err := flags.outputs()
-	if err != nil {
-		return cli.Unable(err)
-	}
-	if flags.data == "" {
+	if flags.config.Dir == "" {
 		temporary, err := scratch.New("collect")
 		if err != nil {
 			return cli.Unable(err)
 		}
 		defer func() { failed = errors.Join(failed, temporary.Remove()) }()
-		flags.data = temporary.Path
+		flags.config.Dir = temporary.Path
 	}
+	stderr := cmd.ErrOrStderr()
 	if !flags.quiet {
-		log := statsd.NewLog(cmd.ErrOrStderr())
-		flags.receive.Junk, flags.receive.Found = log.Junk, log.Found
+		log := statsd.NewLog(stderr)
+		flags.config.StatsD.Junk, flags.config.StatsD.Found = log.Junk, log.Found
 	}
-	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
-	store, err := series.Open(flags.data, series.Options{Log: log})
+	flags.config.Log = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	c, err := pipeline.New(flags.config)
 	if err != nil {
 		return cli.Unable(err)
 	}
-	defer func() { failed = errors.Join(failed, store.Close()) }()
-	config := server.Config{Store: store, Interval: flags.interval, Dir: flags.data, HTTP: flags.listen, Log: log}
-	for _, o := range outputs {
-		config.Outputs = append(config.Outputs, o)
-	}
-	s, err := server.New(config)
-	if err != nil {
+	defer func() { failed = errors.Join(failed, c.Close()) }()
+	if err := flags.poll(c.Polls); err != nil {
 		return cli.Unable(err)
 	}
-	defer func() { failed = errors.Join(failed, s.Close()) }()
-	receiver, polls := statsd.New(flags.receive, s.Intake()), poll.NewLoop(poll.Config{}, s.Intake())
-	s.Add(receiver, polls)
-	err = polls.Add("collector", s.Self())
-	if err == nil {
-		err = flags.poll(polls)
-	}
-	if err == nil {
-		err = flags.open(receiver, listeners, cmd.ErrOrStderr())
-	}
-	if err != nil {
+	if err := flags.open(c.StatsD, listeners, stderr); err != nil {
 		return cli.Unable(err)
 	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "Prometheus' HTTP API, and a page for people, on http://%s; Ctrl-C ends it\n", s.Addr())
-	if err := s.Run(cmd.Context()); err != nil {
+	fmt.Fprintf(stderr, "Prometheus' HTTP API, and a page for people, on http://%s; Ctrl-C ends it\n", c.Addr())
+	if err := c.Run(cmd.Context()); err != nil {
 		return cli.Unable(err)
 	}
-	receiver.Figures().WriteSummary(cmd.ErrOrStderr())
-	for _, o := range outputs {
-		fmt.Fprintln(cmd.ErrOrStderr(), o.Figures())
+	c.StatsD.Figures().WriteSummary(stderr)
+	for _, o := range c.Outputs {
+		fmt.Fprintln(stderr, o.Figures())
 	}
 	return nil
 }
 
-// outputs makes what gives to others, in the order in which it is told of. Nobody is
-// asked whether they are there.
-func (f *collectFlags) outputs() (all []forward.Forwarder, err error) {
-	for _, way := range []struct {
-		to   string
-		open func(to string) (forward.Forwarder, error)
-	}{
-		{f.relay, func(to string) (forward.Forwarder, error) {
-			relay, err := forward.NewRelay(forward.RelayConfig{To: to})
-			if err == nil {
-				f.receive.Relay = relay.Send
-			}
-			return relay, err
-		}},
-		{f.remoteWrite, func(to string) (forward.Forwarder, error) {
-			return forward.NewRemoteWrite(forward.RemoteWriteConfig{URL: to})
-		}},
-		{f.graphite, func(to string) (forward.Forwarder, error) {
-			return forward.NewGraphite(forward.GraphiteConfig{To: to, Format: f.path})
-		}},
-	} {
-		if way.to == "" {
-			continue
-		}
-		output, err := way.open(way.to)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, output)
-	}
-	return all, nil
-}
-
 // read reads what is given as text, and gives the ways in.
 func (f *collectFlags) read() (ways []statsd.Listener, err error) {
-	r := &f.receive
+	r := &f.config.StatsD
 	switch {
-	case f.interval < 10*time.Millisecond || f.interval > 5*time.Minute:
-		return nil, fmt.Errorf("--interval %v: want 10ms to 5m", f.interval)
+	case f.config.Interval < 10*time.Millisecond || f.config.Interval > 5*time.Minute:
+		return nil, fmt.Errorf("--interval %v: want 10ms to 5m", f.config.Interval)
 	case r.Expire < 0:
 		return nil, fmt.Errorf("--expire %v: want a time, or 0 for never", r.Expire)
 	case r.OutOfOrder < 0:
@@ -219,13 +159,13 @@ func (f *collectFlags) read() (ways []statsd.Listener, err error) {
 			return nil, fmt.Errorf("--max-%s %d: want at least 1", name, n)
 		}
 	}
-	if err := cli.HostPort("listen", f.listen); err != nil {
+	if err := cli.HostPort("listen", f.config.HTTP, "127.0.0.1:9102"); err != nil {
 		return nil, err
 	}
-	if f.haproxy != "" {
-		if err := haproxy.CheckAddress(f.haproxy); err != nil {
-			return nil, fmt.Errorf("--haproxy %w", err)
-		}
+	if path, ok := haproxy.SocketPath(f.haproxy); ok && path == "" {
+		return nil, fmt.Errorf("--haproxy %s: no path; want one such as unix:/run/haproxy/admin.sock", f.haproxy)
+	} else if err := cli.HostPort("haproxy", f.haproxy, "127.0.0.1:9999"); err != nil && !ok && f.haproxy != "" {
+		return nil, fmt.Errorf("%w, or unix:/path", err)
 	}
 	if r.Gauges, err = statsd.ParseGauges(f.gauges); err != nil {
 		return nil, fmt.Errorf("--gauges %w", err)
@@ -233,7 +173,7 @@ func (f *collectFlags) read() (ways []statsd.Listener, err error) {
 	if r.Tags, err = dogstatsd.ParseStyles(f.tags); err != nil {
 		return nil, fmt.Errorf("--tags: %w", err)
 	}
-	if f.path, err = forward.ParseFormat(f.format); err != nil {
+	if f.config.GraphiteFormat, err = forward.ParseFormat(f.format); err != nil {
 		return nil, fmt.Errorf("--graphite-format %w", err)
 	}
 	for _, text := range f.assign {

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"throughline/collector/pipeline"
 	"throughline/collector/statsd"
 )
 
@@ -237,9 +238,9 @@ func TestCollectFlags(t *testing.T) {
 		{collectFlags{haproxy: "127.0.0.1:9999", tags: "all"}, ""},
 	} {
 		f := c.flags
-		f.origin, f.gauges, f.listen, f.format, f.tags = "listener", "auto", "127.0.0.1:0", "tags", cmp.Or(f.tags, "dogstatsd")
-		f.interval = time.Second
-		f.receive = statsd.Config{MaxSeries: 1, MaxSeriesTotal: 1, MaxOrigins: 1, MaxTags: 1, MaxName: 1}
+		f.origin, f.gauges, f.format, f.tags = "listener", "auto", "tags", cmp.Or(f.tags, "dogstatsd")
+		f.config = pipeline.Config{HTTP: "127.0.0.1:0", Interval: time.Second,
+			StatsD: statsd.Config{MaxSeries: 1, MaxSeriesTotal: 1, MaxOrigins: 1, MaxTags: 1, MaxName: 1}}
 		_, err := f.read()
 		switch {
 		case c.want == "" && err != nil:

@@ -22,7 +22,7 @@ func scenarioNames(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.Sh
 	var words []string
 	for _, name := range scenarios.Names() {
 		if s, err := reader(cmd).Read(name); err == nil {
-			words = append(words, name+"\t"+s.About)
+			words = append(words, cli.Described(name, s.About))
 		}
 	}
 	return words, cobra.ShellCompDirectiveDefault
@@ -35,7 +35,7 @@ func galleryNames(_ *cobra.Command, args []string, _ string) ([]string, cobra.Sh
 	var words []string
 	add := func(name, about string) {
 		if !strings.Contains(given, " "+name+" ") {
-			words = append(words, name+"\t"+about)
+			words = append(words, cli.Described(name, about))
 		}
 	}
 	for _, e := range gallery.Entries() {
@@ -48,22 +48,10 @@ func galleryNames(_ *cobra.Command, args []string, _ string) ([]string, cobra.Sh
 }
 
 // wordNames completes the words that can be explained, each with what it is.
-func wordNames(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	var words []string
-	for _, e := range docs.Glossary() {
-		words = append(words, e.Word+"\t"+e.Line())
-	}
-	return words, cobra.ShellCompDirectiveNoFileComp
-}
+var wordNames = cli.Each(docs.Glossary, func(e docs.Entry) (word, about string) { return e.Word, e.Line() })
 
 // defectNames completes the defects of the reference app.
-func defectNames(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	var words []string
-	for _, d := range app.Defects() {
-		words = append(words, d.Name+"\t"+d.About)
-	}
-	return words, cobra.ShellCompDirectiveNoFileComp
-}
+var defectNames = cli.Each(app.Defects, func(d app.Defect) (word, about string) { return d.Name, d.About })
 
 // operandWords are what a command's operands may be, by its name.
 var operandWords = map[string]cli.Completion{

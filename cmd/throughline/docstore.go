@@ -29,7 +29,7 @@ connection closed for what came over it is told on standard error.`,
 			if config.ForgetEvery < 0 {
 				return cli.Usage(fmt.Errorf("docstore: --forget-every %d: want a number from 1, or 0 to keep all", config.ForgetEvery))
 			}
-			if err := cli.HostPort("listen", config.Listen); err != nil {
+			if err := cli.HostPort("listen", config.Listen, "127.0.0.1:27017"); err != nil {
 				return cli.Usage(err)
 			}
 			config.Log = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))

@@ -39,36 +39,21 @@ docs/WORDS.md, the checks of docs/SCENARIOS.md and docs/DIAGNOSES.md, an entry a
 	}
 }
 
-// explain writes the entries of words, one after the other. Several that are one entry
-// together (client window) are one.
+// explain writes the entries of words, one after the other.
 func explain(words []string) (string, error) {
-	if e, known := docs.Explain(strings.Join(words, " ")); known {
-		return entryText(e), nil
+	found, unknown := docs.ExplainAll(words)
+	var out, known []string
+	for _, e := range found {
+		out = append(out, fmt.Sprintf("%s: %s\n\n%s\n", e.Word, strings.ToLower(e.Group), strings.TrimSpace(e.Text)))
 	}
-	var out []string
+	for _, e := range docs.Glossary() {
+		known = append(known, e.Word)
+	}
 	var errs []error
-	for _, word := range words {
-		e, known := docs.Explain(word)
-		if !known {
-			errs = append(errs, fmt.Errorf("%s: no such word%s; throughline explain lists them", word, cli.DidYouMean(word, glossaryWords())))
-			continue
-		}
-		out = append(out, entryText(e))
+	for _, word := range unknown {
+		errs = append(errs, fmt.Errorf("%s: no such word%s; throughline explain lists them", word, cli.DidYouMean(word, known)))
 	}
 	return strings.Join(out, "\n\n"), errors.Join(errs...)
-}
-
-func entryText(e docs.Entry) string {
-	return fmt.Sprintf("%s: %s\n\n%s\n", e.Word, strings.ToLower(e.Group), strings.TrimSpace(e.Text))
-}
-
-// glossaryWords are all that can be explained.
-func glossaryWords() []string {
-	var words []string
-	for _, e := range docs.Glossary() {
-		words = append(words, e.Word)
-	}
-	return words
 }
 
 // The columns of the list.

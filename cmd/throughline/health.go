@@ -1,20 +1,15 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"throughline/cmd/throughline/cli"
+	"throughline/compose"
 )
-
-// healthLimit is how long an instance may take to say that it can serve.
-const healthLimit = 2 * time.Second
 
 func newHealth() *cobra.Command {
 	return &cobra.Command{
@@ -30,29 +25,11 @@ func newHealth() *cobra.Command {
 			} else if os.Getenv("PORT") == "" {
 				return &cli.Error{Status: exitFail, Err: errors.New("health: PORT is not set; set it, or give a URL")}
 			}
-			if err := health(cmd.Context(), url); err != nil {
+			if err := compose.Healthy(cmd.Context(), url); err != nil {
 				return &cli.Error{Status: exitFail, Err: fmt.Errorf("health: %w", err)}
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s answers\n", url)
 			return nil
 		},
 	}
-}
-
-func health(ctx context.Context, url string) error {
-	ctx, cancel := context.WithTimeout(ctx, healthLimit)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return err
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer res.Body.Close()
-	if res.StatusCode < 200 || res.StatusCode > 299 {
-		return fmt.Errorf("%s answers %s", url, res.Status)
-	}
-	return nil
 }

@@ -5,9 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -92,17 +89,15 @@ func load(cmd *cobra.Command, flags loadFlags) error {
 	if err != nil {
 		return cli.Usage(err)
 	}
-	keep, closeLedger, err := ledger(flags.out, cmd.OutOrStdout())
+	ledger, err := loadgen.OpenCSV(flags.out, cmd.OutOrStdout())
 	if err != nil {
-		return cli.Unable(err)
+		return cli.Unable(fmt.Errorf("--ledger: %w", err))
 	}
-	tell, closeStatsD := func(loadgen.Row) {}, func() error { return nil }
+	var statsd loadgen.StatsD
 	if flags.statsd != "" {
-		statsd, err := loadgen.DialStatsD(flags.statsd)
-		if err != nil {
+		if statsd, err = loadgen.DialStatsD(flags.statsd); err != nil {
 			return cli.Unable(fmt.Errorf("--statsd: %w", err))
 		}
-		tell, closeStatsD = statsd.Write, statsd.Close
 	}
 	ctx := cmd.Context()
 	if flags.length > 0 {
@@ -112,11 +107,14 @@ func load(cmd *cobra.Command, flags loadFlags) error {
 	}
 	first := "" // what went wrong first
 	summary, err := generator.Run(ctx, func(r loadgen.Row) {
-		keep(r)
-		tell(r)
+		ledger.Write(r)
+		statsd.Write(r)
 		first = cmp.Or(first, r.Err)
 	})
-	if err = errors.Join(err, closeLedger(), closeStatsD()); err != nil {
+	if unwritten := ledger.Close(); unwritten != nil {
+		err = errors.Join(err, fmt.Errorf("--ledger %s: %w", flags.out, unwritten))
+	}
+	if err = errors.Join(err, statsd.Close()); err != nil {
 		return cli.Unable(err)
 	}
 	summary.WriteText(cmd.ErrOrStderr())
@@ -149,44 +147,24 @@ func served(target string, s loadgen.Summary, first string) error {
 
 // shape is when requests are due.
 func (f *loadFlags) shape() (loadgen.Shape, error) {
-	var rates [2]float64
-	for i, flag := range []struct{ name, text string }{{"rate", f.rate}, {"swing", f.swing}} {
-		var err error
-		if rates[i], err = strconv.ParseFloat(strings.TrimSuffix(flag.text, "/s"), 64); err != nil {
-			return nil, fmt.Errorf("--%s %s: want requests per second, like 200/s", flag.name, flag.text)
-		}
+	rate, err := loadgen.ParseRate(f.rate)
+	if err != nil {
+		return nil, fmt.Errorf("--rate %w", err)
 	}
-	if rates[1] == 0 {
-		shape, err := loadgen.Constant(rates[0])
+	swing, err := loadgen.ParseRate(f.swing)
+	if err != nil {
+		return nil, fmt.Errorf("--swing %w", err)
+	}
+	if swing == 0 {
+		shape, err := loadgen.Constant(rate)
 		if err != nil {
 			return nil, fmt.Errorf("--rate %s: %w", f.rate, err)
 		}
 		return shape, nil
 	}
-	shape, err := loadgen.Sine(rates[0], rates[1], f.period)
+	shape, err := loadgen.Sine(rate, swing, f.period)
 	if err != nil {
 		return nil, fmt.Errorf("--rate %s --swing %s --period %v: %w", f.rate, f.swing, f.period, err)
 	}
 	return shape, nil
-}
-
-// ledger opens the users' ledger, and gives what to do with each row, and at the end.
-func ledger(path string, stdout io.Writer) (write func(loadgen.Row), done func() error, err error) {
-	var rows loadgen.CSV
-	switch path {
-	case "":
-		return func(loadgen.Row) {}, func() error { return nil }, nil
-	case "-":
-		rows = loadgen.NewCSV(stdout)
-	default:
-		if rows, err = loadgen.CreateCSV(path); err != nil {
-			return nil, nil, fmt.Errorf("--ledger: %w", err)
-		}
-	}
-	return rows.Write, func() error {
-		if err := rows.Close(); err != nil {
-			return fmt.Errorf("--ledger %s: %w", path, err)
-		}
-		return nil
-	}, nil
 }

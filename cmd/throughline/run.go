@@ -84,11 +84,12 @@ func (f runFlags) check() error {
 	if err := p.Refuses(f.options()); err != nil {
 		return err
 	}
+	dashboard := cli.HostPort("dashboard", f.dashboard, "127.0.0.1:9102")
 	switch {
 	case f.format != "text" && f.format != "json":
 		return fmt.Errorf("--format %s: no such format (have text, json)", f.format)
-	case f.dashboard != "off" && cli.HostPort("dashboard", f.dashboard) != nil:
-		return fmt.Errorf("%w, or off", cli.HostPort("dashboard", f.dashboard))
+	case f.dashboard != "off" && dashboard != nil:
+		return fmt.Errorf("%w, or off", dashboard)
 	case f.mongo != "" && !strings.HasPrefix(f.mongo, "mongodb://") && !strings.HasPrefix(f.mongo, "mongodb+srv://"):
 		return fmt.Errorf("--mongo %s: not a MongoDB URI, like mongodb://127.0.0.1:27017", f.mongo)
 	}

@@ -9,9 +9,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"throughline/cmd/throughline/cli"
-	"throughline/cmd/throughline/scratch"
 	"throughline/scenarios/run"
 	"throughline/scenarios/script"
+	"throughline/scratch"
 )
 
 func newUp() *cobra.Command {

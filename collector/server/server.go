@@ -2,15 +2,8 @@
 // HTTP API, the journal of events, and the outputs that give to others.
 //
 // It knows what they are to each other (collector.Source, Sink, Output), and none of
-// them by its type: whoever makes a collector chooses them. A source is made with the
-// server's Intake and then added:
-//
-//	store, _ := series.Open(dir, series.Options{})
-//	s, _ := server.New(server.Config{Store: store, Dir: dir})
-//	polls := poll.NewLoop(poll.Config{}, s.Intake())
-//	_ = polls.Add("collector", s.Self())
-//	_ = s.Add(statsd.New(statsd.Config{}, s.Intake()), polls)
-//	_ = s.Run(ctx)
+// them by its type: collector/pipeline chooses them, and is who calls it. A source is
+// made with the server's Intake and then added.
 //
 // # The order of Run
 //
@@ -19,8 +12,6 @@
 // (collector.Fetcher) are asked a last time, so that they have seen all that was
 // pushed; the outputs give what still waits; the API closes. What is made first ends
 // last, so nothing has nowhere to go.
-//
-// scenarios/run runs one for each scenario; `throughline collect` runs one alone.
 package server
 
 import (

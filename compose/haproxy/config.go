@@ -46,6 +46,7 @@ import (
 	"unicode"
 
 	"throughline/compose"
+	"throughline/scratch"
 )
 
 // Names in the configuration, and so in the statistics.
@@ -276,12 +277,12 @@ func firstLine(s string) string {
 
 // Check lets the binary read the configuration text and gives its objections.
 func Check(ctx context.Context, binary, text string) error {
-	dir, err := os.MkdirTemp("", "throughline-haproxy-")
+	dir, err := scratch.New("haproxy")
 	if err != nil {
 		return fmt.Errorf("haproxy: check configuration: %w", err)
 	}
-	defer os.RemoveAll(dir)
-	path := filepath.Join(dir, configFile)
+	defer func() { _ = dir.Remove() }() // else the next check does
+	path := filepath.Join(dir.Path, configFile)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		return fmt.Errorf("haproxy: check configuration: %w", err)
 	}

@@ -41,42 +41,22 @@ type Runtime struct {
 // NewRuntime speaks to the socket at addr: host:port, or the path of a Unix
 // socket as /path, unix:/path or, as HAProxy writes it, unix@/path.
 func NewRuntime(addr string) *Runtime {
-	network, addr := splitAddress(addr)
+	network := "tcp"
+	if path, ok := SocketPath(addr); ok {
+		network, addr = "unix", path
+	}
 	return &Runtime{network: network, addr: addr, used: map[string]bool{}, live: map[string]string{}}
 }
 
-// splitAddress tells the network of a runtime socket's address (tcp or unix), and
-// the address as the network has it.
-func splitAddress(addr string) (network, rest string) {
+// SocketPath gives the path of an address that NewRuntime takes for a Unix socket's; ok is
+// false where it is host:port.
+func SocketPath(addr string) (path string, ok bool) {
 	for _, prefix := range []string{"unix://", "unix:", "unix@"} {
 		if path, ok := strings.CutPrefix(addr, prefix); ok {
-			return "unix", path
+			return path, true
 		}
 	}
-	if strings.HasPrefix(addr, "/") {
-		return "unix", addr
-	}
-	return "tcp", addr
-}
-
-// CheckAddress tells what is wrong with a runtime socket's address. The error begins
-// with it.
-func CheckAddress(addr string) error {
-	network, rest := splitAddress(addr)
-	if network == "unix" {
-		if rest == "" {
-			return fmt.Errorf("%s: no path; want one such as unix:/run/haproxy/admin.sock", addr)
-		}
-		return nil
-	}
-	_, port, err := net.SplitHostPort(rest)
-	if err == nil {
-		_, err = strconv.ParseUint(port, 10, 16)
-	}
-	if err != nil {
-		return fmt.Errorf("%s: want host:port, like 127.0.0.1:9999, or unix:/path", addr)
-	}
-	return nil
+	return addr, strings.HasPrefix(addr, "/")
 }
 
 var serverName = regexp.MustCompile(`^[A-Za-z0-9_.:-]+$`)

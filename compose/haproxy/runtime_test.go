@@ -11,6 +11,20 @@ import (
 	"time"
 )
 
+func TestSocketPath(t *testing.T) {
+	for addr, want := range map[string]string{"/run/a.sock": "/run/a.sock", "unix:/run/a.sock": "/run/a.sock", "unix:///run/a.sock": "/run/a.sock",
+		"unix@/run/a.sock": "/run/a.sock", "unix:a.sock": "a.sock", "unix:": ""} {
+		if path, ok := SocketPath(addr); !ok || path != want {
+			t.Errorf("%s: %q, %v, want %q", addr, path, ok, want)
+		}
+	}
+	for _, addr := range []string{"127.0.0.1:9999", "localhost", ""} {
+		if path, ok := SocketPath(addr); ok {
+			t.Errorf("%s: the path %q", addr, path)
+		}
+	}
+}
+
 func TestErrorsNameTheServerAndWhatHAProxySays(t *testing.T) {
 	l := startLB(t, Config{})
 	w := startWeb(t, "web-1")

@@ -1,7 +1,9 @@
 package check
 
 import (
+	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +16,10 @@ import (
 
 func TestExpressions(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
+	killed := filepath.Join(os.Getenv("TMPDIR"), "throughline-judge-1") // what a judge left behind that was killed
+	if err := errors.Join(os.Mkdir(killed, 0o700), os.WriteFile(filepath.Join(killed, ".scratch"), nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		check   string
 		outcome verdict.Outcome

@@ -23,12 +23,12 @@ func (t *telemetry) stop(ctx context.Context) bool {
 		t.journal.trouble("collector", 0, fmt.Sprintf("did not end: %v", ctx.Err()))
 		return false
 	}
-	for _, l := range c.statsd.Figures().Listeners {
+	for _, l := range c.StatsD.Figures().Listeners {
 		if l.KernelDrops > 0 {
 			t.journal.event(drops(l))
 		}
 	}
-	t.pollers.journalFailures(c.polls.Figures())
+	t.pollers.journalFailures(c.Polls.Figures())
 	return true
 }
 
@@ -64,7 +64,7 @@ func (t *telemetry) restart(ctx context.Context) (map[string]string, error) {
 		return nil, err
 	}
 	for _, p := range t.pollers.list() {
-		if err := t.collector().polls.Add(p.name, p); err != nil {
+		if err := t.collector().Polls.Add(p.name, p); err != nil {
 			return nil, err
 		}
 	}

@@ -11,7 +11,7 @@ import (
 
 	"throughline/collector"
 	"throughline/collector/dogstatsd"
-	"throughline/collector/server"
+	"throughline/collector/pipeline"
 	"throughline/collector/statsd"
 	"throughline/collector/statsd/socket"
 	"throughline/compose"
@@ -64,7 +64,7 @@ func (t *telemetry) open(dashboard string) error {
 			return fmt.Errorf("stack.collector.tags: %w", err)
 		}
 	}
-	opened, err := newCollecting(statsd.Config{Tags: tags}, server.Config{
+	opened, err := pipeline.New(pipeline.Config{StatsD: statsd.Config{Tags: tags},
 		Interval: t.cfg.Run.Interval, Dir: filepath.Join(t.cfg.Scratch, "series"), HTTP: dashboard, Sinks: []collector.Sink{t.journal.record},
 	})
 	if err != nil {
@@ -72,7 +72,7 @@ func (t *telemetry) open(dashboard string) error {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.current = opened
+	t.current = &collecting{Pipeline: opened, ended: make(chan struct{})}
 	return nil
 }
 
@@ -96,7 +96,7 @@ func (t *telemetry) run(ctx context.Context) {
 
 // addPoller adds a poller to this collector and those after it.
 func (t *telemetry) addPoller(name string, p collector.Poller) error {
-	return t.collector().polls.Add(name, t.pollers.add(name, p))
+	return t.collector().Polls.Add(name, t.pollers.add(name, p))
 }
 
 // pollNow polls everything now.
@@ -105,7 +105,7 @@ func (t *telemetry) pollNow(ctx context.Context) error {
 }
 
 // lines counts what came in by StatsD, at this collector.
-func (t *telemetry) lines() uint64 { return t.collector().statsd.Figures().Total.Lines }
+func (t *telemetry) lines() uint64 { return t.collector().StatsD.Figures().Total.Lines }
 
 // share opens the StatsD port that all instances share, where they have
 // addresses of their own.
@@ -114,7 +114,7 @@ func (t *telemetry) share() error {
 		return nil
 	}
 	on := func(port string) error {
-		at, err := t.collector().statsd.Listen(statsd.Listener{
+		at, err := t.collector().StatsD.Listen(statsd.Listener{
 			Origin: statsd.BySource, Addr: socket.Address{Network: socket.UDP, Host: net.JoinHostPort(t.cfg.Platform.Home(), port)},
 		})
 		t.shared = at.Host
@@ -139,7 +139,7 @@ func (t *telemetry) listen(name string, labels collector.Labels) (string, error)
 		if err != nil {
 			return "", err
 		}
-		return t.shared, t.collector().statsd.Assign(addr.String(), name, labels)
+		return t.shared, t.collector().StatsD.Assign(addr.String(), name, labels)
 	}
 	addr, err := t.collector().listen(name, labels)
 	if err != nil {

@@ -64,7 +64,7 @@ func TestBadCommandLines(t *testing.T) {
 
 func TestHostPort(t *testing.T) {
 	for text, good := range map[string]bool{"127.0.0.1:0": true, "[::1]:9102": true, ":80": true, "9102": false, "a:b": false, "a:99999": false, "": false} {
-		if err := HostPort("listen", text); (err == nil) != good {
+		if err := HostPort("listen", text, "127.0.0.1:9102"); (err == nil) != good || !good && err.Error() != "--listen "+text+": want host:port, like 127.0.0.1:9102" {
 			t.Errorf("%q: %v", text, err)
 		}
 	}

@@ -16,6 +16,21 @@ func OneOf(words ...string) Completion {
 	}
 }
 
+// Each completes a word for each entry of a list and nothing else; describe gives an
+// entry's word, and in a few words what it is.
+func Each[T any](list func() []T, describe func(T) (word, about string)) Completion {
+	return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		var words []string
+		for _, entry := range list() {
+			words = append(words, Described(describe(entry)))
+		}
+		return words, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// Described is a word as a shell completes it that shows what it is.
+func Described(word, about string) string { return word + "\t" + about }
+
 // Directory completes the one directory that a command takes.
 func Directory(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {

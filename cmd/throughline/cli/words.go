@@ -150,14 +150,14 @@ func Given(cmd *cobra.Command, flags ...string) string {
 	return ""
 }
 
-// HostPort checks the host:port that a flag has.
-func HostPort(flag, text string) error {
+// HostPort checks the host:port that a flag has; like is one that would do.
+func HostPort(flag, text, like string) error {
 	_, port, err := net.SplitHostPort(text)
 	if err == nil {
 		_, err = strconv.ParseUint(port, 10, 16)
 	}
 	if err != nil {
-		return fmt.Errorf("--%s %s: want host:port, like 127.0.0.1:9102", flag, text)
+		return fmt.Errorf("--%s %s: want host:port, like %s", flag, text, like)
 	}
 	return nil
 }

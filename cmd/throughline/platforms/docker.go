@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"time"
 
-	"throughline/cmd/throughline/scratch"
 	"throughline/compose/docker"
 	"throughline/scenarios/run"
 	"throughline/scenarios/script"
 	"throughline/scenarios/trial"
+	"throughline/scratch"
 )
 
 func onDocker() Platform {

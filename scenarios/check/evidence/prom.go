@@ -2,18 +2,18 @@ package evidence
 
 import (
 	"cmp"
-	"os"
 	"slices"
 	"time"
 
 	"throughline/collector"
 	"throughline/collector/series"
 	"throughline/scenarios/record"
+	"throughline/scratch"
 )
 
 // promStore is the record's series where PromQL can be asked.
 type promStore struct {
-	dir   string
+	dir   *scratch.Dir
 	store *series.Store
 	err   error
 }
@@ -35,7 +35,9 @@ func (e *Index) Close() {
 	if e.store.store != nil {
 		_ = e.store.store.Close() // it was a copy
 	}
-	_ = os.RemoveAll(e.store.dir)
+	if e.store.dir != nil {
+		_ = e.store.dir.Remove() // else the next judge does
+	}
 }
 
 // appendAtOnce is how many samples go into the store at once.
@@ -43,10 +45,10 @@ const appendAtOnce = 10_000
 
 func (p *promStore) fill(h record.History) error {
 	var err error
-	if p.dir, err = os.MkdirTemp("", "throughline-judge-"); err != nil {
+	if p.dir, err = scratch.New("judge"); err != nil {
 		return err
 	}
-	if p.store, err = series.Open(p.dir, series.Options{Scratch: true}); err != nil {
+	if p.store, err = series.Open(p.dir.Path, series.Options{Scratch: true}); err != nil {
 		return err
 	}
 	// The store takes no sample that is much older than its newest.

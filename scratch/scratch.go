@@ -1,9 +1,10 @@
 // Package scratch makes temporary directories that do not outlive their program for
 // long: what one leaves behind that was killed, the next removes.
 //
-// It knows nothing of what is kept there. The commands of throughline call it for what
-// is not asked to stay. compose/local looks after its own directory, which it ends the
-// instances of first.
+// It knows nothing of what is kept there. It is for whatever is not asked to stay: the
+// series of a collector without --data, the store that a judge asks PromQL of, a
+// configuration that HAProxy is to check. compose/local looks after its own directory,
+// which it ends the instances of first.
 package scratch
 
 import (

@@ -1,4 +1,4 @@
-package server
+package pipeline
 
 import (
 	"fmt"
@@ -7,9 +7,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"throughline/collector"
-	"throughline/collector/forward"
 )
 
 // TestMetricsPage: docs/METRICS.md has every series that the collector writes
@@ -25,14 +22,18 @@ func TestMetricsPage(t *testing.T) {
 		t.Fatal("docs/METRICS.md: no table between <!-- begin series --> and <!-- end series -->")
 	}
 	// Of the outputs one of a kind has the series of all.
-	out, err := forward.NewGraphite(forward.GraphiteConfig{To: "127.0.0.1:2003"})
+	p, err := New(Config{Dir: t.TempDir(), Graphite: "127.0.0.1:2003"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := newServer(t, Config{Outputs: []collector.Output{out}})
+	defer func() {
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
 	var want strings.Builder
 	want.WriteString("| series | type | what it is | |\n|---|---|---|---|\n")
-	for _, m := range s.Metrics() {
+	for _, m := range p.Metrics() {
 		kind, loss := string(m.Type), ""
 		if m.Unit != "" {
 			kind += ", " + m.Unit

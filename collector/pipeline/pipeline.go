@@ -1,0 +1,113 @@
+// Package pipeline puts a collector together: the ways in (StatsD, and the loop that
+// polls), the store, the outputs, and the server that runs them in order.
+//
+//	StatsD, polls → server → store, sinks, outputs
+//
+// It is the one place where they are chosen by their types. They know each other by the
+// small interfaces of the package collector only, and what each does is its own: a new
+// way in or out is made here and changes none of them. It has no flag and knows no
+// HAProxy, MongoDB or run; who has something to poll adds a collector.Poller to Polls.
+//
+// scenarios/run makes one for each collector of a run, `throughline collect` one alone.
+package pipeline
+
+import (
+	"errors"
+	"log/slog"
+	"time"
+
+	"throughline/collector"
+	"throughline/collector/forward"
+	"throughline/collector/poll"
+	"throughline/collector/series"
+	"throughline/collector/server"
+	"throughline/collector/statsd"
+)
+
+// Config is what a collector is made of. Dir is needed; the zero value of each other field
+// means what its comment says, or its default.
+type Config struct {
+	Dir      string           // directory of the series and of the journal of events; made if it is not there
+	Interval time.Duration    // how long an interval is, for all ways in; 0 means a second
+	HTTP     string           // host:port of Prometheus' HTTP API; "" = none
+	Sinks    []collector.Sink // get every sample, beside the store
+	StatsD   statsd.Config    // how lines are received; with a Relay below, its Relay is that
+
+	Relay          string         // to whom every datagram is given as it came (see forward.RelayConfig); "" = nobody
+	RemoteWrite    string         // URL of the remote write that is given the samples; "" = none
+	Graphite       string         // host:port of the carbon that is given the samples; "" = none
+	GraphiteFormat forward.Format // how Graphite is told the labels
+
+	// Log is told what the store notices, and when store or journal do not take what
+	// they are given; nil: nobody is.
+	Log *slog.Logger
+}
+
+// Pipeline is a collector with all that it consists of. Its server runs it; ways in may
+// be opened, instances assigned and pollers added before Run and during it.
+type Pipeline struct {
+	*server.Server
+	StatsD  *statsd.Collector
+	Polls   *poll.Loop          // has the collector's own figures, as "collector"
+	Outputs []forward.Forwarder // relay, remote write, Graphite: those there are, in this order
+
+	store *series.Store
+}
+
+// New opens the store, the journal and the HTTP address, so that what is in use is known
+// before anything runs. It does not ask whether those it is to give to are there. Close
+// what it returns in any case.
+func New(c Config) (*Pipeline, error) {
+	outputs, err := c.outputs()
+	if err != nil {
+		return nil, err
+	}
+	store, err := series.Open(c.Dir, series.Options{Log: c.Log})
+	if err != nil {
+		return nil, err
+	}
+	over := server.Config{Store: store, Interval: c.Interval, Dir: c.Dir, HTTP: c.HTTP, Sinks: c.Sinks, Log: c.Log}
+	for _, o := range outputs {
+		over.Outputs = append(over.Outputs, o)
+	}
+	s, err := server.New(over)
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	p := &Pipeline{Server: s, StatsD: statsd.New(c.StatsD, s.Intake()), Polls: poll.NewLoop(poll.Config{}, s.Intake()), Outputs: outputs, store: store}
+	s.Add(p.StatsD, p.Polls)
+	if err := p.Polls.Add("collector", s.Self()); err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
+	return p, nil
+}
+
+// outputs makes what gives to others, and has StatsD give to the relay.
+func (c *Config) outputs() (all []forward.Forwarder, err error) {
+	if c.Relay != "" {
+		relay, err := forward.NewRelay(forward.RelayConfig{To: c.Relay})
+		if err != nil {
+			return nil, err
+		}
+		c.StatsD.Relay = relay.Send
+		all = append(all, relay)
+	}
+	if c.RemoteWrite != "" {
+		remote, err := forward.NewRemoteWrite(forward.RemoteWriteConfig{URL: c.RemoteWrite})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, remote)
+	}
+	if c.Graphite != "" {
+		graphite, err := forward.NewGraphite(forward.GraphiteConfig{To: c.Graphite, Format: c.GraphiteFormat})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, graphite)
+	}
+	return all, nil
+}
+
+// Close closes the server and the store, after Run or instead of it.
+func (p *Pipeline) Close() error { return errors.Join(p.Server.Close(), p.store.Close()) }
