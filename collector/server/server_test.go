@@ -19,6 +19,7 @@ import (
 
 	"throughline/collector"
 	"throughline/collector/statsd"
+	"throughline/collector/statsd/socket"
 )
 
 // interval is short, so that the tests are. The PromQL in them looks over
@@ -374,6 +375,44 @@ func TestHTTP(t *testing.T) {
 	for _, want := range []string{"# TYPE fullstack_insert_total counter", `fullstack_insert_total{instance="web-1"} 3`, `throughline_collector_lines_total{`} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("/metrics lacks %s", want)
+		}
+	}
+}
+
+// TestReplacedWithinAnInterval: servers that take each other's place before an
+// interval is over lose nothing, and the store refuses them nothing.
+func TestReplacedWithinAnInterval(t *testing.T) {
+	dir := t.TempDir()
+	config, at := oneInterval()
+	host := "127.0.0.1:0"
+	for k := range 3 {
+		s, err := New(Config{StatsD: config, Dir: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		addr, err := s.ListenOn(statsd.Listener{Instance: "web-1", Addr: socket.Address{Network: socket.UDP, Host: host}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		host = addr.Host // again, so that the collector's own series are the same
+		conn, err := net.Dial("udp", host)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := fmt.Fprintf(conn, "hits:%d|c\ntook:10|ms\nload:+2|g\nbad", 10-k); err != nil {
+			t.Fatal(err)
+		}
+		conn.Close()
+		stop := start(t, s)
+		stop()
+		end := at.Add(time.Duration(k) * long) // the interval in which this one was read
+		exactly(t, s, `hits_total{instance="web-1"}`, end, []float64{10, 19, 27}[k])
+		exactly(t, s, `histogram_count(took{instance="web-1"})`, end, float64(k+1))
+		exactly(t, s, `load{instance="web-1"}`, end, float64(2*(k+1)))
+		exactly(t, s, fmt.Sprintf(`increase(throughline_collector_lines_total{instance="web-1"}[%ds])`, int((end.Sub(at)+2*long).Seconds())), end, 4*float64(k+1))
+		exactly(t, s, `throughline_collector_append_errors_total`, end, 0)
+		if err := s.Close(); err != nil {
+			t.Error(err)
 		}
 	}
 }

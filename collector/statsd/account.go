@@ -240,7 +240,7 @@ func (a *account) flush(at time.Time, last bool) {
 	before := at.Add(-a.shared.cfg.Interval)
 	a.ready = slices.Grow(a.ready, len(a.series)+int(fates))
 	for _, s := range a.series {
-		if !s.timed && !s.asleep {
+		if !s.timed && !s.asleep && at.After(s.resumed) {
 			a.ready = s.flush(a.ready, at, before, a.shared)
 		}
 	}
@@ -250,7 +250,7 @@ func (a *account) flush(at time.Time, last bool) {
 		horizon = forever
 	}
 	a.release(horizon)
-	a.own(meter{at: at, before: before})
+	a.own(meter{at: at, before: a.grid.before(at)})
 }
 
 // drowsy tells that an origin that nobody named has sent nothing for long. at is

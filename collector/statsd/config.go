@@ -67,7 +67,7 @@ type Config struct {
 	// Journal gets events and service checks; nil: they are counted only.
 	Journal collector.Journal
 	// Resume tells how far a series came before the collector was started
-	// anew; nil: all begin at 0.
+	// anew, those of the collector itself included; nil: all begin at 0.
 	Resume Resumer
 	// Relay gets every payload as it came, before it is looked at, from
 	// several goroutines at once. It must neither keep nor change the payload,
@@ -86,9 +86,19 @@ type Config struct {
 }
 
 // Resumer knows the last point of a series; ok is false if there is none. It is
-// asked once for each series that begins.
+// asked once for each series that begins, and once for the collector's own.
 type Resumer interface {
 	Last(name string, labels collector.Labels) (last collector.Sample, ok bool)
+}
+
+// mostAhead is how far the points of an earlier collector may be ahead of the clock:
+// those of an interval that it ended early, and of lines with timestamps.
+const mostAhead = time.Minute
+
+// setBack tells from the last point of an earlier collector that the clock was set
+// back since.
+func (c Config) setBack(last, now time.Time) bool {
+	return last.Sub(now) > max(mostAhead, c.Interval+c.OutOfOrder)
 }
 
 // Gauges is how a gauge's value with a sign is read.

@@ -123,8 +123,8 @@ func (c *Collector) sorted() []*account {
 // own are the figures of the collector itself and of its sockets. c.mu is held.
 func (c *Collector) own(at time.Time) []collector.Sample {
 	f := &c.flushes
-	m := meter{at: at, before: at.Add(-c.cfg.Interval)}
-	m.gauge("start_time_seconds", float64(c.started.UnixMilli())/1000)
+	m := meter{at: at, before: c.grid.before(at)}
+	m.gauge(startName, float64(c.started.UnixMilli())/1000)
 	m.gauge("flush_lateness_seconds", f.lateness.Seconds())
 	m.gauge("flush_duration_seconds", f.took.Seconds())
 	m.counter("intervals_skipped_total", f.skipped, !f.born)

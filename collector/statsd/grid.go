@@ -8,16 +8,40 @@ import "time"
 type grid struct {
 	origin   time.Time // a boundary
 	interval time.Duration
+	given    time.Time // the last boundary of the collector before this one, which has its points; zero: there was none
 }
 
 func newGrid(now time.Time, interval time.Duration) grid {
 	past := time.Duration(now.UnixNano() % int64(interval))
 	// Add keeps the monotonic reading, Truncate would not.
-	return grid{now.Add(-past), interval}
+	return grid{origin: now.Add(-past), interval: interval}
+}
+
+// following is g for a collector that takes the place of another one: that one
+// has given the points of the boundaries up to given. It ended before its last
+// interval was over when it is replaced within one, and a series has one point at
+// a time.
+func (g grid) following(given time.Time) grid {
+	g.given = given
+	return g
+}
+
+// before is the time of a zero that comes before the point of a boundary: the
+// boundary before, unless a collector before this one has points there. A
+// millisecond after those may stand the end of the series.
+func (g grid) before(boundary time.Time) time.Time {
+	at := boundary.Add(-g.interval)
+	if at.After(g.given) {
+		return at
+	}
+	return g.given.Add(2 * time.Millisecond)
 }
 
 // after is the first boundary later than t.
 func (g grid) after(t time.Time) time.Time {
+	if t.Before(g.given) {
+		t = g.given
+	}
 	since := t.Sub(g.origin)
 	n := since / g.interval
 	if since >= 0 || since%g.interval == 0 {

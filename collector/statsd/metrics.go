@@ -9,6 +9,10 @@ import (
 // prefix begins the names of the collector's own series.
 const prefix = "throughline_collector_"
 
+// startName is a gauge that every flush gives a point of: its last one tells how far a
+// collector came.
+const startName = "start_time_seconds"
+
 // row is a collector.Metric in a table.
 type row collector.Metric
 

@@ -48,6 +48,10 @@
 // late, so that each is final. Every series gives a point at the end of each
 // interval until its instance is retired; a point without measurements has
 // Observed 0.
+//
+// A Collector that ends within an interval gives the points of that interval. One
+// that takes its place before the interval is over (Config.Resume) counts what it
+// reads until then in the next interval: a series has one point at a time.
 package statsd
 
 import (
@@ -99,7 +103,13 @@ type Collector struct {
 func New(cfg Config, sink collector.Sink) *Collector {
 	cfg = cfg.withDefaults()
 	now := cfg.Now()
-	return &Collector{cfg: cfg, sink: sink, shared: newShared(cfg), started: now, grid: newGrid(now, cfg.Interval),
+	grid := newGrid(now, cfg.Interval)
+	if cfg.Resume != nil {
+		if last, ok := cfg.Resume.Last(prefix+startName, nil); ok && !cfg.setBack(last.At, now) {
+			grid = grid.following(last.At)
+		}
+	}
+	return &Collector{cfg: cfg, sink: sink, shared: newShared(cfg), started: now, grid: grid,
 		accounts: map[string]*account{}, assigned: map[origin]*account{}, strangers: map[origin]*account{},
 		retired: map[string]InstanceLedger{}}
 }

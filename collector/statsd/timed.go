@@ -58,6 +58,9 @@ func (a *account) place(second int64) (int64, fate) {
 // hold keeps a line for the interval that ends at end. a.mu is held.
 func (a *account) hold(line heldLine, end int64) fate {
 	s, t := line.series, &a.timed
+	if end <= s.resumed.UnixNano() && !s.resumed.IsZero() {
+		end = a.grid.after(s.resumed).UnixNano()
+	}
 	floor := s.floor
 	if !s.timed && s.begun && !s.last.IsZero() || !s.timed && s.observed > 0 {
 		floor = a.end.Add(-a.shared.cfg.Interval).UnixNano()
