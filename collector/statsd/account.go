@@ -36,6 +36,7 @@ type account struct {
 	lanes  []*lane
 	timed  timed
 	ready  []collector.Sample // of intervals that are over
+	told   time.Time          // of the last points about the account itself
 }
 
 // aliases is how many spellings (orders of tags) are remembered per series.
@@ -43,7 +44,7 @@ const aliases = 4
 
 func newAccount(instance string, labels collector.Labels, shared *shared, g grid) *account {
 	now := shared.cfg.Now()
-	a := &account{instance: instance, labels: labels, shared: shared, grid: g, end: g.after(now), heard: now,
+	a := &account{instance: instance, labels: labels, shared: shared, grid: g, end: g.after(now), heard: now, told: shared.told,
 		known: map[string]*series{}, owners: map[string]*series{}}
 	a.timed.released = a.end.Add(-shared.cfg.Interval - shared.cfg.OutOfOrder).UnixNano()
 	return a
@@ -237,11 +238,10 @@ func (a *account) endInterval(last bool) {
 // flush appends the points of the interval that ended at a time, and all that is
 // held if it is the last one.
 func (a *account) flush(at time.Time, last bool) {
-	before := at.Add(-a.shared.cfg.Interval)
 	a.ready = slices.Grow(a.ready, len(a.series)+int(fates))
 	for _, s := range a.series {
-		if !s.timed && !s.asleep && at.After(s.resumed) {
-			a.ready = s.flush(a.ready, at, before, a.shared)
+		if free := a.grid.free(at, s.resumed); !s.timed && !s.asleep && (last || free.Equal(at)) {
+			a.ready = s.flush(a.ready, free, free.Add(-a.shared.cfg.Interval), a.shared)
 		}
 	}
 	a.timed.end(at)
@@ -250,7 +250,9 @@ func (a *account) flush(at time.Time, last bool) {
 		horizon = forever
 	}
 	a.release(horizon)
-	a.own(meter{at: at, before: a.grid.before(at)})
+	if m, ok := meterAt(at, a.grid, &a.told, last); ok {
+		a.own(m)
+	}
 }
 
 // drowsy tells that an origin that nobody named has sent nothing for long. at is
@@ -273,7 +275,9 @@ func (a *account) mark(at time.Time) {
 		a.ready = s.end(a.ready, end)
 		s.asleep = true
 	}
-	a.own(meter{at: at, stale: true})
+	m, _ := meterAt(at, a.grid, &a.told, true)
+	m.stale = true
+	a.own(m)
 }
 
 // own appends the account of the account. a.mu is held.

@@ -175,6 +175,8 @@ type shared struct {
 	registry *registry
 	junk     junkGate
 
+	told time.Time // the last points that a collector before this one gave of itself; zero: there are none
+
 	series  atomic.Int64 // series there are
 	buckets atomic.Int64 // of their histograms
 	bytes   atomic.Int64 // of their names and labels
@@ -183,7 +185,13 @@ type shared struct {
 }
 
 func newShared(cfg Config) *shared {
-	return &shared{cfg: cfg, bounds: newBounds(), registry: newRegistry(cfg), junk: junkGate{rate: int64(cfg.JunkRate)}}
+	s := &shared{cfg: cfg, bounds: newBounds(), registry: newRegistry(cfg), junk: junkGate{rate: int64(cfg.JunkRate)}}
+	if cfg.Resume != nil {
+		if last, ok := cfg.Resume.Last(prefix+startName, nil); ok && !cfg.setBack(last.At, cfg.Now()) {
+			s.told = last.At
+		}
+	}
+	return s
 }
 
 // admit counts a series of a length in bytes; false when there is no room.

@@ -35,7 +35,7 @@ func (c *Collector) flush(boundary, now time.Time) time.Time {
 	}
 	grid := c.grid
 	accounts := c.sorted()
-	samples := c.own(boundary)
+	samples := c.own(boundary, false)
 	c.mu.Unlock()
 
 	for _, a := range accounts {
@@ -120,10 +120,14 @@ func (c *Collector) sorted() []*account {
 	return out
 }
 
-// own are the figures of the collector itself and of its sockets. c.mu is held.
-func (c *Collector) own(at time.Time) []collector.Sample {
+// own are the figures of the collector itself and of its sockets; last tells that
+// there will be no others. c.mu is held.
+func (c *Collector) own(at time.Time, last bool) []collector.Sample {
 	f := &c.flushes
-	m := meter{at: at, before: c.grid.before(at)}
+	m, ok := meterAt(at, c.grid, &c.told, last)
+	if !ok {
+		return nil
+	}
 	m.gauge(startName, float64(c.started.UnixMilli())/1000)
 	m.gauge("flush_lateness_seconds", f.lateness.Seconds())
 	m.gauge("flush_duration_seconds", f.took.Seconds())

@@ -8,40 +8,35 @@ import "time"
 type grid struct {
 	origin   time.Time // a boundary
 	interval time.Duration
-	given    time.Time // the last boundary of the collector before this one, which has its points; zero: there was none
 }
 
 func newGrid(now time.Time, interval time.Duration) grid {
 	past := time.Duration(now.UnixNano() % int64(interval))
 	// Add keeps the monotonic reading, Truncate would not.
-	return grid{origin: now.Add(-past), interval: interval}
+	return grid{now.Add(-past), interval}
 }
 
-// following is g for a collector that takes the place of another one: that one
-// has given the points of the boundaries up to given. It ended before its last
-// interval was over when it is replaced within one, and a series has one point at
-// a time.
-func (g grid) following(given time.Time) grid {
-	g.given = given
-	return g
-}
-
-// before is the time of a zero that comes before the point of a boundary: the
-// boundary before, unless a collector before this one has points there. A
-// millisecond after those may stand the end of the series.
-func (g grid) before(boundary time.Time) time.Time {
-	at := boundary.Add(-g.interval)
-	if at.After(g.given) {
-		return at
+// free is the time of a point at a boundary, of a series that has points up to
+// given: a series has one point at a time.
+func (g grid) free(boundary, given time.Time) time.Time {
+	if boundary.After(given) {
+		return boundary
 	}
-	return g.given.Add(2 * time.Millisecond)
+	return g.after(given)
+}
+
+// zero is the time of a zero before the point of a boundary, of a counter that begins
+// anew and has points up to given: the boundary before, if that is free. A
+// millisecond after those points may stand the end of the series.
+func (g grid) zero(boundary, given time.Time) time.Time {
+	if before := boundary.Add(-g.interval); before.After(given) {
+		return before
+	}
+	return given.Add(2 * time.Millisecond)
 }
 
 // after is the first boundary later than t.
 func (g grid) after(t time.Time) time.Time {
-	if t.Before(g.given) {
-		t = g.given
-	}
 	since := t.Sub(g.origin)
 	n := since / g.interval
 	if since >= 0 || since%g.interval == 0 {

@@ -70,6 +70,20 @@ type meter struct {
 	samples    []collector.Sample
 }
 
+// meterAt is a meter for points of a boundary. told is when the last ones were given,
+// by this collector or the one before it. Where these are not over yet, what there is
+// to say waits for another boundary, or, if this is the last one, is given for the
+// first that is free.
+func meterAt(boundary time.Time, g grid, told *time.Time, last bool) (meter, bool) {
+	at := g.free(boundary, *told)
+	if !at.Equal(boundary) && !last {
+		return meter{}, false
+	}
+	m := meter{at: at, before: g.zero(at, *told)}
+	*told = at
+	return m, true
+}
+
 // The meanings of the collector's own series.
 var (
 	counterMeta = &collector.Meta{Type: collector.Counter}

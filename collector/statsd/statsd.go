@@ -51,7 +51,8 @@
 //
 // A Collector that ends within an interval gives the points of that interval. One
 // that takes its place before the interval is over (Config.Resume) counts what it
-// reads until then in the next interval: a series has one point at a time.
+// reads until then in the next interval, in series that have a point already: a
+// series has one point at a time.
 package statsd
 
 import (
@@ -90,6 +91,7 @@ type Collector struct {
 	state     state
 	started   time.Time
 	grid      grid
+	told      time.Time           // of the last points of its own series
 	listeners []*listener         // all there ever were, in the order of their opening
 	accounts  map[string]*account // by instance; those of which something is still to be said
 	assigned  map[origin]*account // origins that were given a name
@@ -103,13 +105,8 @@ type Collector struct {
 func New(cfg Config, sink collector.Sink) *Collector {
 	cfg = cfg.withDefaults()
 	now := cfg.Now()
-	grid := newGrid(now, cfg.Interval)
-	if cfg.Resume != nil {
-		if last, ok := cfg.Resume.Last(prefix+startName, nil); ok && !cfg.setBack(last.At, now) {
-			grid = grid.following(last.At)
-		}
-	}
-	return &Collector{cfg: cfg, sink: sink, shared: newShared(cfg), started: now, grid: grid,
+	shared := newShared(cfg)
+	return &Collector{cfg: cfg, sink: sink, shared: shared, started: now, grid: newGrid(now, cfg.Interval), told: shared.told,
 		accounts: map[string]*account{}, assigned: map[origin]*account{}, strangers: map[origin]*account{},
 		retired: map[string]InstanceLedger{}}
 }
@@ -192,7 +189,7 @@ func (c *Collector) finish() error {
 	now := c.cfg.Now()
 	c.mu.Lock()
 	accounts := c.sorted()
-	samples := c.own(c.grid.after(now))
+	samples := c.own(c.grid.after(now), true)
 	c.mu.Unlock()
 	for _, a := range accounts {
 		samples = append(samples, a.lastSamples(now)...)
