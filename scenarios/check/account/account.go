@@ -59,6 +59,7 @@ type Account struct {
 	failures int64
 	ticks    []time.Duration // the collector's interval ends while it lived, and the end
 	Gap      []float64       // acknowledged less counted, at each tick
+	possible []int64         // how many it can have executed by each tick
 	Late     Lateness
 	Ahead    Surplus
 	others   []*record.Series // what else the instance sent
@@ -116,8 +117,16 @@ func BooksOf(e *evidence.Index, rule script.Conservation, counted func(instance 
 		known[l.Instance] = true
 		a := newAccount(e, rule, l, counted(l.Instance))
 		a.Allowance, a.failures = widths.Of(l), widths.failed[l.Instance]
-		a.Late, a.Ahead = a.lateness(e), a.surplus(e)
+		for _, t := range a.ticks {
+			a.possible = append(a.possible, e.SentUpTo(l.Instance, rule.Route, t)+widths.upTo(l, t).Sum())
+		}
+		a.Late, a.Ahead = a.lateness(e), a.surplus(e, widths)
 		b.Accounts = append(b.Accounts, a)
+	}
+	if b.clockOff(e) && premature(e, rule).N > 0 {
+		for i := range b.Accounts {
+			b.Accounts[i].Ahead = Surplus{} // that is told of the clocks
+		}
 	}
 	for _, instance := range e.Senders() {
 		if known[instance] {
@@ -226,12 +235,14 @@ type Booking struct {
 }
 
 // Book explains the difference between users and web, cause by cause, each up
-// to its bound; what remains is unexplained.
+// to its bound; what remains is unexplained. What was counted before it can have
+// been executed no request of unknown outcome explains, however many came later.
 func (a *Account) Book() Booking {
 	b := Booking{Lost: max(0, int64(len(a.Acked))-a.Total), Extra: max(0, a.Total-int64(len(a.Acked)))}
 	left := b.Lost + b.Extra
+	open := min(b.Extra, a.Ahead.N)
 	enter := func(cause string, n, bound int64) {
-		n = min(left, n)
+		n = min(left-open, n)
 		if n <= 0 {
 			return
 		}
