@@ -15,9 +15,9 @@ import (
 
 const module = "throughline"
 
-// rule forbids packages in and below From, but not in and below Except, to import
+// law forbids packages in and below From, but not in and below Except, to import
 // packages in and below any of Not, except for those in But.
-type rule struct {
+type law struct {
 	From   string
 	Except string // "": no package
 	Not    []string
@@ -25,11 +25,13 @@ type rule struct {
 	Why    string
 }
 
-var rules = []rule{
+var laws = []law{
 	{From: "scenarios/check", Not: []string{"compose", "loadgen"},
 		Why: "a judge works from the record, so that old runs can be judged again"},
-	{From: "scenarios/script", Not: []string{""}, But: []string{"scenarios/script", "expand"},
-		Why: "the language is read without knowing who carries it out; what its templates expand to is everybody's"},
+	{From: "scenarios/script", Not: []string{""}, But: []string{"scenarios/script", "expand", "spelling"},
+		Why: "the language is read without knowing who carries it out; what its templates expand to, and what a misspelt word meant, is everybody's"},
+	{From: "spelling", Not: []string{""}, But: []string{"spelling"},
+		Why: "which word was meant is told alike of scenarios, metrics and flags"},
 	{From: "expand", Not: []string{""}, But: []string{"expand"},
 		Why: "templates are read alike by whoever reads a scenario and whoever starts its instances"},
 	{From: "scenarios/record", Not: []string{""}, But: []string{"scenarios/record", "collector"},
@@ -82,10 +84,14 @@ var rules = []rule{
 	{From: "collector/poll", Not: siblings("collector", "poll"), Why: siblingsWhy},
 	{From: "collector/series", Not: siblings("collector", "series"), Why: siblingsWhy},
 	{From: "collector/forward", Not: siblings("collector", "forward"), Why: siblingsWhy},
+	{From: "collector/server", Not: siblings("collector", "server"),
+		Why: "what runs sources and sinks knows none by name, so that another way in or out changes nothing in it"},
+	{From: "collector/sourcetest", Not: siblings("collector", "sourcetest"),
+		Why: "the contract of a way in knows none"},
 	{From: "live", Not: []string{""}, But: []string{"live"},
 		Why: "what a run shows is told alike to a terminal and to a page, and neither is known"},
-	{From: "cmd/throughline/cli", Not: []string{""}, But: []string{"cmd/throughline/cli", "scenarios/script"},
-		Why: "how a command line behaves is the same whatever its commands do; script tells which word was meant, of scenarios and flags alike"},
+	{From: "cmd/throughline/cli", Not: []string{""}, But: []string{"cmd/throughline/cli", "spelling"},
+		Why: "how a command line behaves is the same whatever its commands do"},
 	{From: "collector/statsd/socket", Not: []string{""}, But: []string{"collector/statsd/socket"},
 		Why: "payloads are carried without knowing what is in them"},
 }
@@ -99,7 +105,7 @@ const siblingsWhy = "siblings are put together by their parent's user, so that e
 
 var families = map[string][]string{
 	"compose":         {"local", "docker", "haproxy", "docstore", "platformtest"},
-	"collector":       {"dogstatsd", "statsd", "poll", "series", "forward", "server"},
+	"collector":       {"dogstatsd", "statsd", "poll", "series", "forward", "server", "sourcetest"},
 	"scenarios/check": {"honesty", "signals", "tiers"},
 }
 
@@ -133,10 +139,10 @@ var heavy = map[string][]string{
 
 func TestImports(t *testing.T) {
 	imports := load(t)
-	for _, r := range rules {
+	for _, r := range laws {
 		for _, name := range append(append([]string{r.From, r.Except}, r.Not...), r.But...) {
 			if !exists(name, imports) {
-				t.Errorf("the rule for %q names %q, which is gone: mend the rule", r.From, name)
+				t.Errorf("the law for %q names %q, which is gone: mend the law", r.From, name)
 			}
 		}
 		for _, wrong := range r.broken(imports) {
@@ -163,10 +169,10 @@ func TestImports(t *testing.T) {
 	}
 }
 
-// TestEveryRuleBites: each package that a rule forbids is found where it is imported.
-func TestEveryRuleBites(t *testing.T) {
+// TestEveryLawBites: each package that a law forbids is found where it is imported.
+func TestEveryLawBites(t *testing.T) {
 	packages := load(t)
-	for _, r := range rules {
+	for _, r := range laws {
 		for _, not := range r.Not {
 			for name := range packages {
 				if !within(name, not) || withinAny(name, r.But) || r.From == "" && name == "" {
@@ -174,7 +180,7 @@ func TestEveryRuleBites(t *testing.T) {
 				}
 				from := r.From
 				if from == "" {
-					from = "loadgen" // somebody whom the rule does not spare
+					from = "loadgen" // somebody whom the law does not spare
 				}
 				if wrong := r.broken(map[string][]string{from: {module + "/" + name}}); len(wrong) != 1 {
 					t.Errorf("%s may import %s: %q", from, name, wrong)
@@ -187,8 +193,8 @@ func TestEveryRuleBites(t *testing.T) {
 	}
 }
 
-// broken tells which imports a rule forbids.
-func (r rule) broken(imports map[string][]string) (wrong []string) {
+// broken tells which imports a law forbids.
+func (r law) broken(imports map[string][]string) (wrong []string) {
 	for from, to := range imports {
 		if !within(from, r.From) || r.From == "" && withinAny(from, r.But) || r.Except != "" && within(from, r.Except) {
 			continue
@@ -221,7 +227,7 @@ func checkJoins(t *testing.T, imports map[string][]string) {
 	}
 	for _, name := range append(joiners, "scenarios/run", "scenarios/check") {
 		if !exists(name, imports) {
-			t.Errorf("the rule who joins run and judge names %q, which is gone: mend the rule", name)
+			t.Errorf("the law who joins run and judge names %q, which is gone: mend the law", name)
 		}
 	}
 }

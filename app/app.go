@@ -90,8 +90,8 @@ func run(ctx context.Context, c Config, p parts) error {
 	if err := p.client.Close(); err != nil {
 		errs = append(errs, fmt.Errorf("statsd %s: close: %w", c.StatsD, err))
 	}
-	if p.wrong.ledger != nil {
-		dropped, extra := p.wrong.ledger.booked()
+	if p.wrong.harm != nil {
+		dropped, extra := p.wrong.harm.booked()
 		p.log.Printf("defect %s: dropped=%d extra=%d", c.Defect, dropped, extra)
 	}
 	goodbye, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbyeTimeout)

@@ -14,7 +14,7 @@ func answerDefects() []Defect {
 	return []Defect{
 		{Name: "answer-lost", Entry: "F53", About: "every 40th insert is written and counted, and its connection is closed in place of an answer",
 			Service: "every 40th insert is written and not answered: a load balancer that repeats it has it written twice",
-			begin: func(Config, *ledger) (wrong, error) {
+			begin: func(Config, *harm) (wrong, error) {
 				return wrong{meter: func(m statsd.Middleware) meter { return &speechless{Middleware: m} }}, nil
 			}},
 	}

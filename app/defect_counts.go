@@ -53,15 +53,15 @@ func countDefects() []Defect {
 			begin: tamper(func(n int64) int64 { return n })},
 		{Name: "renamed-per-instance", Entry: "F20", About: "inserts are counted as fullstack.insert.<instance>", begin: renamed},
 		{Name: "silent-worker", Entry: "F6", About: "one of four workers has lost its sender: a quarter of all requests is neither counted nor timed",
-			begin: onClient(func(c statsd.Client, l *ledger) statsd.Client {
-				return &forked{Client: c, ledger: l, calls: map[string]int64{}}
+			begin: onClient(func(c statsd.Client, l *harm) statsd.Client {
+				return &forked{Client: c, harm: l, calls: map[string]int64{}}
 			})},
 		{Name: "queue-full", Entry: "F11", About: "the client's queue takes one count in 10 ms and drops the others",
-			begin: onClient(func(c statsd.Client, l *ledger) statsd.Client {
-				return &queue{Client: c, ledger: l, now: time.Now}
+			begin: onClient(func(c statsd.Client, l *harm) statsd.Client {
+				return &queue{Client: c, harm: l, now: time.Now}
 			})},
 		{Name: "get-counted", Entry: "F26", About: "the counter of inserts counts the requests of /get too",
-			begin: onClient(func(c statsd.Client, l *ledger) statsd.Client { return &both{c, l} })},
+			begin: onClient(func(c statsd.Client, l *harm) statsd.Client { return &both{c, l} })},
 		{Name: "probes-counted", Entry: "F57", About: "requests of /healthz are counted as inserts", begin: countProbes},
 		{Name: "cache-hits-only", Entry: "F26", About: "only hits of a cache are counted: one insert in 2, 3 or 4, by the instance's number", begin: hitsOnly},
 	}
@@ -70,24 +70,24 @@ func countDefects() []Defect {
 // tampered sends a wrong number, or under a wrong name.
 type tampered struct {
 	statsd.Client
-	*ledger
+	*harm
 	name   string                // under which inserts are sent
 	change func(nth int64) int64 // what is sent for the nth insert, from 1
 	nth    atomic.Int64
 }
 
 func tamper(change func(nth int64) int64) beginning {
-	return onClient(func(c statsd.Client, l *ledger) statsd.Client {
-		return &tampered{Client: c, ledger: l, name: counted, change: change}
+	return onClient(func(c statsd.Client, l *harm) statsd.Client {
+		return &tampered{Client: c, harm: l, name: counted, change: change}
 	})
 }
 
-func renamed(c Config, l *ledger) (wrong, error) {
+func renamed(c Config, l *harm) (wrong, error) {
 	if c.Instance == "" {
 		return wrong{}, errors.New("INSTANCE is not set, and the name is made of it")
 	}
 	return wrong{client: func(client statsd.Client) (statsd.Client, error) {
-		return &tampered{Client: client, ledger: l, name: counted + "." + c.Instance, change: func(int64) int64 { return 1 }}, nil
+		return &tampered{Client: client, harm: l, name: counted + "." + c.Instance, change: func(int64) int64 { return 1 }}, nil
 	}}, nil
 }
 
@@ -112,7 +112,7 @@ func (t *tampered) Count(name string, n int64) {
 // of them did not survive. Requests go to the workers in turn.
 type forked struct {
 	statsd.Client
-	*ledger
+	*harm
 	mu    sync.Mutex
 	calls map[string]int64 // by metric
 }
@@ -143,7 +143,7 @@ func (f *forked) Timing(name string, d time.Duration) {
 // queue has little room for counts, and is emptied on the beat.
 type queue struct {
 	statsd.Client
-	*ledger
+	*harm
 	now  func() time.Time
 	mu   sync.Mutex
 	beat time.Time
@@ -171,7 +171,7 @@ func (q *queue) takes() bool {
 // both counts two routes in one.
 type both struct {
 	statsd.Client
-	*ledger
+	*harm
 }
 
 func (b *both) Count(name string, n int64) {
@@ -184,7 +184,7 @@ func (b *both) Count(name string, n int64) {
 
 // countProbes needs two places: only the outermost handler sees every request,
 // and it has to have the client.
-func countProbes(_ Config, l *ledger) (wrong, error) {
+func countProbes(_ Config, l *harm) (wrong, error) {
 	var client statsd.Client
 	return wrong{
 		client: func(c statsd.Client) (statsd.Client, error) {
@@ -204,7 +204,7 @@ func countProbes(_ Config, l *ledger) (wrong, error) {
 }
 
 // hitsOnly has a cache in each instance that helps it more or less.
-func hitsOnly(c Config, l *ledger) (wrong, error) {
+func hitsOnly(c Config, l *harm) (wrong, error) {
 	every := 2 + int64(numberOf(c.Instance)%3)
 	return tamper(func(n int64) int64 {
 		if n%every == 0 {

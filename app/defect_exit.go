@@ -24,18 +24,18 @@ const (
 func exitDefects() []Defect {
 	return []Defect{
 		{Name: "lost-on-exit", Entry: "F1", About: "counts wait up to 2 s in a buffer that is not flushed on exit",
-			begin: onClient(func(c statsd.Client, l *ledger) statsd.Client {
+			begin: onClient(func(c statsd.Client, l *harm) statsd.Client {
 				return hold(c, l, 0, windowEnd(time.Now(), holdLost))
 			})},
 		{Name: "long-buffer", Entry: "F2", About: "counts wait up to 2.1 s, not 100 ms: a kill loses more than is declared",
 			begin: onOptions(func(_ Config, o *statsd.Options) { o.Aggregation, o.Flush = defaultAggregation, defaultFlush })},
 		{Name: "closed-early", Entry: "F3", About: "on SIGTERM the client is closed at once, and requests are served for 300 ms more", begin: closeEarly},
 		{Name: "last-window-twice", Entry: "F4", About: "counts leave every 2 s, and the last window leaves twice on exit",
-			begin: onClient(func(c statsd.Client, l *ledger) statsd.Client {
+			begin: onClient(func(c statsd.Client, l *harm) statsd.Client {
 				return hold(c, l, 2, windowEnd(time.Now(), holdLost))
 			})},
 		{Name: "open-window-skipped", Entry: "F5", About: "counts are rolled up by the second, and the flush on exit leaves out the second that is not over",
-			begin: onClient(func(c statsd.Client, l *ledger) statsd.Client {
+			begin: onClient(func(c statsd.Client, l *harm) statsd.Client {
 				return hold(c, l, 0, windowEnd(time.Now().Truncate(rollUp), rollUp))
 			})},
 	}
@@ -50,7 +50,7 @@ func windowEnd(birth time.Time, long time.Duration) func(now time.Time) time.Tim
 // held keeps counts back until they are due.
 type held struct {
 	statsd.Client
-	*ledger
+	*harm
 	due    func(now time.Time) time.Time // never falls
 	atExit int64                         // how many times is sent what is held when it is closed
 
@@ -67,9 +67,9 @@ type heldCount struct {
 	n    int64
 }
 
-func hold(client statsd.Client, l *ledger, atExit int64, due func(time.Time) time.Time) *held {
+func hold(client statsd.Client, l *harm, atExit int64, due func(time.Time) time.Time) *held {
 	h := &held{
-		Client: client, ledger: l, due: due, atExit: atExit,
+		Client: client, harm: l, due: due, atExit: atExit,
 		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	go h.run()
@@ -140,14 +140,14 @@ func (h *held) Close() error {
 // early is a client that is closed while requests are still served.
 type early struct {
 	statsd.Client
-	*ledger
+	*harm
 	close  func() error // once; returns the same again
 	mu     sync.RWMutex // between counting and closing
 	closed bool
 }
 
-func closeEarly(_ Config, l *ledger) (wrong, error) {
-	e := &early{ledger: l}
+func closeEarly(_ Config, l *harm) (wrong, error) {
+	e := &early{harm: l}
 	return wrong{
 		client: func(c statsd.Client) (statsd.Client, error) {
 			e.Client = c

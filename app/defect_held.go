@@ -24,15 +24,15 @@ const (
 func heldDefects() []Defect {
 	return []Defect{
 		{Name: "wrapping-count", Entry: "F26", About: "inserts of a second are added up in a counter that begins anew at 32",
-			begin: onClient(func(c statsd.Client, l *ledger) statsd.Client {
-				w := &wrapping{Client: c, ledger: l}
+			begin: onClient(func(c statsd.Client, l *harm) statsd.Client {
+				w := &wrapping{Client: c, harm: l}
 				w.stop = repeat(batchedFor, w.flush)
 				return w
 			})},
 		{Name: "worker-turnover", Entry: "F1", About: "two workers batch for a second, and each is replaced after 90 requests with what it holds", begin: turningOver},
 		{Name: "still-held", Entry: "F1", About: "counts and times leave 50 calls at a time, and the last ones never",
-			begin: onClient(func(c statsd.Client, l *ledger) statsd.Client {
-				return &byNumber{Client: c, ledger: l}
+			begin: onClient(func(c statsd.Client, l *harm) statsd.Client {
+				return &byNumber{Client: c, harm: l}
 			})},
 	}
 }
@@ -62,7 +62,7 @@ func repeat(beat time.Duration, do func()) (stop func()) {
 // wrapping adds inserts up in a number of few bits.
 type wrapping struct {
 	statsd.Client
-	*ledger
+	*harm
 	stop func()
 	mu   sync.Mutex
 	n    int64 // below wrapsAt
@@ -127,7 +127,7 @@ func countedIn(calls []call) int64 {
 // byNumber sends when it holds enough, and never because it is time.
 type byNumber struct {
 	statsd.Client
-	*ledger
+	*harm
 	mu   sync.Mutex
 	held []call
 }
@@ -163,7 +163,7 @@ func (b *byNumber) Close() error {
 // one request, and only a client is closed in the end.
 type turnover struct {
 	statsd.Client
-	*ledger
+	*harm
 	stop    func()
 	turn    atomic.Int64
 	workers [takesTurns]worker
@@ -177,8 +177,8 @@ type worker struct {
 	served int // requests since it was born
 }
 
-func turningOver(_ Config, l *ledger) (wrong, error) {
-	t := &turnover{ledger: l}
+func turningOver(_ Config, l *harm) (wrong, error) {
+	t := &turnover{harm: l}
 	return wrong{
 		client: func(c statsd.Client) (statsd.Client, error) {
 			t.Client = c

@@ -18,8 +18,8 @@ type told struct {
 func (t *told) Close() error { t.closed++; return nil }
 
 func TestWrappingCount(t *testing.T) {
-	to, l := &told{}, &ledger{}
-	w := &wrapping{Client: to, ledger: l, stop: func() {}}
+	to, l := &told{}, &harm{}
+	w := &wrapping{Client: to, harm: l, stop: func() {}}
 	for _, window := range []int{31, 0, 32, 45, 70, 3} {
 		for range window {
 			w.Count(counted, 1)
@@ -40,8 +40,8 @@ func TestWrappingCount(t *testing.T) {
 }
 
 func TestStillHeld(t *testing.T) {
-	to, l := &told{}, &ledger{}
-	b := &byNumber{Client: to, ledger: l}
+	to, l := &told{}, &harm{}
+	b := &byNumber{Client: to, harm: l}
 	for range 60 { // 120 calls
 		b.Timing(timed, time.Millisecond)
 		b.Count(counted, 1)
@@ -57,8 +57,8 @@ func TestStillHeld(t *testing.T) {
 
 // Of requests whose calls belong together, a worker that is replaced takes both.
 func TestWorkerTurnover(t *testing.T) {
-	to, l := &told{}, &ledger{}
-	turning := &turnover{Client: to, ledger: l, stop: func() {}}
+	to, l := &told{}, &harm{}
+	turning := &turnover{Client: to, harm: l, stop: func() {}}
 	request := []call{{name: timed, took: time.Millisecond, timer: true}, {name: counted, n: 1}}
 	serve := func(n int) {
 		for range n {
@@ -170,6 +170,6 @@ func TestCacheHitsOnly(t *testing.T) {
 		if got := countedIn(to.calls); got != want {
 			t.Errorf("%q counts %d of 60, want %d", instance, got, want)
 		}
-		checkBooked(t, w.ledger, 60-want, 0)
+		checkBooked(t, w.harm, 60-want, 0)
 	}
 }

@@ -37,7 +37,7 @@ func lineDefects() []Defect {
 			begin: onOptions(func(c Config, o *statsd.Options) { o.Tags = slices.Concat(c.Tags, []string{"instance:web-1"}) })},
 		{Name: "word-as-tag", About: "each insert is tagged with its word: a series for every word", begin: wordAsTag},
 		{Name: "cut-datagrams", Entry: "F14", About: "datagrams are cut at 256 bytes, as by a receiver with a small buffer",
-			begin: func(_ Config, l *ledger) (wrong, error) {
+			begin: func(_ Config, l *harm) (wrong, error) {
 				return wrong{wire: func(w io.WriteCloser) io.WriteCloser { return cutter{w, l} }}, nil
 			}},
 	}
@@ -131,7 +131,7 @@ func (b beside) Close() error { return errors.Join(b.socket.Close(), b.Client.Cl
 // lined sends inserts in lines of their own.
 type lined struct {
 	beside
-	*ledger
+	*harm
 	line lineMaker
 
 	mu  sync.Mutex // lines leave in their order
@@ -139,10 +139,10 @@ type lined struct {
 }
 
 func inLines(of func(Config) lineMaker) beginning {
-	return func(c Config, l *ledger) (wrong, error) {
+	return func(c Config, l *harm) (wrong, error) {
 		return wrong{client: func(client statsd.Client) (statsd.Client, error) {
 			b, err := connectBeside(client, c.StatsD)
-			return &lined{beside: b, ledger: l, line: of(c)}, err
+			return &lined{beside: b, harm: l, line: of(c)}, err
 		}}, nil
 	}
 }
@@ -168,7 +168,7 @@ func (l *lined) Count(name string, n int64) {
 
 // wordAsTag needs two places: only a route knows the word, and only a client
 // is closed in the end.
-func wordAsTag(c Config, _ *ledger) (wrong, error) {
+func wordAsTag(c Config, _ *harm) (wrong, error) {
 	var b beside
 	return wrong{
 		client: func(client statsd.Client) (statsd.Client, error) {
@@ -208,7 +208,7 @@ func (w wordTagged) Increment(name string) gin.HandlerFunc {
 // a datagram.
 type cutter struct {
 	io.WriteCloser
-	*ledger
+	*harm
 }
 
 func (c cutter) Write(datagram []byte) (int, error) {

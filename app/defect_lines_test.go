@@ -61,7 +61,7 @@ func TestCutDatagrams(t *testing.T) {
 		t.Fatal(err)
 	}
 	socket.arrive(t)
-	dropped, extra := p.wrong.ledger.booked()
+	dropped, extra := p.wrong.harm.booked()
 	if got := socket.counts[counted]; got+dropped != 3*rounds || dropped == 0 || extra != 0 {
 		t.Errorf("counted %d, booked dropped=%d extra=%d of %d", got, dropped, extra, 3*rounds)
 	}
@@ -90,7 +90,7 @@ func TestCutLinesAreBookedAsTheyAreRead(t *testing.T) {
 			t.Fatal(err)
 		}
 		socket.arrive(t)
-		dropped, extra := wrong.ledger.booked()
+		dropped, extra := wrong.harm.booked()
 		if got := socket.counts[counted]; got+dropped != 12 || extra != 0 {
 			t.Errorf("cut after %q: counted %d, booked dropped=%d extra=%d", line[:cut], got, dropped, extra)
 		}

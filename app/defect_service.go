@@ -37,7 +37,7 @@ func serviceDefects() []Defect {
 			begin:   onInserts(forgetEvery, forget)},
 		{Name: "racing-upserts", Entry: "F59", About: "inserts look for their word and then write, the index is not unique, and every 20th looks too early",
 			Service: "every 20th insert makes a new document for its word",
-			begin: func(Config, *ledger) (wrong, error) {
+			begin: func(Config, *harm) (wrong, error) {
 				return wrong{store: func(m *mongoWords) {
 					m.unique, m.add = false, (&racer{words: m.words}).add
 				}}, nil
@@ -46,20 +46,20 @@ func serviceDefects() []Defect {
 }
 
 // unlucky is what happens to some inserts in place of Words.Insert.
-type unlucky func(ctx context.Context, words Words, name string, l *ledger) (Word, error)
+type unlucky func(ctx context.Context, words Words, name string, l *harm) (Word, error)
 
 // mistreated has bad luck with every nth insert.
 type mistreated struct {
 	Words
-	*ledger
+	*harm
 	every  int64
 	insert unlucky
 	nth    atomic.Int64
 }
 
 func onInserts(every int64, insert unlucky) beginning {
-	return func(_ Config, l *ledger) (wrong, error) {
-		return wrong{words: func(w Words) Words { return &mistreated{Words: w, ledger: l, every: every, insert: insert} }}, nil
+	return func(_ Config, l *harm) (wrong, error) {
+		return wrong{words: func(w Words) Words { return &mistreated{Words: w, harm: l, every: every, insert: insert} }}, nil
 	}
 }
 
@@ -67,10 +67,10 @@ func (m *mistreated) Insert(ctx context.Context, name string) (Word, error) {
 	if m.nth.Add(1)%m.every != 0 {
 		return m.Words.Insert(ctx, name)
 	}
-	return m.insert(ctx, m.Words, name, m.ledger)
+	return m.insert(ctx, m.Words, name, m.harm)
 }
 
-func panicAfter(ctx context.Context, words Words, name string, l *ledger) (Word, error) {
+func panicAfter(ctx context.Context, words Words, name string, l *harm) (Word, error) {
 	word, err := words.Insert(ctx, name)
 	if err != nil {
 		return word, err
@@ -79,13 +79,13 @@ func panicAfter(ctx context.Context, words Words, name string, l *ledger) (Word,
 	panic("defect panic-unmeasured: this insert was written")
 }
 
-func losesRace(context.Context, Words, string, *ledger) (Word, error) {
+func losesRace(context.Context, Words, string, *harm) (Word, error) {
 	return Word{}, fmt.Errorf("insert: %w", mongo.WriteException{WriteErrors: []mongo.WriteError{{
 		Code: 11000, Message: "E11000 duplicate key error collection: " + database + "." + collection,
 	}}})
 }
 
-func forget(ctx context.Context, words Words, name string, l *ledger) (Word, error) {
+func forget(ctx context.Context, words Words, name string, l *harm) (Word, error) {
 	l.book(1, 0)
 	word, err := words.Get(ctx, name)
 	if err != nil {
@@ -94,8 +94,8 @@ func forget(ctx context.Context, words Words, name string, l *ledger) (Word, err
 	return word, nil
 }
 
-func countFailures(c Config, l *ledger) (wrong, error) {
-	failing := onInserts(failEvery, func(context.Context, Words, string, *ledger) (Word, error) {
+func countFailures(c Config, l *harm) (wrong, error) {
+	failing := onInserts(failEvery, func(context.Context, Words, string, *harm) (Word, error) {
 		return Word{}, errors.New("insert: defect failures-counted: this insert was not written")
 	})
 	w, err := failing(c, l)
@@ -106,7 +106,7 @@ func countFailures(c Config, l *ledger) (wrong, error) {
 // uncritical counts failures as successes.
 type uncritical struct {
 	statsd.Middleware
-	*ledger
+	*harm
 }
 
 func (u uncritical) Increment(name string) gin.HandlerFunc {

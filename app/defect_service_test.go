@@ -82,11 +82,11 @@ func TestServiceDefectsPassOnFailures(t *testing.T) {
 			t.Fatalf("got %v", err)
 		}
 	}
-	if _, err := panicAfter(t.Context(), words, "word", w.ledger); !errors.Is(err, broken) {
+	if _, err := panicAfter(t.Context(), words, "word", w.harm); !errors.Is(err, broken) {
 		t.Errorf("got %v", err)
 	}
-	checkBooked(t, w.ledger, 0, 0)
-	if got, err := forget(t.Context(), words, "word", w.ledger); err != nil || got != (Word{Name: "word"}) {
+	checkBooked(t, w.harm, 0, 0)
+	if got, err := forget(t.Context(), words, "word", w.harm); err != nil || got != (Word{Name: "word"}) {
 		t.Errorf("a forgotten insert: %v, %v", got, err)
 	}
 }
@@ -132,5 +132,5 @@ func TestRacingUpserts(t *testing.T) {
 	if err := errors.Join(p.client.Close(), m.Close(context.Background())); err != nil {
 		t.Error(err)
 	}
-	checkBooked(t, p.wrong.ledger, 0, 0)
+	checkBooked(t, p.wrong.harm, 0, 0)
 }

@@ -22,7 +22,7 @@ const (
 func timeDefects() []Defect {
 	return []Defect{
 		{Name: "late", Entry: "F18", About: "every count leaves 4 s after it happened, or at a graceful exit",
-			begin: onClient(func(c statsd.Client, l *ledger) statsd.Client {
+			begin: onClient(func(c statsd.Client, l *harm) statsd.Client {
 				return hold(c, l, 1, func(now time.Time) time.Time { return now.Add(holdLate) })
 			})},
 		{Name: "flush-every-3s", Entry: "F18", About: "counters and gauges leave every 3 s: a spike in every third interval",
@@ -35,15 +35,15 @@ func timeDefects() []Defect {
 		{Name: "never-speaks", Entry: "F8", About: "instances with an even number (web-2) never send anything, as when nobody listened at their start",
 			begin: speaking(func(_ time.Duration, number int) bool { return number%2 != 0 })},
 		{Name: "first-window-lost", Entry: "F43", About: "inserts in the first second after an instance's first are not counted",
-			begin: onClient(func(c statsd.Client, l *ledger) statsd.Client {
-				return &blindStart{Client: c, ledger: l, now: time.Now}
+			begin: onClient(func(c statsd.Client, l *harm) statsd.Client {
+				return &blindStart{Client: c, harm: l, now: time.Now}
 			})},
 	}
 }
 
 // onOptions makes a defect that only sets the client up wrongly.
 func onOptions(change func(Config, *statsd.Options)) beginning {
-	return func(c Config, _ *ledger) (wrong, error) {
+	return func(c Config, _ *harm) (wrong, error) {
 		return wrong{options: func(o *statsd.Options) { change(c, o) }}, nil
 	}
 }
@@ -51,7 +51,7 @@ func onOptions(change func(Config, *statsd.Options)) beginning {
 // silent sends nothing at times.
 type silent struct {
 	statsd.Client
-	*ledger
+	*harm
 	now    func() time.Time
 	birth  time.Time
 	number int // of the instance
@@ -59,9 +59,9 @@ type silent struct {
 }
 
 func speaking(when func(age time.Duration, number int) bool) beginning {
-	return func(c Config, l *ledger) (wrong, error) {
+	return func(c Config, l *harm) (wrong, error) {
 		return wrong{client: func(client statsd.Client) (statsd.Client, error) {
-			return &silent{Client: client, ledger: l, now: time.Now, birth: time.Now(), number: numberOf(c.Instance), spoken: when}, nil
+			return &silent{Client: client, harm: l, now: time.Now, birth: time.Now(), number: numberOf(c.Instance), spoken: when}, nil
 		}}, nil
 	}
 }
@@ -101,7 +101,7 @@ func (s *silent) Timing(name string, d time.Duration) {
 // an increase.
 type blindStart struct {
 	statsd.Client
-	*ledger
+	*harm
 	now   func() time.Time
 	mu    sync.Mutex
 	until time.Time // zero before the first insert

@@ -31,14 +31,14 @@ func (s *sent) Timing(string, time.Duration) {}
 func (s *sent) Close() error                 { return nil }
 
 // over puts a defect over a client.
-func over(t *testing.T, name string, client statsd.Client) (statsd.Client, *ledger) {
+func over(t *testing.T, name string, client statsd.Client) (statsd.Client, *harm) {
 	t.Helper()
 	w := started(t, name)
 	wrapped, err := w.client(client)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return wrapped, w.ledger
+	return wrapped, w.harm
 }
 
 // On a clock that only moves when everything waits, times are exact.
@@ -134,7 +134,7 @@ func TestSilentInstancesSendNothingAtAll(t *testing.T) {
 		if len(socket.gauges) != want || socket.timers[timed] != want || socket.counts[counted] != int64(want) {
 			t.Errorf("%s: on the wire: %v, %v, %v, want %d of each", name, socket.counts, socket.timers, socket.gauges, want)
 		}
-		checkBooked(t, p.wrong.ledger, int64(10-want), 0)
+		checkBooked(t, p.wrong.harm, int64(10-want), 0)
 	}
 }
 

@@ -26,12 +26,12 @@ func valueDefects() []Defect {
 		{Name: "seconds-as-ms", Entry: "F26", Metric: timed, About: "times of inserts are sent in seconds, as if they were milliseconds",
 			begin: onTimes(func(_ int64, d time.Duration) (time.Duration, bool) { return d / 1000, true })},
 		{Name: "averaged-timer", Entry: "F40", Metric: timed, About: "of the times of a second's inserts only the average is sent",
-			begin: onClient(func(c statsd.Client, l *ledger) statsd.Client {
-				return &averaged{Client: c, ledger: l, now: time.Now}
+			begin: onClient(func(c statsd.Client, l *harm) statsd.Client {
+				return &averaged{Client: c, harm: l, now: time.Now}
 			})},
 		{Name: "delta-gauge", Entry: "F22", Metric: inFlight, About: "the gauge in flight is sent as +1 and -1, and every 20th -1 is missed", begin: deltas},
 		{Name: "shared-gauge", Entry: "F23", Metric: inFlight, About: "four workers set the gauge in flight each to their own number: the last one wins",
-			begin: func(Config, *ledger) (wrong, error) {
+			begin: func(Config, *harm) (wrong, error) {
 				return wrong{meter: func(m statsd.Middleware) meter { return shared{m} }}, nil
 			}},
 	}
@@ -40,14 +40,14 @@ func valueDefects() []Defect {
 // mistimed changes or leaves out the times of inserts.
 type mistimed struct {
 	statsd.Client
-	*ledger
+	*harm
 	change func(nth int64, d time.Duration) (sent time.Duration, send bool) // nth from 1
 	nth    atomic.Int64
 }
 
 func onTimes(change func(int64, time.Duration) (time.Duration, bool)) beginning {
-	return onClient(func(c statsd.Client, l *ledger) statsd.Client {
-		return &mistimed{Client: c, ledger: l, change: change}
+	return onClient(func(c statsd.Client, l *harm) statsd.Client {
+		return &mistimed{Client: c, harm: l, change: change}
 	})
 }
 
@@ -67,7 +67,7 @@ func (m *mistimed) Timing(name string, d time.Duration) {
 // first one of a later second, or when it is closed.
 type averaged struct {
 	statsd.Client
-	*ledger
+	*harm
 	now    func() time.Time
 	mu     sync.Mutex
 	second time.Time
@@ -110,7 +110,7 @@ func (a *averaged) Close() error {
 // delta sends the changes of a gauge where it should send the gauge.
 type delta struct {
 	beside
-	*ledger
+	*harm
 	tags string // as a field
 
 	mu   sync.Mutex // lines leave in their order
@@ -118,10 +118,10 @@ type delta struct {
 	down int64
 }
 
-func deltas(c Config, l *ledger) (wrong, error) {
+func deltas(c Config, l *harm) (wrong, error) {
 	return wrong{client: func(client statsd.Client) (statsd.Client, error) {
 		b, err := connectBeside(client, c.StatsD)
-		return &delta{beside: b, ledger: l, tags: tagField(c.Tags)}, err
+		return &delta{beside: b, harm: l, tags: tagField(c.Tags)}, err
 	}}, nil
 }
 

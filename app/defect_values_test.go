@@ -45,7 +45,7 @@ func TestTimersOnTheWire(t *testing.T) {
 			if diff := cmp.Diff([]float64{10, 30, 50, 60, 80}, socket.times["fullstack.db.time"]); diff != "" {
 				t.Errorf("other times (-want +got):\n%s", diff)
 			}
-			checkBooked(t, p.wrong.ledger, test.dropped, 0)
+			checkBooked(t, p.wrong.harm, test.dropped, 0)
 		})
 	}
 }
@@ -76,7 +76,7 @@ func TestDeltaGaugeOnTheWire(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" || socket.gauges["other"] != 5 {
 		t.Errorf("other %v, in flight (-want +got):\n%s", socket.gauges["other"], diff)
 	}
-	checkBooked(t, p.wrong.ledger, 1, 0)
+	checkBooked(t, p.wrong.harm, 1, 0)
 }
 
 // gauged remembers gauges.

@@ -22,14 +22,14 @@ type Defect struct {
 	Name    string
 	Entry   string // the known fault it stands for, by number: "F14"; empty where none fits
 	About   string // one line
-	Metric  string // the metric that is wrong, and that its ledger is about
+	Metric  string // the metric that is wrong, and what its harm is counted in
 	Service string // what users or the database get wrong, one line; empty: nothing
 	begin   beginning
 }
 
-// beginning makes a defect for one instance. It books in the ledger what it
+// beginning makes a defect for one instance. It counts as harm what it
 // does to the metric.
-type beginning func(Config, *ledger) (wrong, error)
+type beginning func(Config, *harm) (wrong, error)
 
 // wrong is where a defect reaches into the app. What is nil stays right.
 type wrong struct {
@@ -41,7 +41,7 @@ type wrong struct {
 	store    func(*mongoWords)                          // how the database is written
 	words    func(Words) Words                          // between the routes and the database
 	stopping func()                                     // what happens first when told to stop
-	ledger   *ledger                                    // nil without a defect
+	harm     *harm                                      // nil without a defect
 }
 
 // meter measures routes; see statsd.Middleware, which is the right one.
@@ -97,28 +97,28 @@ func findDefect(name string) (Defect, error) {
 
 // start makes the defect for one instance.
 func (d Defect) start(c Config) (wrong, error) {
-	l := &ledger{}
+	l := &harm{}
 	w, err := d.begin(c, l)
 	if err != nil {
 		return wrong{}, fmt.Errorf("defect %s: %w", d.Name, err)
 	}
-	w.ledger = l
+	w.harm = l
 	return w, nil
 }
 
 // onClient makes a defect that only wraps the client.
-func onClient(wrap func(statsd.Client, *ledger) statsd.Client) beginning {
-	return func(_ Config, l *ledger) (wrong, error) {
+func onClient(wrap func(statsd.Client, *harm) statsd.Client) beginning {
+	return func(_ Config, l *harm) (wrong, error) {
 		return wrong{client: func(c statsd.Client) (statsd.Client, error) { return wrap(c, l), nil }}, nil
 	}
 }
 
-// ledger is what a defect did to its metric, next to what the service did: how
+// harm is what a defect did to its metric, next to what the service did: how
 // many measurements it never got, and how many it got too much.
-type ledger struct{ dropped, extra atomic.Int64 }
+type harm struct{ dropped, extra atomic.Int64 }
 
 // book notes that the metric got sent where it should have got due.
-func (l *ledger) book(sent, due int64) {
+func (l *harm) book(sent, due int64) {
 	if sent < due {
 		l.dropped.Add(due - sent)
 		return
@@ -127,4 +127,4 @@ func (l *ledger) book(sent, due int64) {
 }
 
 // booked is complete once the client is closed.
-func (l *ledger) booked() (dropped, extra int64) { return l.dropped.Load(), l.extra.Load() }
+func (l *harm) booked() (dropped, extra int64) { return l.dropped.Load(), l.extra.Load() }

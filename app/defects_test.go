@@ -37,7 +37,7 @@ func started(t *testing.T, name string) wrong {
 	return w
 }
 
-func checkBooked(t *testing.T, l *ledger, dropped, extra int64) {
+func checkBooked(t *testing.T, l *harm, dropped, extra int64) {
 	t.Helper()
 	if gotDropped, gotExtra := l.booked(); gotDropped != dropped || gotExtra != extra {
 		t.Errorf("booked dropped=%d extra=%d, want %d and %d", gotDropped, gotExtra, dropped, extra)
@@ -151,7 +151,7 @@ func TestDefectsOnTheWire(t *testing.T) {
 			if diff := cmp.Diff(test.bad, socket.bad); diff != "" {
 				t.Errorf("bad lines (-want +got):\n%s", diff)
 			}
-			checkBooked(t, p.wrong.ledger, test.dropped, test.extra)
+			checkBooked(t, p.wrong.harm, test.dropped, test.extra)
 		})
 	}
 }

@@ -1,12 +1,14 @@
-// Package collector is the vocabulary of measuring: samples, where they go and
-// who fetches those that are not pushed.
+// Package collector is the vocabulary of measuring: samples and events, and what
+// the parts of a collector are to each other (parts.go): a Source makes samples, a
+// Sink takes them.
 //
-// It does not know what is being proved with its numbers. collector/statsd and
-// collector/poll make samples; collector/series and scenarios/record keep them.
+// It does no work, and does not know what is being proved with its numbers.
+// collector/statsd and collector/poll are sources; collector/series,
+// collector/forward and scenarios/record are sinks; collector/server runs any of
+// them; collector/sourcetest holds the contract of a Source.
 package collector
 
 import (
-	"context"
 	"slices"
 	"strings"
 	"time"
@@ -85,6 +87,9 @@ type Meta struct {
 	Origin string
 }
 
+// OwnPrefix begins the names of the series that a collector writes about itself.
+const OwnPrefix = "throughline_collector_"
+
 // Metric documents a series that the collector writes about itself.
 type Metric struct {
 	Name string
@@ -160,17 +165,4 @@ type Event struct {
 	// Alert is how bad it is: error, warning, info or success for an event;
 	// ok, warning, critical or unknown for a service check.
 	Alert string `json:"alert,omitempty"`
-}
-
-// Journal keeps events. Note may be called by several goroutines at once.
-type Journal interface{ Note(events ...Event) error }
-
-// Sink keeps samples. Append may be called by several goroutines at once and
-// does not retain the slice.
-type Sink interface{ Append(samples ...Sample) error }
-
-// Poller fetches the numbers of something that cannot push. at is the moment
-// the samples are to carry.
-type Poller interface {
-	Poll(ctx context.Context, at time.Time) ([]Sample, error)
 }

@@ -1,7 +1,8 @@
 // Package docs is the part of the documentation that the program shows itself:
-// what each cause of a finding means and how to repair it, out of DIAGNOSES.md,
-// so that whoever has the binary or a report alone has it too. It judges
-// nothing. The command explain and the HTML report call it.
+// what each cause of a finding means and how to repair it, out of DIAGNOSES.md, and
+// what each other word of a report means, out of WORDS.md and SCENARIOS.md, so that
+// whoever has the binary or a report alone has it too. It judges nothing. The command
+// explain and the HTML report call it.
 package docs
 
 import (
@@ -39,20 +40,14 @@ var diagnoses = sync.OnceValue(func() []Diagnosis {
 	var found []Diagnosis
 	shared := map[string]string{} // by anchor
 	group := ""
-	at := heading.FindAllStringSubmatchIndex(diagnosesPage, -1)
-	for i, m := range at {
-		end := len(diagnosesPage)
-		if i+1 < len(at) {
-			end = at[i+1][0]
-		}
-		title, body := diagnosesPage[m[4]:m[5]], strings.TrimSpace(diagnosesPage[m[1]:end])
-		switch m[3] - m[2] {
+	for _, s := range sections(diagnosesPage) {
+		switch s.level {
 		case 2:
-			group = title
+			group = s.title
 		case 3:
-			found = append(found, Diagnosis{Cause: title, Group: group, Text: body})
+			found = append(found, Diagnosis{Cause: s.title, Group: group, Text: s.body})
 		case 4:
-			shared[anchor(title)] = title + "\n" + plain(body)
+			shared[anchor(s.title)] = s.title + "\n" + plain(s.body)
 		}
 	}
 	for i := range found {
@@ -76,32 +71,6 @@ func Find(cause string) (Diagnosis, bool) {
 		}
 	}
 	return Diagnosis{}, false
-}
-
-// Causes are the names of all causes, in the order of Diagnoses.
-func Causes() []string {
-	var names []string
-	for _, d := range Diagnoses() {
-		names = append(names, d.Cause)
-	}
-	return names
-}
-
-// List names all causes, each group under its heading.
-func List() string {
-	var out strings.Builder
-	group := ""
-	for _, d := range Diagnoses() {
-		if d.Group != group {
-			if group != "" {
-				out.WriteString("\n")
-			}
-			group = d.Group
-			out.WriteString(group + "\n")
-		}
-		out.WriteString("  " + d.Cause + "\n")
-	}
-	return out.String()
 }
 
 // anchor is what a link to a heading says after its #.

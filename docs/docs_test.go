@@ -46,16 +46,3 @@ func TestDiagnosesAreWhole(t *testing.T) {
 		}
 	}
 }
-
-// The list has every cause once, under its group.
-func TestList(t *testing.T) {
-	list := List()
-	if !strings.HasPrefix(list, Diagnoses()[0].Group+"\n  "+Diagnoses()[0].Cause+"\n") {
-		t.Errorf("it begins %.60q", list)
-	}
-	for _, cause := range Causes() {
-		if strings.Count(list, "\n  "+cause+"\n") != 1 {
-			t.Errorf("%s is not in the list once", cause)
-		}
-	}
-}

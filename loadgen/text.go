@@ -77,7 +77,7 @@ func DialStatsD(addr string) (StatsD, error) {
 }
 
 // Write tells of a row. A datagram that cannot be sent is dropped, as in any StatsD
-// client: the ledger is the exact account.
+// client: the ledger has every request.
 func (s StatsD) Write(r Row) {
 	_, _ = fmt.Fprintf(s.conn, "users.requests:1|c|#route:%s,outcome:%s\nusers.latency:%.3f|ms|#route:%[1]s",
 		r.Route, r.Outcome, float64(r.Latency().Microseconds())/1000)

@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"strings"
 
-	"throughline/scenarios/script"
+	"throughline/spelling"
 )
 
 // FS holds the files, as NAME.yaml.
@@ -36,7 +36,7 @@ func Read(name string) ([]byte, error) {
 		return source, nil
 	}
 	hint := "have " + strings.Join(Names(), ", ")
-	if near := script.Nearest(name, Names()); near != "" {
+	if near := spelling.Nearest(name, Names()); near != "" {
 		hint = fmt.Sprintf("did you mean %q? (%s)", near, hint)
 	}
 	return nil, fmt.Errorf("scenario %q: no such built-in scenario: %s", name, hint)

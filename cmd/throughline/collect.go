@@ -5,17 +5,18 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"throughline/cmd/throughline/cli"
+	"throughline/cmd/throughline/scratch"
 	"throughline/collector"
 	"throughline/collector/dogstatsd"
 	"throughline/collector/forward"
 	"throughline/collector/poll"
+	"throughline/collector/series"
 	"throughline/collector/server"
 	"throughline/collector/statsd"
 	"throughline/compose/haproxy"
@@ -35,9 +36,13 @@ type collectFlags struct {
 	mongo   string
 	quiet   bool
 
-	format  string
-	out     server.OutConfig
-	receive statsd.Config
+	interval    time.Duration
+	receive     statsd.Config
+	relay       string
+	remoteWrite string
+	graphite    string
+	format      string
+	path        forward.Format // format, read
 }
 
 func newCollect() *cobra.Command {
@@ -88,12 +93,12 @@ queue; what does not fit is counted. With --haproxy and --mongo it polls these, 
 	f.StringVar(&flags.haproxy, "haproxy", "", "HAProxy's runtime socket to poll: host:port, or unix:/path")
 	f.StringVar(&flags.mongo, "mongo", "", "URI of a MongoDB to poll")
 	f.BoolVar(&flags.quiet, "quiet", false, "show neither samples of bad and refused lines nor new findings")
-	f.StringVar(&flags.out.Relay, "relay", "", "give every datagram, as it came, to another StatsD: udp://host:port or unixgram:///path")
-	f.StringVar(&flags.out.RemoteWrite, "remote-write", "", "give the samples to a Prometheus: URL of its remote write")
-	f.StringVar(&flags.out.Graphite, "graphite", "", "give the samples to a Graphite: host:port of carbon's plaintext receiver")
+	f.StringVar(&flags.relay, "relay", "", "give every datagram, as it came, to another StatsD: udp://host:port or unixgram:///path")
+	f.StringVar(&flags.remoteWrite, "remote-write", "", "give the samples to a Prometheus: URL of its remote write")
+	f.StringVar(&flags.graphite, "graphite", "", "give the samples to a Graphite: host:port of carbon's plaintext receiver")
 	f.StringVar(&flags.format, "graphite-format", "tags", "labels as Graphite's tags, or in the path: tags or path")
 	r := &flags.receive
-	f.DurationVar(&r.Interval, "interval", time.Second, "how long a flush interval is")
+	f.DurationVar(&flags.interval, "interval", time.Second, "how long a flush interval is")
 	f.DurationVar(&r.OutOfOrder, "out-of-order", 10*time.Second, "how long a series with timestamps (|T) waits for late lines")
 	f.DurationVar(&r.Expire, "expire", 5*time.Minute, "after how long without a line the series of an unnamed origin end; 0: never")
 	f.IntVar(&r.MaxSeries, "max-series", 20_000, "series of one instance; lines beyond are refused and counted")
@@ -104,47 +109,104 @@ queue; what does not fit is counted. With --haproxy and --mongo it polls these, 
 	return cmd
 }
 
-func collect(cmd *cobra.Command, flags collectFlags) (err error) {
+func collect(cmd *cobra.Command, flags collectFlags) (failed error) {
 	listeners, err := flags.read()
 	if err != nil {
 		return cli.Usage(err)
 	}
-	out, err := server.NewOut(flags.out)
+	outputs, err := flags.outputs()
 	if err != nil {
 		return cli.Unable(err)
 	}
 	if flags.data == "" {
-		if flags.data, err = os.MkdirTemp("", "throughline-collect-"); err != nil {
+		temporary, err := scratch.New("collect")
+		if err != nil {
 			return cli.Unable(err)
 		}
-		defer func() { err = errors.Join(err, os.RemoveAll(flags.data)) }()
+		defer func() { failed = errors.Join(failed, temporary.Remove()) }()
+		flags.data = temporary.Path
 	}
 	if !flags.quiet {
-		log := server.NewLog(cmd.ErrOrStderr())
+		log := statsd.NewLog(cmd.ErrOrStderr())
 		flags.receive.Junk, flags.receive.Found = log.Junk, log.Found
 	}
-	s, err := server.New(server.Config{StatsD: flags.receive, Dir: flags.data, HTTP: flags.listen, Out: out,
-		Log: slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))})
+	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+	store, err := series.Open(flags.data, series.Options{Log: log})
 	if err != nil {
 		return cli.Unable(err)
 	}
-	defer func() { err = errors.Join(err, s.Close()) }()
-	if err := flags.open(s, listeners, cmd.ErrOrStderr()); err != nil {
+	defer func() { failed = errors.Join(failed, store.Close()) }()
+	config := server.Config{Store: store, Interval: flags.interval, Dir: flags.data, HTTP: flags.listen, Log: log}
+	for _, o := range outputs {
+		config.Outputs = append(config.Outputs, o)
+	}
+	s, err := server.New(config)
+	if err != nil {
 		return cli.Unable(err)
 	}
+	defer func() { failed = errors.Join(failed, s.Close()) }()
+	receiver, polls := statsd.New(flags.receive, s.Intake()), poll.NewLoop(poll.Config{}, s.Intake())
+	s.Add(receiver, polls)
+	err = polls.Add("collector", s.Self())
+	if err == nil {
+		err = flags.poll(polls)
+	}
+	if err == nil {
+		err = flags.open(receiver, listeners, cmd.ErrOrStderr())
+	}
+	if err != nil {
+		return cli.Unable(err)
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "Prometheus' HTTP API, and a page for people, on http://%s; Ctrl-C ends it\n", s.Addr())
 	if err := s.Run(cmd.Context()); err != nil {
 		return cli.Unable(err)
 	}
-	s.WriteSummary(cmd.ErrOrStderr())
+	receiver.Figures().WriteSummary(cmd.ErrOrStderr())
+	for _, o := range outputs {
+		fmt.Fprintln(cmd.ErrOrStderr(), o.Figures())
+	}
 	return nil
+}
+
+// outputs makes what gives to others, in the order in which it is told of. Nobody is
+// asked whether they are there.
+func (f *collectFlags) outputs() (all []forward.Forwarder, err error) {
+	for _, way := range []struct {
+		to   string
+		open func(to string) (forward.Forwarder, error)
+	}{
+		{f.relay, func(to string) (forward.Forwarder, error) {
+			relay, err := forward.NewRelay(forward.RelayConfig{To: to})
+			if err == nil {
+				f.receive.Relay = relay.Send
+			}
+			return relay, err
+		}},
+		{f.remoteWrite, func(to string) (forward.Forwarder, error) {
+			return forward.NewRemoteWrite(forward.RemoteWriteConfig{URL: to})
+		}},
+		{f.graphite, func(to string) (forward.Forwarder, error) {
+			return forward.NewGraphite(forward.GraphiteConfig{To: to, Format: f.path})
+		}},
+	} {
+		if way.to == "" {
+			continue
+		}
+		output, err := way.open(way.to)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, output)
+	}
+	return all, nil
 }
 
 // read reads what is given as text, and gives the ways in.
 func (f *collectFlags) read() (ways []statsd.Listener, err error) {
 	r := &f.receive
 	switch {
-	case r.Interval < 10*time.Millisecond || r.Interval > 5*time.Minute:
-		return nil, fmt.Errorf("--interval %v: want 10ms to 5m", r.Interval)
+	case f.interval < 10*time.Millisecond || f.interval > 5*time.Minute:
+		return nil, fmt.Errorf("--interval %v: want 10ms to 5m", f.interval)
 	case r.Expire < 0:
 		return nil, fmt.Errorf("--expire %v: want a time, or 0 for never", r.Expire)
 	case r.OutOfOrder < 0:
@@ -171,7 +233,7 @@ func (f *collectFlags) read() (ways []statsd.Listener, err error) {
 	if r.Tags, err = dogstatsd.ParseStyles(f.tags); err != nil {
 		return nil, fmt.Errorf("--tags: %w", err)
 	}
-	if f.out.Format, err = forward.ParseFormat(f.format); err != nil {
+	if f.path, err = forward.ParseFormat(f.format); err != nil {
 		return nil, fmt.Errorf("--graphite-format %w", err)
 	}
 	for _, text := range f.assign {
@@ -193,16 +255,10 @@ func (f *collectFlags) read() (ways []statsd.Listener, err error) {
 	return ways, nil
 }
 
-// open opens the ways in and adds the pollers.
-func (f *collectFlags) open(s *server.Server, listeners []statsd.Listener, stderr io.Writer) error {
-	for _, text := range f.assign {
-		from, name, _ := strings.Cut(text, "=")
-		if err := s.Assign(from, name, collector.Labels{}); err != nil {
-			return err
-		}
-	}
+// poll adds what is to be polled.
+func (f *collectFlags) poll(polls *poll.Loop) error {
 	if f.haproxy != "" {
-		if err := s.AddPoller("haproxy", run.BalancerPoller(haproxy.NewRuntime(f.haproxy))); err != nil {
+		if err := polls.Add("haproxy", run.BalancerPoller(haproxy.NewRuntime(f.haproxy))); err != nil {
 			return err
 		}
 	}
@@ -211,12 +267,23 @@ func (f *collectFlags) open(s *server.Server, listeners []statsd.Listener, stder
 		if err != nil {
 			return err
 		}
-		if err := s.AddPoller("mongo", mongo); err != nil {
+		if err := polls.Add("mongo", mongo); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// open opens the ways in and names who sends there.
+func (f *collectFlags) open(receiver *statsd.Collector, listeners []statsd.Listener, stderr io.Writer) error {
+	for _, text := range f.assign {
+		from, name, _ := strings.Cut(text, "=")
+		if err := receiver.Assign(from, name, collector.Labels{}); err != nil {
 			return err
 		}
 	}
 	for _, l := range listeners {
-		addr, err := s.ListenOn(l)
+		addr, err := receiver.Listen(l)
 		if err != nil {
 			return err
 		}
@@ -226,6 +293,5 @@ func (f *collectFlags) open(s *server.Server, listeners []statsd.Listener, stder
 		}
 		fmt.Fprintf(stderr, "StatsD%s on %s\n", who, addr.URL())
 	}
-	fmt.Fprintf(stderr, "Prometheus' HTTP API, and a page for people, on http://%s; Ctrl-C ends it\n", s.Addr())
 	return nil
 }

@@ -238,7 +238,8 @@ func TestCollectFlags(t *testing.T) {
 	} {
 		f := c.flags
 		f.origin, f.gauges, f.listen, f.format, f.tags = "listener", "auto", "127.0.0.1:0", "tags", cmp.Or(f.tags, "dogstatsd")
-		f.receive = statsd.Config{Interval: time.Second, MaxSeries: 1, MaxSeriesTotal: 1, MaxOrigins: 1, MaxTags: 1, MaxName: 1}
+		f.interval = time.Second
+		f.receive = statsd.Config{MaxSeries: 1, MaxSeriesTotal: 1, MaxOrigins: 1, MaxTags: 1, MaxName: 1}
 		_, err := f.read()
 		switch {
 		case c.want == "" && err != nil:
@@ -269,5 +270,41 @@ func TestCollectRelays(t *testing.T) {
 	}
 	if status := peer.end(os.Interrupt); status != exitPass {
 		t.Errorf("the peer's exit status is %d", status)
+	}
+}
+
+// TestCollectLeavesNothing: what a collector keeps for itself alone goes with it; what
+// one that was killed left is removed by the next.
+func TestCollectLeavesNothing(t *testing.T) {
+	temp := t.TempDir()
+	t.Setenv("TMPDIR", temp)
+	left := func() (names []string) {
+		found, err := filepath.Glob(filepath.Join(temp, "throughline-*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return found
+	}
+	if status := startCollect(t).end(syscall.SIGKILL); status != -1 {
+		t.Fatalf("exit status %d after SIGKILL", status)
+	}
+	behind := left()
+	if len(behind) != 1 {
+		t.Fatalf("the killed one left %v", behind)
+	}
+	living := startCollect(t)
+	beside := startCollect(t)
+	if now := left(); len(now) != 2 || now[0] == behind[0] || now[1] == behind[0] {
+		t.Errorf("while two run there are %v; the killed one left %v", now, behind)
+	}
+	living.send("hits:1|c")
+	living.becomes("hits_total", "1")
+	for _, c := range []*collectorProcess{living, beside} {
+		if status := c.end(os.Interrupt); status != exitPass {
+			t.Errorf("exit status %d", status)
+		}
+	}
+	if now := left(); len(now) != 0 {
+		t.Errorf("two that ended left %v", now)
 	}
 }

@@ -47,9 +47,13 @@ func galleryNames(_ *cobra.Command, args []string, _ string) ([]string, cobra.Sh
 	return words, cobra.ShellCompDirectiveNoFileComp
 }
 
-// causeNames completes the causes that findings name.
-func causeNames(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	return docs.Causes(), cobra.ShellCompDirectiveNoFileComp
+// wordNames completes the words that can be explained, each with what it is.
+func wordNames(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	var words []string
+	for _, e := range docs.Glossary() {
+		words = append(words, e.Word+"\t"+e.Line())
+	}
+	return words, cobra.ShellCompDirectiveNoFileComp
 }
 
 // defectNames completes the defects of the reference app.
@@ -63,7 +67,7 @@ func defectNames(*cobra.Command, []string, string) ([]string, cobra.ShellCompDir
 
 // operandWords are what a command's operands may be, by its name.
 var operandWords = map[string]cli.Completion{
-	"run": scenarioNames, "check": scenarioNames, "judge": cli.Directory, "selftest": galleryNames, "explain": causeNames,
+	"run": scenarioNames, "check": scenarioNames, "judge": cli.Directory, "selftest": galleryNames, "explain": wordNames,
 }
 
 // flagWords are the flags that take one of a few words, by command and name.

@@ -64,6 +64,7 @@ whether the metrics stayed continuous and correlated.
 Start with:
   throughline list                      the built-in scenarios
   throughline run replace-an-instance   run one; its verdict is the exit status
+  throughline explain WORD              what a word of its report means
 
 Exit status: 0 pass, 1 fail, 2 inconclusive (the run proves nothing),
 3 bad scenario or usage, 4 the harness could not run. Of several runs the worst

@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"os"
 
 	"github.com/spf13/cobra"
 
 	"throughline/cmd/throughline/cli"
+	"throughline/cmd/throughline/scratch"
 	"throughline/scenarios/run"
 	"throughline/scenarios/script"
 )
@@ -52,13 +52,15 @@ and leave them running until Ctrl-C.`,
 	return cmd
 }
 
-func up(cmd *cobra.Command, s script.Scenario, port int, flags runFlags) (err error) {
+func up(cmd *cobra.Command, s script.Scenario, port int, flags runFlags) (failed error) {
 	dir := flags.out
 	if dir == "" {
-		if dir, err = os.MkdirTemp("", "throughline-up-"); err != nil {
+		temporary, err := scratch.New("up")
+		if err != nil {
 			return cli.Unable(err)
 		}
-		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+		defer func() { failed = errors.Join(failed, temporary.Remove()) }()
+		dir = temporary.Path
 		flags.out = dir
 	}
 	have, err := flags.preflight(cmd.Context(), []script.Scenario{s})

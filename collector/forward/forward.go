@@ -3,28 +3,26 @@
 //
 // It never slows whoever gives: what a peer does not take yet waits in a bounded
 // queue, and what does not fit there is dropped and counted. It is no store: what
-// waits is lost with the process. collector/server makes the forwarders and runs
-// them; it stops what gives to them before it stops them.
+// waits is lost with the process. Each is a collector.Output, which collector/server
+// runs; it stops what gives to them before it stops them.
 package forward
 
 import (
-	"context"
+	"fmt"
 	"time"
 
 	"throughline/collector"
 )
 
-// Forwarder is a Relay, a RemoteWrite or a Graphite.
+// Forwarder is a Relay, a RemoteWrite or a Graphite. When Run's context ends, what
+// still waits is given for at most Limits.Flush.
 type Forwarder interface {
-	// Run gives to the peer until ctx ends, and then what still waits, for
-	// at most Limits.Flush. It is called once. A peer that is away is no
-	// error: Figures tells of it.
-	Run(ctx context.Context) error
+	collector.Output
 	Figures() Figures
 }
 
-// Figures are the account of a Forwarder. Its unit is the datagram for a Relay,
-// else the sample. It balances at any moment: In = Sent + Dropped + Queued.
+// Figures tell what became of what a Forwarder was to give. Their unit is the datagram for a Relay,
+// else the sample. They balance at any moment: In = Sent + Dropped + Queued.
 type Figures struct {
 	To   string // the peer's address, without a password
 	Kind string // relay, remote_write or graphite
@@ -49,7 +47,7 @@ type Figures struct {
 }
 
 // prefix begins the names of the series.
-const prefix = "throughline_collector_forward_"
+const prefix = collector.OwnPrefix + "forward_"
 
 // figure is a Metric with its value.
 type figure struct {
@@ -89,9 +87,35 @@ func figures() []figure {
 	}
 }
 
-// Metrics documents what Samples gives. Each has the labels to and kind, and
+// String says in one line what became of what was to be given.
+func (f Figures) String() string {
+	text := fmt.Sprintf("%s to %s: %d of %d sent, %d dropped", f.Kind, f.To, f.Sent, f.In, f.Dropped)
+	if f.LastError != "" {
+		text += " (" + f.LastError + ")"
+	}
+	return text
+}
+
+// row is the line of the collector's page.
+func (f Figures) row() []collector.Cell {
+	number := func(n uint64) collector.Cell { return collector.Cell{Text: fmt.Sprint(n), Number: true} }
+	dropped := number(f.Dropped)
+	dropped.Loss = f.Dropped > 0
+	return []collector.Cell{{Text: f.To}, {Text: f.Kind}, number(f.In), number(f.Sent), number(uint64(f.Queued)), dropped, number(f.Retries), {Text: f.LastError}}
+}
+
+// Own implements collector.Output.
+func (o *outbox) Own(at time.Time) []collector.Sample { return Samples(at, o.Figures()) }
+
+// Tables implements collector.Tabler.
+func (o *outbox) Tables() []collector.Table {
+	return []collector.Table{{Title: "What goes out", Head: []string{"to", "kind", "in", "sent", "queued", "dropped", "retries", "last error"},
+		Rows: [][]collector.Cell{o.Figures().row()}}}
+}
+
+// Metrics implements collector.Output. Each series has the labels to and kind, and
 // dropped_total has reason too.
-func Metrics() []collector.Metric {
+func (o *outbox) Metrics() []collector.Metric {
 	var out []collector.Metric
 	for _, f := range figures() {
 		if len(out) == 0 || out[len(out)-1] != f.Metric {
@@ -101,7 +125,7 @@ func Metrics() []collector.Metric {
 	return out
 }
 
-// Samples are figures as series of the collector's own ledger.
+// Samples are figures as series of the collector's own.
 func Samples(at time.Time, f Figures) []collector.Sample {
 	labels := collector.NewLabels("to", f.To, "kind", f.Kind)
 	var out []collector.Sample

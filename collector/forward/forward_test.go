@@ -23,7 +23,7 @@ func TestSamples(t *testing.T) {
 	balanced(t, f)
 	want := map[string]float64{"in_total": 16, "sent_total": 3, "dropped_total full": 3, "dropped_total refused": 4, "dropped_total unsent": 5,
 		"retries_total": 6, "bytes_total": 7, "queued": 1, "up": 1}
-	documented := Metrics()
+	documented := (&outbox{}).Metrics()
 	at := time.Unix(1, 0)
 	samples := Samples(at, f)
 	for _, s := range samples {

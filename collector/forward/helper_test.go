@@ -30,7 +30,7 @@ func until(t testing.TB, what string, is func() bool) {
 func balanced(t testing.TB, f Figures) {
 	t.Helper()
 	if f.In != f.Sent+f.Dropped+uint64(f.Queued) || f.Dropped != f.Full+f.Refused+f.Unsent || f.Queued < 0 {
-		t.Errorf("the account does not balance: %+v", f)
+		t.Errorf("the figures do not balance: %+v", f)
 	}
 }
 

@@ -72,7 +72,7 @@ type outbox struct {
 	began    atomic.Bool
 }
 
-// Figures are the account so far. It can be asked at any time.
+// Figures are the figures so far. They can be asked at any time.
 func (o *outbox) Figures() Figures {
 	f := o.figures()
 	f.To, f.Kind = o.to, o.kind

@@ -16,17 +16,17 @@ import (
 type queue struct {
 	wake chan struct{} // has a token when something was put in
 
-	mu      sync.Mutex
-	data    []byte // a ring
-	head    int    // where the oldest item begins
-	used    int    // bytes in it
-	sizes   []int  // a ring, of the items
-	first   int    // the oldest item's size
-	n       int    // items in it
-	away    int    // items taken out and not settled
-	closed  bool
-	broken  bool    // the connection was lost, and no other was made
-	account Figures // without To, Kind and Queued
+	mu     sync.Mutex
+	data   []byte // a ring
+	head   int    // where the oldest item begins
+	used   int    // bytes in it
+	sizes  []int  // a ring, of the items
+	first  int    // the oldest item's size
+	n      int    // items in it
+	away   int    // items taken out and not settled
+	closed bool
+	broken bool    // the connection was lost, and no other was made
+	fate   Figures // without To, Kind and Queued
 }
 
 func newQueue(l Limits) *queue {
@@ -36,17 +36,17 @@ func newQueue(l Limits) *queue {
 // put copies an item into the queue. It never waits for the peer.
 func (q *queue) put(item []byte) {
 	q.mu.Lock()
-	q.account.In++
+	q.fate.In++
 	switch {
 	case q.closed:
-		q.account.Unsent++
+		q.fate.Unsent++
 	case len(item) > len(q.data):
-		q.account.Refused++
-		q.account.LastError = fmt.Sprintf("an item of %d bytes is larger than the queue, which has %d", len(item), len(q.data))
+		q.fate.Refused++
+		q.fate.LastError = fmt.Sprintf("an item of %d bytes is larger than the queue, which has %d", len(item), len(q.data))
 	default:
 		for q.n == len(q.sizes) || q.used+len(item) > len(q.data) {
 			q.used -= q.pop(nil)
-			q.account.Full++
+			q.fate.Full++
 		}
 		q.push(item)
 	}
@@ -61,9 +61,9 @@ func (q *queue) put(item []byte) {
 func (q *queue) refuse(reason error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.account.In++
-	q.account.Refused++
-	q.account.LastError = reason.Error()
+	q.fate.In++
+	q.fate.Refused++
+	q.fate.LastError = reason.Error()
 }
 
 // push puts in an item that fits. q.mu is held.
@@ -119,7 +119,7 @@ func (q *queue) waiting() int {
 func (q *queue) settle(r result) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	a := &q.account
+	a := &q.fate
 	q.away -= r.sent + r.refused
 	a.Sent += uint64(r.sent)
 	a.Refused += uint64(r.refused)
@@ -137,7 +137,7 @@ func (q *queue) settle(r result) {
 func (q *queue) retry() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.account.Retries++
+	q.fate.Retries++
 }
 
 // made books a new connection.
@@ -152,8 +152,8 @@ func (q *queue) lost(err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.broken = true
-	q.account.Up = false
-	q.account.LastError = err.Error()
+	q.fate.Up = false
+	q.fate.LastError = err.Error()
 }
 
 // close gives up what waits and what is away. What is put in later is given up
@@ -161,16 +161,16 @@ func (q *queue) lost(err error) {
 func (q *queue) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.account.Unsent += uint64(q.n + q.away)
+	q.fate.Unsent += uint64(q.n + q.away)
 	q.n, q.used, q.away = 0, 0, 0
 	q.closed = true
-	q.account.Up = false
+	q.fate.Up = false
 }
 
 func (q *queue) figures() Figures {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	f := q.account
+	f := q.fate
 	f.Queued = q.n + q.away
 	f.Dropped = f.Full + f.Refused + f.Unsent
 	return f

@@ -18,8 +18,8 @@ type cgroupDirs struct {
 	cpuacct string // v1: the usage; often the same as cpu. "" = v2
 }
 
-// cgroupAccount is what a cgroup's files say of its CPU.
-type cgroupAccount struct {
+// cgroupUsage is what a cgroup's files say of its CPU.
+type cgroupUsage struct {
 	used             float64 // seconds
 	counts           bool    // the kernel counts periods here, as soon as there is a limit
 	periods          uint64
@@ -59,7 +59,7 @@ func findCgroup(mounts []*procfs.MountInfo, memberships []procfs.Cgroup) (cgroup
 	return cgroupDirs{}, errors.New("no mounted cgroup accounts for its CPU")
 }
 
-func (d cgroupDirs) read() (cgroupAccount, error) {
+func (d cgroupDirs) read() (cgroupUsage, error) {
 	var texts []string
 	names := []string{filepath.Join(d.cpu, "cpu.stat"), filepath.Join(d.cpu, "cpu.max")}
 	if d.cpuacct != "" {
@@ -69,7 +69,7 @@ func (d cgroupDirs) read() (cgroupAccount, error) {
 	for _, name := range names {
 		text, err := os.ReadFile(name)
 		if err != nil {
-			return cgroupAccount{}, err
+			return cgroupUsage{}, err
 		}
 		texts = append(texts, string(text))
 	}
@@ -82,21 +82,21 @@ func (d cgroupDirs) read() (cgroupAccount, error) {
 // parseV2 reads cpu.stat, whose times are in microseconds, and cpu.max, which is
 // "QUOTA PERIOD", both in microseconds, the quota "max" for no limit.
 // Source: https://docs.kernel.org/admin-guide/cgroup-v2.html#cpu-interface-files
-func parseV2(stat, limit string) (cgroupAccount, error) {
+func parseV2(stat, limit string) (cgroupUsage, error) {
 	keys, err := flatKeyed(stat)
 	if err != nil {
-		return cgroupAccount{}, err
+		return cgroupUsage{}, err
 	}
 	used, ok := keys["usage_usec"]
 	if !ok {
-		return cgroupAccount{}, errors.New("cpu.stat: has no usage_usec")
+		return cgroupUsage{}, errors.New("cpu.stat: has no usage_usec")
 	}
-	a := cgroupAccount{used: float64(used) / 1e6, throttled: float64(keys["throttled_usec"]) / 1e6}
+	a := cgroupUsage{used: float64(used) / 1e6, throttled: float64(keys["throttled_usec"]) / 1e6}
 	a.periods, a.counts = keys["nr_periods"]
 	a.throttledPeriods = keys["nr_throttled"]
 	quota, period, ok := strings.Cut(strings.TrimSpace(limit), " ")
 	if !ok {
-		return cgroupAccount{}, fmt.Errorf("cpu.max: %q is not a quota and a period", limit)
+		return cgroupUsage{}, fmt.Errorf("cpu.max: %q is not a quota and a period", limit)
 	}
 	if quota != "max" {
 		a.cores, err = ratio(quota, period)
@@ -108,16 +108,16 @@ func parseV2(stat, limit string) (cgroupAccount, error) {
 // cpu.cfs_quota_us over cpu.cfs_period_us, the quota -1 for no limit.
 // Sources: https://docs.kernel.org/scheduler/sched-bwc.html,
 // https://docs.kernel.org/admin-guide/cgroup-v1/cpuacct.html
-func parseV1(stat, quota, period, used string) (cgroupAccount, error) {
+func parseV1(stat, quota, period, used string) (cgroupUsage, error) {
 	keys, err := flatKeyed(stat)
 	if err != nil {
-		return cgroupAccount{}, err
+		return cgroupUsage{}, err
 	}
 	nanoseconds, err := strconv.ParseUint(strings.TrimSpace(used), 10, 64)
 	if err != nil {
-		return cgroupAccount{}, fmt.Errorf("cpuacct.usage: %q is not a number of nanoseconds", used)
+		return cgroupUsage{}, fmt.Errorf("cpuacct.usage: %q is not a number of nanoseconds", used)
 	}
-	a := cgroupAccount{used: float64(nanoseconds) / 1e9, throttled: float64(keys["throttled_time"]) / 1e9}
+	a := cgroupUsage{used: float64(nanoseconds) / 1e9, throttled: float64(keys["throttled_time"]) / 1e9}
 	a.periods, a.counts = keys["nr_periods"]
 	a.throttledPeriods = keys["nr_throttled"]
 	if strings.TrimSpace(quota) != "-1" {

@@ -10,10 +10,10 @@ import (
 	"github.com/prometheus/procfs"
 )
 
-// equal compares accounts.
-func equal(t *testing.T, got, want cgroupAccount) {
+// equal compares usages.
+func equal(t *testing.T, got, want cgroupUsage) {
 	t.Helper()
-	if diff := cmp.Diff(want, got, cmp.AllowUnexported(cgroupAccount{})); diff != "" {
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(cgroupUsage{})); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 }
@@ -26,12 +26,12 @@ const (
 func TestParseV1(t *testing.T) {
 	for _, c := range []struct {
 		name, stat, quota, period, used string
-		want                            cgroupAccount
+		want                            cgroupUsage
 	}{
 		{"limited", statV1, "2000\n", "100000\n", "151234567890\n",
-			cgroupAccount{used: 151.23456789, counts: true, periods: 80, throttledPeriods: 79, throttled: 1.268241407, cores: 0.02}},
-		{"never limited", "nr_periods 0\nnr_throttled 0\nthrottled_time 0\n", "-1\n", "100000\n", "0\n", cgroupAccount{counts: true}},
-		{"two CPUs, without bandwidth control", "", "200000", "100000", "1", cgroupAccount{used: 1e-9, cores: 2}},
+			cgroupUsage{used: 151.23456789, counts: true, periods: 80, throttledPeriods: 79, throttled: 1.268241407, cores: 0.02}},
+		{"never limited", "nr_periods 0\nnr_throttled 0\nthrottled_time 0\n", "-1\n", "100000\n", "0\n", cgroupUsage{counts: true}},
+		{"two CPUs, without bandwidth control", "", "200000", "100000", "1", cgroupUsage{used: 1e-9, cores: 2}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := parseV1(c.stat, c.quota, c.period, c.used)
@@ -54,12 +54,12 @@ func TestParseV1(t *testing.T) {
 func TestParseV2(t *testing.T) {
 	for _, c := range []struct {
 		name, stat, limit string
-		want              cgroupAccount
+		want              cgroupUsage
 	}{
-		{"limited", statV2, "2000 100000\n", cgroupAccount{used: 1.234567, counts: true, periods: 80, throttledPeriods: 79, throttled: 1.268241, cores: 0.02}},
-		{"no limit", statV2, "max 100000\n", cgroupAccount{used: 1.234567, counts: true, periods: 80, throttledPeriods: 79, throttled: 1.268241}},
-		{"half a CPU of a short period", statV2, "5000 10000", cgroupAccount{used: 1.234567, counts: true, periods: 80, throttledPeriods: 79, throttled: 1.268241, cores: 0.5}},
-		{"without bandwidth control", "usage_usec 7\nuser_usec 7\nsystem_usec 0\n", "max 100000\n", cgroupAccount{used: 7e-6}},
+		{"limited", statV2, "2000 100000\n", cgroupUsage{used: 1.234567, counts: true, periods: 80, throttledPeriods: 79, throttled: 1.268241, cores: 0.02}},
+		{"no limit", statV2, "max 100000\n", cgroupUsage{used: 1.234567, counts: true, periods: 80, throttledPeriods: 79, throttled: 1.268241}},
+		{"half a CPU of a short period", statV2, "5000 10000", cgroupUsage{used: 1.234567, counts: true, periods: 80, throttledPeriods: 79, throttled: 1.268241, cores: 0.5}},
+		{"without bandwidth control", "usage_usec 7\nuser_usec 7\nsystem_usec 0\n", "max 100000\n", cgroupUsage{used: 7e-6}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := parseV2(c.stat, c.limit)
@@ -89,10 +89,10 @@ func FuzzCgroup(f *testing.F) {
 		v1, errV1 := parseV1(stat, quota, period, used)
 		v2, errV2 := parseV2(stat, quota)
 		for _, got := range []struct {
-			account cgroupAccount
-			err     error
+			usage cgroupUsage
+			err   error
 		}{{v1, errV1}, {v2, errV2}} {
-			a := got.account
+			a := got.usage
 			if got.err == nil && !(a.used >= 0 && a.used < 1e15 && a.throttled >= 0 && a.throttled < 1e15 && a.cores >= 0 && a.cores < 1e20) {
 				t.Errorf("%q %q %q %q: %+v", stat, quota, period, used, a)
 			}
@@ -153,7 +153,7 @@ func TestReadCgroup(t *testing.T) {
 		}
 		return dir
 	}
-	want := cgroupAccount{used: 2, counts: true, periods: 80, throttledPeriods: 79, throttled: 1.268241407, cores: 0.05}
+	want := cgroupUsage{used: 2, counts: true, periods: 80, throttledPeriods: 79, throttled: 1.268241407, cores: 0.05}
 	v1 := cgroupDirs{
 		cpu:     write(map[string]string{"cpu.stat": statV1, "cpu.cfs_quota_us": "5000\n", "cpu.cfs_period_us": "100000\n"}),
 		cpuacct: write(map[string]string{"cpuacct.usage": "2000000000\n"}),

@@ -143,7 +143,7 @@ func (h *Host) groups() (map[int]usage, error) {
 	return groups, nil
 }
 
-// fromCgroup reads the account of an instance's own cgroup.
+// fromCgroup reads the usage of an instance's own cgroup.
 func (h *Host) fromCgroup(i HostInstance, at time.Time) ([]collector.Sample, error) {
 	process, err := h.proc.Proc(i.PID)
 	if err != nil {
@@ -157,7 +157,7 @@ func (h *Host) fromCgroup(i HostInstance, at time.Time) ([]collector.Sample, err
 	if err != nil {
 		return nil, err
 	}
-	account, err := dirs.read()
+	cpu, err := dirs.read()
 	if err != nil {
 		return nil, err
 	}
@@ -180,17 +180,17 @@ func (h *Host) fromCgroup(i HostInstance, at time.Time) ([]collector.Sample, err
 	}
 	s := sampler{collector.NewLabels("instance", i.Name), at}
 	samples := []collector.Sample{
-		s.sample("host_cpu_seconds_total", secondsMeta, account.used),
+		s.sample("host_cpu_seconds_total", secondsMeta, cpu.used),
 		s.sample("host_memory_bytes", bytesMeta, float64(memory.bytes)),
 	}
-	if account.counts {
+	if cpu.counts {
 		samples = append(samples,
-			s.sample("host_cpu_periods_total", counterMeta, float64(account.periods)),
-			s.sample("host_cpu_throttled_periods_total", counterMeta, float64(account.throttledPeriods)),
-			s.sample("host_cpu_throttled_seconds_total", secondsMeta, account.throttled))
+			s.sample("host_cpu_periods_total", counterMeta, float64(cpu.periods)),
+			s.sample("host_cpu_throttled_periods_total", counterMeta, float64(cpu.throttledPeriods)),
+			s.sample("host_cpu_throttled_seconds_total", secondsMeta, cpu.throttled))
 	}
-	if account.cores > 0 {
-		samples = append(samples, s.sample("host_cpu_limit_cores", coresMeta, account.cores))
+	if cpu.cores > 0 {
+		samples = append(samples, s.sample("host_cpu_limit_cores", coresMeta, cpu.cores))
 	}
 	return samples, nil
 }

@@ -1,8 +1,8 @@
 // Package poll fetches the numbers of what cannot push: HAProxy's statistics,
 // MongoDB's server status, and what the host's kernel says of the CPU and memory
 // of instances. It turns them into samples and asks at every interval; it
-// decides nothing by them and stores none. collector/server runs
-// the Loop; whoever starts the stack adds the pollers.
+// decides nothing by them and stores none. The Loop is a collector.Source, which
+// collector/server runs; whoever starts the stack adds the pollers.
 package poll
 
 import (
@@ -19,7 +19,6 @@ import (
 
 // Config is how to poll. The zero value of each field means its default.
 type Config struct {
-	Interval time.Duration // default 1 s
 	// Timeout is how long one poll may take; default: one interval, but at
 	// most 5 s.
 	Timeout time.Duration
@@ -41,12 +40,12 @@ type Figures struct {
 
 // The series that a Loop writes about itself, with the label poller.
 const (
-	durationName = "throughline_collector_poll_duration_seconds"
-	successName  = "throughline_collector_poll_success"
+	durationName = collector.OwnPrefix + "poll_duration_seconds"
+	successName  = collector.OwnPrefix + "poll_success"
 )
 
-// Metrics documents them.
-func Metrics() []collector.Metric {
+// Metrics implements collector.Source.
+func (l *Loop) Metrics() []collector.Metric {
 	return []collector.Metric{
 		{Name: durationName, Type: collector.Gauge, Unit: "seconds", Help: "how long the poll took"},
 		{Name: successName, Type: collector.Gauge, Help: "1 if it brought the whole picture; else 0, and its samples are missing"},
@@ -57,13 +56,13 @@ func Metrics() []collector.Metric {
 // clock. A slow poller does not hold up the others. A poll that fails is
 // counted, never fatal.
 type Loop struct {
-	cfg  Config
-	sink collector.Sink
+	cfg    Config
+	intake collector.Intake
 
 	mu      sync.Mutex
 	pollers map[string]*poller
 	running context.Context // nil unless Run runs
-	ended   bool
+	ended   bool            // Run has ended, or Close was called instead
 	wait    sync.WaitGroup
 	failure error // the first that the sink did not take
 }
@@ -76,15 +75,14 @@ type poller struct {
 	figures Figures
 }
 
-// NewLoop returns a Loop that gives its samples to sink.
-func NewLoop(cfg Config, sink collector.Sink) *Loop {
-	if cfg.Interval <= 0 {
-		cfg.Interval = time.Second
-	}
+// NewLoop returns a Loop that asks as often as in has intervals, and gives in what it
+// hears.
+func NewLoop(cfg Config, in collector.Intake) *Loop {
+	in = in.WithDefaults()
 	if cfg.Timeout <= 0 {
-		cfg.Timeout = min(cfg.Interval, longest)
+		cfg.Timeout = min(in.Interval, longest)
 	}
-	return &Loop{cfg: cfg, sink: sink, pollers: map[string]*poller{}}
+	return &Loop{cfg: cfg, intake: in, pollers: map[string]*poller{}}
 }
 
 // Add adds a poller under a name of its own, which is the label poller of the
@@ -141,7 +139,7 @@ func (l *Loop) start(p *poller) {
 func (l *Loop) repeat(ctx context.Context, p *poller) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	at := after(time.Now(), l.cfg.Interval)
+	at := l.intake.IntervalEnd(time.Now())
 	for {
 		timer.Reset(time.Until(at))
 		select {
@@ -152,8 +150,8 @@ func (l *Loop) repeat(ctx context.Context, p *poller) {
 		// A poll that is under way when ctx ends is not cut short: its
 		// answer counts. The timeout bounds it.
 		l.poll(context.WithoutCancel(ctx), p, at)
-		next := after(time.Now(), l.cfg.Interval)
-		if missed := next.Sub(at)/l.cfg.Interval - 1; missed > 0 {
+		next := l.intake.IntervalEnd(time.Now())
+		if missed := next.Sub(at)/l.intake.Interval - 1; missed > 0 {
 			l.mu.Lock()
 			p.figures.Missed += uint64(missed)
 			l.mu.Unlock()
@@ -162,15 +160,20 @@ func (l *Loop) repeat(ctx context.Context, p *poller) {
 	}
 }
 
-// after is the first whole interval of the clock later than t.
-func after(t time.Time, interval time.Duration) time.Time {
-	return t.Add(interval - time.Duration(t.UnixNano()%int64(interval)))
+// Close implements collector.Source.
+func (l *Loop) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.running == nil {
+		l.ended = true
+	}
+	return nil
 }
 
-// Once polls everything now, all at once, and returns when all have answered,
-// failed or run into the timeout. It is for the last look at the end of a run;
-// the error tells of the pollers that failed.
-func (l *Loop) Once(ctx context.Context) error {
+// Fetch polls everything now, all at once, and returns when all have answered,
+// failed or run into the timeout. It implements collector.Fetcher; the error tells of
+// the pollers that failed.
+func (l *Loop) Fetch(ctx context.Context) error {
 	l.mu.Lock()
 	all := make([]*poller, 0, len(l.pollers))
 	for _, p := range l.pollers {
@@ -212,7 +215,7 @@ func (l *Loop) poll(ctx context.Context, p *poller, at time.Time) error {
 	samples = append(samples,
 		collector.Sample{Name: durationName, Labels: label, Meta: durationMeta, At: at, Value: took.Seconds(), Observed: 1},
 		collector.Sample{Name: successName, Labels: label, Meta: gaugeMeta, At: at, Value: success, Observed: 1})
-	refused := l.sink.Append(samples...)
+	refused := l.intake.Sink.Append(samples...)
 
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -261,6 +264,19 @@ func (l *Loop) Figures() []Figures {
 	}
 	slices.SortFunc(out, func(a, b Figures) int { return strings.Compare(a.Name, b.Name) })
 	return out
+}
+
+// Tables implements collector.Tabler.
+func (l *Loop) Tables() []collector.Table {
+	t := collector.Table{Title: "Polls", Head: []string{"what", "polls", "failed", "last error"}}
+	for _, f := range l.Figures() {
+		t.Rows = append(t.Rows, []collector.Cell{{Text: f.Name}, {Text: fmt.Sprint(f.Polls), Number: true},
+			{Text: fmt.Sprint(f.Failures), Number: true, Loss: f.Failures > 0}, {Text: f.LastError}})
+	}
+	if len(t.Rows) == 0 {
+		return nil
+	}
+	return []collector.Table{t}
 }
 
 // What polled series mean.

@@ -63,7 +63,7 @@ func add(t *testing.T, l *Loop, name string, p collector.Poller) {
 func TestLoopPollsAtWholeIntervals(t *testing.T) {
 	const interval = 20 * time.Millisecond
 	sink := &memory{}
-	l := NewLoop(Config{Interval: interval, Timeout: time.Minute}, sink)
+	l := NewLoop(Config{Timeout: time.Minute}, collector.Intake{Sink: sink, Interval: interval})
 	polled := make(chan struct{}, 1000)
 	block, blocked := make(chan struct{}), make(chan struct{})
 	first := true
@@ -124,7 +124,7 @@ func TestLoopPollsAtWholeIntervals(t *testing.T) {
 
 func TestAFailedPollIsCountedNotFatal(t *testing.T) {
 	sink := &memory{}
-	l := NewLoop(Config{Timeout: 20 * time.Millisecond}, sink)
+	l := NewLoop(Config{Timeout: 20 * time.Millisecond}, collector.Intake{Sink: sink})
 	refused := errors.New("connection refused")
 	fail := true
 	add(t, l, "lb", pollFunc(func(_ context.Context, at time.Time) ([]collector.Sample, error) {
@@ -137,12 +137,12 @@ func TestAFailedPollIsCountedNotFatal(t *testing.T) {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}))
-	err := l.Once(context.Background())
+	err := l.Fetch(context.Background())
 	if !errors.Is(err, refused) || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Once returned %v, want both errors", err)
 	}
 	fail = false
-	if err := l.Once(context.Background()); errors.Is(err, refused) {
+	if err := l.Fetch(context.Background()); errors.Is(err, refused) {
 		t.Errorf("Once returned %v", err)
 	}
 	if got := len(sink.of("half")); got != 0 {
@@ -173,13 +173,13 @@ func TestAFailedPollIsCountedNotFatal(t *testing.T) {
 // TestNoTwoPollsShareATime: a store takes one value per series and millisecond.
 func TestNoTwoPollsShareATime(t *testing.T) {
 	sink := &memory{}
-	l := NewLoop(Config{}, sink)
+	l := NewLoop(Config{}, collector.Intake{Sink: sink})
 	add(t, l, "a", one("a"))
 	if err := l.Add("a", one("b")); err == nil || err.Error() != "add poller a: there is one of that name; choose another" {
 		t.Errorf("a second poller of the same name: %v", err)
 	}
 	for range 50 {
-		if err := l.Once(context.Background()); err != nil {
+		if err := l.Fetch(context.Background()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -193,7 +193,7 @@ func TestNoTwoPollsShareATime(t *testing.T) {
 
 func TestSeriesThatAreNoLongerThereEnd(t *testing.T) {
 	sink := &memory{}
-	l := NewLoop(Config{}, sink)
+	l := NewLoop(Config{}, collector.Intake{Sink: sink})
 	answers := []struct {
 		names []string
 		err   error
@@ -208,7 +208,7 @@ func TestSeriesThatAreNoLongerThereEnd(t *testing.T) {
 		return out, err
 	}))
 	for range answers {
-		_ = l.Once(context.Background()) // the second fails, as told
+		_ = l.Fetch(context.Background()) // the second fails, as told
 	}
 	var got []string
 	for _, s := range sink.of("b") {
@@ -226,9 +226,9 @@ func TestSeriesThatAreNoLongerThereEnd(t *testing.T) {
 
 func TestASinkThatFailsIsTold(t *testing.T) {
 	broken := errors.New("disk full")
-	l := NewLoop(Config{}, &memory{err: broken})
+	l := NewLoop(Config{}, collector.Intake{Sink: &memory{err: broken}})
 	add(t, l, "a", one("a"))
-	if err := l.Once(context.Background()); err != nil {
+	if err := l.Fetch(context.Background()); err != nil {
 		t.Errorf("the poll itself was good, and Once returned %v", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())

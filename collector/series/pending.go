@@ -147,6 +147,9 @@ type Refused struct {
 	named     []error // the first of them
 }
 
+// Lost implements collector.PartlyRefused.
+func (r *Refused) Lost() int { return r.Count }
+
 func (r *Refused) add(sample *collector.Sample, err error) {
 	r.Count++
 	if len(r.named) < mostNamed {

@@ -21,7 +21,7 @@ import (
 // what else the client has.
 
 // conforming asks for what every client is to leave behind.
-func conforming(t *testing.T, s *Server, at time.Time) {
+func conforming(t *testing.T, s *rig, at time.Time) {
 	t.Helper()
 	for expr, want := range map[string]float64{
 		`shop_orders_total{instance="web-1"}`:              300,
@@ -40,7 +40,7 @@ func conforming(t *testing.T, s *Server, at time.Time) {
 }
 
 // exactly asks for one number.
-func exactly(t *testing.T, s *Server, expr string, at time.Time, want float64) {
+func exactly(t *testing.T, s *rig, expr string, at time.Time, want float64) {
 	t.Helper()
 	answer := ask(t, s, expr, at)
 	if len(answer) != 1 {
@@ -86,9 +86,8 @@ func TestForeignClients(t *testing.T) {
 	} {
 		t.Run(client.file+" over "+string(client.network), func(t *testing.T) {
 			// A set is seen whole within one interval.
-			config, at := oneInterval()
-			s := newServer(t, Config{StatsD: config})
-			addr, err := s.ListenOn(statsd.Listener{Instance: "web-1", Addr: socket.Address{Network: client.network, Host: "127.0.0.1:0"}})
+			s, at := inOneInterval(t, Config{})
+			addr, err := s.statsd.Listen(statsd.Listener{Instance: "web-1", Addr: socket.Address{Network: client.network, Host: "127.0.0.1:0"}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -114,13 +113,12 @@ func TestDatadogClient(t *testing.T) {
 	for name, options := range aggregations {
 		for _, network := range []socket.Network{socket.UDP, socket.Unixgram, socket.Unixstream} {
 			t.Run(name+" over "+string(network), func(t *testing.T) {
-				config, at := oneInterval()
-				s := newServer(t, Config{StatsD: config})
+				s, at := inOneInterval(t, Config{})
 				addr := socket.Address{Network: network, Host: "127.0.0.1:0"}
 				if network != socket.UDP {
 					addr = socket.Address{Network: network, Path: filepath.Join(t.TempDir(), "statsd.sock")}
 				}
-				addr, err := s.ListenOn(statsd.Listener{Instance: "web-1", Labels: collector.NewLabels("zone", "b"), Addr: addr})
+				addr, err := s.statsd.Listen(statsd.Listener{Instance: "web-1", Labels: collector.NewLabels("zone", "b"), Addr: addr})
 				if err != nil {
 					t.Fatal(err)
 				}

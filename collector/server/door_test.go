@@ -10,7 +10,16 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"throughline/collector"
 )
+
+// nothing is a Store that was given nothing.
+type nothing struct{ Store }
+
+func (nothing) Handler() http.Handler { return http.NotFoundHandler() }
+
+func (nothing) Metrics(func() ([]collector.Sample, bool)) http.Handler { return http.NotFoundHandler() }
 
 // serve serves handler behind a door, as Run does, with its times shortened.
 func serve(t *testing.T, handler http.Handler, change func(*http.Server, *door)) string {
@@ -19,7 +28,7 @@ func serve(t *testing.T, handler http.Handler, change func(*http.Server, *door))
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{listen: listen, http: "127.0.0.1:0"}
+	s := &Server{store: nothing{}, listener: listen, http: "127.0.0.1:0"}
 	api, in := s.api()
 	api.Handler = guarded(handler, s.http, listen.Addr())
 	change(api, in.(*door))

@@ -7,13 +7,14 @@ import (
 	"testing"
 	"time"
 
+	"throughline/collector"
 	"throughline/collector/series"
 	"throughline/collector/statsd"
 	"throughline/collector/statsd/socket"
 )
 
 // FuzzDatagram sends any datagram through a socket, the parser and the sums to
-// the store: nothing panics, the account balances, and the store takes every
+// the store: nothing panics, the figures balance, and the store takes every
 // sample that is made of it.
 func FuzzDatagram(f *testing.F) {
 	for _, seed := range []string{
@@ -37,7 +38,7 @@ func FuzzDatagram(f *testing.F) {
 	f.Fuzz(func(t *testing.T, datagram []byte) {
 		now = now.Add(5 * time.Second)
 		at := now
-		c := statsd.New(statsd.Config{Now: func() time.Time { return at }}, store)
+		c := statsd.New(statsd.Config{Now: func() time.Time { return at }}, collector.Intake{Sink: store})
 		addr, err := c.Listen(statsd.Listener{Instance: "web-1", Addr: socket.Address{Network: socket.UDP, Host: "127.0.0.1:0"}})
 		if err != nil {
 			t.Fatal(err)
@@ -58,10 +59,10 @@ func FuzzDatagram(f *testing.F) {
 		if err := c.Run(ended); err != nil {
 			t.Errorf("the store does not take what became of %q: %v", datagram, err)
 		}
-		total := c.Ledger().Total
+		total := c.Figures().Total
 		if total.Datagrams != 2 || total.Held != 0 ||
 			total.Lines != total.Accepted+total.BadLines()+total.RefusedLines()+total.Events+total.ServiceChecks {
-			t.Errorf("the account of %q does not balance: %+v", datagram, total)
+			t.Errorf("the figures of %q do not balance: %+v", datagram, total)
 		}
 	})
 }

@@ -12,9 +12,11 @@ import (
 	"os"
 	"strings"
 	"time"
-
-	"throughline/collector/series"
 )
+
+// longestBody is how long the parameters in the body of a request may be, in bytes:
+// no longer than the store reads them.
+const longestBody = 1 << 20
 
 // policy is the Content-Security-Policy of every answer: the page has a style
 // sheet in it, and nothing else that a browser loads, runs or sends.
@@ -53,10 +55,10 @@ func onLoopback(at net.Addr) bool {
 // readBody puts the body of a request into memory.
 func readBody(w http.ResponseWriter, r *http.Request) (status int, err error) {
 	var tooLarge *http.MaxBytesError
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, series.MaxForm))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, longestBody))
 	switch {
 	case errors.As(err, &tooLarge):
-		return http.StatusRequestEntityTooLarge, fmt.Errorf("the body has more than %d bytes: ask for its parts one by one", series.MaxForm)
+		return http.StatusRequestEntityTooLarge, fmt.Errorf("the body has more than %d bytes: ask for its parts one by one", longestBody)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return http.StatusRequestTimeout, fmt.Errorf("the request did not come within %v: send it at once", slowestRequest)
 	case err != nil:

@@ -10,9 +10,6 @@ import (
 	"time"
 
 	"throughline/collector"
-	"throughline/collector/forward"
-	"throughline/collector/poll"
-	"throughline/collector/statsd"
 )
 
 // handler serves Prometheus' HTTP API, and beside it what Prometheus has no
@@ -85,12 +82,35 @@ var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 
 // status is what the page shows.
 type status struct {
-	Now      time.Time
-	Store    storeFigures
-	StatsD   statsd.Ledger
-	Forwards []forward.Figures
-	Polls    []poll.Figures
-	Events   []collector.Event // the newest first
+	Now    time.Time
+	Store  storeFigures
+	Tables []collector.Table // of the sources, then of the outputs
+	Events []collector.Event // the newest first
+}
+
+// tables are the figures of all who show some.
+func (s *Server) tables() (all []collector.Table) {
+	add := func(part any) {
+		tabler, can := part.(collector.Tabler)
+		if !can {
+			return
+		}
+		for _, t := range tabler.Tables() {
+			if last := len(all) - 1; last >= 0 && all[last].Title == t.Title {
+				all[last].Rows = append(all[last].Rows, t.Rows...)
+				all[last].Notes = append(all[last].Notes, t.Notes...)
+				continue
+			}
+			all = append(all, t)
+		}
+	}
+	for _, source := range s.sources {
+		add(source)
+	}
+	for _, o := range s.outputs {
+		add(o)
+	}
+	return all
 }
 
 // pageEvents is how many events the page shows.
@@ -98,7 +118,7 @@ const pageEvents = 50
 
 func (s *Server) page(w http.ResponseWriter, _ *http.Request) {
 	now := time.Now()
-	view := status{Now: now, Store: s.keeper.figures(), StatsD: s.Ledger(), Forwards: s.Forwards(), Polls: s.Polls()}
+	view := status{Now: now, Store: s.keeper.figures(), Tables: s.tables()}
 	recent := s.journal.between(time.Time{}, now.Add(time.Hour), "", pageEvents)
 	for i := len(recent) - 1; i >= 0; i-- {
 		view.Events = append(view.Events, recent[i])

@@ -14,7 +14,7 @@ import (
 )
 
 // fetch asks for a path of the HTTP API.
-func fetch(t *testing.T, s *Server, path string) (int, string) {
+func fetch(t *testing.T, s *rig, path string) (int, string) {
 	t.Helper()
 	response, err := http.Get("http://" + s.Addr() + path)
 	if err != nil {
@@ -77,7 +77,7 @@ func TestPage(t *testing.T) {
 	send := sender(t, s, "web-1")
 	start(t, s)
 	send("a.b:1|c\na_b:1|c\nx:y|c\n_e{8,1}:<script>|x")
-	wait(t, "four lines came", func() bool { return s.Ledger().Total.Lines == 4 })
+	wait(t, "four lines came", func() bool { return s.statsd.Figures().Total.Lines == 4 })
 	wait(t, "the event is noted", func() bool { return len(s.journal.between(time.Time{}, soon(), "", 1)) == 1 })
 	status, page := fetch(t, s, "/")
 	if status != http.StatusOK {

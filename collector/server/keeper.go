@@ -11,23 +11,19 @@ import (
 	"time"
 
 	"throughline/collector"
-	"throughline/collector/series"
 )
-
-// ownPrefix begins the names of what the collector says about itself.
-const ownPrefix = "throughline_collector_"
 
 // The series that the keeper writes.
 const (
-	storeUpName     = ownPrefix + "store_up"
-	samplesLostName = ownPrefix + "samples_lost_total"
+	storeUpName     = collector.OwnPrefix + "store_up"
+	samplesLostName = collector.OwnPrefix + "samples_lost_total"
 )
 
 // stuckAfter is how long a store may work on samples before it counts as one
 // that takes none: a disk that hangs gives no error.
 const stuckAfter = 10 * time.Second
 
-// keeper gives samples to the store, and keeps the account of that in memory:
+// keeper gives samples to the store, and keeps the figures of that in memory:
 // what tells of a failure must not live in what failed. It holds the newest
 // sample of each series that the collector writes about itself, so that /metrics
 // has them while the store takes nothing.
@@ -63,7 +59,7 @@ func (k *keeper) Append(samples ...collector.Sample) error {
 	k.mu.Lock()
 	k.busy--
 	k.begun = k.now()
-	lost := k.account(err, len(samples))
+	lost := k.book(err, len(samples))
 	k.mu.Unlock()
 	k.alarm.tell("the store did not take samples", "the store takes samples again", err, lost)
 	return err
@@ -71,7 +67,7 @@ func (k *keeper) Append(samples ...collector.Sample) error {
 
 // remember keeps a sample that the collector wrote about itself. k.mu is held.
 func (k *keeper) remember(s collector.Sample) {
-	if !strings.HasPrefix(s.Name, ownPrefix) {
+	if !strings.HasPrefix(s.Name, collector.OwnPrefix) {
 		return
 	}
 	key := s.Labels.Key(s.Name)
@@ -82,16 +78,16 @@ func (k *keeper) remember(s collector.Sample) {
 	k.own[key] = s
 }
 
-// account books what became of n samples, and returns how many were lost since
+// book counts what became of n samples, and returns how many were lost since
 // the beginning. k.mu is held.
-func (k *keeper) account(err error, n int) uint64 {
-	var some *series.Refused
+func (k *keeper) book(err error, n int) uint64 {
+	var some collector.PartlyRefused
 	switch {
 	case err == nil:
 		k.failing = nil
 	case errors.As(err, &some): // the store works, but has no place for these
 		k.failing = nil
-		k.lost += uint64(some.Count)
+		k.lost += uint64(some.Lost())
 	default:
 		if k.failing == nil {
 			k.since = k.now()

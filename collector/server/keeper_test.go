@@ -54,7 +54,7 @@ func (l *logged) String() string {
 func (l *logged) count(what string) int { return strings.Count(l.String(), what) }
 
 // exposed sums a series over its labels on /metrics; NaN if it is not there.
-func exposed(t *testing.T, s *Server, name string) float64 {
+func exposed(t *testing.T, s *rig, name string) float64 {
 	t.Helper()
 	_, body := fetch(t, s, "/metrics")
 	found := regexp.MustCompile(`(?m)^`+name+`(?:\{.*\})? (\S+)`).FindAllStringSubmatch(body, -1)
@@ -87,7 +87,7 @@ func TestAStoreThatTakesNothing(t *testing.T) {
 
 	send("hits:1|c")
 	wait(t, "the first line is shown", func() bool {
-		return exposed(t, s, "hits_total") == 1 && exposed(t, s, ownPrefix+"lines_total") == 1 && exposed(t, s, storeUpName) == 1
+		return exposed(t, s, "hits_total") == 1 && exposed(t, s, collector.OwnPrefix+"lines_total") == 1 && exposed(t, s, storeUpName) == 1
 	})
 	if code := status(); code != http.StatusOK {
 		t.Fatalf("/-/ready: %d while all is well", code)
@@ -100,7 +100,7 @@ func TestAStoreThatTakesNothing(t *testing.T) {
 	}
 	send("hits:1|c\nhits:1|c\nhits:1|c")
 	wait(t, "the own numbers go on", func() bool {
-		return exposed(t, s, ownPrefix+"lines_total") == 4 && exposed(t, s, ownPrefix+"append_errors_total") > 0 &&
+		return exposed(t, s, collector.OwnPrefix+"lines_total") == 4 && exposed(t, s, collector.OwnPrefix+"append_errors_total") > 0 &&
 			exposed(t, s, samplesLostName) > 0 && exposed(t, s, storeUpName) == 0
 	})
 	if v := exposed(t, s, "hits_total"); !math.IsNaN(v) {

@@ -1,8 +1,26 @@
-// Package server joins the parts of the collector: StatsD sockets, pollers, the
-// store and its HTTP API, the journal of events, and what goes out to others.
+// Package server runs a collector: any number of sources, the store they fill and its
+// HTTP API, the journal of events, and the outputs that give to others.
 //
-// It adds nothing to what they measure. scenarios/run runs one for each
-// scenario; `throughline collect` runs one alone.
+// It knows what they are to each other (collector.Source, Sink, Output), and none of
+// them by its type: whoever makes a collector chooses them. A source is made with the
+// server's Intake and then added:
+//
+//	store, _ := series.Open(dir, series.Options{})
+//	s, _ := server.New(server.Config{Store: store, Dir: dir})
+//	polls := poll.NewLoop(poll.Config{}, s.Intake())
+//	_ = polls.Add("collector", s.Self())
+//	_ = s.Add(statsd.New(statsd.Config{}, s.Intake()), polls)
+//	_ = s.Run(ctx)
+//
+// # The order of Run
+//
+// The HTTP API and the outputs begin, then the sources. When the context ends, all
+// sources end side by side, and each gives its last interval; those that fetch
+// (collector.Fetcher) are asked a last time, so that they have seen all that was
+// pushed; the outputs give what still waits; the API closes. What is made first ends
+// last, so nothing has nowhere to go.
+//
+// scenarios/run runs one for each scenario; `throughline collect` runs one alone.
 package server
 
 import (
@@ -17,143 +35,78 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"throughline/collector"
-	"throughline/collector/forward"
-	"throughline/collector/poll"
-	"throughline/collector/series"
-	"throughline/collector/statsd"
-	"throughline/collector/statsd/socket"
 )
 
 // Config is what a Server is made of.
 type Config struct {
-	// StatsD is how to receive. Its interval is also that of the polls; the
-	// Server sets Journal, Resume and Relay.
-	StatsD statsd.Config
-	Dir    string           // directory of the store and the journal
-	HTTP   string           // address of the HTTP API; "" = none
-	Sinks  []collector.Sink // get every sample, beside the store
-	// Out is whom else to give to. What is nil is not there.
-	Out Out
-	// Log is told what the store repairs, or cannot do, and when store or
-	// journal do not take what they are given; nil: nobody is.
+	Store Store // whoever opened it closes it, after the Server
+	// Interval is how long an interval is, for all sources; 0 means a second.
+	Interval time.Duration
+	Dir      string             // directory of the journal of events
+	HTTP     string             // address of the HTTP API; "" = none
+	Sinks    []collector.Sink   // get every sample, beside the store
+	Outputs  []collector.Output // are run, and get every sample if they are sinks
+	// Log is told when store or journal do not take what they are given; nil: nobody is.
 	Log *slog.Logger
 }
 
-// Out is whom the collector gives to.
-type Out struct {
-	Relay       *forward.Relay
-	RemoteWrite *forward.RemoteWrite
-	Graphite    *forward.Graphite
+// Store is where the samples are kept and asked for; series.Store is one.
+type Store interface {
+	collector.Sink
+	collector.Resumer
+	// Handler serves the HTTP API on what is kept, Metrics the newest points, with
+	// those that live gives in place of its own; alone: with no others.
+	Handler() http.Handler
+	Metrics(live func() (samples []collector.Sample, alone bool)) http.Handler
+	// Outage is the time before the store was opened in which nobody filled it; ok is
+	// false if it was empty.
+	Outage() (from, to time.Time, ok bool)
 }
 
-// OutConfig says where an Out gives to; what is empty is not there.
-type OutConfig struct {
-	Relay       string // every datagram as it came: udp://host:port or unixgram:///path
-	RemoteWrite string // URL of a Prometheus' remote write
-	Graphite    string // host:port of carbon's plaintext receiver
-	Format      forward.Format
-}
-
-// NewOut makes what gives to others. Nobody is asked whether they are there.
-func NewOut(c OutConfig) (out Out, err error) {
-	if c.Relay != "" {
-		if out.Relay, err = forward.NewRelay(forward.RelayConfig{To: c.Relay}); err != nil {
-			return Out{}, err
-		}
-	}
-	if c.RemoteWrite != "" {
-		if out.RemoteWrite, err = forward.NewRemoteWrite(forward.RemoteWriteConfig{URL: c.RemoteWrite}); err != nil {
-			return Out{}, err
-		}
-	}
-	if c.Graphite != "" {
-		if out.Graphite, err = forward.NewGraphite(forward.GraphiteConfig{To: c.Graphite, Format: c.Format}); err != nil {
-			return Out{}, err
-		}
-	}
-	return out, nil
-}
-
-// forwarders are those that are there.
-func (o Out) forwarders() (out []forward.Forwarder) {
-	if o.Relay != nil {
-		out = append(out, o.Relay)
-	}
-	if o.RemoteWrite != nil {
-		out = append(out, o.RemoteWrite)
-	}
-	if o.Graphite != nil {
-		out = append(out, o.Graphite)
-	}
-	return out
-}
-
-// sinks are those of them that take samples.
-func (o Out) sinks() (out []collector.Sink) {
-	if o.RemoteWrite != nil {
-		out = append(out, o.RemoteWrite)
-	}
-	if o.Graphite != nil {
-		out = append(out, o.Graphite)
-	}
-	return out
-}
-
-// Server is a running collector. New opens its store and its HTTP address, so
+// Server is a running collector. New opens the journal and the HTTP address, so
 // that what is in use is known before anything else starts; Run does the work.
 type Server struct {
-	store   *series.Store
-	keeper  *keeper // gives to the store
-	journal *journal
-	statsd  *statsd.Collector
-	loop    *poll.Loop
-	out     []forward.Forwarder
-	listen  net.Listener // nil: no HTTP API
-	http    string       // the address that was asked for
+	store    Store
+	keeper   *keeper // gives to the store
+	journal  *journal
+	intake   collector.Intake
+	sources  []collector.Source
+	outputs  []collector.Output
+	listener net.Listener // nil: no HTTP API
+	http     string       // the address that was asked for
 }
 
-// New opens the store and the HTTP address. Close the server in any case.
+// New opens the journal and the HTTP address, and journals the time in which there
+// was no collector. Close the server in any case.
 func New(c Config) (*Server, error) {
-	if c.StatsD.Interval <= 0 {
-		c.StatsD.Interval = time.Second
-	}
-	s := &Server{out: c.Out.forwarders(), http: c.HTTP}
+	s := &Server{store: c.Store, outputs: c.Outputs, http: c.HTTP}
 	if c.HTTP != "" {
 		listen, err := net.Listen("tcp", c.HTTP)
 		if err != nil {
 			return nil, fmt.Errorf("http api: %w; choose another address, or port 0 for any free one", err)
 		}
-		s.listen = listen
+		s.listener = listen
 	}
-	if err := s.open(c); err != nil {
+	var err error
+	if s.journal, err = openJournal(c.Dir, journalBytes); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
+	if from, to, ok := s.store.Outage(); ok {
+		err = s.journal.Note(collector.Event{Kind: collector.Outage, At: from, Until: to, Title: "the collector did not run", Alert: "warning"})
+		if err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
+	}
 	s.keeper = newKeeper(s.store, c.Log, time.Now)
-	sink := tee(append(append([]collector.Sink{s.keeper}, c.Sinks...), c.Out.sinks()...))
-	c.StatsD.Journal = watchedJournal{s.journal, &alarm{log: c.Log, now: time.Now}}
-	c.StatsD.Resume = s.store
-	if c.Out.Relay != nil {
-		c.StatsD.Relay = c.Out.Relay.Send
+	sinks := append(tee{s.keeper}, c.Sinks...)
+	for _, o := range c.Outputs {
+		if sink, takes := o.(collector.Sink); takes {
+			sinks = append(sinks, sink)
+		}
 	}
-	s.statsd = statsd.New(c.StatsD, sink)
-	s.loop = poll.NewLoop(poll.Config{Interval: c.StatsD.Interval}, sink)
-	return s, s.loop.Add("collector", s.self())
-}
-
-// open opens the store and the journal, and journals the time in which there
-// was no collector.
-func (s *Server) open(c Config) (err error) {
-	if s.store, err = series.Open(c.Dir, series.Options{Log: c.Log}); err != nil {
-		return err
-	}
-	if s.journal, err = openJournal(c.Dir, journalBytes); err != nil {
-		return err
-	}
-	from, to, ok := s.store.Outage()
-	if !ok {
-		return nil
-	}
-	return s.journal.Note(collector.Event{Kind: collector.Outage, At: from, Until: to, Title: "the collector did not run", Alert: "warning"})
+	s.intake = collector.Intake{Sink: sinks, Interval: c.Interval, Resume: s.store,
+		Journal: watchedJournal{s.journal, &alarm{log: c.Log, now: time.Now}}}.WithDefaults()
+	return s, nil
 }
 
 // tee gives every sample to several sinks. What one refuses the others get all
@@ -168,61 +121,59 @@ func (t tee) Append(samples ...collector.Sample) error {
 	return errors.Join(errs...)
 }
 
-// Listen opens a StatsD socket for an instance, on any free loopback port, and
-// returns its address as host:port.
-func (s *Server) Listen(instance string, labels collector.Labels) (string, error) {
-	addr, err := s.ListenOn(statsd.Listener{Instance: instance, Labels: labels, Addr: socket.Address{Network: socket.UDP, Host: "127.0.0.1:0"}})
-	return addr.String(), err
-}
+// Intake is what every source of this collector works with.
+func (s *Server) Intake() collector.Intake { return s.intake }
 
-// ListenOn opens a way in and returns its address.
-func (s *Server) ListenOn(l statsd.Listener) (socket.Address, error) { return s.statsd.Listen(l) }
+// Add has the server run sources, and close those that never ran. It is called
+// before Run.
+func (s *Server) Add(sources ...collector.Source) { s.sources = append(s.sources, sources...) }
 
-// Assign names who sends from an address or a container; see statsd.
-func (s *Server) Assign(origin, instance string, labels collector.Labels) error {
-	return s.statsd.Assign(origin, instance, labels)
-}
-
-// Retire is called when an instance is gone: what it sent is read to the end,
-// its socket is closed and its series end.
-func (s *Server) Retire(ctx context.Context, instance string) error {
-	return s.statsd.Retire(ctx, instance)
-}
-
-// AddPoller adds something to poll at every interval.
-func (s *Server) AddPoller(name string, p collector.Poller) error { return s.loop.Add(name, p) }
-
-// Poll polls everything now, beside the polls of every interval.
-func (s *Server) Poll(ctx context.Context) error { return s.loop.Once(ctx) }
-
-// Ledger is the account of what came in by StatsD.
-func (s *Server) Ledger() statsd.Ledger { return s.statsd.Ledger() }
-
-// Polls is the account of the polls.
-func (s *Server) Polls() []poll.Figures { return s.loop.Figures() }
-
-// Forwards is the account of what goes out to others.
-func (s *Server) Forwards() []forward.Figures {
-	var out []forward.Figures
-	for _, f := range s.out {
-		out = append(out, f.Figures())
+// Fetch has all sources that fetch do it now, beside what they do at every interval.
+func (s *Server) Fetch(ctx context.Context) error {
+	var errs []error
+	for _, source := range s.sources {
+		if f, can := source.(collector.Fetcher); can {
+			errs = append(errs, f.Fetch(ctx))
+		}
 	}
-	return out
+	return errors.Join(errs...)
 }
 
-// Store is where the samples are.
-func (s *Server) Store() *series.Store { return s.store }
+// Retire is called when an instance is gone: each source that knows it takes in what
+// it sent and ends its series. It is an error if none does.
+func (s *Server) Retire(ctx context.Context, instance string) error {
+	var errs []error
+	known := false
+	unknown := fmt.Errorf("retire %s: %w", instance, collector.ErrUnknownInstance)
+	for _, source := range s.sources {
+		r, can := source.(collector.Retirer)
+		if !can {
+			continue
+		}
+		switch err := r.Retire(ctx, instance); {
+		case errors.Is(err, collector.ErrUnknownInstance):
+			unknown = err
+		default:
+			known = true
+			errs = append(errs, err)
+		}
+	}
+	if !known {
+		return unknown
+	}
+	return errors.Join(errs...)
+}
 
 // Addr is where the HTTP API listens; "" if nowhere.
 func (s *Server) Addr() string {
-	if s.listen == nil {
+	if s.listener == nil {
 		return ""
 	}
-	return s.listen.Addr().String()
+	return s.listener.Addr().String()
 }
 
-// lastPolls bounds the polls at the end.
-const lastPolls = 2 * time.Second
+// lastFetch bounds what is fetched at the end.
+const lastFetch = 2 * time.Second
 
 const (
 	// slowestReader bounds how long an answer of the HTTP API may take; the
@@ -236,23 +187,21 @@ const (
 
 // api is the server of the HTTP API.
 func (s *Server) api() (*http.Server, net.Listener) {
-	door := newDoor(s.listen)
+	door := newDoor(s.listener)
 	return &http.Server{
-		Handler:           guarded(s.handler(), s.http, s.listen.Addr()),
+		Handler:           guarded(s.handler(), s.http, s.listener.Addr()),
 		ReadHeaderTimeout: slowestRequest, ReadTimeout: slowestRequest, WriteTimeout: slowestReader, IdleTimeout: longestIdle,
 		MaxHeaderBytes: 256 << 10, // the parameters of a GET are among them
 		ConnState:      door.state,
 	}, door
 }
 
-// Run collects until ctx ends. Then it reads what is left in the sockets,
-// flushes the last interval, polls a last time, so that the polls have seen all
-// that the last interval counted, gives out what still waits for others, and
-// returns.
+// Run collects until ctx ends, and returns when all is in the store and given out, or
+// nobody waits for it any more. The package's comment has the order.
 func (s *Server) Run(ctx context.Context) error {
 	var api *http.Server
 	var group errgroup.Group
-	if s.listen != nil {
+	if s.listener != nil {
 		var door net.Listener
 		api, door = s.api()
 		group.Go(func() error {
@@ -262,42 +211,45 @@ func (s *Server) Run(ctx context.Context) error {
 			return nil
 		})
 	}
-	sources, ended := context.WithCancel(context.WithoutCancel(ctx))
-	defer ended()
-	for _, f := range s.out {
-		group.Go(func() error { return f.Run(sources) })
+	giving, given := context.WithCancel(context.WithoutCancel(ctx))
+	defer given()
+	for _, o := range s.outputs {
+		group.Go(func() error { return o.Run(giving) })
 	}
-	var collect errgroup.Group
-	collect.Go(func() error { return s.statsd.Run(ctx) })
-	collect.Go(func() error { return s.loop.Run(ctx) })
-	err := collect.Wait()
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastPolls)
-	defer cancel()
-	err = errors.Join(err, s.loop.Once(last))
-	ended()
+	err := s.collect(ctx)
+	given()
 	if api != nil {
 		err = errors.Join(err, api.Close())
 	}
 	return errors.Join(err, group.Wait())
 }
 
-// Close closes the store, the journal and the HTTP address. It is called after
-// Run, or instead of it.
+// collect runs the sources to their end, and has those that fetch do it once more.
+func (s *Server) collect(ctx context.Context) error {
+	var group errgroup.Group
+	for _, source := range s.sources {
+		group.Go(func() error { return source.Run(ctx) })
+	}
+	err := group.Wait()
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastFetch)
+	defer cancel()
+	return errors.Join(err, s.Fetch(last))
+}
+
+// Close closes the HTTP address, the sources that never ran, and the journal. It is
+// called after Run, or instead of it.
 func (s *Server) Close() error {
 	var errs []error
-	if s.listen != nil {
-		if err := s.listen.Close(); !errors.Is(err, net.ErrClosed) {
+	if s.listener != nil {
+		if err := s.listener.Close(); !errors.Is(err, net.ErrClosed) {
 			errs = append(errs, err)
 		}
 	}
-	if s.statsd != nil {
-		errs = append(errs, s.statsd.Close())
+	for _, source := range s.sources {
+		errs = append(errs, source.Close())
 	}
 	if s.journal != nil {
 		errs = append(errs, s.journal.Close())
-	}
-	if s.store != nil {
-		errs = append(errs, s.store.Close())
 	}
 	return errors.Join(errs...)
 }

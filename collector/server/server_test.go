@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -18,6 +19,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"throughline/collector"
+	"throughline/collector/poll"
+	"throughline/collector/series"
 	"throughline/collector/statsd"
 	"throughline/collector/statsd/socket"
 )
@@ -26,39 +29,79 @@ import (
 // ranges that hold the whole test.
 const interval = 50 * time.Millisecond
 
-func newServer(t *testing.T, c Config) *Server {
+// rig is a collector with the sources that there are, as a command line makes it.
+type rig struct {
+	*Server
+	statsd *statsd.Collector
+	polls  *poll.Loop
+	kept   *series.Store
+}
+
+// newRig makes one. It is closed after the test.
+func newRig(t *testing.T, receive statsd.Config, c Config) *rig {
 	t.Helper()
-	if c.Dir == "" {
-		c.Dir = t.TempDir()
-	}
-	if c.StatsD.Interval == 0 {
-		c.StatsD.Interval = interval
-	}
-	s, err := New(c)
+	r, err := openRig(t, receive, c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
+		if err := r.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	return s
+	return r
+}
+
+func openRig(t *testing.T, receive statsd.Config, c Config) (*rig, error) {
+	t.Helper()
+	if c.Dir == "" {
+		c.Dir = t.TempDir()
+	}
+	if c.Interval == 0 {
+		c.Interval = interval
+	}
+	store, err := series.Open(c.Dir, series.Options{Log: c.Log})
+	if err != nil {
+		return nil, err
+	}
+	c.Store = store
+	s, err := New(c)
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	r := &rig{Server: s, statsd: statsd.New(receive, s.Intake()), polls: poll.NewLoop(poll.Config{}, s.Intake()), kept: store}
+	s.Add(r.statsd, r.polls)
+	return r, r.polls.Add("collector", s.Self())
+}
+
+func newServer(t *testing.T, c Config) *rig {
+	t.Helper()
+	return newRig(t, statsd.Config{}, c)
+}
+
+func (r *rig) Close() error { return errors.Join(r.Server.Close(), r.kept.Close()) }
+
+// listen opens a socket for an instance and gives host:port.
+func (r *rig) listen(instance string, labels collector.Labels) (string, error) {
+	addr, err := r.statsd.Listen(statsd.Listener{Instance: instance, Labels: labels, Addr: socket.Address{Network: socket.UDP, Host: "127.0.0.1:0"}})
+	return addr.String(), err
 }
 
 // long is an interval that ends with the server, not before.
 const long = 5 * time.Minute
 
-// oneInterval is the configuration of a server whose interval has just begun, so
-// that all that a test sends is in one, and the time of that one's samples.
-func oneInterval() (statsd.Config, time.Time) {
+// inOneInterval is a collector whose interval has just begun, so that all that a test
+// sends is in one, and the time of that one's samples.
+func inOneInterval(t *testing.T, c Config) (*rig, time.Time) {
+	t.Helper()
 	began := time.Now()
 	first := began.Truncate(long)
-	return statsd.Config{Interval: long, Now: func() time.Time { return first.Add(time.Since(began)) }}, first.Add(long)
+	c.Interval = long
+	return newRig(t, statsd.Config{Now: func() time.Time { return first.Add(time.Since(began)) }}, c), first.Add(long)
 }
 
 // start runs s until the returned function is called.
-func start(t *testing.T, s *Server) (stop func()) {
+func start(t *testing.T, s *rig) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx) }()
@@ -76,9 +119,9 @@ func start(t *testing.T, s *Server) (stop func()) {
 }
 
 // sender listens for an instance and returns what sends to it.
-func sender(t *testing.T, s *Server, instance string, labels ...string) func(format string, args ...any) {
+func sender(t *testing.T, s *rig, instance string, labels ...string) func(format string, args ...any) {
 	t.Helper()
-	addr, err := s.Listen(instance, collector.NewLabels(labels...))
+	addr, err := s.listen(instance, collector.NewLabels(labels...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,9 +139,9 @@ func sender(t *testing.T, s *Server, instance string, labels ...string) func(for
 }
 
 // ask evaluates expr and writes the answer down: labels → value.
-func ask(t *testing.T, s *Server, expr string, at time.Time) map[string]float64 {
+func ask(t *testing.T, s *rig, expr string, at time.Time) map[string]float64 {
 	t.Helper()
-	answer, err := s.Store().Query(context.Background(), expr, at)
+	answer, err := s.kept.Query(context.Background(), expr, at)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,11 +217,11 @@ func TestFromTheWireToPromQL(t *testing.T) {
 }
 
 // balanced checks that every line is booked, and that nothing was dropped.
-func balanced(t *testing.T, s *Server) {
+func balanced(t *testing.T, s *rig) {
 	t.Helper()
-	total := s.Ledger().Total
+	total := s.statsd.Figures().Total
 	if total.Lines != total.Accepted+total.BadLines()+total.RefusedLines()+total.Held+total.Events+total.ServiceChecks || total.KernelDrops != 0 {
-		t.Errorf("the account does not balance: %+v", total)
+		t.Errorf("the figures do not balance: %+v", total)
 	}
 }
 
@@ -201,7 +244,7 @@ func TestARetiredInstanceLeavesNoValueBehind(t *testing.T) {
 		return cmp.Equal(want, got)
 	})
 	if got := ask(t, s, `count by (instance) ({__name__=~"throughline_collector_.+_total", instance="web-2"})`, soon()); len(got) != 0 {
-		t.Errorf("the collector's own account of web-2 goes on: %v", got)
+		t.Errorf("the collector's own figures of web-2 go on: %v", got)
 	}
 	balanced(t, s)
 }
@@ -231,10 +274,9 @@ func (f pollFunc) Poll(ctx context.Context, at time.Time) ([]collector.Sample, e
 // and only then the last poll is taken: it has seen all that the interval counted.
 func TestTheEndHasAnOrder(t *testing.T) {
 	var seen order
-	config, _ := oneInterval()
-	s := newServer(t, Config{StatsD: config, Sinks: []collector.Sink{&seen}})
-	if err := s.AddPoller("db", pollFunc(func(_ context.Context, at time.Time) ([]collector.Sample, error) {
-		return []collector.Sample{{Name: "db", At: at, Value: float64(s.Ledger().Total.Lines), Observed: 1}}, nil
+	s, _ := inOneInterval(t, Config{Sinks: []collector.Sink{&seen}})
+	if err := s.polls.Add("db", pollFunc(func(_ context.Context, at time.Time) ([]collector.Sample, error) {
+		return []collector.Sample{{Name: "db", At: at, Value: float64(s.statsd.Figures().Total.Lines), Observed: 1}}, nil
 	})); err != nil {
 		t.Fatal(err)
 	}
@@ -251,7 +293,7 @@ func TestTheEndHasAnOrder(t *testing.T) {
 	if got := ask(t, s, "db", soon()); got["__name__=db"] != 100 {
 		t.Errorf("the last poll ran when %v lines were read, want 100", got)
 	}
-	if polls := s.Polls(); len(polls) != 2 || polls[1].Name != "db" || polls[1].Polls == 0 || polls[1].Failures != 0 {
+	if polls := s.polls.Figures(); len(polls) != 2 || polls[1].Name != "db" || polls[1].Polls == 0 || polls[1].Failures != 0 {
 		t.Errorf("polls: %+v", polls)
 	}
 	if got := ask(t, s, "throughline_collector_poll_success", soon()); got["__name__=throughline_collector_poll_success poller=db"] != 1 {
@@ -266,7 +308,7 @@ func TestAPortInUse(t *testing.T) {
 	}
 	defer taken.Close()
 	dir := t.TempDir()
-	_, err = New(Config{Dir: dir, HTTP: taken.Addr().String()})
+	_, err = openRig(t, statsd.Config{}, Config{Dir: dir, HTTP: taken.Addr().String()})
 	if err == nil || !strings.HasPrefix(err.Error(), "http api: ") || !strings.Contains(err.Error(), "choose another address") {
 		t.Fatalf("got %v, want to be told to choose another address", err)
 	}
@@ -276,17 +318,17 @@ func TestAPortInUse(t *testing.T) {
 		t.Error("no address of the HTTP API")
 	}
 	// And a second one over the same store is refused.
-	if _, err := New(Config{Dir: dir, HTTP: "127.0.0.1:0"}); err == nil || !strings.Contains(err.Error(), dir) {
+	if _, err := openRig(t, statsd.Config{}, Config{Dir: dir, HTTP: "127.0.0.1:0"}); err == nil || !strings.Contains(err.Error(), dir) {
 		t.Errorf("two servers on one store: %v", err)
 	}
 }
 
 func TestAServerThatNeverRan(t *testing.T) {
-	s, err := New(Config{Dir: t.TempDir(), HTTP: "127.0.0.1:0"})
+	s, err := openRig(t, statsd.Config{}, Config{HTTP: "127.0.0.1:0"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr, err := s.Listen("web-1", nil)
+	addr, err := s.listen("web-1", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -382,15 +424,17 @@ func TestHTTP(t *testing.T) {
 // TestReplacedWithinAnInterval: servers that take each other's place before an
 // interval is over lose nothing, and the store refuses them nothing.
 func TestReplacedWithinAnInterval(t *testing.T) {
-	dir := t.TempDir()
-	config, at := oneInterval()
+	dir, began := t.TempDir(), time.Now()
+	first := began.Truncate(long)
+	at := first.Add(long)
+	config := statsd.Config{Now: func() time.Time { return first.Add(time.Since(began)) }}
 	host := "127.0.0.1:0"
 	for k := range 3 {
-		s, err := New(Config{StatsD: config, Dir: dir})
+		s, err := openRig(t, config, Config{Dir: dir, Interval: long})
 		if err != nil {
 			t.Fatal(err)
 		}
-		addr, err := s.ListenOn(statsd.Listener{Instance: "web-1", Addr: socket.Address{Network: socket.UDP, Host: host}})
+		addr, err := s.statsd.Listen(statsd.Listener{Instance: "web-1", Addr: socket.Address{Network: socket.UDP, Host: host}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -77,7 +77,7 @@ func (nowhere) Append(...collector.Sample) error { return nil }
 func ingest(b *testing.B, packed, rate int) {
 	const seconds = 4
 	for b.Loop() {
-		c := New(Config{}, nowhere{})
+		c := New(Config{}, collector.Intake{Sink: nowhere{}})
 		addr, err := c.Listen(udp("web-1"))
 		if err != nil {
 			b.Fatal(err)
@@ -96,13 +96,13 @@ func ingest(b *testing.B, packed, rate int) {
 			b.Fatal(err)
 		}
 		spent := usage(b) - before
-		ledger := balance(b, c)
+		figures := balance(b, c)
 		sent := total / packed
-		if got := int(ledger.Total.Datagrams + ledger.Total.KernelDrops); got != sent {
+		if got := int(figures.Total.Datagrams + figures.Total.KernelDrops); got != sent {
 			b.Fatalf("%d datagrams sent, %d seen", sent, got)
 		}
-		b.ReportMetric(spent.Seconds()/float64(ledger.Total.Lines)*1e6, "CPU-s/Mline")
-		b.ReportMetric(float64(ledger.Total.KernelDrops), "drops")
+		b.ReportMetric(spent.Seconds()/float64(figures.Total.Lines)*1e6, "CPU-s/Mline")
+		b.ReportMetric(float64(figures.Total.KernelDrops), "drops")
 	}
 }
 
@@ -117,7 +117,7 @@ func usage(b *testing.B) time.Duration {
 
 // BenchmarkLine is what one line of a known series costs after the socket.
 func BenchmarkLine(b *testing.B) {
-	c := New(Config{}, nowhere{})
+	c := New(Config{}, collector.Intake{Sink: nowhere{}})
 	defer c.Close()
 	if _, err := c.Listen(udp("web-1")); err != nil {
 		b.Fatal(err)

@@ -42,12 +42,12 @@ func TestDatadogClient(t *testing.T) {
 			must(t, client.Close())
 			b.read(l)
 			b.tick()
-			ledger := balance(t, b.Collector)
-			if n := ledger.Total.BadLines() + ledger.Total.KernelDrops + ledger.Total.Truncated; n != 0 {
-				t.Errorf("lost something of a real client: %+v", ledger.Total)
+			figures := balance(t, b.Collector)
+			if n := figures.Total.BadLines() + figures.Total.KernelDrops + figures.Total.Truncated; n != 0 {
+				t.Errorf("lost something of a real client: %+v", figures.Total)
 			}
-			if ledger.Total.Events != 1 || ledger.Total.ServiceChecks != 1 {
-				t.Errorf("%d events and %d service checks, want 1 and 1", ledger.Total.Events, ledger.Total.ServiceChecks)
+			if figures.Total.Events != 1 || figures.Total.ServiceChecks != 1 {
+				t.Errorf("%d events and %d service checks, want 1 and 1", figures.Total.Events, figures.Total.ServiceChecks)
 			}
 			if got := b.sink.last("fullstack_insert_total", "web-1"); got != 1000 {
 				t.Errorf("fullstack_insert_total is %v, want 1000", got)
@@ -96,8 +96,8 @@ func TestDatadogClientSamples(t *testing.T) {
 	b.read(l)
 	b.tick()
 	corrected, plain := b.sink.last("a_total", "web-1"), b.sink.last("a_sampled_total", "web-1")
-	if corrected != 2*plain || uint64(plain) != b.Ledger().Total.Lines {
-		t.Errorf("%v lines at rate 0.5 are counted as %v and %v", b.Ledger().Total.Lines, plain, corrected)
+	if corrected != 2*plain || uint64(plain) != b.Figures().Total.Lines {
+		t.Errorf("%v lines at rate 0.5 are counted as %v and %v", b.Figures().Total.Lines, plain, corrected)
 	}
 	// Beyond six standard deviations: once in 500 million runs.
 	if plain < 500-95 || plain > 500+95 {
@@ -139,8 +139,8 @@ func TestPythonClient(t *testing.T) {
 	}
 	b.read(l)
 	b.tick()
-	if ledger := balance(t, b.Collector); ledger.Total.BadLines()+ledger.Total.KernelDrops != 0 {
-		t.Errorf("lost something of a real client: %+v", ledger.Total)
+	if figures := balance(t, b.Collector); figures.Total.BadLines()+figures.Total.KernelDrops != 0 {
+		t.Errorf("lost something of a real client: %+v", figures.Total)
 	}
 	for name, want := range map[string]float64{"shop_orders_total": 300, "shop_items_total": 600, "shop_carts": 7, "shop_debt": -7, "shop_users": 2} {
 		if got := b.sink.last(name, "web-1"); got != want {

@@ -11,8 +11,6 @@ import (
 
 // Config is how to receive. The zero value of each field means its default.
 type Config struct {
-	Interval time.Duration // default 1 s
-
 	// MaxSeries is how many series one instance may have, and
 	// MaxSeriesTotal all instances together. Lines that would begin another
 	// are refused and counted. Default 20,000 and 100,000.
@@ -56,7 +54,7 @@ type Config struct {
 	Tags dogstatsd.Styles
 
 	// ReceiveBuffer is the size of each socket's buffer in the kernel, in
-	// bytes. What was granted is in the ledger: without privilege Linux
+	// bytes. What was granted is in the figures: without privilege Linux
 	// grants no more than net.core.rmem_max. Default 32 MiB; it is used
 	// only while datagrams wait.
 	ReceiveBuffer int
@@ -64,11 +62,6 @@ type Config struct {
 	// Default 65,535, the longest there is.
 	MaxDatagram int
 
-	// Journal gets events and service checks; nil: they are counted only.
-	Journal collector.Journal
-	// Resume tells how far a series came before the collector was started
-	// anew, those of the collector itself included; nil: all begin at 0.
-	Resume Resumer
 	// Relay gets every payload as it came, before it is looked at, from
 	// several goroutines at once. It must neither keep nor change the payload,
 	// and whatever waits for it waits for the sockets. May be nil.
@@ -85,20 +78,14 @@ type Config struct {
 	Now func() time.Time
 }
 
-// Resumer knows the last point of a series; ok is false if there is none. It is
-// asked once for each series that begins, and once for the collector's own.
-type Resumer interface {
-	Last(name string, labels collector.Labels) (last collector.Sample, ok bool)
-}
-
 // mostAhead is how far the points of an earlier collector may be ahead of the clock:
 // those of an interval that it ended early, and of lines with timestamps.
 const mostAhead = time.Minute
 
 // setBack tells from the last point of an earlier collector that the clock was set
 // back since.
-func (c Config) setBack(last, now time.Time) bool {
-	return last.Sub(now) > max(mostAhead, c.Interval+c.OutOfOrder)
+func (s setup) setBack(last, now time.Time) bool {
+	return last.Sub(now) > max(mostAhead, s.Interval+s.OutOfOrder)
 }
 
 // Gauges is how a gauge's value with a sign is read.
@@ -126,7 +113,16 @@ type Junk struct {
 	Suppressed uint64
 }
 
-func (c Config) withDefaults() Config {
+// setup is a Config and what the collector gives to work with. Where the intake has
+// no Journal, events and service checks are counted only.
+type setup struct {
+	Config
+	collector.Intake
+}
+
+// newSetup sets what is not set.
+func newSetup(c Config, in collector.Intake) setup {
+	in = in.WithDefaults()
 	for _, f := range []struct {
 		field    *int
 		standard int
@@ -139,9 +135,6 @@ func (c Config) withDefaults() Config {
 			*f.field = f.standard
 		}
 	}
-	if c.Interval <= 0 {
-		c.Interval = time.Second
-	}
 	switch {
 	case c.OutOfOrder == 0:
 		c.OutOfOrder = 10 * time.Second
@@ -149,13 +142,13 @@ func (c Config) withDefaults() Config {
 		c.OutOfOrder = 0
 	}
 	// A part of an interval can not be waited for.
-	if part := c.OutOfOrder % c.Interval; part > 0 {
-		c.OutOfOrder += c.Interval - part
+	if part := c.OutOfOrder % in.Interval; part > 0 {
+		c.OutOfOrder += in.Interval - part
 	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return c
+	return setup{c, in}
 }
 
 // seriesBytes is how long the names and labels of series may be on the average;
@@ -167,10 +160,10 @@ const seriesBytes = 1024
 // histograms.
 const bucketsPerSeries = 40
 
-// shared is what all accounts have together. Nothing in it is touched by a line
+// shared is what all clients have together. Nothing in it is touched by a line
 // of a known series, except for sets and lines with timestamps.
 type shared struct {
-	cfg      Config
+	cfg      setup
 	bounds   *bounds
 	registry *registry
 	junk     junkGate
@@ -184,8 +177,8 @@ type shared struct {
 	held    atomic.Int64 // values that wait for their time
 }
 
-func newShared(cfg Config) *shared {
-	s := &shared{cfg: cfg, bounds: newBounds(), registry: newRegistry(cfg), junk: junkGate{rate: int64(cfg.JunkRate)}}
+func newShared(cfg setup) *shared {
+	s := &shared{cfg: cfg, bounds: newBounds(), registry: newRegistry(cfg.Config), junk: junkGate{rate: int64(cfg.JunkRate)}}
 	if cfg.Resume != nil {
 		if last, ok := cfg.Resume.Last(prefix+startName, nil); ok && !cfg.setBack(last.At, cfg.Now()) {
 			s.told = last.At

@@ -14,9 +14,9 @@ const checkName = "throughline_service_check"
 // Source: https://docs.datadoghq.com/developers/service_checks/dogstatsd_service_checks_submission/
 var statuses = [...]string{"ok", "warning", "critical", "unknown"}
 
-// event takes an event in for the journal. The account of who sent it is locked.
+// event takes an event in for the journal. The client that sent it is locked.
 func (r *reader) event(e *dogstatsd.EventLine) fate {
-	labels, f := r.account.tags(r.account.labels, wireTags{dog: e.Tags})
+	labels, f := r.client.tags(r.client.labels, wireTags{dog: e.Tags})
 	if f != accepted {
 		return f
 	}
@@ -25,15 +25,15 @@ func (r *reader) event(e *dogstatsd.EventLine) fate {
 	return told
 }
 
-// check takes a service check in, for the journal and as a series. The account
+// check takes a service check in, for the journal and as a series. The client
 // of who sent it is locked.
 func (r *reader) check(c *dogstatsd.CheckLine, from route) fate {
-	a := r.account
-	labels, f := a.tags(a.labels, wireTags{dog: c.Tags})
+	cl := r.client
+	labels, f := cl.tags(cl.labels, wireTags{dog: c.Tags})
 	if f != accepted {
 		return f
 	}
-	s, f := a.findCheck(c, from)
+	s, f := cl.findCheck(c, from)
 	if f != accepted {
 		return f
 	}
@@ -46,33 +46,33 @@ func (r *reader) check(c *dogstatsd.CheckLine, from route) fate {
 		// One that is older than what is known changes nothing.
 		m.at, m.stamped = at.UnixNano(), true
 	}
-	s.add(&m, a.shared)
+	s.add(&m, cl.shared)
 	return checked
 }
 
 // findCheck gives the series of a service check, like find.
-func (a *account) findCheck(c *dogstatsd.CheckLine, from route) (*series, fate) {
-	a.key = append(a.key[:0], '_')
-	a.key = append(a.key, c.Name...)
-	a.key = append(a.key, '|')
-	a.key = append(a.key, c.Host...)
-	a.key = append(a.key, '|')
-	a.key = append(a.key, c.Tags...)
-	if s, ok := a.known[string(a.key)]; ok {
+func (cl *client) findCheck(c *dogstatsd.CheckLine, from route) (*series, fate) {
+	cl.key = append(cl.key[:0], '_')
+	cl.key = append(cl.key, c.Name...)
+	cl.key = append(cl.key, '|')
+	cl.key = append(cl.key, c.Host...)
+	cl.key = append(cl.key, '|')
+	cl.key = append(cl.key, c.Tags...)
+	if s, ok := cl.known[string(cl.key)]; ok {
 		return s, s.refusal()
 	}
-	if cfg := &a.shared.cfg; len(c.Name) > cfg.MaxName || len(c.Host) > cfg.MaxTagValue {
+	if cfg := &cl.shared.cfg; len(c.Name) > cfg.MaxName || len(c.Host) > cfg.MaxTagValue {
 		return nil, longName
 	}
-	own := a.labels.With("check", valid(c.Name))
+	own := cl.labels.With("check", valid(c.Name))
 	if c.Host != "" {
 		own = own.With("host", valid(c.Host))
 	}
-	labels, f := a.tags(own, wireTags{dog: c.Tags})
+	labels, f := cl.tags(own, wireTags{dog: c.Tags})
 	if f != accepted {
 		return nil, f
 	}
-	return a.meet(&series{name: checkName, check: true, labels: labels, meta: &collector.Meta{Type: collector.Gauge, StatsD: valid(c.Name)}}, from)
+	return cl.findNew(&series{name: checkName, check: true, labels: labels, meta: &collector.Meta{Type: collector.Gauge, StatsD: valid(c.Name)}}, from)
 }
 
 // note keeps an event until no lock is held.

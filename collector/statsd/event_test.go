@@ -29,7 +29,7 @@ func (n *notes) Note(events ...collector.Event) error {
 
 func TestEventsGoToTheJournal(t *testing.T) {
 	journal := &notes{}
-	b := newBench(t, Config{Journal: journal})
+	b := newBenchIn(t, Config{}, collector.Intake{Journal: journal})
 	l, _ := b.listen("web-1", "zone", "a")
 	b.feed(l, `_e{6,8}:deploy|one\ntwo|d:1384419000|h:box|k:rel|p:low|s:ci|t:error|#v:1.4,instance:evil,late`,
 		"_sc|db|2|d:1384419001|h:box|#v:1.4|m:gone\n_sc|db|0", "_e{1,1}:\xff|x|d:99999999999999", "_e{1,9}:t|x\n_sc|db|x")
@@ -75,12 +75,12 @@ func TestServiceChecksAreSeries(t *testing.T) {
 
 func TestAJournalThatFailsIsTold(t *testing.T) {
 	broken := errors.New("disk full")
-	b := newBench(t, Config{Journal: &notes{err: broken}})
+	b := newBenchIn(t, Config{}, collector.Intake{Journal: &notes{err: broken}})
 	l, _ := b.listen("web-1")
 	b.feed(l, "_e{1,1}:t|x\n_sc|db|0", "_e{1,1}:t|x")
 	b.tick()
-	if got := b.sink.last(prefix+"journal_errors_total", ""); got != 3 || b.Ledger().JournalErrors != 3 {
-		t.Errorf("%sjournal_errors_total is %v, the ledger says %d; want 3", prefix, got, b.Ledger().JournalErrors)
+	if got := b.sink.last(prefix+"journal_errors_total", ""); got != 3 || b.Figures().JournalErrors != 3 {
+		t.Errorf("%sjournal_errors_total is %v, the figures says %d; want 3", prefix, got, b.Figures().JournalErrors)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

@@ -53,7 +53,7 @@ const maxFindings = 1000
 // may be.
 const maxTagValues = 10
 
-// registry knows the names, types and tags of all accounts. It is asked only
+// registry knows the names, types and tags of all clients. It is asked only
 // when a series is born or refused.
 type registry struct {
 	cfg Config
@@ -86,8 +86,8 @@ func (r *registry) reset() {
 
 // conflict notes that lines of s are refused, because owner has its name; nil
 // stands for the collector itself.
-func (r *registry) conflict(s, owner *series, a *account) *finding {
-	what := Finding{Kind: nameCollision, Metric: s.meta.StatsD, Other: s.name, Instance: a.instance}
+func (r *registry) conflict(s, owner *series, cl *client) *finding {
+	what := Finding{Kind: nameCollision, Metric: s.meta.StatsD, Other: s.name, Instance: cl.instance}
 	if owner != nil {
 		what.Other = owner.meta.StatsD
 		if owner.meta.StatsD == s.meta.StatsD {
@@ -100,7 +100,7 @@ func (r *registry) conflict(s, owner *series, a *account) *finding {
 }
 
 // born looks at a new series.
-func (r *registry) born(s *series, a *account) {
+func (r *registry) born(s *series, cl *client) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.names) >= r.cfg.MaxSeriesTotal || len(r.types) >= r.cfg.MaxSeriesTotal || r.count >= maxTagValues*r.cfg.MaxSeriesTotal {
@@ -115,23 +115,23 @@ func (r *registry) born(s *series, a *account) {
 			case !known:
 				r.names[name] = metric
 			case first != metric:
-				r.find(Finding{Kind: nameCollision, Metric: metric, Other: first, Instance: a.instance})
+				r.find(Finding{Kind: nameCollision, Metric: metric, Other: first, Instance: cl.instance})
 			}
 		}
 		switch first, known := r.types[metric]; {
 		case !known:
 			r.types[metric] = s.meta.Type
 		case first != s.meta.Type:
-			r.find(Finding{Kind: typeChange, Metric: metric, Other: string(first + ", " + s.meta.Type), Instance: a.instance})
+			r.find(Finding{Kind: typeChange, Metric: metric, Other: string(first + ", " + s.meta.Type), Instance: cl.instance})
 		}
 		others := dogstatsd.AllStyles &^ r.cfg.Tags
 		if base, _, style := others.SplitName([]byte(metric)); style != dogstatsd.NoStyle {
-			r.find(Finding{Kind: TagsInName, Metric: string(base), Other: style.String(), Instance: a.instance})
+			r.find(Finding{Kind: TagsInName, Metric: string(base), Other: style.String(), Instance: cl.instance})
 		}
 	}
 	for _, l := range s.labels {
-		if a.labels.Get(l.Name) == "" {
-			r.tag(tagKey{metric, l.Name}, l.Value, a.instance)
+		if cl.labels.Get(l.Name) == "" {
+			r.tag(tagKey{metric, l.Name}, l.Value, cl.instance)
 		}
 	}
 }

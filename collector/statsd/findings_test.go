@@ -52,12 +52,12 @@ func TestFindings(t *testing.T) {
 			two, _ := b.listen("web-2")
 			b.feed(one, tt.web1...)
 			b.feed(two, tt.web2...)
-			ledger := balanceQuiet(t, b.Collector)
-			if diff := cmp.Diff(tt.want, ledger.Findings, cmpopts.IgnoreFields(Finding{}, "At"), cmpopts.EquateEmpty()); diff != "" {
+			figures := balanceQuiet(t, b.Collector)
+			if diff := cmp.Diff(tt.want, figures.Findings, cmpopts.IgnoreFields(Finding{}, "At"), cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
-			if got := ledger.Total.Bad["conflict"]; got != tt.refused || ledger.Total.Lines != ledger.Total.Accepted+got {
-				t.Errorf("%d lines refused as conflicts, want %d; %+v", got, tt.refused, ledger.Total)
+			if got := figures.Total.Bad["conflict"]; got != tt.refused || figures.Total.Lines != figures.Total.Accepted+got {
+				t.Errorf("%d lines refused as conflicts, want %d; %+v", got, tt.refused, figures.Total)
 			}
 			b.tick()
 			for _, f := range tt.want {
@@ -93,8 +93,8 @@ func TestTagsInNames(t *testing.T) {
 		if diff := cmp.Diff([]string{"hits_total instance=web-1 role=web zone=a = 3 (2)"}, b.sink.at(at)); diff != "" {
 			t.Errorf("%v (-want +got):\n%s", tt.styles, diff)
 		}
-		if ledger := balanceQuiet(t, b.Collector); len(ledger.Findings) > 0 || ledger.Total.Series != 1 {
-			t.Errorf("%v: %+v", tt.styles, ledger)
+		if figures := balanceQuiet(t, b.Collector); len(figures.Findings) > 0 || figures.Total.Series != 1 {
+			t.Errorf("%v: %+v", tt.styles, figures)
 		}
 	}
 }
@@ -122,9 +122,9 @@ func TestFindingsAreBounded(t *testing.T) {
 	for i := range maxFindings + 5 {
 		b.feed(l, fmt.Sprintf("a%d:1|g\na%d:1|ms", i, i))
 	}
-	ledger := balanceQuiet(t, b.Collector)
-	if len(ledger.Findings) != maxFindings || ledger.FindingsLeftOut != 5 {
-		t.Errorf("%d findings and %d left out, want %d and 5", len(ledger.Findings), ledger.FindingsLeftOut, maxFindings)
+	figures := balanceQuiet(t, b.Collector)
+	if len(figures.Findings) != maxFindings || figures.FindingsLeftOut != 5 {
+		t.Errorf("%d findings and %d left out, want %d and 5", len(figures.Findings), figures.FindingsLeftOut, maxFindings)
 	}
 	b.tick()
 	if got := b.sink.last(prefix+"findings_left_out", ""); got != 5 {

@@ -9,8 +9,8 @@ import (
 	"throughline/collector"
 )
 
-// flushLedger is how the flushes went.
-type flushLedger struct {
+// flushFigures is how the flushes went.
+type flushFigures struct {
 	flushes, skipped, clockSteps uint64
 	lateness, worst              time.Duration
 	took, longest                time.Duration
@@ -34,16 +34,16 @@ func (c *Collector) flush(boundary, now time.Time) time.Time {
 		f.clockSteps++
 	}
 	grid := c.grid
-	accounts := c.sorted()
+	clients := c.sorted()
 	samples := c.own(boundary, false)
 	c.mu.Unlock()
 
-	for _, a := range accounts {
-		ready, done := a.take(now, grid)
+	for _, cl := range clients {
+		ready, done := cl.take(now, grid)
 		samples = append(samples, ready...)
 		if done {
 			c.mu.Lock()
-			c.forget(a)
+			c.forget(cl)
 			c.mu.Unlock()
 		}
 	}
@@ -56,30 +56,30 @@ func (c *Collector) flush(boundary, now time.Time) time.Time {
 	return grid.after(now)
 }
 
-// forget keeps only the figures of an account. c.mu is held.
-func (c *Collector) forget(a *account) {
+// forget keeps only the figures of a client. c.mu is held.
+func (c *Collector) forget(cl *client) {
 	through := map[*listener]Counts{}
-	for _, x := range a.lanes { // no new one comes
+	for _, x := range cl.lanes { // no new one comes
 		through[x.listener] = newCounts()
 	}
-	c.retired[a.instance] = a.ledger(through)
+	c.retired[cl.instance] = cl.summary(through)
 	for l, counts := range through {
 		l.past.add(counts)
 	}
-	for _, x := range a.lanes {
+	for _, x := range cl.lanes {
 		if x.listener.home.lane == x {
 			x.listener.home = route{} // its socket is closed; the series need not stay in memory
 		}
 	}
-	delete(c.accounts, a.instance)
-	a.close()
+	delete(c.clients, cl.instance)
+	cl.close()
 }
 
 func (c *Collector) deliver(samples []collector.Sample) {
 	if len(samples) == 0 {
 		return
 	}
-	if err := c.sink.Append(samples...); err != nil {
+	if err := c.cfg.Sink.Append(samples...); err != nil {
 		c.mu.Lock()
 		c.flushes.refused++
 		first := c.flushes.lastRefusal == nil
@@ -110,13 +110,13 @@ func (c *Collector) fail(err error) {
 	c.failures = append(c.failures, err)
 }
 
-// sorted are the accounts by name. c.mu is held.
-func (c *Collector) sorted() []*account {
-	out := make([]*account, 0, len(c.accounts))
-	for _, a := range c.accounts {
-		out = append(out, a)
+// sorted are the clients by name. c.mu is held.
+func (c *Collector) sorted() []*client {
+	out := make([]*client, 0, len(c.clients))
+	for _, cl := range c.clients {
+		out = append(out, cl)
 	}
-	slices.SortFunc(out, func(a, b *account) int { return strings.Compare(a.instance, b.instance) })
+	slices.SortFunc(out, func(cl, b *client) int { return strings.Compare(cl.instance, b.instance) })
 	return out
 }
 

@@ -13,7 +13,7 @@ import (
 	"throughline/collector/statsd/socket"
 )
 
-// FuzzDatagram: whatever comes in, nothing panics, the ledger balances at any
+// FuzzDatagram: whatever comes in, nothing panics, the figures balances at any
 // moment, and every sample is one that a store can take.
 func FuzzDatagram(f *testing.F) {
 	for _, seed := range []string{
@@ -26,7 +26,8 @@ func FuzzDatagram(f *testing.F) {
 	f.Fuzz(func(t *testing.T, datagram []byte, mode uint8) {
 		clock, sink := newClock(), &memory{}
 		c := New(Config{Now: clock.now, OutOfOrder: 2 * time.Second, MaxSeries: 20, MaxDatagram: 1500, ReceiveBuffer: 1500, MaxOrigins: 3, SetExact: 2, TagValues: 2, Expire: 3 * time.Second,
-			Gauges: Gauges(mode >> 4 % 3), Tags: dogstatsd.Styles(mode >> 5), Found: func(Finding) {}, Journal: &notes{}, Junk: func(Junk) {}}, sink)
+			Gauges: Gauges(mode >> 4 % 3), Tags: dogstatsd.Styles(mode >> 5), Found: func(Finding) {}, Junk: func(Junk) {}},
+			collector.Intake{Sink: sink, Journal: &notes{}})
 		l := by(Origin(mode % 3))
 		if _, err := c.Listen(l); err != nil {
 			t.Fatal(err)

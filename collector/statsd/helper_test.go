@@ -88,9 +88,15 @@ type bench struct {
 
 func newBench(t *testing.T, cfg Config) *bench {
 	t.Helper()
+	return newBenchIn(t, cfg, collector.Intake{})
+}
+
+// newBenchIn is newBench with an intake of the test's, of which it sets the sink.
+func newBenchIn(t *testing.T, cfg Config, in collector.Intake) *bench {
+	t.Helper()
 	b := &bench{clock: newClock(), sink: &memory{}, t: t}
-	cfg.Now = b.clock.now
-	b.Collector = New(cfg, b.sink)
+	cfg.Now, in.Sink = b.clock.now, b.sink
+	b.Collector = New(cfg, in)
 	t.Cleanup(func() {
 		if err := b.Close(); err != nil {
 			t.Error(err)
@@ -209,44 +215,44 @@ func run(tb testing.TB, c *Collector) (stop func() error) {
 	return stop
 }
 
-// balance fails unless every account of c balances, and both lists come to the
+// balance fails unless the figures of every client of c balance, and both lists come to the
 // total.
-func balance(tb testing.TB, c *Collector) Ledger {
+func balance(tb testing.TB, c *Collector) Figures {
 	tb.Helper()
-	ledger := c.Ledger()
+	figures := c.Figures()
 	check := func(name string, x Counts) {
 		if booked := x.Accepted + x.Held + x.BadLines() + x.RefusedLines() + x.Events + x.ServiceChecks; booked != x.Lines {
 			tb.Errorf("%s: %d lines came, %d are booked: %+v", name, x.Lines, booked, x)
 		}
 	}
-	for _, l := range ledger.Listeners {
+	for _, l := range figures.Listeners {
 		check("listener "+l.Addr, l.Counts)
 	}
 	byInstance := newCounts()
-	for _, i := range ledger.Instances {
+	for _, i := range figures.Instances {
 		check("instance "+i.Instance, i.Counts)
 		byInstance.add(i.Counts)
 	}
-	check("total", ledger.Total)
-	if diff := cmp.Diff(ledger.Total, byInstance); diff != "" {
+	check("total", figures.Total)
+	if diff := cmp.Diff(figures.Total, byInstance); diff != "" {
 		tb.Errorf("the instances are not the total (-total +sum):\n%s", diff)
 	}
-	return ledger
+	return figures
 }
 
 // balanceQuiet is balance when nothing comes in: the listeners are the total,
 // too.
-func balanceQuiet(tb testing.TB, c *Collector) Ledger {
+func balanceQuiet(tb testing.TB, c *Collector) Figures {
 	tb.Helper()
-	ledger := balance(tb, c)
+	figures := balance(tb, c)
 	sum := newCounts()
-	for _, l := range ledger.Listeners {
+	for _, l := range figures.Listeners {
 		sum.add(l.Counts)
 	}
-	if diff := cmp.Diff(ledger.Total, sum); diff != "" {
+	if diff := cmp.Diff(figures.Total, sum); diff != "" {
 		tb.Errorf("the listeners are not the total (-total +sum):\n%s", diff)
 	}
-	return ledger
+	return figures
 }
 
 // lines are what clients send: counters, timers and gauges, each with

@@ -41,10 +41,10 @@ const exported = "exported_"
 
 // tagger gathers the tags of a line.
 type tagger struct {
-	account *account
-	own     collector.Labels
-	count   int
-	values  map[string][]string // by label
+	client *client
+	own    collector.Labels
+	count  int
+	values map[string][]string // by label
 }
 
 // wireTags are the tags of a line as they came: DogStatsD's, Graphite's, and those
@@ -53,11 +53,11 @@ type wireTags struct{ dog, graphite, inName []byte }
 
 // tags are the labels of a line: the own ones, and those of its tags. The package
 // comment tells the rules.
-func (a *account) tags(own collector.Labels, tags wireTags) (collector.Labels, fate) {
+func (cl *client) tags(own collector.Labels, tags wireTags) (collector.Labels, fate) {
 	if len(tags.dog) == 0 && len(tags.graphite) == 0 && len(tags.inName) == 0 {
 		return own, accepted
 	}
-	t := tagger{account: a, own: own, values: map[string][]string{}}
+	t := tagger{client: cl, own: own, values: map[string][]string{}}
 	for _, source := range []struct {
 		raw  []byte
 		next func([]byte) (name, value, rest []byte, ok bool)
@@ -78,7 +78,7 @@ func (a *account) tags(own collector.Labels, tags wireTags) (collector.Labels, f
 
 // add takes a tag in; raw is nil if it has no value.
 func (t *tagger) add(name, raw []byte) fate {
-	cfg := &t.account.shared.cfg
+	cfg := &t.client.shared.cfg
 	t.count++
 	switch {
 	case t.count > cfg.MaxTags:

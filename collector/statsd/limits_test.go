@@ -111,7 +111,7 @@ func TestFlood(t *testing.T) {
 		t.Skip("SKIPPED by -short: a million series take seconds")
 	}
 	clock := newClock()
-	c := New(Config{Now: clock.now, Junk: func(Junk) {}}, nothing{})
+	c := New(Config{Now: clock.now, Junk: func(Junk) {}}, collector.Intake{Sink: nothing{}})
 	defer c.Close()
 	l := by(BySource)
 	if _, err := c.Listen(l); err != nil {
@@ -153,8 +153,8 @@ func TestFlood(t *testing.T) {
 		t.Errorf("%d series, %d lines", got.Series, got.Lines)
 	}
 	known := uint64(0)
-	for _, a := range c.accounts {
-		if s := a.owners[a.labels.Key("known_total")]; s != nil {
+	for _, cl := range c.clients {
+		if s := cl.owners[cl.labels.Key("known_total")]; s != nil {
 			known += uint64(s.value)
 		}
 	}

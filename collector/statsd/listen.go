@@ -65,7 +65,7 @@ func (c *Collector) Listen(l Listener) (socket.Address, error) {
 	if err != nil {
 		return socket.Address{}, fmt.Errorf("listen for %s: %w", spell(l.Instance), err)
 	}
-	c.accounts[l.Instance] = home
+	c.clients[l.Instance] = home
 	opened := newListener(c, l, in)
 	opened.home = route{lane: home.lane(opened)}
 	c.listeners = append(c.listeners, opened)
@@ -75,27 +75,27 @@ func (c *Collector) Listen(l Listener) (socket.Address, error) {
 	return in.Addr(), nil
 }
 
-// named is the account of an instance, which is made if there is none yet, but
+// named is the client of an instance, which is made if there is none yet, but
 // not kept. c.mu is held.
-func (c *Collector) named(instance string, labels collector.Labels) (*account, error) {
+func (c *Collector) named(instance string, labels collector.Labels) (*client, error) {
 	if _, gone := c.retired[instance]; gone {
 		return nil, errors.New("it was retired; give each instance a name of its own")
 	}
 	if instance != "" {
 		labels = labels.With("instance", instance)
 	}
-	a := c.accounts[instance]
+	cl := c.clients[instance]
 	switch {
-	case a == nil:
-		return newAccount(instance, labels, c.shared, c.grid), nil
-	case a.stranger:
+	case cl == nil:
+		return newClient(instance, labels, c.shared, c.grid), nil
+	case cl.stranger:
 		return nil, errors.New("an unknown origin of that name has sent already; give each instance a name of its own")
-	case a.leaving:
+	case cl.leaving:
 		return nil, errors.New("it is being retired; give each instance a name of its own")
-	case !slices.Equal(a.labels, labels):
-		return nil, fmt.Errorf("it has the labels %v already, not %v; give each instance a name of its own", a.labels, labels)
+	case !slices.Equal(cl.labels, labels):
+		return nil, fmt.Errorf("it has the labels %v already, not %v; give each instance a name of its own", cl.labels, labels)
 	}
-	return a, nil
+	return cl, nil
 }
 
 // Assign names who sends from an origin: a source address ("10.0.0.3") or a
@@ -116,14 +116,14 @@ func (c *Collector) Assign(from, instance string, labels collector.Labels) error
 	if other, taken := c.assigned[key]; taken {
 		return fmt.Errorf("assign %s to %s: it is assigned to %s; retire that first", from, instance, other.instance)
 	}
-	a, err := c.named(instance, labels)
+	cl, err := c.named(instance, labels)
 	if err != nil {
 		return fmt.Errorf("assign %s to %s: %w", from, instance, err)
 	}
-	c.accounts[instance], c.assigned[key] = a, a
+	c.clients[instance], c.assigned[key] = cl, cl
 	c.reroute(key)
 	if before, sent := c.strangers[key]; sent {
-		before.doze()
+		before.cede()
 	}
 	return nil
 }
@@ -145,7 +145,7 @@ func (c *Collector) reroute(key origin) {
 // alone: what waits there will be that of an unknown origin.
 func (c *Collector) Retire(ctx context.Context, instance string) error {
 	c.mu.Lock()
-	a := c.accounts[instance]
+	cl := c.clients[instance]
 	done := c.state == ended
 	var own, others []*listener
 	for _, l := range c.listeners {
@@ -156,17 +156,17 @@ func (c *Collector) Retire(ctx context.Context, instance string) error {
 			others = append(others, l)
 		}
 	}
-	assigned := c.originsOf(a)
-	if a != nil && !done && !a.stranger {
-		a.leaving = true
+	assigned := c.originsOf(cl)
+	if cl != nil && !done && !cl.stranger {
+		cl.leaving = true
 	}
 	c.mu.Unlock()
 	switch {
 	case done:
 		return fmt.Errorf("retire %s: the collector has ended, and with it the listener", spell(instance))
-	case a == nil:
-		return fmt.Errorf("retire %s: no such instance is listened for", spell(instance))
-	case a.stranger:
+	case cl == nil:
+		return fmt.Errorf("retire %s: %w", spell(instance), collector.ErrUnknownInstance)
+	case cl.stranger:
 		return fmt.Errorf("retire %s: nobody assigned that origin; Config.Expire ends it", spell(instance))
 	}
 	var errs errorList
@@ -181,23 +181,23 @@ func (c *Collector) Retire(ctx context.Context, instance string) error {
 	}
 	wg.Wait()
 	c.mu.Lock()
-	for _, key := range c.originsOf(a) {
+	for _, key := range c.originsOf(cl) {
 		delete(c.assigned, key)
 		c.reroute(key)
 	}
 	c.mu.Unlock()
-	a.retire()
+	cl.retire()
 	if err := errs.join(); err != nil {
 		return fmt.Errorf("retire %s: %w", spell(instance), err)
 	}
 	return nil
 }
 
-// originsOf are the origins that were assigned to an account. c.mu is held.
-func (c *Collector) originsOf(a *account) []origin {
+// originsOf are the origins that were assigned to a client. c.mu is held.
+func (c *Collector) originsOf(cl *client) []origin {
 	var out []origin
 	for key, owner := range c.assigned {
-		if owner == a {
+		if owner == cl {
 			out = append(out, key)
 		}
 	}

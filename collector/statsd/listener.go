@@ -10,7 +10,7 @@ import (
 	"throughline/collector/statsd/socket"
 )
 
-// stage is how far the life of a listener or an account is.
+// stage is how far the life of a listener or a client is.
 type stage uint8
 
 const (
@@ -46,7 +46,7 @@ type listener struct {
 	// What follows is guarded by Collector.mu.
 	stage stage
 	begun bool   // its own series
-	past  Counts // of accounts that are over
+	past  Counts // of clients that are over
 }
 
 // maxReaders is how many readers are kept for the next batch.
@@ -160,7 +160,7 @@ func (l *listener) failed() bool {
 	return l.broken
 }
 
-// own appends the listener's account of its socket. Collector.mu is held.
+// own appends the listener's figures, and its socket's. Collector.mu is held.
 func (l *listener) own(m *meter) {
 	figures, ended := l.kernel()
 	if l.stage == open && ended {

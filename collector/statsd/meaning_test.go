@@ -66,7 +66,7 @@ func TestSeveralSamples(t *testing.T) {
 	}
 	total := balance(t, b.Collector).Total
 	if total.Lines != 9 || total.Accepted != 7 || total.Bad["negative_count"] != 1 || total.Bad["unknown_type"] != 1 {
-		t.Errorf("the account is %+v", total)
+		t.Errorf("the figures are %+v", total)
 	}
 }
 
@@ -170,7 +170,7 @@ func TestResume(t *testing.T) {
 	odd := last[collector.NewLabels("instance", "web-1").Key("h")]
 	odd.Histogram = &collector.Histogram{Schema: 2, Count: 1}
 	last[collector.NewLabels("instance", "web-2").Key("h")] = odd
-	b := newBench(t, Config{Resume: last})
+	b := newBenchIn(t, Config{}, collector.Intake{Resume: last})
 	b.clock.move(time.Second)
 	l, _ = b.listen("web-1")
 	b.feed(l, "c:1|c\nsampled:1|c|@0.1\ng:+1|g\nh:10|ms\nu:y|s\nlater:1|c|@0.5\nnew:1|c")
@@ -203,7 +203,7 @@ func TestResume(t *testing.T) {
 func TestReplacedWithinAnInterval(t *testing.T) {
 	clock, all, last := newClock(), &memory{}, truth{}
 	for k := range 3 {
-		b := newBench(t, Config{Resume: last, OutOfOrder: 3 * time.Second})
+		b := newBenchIn(t, Config{OutOfOrder: 3 * time.Second}, collector.Intake{Resume: last})
 		b.clock.move(time.Duration(k) * 100 * time.Millisecond)
 		l, _ := b.listen("web-1")
 		if k != 1 {
@@ -259,7 +259,8 @@ func TestReplacedWithinAnInterval(t *testing.T) {
 // for their time.
 func TestAClockSetBackHoldsNothingUp(t *testing.T) {
 	ahead := newClock().t.Add(time.Hour)
-	b := newBench(t, Config{Resume: truth{prefix + startName: {At: ahead}, collector.NewLabels("instance", "web-1").Key("c_total"): {At: ahead, Value: 3}}})
+	b := newBenchIn(t, Config{}, collector.Intake{Resume: truth{
+		prefix + startName: {At: ahead}, collector.NewLabels("instance", "web-1").Key("c_total"): {At: ahead, Value: 3}}})
 	l, _ := b.listen("web-1")
 	b.feed(l, "c:1|c")
 	at := b.tick()

@@ -7,7 +7,7 @@ import (
 )
 
 // prefix begins the names of the collector's own series.
-const prefix = "throughline_collector_"
+const prefix = collector.OwnPrefix
 
 // startName is a gauge that every flush gives a point of: its last one tells how far a
 // collector came.
@@ -16,8 +16,8 @@ const startName = "start_time_seconds"
 // row is a collector.Metric in a table.
 type row collector.Metric
 
-// Metrics are all series that the package writes about itself.
-func Metrics() []collector.Metric {
+// Metrics implements collector.Source.
+func (c *Collector) Metrics() []collector.Metric {
 	const counter, gauge = collector.Counter, collector.Gauge
 	var out []collector.Metric
 	for _, r := range []row{
@@ -121,7 +121,7 @@ func (m *meter) counter(name string, value uint64, first bool) {
 	m.samples = append(m.samples, sample)
 }
 
-// own appends the account of a lane.
+// own appends the figures of a lane.
 func (t *tally) own(m *meter, labels collector.Labels) {
 	m.labels = labels
 	if m.stale && !t.begun {

@@ -21,7 +21,7 @@ func TestMetricsAreDescribed(t *testing.T) {
 	b.tick()
 	b.tick()
 	listed, seen := map[string]collector.Metric{}, map[string]bool{}
-	for _, m := range Metrics() {
+	for _, m := range b.Metrics() {
 		if _, twice := listed[m.Name]; twice || m.Help == "" || strings.HasSuffix(m.Name, "_total") != (m.Type == collector.Counter) {
 			t.Errorf("%s is listed twice, not explained, or of a type that its name does not tell", m.Name)
 		}
@@ -88,8 +88,8 @@ func TestAListenerThatCanNotBeReadIsTold(t *testing.T) {
 	l.broken = true
 	b.tick()
 	points := b.sink.of(prefix+"listener_up", "web-1")
-	if len(points) != 2 || points[0].Value != 1 || points[1].Value != 0 || !b.Ledger().Listeners[0].Failed {
-		t.Errorf("got %+v, want 1 and 0, and a listener that failed in the ledger", points)
+	if len(points) != 2 || points[0].Value != 1 || points[1].Value != 0 || !b.Figures().Listeners[0].Failed {
+		t.Errorf("got %+v, want 1 and 0, and a listener that failed in the figures", points)
 	}
 }
 
@@ -103,11 +103,11 @@ func (s slow) Append(...collector.Sample) error {
 
 func TestFlushDurationIsMeasured(t *testing.T) {
 	clock := newClock()
-	c := New(Config{Now: clock.now}, slow{clock})
+	c := New(Config{Now: clock.now}, collector.Intake{Sink: slow{clock}})
 	defer c.Close()
 	clock.move(750 * time.Millisecond)
 	c.flush(clock.now(), clock.now())
-	if got := c.Ledger(); got.FlushTook != 300*time.Millisecond || got.WorstFlush != got.FlushTook || got.AppendErrors != 1 || !got.Started.Equal(newClock().t) {
+	if got := c.Figures(); got.FlushTook != 300*time.Millisecond || got.WorstFlush != got.FlushTook || got.AppendErrors != 1 || !got.Started.Equal(newClock().t) {
 		t.Errorf("got %+v, want a flush of 300 ms that failed", got)
 	}
 }

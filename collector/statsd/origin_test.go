@@ -48,15 +48,15 @@ func TestBySource(t *testing.T) {
 	if diff := cmp.Diff(wantOrigins, b.sink.origins("a_total")); diff != "" {
 		t.Errorf("how the instance was found (-want +got):\n%s", diff)
 	}
-	ledger := balanceQuiet(t, b.Collector)
+	figures := balanceQuiet(t, b.Collector)
 	var names []string
-	for _, i := range ledger.Instances {
+	for _, i := range figures.Instances {
 		names = append(names, fmt.Sprintf("%s %v %d/%d", i.Instance, i.Unknown, i.Datagrams, i.Lines))
 	}
 	if diff := cmp.Diff([]string{" false 1/1", "10.0.0.4 true 1/1", "fd00::1 true 1/1", "web-1 false 3/3"}, names); diff != "" {
-		t.Errorf("instances of the ledger (-want +got):\n%s", diff)
+		t.Errorf("instances of the figures (-want +got):\n%s", diff)
 	}
-	if got := ledger.Listeners[0]; got.Lines != 6 || got.Origin != BySource {
+	if got := figures.Listeners[0]; got.Lines != 6 || got.Origin != BySource {
 		t.Errorf("the listener: %+v, want all 6 lines", got)
 	}
 }
@@ -164,11 +164,11 @@ func TestManyOrigins(t *testing.T) {
 		b.feedFrom(l, fmt.Sprintf("10.0.0.%d", i), "a:1|c\nb:1|c")
 		b.feedFrom(l, "10.0.1.1", fmt.Sprintf("a:1|c\na:1|c|c:box-%d\na:1|c|c:%s", i, strings.Repeat("x", 600)))
 	}
-	ledger := balanceQuiet(t, b.Collector)
+	figures := balanceQuiet(t, b.Collector)
 	// Each round: 2 lines of a source, 1 of web-1, 1 of a box and 1 with an
 	// id that is no id. The first sources and the first box are known.
 	want := map[string]uint64{"origins": 8*2 + 9 + 10}
-	if diff := cmp.Diff(want, ledger.Total.Refused); diff != "" || len(b.strangers) != 3 {
+	if diff := cmp.Diff(want, figures.Total.Refused); diff != "" || len(b.strangers) != 3 {
 		t.Errorf("refused (-want +got):\n%s%d origins are known, want 3", diff, len(b.strangers))
 	}
 	b.tick()
@@ -219,7 +219,7 @@ func TestExpire(t *testing.T) {
 	}
 	for _, s := range b.sink.of(prefix+"lines_total", "10.0.0.3") {
 		if s.At.Equal(at) != s.Stale {
-			t.Errorf("its own account at %v: %+v; want it stale at %v alone", s.At, s, at)
+			t.Errorf("its own figures at %v: %+v; want it stale at %v alone", s.At, s, at)
 		}
 	}
 	balanceQuiet(t, b.Collector)

@@ -11,13 +11,13 @@ import (
 )
 
 // reader takes the payloads of one batch apart. While it does it holds the lock
-// of one account: mostly the same for the whole batch.
+// of one client: mostly the same for the whole batch.
 type reader struct {
 	listener *listener
 	scanner  dogstatsd.Scanner
 	now      time.Time
 	from     netip.Addr
-	account  *account // whose lock is held; nil: of none
+	client   *client // whose lock is held; nil: of none
 
 	// The last routes that were asked for in this batch. They must not
 	// outlive it, for an origin may be assigned anew.
@@ -101,7 +101,7 @@ func (r *reader) line(kind dogstatsd.Kind) {
 		f = fate(r.scanner.Reason)
 	case !known:
 	case kind == dogstatsd.Metric:
-		f = r.account.line(&r.scanner.Line, sender, r.now)
+		f = r.client.line(&r.scanner.Line, sender, r.now)
 	case kind == dogstatsd.Event:
 		f = r.event(&r.scanner.Event)
 	case kind == dogstatsd.ServiceCheck:
@@ -110,7 +110,7 @@ func (r *reader) line(kind dogstatsd.Kind) {
 	r.book(sender.lane, f, r.scanner.Raw)
 }
 
-// book counts a line, and shows it if nothing became of it. The lane's account
+// book counts a line, and shows it if nothing became of it. The lane's client
 // is locked.
 func (r *reader) book(to *lane, f fate, line []byte) {
 	to.tally.Lines++
@@ -120,12 +120,12 @@ func (r *reader) book(to *lane, f fate, line []byte) {
 		return
 	}
 	if suppressed, ok := r.listener.collector.shared.junk.allow(f, r.now); ok {
-		r.junk = append(r.junk, Junk{Reason: f.String(), Instance: to.account.instance, Listener: r.listener.addr,
+		r.junk = append(r.junk, Junk{Reason: f.String(), Instance: to.client.instance, Listener: r.listener.addr,
 			From: r.from, Line: bytes.Clone(line), Suppressed: suppressed})
 	}
 }
 
-// enter locks the account of whoever sent a line, in place of another, and
+// enter locks the client of whoever sent a line, in place of another, and
 // tells where it is booked. Lines of an unknown origin that is one too many are
 // booked at the listener's own instance, and known is false.
 func (r *reader) enter(container []byte) (to route, known bool) {
@@ -134,14 +134,14 @@ func (r *reader) enter(container []byte) (to route, known bool) {
 		if !known {
 			to = r.listener.home
 		}
-		a := to.lane.account
-		if r.account == a {
+		cl := to.lane.client
+		if r.client == cl {
 			return to, known
 		}
 		r.leave()
-		a.mu.Lock()
-		r.account = a
-		if a.enter(r.now) {
+		cl.mu.Lock()
+		r.client = cl
+		if cl.enter(r.now) {
 			return to, known
 		}
 		// It was retired since it was found, so the next look finds another.
@@ -152,9 +152,9 @@ func (r *reader) enter(container []byte) (to route, known bool) {
 
 // leave gives the lock back.
 func (r *reader) leave() {
-	if r.account != nil {
-		r.account.mu.Unlock()
-		r.account = nil
+	if r.client != nil {
+		r.client.mu.Unlock()
+		r.client = nil
 	}
 }
 

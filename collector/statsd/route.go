@@ -31,10 +31,10 @@ type route struct {
 	by   Origin
 }
 
-// lane is what came into one account through one listener. It is guarded by the
-// account's lock.
+// lane is what came from one client through one listener. It is guarded by the
+// client's lock.
 type lane struct {
-	account  *account
+	client   *client
 	listener *listener
 	labels   collector.Labels // of its own series
 	tally    tally
@@ -94,26 +94,26 @@ func (l *listener) byContainer(r *reader, id []byte) (route, bool) {
 	return found, ok
 }
 
-// resolve finds the account of an origin that l has not met yet, and makes one
+// resolve finds the client of an origin that l has not met yet, and makes one
 // for an unknown origin; false when there are too many of those, or when its
 // name is that of an instance. No other lock is held.
 func (c *Collector) resolve(l *listener, key origin, name string) (route, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	a := c.assigned[key]
-	if a == nil {
-		a = c.strangers[key]
+	cl := c.assigned[key]
+	if cl == nil {
+		cl = c.strangers[key]
 	}
-	if a == nil {
+	if cl == nil {
 		_, gone := c.retired[name]
-		if _, taken := c.accounts[name]; taken || gone || len(c.strangers) >= c.cfg.MaxOrigins {
+		if _, taken := c.clients[name]; taken || gone || len(c.strangers) >= c.cfg.MaxOrigins {
 			return route{}, false
 		}
-		a = newAccount(name, l.labels.With("instance", name), c.shared, c.grid)
-		a.stranger = true
-		c.accounts[name], c.strangers[key] = a, a
+		cl = newClient(name, l.labels.With("instance", name), c.shared, c.grid)
+		cl.stranger = true
+		c.clients[name], c.strangers[key] = cl, cl
 	}
-	found := route{lane: a.lane(l), by: BySource}
+	found := route{lane: cl.lane(l), by: BySource}
 	if key.container != "" {
 		found.by = ByContainer
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"throughline/collector"
 	"throughline/collector/statsd/socket"
 )
 
@@ -20,7 +21,7 @@ const interval = 20 * time.Millisecond
 func TestSumsAreExactWithConcurrentSenders(t *testing.T) {
 	const senders, datagrams = 4, 3000
 	sink := &memory{}
-	c := New(Config{Interval: interval}, sink)
+	c := New(Config{}, collector.Intake{Sink: sink, Interval: interval})
 	stop := run(t, c)
 	var wg sync.WaitGroup
 	for i := range 2 {
@@ -45,8 +46,8 @@ func TestSumsAreExactWithConcurrentSenders(t *testing.T) {
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}
-	ledger := balance(t, c)
-	for _, l := range ledger.Listeners {
+	figures := balance(t, c)
+	for _, l := range figures.Listeners {
 		if l.KernelDropsKnown && l.Datagrams+l.KernelDrops != senders*datagrams {
 			t.Errorf("%s: %d datagrams read and %d dropped, want %d together", l.Instance, l.Datagrams, l.KernelDrops, senders*datagrams)
 		}
@@ -72,7 +73,7 @@ func TestSumsAreExactWithConcurrentSenders(t *testing.T) {
 
 func TestDatagramsBeforeRunAreCounted(t *testing.T) {
 	sink := &memory{}
-	c := New(Config{Interval: time.Hour}, sink)
+	c := New(Config{}, collector.Intake{Sink: sink, Interval: time.Hour})
 	addr, err := c.Listen(udp("web-1"))
 	if err != nil {
 		t.Fatal(err)
@@ -87,14 +88,14 @@ func TestDatagramsBeforeRunAreCounted(t *testing.T) {
 	if len(points) != 2 || points[1].Value != 2 || points[1].At.UnixNano()%int64(time.Hour) != 0 || time.Until(points[1].At) <= 0 {
 		t.Errorf("got %+v, want 0 and 2 at the whole hours around now", points)
 	}
-	if got := c.Ledger().Listeners[0]; got.Datagrams != 2 {
-		t.Errorf("the ledger after Run: %+v", got)
+	if got := c.Figures().Listeners[0]; got.Datagrams != 2 {
+		t.Errorf("the figures after Run: %+v", got)
 	}
 }
 
 func TestRetireWhileRunning(t *testing.T) {
 	sink := &memory{}
-	c := New(Config{Interval: interval}, sink)
+	c := New(Config{}, collector.Intake{Sink: sink, Interval: interval})
 	run(t, c)
 	addr, err := c.Listen(udp("web-1"))
 	if err != nil {
@@ -107,7 +108,7 @@ func TestRetireWhileRunning(t *testing.T) {
 	if err := c.Retire(context.Background(), "web-1"); err != nil {
 		t.Fatal(err)
 	}
-	if got := c.Ledger().Total; got.Datagrams+got.KernelDrops != 500 {
+	if got := c.Figures().Total; got.Datagrams+got.KernelDrops != 500 {
 		t.Errorf("after Retire %d datagrams are read and %d dropped, want 500", got.Datagrams, got.KernelDrops)
 	}
 	deadline := time.Now().Add(20 * time.Second)
@@ -129,7 +130,7 @@ func TestRetireWhileRunning(t *testing.T) {
 // TestRetireWhileRunBegins: a reader that starts must not read beside Retire.
 func TestRetireWhileRunBegins(t *testing.T) {
 	for range 20 {
-		c := New(Config{Interval: time.Hour}, &memory{})
+		c := New(Config{}, collector.Intake{Sink: &memory{}, Interval: time.Hour})
 		addr, err := c.Listen(udp("web-1"))
 		if err != nil {
 			t.Fatal(err)
@@ -155,7 +156,7 @@ func TestRetireWhileRunBegins(t *testing.T) {
 // when the collector ends first.
 func TestRetiredAndEndedAtOnce(t *testing.T) {
 	sink := &memory{}
-	c := New(Config{Interval: time.Hour}, sink)
+	c := New(Config{}, collector.Intake{Sink: sink, Interval: time.Hour})
 	stop := run(t, c)
 	addr, err := c.Listen(udp("web-1"))
 	if err != nil {
@@ -205,13 +206,13 @@ func TestKernelDropsAreSeen(t *testing.T) {
 	if err := b.Retire(context.Background(), "web-1"); err != nil {
 		t.Fatal(err)
 	}
-	if after := b.Ledger().Total.KernelDrops; after != got.KernelDrops {
+	if after := b.Figures().Total.KernelDrops; after != got.KernelDrops {
 		t.Errorf("%d drops after the socket was closed, want %d", after, got.KernelDrops)
 	}
 }
 
 func TestASenderThatNeverStopsDoesNotHoldUpRetire(t *testing.T) {
-	c := New(Config{Interval: interval}, &memory{})
+	c := New(Config{}, collector.Intake{Sink: &memory{}, Interval: interval})
 	run(t, c)
 	addr, err := c.Listen(udp("web-1"))
 	if err != nil {
@@ -244,7 +245,7 @@ func TestASenderThatNeverStopsDoesNotHoldUpRetire(t *testing.T) {
 
 func TestASinkThatFailsIsTold(t *testing.T) {
 	broken := errors.New("disk full")
-	c := New(Config{Interval: time.Hour}, &memory{err: broken})
+	c := New(Config{}, collector.Intake{Sink: &memory{err: broken}, Interval: time.Hour})
 	if _, err := c.Listen(udp("web-1")); err != nil {
 		t.Fatal(err)
 	}
@@ -253,8 +254,8 @@ func TestASinkThatFailsIsTold(t *testing.T) {
 	if err := c.Run(ctx); !errors.Is(err, broken) {
 		t.Errorf("Run returned %v, want the sink's error", err)
 	}
-	if l := c.Ledger(); l.AppendErrors != 1 || !errors.Is(l.LastError, broken) {
-		t.Errorf("the ledger has %d append errors, the last %v", l.AppendErrors, l.LastError)
+	if l := c.Figures(); l.AppendErrors != 1 || !errors.Is(l.LastError, broken) {
+		t.Errorf("the figures has %d append errors, the last %v", l.AppendErrors, l.LastError)
 	}
 }
 
@@ -275,7 +276,7 @@ func TestAddressesThatCanNotBeHad(t *testing.T) {
 			t.Errorf("listen at %s: %v", tt.at, err)
 		}
 	}
-	if len(b.accounts) != 1 {
-		t.Errorf("%d accounts are there, want that of web-1 alone", len(b.accounts))
+	if len(b.clients) != 1 {
+		t.Errorf("%d clients are there, want that of web-1 alone", len(b.clients))
 	}
 }

@@ -20,7 +20,7 @@ type series struct {
 
 	begun    bool      // it gave a point before, or goes on from before a restart
 	resumed  time.Time // of its last point before a restart, unless the clock was set back; it may be ahead of the clock
-	asleep   bool      // it is marked stale
+	stale    bool      // it is marked stale
 	last     time.Time // of its last point
 	observed uint64    // values in this interval
 	value    float64   // of a counter or gauge
@@ -168,8 +168,8 @@ func (m *measure) changes(v dogstatsd.Value) bool {
 	return !(m.datadog && math.Signbit(v.Number))
 }
 
-func (a *account) measure(line *dogstatsd.Line, now time.Time) measure {
-	m := measure{values: line.Values, rate: line.Rate, gauges: a.shared.cfg.Gauges, stamped: line.Timestamp != 0,
+func (cl *client) measure(line *dogstatsd.Line, now time.Time) measure {
+	m := measure{values: line.Values, rate: line.Rate, gauges: cl.shared.cfg.Gauges, stamped: line.Timestamp != 0,
 		datadog: line.Timestamp != 0 || len(line.Container) > 0 || len(line.External) > 0 || len(line.Cardinality) > 0}
 	if line.Type == dogstatsd.Set {
 		m.member = hashMember(line.Member)
@@ -195,7 +195,7 @@ func (s *series) add(m *measure, shared *shared) fate {
 	}
 	if f == accepted {
 		s.observed += uint64(m.count())
-		s.asleep = false
+		s.stale = false
 	}
 	return f
 }

@@ -57,9 +57,9 @@ func TestSources(t *testing.T) {
 			if diff := cmp.Diff([]string{"0", "1", "2", "2"}, b.sources()["web-1"]); diff != "" {
 				t.Errorf("web-1 (-want +got):\n%s", diff)
 			}
-			ledger := balanceQuiet(t, b.Collector)
-			if ledger.Total.Sources != 2 || ledger.Listeners[0].Sources != 2 {
-				t.Errorf("the ledger has %d sources in all and %d of the listener, want 2", ledger.Total.Sources, ledger.Listeners[0].Sources)
+			figures := balanceQuiet(t, b.Collector)
+			if figures.Total.Sources != 2 || figures.Listeners[0].Sources != 2 {
+				t.Errorf("the figures has %d sources in all and %d of the listener, want 2", figures.Total.Sources, figures.Listeners[0].Sources)
 			}
 			for _, s := range b.sink.of(prefix+"sources_total", "web-1") {
 				if want := collector.NewLabels("instance", "web-1", "listener", l.addr); !cmp.Equal(s.Labels, want) || s.Meta.Type != collector.Counter {
@@ -110,8 +110,8 @@ func TestManySources(t *testing.T) {
 	}
 	from(0, 2000)
 	b.tick()
-	if got := b.sink.last(prefix+"sources_total", "web-1"); got != maxSources || b.Ledger().Total.Sources != maxSources {
-		t.Errorf("%v sources, in the ledger %d, want %d", got, b.Ledger().Total.Sources, maxSources)
+	if got := b.sink.last(prefix+"sources_total", "web-1"); got != maxSources || b.Figures().Total.Sources != maxSources {
+		t.Errorf("%v sources, in the figures %d, want %d", got, b.Figures().Total.Sources, maxSources)
 	}
 	heap := func() uint64 {
 		var m runtime.MemStats

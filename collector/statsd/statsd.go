@@ -1,12 +1,13 @@
 // Package statsd receives StatsD and adds it up: sockets → parser → one sample
-// per series and interval, and a ledger of what was received and what was lost
+// per series and interval, and figures of what was received and what was lost
 // on the way.
 //
 // A Listener is a way in; an instance is who sent a line. Each instance may
 // send to a socket of its own, so that a plain client without tags is told
 // apart by where it sends to; or it is told by the address it sends from, or by
 // the container id in its lines. The package stores nothing and answers no
-// query: samples go to one collector.Sink. collector/server calls it.
+// query: samples go to one collector.Sink. The Collector is a collector.Source, which
+// collector/server runs; whoever puts the two together says where to listen.
 //
 // # What becomes of a line
 //
@@ -26,7 +27,7 @@
 //	a.b:1|c:2|ms  as two lines: a.b:1|c and a.b:2|ms
 //	_sc|db|0      a service check: throughline_service_check{check="db"}, 0 for
 //	              ok to 3 for unknown; and like an event (_e{…}) it goes to
-//	              Config.Journal
+//	              the journal
 //
 // Letters, digits and all that can be printed beyond ASCII stay in names, the
 // rest becomes an underscore; the name as it was sent is in Meta.StatsD. A tag k:v becomes the
@@ -37,7 +38,7 @@
 //
 // Two metrics that would be one series are not merged: lines of the later are
 // refused as a "conflict". That, and other things that make numbers hard to
-// trust, are told in Ledger.Findings.
+// trust, are told in Figures.Findings.
 //
 // # Time
 //
@@ -80,35 +81,34 @@ const (
 
 // Collector owns the sockets and adds up what they receive.
 //
-// Locks are taken in this order: Collector.mu, listener.mu, account.mu. Whoever
-// reads holds that of one account, once for a batch of payloads.
+// Locks are taken in this order: Collector.mu, listener.mu, client.mu. Whoever
+// reads holds that of one client, once for a batch of payloads.
 type Collector struct {
-	cfg    Config
-	sink   collector.Sink
+	cfg    setup
 	shared *shared
 
 	mu        sync.Mutex
 	state     state
 	started   time.Time
 	grid      grid
-	told      time.Time           // of the last points of its own series
-	listeners []*listener         // all there ever were, in the order of their opening
-	accounts  map[string]*account // by instance; those of which something is still to be said
-	assigned  map[origin]*account // origins that were given a name
-	strangers map[origin]*account // origins that nobody named
-	retired   map[string]InstanceLedger
-	flushes   flushLedger
+	told      time.Time          // of the last points of its own series
+	listeners []*listener        // all there ever were, in the order of their opening
+	clients   map[string]*client // by instance; those of which something is still to be said
+	assigned  map[origin]*client // origins that were given a name
+	strangers map[origin]*client // origins that nobody named
+	retired   map[string]InstanceFigures
+	flushes   flushFigures
 	failures  []error // what Run is to return
 }
 
-// New returns a Collector that gives its samples to sink.
-func New(cfg Config, sink collector.Sink) *Collector {
-	cfg = cfg.withDefaults()
+// New returns a Collector that gives in what it receives.
+func New(config Config, in collector.Intake) *Collector {
+	cfg := newSetup(config, in)
 	now := cfg.Now()
 	shared := newShared(cfg)
-	return &Collector{cfg: cfg, sink: sink, shared: shared, started: now, grid: newGrid(now, cfg.Interval), told: shared.told,
-		accounts: map[string]*account{}, assigned: map[origin]*account{}, strangers: map[origin]*account{},
-		retired: map[string]InstanceLedger{}}
+	return &Collector{cfg: cfg, shared: shared, started: now, grid: newGrid(now, cfg.Interval), told: shared.told,
+		clients: map[string]*client{}, assigned: map[origin]*client{}, strangers: map[origin]*client{},
+		retired: map[string]InstanceFigures{}}
 }
 
 // Run reads and flushes until ctx ends. Then it reads what is still in the
@@ -188,18 +188,18 @@ func (c *Collector) finish() error {
 	wg.Wait()
 	now := c.cfg.Now()
 	c.mu.Lock()
-	accounts := c.sorted()
+	clients := c.sorted()
 	samples := c.own(c.grid.after(now), true)
 	c.mu.Unlock()
-	for _, a := range accounts {
-		samples = append(samples, a.lastSamples(now)...)
+	for _, cl := range clients {
+		samples = append(samples, cl.lastSamples(now)...)
 	}
 	c.deliver(samples)
 	c.tellFindings()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, a := range accounts {
-		c.forget(a)
+	for _, cl := range clients {
+		c.forget(cl)
 	}
 	return errors.Join(c.failures...)
 }

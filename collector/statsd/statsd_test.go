@@ -98,8 +98,8 @@ func TestOneInterval(t *testing.T) {
 			if diff := cmp.Diff(tt.want, b.sink.at(at)); diff != "" {
 				t.Errorf("at the end of the interval (-want +got):\n%s", diff)
 			}
-			if ledger := balance(t, b.Collector); ledger.Total.BadLines() != 0 {
-				t.Errorf("bad lines: %v", ledger.Total.Bad)
+			if figures := balance(t, b.Collector); figures.Total.BadLines() != 0 {
+				t.Errorf("bad lines: %v", figures.Total.Bad)
 			}
 		})
 	}
@@ -171,9 +171,9 @@ func TestLinesAreInTheIntervalTheyWereReadIn(t *testing.T) {
 			t.Errorf("interval %d (-want +got):\n%s", i, diff)
 		}
 	}
-	ledger := b.Ledger()
-	if ledger.Skipped != 1 || ledger.WorstLateness != 1300*time.Millisecond || ledger.Lateness != 0 || ledger.Flushes != 2 {
-		t.Errorf("skipped %d, worst lateness %v, last %v, %d flushes; want 1, 1.3s, 0, 2", ledger.Skipped, ledger.WorstLateness, ledger.Lateness, ledger.Flushes)
+	figures := b.Figures()
+	if figures.Skipped != 1 || figures.WorstLateness != 1300*time.Millisecond || figures.Lateness != 0 || figures.Flushes != 2 {
+		t.Errorf("skipped %d, worst lateness %v, last %v, %d flushes; want 1, 1.3s, 0, 2", figures.Skipped, figures.WorstLateness, figures.Lateness, figures.Flushes)
 	}
 	late := b.sink.of(prefix+"flush_lateness_seconds", "")
 	if len(late) != 2 || late[0].Value != 1.3 || !late[0].At.Equal(first) || late[1].Value != 0 {
@@ -214,8 +214,8 @@ func TestEveryLineIsBooked(t *testing.T) {
 		"g:1|g",                            // no room either
 		"b:1e308|g\nb:+1e308|g\nb:-5|g",    // the second would be infinite; 2 accepted
 	)
-	ledger := balanceQuiet(t, b.Collector)
-	got := ledger.Total
+	figures := balanceQuiet(t, b.Collector)
+	got := figures.Total
 	want := Counts{Datagrams: 9, Bytes: got.Bytes, Lines: 27, Accepted: 6, Held: 1, Values: 7, Events: 1, ServiceChecks: 1,
 		Bad: map[string]uint64{"no_value": 1, "unknown_type": 1, "bad_value": 1, "bad_rate": 1, "no_type": 1, "no_name": 1, "bad_timestamp": 1,
 			"bad_event": 1, "bad_service_check": 1, "negative_count": 1, "conflict": 3, "overflow": 1},
@@ -260,13 +260,13 @@ func TestManySpellingsDoNotFillTheMemory(t *testing.T) {
 	for i := range 1000 {
 		b.feed(l, fmt.Sprintf("a:1|c|#x:1%s", strings.Repeat(",", i)))
 	}
-	a := l.home.lane.account
+	cl := l.home.lane.client
 	bytes := 0
-	for spelling := range a.known {
+	for spelling := range cl.known {
 		bytes += len(spelling)
 	}
-	if bytes != a.keys || bytes > 2*roomAtFirst || bytes == 0 {
-		t.Errorf("the spellings that are remembered have %d bytes, %d by their own count, want at most %d", bytes, a.keys, 2*roomAtFirst)
+	if bytes != cl.keys || bytes > 2*roomAtFirst || bytes == 0 {
+		t.Errorf("the spellings that are remembered have %d bytes, %d by their own count, want at most %d", bytes, cl.keys, 2*roomAtFirst)
 	}
 	b.tick()
 	if got := b.sink.last("a_total", "web-1"); got != 1000 {
@@ -323,12 +323,12 @@ func TestRetire(t *testing.T) {
 	}
 	for _, s := range b.sink.of(prefix+"lines_total", "web-2") {
 		if s.At.Equal(gone) != s.Stale || s.At.After(gone) {
-			t.Errorf("the listener's own account at %v: %+v; want it stale at %v and nothing later", s.At, s, gone)
+			t.Errorf("the listener's own figures at %v: %+v; want it stale at %v and nothing later", s.At, s, gone)
 		}
 	}
-	ledger := balance(t, b.Collector)
-	if len(ledger.Listeners) != 2 || ledger.Listeners[0].Instance != "web-2" || ledger.Listeners[0].Lines != 2 || ledger.Total.Lines != 3 {
-		t.Errorf("the account of a retired instance is not kept: %+v", ledger)
+	figures := balance(t, b.Collector)
+	if len(figures.Listeners) != 2 || figures.Listeners[0].Instance != "web-2" || figures.Listeners[0].Lines != 2 || figures.Total.Lines != 3 {
+		t.Errorf("the figures of a retired instance are not kept: %+v", figures)
 	}
 	if _, err := b.Listen(udp("web-2")); err == nil || !strings.Contains(err.Error(), "name of its own") {
 		t.Errorf("the name of a retired instance was given out again: %v", err)
@@ -355,8 +355,8 @@ func TestRetireIsMarkedInTimeByALateFlush(t *testing.T) {
 			t.Errorf("interval %d (-want +got):\n%s", i, diff)
 		}
 	}
-	if got := len(b.sink.of("a", "web-1")); got != 2 || len(b.accounts) != 0 {
-		t.Errorf("%d points and %d accounts are left, want 2 and none", got, len(b.accounts))
+	if got := len(b.sink.of("a", "web-1")); got != 2 || len(b.clients) != 0 {
+		t.Errorf("%d points and %d clients are left, want 2 and none", got, len(b.clients))
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// timed are the lines of an account that wait for their time: those of series
+// timed are the lines of a client that wait for their time: those of series
 // of which a line had a timestamp. They are added in order when no earlier one
 // is taken any more.
 type timed struct {
@@ -28,7 +28,7 @@ type heldLine struct {
 // forever is later than any time.
 const forever = math.MaxInt64
 
-// heldTotal is how many times Config.MaxHeld all accounts together may hold.
+// heldTotal is how many times Config.MaxHeld all clients together may hold.
 const heldTotal = 10
 
 // end notes that an interval ended at a time, and was not slept through.
@@ -39,31 +39,31 @@ func (t *timed) end(at time.Time) {
 }
 
 // place is the end of the interval that a second belongs to, in ns since 1970.
-// a.mu is held.
-func (a *account) place(second int64) (int64, fate) {
-	last := a.end.Add(a.shared.cfg.OutOfOrder)
+// cl.mu is held.
+func (cl *client) place(second int64) (int64, fate) {
+	last := cl.end.Add(cl.shared.cfg.OutOfOrder)
 	if second > last.Unix() { // and maybe so far off that no time.Duration holds it
 		return 0, early
 	}
-	end := a.grid.after(time.Unix(second, 0))
+	end := cl.grid.after(time.Unix(second, 0))
 	switch {
 	case end.After(last):
 		return 0, early
-	case end.UnixNano() <= a.timed.released:
+	case end.UnixNano() <= cl.timed.released:
 		return 0, late
 	}
 	return end.UnixNano(), accepted
 }
 
-// hold keeps a line for the interval that ends at end. a.mu is held.
-func (a *account) hold(line heldLine, end int64) fate {
-	s, t := line.series, &a.timed
+// hold keeps a line for the interval that ends at end. cl.mu is held.
+func (cl *client) hold(line heldLine, end int64) fate {
+	s, t := line.series, &cl.timed
 	if end <= s.resumed.UnixNano() && !s.resumed.IsZero() {
-		end = a.grid.after(s.resumed).UnixNano()
+		end = cl.grid.after(s.resumed).UnixNano()
 	}
 	floor := s.floor
 	if !s.timed && s.begun && !s.last.IsZero() || !s.timed && s.observed > 0 {
-		floor = a.end.Add(-a.shared.cfg.Interval).UnixNano()
+		floor = cl.end.Add(-cl.shared.cfg.Interval).UnixNano()
 	}
 	n := line.measure.count()
 	switch {
@@ -71,10 +71,10 @@ func (a *account) hold(line heldLine, end int64) fate {
 		return late
 	case line.measure.negative() && s.companions != nil:
 		return negativeCount
-	case t.values+n > a.shared.cfg.MaxHeld:
+	case t.values+n > cl.shared.cfg.MaxHeld:
 		return heldFull
-	case a.shared.held.Add(int64(n)) > int64(a.shared.cfg.MaxHeld)*heldTotal:
-		a.shared.held.Add(-int64(n))
+	case cl.shared.held.Add(int64(n)) > int64(cl.shared.cfg.MaxHeld)*heldTotal:
+		cl.shared.held.Add(-int64(n))
 		return heldFull
 	}
 	if !s.timed {
@@ -91,9 +91,9 @@ func (a *account) hold(line heldLine, end int64) fate {
 }
 
 // release adds the held lines of all intervals up to horizon, and appends the
-// points of those intervals. a.mu is held.
-func (a *account) release(horizon int64) {
-	t := &a.timed
+// points of those intervals. cl.mu is held.
+func (cl *client) release(horizon int64) {
+	t := &cl.timed
 	if horizon != forever {
 		defer func() { t.released = max(t.released, horizon) }()
 	}
@@ -109,21 +109,21 @@ func (a *account) release(horizon int64) {
 		if end > horizon {
 			break
 		}
-		a.releaseOne(end)
+		cl.releaseOne(end)
 	}
 	t.due = slices.DeleteFunc(t.due, func(end int64) bool { return end <= horizon })
 }
 
 // releaseOne does release for one interval.
-func (a *account) releaseOne(end int64) {
-	t := &a.timed
+func (cl *client) releaseOne(end int64) {
+	t := &cl.timed
 	lines := t.lines[end]
 	delete(t.lines, end)
 	slices.SortStableFunc(lines, func(x, y heldLine) int { return cmp.Compare(x.measure.at, y.measure.at) })
 	for i := range lines {
 		x := &lines[i]
 		n := x.measure.count()
-		f := x.series.add(&x.measure, a.shared)
+		f := x.series.add(&x.measure, cl.shared)
 		tally := &x.lane.tally
 		tally.Held--
 		tally.book(f)
@@ -134,16 +134,16 @@ func (a *account) releaseOne(end int64) {
 			}
 		}
 		t.values -= n
-		a.shared.held.Add(-int64(n))
+		cl.shared.held.Add(-int64(n))
 	}
 	// A point that carries the value forward is for an interval in which the
-	// account was looked at, not for one that a flush came too late for.
+	// client was looked at, not for one that a flush came too late for.
 	regular := slices.Contains(t.due, end)
 	at := time.Unix(0, end)
 	for _, s := range t.series {
-		idle := s.observed == 0 && (!regular || s.last.IsZero() || s.asleep)
+		idle := s.observed == 0 && (!regular || s.last.IsZero() || s.stale)
 		if !idle && end > s.floor {
-			a.ready = s.flush(a.ready, at, at.Add(-a.shared.cfg.Interval), a.shared)
+			cl.ready = s.flush(cl.ready, at, at.Add(-cl.shared.cfg.Interval), cl.shared)
 		}
 	}
 	t.released = max(t.released, end)
@@ -151,10 +151,10 @@ func (a *account) releaseOne(end int64) {
 
 // step is called when the clock was set: what is held is of a time that may
 // never come. It is given out up to the present interval, and what is later
-// belongs to that one. a.mu is held.
-func (a *account) step() {
-	t, end := &a.timed, a.end.UnixNano()
-	a.release(end - 1)
+// belongs to that one. cl.mu is held.
+func (cl *client) step() {
+	t, end := &cl.timed, cl.end.UnixNano()
+	cl.release(end - 1)
 	var later []int64
 	for at := range t.lines {
 		if at != end {

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"throughline/collector"
 )
 
 // stamp is a line with the time of the clock, moved by seconds.
@@ -91,7 +93,7 @@ func TestLateAndEarly(t *testing.T) {
 // TestOlderGaugesDoNotOverride: the newest value of an interval stays, in
 // whatever order they come.
 func TestOlderGaugesDoNotOverride(t *testing.T) {
-	b := newBench(t, Config{Interval: 10 * time.Second})
+	b := newBenchIn(t, Config{}, collector.Intake{Interval: 10 * time.Second})
 	l, _ := b.listen("web-1")
 	b.clock.move(5 * time.Second)
 	b.feed(l, "direct:5|g", b.stamp("direct:4|g", -1))
@@ -180,10 +182,10 @@ func TestTheClockIsSetWhileLinesAreHeld(t *testing.T) {
 	b := newBench(t, Config{})
 	l, _ := b.listen("web-1")
 	b.feed(l, b.stamp("a:1|c", 0), b.stamp("a:10|c", 5), b.stamp("a:100|c", -2))
-	a := l.home.lane.account
-	a.mu.Lock()
-	a.step()
-	a.mu.Unlock()
+	cl := l.home.lane.client
+	cl.mu.Lock()
+	cl.step()
+	cl.mu.Unlock()
 	for range 12 {
 		b.tick()
 	}

@@ -10,17 +10,18 @@ import (
 	"testing"
 	"time"
 
+	"throughline/collector"
 	"throughline/collector/statsd/socket"
 )
 
 // TestOneInstanceManyWays: what comes in through every network at once adds up
-// to one counter; the ledger balances all the time, and at the end nothing is
+// to one counter; the figures balances all the time, and at the end nothing is
 // lost.
 func TestOneInstanceManyWays(t *testing.T) {
 	const senders, datagrams = 3, 400
 	dir := t.TempDir()
 	sink := &memory{}
-	c := New(Config{Interval: interval}, sink)
+	c := New(Config{}, collector.Intake{Sink: sink, Interval: interval})
 	stop := run(t, c)
 	var wg sync.WaitGroup
 	ways := []socket.Address{address("127.0.0.1:0"), address("tcp://127.0.0.1:0"),
@@ -51,9 +52,9 @@ func TestOneInstanceManyWays(t *testing.T) {
 	}
 	wg.Wait()
 	must(t, stop())
-	ledger := balanceQuiet(t, c)
+	figures := balanceQuiet(t, c)
 	sent := uint64(len(ways) * senders * datagrams)
-	total := ledger.Total
+	total := figures.Total
 	if total.Lines/3+total.KernelDrops != sent || total.Lines%3 != 0 || total.Accepted != total.Lines/3*2 || total.Bad["no_value"] != total.Lines/3 {
 		t.Errorf("of %d times 3 lines, without %d dropped datagrams, got %+v", sent, total.KernelDrops, total)
 	}
@@ -62,7 +63,7 @@ func TestOneInstanceManyWays(t *testing.T) {
 			t.Errorf("%s is %v, want %d", name, got, total.Lines/3)
 		}
 	}
-	for _, l := range ledger.Listeners {
+	for _, l := range figures.Listeners {
 		if stream := l.Connections > 0; l.Instance != "web-1" || l.Lines+3*l.KernelDrops != 3*senders*datagrams || stream && l.Connections != senders {
 			t.Errorf("%s: %+v", l.Addr, l)
 		}
@@ -73,7 +74,7 @@ func TestOneInstanceManyWays(t *testing.T) {
 // the instance's, and what comes later is not.
 func TestRetireOfAnAssignedOriginLosesNothing(t *testing.T) {
 	sink := &memory{}
-	c := New(Config{Interval: interval}, sink)
+	c := New(Config{}, collector.Intake{Sink: sink, Interval: interval})
 	at, err := c.Listen(by(BySource))
 	if err != nil {
 		t.Fatal(err)
@@ -82,7 +83,7 @@ func TestRetireOfAnAssignedOriginLosesNothing(t *testing.T) {
 	conn := dial(t, at)
 	// Only a reader that reads can be settled.
 	send(t, conn, "first:1|c")
-	for deadline := time.Now().Add(20 * time.Second); c.Ledger().Total.Lines == 0; time.Sleep(interval) {
+	for deadline := time.Now().Add(20 * time.Second); c.Figures().Total.Lines == 0; time.Sleep(interval) {
 		if time.Now().After(deadline) {
 			t.Fatal("the reader does not read")
 		}
@@ -114,11 +115,11 @@ func TestRetireOfAnAssignedOriginLosesNothing(t *testing.T) {
 	}
 }
 
-// TestSeveralConnectionsOfSeveralOrigins: readers that meet in the same accounts
+// TestSeveralConnectionsOfSeveralOrigins: readers that meet at the same clients
 // count every line once, while origins are named and retired.
 func TestSeveralConnectionsOfSeveralOrigins(t *testing.T) {
 	const senders, lines = 4, 500
-	c := New(Config{Interval: interval, Expire: 2 * interval}, &memory{})
+	c := New(Config{Expire: 2 * interval}, collector.Intake{Sink: &memory{}, Interval: interval})
 	l := by(ByContainer)
 	l.Addr = address("tcp://127.0.0.1:0")
 	at, err := c.Listen(l)

@@ -35,8 +35,8 @@ func (r *Runtime) Reload(ctx context.Context) error {
 	}
 	// Statistics waits until the servers are there again: a poll between would
 	// see a backend without servers.
-	r.ledger.Lock()
-	defer r.ledger.Unlock()
+	r.counting.Lock()
+	defer r.counting.Unlock()
 	before, err := r.pid(ctx)
 	if err != nil {
 		return fail(err)

@@ -29,13 +29,13 @@ type Runtime struct {
 	addr    string // host:port or a path
 	prefix  string // before each command: to whom the master passes it on
 
-	// ledger makes "read the last counters, delete the server, keep its row"
+	// counting makes "read the last counters, delete the server, keep its row"
 	// one step in the eyes of Statistics, so that a sum over the servers
 	// neither misses nor doubles one.
-	ledger  sync.Mutex
-	used    map[string]bool   // names of servers, also of removed ones
-	live    map[string]string // addresses of those that are there
-	removed []Row
+	counting sync.Mutex
+	used     map[string]bool   // names of servers, also of removed ones
+	live     map[string]string // addresses of those that are there
+	removed  []Row
 }
 
 // NewRuntime speaks to the socket at addr: host:port, or the path of a Unix
@@ -94,8 +94,8 @@ func (r *Runtime) Add(ctx context.Context, name, addr string) error {
 	if _, err := netip.ParseAddrPort(addr); err != nil {
 		return fail(fmt.Errorf("address %q: give an IP address and a port: %w", addr, err))
 	}
-	r.ledger.Lock()
-	defer r.ledger.Unlock()
+	r.counting.Lock()
+	defer r.counting.Unlock()
 	if r.used[name] {
 		return fail(errors.New("the name was used before; take a new one"))
 	}
@@ -205,8 +205,8 @@ func (r *Runtime) removeIdle(ctx context.Context, name string) (why string, err 
 func (r *Runtime) deleteIdle(ctx context.Context, name string) (why string, err error) {
 	// An answer lost to the end of ctx would lose the counters with it.
 	ctx = context.WithoutCancel(ctx)
-	r.ledger.Lock()
-	defer r.ledger.Unlock()
+	r.counting.Lock()
+	defer r.counting.Unlock()
 	row, err := r.server(ctx, name)
 	if err != nil {
 		return "", err

@@ -54,8 +54,8 @@ type Row struct {
 // in econ; a 502 or 504 because a server failed after it got the request is in
 // eresp, which also has failures without a 5xx.
 func (r *Runtime) Statistics(ctx context.Context) ([]Row, error) {
-	r.ledger.Lock()
-	defer r.ledger.Unlock()
+	r.counting.Lock()
+	defer r.counting.Unlock()
 	rows, err := r.rows(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("statistics: %w", err)

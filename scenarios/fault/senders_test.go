@@ -83,7 +83,7 @@ func TestEachSenderKeepsASocketOfItsOwn(t *testing.T) {
 
 // The collector counts as many sources behind a relay as send to it.
 func TestTheCollectorSeesAsManySources(t *testing.T) {
-	c := statsd.New(statsd.Config{}, discard{})
+	c := statsd.New(statsd.Config{}, collector.Intake{Sink: discard{}})
 	at, err := c.Listen(statsd.Listener{Instance: "web-1", Addr: socket.Address{Network: socket.UDP, Host: "127.0.0.1:0"}})
 	if err != nil {
 		t.Fatal(err)
@@ -107,7 +107,7 @@ func TestTheCollectorSeesAsManySources(t *testing.T) {
 	if err := <-ended; err != nil { // it has read all that was sent
 		t.Fatal(err)
 	}
-	if got := c.Ledger().Total; got.Sources != workers || got.Datagrams < 3*workers {
+	if got := c.Figures().Total; got.Sources != workers || got.Datagrams < 3*workers {
 		t.Errorf("the collector got %d datagrams of %d sources, want at least %d of %d", got.Datagrams, got.Sources, 3*workers, workers)
 	}
 }

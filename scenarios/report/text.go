@@ -160,6 +160,12 @@ func (t *text) ledgers(heads []string, rows []ledgerRow) {
 	}
 }
 
+// The heads of the table of instances, after the name: numbers, and from when to when
+// each lived.
+var instanceNumbers = [...]string{"acked", "lb 2xx", "counted", "residual"}
+
+const instanceLife = "lived"
+
 // narrow tells whether the tables must do with less room than they like.
 func (t *text) narrow() bool { return t.Width < usualWidth }
 
@@ -174,10 +180,10 @@ func (t *text) instances(rows []instanceRow, v verdict.Verdict) {
 			name, cell = min(name, 10), 9
 		}
 		line := "  " + padRight("", name)
-		for _, head := range []string{"acked", "lb 2xx", "counted", "residual"} {
+		for _, head := range instanceNumbers {
 			line += padLeft(head, cell)
 		}
-		t.line(line + "  lived")
+		t.line(line + "  " + instanceLife)
 		left := mostInstances
 		for _, r := range rows {
 			if r.Plain {
@@ -344,6 +350,9 @@ func (t *text) verdict(v verdict.Verdict) {
 			t.line(what)
 			t.line(command) // never wrapped, as it is to be copied
 		}
+	}
+	if v.Outcome != verdict.Pass {
+		t.line("what a word of this means: throughline explain WORD")
 	}
 	if t.Where != "" {
 		t.line("report: " + printable(t.Where)) // never wrapped: it is to be copied

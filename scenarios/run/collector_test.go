@@ -58,13 +58,13 @@ func TestTagsInNamesReachTheRecord(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		ran := make(chan error)
 		go func() { ran <- s.collector().Run(ctx) }()
-		for deadline := time.Now().Add(30 * time.Second); s.collector().Ledger().Total.Lines == 0; time.Sleep(5 * time.Millisecond) {
+		for deadline := time.Now().Add(30 * time.Second); s.collector().statsd.Figures().Total.Lines == 0; time.Sleep(5 * time.Millisecond) {
 			if time.Now().After(deadline) {
 				t.Fatal("the line does not come")
 			}
 		}
-		flushes := s.collector().Ledger().Flushes
-		for deadline := time.Now().Add(30 * time.Second); s.collector().Ledger().Flushes < flushes+2; time.Sleep(5 * time.Millisecond) {
+		flushes := s.collector().statsd.Figures().Flushes
+		for deadline := time.Now().Add(30 * time.Second); s.collector().statsd.Figures().Flushes < flushes+2; time.Sleep(5 * time.Millisecond) {
 			if time.Now().After(deadline) {
 				t.Fatal("nothing is flushed")
 			}

@@ -379,7 +379,8 @@ func TestAFailedLaunchIsForgotten(t *testing.T) {
 func TestACollectorIsReplacedWhileInstancesComeAndGo(t *testing.T) {
 	r := newRig(t, script.Phase{Do: []script.Step{{Move: script.BeginFault{Fault: script.RestartCollector{}}}}})
 	r.mustLaunch(2)
-	restart := fault.RestartCollector{Relays: r.telemetry.relays, Stop: r.telemetry.end, Start: r.telemetry.restart}
+	// The last interval of one ends before the next begins, or both had a point for it.
+	restart := fault.RestartCollector{Relays: r.telemetry.relays, Stop: r.telemetry.end, Start: r.telemetry.restart, For: r.telemetry.cfg.Run.Interval}
 	var group sync.WaitGroup
 	for range 2 {
 		group.Go(func() {
@@ -404,7 +405,7 @@ func TestACollectorIsReplacedWhileInstancesComeAndGo(t *testing.T) {
 		t.Errorf("who serves (-), and who is listened for (+):\n%s", diff)
 	}
 	at := map[string]string{} // also of those that are gone
-	for _, l := range r.telemetry.collector().Ledger().Listeners {
+	for _, l := range r.telemetry.collector().statsd.Figures().Listeners {
 		at[l.Instance] = l.Addr
 	}
 	for name, addr := range r.telemetry.listening("") {

@@ -85,7 +85,7 @@ func TestInstancesAreKnownByTheirAddress(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := map[string]uint64{}
-	for _, i := range s.collector().Ledger().Instances {
+	for _, i := range s.collector().statsd.Figures().Instances {
 		switch {
 		case i.Unknown:
 			got["a stranger"] += i.Lines
@@ -101,10 +101,10 @@ func TestInstancesAreKnownByTheirAddress(t *testing.T) {
 // A drop at the shared port may have been anybody's: the judge takes an event
 // without an instance for that.
 func TestDropsAtASharedPortAreAnybodys(t *testing.T) {
-	if e := drops(statsd.ListenerLedger{Addr: "10.0.0.1:8125", Counts: statsd.Counts{KernelDrops: 3}}); e.Instance != "" || e.Role != "" || e.Count != 3 {
+	if e := drops(statsd.ListenerFigures{Addr: "10.0.0.1:8125", Counts: statsd.Counts{KernelDrops: 3}}); e.Instance != "" || e.Role != "" || e.Count != 3 {
 		t.Errorf("%+v, want 3 of nobody in particular", e)
 	}
-	if e := drops(statsd.ListenerLedger{Instance: "web-2", Counts: statsd.Counts{KernelDrops: 3}}); e.Instance != "web-2" || e.Role != record.Web {
+	if e := drops(statsd.ListenerFigures{Instance: "web-2", Counts: statsd.Counts{KernelDrops: 3}}); e.Instance != "web-2" || e.Role != record.Web {
 		t.Errorf("%+v, want web-2", e)
 	}
 }

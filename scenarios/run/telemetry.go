@@ -11,6 +11,8 @@ import (
 
 	"throughline/collector"
 	"throughline/collector/dogstatsd"
+	"throughline/collector/poll"
+	"throughline/collector/series"
 	"throughline/collector/server"
 	"throughline/collector/statsd"
 	"throughline/collector/statsd/socket"
@@ -39,12 +41,16 @@ type telemetry struct {
 	listeners map[string]listener // by instance
 }
 
-// collecting is one collector.
+// collecting is one collector: its server, the sources that are spoken to by name, and
+// its store.
 type collecting struct {
 	*server.Server
-	end   context.CancelFunc // nil before it runs
-	ended chan struct{}      // closed when its Run has returned
-	err   error              // what that returned
+	statsd *statsd.Collector
+	polls  *poll.Loop
+	store  *series.Store
+	end    context.CancelFunc // nil before it runs
+	ended  chan struct{}      // closed when its Run has returned
+	err    error              // what that returned
 }
 
 // listener is where the collector listens for a web instance.
@@ -72,17 +78,46 @@ func (t *telemetry) open(dashboard string) error {
 			return fmt.Errorf("stack.collector.tags: %w", err)
 		}
 	}
-	opened, err := server.New(server.Config{
-		StatsD: statsd.Config{Interval: t.cfg.Run.Interval, Tags: tags}, Dir: filepath.Join(t.cfg.Scratch, "series"), HTTP: dashboard,
-		Sinks: []collector.Sink{t.journal},
+	opened, err := newCollecting(statsd.Config{Tags: tags}, server.Config{
+		Interval: t.cfg.Run.Interval, Dir: filepath.Join(t.cfg.Scratch, "series"), HTTP: dashboard, Sinks: []collector.Sink{t.journal},
 	})
 	if err != nil {
 		return err
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.current = &collecting{Server: opened, ended: make(chan struct{})}
+	t.current = opened
 	return nil
+}
+
+// newCollecting puts a collector together, with its store in the server's directory.
+func newCollecting(receive statsd.Config, c server.Config) (*collecting, error) {
+	store, err := series.Open(c.Dir, series.Options{})
+	if err != nil {
+		return nil, err
+	}
+	c.Store = store
+	s, err := server.New(c)
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	made := &collecting{Server: s, statsd: statsd.New(receive, s.Intake()), polls: poll.NewLoop(poll.Config{}, s.Intake()), store: store,
+		ended: make(chan struct{})}
+	s.Add(made.statsd, made.polls)
+	if err := made.polls.Add("collector", s.Self()); err != nil {
+		return nil, errors.Join(err, made.Close())
+	}
+	return made, nil
+}
+
+// Close closes the collector and its store, after Run or instead of it.
+func (c *collecting) Close() error { return errors.Join(c.Server.Close(), c.store.Close()) }
+
+// listen opens a socket for an instance, on any free loopback port, and gives its
+// address as host:port.
+func (c *collecting) listen(instance string, labels collector.Labels) (string, error) {
+	addr, err := c.statsd.Listen(statsd.Listener{Instance: instance, Labels: labels, Addr: socket.Address{Network: socket.UDP, Host: "127.0.0.1:0"}})
+	return addr.String(), err
 }
 
 // collector is the one that listens at present.
@@ -105,14 +140,14 @@ func (t *telemetry) run(ctx context.Context) {
 
 // addPoller adds a poller to this collector and those after it.
 func (t *telemetry) addPoller(name string, p collector.Poller) error {
-	return t.collector().AddPoller(name, t.pollers.add(name, p))
+	return t.collector().polls.Add(name, t.pollers.add(name, p))
 }
 
 // look polls everything now.
-func (t *telemetry) look(ctx context.Context) error { return unexpected(t.collector().Poll(ctx)) }
+func (t *telemetry) look(ctx context.Context) error { return unexpected(t.collector().Fetch(ctx)) }
 
 // lines counts what came in by StatsD, at this collector.
-func (t *telemetry) lines() uint64 { return t.collector().Ledger().Total.Lines }
+func (t *telemetry) lines() uint64 { return t.collector().statsd.Figures().Total.Lines }
 
 // share opens the StatsD port that all instances share, where they have
 // addresses of their own.
@@ -121,7 +156,7 @@ func (t *telemetry) share() error {
 		return nil
 	}
 	on := func(port string) error {
-		at, err := t.collector().ListenOn(statsd.Listener{
+		at, err := t.collector().statsd.Listen(statsd.Listener{
 			Origin: statsd.BySource, Addr: socket.Address{Network: socket.UDP, Host: net.JoinHostPort(t.cfg.Platform.Home(), port)},
 		})
 		t.shared = at.Host
@@ -146,9 +181,9 @@ func (t *telemetry) listen(name string, labels collector.Labels) (string, error)
 		if err != nil {
 			return "", err
 		}
-		return t.shared, t.collector().Assign(addr.String(), name, labels)
+		return t.shared, t.collector().statsd.Assign(addr.String(), name, labels)
 	}
-	addr, err := t.collector().Listen(name, labels)
+	addr, err := t.collector().listen(name, labels)
 	if err != nil {
 		return "", err
 	}
@@ -207,12 +242,12 @@ func (t *telemetry) stop(ctx context.Context) bool {
 		t.journal.trouble("collector", 0, fmt.Sprintf("did not end: %v", ctx.Err()))
 		return false
 	}
-	for _, l := range c.Ledger().Listeners {
+	for _, l := range c.statsd.Figures().Listeners {
 		if l.KernelDrops > 0 {
 			t.journal.event(drops(l))
 		}
 	}
-	t.pollers.tell(c.Polls())
+	t.pollers.tell(c.polls.Figures())
 	return true
 }
 
@@ -248,7 +283,7 @@ func (t *telemetry) restart(ctx context.Context) (map[string]string, error) {
 		return nil, err
 	}
 	for _, p := range t.pollers.list() {
-		if err := t.collector().AddPoller(p.name, p); err != nil {
+		if err := t.collector().polls.Add(p.name, p); err != nil {
 			return nil, err
 		}
 	}
@@ -262,7 +297,7 @@ func (t *telemetry) listenAgain() (map[string]string, error) {
 	defer t.mu.Unlock()
 	addrs := map[string]string{}
 	for name, l := range t.listeners {
-		addr, err := t.current.Listen(name, l.labels)
+		addr, err := t.current.listen(name, l.labels)
 		if err != nil {
 			return nil, err
 		}
@@ -305,7 +340,7 @@ const relayTrouble = "relay"
 
 // drops tells of datagrams that the kernel had no room for. At a port that all
 // share, nobody knows whose they were.
-func drops(l statsd.ListenerLedger) record.Event {
+func drops(l statsd.ListenerFigures) record.Event {
 	e := record.Event{Kind: record.Trouble, About: "collector", Count: int64(l.KernelDrops),
 		Error: fmt.Sprintf("the kernel dropped %s at %s", plural(int64(l.KernelDrops), "datagram"), l.Addr)}
 	if l.Instance != "" {

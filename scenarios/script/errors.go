@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"throughline/spelling"
 )
 
 // Pos is a place in a scenario file. Lines and columns count from 1, columns in characters.
@@ -66,50 +68,9 @@ func shorten(s string) string {
 	return string([]rune(s)[:longest]) + "…"
 }
 
-// Nearest gives the word of known that was probably meant by word, or "" if none is near. A word is near when at most a
-// third of its letters (and at least one) is wrong, missing, too many or swapped with its neighbour; case does not count.
-func Nearest(word string, known []string) string {
-	best, least := "", 0
-	for _, k := range known {
-		if abs(len(k)-len(word)) > longest || len(word) > 2*longest {
-			continue
-		}
-		d := distance([]rune(strings.ToLower(word)), []rune(strings.ToLower(k)))
-		if d <= max(1, utf8.RuneCountInString(k)/3) && (best == "" || d < least) {
-			best, least = k, d
-		}
-	}
-	return best
-}
-
-func abs(n int) int { return max(n, -n) }
-
-// distance is the optimal string alignment distance: edits, with a swap of neighbours counted as one.
-func distance(a, b []rune) int {
-	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range last {
-		last[j] = j
-	}
-	for i := range a {
-		row[0] = i + 1
-		for j := range b {
-			substitution := last[j]
-			if a[i] != b[j] {
-				substitution++
-			}
-			row[j+1] = min(substitution, last[j+1]+1, row[j]+1)
-			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
-				row[j+1] = min(row[j+1], before[j-1]+1)
-			}
-		}
-		before, last, row = last, row, before
-	}
-	return last[len(b)]
-}
-
 // didYouMean ends a sentence about an unknown word: with the nearest known word if there is one, else with all of them.
 func didYouMean(word string, known []string) string {
-	if near := Nearest(word, known); near != "" {
+	if near := spelling.Nearest(word, known); near != "" {
 		return fmt.Sprintf("did you mean %q? (known: %s)", near, list(known))
 	}
 	return "want one of " + list(known)

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml/ast"
+
+	"throughline/spelling"
 )
 
 // mapping is a value made of keys and values, in the order of the file.
@@ -21,7 +23,7 @@ func (v value) mapping(known ...string) (mapping, bool) {
 	for _, k := range m.keys {
 		if key := plain(k.node); !slices.Contains(known, key) {
 			k.failf("unknown key %s: %s", quote(key), didYouMean(key, known))
-			m.meant = append(m.meant, Nearest(key, known))
+			m.meant = append(m.meant, spelling.Nearest(key, known))
 		}
 	}
 	return m, ok

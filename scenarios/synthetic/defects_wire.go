@@ -32,6 +32,15 @@ var wireDefects = []defect{
 					return 0
 				}
 				return 1
+			},
+			// Where its end is in the stretch, nobody can tell whether it was its end.
+			also: func(w *world) []string {
+				for _, in := range w.instances {
+					if has(in) && in.signal == "SIGTERM" && s.has(in.death) {
+						return []string{"lost-on-exit", "went-silent"}
+					}
+				}
+				return nil
 			}}
 	}},
 	{"datagrams-duplicated", func(p *Params, rnd *rand.Rand) faults {

@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"throughline/scenarios/script"
+	"throughline/spelling"
 )
 
 // What is wrong with a command line is said here, in place of cobra's words: one
@@ -134,7 +134,7 @@ func wanted(f *pflag.Flag) string {
 // DidYouMean is the part of a message about an unknown word that names the known one
 // that was probably meant; empty if none is near.
 func DidYouMean(word string, known []string) string {
-	if near := script.Nearest(word, known); near != "" {
+	if near := spelling.Nearest(word, known); near != "" {
 		return fmt.Sprintf(" (did you mean %s?)", near)
 	}
 	return ""

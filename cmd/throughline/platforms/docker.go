@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
+	"throughline/cmd/throughline/scratch"
 	"throughline/compose/docker"
 	"throughline/scenarios/run"
 	"throughline/scenarios/script"
@@ -55,15 +55,15 @@ func lookDocker(ctx context.Context, all []script.Scenario, o Options) (trial.En
 }
 
 func openDocker(ctx context.Context, c run.Config, self string, images docker.Images) (run.Config, func(context.Context) error, error) {
-	scratch, err := os.MkdirTemp("", "throughline-")
+	temporary, err := scratch.New("run")
 	if err != nil {
 		return c, nil, err
 	}
 	images.Command = c.Scenario.Stack.Web.Image
 	platform, err := docker.New(ctx, docker.Config{Dir: c.Dir, Run: c.Run.ID, Self: self, Guard: []string{self, "guard", "docker"}, Images: images})
 	if err != nil {
-		return c, nil, errors.Join(err, os.RemoveAll(scratch))
+		return c, nil, errors.Join(err, temporary.Remove())
 	}
-	c.Platform, c.Scratch = platform, scratch
-	return c, func(ctx context.Context) error { return errors.Join(platform.Close(ctx), os.RemoveAll(scratch)) }, nil
+	c.Platform, c.Scratch = platform, temporary.Path
+	return c, func(ctx context.Context) error { return errors.Join(platform.Close(ctx), temporary.Remove()) }, nil
 }

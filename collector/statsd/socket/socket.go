@@ -1,5 +1,5 @@
 // Package socket is the ways in: it opens an address and hands out the payloads
-// that arrive there, with an account of what the kernel threw away. Datagrams
+// that arrive there, with figures of what the kernel threw away. Datagrams
 // come over UDP and Unix sockets, streams over Unix sockets (in frames) and TCP
 // (in lines).
 //

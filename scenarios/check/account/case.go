@@ -73,7 +73,11 @@ func clockGrace(window time.Duration) time.Duration { return 50*time.Millisecond
 
 // lay gives the diagnosis the account's curves.
 func (a *Account) lay(e *evidence.Index, d *diagnose.Account) {
-	datagrams, sources := ownCurve(e, d.Instance, "datagrams_total"), ownCurve(e, d.Instance, "sources_total")
+	datagrams := evidence.SumOf(own(e, d.Instance, "datagrams_total"))
+	var sources []evidence.Curve // of each listener: a collector that took another's place meets all anew
+	for _, s := range own(e, d.Instance, "sources_total") {
+		sources = append(sources, evidence.SumOf([]*record.Series{s}))
+	}
 	spoke := map[time.Duration]bool{}
 	for _, s := range a.others {
 		if s.Meta.StatsD == a.Rule.Metric {
@@ -101,8 +105,12 @@ func (a *Account) lay(e *evidence.Index, d *diagnose.Account) {
 		d.Spoke = append(d.Spoke, spoke[t])
 		d.LinesAt = append(d.LinesAt, a.values.UpTo(t))
 		d.DatagramsAt = append(d.DatagramsAt, datagrams.UpTo(t))
-		if len(sources.At) > 0 {
-			d.SourcesAt = append(d.SourcesAt, sources.UpTo(t))
+		if len(sources) > 0 {
+			var most float64
+			for _, c := range sources {
+				most = max(most, c.UpTo(t))
+			}
+			d.SourcesAt = append(d.SourcesAt, most)
 		}
 	}
 }
@@ -176,16 +184,16 @@ func ownByInstance(e *evidence.Index, name string, reasons ...string) map[string
 	return out
 }
 
-// ownCurve is what the collector counts itself of what came from an instance; empty where it
-// does not.
-func ownCurve(e *evidence.Index, instance, name string) evidence.Curve {
+// own are the series of a figure that the collector tells itself of what came from an
+// instance, one for each listener.
+func own(e *evidence.Index, instance, name string) []*record.Series {
 	var of []*record.Series
 	for _, s := range e.Polled[record.CollectorPrefix+name] {
 		if s.Labels.Get(evidence.LabelInstance) == instance {
 			of = append(of, s)
 		}
 	}
-	return evidence.SumOf(of)
+	return of
 }
 
 // twins finds the other metric that has a value for each of the same requests: what the

@@ -75,7 +75,7 @@ func (a *Account) alias(b Books) (name string, count int64) {
 	for other, series := range sums {
 		sum := evidence.Whole(evidence.SumOf(series).Last())
 		off := max(sum-n, n-sum)
-		if off > max(n/5, a.Sum()+a.Stalled) { // a fifth: a renamed metric may have a second defect
+		if off > max(n/5, a.Sum()+a.Stalled, a.noise()) { // a fifth: a renamed metric may have a second defect
 			continue
 		}
 		if off < nearest || off == nearest && other < name {
@@ -83,4 +83,14 @@ func (a *Account) alias(b Books) (name string, count int64) {
 		}
 	}
 	return name, count
+}
+
+// noise is by how much the counts of a sampled metric may be off by chance: four standard
+// deviations of the binomial distribution, scaled up by the rate.
+func (a *Account) noise() int64 {
+	rate := a.Rule.SampleRate
+	if rate >= 1 {
+		return 0
+	}
+	return int64(4 * math.Sqrt(float64(len(a.Acked))*(1-rate)/rate))
 }

@@ -260,7 +260,7 @@ func stillHeld(k *court, set, sound []int) fit {
 			return never
 		}
 		score := held(t.wrong, most) + t.exactly(t.theLast(t.wrong), 1+min(1, t.clump/8), 0.1)
-		if k.longer == 0 && t.Acked[t.n-1]-t.lostFrom(t.wrong) > k.Window+2*k.Interval {
+		if t.Acked[t.n-1]-t.lostFrom(t.wrong) > k.Window+k.longer+k.Interval/2 {
 			score -= 8 // it would have been seen to hold so many before
 		}
 		return score
@@ -283,7 +283,7 @@ func silentStart(k *court, set, sound []int) fit {
 		if t.n == 0 || t.surplus || t.Total == 0 {
 			continue
 		}
-		silent := t.Acked[min(t.n, max(1, t.wrong))-1] - t.begin()
+		silent := t.Acked[min(t.n, max(1, t.wrong))-1] - t.Acked[0]
 		if !some {
 			shortest, longest, some = silent, silent, true
 		}
@@ -301,7 +301,9 @@ func silentStart(k *court, set, sound []int) fit {
 			return never
 		}
 		score := t.exactly(t.theFirst(t.wrong), 1.5, 0.03)
-		if !alike {
+		if alike { // so many would have been as much alike
+			score += choice(1 + int64(t.rate()*(longest-shortest).Seconds()))
+		} else {
 			score += held(t.wrong, t.n)
 		}
 		if t.wrong < 4 {
@@ -344,7 +346,11 @@ func firstLost(k *court, set, sound []int) fit {
 	for lost := int64(1); lost <= fewFirst; lost++ {
 		f := fitEach(k, set, sound, func(t *track) float64 {
 			switch {
-			case t.surplus || t.Total == 0:
+			case t.surplus:
+				return never
+			case t.Total == 0 && t.least <= upTo(t.Acked, t.Acked[0]+k.Window+k.longer+k.Interval/10):
+				return -1 // its life was over before a second
+			case t.Total == 0:
 				return never
 			case lost < t.least || lost > t.most:
 				return k.firstFlush(t)

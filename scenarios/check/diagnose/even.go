@@ -47,7 +47,7 @@ func (t *track) even(s share) float64 {
 		return choice(3) - off*off + t.spreads(1, inTurn)
 	}
 	if s.whole && t.beat != nil {
-		return binomial(t.n, t.least, t.most, s.p, clump, t.noise) + t.beat.together(t) + t.beat.irregular(t.share())
+		return binomial(t.n, t.least, t.most, s.p, clump, t.noise) + t.beat.together(t) + t.beat.irregular(t.share()) + t.beat.scattered(t)
 	}
 	return binomial(t.n, t.least, t.most, s.p, clump, t.noise) + t.spreads(clump, irregular)
 }
@@ -194,7 +194,9 @@ func rateNotSent(k *court, set, sound []int) fit {
 		for _, every := range []int64{0, int64(math.Round(1 / rate))} {
 			f := fitEach(k, set, sound, func(t *track) float64 { return t.keeping(rate, every) },
 				func(t *track) float64 { return binomial(t.n, 0, max(0, t.most), 1-rate, 1, 0) })
-			f.shared += choice(2 * int64(len(usual)))
+			if rate != k.tracks[set[0]].Rate { // else it is the one that was declared
+				f.shared += choice(2 * int64(len(usual)))
+			}
 			best = best.or(f)
 		}
 	}
@@ -337,6 +339,9 @@ func netLost(k *court, set, sound []int) fit {
 	unsure := 2.0
 	if g := fitEach(k, set, sound, (*track).inAStretch, every(-0.5)); g.total()-3*float64(len(set)) > f.total() {
 		f, unsure = g, 5
+		if len(set) > 1 {
+			f.shared -= severalAtOnce
+		}
 	}
 	// A client that does not add counts up packs a request's lines into one datagram.
 	f = f.othersLost(k, set)
@@ -351,6 +356,10 @@ func netLost(k *court, set, sound []int) fit {
 			oneIn(t.n, t.wrong), t.Twin.Kind, words.Number(t.n-t.Twin.N))}
 	})
 }
+
+// severalAtOnce is what it costs that the ways of several instances were cut at a time, and
+// not the way to the collector.
+const severalAtOnce = 6.0
 
 // apart is what it costs to think that a request's lines share a datagram, where more of
 // them came than requests were answered.

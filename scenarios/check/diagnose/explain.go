@@ -91,12 +91,12 @@ const (
 	second = -7.0
 	// clearly is by how much the best explanation must beat the next one that names another
 	// cause.
-	clearly = 5.0
+	clearly = 6.0
 	// unheeded is what it costs to explain losses without an absence of the collector that is
 	// known, and must have cost some.
 	unheeded = -8.0
 	// nearly is up to where the next one is worth a mention.
-	nearly = 8.0
+	nearly = 9.0
 	// mostParts is of how many hypotheses for an account pairs are tried.
 	mostParts = 6
 )

@@ -13,21 +13,21 @@ var hypotheses = []hypothesis{
 	{RateNotApplied, 0, rateNotApplied, false, false},
 
 	// Lost at an end of a life.
-	{LostOnExit, 2, lostOnExit, true, true},
+	{LostOnExit, 1, lostOnExit, true, true},
 	{LargeBuffer, 0, largeBuffer, true, true},
 	{Late, -0.5, late, true, true},
 	{WentSilent, -1, wentSilent, false, false},
-	{StillHeld, -1.5, stillHeld, true, false},
-	{SilentStart, -0.5, silentStart, true, false},
-	{FirstLost, 1.5, firstLost, false, false},
+	{StillHeld, -2.5, stillHeld, true, false},
+	{SilentStart, -2, silentStart, true, false},
+	{FirstLost, 2, firstLost, false, false},
 
 	// Lost all the while.
-	{NotCounted, 0, notCounted, false, false},
+	{NotCounted, -0.5, notCounted, false, false},
 	{RateNotSent, 0.5, rateNotSent, false, false},
 	{Conditional, -3, conditional, false, false},
 	{QueueFull, 0, queueFull, true, false},
 	{SilentWorker, 0, silentWorker, true, false},
-	{Turnover, -2, turnover, true, false},
+	{Turnover, -3, turnover, true, false},
 	{Wrapping, -1, wrapping, false, false},
 	{NetLost, -0.5, netLost, true, false},
 
@@ -43,7 +43,7 @@ var hypotheses = []hypothesis{
 	{WindowTwice, 2, windowTwice, true, true},
 	{RunningTotal, -0.5, runningTotal, false, false},
 	{Double, 0, double, false, false},
-	{Twice, 0, twice, false, false},
+	{Twice, -1, twice, false, false},
 	{NetTwice, -0.5, netTwice, true, false},
 
 	{Undecided, -12, nothingKnown, true, false},

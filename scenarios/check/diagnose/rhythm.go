@@ -111,6 +111,50 @@ func (r *rhythm) together(t *track) float64 {
 		func(b block, _ float64) float64 { return variance[b.to] })
 }
 
+// scattered scores that what lacks lacks by chance: a few in some blocks and none in others,
+// and not all in one, where somebody was away, nor at the end of a life, where what was held
+// is lost.
+func (r *rhythm) scattered(t *track) float64 {
+	p := t.share()
+	var squares, blocks, most, due, whole float64
+	for i := range t.block {
+		if r.due[i] == 0 {
+			continue
+		}
+		away := r.due[i] - r.came[i]
+		off := away - p*r.due[i]
+		square := off * off / (p*(1-p)*r.due[i] + atBoundary)
+		squares, blocks = squares+square, blocks+1
+		whole += max(0, away)
+		if away > most {
+			most, due = away, r.due[i]
+		}
+	}
+	if blocks < 3 || whole == 0 {
+		return 0
+	}
+	clustered := max(0, squares-blocks-2*math.Sqrt(2*blocks)) / 2
+	// Where few lack, all of them in one block is a coincidence too.
+	return max(contradicted, min(-clustered, few(whole, most, due/sumOf(r.due))))
+}
+
+// few is the logarithm of how likely it is that so many of all lack in a part.
+func few(all, some, part float64) float64 {
+	n := int64(max(1, math.Round(all)))
+	k := min(n, int64(math.Round(some)))
+	if float64(k) <= part*float64(n)+1 {
+		return 0
+	}
+	return binomial(n, k, n, part, 1, 0)
+}
+
+func sumOf(all []float64) (sum float64) {
+	for _, n := range all {
+		sum += n
+	}
+	return sum
+}
+
 // irregular scores that of all that should have come such a share lacks by chance, rather
 // than that all come on the beat: it is the logarithm of how much likelier the numbers of the
 // blocks are. Numbers on a beat differ at the boundaries of blocks, and what lacks in one

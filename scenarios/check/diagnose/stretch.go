@@ -223,7 +223,7 @@ func (k *court) awayIn(c stretch, set, sound []int) fit {
 		needed = max(needed, time.Duration(sure/t.paceIn(c)*float64(time.Second))-k.Window-k.longer)
 	}
 	away := lost / pace // seconds, as the instances say together
-	if !unattended && k.silence(c) < needed-k.Interval {
+	if !unattended && k.silence(c) <= needed-2*k.Interval { // one that ends within an interval leaves no silence there
 		return impossible(set)
 	}
 	f := fitEach(k, set, sound, func(t *track) float64 {

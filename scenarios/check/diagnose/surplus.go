@@ -244,7 +244,7 @@ func windowTwice(k *court, set, sound []int) fit {
 // runningTotal: what is added grows with what there is.
 func runningTotal(k *court, set, sound []int) fit {
 	return fitEach(k, set, sound, func(t *track) float64 {
-		if !t.surplus || t.Total < 2*t.n || t.n < 10 {
+		if exact := t.n > 2 && t.Total == t.n*(t.n+1)/2; !t.surplus || t.Total < 2*t.n || t.n < 10 && !exact {
 			return never
 		}
 		// A kill takes the last of them, which are the largest.
@@ -342,7 +342,7 @@ func netTwice(k *court, set, sound []int) fit {
 	f = f.twins(k, set, alike, 2)
 	if whole := double(k, set, sound); !math.IsInf(whole.shared, -1) { // all of them came twice
 		for j, i := range set {
-			whole.each[j] -= k.tracks[i].twinIs(complete, 0.3) - k.tracks[i].twinIs(lostToo, 1)
+			whole.each[j] -= k.tracks[i].twinIs(complete, 0) - k.tracks[i].twinIs(lostToo, 0)
 		}
 		whole.shared -= 2
 		f = f.or(whole)

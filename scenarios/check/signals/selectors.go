@@ -9,7 +9,7 @@ import (
 	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/check/words"
 	"throughline/scenarios/record"
-	"throughline/scenarios/script"
+	"throughline/spelling"
 )
 
 // unseen tells what an expression asks for that no series of the run ever was,
@@ -81,7 +81,7 @@ func nearestSeries(name string, known []string) string {
 	if bare := strings.TrimSuffix(name, evidence.TotalSuffix); bare != name && slices.Contains(known, bare) {
 		return bare
 	}
-	return script.Nearest(name, known)
+	return spelling.Nearest(name, known)
 }
 
 // unfulfilled tells which label no series has as it is asked for; "" if one has.
@@ -108,7 +108,7 @@ func unfulfilled(c series.Condition, name string, called []record.Series) string
 	}
 	if len(values) == 0 {
 		why := fmt.Sprintf("no series%s has a label %s", of, c.Label)
-		if near := script.Nearest(c.Label, sortedKeys(labels)); near != "" {
+		if near := spelling.Nearest(c.Label, sortedKeys(labels)); near != "" {
 			return why + fmt.Sprintf("; did you mean %s?", near)
 		}
 		return why + fmt.Sprintf(" (there are %s)", words.Some(sortedKeys(labels)))

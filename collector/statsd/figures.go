@@ -10,7 +10,7 @@ import (
 	"throughline/collector"
 )
 
-// Counts is the account of what came in. At any moment it balances: Lines =
+// Counts are the figures of what came in. At any moment it balances: Lines =
 // Accepted + Held + the sum of Bad + the sum of Refused + Events +
 // ServiceChecks.
 type Counts struct {
@@ -28,8 +28,8 @@ type Counts struct {
 	Held          uint64 // lines that wait for the time they brought with them
 	Values        uint64 // in the accepted lines: packed lines have several
 	Timestamped   uint64 // accepted lines with a time of their own
-	Events        uint64 // given to Config.Journal
-	ServiceChecks uint64 // given to Config.Journal, and added up
+	Events        uint64 // given to the journal
+	ServiceChecks uint64 // given to the journal, and added up
 	// Bad are lines that make no sense, and Refused lines that a limit kept
 	// out, by reason. Both are lost.
 	Bad     map[string]uint64
@@ -84,9 +84,9 @@ func (c *Counts) add(d Counts) {
 	}
 }
 
-// ListenerLedger is the account of one Listener. A datagram with lines of
+// ListenerFigures are those of one Listener. A datagram with lines of
 // several containers is counted with whoever sent it.
-type ListenerLedger struct {
+type ListenerFigures struct {
 	Instance      string // its own
 	Addr          string
 	Origin        Origin
@@ -101,20 +101,20 @@ type ListenerLedger struct {
 	Counts
 }
 
-// InstanceLedger is the account of one instance, over all listeners. KernelDrops
+// InstanceFigures are those of one instance, over all listeners. KernelDrops
 // are those of its own.
-type InstanceLedger struct {
+type InstanceFigures struct {
 	Instance string
 	Unknown  bool // an origin that nobody assigned
 	Counts
 }
 
-// Ledger is the account of a Collector.
-type Ledger struct {
-	Total     Counts           // the sum of either list
-	Listeners []ListenerLedger // by instance and address, closed ones included
-	Instances []InstanceLedger // by name, retired ones included
-	Findings  []Finding        // at most 1,000, in the order in which they were found
+// Figures tell how a Collector fared: what came in, what was lost, how the flushes went.
+type Figures struct {
+	Total     Counts            // the sum of either list
+	Listeners []ListenerFigures // by instance and address, closed ones included
+	Instances []InstanceFigures // by name, retired ones included
+	Findings  []Finding         // at most 1,000, in the order in which they were found
 	// FindingsLeftOut is how many are not in the list.
 	FindingsLeftOut uint64
 
@@ -132,13 +132,13 @@ type Ledger struct {
 	JournalErrors uint64 // events and service checks that the journal did not take
 }
 
-// Ledger returns the account so far. It can be asked at any time, and after Run
+// Figures are the figures so far. It can be asked at any time, and after Run
 // for the final one.
-func (c *Collector) Ledger() Ledger {
+func (c *Collector) Figures() Figures {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	f := c.flushes
-	out := Ledger{Started: c.started, Flushes: f.flushes, Skipped: f.skipped, ClockSteps: f.clockSteps,
+	out := Figures{Started: c.started, Flushes: f.flushes, Skipped: f.skipped, ClockSteps: f.clockSteps,
 		Lateness: f.lateness, WorstLateness: f.worst, FlushTook: f.took, WorstFlush: f.longest,
 		AppendErrors: f.refused, LastError: f.lastRefusal, JournalErrors: f.unnoted, Total: newCounts()}
 	out.Findings, out.FindingsLeftOut = c.shared.registry.list()
@@ -147,11 +147,11 @@ func (c *Collector) Ledger() Ledger {
 		through[l] = newCounts()
 	}
 	instances := maps.Clone(c.retired)
-	for name, a := range c.accounts {
-		instances[name] = a.ledger(through)
+	for name, cl := range c.clients {
+		instances[name] = cl.summary(through)
 	}
 	for _, l := range c.listeners {
-		x := l.ledger(through[l])
+		x := l.summary(through[l])
 		own := instances[l.instance]
 		own.KernelDrops += x.KernelDrops
 		own.KernelDropsKnown = own.KernelDropsKnown && x.KernelDropsKnown
@@ -162,20 +162,20 @@ func (c *Collector) Ledger() Ledger {
 		out.Instances = append(out.Instances, x)
 		out.Total.add(x.Counts)
 	}
-	slices.SortFunc(out.Listeners, func(x, y ListenerLedger) int {
+	slices.SortFunc(out.Listeners, func(x, y ListenerFigures) int {
 		return cmp.Or(strings.Compare(x.Instance, y.Instance), strings.Compare(x.Addr, y.Addr))
 	})
-	slices.SortFunc(out.Instances, func(x, y InstanceLedger) int { return strings.Compare(x.Instance, y.Instance) })
+	slices.SortFunc(out.Instances, func(x, y InstanceFigures) int { return strings.Compare(x.Instance, y.Instance) })
 	return out
 }
 
-// ledger is the account so far; what came through each listener is added to
+// summary are the figures so far; what came through each listener is added to
 // through.
-func (a *account) ledger(through map[*listener]Counts) InstanceLedger {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	out := InstanceLedger{Instance: a.instance, Unknown: a.stranger, Counts: newCounts()}
-	for _, x := range a.lanes {
+func (cl *client) summary(through map[*listener]Counts) InstanceFigures {
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	out := InstanceFigures{Instance: cl.instance, Unknown: cl.stranger, Counts: newCounts()}
+	for _, x := range cl.lanes {
 		counts := x.tally.sum()
 		out.add(counts)
 		sum := through[x.listener]
@@ -185,11 +185,11 @@ func (a *account) ledger(through map[*listener]Counts) InstanceLedger {
 	return out
 }
 
-// ledger is the account so far, with what came through from accounts that are
+// summary are the figures so far, with what came through from clients that are
 // not over. Collector.mu is held.
-func (l *listener) ledger(through Counts) ListenerLedger {
+func (l *listener) summary(through Counts) ListenerFigures {
 	figures, _ := l.kernel()
-	out := ListenerLedger{Instance: l.instance, Addr: l.addr, Origin: l.origin, ReceiveBuffer: figures.ReceiveBuffer,
+	out := ListenerFigures{Instance: l.instance, Addr: l.addr, Origin: l.origin, ReceiveBuffer: figures.ReceiveBuffer,
 		Connections: figures.Connections, Open: figures.Open, ConnectionsRefused: figures.Refused, Failed: l.failed(), Counts: newCounts()}
 	out.add(through)
 	out.add(l.past)

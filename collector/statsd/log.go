@@ -1,18 +1,17 @@
-package server
+package statsd
 
 import (
 	"fmt"
 	"io"
 	"sync"
-
-	"throughline/collector/statsd"
 )
 
 // findingsShown is how many findings of a kind are shown when they are made.
 const findingsShown = 10
 
 // Log shows samples of the lines that did not become part of a number, and what is found
-// wrong with others, as they come. Its methods are for statsd.Config and may be called
+// wrong with others, as they come. Its methods are for Config.Junk and
+// Config.Found, and may be called
 // by several goroutines at once.
 type Log struct {
 	mu    sync.Mutex
@@ -24,14 +23,14 @@ type Log struct {
 func NewLog(w io.Writer) *Log { return &Log{w: w, found: map[string]int{}} }
 
 // Junk shows a line that became part of no number.
-func (l *Log) Junk(j statsd.Junk) {
+func (l *Log) Junk(j Junk) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	fmt.Fprintln(l.w, j)
 }
 
 // Found shows a finding, unless many of its kind were shown.
-func (l *Log) Found(f statsd.Finding) {
+func (l *Log) Found(f Finding) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.found[f.Kind]++
@@ -43,25 +42,17 @@ func (l *Log) Found(f statsd.Finding) {
 	}
 }
 
-// WriteSummary tells what came in and what went out, in a few lines of text.
-func (s *Server) WriteSummary(w io.Writer) {
-	ledger := s.Ledger()
-	total := ledger.Total
+// WriteSummary tells what came in, in a few lines of text.
+func (l Figures) WriteSummary(w io.Writer) {
+	total := l.Total
 	drops := "an unknown number of datagrams"
 	if total.KernelDropsKnown {
 		drops = plural(total.KernelDrops, "datagram")
 	}
 	fmt.Fprintf(w, "%s, %s, %s, %s, %s dropped by the kernel\n", plural(total.Datagrams, "datagram"), plural(total.Lines, "line"),
 		plural(total.BadLines(), "bad line"), plural(total.RefusedLines(), "refused line"), drops)
-	for _, f := range ledger.Findings {
+	for _, f := range l.Findings {
 		fmt.Fprintln(w, f)
-	}
-	for _, f := range s.Forwards() {
-		fmt.Fprintf(w, "%s to %s: %d of %d sent, %d dropped", f.Kind, f.To, f.Sent, f.In, f.Dropped)
-		if f.LastError != "" {
-			fmt.Fprintf(w, " (%s)", f.LastError)
-		}
-		fmt.Fprintln(w)
 	}
 }
 
