@@ -13,7 +13,7 @@ var hypotheses = []hypothesis{
 	{RateNotApplied, 0, rateNotApplied, false, false},
 
 	// Lost at an end of a life.
-	{LostOnExit, 1, lostOnExit, true, true},
+	{LostOnExit, 2, lostOnExit, true, true},
 	{LargeBuffer, 0, largeBuffer, true, true},
 	{Late, -0.5, late, true, true},
 	{WentSilent, -1, wentSilent, false, false},

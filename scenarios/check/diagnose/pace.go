@@ -1,7 +1,6 @@
 package diagnose
 
 import (
-	"fmt"
 	"math"
 	"time"
 )
@@ -15,10 +14,6 @@ type paces struct {
 	slow, fast float64
 	// steep is by how many standard deviations more is lost at the peaks than elsewhere.
 	steep float64
-	// contrast is how many times as many requests the faster intervals have.
-	contrast float64
-	// power is how steep it would be if all were lost at the peaks.
-	power float64
 }
 
 // newPaces finds the halves. What is under way is more at the peaks, and would look lost
@@ -45,10 +40,10 @@ func (p *paces) penalty() float64 {
 }
 
 // portion is what was acknowledged and lost in some intervals.
-type portion struct{ acked, lost, intervals float64 }
+type portion struct{ acked, lost float64 }
 
 func (p *portion) add(acked, lost float64) {
-	p.acked, p.lost, p.intervals = p.acked+acked, p.lost+lost, p.intervals+1
+	p.acked, p.lost = p.acked+acked, p.lost+lost
 }
 
 // halves compares intervals with fewer and with more requests than on average, of counts that
@@ -71,15 +66,11 @@ func (k *court) halves(delay time.Duration) paces {
 		}
 	}
 	p := paces{slow: few.lost / max(1, few.acked), fast: many.lost / max(1, many.acked)}
-	if few.acked > 0 && many.intervals > 0 {
-		p.contrast = many.acked / many.intervals / (few.acked / few.intervals)
-	}
 	lost, acked := few.lost+many.lost, max(2, few.acked+many.acked)
 	part, share := few.acked/acked, min(1, max(0, lost/acked))
 	// If each request is as likely to be lost as any other, the slower half's part of the
 	// losses is hypergeometric; what the client happens to hold at interval ends comes to it.
 	variance := max(1, lost*part*(1-part)*(1-share)) + unsettled
-	p.power = lost * part / math.Sqrt(variance)
 	const steeper = 1.5 // of many requests the least unevenness is more than chance
 	if steeper*p.slow*(1-p.fast) < p.fast*(1-p.slow) {
 		p.steep = (lost*part - few.lost) / math.Sqrt(variance)
@@ -155,20 +146,4 @@ func (k *court) fittest(from, to, step time.Duration) time.Duration {
 		}
 	}
 	return best
-}
-
-// queueFull: a queue of some room drops what is beyond it.
-func queueFull(k *court, set, sound []int) fit {
-	if !k.lossOnly(set) {
-		return impossible(set)
-	}
-	f := k.queued(set, sound)
-	f.shared += k.mostly(set) / 2
-	// A queue may be of one metric, or of all.
-	apart, packed := f.clone().twins(k, set, sampledToo, 0.3), f.clone().twins(k, set, lostToo, 2)
-	packed.shared -= 2
-	f = apart.or(packed)
-	return f.saying(k, func(t *track) clause {
-		return clause{why: fmt.Sprintf("of the intervals with more requests %.0f %% is missing, of those with fewer %.0f %%: the client's queue is full at the peaks, and drops", 100*k.pace.fast, 100*k.pace.slow)}
-	})
 }

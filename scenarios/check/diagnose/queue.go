@@ -1,8 +1,11 @@
 package diagnose
 
 import (
+	"fmt"
 	"math"
 	"time"
+
+	"throughline/scenarios/check/words"
 )
 
 // A client's queue has room for so many calls, and is emptied on a beat. What a queue of some
@@ -81,8 +84,8 @@ func (q queue) roomFor(all []arrivals, wrong float64) queue {
 }
 
 // queued fits one queue to all accounts: how many each lost, and when.
-func (k *court) queued(set, sound []int) fit {
-	best := impossible(set)
+func (k *court) queued(set, sound []int) (fit, queue) {
+	best, found := impossible(set), queue{}
 	wrong, _ := k.pool(set)
 	for _, beat := range beats {
 		all := map[int]arrivals{}
@@ -106,10 +109,12 @@ func (k *court) queued(set, sound []int) fit {
 				f.shared += max(-6, t.amount(q.of(all[i])))
 			}
 			f.shared += choice(int64(2*len(beats))) - 0.5*math.Log(float64(max(2, wrong)))
-			best = best.or(f)
+			if f.total() > best.total() {
+				best, found = f, q
+			}
 		}
 	}
-	return best
+	return best, found
 }
 
 // amount scores that a queue dropped so many of the account's requests: about as many as
@@ -138,4 +143,21 @@ func (t *track) droppedBy(q queue, a arrivals) float64 {
 		return upTo[min(int64(at/q.beat)-a.first+1, int64(len(a.n)))]
 	}
 	return t.shaped(t.along(lost), func(b block, mean float64) float64 { return 0.5 + max(0, mean) + mean*mean/50 })
+}
+
+// queueFull: a queue of some room drops what is beyond it.
+func queueFull(k *court, set, sound []int) fit {
+	if !k.lossOnly(set) {
+		return impossible(set)
+	}
+	f, q := k.queued(set, sound)
+	f.shared += k.mostly(set) / 2
+	// A queue may be of one metric, or of all.
+	apart, packed := f.clone().twins(k, set, sampledToo, 0.3), f.clone().twins(k, set, lostToo, 2)
+	packed.shared -= 2
+	f = apart.or(packed)
+	return f.saying(k, func(t *track) clause {
+		return clause{why: fmt.Sprintf("of the intervals with more requests %.0f %% is missing, of those with fewer %.0f %%, as with room for about %s in %s: the client's queue is full at the peaks, and drops",
+			100*k.pace.fast, 100*k.pace.slow, words.Number(int64(math.Round(q.room))), q.beat)}
+	})
 }

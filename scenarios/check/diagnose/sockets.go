@@ -40,8 +40,8 @@ func (t *track) newSockets(hold time.Duration) *sockets {
 	begun := t.Acked[0] + hold + interval
 	s := &sockets{}
 	for k, at := range t.Ticks {
-		if at < begun || s.first == 0 {
-			s.first = int64(t.SourcesAt[k])
+		if s.first = int64(t.SourcesAt[k]); s.first > 0 && at >= begun {
+			break
 		}
 	}
 	ahead := int((hold + interval - 1) / interval)

@@ -222,7 +222,7 @@ func (k *court) awayIn(c stretch, set, sound []int) fit {
 		sure := float64(t.wrong) - math.Sqrt(float64(t.wrong)) // requests come by chance
 		needed = max(needed, time.Duration(sure/t.paceIn(c)*float64(time.Second))-k.Window-k.longer)
 	}
-	away := lost / pace // seconds, as the instances say together
+	away := lost / pace                                     // seconds, as the instances say together
 	if !unattended && k.silence(c) <= needed-2*k.Interval { // one that ends within an interval leaves no silence there
 		return impossible(set)
 	}
