@@ -21,8 +21,8 @@ type PartlyRefused interface {
 type Journal interface{ Note(events ...Event) error }
 
 // Resumer knows the last point of a series from the time before the collector was
-// started anew; ok is false if there is none. It is asked once for each series that
-// begins.
+// started anew; ok is false if there is none. Its time is ahead of the clock where a
+// source ended within an interval. It is asked once for each series that begins.
 type Resumer interface {
 	Last(name string, labels Labels) (last Sample, ok bool)
 }
@@ -45,7 +45,9 @@ type Poller interface {
 //     carries the end of the interval in which it came; one that was fetched carries
 //     the moment of asking. Counters are cumulative (see Sample).
 //   - It gives no two points of one series the same time in milliseconds, and none an
-//     earlier time than the one before.
+//     earlier time than the one before. That holds across a restart, too: one that
+//     takes another's place within an interval, for which that one gave its last
+//     points, counts what comes until then in the next (Intake.Resume tells).
 //   - Input that makes no sense is never an error of Run, and hinders no other: it is
 //     counted, in a series of the source's own that says Loss in Metrics.
 //   - It counts its own work in series too, named OwnPrefix…, documented by Metrics and
@@ -75,7 +77,7 @@ type Intake struct {
 	// multiples since 1970. 0 means a second.
 	Interval time.Duration
 	Journal  Journal // takes what is told in words; nil: nobody does
-	Resume   Resumer // knows what counters came to before; nil: all begin at 0
+	Resume   Resumer // knows what series came to before, and when; nil: all begin at 0
 }
 
 // WithDefaults gives the intake with its interval set.

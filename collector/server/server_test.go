@@ -420,3 +420,43 @@ func TestHTTP(t *testing.T) {
 		}
 	}
 }
+
+// TestReplacedWithinAnInterval: servers that take each other's place before an
+// interval is over lose nothing, and the store refuses them nothing.
+func TestReplacedWithinAnInterval(t *testing.T) {
+	dir, began := t.TempDir(), time.Now()
+	first := began.Truncate(long)
+	at := first.Add(long)
+	config := statsd.Config{Now: func() time.Time { return first.Add(time.Since(began)) }}
+	host := "127.0.0.1:0"
+	for k := range 3 {
+		s, err := openRig(t, config, Config{Dir: dir, Interval: long})
+		if err != nil {
+			t.Fatal(err)
+		}
+		addr, err := s.statsd.Listen(statsd.Listener{Instance: "web-1", Addr: socket.Address{Network: socket.UDP, Host: host}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		host = addr.Host // again, so that the collector's own series are the same
+		conn, err := net.Dial("udp", host)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := fmt.Fprintf(conn, "hits:%d|c\ntook:10|ms\nload:+2|g\nbad", 10-k); err != nil {
+			t.Fatal(err)
+		}
+		conn.Close()
+		stop := start(t, s)
+		stop()
+		end := at.Add(time.Duration(k) * long) // the interval in which this one was read
+		exactly(t, s, `hits_total{instance="web-1"}`, end, []float64{10, 19, 27}[k])
+		exactly(t, s, `histogram_count(took{instance="web-1"})`, end, float64(k+1))
+		exactly(t, s, `load{instance="web-1"}`, end, float64(2*(k+1)))
+		exactly(t, s, fmt.Sprintf(`increase(throughline_collector_lines_total{instance="web-1"}[%ds])`, int((end.Sub(at)+2*long).Seconds())), end, 4*float64(k+1))
+		exactly(t, s, `throughline_collector_append_errors_total`, end, 0)
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -48,6 +48,7 @@ const (
 	lawClosed     = "closed, it runs no more"
 	lawRefused    = "it goes on when the sink refuses"
 	lawResumed    = "counters go on where they were"
+	lawReplaced   = "it gives no point for a time that has one"
 	lawRetired    = "the series of an instance that is gone end"
 )
 
@@ -65,6 +66,7 @@ func Contract(t *testing.T, open func(t *testing.T, in collector.Intake) Driver)
 		{lawClosed, closed},
 		{lawRefused, refused},
 		{lawResumed, resumed},
+		{lawReplaced, replaced},
 		{lawRetired, retired},
 	} {
 		t.Run(law.name, func(t *testing.T) {
@@ -219,13 +221,34 @@ func resumed(t *testing.T, b *bench) {
 	if b.fetches() {
 		t.Skip("what it counts is the other side's")
 	}
-	b.before = 100
+	b.before, b.given = 100, time.Now().Add(-time.Minute)
 	end := b.run()
 	b.Count(3)
 	if err := end(); err != nil {
 		t.Errorf("Run: %v", err)
 	}
 	b.is(103)
+}
+
+// replaced is about a source that takes the place of one which ended within an
+// interval, and gave its points: it ends within the same interval, too.
+func replaced(t *testing.T, b *bench) {
+	if b.fetches() {
+		t.Skip("its points have the moment of asking")
+	}
+	const far = 1000 // intervals: this one is not over before the test is
+	b.before, b.given = 100, collector.Intake{Interval: far * Interval}.IntervalEnd(time.Now())
+	end := b.run()
+	b.Count(3)
+	if err := end(); err != nil {
+		t.Errorf("Run: %v", err)
+	}
+	b.is(103)
+	for _, s := range b.points() {
+		if !s.At.After(b.given) {
+			t.Errorf("a point at %v, and there is one up to %v", s.At, b.given)
+		}
+	}
 }
 
 func retired(t *testing.T, b *bench) {
@@ -256,12 +279,13 @@ type bench struct {
 	Driver
 	t      *testing.T
 	sink   *sink
-	before float64 // the counter's last value; 0: there is none
+	before float64   // the counter's last value; 0: there is none
+	given  time.Time // when that was, which may be at the end of an interval that is not over
 }
 
 // Last implements collector.Resumer.
 func (b *bench) Last(name string, labels collector.Labels) (collector.Sample, bool) {
-	return collector.Sample{Name: name, Labels: labels, At: time.Now().Add(-time.Minute), Value: b.before}, b.before > 0 && name == b.Series
+	return collector.Sample{Name: name, Labels: labels, At: b.given, Value: b.before}, b.before > 0 && name == b.Series
 }
 
 // run runs the source. end ends it, has what is fetched fetched a last time, as a

@@ -23,7 +23,8 @@ type Memory struct {
 
 	mu       sync.Mutex
 	hits     float64
-	observed uint64 // of this interval
+	observed uint64    // of this interval
+	given    time.Time // of the last point that a source before this one gave
 	bad      float64
 	ran      bool
 	ended    bool
@@ -79,6 +80,7 @@ func (m *Memory) begin() bool {
 	if m.in.Resume != nil {
 		if before, ok := m.in.Resume.Last(MemorySeries, ofWeb1); ok {
 			m.hits += before.Value
+			m.given = before.At
 		}
 	}
 	return true
@@ -90,12 +92,17 @@ var ofWeb1 = collector.NewLabels("instance", "web-1")
 func (m *Memory) samples(at time.Time, last bool) []collector.Sample {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.ended = last
 	counter := &collector.Meta{Type: collector.Counter}
-	out := []collector.Sample{
-		{Name: MemorySeries, Labels: ofWeb1, Meta: counter, At: at, Value: m.hits, Observed: m.observed},
-		{Name: MemoryBad, Meta: counter, At: at, Value: m.bad, Observed: 1},
+	out := []collector.Sample{{Name: MemoryBad, Meta: counter, At: at, Value: m.bad, Observed: 1}}
+	if !at.After(m.given) {
+		if !last {
+			return out // it waits for a time that is free
+		}
+		at = m.in.IntervalEnd(m.given)
 	}
-	m.observed, m.ended = 0, last
+	out = append(out, collector.Sample{Name: MemorySeries, Labels: ofWeb1, Meta: counter, At: at, Value: m.hits, Observed: m.observed})
+	m.observed = 0
 	return out
 }
 

@@ -89,6 +89,15 @@ func (f forgetful) Retire(_ context.Context, instance string) error {
 	return f.in.Sink.Append(collector.Sample{Name: MemorySeries, Labels: collector.NewLabels("instance", instance), At: time.Now().Add(time.Hour), Stale: true})
 }
 
+// timeless forgets when the points were.
+type timeless struct{ collector.Resumer }
+
+func (r timeless) Last(name string, labels collector.Labels) (collector.Sample, bool) {
+	last, ok := r.Resumer.Last(name, labels)
+	last.At = time.Time{}
+	return last, ok
+}
+
 // brokenVariable names the law that the source of TestBroken breaks.
 const brokenVariable = "THROUGHLINE_BROKEN_SOURCE"
 
@@ -101,8 +110,11 @@ func TestBroken(t *testing.T) {
 	Contract(t, func(_ *testing.T, in collector.Intake) Driver {
 		b := &broken{law: law, in: in}
 		in.Sink = b
-		if law == lawResumed {
+		switch law {
+		case lawResumed:
 			in.Resume = nil
+		case lawReplaced:
+			in.Resume = timeless{in.Resume}
 		}
 		b.Memory = NewMemory(in)
 		if law == lawRetired {
@@ -114,7 +126,7 @@ func TestBroken(t *testing.T) {
 
 // TestTheContractBites: a source that breaks one law is told so, under its name.
 func TestTheContractBites(t *testing.T) {
-	for _, law := range []string{lawLast, lawTimes, lawBad, lawDocumented, lawOnce, lawClosed, lawRefused, lawResumed, lawRetired} {
+	for _, law := range []string{lawLast, lawTimes, lawBad, lawDocumented, lawOnce, lawClosed, lawRefused, lawResumed, lawReplaced, lawRetired} {
 		t.Run(law, func(t *testing.T) {
 			t.Parallel()
 			cmd := exec.Command(os.Args[0], "-test.run", "^TestBroken$")

@@ -37,6 +37,7 @@ type client struct {
 	lanes  []*lane
 	timed  timed
 	ready  []collector.Sample // of intervals that are over
+	told   time.Time          // of the last points about the client itself
 }
 
 // aliases is how many spellings (orders of tags) are remembered per series.
@@ -44,7 +45,7 @@ const aliases = 4
 
 func newClient(instance string, labels collector.Labels, shared *shared, g grid) *client {
 	now := shared.cfg.Now()
-	cl := &client{instance: instance, labels: labels, shared: shared, grid: g, end: g.after(now), heard: now,
+	cl := &client{instance: instance, labels: labels, shared: shared, grid: g, end: g.after(now), heard: now, told: shared.told,
 		known: map[string]*series{}, owners: map[string]*series{}}
 	cl.timed.released = cl.end.Add(-shared.cfg.Interval - shared.cfg.OutOfOrder).UnixNano()
 	return cl
@@ -241,11 +242,10 @@ func (cl *client) endInterval(last bool) {
 // flush appends the points of the interval that ended at a time, and all that is
 // held if it is the last one.
 func (cl *client) flush(at time.Time, last bool) {
-	before := at.Add(-cl.shared.cfg.Interval)
 	cl.ready = slices.Grow(cl.ready, len(cl.series)+int(fates))
 	for _, s := range cl.series {
-		if !s.timed && !s.stale {
-			cl.ready = s.flush(cl.ready, at, before, cl.shared)
+		if free := cl.grid.free(at, s.resumed); !s.timed && !s.stale && (last || free.Equal(at)) {
+			cl.ready = s.flush(cl.ready, free, free.Add(-cl.shared.cfg.Interval), cl.shared)
 		}
 	}
 	cl.timed.end(at)
@@ -254,7 +254,9 @@ func (cl *client) flush(at time.Time, last bool) {
 		horizon = forever
 	}
 	cl.release(horizon)
-	cl.own(meter{at: at, before: before})
+	if m, ok := meterAt(at, cl.grid, &cl.told, last); ok {
+		cl.own(m)
+	}
 }
 
 // expired tells that an origin that nobody named has sent nothing for long. at is
@@ -277,7 +279,9 @@ func (cl *client) mark(at time.Time) {
 		cl.ready = s.end(cl.ready, end)
 		s.stale = true
 	}
-	cl.own(meter{at: at, stale: true})
+	m, _ := meterAt(at, cl.grid, &cl.told, true)
+	m.stale = true
+	cl.own(m)
 }
 
 // own appends the figures of the client. cl.mu is held.

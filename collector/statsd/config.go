@@ -78,6 +78,16 @@ type Config struct {
 	Now func() time.Time
 }
 
+// mostAhead is how far the points of an earlier collector may be ahead of the clock:
+// those of an interval that it ended early, and of lines with timestamps.
+const mostAhead = time.Minute
+
+// setBack tells from the last point of an earlier collector that the clock was set
+// back since.
+func (s setup) setBack(last, now time.Time) bool {
+	return last.Sub(now) > max(mostAhead, s.Interval+s.OutOfOrder)
+}
+
 // Gauges is how a gauge's value with a sign is read.
 type Gauges uint8
 
@@ -158,6 +168,8 @@ type shared struct {
 	registry *registry
 	junk     junkGate
 
+	told time.Time // the last points that a collector before this one gave of itself; zero: there are none
+
 	series  atomic.Int64 // series there are
 	buckets atomic.Int64 // of their histograms
 	bytes   atomic.Int64 // of their names and labels
@@ -166,7 +178,13 @@ type shared struct {
 }
 
 func newShared(cfg setup) *shared {
-	return &shared{cfg: cfg, bounds: newBounds(), registry: newRegistry(cfg.Config), junk: junkGate{rate: int64(cfg.JunkRate)}}
+	s := &shared{cfg: cfg, bounds: newBounds(), registry: newRegistry(cfg.Config), junk: junkGate{rate: int64(cfg.JunkRate)}}
+	if cfg.Resume != nil {
+		if last, ok := cfg.Resume.Last(prefix+startName, nil); ok && !cfg.setBack(last.At, cfg.Now()) {
+			s.told = last.At
+		}
+	}
+	return s
 }
 
 // admit counts a series of a length in bytes; false when there is no room.

@@ -35,7 +35,7 @@ func (c *Collector) flush(boundary, now time.Time) time.Time {
 	}
 	grid := c.grid
 	clients := c.sorted()
-	samples := c.own(boundary)
+	samples := c.own(boundary, false)
 	c.mu.Unlock()
 
 	for _, cl := range clients {
@@ -120,11 +120,15 @@ func (c *Collector) sorted() []*client {
 	return out
 }
 
-// own are the figures of the collector itself and of its sockets. c.mu is held.
-func (c *Collector) own(at time.Time) []collector.Sample {
+// own are the figures of the collector itself and of its sockets; last tells that
+// there will be no others. c.mu is held.
+func (c *Collector) own(at time.Time, last bool) []collector.Sample {
 	f := &c.flushes
-	m := meter{at: at, before: at.Add(-c.cfg.Interval)}
-	m.gauge("start_time_seconds", float64(c.started.UnixMilli())/1000)
+	m, ok := meterAt(at, c.grid, &c.told, last)
+	if !ok {
+		return nil
+	}
+	m.gauge(startName, float64(c.started.UnixMilli())/1000)
 	m.gauge("flush_lateness_seconds", f.lateness.Seconds())
 	m.gauge("flush_duration_seconds", f.took.Seconds())
 	m.counter("intervals_skipped_total", f.skipped, !f.born)

@@ -16,6 +16,25 @@ func newGrid(now time.Time, interval time.Duration) grid {
 	return grid{now.Add(-past), interval}
 }
 
+// free is the time of a point at a boundary, of a series that has points up to
+// given: a series has one point at a time.
+func (g grid) free(boundary, given time.Time) time.Time {
+	if boundary.After(given) {
+		return boundary
+	}
+	return g.after(given)
+}
+
+// zero is the time of a zero before the point of a boundary, of a counter that begins
+// anew and has points up to given: the boundary before, if that is free. A
+// millisecond after those points may stand the end of the series.
+func (g grid) zero(boundary, given time.Time) time.Time {
+	if before := boundary.Add(-g.interval); before.After(given) {
+		return before
+	}
+	return given.Add(2 * time.Millisecond)
+}
+
 // after is the first boundary later than t.
 func (g grid) after(t time.Time) time.Time {
 	since := t.Sub(g.origin)

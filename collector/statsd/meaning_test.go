@@ -171,6 +171,7 @@ func TestResume(t *testing.T) {
 	odd.Histogram = &collector.Histogram{Schema: 2, Count: 1}
 	last[collector.NewLabels("instance", "web-2").Key("h")] = odd
 	b := newBenchIn(t, Config{}, collector.Intake{Resume: last})
+	b.clock.move(time.Second)
 	l, _ = b.listen("web-1")
 	b.feed(l, "c:1|c\nsampled:1|c|@0.1\ng:+1|g\nh:10|ms\nu:y|s\nlater:1|c|@0.5\nnew:1|c")
 	at := b.tick()
@@ -194,5 +195,79 @@ func TestResume(t *testing.T) {
 	b.tick()
 	if points := b.sink.of("h", "web-2"); len(points) != 2 || points[0].Histogram.Count != 0 || points[1].Histogram.Count != 1 {
 		t.Errorf("got %+v, want a histogram that begins anew", points)
+	}
+}
+
+// TestReplacedWithinAnInterval: of collectors that take each other's place within
+// one interval nothing is lost, and no series gets two points for one time.
+func TestReplacedWithinAnInterval(t *testing.T) {
+	clock, all, last := newClock(), &memory{}, truth{}
+	for k := range 3 {
+		b := newBenchIn(t, Config{OutOfOrder: 3 * time.Second}, collector.Intake{Resume: last})
+		b.clock.move(time.Duration(k) * 100 * time.Millisecond)
+		l, _ := b.listen("web-1")
+		if k != 1 {
+			quiet, _ := b.listen("web-2")
+			b.feed(quiet, "c:1|c")
+		}
+		b.feed(l, "c:2|c\ng:+5|g\nh:10|ms\nu:x|s\nbad", b.stamp("timed:1|c", 0), b.stamp("timed:10|c", -1), b.stamp("ahead:1|c", 3), "ahead:1|c")
+		for range 8 * (k / 2) { // the last one runs on
+			b.tick()
+		}
+		if err := b.finish(); err != nil {
+			t.Fatal(err)
+		}
+		want := []uint64{9, 8, 9}[k]
+		if got := balanceQuiet(t, b.Collector).Total; got.Accepted != want {
+			t.Errorf("collector %d accepted %d of %d lines: %+v", k, got.Accepted, want, got)
+		}
+		for _, s := range b.sink.samples {
+			last[s.Labels.Key(s.Name)] = s
+		}
+		all.samples = append(all.samples, b.sink.samples...)
+	}
+	newest := map[string]time.Time{}
+	for _, s := range all.samples {
+		if s.Labels.Get("listener") != "" {
+			continue // each has another port
+		}
+		if key := s.Labels.Key(s.Name); !s.At.After(newest[key]) {
+			t.Errorf("%s is given for %v, after %v", s.Name, s.At.Sub(clock.t), newest[key].Sub(clock.t))
+		} else {
+			newest[key] = s.At
+		}
+	}
+	for name, want := range map[string]float64{"c_total": 6, "g": 15, "timed_total": 33, "ahead_total": 6} {
+		if got := all.last(name, "web-1"); got != want {
+			t.Errorf("%s is %v, want %v", name, got, want)
+		}
+	}
+	// Who sends nothing to one of them is not held up by it: no interval is without a point.
+	got := []string{}
+	for _, s := range all.of("c_total", "web-2")[:3] {
+		got = append(got, fmt.Sprintf("%v: %v", s.At.Sub(clock.t.Truncate(time.Second)), s.Value))
+	}
+	if diff := cmp.Diff([]string{"0s: 0", "1s: 1", "2s: 2"}, got); diff != "" {
+		t.Errorf("web-2 (-want +got):\n%s", diff)
+	}
+	if points := all.of("h", "web-1"); points[len(points)-1].Histogram.Count != 3 {
+		t.Errorf("h has %v values, want 3", points[len(points)-1].Histogram.Count)
+	}
+}
+
+// TestAClockSetBackHoldsNothingUp: points that are far ahead are no reason to wait
+// for their time.
+func TestAClockSetBackHoldsNothingUp(t *testing.T) {
+	ahead := newClock().t.Add(time.Hour)
+	b := newBenchIn(t, Config{}, collector.Intake{Resume: truth{
+		prefix + startName: {At: ahead}, collector.NewLabels("instance", "web-1").Key("c_total"): {At: ahead, Value: 3}}})
+	l, _ := b.listen("web-1")
+	b.feed(l, "c:1|c")
+	at := b.tick()
+	if want := newClock().t.Truncate(time.Second).Add(time.Second); !at.Equal(want) {
+		t.Errorf("the first interval ends at %v, want %v", at, want)
+	}
+	if diff := cmp.Diff([]string{"c_total instance=web-1 = 4 (1)"}, b.sink.at(at)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -9,6 +9,10 @@ import (
 // prefix begins the names of the collector's own series.
 const prefix = collector.OwnPrefix
 
+// startName is a gauge that every flush gives a point of: its last one tells how far a
+// collector came.
+const startName = "start_time_seconds"
+
 // row is a collector.Metric in a table.
 type row collector.Metric
 
@@ -64,6 +68,20 @@ type meter struct {
 	labels     collector.Labels
 	stale      bool // the series end
 	samples    []collector.Sample
+}
+
+// meterAt is a meter for points of a boundary. told is when the last ones were given,
+// by this collector or the one before it. Where these are not over yet, what there is
+// to say waits for another boundary, or, if this is the last one, is given for the
+// first that is free.
+func meterAt(boundary time.Time, g grid, told *time.Time, last bool) (meter, bool) {
+	at := g.free(boundary, *told)
+	if !at.Equal(boundary) && !last {
+		return meter{}, false
+	}
+	m := meter{at: at, before: g.zero(at, *told)}
+	*told = at
+	return m, true
 }
 
 // The meanings of the collector's own series.

@@ -19,6 +19,7 @@ type series struct {
 	clash      *finding // it only stands for lines that can never be taken in
 
 	begun    bool      // it gave a point before, or goes on from before a restart
+	resumed  time.Time // of its last point before a restart, unless the clock was set back; it may be ahead of the clock
 	stale    bool      // it is marked stale
 	last     time.Time // of its last point
 	observed uint64    // values in this interval
@@ -106,6 +107,9 @@ func (s *series) resume(shared *shared) {
 	last, ok := from.Last(s.name, s.labels)
 	if !ok || last.Stale {
 		return
+	}
+	if !shared.cfg.setBack(last.At, shared.cfg.Now()) {
+		s.resumed = last.At
 	}
 	switch s.meta.Type {
 	case collector.Summary:
@@ -274,7 +278,7 @@ func (s *series) flush(out []collector.Sample, at, before time.Time, shared *sha
 		s.beside = s.beside || estimated
 		s.members.forget(shared)
 	}
-	if !s.begun && (s.meta.Type == collector.Counter || s.meta.Type == collector.Summary) {
+	if !s.begun && before.After(s.resumed) && (s.meta.Type == collector.Counter || s.meta.Type == collector.Summary) {
 		// rate() sees an increase only between two points.
 		// Source: https://github.com/prometheus/prometheus/issues/3886
 		out = append(out, zero)

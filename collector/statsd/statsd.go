@@ -49,6 +49,11 @@
 // late, so that each is final. Every series gives a point at the end of each
 // interval until its instance is retired; a point without measurements has
 // Observed 0.
+//
+// A Collector that ends within an interval gives the points of that interval. One
+// that takes its place before the interval is over (Config.Resume) counts what it
+// reads until then in the next interval, in series that have a point already: a
+// series has one point at a time.
 package statsd
 
 import (
@@ -86,6 +91,7 @@ type Collector struct {
 	state     state
 	started   time.Time
 	grid      grid
+	told      time.Time          // of the last points of its own series
 	listeners []*listener        // all there ever were, in the order of their opening
 	clients   map[string]*client // by instance; those of which something is still to be said
 	assigned  map[origin]*client // origins that were given a name
@@ -99,7 +105,8 @@ type Collector struct {
 func New(config Config, in collector.Intake) *Collector {
 	cfg := newSetup(config, in)
 	now := cfg.Now()
-	return &Collector{cfg: cfg, shared: newShared(cfg), started: now, grid: newGrid(now, cfg.Interval),
+	shared := newShared(cfg)
+	return &Collector{cfg: cfg, shared: shared, started: now, grid: newGrid(now, cfg.Interval), told: shared.told,
 		clients: map[string]*client{}, assigned: map[origin]*client{}, strangers: map[origin]*client{},
 		retired: map[string]InstanceFigures{}}
 }
@@ -182,7 +189,7 @@ func (c *Collector) finish() error {
 	now := c.cfg.Now()
 	c.mu.Lock()
 	clients := c.sorted()
-	samples := c.own(c.grid.after(now))
+	samples := c.own(c.grid.after(now), true)
 	c.mu.Unlock()
 	for _, cl := range clients {
 		samples = append(samples, cl.lastSamples(now)...)

@@ -58,6 +58,9 @@ func (cl *client) place(second int64) (int64, fate) {
 // hold keeps a line for the interval that ends at end. cl.mu is held.
 func (cl *client) hold(line heldLine, end int64) fate {
 	s, t := line.series, &cl.timed
+	if end <= s.resumed.UnixNano() && !s.resumed.IsZero() {
+		end = cl.grid.after(s.resumed).UnixNano()
+	}
 	floor := s.floor
 	if !s.timed && s.begun && !s.last.IsZero() || !s.timed && s.observed > 0 {
 		floor = cl.end.Add(-cl.shared.cfg.Interval).UnixNano()

@@ -57,6 +57,7 @@ type Account struct {
 	failures int64
 	ticks    []time.Duration // the collector's interval ends while it lived, and the end
 	Gap      []float64       // acknowledged less counted, at each tick
+	possible []int64         // how many it can have executed by each tick
 	Late     Lateness
 	Ahead    Surplus
 	others   []*record.Series // what else the instance sent
@@ -116,8 +117,16 @@ func BooksOf(e *evidence.Index, promise script.Conservation, counted func(instan
 		known[l.Instance] = true
 		a := newAccount(e, promise, l, counted(l.Instance))
 		a.Allowance, a.failures = widths.ForLife(l), widths.failed[l.Instance]
-		a.Late, a.Ahead = a.lateness(e), a.surplus(e)
+		for _, t := range a.ticks {
+			a.possible = append(a.possible, e.SentUpTo(l.Instance, promise.Route, t)+widths.upTo(l, t).Sum())
+		}
+		a.Late, a.Ahead = a.lateness(e), a.surplus(e, widths)
 		b.Accounts = append(b.Accounts, a)
+	}
+	if b.clockOff(e) && premature(e, promise).N > 0 {
+		for i := range b.Accounts {
+			b.Accounts[i].Ahead = Surplus{} // that is told of the clocks
+		}
 	}
 	for _, instance := range e.Senders() {
 		if known[instance] {

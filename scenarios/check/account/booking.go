@@ -19,11 +19,14 @@ type Booking struct {
 
 // Book explains the difference between users and web, cause by cause, each up
 // to its bound; what remains is unexplained.
+// What was counted before it can have been executed no request of unknown outcome explains,
+// however many came later.
 func (a *Account) Book() Booking {
 	b := Booking{Lost: max(0, int64(len(a.Acked))-a.Total), Extra: max(0, a.Total-int64(len(a.Acked)))}
 	left := b.Lost + b.Extra
+	open := min(b.Extra, a.Ahead.N)
 	enter := func(cause string, n, bound int64) {
-		n = min(left, n)
+		n = min(left-open, n)
 		if n <= 0 {
 			return
 		}

@@ -100,7 +100,8 @@ func (a *Account) fillCurves(e *evidence.Index, d *diagnose.Account) {
 		d.Ticks = append(d.Ticks, t)
 		d.Since = append(d.Since, since)
 		d.Counted = append(d.Counted, a.counted.UpTo(t))
-		d.Sent = append(d.Sent, e.SentUpTo(d.Instance, a.Promise.Route, t))
+		// What the diagnosis adds to it again is not spare before it is sent.
+		d.Sent = append(d.Sent, a.possible[k]-a.Sum())
 		d.Spoke = append(d.Spoke, spoke[t])
 		d.LinesAt = append(d.LinesAt, a.values.UpTo(t))
 		d.DatagramsAt = append(d.DatagramsAt, datagrams.UpTo(t))

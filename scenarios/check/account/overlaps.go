@@ -55,6 +55,9 @@ func newOverlaps(spans []weighted) overlaps {
 // touching sums the spans that touch [from, to]: all but those that were done
 // before it and those that were sent after it.
 func (o overlaps) touching(from, to time.Duration) int64 {
+	if from > to || o.total == 0 {
+		return 0
+	}
 	before := sort.Search(len(o.done), func(i int) bool { return o.done[i] >= from })
 	notAfter := sort.Search(len(o.sent), func(i int) bool { return o.sent[i] > to })
 	return o.bySent[notAfter] - o.byDo[before]

@@ -19,23 +19,36 @@ type Premature struct {
 }
 
 // PrematureCounts finds counts that are in the record before their requests were sent,
-// and fit later: then it is not the count that is wrong, but a clock.
+// and fit later: then it is not the count that is wrong, but a clock. Where other counts
+// of the same run came as they should by the same clocks, it is the count, and
+// the accounts are ahead.
 func PrematureCounts(e *evidence.Index) []Premature {
 	var out []Premature
 	for _, r := range script.Promised[script.Conservation](e.Scenario) {
-		if r.SampleRate < 1 {
+		p := premature(e, r)
+		if p.N == 0 {
 			continue
 		}
-		var series []*record.Series
-		for _, instance := range e.Senders() {
-			series = append(series, e.Counters(instance, r.Metric)...)
-		}
-		if p := aheadOf(evidence.SumOf(series), askedFor(e, r.Route), NewAllowances(e, r.Route).All()); p.N > 0 {
-			p.Metric = r.Metric
+		b := NewBooks(e, r)
+		if !slices.ContainsFunc(b.Accounts, func(a Account) bool { return a.Ahead.N > 0 }) {
 			out = append(out, p)
 		}
 	}
 	return out
+}
+
+// premature is PrematureCounts for one metric, whatever others counted.
+func premature(e *evidence.Index, r script.Conservation) Premature {
+	if r.SampleRate < 1 {
+		return Premature{}
+	}
+	var series []*record.Series
+	for _, instance := range e.Senders() {
+		series = append(series, e.Counters(instance, r.Metric)...)
+	}
+	p := aheadOf(evidence.SumOf(series), askedFor(e, r.Route), NewAllowances(e, r.Route).All())
+	p.Metric = r.Metric
+	return p
 }
 
 // askedFor is when requests of a route were sent, in order, refused ones too.

@@ -46,7 +46,7 @@ func (c Conservation) Judge(e *evidence.Index) verdict.Result {
 		}
 		findings, residuals := judgeAccount(a, b)
 		if len(findings) == 0 {
-			if f := judgeSurplus(a, e, b); f != nil {
+			if f := judgeSurplus(a, b); f != nil {
 				findings = append(findings, *f)
 				residuals = append(residuals, verdict.Booked(account.Between, a.Life.Instance, verdict.CauseUnexplained, false, f.Extra, 0))
 			}
@@ -148,12 +148,17 @@ func accountFinding(a *account.Account, o verdict.Outcome) verdict.Finding {
 	return verdict.Finding{Check: CheckConservation, Outcome: o, Layer: record.LayerWeb, Instance: a.Life.Instance, Bound: a.Sum() + a.Buffer}
 }
 
-// mayBeExecuted tells the width of the upper bound, where it has one.
+// mayBeExecuted tells the width of the upper bound, where it has one, and that it was
+// not as wide yet where only that leaves something unexplained.
 func mayBeExecuted(a *account.Account) string {
 	if a.Sum() == 0 {
 		return ""
 	}
-	return fmt.Sprintf(", %s more may have been executed", words.Number(a.Sum()))
+	text := fmt.Sprintf(", %s more may have been executed", words.Number(a.Sum()))
+	if a.Total-int64(len(a.Acked)) <= a.Sum() {
+		text += fmt.Sprintf(" in the end, but fewer when it had counted them: %s too many, first at %s", words.Number(a.Ahead.N), words.Seconds(a.Ahead.At))
+	}
+	return text
 }
 
 func bufferClause(a *account.Account, k account.Booking) string {
@@ -214,10 +219,9 @@ func judgeSampled(a *account.Account, b account.Books) ([]verdict.Finding, []ver
 	return []verdict.Finding{f}, []verdict.Residual{residual}
 }
 
-// judgeSurplus is for an account that agrees in the end. One clock that differs is
-// all instances' matter, and that of the check time.
-func judgeSurplus(a *account.Account, e *evidence.Index, b account.Books) *verdict.Finding {
-	if a.Ahead.N == 0 || len(account.PrematureCounts(e)) > 0 {
+// judgeSurplus is for an account that agrees in the end.
+func judgeSurplus(a *account.Account, b account.Books) *verdict.Finding {
+	if a.Ahead.N == 0 {
 		return nil
 	}
 	f := accountFinding(a, verdict.Fail)
