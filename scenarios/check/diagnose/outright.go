@@ -99,7 +99,7 @@ func truncated(k *court, set, sound []int) fit {
 		f.shared -= 1.5 // the collector saw no datagram cut
 	}
 	if whole {
-		f.shared -= 4 // what is cut rarely makes a whole line
+		f.shared -= 6 // what is cut rarely makes a whole line
 	}
 	return f
 }
