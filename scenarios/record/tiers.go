@@ -32,6 +32,9 @@ type Tier struct {
 	// Answers is the polled series that counts for each web instance, by its label
 	// instance, how many requests it answered with 2xx; empty: the tier does not tell.
 	Answers string
+	// Optional is a tier that not every stack has, nor every record of an earlier version: a
+	// run has it if its journal tells of the birth of an instance of its Role.
+	Optional bool
 }
 
 // Tiers are tiers in the order in which a request comes to them.
@@ -52,6 +55,17 @@ func AllTiers() Tiers {
 		// Most of its ledger is its documents.
 		{Layer: LayerDB, Title: "database", Role: Database, Stem: "mongo-", Counter: "the database", Series: []string{Opcounters}},
 	}
+}
+
+// In gives the tiers that a run had.
+func (t Tiers) In(h History) Tiers {
+	born := map[Role]bool{}
+	for _, e := range h.Events {
+		if e.Kind == Birth {
+			born[e.Role] = true
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(t), func(t Tier) bool { return t.Optional && !born[t.Role] })
 }
 
 // Of gives the tier of a layer; the zero Tier if there is none.

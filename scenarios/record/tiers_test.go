@@ -104,3 +104,22 @@ func TestNamesOfSeriesStandHere(t *testing.T) {
 		t.Errorf("only %d files were looked at", looked)
 	}
 }
+
+// A tier that not every stack has is one of a run whose journal knows an instance of it, and
+// the others are of every run.
+func TestTiersInARun(t *testing.T) {
+	gate := Tier{Layer: "gate", Title: "gate", Role: "gate", Stem: "gate-", Optional: true}
+	all := append(AllTiers(), gate)
+	layers := func(h History) (out []string) {
+		for _, t := range all.In(h) {
+			out = append(out, t.Layer)
+		}
+		return out
+	}
+	if got := layers(History{Events: []Event{{Kind: Birth, Role: Web}, {Kind: Death, Role: "gate"}}}); strings.Join(got, " ") != "users lb web db" {
+		t.Errorf("without a gate: %q", got)
+	}
+	if got := layers(History{Events: []Event{{Kind: Birth, Role: "gate"}}}); strings.Join(got, " ") != "users lb web db gate" {
+		t.Errorf("with a gate: %q", got)
+	}
+}

@@ -114,7 +114,7 @@ func asset(name string) (string, error) {
 }
 
 func newPage(h record.History, v verdict.Verdict) page {
-	tiers := record.AllTiers()
+	tiers := record.AllTiers().In(h)
 	outcome := v.Outcome.String()
 	p := page{
 		Scenario: scenarioName(v), Outcome: outcome,

@@ -34,7 +34,7 @@ func WriteText(w io.Writer, h record.History, v verdict.Verdict, o TextOptions) 
 	}
 	t.Width = min(max(t.Width, leastWidth), mostWidth)
 	t.heading(h, v)
-	tiers := record.AllTiers()
+	tiers := record.AllTiers().In(h)
 	t.ledgers(ledgerHeads(tiers, t.narrow()), ledgerRows(tiers, h, v))
 	t.instances(instanceRows(h, v), v)
 	t.findings(v)

@@ -48,7 +48,7 @@ type Index struct {
 // judged. What takes long and few ask for is made when it is asked for first, so that an
 // Index serves one goroutine.
 func New(h record.History, s script.Scenario) *Index {
-	e := &Index{History: h, Scenario: s, Tiers: record.AllTiers(), Begin: record.Never, End: record.Never, Interval: h.Run.Interval,
+	e := &Index{History: h, Scenario: s, Tiers: record.AllTiers().In(h), Begin: record.Never, End: record.Never, Interval: h.Run.Interval,
 		Pushed: map[string][]*record.Series{}, Polled: map[string][]*record.Series{}}
 	if e.Interval <= 0 {
 		e.Interval = time.Second
