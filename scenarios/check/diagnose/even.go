@@ -250,68 +250,6 @@ func conditional(k *court, set, sound []int) fit {
 	})
 }
 
-// mostWorkers is how many workers an instance is thought to have at most.
-const mostWorkers = 16
-
-// silentWorker: one of several workers sends nothing, of any metric.
-func silentWorker(k *court, set, sound []int) fit {
-	if !k.lossOnly(set) {
-		return impossible(set)
-	}
-	best, seen := impossible(set), k.socketsKnown(set)
-	for workers := int64(2); workers <= mostWorkers; workers++ {
-		for _, every := range []int64{0, workers} {
-			s := share{p: 1 / float64(workers), every: every}
-			f := fitEach(k, set, sound, func(t *track) float64 { return t.even(s) + t.speak(workers-1) },
-				func(t *track) float64 { return t.speak(workers) - 1 })
-			if seen {
-				f.shared -= 1
-			} else {
-				f.shared += 2*choice(workers) - 0.5 // few have many
-			}
-			best = best.or(f)
-		}
-	}
-	best.shared += k.pace.penalty()
-	return best.twins(k, set, lostToo, 2.5).othersLost(k, set).saying(k, func(t *track) clause {
-		return clause{why: fmt.Sprintf("about %s is missing, and the %s of the same requests lacks the very same number: whole requests go unmeasured, as when one of several workers has lost its sender",
-			oneIn(t.n, t.wrong), t.twinName())}
-	})
-}
-
-func (t *track) twinName() string {
-	if t.Twin.Kind == "" {
-		return "timer"
-	}
-	return t.Twin.Kind
-}
-
-// turnover: workers are replaced after so many requests, and what each still held goes with
-// it, again and again.
-func turnover(k *court, set, sound []int) fit {
-	if !k.lossOnly(set) {
-		return impossible(set)
-	}
-	f := k.replaced(set, k.evenly(set, sound, manner{everybody: true, clump: true, regular: true})).othersLost(k, set)
-	held, apart := f.clone().twins(k, set, heldToo, 1), f.clone().twins(k, set, complete, 1)
-	apart.shared -= 1
-	f = held.or(apart)
-	f.shared += k.mostly(set)/2 + k.pace.penalty()
-	// What a worker holds is lost once in its life.
-	const shortest = 10 // requests of a life, at least
-	var expected float64
-	for _, i := range set {
-		expected += float64(k.tracks[i].n) / shortest * k.tracks[i].clump / 2
-	}
-	if wrong, _ := k.pool(set); float64(wrong) > expected {
-		f.shared -= 6
-	}
-	return f.saying(k, func(t *track) clause {
-		return clause{why: fmt.Sprintf("about %s is missing, a few at a time, and the %s of the same requests lacks them too: as when workers are replaced after so many requests without a flush",
-			oneIn(t.n, t.wrong), t.twinName())}
-	})
-}
-
 // mostly is what it costs what happens now and then that it took the greater part.
 func (k *court) mostly(set []int) float64 {
 	switch wrong, n := k.pool(set); {
@@ -376,59 +314,6 @@ func (k *court) apart(set []int) float64 {
 		return 8
 	}
 	return 0
-}
-
-// wraps are after how many counts a batch may begin anew.
-var wraps = []int64{4, 8, 16, 32, 64, 100, 128, 256, 512, 1000, 1024, 4096, 65536}
-
-// wrapping: a counter of a batch begins anew when it is full, and what it held is lost:
-// always the same number, or a multiple of it.
-func wrapping(k *court, set, sound []int) fit {
-	if !k.lossOnly(set) {
-		return impossible(set)
-	}
-	var best fit
-	var batch int64
-	for _, m := range wraps {
-		var batches, n int64
-		for _, i := range set {
-			batches, n = batches+k.tracks[i].wrong/m, n+k.tracks[i].n
-		}
-		if batches == 0 {
-			continue
-		}
-		rate := float64(batches*m) / float64(n)
-		// How unlikely it is that numbers are multiples by chance.
-		var coincidence float64
-		var seen []int64 // the same number again is no further coincidence
-		for _, i := range set {
-			t := &k.tracks[i]
-			if slices.Contains(seen, t.wrong) {
-				continue
-			}
-			seen = append(seen, t.wrong)
-			coincidence += math.Log(max(1, float64(m)/float64(t.most-t.least+1)))
-		}
-		f := fitEach(k, set, sound, func(t *track) float64 {
-			least := (t.least + m - 1) / m
-			most := t.most / m
-			if least > most || most == 0 {
-				return never
-			}
-			return binomial(t.n/m+1, least, most, min(0.99, rate), 1, 0) + t.spreads(float64(m), atIntervals)
-		}, func(t *track) float64 { return binomial(t.n/m, 0, max(0, t.most)/m, min(0.99, rate), 1, 0) })
-		f.shared += max(-9, 1.5*min(0, coincidence-7))
-		f.shared += choice(int64(len(wraps))) + parameter(batches)
-		if best.each == nil || f.total() > best.total() {
-			best, batch = f, m
-		}
-	}
-	if best.each == nil {
-		return impossible(set)
-	}
-	return best.twins(k, set, complete, 0.3).othersComplete(k, set).saying(k, func(t *track) clause {
-		return clause{why: fmt.Sprintf("%s is %s times %s: a counter that begins anew after %s loses a batch at a time", words.Number(t.wrong), words.Number(t.wrong/batch), words.Number(batch), words.Number(batch))}
-	})
 }
 
 // oneIn writes a share of all as "1 in 25".
