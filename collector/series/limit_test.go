@@ -131,6 +131,9 @@ func TestSelectorsHaveLimits(t *testing.T) {
 // TestWithinLimitsItEnds: the engine looks at its deadline between series only.
 // What the limits let through ends soon after its time is over all the same.
 func TestWithinLimitsItEnds(t *testing.T) {
+	if testing.Short() {
+		t.Skip("SKIPPED by -short: it evaluates what is just allowed, which takes the race detector a quarter of a minute")
+	}
 	s := openWith(t, t.TempDir(), Options{Timeout: 100 * time.Millisecond})
 	for i := range 10_000 {
 		mustAppend(t, s, float("x", float64(i), float64(i*7919%10_007)))

@@ -169,6 +169,9 @@ func webInstance(name string, args ...string) compose.Instance {
 }
 
 func TestDockerKeepsTheContract(t *testing.T) {
+	if testing.Short() {
+		t.Skip("SKIPPED by -short: it starts containers for half a minute, as a real run does")
+	}
 	needEngine(t)
 	platformtest.Run(t, func(t *testing.T) compose.Platform { return newPlatform(t, docker.Images{}) },
 		platformtest.Programs{Web: program})

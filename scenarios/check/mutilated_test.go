@@ -18,6 +18,9 @@ import (
 // TestMutilatedRecordsAreJudged takes things away from records and twists
 // others: whatever is left is judged, and no check crashes.
 func TestMutilatedRecordsAreJudged(t *testing.T) {
+	if testing.Short() {
+		t.Skip("SKIPPED by -short: it judges 250 records, which takes the race detector a quarter of a minute")
+	}
 	for seed := range uint64(250) {
 		rnd := rand.New(rand.NewPCG(seed, 13))
 		p := promising(anyPlan(seed))

@@ -193,6 +193,9 @@ func widthOf(w *world, b *being, p plan) int64 {
 // is exact, so that it is not far fewer than that allows for either: with a
 // tenth less kept, nearly all fail.
 func TestSampledRunsFailAsOftenAsTheySay(t *testing.T) {
+	if testing.Short() {
+		t.Skip("SKIPPED by -short: it judges 240 runs of a thousand requests a second")
+	}
 	const runs = 120
 	failed := func(keep float64) (n int) {
 		for seed := range uint64(runs) {
