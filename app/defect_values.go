@@ -30,7 +30,7 @@ func valueDefects() []Defect {
 				return &averaged{Client: c, harm: l, now: time.Now}
 			})},
 		{Name: "delta-gauge", Entry: "F22", Metric: inFlight, About: "the gauge in flight is sent as +1 and -1, and every 20th -1 is missed", begin: deltas},
-		{Name: "shared-gauge", Entry: "F23", Metric: inFlight, About: "four workers set the gauge in flight each to their own number: the last one wins",
+		{Name: "shared-gauge", Entry: "F23", Metric: inFlight, About: "twelve workers set the gauge in flight each to their own number: the last one wins",
 			begin: func(Config, *harm) (wrong, error) {
 				return wrong{meter: func(m statsd.Middleware) meter { return shared{m} }}, nil
 			}},
@@ -143,15 +143,19 @@ func (d *delta) Gauge(name string, value float64) {
 	d.send(fmt.Sprintf("%s:%+g|g%s", name, change, d.tags))
 }
 
+// sharers are so many that a gauge of one of them is too low for the few requests too that
+// were in flight for an interval and longer, when each is given up after two seconds.
+const sharers = 12
+
 // shared has a gauge in flight for each worker, all of one name. Requests go to
 // the workers in turn.
 type shared struct{ statsd.Middleware }
 
 func (s shared) InFlight(name string) gin.HandlerFunc {
-	var own [workers]gin.HandlerFunc
+	var own [sharers]gin.HandlerFunc
 	for i := range own {
 		own[i] = s.Middleware.InFlight(name)
 	}
 	var nth atomic.Int64
-	return func(c *gin.Context) { own[nth.Add(1)%workers](c) }
+	return func(c *gin.Context) { own[nth.Add(1)%sharers](c) }
 }

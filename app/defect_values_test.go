@@ -91,10 +91,10 @@ func (g *gauged) Gauge(_ string, value float64) {
 	g.all = append(g.all, value)
 }
 
-// With five requests in flight in four workers, the gauge never says more than
+// With one request more in flight than there are workers, the gauge never says more than
 // the two of the worker that has two.
 func TestSharedGauge(t *testing.T) {
-	const users = workers + 1
+	const users = sharers + 1
 	client := &gauged{}
 	m := started(t, "shared-gauge").meter(statsd.Middleware{Client: client})
 	var together sync.WaitGroup

@@ -104,7 +104,7 @@ func valueEntries() []Entry {
 		{Name: "seconds-as-ms", Fault: "F26", About: "times in seconds, as if they were milliseconds", Stage: undisturbed("seconds-as-ms"), Want: wantCheck("nesting", "wrong-unit")},
 		{Name: "averaged-timer", Fault: "F40", About: "only the average of each second is sent", Stage: undisturbed("averaged-timer"), Want: wantCheck("nesting", "averaged")},
 		{Name: "delta-gauge", Fault: "F22", About: "a gauge sent as changes, of which some are lost", Stage: undisturbed("delta-gauge"), Want: wantCheck("gauge", "drifting-gauge")},
-		{Name: "shared-gauge", Fault: "F23", About: "four workers set one gauge: the last one wins", Stage: Stage{Defect: "shared-gauge", Steps: []string{"fault: freeze-database"}, After: 3, Heal: "freeze-database"}, Want: wantCheck("gauge", "last-write-wins")},
+		{Name: "shared-gauge", Fault: "F23", About: "twelve workers set one gauge: the last one wins", Stage: Stage{Defect: "shared-gauge", Steps: []string{"fault: freeze-database"}, After: 3, Heal: "freeze-database"}, Want: wantCheck("gauge", "last-write-wins")},
 	}
 }
 
