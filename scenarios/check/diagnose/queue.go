@@ -102,7 +102,7 @@ func (k *court) queued(set, sound []int) (fit, queue) {
 			f := fit{}
 			for _, i := range set {
 				t := &k.tracks[i]
-				f.each = append(f.each, t.amount(q.of(all[i]))+t.droppedBy(q, all[i]))
+				f.each = append(f.each, t.droppedBy(q, all[i]))
 			}
 			for _, i := range sound {
 				t := &k.tracks[i]
@@ -124,11 +124,12 @@ func (t *track) amount(dropped float64) float64 {
 	return normal(off, 1+dropped+dropped*dropped/25)
 }
 
-// droppedBy scores when a queue dropped what is missing.
+// droppedBy scores how many a queue dropped of the account's requests, and when.
 func (t *track) droppedBy(q queue, a arrivals) float64 {
 	whole := q.of(a)
+	score := t.amount(whole)
 	if whole == 0 {
-		return -6
+		return score - 6
 	}
 	scale := float64(t.wrong) / whole
 	upTo := make([]float64, len(a.n)+1)
@@ -142,7 +143,7 @@ func (t *track) droppedBy(q queue, a arrivals) float64 {
 		at := t.Acked[min(requests, t.n)-1]
 		return upTo[min(int64(at/q.beat)-a.first+1, int64(len(a.n)))]
 	}
-	return t.shaped(t.along(lost), func(b block, mean float64) float64 { return 0.5 + max(0, mean) + mean*mean/50 })
+	return score + t.shaped(t.along(lost), func(_ block, mean float64) float64 { return 0.5 + max(0, mean) + mean*mean/50 })
 }
 
 // queueFull: a queue of some room drops what is beyond it.

@@ -25,6 +25,9 @@ type rhythm struct {
 // leastEach is how many counts must come in one, so that it tells anything.
 const leastEach = 3
 
+// leastBlocks is of how many blocks a rhythm can be heard: the first and the last tell little.
+const leastBlocks = 5
+
 // newRhythm finds what the account's counts came in; nil where each came alone, or nothing
 // can be told of it.
 func (t *track) newRhythm() *rhythm {
@@ -35,7 +38,7 @@ func (t *track) newRhythm() *rhythm {
 			return nil
 		}
 	}
-	if len(at) != len(t.Ticks) || len(t.block) < 5 || t.noise > 0 || t.surplus || t.Total == 0 || t.wrong >= t.n {
+	if len(at) != len(t.Ticks) || len(t.block) < leastBlocks || t.noise > 0 || t.surplus || t.Total == 0 || t.wrong >= t.n {
 		return nil
 	}
 	var came []float64
@@ -160,9 +163,6 @@ func sumOf(all []float64) (sum float64) {
 // blocks are. Numbers on a beat differ at the boundaries of blocks, and what lacks in one
 // block comes in the next; numbers that lack by chance lack for good.
 func (r *rhythm) irregular(share float64) float64 {
-	if len(r.came) < 5 {
-		return 0
-	}
 	return min(mostIrregular, r.likely(share)-r.regular())
 }
 

@@ -105,8 +105,9 @@ func (k *court) replaced(set []int, otherwise fit) fit {
 			f.each[j] += t.from.doubt()
 			seen.shared = never
 		default:
-			f.each[j] = max(f.each[j]-2, t.from.together(t))
-			seen.each = append(seen.each, t.from.together(t))
+			together := t.from.together(t)
+			f.each[j] = max(f.each[j]-2, together)
+			seen.each = append(seen.each, together)
 		}
 	}
 	if math.IsInf(seen.shared, -1) {
