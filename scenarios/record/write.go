@@ -58,6 +58,7 @@ type Writer struct {
 	sums       map[string]string // of the files that are written at once, by name
 	hidden     *strings.Replacer // nil: nothing is
 	sealed     bool
+	observer   Observer // nil: nobody
 	line       []byte
 	err        error
 }
@@ -165,6 +166,9 @@ func (w *Writer) Event(e Event) error {
 	if err == nil {
 		err = w.journal.Flush()
 	}
+	if err == nil && w.observer != nil {
+		w.observer.Event(e)
+	}
 	return w.failed(err)
 }
 
@@ -185,6 +189,9 @@ func (w *Writer) Request(r Request) error {
 	w.line = b
 	w.tally.Requests++
 	_, err := w.users.Write(b)
+	if err == nil && w.observer != nil {
+		w.observer.Request(r)
+	}
 	return w.failed(err)
 }
 

@@ -41,6 +41,9 @@ func (w *Writer) sample(s *collector.Sample) error {
 	w.line = append(b, '\n')
 	w.tally.Points++
 	_, err = w.points.Write(w.line)
+	if err == nil && w.observer != nil {
+		w.observer.Sample(w.Offset(s.At), s)
+	}
 	return err
 }
 

@@ -20,7 +20,7 @@ func TestEveryKeyIsDocumented(t *testing.T) {
 		sections[name] = body
 	}
 	for name, of := range map[string]reflect.Type{
-		"The verdict": reflect.TypeFor[Verdict](), "phases": reflect.TypeFor[Phase](), "findings": reflect.TypeFor[Finding](),
+		"The verdict": reflect.TypeFor[Verdict](), "phases": reflect.TypeFor[Phase](), "findings": reflect.TypeFor[Finding](), "explanations": reflect.TypeFor[Explanation](),
 		"ledger_entries": reflect.TypeFor[Ledger](), "residuals": reflect.TypeFor[Residual](), "cells": reflect.TypeFor[Cells](), "waived": reflect.TypeFor[Waiver](),
 	} {
 		table, _, _ := strings.Cut(sections[name], "\n\nThe counts:")

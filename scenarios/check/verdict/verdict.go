@@ -171,6 +171,21 @@ type Cells struct {
 // leaves it as it is. Before there was a version, verdict.json had none.
 const Format = 1
 
+// Explanation is what one cause did to a run, or what one kind of failure came to where
+// no cause is known: what people are told of several findings at once.
+type Explanation struct {
+	Cause string `json:"cause,omitempty"` // as in Finding; empty: none is known
+	// Title says it in a few words: "web-2 loses its last counts at every graceful exit".
+	Title string `json:"title"`
+	// Sentence has amounts, instances and times.
+	Sentence string `json:"sentence"`
+	Repair   string `json:"repair,omitempty"` // what to do about it, in one sentence
+	// Findings are those of the verdict that say so, by their place in its list from 0,
+	// the weightiest first. Consequences are those that follow from them.
+	Findings     []int `json:"findings"`
+	Consequences []int `json:"consequences,omitempty"`
+}
+
 // Verdict is what a record comes to.
 type Verdict struct {
 	Version int `json:"version"` // see Format
@@ -179,6 +194,13 @@ type Verdict struct {
 	ToolVersion string  `json:"tool_version"`
 	Scenario    string  `json:"scenario"`
 	Outcome     Outcome `json:"outcome"`
+	// Title and Sentence say for people what the run comes to: what failed, by how much,
+	// who, and the repair; or what was done to the stack, and that all is accounted for; or
+	// what to change so that the run proves something.
+	Title    string `json:"title,omitempty"`
+	Sentence string `json:"sentence,omitempty"`
+	// Explanations are the causes of what is not a pass, the weightiest first.
+	Explanations []Explanation `json:"explanations,omitempty"`
 	// ChecksFrom is the file of the checks, where they are not the run's own;
 	// then this is not the run's verdict.
 	ChecksFrom string    `json:"checks_from,omitempty"`
