@@ -152,7 +152,7 @@ func withoutAsides(s string) string {
 		}
 	}
 	out.WriteString(aside.String())
-	return strings.NewReplacer("  ", " ", " ,", ",", " :", ":", " ;", ";").Replace(out.String())
+	return strings.TrimSpace(strings.NewReplacer("  ", " ", " ,", ",", " :", ":", " ;", ";").Replace(out.String()))
 }
 
 // longAside is how long a text in brackets may be in a sentence.
