@@ -149,7 +149,7 @@ var ofChecks = map[string]reason{
 		"Run again, and keep the load balancer's log."},
 	CheckWaive:  {"a waiver covers nothing", "Remove the waiver, before it hides something else."},
 	audit:       unread,
-	correlation: {"there is too little to correlate", "Let the load swing, and last longer."},
+	correlation: {"curves could not be compared", "Let the load swing, and last longer, on a machine that is not too busy."},
 	shutdown:    {"no instance ended that had something to lose", "Let a step end an instance under load (terminate, replace, kill), or leave the check out."},
 	alert:       {"an alert could not be judged", "Mend its expression or give the phase longer, as the finding says, and run again."},
 	promQL:      {"an expression could not be evaluated", "Mend it or give the phase longer, as the finding says, and run again."},

@@ -272,7 +272,7 @@ func TestDoubtsAreTold(t *testing.T) {
 			"This run proves nothing about shutdown, because no instance was ended, so nothing was looked at. Let a step end an instance under load (terminate, replace, kill), or leave the check out.", "[0] < []"},
 		"two checks": {lived(3), []verdict.Finding{{Check: "conservation", Layer: "lb", Summary: "the record has none"}, doubt("correlation", "correlation of users and db: too few intervals, 5, and it takes 8")},
 			"This run proves nothing about the load balancer and correlation: users and load balancer could not be compared",
-			"This run proves nothing about the load balancer and correlation, because the record has none. Run again, and have the load balancer's statistics polled all the while. Also: there is too little to correlate.", "[0] < []; [1] < []"},
+			"This run proves nothing about the load balancer and correlation, because the record has none. Run again, and have the load balancer's statistics polled all the while. Also: curves could not be compared.", "[0] < []; [1] < []"},
 		"an idle waiver": {lived(3), []verdict.Finding{doubt("waive", "x.yaml:3:1: nothing of gauge failed, so the waiver (y) covers nothing")}, "This run proves nothing about waive: a waiver covers nothing",
 			"This run proves nothing about waive, because x.yaml:3:1: nothing of gauge failed, so the waiver (y) covers nothing. Remove the waiver, before it hides something else.", "[0] < []"},
 		"someone died": {lived(3), []verdict.Finding{{Check: "harness", Instance: "web-2", From: 5, To: 5, Summary: "web-2 died at 5.0 s and nobody had asked for it (SIGSEGV)"}}, "This run proves nothing: web-2 died, and nobody had asked for it",
