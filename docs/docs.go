@@ -30,6 +30,9 @@ type Diagnosis struct {
 	// Text is how it looks, what it is confused with and how to repair it, as
 	// plain text; then, after empty lines, what it refers to, tables included.
 	Text string
+	// Markdown is the same as it was written, for a page: links into the documentation,
+	// which a page has not, are their texts alone.
+	Markdown string
 }
 
 // Diagnoses are those of all causes, in the order of DIAGNOSES.md. The caller
@@ -38,7 +41,7 @@ func Diagnoses() []Diagnosis { return diagnoses() }
 
 var diagnoses = sync.OnceValue(func() []Diagnosis {
 	var found []Diagnosis
-	shared := map[string]string{} // by anchor
+	shared, sources := map[string]string{}, map[string]string{} // by anchor
 	group := ""
 	for _, s := range sections(diagnosesPage) {
 		switch s.level {
@@ -48,10 +51,12 @@ var diagnoses = sync.OnceValue(func() []Diagnosis {
 			found = append(found, Diagnosis{Cause: s.title, Group: group, Text: s.body})
 		case 4:
 			shared[anchor(s.title)] = s.title + "\n" + plain(s.body)
+			sources[anchor(s.title)] = "#### " + s.title + "\n\n" + s.body
 		}
 	}
 	for i := range found {
 		d := &found[i]
+		d.Markdown = withShared(d.Text, sources)
 		text := plain(d.Text)
 		for _, link := range internal.FindAllStringSubmatch(d.Text, -1) {
 			if more := shared[link[2]]; more != "" {
@@ -62,6 +67,17 @@ var diagnoses = sync.OnceValue(func() []Diagnosis {
 	}
 	return found
 })
+
+// withShared is the source of a section with the sections that it refers to below it.
+func withShared(source string, sections map[string]string) string {
+	out := source
+	for _, link := range internal.FindAllStringSubmatch(source, -1) {
+		if more := sections[link[2]]; more != "" && !strings.Contains(out, more) {
+			out += "\n\n" + more
+		}
+	}
+	return internal.ReplaceAllString(out, "$1")
+}
 
 // Find is the diagnosis of a cause.
 func Find(cause string) (Diagnosis, bool) {
