@@ -135,8 +135,8 @@ func (i Instance) lateness() int {
 	return longest + 1
 }
 
-// until is the instance as it was n bins after the first began.
-func (i Instance) until(n int) Instance {
+// Until is the instance as it was n bins after the first began.
+func (i Instance) Until(n int) Instance {
 	return Instance{i.Name, i.Acked[:n], i.Counted[:n], i.Heard[:n]}
 }
 
@@ -145,7 +145,7 @@ func (i Instance) until(n int) Instance {
 func (s Snapshot) Net() (never, tooMany []float64) {
 	never, tooMany = make([]float64, s.Bins), make([]float64, s.Bins)
 	for _, i := range s.Instances {
-		i, settled := i.until(s.Whole), s.Whole
+		i, settled := i.Until(s.Whole), s.Whole
 		if !s.Over {
 			settled -= i.lateness() // what is missing later may be on its way
 		}
