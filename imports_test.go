@@ -97,6 +97,10 @@ var laws = []law{
 		Why: "who measures is the run's and the command line's to start; all else has what was measured from the store or the record"},
 	{From: "collector/sourcetest", Not: siblings("collector", "sourcetest"),
 		Why: "the contract of a way in knows none"},
+	{From: "", Except: []string{"browsertest"}, Not: []string{"browsertest"},
+		Why: "a browser is for tests, and in no program of ours"},
+	{From: "browsertest", Not: []string{""}, But: []string{"browsertest", "scratch"},
+		Why: "pages are looked at without knowing what they show"},
 	{From: "live", Not: []string{""}, But: []string{"live"},
 		Why: "what a run shows is told alike to a terminal and to a page, and neither is known"},
 	{From: "cmd/throughline/cli", Not: []string{""}, But: []string{"cmd/throughline/cli", "spelling"},
@@ -144,6 +148,7 @@ var heavy = map[string][]string{
 	"github.com/prometheus/procfs":                {"collector/poll", "compose/local"},
 	"github.com/cenkalti/backoff/v5":              {"collector/forward"},
 	"github.com/testcontainers/testcontainers-go": {"compose/docker"},
+	"github.com/chromedp":                         {"browsertest"},
 	"gonum.org/v1/gonum":                          {"scenarios/check/account", "scenarios/check/diagnose", "scenarios/check/signals", "scenarios/gallery"}, // binomial intervals: of sampling, of the figures
 }
 
