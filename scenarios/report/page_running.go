@@ -36,7 +36,7 @@ type Head struct {
 func Running(s picture.Snapshot, head Head) Page {
 	view := draw.New(s)
 	return Page{
-		title: head.state() + ": " + printable(head.Scenario), outcome: "running",
+		title: head.state() + ": " + printable(head.Scenario),
 		sections: []section{
 			{"sentence", "How the run goes", head.sentence(s)},
 			{"numbers", "Four numbers", runningNumbers(s)},

@@ -5,10 +5,8 @@ import (
 	"unicode/utf8"
 )
 
-// layout is what is known of the places that drawings come to, in pixels. Text that has
-// room in the wide one alone is of the class wide-only.
-type layout struct{}
-
+// What is known of the places that drawings come to, in pixels. Text that has room in the
+// wide one alone is of the class wide-only.
 const (
 	widePlace   = 1060
 	narrowPlace = 320
@@ -55,9 +53,9 @@ func (b *sheet) gridTexts(s scale, top int, unit string) {
 	}
 }
 
-// timeAxis writes the moments under a plot that ends at y.
-func (v View) timeAxis(b *sheet, y int) {
-	step := timeStep(v.to - v.from)
+// timeAxis writes the moments under a plot, at most some of them.
+func (v View) timeAxis(b *sheet, y, most int) {
+	step := timeStep(v.to-v.from, most)
 	b.f(`<g class="times" data-y="%d">`, y)
 	for k := 0; ; k++ {
 		t := (float64(int(v.from/step)) + float64(k)) * step
@@ -68,7 +66,7 @@ func (v View) timeAxis(b *sheet, y int) {
 			continue
 		}
 		class, anchor := "axis", "middle"
-		if k%2 == 1 {
+		if k%2 == 1 && most > 5 { // a small drawing is no smaller on a phone
 			class += " wide-only"
 		}
 		share := v.share(t)
@@ -103,38 +101,64 @@ func flagColor(kind string) string {
 	return "#6b33a3"
 }
 
-// flagRows is how many rows of flags' labels there are at most.
-const flagRows = 3
+// The rows of flags' labels: how many there are at most, and how high one is.
+const (
+	flagRows = 3
+	flagRow  = 15
+)
 
-// flagTexts writes the flags' labels in rows above a plot, as many as have room; the
-// others are signs alone.
-func (v View) flagTexts(b *sheet) {
-	var ends [flagRows]float64 // of each row, in pixels of the wide place
-	for i := range ends {
-		ends[i] = -1e9
-	}
+// flagLabel is where the label of a flag is; in a narrow place it is its sign alone.
+type flagLabel struct {
+	Flag
+	row, narrowRow int // below 0: there is no room
+	anchor         string
+	dx             int
+}
+
+// placeFlags puts the flags' labels into rows, as many as have room. crowded: some have
+// none, and are in the list below the drawing alone.
+func (v View) placeFlags() (labels []flagLabel, rows int, crowded bool) {
+	var ends, narrow [flagRows]float64 // of each row, in pixels
 	for _, f := range v.flags {
 		x := v.share(f.At) * widePlace
-		label := f.Sign + " " + f.Label
-		w := widthOf(label)*1.06 + 10
-		left, anchor, dx := x, "start", 3
+		w := widthOf(f.Sign+" "+f.Label)*1.06 + 10
+		l := flagLabel{Flag: f, anchor: "start", dx: 4}
 		if x+w > widePlace {
-			left, anchor, dx = x-w, "end", -3
+			x, l.anchor, l.dx = x-w, "end", -4
 		}
-		row := -1
-		for r := range ends {
-			if ends[r] < left {
-				row = r
-				break
-			}
+		l.row = freeRow(&ends, x, w)
+		l.narrowRow = freeRow(&narrow, v.share(f.At)*narrowPlace, signWidth)
+		rows = max(rows, l.row+1, l.narrowRow+1)
+		crowded = crowded || l.row < 0
+		labels = append(labels, l)
+	}
+	return labels, max(rows, 1), crowded
+}
+
+// signWidth is the room that a sign takes, in pixels.
+const signWidth = 18
+
+// freeRow finds a row that has room at x, and takes it; below 0: there is none.
+func freeRow(ends *[flagRows]float64, x, width float64) int {
+	for row := range ends {
+		if ends[row] <= max(x, 0) {
+			ends[row] = x + width
+			return row
 		}
-		title := fmt.Sprintf("<title>%s at %s</title>", text(f.Label), text(clockExact(f.At)))
-		if row < 0 {
-			continue
+	}
+	return -1
+}
+
+// flagTexts writes the flags' labels above a plot.
+func (v View) flagTexts(b *sheet, labels []flagLabel) {
+	for _, l := range labels {
+		place := fmt.Sprintf(`%s" data-t="%s" x="%s" text-anchor="%s" font-weight="600" fill="%s"`, l.Kind, seconds(l.At), v.percent(l.At), l.anchor, flagColor(l.Kind))
+		if l.row >= 0 {
+			b.f(`<text class="flag wide-only %s dx="%d" y="%d">%s</text>`, place, l.dx, 12+flagRow*l.row, text(l.Sign+" "+l.Label))
 		}
-		ends[row] = left + w
-		b.f(`<text class="flag wide-only %s" data-t="%s" x="%s" dx="%d" y="%d" text-anchor="%s" font-weight="600" fill="%s">%s%s</text>`,
-			f.Kind, seconds(f.At), v.percent(f.At), dx, 12+15*row, anchor, flagColor(f.Kind), title, text(label))
+		if l.narrowRow >= 0 {
+			b.f(`<text class="flag narrow-only %s dx="%d" y="%d" display="none">%s</text>`, place, l.dx/2, 12+flagRow*l.narrowRow, text(l.Sign))
+		}
 	}
 }
 

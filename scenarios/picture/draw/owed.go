@@ -25,7 +25,7 @@ func (v View) Owed() template.HTML {
 	never := running(gone[:v.s.Whole])
 	var b sheet
 	word, class := v.endOfOwed(end)
-	b.open("chart owed", "Owed: acknowledged, and not counted yet. At the end: "+word, owedTop+owedHeight+20)
+	v.open(&b, "owed", "Owed: acknowledged, and not counted yet. At the end: "+word, owedTop+owedHeight+20)
 	b.plot(owedTop, owedHeight)
 	b.hatch("gone", lost, "#fbe4e1")
 	b.gridLines(axis)
@@ -39,7 +39,7 @@ func (v View) Owed() template.HTML {
 	if len(owed) > 0 {
 		b.f(`<text class="end halo %s" x="100%%" y="%s" text-anchor="end" font-weight="700" fill="%s">%s</text>`, class, coord(owedTop+max(axis.y(end)-6, 10)), endColor(class), text(word))
 	}
-	v.timeAxis(&b, owedTop+owedHeight+14)
+	v.timeAxis(&b, owedTop+owedHeight+14, 10)
 	b.f(`</svg>`)
 	return b.html()
 }
@@ -50,6 +50,10 @@ func (v View) endOfOwed(end float64) (word, class string) {
 	switch {
 	case !v.s.Over:
 		return n + " owed", "open"
+	case end >= 0.5 && v.explained != "":
+		return n + " never came: " + v.explained, "open"
+	case end <= -0.5 && v.explained != "":
+		return n + " more than acknowledged: " + v.explained, "open"
 	case end >= 0.5:
 		return n + " never came", "bad"
 	case end <= -0.5:
