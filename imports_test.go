@@ -95,8 +95,9 @@ var laws = []law{
 		Why: "who measures is the run's and the command line's to start; all else has what was measured from the store or the record"},
 	{From: "collector/sourcetest", Not: siblings("collector", "sourcetest"),
 		Why: "the contract of a way in knows none"},
-	{From: "live", Not: []string{""}, But: []string{"live"},
-		Why: "what a run shows is told alike to a terminal and to a page, and neither is known"},
+	{From: "live", Not: []string{""}, But: []string{"live", "scratch"},
+		Why: "what a run shows is told alike to a terminal and to a page, and neither is known; where a stack is up is kept in a temporary directory"},
+	{From: "live/page", Not: siblings("live", "page"), Why: siblingsWhy},
 	{From: "cmd/throughline/cli", Not: []string{""}, But: []string{"cmd/throughline/cli", "spelling"},
 		Why: "how a command line behaves is the same whatever its commands do"},
 	{From: "collector/statsd/socket", Not: []string{""}, But: []string{"collector/statsd/socket"},
@@ -114,6 +115,7 @@ var families = map[string][]string{
 	"compose":         {"local", "docker", "haproxy", "docstore", "platformtest"},
 	"collector":       {"dogstatsd", "statsd", "poll", "series", "forward", "server", "sourcetest", "pipeline"},
 	"scenarios/check": {"honesty", "signals", "tiers"},
+	"live":            {"page", "remote"},
 }
 
 func siblings(parent, me string) []string {
