@@ -51,6 +51,8 @@ var laws = []law{
 		Why: "the patient is reached over the wire only; the command line starts it"},
 	{From: "scenarios/report", Not: []string{"compose", "loadgen", "scenarios/run"},
 		Why: "a report is made from record and verdict, also of a run long ago"},
+	{From: "scenarios/picture", Not: []string{""}, But: []string{"scenarios/picture", "scenarios/record", "scenarios/check/verdict", "scenarios/check/words", "collector"},
+		Why: "a run that goes on is drawn before anybody judges it; words writes numbers as findings do, which are of verdict"},
 	{From: "scenarios/trial", Not: []string{"compose/local", "compose/docker", "compose/haproxy", "collector", "loadgen"},
 		Why: "whoever has a scenario run is handed a platform, and knows none by name"},
 	{From: "scenarios/fault", Not: []string{"scenarios", "loadgen"}, But: []string{"scenarios/fault"},
@@ -133,7 +135,8 @@ func siblings(parent, me string) []string {
 // heavy are the dependencies that one package each hides from the rest.
 var heavy = map[string][]string{
 	"github.com/prometheus/prometheus":            {"collector/series", "collector/forward"}, // forward uses its prompb, the messages of remote write
-	"github.com/tsenart/vegeta/v12/lib":           {"loadgen", "scenarios/report"},           // report takes the charts' script from lib/plot
+	"github.com/tsenart/vegeta/v12/lib":           {"loadgen"},
+	"github.com/yuin/goldmark":                    {"scenarios/report"}, // diagnoses are Markdown
 	"github.com/gin-gonic/gin":                    {"app"},
 	"github.com/DataDog/datadog-go/v5":            {"app"},
 	"go.etcd.io/bbolt":                            {"compose/docstore"},

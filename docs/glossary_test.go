@@ -14,7 +14,7 @@ func TestExplain(t *testing.T) {
 		"load balancer":   {"Layers and ledgers", "HAProxy, as it tells of itself.", "stitched over reloads"},
 		"lb":              {"Layers and ledgers", "HAProxy, as it tells of itself.", ""},
 		"conservation":    {"The checks that a scenario asks for", "Users and metric count the same requests, each once, per instance and in total.", "In a scenario:\n\nchecks:"},
-		"lost-on-exit":    {"Too few are counted", "The last requests before a SIGTERM are missing, those of at most 3.5 s, and instances that live on lost nothing.", "Flush on exit"},
+		"lost-on-exit":    {"Too few are counted", "An instance loses its last counts at a graceful exit.", "Flush on exit"},
 		"requests":        {"Columns and rows of the report", "As a row: how many requests users sent, on all routes.", "As a check"},
 		"lb 2xx":          {"Columns and rows of the report", "", ""},
 		"residuals":       {"Columns and rows of the report", "", ""},

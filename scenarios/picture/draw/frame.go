@@ -1,0 +1,141 @@
+package draw
+
+import (
+	"fmt"
+	"unicode/utf8"
+)
+
+// layout is what is known of the places that drawings come to, in pixels. Text that has
+// room in the wide one alone is of the class wide-only.
+type layout struct{}
+
+const (
+	widePlace   = 1060
+	narrowPlace = 320
+	perRune     = 6.7 // of text of 12 pixels, at most on average
+)
+
+func widthOf(s string) float64 { return perRune * float64(utf8.RuneCountInString(s)) }
+
+// fitting gives the class of a text that has a share of the width: "" where it fits on a
+// phone as well; ok is false where it fits nowhere.
+func fitting(label string, share float64) (class string, ok bool) {
+	w := widthOf(label) + 8
+	switch {
+	case w <= share*narrowPlace:
+		return "", true
+	case w <= share*widePlace:
+		return " wide-only", true
+	}
+	return "", false
+}
+
+// gridLines draws the lines of a vertical axis, within a plot.
+func (b *sheet) gridLines(s scale) {
+	b.f(`<path class="grid" fill="none" stroke="%s" vector-effect="non-scaling-stroke" d="`, grid)
+	for _, t := range s.ticks() {
+		b.f("M0 %sH%d", coord(s.y(t)), wide)
+	}
+	b.f(`"/>`)
+}
+
+// gridTexts writes the values of a vertical axis above their lines; the unit stands at
+// the highest.
+func (b *sheet) gridTexts(s scale, top int, unit string) {
+	ticks := s.ticks()
+	for i, t := range ticks {
+		if t == 0 && !s.log && len(ticks) > 1 {
+			continue
+		}
+		label := amount(t)
+		if i == len(ticks)-1 {
+			label += unit
+		}
+		b.f(`<text class="axis halo" x="0" y="%s" fill="%s" font-size="11">%s</text>`, coord(float64(top)+max(s.y(t)-3, 9)), soft, text(label))
+	}
+}
+
+// timeAxis writes the moments under a plot that ends at y.
+func (v View) timeAxis(b *sheet, y int) {
+	step := timeStep(v.to - v.from)
+	b.f(`<g class="times" data-y="%d">`, y)
+	for k := 0; ; k++ {
+		t := (float64(int(v.from/step)) + float64(k)) * step
+		if t > v.to {
+			break
+		}
+		if t < v.from {
+			continue
+		}
+		class, anchor := "axis", "middle"
+		if k%2 == 1 {
+			class += " wide-only"
+		}
+		share := v.share(t)
+		if share < 0.02 {
+			anchor = "start"
+		} else if share > 0.97 {
+			anchor = "end"
+		}
+		b.f(`<text class="%s" data-t="%s" x="%s" y="%d" text-anchor="%s" fill="%s" font-size="11">%s</text>`, class, seconds(t), v.percent(t), y, anchor, soft, clock(t, step))
+	}
+	b.f(`</g>`)
+}
+
+// seconds writes a moment for a script to read.
+func seconds(t float64) string { return fmt.Sprintf("%.3f", t) }
+
+// flagLines draws the flags' lines over a plot from y to y.
+func (v View) flagLines(b *sheet, from, to int) {
+	for _, f := range v.flags {
+		b.f(`<line class="flag %s" data-t="%s" x1="%[3]s" x2="%[3]s" y1="%d" y2="%d" stroke="%s" stroke-dasharray="3 3"/>`,
+			f.Kind, seconds(f.At), v.percent(f.At), from, to, flagColor(f.Kind))
+	}
+}
+
+func flagColor(kind string) string {
+	switch kind {
+	case "begin":
+		return "#14733b"
+	case "fault", "trouble":
+		return "#a8340b"
+	}
+	return "#6b33a3"
+}
+
+// flagRows is how many rows of flags' labels there are at most.
+const flagRows = 3
+
+// flagTexts writes the flags' labels in rows above a plot, as many as have room; the
+// others are signs alone.
+func (v View) flagTexts(b *sheet) {
+	var ends [flagRows]float64 // of each row, in pixels of the wide place
+	for i := range ends {
+		ends[i] = -1e9
+	}
+	for _, f := range v.flags {
+		x := v.share(f.At) * widePlace
+		label := f.Sign + " " + f.Label
+		w := widthOf(label)*1.06 + 10
+		left, anchor, dx := x, "start", 3
+		if x+w > widePlace {
+			left, anchor, dx = x-w, "end", -3
+		}
+		row := -1
+		for r := range ends {
+			if ends[r] < left {
+				row = r
+				break
+			}
+		}
+		title := fmt.Sprintf("<title>%s at %s</title>", text(f.Label), text(clockExact(f.At)))
+		if row < 0 {
+			continue
+		}
+		ends[row] = left + w
+		b.f(`<text class="flag wide-only %s" data-t="%s" x="%s" dx="%d" y="%d" text-anchor="%s" font-weight="600" fill="%s">%s%s</text>`,
+			f.Kind, seconds(f.At), v.percent(f.At), dx, 12+15*row, anchor, flagColor(f.Kind), title, text(label))
+	}
+}
+
+func clockExact(t float64) string { return fmt.Sprintf("%.1f s", t) }
