@@ -100,8 +100,7 @@ func newSlide(view draw.View, s picture.Snapshot, spans []string) slideView {
 	out := slideView{Slide: view.Slide(), Owed: view.Owed(), Metric: printable(s.Counts.Metric), Route: printable(s.Counts.Route),
 		Spans: spans, Numbers: view.SlideNumbers()}
 	out.Flags, out.Crowded = view.Flags()
-	never, many := s.Net()
-	out.Never, out.Many = picture.Total(never) >= 1, picture.Total(many) >= 1
+	out.Never, out.Many = view.Missing(), view.TooMany()
 	if s.Run.Interval > 0 && s.Axis.Width > s.Run.Interval {
 		out.Bin = words.Seconds(s.Axis.Width)
 	}

@@ -36,6 +36,9 @@ type View struct {
 	phases    []Span
 	lives     []record.Lifetime // of web instances, and of others that did not live on
 	explained string
+	owed      []float64 // at the ends of the bins
+	never     []float64 // by bin, as in picture.Snapshot.Net
+	tooMany   []float64
 }
 
 // Explained is the view of a run whose losses are accounted for, by a cause in a word or
@@ -66,8 +69,17 @@ func New(s picture.Snapshot) View {
 	}
 	v.flags, v.phases = flagsOf(s.Events), phasesOf(s.Events, s.End)
 	v.stacked = v.stack()
+	v.owed = s.Owed()
+	v.never, v.tooMany = s.Net()
 	return v
 }
+
+// Missing tells whether something never came; TooMany, whether something was counted that
+// nobody had been told of.
+func (v View) Missing() bool { return picture.Total(v.never) >= 1 }
+
+// TooMany is told of at Missing.
+func (v View) TooMany() bool { return picture.Total(v.tooMany) >= 1 }
 
 // extent is the stretch of time that is drawn: from when there was an instance, or load.
 func (v View) extent() (from, to float64) {
@@ -83,9 +95,6 @@ func (v View) extent() (from, to float64) {
 	end := max(v.s.End, begin+10*v.s.Axis.Width)
 	return begin.Truncate(time.Second).Seconds(), end.Seconds()
 }
-
-// Extent is the stretch of time that is drawn, in seconds since the start of the run.
-func (v View) Extent() (from, to float64) { return v.from, v.to }
 
 // share is where a moment is on the time axis, from 0 to 1, and beyond if it is.
 func (v View) share(seconds float64) float64 { return (seconds - v.from) / (v.to - v.from) }

@@ -26,7 +26,7 @@ func (v View) SlideNumbers() Table {
 	for _, s := range v.stacked {
 		t.Heads = append(t.Heads, v.stackName(s))
 	}
-	tops, owed := v.tops(), v.s.Owed()
+	tops, owed := v.tops(), v.owed
 	counted := tops[len(tops)-1]
 	for b := range v.s.Whole {
 		if v.s.Acked[b] == 0 && counted[b] == 0 && owed[b] == 0 {

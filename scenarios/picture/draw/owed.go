@@ -15,14 +15,13 @@ const (
 // Owed draws what users had acknowledged and nobody had counted yet, at the end of each
 // bin, and below it what of that never came.
 func (v View) Owed() template.HTML {
-	owed := v.s.Owed()[:v.s.Whole]
+	owed := v.owed[:v.s.Whole]
 	low, high, end := 0.0, 0.0, 0.0
 	for _, n := range owed {
 		low, high, end = min(low, n), max(high, n), n
 	}
 	axis := linear(low, high, owedHeight)
-	gone, _ := v.s.Net()
-	never := running(gone[:v.s.Whole])
+	never := running(v.never[:v.s.Whole])
 	var b sheet
 	word, class := v.endOfOwed(end)
 	v.open(&b, "owed", "Owed: acknowledged, and not counted yet. At the end: "+word, owedTop+owedHeight+20)

@@ -57,7 +57,7 @@ const slideHeight = 210
 func (v View) Slide() template.HTML {
 	perSecond := 1 / v.s.Axis.Width.Seconds()
 	tops := v.tops()
-	never, tooMany := v.s.Net()
+	never, tooMany := v.never, v.tooMany
 	high := 0.0
 	for b := range v.s.Whole {
 		high = max(high, v.s.Acked[b]*perSecond, (tops[len(tops)-1][b]+never[b])*perSecond)
@@ -79,10 +79,10 @@ func (v View) Slide() template.HTML {
 		b.f(`<path data-instance="%s" %s d="%s"><title>%s</title></path>`, text(s.name), v.stackTone(s), v.area(tops[i], tops[i+1], y), text(v.stackName(s)))
 	}
 	top := tops[len(tops)-1]
-	if picture.Total(never) >= 1 {
+	if v.Missing() {
 		b.f(`<path class="never" fill="url(#never)" stroke="%s" vector-effect="non-scaling-stroke" d="%s"><title>never counted</title></path>`, lost, v.area(top, plus(top, never, 1), y))
 	}
-	if picture.Total(tooMany) >= 1 {
+	if v.TooMany() {
 		b.f(`<path class="many" fill="url(#many)" stroke="%s" vector-effect="non-scaling-stroke" d="%s"><title>counted, and acknowledged to nobody</title></path>`, extra, v.area(plus(top, tooMany, -1), top, y))
 	}
 	b.f(`<path class="acked" fill="none" stroke="%s" stroke-width="2" stroke-linejoin="round" vector-effect="non-scaling-stroke" d="%s"/>`, ink, v.line(v.s.Acked, y))
