@@ -46,6 +46,36 @@
     }
     times(chart, a, b);
     mark(chart, a, b);
+    declutter(chart, a, b);
+  }
+
+  // declutter sees to the texts of a chart that is zoomed, which the page has not laid
+  // out: a lane's name stays at its left edge, and of two that meet one is hidden.
+  function declutter(chart, a, b) {
+    const texts = all("text:not(.axis)", chart);
+    for (const e of texts) {
+      if (e.dataset.anchor === undefined) e.dataset.anchor = e.getAttribute("text-anchor") || "start";
+      const share = (number(e, "t") - a) / (b - a);
+      const turned = zoom.from !== null && e.classList.contains("flag") && e.dataset.anchor === "start" && share > 0.75;
+      e.setAttribute("text-anchor", turned ? "end" : e.dataset.anchor);
+      if (zoom.from !== null && e.classList.contains("name") && chart.classList.contains("lanes") && share < 0) {
+        e.setAttribute("x", "0%");
+        e.style.visibility = "";
+      }
+    }
+    if (zoom.from === null) return;
+    const shownIn = new Map(); // by lane, or the chart: the boxes that are taken
+    const order = (e) => ["end", "flag", "name"].findIndex((c) => e.classList.contains(c)) + 1 || 9;
+    for (const e of texts.sort((x, y) => order(x) - order(y))) {
+      const box = e.getBoundingClientRect();
+      if (!box.width || e.style.visibility === "hidden") continue;
+      const where = e.closest("svg.lane") || chart;
+      const taken = shownIn.get(where) || [];
+      shownIn.set(where, taken);
+      const edge = chart.getBoundingClientRect();
+      const meets = box.left < edge.left - 2 || box.right > edge.right + 2 || taken.some((t) => box.left < t.right + 3 && t.left < box.right + 3 && box.top < t.bottom && t.top < box.bottom);
+      if (meets) e.style.visibility = "hidden"; else taken.push(box);
+    }
   }
 
   // times are the moments below a chart: its own, or those of what is shown.

@@ -186,6 +186,14 @@ func TestSlideOfMany(t *testing.T) {
 	if !strings.Contains(slide, ">41 others</title>") || strings.Contains(slide, ">web-41</title>") || !strings.Contains(slide, ">web-60</title>") {
 		t.Error("it is not those that counted most that have an area of their own")
 	}
+	var events []record.Event
+	for k := range mostFlags + 1 {
+		events = append(events, record.Event{At: time.Duration(k) * 10 * time.Millisecond, Kind: record.StepBegin, Step: fmt.Sprintf("kill web-%d", k)})
+	}
+	many := New(picture.Snapshot{Events: events, Bins: 1, Axis: picture.Axis{Width: second}, Acked: make([]float64, 1)})
+	if flags, crowded := many.Flags(); len(flags) != len(events) || !crowded || strings.Contains(string(many.Slide()), ">✕ kill web-3<") {
+		t.Errorf("%d flags, crowded %v; their labels are in the drawing", len(flags), crowded)
+	}
 	if n := strings.Count(string(v.Lanes()), `<svg class="lane"`); n != 60 {
 		t.Errorf("%d lanes, want 60", n)
 	}
@@ -217,7 +225,7 @@ func TestWhatIsMissing(t *testing.T) {
 			svg  template.HTML
 			text string
 		}{"owed": {v.Owed(), c.owed}, "lane": {v.Lanes(), c.lane}} {
-			if !strings.Contains(string(want.svg), ">"+want.text+"<") {
+			if !strings.Contains(string(want.svg), want.text+"<") {
 				t.Errorf("%s: the drawing of %s does not say %q:\n%s", c.name, what, want.text, want.svg)
 			}
 		}
@@ -261,7 +269,7 @@ func TestScales(t *testing.T) {
 	for _, c := range []struct {
 		low, high, height float64
 		want              string
-	}{{0, 262, 210, "0 100 200"}, {0, 0, 100, "0 0.5 1"}, {-3, 8, 84, "0 5"}, {0, 0.7, 96, "0 0.5"}, {0, math.Inf(1), 96, ""}, {math.NaN(), 5, 96, "0 5"}} {
+	}{{0, 262, 210, "0 100 200"}, {0, 0, 100, "0 0.5 1"}, {0, 60, 84, "0 50"}, {-3, 8, 84, "0 5"}, {0, 0.7, 96, "0 0.5"}, {0, math.Inf(1), 96, ""}, {math.NaN(), 5, 96, "0 5"}} {
 		var got []string
 		s := linear(c.low, c.high, c.height)
 		for _, tick := range s.ticks() {

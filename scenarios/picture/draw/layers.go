@@ -42,7 +42,9 @@ func (v View) Layer(l picture.Layer) template.HTML {
 			i%len(lineColors), lineColors[i%len(lineColors)], dashes[i%len(dashes)], v.broken(line.Values, axis))
 	}
 	b.f(`<path class="base" fill="none" stroke="%s" vector-effect="non-scaling-stroke" d="M0 %dH%d"/></svg>`, soft, layerHeight, wide)
-	v.flagLines(&b, 0, layerHeight)
+	if len(v.flags) <= mostFlags {
+		v.flagLines(&b, 0, layerHeight)
+	}
 	b.gridTexts(axis, 0, unit(l.Unit))
 	v.timeAxis(&b, layerHeight+14, 5)
 	b.f(`</svg>`)

@@ -26,8 +26,12 @@ func linear(low, high, height float64) scale {
 	if high-low == 0 {
 		high = 1
 	}
-	step := roundStep((high - low) / max(3, math.Floor(height/55)))
-	return scale{low: low * 1.04, high: high * 1.04, step: step, height: height}
+	few := max(2, math.Floor(height/55))
+	s := scale{low: low * 1.04, high: high * 1.04, step: roundStep((high - low) / few), height: height}
+	if len(s.ticks()) < 2 { // 0 alone
+		s.step = roundStep((high - low) / (few + 1))
+	}
+	return s
 }
 
 // most is the greatest number that is drawn.
