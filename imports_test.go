@@ -76,6 +76,8 @@ var laws = []law{
 		Why: "what was recorded is laid out before anybody asks what it comes to"},
 	{From: "scenarios/check/diagnose", Not: []string{"scenarios/check/evidence", "scenarios/check/account"},
 		Why: "causes are found in a case that is laid before them, whatever record it comes from"},
+	{From: "scenarios/check", Except: []string{"scenarios/check/story"}, Not: []string{"docs"},
+		Why: "what a cause is called and how it is repaired must not decide what is found"},
 	{From: "scenarios/check/honesty", Not: siblings("scenarios/check", "honesty"), Why: siblingsWhy},
 	{From: "scenarios/check/signals", Not: siblings("scenarios/check", "signals"), Why: siblingsWhy},
 	{From: "scenarios/check/tiers", Not: siblings("scenarios/check", "tiers"), Why: siblingsWhy},
@@ -101,8 +103,9 @@ var laws = []law{
 		Why: "a browser is for tests, and in no program of ours"},
 	{From: "browsertest", Not: []string{""}, But: []string{"browsertest", "scratch"},
 		Why: "pages are looked at without knowing what they show"},
-	{From: "live", Not: []string{""}, But: []string{"live"},
-		Why: "what a run shows is told alike to a terminal and to a page, and neither is known"},
+	{From: "live", Not: []string{""}, But: []string{"live", "scratch"},
+		Why: "what a run shows is told alike to a terminal and to a page, and neither is known; where a stack is up is kept in a temporary directory"},
+	{From: "live/page", Not: siblings("live", "page"), Why: siblingsWhy},
 	{From: "cmd/throughline/cli", Not: []string{""}, But: []string{"cmd/throughline/cli", "spelling"},
 		Why: "how a command line behaves is the same whatever its commands do"},
 	{From: "collector/statsd/socket", Not: []string{""}, But: []string{"collector/statsd/socket"},
@@ -119,7 +122,8 @@ const siblingsWhy = "siblings are put together by their parent's user, so that e
 var families = map[string][]string{
 	"compose":         {"local", "docker", "haproxy", "docstore", "platformtest"},
 	"collector":       {"dogstatsd", "statsd", "poll", "series", "forward", "server", "sourcetest", "pipeline"},
-	"scenarios/check": {"honesty", "signals", "tiers"},
+	"scenarios/check": {"honesty", "signals", "tiers", "story"},
+	"live":            {"page", "remote"},
 }
 
 func siblings(parent, me string) []string {

@@ -111,8 +111,7 @@ func New(l net.Listener, c Config) *Server {
 	s.mux.HandleFunc("GET /events", s.events)
 	s.mux.Handle("GET "+ScriptPath, http.FileServerFS(files))
 	s.http = http.Server{
-		Handler: guarded(s.mux), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
-		IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+		Handler: guarded(s.mux), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 	}
 	go func() {
 		defer close(s.served)

@@ -24,8 +24,10 @@ type Sequence struct {
 	// Watch is given the stream of each trial before it begins, and returns what waits
 	// until all of it is shown.
 	Watch func(*live.Stream) (shown func())
-	Show  func(Judged) error // shows a verdict
-	Tell  func(error)        // says what keeps a trial from its verdict
+	// Hold holds a trial; nil: as Trial.Run does.
+	Hold func(context.Context, Trial) (*Judged, error)
+	Show func(Judged) error // shows a verdict
+	Tell func(error)        // says what keeps a trial from its verdict
 }
 
 // Run holds all the trials and gives what they come to. Each leaves a report, also where
@@ -80,6 +82,9 @@ func (q Sequence) watched(ctx context.Context, t Trial) (*Judged, error) {
 	shown := q.Watch(t.Live)
 	defer shown()
 	defer t.Live.End()
+	if q.Hold != nil {
+		return q.Hold(ctx, t)
+	}
 	return t.Run(ctx)
 }
 

@@ -42,7 +42,9 @@ type Trial struct {
 	Dashboard string // where the collector's HTTP API listens; empty: nowhere
 	Version   string // of this program, for record and verdict
 	On        Environment
-	Live      *live.Stream // is told how it goes; nil: nobody is
+	Live      *live.Stream    // is told how it goes; nil: nobody is
+	Observer  record.Observer // sees what is recorded, while it is; nil: nobody does
+	Hand      *run.Hand       // makes moves while the stack is up; nil: nobody does
 }
 
 // Run runs the scenario, judges what it recorded and writes the reports. Without a
@@ -50,16 +52,33 @@ type Trial struct {
 // the error says which report could not be written. When ctx ends, the run is called
 // off, and what there is of it is judged.
 func (t Trial) Run(ctx context.Context) (*Judged, error) {
-	if t.Live == nil {
-		t.Live = new(live.Stream)
+	return t.held(ctx, t.config(time.Now()), len(t.Scenario.Phases), run.Run)
+}
+
+// Up brings the scenario's stack up, with the load balancer at the port (0: any that is
+// free), tells where it is, and leaves it to the hand until that ends it, or ctx does. With
+// load, what was done is judged as Run's is; without there is no verdict.
+func (t Trial) Up(ctx context.Context, port int, load bool, ready func(run.Addresses)) (*Judged, error) {
+	if t.Hand == nil {
+		t.Hand = run.NewHand()
 	}
 	c := t.config(time.Now())
-	t.Live.Publish(live.Event{Kind: live.Begin, Scenario: &live.Scenario{
-		Name: t.Scenario.Name, About: t.Scenario.About, Seed: t.Seed, Dir: t.Dir, Phases: len(t.Scenario.Phases)}})
+	c.Frontend = port
+	up := func(ctx context.Context, c run.Config) error { return run.Up(ctx, c, load, ready) }
+	if !load {
+		return nil, t.On.do(ctx, c, up)
+	}
+	return t.held(ctx, c, 0, up)
+}
+
+// held has a run of so many phases happen (0: nobody knows how many), and judges it.
+func (t Trial) held(ctx context.Context, c run.Config, phases int, happen func(context.Context, run.Config) error) (*Judged, error) {
+	feed{t.Live}.publish(live.Event{Kind: live.Begin, Scenario: &live.Scenario{
+		Name: t.Scenario.Name, About: t.Scenario.About, Seed: t.Seed, Dir: t.Dir, Phases: phases}})
 	if t.On.Note != "" && c.Run.Database == Embedded {
 		c.Progress.Note(t.On.Note)
 	}
-	failed := t.On.do(ctx, c, run.Run)
+	failed := t.On.do(ctx, c, happen)
 	history, err := readRecorded(t.Dir, c.Run.ID, failed)
 	if err != nil {
 		return nil, err
@@ -76,21 +95,12 @@ func (t Trial) Run(ctx context.Context) (*Judged, error) {
 	return judged, judged.Write(t.Dir)
 }
 
-// Up brings the scenario's stack up, with the load balancer at the port (0: any that is
-// free), tells where it is, and leaves it until ctx ends. There is neither load nor
-// verdict.
-func (t Trial) Up(ctx context.Context, port int, ready func(run.Addresses)) error {
-	c := t.config(time.Now())
-	c.Frontend = port
-	return t.On.do(ctx, c, func(ctx context.Context, c run.Config) error { return run.Up(ctx, c, ready) })
-}
-
 // config is all of a run's configuration but the platform.
 func (t Trial) config(start time.Time) run.Config {
 	return run.Config{
 		Scenario: t.Scenario, Dir: t.Dir, MongoURI: t.MongoURI, Dashboard: t.Dashboard,
 		HAProxy: t.On.HAProxy, Web: t.On.Web[t.Scenario.Stack.Web.Image], Database: t.On.Database,
-		Progress: feed{t.Live},
+		Progress: feed{t.Live}, Observer: t.Observer, Hand: t.Hand,
 		Run: record.Run{
 			ID: NewID(start), Scenario: t.Scenario.Name, File: t.Scenario.File, Seed: t.Seed, Platform: t.On.Platform,
 			Start: start, Interval: Interval, Database: t.database(),
