@@ -28,7 +28,8 @@
     for (const plot of all(".plot", chart)) {
       const height = plot.viewBox.baseVal.height;
       plot.setAttribute("viewBox", `${1000 * (a - from) / (to - from)} 0 ${1000 * (b - a) / (to - from)} ${height}`);
-      const stretch = chart.clientWidth ? 1000 * (b - a) / (to - from) / chart.clientWidth : 1;
+      const width = plot.getBoundingClientRect().width;
+      const stretch = width ? 1000 * (b - a) / (to - from) / width : 1;
       for (const p of all("pattern", plot)) p.setAttribute("patternTransform", `scale(${stretch} 1) rotate(45)`);
     }
     for (const e of all("[data-t]", chart)) {
@@ -182,7 +183,7 @@
       document.body.append(tip);
     }
     const place = chart && (chart.closest("figure").querySelector("table.figures") || chart.closest("section").querySelector("table.figures"));
-    const row = place && rowAt(place, cursor, number(chart, "bin"));
+    const row = place && rowAt(place, cursor);
     tip.hidden = !row;
     if (!row) return;
     tip.replaceChildren(make("strong", {}, `until ${row.cells[0].textContent}`));
@@ -200,7 +201,7 @@
     tip.style.top = `${Math.max(4, Math.min(y + 12, innerHeight - height - 8))}px`;
   }
 
-  function rowAt(table, t, bin) {
+  function rowAt(table, t) {
     if (t === null) return null;
     const rows = table.tBodies[0].rows;
     let low = 0, high = rows.length; // the first that ends at t or later
@@ -209,7 +210,7 @@
       if (parseFloat(rows[middle].cells[0].textContent) < t) low = middle + 1; else high = middle;
     }
     const row = rows[low];
-    return row && parseFloat(row.cells[0].textContent) - t <= bin + 0.06 ? row : null;
+    return row && parseFloat(row.cells[0].textContent) - t <= number(table, "each") + 0.06 ? row : null;
   }
 
   function at(chart, event) {

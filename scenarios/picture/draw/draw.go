@@ -74,6 +74,9 @@ func New(s picture.Snapshot) View {
 	return v
 }
 
+// Allowed tells whether losses are accounted for.
+func (v View) Allowed() bool { return v.explained != "" }
+
 // Missing tells whether something never came; TooMany, whether something was counted that
 // nobody had been told of.
 func (v View) Missing() bool { return picture.Total(v.never) >= 1 }
@@ -132,16 +135,27 @@ type sheet struct{ strings.Builder }
 
 func (b *sheet) f(format string, args ...any) { fmt.Fprintf(&b.Builder, format, args...) }
 
-func (b *sheet) html() template.HTML { return template.HTML(b.String()) } //nolint:gosec // text() has escaped what came from outside
-
 // font is what all text of a drawing looks like where there is no style sheet.
 const font = `font-family="system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif" font-size="12"`
 
-// open begins a drawing of a height in pixels.
+// open begins a drawing of a height in pixels, as wide as its place. A page's style leaves
+// room for the vertical axis at its left.
 func (v View) open(b *sheet, class, label string, height int) {
+	if v.explained != "" {
+		class += " allowed"
+	}
 	b.f(`<svg class="chart %s" xmlns="http://www.w3.org/2000/svg" width="100%%" height="%d" role="%s" aria-label="%s" data-from="%s" data-to="%s" data-bin="%s" %s>`,
-		class, height, map[bool]string{true: "group", false: "img"}[class == "lanes"], text(label), seconds(v.from), seconds(v.to), seconds(v.s.Axis.Width.Seconds()), font)
+		class, height, map[bool]string{true: "group", false: "img"}[strings.HasPrefix(class, "lanes")], text(label), seconds(v.from), seconds(v.to), seconds(v.s.Axis.Width.Seconds()), font)
 }
+
+// close ends a drawing.
+func (b *sheet) close() template.HTML {
+	b.f(`</svg>`)
+	return template.HTML(b.String()) //nolint:gosec // text() has escaped what came from outside
+}
+
+// halo keeps a text apart from what is under it, where there is no style sheet.
+const halo = `paint-order="stroke" stroke="#ffffff" stroke-width="3"`
 
 // plot begins the stretched part of a drawing.
 func (b *sheet) plot(top, height int) {
@@ -155,4 +169,5 @@ const (
 	grid  = "#e4e6e9"
 	lost  = "#b3261e"
 	extra = "#7a3db8"
+	faint = "#8a9097" // of a loss that is accounted for
 )

@@ -235,7 +235,7 @@ func TestWhatIsMissing(t *testing.T) {
 // What was accounted for is no bad sign.
 func TestExplained(t *testing.T) {
 	v := New(made([]string{"web-1"}, 6, func(_, k int) int { return map[bool]int{true: 0, false: 10}[k == 3] })).Explained("client-buffer-at-sigkill")
-	if owed := string(v.Owed()); !strings.Contains(owed, ">10 never came: client-buffer-at-sigkill<") || strings.Contains(owed, `class="end halo bad"`) {
+	if owed := string(v.Owed()); !strings.Contains(owed, ">10 never came, allowed: client-buffer-at-sigkill<") || strings.Contains(owed, `class="end bad"`) {
 		t.Errorf("%s", owed)
 	}
 	if lanes := string(v.Lanes()); strings.Contains(lanes, `class="end halo bad`) {

@@ -9,9 +9,9 @@ import (
 // A text that has no room in all of them has the class of those in which it is shown; one
 // that is shown in a small place alone is hidden where there is no style sheet.
 const (
-	widePlace   = 1040
-	midPlace    = 640
-	narrowPlace = 310
+	widePlace   = 1000
+	midPlace    = 600
+	narrowPlace = 280
 	perRune     = 6.9 // of text of 12 pixels, at most on average
 )
 
@@ -41,19 +41,16 @@ func (b *sheet) gridLines(s scale) {
 	b.f(`"/>`)
 }
 
-// gridTexts writes the values of a vertical axis above their lines; the unit stands at
-// the highest.
+// gridTexts writes the values of a vertical axis above their lines, where a page's style
+// does not put them beside; the unit stands at the highest.
 func (b *sheet) gridTexts(s scale, top int, unit string) {
 	ticks := s.ticks()
 	for i, t := range ticks {
-		if t == 0 && !s.log && len(ticks) > 1 {
-			continue
-		}
 		label := amount(t)
 		if i == len(ticks)-1 {
 			label += unit
 		}
-		b.f(`<text class="axis halo" x="0" y="%s" fill="%s" font-size="11">%s</text>`, coord(float64(top)+max(s.y(t)-3, 9)), soft, text(label))
+		b.f(`<text class="axis y" x="0" y="%s" fill="%s" font-size="11" %s>%s</text>`, coord(float64(top)+s.y(t)-3), soft, halo, text(label))
 	}
 }
 

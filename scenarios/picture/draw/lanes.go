@@ -38,8 +38,7 @@ func (v View) Lanes() template.HTML {
 		b.f(`</svg>`)
 	}
 	v.timeAxis(&b, laneHeight*len(v.lives)+14, 10)
-	b.f(`</svg>`)
-	return b.html()
+	return b.close()
 }
 
 // lane draws one life.
@@ -105,11 +104,11 @@ func (v View) laneTexts(b *sheet, l record.Lifetime, i picture.Instance, birth, 
 		place       float64
 	}{{long, "mid-up", midPlace}, {short, "narrow-only", narrowPlace}} {
 		if room := (1 - v.share(birth)) * of.place; room > widthOf(l.Instance)+widthOf(of.word)+24 {
-			b.f(`<text class="name halo %s" data-t="%s" x="%s" dx="5" y="%d" font-weight="600" fill="%s"%s>%s</text>`, of.class, seconds(birth), v.percent(birth), base, ink, hidden(of.class), text(l.Instance))
+			b.f(`<text class="name halo %s" `+halo+` data-t="%s" x="%s" dx="5" y="%d" font-weight="600" fill="%s"%s>%s</text>`, of.class, seconds(birth), v.percent(birth), base, ink, hidden(of.class), text(l.Instance))
 		} else { // it began late, so that there is room for one text alone
 			of.word = strings.TrimSpace(l.Instance + "  " + of.word)
 		}
-		b.f(`<text class="end halo %s %s" x="100%%" dx="-5" y="%d" text-anchor="end" font-weight="600" fill="%s"%s>%s</text>`, class, of.class, base, endColor(class), hidden(of.class), text(of.word))
+		b.f(`<text class="end halo %s %s" `+halo+` x="100%%" dx="-5" y="%d" text-anchor="end" font-weight="600" fill="%s"%s>%s</text>`, class, of.class, base, endColor(class), hidden(of.class), text(of.word))
 	}
 	if l.Death == record.Never {
 		return

@@ -72,7 +72,7 @@ func (v View) Slide() template.HTML {
 	v.open(&b, "slide", fmt.Sprintf("Counted by the app, stacked by instance, under what users had acknowledged: %s of %s",
 		amount(v.counted()), amount(picture.Total(v.s.Acked))), slideBottom+20+18)
 	b.plot(slideTop, slideHeight)
-	b.hatch("never", lost, "#fbe4e1")
+	v.hatchLost(&b, "never")
 	b.hatch("many", extra, "#efe4f8")
 	b.gridLines(axis)
 	for i, s := range v.stacked {
@@ -80,7 +80,7 @@ func (v View) Slide() template.HTML {
 	}
 	top := tops[len(tops)-1]
 	if v.Missing() {
-		b.f(`<path class="never" fill="url(#never)" stroke="%s" vector-effect="non-scaling-stroke" d="%s"><title>never counted</title></path>`, lost, v.area(top, plus(top, never, 1), y))
+		b.f(`<path class="never" fill="url(#never)" stroke="%s" vector-effect="non-scaling-stroke" d="%s"><title>never counted</title></path>`, v.lostColor(), v.area(top, plus(top, never, 1), y))
 	}
 	if v.TooMany() {
 		b.f(`<path class="many" fill="url(#many)" stroke="%s" vector-effect="non-scaling-stroke" d="%s"><title>counted, and acknowledged to nobody</title></path>`, extra, v.area(plus(top, tooMany, -1), top, y))
@@ -93,8 +93,7 @@ func (v View) Slide() template.HTML {
 	v.stackTexts(&b, slideTop, tops, y)
 	v.timeAxis(&b, slideBottom+14, 10)
 	v.phaseTexts(&b, slideBottom+32)
-	b.f(`</svg>`)
-	return b.html()
+	return b.close()
 }
 
 // counted is what all instances counted together.
@@ -178,6 +177,22 @@ func (d *path) to(x, y string, first bool) {
 func (b *sheet) hatch(id, stripe, ground string) {
 	b.f(`<pattern id="%s" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><rect class="ground" width="6" height="6" fill="%s"/><rect class="stripe" width="2" height="6" fill="%s"/></pattern>`,
 		id, ground, stripe)
+}
+
+// hatchLost makes the pattern of what never came: calm, where that is accounted for.
+func (v View) hatchLost(b *sheet, id string) {
+	ground := "#fbe4e1"
+	if v.explained != "" {
+		ground = "#eceef0"
+	}
+	b.hatch(id, v.lostColor(), ground)
+}
+
+func (v View) lostColor() string {
+	if v.explained != "" {
+		return faint
+	}
+	return lost
 }
 
 func (v View) stackTone(s stacked) string {
