@@ -33,7 +33,9 @@ type causeView struct {
 }
 
 type findingView struct {
-	ID, Outcome, Check, Where, Span, Link, Numbers, Summary, Cause, Waived, Instance string
+	ID, Outcome, Check, Where, Span, Numbers, Summary, Cause, Waived, Instance string
+
+	Link template.URL // to its stretch of time: "#t=1.2,3.4"; empty: it is of the whole run
 }
 
 // newFindings puts findings under their causes: as the verdict explains them, and what
@@ -44,8 +46,8 @@ func newFindings(v verdict.Verdict) findingsView {
 	view := func(i int) findingView {
 		told[i] = true
 		f := newFinding(i, v.Findings[i])
-		if f.Link != "" && !slices.Contains(out.spans, f.Link) {
-			out.spans = append(out.spans, f.Link)
+		if anchor := strings.TrimPrefix(string(f.Link), "#"); anchor != "" && !slices.Contains(out.spans, anchor) {
+			out.spans = append(out.spans, anchor)
 		}
 		return f
 	}
@@ -133,7 +135,7 @@ func newFinding(i int, f verdict.Finding) findingView {
 		Span: span(f.From, f.To), Numbers: numbersText(f), Summary: printable(f.Summary), Waived: printable(f.Waived), Instance: printable(f.Instance),
 		Cause: strings.TrimPrefix(causeText(f), "; likely cause: ")}
 	if (f.From != 0 || f.To != 0) && isFinite(f.From) && isFinite(f.To) {
-		view.Link = fmt.Sprintf("t=%.1f,%.1f", f.From, f.To)
+		view.Link = template.URL(fmt.Sprintf("#t=%.1f,%.1f", f.From, f.To)) //nolint:gosec // two numbers
 	}
 	return view
 }
