@@ -138,8 +138,13 @@ func runAll(cmd *cobra.Command, args []string, flags runFlags) error {
 		Watch: func(s *live.Stream) (shown func()) { return report.Follow(cmd.ErrOrStderr(), os.Getenv, s) },
 		Show:  func(j trial.Judged) error { return show(cmd.OutOrStdout(), j, flags.format, j.Dir) },
 	}
+	window := openWindow(flags, nil, tell)
+	defer window.close()
+	window.tell(cmd.ErrOrStderr())
 	for i, s := range all {
-		sequence.Trials = append(sequence.Trials, flags.trial(s, trial.Directory(flags.out, s.Name, i, len(all)), have[i]))
+		t := flags.trial(s, trial.Directory(flags.out, s.Name, i, len(all)), have[i])
+		t.Screen = window.screen
+		sequence.Trials = append(sequence.Trials, t)
 	}
 	return ending(sequence.Run(cmd.Context()))
 }
