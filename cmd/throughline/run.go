@@ -146,8 +146,13 @@ func runAll(cmd *cobra.Command, args []string, flags runFlags) error {
 			return report.WriteSummary(cmd.OutOrStdout(), all, report.TextOptions{Color: on.Color, Width: on.Width})
 		}
 	}
+	window := openWindow(flags, nil, tell)
+	defer window.close()
+	window.tell(cmd.ErrOrStderr())
 	for i, s := range all {
-		sequence.Trials = append(sequence.Trials, flags.trial(s, trial.Directory(flags.out, s.Name, i, len(all)), have[i]))
+		t := flags.trial(s, trial.Directory(flags.out, s.Name, i, len(all)), have[i])
+		t.Screen = window.screen
+		sequence.Trials = append(sequence.Trials, t)
 	}
 	return ending(sequence.Run(cmd.Context()))
 }

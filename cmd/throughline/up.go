@@ -123,6 +123,7 @@ func up(cmd *cobra.Command, s script.Scenario, flags upFlags) (failed error) {
 	tell := func(err error) { fmt.Fprintf(cmd.ErrOrStderr(), "throughline: %v\n", err) }
 	window := openWindow(flags.runFlags, hand, tell)
 	defer window.close()
+	t.Screen = window.screen
 	ready := func(at run.Addresses) {
 		addresses(cmd.OutOrStdout(), at)
 		window.tell(cmd.OutOrStdout())

@@ -91,12 +91,18 @@ func (q Sequence) watched(ctx context.Context, t Trial) (*Judged, error) {
 	t.Live = new(live.Stream)
 	shown := q.Watch(t.Live)
 	defer shown()
+	if t.Screen != nil {
+		go t.Screen.watch(t.Live.Watch(keptBack))
+	}
 	defer t.Live.End()
 	if q.Hold != nil {
 		return q.Hold(ctx, t)
 	}
 	return t.Run(ctx)
 }
+
+// keptBack is how many events a screen may lag behind.
+const keptBack = 200
 
 // holdsRecord tells whether a directory holds the record of an earlier run.
 func holdsRecord(dir string) bool {
