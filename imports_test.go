@@ -103,6 +103,8 @@ var laws = []law{
 		Why: "pages are looked at without knowing what they show"},
 	{From: "live", Not: []string{""}, But: []string{"live"},
 		Why: "what a run shows is told alike to a terminal and to a page, and neither is known"},
+	{From: "workshop", Not: []string{""}, But: []string{"workshop", "live", "spelling"},
+		Why: "the talk says what is to be done and seen; who does it, and what was seen, is handed in"},
 	{From: "cmd/throughline/cli", Not: []string{""}, But: []string{"cmd/throughline/cli", "spelling"},
 		Why: "how a command line behaves is the same whatever its commands do"},
 	{From: "collector/statsd/socket", Not: []string{""}, But: []string{"collector/statsd/socket"},
