@@ -101,10 +101,11 @@ var laws = []law{
 		Why: "a browser is for tests, and in no program of ours"},
 	{From: "browsertest", Not: []string{""}, But: []string{"browsertest", "scratch"},
 		Why: "pages are looked at without knowing what they show"},
-	{From: "live", Not: []string{""}, But: []string{"live"},
-		Why: "what a run shows is told alike to a terminal and to a page, and neither is known"},
 	{From: "workshop", Not: []string{""}, But: []string{"workshop", "live", "spelling"},
 		Why: "the talk says what is to be done and seen; who does it, and what was seen, is handed in"},
+	{From: "live", Not: []string{""}, But: []string{"live", "scratch"},
+		Why: "what a run shows is told alike to a terminal and to a page, and neither is known; where a stack is up is kept in a temporary directory"},
+	{From: "live/page", Not: siblings("live", "page"), Why: siblingsWhy},
 	{From: "cmd/throughline/cli", Not: []string{""}, But: []string{"cmd/throughline/cli", "spelling"},
 		Why: "how a command line behaves is the same whatever its commands do"},
 	{From: "collector/statsd/socket", Not: []string{""}, But: []string{"collector/statsd/socket"},
@@ -122,6 +123,7 @@ var families = map[string][]string{
 	"compose":         {"local", "docker", "haproxy", "docstore", "platformtest"},
 	"collector":       {"dogstatsd", "statsd", "poll", "series", "forward", "server", "sourcetest", "pipeline"},
 	"scenarios/check": {"honesty", "signals", "tiers"},
+	"live":            {"page", "remote"},
 }
 
 func siblings(parent, me string) []string {

@@ -15,7 +15,7 @@ type Moved struct {
 
 // String tells what became of the move, on one line.
 func (m Moved) String() string {
-	took := m.Took.Round(time.Millisecond)
+	took := m.Took.Round(time.Millisecond / 10)
 	if m.Error != "" {
 		return fmt.Sprintf("%s  FAILED after %v: %s", m.Step, took, strings.TrimPrefix(m.Error, m.Step+": "))
 	}

@@ -145,6 +145,7 @@ func (p *Picture) polled(layer string, n int) []Line {
 			lines = append(lines, Line{name, p.gauged[key].heights(n, p.axis.Width), sum(p.gauged[key].amount.v)})
 		}
 	}
+	slices.SortStableFunc(lines, func(a, b Line) int { return -cmp.Compare(a.Total, b.Total) })
 	return lines
 }
 

@@ -70,11 +70,9 @@ func (s Snapshot) Owed() []float64 {
 func (i Instance) Owed() []float64 { return owed(i.Acked, i.Counted) }
 
 func owed(acked, counted []float64) []float64 {
-	out := make([]float64, len(acked))
-	var sum float64
-	for i := range out {
-		sum += acked[i] - counted[i]
-		out[i] = sum
+	out := running(acked)
+	for b, n := range running(counted) {
+		out[b] -= n
 	}
 	return out
 }
@@ -82,61 +80,94 @@ func owed(acked, counted []float64) []float64 {
 // Never tells of each bin how many of what was acknowledged in it never came, as far as
 // is known at the end. A loss is a step of what is owed that never comes back, so that of
 // what was acknowledged until a moment at most as many are lost as were owed at the best
-// moment from then on; and at least as many as had not come when all that was on its way
-// then must have come, which is as much later as the instance was ever silent.
-func (i Instance) Never() []float64 { return i.never(1) }
+// moment from then on. Of an instance that sends only now and then, some are always owed,
+// and that bound tells nothing of when: of it only those are lost that had not come when
+// what was on its way must have.
+func (i Instance) Never() []float64 {
+	lost := leastFrom(i.Owed())
+	if _, usual := i.silences(); usual > 0 {
+		notCome := i.notComeWithin(usual + 1)
+		for b := range lost {
+			lost[b] = min(lost[b], notCome[b])
+		}
+	}
+	return steps(lost)
+}
 
-// TooMany tells of each bin, in the same way, how many were counted in it that users had
-// never been told of.
-func (i Instance) TooMany() []float64 { return i.never(-1) }
+// TooMany tells of each bin how many were counted in it that users had never been told
+// of: a surplus that is never made up for by what is acknowledged later.
+func (i Instance) TooMany() []float64 {
+	surplus := i.Owed()
+	for b := range surplus {
+		surplus[b] = -surplus[b]
+	}
+	return steps(leastFrom(surplus))
+}
 
-// never is Never of what is owed times sign.
-func (i Instance) never(sign float64) []float64 {
-	n := len(i.Acked)
-	owed, out := i.Owed(), make([]float64, n)
+// leastFrom is the least that there is from each bin on, and nothing below 0.
+func leastFrom(v []float64) []float64 {
+	out := make([]float64, len(v))
 	least := math.Inf(1)
-	for b := n - 1; b >= 0; b-- {
-		least = min(least, max(0, sign*owed[b]))
+	for b := len(v) - 1; b >= 0; b-- {
+		least = min(least, max(0, v[b]))
 		out[b] = least
-	}
-	var acked, counted, most float64
-	late := i.lateness()
-	for b := range min(late, n) {
-		counted += i.Counted[b]
-	}
-	for b := range n {
-		acked += i.Acked[b]
-		if b+late < n {
-			counted += i.Counted[b+late]
-		}
-		if sign > 0 {
-			most = max(most, acked-counted)
-			out[b] = min(out[b], most)
-		}
-	}
-	for b := n - 1; b > 0; b-- {
-		out[b] -= out[b-1]
 	}
 	return out
 }
 
-// lateness is in how many bins what is acknowledged has come to the collector, if it
-// comes: in as many as it was ever silent between two things that it sent, and one.
-func (i Instance) lateness() int {
-	longest, last := 0, -1
-	for b := range i.Heard {
-		if i.Heard[b] > 0 {
-			if last >= 0 {
-				longest = max(longest, b-last-1)
-			}
-			last = b
-		}
+// steps are by how much each is more than the one before.
+func steps(v []float64) []float64 {
+	for b := len(v) - 1; b > 0; b-- {
+		v[b] -= v[b-1]
 	}
-	return longest + 1
+	return v
 }
 
-// until is the instance as it was n bins after the first began.
-func (i Instance) until(n int) Instance {
+// notComeWithin is the most, up to each bin, that had been acknowledged and had not come
+// some bins later.
+func (i Instance) notComeWithin(bins int) []float64 {
+	acked, counted := running(i.Acked), running(i.Counted)
+	most := 0.0
+	for b := range acked {
+		most = max(most, acked[b]-counted[min(b+bins, len(counted)-1)])
+		acked[b] = most
+	}
+	return acked
+}
+
+// running is the sum up to each.
+func running(v []float64) []float64 {
+	out := make([]float64, len(v))
+	var sum float64
+	for b, x := range v {
+		sum += x
+		out[b] = sum
+	}
+	return out
+}
+
+// silences are how many bins passed between two things that the instance sent: at most,
+// and usually.
+func (i Instance) silences() (longest, usual int) {
+	last, gaps, silent := -1, 0, 0
+	for b := range i.Heard {
+		if i.Heard[b] == 0 {
+			continue
+		}
+		if last >= 0 {
+			gaps, silent = gaps+1, silent+b-last-1
+			longest = max(longest, b-last-1)
+		}
+		last = b
+	}
+	if gaps > 0 {
+		usual = (2*silent + gaps) / (2 * gaps) // rounded
+	}
+	return longest, usual
+}
+
+// Until is the instance as it was n bins after the first began.
+func (i Instance) Until(n int) Instance {
 	return Instance{i.Name, i.Acked[:n], i.Counted[:n], i.Heard[:n]}
 }
 
@@ -145,9 +176,10 @@ func (i Instance) until(n int) Instance {
 func (s Snapshot) Net() (never, tooMany []float64) {
 	never, tooMany = make([]float64, s.Bins), make([]float64, s.Bins)
 	for _, i := range s.Instances {
-		i, settled := i.until(s.Whole), s.Whole
+		i, settled := i.Until(s.Whole), s.Whole
 		if !s.Over {
-			settled -= i.lateness() // what is missing later may be on its way
+			longest, _ := i.silences()
+			settled -= longest + 1 // what is missing later may be on its way
 		}
 		lost, extra := i.Never(), i.TooMany()
 		for b := range settled {

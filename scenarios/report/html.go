@@ -2,7 +2,9 @@ package report
 
 import (
 	"bytes"
+	"crypto/sha256"
 	_ "embed" // style.css, page.js, report.html.tmpl
+	"encoding/base64"
 	"fmt"
 	"html/template"
 	"io"
@@ -29,7 +31,6 @@ var templates = sync.OnceValues(func() (*template.Template, error) {
 // one that is over ([Ended]). Both have the same sections.
 type Page struct {
 	title    string
-	outcome  string // "pass", "fail", "inconclusive" or "running"
 	sections []section
 }
 
@@ -87,11 +88,11 @@ func (p Page) Parts() ([]Part, error) {
 
 // whole is what the template of a whole page shows.
 type whole struct {
-	Title, Outcome, Connect string
-	Parts                   []Part
-	Aside                   template.HTML
-	CSS                     template.CSS
-	JS, Script              template.JS
+	Title, Policy string
+	Parts         []Part
+	Aside         template.HTML
+	CSS           template.CSS
+	JS, Script    template.JS
 }
 
 // Write writes the whole page, or nothing of it.
@@ -100,13 +101,11 @@ func (p Page) Write(w io.Writer, o Options) error {
 	if err != nil {
 		return err
 	}
-	page := whole{Title: o.Title, Outcome: p.outcome, Parts: parts, Aside: o.Aside, CSS: template.CSS(styleCSS), JS: template.JS(pageJS), Script: o.Script}
+	page := whole{Title: o.Title, Parts: parts, Aside: o.Aside, CSS: template.CSS(styleCSS), JS: template.JS(pageJS), Script: o.Script}
 	if page.Title == "" {
 		page.Title = p.title
 	}
-	if o.Live {
-		page.Connect = "connect-src 'self'; "
-	}
+	page.Policy = policy(o.Live, pageJS, string(o.Script))
 	t, err := templates()
 	if err != nil {
 		return err
@@ -117,4 +116,22 @@ func (p Page) Write(w io.Writer, o Options) error {
 	}
 	_, err = out.WriteTo(w)
 	return err
+}
+
+// policy is the content security policy of a page: it fetches and sends nothing, or, while
+// it is fed, from and to where it came alone; and it executes its own scripts and no other, whatever a
+// name in a record may look like.
+func policy(live bool, scripts ...string) string {
+	allowed := "script-src"
+	for _, s := range scripts {
+		if s != "" {
+			sum := sha256.Sum256([]byte(s))
+			allowed += " 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+		}
+	}
+	own := "form-action 'none'"
+	if live {
+		own = "connect-src 'self'; form-action 'self'"
+	}
+	return "default-src 'none'; style-src 'unsafe-inline'; " + allowed + "; base-uri 'none'; " + own
 }

@@ -2,7 +2,10 @@ package report
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
 	"html"
+	"html/template"
 	"math"
 	"regexp"
 	"strings"
@@ -31,9 +34,14 @@ func pageOf(t *testing.T, h record.History, v verdict.Verdict) string {
 func TestHTMLFetchesNothing(t *testing.T) {
 	h := killed()
 	page := pageOf(t, h, judged(h, verdict.Fail))
-	policy := strings.Index(page, `http-equiv="Content-Security-Policy" content="default-src 'none';`)
-	if policy < 0 || policy > strings.Index(page, "<style>") {
-		t.Error("no policy that forbids fetching before the first style")
+	found := regexp.MustCompile(`http-equiv="Content-Security-Policy" content="([^"]*)"`).FindStringSubmatchIndex(page)
+	if found == nil || found[0] > strings.Index(page, "<style>") {
+		t.Fatal("no policy before the first style")
+	}
+	sum := sha256.Sum256([]byte(pageJS))
+	want := "default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; base-uri 'none'; form-action 'none'"
+	if got := html.UnescapeString(page[found[2]:found[3]]); got != want {
+		t.Errorf("the policy is %q, want %q", got, want)
 	}
 	evidence, _ := docs.Find("lost-on-exit")
 	for _, m := range regexp.MustCompile(`(?i)[\s"'](src|srcset|href|action|poster|background)\s*=\s*["']?([^"'\s>]*)`).FindAllStringSubmatch(page, -1) {
@@ -154,5 +162,25 @@ func TestSectionsAreTheSame(t *testing.T) {
 	}
 	if diff := cmp.Diff(ids[0], ids[1]); diff != "" {
 		t.Errorf("-running +ended:\n%s", diff)
+	}
+}
+
+// A page that is fed may ask where it came from, and executes the script that it was
+// given, as it was given.
+func TestLivePage(t *testing.T) {
+	var b bytes.Buffer
+	script := `new EventSource("events") // <&'`
+	page := Running(picture.New(record.Run{}, picture.Counts{}).Now(), Head{Scenario: "s"})
+	if err := page.Write(&b, Options{Live: true, Script: template.JS(script), Aside: "<p>moves</p>", Title: "a <run>"}); err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256([]byte(script))
+	for _, want := range []string{"connect-src 'self'; ", "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'", "<script>" + script + "</script>", "<aside id=\"aside\"><p>moves</p></aside>"} {
+		if !strings.Contains(html.UnescapeString(b.String()), html.UnescapeString(want)) {
+			t.Errorf("the page has no %s", want)
+		}
+	}
+	if !strings.Contains(b.String(), "<title>a &lt;run&gt;</title>") {
+		t.Error("the title is not there, or not escaped")
 	}
 }

@@ -1,7 +1,7 @@
 package report
 
 import (
-	"fmt"
+	"strings"
 
 	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/check/words"
@@ -68,7 +68,7 @@ func diffOf(v verdict.Verdict, layer string, diff int64, of numberView) numberVi
 		of.Diff, of.Class = "= users", "good"
 		return of
 	}
-	of.Diff, of.Class = signed(diff), "open"
+	of.Diff, of.Class = strings.Replace(signed(diff), "-", "−", 1), "open"
 	if v.Outcome == verdict.Pass {
 		of.Why = "explained"
 	}
@@ -109,7 +109,7 @@ func runningNumbers(s picture.Snapshot) []numberView {
 	web := numberView{Number: number(counted), Who: "counted by the app"}
 	if s.Whole > 0 {
 		if owed := s.Owed()[s.Whole-1]; owed != 0 {
-			web.Diff, web.Class, web.Why = fmt.Sprintf("%+d", -int64(owed)), "open", "not counted yet"
+			web.Diff, web.Class, web.Why = strings.Replace(signed(-int64(owed)), "-", "−", 1), "open", "not counted yet"
 		} else {
 			web.Diff, web.Class = "= users", "good"
 		}

@@ -17,10 +17,10 @@ import (
 // Ended is the page of a run that is over: the report.
 func Ended(h record.History, v verdict.Verdict) Page {
 	s := picture.Of(h, picture.Counts{Metric: v.Ledgers.Web.Metric, Route: v.Ledgers.Users.Route}).Now()
-	view := draw.New(s)
+	view := draw.New(s).Explained(explainedBy(v))
 	told := newFindings(v)
 	return Page{
-		title: v.Outcome.String() + ": " + scenarioName(v), outcome: v.Outcome.String(),
+		title: v.Outcome.String() + ": " + scenarioName(v),
 		sections: []section{
 			{"sentence", "The verdict", endedSentence(h, v)},
 			{"numbers", "Four numbers", endedNumbers(h, v)},
@@ -34,6 +34,24 @@ func Ended(h record.History, v verdict.Verdict) Page {
 			{"files", "Where the data is", filesOf(h)},
 		},
 	}
+}
+
+// explainedBy names what the differences between users and application were booked to;
+// empty: there is one that is unexplained, or the run proves nothing.
+func explainedBy(v verdict.Verdict) string {
+	if v.Outcome != verdict.Pass || v.Unexplained != 0 {
+		return ""
+	}
+	var causes []string
+	for _, r := range v.Residuals {
+		if _, to := r.Layers(); to == record.LayerWeb && r.Lost+r.Extra != 0 && !slices.Contains(causes, printable(r.Cause)) {
+			causes = append(causes, printable(r.Cause))
+		}
+	}
+	if len(causes) == 0 {
+		return "explained"
+	}
+	return strings.Join(causes, ", ")
 }
 
 // fact is something that is known of the run.

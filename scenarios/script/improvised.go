@@ -31,7 +31,7 @@ var improvised = template.Must(template.New("improvised").Funcs(template.FuncMap
 about: What was done by hand, and every layer tells the same story.
 stack:
   web: {instances: {{.Instances}}{{with .Defect}}, defect: {{.}}{{end}}}
-load: {rate: {{.Rate}}/s, mix: {insert: 9, get: 1}}
+load: {rate: {{.Rate}}/s, mix: {insert: 9, get: 1}, words: 100}
 phases:
 {{- range .Moves}}
   - phase: {{quote .Phase}}

@@ -24,8 +24,10 @@ type Sequence struct {
 	// Watch is given the stream of each trial before it begins, and returns what waits
 	// until all of it is shown.
 	Watch func(*live.Stream) (shown func())
-	Show  func(Judged) error // shows a verdict
-	Tell  func(error)        // says what keeps a trial from its verdict
+	// Hold holds a trial; nil: as Trial.Run does.
+	Hold func(context.Context, Trial) (*Judged, error)
+	Show func(Judged) error // shows a verdict
+	Tell func(error)        // says what keeps a trial from its verdict
 }
 
 // Run holds all the trials and gives what they come to. Each leaves a report, also where
@@ -79,9 +81,18 @@ func (q Sequence) watched(ctx context.Context, t Trial) (*Judged, error) {
 	t.Live = new(live.Stream)
 	shown := q.Watch(t.Live)
 	defer shown()
+	if t.Screen != nil {
+		go t.Screen.watch(t.Live.Watch(keptBack))
+	}
 	defer t.Live.End()
+	if q.Hold != nil {
+		return q.Hold(ctx, t)
+	}
 	return t.Run(ctx)
 }
+
+// keptBack is how many events a screen may lag behind.
+const keptBack = 200
 
 // holdsRecord tells whether a directory holds the record of an earlier run.
 func holdsRecord(dir string) bool {

@@ -28,14 +28,21 @@ import (
 
 // View is a picture laid out on a time axis.
 type View struct {
-	s        picture.Snapshot
-	from, to float64 // seconds since the start of the run
-	stacked  []stacked
-	tones    map[string]int // by instance
-	flags    []Flag
-	phases   []Span
-	lives    []record.Lifetime // of web instances, and of others that did not live on
-	fits     layout
+	s         picture.Snapshot
+	from, to  float64 // seconds since the start of the run
+	stacked   []stacked
+	tones     map[string]int // by instance
+	flags     []Flag
+	phases    []Span
+	lives     []record.Lifetime // of web instances, and of others that did not live on
+	explained string
+}
+
+// Explained is the view of a run whose losses are accounted for, by a cause in a word or
+// two: they are drawn, and are nothing bad.
+func (v View) Explained(by string) View {
+	v.explained = by
+	return v
 }
 
 // New lays out a picture.
@@ -122,8 +129,9 @@ func (b *sheet) html() template.HTML { return template.HTML(b.String()) } //noli
 const font = `font-family="system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif" font-size="12"`
 
 // open begins a drawing of a height in pixels.
-func (b *sheet) open(class, label string, height int) {
-	b.f(`<svg class="%s" xmlns="http://www.w3.org/2000/svg" width="100%%" height="%d" role="img" aria-label="%s" %s>`, class, height, text(label), font)
+func (v View) open(b *sheet, class, label string, height int) {
+	b.f(`<svg class="chart %s" xmlns="http://www.w3.org/2000/svg" width="100%%" height="%d" role="%s" aria-label="%s" data-from="%s" data-to="%s" data-bin="%s" %s>`,
+		class, height, map[bool]string{true: "group", false: "img"}[class == "lanes"], text(label), seconds(v.from), seconds(v.to), seconds(v.s.Axis.Width.Seconds()), font)
 }
 
 // plot begins the stretched part of a drawing.

@@ -5,10 +5,8 @@ import (
 	"unicode/utf8"
 )
 
-// layout is what is known of the places that drawings come to, in pixels. Text that has
-// room in the wide one alone is of the class wide-only.
-type layout struct{}
-
+// What is known of the places that drawings come to, in pixels. Text that has room in the
+// wide one alone is of the class wide-only.
 const (
 	widePlace   = 1060
 	narrowPlace = 320
@@ -103,38 +101,50 @@ func flagColor(kind string) string {
 	return "#6b33a3"
 }
 
-// flagRows is how many rows of flags' labels there are at most.
-const flagRows = 3
+// The rows of flags' labels: how many there are at most, and how high one is.
+const (
+	flagRows = 3
+	flagRow  = 15
+)
 
-// flagTexts writes the flags' labels in rows above a plot, as many as have room; the
-// others are signs alone.
-func (v View) flagTexts(b *sheet) {
+// flagLabel is where the label of a flag is.
+type flagLabel struct {
+	Flag
+	row    int
+	anchor string
+	dx     int
+}
+
+// placeFlags puts the flags' labels into rows, as many as have room. What has none is in
+// the list below the drawing alone.
+func (v View) placeFlags() (labels []flagLabel, rows int) {
 	var ends [flagRows]float64 // of each row, in pixels of the wide place
-	for i := range ends {
-		ends[i] = -1e9
-	}
 	for _, f := range v.flags {
 		x := v.share(f.At) * widePlace
-		label := f.Sign + " " + f.Label
-		w := widthOf(label)*1.06 + 10
-		left, anchor, dx := x, "start", 3
+		w := widthOf(f.Sign+" "+f.Label)*1.06 + 10
+		l := flagLabel{Flag: f, anchor: "start", dx: 4}
 		if x+w > widePlace {
-			left, anchor, dx = x-w, "end", -3
+			x, l.anchor, l.dx = x-w, "end", -4
 		}
-		row := -1
-		for r := range ends {
-			if ends[r] < left {
-				row = r
-				break
-			}
+		for l.row < flagRows && ends[l.row] > x {
+			l.row++
 		}
-		title := fmt.Sprintf("<title>%s at %s</title>", text(f.Label), text(clockExact(f.At)))
-		if row < 0 {
+		if l.row == flagRows {
 			continue
 		}
-		ends[row] = left + w
-		b.f(`<text class="flag wide-only %s" data-t="%s" x="%s" dx="%d" y="%d" text-anchor="%s" font-weight="600" fill="%s">%s%s</text>`,
-			f.Kind, seconds(f.At), v.percent(f.At), dx, 12+15*row, anchor, flagColor(f.Kind), title, text(label))
+		ends[l.row] = x + w
+		rows = max(rows, l.row+1)
+		labels = append(labels, l)
+	}
+	return labels, max(rows, 1)
+}
+
+// flagTexts writes the flags' labels above a plot; in a narrow place their signs alone.
+func (v View) flagTexts(b *sheet, labels []flagLabel) {
+	for _, l := range labels {
+		place := fmt.Sprintf(`class="flag %%s %s" data-t="%s" x="%s" text-anchor="%s" font-weight="600" fill="%s"`, l.Kind, seconds(l.At), coord(100*v.share(l.At))+"%%", l.anchor, flagColor(l.Kind))
+		b.f(`<text `+place+` dx="%d" y="%d">%s</text>`, "wide-only", l.dx, 12+flagRow*l.row, text(l.Sign+" "+l.Label))
+		b.f(`<text `+place+` dx="%d" y="%d" display="none">%s</text>`, "narrow-only", l.dx/2, 12, text(l.Sign))
 	}
 }
 

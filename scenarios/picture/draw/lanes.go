@@ -3,6 +3,8 @@ package draw
 import (
 	"fmt"
 	"html/template"
+	"math"
+	"strings"
 
 	"throughline/scenarios/picture"
 	"throughline/scenarios/record"
@@ -20,9 +22,9 @@ const (
 func (v View) Lanes() template.HTML {
 	var b sheet
 	height := laneHeight*len(v.lives) + 20
-	b.open("chart lanes", fmt.Sprintf("The lives of %d instances; the table below has the numbers", len(v.lives)), height)
+	v.open(&b, "lanes", fmt.Sprintf("The lives of %d instances; the table below has the numbers", len(v.lives)), height)
 	b.f(`<defs>`)
-	b.hatch("silent", "#5d6166", "none")
+	b.hatch("silent", "#ffffff", "none")
 	b.hatch("frozen", "#5d6166", "#c9ced4")
 	b.f(`</defs>`)
 	of := map[string]picture.Instance{}
@@ -31,7 +33,9 @@ func (v View) Lanes() template.HTML {
 	}
 	frozen := v.frozen()
 	for k, l := range v.lives {
-		v.lane(&b, k*laneHeight, l, of[l.Instance], frozen[l.Instance])
+		b.f(`<svg class="lane" data-instance="%s" y="%d" width="100%%" height="%d">`, text(l.Instance), k*laneHeight, laneHeight)
+		v.lane(&b, l, of[l.Instance], frozen[l.Instance])
+		b.f(`</svg>`)
 	}
 	v.timeAxis(&b, laneHeight*len(v.lives)+14)
 	b.f(`</svg>`)
@@ -39,46 +43,46 @@ func (v View) Lanes() template.HTML {
 }
 
 // lane draws one life.
-func (v View) lane(b *sheet, y int, l record.Lifetime, i picture.Instance, frozen []Span) {
+func (v View) lane(b *sheet, l record.Lifetime, i picture.Instance, frozen []Span) {
 	end := v.to
 	if l.Death != record.Never {
 		end = l.Death.Seconds()
 	}
 	birth := max(l.Birth.Seconds(), v.from)
-	b.f(`<a class="lane" data-instance="%s" href="#%s">`, text(l.Instance), text(Anchor(l.Instance)))
-	b.f(`<rect class="hit" x="0" y="%d" width="100%%" height="%d" fill="none" pointer-events="all"/>`, y, laneHeight)
+	b.f(`<a href="#%s">`, text(Anchor(l.Instance)))
+	b.f(`<rect class="hit" x="0" y="0" width="100%%" height="%d" fill="none" pointer-events="all"/>`, laneHeight)
 	serving := v.firstOf(l.Serving, l.Ready, l.Birth)
-	v.bar(b, y, birth, min(serving, end), `class="starting" fill="#ffffff" stroke="#5d6166" stroke-dasharray="2 2"`, "starting")
+	v.bar(b, birth, min(serving, end), `class="starting" fill="#ffffff" stroke="#5d6166" stroke-dasharray="2 2"`, "starting")
 	last := end
 	for _, t := range []float64{after(l.Draining), after(l.Signalled)} {
 		if t >= 0 {
 			last = min(last, t)
 		}
 	}
-	v.bar(b, y, serving, last, v.tone(l.Instance), "serving")
-	v.bar(b, y, last, end, v.tone(l.Instance)+` fill-opacity="0.45"`, "draining, and ending")
+	v.bar(b, serving, last, v.tone(l.Instance), "serving")
+	v.bar(b, last, end, v.tone(l.Instance)+` fill-opacity="0.45"`, "draining, and ending")
 	for _, s := range frozen {
-		v.bar(b, y, s.From, s.To, `class="frozen" fill="url(#frozen)"`, "frozen")
+		v.bar(b, s.From, s.To, `class="frozen" fill="url(#frozen)"`, "frozen")
 	}
 	if i.Name != "" {
-		v.silences(b, y, i, end)
+		v.silences(b, i, end)
 	}
-	v.laneTexts(b, y, l, i, birth, end)
+	v.laneTexts(b, l, i, birth, end)
 	b.f(`</a>`)
 }
 
 // bar draws a stretch of a lane.
-func (v View) bar(b *sheet, y int, from, to float64, look, what string) {
+func (v View) bar(b *sheet, from, to float64, look, what string) {
 	from, to = max(from, v.from), min(to, v.to)
 	if to <= from {
 		return
 	}
 	b.f(`<rect data-t="%s" data-to="%s" x="%s" y="%d" width="%s%%" height="%d" %s><title>%s, %s–%s</title></rect>`,
-		seconds(from), seconds(to), v.percent(from), y+barTop, coord(100*(v.share(to)-v.share(from))), barHeight, look, text(what), coord(from), clockExact(to))
+		seconds(from), seconds(to), v.percent(from), barTop, coord(100*(v.share(to)-v.share(from))), barHeight, look, text(what), coord(from), clockExact(to))
 }
 
 // silences hatches where an instance had requests acknowledged, and sent nothing.
-func (v View) silences(b *sheet, y int, i picture.Instance, end float64) {
+func (v View) silences(b *sheet, i picture.Instance, end float64) {
 	silent := i.Silent()
 	for k := 0; k < v.s.Whole; k++ {
 		if !silent[k] {
@@ -88,16 +92,22 @@ func (v View) silences(b *sheet, y int, i picture.Instance, end float64) {
 		for k < v.s.Whole && silent[k] {
 			k++
 		}
-		v.bar(b, y, v.s.Axis.Until(from-1).Seconds(), min(v.s.Axis.Until(k-1).Seconds(), end), `class="silent" fill="url(#silent)"`, "sent nothing")
+		v.bar(b, v.s.Axis.Until(from-1).Seconds(), min(v.s.Axis.Until(k-1).Seconds(), end), `class="silent" fill="url(#silent)"`, "sent nothing")
 	}
 }
 
-// laneTexts write the name, how it ended, and what never came.
-func (v View) laneTexts(b *sheet, y int, l record.Lifetime, i picture.Instance, birth, end float64) {
-	base := y + barTop + 13
-	b.f(`<text class="name halo" data-t="%s" x="%s" dx="5" y="%d" font-weight="600" fill="%s">%s</text>`, seconds(birth), v.percent(birth), base, ink, text(l.Instance))
-	word, class := v.residual(i)
-	b.f(`<text class="end halo %s" x="100%%" dx="-5" y="%d" text-anchor="end" font-weight="600" fill="%s">%s</text>`, class, base, endColor(class), text(word))
+// laneTexts write the name, how it ended, and how much of what it acknowledged it counted.
+func (v View) laneTexts(b *sheet, l record.Lifetime, i picture.Instance, birth, end float64) {
+	base := barTop + 13
+	anchor, dx := "start", 5
+	if v.share(birth) > 0.8 {
+		anchor, dx = "end", -5 // to the right there is the other text
+	}
+	b.f(`<text class="name halo" data-t="%s" x="%s" dx="%d" y="%d" text-anchor="%s" font-weight="600" fill="%s">%s</text>`, seconds(birth), v.percent(birth), dx, base, anchor, ink, text(l.Instance))
+	long, short, class := v.residual(i)
+	for _, of := range []struct{ word, class, hidden string }{{long, "wide-only", ""}, {short, "narrow-only", ` display="none"`}} {
+		b.f(`<text class="end halo %s %s" x="100%%" dx="-5" y="%d" text-anchor="end" font-weight="600" fill="%s"%s>%s</text>`, class, of.class, base, endColor(class), of.hidden, text(of.word))
+	}
 	if l.Death == record.Never {
 		return
 	}
@@ -107,28 +117,33 @@ func (v View) laneTexts(b *sheet, y int, l record.Lifetime, i picture.Instance, 
 	} else if l.Signal == "" {
 		how = "✕ ended"
 	}
-	if room := widthOf(how) + widthOf(word) + 30; (1-v.share(end))*widePlace > room {
+	if room := widthOf(how) + widthOf(long) + 30; (1-v.share(end))*widePlace > room {
 		b.f(`<text class="how halo wide-only" data-t="%s" x="%s" dx="5" y="%d" fill="%s">%s</text>`, seconds(end), v.percent(end), base, ink, text(how))
+	}
+	if sign := how[:len("✕")]; v.share(end) < 0.8 {
+		b.f(`<text class="how halo narrow-only" data-t="%s" x="%s" dx="3" y="%d" fill="%s" display="none">%s</text>`, seconds(end), v.percent(end), base, ink, text(strings.TrimSpace(sign)))
 	}
 }
 
-// residual is what of an instance's never came, or was too much.
-func (v View) residual(i picture.Instance) (word, class string) {
-	var end float64
-	if owed := i.Owed(); v.s.Whole > 0 && len(owed) >= v.s.Whole {
-		end = owed[v.s.Whole-1]
+// residual says how much of what an instance acknowledged it counted, at length and in
+// short.
+func (v View) residual(i picture.Instance) (long, short, class string) {
+	if i.Name == "" {
+		return "", "", "open"
 	}
-	switch {
-	case end >= 0.5 && !v.s.Over:
-		return amount(end) + " owed", "open"
-	case end >= 0.5:
-		return "−" + amount(end), "bad"
-	case end <= -0.5:
-		return "+" + amount(-end), "bad"
-	case i.Name == "":
-		return "", "open"
+	i = i.Until(v.s.Whole)
+	acked, counted := picture.Total(i.Acked), picture.Total(i.Counted)
+	switch diff := math.Round(acked - counted); {
+	case diff > 0 && !v.s.Over:
+		return amount(diff) + " owed", amount(diff), "open"
+	case diff != 0 && v.explained != "":
+		return fmt.Sprintf("%s of %s counted", amount(math.Round(counted)), amount(acked)), amount(-diff), "open"
+	case diff != 0:
+		return fmt.Sprintf("%s of %s counted", amount(math.Round(counted)), amount(acked)), amount(-diff), "bad"
+	case acked == 0:
+		return "", "", "open"
 	}
-	return "0", "good"
+	return fmt.Sprintf("✓ all %s counted", amount(acked)), "✓", "open"
 }
 
 // frozen are the stretches in which instances were stopped, by name.

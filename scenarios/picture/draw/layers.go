@@ -34,7 +34,7 @@ func (v View) Layer(l picture.Layer) template.HTML {
 		axis = linear(0, high, layerHeight)
 	}
 	var b sheet
-	b.open("chart layer", l.Title, layerHeight+20)
+	v.open(&b, "layer", l.Title, layerHeight+20)
 	b.plot(0, layerHeight)
 	b.gridLines(axis)
 	for i, line := range l.Lines {

@@ -25,7 +25,7 @@ func (v View) Owed() template.HTML {
 	never := running(gone[:v.s.Whole])
 	var b sheet
 	word, class := v.endOfOwed(end)
-	b.open("chart owed", "Owed: acknowledged, and not counted yet. At the end: "+word, owedTop+owedHeight+20)
+	v.open(&b, "owed", "Owed: acknowledged, and not counted yet. At the end: "+word, owedTop+owedHeight+20)
 	b.plot(owedTop, owedHeight)
 	b.hatch("gone", lost, "#fbe4e1")
 	b.gridLines(axis)
@@ -50,6 +50,10 @@ func (v View) endOfOwed(end float64) (word, class string) {
 	switch {
 	case !v.s.Over:
 		return n + " owed", "open"
+	case end >= 0.5 && v.explained != "":
+		return n + " never came: " + v.explained, "open"
+	case end <= -0.5 && v.explained != "":
+		return n + " more than acknowledged: " + v.explained, "open"
 	case end >= 0.5:
 		return n + " never came", "bad"
 	case end <= -0.5:

@@ -20,7 +20,7 @@ func linear(low, high, height float64) scale {
 	if high-low == 0 {
 		high = 1
 	}
-	step := roundStep((high - low) / max(1, math.Floor(height/55)))
+	step := roundStep((high - low) / max(2, math.Floor(height/55)))
 	s := scale{low: math.Floor(low/step) * step, high: high * 1.04, step: step, height: height}
 	return s
 }

@@ -48,12 +48,9 @@ func (v View) stack() []stacked {
 	return append(all, rest)
 }
 
-// The places within the slide, in pixels from the top.
-const (
-	slideTop    = 50
-	slideHeight = 210
-	slideBottom = slideTop + slideHeight
-)
+// slideHeight is that of the plot of the slide, in pixels. Above it there are the rows of
+// the flags' labels, and below it time and phases.
+const slideHeight = 210
 
 // Slide draws what was counted, stacked by instance, under the line of what users had
 // acknowledged, with what was done to the stack, and what never came.
@@ -69,7 +66,10 @@ func (v View) Slide() template.HTML {
 	y := func(n float64) float64 { return axis.y(n * perSecond) }
 
 	var b sheet
-	b.open("chart slide", fmt.Sprintf("Counted by the app, stacked by instance, under what users had acknowledged: %s of %s",
+	labels, rows := v.placeFlags()
+	slideTop := 8 + flagRow*rows
+	slideBottom := slideTop + slideHeight
+	v.open(&b, "slide", fmt.Sprintf("Counted by the app, stacked by instance, under what users had acknowledged: %s of %s",
 		amount(v.counted()), amount(picture.Total(v.s.Acked))), slideBottom+20+18)
 	b.plot(slideTop, slideHeight)
 	b.hatch("never", lost, "#fbe4e1")
@@ -88,9 +88,9 @@ func (v View) Slide() template.HTML {
 	b.f(`<path class="acked" fill="none" stroke="%s" stroke-width="2" stroke-linejoin="round" vector-effect="non-scaling-stroke" d="%s"/>`, ink, v.line(v.s.Acked, y))
 	b.f(`<path class="base" fill="none" stroke="%s" vector-effect="non-scaling-stroke" d="M0 %dH%d"/></svg>`, soft, slideHeight, wide)
 	v.flagLines(&b, 4, slideBottom)
-	v.flagTexts(&b)
+	v.flagTexts(&b, labels)
 	b.gridTexts(axis, slideTop, "/s")
-	v.stackTexts(&b, tops, y)
+	v.stackTexts(&b, slideTop, tops, y)
 	v.timeAxis(&b, slideBottom+14)
 	v.phaseTexts(&b, slideBottom+32)
 	b.f(`</svg>`)
@@ -199,7 +199,7 @@ const leastBand = 15
 
 // stackTexts write the instances' names into their areas, where these are high and long
 // enough.
-func (v View) stackTexts(b *sheet, tops [][]float64, y func(float64) float64) {
+func (v View) stackTexts(b *sheet, slideTop int, tops [][]float64, y func(float64) float64) {
 	for i, s := range v.stacked {
 		label := v.stackName(s)
 		at, share := v.roomiest(tops[i], tops[i+1], y)
@@ -209,7 +209,7 @@ func (v View) stackTexts(b *sheet, tops [][]float64, y func(float64) float64) {
 		}
 		middle := (y(tops[i][at]) + y(tops[i+1][at])) / 2
 		b.f(`<text class="name%s" data-instance="%s" data-t="%s" x="%s" y="%s" text-anchor="middle" font-weight="600" fill="%s">%s</text>`,
-			class, text(s.name), seconds(v.middle(at)), v.percent(v.middle(at)), coord(slideTop+middle+4), ink, text(label))
+			class, text(s.name), seconds(v.middle(at)), v.percent(v.middle(at)), coord(float64(slideTop)+middle+4), ink, text(label))
 	}
 }
 
