@@ -87,11 +87,17 @@ func (e *Encore) Round() Round {
 // Play runs the application with a defect, by name, or with one that chance picks ("").
 // It returns when there is a verdict. The error says why it was not begun.
 func (e *Encore) Play(ctx context.Context, name string) (Round, error) {
+	return e.play(ctx, name, func(error) {})
+}
+
+// play is Play for who wants to know that it has begun; begun is called then.
+func (e *Encore) play(ctx context.Context, name string, begun func(error)) (Round, error) {
 	defect, err := e.begin(name)
 	if err != nil {
 		return Round{}, err
 	}
 	e.changed()
+	begun(nil)
 	verdict, err := e.breaker.Break(ctx, defect.Name)
 	e.mu.Lock()
 	e.round.Running = false

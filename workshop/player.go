@@ -123,6 +123,13 @@ func (p *Player) Place() (at Place, ok bool) {
 	return p.places[p.at], true
 }
 
+// index is the place where the player is, from 0.
+func (p *Player) index() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.at
+}
+
 // Go goes to the next step, or back; not while one is played.
 func (p *Player) Go(by int) error {
 	p.mu.Lock()
@@ -137,6 +144,11 @@ func (p *Player) Go(by int) error {
 // Play does the step where the player is, and asks until all is seen that there is to see,
 // or its time is over. The error says why it was not begun.
 func (p *Player) Play(ctx context.Context) (Progress, error) {
+	return p.play(ctx, func(error) {})
+}
+
+// play is Play for who wants to know that it has begun; begun is called then.
+func (p *Player) play(ctx context.Context, begun func(error)) (Progress, error) {
 	place, asker, err := p.begin()
 	if err != nil {
 		return Progress{}, err
@@ -155,6 +167,7 @@ func (p *Player) Play(ctx context.Context) (Progress, error) {
 		note()
 	}()
 	note()
+	begun(nil)
 	for _, move := range place.Step.Do {
 		if err := p.move(move, &progress); err != nil {
 			progress.State, progress.Why = Unseen, err.Error()
