@@ -76,6 +76,8 @@ var laws = []law{
 		Why: "what was recorded is laid out before anybody asks what it comes to"},
 	{From: "scenarios/check/diagnose", Not: []string{"scenarios/check/evidence", "scenarios/check/account"},
 		Why: "causes are found in a case that is laid before them, whatever record it comes from"},
+	{From: "scenarios/check", Except: []string{"scenarios/check/story"}, Not: []string{"docs"},
+		Why: "what a cause is called and how it is repaired must not decide what is found"},
 	{From: "scenarios/check/honesty", Not: siblings("scenarios/check", "honesty"), Why: siblingsWhy},
 	{From: "scenarios/check/signals", Not: siblings("scenarios/check", "signals"), Why: siblingsWhy},
 	{From: "scenarios/check/tiers", Not: siblings("scenarios/check", "tiers"), Why: siblingsWhy},
@@ -122,7 +124,7 @@ const siblingsWhy = "siblings are put together by their parent's user, so that e
 var families = map[string][]string{
 	"compose":         {"local", "docker", "haproxy", "docstore", "platformtest"},
 	"collector":       {"dogstatsd", "statsd", "poll", "series", "forward", "server", "sourcetest", "pipeline"},
-	"scenarios/check": {"honesty", "signals", "tiers"},
+	"scenarios/check": {"honesty", "signals", "tiers", "story"},
 	"live":            {"page", "remote"},
 }
 

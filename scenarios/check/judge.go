@@ -7,6 +7,7 @@ import (
 	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/check/honesty"
 	"throughline/scenarios/check/signals"
+	"throughline/scenarios/check/story"
 	"throughline/scenarios/check/tiers"
 	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/check/words"
@@ -19,15 +20,13 @@ import (
 // or asks for an expression that is no PromQL. In a record that is damaged this
 // is no error: it proves nothing, and the verdict says where.
 func Judge(h record.History) (verdict.Verdict, error) {
-	return judgeAs(h, func(s script.Scenario) (script.Scenario, error) { return s, nil })
+	return judgeAs(h, "", func(s script.Scenario) (script.Scenario, error) { return s, nil })
 }
 
 // JudgeBy is Judge by other checks than the run's own: those, and the waivers, of
 // source, which is called file in errors and in the verdict's ChecksFrom.
 func JudgeBy(h record.History, file string, source []byte) (verdict.Verdict, error) {
-	v, err := judgeAs(h, func(s script.Scenario) (script.Scenario, error) { return s.WithChecks(file, source) })
-	v.ChecksFrom = file
-	return v, err
+	return judgeAs(h, file, func(s script.Scenario) (script.Scenario, error) { return s.WithChecks(file, source) })
 }
 
 // ValidateExprs tells which PromQL expression of a scenario cannot be judged.
@@ -35,8 +34,9 @@ func JudgeBy(h record.History, file string, source []byte) (verdict.Verdict, err
 // run, and again before a record is judged.
 func ValidateExprs(s script.Scenario) error { return signals.ValidateExprs(s) }
 
-// judgeAs judges a record by what as makes of its scenario.
-func judgeAs(h record.History, as func(script.Scenario) (script.Scenario, error)) (verdict.Verdict, error) {
+// judgeAs judges a record by what as makes of its scenario, with the checks from a file; empty:
+// its own.
+func judgeAs(h record.History, checksFrom string, as func(script.Scenario) (script.Scenario, error)) (verdict.Verdict, error) {
 	file := h.Run.File
 	if file == "" {
 		file = record.ScenarioFile
@@ -47,7 +47,10 @@ func judgeAs(h record.History, as func(script.Scenario) (script.Scenario, error)
 	}
 	switch {
 	case err != nil && len(h.Damage) > 0:
-		return unreadable(h), nil
+		v := unreadable(h)
+		v.ChecksFrom = checksFrom
+		addStory(&v, h, own)
+		return v, nil
 	case err != nil:
 		return verdict.Verdict{}, fmt.Errorf("judge %s: the scenario in the record: %w", h.Run.ID, err)
 	}
@@ -59,7 +62,23 @@ func judgeAs(h record.History, as func(script.Scenario) (script.Scenario, error)
 		return verdict.Verdict{}, err
 	}
 	e := evidence.New(h, s)
-	return judge(e, checksOf(s, e.Tiers)), nil
+	v := judge(e, checksOf(s, e.Tiers))
+	v.ChecksFrom = checksFrom
+	addStory(&v, h, s)
+	return v, nil
+}
+
+// addStory puts a verdict into a sentence. What it comes to does not depend on that, not even
+// on whether it crashes.
+func addStory(v *verdict.Verdict, h record.History, s script.Scenario) {
+	defer func() {
+		if p := recover(); p != nil {
+			v.Title = "The verdict is " + v.Outcome.String()
+			v.Sentence = fmt.Sprintf("The verdict is %s, and its findings say why; they could not be told in one sentence, for that crashed: %v.", v.Outcome, p)
+			v.Explanations = []verdict.Explanation{}
+		}
+	}()
+	story.Tell(v, h, s)
 }
 
 // unreadable is the verdict on a damaged record of which not even the scenario

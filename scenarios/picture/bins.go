@@ -41,6 +41,7 @@ func (a Axis) Middle(i int) time.Duration { return a.Until(i) - a.Width/2 }
 type bins struct {
 	first int
 	v     []float64
+	later bool // of two that become one, the second counts alone
 }
 
 func (b *bins) add(bin int, x float64) {
@@ -65,7 +66,9 @@ func (b *bins) merge() {
 	first := b.first / 2
 	merged := make([]float64, (b.first+len(b.v)-1)/2-first+1)
 	for i, x := range b.v {
-		merged[(b.first+i)/2-first] += x
+		if !b.later || (b.first+i)%2 == 1 {
+			merged[(b.first+i)/2-first] += x
+		}
 	}
 	b.first, b.v = first, merged
 }

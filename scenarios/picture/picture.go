@@ -70,7 +70,12 @@ type Picture struct {
 // instance is what is gathered of one web instance.
 type instance struct {
 	acked, counted, heard *bins
+	late                  *bins // acknowledged within the last moment of a bin
 }
+
+// moment is how long a count usually takes to the collector, at most: a client's window,
+// and the way.
+const moment = 200 * time.Millisecond
 
 // New makes the picture of a run that begins.
 func New(run record.Run, counts Counts) *Picture {
@@ -114,7 +119,8 @@ func (p *Picture) instance(name string) *instance {
 		return p.instance(Others)
 	}
 	if !known {
-		i = &instance{p.newBins(), p.newBins(), p.newBins()}
+		i = &instance{p.newBins(), p.newBins(), p.newBins(), p.newBins()}
+		i.late.later = true
 		p.instances[strings.Clone(name)] = i
 	}
 	return i
@@ -154,7 +160,11 @@ func (p *Picture) Request(r record.Request) {
 	}
 	p.acked.add(done, 1)
 	if r.Instance != "" {
-		p.instance(r.Instance).acked.add(done, 1)
+		i := p.instance(r.Instance)
+		i.acked.add(done, 1)
+		if p.axis.Until(done)-r.Done < moment {
+			i.late.add(done, 1)
+		}
 	}
 }
 

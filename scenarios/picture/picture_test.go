@@ -219,9 +219,12 @@ func TestMerge(t *testing.T) {
 	for bin, x := range map[int]float64{5: 1, 6: 2, 7: 4, 3: 8} {
 		b.add(bin, x)
 	}
-	b.merge()
-	if diff := cmp.Diff([]float64{0, 8, 1, 6, 0}, b.all(5)); diff != "" {
-		t.Errorf("-want +got:\n%s", diff)
+	later := &bins{first: b.first, v: slices.Clone(b.v), later: true}
+	for of, want := range map[*bins][]float64{b: {0, 8, 1, 6, 0}, later: {0, 8, 1, 4, 0}} {
+		of.merge()
+		if diff := cmp.Diff(want, of.all(5)); diff != "" {
+			t.Errorf("later %v (-want +got):\n%s", of.later, diff)
+		}
 	}
 }
 
@@ -231,20 +234,25 @@ func TestNeverAndTooMany(t *testing.T) {
 	for _, c := range []struct {
 		name                 string
 		acked, counted       []float64
-		heard                []float64
+		heard, late          []float64
 		never, many, spreads []float64
 	}{
-		{"all come", []float64{5, 5, 5}, []float64{5, 5, 5}, every[:3], []float64{0, 0, 0}, []float64{0, 0, 0}, []float64{5, 5, 5}},
-		{"all come, some in the next interval", []float64{5, 5, 0}, []float64{4, 5, 1}, every[:3], []float64{0, 0, 0}, []float64{0, 0, 0}, []float64{4, 5, 1}},
-		{"a hole in the middle", []float64{5, 5, 5, 5}, []float64{5, 0, 5, 5}, every[:4], []float64{0, 5, 0, 0}, []float64{0, 0, 0, 0}, []float64{5, 0, 5, 5}},
-		{"the end is lost", []float64{5, 5, 5}, []float64{5, 5, 0}, []float64{1, 1, 0}, []float64{0, 0, 5}, []float64{0, 0, 0}, []float64{5, 5, 0}},
-		{"two intervals come in one, and none is lost", []float64{4, 6, 5}, []float64{0, 10, 5}, []float64{0, 1, 1}, []float64{0, 0, 0}, []float64{0, 0, 0}, []float64{4, 6, 5}},
-		{"it sends every other interval, and loses its last", []float64{5, 5, 5, 5, 5, 5}, []float64{0, 8, 0, 10, 0, 0}, []float64{0, 1, 0, 1, 0, 0},
+		{"all come", []float64{5, 5, 5}, []float64{5, 5, 5}, every[:3], nil, []float64{0, 0, 0}, []float64{0, 0, 0}, []float64{5, 5, 5}},
+		{"all come, some in the next interval", []float64{5, 5, 0}, []float64{4, 5, 1}, every[:3], nil, []float64{0, 0, 0}, []float64{0, 0, 0}, []float64{4, 5, 1}},
+		{"a hole in the middle", []float64{5, 5, 5, 5}, []float64{5, 0, 5, 5}, every[:4], nil, []float64{0, 5, 0, 0}, []float64{0, 0, 0, 0}, []float64{5, 0, 5, 5}},
+		{"the end is lost", []float64{5, 5, 5}, []float64{5, 5, 0}, []float64{1, 1, 0}, nil, []float64{0, 0, 5}, []float64{0, 0, 0}, []float64{5, 5, 0}},
+		{"two intervals come in one, and none is lost", []float64{4, 6, 5}, []float64{0, 10, 5}, []float64{0, 1, 1}, nil, []float64{0, 0, 0}, []float64{0, 0, 0}, []float64{4, 6, 5}},
+		{"it sends every other interval, and loses its last", []float64{5, 5, 5, 5, 5, 5}, []float64{0, 8, 0, 10, 0, 0}, []float64{0, 1, 0, 1, 0, 0}, nil,
 			[]float64{0, 0, 0, 2, 5, 5}, []float64{0, 0, 0, 0, 0, 0}, []float64{4, 4, 5, 5, 0, 0}},
-		{"silence without traffic", []float64{5, 0, 0, 6}, []float64{5, 0, 0, 6}, []float64{1, 0, 0, 1}, []float64{0, 0, 0, 0}, []float64{0, 0, 0, 0}, []float64{5, 0, 0, 6}},
-		{"counted twice", []float64{5, 5, 5}, []float64{5, 10, 5}, every[:3], []float64{0, 0, 0}, []float64{0, 5, 0}, []float64{5, 10, 5}},
+		{"silence without traffic", []float64{5, 0, 0, 6}, []float64{5, 0, 0, 6}, []float64{1, 0, 0, 1}, nil, []float64{0, 0, 0, 0}, []float64{0, 0, 0, 0}, []float64{5, 0, 0, 6}},
+		{"some are always on their way, and lost with the instance", []float64{5, 5, 5, 0}, []float64{4, 5, 4, 0}, []float64{1, 1, 1, 0}, []float64{1, 1, 2, 0},
+			[]float64{0, 0, 0, 2}, []float64{0, 0, 0, 0}, []float64{4, 5, 4, 0}},
+		{"counted twice", []float64{5, 5, 5}, []float64{5, 10, 5}, every[:3], nil, []float64{0, 0, 0}, []float64{0, 5, 0}, []float64{5, 10, 5}},
 	} {
-		i := Instance{Acked: c.acked, Counted: c.counted, Heard: c.heard}
+		i := Instance{Acked: c.acked, Counted: c.counted, Heard: c.heard, Late: c.late}
+		if c.late == nil {
+			i.Late = make([]float64, len(c.acked))
+		}
 		spread, _ := i.Spread()
 		for what, of := range map[string]struct{ got, want []float64 }{"never": {i.Never(), c.never}, "too many": {i.TooMany(), c.many}, "spread": {spread, c.spreads}} {
 			if diff := cmp.Diff(of.want, of.got, exactly); diff != "" {
@@ -256,8 +264,8 @@ func TestNeverAndTooMany(t *testing.T) {
 
 // One instance that loses and another that counts twice make no sum.
 func TestNetOfLossAndSurplus(t *testing.T) {
-	lost := Instance{Acked: []float64{5, 5}, Counted: []float64{5, 1}, Heard: []float64{1, 1}}
-	twice := Instance{Acked: []float64{5, 5}, Counted: []float64{6, 5}, Heard: []float64{1, 1}}
+	lost := Instance{Acked: []float64{5, 5}, Counted: []float64{5, 1}, Heard: []float64{1, 1}, Late: []float64{0, 0}}
+	twice := Instance{Acked: []float64{5, 5}, Counted: []float64{6, 5}, Heard: []float64{1, 1}, Late: []float64{0, 0}}
 	never, many := Snapshot{Bins: 2, Whole: 2, Over: true, Instances: []Instance{lost, twice}}.Net()
 	if Total(never) != 3 || Total(many) != 0 {
 		t.Errorf("never %v, too many %v; want 3 and 0", never, many)

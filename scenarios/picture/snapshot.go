@@ -35,6 +35,7 @@ type Instance struct {
 	Acked   []float64 // requests of the route, as its users saw them
 	Counted []float64 // of the metric, when it came to the collector
 	Heard   []float64 // above 0: it did send something
+	Late    []float64 // of Acked, what was so within the last moment of the bin
 }
 
 // Now gives the picture as it is.
@@ -49,7 +50,7 @@ func (p *Picture) Now() Snapshot {
 	}
 	for _, name := range slices.SortedFunc(maps.Keys(p.instances), record.CompareNames) {
 		i := p.instances[name]
-		s.Instances = append(s.Instances, Instance{name, i.acked.all(n), i.counted.all(n), i.heard.all(n)})
+		s.Instances = append(s.Instances, Instance{name, i.acked.all(n), i.counted.all(n), i.heard.all(n), i.late.all(n)})
 	}
 	return s
 }
@@ -80,16 +81,24 @@ func owed(acked, counted []float64) []float64 {
 // Never tells of each bin how many of what was acknowledged in it never came, as far as
 // is known at the end. A loss is a step of what is owed that never comes back, so that of
 // what was acknowledged until a moment at most as many are lost as were owed at the best
-// moment from then on. Of an instance that sends only now and then, some are always owed,
-// and that bound tells nothing of when: of it only those are lost that had not come when
-// what was on its way must have.
+// moment from then on. Some are always owed, though, and lost at the very end perhaps: as
+// many as were on their way are not lost yet. What was, was acknowledged within a moment,
+// or, where an instance sends only now and then, since it usually had sent.
 func (i Instance) Never() []float64 {
-	lost := leastFrom(i.Owed())
-	if _, usual := i.silences(); usual > 0 {
-		notCome := i.notComeWithin(usual + 1)
-		for b := range lost {
-			lost[b] = min(lost[b], notCome[b])
+	lost, owed, last := leastFrom(i.Owed()), i.Owed(), len(i.Acked)-1
+	_, usual := i.silences()
+	acked, counted := running(i.Acked), running(i.Counted)
+	most := 0.0
+	for b := range lost {
+		switch {
+		case b == last:
+			most = max(most, owed[b])
+		case usual > 0:
+			most = max(most, acked[b]-counted[min(b+usual+1, last)])
+		default:
+			most = max(most, owed[b]-i.Late[b])
 		}
+		lost[b] = min(lost[b], most)
 	}
 	return steps(lost)
 }
@@ -121,18 +130,6 @@ func steps(v []float64) []float64 {
 		v[b] -= v[b-1]
 	}
 	return v
-}
-
-// notComeWithin is the most, up to each bin, that had been acknowledged and had not come
-// some bins later.
-func (i Instance) notComeWithin(bins int) []float64 {
-	acked, counted := running(i.Acked), running(i.Counted)
-	most := 0.0
-	for b := range acked {
-		most = max(most, acked[b]-counted[min(b+bins, len(counted)-1)])
-		acked[b] = most
-	}
-	return acked
 }
 
 // running is the sum up to each.
@@ -168,7 +165,7 @@ func (i Instance) silences() (longest, usual int) {
 
 // Until is the instance as it was n bins after the first began.
 func (i Instance) Until(n int) Instance {
-	return Instance{i.Name, i.Acked[:n], i.Counted[:n], i.Heard[:n]}
+	return Instance{i.Name, i.Acked[:n], i.Counted[:n], i.Heard[:n], i.Late[:n]}
 }
 
 // Net are, by bin, what never came of all instances together, and what was too many. What

@@ -8,8 +8,10 @@ import (
 	"time"
 
 	"throughline/collector"
+	"throughline/scenarios/check/story"
 	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
+	"throughline/scenarios/script"
 )
 
 const (
@@ -249,6 +251,8 @@ func judged(h record.History, o verdict.Outcome) verdict.Verdict {
 		verdict.Finding{Check: "continuity", Outcome: verdict.Pass, Summary: "fullstack.insert: all of 84 cells are present, 4 instances, the longest gap is 0 s"},
 		verdict.Finding{Check: "correlation", Outcome: verdict.Pass, Summary: "users and lb: r = 0.998 at lag 0 s"},
 		verdict.Finding{Check: "correlation", Outcome: verdict.Pass, Summary: "lb and web: r = 0.996 at lag 0 s"})
+	v.LedgerEntries = append(v.LedgerEntries, verdict.Ledger{Layer: "users", Route: "insert", Counts: map[string]int64{"acked": u.RouteAcked}})
+	story.Tell(&v, h, script.Scenario{Checks: []script.Check{{Promise: script.Conservation{Metric: web.Metric, Route: "insert", SampleRate: 1}}}})
 	return v
 }
 

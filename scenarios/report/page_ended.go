@@ -91,13 +91,15 @@ type slideView struct {
 	Never, Many bool // something never came, or was counted too often
 	Spans       []string
 	Flags       []draw.Flag
+	Crowded     bool // not all flags are labelled in the drawing
 	Numbers     draw.Table
 	Bin         string // how long a bin is, where it is longer than an interval
 }
 
 func newSlide(view draw.View, s picture.Snapshot, spans []string) slideView {
 	out := slideView{Slide: view.Slide(), Owed: view.Owed(), Metric: printable(s.Counts.Metric), Route: printable(s.Counts.Route),
-		Spans: spans, Flags: view.Flags(), Numbers: view.SlideNumbers()}
+		Spans: spans, Numbers: view.SlideNumbers()}
+	out.Flags, out.Crowded = view.Flags()
 	never, many := s.Net()
 	out.Never, out.Many = picture.Total(never) >= 1, picture.Total(many) >= 1
 	if s.Run.Interval > 0 && s.Axis.Width > s.Run.Interval {

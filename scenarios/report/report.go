@@ -101,6 +101,9 @@ func WriteJSON(w io.Writer, v verdict.Verdict) error {
 	if v.Findings == nil {
 		v.Findings = []verdict.Finding{}
 	}
+	if v.Explanations == nil {
+		v.Explanations = []verdict.Explanation{}
+	}
 	if v.Residuals == nil {
 		v.Residuals = []verdict.Residual{}
 	}

@@ -197,10 +197,10 @@ type Verdict struct {
 	// Title and Sentence say for people what the run comes to: what failed, by how much,
 	// who, and the repair; or what was done to the stack, and that all is accounted for; or
 	// what to change so that the run proves something.
-	Title    string `json:"title,omitempty"`
-	Sentence string `json:"sentence,omitempty"`
+	Title    string `json:"title"`
+	Sentence string `json:"sentence"`
 	// Explanations are the causes of what is not a pass, the weightiest first.
-	Explanations []Explanation `json:"explanations,omitempty"`
+	Explanations []Explanation `json:"explanations"`
 	// ChecksFrom is the file of the checks, where they are not the run's own;
 	// then this is not the run's verdict.
 	ChecksFrom string    `json:"checks_from,omitempty"`

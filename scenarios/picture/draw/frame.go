@@ -53,9 +53,9 @@ func (b *sheet) gridTexts(s scale, top int, unit string) {
 	}
 }
 
-// timeAxis writes the moments under a plot that ends at y.
-func (v View) timeAxis(b *sheet, y int) {
-	step := timeStep(v.to - v.from)
+// timeAxis writes the moments under a plot, at most some of them.
+func (v View) timeAxis(b *sheet, y, most int) {
+	step := timeStep(v.to-v.from, most)
 	b.f(`<g class="times" data-y="%d">`, y)
 	for k := 0; ; k++ {
 		t := (float64(int(v.from/step)) + float64(k)) * step
@@ -66,7 +66,7 @@ func (v View) timeAxis(b *sheet, y int) {
 			continue
 		}
 		class, anchor := "axis", "middle"
-		if k%2 == 1 {
+		if k%2 == 1 && most > 5 { // a small drawing is no smaller on a phone
 			class += " wide-only"
 		}
 		share := v.share(t)
@@ -107,18 +107,18 @@ const (
 	flagRow  = 15
 )
 
-// flagLabel is where the label of a flag is.
+// flagLabel is where the label of a flag is; in a narrow place it is its sign alone.
 type flagLabel struct {
 	Flag
-	row    int
-	anchor string
-	dx     int
+	row, narrowRow int // below 0: there is no room
+	anchor         string
+	dx             int
 }
 
-// placeFlags puts the flags' labels into rows, as many as have room. What has none is in
-// the list below the drawing alone.
-func (v View) placeFlags() (labels []flagLabel, rows int) {
-	var ends [flagRows]float64 // of each row, in pixels of the wide place
+// placeFlags puts the flags' labels into rows, as many as have room. crowded: some have
+// none, and are in the list below the drawing alone.
+func (v View) placeFlags() (labels []flagLabel, rows int, crowded bool) {
+	var ends, narrow [flagRows]float64 // of each row, in pixels
 	for _, f := range v.flags {
 		x := v.share(f.At) * widePlace
 		w := widthOf(f.Sign+" "+f.Label)*1.06 + 10
@@ -126,25 +126,39 @@ func (v View) placeFlags() (labels []flagLabel, rows int) {
 		if x+w > widePlace {
 			x, l.anchor, l.dx = x-w, "end", -4
 		}
-		for l.row < flagRows && ends[l.row] > x {
-			l.row++
-		}
-		if l.row == flagRows {
-			continue
-		}
-		ends[l.row] = x + w
-		rows = max(rows, l.row+1)
+		l.row = freeRow(&ends, x, w)
+		l.narrowRow = freeRow(&narrow, v.share(f.At)*narrowPlace, signWidth)
+		rows = max(rows, l.row+1, l.narrowRow+1)
+		crowded = crowded || l.row < 0
 		labels = append(labels, l)
 	}
-	return labels, max(rows, 1)
+	return labels, max(rows, 1), crowded
 }
 
-// flagTexts writes the flags' labels above a plot; in a narrow place their signs alone.
+// signWidth is the room that a sign takes, in pixels.
+const signWidth = 18
+
+// freeRow finds a row that has room at x, and takes it; below 0: there is none.
+func freeRow(ends *[flagRows]float64, x, width float64) int {
+	for row := range ends {
+		if ends[row] <= max(x, 0) {
+			ends[row] = x + width
+			return row
+		}
+	}
+	return -1
+}
+
+// flagTexts writes the flags' labels above a plot.
 func (v View) flagTexts(b *sheet, labels []flagLabel) {
 	for _, l := range labels {
-		place := fmt.Sprintf(`class="flag %%s %s" data-t="%s" x="%s" text-anchor="%s" font-weight="600" fill="%s"`, l.Kind, seconds(l.At), coord(100*v.share(l.At))+"%%", l.anchor, flagColor(l.Kind))
-		b.f(`<text `+place+` dx="%d" y="%d">%s</text>`, "wide-only", l.dx, 12+flagRow*l.row, text(l.Sign+" "+l.Label))
-		b.f(`<text `+place+` dx="%d" y="%d" display="none">%s</text>`, "narrow-only", l.dx/2, 12, text(l.Sign))
+		place := fmt.Sprintf(`%s" data-t="%s" x="%s" text-anchor="%s" font-weight="600" fill="%s"`, l.Kind, seconds(l.At), v.percent(l.At), l.anchor, flagColor(l.Kind))
+		if l.row >= 0 {
+			b.f(`<text class="flag wide-only %s dx="%d" y="%d">%s</text>`, place, l.dx, 12+flagRow*l.row, text(l.Sign+" "+l.Label))
+		}
+		if l.narrowRow >= 0 {
+			b.f(`<text class="flag narrow-only %s dx="%d" y="%d" display="none">%s</text>`, place, l.dx/2, 12+flagRow*l.narrowRow, text(l.Sign))
+		}
 	}
 }
 

@@ -37,7 +37,7 @@ func (v View) Lanes() template.HTML {
 		v.lane(&b, l, of[l.Instance], frozen[l.Instance])
 		b.f(`</svg>`)
 	}
-	v.timeAxis(&b, laneHeight*len(v.lives)+14)
+	v.timeAxis(&b, laneHeight*len(v.lives)+14, 10)
 	b.f(`</svg>`)
 	return b.html()
 }

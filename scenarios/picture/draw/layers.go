@@ -44,7 +44,7 @@ func (v View) Layer(l picture.Layer) template.HTML {
 	b.f(`<path class="base" fill="none" stroke="%s" vector-effect="non-scaling-stroke" d="M0 %dH%d"/></svg>`, soft, layerHeight, wide)
 	v.flagLines(&b, 0, layerHeight)
 	b.gridTexts(axis, 0, unit(l.Unit))
-	v.timeAxis(&b, layerHeight+14)
+	v.timeAxis(&b, layerHeight+14, 5)
 	b.f(`</svg>`)
 	return b.html()
 }

@@ -66,5 +66,9 @@ func (v View) end(bin int) string {
 	return strconv.FormatFloat(math.Round(v.s.Axis.Until(bin).Seconds()*10)/10, 'f', 1, 64)
 }
 
-// Flags are what was done to the stack, and what happened to it.
-func (v View) Flags() []Flag { return v.flags }
+// Flags are what was done to the stack, and what happened to it. crowded: there are so
+// many that not all are labelled in the drawing.
+func (v View) Flags() (flags []Flag, crowded bool) {
+	_, _, crowded = v.placeFlags()
+	return v.flags, crowded
+}

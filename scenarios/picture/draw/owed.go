@@ -39,7 +39,7 @@ func (v View) Owed() template.HTML {
 	if len(owed) > 0 {
 		b.f(`<text class="end halo %s" x="100%%" y="%s" text-anchor="end" font-weight="700" fill="%s">%s</text>`, class, coord(owedTop+max(axis.y(end)-6, 10)), endColor(class), text(word))
 	}
-	v.timeAxis(&b, owedTop+owedHeight+14)
+	v.timeAxis(&b, owedTop+owedHeight+14, 10)
 	b.f(`</svg>`)
 	return b.html()
 }

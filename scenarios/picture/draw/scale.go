@@ -118,12 +118,12 @@ func clock(seconds, step float64) string {
 	return fmt.Sprintf("%s%.0f s", sign, seconds)
 }
 
-// timeStep is the distance of marks on a time axis of some seconds: about eight.
-func timeStep(seconds float64) float64 {
+// timeStep is the distance of marks on a time axis of some seconds.
+func timeStep(seconds float64, most int) float64 {
 	for _, step := range []float64{0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 3 * 3600, 6 * 3600, 12 * 3600, 24 * 3600} {
-		if seconds/step <= 9 {
+		if seconds/step <= float64(most) {
 			return step
 		}
 	}
-	return roundStep(seconds/9/86400) * 86400
+	return roundStep(seconds/float64(most)/86400) * 86400
 }

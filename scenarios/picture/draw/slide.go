@@ -66,7 +66,7 @@ func (v View) Slide() template.HTML {
 	y := func(n float64) float64 { return axis.y(n * perSecond) }
 
 	var b sheet
-	labels, rows := v.placeFlags()
+	labels, rows, _ := v.placeFlags()
 	slideTop := 8 + flagRow*rows
 	slideBottom := slideTop + slideHeight
 	v.open(&b, "slide", fmt.Sprintf("Counted by the app, stacked by instance, under what users had acknowledged: %s of %s",
@@ -91,7 +91,7 @@ func (v View) Slide() template.HTML {
 	v.flagTexts(&b, labels)
 	b.gridTexts(axis, slideTop, "/s")
 	v.stackTexts(&b, slideTop, tops, y)
-	v.timeAxis(&b, slideBottom+14)
+	v.timeAxis(&b, slideBottom+14, 10)
 	v.phaseTexts(&b, slideBottom+32)
 	b.f(`</svg>`)
 	return b.html()

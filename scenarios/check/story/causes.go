@@ -1,0 +1,214 @@
+package story
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"throughline/docs"
+	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/check/words"
+	"throughline/scenarios/record"
+)
+
+// causes explains the failures of a run.
+func (t *teller) causes() []verdict.Explanation {
+	var out []verdict.Explanation
+	for _, s := range t.strands(t.having(verdict.Fail)) {
+		e := verdict.Explanation{Cause: s.cause, Title: t.title(s), Sentence: t.said(s), Findings: s.findings, Consequences: s.consequences}
+		if d, known := docs.Find(s.cause); known && s.cause != undecided {
+			e.Repair = d.Repair
+		}
+		out = append(out, e)
+	}
+	return out
+}
+
+// title says in a few words what is wrong.
+func (t *teller) title(s *strand) string {
+	who, several := t.who(s.findings)
+	d, known := docs.Find(s.cause)
+	switch {
+	case s.cause == undecided:
+		return capital(who + " " + t.symptom(s, several) + ", and the cause is open")
+	case known:
+		return capital(d.Titled(who, several))
+	}
+	return capital(t.uncaused(s))
+}
+
+// symptom is what is wrong with counts whose cause is open.
+func (t *teller) symptom(s *strand, several bool) string {
+	switch lost, extra := t.sums(s.findings); {
+	case lost > 0:
+		return choose(several, "lose counts", "loses counts")
+	case extra > 0:
+		return choose(several, "count too much", "counts too much")
+	}
+	return choose(several, "do not count as declared", "does not count as declared")
+}
+
+// uncaused is the title of findings that name no cause: what differs, or the first of them
+// up to its details.
+func (t *teller) uncaused(s *strand) string {
+	f := t.v.Findings[s.findings[0]]
+	who, several := t.who(s.findings)
+	switch {
+	case f.Check == failures:
+		return who + " " + choose(several, "answer", "answers") + " requests with 5xx"
+	case f.Check == conservation && f.Layer == record.LayerLB:
+		return "users and load balancer do not count the same requests"
+	case f.Check == conservation && f.Layer == record.LayerDB:
+		return "the database does not hold what users had acknowledged"
+	case f.Check == conservation:
+		return who + " " + choose(several, "do", "does") + " not count what users had acknowledged"
+	}
+	return head(plainly(f.Summary))
+}
+
+// named is what a summary begins with before it says something: "alert WebDown: did not
+// fire …".
+var named = regexp.MustCompile(`^(alert [^:]+): `)
+
+// plainly is a summary without what a sentence has no room for.
+func plainly(summary string) string {
+	return withoutAsides(named.ReplaceAllString(strings.TrimRight(summary, ". "), "$1 "))
+}
+
+// head is a summary up to its details.
+func head(summary string) string {
+	if end := strings.IndexAny(summary, ":;"); end > 0 {
+		return summary[:end]
+	}
+	return summary
+}
+
+// said is the sentence on a strand: how many, where and when, and what else it may be.
+func (t *teller) said(s *strand) string {
+	amount, where := t.amount(s), t.where(s)
+	switch {
+	case amount == "":
+		amount = t.first(s)
+	case where != "":
+		amount += choose(len(t.instancesOf(s.findings)) > 0, ": ", ", ") + where
+	}
+	text := asSentence(amount)
+	for _, more := range []string{t.allowed(s), t.missingSince(s), t.doubtful(s)} {
+		if more != "" {
+			text += " " + asSentence(more)
+		}
+	}
+	return text
+}
+
+// first is what is said where there is no number that can be added up: the first finding,
+// and who else has it.
+func (t *teller) first(s *strand) string {
+	f := t.v.Findings[s.findings[0]]
+	text := plainly(f.Summary)
+	others := slices.DeleteFunc(t.instancesOf(s.findings), func(name string) bool { return name == f.Instance })
+	switch {
+	case len(others) > 0:
+		text += "; likewise " + t.group(others)
+	case len(s.findings) > 1:
+		text += fmt.Sprintf("; and %s like it", words.Times(len(s.findings)-1, "finding"))
+	}
+	return text
+}
+
+// allowed tells how many of those that are missing may be, as the scenario declares.
+func (t *teller) allowed(s *strand) string {
+	if s.check != conservation || s.layer != record.LayerWeb {
+		return ""
+	}
+	var n int64
+	names := t.instancesOf(s.findings)
+	for _, r := range t.v.Residuals {
+		if _, to := r.Layers(); to == s.layer && r.Cause == verdict.CauseBuffer && slices.Contains(names, r.Instance) {
+			n += r.Lost
+		}
+	}
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("the declared client_window allows for %s of them", words.Number(n))
+}
+
+// missingSince tells what a counter lacks that began anew.
+func (t *teller) missingSince(s *strand) string {
+	if s.cause != verdict.CauseReset {
+		return ""
+	}
+	var lost int64
+	for _, i := range s.consequences {
+		if f := t.v.Findings[i]; f.Check == conservation && f.Instance != "" {
+			lost += f.Lost
+		}
+	}
+	if lost == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s %s missing from the count", share(lost, t.acked, t.noun), choose(lost != 1, "are", "is"))
+}
+
+// tellingApart finds what a summary says would tell possible causes apart.
+var tellingApart = regexp.MustCompile(`; ([^;]+ would tell[^;]*)$`)
+
+// doubtful tells which other causes there may be.
+func (t *teller) doubtful(s *strand) string {
+	var possible, near, where, nearAt []string
+	apart := ""
+	for _, i := range s.findings {
+		f := t.v.Findings[i]
+		others := slices.DeleteFunc(slices.Clone(f.Possible), func(c string) bool { return c == s.cause })
+		possible = append(possible, others...)
+		if len(others) > 0 {
+			where = append(where, f.Instance)
+		}
+		if f.RunnerUp != "" && f.RunnerUp != s.cause {
+			near, nearAt = append(near, f.RunnerUp), append(nearAt, f.Instance)
+		}
+		if m := tellingApart.FindStringSubmatch(f.Summary); m != nil {
+			apart = ": " + m[1]
+		}
+	}
+	switch {
+	case s.cause == undecided && len(possible) == 0:
+		return "no cause that is known here fits the record"
+	case s.cause == undecided:
+		return "it may be " + or(possible) + apart
+	case len(possible) > 0:
+		return fmt.Sprintf("at %s it may be %s as well", t.group(unique(where)), or(possible))
+	case len(near) == len(s.findings):
+		return "next likely: " + or(near)
+	case len(near) > 0:
+		return fmt.Sprintf("next likely at %s: %s", t.group(unique(nearAt)), or(near))
+	}
+	return ""
+}
+
+// or joins alternatives, each once.
+func or(all []string) string {
+	all = unique(all)
+	if len(all) < 2 {
+		return strings.Join(all, "")
+	}
+	return strings.Join(all[:len(all)-1], ", ") + " or " + all[len(all)-1]
+}
+
+func unique(all []string) (out []string) {
+	for _, s := range all {
+		if !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+func choose(several bool, many, one string) string {
+	if several {
+		return many
+	}
+	return one
+}

@@ -1,0 +1,178 @@
+package story
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"throughline/scenarios/check/evidence"
+	"throughline/scenarios/check/words"
+	"throughline/scenarios/record"
+	"throughline/scenarios/script"
+)
+
+// deeds are what was done to the stack under load, as the journal has it: whose life ended
+// how, who came, and which faults began. "web-2 was killed", "web-4 took its place".
+func (t *teller) deeds() []string {
+	d := deeds{t: t}
+	for _, ev := range t.h.Events {
+		d.note(ev)
+	}
+	d.pair()
+	slices.SortStableFunc(d.all, func(a, b deed) int { return int(a.at - b.at) })
+	var out []string
+	for _, one := range d.all {
+		if len(one.of) == 0 {
+			continue
+		}
+		if text := one.text(one.of); !slices.Contains(out, text) {
+			out = append(out, text)
+		}
+	}
+	return out
+}
+
+// deed is something done to some instances, or to no instance in particular.
+type deed struct {
+	at   time.Duration // when it was done first
+	of   []string      // instances; one empty name: it is not done to instances
+	text func(of []string) string
+}
+
+// deeds reads the journal.
+type deeds struct {
+	t                                    *teller
+	replacing                            bool // a step that replaces is under way
+	killed, ended, launched, gone, fresh deed // gone, fresh: by a step that replaces
+	all                                  []deed
+}
+
+func (d *deeds) note(ev record.Event) {
+	under := d.t.begin != record.Never && ev.At >= d.t.begin && (d.t.end == record.Never || ev.At < d.t.end)
+	switch {
+	case !under:
+	case ev.Kind == record.StepBegin:
+		d.replacing = strings.HasPrefix(ev.Step, script.Replace{}.Kind()+" ")
+	case ev.Kind == record.StepEnd:
+		d.replacing = false
+	case ev.Kind == record.FaultBegin:
+		d.all = append(d.all, faultDeed(ev))
+	case ev.Kind == record.Limited:
+		d.all = append(d.all, limitDeed(ev))
+	case ev.Role != record.Web:
+	case ev.Kind == record.Birth && d.replacing:
+		d.fresh.add(ev)
+	case ev.Kind == record.Birth:
+		d.launched.add(ev)
+	case ev.Kind == record.Death && ev.Expected && d.t.life(ev.Instance).Signal == evidence.SigKill:
+		d.killed.add(ev)
+	case ev.Kind == record.Death && ev.Expected && d.replacing:
+		d.gone.add(ev)
+	case ev.Kind == record.Death && ev.Expected:
+		d.ended.add(ev)
+	}
+}
+
+func (d *deed) add(ev record.Event) {
+	if len(d.of) == 0 {
+		d.at = ev.At
+	}
+	d.of = append(d.of, ev.Instance)
+}
+
+// pair says of whom it was the place that a new instance took.
+func (d *deeds) pair() {
+	if len(d.gone.of) != len(d.fresh.of) { // the step did not do all it should
+		d.ended.merge(d.gone)
+		d.launched.merge(d.fresh)
+		d.gone, d.fresh = deed{}, deed{}
+	}
+	replaced := d.gone
+	fresh := d.fresh.of
+	replaced.text = func(of []string) string {
+		if len(of) == 1 {
+			return of[0] + " was replaced by " + fresh[0]
+		}
+		return number(of) + " were replaced"
+	}
+	d.killed.text = func(of []string) string { return passive(of, "killed") }
+	d.ended.text = func(of []string) string { return passive(of, "terminated") }
+	d.launched.text = func(of []string) string { return passive(of, "launched") }
+	if n := len(d.killed.of); n > 0 && n == len(d.launched.of) && d.launched.at >= d.killed.at && len(d.ended.of) == 0 {
+		d.launched.text = func(of []string) string {
+			if len(of) == 1 {
+				return of[0] + " took its place"
+			}
+			return number(of) + " took their places"
+		}
+	}
+	d.all = append(d.all, d.killed, d.ended, d.launched, replaced)
+}
+
+func (d *deed) merge(other deed) {
+	if len(d.of) == 0 || len(other.of) > 0 && other.at < d.at {
+		d.at = other.at
+	}
+	d.of = append(d.of, other.of...)
+}
+
+// number calls some instances by their names, or says how many they are.
+func number(of []string) string {
+	names := slices.Clone(of)
+	slices.SortFunc(names, record.CompareNames)
+	if len(names) > mostNamed-1 {
+		return fmt.Sprintf("%d instances", len(names))
+	}
+	return list(names)
+}
+
+func passive(of []string, what string) string {
+	return number(of) + " " + was(int64(len(of))) + " " + what
+}
+
+// faultWords say what a fault did, to whom (%s), where it can be done to somebody.
+var faultWords = map[string][2]string{
+	script.DropDatagrams{}.Name():      {"datagrams were dropped", "datagrams of %s were dropped"},
+	script.DuplicateDatagrams{}.Name(): {"datagrams were doubled", "datagrams of %s were doubled"},
+	script.ReorderDatagrams{}.Name():   {"datagrams were reordered", "datagrams of %s were reordered"},
+	script.TruncateDatagrams{}.Name():  {"datagrams were cut", "datagrams of %s were cut"},
+	script.DelayDatagrams{}.Name():     {"datagrams were delayed", "datagrams of %s were delayed"},
+	script.LeftoverLines{}.Name():      {"somebody else sent lines", "somebody else sent lines to the address of %s"},
+	script.LeftoverLoad{}.Name():       {"somebody else sent requests", ""},
+	script.ReplayRequests{}.Name():     {"requests were sent twice", ""},
+	script.Freeze{}.Name():             {"all instances were frozen", "%s was frozen"},
+	script.FreezeDatabase{}.Name():     {"the database was frozen", ""},
+	script.ReloadLB{}.Name():           {"the load balancer was reloaded", ""},
+	script.RestartCollector{}.Name():   {"the collector was restarted", ""},
+}
+
+func faultDeed(ev record.Event) deed {
+	text := faultWords[ev.Fault]
+	switch {
+	case text[0] == "":
+		text[0] = "the fault " + ev.Fault + " began"
+	case ev.Instance != "" && text[1] != "":
+		text[0] = fmt.Sprintf(text[1], ev.Instance)
+	}
+	return deed{at: ev.At, of: []string{ev.Instance}, text: func([]string) string { return text[0] }}
+}
+
+func limitDeed(ev record.Event) deed {
+	text := fmt.Sprintf("%s was limited to %v CPUs", ev.Instance, ev.CPUs)
+	if ev.CPUs == 0 {
+		text = fmt.Sprintf("the limit of %s was lifted", ev.Instance)
+	}
+	return deed{at: ev.At, of: []string{ev.Instance}, text: func([]string) string { return text }}
+}
+
+// mostDeeds is how many of them a sentence tells.
+const mostDeeds = 4
+
+// told makes one clause of what was done: "" where nothing was.
+func told(all []string) []string {
+	if len(all) <= mostDeeds {
+		return all
+	}
+	return append(slices.Clone(all[:mostDeeds-1]), words.Times(len(all)-mostDeeds+1, "more thing")+" "+was(int64(len(all)-mostDeeds+1))+" done")
+}

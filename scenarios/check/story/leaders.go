@@ -1,0 +1,109 @@
+package story
+
+import (
+	"slices"
+
+	"throughline/scenarios/check/diagnose"
+	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/record"
+)
+
+// leaders names, for a cause, what brings it about at the same instance, so that it is
+// nothing by itself: a datagram that is cut leaves bad lines, tags that end too early, and a
+// gauge that misses a change.
+var leaders = map[string][]string{
+	verdict.CauseTagsVary: {diagnose.Truncated, diagnose.BadLines, diagnose.WrongType, diagnose.ForeignLines, diagnose.Renamed,
+		verdict.CauseTypeChange, verdict.CauseForeignTags, verdict.CauseCardinality, verdict.CauseTagsInName},
+	verdict.CauseTypeChange:  {diagnose.WrongType},
+	verdict.CauseCardinality: {diagnose.Renamed, verdict.CauseTagsInName},
+	diagnose.BadLines:        {diagnose.Truncated},
+	diagnose.Late:            {verdict.CauseFlushInterval, verdict.CauseReset},
+	diagnose.Burst:           {verdict.CauseReset},
+	undecided:                {verdict.CauseReset},
+	verdict.CauseFrozen:      {verdict.CauseMerged},
+	verdict.CauseDrift:       {diagnose.Truncated, diagnose.BadLines, diagnose.NetLost, diagnose.WentSilent, diagnose.SilentStart, diagnose.SilentWorker, diagnose.Away},
+}
+
+// sent are the causes by which more requests came to the stack than users sent. What counts
+// too many then has counted rightly.
+var sent = []string{verdict.CauseForeign, verdict.CauseReplay, verdict.CauseRetry}
+
+// leader is the strand from which a finding only follows; nil: it stands for itself.
+func (t *teller) leader(i int, of *strand, all []*strand) *strand {
+	for _, s := range all {
+		if s != of && len(s.findings) > 0 && t.follows(t.v.Findings[i], of, s) {
+			return s
+		}
+	}
+	return nil
+}
+
+// follows tells whether a finding, which is in the strand of, says nothing but what lead has
+// brought about.
+func (t *teller) follows(f verdict.Finding, of, lead *strand) bool {
+	switch {
+	case isSum(f):
+		return t.has(lead, func(g verdict.Finding) bool { return g.Check == f.Check && !isSum(g) })
+	case f.Cause == verdict.CauseMetricDiffers:
+		return t.tells(lead) || slices.Contains(sent, lead.cause)
+	case f.Check == correlation:
+		return t.size(lead) > 0 || lead.cause == diagnose.Late || lead.cause == verdict.CauseFlushInterval
+	case slices.Contains(sent, lead.cause) && f.Extra > 0 && f.Lost == 0:
+		return f.Check != requests && t.within(of, f, lead)
+	case f.Check == conservation && f.Cause == "" && f.Layer == record.LayerDB:
+		return lead.check == audit && lead.cause != verdict.CauseMetricDiffers
+	case f.Instance == "":
+		return false
+	case !slices.Contains(t.instancesOf(lead.findings), f.Instance):
+		return false
+	case slices.Contains(leaders[f.Cause], lead.cause):
+		return true
+	}
+	return lead.check == conservation && t.seenAgain(f, lead)
+}
+
+// seenAgain tells of a finding on an instance whose counts are wrong that it shows the same
+// loss in another metric, at its exit or as a gap.
+func (t *teller) seenAgain(f verdict.Finding, lead *strand) bool {
+	lost, extra := t.sums(lead.findings)
+	same := f.Lost > 0 && lost > 0 || f.Extra > 0 && extra > 0
+	switch f.Check {
+	case shutdown:
+		return same
+	case nesting: // a timer of the same requests, which by itself tells less
+		return same && (lead.cause == undecided || f.Cause == undecided)
+	case continuity:
+		return lost > 0 && (f.Cause == "" || f.Cause == undecided)
+	}
+	return false
+}
+
+// tells is true of what is wrong with counts or writes, by which a metric and the database
+// must differ.
+func (t *teller) tells(lead *strand) bool {
+	return lead.cause != verdict.CauseMetricDiffers && t.has(lead, func(g verdict.Finding) bool {
+		counts := g.Instance != "" && g.Layer == record.LayerWeb && (g.Check == conservation || g.Cause == verdict.CauseReset)
+		return g.Check == audit || counts && (g.Lost+g.Extra > 0 || g.Cause == verdict.CauseReset)
+	})
+}
+
+// within tells whether what is too much in a ledger is no more than came to the stack.
+func (t *teller) within(of *strand, f verdict.Finding, lead *strand) bool {
+	var extra, came int64
+	for _, i := range of.findings {
+		if g := t.v.Findings[i]; g.Check == f.Check && g.Layer == f.Layer && (g.Instance == "") == (f.Instance == "") {
+			extra += g.Extra
+		}
+	}
+	for _, i := range lead.findings {
+		came += t.v.Findings[i].Extra + t.v.Findings[i].Bound
+	}
+	if f.Instance == "" {
+		extra = f.Extra
+	}
+	return extra <= came
+}
+
+func (t *teller) has(s *strand, what func(verdict.Finding) bool) bool {
+	return slices.ContainsFunc(s.findings, func(i int) bool { return what(t.v.Findings[i]) })
+}
