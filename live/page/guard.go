@@ -18,7 +18,7 @@ func guarded(next http.Handler) http.Handler {
 	return posts.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Referrer-Policy", "no-referrer") // an address may have a token in it
+		h.Set("Referrer-Policy", "same-origin") // an address may have a token in it; with no-referrer, forms would have no origin
 		h.Set("Cache-Control", "no-store")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")

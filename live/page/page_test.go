@@ -394,7 +394,7 @@ func TestThePage(t *testing.T) {
 		t.Errorf("%v: %s", err, text)
 	}
 	for name, want := range map[string]string{
-		"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store", "Content-Type": "text/html; charset=utf-8",
+		"X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin", "Cache-Control": "no-store", "Content-Type": "text/html; charset=utf-8",
 		"Content-Security-Policy": "frame-ancestors 'none'",
 	} {
 		if got.Header.Get(name) != want {
