@@ -11,7 +11,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOTESTSUM := gotest.tools/gotestsum@v1.13.0
 GOTEST := $(GO) run $(GOTESTSUM) --format pkgname --format-hide-empty-pkg --format-icons text --
 
-.PHONY: help deps peers images build demo demo-docker test test-all check bench soak fuzz clean
+.PHONY: help deps peers browser images build demo demo-docker test test-all check bench soak fuzz clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 13
@@ -21,6 +21,9 @@ deps: ## install what is missing: HAProxy, foreign clients for the tests, Go mod
 
 peers: deps ## install the programs that the collector is tried against: Prometheus, carbon, statsd_exporter
 	@sh .ci/peers.sh
+
+browser: ## install Chromium and a font, for the tests that look at pages
+	@sh .ci/browser.sh
 
 images: ## get the image and the Compose that tests in containers need: pulled, or made of packages
 	@sh .ci/images.sh
@@ -34,12 +37,12 @@ demo: build ## run the talk's scene: replace an instance, keep the metrics
 demo-docker: build ## the same with every instance in a container; needs a Docker engine on this machine
 	./$(BINARY) run --platform docker replace-an-instance
 
-test: build ## on every change, under 5 minutes: unit tests with the race detector, saved records, one run of each platform; says what was skipped and why
+test: build browser ## on every change, under 5 minutes: unit tests with the race detector, saved records, one run of each platform; says what was skipped and why
 	$(GOTEST) -race -short -timeout 10m ./...
 
 # Whole stacks are run when nothing else is: on a busy machine they prove little.
 # The last time the judge sees ten times as many made-up histories as with the race detector.
-test-all: build ## all tests, with the race detector, as CI runs them: every stack, every made-up history
+test-all: build browser ## all tests, with the race detector, as CI runs them: every stack, every made-up history
 	THROUGHLINE_TESTS=all $(GOTEST) -race -timeout 20m $$($(GO) list ./... | grep -v /cmd/throughline$$)
 	THROUGHLINE_TESTS=all $(GOTEST) -race -timeout 20m ./cmd/throughline
 	THROUGHLINE_TESTS=all $(GO) test ./scenarios/check

@@ -51,6 +51,8 @@ var laws = []law{
 		Why: "the patient is reached over the wire only; the command line starts it"},
 	{From: "scenarios/report", Not: []string{"compose", "loadgen", "scenarios/run"},
 		Why: "a report is made from record and verdict, also of a run long ago"},
+	{From: "scenarios/picture", Not: []string{""}, But: []string{"scenarios/picture", "scenarios/record", "scenarios/check/verdict", "scenarios/check/words", "collector"},
+		Why: "a run that goes on is drawn before anybody judges it; words writes numbers as findings do, which are of verdict"},
 	{From: "scenarios/trial", Not: []string{"compose/local", "compose/docker", "compose/haproxy", "collector", "loadgen"},
 		Why: "whoever has a scenario run is handed a platform, and knows none by name"},
 	{From: "scenarios/fault", Not: []string{"scenarios", "loadgen"}, But: []string{"scenarios/fault"},
@@ -97,8 +99,15 @@ var laws = []law{
 		Why: "who measures is the run's and the command line's to start; all else has what was measured from the store or the record"},
 	{From: "collector/sourcetest", Not: siblings("collector", "sourcetest"),
 		Why: "the contract of a way in knows none"},
-	{From: "live", Not: []string{""}, But: []string{"live"},
-		Why: "what a run shows is told alike to a terminal and to a page, and neither is known"},
+	{From: "", Except: []string{"browsertest"}, Not: []string{"browsertest"},
+		Why: "a browser is for tests, and in no program of ours"},
+	{From: "browsertest", Not: []string{""}, But: []string{"browsertest", "scratch"},
+		Why: "pages are looked at without knowing what they show"},
+	{From: "workshop", Not: []string{""}, But: []string{"workshop", "live", "spelling"},
+		Why: "the talk says what is to be done and seen; who does it, and what was seen, is handed in"},
+	{From: "live", Not: []string{""}, But: []string{"live", "scratch"},
+		Why: "what a run shows is told alike to a terminal and to a page, and neither is known; where a stack is up is kept in a temporary directory"},
+	{From: "live/page", Not: siblings("live", "page"), Why: siblingsWhy},
 	{From: "cmd/throughline/cli", Not: []string{""}, But: []string{"cmd/throughline/cli", "spelling"},
 		Why: "how a command line behaves is the same whatever its commands do"},
 	{From: "collector/statsd/socket", Not: []string{""}, But: []string{"collector/statsd/socket"},
@@ -116,6 +125,7 @@ var families = map[string][]string{
 	"compose":         {"local", "docker", "haproxy", "docstore", "platformtest"},
 	"collector":       {"dogstatsd", "statsd", "poll", "series", "forward", "server", "sourcetest", "pipeline"},
 	"scenarios/check": {"honesty", "signals", "tiers", "story"},
+	"live":            {"page", "remote"},
 }
 
 func siblings(parent, me string) []string {
@@ -131,7 +141,8 @@ func siblings(parent, me string) []string {
 // heavy are the dependencies that one package each hides from the rest.
 var heavy = map[string][]string{
 	"github.com/prometheus/prometheus":            {"collector/series", "collector/forward"}, // forward uses its prompb, the messages of remote write
-	"github.com/tsenart/vegeta/v12/lib":           {"loadgen", "scenarios/report"},           // report takes the charts' script from lib/plot
+	"github.com/tsenart/vegeta/v12/lib":           {"loadgen"},
+	"github.com/yuin/goldmark":                    {"scenarios/report"}, // diagnoses are Markdown
 	"github.com/gin-gonic/gin":                    {"app"},
 	"github.com/DataDog/datadog-go/v5":            {"app"},
 	"go.etcd.io/bbolt":                            {"compose/docstore"},
@@ -143,6 +154,7 @@ var heavy = map[string][]string{
 	"github.com/prometheus/procfs":                {"collector/poll", "compose/local"},
 	"github.com/cenkalti/backoff/v5":              {"collector/forward"},
 	"github.com/testcontainers/testcontainers-go": {"compose/docker"},
+	"github.com/chromedp":                         {"browsertest"},
 	"gonum.org/v1/gonum":                          {"scenarios/check/account", "scenarios/check/diagnose", "scenarios/check/signals", "scenarios/gallery"}, // binomial intervals: of sampling, of the figures
 }
 

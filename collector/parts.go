@@ -55,7 +55,7 @@ type Poller interface {
 //     on /metrics, also while the store takes nothing.
 //
 // collector/sourcetest holds this against a Source. What more it can do is in the
-// small interfaces below, which a collector looks for: Fetcher, Retirer, Tabler.
+// small interfaces below, which a collector looks for: Fetcher, Retirer, Tabler, Greeter.
 type Source interface {
 	// Run works until ctx ends. Then it takes in what was sent before, within a
 	// bounded time, gives the last, partial interval to the sink, and returns; from
@@ -144,3 +144,7 @@ type Cell struct {
 	Number bool
 	Loss   bool // something was lost: it is to be seen
 }
+
+// Greeter is a Source to which a person can send something by hand. Hello is a line for
+// a shell that sends it one measurement; "" where there is none.
+type Greeter interface{ Hello() string }

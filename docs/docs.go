@@ -42,6 +42,9 @@ type Diagnosis struct {
 	// Text begins with the title; then it is how it looks, what it is confused with and how to
 	// repair it, as plain text; then, after empty lines, what it refers to, tables included.
 	Text string
+	// Markdown is the same as it was written, for a page: links into the documentation,
+	// which a page has not, are their texts alone.
+	Markdown string
 }
 
 // Titled is the title for instances that are called who, one or several of them.
@@ -62,7 +65,7 @@ func Diagnoses() []Diagnosis { return diagnoses() }
 
 var diagnoses = sync.OnceValue(func() []Diagnosis {
 	var found []Diagnosis
-	shared := map[string]string{} // by anchor
+	shared, sources := map[string]string{}, map[string]string{} // by anchor
 	group := ""
 	for _, s := range sections(diagnosesPage) {
 		switch s.level {
@@ -72,10 +75,12 @@ var diagnoses = sync.OnceValue(func() []Diagnosis {
 			found = append(found, newDiagnosis(s, group))
 		case 4:
 			shared[anchor(s.title)] = s.title + "\n" + plain(s.body)
+			sources[anchor(s.title)] = "#### " + s.title + "\n\n" + s.body
 		}
 	}
 	for i := range found {
 		d := &found[i]
+		d.Markdown = withShared(d.Text, sources)
 		text := plain(d.Text)
 		for _, link := range internal.FindAllStringSubmatch(d.Text, -1) {
 			if more := shared[link[2]]; more != "" {
@@ -86,6 +91,17 @@ var diagnoses = sync.OnceValue(func() []Diagnosis {
 	}
 	return found
 })
+
+// withShared is the source of a section with the sections that it refers to below it.
+func withShared(source string, sections map[string]string) string {
+	out := source
+	for _, link := range internal.FindAllStringSubmatch(source, -1) {
+		if more := sections[link[2]]; more != "" && !strings.Contains(out, more) {
+			out += "\n\n" + more
+		}
+	}
+	return internal.ReplaceAllString(out, "$1")
+}
 
 // newDiagnosis reads a section, whose text has its markup still.
 func newDiagnosis(s section, group string) Diagnosis {

@@ -19,6 +19,11 @@ func TestFind(t *testing.T) {
 			t.Errorf("the diagnosis lacks %q:\n%s", want, d.Text)
 		}
 	}
+	for _, want := range []string{"*Repair*: ", "[datadog-go#138](https://github.com/DataDog/datadog-go/issues/138)", "\n\n#### Flush on exit\n\n"} {
+		if !strings.Contains(d.Markdown, want) || strings.Contains(d.Markdown, "](#") {
+			t.Errorf("the diagnosis' source lacks %q, or has a link into this page:\n%s", want, d.Markdown)
+		}
+	}
 	if strings.Contains(d.Text, "client-buffer-larger") {
 		t.Errorf("the diagnosis goes on into the next:\n%s", d.Text)
 	}

@@ -41,14 +41,14 @@ type Scenario struct {
 	Name   string `json:"name"`
 	About  string `json:"about,omitempty"`
 	Seed   uint64 `json:"seed"`
-	Dir    string `json:"dir"` // of the record
-	Phases int    `json:"phases"`
+	Dir    string `json:"dir"`    // of the record
+	Phases int    `json:"phases"` // 0: as many as will be made by hand
 }
 
 // Status is how a run does: at one moment, or over a phase.
 type Status struct {
 	Elapsed   time.Duration `json:"elapsed_ns"`    // since the load began
-	PhaseLeft time.Duration `json:"phase_left_ns"` // until the phase ends, below 0 while its steps take longer
+	PhaseLeft time.Duration `json:"phase_left_ns"` // until the phase ends, below 0 while its steps take longer; 0 if nobody knows
 	Rate      float64       `json:"rate"`          // acknowledged per second, over the last second or the phase
 	P50       time.Duration `json:"p50_ns"`        // latency from when requests were due, over the same time
 	P99       time.Duration `json:"p99_ns"`

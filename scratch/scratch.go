@@ -3,8 +3,8 @@
 //
 // It knows nothing of what is kept there. It is for whatever is not asked to stay: the
 // series of a collector without --data, the store that a judge asks PromQL of, a
-// configuration that HAProxy is to check. compose/local looks after its own directory,
-// which it ends the instances of first.
+// configuration that HAProxy is to check, the word of where a stack is up. compose/local
+// looks after its own directory, which it ends the instances of first.
 package scratch
 
 import (
@@ -88,6 +88,25 @@ func sweepOne(dir string) {
 	if syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
 		_ = os.RemoveAll(dir) // else the next tries again
 	}
+}
+
+// Find gives the paths of this user's directories of a name whose programs still run.
+func Find(what string) (paths []string) {
+	tops, _ := filepath.Glob(filepath.Join(os.TempDir(), prefix+what+"-*")) // the pattern is well formed, but for an odd TMPDIR
+	for _, top := range tops {
+		if info, err := os.Lstat(top); err != nil || !info.IsDir() || !ownedByUs(info) {
+			continue
+		}
+		lock, err := os.OpenFile(filepath.Join(top, lockName), os.O_RDWR|syscall.O_NOFOLLOW, 0)
+		if err != nil {
+			continue // not one of these
+		}
+		if syscall.Flock(int(lock.Fd()), syscall.LOCK_SH|syscall.LOCK_NB) != nil {
+			paths = append(paths, filepath.Join(top, content))
+		}
+		_ = lock.Close() // nothing was written
+	}
+	return paths
 }
 
 func ownedByUs(info os.FileInfo) bool {

@@ -26,6 +26,7 @@ type runFlags struct {
 	seed      uint64
 	mongo     string
 	dashboard string
+	page      string
 	format    string
 	haproxy   string
 }
@@ -39,6 +40,7 @@ func (f *runFlags) common(set *pflag.FlagSet) {
 	set.StringVar(&f.platform, "platform", platforms.Names()[0], "what runs the instances: "+strings.Join(each, " or "))
 	set.StringVar(&f.mongo, "mongo", "", "URI of a MongoDB to use instead of the embedded database")
 	set.StringVar(&f.dashboard, "dashboard", "127.0.0.1:0", "where the collector answers Prometheus' HTTP API while the stack is up, or off")
+	set.StringVar(&f.page, "page", "", "where a browser can look on, or off (default "+pageAddr+", or the next port that is free; off with --dashboard off)")
 	set.StringVar(&f.haproxy, "haproxy", "", "the HAProxy binary (default: found on PATH)")
 }
 
@@ -84,11 +86,13 @@ func (f runFlags) check() error {
 	if err := p.Refuses(f.options()); err != nil {
 		return err
 	}
-	dashboard := cli.HostPort("dashboard", f.dashboard, "127.0.0.1:9102")
+	dashboard, page := cli.HostPort("dashboard", f.dashboard, "127.0.0.1:9102"), cli.HostPort("page", f.page, pageAddr)
 	switch {
+	case f.page != "" && f.page != off && page != nil:
+		return fmt.Errorf("%w, or off", page)
 	case f.format != "text" && f.format != "json":
 		return fmt.Errorf("--format %s: no such format (have text, json)", f.format)
-	case f.dashboard != "off" && dashboard != nil:
+	case f.dashboard != off && dashboard != nil:
 		return fmt.Errorf("%w, or off", dashboard)
 	case f.mongo != "" && !strings.HasPrefix(f.mongo, "mongodb://") && !strings.HasPrefix(f.mongo, "mongodb+srv://"):
 		return fmt.Errorf("--mongo %s: not a MongoDB URI, like mongodb://127.0.0.1:27017", f.mongo)
@@ -112,7 +116,7 @@ func (f runFlags) preflight(ctx context.Context, all []script.Scenario) (trial.E
 // trial is a scenario as the flags have it run.
 func (f runFlags) trial(s script.Scenario, dir string, on trial.Environment) trial.Trial {
 	t := trial.Trial{Scenario: s, Dir: dir, Seed: f.seed, MongoURI: f.mongo, Version: cli.Version(), On: on}
-	if f.dashboard != "off" {
+	if f.dashboard != off {
 		t.Dashboard = f.dashboard
 	}
 	return t
@@ -137,13 +141,18 @@ func runAll(cmd *cobra.Command, args []string, flags runFlags) error {
 		},
 	}
 	if flags.format == "text" {
-		sequence.Sum = func(all []report.Ended) error {
+		sequence.Sum = func(all []report.Result) error {
 			on := report.NewTerminal(cmd.OutOrStdout(), os.Getenv)
 			return report.WriteSummary(cmd.OutOrStdout(), all, report.TextOptions{Color: on.Color, Width: on.Width})
 		}
 	}
+	window := openWindow(flags, nil, tell)
+	defer window.close()
+	window.tell(cmd.ErrOrStderr())
 	for i, s := range all {
-		sequence.Trials = append(sequence.Trials, flags.trial(s, trial.Directory(flags.out, s.Name, i, len(all)), have[i]))
+		t := flags.trial(s, trial.Directory(flags.out, s.Name, i, len(all)), have[i])
+		t.Screen = window.screen
+		sequence.Trials = append(sequence.Trials, t)
 	}
 	return ending(sequence.Run(cmd.Context()))
 }

@@ -1,58 +1,103 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
+	"throughline/app"
 	"throughline/cmd/throughline/cli"
+	"throughline/live"
+	"throughline/scenarios/report"
 	"throughline/scenarios/run"
 	"throughline/scenarios/script"
+	"throughline/scenarios/trial"
 	"throughline/scratch"
 )
 
+// upFlags is the command line of up.
+type upFlags struct {
+	runFlags
+	web    int
+	port   int
+	rate   float64
+	defect string
+	tour   *tour // leads through the talk meanwhile; nil: nobody is led
+}
+
 func newUp() *cobra.Command {
-	var (
-		web   int
-		port  int
-		flags = runFlags{format: "text"}
-	)
+	flags := upFlags{runFlags: runFlags{format: "text"}}
 	cmd := &cobra.Command{
 		Use:   "up",
-		Short: "Bring the stack up and leave it until Ctrl-C",
+		Short: "Bring the stack up, under load, and make moves by hand",
 		Long: `Start database, load balancer, collector and web instances, print where they are,
-and leave them running until Ctrl-C.`,
+and leave them running, with a gentle load, until Ctrl-C or throughline ctl end.
+
+Meanwhile you make the moves: with the buttons of the page that is printed, or from
+another shell with throughline ctl (ctl kill web-2, ctl launch, ctl replace all). Each
+is a step of the scenario language, and is seen on the page at once.
+
+At the end the load stops, the last counts come in, and there is a verdict on all that
+you did, as throughline run gives one, with the same exit statuses: did the layers
+agree on every request, whoever came and went? A second Ctrl-C calls the run off. With
+--out the record stays. What you did is the scenario in it, scenario.yaml, which can be
+judged and run again. A stack that is left alone for days had better be without load:
+--rate 0, and there is no record to judge.`,
+		Example: `  throughline up                                  then: throughline ctl kill web-2
+  throughline up --rate 200 --out /tmp/r          and at the end: throughline judge /tmp/r
+  throughline up --defect lost-on-exit            then: throughline ctl replace all`,
 		Args: cli.NoOperands,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if web < 1 || web > 300 {
-				return cli.Usage(fmt.Errorf("--web %d: want 1 to 300 instances", web))
-			}
-			if port < 0 || port > 65535 {
-				return cli.Usage(fmt.Errorf("--port %d: want 1 to 65535, or 0 for any free one", port))
-			}
-			if err := flags.check(); err != nil {
-				return cli.Usage(err)
-			}
-			s, err := reader(cmd).Read("quiet")
+			s, err := flags.scenario(cmd)
 			if err != nil {
 				return cli.Usage(err)
 			}
-			s.Stack.Web.Instances = web
-			return up(cmd, s, port, flags)
+			return up(cmd, s, flags)
 		},
 	}
 	f := cmd.Flags()
-	f.IntVar(&web, "web", 3, "how many web instances")
-	f.IntVar(&port, "port", 0, "where the load balancer serves (default: any free port)")
+	f.IntVar(&flags.web, "web", 3, "how many web instances")
+	f.IntVar(&flags.port, "port", 0, "where the load balancer serves (default: any free port)")
+	f.Float64Var(&flags.rate, "rate", 50, "requests per second; 0: none, and no verdict")
+	f.StringVar(&flags.defect, "defect", "", "make the app's instrumentation wrong in this way (throughline app --help lists them)")
 	flags.common(f)
 	f.StringVar(&flags.out, "out", "", "directory for logs and record (default: a temporary one, removed at the end)")
 	return cmd
 }
 
-func up(cmd *cobra.Command, s script.Scenario, port int, flags runFlags) (failed error) {
+// scenario is the one that is played by hand.
+func (f upFlags) scenario(cmd *cobra.Command) (script.Scenario, error) {
+	var defects []string
+	for _, d := range app.Defects() {
+		defects = append(defects, d.Name)
+	}
+	rate := f.rate
+	switch {
+	case f.web < 1 || f.web > script.MaxInstances:
+		return script.Scenario{}, fmt.Errorf("--web %d: want 1 to %d instances", f.web, script.MaxInstances)
+	case f.port < 0 || f.port > 65535:
+		return script.Scenario{}, fmt.Errorf("--port %d: want 1 to 65535, or 0 for any free one", f.port)
+	case rate == 0:
+		rate = 1 // nobody comes; but a scenario has a load
+	case !(rate >= script.MinRate && rate <= script.MaxRate):
+		return script.Scenario{}, fmt.Errorf("--rate %v: want %v to %v requests per second, or 0 for none", rate, script.MinRate, script.MaxRate)
+	}
+	if f.defect != "" && !slices.Contains(defects, f.defect) {
+		return script.Scenario{}, fmt.Errorf("--defect %s: no such defect%s; throughline app --help lists them", f.defect, cli.DidYouMean(f.defect, defects))
+	}
+	if err := f.check(); err != nil {
+		return script.Scenario{}, err
+	}
+	return trial.ByHand(f.web, f.defect, rate, script.Options{Defects: defects})
+}
+
+func up(cmd *cobra.Command, s script.Scenario, flags upFlags) (failed error) {
 	dir := flags.out
 	if dir == "" {
 		temporary, err := scratch.New("up")
@@ -61,15 +106,62 @@ func up(cmd *cobra.Command, s script.Scenario, port int, flags runFlags) (failed
 		}
 		defer func() { failed = errors.Join(failed, temporary.Remove()) }()
 		dir = temporary.Path
-		flags.out = dir
+		flags.runFlags.out = dir
 	}
 	have, err := flags.preflight(cmd.Context(), []script.Scenario{s})
 	if err != nil {
 		return cli.Unable(err)
 	}
 	flags.seed = rand.Uint64()
-	err = flags.trial(s, dir, have).Up(cmd.Context(), port, func(at run.Addresses) { addresses(cmd.OutOrStdout(), at) })
-	return cli.Unable(err)
+	hand := run.NewHand()
+	// The first Ctrl-C is the end that is meant; the second one calls it off.
+	context.AfterFunc(cmd.Context(), hand.End)
+	ctx, stop := cli.Insisted(cmd.Context())
+	defer stop()
+
+	t := flags.trial(s, dir, have)
+	t.Hand = hand
+	tell := func(err error) { fmt.Fprintf(cmd.ErrOrStderr(), "throughline: %v\n", err) }
+	window := openWindow(flags.runFlags, hand, tell)
+	defer window.close()
+	t.Screen = window.screen
+	flags.tour.attach(hand, window)
+	ready := func(at run.Addresses) {
+		addresses(cmd.OutOrStdout(), at)
+		window.tell(cmd.OutOrStdout())
+		fmt.Fprintln(cmd.OutOrStdout(), "Ctrl-C ends it.")
+		flags.tour.ready(ctx, at)
+	}
+	if flags.rate == 0 {
+		_, err := t.Up(ctx, flags.port, false, ready)
+		return cli.Unable(err)
+	}
+	sequence := trial.Sequence{
+		Trials: []trial.Trial{t}, Missing: []error{nil},
+		Tell:  tell,
+		Watch: func(s *live.Stream) (shown func()) { return report.Follow(cmd.ErrOrStderr(), os.Getenv, s) },
+		Show:  func(j trial.Judged) error { return flags.show(cmd.OutOrStdout(), j) },
+		Hold: func(ctx context.Context, t trial.Trial) (*trial.Judged, error) {
+			return t.Up(ctx, flags.port, flags.rate > 0, ready)
+		},
+	}
+	return flags.tour.encoreOf(ctx, cmd.Context(), sequence.Run(ctx))
+}
+
+// show prints a verdict, and where the record is, or how to keep it.
+func (f upFlags) show(w io.Writer, j trial.Judged) error {
+	// Of a record that goes nobody can ask for the rest later.
+	more := report.TextOptions{All: f.out == "", More: judgeFlags{}.showsAll(j.Dir)}
+	if f.out == "" {
+		j.Dir = ""
+	}
+	if err := show(w, j, f.format, j.Dir, more); err != nil {
+		return err
+	}
+	if f.out == "" {
+		fmt.Fprintln(w, "The record and its report are not kept; --out DIR keeps them.")
+	}
+	return nil
 }
 
 // addresses prints where everything is.
@@ -85,5 +177,4 @@ func addresses(w io.Writer, at run.Addresses) {
 	for _, web := range at.Web {
 		fmt.Fprintf(w, "%-14s http://%s\n", web.Name, web.Addr)
 	}
-	fmt.Fprintln(w, "Ctrl-C ends it.")
 }

@@ -66,7 +66,7 @@ func New(c Config) (*Pipeline, error) {
 	if err != nil {
 		return nil, err
 	}
-	over := server.Config{Store: store, Interval: c.Interval, Dir: c.Dir, HTTP: c.HTTP, Sinks: c.Sinks, Log: c.Log}
+	over := server.Config{Store: store, Recents: store, Interval: c.Interval, Dir: c.Dir, HTTP: c.HTTP, Sinks: c.Sinks, Log: c.Log}
 	for _, o := range outputs {
 		over.Outputs = append(over.Outputs, o)
 	}

@@ -39,16 +39,21 @@ func (s *Store) inTurn(r *http.Request, work func(*http.Request) error) error {
 }
 
 func (s *Store) inTurnOf(turn chan struct{}, a *allowance, r *http.Request, work func(*http.Request) error) error {
-	if err := s.waitForTurn(r.Context(), turn); err != nil {
+	return s.lookInTurn(r.Context(), turn, a, func(ctx context.Context) error { return work(r.WithContext(ctx)) })
+}
+
+// lookInTurn works in a turn, with its allowance.
+func (s *Store) lookInTurn(ctx context.Context, turn chan struct{}, a *allowance, work func(context.Context) error) error {
+	if err := s.waitForTurn(ctx, turn); err != nil {
 		return err
 	}
 	defer func() { <-turn }()
-	ctx, release, err := s.use(withAllowance(r.Context(), a))
+	ctx, release, err := s.use(withAllowance(ctx, a))
 	if err != nil {
 		return err
 	}
 	defer release()
-	return work(r.WithContext(ctx))
+	return work(ctx)
 }
 
 func (s *Store) waitForTurn(ctx context.Context, turn chan struct{}) error {

@@ -18,9 +18,9 @@ import (
 // no longer than the store reads them.
 const longestBody = 1 << 20
 
-// policy is the Content-Security-Policy of every answer: the page has a style
-// sheet in it, and nothing else that a browser loads, runs or sends.
-const policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+// policy is the Content-Security-Policy of every answer but the page, which has its
+// own: a browser loads, runs and sends nothing for it.
+const policy = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 // guarded stands before the HTTP API. It reads the request's body to its end
 // within the server's ReadTimeout and with a bound, so that who sends slowly

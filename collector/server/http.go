@@ -1,10 +1,8 @@
 package server
 
 import (
-	_ "embed"
 	"encoding/json"
 	"fmt"
-	"html/template"
 	"net/http"
 	"strconv"
 	"time"
@@ -21,7 +19,7 @@ func (s *Server) handler() http.Handler {
 	mux.Handle("/", stored)
 	mux.Handle("GET /metrics", s.store.Metrics(s.keeper.live))
 	mux.Handle("GET /-/ready", s.keeper.ready(stored))
-	mux.HandleFunc("GET /{$}", s.page)
+	s.handlePage(mux)
 	mux.HandleFunc("GET /api/v1/events", s.events)
 	return mux
 }
@@ -71,59 +69,4 @@ func parseTime(text string) (time.Time, error) {
 		return at, nil
 	}
 	return time.Time{}, fmt.Errorf("cannot parse %q to a valid timestamp", text)
-}
-
-//go:embed page.html
-var pageText string
-
-var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
-	"clock": func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") },
-}).Parse(pageText))
-
-// status is what the page shows.
-type status struct {
-	Now    time.Time
-	Store  storeFigures
-	Tables []collector.Table // of the sources, then of the outputs
-	Events []collector.Event // the newest first
-}
-
-// tables are the figures of all who show some.
-func (s *Server) tables() (all []collector.Table) {
-	add := func(part any) {
-		tabler, can := part.(collector.Tabler)
-		if !can {
-			return
-		}
-		for _, t := range tabler.Tables() {
-			if last := len(all) - 1; last >= 0 && all[last].Title == t.Title {
-				all[last].Rows = append(all[last].Rows, t.Rows...)
-				all[last].Notes = append(all[last].Notes, t.Notes...)
-				continue
-			}
-			all = append(all, t)
-		}
-	}
-	for _, source := range s.sources {
-		add(source)
-	}
-	for _, o := range s.outputs {
-		add(o)
-	}
-	return all
-}
-
-// pageEvents is how many events the page shows.
-const pageEvents = 50
-
-func (s *Server) page(w http.ResponseWriter, _ *http.Request) {
-	now := time.Now()
-	view := status{Now: now, Store: s.keeper.figures(), Tables: s.tables()}
-	recent := s.journal.between(time.Time{}, now.Add(time.Hour), "", pageEvents)
-	for i := len(recent) - 1; i >= 0; i-- {
-		view.Events = append(view.Events, recent[i])
-	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	// An error means that the client has gone.
-	_ = pageTemplate.Execute(w, view)
 }

@@ -31,6 +31,8 @@ import (
 // Config is what a Server is made of.
 type Config struct {
 	Store Store // whoever opened it closes it, after the Server
+	// Recents has the series that the page shows; nil: it shows none.
+	Recents collector.Recents
 	// Interval is how long an interval is, for all sources; 0 means a second.
 	Interval time.Duration
 	Dir      string             // directory of the journal of events
@@ -58,7 +60,8 @@ type Store interface {
 // that what is in use is known before anything else starts; Run does the work.
 type Server struct {
 	store    Store
-	keeper   *keeper // gives to the store
+	recents  collector.Recents // nil: none
+	keeper   *keeper           // gives to the store
 	journal  *journal
 	intake   collector.Intake
 	sources  []collector.Source
@@ -70,7 +73,7 @@ type Server struct {
 // New opens the journal and the HTTP address, and journals the time in which there
 // was no collector. Close the server in any case.
 func New(c Config) (*Server, error) {
-	s := &Server{store: c.Store, outputs: c.Outputs, http: c.HTTP}
+	s := &Server{store: c.Store, recents: c.Recents, outputs: c.Outputs, http: c.HTTP}
 	if c.HTTP != "" {
 		listen, err := net.Listen("tcp", c.HTTP)
 		if err != nil {

@@ -64,7 +64,7 @@ func openRig(t *testing.T, receive statsd.Config, c Config) (*rig, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.Store = store
+	c.Store, c.Recents = store, store
 	s, err := New(c)
 	if err != nil {
 		return nil, errors.Join(err, store.Close())

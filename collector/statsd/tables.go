@@ -3,11 +3,14 @@ package statsd
 import (
 	"fmt"
 	"maps"
+	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
 
 	"throughline/collector"
+	"throughline/collector/statsd/socket"
 )
 
 // Tables implements collector.Tabler: what came in, by listener, and what was found.
@@ -64,4 +67,28 @@ func number(n uint64) collector.Cell { return collector.Cell{Text: fmt.Sprint(n)
 
 func loss(n uint64) collector.Cell {
 	return collector.Cell{Text: fmt.Sprint(n), Number: true, Loss: n > 0}
+}
+
+// Hello implements collector.Greeter: a counter by way of netcat, to a listener for UDP
+// that is nobody's in particular, else to the first for UDP.
+func (c *Collector) Hello() string {
+	to := ""
+	c.mu.Lock()
+	for _, l := range c.listeners {
+		if l.network == socket.UDP && l.stage == open && (to == "" || l.instance == "") {
+			to = l.addr
+			if l.instance == "" {
+				break
+			}
+		}
+	}
+	c.mu.Unlock()
+	host, port, err := net.SplitHostPort(to)
+	if err != nil { // there is none
+		return ""
+	}
+	if ip, err := netip.ParseAddr(host); err != nil || ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return fmt.Sprintf("printf 'hello:1|c' | nc -u -w0 %s %s", host, port)
 }

@@ -72,6 +72,13 @@ type arrival struct {
 	n  float64
 }
 
+// starve is a step that nobody ordered, and that no journal knows of: "starve web-2", or all.
+const starve = "starve"
+
+// starving is how long the steps after it wait, and starved how long it lasts: a kill that
+// comes next comes before its end.
+const starving, starvedFor = 300 * time.Millisecond, 320 * time.Millisecond
+
 // standing is a time in which an instance stands still.
 type standing struct {
 	on       string
@@ -111,6 +118,9 @@ func (p plan) yaml() string {
 		var steps []string
 		for _, s := range a.steps {
 			verb, object, _ := strings.Cut(s, " ")
+			if verb == starve {
+				continue
+			}
 			steps = append(steps, fmt.Sprintf("{%s: %s}", verb, object))
 		}
 		if len(steps) > 0 {
@@ -201,6 +211,10 @@ func (w *world) journal() {
 		w.event(at, record.PhaseBegin, name)
 		t := at
 		for _, s := range a.steps {
+			if strings.HasPrefix(s, starve) {
+				t = w.step(s, t)
+				continue
+			}
 			step := func(e *record.Event) { e.Phase, e.Step = a.name, s }
 			w.event(t, record.StepBegin, step)
 			t = w.step(s, t)
@@ -243,6 +257,13 @@ func (w *world) step(s string, t time.Duration) time.Duration {
 		w.of(w.named(on), t, record.FaultBegin, func(e *record.Event) { e.Fault = name })
 		w.frozen = append(w.frozen, standing{on, t, evidence.Forever})
 		return t + 3*time.Millisecond
+	case starve:
+		for _, b := range alive {
+			if object == "all" || b.name == object {
+				w.frozen = append(w.frozen, standing{b.name, t, t + starvedFor})
+			}
+		}
+		return t + starving
 	case "heal":
 		f := &w.frozen[len(w.frozen)-1]
 		f.to = t

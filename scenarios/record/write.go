@@ -216,6 +216,13 @@ func (w *Writer) Execution(x Execution) error {
 	return w.failed(err)
 }
 
+// Scenario records the scenario once more: what was done by hand is known at the end.
+func (w *Writer) Scenario(source []byte) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.failed(w.whole(ScenarioFile, source))
+}
+
 // Before records what the database held before the load.
 func (w *Writer) Before(d Documents) error { return w.documents(BeforeFile, d) }
 

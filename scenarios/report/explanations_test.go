@@ -114,7 +114,7 @@ func TestJUnitLeadsWithTheSentence(t *testing.T) {
 func TestSummary(t *testing.T) {
 	v := explainedVerdict()
 	proves := verdict.Verdict{Title: "This run proves nothing: it was cut short"}
-	all := []Ended{{Scenario: "rolling-deploy", Verdict: &v}, {Scenario: "quiet", Verdict: &proves},
+	all := []Result{{Scenario: "rolling-deploy", Verdict: &v}, {Scenario: "quiet", Verdict: &proves},
 		{Scenario: "a\x1b[2J\nPASS" + strings.Repeat("long", 30), Unrun: "an image is missing\nand more"}}
 	for _, columns := range []int{60, 80, 200} {
 		var plain, colored strings.Builder

@@ -5,7 +5,6 @@ import (
 	"math"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"throughline/scenarios/check/words"
@@ -68,17 +67,7 @@ func latency(d time.Duration) string {
 
 // printable replaces what would move the cursor, color the terminal or break a
 // line: names come from applications and files that nobody has checked.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t' || r == '\r':
-			return ' '
-		case !unicode.IsPrint(r):
-			return '\uFFFD'
-		}
-		return r
-	}, s)
-}
+func printable(s string) string { return words.Printable(s) }
 
 // printableLines is printable of each line.
 func printableLines(s string) string {

@@ -279,3 +279,13 @@ func many(n int) record.History {
 	slices.SortStableFunc(h.Events, func(a, b record.Event) int { return int(a.At - b.At) })
 	return h
 }
+
+// gained is how much a cumulative series of an instance grew.
+func gained(s record.Series) (n float64) {
+	for _, p := range s.Points {
+		if !p.Stale {
+			n = max(n, p.Value)
+		}
+	}
+	return n
+}

@@ -171,7 +171,7 @@ func message(v verdict.Verdict, name string, worst []verdict.Finding) string {
 // the sentence says.
 func headline(v verdict.Verdict) string {
 	if v.Outcome == verdict.Fail || v.Sentence == "" {
-		return whole(titleOf(v), v.Sentence)
+		return inFull(titleOf(v), v.Sentence)
 	}
 	return v.Sentence
 }
@@ -179,13 +179,13 @@ func headline(v verdict.Verdict) string {
 // explained is an explanation in one line.
 func explained(e verdict.Explanation, o verdict.Outcome) string {
 	if o == verdict.Fail {
-		return whole(e.Title, e.Sentence, e.Repair)
+		return inFull(e.Title, e.Sentence, e.Repair)
 	}
-	return whole(e.Sentence, e.Repair)
+	return inFull(e.Sentence, e.Repair)
 }
 
-// whole joins sentences.
-func whole(sentences ...string) string {
+// inFull joins sentences.
+func inFull(sentences ...string) string {
 	var out []string
 	for _, s := range sentences {
 		if s = strings.TrimRight(s, ". "); s != "" {

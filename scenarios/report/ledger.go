@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/check/words"
+	"throughline/scenarios/picture/draw"
 	"throughline/scenarios/record"
 )
 
@@ -21,6 +23,34 @@ type ledgerRow struct {
 	Cells   []string
 	Head    bool
 	byLayer cells
+}
+
+// pageRows are the rows of a page, which has those that say something: one whose numbers
+// are all 0 is left out. A number that is not that of the tier before all others has the
+// difference beside it, where both count the same.
+func pageRows(rows []ledgerRow) []ledgerRow {
+	var out []ledgerRow
+	for _, r := range rows {
+		if !r.Head && !slices.ContainsFunc(r.Cells, func(cell string) bool { return cell != "" && cell != "0" && cell != none }) {
+			continue
+		}
+		r.Cells = slices.Clone(r.Cells)
+		for k := 1; k < len(r.Cells); k++ {
+			first, known := numberIn(r.Cells[0])
+			n, too := numberIn(r.Cells[k])
+			if known && too && n != first && strings.HasPrefix(r.Name, "acked") {
+				r.Cells[k] += " (" + strings.Replace(signed(n-first), "-", "−", 1) + ")"
+			}
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// numberIn reads a cell; known is false where it is no number.
+func numberIn(cell string) (n int64, known bool) {
+	n, err := strconv.ParseInt(strings.ReplaceAll(cell, ",", ""), 10, 64)
+	return n, err == nil
 }
 
 // cells are what a row has, by layer; a layer that is not there has no such number.
@@ -154,6 +184,7 @@ func hasSeries(h record.History, name string) bool {
 // instanceRow is one instance as users, load balancer and web count it.
 type instanceRow struct {
 	Name     string
+	Anchor   string // its id in the page
 	Lived    string // "0.1–14.9 s, SIGKILL"
 	Acked    string // of the checked route
 	LB       string // 2xx of all routes
@@ -200,7 +231,7 @@ func instanceRows(h record.History, v verdict.Verdict) []instanceRow {
 
 // newInstanceRow has what the ledgers tell of an instance, and nothing of its life.
 func newInstanceRow(name string, l verdict.Ledgers, booked []string) instanceRow {
-	r := instanceRow{Name: printable(name), Lived: "not in the journal", Booked: booked,
+	r := instanceRow{Name: printable(name), Anchor: draw.Anchor(name), Lived: "not in the journal", Booked: booked,
 		Acked: none, LB: cellText(l.LB.ByInstance, name), Counted: none, Residual: none}
 	if l.Users.Route != "" || len(l.Users.ByInstance) > 0 {
 		r.Acked = words.Number(l.Users.ByInstance[name])

@@ -24,7 +24,7 @@ type Progress struct {
 	mu       sync.Mutex
 	w        io.Writer
 	terminal bool
-	phases   int
+	phases   int    // 0: nobody knows how many
 	phase    string // "2/3 one instance dies"; empty: none is running
 	live     string // the live line as it stands on the terminal; empty: none
 	closed   bool
@@ -41,7 +41,7 @@ func NewProgress(w io.Writer, terminal bool) *Progress {
 }
 
 // Begin tells which run begins: what it is about, its seed as printed for
-// repeating it, the run directory and its number of phases.
+// repeating it, the run directory and its number of phases; 0: as many as will be.
 func (p *Progress) Begin(scenario, about, seed, dir string, phases int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -58,7 +58,10 @@ func (p *Progress) Begin(scenario, about, seed, dir string, phases int) {
 func (p *Progress) Phase(name string, index int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.phase = fmt.Sprintf("%d/%d %s", index+1, max(p.phases, index+1), printable(name))
+	p.phase = printable(name)
+	if p.phases > 0 {
+		p.phase = fmt.Sprintf("%d/%d %s", index+1, max(p.phases, index+1), p.phase)
+	}
 	p.rewrite("  " + p.phase)
 }
 
@@ -77,7 +80,11 @@ func (p *Progress) Step(text string, took time.Duration, err error) {
 func (p *Progress) Tick(s live.Status) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	parts := []string{padLeft(fmt.Sprintf("%.0f s left", max(0, s.PhaseLeft).Seconds()), 8), padLeft(perSecond(s.Rate), 6)}
+	var parts []string
+	if p.phases > 0 {
+		parts = append(parts, padLeft(fmt.Sprintf("%.0f s left", max(0, s.PhaseLeft).Seconds()), 8))
+	}
+	parts = append(parts, padLeft(perSecond(s.Rate), 6))
 	parts = append(parts, trouble(s)...)
 	parts = append(parts, "p50 "+latency(s.P50), "p99 "+latency(s.P99))
 	if serving := printable(strings.Join(s.Instances, " ")); width(serving) <= 24 {

@@ -7,8 +7,8 @@ import (
 	"throughline/scenarios/check/verdict"
 )
 
-// Ended is what came of one of several scenarios.
-type Ended struct {
+// Result is what came of one of several scenarios.
+type Result struct {
 	Scenario string
 	Verdict  *verdict.Verdict // nil: there is none
 	Unrun    string           // why there is none
@@ -16,7 +16,7 @@ type Ended struct {
 
 // WriteSummary writes a line for each of several scenarios: its outcome, its name and the
 // title of its verdict. Of the options it takes color and width.
-func WriteSummary(w io.Writer, all []Ended, o TextOptions) error {
+func WriteSummary(w io.Writer, all []Result, o TextOptions) error {
 	t := newText(o)
 	t.line("")
 	name := 0

@@ -42,7 +42,7 @@ func (b *balancer) start(ctx context.Context, in *lives, polls *telemetry) error
 	if b.config().Master {
 		b.lb = haproxy.NewMaster(b.runtime)
 	}
-	if b.cfg.Scenario.Needs(script.Proxy) {
+	if b.cfg.needs(script.Proxy) {
 		to, err := url.Parse(b.url())
 		if err != nil {
 			return err
@@ -166,7 +166,7 @@ func (b *balancer) instance(ctx context.Context) (compose.Instance, error) {
 // config is how HAProxy is set up for the scenario.
 func (b *balancer) config() haproxy.Config {
 	stack := b.cfg.Scenario.Stack
-	return haproxy.Config{HealthPath: stack.Web.Health, Log: b.executions.addr(), RetryAll: stack.RetryAll, Master: b.cfg.Scenario.Needs(script.Master)}
+	return haproxy.Config{HealthPath: stack.Web.Health, Log: b.executions.addr(), RetryAll: stack.RetryAll, Master: b.cfg.needs(script.Master)}
 }
 
 // own is the platform's HAProxy. It reads its configuration when it starts; nobody

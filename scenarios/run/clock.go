@@ -14,7 +14,7 @@ type clock struct {
 	scenario script.Scenario
 	progress Progress
 	journal  *journal
-	users    *users
+	users    *users // nil: there is no load
 	fleet    *fleet
 	faults   *faults
 }
@@ -22,28 +22,54 @@ type clock struct {
 // run goes through the scenario until it ends, a step fails or ctx ends.
 func (c *clock) run(ctx context.Context) {
 	for i, phase := range c.scenario.Phases {
-		c.progress.Phase(phase.Name, i)
-		begin := time.Now()
-		c.users.beginPhase()
-		c.journal.event(record.Event{Kind: record.PhaseBegin, Phase: phase.Name})
-		ticking, stop := context.WithCancel(ctx)
-		ticked := make(chan struct{})
-		go func() {
-			defer close(ticked)
-			c.users.tick(ticking, begin.Add(phase.For), c.progress)
-		}()
+		end := time.Now().Add(phase.For)
+		p := c.enter(ctx, phase.Name, i, end)
 		err := c.steps(ctx, phase)
 		if err == nil {
-			err = sleepUntil(ctx, begin.Add(phase.For))
+			err = sleepUntil(ctx, end)
 		}
-		stop()
-		<-ticked
-		c.journal.event(record.Event{Kind: record.PhaseEnd, Phase: phase.Name})
-		c.progress.EndPhase(time.Since(begin), c.users.endPhase(time.Since(begin)))
+		p.end()
 		if err != nil {
 			return
 		}
 	}
+}
+
+// underway is a phase that has begun.
+type underway struct {
+	clock *clock
+	name  string
+	began time.Time
+	quiet func() // ends what is told while it goes on
+}
+
+// enter begins a phase, which ends at a time; zero: nobody knows when.
+func (c *clock) enter(ctx context.Context, name string, index int, end time.Time) *underway {
+	c.progress.Phase(name, index)
+	p := &underway{clock: c, name: name, began: time.Now(), quiet: func() {}}
+	if c.users != nil {
+		c.users.beginPhase()
+		ticking, stop := context.WithCancel(ctx)
+		ticked := make(chan struct{})
+		go func() {
+			defer close(ticked)
+			c.users.tick(ticking, end, c.progress)
+		}()
+		p.quiet = func() { stop(); <-ticked }
+	}
+	c.journal.event(record.Event{Kind: record.PhaseBegin, Phase: name})
+	return p
+}
+
+// end ends the phase and tells how long it was.
+func (p *underway) end() time.Duration {
+	p.quiet()
+	p.clock.journal.event(record.Event{Kind: record.PhaseEnd, Phase: p.name})
+	took := time.Since(p.began)
+	if p.clock.users != nil {
+		p.clock.progress.EndPhase(took, p.clock.users.endPhase(took))
+	}
+	return took
 }
 
 // sleepUntil waits for a moment of the clock.
@@ -62,26 +88,31 @@ func sleepUntil(ctx context.Context, t time.Time) error {
 // effect ends the run: what comes after would prove nothing.
 func (c *clock) steps(ctx context.Context, phase script.Phase) error {
 	for _, step := range phase.Do {
-		begin := time.Now()
-		c.journal.event(record.Event{Kind: record.StepBegin, Phase: phase.Name, Step: step.String()})
-		err := c.do(ctx, step)
-		if err != nil {
-			err = fmt.Errorf("%s: %w", step, err)
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		ended := record.Event{Kind: record.StepEnd, Phase: phase.Name, Step: step.String()}
-		if err != nil {
-			ended.Error = err.Error()
-		}
-		c.journal.event(ended)
-		c.progress.Step(step.String(), time.Since(begin), err)
-		if err != nil {
+		if err := c.step(ctx, phase.Name, step); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// step does one step of a phase, and tells when it had its effect, or why it had none.
+func (c *clock) step(ctx context.Context, phase string, step script.Step) error {
+	begin := time.Now()
+	c.journal.event(record.Event{Kind: record.StepBegin, Phase: phase, Step: step.String()})
+	err := c.do(ctx, step)
+	if err != nil {
+		err = fmt.Errorf("%s: %w", step, err)
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	ended := record.Event{Kind: record.StepEnd, Phase: phase, Step: step.String()}
+	if err != nil {
+		ended.Error = err.Error()
+	}
+	c.journal.event(ended)
+	c.progress.Step(step.String(), time.Since(begin), err)
+	return err
 }
 
 // bounded is a way to make a move within the time that a step has for one.

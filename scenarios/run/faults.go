@@ -224,6 +224,15 @@ func (f *faults) heal(ctx context.Context, name string) error {
 	return f.healed(ctx, o)
 }
 
+// names are the faults that have begun, the oldest first.
+func (f *faults) names() []string {
+	var names []string
+	for _, o := range f.ongoing {
+		names = append(names, o.name)
+	}
+	return names
+}
+
 // healAll ends what no step has ended, the newest first.
 func (f *faults) healAll(ctx context.Context) {
 	for len(f.ongoing) > 0 {

@@ -238,7 +238,7 @@ func (f *fleet) overdue(name string) {
 // without a limit: all are measured in the same way, and what is impossible
 // shows before the load.
 func (f *fleet) meter(ctx context.Context, handle compose.Handle) error {
-	if !f.cfg.Scenario.Needs(script.CPULimits) {
+	if !f.cfg.needs(script.CPULimits) {
 		return nil
 	}
 	limited, ok := handle.(compose.Limiter)

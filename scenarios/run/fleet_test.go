@@ -92,6 +92,7 @@ func (r *rack) names() []string {
 type rig struct {
 	*fleet
 	t         *testing.T
+	bed       *testbed
 	telemetry *telemetry
 	rack      *rack
 	dir       string // of the record
@@ -115,7 +116,7 @@ func newRig(t *testing.T, phases ...script.Phase) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{fleet: s.fleet, t: t, telemetry: s.telemetry, rack: &rack{servers: map[string]string{}, used: map[string]bool{}}, dir: w.Dir()}
+	r := &rig{fleet: s.fleet, t: t, bed: s, telemetry: s.telemetry, rack: &rack{servers: map[string]string{}, used: map[string]bool{}}, dir: w.Dir()}
 	r.pool = r.rack
 	s.telemetry.run(t.Context())
 	t.Cleanup(func() { r.close() })

@@ -16,7 +16,7 @@ func watchHost(c Config, of *lives, polls *telemetry) error {
 	switch {
 	case err == nil:
 		return polls.addPoller("host", host)
-	case c.Scenario.Needs(script.CPULimits):
+	case c.needs(script.CPULimits):
 		return err
 	}
 	c.Progress.Note(fmt.Sprintf("not recorded: %v", err))

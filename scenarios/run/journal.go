@@ -31,6 +31,7 @@ func newJournal(c Config) (*journal, error) {
 	if err != nil {
 		return nil, err
 	}
+	w.Observe(c.Observer)
 	w.Hide(script.Mask, slices.Collect(maps.Values(c.Scenario.Stack.Web.Env))...)
 	return &journal{record: w}, nil
 }

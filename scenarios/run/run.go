@@ -41,6 +41,10 @@ type Config struct {
 	// Dashboard is where the collector's HTTP API listens; "" = nowhere.
 	Dashboard string
 	Progress  Progress
+	// Observer sees all that is recorded, while it is; nil: nobody does.
+	Observer record.Observer
+	// Hand makes moves while the stack is up; nil: nobody does, beside the scenario's steps.
+	Hand *Hand
 
 	actors []actor // what acts on the fleet beside the steps, while there is load
 }
@@ -63,7 +67,15 @@ const drainLimit = 8 * time.Second
 // not be written, or the stack could not be taken down. In the last case the record
 // is whole all the same. What went wrong in the stack is in the record. When ctx
 // ends, the load stops, what there is is recorded, and Run returns nil.
-func Run(ctx context.Context, c Config) (err error) {
+func Run(ctx context.Context, c Config) error {
+	return c.withStack(ctx, func(s *testbed) error {
+		return s.underLoad(ctx, func(k *clock) { k.run(ctx) })
+	})
+}
+
+// withStack begins the record and brings the stack up, does something with it, and
+// takes it down.
+func (c Config) withStack(ctx context.Context, do func(*testbed) error) (err error) {
 	journal, err := newJournal(c)
 	if err != nil {
 		return err
@@ -90,19 +102,37 @@ func Run(ctx context.Context, c Config) (err error) {
 		}
 		return err
 	}
+	return do(s)
+}
+
+// underLoad has users come, does something meanwhile, and brings the run to its end.
+func (s *testbed) underLoad(ctx context.Context, during func(*clock)) error {
 	if err := s.faults.possible(); err != nil {
 		return err
 	}
-	if err := s.database.documents(ctx, journal.record.Before); err != nil {
+	if err := s.database.documents(ctx, s.journal.record.Before); err != nil {
 		return fmt.Errorf("read the database before the load: %w", err)
 	}
-	users, err := newUsers(c, s.balancer.frontend(), journal.record, s.fleet.serving)
+	users, err := newUsers(s.cfg, s.balancer.frontend(), s.journal.record, s.fleet.serving)
 	if err != nil {
 		return err
 	}
 	users.start()
-	journal.event(record.Event{Kind: record.LoadBegin})
-	acting := startActors(ctx, c.actors, s.fleet, journal)
-	(&clock{scenario: c.Scenario, progress: c.Progress, journal: journal, users: users, fleet: s.fleet, faults: s.faults}).run(ctx)
+	s.journal.event(record.Event{Kind: record.LoadBegin})
+	acting := startActors(ctx, s.cfg.actors, s.fleet, s.journal)
+	k := s.clock()
+	k.users = users
+	during(k)
 	return finish(ctx, s, users, acting)
+}
+
+// clock makes the moves on this stack, without load.
+func (s *testbed) clock() *clock {
+	return &clock{scenario: s.cfg.Scenario, progress: s.cfg.Progress, journal: s.journal, fleet: s.fleet, faults: s.faults}
+}
+
+// needs tells whether the stack must be set up for a need: a step of the scenario has
+// it, or one that is made by hand may.
+func (c Config) needs(n script.Need) bool {
+	return c.Scenario.Needs(n) || c.Hand != nil && c.atHand(n)
 }

@@ -69,28 +69,34 @@ func TestShapeOf(t *testing.T) {
 
 func TestFigures(t *testing.T) {
 	due := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	var rows []loadgen.Row
+	var s stretch
 	for ms := 1; ms <= 100; ms++ {
-		rows = append(rows, loadgen.Row{Due: due, Done: due.Add(time.Duration(101-ms) * time.Millisecond), Outcome: loadgen.Acked})
+		row := loadgen.Row{Due: due, Done: due.Add(time.Duration(101-ms) * time.Millisecond), Outcome: loadgen.Acked}
+		if ms == 8 {
+			row.Outcome = loadgen.Unknown
+		}
+		s.add(row)
 	}
-	rows[7].Outcome = loadgen.Unknown
 	var got live.Status
-	figures(&got, rows, 2*time.Second)
+	s.figures(&got, 2*time.Second)
 	if want := (live.Status{Rate: 49.5, P50: 51 * time.Millisecond, P99: 100 * time.Millisecond}); !cmp.Equal(want, got) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	var none live.Status
-	if figures(&none, nil, time.Second); !cmp.Equal(live.Status{}, none) {
+	if new(stretch).figures(&none, time.Second); !cmp.Equal(live.Status{}, none) {
 		t.Errorf("no rows give %+v", none)
 	}
 }
 
 // An answer that acknowledges nothing is called by its class; unknown is what got none.
 func TestPhaseCountsAnswersByTheirClass(t *testing.T) {
-	u := &users{serving: func() []string { return nil }, phase: []loadgen.Row{
+	u := &users{serving: func() []string { return nil }}
+	for _, r := range []loadgen.Row{
 		{Outcome: loadgen.Acked, Status: 200}, {Outcome: loadgen.Refused, Status: 503}, {Outcome: loadgen.Unknown, Status: 404},
 		{Outcome: loadgen.Unknown, Status: 404}, {Outcome: loadgen.Unknown}, {Outcome: loadgen.Unknown, Status: 200}, {Outcome: loadgen.Unknown, Status: 500},
-	}}
+	} {
+		u.phase.add(r)
+	}
 	got := u.endPhase(time.Second)
 	if got.Acked != 1 || got.Refused != 1 || got.Unknown != 2 || got.Answered != [6]uint64{4: 2, 5: 1} {
 		t.Errorf("%+v", got)

@@ -48,7 +48,7 @@ type listener struct {
 // newTelemetry opens a collector, which does not run yet.
 func newTelemetry(c Config, journal *journal) (*telemetry, error) {
 	t := &telemetry{cfg: c, journal: journal, pollers: &pollers{journal: journal}, listeners: map[string]listener{}}
-	if c.Scenario.Needs(script.Relays) {
+	if c.needs(script.Relays) {
 		t.relays = fault.NewRelays(c.Run.Seed)
 	}
 	return t, t.open(c.Dashboard)

@@ -1,9 +1,6 @@
 package run
 
-import (
-	"context"
-	"errors"
-)
+import "context"
 
 // Addresses are where the parts of a stack are reached.
 type Addresses struct {
@@ -17,28 +14,23 @@ type Addresses struct {
 // WebAddress is where one web instance is reached without the load balancer.
 type WebAddress struct{ Name, Addr string }
 
-// Up brings the stack of the scenario up, tells where it is, and leaves it
-// until ctx ends. No load, no steps, no verdict.
-func Up(ctx context.Context, c Config, ready func(Addresses)) (err error) {
-	journal, err := newJournal(c)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, journal.record.Close()) }()
-	s, err := newTestbed(ctx, c, journal)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, s.close(context.WithoutCancel(ctx))) }()
-	if err := s.up(ctx); err != nil {
-		if ctx.Err() != nil {
+// Up brings the stack of the scenario up, tells where it is, and leaves it to c.Hand until
+// that, or ctx, ends it. The steps of the scenario are not done.
+//
+// With a load the record is one that can be judged, as Run's: what was done by hand is the
+// scenario in it. When ctx ends before the hand has, the run is called off.
+func Up(ctx context.Context, c Config, load bool, ready func(Addresses)) error {
+	return c.withStack(ctx, func(s *testbed) error {
+		if !load {
+			ready(s.addresses())
+			c.Hand.on(ctx, s, s.clock())
 			return nil
 		}
-		return err
-	}
-	ready(s.addresses())
-	<-ctx.Done()
-	return nil
+		return s.underLoad(ctx, func(k *clock) {
+			ready(s.addresses())
+			s.improvised(c.Hand.on(ctx, s, k))
+		})
+	})
 }
 
 func (s *testbed) addresses() Addresses {

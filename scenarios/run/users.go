@@ -32,8 +32,39 @@ type users struct {
 	began     time.Time
 
 	mu       sync.Mutex
-	phase    []loadgen.Row // that ended in this phase, in the order of Done
+	phase    stretch       // what ended in this phase
+	recent   []loadgen.Row // that ended in about the last second, in the order of Done
 	answered [6]uint64     // since the load began; as in live.Status
+}
+
+// stretch is what is known of the requests that ended in some time.
+type stretch struct {
+	latencies               []time.Duration
+	acked, refused, unknown uint64
+	answered                [6]uint64 // as in live.Status
+}
+
+func (s *stretch) add(r loadgen.Row) {
+	s.latencies = append(s.latencies, r.Latency())
+	switch class := r.Answered(); {
+	case r.Outcome == loadgen.Acked:
+		s.acked++
+	case r.Outcome == loadgen.Refused:
+		s.refused++
+	case class > 0:
+		s.answered[class]++
+	default:
+		s.unknown++
+	}
+}
+
+// figures sets rate and latencies, over a time.
+func (s *stretch) figures(of *live.Status, over time.Duration) {
+	of.Rate = float64(s.acked) / over.Seconds()
+	if n := len(s.latencies); n > 0 {
+		slices.Sort(s.latencies)
+		of.P50, of.P99 = s.latencies[n/2], s.latencies[n*99/100]
+	}
 }
 
 // newUsers makes the users of what is served at target; w keeps their ledger.
@@ -109,57 +140,28 @@ func (u *users) row(r loadgen.Row) {
 	})
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.phase = append(u.phase, r)
+	u.phase.add(r)
+	u.recent = append(u.recent, r)
 	if class := r.Answered(); class > 0 {
 		u.answered[class]++
 	}
 }
 
-// beginPhase forgets the rows of the phase before.
+// beginPhase forgets the phase before.
 func (u *users) beginPhase() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.phase = u.phase[:0]
+	u.phase = stretch{}
 }
 
 // endPhase sums up the phase.
 func (u *users) endPhase(took time.Duration) live.Status {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	status := live.Status{Instances: u.serving()}
-	figures(&status, u.phase, took)
-	for _, r := range u.phase {
-		switch r.Outcome {
-		case loadgen.Acked:
-			status.Acked++
-		case loadgen.Refused:
-			status.Refused++
-		default:
-			if class := r.Answered(); class > 0 {
-				status.Answered[class]++
-				continue
-			}
-			status.Unknown++
-		}
-	}
+	p := &u.phase
+	status := live.Status{Instances: u.serving(), Acked: p.acked, Refused: p.refused, Unknown: p.unknown, Answered: p.answered}
+	p.figures(&status, took)
 	return status
-}
-
-// figures sets rate and latencies from the rows of a stretch of time.
-func figures(s *live.Status, rows []loadgen.Row, over time.Duration) {
-	latencies := make([]time.Duration, 0, len(rows))
-	acked := 0
-	for _, r := range rows {
-		latencies = append(latencies, r.Latency())
-		if r.Outcome == loadgen.Acked {
-			acked++
-		}
-	}
-	s.Rate = float64(acked) / over.Seconds()
-	if n := len(latencies); n > 0 {
-		slices.Sort(latencies)
-		s.P50, s.P99 = latencies[n/2], latencies[n*99/100]
-	}
 }
 
 // tickEvery is how often Progress hears of a run.
@@ -179,11 +181,12 @@ func (u *users) tick(ctx context.Context, end time.Time, progress Progress) {
 	}
 }
 
+// status is how it goes now; the phase ends at end, which is zero if nobody knows.
 func (u *users) status(now, end time.Time) live.Status {
 	stats := u.generator.Stats()
-	status := live.Status{
-		Elapsed: now.Sub(u.began), PhaseLeft: end.Sub(now), Acked: stats.Acked, Refused: stats.Refused,
-		Unknown: stats.Unknown, Instances: u.serving(),
+	status := live.Status{Elapsed: now.Sub(u.began), Acked: stats.Acked, Refused: stats.Refused, Unknown: stats.Unknown, Instances: u.serving()}
+	if !end.IsZero() {
+		status.PhaseLeft = end.Sub(now)
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -191,10 +194,15 @@ func (u *users) status(now, end time.Time) live.Status {
 	for _, n := range u.answered {
 		status.Unknown -= min(n, status.Unknown) // the two are not counted in the same moment
 	}
-	last := len(u.phase)
-	for last > 0 && now.Sub(u.phase[last-1].Done) < time.Second {
-		last--
+	old := 0
+	for old < len(u.recent) && now.Sub(u.recent[old].Done) >= time.Second {
+		old++
 	}
-	figures(&status, u.phase[last:], time.Second)
+	u.recent = slices.Delete(u.recent, 0, old)
+	var last stretch
+	for _, r := range u.recent {
+		last.add(r)
+	}
+	last.figures(&status, time.Second)
 	return status
 }

@@ -28,8 +28,8 @@ type Options struct {
 	// Defects names the defects of the reference app that there are. Empty means that they are not known here: then any
 	// well-formed name is accepted.
 	Defects []string
-	// Ran says that the scenario has been run already, by a version that may have known less: then what could never be
-	// judged is not refused, for the judge will say so.
+	// Ran says that the scenario has been run already, by a version that may have known less, or by hand: then what could
+	// never be judged, or done, is not refused, for the judge will say so.
 	Ran bool
 }
 

@@ -95,8 +95,8 @@ func TestSequenceIsSummedUp(t *testing.T) {
 	s := scenario(t, "x", "{web: {instances: 1}}", "")
 	for n, want := range map[int]int{1: 0, 3: 3} {
 		dir, told := t.TempDir(), 0
-		var got []report.Ended
-		q := Sequence{Tell: func(error) { told++ }, Sum: func(all []report.Ended) error { got = all; return errors.New("the pipe is closed") }}
+		var got []report.Result
+		q := Sequence{Tell: func(error) { told++ }, Sum: func(all []report.Result) error { got = all; return errors.New("the pipe is closed") }}
 		for i := range n {
 			q.Trials = append(q.Trials, Trial{Scenario: s, Dir: filepath.Join(dir, fmt.Sprint(i))})
 			q.Missing = append(q.Missing, fmt.Errorf("image %d", i))

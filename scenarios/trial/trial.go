@@ -20,6 +20,7 @@ import (
 	"throughline/live"
 	"throughline/scenarios/check"
 	"throughline/scenarios/record"
+	"throughline/scenarios/report"
 	"throughline/scenarios/run"
 	"throughline/scenarios/script"
 )
@@ -43,6 +44,8 @@ type Trial struct {
 	Version   string // of this program, for record and verdict
 	On        Environment
 	Live      *live.Stream // is told how it goes; nil: nobody is
+	Hand      *run.Hand    // makes moves while the stack is up; nil: nobody does
+	Screen    *Screen      // shows how it goes; nil: nobody looks
 }
 
 // Run runs the scenario, judges what it recorded and writes the reports. Without a
@@ -50,16 +53,50 @@ type Trial struct {
 // the error says which report could not be written. When ctx ends, the run is called
 // off, and what there is of it is judged.
 func (t Trial) Run(ctx context.Context) (*Judged, error) {
-	if t.Live == nil {
-		t.Live = new(live.Stream)
+	return t.held(ctx, t.config(time.Now()), len(t.Scenario.Phases), run.Run)
+}
+
+// Up brings the scenario's stack up, with the load balancer at the port (0: any that is
+// free), tells where it is, and leaves it to the hand until that ends it, or ctx does. With
+// load, what was done is judged as Run's is; without there is no verdict.
+func (t Trial) Up(ctx context.Context, port int, load bool, ready func(run.Addresses)) (*Judged, error) {
+	if t.Hand == nil {
+		t.Hand = run.NewHand()
 	}
 	c := t.config(time.Now())
-	t.Live.Publish(live.Event{Kind: live.Begin, Scenario: &live.Scenario{
-		Name: t.Scenario.Name, About: t.Scenario.About, Seed: t.Seed, Dir: t.Dir, Phases: len(t.Scenario.Phases)}})
+	c.Frontend = port
+	if load {
+		return t.held(ctx, c, 0, func(ctx context.Context, c run.Config) error { return run.Up(ctx, c, true, ready) })
+	}
+	if t.Screen != nil {
+		c.Observer = t.Screen.begin(c.Run, t.Scenario, 0)
+	}
+	return nil, t.On.do(ctx, c, func(ctx context.Context, c run.Config) error {
+		return run.Up(ctx, c, false, func(at run.Addresses) {
+			if t.Screen != nil {
+				t.Screen.change(func(h *report.Head) { h.State = up })
+			}
+			ready(at)
+		})
+	})
+}
+
+// held has a run of so many phases happen (0: nobody knows how many), and judges it.
+func (t Trial) held(ctx context.Context, c run.Config, phases int, happen func(context.Context, run.Config) error) (_ *Judged, err error) {
+	if t.Screen != nil {
+		c.Observer = t.Screen.begin(c.Run, t.Scenario, phases)
+		defer func() {
+			if err != nil {
+				t.Screen.fail(err)
+			}
+		}()
+	}
+	feed{t.Live}.publish(live.Event{Kind: live.Begin, Scenario: &live.Scenario{
+		Name: t.Scenario.Name, About: t.Scenario.About, Seed: t.Seed, Dir: t.Dir, Phases: phases}})
 	if t.On.Note != "" && c.Run.Database == Embedded {
 		c.Progress.Note(t.On.Note)
 	}
-	failed := t.On.do(ctx, c, run.Run)
+	failed := t.On.do(ctx, c, happen)
 	history, err := readRecorded(t.Dir, c.Run.ID, failed)
 	if err != nil {
 		return nil, err
@@ -73,16 +110,10 @@ func (t Trial) Run(ctx context.Context) (*Judged, error) {
 	}
 	verdict.ToolVersion = t.Version
 	judged := &Judged{Dir: t.Dir, History: history, Verdict: verdict}
+	if t.Screen != nil {
+		t.Screen.end(*judged)
+	}
 	return judged, judged.Write(t.Dir)
-}
-
-// Up brings the scenario's stack up, with the load balancer at the port (0: any that is
-// free), tells where it is, and leaves it until ctx ends. There is neither load nor
-// verdict.
-func (t Trial) Up(ctx context.Context, port int, ready func(run.Addresses)) error {
-	c := t.config(time.Now())
-	c.Frontend = port
-	return t.On.do(ctx, c, func(ctx context.Context, c run.Config) error { return run.Up(ctx, c, ready) })
 }
 
 // config is all of a run's configuration but the platform.
@@ -90,7 +121,7 @@ func (t Trial) config(start time.Time) run.Config {
 	return run.Config{
 		Scenario: t.Scenario, Dir: t.Dir, MongoURI: t.MongoURI, Dashboard: t.Dashboard,
 		HAProxy: t.On.HAProxy, Web: t.On.Web[t.Scenario.Stack.Web.Image], Database: t.On.Database,
-		Progress: feed{t.Live},
+		Progress: feed{t.Live}, Hand: t.Hand,
 		Run: record.Run{
 			ID: NewID(start), Scenario: t.Scenario.Name, File: t.Scenario.File, Seed: t.Seed, Platform: t.On.Platform,
 			Start: start, Interval: Interval, Database: t.database(),

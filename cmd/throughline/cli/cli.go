@@ -100,6 +100,26 @@ func orderly(parent context.Context) (context.Context, context.CancelFunc) {
 	}
 }
 
+// Insisted gives a context that ends when an end is asked for that was asked for before: with
+// the second SIGINT or SIGTERM. The next one has its usual force.
+func Insisted(parent context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(parent))
+	again := make(chan os.Signal, 2)
+	signal.Notify(again, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		defer signal.Stop(again)
+		for range 2 {
+			select {
+			case <-again:
+			case <-ctx.Done():
+				return
+			}
+		}
+		cancel()
+	}()
+	return ctx, cancel
+}
+
 // tell turns what a command returned into an exit status and, where the command has not
 // said it itself, a message: of several errors several lines, each to be found by the
 // same prefix.

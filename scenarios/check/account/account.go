@@ -37,12 +37,13 @@ type Account struct {
 	Sampled int64
 	Allowance
 	// Buffer is the most that the client's send buffer can have taken with it:
-	// what was acknowledged from client_window before the SIGKILL on. 0 for
-	// an instance that was not killed. Stalled is the same when the client's
+	// what was acknowledged from client_window before the SIGKILL on, or before
+	// Silent, in which it did nothing. 0 for an instance that was not killed. Stalled is the same when the client's
 	// flush timer was late by stall, like the load generator's, or because its
 	// CPU was limited.
 	killed          time.Duration // when it lost its chance to flush; record.Never
 	Buffer, Stalled int64
+	Silent          time.Duration // before the kill, see silence
 	stall           time.Duration
 	slowed          time.Duration // by how much, because of the CPU
 	Early           int64         // missing before the kill, see beforeKill
@@ -156,7 +157,8 @@ func newAccount(e *evidence.Index, promise script.Conservation, l record.Lifetim
 		}
 		a.slowed = slowed(e, l.Instance, at, promise.ClientWindow)
 		a.stall = max(a.stall, a.slowed)
-		since := e.HeldSince(l.Instance, at, promise.ClientWindow)
+		a.Silent = silence(e, l.Instance, at)
+		since := e.HeldSince(l.Instance, at-a.Silent, promise.ClientWindow)
 		a.Buffer, a.Stalled = a.ackedFrom(since), a.ackedFrom(since-a.stall)
 	}
 	a.Dropped = e.Dropped(l.Instance)

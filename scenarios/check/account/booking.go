@@ -64,7 +64,7 @@ func (a *Account) beforeKill(e *evidence.Index) int64 {
 		if t > a.killed {
 			continue
 		}
-		oldest := e.HeldSince(a.Life.Instance, t, a.Promise.ClientWindow)
+		oldest := e.HeldSince(a.Life.Instance, min(t, a.killed-a.Silent), a.Promise.ClientWindow)
 		stall, flush := e.Delays(oldest-time.Second, t+time.Second)
 		m := max(0, evidence.CountUpTo(a.Acked, oldest-max(stall, flush, a.slowed))-evidence.Whole(math.Ceil(a.counted.UpTo(t))))
 		if looked == 0 || m < missing {

@@ -47,6 +47,15 @@ func (e *Index) indexTraces() {
 	}
 }
 
+// Had names the instance that had a row of the users' ledger last, by the load balancer's log;
+// "": none did, or nobody knows.
+func (e *Index) Had(row int) string {
+	if e.Traces == nil || e.Traces[row].Reached == 0 {
+		return ""
+	}
+	return e.History.Executions[e.Traces[row].Last].Server
+}
+
 // RowOf finds the row of the users' ledger that x is the execution of.
 func (e *Index) RowOf(x *record.Execution) (row int, ok bool) {
 	rows := e.History.Requests

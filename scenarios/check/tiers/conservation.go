@@ -166,7 +166,11 @@ func bufferClause(a *account.Account, k account.Booking) string {
 		return ""
 	}
 	if k.Lost > a.Buffer {
-		return fmt.Sprintf(" (its send buffer explains at most %s)", words.Number(a.Buffer))
+		still := ""
+		if a.Silent > 0 {
+			still = fmt.Sprintf(", for the %s before its SIGKILL in which it did nothing too", words.Seconds(a.Silent))
+		}
+		return fmt.Sprintf(" (its send buffer explains at most %s%s)", words.Number(a.Buffer), still)
 	}
 	return fmt.Sprintf(" (%s of them were missing before its SIGKILL already)", words.Number(min(a.Early, k.Lost)))
 }

@@ -55,3 +55,17 @@ func Some(names []string) string {
 	}
 	return fmt.Sprintf("%s, … (%d in all)", strings.Join(names[:MostNames], ", "), len(names))
 }
+
+// Printable replaces what would move the cursor, color the terminal or break a line:
+// names come from applications and files that nobody has checked.
+func Printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t' || r == '\r':
+			return ' '
+		case !unicode.IsPrint(r):
+			return '\uFFFD'
+		}
+		return r
+	}, s)
+}

@@ -1,0 +1,121 @@
+package script
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Now is what there is at the moment in which a step is to be done by hand.
+type Now struct {
+	Instances []string // that serve, oldest first
+	Faults    []string // that have begun and are not healed
+}
+
+// wordForm is what a word of a step may look like: nothing in it has a meaning in YAML.
+var wordForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_./%-]*$`)
+
+// StepOf reads one step that is to be done at once: in words, like "kill web-2" or "fault drop-datagrams on web-2 share
+// 0.5", or as a file has it, like "{kill: web-2}". It refuses what a file would be refused for, and what is impossible
+// with what there is now; the error is one line. In words, "launch" is "launch 1", and "heal" heals what is the only fault.
+//
+// Source is the step as a file has it.
+func (s Scenario) StepOf(text string, now Now) (step Step, source string, err error) {
+	words := strings.Fields(text)
+	source = strings.Join(words, " ")
+	if strings.Contains(source, "#") {
+		return Step{}, "", fmt.Errorf("%s: a move has no #", quote(source))
+	}
+	if !strings.HasPrefix(source, "{") {
+		if source, err = sourceOf(words, now); err != nil {
+			return Step{}, "", err
+		}
+	}
+	r := &reader{file: "step"}
+	root, ok := r.tree([]byte(source))
+	if !ok {
+		return Step{}, "", r.errs.plain()
+	}
+	root.name = "step"
+	f := &fleet{live: slices.Clone(now.Instances), faults: slices.Clone(now.Faults), noDatabase: s.Stack.Mongo == MongoNone, stop: s.Stack.Web.Stop}
+	step, _ = root.step(f)
+	if len(r.errs) > 0 {
+		return Step{}, "", r.errs.plain()
+	}
+	return step, source, nil
+}
+
+// sourceOf writes words as a file has them: {fault: drop-datagrams, on: web-2, share: 0.5}.
+func sourceOf(words []string, now Now) (string, error) {
+	if len(words) == 0 {
+		return "", fmt.Errorf("no move here: want one of %s", list(StepKinds()))
+	}
+	kind := words[0]
+	if !slices.Contains(StepKinds(), kind) {
+		return "", fmt.Errorf("%s: no such move: %s", shorten(kind), didYouMean(kind, StepKinds()))
+	}
+	words, err := filledIn(words, now)
+	if err != nil {
+		return "", err
+	}
+	var pairs []string
+	for len(words) > 0 {
+		key, value, joined := strings.Cut(words[0], "=")
+		words = words[1:]
+		if !joined && len(words) > 0 {
+			value, words = words[0], words[1:]
+		}
+		for _, w := range []string{key, value} {
+			if w != "" && !wordForm.MatchString(w) {
+				return "", fmt.Errorf("%s: %s has characters that no move has: want words like those of kill web-2", kind, quote(w))
+			}
+		}
+		pairs = append(pairs, key+": "+value)
+	}
+	return "{" + strings.Join(pairs, ", ") + "}", nil
+}
+
+// filledIn completes a step in words that says no more than what it is.
+func filledIn(words []string, now Now) ([]string, error) {
+	if len(words) > 1 {
+		return words, nil
+	}
+	switch words[0] {
+	case Launch{}.Kind():
+		return append(words, "1"), nil
+	case Heal{}.Kind():
+		switch len(now.Faults) {
+		case 0:
+			return nil, errors.New("heal: no fault has begun")
+		case 1:
+			return append(words, now.Faults[0]), nil
+		}
+		return nil, fmt.Errorf("heal: say which: %s", strings.Join(now.Faults, ", "))
+	}
+	return words, nil
+}
+
+// plain is what is wrong without the places in a file that there is not.
+func (e Errors) plain() error {
+	e.sort()
+	messages := make([]string, len(e))
+	for i, one := range e {
+		messages[i] = one.Message
+	}
+	return errors.New(strings.Join(messages, "; "))
+}
+
+// Needs are what must be there from the start of a run so that the step can be done.
+func (s Step) Needs() []Need {
+	if begin, ok := s.Move.(BeginFault); ok {
+		k, _ := kindOfFault(begin.Fault.Name())
+		return k.needs
+	}
+	at := slices.IndexFunc(stepKinds, func(k stepKind) bool { return k.name == s.Kind() })
+	if at < 0 {
+		return nil
+	}
+	return stepKinds[at].needs
+}

@@ -1,0 +1,84 @@
+package script
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"text/template"
+	"time"
+)
+
+// Improvised is what was done to a stack by hand, as a scenario: it can be judged, and run again.
+type Improvised struct {
+	Instances int     // that ran when the load began
+	Defect    string  // of the reference app; "" for none
+	Rate      float64 // of the load, in requests per second
+	Moves     []Improvisation
+}
+
+// Improvisation is a stretch of time that began with a move.
+type Improvisation struct {
+	Phase  string // its name, which no other has
+	Step   string // as StepOf gives it; "" for none, or for one that failed
+	Failed string // why; "" = it did not
+	For    time.Duration
+}
+
+// improvised holds what was done against the promises that do not depend on it: whoever kills and launches at will, the
+// layers agree on every request, each instance counts under its own name and without a hole.
+var improvised = template.Must(template.New("improvised").Funcs(template.FuncMap{"quote": quoted, "comment": commented, "long": long}).Parse(
+	`scenario: by-hand
+about: What was done by hand, and every layer tells the same story.
+stack:
+  web: {instances: {{.Instances}}{{with .Defect}}, defect: {{.}}{{end}}}
+load: {rate: {{.Rate}}/s, mix: {insert: 9, get: 1}, words: 100}
+phases:
+{{- range .Moves}}
+  - phase: {{quote .Phase}}
+    for: {{long .For}}
+{{- with .Step}}
+    do: [{{.}}]
+{{- end}}
+{{- with .Failed}}
+    # failed: {{comment .}}
+{{- end}}
+{{- end}}
+checks:
+  - continuity:   {metric: fullstack.insert, max_gap: 2s}
+  - conservation: {metric: fullstack.insert, route: insert, client_window: 100ms, status: 2xx}
+  - identity:     {metric: fullstack.insert, route: insert}
+  - nesting:      {web: fullstack.insert.time, db: fullstack.db.time, route: insert, client_window: 100ms}
+  - gauge:        {metric: fullstack.inflight, at_rest: 0, unqueued: yes, client_window: 100ms}
+  - hygiene:      {growth: 0}
+  - audit:        {route: insert}
+`))
+
+// Source is the scenario's file.
+func (i Improvised) Source() []byte {
+	var b bytes.Buffer
+	if err := improvised.Execute(&b, i); err != nil {
+		return fmt.Appendf(nil, "# %v\n", err) // never: the template takes all it is given
+	}
+	return b.Bytes()
+}
+
+// quoted is text as YAML has it in quotes: what cannot stand in a scenario is a question mark.
+func quoted(text string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(commented(text)) + `"`
+}
+
+// commented is text on one line.
+func commented(text string) string {
+	return strings.Map(func(c rune) rune {
+		switch {
+		case c == '\n' || c == '\r':
+			return ' '
+		case !printable(c):
+			return '?'
+		}
+		return c
+	}, text)
+}
+
+// long is a duration as a scenario may have it.
+func long(d time.Duration) string { return min(max(d.Round(shortest), shortest), MaxDuration).String() }
