@@ -75,7 +75,7 @@ func endedSentence(h record.History, v verdict.Verdict) sentenceView {
 		s.Title = scenarioName(v)
 	}
 	if s.Sentence == "" {
-		s.Sentence = strings.TrimPrefix(sentence(v), strings.ToUpper(s.Outcome)+" "+subjectText(v)+": ")
+		s.Sentence = counts(v)
 	}
 	for _, d := range h.Damage {
 		s.Damage = append(s.Damage, printable(d))
