@@ -144,6 +144,9 @@ func TestConsequences(t *testing.T) {
 		"sums, the database, the timer, the exit, a gap": {
 			[]verdict.Finding{sum, lost("went-silent", "web-1", 9, 1, 2), differs, at("continuity", "went-silent", "web-1"), with(at("nesting", "went-silent", "web-1"), 9, 0), with(at("shutdown", "burst", "web-1"), 9, 0)},
 			"went-silent: [1] < [0 2 3 4 5]"},
+		"a database that differs by more":      {[]verdict.Finding{lost("went-silent", "web-1", 8, 1, 2), differs}, "went-silent: [0] < []; metric-differs: [1] < []"},
+		"a gap at another time":                {[]verdict.Finding{lost("went-silent", "web-1", 8, 1, 2), {Check: "continuity", Layer: "web", Outcome: verdict.Fail, Instance: "web-1", From: 5, To: 9, Summary: "a gap"}}, "went-silent: [0] < []; : [1] < []"},
+		"correlation of another layer":         {[]verdict.Finding{{Check: "correlation", Layer: "db", Outcome: verdict.Fail, Summary: "r = 0.5"}, lost("burst", "web-1", 9, 1, 2)}, "burst: [1] < []; : [0] < []"},
 		"the database alone":                   {[]verdict.Finding{differs}, "metric-differs: [0] < []"},
 		"a gauge of another instance":          {[]verdict.Finding{lost("truncated-datagrams", "web-1", 9, 1, 2), at("gauge", "drifting-gauge", "web-1"), at("gauge", "drifting-gauge", "web-2")}, "truncated-datagrams: [0] < [1]; drifting-gauge: [2] < []"},
 		"chains":                               {[]verdict.Finding{at("identity", "tags-vary", "web-1"), at("hygiene", "bad-lines", "web-1"), lost("truncated-datagrams", "web-1", 9, 1, 2)}, "truncated-datagrams: [2] < [0 1]"},
