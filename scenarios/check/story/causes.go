@@ -206,9 +206,9 @@ func (t *teller) doubtful(s *strand) string {
 	case len(possible) > 0:
 		return fmt.Sprintf("at %s it may be %s as well", t.group(unique(where)), or(possible))
 	case len(near) == len(s.findings):
-		return "next likely: " + or(near)
+		return "the next likely cause is " + or(near)
 	case len(near) > 0:
-		return fmt.Sprintf("next likely at %s: %s", t.group(unique(nearAt)), or(near))
+		return fmt.Sprintf("at %s the next likely cause is %s", t.group(unique(nearAt)), or(near))
 	}
 	return ""
 }
