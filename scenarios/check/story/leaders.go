@@ -18,8 +18,9 @@ var leaders = map[string][]string{
 	verdict.CauseCardinality: {diagnose.Renamed, verdict.CauseTagsInName},
 	diagnose.BadLines:        {diagnose.Truncated},
 	diagnose.Late:            {verdict.CauseFlushInterval, verdict.CauseReset},
-	diagnose.Burst:           {verdict.CauseReset},
-	undecided:                {verdict.CauseReset},
+	diagnose.Burst:           {verdict.CauseReset, verdict.CauseGoesOn},
+	diagnose.RunningTotal:    {verdict.CauseGoesOn},
+	undecided:                {verdict.CauseReset, verdict.CauseGoesOn},
 	verdict.CauseFrozen:      {verdict.CauseMerged},
 	verdict.CauseDrift:       {diagnose.Truncated, diagnose.BadLines, diagnose.NetLost, diagnose.WentSilent, diagnose.SilentStart, diagnose.SilentWorker, diagnose.Away},
 }
@@ -109,8 +110,8 @@ func (t *teller) wrong() (n int64) {
 // differ.
 func (t *teller) tells(lead *strand) bool {
 	return lead.cause != verdict.CauseMetricDiffers && t.has(lead, func(g verdict.Finding) bool {
-		counts := g.Instance != "" && g.Layer == record.LayerWeb && (g.Check == conservation || g.Cause == verdict.CauseReset)
-		return g.Check == audit || counts && (g.Lost+g.Extra > 0 || g.Cause == verdict.CauseReset)
+		spoiled := g.Cause == verdict.CauseReset || g.Cause == verdict.CauseGoesOn
+		return g.Check == audit || g.Instance != "" && g.Layer == record.LayerWeb && (spoiled || g.Check == conservation && g.Lost+g.Extra > 0)
 	})
 }
 

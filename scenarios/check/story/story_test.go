@@ -107,6 +107,13 @@ func TestFailuresAreTold(t *testing.T) {
 		"open, with nothing known": {lived(3), []verdict.Finding{extra("undecided", "web-1", 3), extra("undecided", "web-2", 4)},
 			"web-1 and web-2 count too much, and the cause is open",
 			"7 inserts too many were counted, 0.7 % of the 1,000 acknowledged: 3 at web-1 and 4 at web-2. No cause that is known here fits the record."},
+		"open, with many possible": {lived(3), []verdict.Finding{
+			{Check: "conservation", Layer: "web", Outcome: verdict.Fail, Cause: "undecided", Possible: []string{"burst", "late", "not-counted", "datagrams-lost", "still-held", "burst"}, Instance: "web-1", Lost: 3, Summary: "web-1 lost 3"}},
+			"web-1 loses counts, and the cause is open", "3 of 1,000 inserts (0.3 %) were never counted: all at web-1. It may be burst, late, not-counted or one of 2 others."},
+		"a counter that goes on": {lived(3), []verdict.Finding{
+			{Check: "identity", Layer: "web", Outcome: verdict.Fail, Cause: "goes-on-from-old-value", Instance: "web-2", Summary: "fullstack_insert_total of web-2 begins with 492 at 9.1 s"}, extra("burst", "web-2", 480)},
+			"web-2 begins with what another instance had counted",
+			"fullstack_insert_total of web-2 begins with 492 at 9.1 s. 480 inserts too many were counted, 48 % of the 1,000 acknowledged. Begin counters at 0, and share no files."},
 		"late": {lived(3), []verdict.Finding{lost("late", "web-1", 0, 4, 7.9), lost("late", "web-2", 0, 4, 6.5)},
 			"Counts of web-1 and web-2 arrive late",
 			"Counts of web-1 and web-2 arrive up to 3.9 s late, where max_lag allows 2s. Flush more often, and look for what holds datagrams back on their way."},
