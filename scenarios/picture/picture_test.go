@@ -254,11 +254,32 @@ func TestNeverAndTooMany(t *testing.T) {
 			i.Late = make([]float64, len(c.acked))
 		}
 		spread, _ := i.Spread()
-		for what, of := range map[string]struct{ got, want []float64 }{"never": {i.Never(), c.never}, "too many": {i.TooMany(), c.many}, "spread": {spread, c.spreads}} {
+		for what, of := range map[string]struct{ got, want []float64 }{"never": {i.Never(1), c.never}, "too many": {i.TooMany(), c.many}, "spread": {spread, c.spreads}} {
 			if diff := cmp.Diff(of.want, of.got, exactly); diff != "" {
 				t.Errorf("%s: %s (-want +got):\n%s", c.name, what, diff)
 			}
 		}
+	}
+}
+
+// How much is on its way is learned from what came: of 60 that were acknowledged in the last
+// moments of intervals, 10 came later. So most of the 9 that another one loses
+// are lost when they are, and not when it ends.
+func TestWhatIsOnItsWay(t *testing.T) {
+	healthy := Instance{Acked: []float64{20, 20, 20, 0}, Counted: []float64{16, 20, 22, 2}, Heard: []float64{1, 1, 1, 1}, Late: []float64{10, 10, 10, 0}}
+	losing := Instance{Acked: []float64{20, 20, 20, 0}, Counted: []float64{20, 11, 20, 0}, Heard: []float64{1, 1, 1, 0}, Late: []float64{10, 10, 10, 0}}
+	s := Snapshot{Bins: 4, Whole: 4, Over: true, Instances: []Instance{healthy, losing}}
+	if share := s.onTheWay(); math.Abs(share-1./3) > 1e-9 {
+		t.Errorf("a share of %v, want twice 10 of 60", share)
+	}
+	if diff := cmp.Diff([]float64{0, 9 - 10./3, 0, 10. / 3}, losing.Never(1./3), exactly); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	// It may be otherwise with one that ended: it took what was on its way.
+	losing.Name, s.Instances[1].Name = "web-2", "web-2"
+	s.Events = []record.Event{{Kind: record.Death, Instance: "web-2"}}
+	if never, _ := s.Net(); cmp.Diff([]float64{0, 0, 0, 9}, never, exactly) != "" {
+		t.Errorf("of one that ended %v are lost, want 9 at the end", never)
 	}
 }
 

@@ -83,8 +83,9 @@ func owed(acked, counted []float64) []float64 {
 // what was acknowledged until a moment at most as many are lost as were owed at the best
 // moment from then on. Some are always owed, though, and lost at the very end perhaps: as
 // many as were on their way are not lost yet. What was, was acknowledged within a moment,
-// or, where an instance sends only now and then, since it may have sent last.
-func (i Instance) Never() []float64 {
+// and is at most that share of it; or, where an instance sends only now and then, since it
+// may have sent last.
+func (i Instance) Never(share float64) []float64 {
 	lost, owed, last := leastFrom(i.Owed()), i.Owed(), len(i.Acked)-1
 	quiet := i.silences()
 	acked, counted := running(i.Acked), running(i.Counted)
@@ -94,13 +95,33 @@ func (i Instance) Never() []float64 {
 		case b == last:
 			most = max(most, owed[b])
 		case quiet.usual == 0:
-			most = max(most, owed[b]-i.Late[b])
+			most = max(most, owed[b]-share*i.Late[b])
 		case until >= quiet.first:
 			most = max(most, acked[b]-counted[min(until, last)])
 		}
 		lost[b] = min(lost[b], most)
 	}
 	return steps(lost)
+}
+
+// onTheWay is which share of what was acknowledged within the last moment of a bin was on
+// its way then, on average and as much again, as far as it came: of what never came nobody
+// knows whether it was.
+func (s Snapshot) onTheWay() float64 {
+	var came, late float64
+	for _, i := range s.Instances {
+		i = i.Until(s.Whole)
+		owed := i.Owed()
+		for b, lost := range leastFrom(i.Owed()) {
+			if i.Late[b] > 0 {
+				came, late = came+max(0, owed[b])-lost, late+i.Late[b]
+			}
+		}
+	}
+	if late == 0 {
+		return 1
+	}
+	return min(1, 2*came/late)
 }
 
 // TooMany tells of each bin how many were counted in it that users had never been told
@@ -177,12 +198,20 @@ func (i Instance) Until(n int) Instance {
 // one lost and another counted twice is neither: the sum does not show it.
 func (s Snapshot) Net() (never, tooMany []float64) {
 	never, tooMany = make([]float64, s.Bins), make([]float64, s.Bins)
+	share, ended := s.onTheWay(), map[string]bool{}
+	for _, e := range s.Events {
+		ended[e.Instance] = ended[e.Instance] || e.Kind == record.Death
+	}
 	for _, i := range s.Instances {
 		i, settled := i.Until(s.Whole), s.Whole
 		if !s.Over {
 			settled -= i.silences().longest + 1 // what is missing later may be on its way
 		}
-		lost, extra := i.Never(), i.TooMany()
+		onWay := share
+		if ended[i.Name] {
+			onWay = 1 // it may have taken all that was on its way
+		}
+		lost, extra := i.Never(onWay), i.TooMany()
 		for b := range settled {
 			never[b] += lost[b]
 			tooMany[b] += extra[b]

@@ -1,8 +1,10 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"html/template"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -62,25 +64,31 @@ type sentenceView struct {
 	Outcome  string // a word
 	Tone     string // how the head looks: "pass", "fail", "inconclusive", "running"
 	Scenario string
-	Title    string
-	Sentence string
+	Title    template.HTML
+	Sentence template.HTML
 	Checks   string // whose they are; "" = the run's own
 	Damage   []string
 	Error    string // of a run that goes on
 }
 
 func endedSentence(h record.History, v verdict.Verdict) sentenceView {
-	s := sentenceView{Outcome: v.Outcome.String(), Tone: v.Outcome.String(), Scenario: scenarioName(v), Title: printable(v.Title), Sentence: printable(v.Sentence), Checks: otherChecks(v)}
-	if s.Title == "" {
-		s.Title = scenarioName(v)
+	s := sentenceView{Outcome: v.Outcome.String(), Tone: v.Outcome.String(), Scenario: scenarioName(v), Title: whole(cmp.Or(v.Title, scenarioName(v))), Checks: otherChecks(v)}
+	if v.Title == "" {
+		s.Scenario = "" // it is the title
 	}
-	if s.Sentence == "" {
-		s.Sentence = strings.TrimPrefix(sentence(v), strings.ToUpper(s.Outcome)+" "+subjectText(v)+": ")
-	}
+	s.Sentence = whole(cmp.Or(v.Sentence, strings.TrimPrefix(sentence(v), strings.ToUpper(s.Outcome)+" "+subjectText(v)+": ")))
 	for _, d := range h.Damage {
 		s.Damage = append(s.Damage, printable(d))
 	}
 	return s
+}
+
+// numbered is a word that ends in a number, as instances are called.
+var numbered = regexp.MustCompile(`[a-z]+(?:-[a-z]+)*-\d+`)
+
+// whole is a text whose names are not broken at the ends of lines.
+func whole(s string) template.HTML {
+	return template.HTML(numbered.ReplaceAllString(template.HTMLEscapeString(printable(s)), `<span class="nobr">$0</span>`)) //nolint:gosec // escaped
 }
 
 // slideView is the slide, and what is owed.

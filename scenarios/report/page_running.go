@@ -61,7 +61,7 @@ func (h Head) state() string {
 
 // sentence says what is going on: "2/3 one instance dies · 6 s left · owed 12".
 func (h Head) sentence(s picture.Snapshot) sentenceView {
-	out := sentenceView{Outcome: h.state(), Tone: "running", Scenario: printable(h.Scenario), Title: printable(h.Scenario), Error: printable(h.Error)}
+	out := sentenceView{Outcome: h.state(), Tone: "running", Title: whole(h.Scenario), Error: printable(h.Error)}
 	var parts []string
 	if h.Phase != "" {
 		parts = append(parts, fmt.Sprintf("%d/%d %s", h.PhaseIndex+1, h.Phases, printable(h.Phase)))
@@ -88,7 +88,7 @@ func (h Head) sentence(s picture.Snapshot) sentenceView {
 	if h.Unknown > 0 {
 		parts = append(parts, words.Number(h.Unknown)+" unknown")
 	}
-	out.Sentence = strings.Join(parts, " · ")
+	out.Sentence = whole(strings.Join(parts, " · "))
 	return out
 }
 

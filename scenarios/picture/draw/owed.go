@@ -31,7 +31,7 @@ func (v View) Owed() template.HTML {
 	if n := len(never); n > 0 && never[n-1] >= 1 {
 		b.f(`<path class="never" fill="url(#gone)" d="%s"/>`, v.ends(never, axis)+fmt.Sprintf("V%sH%sZ", coord(axis.y(0)), v.x(v.s.Axis.First.Seconds())))
 	}
-	b.f(`<path class="owing" fill="none" stroke="%s" stroke-width="2" stroke-linejoin="round" vector-effect="non-scaling-stroke" d="%s"/>`, lost, v.ends(owed, axis))
+	b.f(`<path class="owing" fill="none" stroke="%s" stroke-width="2" stroke-linejoin="round" vector-effect="non-scaling-stroke" d="%s"/>`, ink, v.ends(owed, axis))
 	b.f(`<path class="base" fill="none" stroke="%s" vector-effect="non-scaling-stroke" d="M0 %sH%d"/></svg>`, soft, coord(axis.y(0)), wide)
 	v.flagLines(&b, owedTop, owedTop+owedHeight)
 	b.gridTexts(axis, owedTop, "")
