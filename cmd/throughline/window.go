@@ -3,12 +3,16 @@ package main
 import (
 	"crypto/rand"
 	"fmt"
+	"html/template"
 	"io"
 	"time"
 
 	"throughline/live/page"
 	"throughline/live/remote"
+	"throughline/scenarios/report"
+	"throughline/scenarios/trial"
 	"throughline/scratch"
+	"throughline/workshop"
 )
 
 // pageAddr is where the page is, unless another place is asked for, or it is taken.
@@ -21,12 +25,15 @@ const off = "off"
 // of the page.
 const lastLook = time.Second
 
-// window is the page that shows what goes on, and where moves are made. Without a page, all
-// of its methods do nothing.
+// window is the page that shows what goes on, and where moves are made. Where there is no
+// page, all of its methods do nothing.
 type window struct {
-	server    *page.Server // nil: there is no page
-	url       string       // where it is opened
-	announced *scratch.Dir // nil: nobody can make moves
+	screen    *trial.Screen // nil: there is no page
+	server    *page.Server
+	url       string          // where it is opened
+	moves     *remote.Handler // nil: nobody can make any
+	announced *scratch.Dir
+	stage     *workshop.Stage // leads through the talk; nil: nobody is led
 }
 
 // openWindow opens it, before there is anything to see; hand makes moves, or is nil. That
@@ -44,22 +51,65 @@ func openWindow(f runFlags, hand remote.Hand, tell func(error)) *window {
 		tell(fmt.Errorf("there is no page to look on: --page %s: %w", addr, err))
 		return &window{}
 	}
-	w := &window{server: page.New(l, page.Config{})}
+	w := &window{screen: trial.NewScreen(), server: page.New(l, page.Config{})}
 	w.url = w.server.URL()
-	if hand == nil {
-		return w
+	if hand != nil {
+		w.reach(l.Addr().String(), hand, tell)
 	}
+	w.server.Show(w)
+	return w
+}
+
+// reach lets moves be made by the page, and by throughline ctl.
+func (w *window) reach(addr string, hand remote.Hand, tell func(error)) {
 	token := rand.Text()
-	handler := remote.NewHandler(hand, token, l.Addr().String())
-	handler.Moved = w.server.Look
-	for _, path := range handler.Paths() {
-		w.server.Handle(path, handler)
+	w.moves = remote.NewHandler(hand, token, addr)
+	w.moves.Moved = w.server.Look
+	for _, path := range w.moves.Paths() {
+		w.server.Handle(path, w.moves)
 	}
-	w.url = remote.Address(w.url, token)
+	w.url = remote.Address(w.server.URL(), token)
+	var err error
 	if w.announced, err = remote.Announce(remote.Client{URL: w.server.URL(), Token: token}); err != nil {
 		tell(fmt.Errorf("throughline ctl will not find this stack: %w", err))
 	}
-	return w
+}
+
+// Page implements page.Show.
+func (w *window) Page(to io.Writer) error {
+	now, err := w.screen.Page()
+	if err != nil {
+		return err
+	}
+	o := report.Options{Live: true, Script: template.JS(page.Script)} //nolint:gosec // it is ours
+	aside, script := w.led()
+	if o.Aside, o.Script = aside, o.Script+script; w.moves != nil {
+		o.Aside, o.Script = o.Aside+w.moves.Panel(), o.Script+template.JS(remote.Script) //nolint:gosec // it is ours
+	}
+	return now.Write(to, o)
+}
+
+// Parts implements page.Show.
+func (w *window) Parts() ([]page.Part, error) {
+	sections, err := w.screen.Parts()
+	if err != nil {
+		return nil, err
+	}
+	parts := make([]page.Part, 0, len(sections)+2)
+	for _, s := range sections {
+		parts = append(parts, page.Part{ID: s.ID, HTML: s.HTML})
+	}
+	if w.stage != nil {
+		for _, p := range w.stage.Pieces() {
+			parts = append(parts, page.Part{ID: p.ID, HTML: p.HTML})
+		}
+	}
+	if w.moves != nil {
+		for _, p := range w.moves.Pieces() {
+			parts = append(parts, page.Part{ID: p.ID, HTML: p.HTML})
+		}
+	}
+	return parts, nil
 }
 
 // tell prints where the page is.

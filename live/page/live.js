@@ -1,56 +1,14 @@
 // Puts the newest parts of a page in the place of the old ones, as they come.
-//
-// A part is what is inside an element, by its id. What people did to it stays: what is folded
-// open, how far it is scrolled, and where the keyboard is. Whoever draws into a part hears the
-// event "live:part" on it.
 (() => {
   "use strict";
-
+  const fill = (window.throughline && window.throughline.fill) || ((id, html) => {
+    const top = document.getElementById(id);
+    if (top) top.innerHTML = html;
+  });
   const told = document.getElementById("live-state");
   const tell = (state, text) => {
     document.documentElement.dataset.live = state;
     if (told && told.textContent !== text) told.textContent = text;
-  };
-
-  // What people can do to the inside of an element, by the path to it.
-  const path = (top, e) => {
-    const steps = [];
-    for (; e !== top; e = e.parentElement) {
-      if (e.id) return steps.concat("#" + e.id).join();
-      steps.push(Array.prototype.indexOf.call(e.parentElement.children, e));
-    }
-    return steps.join();
-  };
-  const left = (top) => {
-    const was = new Map();
-    for (const e of top.querySelectorAll("*")) {
-      if (e.localName === "details" || e.scrollLeft || e.scrollTop || e === document.activeElement || e.localName === "input" || e.localName === "select")
-        was.set(path(top, e), e);
-    }
-    return was;
-  };
-  const restore = (top, was, active) => {
-    for (const e of top.querySelectorAll("*")) {
-      const old = was.get(path(top, e));
-      if (!old || old.localName !== e.localName) continue;
-      if (e.localName === "details") e.open = old.open;
-      if (e.localName === "input" && e.type !== "hidden") e.value = old.value;
-      if (e.localName === "select" && [...e.options].some((o) => o.value === old.value)) e.value = old.value;
-      if (old === active) e.focus({ preventScroll: true });
-      if (old.dataset.left) [e.scrollLeft, e.scrollTop] = old.dataset.left.split(",").map(Number);
-    }
-  };
-  const put = (part) => {
-    const top = document.getElementById(part.id);
-    if (!top) return false;
-    const was = left(top), active = document.activeElement;
-    for (const e of was.values()) if (e.scrollLeft || e.scrollTop) e.dataset.left = e.scrollLeft + "," + e.scrollTop;
-    const [x, y] = [scrollX, scrollY];
-    top.innerHTML = part.html;
-    restore(top, was, active);
-    if (scrollX !== x || scrollY !== y) scrollTo(x, y);
-    top.dispatchEvent(new CustomEvent("live:part", { bubbles: true, detail: part.id }));
-    return true;
   };
 
   let source = null, over = false;
@@ -60,20 +18,18 @@
     source = new EventSource("events");
     source.addEventListener("parts", (e) => {
       tell("on", "live");
-      for (const part of JSON.parse(e.data)) put(part);
+      for (const part of JSON.parse(e.data)) fill(part.id, part.html);
     });
     source.addEventListener("another", () => { close(); location.reload(); });
-    source.addEventListener("end", () => {
-      over = true;
-      close();
-      tell("over", "ended");
-    });
+    source.addEventListener("end", () => { over = true; close(); tell("over", "It has ended; nothing changes any more."); });
     source.addEventListener("error", () => {
       if (over || !source) return;
-      if (source.readyState === EventSource.CLOSED) {
-        close();
-        tell("lost", "not live: too many windows look on, or the program has ended");
-      } else tell("lost", "connection lost: the run has ended, or is out of reach; trying again");
+      if (source.readyState !== EventSource.CLOSED) {
+        tell("lost", "The connection is lost: it has ended, or is out of reach. Trying again.");
+        return;
+      }
+      close();
+      tell("lost", "This page is not live: as many windows look on as may, or it has ended.");
     });
   };
   // A browser has six connections for all windows of one address: who is not seen needs none.

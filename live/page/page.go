@@ -10,8 +10,7 @@
 package page
 
 import (
-	"crypto/rand"
-	"embed"
+	_ "embed" // live.js
 	"errors"
 	"fmt"
 	"html/template"
@@ -32,18 +31,19 @@ type Part struct {
 
 // Show is what there is to see. Its methods may be called by several goroutines at once.
 type Show interface {
-	// Page writes the whole page as it is now, with all its parts in it. The page loads
-	// ScriptPath; scripts and styles of its own carry the nonce.
-	Page(w io.Writer, nonce string) error
+	// Page writes the whole page as it is now, with all its parts and Script in it, and
+	// with a content security policy of its own, which lets it connect to where it came from.
+	Page(w io.Writer) error
 	// Parts gives the parts as they are now, in the order of the page.
 	Parts() ([]Part, error)
 }
 
-// ScriptPath is where the script is that puts new parts in the place of old ones.
-const ScriptPath = "/live.js"
-
+// Script puts new parts in the place of old ones. If the page has a function
+// throughline.fill(id, html), that does it; so can the page keep what people did to a part.
+// It says in #live-state, if there is one, whether the page is live.
+//
 //go:embed live.js
-var files embed.FS
+var Script string
 
 // Config is how a page is served. Where a value is 0, it has the one in brackets.
 type Config struct {
@@ -109,7 +109,7 @@ func New(l net.Listener, c Config) *Server {
 	s.board = newBoard()
 	s.mux.HandleFunc("GET /{$}", s.page)
 	s.mux.HandleFunc("GET /events", s.events)
-	s.mux.Handle("GET "+ScriptPath, http.FileServerFS(files))
+	s.mux.HandleFunc("GET /favicon.ico", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }) // asked for by each browser
 	s.http = http.Server{
 		Handler: guarded(s.mux), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 	}
@@ -164,10 +164,9 @@ func (s *Server) page(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "There is nothing to see yet. This page asks again by itself.", http.StatusServiceUnavailable)
 		return
 	}
-	nonce := rand.Text()
-	w.Header().Set("Content-Security-Policy", policy(nonce))
+	w.Header().Set("Content-Security-Policy", "frame-ancestors 'none'") // what else there is to say, the page does
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	if err := show.Page(w, nonce); err != nil {
+	if err := show.Page(w); err != nil {
 		http.Error(w, fmt.Sprintf("the page cannot be shown: %v", err), http.StatusInternalServerError)
 	}
 }

@@ -118,8 +118,8 @@ func (p Page) Write(w io.Writer, o Options) error {
 	return err
 }
 
-// policy is the content security policy of a page: it fetches nothing, or, while it is
-// fed, from where it came alone; and it executes its own scripts and no other, whatever a
+// policy is the content security policy of a page: it fetches and sends nothing, or, while
+// it is fed, from and to where it came alone; and it executes its own scripts and no other, whatever a
 // name in a record may look like.
 func policy(live bool, scripts ...string) string {
 	allowed := "script-src"
@@ -129,9 +129,9 @@ func policy(live bool, scripts ...string) string {
 			allowed += " 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 		}
 	}
-	connect := ""
+	own := "form-action 'none'"
 	if live {
-		connect = "connect-src 'self'; "
+		own = "connect-src 'self'; form-action 'self'"
 	}
-	return "default-src 'none'; style-src 'unsafe-inline'; " + allowed + "; " + connect + "base-uri 'none'; form-action 'none'"
+	return "default-src 'none'; style-src 'unsafe-inline'; " + allowed + "; base-uri 'none'; " + own
 }

@@ -18,7 +18,7 @@ type Head struct {
 	State      string        // in a word: "starting", "running", "settling", "judging", "up"; empty: "running"
 	Phase      string        // that goes on; empty: none has begun
 	PhaseIndex int           // of it, from 0
-	Phases     int           // how many there are
+	Phases     int           // how many there are; 0: nobody knows, nor how long one lasts
 	Left       time.Duration // of the phase; below 0: its steps take longer than planned
 	Elapsed    time.Duration // since the load began
 	Rate       float64       // acknowledged per second, of late
@@ -64,8 +64,14 @@ func (h Head) sentence(s picture.Snapshot) sentenceView {
 	out := sentenceView{Outcome: h.state(), Tone: "running", Title: whole(h.Scenario), Error: printable(h.Error)}
 	var parts []string
 	if h.Phase != "" {
-		parts = append(parts, fmt.Sprintf("%d/%d %s", h.PhaseIndex+1, h.Phases, printable(h.Phase)))
-		if h.Left >= 0 {
+		phase := printable(h.Phase)
+		if h.Phases > 0 {
+			phase = fmt.Sprintf("%d/%d %s", h.PhaseIndex+1, h.Phases, phase)
+		}
+		parts = append(parts, phase)
+		if h.Phases == 0 {
+			// nobody knows when it ends
+		} else if h.Left >= 0 {
 			parts = append(parts, fmt.Sprintf("%.0f s left", h.Left.Seconds()))
 		} else {
 			parts = append(parts, fmt.Sprintf("its steps take %.0f s longer", -h.Left.Seconds()))

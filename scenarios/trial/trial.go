@@ -20,6 +20,7 @@ import (
 	"throughline/live"
 	"throughline/scenarios/check"
 	"throughline/scenarios/record"
+	"throughline/scenarios/report"
 	"throughline/scenarios/run"
 	"throughline/scenarios/script"
 )
@@ -42,9 +43,9 @@ type Trial struct {
 	Dashboard string // where the collector's HTTP API listens; empty: nowhere
 	Version   string // of this program, for record and verdict
 	On        Environment
-	Live      *live.Stream    // is told how it goes; nil: nobody is
-	Observer  record.Observer // sees what is recorded, while it is; nil: nobody does
-	Hand      *run.Hand       // makes moves while the stack is up; nil: nobody does
+	Live      *live.Stream // is told how it goes; nil: nobody is
+	Hand      *run.Hand    // makes moves while the stack is up; nil: nobody does
+	Screen    *Screen      // shows how it goes; nil: nobody looks
 }
 
 // Run runs the scenario, judges what it recorded and writes the reports. Without a
@@ -64,15 +65,32 @@ func (t Trial) Up(ctx context.Context, port int, load bool, ready func(run.Addre
 	}
 	c := t.config(time.Now())
 	c.Frontend = port
-	up := func(ctx context.Context, c run.Config) error { return run.Up(ctx, c, load, ready) }
-	if !load {
-		return nil, t.On.do(ctx, c, up)
+	if load {
+		return t.held(ctx, c, 0, func(ctx context.Context, c run.Config) error { return run.Up(ctx, c, true, ready) })
 	}
-	return t.held(ctx, c, 0, up)
+	if t.Screen != nil {
+		c.Observer = t.Screen.begin(c.Run, t.Scenario, 0)
+	}
+	return nil, t.On.do(ctx, c, func(ctx context.Context, c run.Config) error {
+		return run.Up(ctx, c, false, func(at run.Addresses) {
+			if t.Screen != nil {
+				t.Screen.change(func(h *report.Head) { h.State = up })
+			}
+			ready(at)
+		})
+	})
 }
 
 // held has a run of so many phases happen (0: nobody knows how many), and judges it.
-func (t Trial) held(ctx context.Context, c run.Config, phases int, happen func(context.Context, run.Config) error) (*Judged, error) {
+func (t Trial) held(ctx context.Context, c run.Config, phases int, happen func(context.Context, run.Config) error) (_ *Judged, err error) {
+	if t.Screen != nil {
+		c.Observer = t.Screen.begin(c.Run, t.Scenario, phases)
+		defer func() {
+			if err != nil {
+				t.Screen.fail(err)
+			}
+		}()
+	}
 	feed{t.Live}.publish(live.Event{Kind: live.Begin, Scenario: &live.Scenario{
 		Name: t.Scenario.Name, About: t.Scenario.About, Seed: t.Seed, Dir: t.Dir, Phases: phases}})
 	if t.On.Note != "" && c.Run.Database == Embedded {
@@ -92,6 +110,9 @@ func (t Trial) held(ctx context.Context, c run.Config, phases int, happen func(c
 	}
 	verdict.ToolVersion = t.Version
 	judged := &Judged{Dir: t.Dir, History: history, Verdict: verdict}
+	if t.Screen != nil {
+		t.Screen.end(*judged)
+	}
 	return judged, judged.Write(t.Dir)
 }
 
@@ -100,7 +121,7 @@ func (t Trial) config(start time.Time) run.Config {
 	return run.Config{
 		Scenario: t.Scenario, Dir: t.Dir, MongoURI: t.MongoURI, Dashboard: t.Dashboard,
 		HAProxy: t.On.HAProxy, Web: t.On.Web[t.Scenario.Stack.Web.Image], Database: t.On.Database,
-		Progress: feed{t.Live}, Observer: t.Observer, Hand: t.Hand,
+		Progress: feed{t.Live}, Hand: t.Hand,
 		Run: record.Run{
 			ID: NewID(start), Scenario: t.Scenario.Name, File: t.Scenario.File, Seed: t.Seed, Platform: t.On.Platform,
 			Start: start, Interval: Interval, Database: t.database(),
