@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -268,7 +269,7 @@ func TestNeverAndTooMany(t *testing.T) {
 func TestWhatIsOnItsWay(t *testing.T) {
 	healthy := Instance{Acked: []float64{20, 20, 20, 0}, Counted: []float64{16, 20, 22, 2}, Heard: []float64{1, 1, 1, 1}, Late: []float64{10, 10, 10, 0}}
 	losing := Instance{Acked: []float64{20, 20, 20, 0}, Counted: []float64{20, 11, 20, 0}, Heard: []float64{1, 1, 1, 0}, Late: []float64{10, 10, 10, 0}}
-	s := Snapshot{Bins: 4, Whole: 4, Over: true, Instances: []Instance{healthy, losing}}
+	s := Snapshot{Counts: counted, Bins: 4, Whole: 4, Over: true, Instances: []Instance{healthy, losing}}
 	if share := s.onTheWay(); math.Abs(share-1./3) > 1e-9 {
 		t.Errorf("a share of %v, want twice 10 of 60", share)
 	}
@@ -287,7 +288,7 @@ func TestWhatIsOnItsWay(t *testing.T) {
 func TestNetOfLossAndSurplus(t *testing.T) {
 	lost := Instance{Acked: []float64{5, 5}, Counted: []float64{5, 1}, Heard: []float64{1, 1}, Late: []float64{0, 0}}
 	twice := Instance{Acked: []float64{5, 5}, Counted: []float64{6, 5}, Heard: []float64{1, 1}, Late: []float64{0, 0}}
-	never, many := Snapshot{Bins: 2, Whole: 2, Over: true, Instances: []Instance{lost, twice}}.Net()
+	never, many := Snapshot{Counts: counted, Bins: 2, Whole: 2, Over: true, Instances: []Instance{lost, twice}}.Net()
 	if Total(never) != 3 || Total(many) != 0 {
 		t.Errorf("never %v, too many %v; want 3 and 0", never, many)
 	}
@@ -382,6 +383,40 @@ func TestBounds(t *testing.T) {
 		if i.Name == Others && (Total(i.Acked) != 50 || Total(i.Counted) != 50) {
 			t.Errorf("the others: %v acknowledged, %v counted, want 50", Total(i.Acked), Total(i.Counted))
 		}
+	}
+}
+
+// Who records and who looks are not the same.
+func TestManyAtOnce(t *testing.T) {
+	h := twoInstances()
+	p := New(h.Run, counted)
+	var all sync.WaitGroup
+	for _, do := range []func(){
+		func() {
+			for _, r := range h.Requests {
+				p.Request(r)
+			}
+		}, func() {
+			for i := range h.Series {
+				for k := range h.Series[i].Points {
+					p.Sample(h.Series[i].Points[k].At, sampleOf(&h.Series[i], int32(k)))
+				}
+			}
+		}, func() {
+			for _, e := range h.Events {
+				p.Event(e)
+			}
+		}, func() {
+			for range 50 {
+				p.Now().Net()
+			}
+		},
+	} {
+		all.Go(do)
+	}
+	all.Wait()
+	if diff := cmp.Diff(Of(h, counted).Now(), p.Now(), exactly); diff != "" {
+		t.Errorf("-alone +together:\n%s", diff)
 	}
 }
 

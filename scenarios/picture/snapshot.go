@@ -198,6 +198,9 @@ func (i Instance) Until(n int) Instance {
 // one lost and another counted twice is neither: the sum does not show it.
 func (s Snapshot) Net() (never, tooMany []float64) {
 	never, tooMany = make([]float64, s.Bins), make([]float64, s.Bins)
+	if s.Counts.Metric == "" {
+		return never, tooMany // nobody counts
+	}
 	share, ended := s.onTheWay(), map[string]bool{}
 	for _, e := range s.Events {
 		ended[e.Instance] = ended[e.Instance] || e.Kind == record.Death

@@ -89,7 +89,7 @@ func TestReportsInABrowser(t *testing.T) {
 			t.Fatalf("%s is a %v, want %v", r.name, v.Outcome, r.outcome)
 		}
 		page := []byte(pageOf(t, h, v))
-		for _, view := range browsertest.Views() {
+		for _, view := range append(browsertest.Views(), browsertest.View{Width: 794, Print: true}) { // A4
 			t.Run(r.name+"/"+view.Name(), func(t *testing.T) {
 				t.Parallel()
 				p := browsertest.OpenHTML(t, page, "", view)

@@ -76,10 +76,15 @@ func (h Head) sentence(s picture.Snapshot) sentenceView {
 		} else {
 			parts = append(parts, fmt.Sprintf("its steps take %.0f s longer", -h.Left.Seconds()))
 		}
-	} else if h.About != "" {
-		parts = append(parts, printable(h.About))
+	} else {
+		if h.About != "" {
+			parts = append(parts, printable(h.About))
+		}
+		if h.Elapsed > 0 {
+			parts = append(parts, fmt.Sprintf("for %.0f s", h.Elapsed.Seconds()))
+		}
 	}
-	if owed := s.Owed(); s.Whole > 0 {
+	if owed := s.Owed(); s.Whole > 0 && s.Counts.Metric != "" {
 		parts = append(parts, "owed "+words.Number(int64(owed[s.Whole-1])))
 	}
 	if h.Acked+h.Refused+h.Unknown > 0 {

@@ -133,7 +133,7 @@ func (v View) laneTexts(b *sheet, l record.Lifetime, i picture.Instance, birth, 
 // residual says how much of what an instance acknowledged it counted, at length and in
 // short.
 func (v View) residual(i picture.Instance) (long, short, class string) {
-	if i.Name == "" {
+	if i.Name == "" || v.s.Counts.Metric == "" {
 		return "", "", "open"
 	}
 	i = i.Until(v.s.Whole)

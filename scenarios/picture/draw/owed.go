@@ -13,8 +13,12 @@ const (
 )
 
 // Owed draws what users had acknowledged and nobody had counted yet, at the end of each
-// bin, and below it what of that never came.
+// bin, and below it what of that never came. It is empty where no metric is known that
+// counts.
 func (v View) Owed() template.HTML {
+	if v.s.Counts.Metric == "" {
+		return ""
+	}
 	owed := v.owed[:v.s.Whole]
 	low, high, end := 0.0, 0.0, 0.0
 	for _, n := range owed {
