@@ -245,6 +245,8 @@ func TestNeverAndTooMany(t *testing.T) {
 		{"two intervals come in one, and none is lost", []float64{4, 6, 5}, []float64{0, 10, 5}, []float64{0, 1, 1}, nil, []float64{0, 0, 0}, []float64{0, 0, 0}, []float64{4, 6, 5}},
 		{"it sends every other interval, and loses its last", []float64{5, 5, 5, 5, 5, 5}, []float64{0, 8, 0, 10, 0, 0}, []float64{0, 1, 0, 1, 0, 0}, nil,
 			[]float64{0, 0, 0, 2, 5, 5}, []float64{0, 0, 0, 0, 0, 0}, []float64{4, 4, 5, 5, 0, 0}},
+		{"it sends once, and is gone before it sends again", []float64{0, 8, 21, 10, 8}, []float64{0, 0, 0, 35, 0}, []float64{0, 0, 0, 1, 0}, nil,
+			[]float64{0, 0, 0, 4, 8}, []float64{0, 0, 0, 0, 0}, []float64{0, 35 * 8. / 39, 35 * 21. / 39, 35 * 10. / 39, 0}},
 		{"silence without traffic", []float64{5, 0, 0, 6}, []float64{5, 0, 0, 6}, []float64{1, 0, 0, 1}, nil, []float64{0, 0, 0, 0}, []float64{0, 0, 0, 0}, []float64{5, 0, 0, 6}},
 		{"some are always on their way, and lost with the instance", []float64{5, 5, 5, 0}, []float64{4, 5, 4, 0}, []float64{1, 1, 1, 0}, []float64{1, 1, 2, 0},
 			[]float64{0, 0, 0, 2}, []float64{0, 0, 0, 0}, []float64{4, 5, 4, 0}},

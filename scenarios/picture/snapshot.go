@@ -165,7 +165,8 @@ func running(v []float64) []float64 {
 }
 
 // silences are how many bins passed between two things that an instance sent: at most,
-// and usually; and in which bin it sent its first.
+// and usually; and in which bin it sent its first. Of one that sent once alone it is how
+// long it took to.
 type silences struct{ longest, usual, first int }
 
 func (i Instance) silences() silences {
@@ -183,8 +184,12 @@ func (i Instance) silences() silences {
 		}
 		last = b
 	}
-	if gaps > 0 {
+	switch begun := slices.IndexFunc(i.Acked, func(n float64) bool { return n > 0 }); {
+	case gaps > 0:
 		out.usual = (2*silent + gaps) / (2 * gaps) // rounded
+	case last >= 0 && begun >= 0: // it sent once, after it had something to tell
+		out.usual = max(0, last-begun)
+		out.longest = out.usual
 	}
 	return out
 }
