@@ -206,13 +206,18 @@ func (p *Picture) web(at time.Duration, s *collector.Sample) {
 	if !ok {
 		return
 	}
-	bin := p.at(at)
+	// The point is of the interval that ended at its time. That time and the axis come of
+	// two clocks, which are a little apart, so that it may be beyond the end of its bin.
+	bin := p.at(at - p.interval()/2)
 	i := p.instance(nameOf(s.Labels.Get("instance")))
 	i.counted.add(bin, gained)
 	if s.Observed > 0 {
 		i.heard.add(bin, 1)
 	}
 }
+
+// interval is the collector's.
+func (p *Picture) interval() time.Duration { return newAxis(p.run).Width }
 
 // nameOf is how what no instance is known to have sent is called.
 func nameOf(instance string) string {

@@ -188,6 +188,32 @@ func TestWhatIsNotOverIsNotMissing(t *testing.T) {
 	}
 }
 
+// The collector's clock and the run's are a little apart: what ended an interval by the one
+// may be beyond its end by the other, and is of that interval.
+func TestClocksAreALittleApart(t *testing.T) {
+	for _, off := range []time.Duration{-40 * time.Microsecond, -1, 1, 40 * time.Microsecond} {
+		h := twoInstances()
+		p := New(h.Run, counted)
+		for _, r := range h.Requests {
+			if r.Done <= 3370*time.Millisecond {
+				p.Request(r)
+			}
+		}
+		for i := range h.Series {
+			for k := range 4 {
+				p.Sample(h.Series[i].Points[k].At+off, sampleOf(&h.Series[i], int32(k)))
+			}
+		}
+		s := p.Now()
+		if s.Whole != 4 {
+			t.Errorf("%v: %d whole bins, want 4", off, s.Whole)
+		}
+		if diff := cmp.Diff([]float64{0, 8, 12, 10}, s.Instances[0].Counted[:4], exactly); diff != "" {
+			t.Errorf("%v (-want +got):\n%s", off, diff)
+		}
+	}
+}
+
 // Bins become wider, and hold the same.
 func TestLongRunsGetWiderBins(t *testing.T) {
 	p := New(record.Run{Start: start, Interval: second}, counted)
@@ -304,7 +330,8 @@ func TestPolledLines(t *testing.T) {
 		p.Sample(at, &collector.Sample{Name: name, Labels: collector.NewLabels(labels...), Meta: meta, Value: value, Observed: 1})
 	}
 	for i, v := range []float64{500, 510, 530, 4} { // it has a past, and is begun anew in the end
-		poll(record.FrontendPrefix+"req_tot", time.Duration(i+1)*second, v, "proxy", "users")
+		at := time.Duration(i+1)*second + 40*time.Microsecond*time.Duration(i%3-1) // by another clock
+		poll(record.FrontendPrefix+"req_tot", at, v, "proxy", "users")
 		poll(record.FrontendPrefix+"req_tot", time.Duration(i+1)*second, float64(i), "proxy", "stats")
 	}
 	poll(record.BackendPrefix+"econ", second, 0)

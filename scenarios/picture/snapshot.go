@@ -46,7 +46,7 @@ func (p *Picture) Now() Snapshot {
 	s := Snapshot{Run: p.run, Counts: p.counts, Events: p.events[:len(p.events):len(p.events)], Forgotten: p.forgotten,
 		Over: p.over, End: p.end, Axis: p.axis, Bins: n, Whole: n, Acked: p.acked.all(n), Layers: p.layers(n)}
 	if !p.over {
-		s.Whole = min(n, p.axis.Index(p.measured+1))
+		s.Whole = min(n, p.axis.Index(p.measured+p.interval()/4))
 	}
 	for _, name := range slices.SortedFunc(maps.Keys(p.instances), record.CompareNames) {
 		i := p.instances[name]
