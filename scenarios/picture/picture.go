@@ -60,6 +60,7 @@ type Picture struct {
 	measured  time.Duration // of the last point of any series
 
 	acked     *bins // of the route
+	unknown   int   // of the route
 	instances map[string]*instance
 	roles     map[string]record.Role // by instance
 	users     users
@@ -155,7 +156,13 @@ func (p *Picture) Request(r record.Request) {
 		due = p.axis.Index(min(max(r.Due, 0), longestRun)) // the second has made bins wider
 	}
 	p.users.take(p, r, due, done)
-	if r.Outcome != record.Acked || p.counts.Route != "" && r.Route != p.counts.Route {
+	if p.counts.Route != "" && r.Route != p.counts.Route {
+		return
+	}
+	if r.Outcome == record.Unknown && r.Answered() == "" {
+		p.unknown++
+	}
+	if r.Outcome != record.Acked {
 		return
 	}
 	p.acked.add(done, 1)

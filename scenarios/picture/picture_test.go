@@ -312,6 +312,20 @@ func TestWhatIsOnItsWay(t *testing.T) {
 	}
 }
 
+// What is more may be requests of which nobody knows: they are no surplus.
+func TestUnknownOutcomes(t *testing.T) {
+	h := twoInstances()
+	h.Series = []record.Series{pushed("web-1", 0, 8, 20, 31, 31), pushed("web-2", 0, 5, 11, 15, 15)}
+	s := Of(h, counted).Now()
+	if _, many := s.Net(); s.Unknown != 1 || Total(many) != 0 {
+		t.Errorf("%d of unknown outcome; too many %v", s.Unknown, many)
+	}
+	s.Unknown = 0
+	if _, many := s.Net(); Total(many) != 1 {
+		t.Errorf("of known outcome: too many %v, want 1", many)
+	}
+}
+
 // One instance that loses and another that counts twice make no sum.
 func TestNetOfLossAndSurplus(t *testing.T) {
 	lost := Instance{Acked: []float64{5, 5}, Counted: []float64{5, 1}, Heard: []float64{1, 1}, Late: []float64{0, 0}}

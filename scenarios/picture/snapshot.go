@@ -25,6 +25,7 @@ type Snapshot struct {
 	// them has come to the collector. Of a run that is over it is all.
 	Whole     int
 	Acked     []float64  // requests of the route that users had acknowledged, by bin
+	Unknown   int        // requests of the route of which nobody knows whether they were executed
 	Instances []Instance // in the order of their names
 	Layers    []Layer
 }
@@ -44,7 +45,7 @@ func (p *Picture) Now() Snapshot {
 	defer p.mu.Unlock()
 	n := min(p.axis.Index(p.end)+1, MostBins)
 	s := Snapshot{Run: p.run, Counts: p.counts, Events: p.events[:len(p.events):len(p.events)], Forgotten: p.forgotten,
-		Over: p.over, End: p.end, Axis: p.axis, Bins: n, Whole: n, Acked: p.acked.all(n), Layers: p.layers(n)}
+		Over: p.over, End: p.end, Axis: p.axis, Bins: n, Whole: n, Acked: p.acked.all(n), Unknown: p.unknown, Layers: p.layers(n)}
 	if !p.over {
 		s.Whole = min(n, p.axis.Index(p.measured+p.interval()/4))
 	}
@@ -200,7 +201,8 @@ func (i Instance) Until(n int) Instance {
 }
 
 // Net are, by bin, what never came of all instances together, and what was too many. What
-// one lost and another counted twice is neither: the sum does not show it.
+// one lost and another counted twice is neither: the sum does not show it. Nor is it too
+// many, what may be requests of unknown outcome.
 func (s Snapshot) Net() (never, tooMany []float64) {
 	never, tooMany = make([]float64, s.Bins), make([]float64, s.Bins)
 	if s.Counts.Metric == "" {
@@ -226,6 +228,9 @@ func (s Snapshot) Net() (never, tooMany []float64) {
 		}
 	}
 	lost, extra := sum(never), sum(tooMany)
+	if extra-lost <= float64(s.Unknown) {
+		tooMany = make([]float64, s.Bins)
+	}
 	for b := range never {
 		if lost > 0 {
 			never[b] *= max(0, lost-extra) / lost

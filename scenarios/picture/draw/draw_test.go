@@ -243,6 +243,15 @@ func TestExplained(t *testing.T) {
 	}
 }
 
+// Nor is what may be requests of unknown outcome.
+func TestMoreThanAcknowledged(t *testing.T) {
+	s := made([]string{"web-1"}, 6, func(_, k int) int { return map[bool]int{true: 12, false: 10}[k == 3] })
+	s.Unknown = 3
+	if owed := string(New(s).Owed()); !strings.Contains(owed, ">2 more than acknowledged, allowed: of 3 nobody knows<") || strings.Contains(owed, `class="end bad"`) {
+		t.Errorf("%s", owed)
+	}
+}
+
 // Steps, faults and deaths are flags, each with a sign beside its color.
 func TestFlags(t *testing.T) {
 	at := func(k int, kind record.Kind, e record.Event) record.Event {

@@ -141,7 +141,7 @@ func (v View) residual(i picture.Instance) (long, short, class string) {
 	switch diff := math.Round(acked - counted); {
 	case diff > 0 && !v.s.Over:
 		return amount(diff) + " owed", amount(diff), "open"
-	case diff != 0 && v.explained != "":
+	case diff != 0 && v.explained != "", diff < 0 && -diff <= float64(v.s.Unknown):
 		return fmt.Sprintf("%s of %s counted", amount(math.Round(counted)), amount(acked)), amount(-diff), "open"
 	case diff != 0:
 		return fmt.Sprintf("%s of %s counted", amount(math.Round(counted)), amount(acked)), amount(-diff), "bad"

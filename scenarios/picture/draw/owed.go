@@ -58,6 +58,8 @@ func (v View) endOfOwed(end float64) (word, class string) {
 		return n + " more than acknowledged, allowed: " + v.explained, "open"
 	case end >= 0.5:
 		return n + " never came", "bad"
+	case end <= -0.5 && -end <= float64(v.s.Unknown):
+		return fmt.Sprintf("%s more than acknowledged, allowed: of %s nobody knows", n, amount(float64(v.s.Unknown))), "open"
 	case end <= -0.5:
 		return n + " more than acknowledged", "bad"
 	}
