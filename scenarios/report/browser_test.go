@@ -257,6 +257,24 @@ func TestRunningInABrowser(t *testing.T) {
 	}
 }
 
+// Beside an aside there is less room in the same window.
+func TestAsideInABrowser(t *testing.T) {
+	t.Parallel()
+	h, v := saved(t, "lost-on-exit")
+	var out bytes.Buffer
+	if err := Ended(h, v).Write(&out, Options{Live: true, Aside: "<h2>Moves</h2><p>Kill one of the instances, and see whose counts are missing.</p>"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, view := range []browsertest.View{{}, {Width: 1100}, {Width: 800}, {Width: 360}} {
+		t.Run(view.Name(), func(t *testing.T) {
+			t.Parallel()
+			p := browsertest.OpenHTML(t, out.Bytes(), "", view)
+			p.Sound()
+			p.Picture("aside")
+		})
+	}
+}
+
 // Of a large fleet one lane can be found by its name.
 func TestManyInstancesInABrowser(t *testing.T) {
 	t.Parallel()
