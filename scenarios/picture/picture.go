@@ -215,7 +215,7 @@ func (p *Picture) web(at time.Duration, s *collector.Sample) {
 	}
 	// The point is of the interval that ended at its time. That time and the axis come of
 	// two clocks, which are a little apart, so that it may be beyond the end of its bin.
-	bin := p.at(at - p.interval()/2)
+	bin := p.at(at - p.interval()/10)
 	i := p.instance(nameOf(s.Labels.Get("instance")))
 	i.counted.add(bin, gained)
 	if s.Observed > 0 {

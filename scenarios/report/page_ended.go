@@ -2,12 +2,10 @@ package report
 
 import (
 	"cmp"
-	"fmt"
 	"html/template"
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/check/words"
@@ -170,51 +168,6 @@ func endedInstances(view draw.View, h record.History, v verdict.Verdict) any {
 	if len(out.Rows) == 0 && len(out.Booked) == 0 {
 		return nil
 	}
-	return out
-}
-
-// ledgerView are the ledgers side by side, and the facts of the run.
-type ledgerView struct {
-	Heads []string
-	Width int // in columns, with that of the names
-	Rows  []ledgerRow
-	Facts []fact
-}
-
-func endedLedger(h record.History, v verdict.Verdict) ledgerView {
-	tiers := record.AllTiers().In(h)
-	return ledgerView{Heads: ledgerHeads(tiers, false), Width: 1 + len(tiers), Rows: pageRows(ledgerRows(tiers, h, v)), Facts: factsOf(h, v)}
-}
-
-// factsOf say which run this was.
-func factsOf(h record.History, v verdict.Verdict) []fact {
-	out := []fact{
-		{"duration", seconds(v.Seconds)},
-		{"seed", fmt.Sprint(v.Seed)},
-		{"cells", fmt.Sprintf("%s looked at, %s missing", words.Number(v.Cells.LookedAt), words.Number(v.Cells.Missing))},
-		{"unexplained", words.Number(v.Unexplained)},
-	}
-	add := func(name, value string) {
-		if value != "" {
-			out = append(out, fact{name, printable(value)})
-		}
-	}
-	add("platform", h.Run.Platform)
-	add("database", h.Run.Database)
-	if !h.Run.Start.IsZero() {
-		add("started", h.Run.Start.UTC().Format(time.RFC3339))
-	}
-	if h.Run.Interval > 0 {
-		add("interval", latency(h.Run.Interval))
-	}
-	add("run", h.Run.ID)
-	add("file", h.Run.File)
-	var versions []string
-	for name, version := range h.Run.Versions {
-		versions = append(versions, name+" "+version)
-	}
-	slices.Sort(versions)
-	add("versions", strings.Join(versions, ", "))
 	return out
 }
 
