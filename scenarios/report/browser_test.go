@@ -290,4 +290,11 @@ func TestManyInstancesInABrowser(t *testing.T) {
 	p.Wait(fmt.Sprintf(`[...document.querySelectorAll("svg.lane")].filter(e => e.style.display !== "none").length === %d`, want))
 	p.Sound()
 	p.Picture("many")
+	// Who types goes on when sections are replaced, and there is one field.
+	p.Type(".seek", "3")
+	browsertest.Eval[bool](p, `(throughline.fill("instances", document.getElementById("instances").innerHTML.replace(/<input[^>]*>/, "")), throughline.fill("journal", ""), true)`)
+	p.Wait(`[...document.querySelectorAll("svg.lane")].filter(e => e.style.display !== "none").length === 1`)
+	if got := browsertest.Eval[string](p, `document.querySelectorAll(".seek").length + " " + document.activeElement.className + " " + document.activeElement.value`); got != "1 seek web-443" {
+		t.Errorf("fields, focus and text are %q", got)
+	}
 }
