@@ -27,6 +27,7 @@ type runFlags struct {
 	mongo     string
 	dashboard string
 	page      string
+	open      bool
 	format    string
 	haproxy   string
 }
@@ -41,6 +42,7 @@ func (f *runFlags) common(set *pflag.FlagSet) {
 	set.StringVar(&f.mongo, "mongo", "", "URI of a MongoDB to use instead of the embedded database")
 	set.StringVar(&f.dashboard, "dashboard", "127.0.0.1:0", "where the collector answers Prometheus' HTTP API while the stack is up, or off")
 	set.StringVar(&f.page, "page", "", "where a browser can look on, or off (default "+pageAddr+", or the next port that is free; off with --dashboard off)")
+	set.BoolVar(&f.open, "open", false, "open the page in a browser")
 	set.StringVar(&f.haproxy, "haproxy", "", "the HAProxy binary (default: found on PATH)")
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"time"
 
+	"throughline/cmd/throughline/cli"
 	"throughline/live/page"
 	"throughline/live/remote"
 	"throughline/scenarios/report"
@@ -55,6 +56,11 @@ func openWindow(f runFlags, hand remote.Hand, tell func(error)) *window {
 		w.reach(l.Addr().String(), hand, tell)
 	}
 	w.server.Show(w)
+	if f.open {
+		if err := cli.OpenBrowser(w.url); err != nil {
+			tell(fmt.Errorf("--open: %w; open %s", err, w.url))
+		}
+	}
 	return w
 }
 
@@ -79,7 +85,7 @@ func (w *window) Page(to io.Writer) error {
 	if err != nil {
 		return err
 	}
-	o := report.Options{Live: true, Script: template.JS(page.Script)} //nolint:gosec // it is ours
+	o := report.Options{Live: true, Title: w.screen.Title(), Script: template.JS(page.Script)} //nolint:gosec // it is ours
 	if w.moves != nil {
 		o.Aside, o.Script = w.moves.Panel(), o.Script+template.JS(remote.Script) //nolint:gosec // it is ours
 	}
@@ -92,7 +98,7 @@ func (w *window) Parts() ([]page.Part, error) {
 	if err != nil {
 		return nil, err
 	}
-	parts := make([]page.Part, 0, len(sections)+2)
+	parts := []page.Part{{ID: page.TitleID, HTML: template.HTML(w.screen.Title())}} //nolint:gosec // the page takes it as text
 	for _, s := range sections {
 		parts = append(parts, page.Part{ID: s.ID, HTML: s.HTML})
 	}
