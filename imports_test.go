@@ -103,6 +103,8 @@ var laws = []law{
 		Why: "a browser is for tests, and in no program of ours"},
 	{From: "browsertest", Not: []string{""}, But: []string{"browsertest", "scratch"},
 		Why: "pages are looked at without knowing what they show"},
+	{From: "workshop", Not: []string{""}, But: []string{"workshop", "live", "spelling"},
+		Why: "the talk says what is to be done and seen; who does it, and what was seen, is handed in"},
 	{From: "live", Not: []string{""}, But: []string{"live", "scratch"},
 		Why: "what a run shows is told alike to a terminal and to a page, and neither is known; where a stack is up is kept in a temporary directory"},
 	{From: "live/page", Not: siblings("live", "page"), Why: siblingsWhy},

@@ -62,6 +62,7 @@ var operandWords = map[string]cli.Completion{
 var flagWords = map[string]map[string]cli.Completion{
 	"run":      {"platform": cli.OneOf(platforms.Names()...), "format": cli.OneOf("text", "json"), "dashboard": cli.OneOf(off), "page": cli.OneOf(off)},
 	"up":       {"platform": cli.OneOf(platforms.Names()...), "dashboard": cli.OneOf(off), "page": cli.OneOf(off), "defect": defectNames},
+	"workshop": {"platform": cli.OneOf(platforms.Names()...), "dashboard": cli.OneOf(), "page": cli.OneOf(off)},
 	"judge":    {"format": cli.OneOf("text", "json"), "checks": scenarioNames},
 	"selftest": {"platform": cli.OneOf(platforms.Names()...), "format": cli.OneOf("text", "json", "markdown")},
 	"collect":  {"origin": cli.OneOf("listener", "source", "container"), "gauges": cli.OneOf("auto", "deltas", "absolute"), "graphite-format": cli.OneOf("tags", "path")},

@@ -28,6 +28,7 @@ type upFlags struct {
 	port   int
 	rate   float64
 	defect string
+	tour   *tour // leads through the talk meanwhile; nil: nobody is led
 }
 
 func newUp() *cobra.Command {
@@ -124,10 +125,12 @@ func up(cmd *cobra.Command, s script.Scenario, flags upFlags) (failed error) {
 	window := openWindow(flags.runFlags, hand, tell)
 	defer window.close()
 	t.Screen = window.screen
+	flags.tour.attach(hand, window)
 	ready := func(at run.Addresses) {
 		addresses(cmd.OutOrStdout(), at)
 		window.tell(cmd.OutOrStdout())
 		fmt.Fprintln(cmd.OutOrStdout(), "Ctrl-C ends it.")
+		flags.tour.ready(ctx, at)
 	}
 	if flags.rate == 0 {
 		_, err := t.Up(ctx, flags.port, false, ready)
@@ -142,15 +145,17 @@ func up(cmd *cobra.Command, s script.Scenario, flags upFlags) (failed error) {
 			return t.Up(ctx, flags.port, flags.rate > 0, ready)
 		},
 	}
-	return ending(sequence.Run(ctx))
+	return flags.tour.encoreOf(ctx, cmd.Context(), sequence.Run(ctx))
 }
 
 // show prints a verdict, and where the record is, or how to keep it.
 func (f upFlags) show(w io.Writer, j trial.Judged) error {
+	// Of a record that goes nobody can ask for the rest later.
+	more := report.TextOptions{All: f.out == "", More: judgeFlags{}.showsAll(j.Dir)}
 	if f.out == "" {
 		j.Dir = ""
 	}
-	if err := show(w, j, f.format, j.Dir); err != nil {
+	if err := show(w, j, f.format, j.Dir, more); err != nil {
 		return err
 	}
 	if f.out == "" {

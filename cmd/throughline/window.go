@@ -13,6 +13,7 @@ import (
 	"throughline/scenarios/report"
 	"throughline/scenarios/trial"
 	"throughline/scratch"
+	"throughline/workshop"
 )
 
 // pageAddr is where the page is, unless another place is asked for, or it is taken.
@@ -33,6 +34,7 @@ type window struct {
 	url       string          // where it is opened
 	moves     *remote.Handler // nil: nobody can make any
 	announced *scratch.Dir
+	stage     *workshop.Stage // leads through the talk; nil: nobody is led
 }
 
 // openWindow opens it, before there is anything to see; hand makes moves, or is nil. That
@@ -86,8 +88,9 @@ func (w *window) Page(to io.Writer) error {
 		return err
 	}
 	o := report.Options{Live: true, Title: w.screen.Title(), Script: template.JS(page.Script)} //nolint:gosec // it is ours
-	if w.moves != nil {
-		o.Aside, o.Script = w.moves.Panel(), o.Script+template.JS(remote.Script) //nolint:gosec // it is ours
+	aside, script := w.led()
+	if o.Aside, o.Script = aside, o.Script+script; w.moves != nil {
+		o.Aside, o.Script = o.Aside+w.moves.Panel(), o.Script+template.JS(remote.Script) //nolint:gosec // it is ours
 	}
 	return now.Write(to, o)
 }
@@ -101,6 +104,11 @@ func (w *window) Parts() ([]page.Part, error) {
 	parts := []page.Part{{ID: page.TitleID, HTML: template.HTML(w.screen.Title())}} //nolint:gosec // the page takes it as text
 	for _, s := range sections {
 		parts = append(parts, page.Part{ID: s.ID, HTML: s.HTML})
+	}
+	if w.stage != nil {
+		for _, p := range w.stage.Pieces() {
+			parts = append(parts, page.Part{ID: p.ID, HTML: p.HTML})
+		}
 	}
 	if w.moves != nil {
 		for _, p := range w.moves.Pieces() {
