@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
+	"sync/atomic"
 
 	"github.com/spf13/cobra"
 
@@ -29,6 +30,7 @@ type upFlags struct {
 	rate   float64
 	defect string
 	tour   *tour // leads through the talk meanwhile; nil: nobody is led
+	passes bool  // the record goes at the end
 }
 
 func newUp() *cobra.Command {
@@ -106,7 +108,7 @@ func up(cmd *cobra.Command, s script.Scenario, flags upFlags) (failed error) {
 		}
 		defer func() { failed = errors.Join(failed, temporary.Remove()) }()
 		dir = temporary.Path
-		flags.runFlags.out = dir
+		flags.out, flags.passes = dir, true
 	}
 	have, err := flags.preflight(cmd.Context(), []script.Scenario{s})
 	if err != nil {
@@ -114,10 +116,17 @@ func up(cmd *cobra.Command, s script.Scenario, flags upFlags) (failed error) {
 	}
 	flags.seed = rand.Uint64()
 	hand := run.NewHand()
-	// The first Ctrl-C is the end that is meant; the second one calls it off.
-	context.AfterFunc(cmd.Context(), hand.End)
 	ctx, stop := cli.Insisted(cmd.Context())
 	defer stop()
+	// Of a stack that is up, the first Ctrl-C is the end that is meant, and the second one
+	// calls it off. One that is still coming is called off at once.
+	var isUp atomic.Bool
+	context.AfterFunc(cmd.Context(), func() {
+		if !isUp.Load() {
+			stop()
+		}
+		hand.End()
+	})
 
 	t := flags.trial(s, dir, have)
 	t.Hand = hand
@@ -127,6 +136,7 @@ func up(cmd *cobra.Command, s script.Scenario, flags upFlags) (failed error) {
 	t.Screen = window.screen
 	flags.tour.attach(hand, window)
 	ready := func(at run.Addresses) {
+		isUp.Store(true)
 		addresses(cmd.OutOrStdout(), at)
 		window.tell(cmd.OutOrStdout())
 		fmt.Fprintln(cmd.OutOrStdout(), "Ctrl-C ends it.")
@@ -151,17 +161,15 @@ func up(cmd *cobra.Command, s script.Scenario, flags upFlags) (failed error) {
 // show prints a verdict, and where the record is, or how to keep it.
 func (f upFlags) show(w io.Writer, j trial.Judged) error {
 	// Of a record that goes nobody can ask for the rest later.
-	more := report.TextOptions{All: f.out == "", More: judgeFlags{}.showsAll(j.Dir)}
-	if f.out == "" {
+	more := report.TextOptions{All: f.passes, More: judgeFlags{}.showsAll(j.Dir)}
+	if f.passes {
 		j.Dir = ""
 	}
-	if err := show(w, j, f.format, j.Dir, more); err != nil {
+	if err := show(w, j, f.format, j.Dir, more); err != nil || !f.passes {
 		return err
 	}
-	if f.out == "" {
-		fmt.Fprintln(w, "The record and its report are not kept; --out DIR keeps them.")
-	}
-	return nil
+	_, err := fmt.Fprintln(w, "The record and its report are not kept; --out DIR keeps them.")
+	return err
 }
 
 // addresses prints where everything is.

@@ -300,10 +300,12 @@ func TestADefectIsFoundByHand(t *testing.T) {
 	u.ctl(exitPass, "replace", "web-2") // at another moment, so that a burst cannot be meant
 	u.awaitAcked(1400)
 	u.ctl(exitPass, "end")
-	if status := u.ends(); status != exitFail {
+	status := u.ends()
+	v := writtenVerdict(t, u.dir)
+	notTooBusy(t, v)
+	if status != exitFail {
 		t.Errorf("exit status %d, want %d\n%s", status, exitFail, u.said.String())
 	}
-	v := writtenVerdict(t, u.dir)
 	for _, name := range []string{"web-1", "web-2"} {
 		if !slices.ContainsFunc(v.Findings, func(f verdict.Finding) bool {
 			return f.Check == "conservation" && f.Outcome == verdict.Fail && f.Instance == name && f.Cause == "lost-on-exit"
