@@ -263,6 +263,10 @@ func TestTheLivePageInABrowser(t *testing.T) {
 	}
 	b.Sound()
 	b.Picture("up")
+	narrow := browsertest.Open(t, strings.Split(u.page, "enter")[0], browsertest.View{Width: 360, Dark: true})
+	narrow.Wait(`document.documentElement.dataset.live === "on"`)
+	narrow.Sound()
+	narrow.Picture("narrow")
 	b.Click(`form[action="/end"] button`)
 	b.Wait(`/^(pass|inconclusive): by-hand$/.test(document.title)`)
 	b.Wait(`document.documentElement.dataset.live === "over"`)
