@@ -56,6 +56,10 @@ by name (see throughline list). For each, a stack is started, put under load and
 the scenario says, and everything seen is recorded in a directory. The verdict is
 then judged from that record alone, and can be judged again with throughline judge.
 
+While they run, a page shows them: its address is printed first, --open opens it, and
+--page off does without. With the verdict it becomes the report. Nobody is waited for
+who looks on, but for a second at the end.
+
 Progress goes to standard error, the verdict to standard output. The exit status
 is that of the worst verdict: 0 pass, 2 inconclusive, 4 if a scenario could not be
 run (what is missing is listed before anything starts; the other scenarios are
@@ -150,6 +154,7 @@ func runAll(cmd *cobra.Command, args []string, flags runFlags) error {
 	}
 	window := openWindow(flags, nil, tell)
 	defer window.close()
+	window.show(flags.open, tell)
 	window.tell(cmd.ErrOrStderr())
 	for i, s := range all {
 		t := flags.trial(s, trial.Directory(flags.out, s.Name, i, len(all)), have[i])

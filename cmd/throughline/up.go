@@ -43,7 +43,8 @@ and leave them running, with a gentle load, until Ctrl-C or throughline ctl end.
 
 Meanwhile you make the moves: with the buttons of the page that is printed, or from
 another shell with throughline ctl (ctl kill web-2, ctl launch, ctl replace all). Each
-is a step of the scenario language, and is seen on the page at once.
+is a step of the scenario language, and is seen on the page at once. (--page off: there
+is neither page nor ctl.)
 
 At the end the load stops, the last counts come in, and there is a verdict on all that
 you did, as throughline run gives one, with the same exit statuses: did the layers
@@ -135,6 +136,7 @@ func up(cmd *cobra.Command, s script.Scenario, flags upFlags) (failed error) {
 	defer window.close()
 	t.Screen = window.screen
 	flags.tour.attach(hand, window)
+	window.show(flags.open, tell)
 	ready := func(at run.Addresses) {
 		isUp.Store(true)
 		addresses(cmd.OutOrStdout(), at)

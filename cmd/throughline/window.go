@@ -37,8 +37,8 @@ type window struct {
 	stage     *workshop.Stage // leads through the talk; nil: nobody is led
 }
 
-// openWindow opens it, before there is anything to see; hand makes moves, or is nil. That
-// it cannot be had spoils nothing, and is said to tell.
+// openWindow opens it, before there is anything to see, which show says; hand makes moves,
+// or is nil. That it cannot be had spoils nothing, and is said to tell.
 func openWindow(f runFlags, hand remote.Hand, tell func(error)) *window {
 	addr := f.page
 	switch {
@@ -57,13 +57,21 @@ func openWindow(f runFlags, hand remote.Hand, tell func(error)) *window {
 	if hand != nil {
 		w.reach(l.Addr().String(), hand, tell)
 	}
-	w.server.Show(w)
-	if f.open {
-		if err := cli.OpenBrowser(w.url); err != nil {
-			tell(fmt.Errorf("--open: %w; open %s", err, w.url))
-		}
-	}
 	return w
+}
+
+// show has the page show what it leads to from now on, and opens a browser if that is wanted.
+func (w *window) show(open bool, tell func(error)) {
+	if w.server == nil {
+		return
+	}
+	w.server.Show(w)
+	if !open {
+		return
+	}
+	if err := cli.OpenBrowser(w.url); err != nil {
+		tell(fmt.Errorf("--open: %w; open %s", err, w.url))
+	}
 }
 
 // reach lets moves be made by the page, and by throughline ctl.
