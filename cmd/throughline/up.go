@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
+	"strconv"
 	"sync/atomic"
 
 	"github.com/spf13/cobra"
@@ -15,6 +16,7 @@ import (
 	"throughline/app"
 	"throughline/cmd/throughline/cli"
 	"throughline/live"
+	"throughline/loadgen"
 	"throughline/scenarios/report"
 	"throughline/scenarios/run"
 	"throughline/scenarios/script"
@@ -27,11 +29,31 @@ type upFlags struct {
 	runFlags
 	web    int
 	port   int
-	rate   float64
+	rate   perSecond
 	defect string
 	tour   *tour // leads through the talk meanwhile; nil: nobody is led
 	passes bool  // the record goes at the end
 }
+
+// perSecond is a rate as a flag has it: 50/s, or 50.
+type perSecond float64
+
+// gentle is the load of a stack that is up, if no other is wanted: it is seen, and a laptop
+// does not hear it.
+const gentle perSecond = 50
+
+// String implements pflag.Value.
+func (r *perSecond) String() string { return strconv.FormatFloat(float64(*r), 'f', -1, 64) + "/s" }
+
+// Set implements pflag.Value.
+func (r *perSecond) Set(text string) error {
+	n, err := loadgen.ParseRate(text)
+	*r = perSecond(n)
+	return err
+}
+
+// Type implements pflag.Value.
+func (*perSecond) Type() string { return "rate" }
 
 func newUp() *cobra.Command {
 	flags := upFlags{runFlags: runFlags{format: "text"}}
@@ -53,7 +75,7 @@ agree on every request, whoever came and went? A second Ctrl-C calls the run off
 judged and run again. A stack that is left alone for days had better be without load:
 --rate 0, and there is no record to judge.`,
 		Example: `  throughline up                                  then: throughline ctl kill web-2
-  throughline up --rate 200 --out /tmp/r          and at the end: throughline judge /tmp/r
+  throughline up --rate 200/s --out /tmp/r          and at the end: throughline judge /tmp/r
   throughline up --defect lost-on-exit            then: throughline ctl replace all`,
 		Args: cli.NoOperands,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -67,7 +89,8 @@ judged and run again. A stack that is left alone for days had better be without 
 	f := cmd.Flags()
 	f.IntVar(&flags.web, "web", 3, "how many web instances")
 	f.IntVar(&flags.port, "port", 0, "where the load balancer serves (default: any free port)")
-	f.Float64Var(&flags.rate, "rate", 50, "requests per second; 0: none, and no verdict")
+	flags.rate = gentle
+	f.Var(&flags.rate, "rate", "requests per second; 0: none, and no verdict")
 	f.StringVar(&flags.defect, "defect", "", "make the app's instrumentation wrong in this way (throughline app --help lists them)")
 	flags.common(f)
 	f.StringVar(&flags.out, "out", "", "directory for logs and record (default: a temporary one, removed at the end)")
@@ -80,7 +103,7 @@ func (f upFlags) scenario(cmd *cobra.Command) (script.Scenario, error) {
 	for _, d := range app.Defects() {
 		defects = append(defects, d.Name)
 	}
-	rate := f.rate
+	rate := float64(f.rate)
 	switch {
 	case f.web < 1 || f.web > script.MaxInstances:
 		return script.Scenario{}, fmt.Errorf("--web %d: want 1 to %d instances", f.web, script.MaxInstances)
@@ -89,7 +112,7 @@ func (f upFlags) scenario(cmd *cobra.Command) (script.Scenario, error) {
 	case rate == 0:
 		rate = 1 // nobody comes; but a scenario has a load
 	case !(rate >= script.MinRate && rate <= script.MaxRate):
-		return script.Scenario{}, fmt.Errorf("--rate %v: want %v to %v requests per second, or 0 for none", rate, script.MinRate, script.MaxRate)
+		return script.Scenario{}, fmt.Errorf("--rate %s: want %v/s to %d/s, or 0 for none", f.rate.String(), script.MinRate, script.MaxRate)
 	}
 	if f.defect != "" && !slices.Contains(defects, f.defect) {
 		return script.Scenario{}, fmt.Errorf("--defect %s: no such defect%s; throughline app --help lists them", f.defect, cli.DidYouMean(f.defect, defects))
