@@ -1,6 +1,7 @@
 package page
 
 import (
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -63,8 +64,9 @@ func (b *board) watch(done <-chan struct{}, every time.Duration) {
 	}
 }
 
-// look asks for the parts, and tells who waits if one has changed. A show that fails leaves
-// the page as it was: the next look may do better.
+// look asks for the parts, and tells who waits if one has changed. A show that fails, or
+// crashes, leaves the page as it was: the next look may do better, and what is looked at
+// must not end with it.
 func (b *board) look() {
 	b.looking.Lock()
 	defer b.looking.Unlock()
@@ -72,7 +74,7 @@ func (b *board) look() {
 	if show == nil {
 		return
 	}
-	parts, err := show.Parts()
+	parts, err := partsOf(show)
 	if err != nil {
 		return
 	}
@@ -81,6 +83,15 @@ func (b *board) look() {
 	if b.take(parts) {
 		b.tell()
 	}
+}
+
+func partsOf(show Show) (parts []Part, err error) {
+	defer func() {
+		if crash := recover(); crash != nil {
+			err = fmt.Errorf("the page crashed: %v", crash)
+		}
+	}()
+	return show.Parts()
 }
 
 // take puts new parts in the place of the old, and is true if one differs.

@@ -24,9 +24,11 @@ const most = 20 * time.Second
 type scene struct {
 	mu    sync.Mutex
 	parts []Part
-	fails error
+	fails error // errCrash: it crashes
 	asked atomic.Int64
 }
+
+var errCrash = errors.New("crash")
 
 func (s *scene) set(parts ...Part) {
 	s.mu.Lock()
@@ -38,6 +40,9 @@ func (s *scene) Parts() ([]Part, error) {
 	s.asked.Add(1)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.fails == errCrash {
+		panic(s.fails)
+	}
 	return slices.Clone(s.parts), s.fails
 }
 
@@ -359,13 +364,12 @@ func TestAShowThatFails(t *testing.T) {
 	s := serve(t, Config{Every: time.Hour}, show)
 	v := watch(t, s)
 	v.wants(state)
-	show.mu.Lock()
-	show.fails = errors.New("no")
-	show.mu.Unlock()
-	s.Look()
-	show.mu.Lock()
-	show.fails = nil
-	show.mu.Unlock()
+	for _, fails := range []error{errors.New("no"), errCrash, nil} {
+		show.mu.Lock()
+		show.fails = fails
+		show.mu.Unlock()
+		s.Look()
+	}
 	now := Part{"state", "5 s left"}
 	show.set(now)
 	s.Look()
