@@ -50,15 +50,23 @@ func (b *board) show(w Show) {
 	b.look()
 }
 
+// What is shown is looked at less often where a look takes long: for each moment that it
+// takes there are so many without, up to a longest pause. So a page takes about 2.5 % of a core at most.
+const (
+	restful    = 40
+	longestGap = 10 * time.Second
+)
+
 // watch looks for changed parts in a rhythm, until done.
 func (b *board) watch(done <-chan struct{}, every time.Duration) {
-	ticker := time.NewTicker(every)
-	defer ticker.Stop()
 	for {
+		began := time.Now()
 		b.look()
+		pause := time.NewTimer(max(every, min(restful*time.Since(began), longestGap)))
 		select {
-		case <-ticker.C:
+		case <-pause.C:
 		case <-done:
+			pause.Stop()
 			return
 		}
 	}
