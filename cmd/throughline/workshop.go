@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -216,17 +215,12 @@ func (b breaker) Break(ctx context.Context, defect string) (_ workshop.Verdict, 
 	return verdictOf(judged.Verdict), nil
 }
 
-// verdictOf is what participants are told: the sentence, or else what the first finding
-// says that failed.
+// verdictOf is what participants are told.
 func verdictOf(of verdict.Verdict) workshop.Verdict {
 	v := workshop.Verdict{Outcome: of.Outcome.String(), Sentence: of.Sentence}
-	for _, f := range of.Findings {
-		if f.Outcome != verdict.Fail {
-			continue
-		}
-		v.Sentence = cmp.Or(v.Sentence, f.Summary)
-		if f.Cause != "" && !slices.Contains(v.Causes, f.Cause) {
-			v.Causes = append(v.Causes, f.Cause)
+	for _, e := range of.Explanations {
+		if e.Cause != "" {
+			v.Causes = append(v.Causes, e.Cause)
 		}
 	}
 	return v
