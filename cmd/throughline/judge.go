@@ -16,7 +16,7 @@ import (
 // judgeFlags is the command line of judge.
 type judgeFlags struct {
 	format, checks, out string
-	write               bool
+	write, all          bool
 }
 
 func newJudge() *cobra.Command {
@@ -28,6 +28,9 @@ func newJudge() *cobra.Command {
 and nothing but the record decides. A record that was altered after the run, by one
 byte even, proves nothing, and the verdict names the file. Judged by another version of
 throughline, a record may get another verdict, which names that version.
+
+The text leads with what the run comes to. Findings that only follow from a cause are
+folded under it; --all shows every one.
 
 With --checks the record is judged by the checks (and waivers) of another scenario
 file, of which nothing else is read; the verdict says that it is not the run's own.
@@ -42,6 +45,7 @@ are written into another directory, and DIR stays as it is.`,
 	f := cmd.Flags()
 	f.StringVar(&flags.format, "format", "text", "of the verdict: text or json")
 	f.StringVar(&flags.checks, "checks", "", "judge by the checks of this scenario file (- = standard input) or built-in scenario in place of the run's own")
+	f.BoolVar(&flags.all, "all", false, "show every finding in full, also those that only follow from others")
 	f.BoolVar(&flags.write, "write", false, "write verdict.json, junit.xml and report.html in DIR anew")
 	f.StringVar(&flags.out, "out", "", "write verdict.json, junit.xml and report.html into this directory")
 	return cmd
@@ -51,6 +55,8 @@ func (f judgeFlags) check() error {
 	switch {
 	case f.format != "text" && f.format != "json":
 		return fmt.Errorf("--format %s: no such format (have text, json)", f.format)
+	case f.all && f.format == "json":
+		return fmt.Errorf("--all: has no meaning with --format json, which has all findings; leave one of the two out")
 	case f.write && f.out != "":
 		return fmt.Errorf("--write: has no meaning with --out %s, which writes there; leave one of the two out", f.out)
 	case f.write && f.checks != "":
@@ -82,10 +88,19 @@ func judge(cmd *cobra.Command, dir string, flags judgeFlags) error {
 	if flags.checks != "" && flags.out == "" {
 		where = "" // the report in the record is of another verdict
 	}
-	if err := show(cmd.OutOrStdout(), judged, flags.format, where); err != nil {
+	options := report.TextOptions{All: flags.all, More: flags.showsAll(dir)}
+	if err := show(cmd.OutOrStdout(), judged, flags.format, where, options); err != nil {
 		return cli.Unable(err)
 	}
 	return ending(judged.Status())
+}
+
+// showsAll is the command that shows every finding of a record.
+func (f judgeFlags) showsAll(dir string) string {
+	if f.checks == "" {
+		return "throughline judge --all " + dir
+	}
+	return fmt.Sprintf("throughline judge --all --checks %s %s", f.checks, dir)
 }
 
 // judgedBy judges by the run's own checks, or by those of another file.
@@ -101,7 +116,7 @@ func judgedBy(cmd *cobra.Command, dir, checks string) (trial.Judged, error) {
 }
 
 // show prints a verdict. The report is in the directory where, if there is one.
-func show(w io.Writer, j trial.Judged, format, where string) error {
+func show(w io.Writer, j trial.Judged, format, where string, o report.TextOptions) error {
 	if format == "json" {
 		return report.WriteJSON(w, j.Verdict)
 	}
@@ -110,5 +125,6 @@ func show(w io.Writer, j trial.Judged, format, where string) error {
 		page = "" // a record that is judged where it may not be written
 	}
 	on := report.NewTerminal(w, os.Getenv)
-	return report.WriteText(w, j.History, j.Verdict, report.TextOptions{Color: on.Color, Width: on.Width, Where: page})
+	o.Color, o.Width, o.Where = on.Color, on.Width, page
+	return report.WriteText(w, j.History, j.Verdict, o)
 }

@@ -136,7 +136,15 @@ func runAll(cmd *cobra.Command, args []string, flags runFlags) error {
 	sequence := trial.Sequence{
 		Missing: missing, Tell: tell,
 		Watch: func(s *live.Stream) (shown func()) { return report.Follow(cmd.ErrOrStderr(), os.Getenv, s) },
-		Show:  func(j trial.Judged) error { return show(cmd.OutOrStdout(), j, flags.format, j.Dir) },
+		Show: func(j trial.Judged) error {
+			return show(cmd.OutOrStdout(), j, flags.format, j.Dir, report.TextOptions{More: judgeFlags{}.showsAll(j.Dir)})
+		},
+	}
+	if flags.format == "text" {
+		sequence.Sum = func(all []report.Result) error {
+			on := report.NewTerminal(cmd.OutOrStdout(), os.Getenv)
+			return report.WriteSummary(cmd.OutOrStdout(), all, report.TextOptions{Color: on.Color, Width: on.Width})
+		}
 	}
 	window := openWindow(flags, nil, tell)
 	defer window.close()

@@ -150,10 +150,12 @@ func up(cmd *cobra.Command, s script.Scenario, flags upFlags) (failed error) {
 
 // show prints a verdict, and where the record is, or how to keep it.
 func (f upFlags) show(w io.Writer, j trial.Judged) error {
+	// Of a record that goes nobody can ask for the rest later.
+	more := report.TextOptions{All: f.out == "", More: judgeFlags{}.showsAll(j.Dir)}
 	if f.out == "" {
 		j.Dir = ""
 	}
-	if err := show(w, j, f.format, j.Dir); err != nil {
+	if err := show(w, j, f.format, j.Dir, more); err != nil {
 		return err
 	}
 	if f.out == "" {

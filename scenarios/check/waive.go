@@ -3,6 +3,7 @@ package check
 import (
 	"fmt"
 
+	"throughline/scenarios/check/story"
 	"throughline/scenarios/check/tiers"
 	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/check/words"
@@ -11,7 +12,7 @@ import (
 )
 
 // checkWaive is under which name waivers are told.
-const checkWaive = "waive"
+const checkWaive = story.CheckWaive
 
 // waivers accept failures that the scenario declares as known. What is
 // inconclusive is not accepted: it proves nothing, and no reason changes that.

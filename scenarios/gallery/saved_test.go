@@ -116,6 +116,7 @@ func TestSavedGalleryIsJudgedAsEver(t *testing.T) {
 			}
 			v := verdictOf(t, h)
 			sameVerdict(t, s.verdict(), v)
+			isToldRightly(t, s, h, v)
 			r, err := s.score(dir, h, v)
 			if err != nil {
 				t.Fatal(err)

@@ -83,20 +83,20 @@ func owed(acked, counted []float64) []float64 {
 // what was acknowledged until a moment at most as many are lost as were owed at the best
 // moment from then on. Some are always owed, though, and lost at the very end perhaps: as
 // many as were on their way are not lost yet. What was, was acknowledged within a moment,
-// or, where an instance sends only now and then, since it usually had sent.
+// or, where an instance sends only now and then, since it may have sent last.
 func (i Instance) Never() []float64 {
 	lost, owed, last := leastFrom(i.Owed()), i.Owed(), len(i.Acked)-1
-	_, usual := i.silences()
+	quiet := i.silences()
 	acked, counted := running(i.Acked), running(i.Counted)
 	most := 0.0
 	for b := range lost {
-		switch {
+		switch until := b + min(quiet.longest, 2*quiet.usual+1) + 1; {
 		case b == last:
 			most = max(most, owed[b])
-		case usual > 0:
-			most = max(most, acked[b]-counted[min(b+usual+1, last)])
-		default:
+		case quiet.usual == 0:
 			most = max(most, owed[b]-i.Late[b])
+		case until >= quiet.first:
+			most = max(most, acked[b]-counted[min(until, last)])
 		}
 		lost[b] = min(lost[b], most)
 	}
@@ -143,9 +143,12 @@ func running(v []float64) []float64 {
 	return out
 }
 
-// silences are how many bins passed between two things that the instance sent: at most,
-// and usually.
-func (i Instance) silences() (longest, usual int) {
+// silences are how many bins passed between two things that an instance sent: at most,
+// and usually; and in which bin it sent its first.
+type silences struct{ longest, usual, first int }
+
+func (i Instance) silences() silences {
+	out := silences{first: len(i.Heard)}
 	last, gaps, silent := -1, 0, 0
 	for b := range i.Heard {
 		if i.Heard[b] == 0 {
@@ -153,14 +156,16 @@ func (i Instance) silences() (longest, usual int) {
 		}
 		if last >= 0 {
 			gaps, silent = gaps+1, silent+b-last-1
-			longest = max(longest, b-last-1)
+			out.longest = max(out.longest, b-last-1)
+		} else {
+			out.first = b
 		}
 		last = b
 	}
 	if gaps > 0 {
-		usual = (2*silent + gaps) / (2 * gaps) // rounded
+		out.usual = (2*silent + gaps) / (2 * gaps) // rounded
 	}
-	return longest, usual
+	return out
 }
 
 // Until is the instance as it was n bins after the first began.
@@ -175,8 +180,7 @@ func (s Snapshot) Net() (never, tooMany []float64) {
 	for _, i := range s.Instances {
 		i, settled := i.Until(s.Whole), s.Whole
 		if !s.Over {
-			longest, _ := i.silences()
-			settled -= longest + 1 // what is missing later may be on its way
+			settled -= i.silences().longest + 1 // what is missing later may be on its way
 		}
 		lost, extra := i.Never(), i.TooMany()
 		for b := range settled {

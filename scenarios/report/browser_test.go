@@ -2,7 +2,10 @@ package report
 
 import (
 	"archive/tar"
+	"bytes"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -12,8 +15,10 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"throughline/browsertest"
+	"throughline/collector"
 	"throughline/scenarios/check"
 	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/picture"
 	"throughline/scenarios/record"
 )
 
@@ -106,4 +111,165 @@ func TestReportsInABrowser(t *testing.T) {
 			})
 		}
 	}
+}
+
+// Where Jenkins shows the report there is neither script nor style, and all that is drawn
+// is there.
+func TestReportUnderAStrictPolicy(t *testing.T) {
+	t.Parallel()
+	h, v := saved(t, "lost-on-exit")
+	p := browsertest.OpenHTML(t, []byte(pageOf(t, h, v)), sandboxed, browsertest.View{})
+	for _, c := range p.Complaints() {
+		// That style and scripts are not applied is what the policy is for.
+		if !strings.Contains(c, "inline style") && !strings.Contains(c, "inline script") && !strings.Contains(c, "script execution") {
+			t.Error(c)
+		}
+	}
+	if n := browsertest.Eval[int](p, `document.styleSheets.length`); n != 0 {
+		t.Errorf("%d style sheets are applied: the policy is not what it should be", n)
+	}
+	for what, want := range map[string]string{
+		`getComputedStyle(document.querySelector("#slide path.tone.t0")).fill`:       "rgb(119, 170, 221)",
+		`getComputedStyle(document.querySelector("#slide path.acked")).stroke`:       "rgb(28, 29, 31)",
+		`getComputedStyle(document.querySelector("#slide path.never")).stroke`:       "rgb(179, 38, 30)",
+		`getComputedStyle(document.querySelector(".layer path.l1")).strokeDasharray`: "5px, 3px",
+		`getComputedStyle(document.querySelector(".narrow-only")).display`:           "none",
+	} {
+		if got := browsertest.Eval[string](p, what); got != want {
+			t.Errorf("%s is %s, want %s", what, got, want)
+		}
+	}
+	for _, f := range p.Audit() {
+		if f.Kind == "overlap" || f.Kind == "contrast" {
+			t.Error(f)
+		}
+	}
+	p.Picture("strict")
+}
+
+// A link to a span of time zooms, a drag too, and Escape sees all again; a click on a
+// lane dims the others; the keyboard moves a cursor that tells the numbers.
+func TestReportWithScripts(t *testing.T) {
+	t.Parallel()
+	h, v := saved(t, "lost-on-exit")
+	p := browsertest.OpenHTML(t, []byte(pageOf(t, h, v)), "", browsertest.View{})
+	const viewBox = `document.querySelector("#slide svg.plot").getAttribute("viewBox")`
+	all := browsertest.Eval[string](p, viewBox)
+	p.Click("#findings a.span")
+	p.Wait(viewBox + " !== " + quoted(all))
+	if got := p.Text("#tools"); !strings.Contains(got, "see all") {
+		t.Errorf("zoomed, the page says %q", got)
+	}
+	p.Sound()
+	p.Picture("zoomed")
+	press(p, "document.body", "Escape")
+	p.Wait(viewBox + " === " + quoted(all))
+
+	p.Click(`#instances svg.lane[data-instance="web-2"] .hit`)
+	p.Wait(`document.querySelectorAll("#slide path.dim").length > 1`)
+	if dim := browsertest.Eval[string](p, `[...document.querySelectorAll("#slide path.tone")].filter(e => !e.classList.contains("dim")).map(e => e.dataset.instance).join(" ")`); dim != "web-2" {
+		t.Errorf("%q are not dimmed, want web-2", dim)
+	}
+	if hidden := browsertest.Eval[bool](p, `[...document.querySelectorAll('article[data-instance="web-1"]')].every(e => e.hidden)`); !hidden {
+		t.Error("findings of web-1 are shown")
+	}
+	p.Click("#tools button")
+	p.Wait(`document.querySelectorAll(".dim").length === 0`)
+
+	browsertest.Eval[bool](p, `(document.querySelector("#slide svg.slide").focus(), true)`)
+	press(p, "document.activeElement", "ArrowRight")
+	p.Wait(`document.getElementById("tip") && !document.getElementById("tip").hidden`)
+	if tip := p.Text("#tip"); !strings.Contains(tip, "until ") || !strings.Contains(tip, "acknowledged") {
+		t.Errorf("at the cursor the page tells %q", tip)
+	}
+	p.Picture("cursor")
+	// A link to what is folded unfolds it.
+	folded := browsertest.Eval[string](p, `document.querySelector("#findings details.passed tr[id]").id`)
+	browsertest.Eval[bool](p, `(location.hash = `+quoted(folded)+`, true)`)
+	p.Wait(`document.querySelector("#findings details.passed").open`)
+}
+
+func quoted(s string) string { return `"` + s + `"` }
+
+func press(p *browsertest.Page, on, key string) {
+	browsertest.Eval[bool](p, on+`.dispatchEvent(new KeyboardEvent("keydown", {key: `+quoted(key)+`, bubbles: true, cancelable: true}))`)
+}
+
+// The page of a run that goes on is whole too; and when a section is replaced, what was
+// unfolded and how far it was zoomed stays.
+func TestRunningInABrowser(t *testing.T) {
+	h, v := saved(t, "healthy-replaced")
+	p := picture.New(h.Run, picture.Counts{Metric: v.Ledgers.Web.Metric, Route: v.Ledgers.Users.Route})
+	const now = 10 * second
+	for _, e := range h.Events {
+		if e.At < now {
+			p.Event(e)
+		}
+	}
+	for _, r := range h.Requests {
+		if r.Done < now {
+			p.Request(r)
+		}
+	}
+	for i := range h.Series {
+		s := &h.Series[i]
+		for _, pt := range s.Points {
+			if pt.At < now {
+				p.Sample(pt.At, &collector.Sample{Name: s.Name, Labels: s.Labels, Meta: &s.Meta, Value: pt.Value, Observed: pt.Observed, Stale: pt.Stale})
+			}
+		}
+	}
+	running := Running(p.Now(), Head{Scenario: "replaced", Phase: "after", PhaseIndex: 1, Phases: 2, Left: 3 * second, Elapsed: 6 * second, Rate: 140, P99: 12 * ms,
+		Acked: 900, Unknown: 1, Instances: []string{"web-2", "web-3", "web-4"}, Notes: []string{"the embedded database is used"}})
+	var out bytes.Buffer
+	if err := running.Write(&out, Options{Live: true}); err != nil {
+		t.Fatal(err)
+	}
+	parts, err := running.Parts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	fill, err := json.Marshal(string(parts[2].HTML))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, view := range browsertest.Views() {
+		t.Run(view.Name(), func(t *testing.T) {
+			t.Parallel()
+			p := browsertest.OpenHTML(t, out.Bytes(), "", view)
+			p.Sound()
+			if told := p.Text(".told"); !strings.Contains(told, "2/2 after · 3 s left · owed ") {
+				t.Errorf("the page says %q", told)
+			}
+			p.Picture("running")
+			if view.NoScripts {
+				return
+			}
+			p.Click("#slide details.table summary")
+			browsertest.Eval[bool](p, `(throughline.fill("slide", `+string(fill)+`), true)`)
+			if open := browsertest.Eval[bool](p, `document.querySelector("#slide details.table").open`); !open {
+				t.Error("what was unfolded is folded again")
+			}
+			if focused := browsertest.Eval[string](p, `document.activeElement.localName`); focused != "summary" {
+				t.Errorf("the focus is on %s, want where it was", focused)
+			}
+		})
+	}
+}
+
+// Of a large fleet one lane can be found by its name.
+func TestManyInstancesInABrowser(t *testing.T) {
+	t.Parallel()
+	day, want := aDay(), 0
+	for _, e := range day.Events {
+		if e.Kind == record.Birth && strings.Contains(e.Instance, "web-44") {
+			want++
+		}
+	}
+	page := pageOf(t, day, verdict.Verdict{Ledgers: verdict.Ledgers{Users: verdict.UsersLedger{Route: "insert"}, Web: verdict.WebLedger{Metric: "a"}}})
+	p := browsertest.OpenHTML(t, []byte(page), "", browsertest.View{})
+	p.Type(".seek", "web-44")
+	p.Wait(fmt.Sprintf(`[...document.querySelectorAll("svg.lane")].filter(e => e.style.display !== "none").length === %d`, want))
+	p.Sound()
+	p.Picture("many")
 }

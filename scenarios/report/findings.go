@@ -33,7 +33,9 @@ type causeView struct {
 }
 
 type findingView struct {
-	ID, Outcome, Check, Where, Span, Link, Numbers, Summary, Cause, Waived, Instance string
+	ID, Outcome, Check, Where, Span, Numbers, Summary, Cause, Waived, Instance string
+
+	Link template.URL // to its stretch of time: "#t=1.2,3.4"; empty: it is of the whole run
 }
 
 // newFindings puts findings under their causes: as the verdict explains them, and what
@@ -44,8 +46,8 @@ func newFindings(v verdict.Verdict) findingsView {
 	view := func(i int) findingView {
 		told[i] = true
 		f := newFinding(i, v.Findings[i])
-		if f.Link != "" && !slices.Contains(out.spans, f.Link) {
-			out.spans = append(out.spans, f.Link)
+		if anchor := strings.TrimPrefix(string(f.Link), "#"); anchor != "" && !slices.Contains(out.spans, anchor) {
+			out.spans = append(out.spans, anchor)
 		}
 		return f
 	}
@@ -133,7 +135,7 @@ func newFinding(i int, f verdict.Finding) findingView {
 		Span: span(f.From, f.To), Numbers: numbersText(f), Summary: printable(f.Summary), Waived: printable(f.Waived), Instance: printable(f.Instance),
 		Cause: strings.TrimPrefix(causeText(f), "; likely cause: ")}
 	if (f.From != 0 || f.To != 0) && isFinite(f.From) && isFinite(f.To) {
-		view.Link = fmt.Sprintf("t=%.1f,%.1f", f.From, f.To)
+		view.Link = template.URL(fmt.Sprintf("#t=%.1f,%.1f", f.From, f.To)) //nolint:gosec // two numbers
 	}
 	return view
 }
@@ -255,13 +257,26 @@ func causeText(f verdict.Finding) string {
 	return text
 }
 
-// causesOf are the causes of the findings that decided a verdict that is no pass,
-// each once, as far as there is something to say of them.
+// causesOf are the causes of what decided a verdict that is no pass, the weightiest first
+// and each once, as far as there is something to say of them. Of one that is open they are
+// those that it may be.
 func causesOf(v verdict.Verdict) []string {
 	var causes []string
-	for _, f := range v.Findings {
-		if _, known := docs.Find(f.Cause); known && !f.Noticed && f.Outcome == v.Outcome && v.Outcome != verdict.Pass && !slices.Contains(causes, f.Cause) {
-			causes = append(causes, f.Cause)
+	add := func(cause string) {
+		if _, known := docs.Find(cause); known && !slices.Contains(causes, cause) {
+			causes = append(causes, cause)
+		}
+	}
+	for _, e := range v.Explanations {
+		for _, i := range inRange(v, e.Findings) {
+			f := v.Findings[i]
+			if f.Outcome != v.Outcome || v.Outcome == verdict.Pass {
+				continue
+			}
+			add(f.Cause)
+			for _, possible := range f.Possible {
+				add(possible)
+			}
 		}
 	}
 	return causes
@@ -284,18 +299,41 @@ func otherChecks(v verdict.Verdict) string {
 	return "by the checks of " + printable(v.ChecksFrom) + ", not the run's own"
 }
 
+// titleOf is a verdict's title, or its outcome where nobody gave it one.
+func titleOf(v verdict.Verdict) string {
+	if v.Title == "" {
+		return "no finding says why"
+	}
+	return v.Title
+}
+
+// midway goes on with a title in the midst of a line.
+func midway(title string) string {
+	first, rest, _ := strings.Cut(title, " ")
+	if lower := strings.ToLower(first); len(first) > 0 && first[:1]+lower[1:] == first && !strings.ContainsAny(first, "-_.0123456789") {
+		return strings.TrimSpace(lower + " " + rest)
+	}
+	return title
+}
+
+// counts is what was looked at, as numbers.
+func counts(v verdict.Verdict) string {
+	text := fmt.Sprintf("%s unexplained; %s looked at, %s missing", words.Number(v.Unexplained),
+		words.Times(v.Cells.LookedAt, "cell"), words.Number(v.Cells.Missing))
+	if n := len(v.Waived); n > 0 {
+		text += fmt.Sprintf("; %s in force", words.Times(n, "waiver"))
+	}
+	if n := len(noticedOf(v.Findings)); n > 0 {
+		text += fmt.Sprintf("; %s noticed that no check asked about", words.Times(n, "thing"))
+	}
+	return text
+}
+
 // sentence is the verdict in one line, beginning with the outcome. It never
 // says more than the verdict does.
 func sentence(v verdict.Verdict) string {
 	by := byOutcome(v.Findings, "")
-	counts := fmt.Sprintf("%s unexplained; %s looked at, %s missing", words.Number(v.Unexplained),
-		words.Times(v.Cells.LookedAt, "cell"), words.Number(v.Cells.Missing))
-	if n := len(v.Waived); n > 0 {
-		counts += fmt.Sprintf("; %s in force", words.Times(n, "waiver"))
-	}
-	if n := len(noticedOf(v.Findings)); n > 0 {
-		counts += fmt.Sprintf("; %s noticed that no check asked about", words.Times(n, "thing"))
-	}
+	counts := counts(v)
 	switch v.Outcome {
 	case verdict.Pass:
 		return fmt.Sprintf("PASS %s: %s; %s", subjectText(v), counts, passText(len(by[verdict.Pass])))

@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -84,7 +85,7 @@ func WriteJUnit(w io.Writer, v verdict.Verdict) error {
 		suite.Cases = append(suite.Cases, c)
 	}
 	last := junitCase{Class: scenarioName(v), Name: "verdict", Time: junitSeconds(v.Seconds)}
-	last.conclude(v.Outcome, sentence(v), sentence(v))
+	last.conclude(v.Outcome, printable(headline(v)), verdictText(v))
 	suite.Cases = append(suite.Cases, last)
 	return suite.write(w)
 }
@@ -141,13 +142,78 @@ func checkCase(v verdict.Verdict, name string) junitCase {
 			text = append(text, o.String()+": "+placeText(f)+": "+printable(f.Summary)+causeText(f))
 		}
 	}
-	worst := by[outcome]
-	message := printable(worst[0].Summary)
-	if len(worst) > 1 {
-		message += fmt.Sprintf(" (and %s)", words.Times(len(worst)-1, "more finding"))
-	}
-	c.conclude(outcome, message, strings.Join(text, "\n"))
+	c.conclude(outcome, printable(message(v, name, by[outcome])), strings.Join(text, "\n"))
 	return c
+}
+
+// message is what a check comes to in one line: the explanation of what it found, or what
+// that follows from; else its first finding.
+func message(v verdict.Verdict, name string, worst []verdict.Finding) string {
+	is := func(i int) bool { return checkName(v.Findings[i]) == name && v.Findings[i].Outcome == worst[0].Outcome }
+	for _, e := range v.Explanations {
+		if slices.ContainsFunc(inRange(v, e.Findings), is) {
+			return explained(e, worst[0].Outcome)
+		}
+	}
+	text := worst[0].Summary
+	if len(worst) > 1 {
+		text += fmt.Sprintf(" (and %s)", words.Times(len(worst)-1, "more finding"))
+	}
+	for _, e := range v.Explanations {
+		if slices.ContainsFunc(inRange(v, e.Consequences), is) {
+			return "It follows from another finding (" + midway(e.Title) + "): " + text
+		}
+	}
+	return text
+}
+
+// headline is a verdict in one line. Of a failure the title has the cause; else it says what
+// the sentence says.
+func headline(v verdict.Verdict) string {
+	if v.Outcome == verdict.Fail || v.Sentence == "" {
+		return inFull(titleOf(v), v.Sentence)
+	}
+	return v.Sentence
+}
+
+// explained is an explanation in one line.
+func explained(e verdict.Explanation, o verdict.Outcome) string {
+	if o == verdict.Fail {
+		return inFull(e.Title, e.Sentence, e.Repair)
+	}
+	return inFull(e.Sentence, e.Repair)
+}
+
+// inFull joins sentences.
+func inFull(sentences ...string) string {
+	var out []string
+	for _, s := range sentences {
+		if s = strings.TrimRight(s, ". "); s != "" {
+			out = append(out, s+".")
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+// verdictText is what the verdict's case says below its message: each cause, and what was
+// looked at.
+func verdictText(v verdict.Verdict) string {
+	lines := []string{fmt.Sprintf("%s %s: %s", strings.ToUpper(v.Outcome.String()), subjectText(v), midway(headline(v)))}
+	for _, e := range v.Explanations {
+		outcome := v.Outcome
+		if own := inRange(v, e.Findings); len(own) > 0 {
+			outcome = v.Findings[own[0]].Outcome
+		}
+		line := outcome.String() + ": " + explained(e, outcome)
+		if n := len(e.Consequences); n > 0 {
+			line += " (" + following(n) + ")"
+		}
+		lines = append(lines, line)
+	}
+	for i := range lines {
+		lines[i] = printable(lines[i])
+	}
+	return strings.Join(append(lines, counts(v)), "\n")
 }
 
 func (c *junitCase) conclude(o verdict.Outcome, message, text string) {

@@ -91,30 +91,34 @@ func diffOf(v verdict.Verdict, layer string, diff int64, of numberView) numberVi
 	return of
 }
 
-// runningNumbers are what the layers have counted so far.
+// runningNumbers are what the layers had counted at the end of the last interval.
 func runningNumbers(s picture.Snapshot) []numberView {
-	var acked, counted float64
-	acked = picture.Total(s.Acked)
+	acked, counted := picture.Total(s.Acked[:s.Whole]), 0.0
 	for _, i := range s.Instances {
-		counted += picture.Total(i.Counted)
+		counted += picture.Total(i.Counted[:s.Whole])
 	}
-	all := []numberView{{Number: number(acked), Who: "acknowledged by users" + ofRoute(s.Counts.Route)}}
+	polled := map[string]string{}
 	for _, l := range s.Layers {
 		for _, line := range l.Lines {
-			if l.ID == "lb" && line.Name == "requests" {
-				all = append(all, numberView{Number: number(line.Total), Who: "requests at the load balancer, all routes"})
-			}
+			polled[l.ID+" "+line.Name] = number(line.Total)
 		}
 	}
-	web := numberView{Number: number(counted), Who: "counted by the app"}
-	if s.Whole > 0 {
-		if owed := s.Owed()[s.Whole-1]; owed != 0 {
-			web.Diff, web.Class, web.Why = strings.Replace(signed(-int64(owed)), "-", "−", 1), "open", "not counted yet"
-		} else {
-			web.Diff, web.Class = "= users", "good"
+	all := []numberView{{Number: number(acked), Who: "acknowledged by users" + ofRoute(s.Counts.Route)}}
+	if n, known := polled["lb requests"]; known {
+		all = append(all, numberView{Number: n, Who: "at the load balancer, all routes"})
+	}
+	web := numberView{Number: number(counted), Who: "counted by the app", Diff: "= users", Class: "good"}
+	if owed := int64(acked) - int64(counted); owed != 0 {
+		web.Diff, web.Class, web.Why = strings.Replace(signed(-owed), "-", "−", 1), "open", "not counted yet"
+		if owed < 0 {
+			web.Why = "not acknowledged"
 		}
 	}
-	return append(all, web)
+	all = append(all, web)
+	if n, known := polled["db update"]; known {
+		all = append(all, numberView{Number: n, Who: "updates in the database"})
+	}
+	return all
 }
 
 func number(x float64) string { return words.Number(int64(x)) }

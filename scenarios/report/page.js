@@ -28,7 +28,8 @@
     for (const plot of all(".plot", chart)) {
       const height = plot.viewBox.baseVal.height;
       plot.setAttribute("viewBox", `${1000 * (a - from) / (to - from)} 0 ${1000 * (b - a) / (to - from)} ${height}`);
-      const stretch = chart.clientWidth ? 1000 * (b - a) / (to - from) / chart.clientWidth : 1;
+      const width = plot.getBoundingClientRect().width;
+      const stretch = width ? 1000 * (b - a) / (to - from) / width : 1;
       for (const p of all("pattern", plot)) p.setAttribute("patternTransform", `scale(${stretch} 1) rotate(45)`);
     }
     for (const e of all("[data-t]", chart)) {
@@ -46,6 +47,36 @@
     }
     times(chart, a, b);
     mark(chart, a, b);
+    declutter(chart, a, b);
+  }
+
+  // declutter sees to the texts of a chart that is zoomed, which the page has not laid
+  // out: a lane's name stays at its left edge, and of two that meet one is hidden.
+  function declutter(chart, a, b) {
+    const texts = all("text:not(.axis)", chart);
+    for (const e of texts) {
+      if (e.dataset.anchor === undefined) e.dataset.anchor = e.getAttribute("text-anchor") || "start";
+      const share = (number(e, "t") - a) / (b - a);
+      const turned = zoom.from !== null && e.classList.contains("flag") && e.dataset.anchor === "start" && share > 0.75;
+      e.setAttribute("text-anchor", turned ? "end" : e.dataset.anchor);
+      if (zoom.from !== null && e.classList.contains("name") && chart.classList.contains("lanes") && share < 0) {
+        e.setAttribute("x", "0%");
+        e.style.visibility = "";
+      }
+    }
+    if (zoom.from === null) return;
+    const shownIn = new Map(); // by lane, or the chart: the boxes that are taken
+    const order = (e) => ["end", "flag", "name"].findIndex((c) => e.classList.contains(c)) + 1 || 9;
+    for (const e of texts.sort((x, y) => order(x) - order(y))) {
+      const box = e.getBoundingClientRect();
+      if (!box.width || e.style.visibility === "hidden") continue;
+      const where = e.closest("svg.lane") || chart;
+      const taken = shownIn.get(where) || [];
+      shownIn.set(where, taken);
+      const edge = chart.getBoundingClientRect();
+      const meets = box.left < edge.left - 2 || box.right > edge.right + 2 || taken.some((t) => box.left < t.right + 3 && t.left < box.right + 3 && box.top < t.bottom && t.top < box.bottom);
+      if (meets) e.style.visibility = "hidden"; else taken.push(box);
+    }
   }
 
   // times are the moments below a chart: its own, or those of what is shown.
@@ -152,7 +183,7 @@
       document.body.append(tip);
     }
     const place = chart && (chart.closest("figure").querySelector("table.figures") || chart.closest("section").querySelector("table.figures"));
-    const row = place && rowAt(place, cursor, number(chart, "bin"));
+    const row = place && rowAt(place, cursor);
     tip.hidden = !row;
     if (!row) return;
     tip.replaceChildren(make("strong", {}, `until ${row.cells[0].textContent}`));
@@ -170,7 +201,7 @@
     tip.style.top = `${Math.max(4, Math.min(y + 12, innerHeight - height - 8))}px`;
   }
 
-  function rowAt(table, t, bin) {
+  function rowAt(table, t) {
     if (t === null) return null;
     const rows = table.tBodies[0].rows;
     let low = 0, high = rows.length; // the first that ends at t or later
@@ -179,7 +210,7 @@
       if (parseFloat(rows[middle].cells[0].textContent) < t) low = middle + 1; else high = middle;
     }
     const row = rows[low];
-    return row && parseFloat(row.cells[0].textContent) - t <= bin + 0.06 ? row : null;
+    return row && parseFloat(row.cells[0].textContent) - t <= number(table, "each") + 0.06 ? row : null;
   }
 
   function at(chart, event) {

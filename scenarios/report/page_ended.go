@@ -89,6 +89,7 @@ type slideView struct {
 	Metric      string
 	Route       string
 	Never, Many bool // something never came, or was counted too often
+	Allowed     bool // which is accounted for
 	Spans       []string
 	Flags       []draw.Flag
 	Crowded     bool // not all flags are labelled in the drawing
@@ -100,8 +101,7 @@ func newSlide(view draw.View, s picture.Snapshot, spans []string) slideView {
 	out := slideView{Slide: view.Slide(), Owed: view.Owed(), Metric: printable(s.Counts.Metric), Route: printable(s.Counts.Route),
 		Spans: spans, Numbers: view.SlideNumbers()}
 	out.Flags, out.Crowded = view.Flags()
-	never, many := s.Net()
-	out.Never, out.Many = picture.Total(never) >= 1, picture.Total(many) >= 1
+	out.Never, out.Many, out.Allowed = view.Missing(), view.TooMany(), view.Allowed()
 	if s.Run.Interval > 0 && s.Axis.Width > s.Run.Interval {
 		out.Bin = words.Seconds(s.Axis.Width)
 	}

@@ -15,6 +15,8 @@ type TextOptions struct {
 	Color bool   // with ANSI colors; the meaning never depends on them
 	Width int    // of a line in characters, 60 to 200; 0 is taken as 80
 	Where string // path of the report or the run directory, to be named at the end; may be empty
+	All   bool   // every finding in full, also those that only follow from others
+	More  string // the command that writes it with All; may be empty
 }
 
 // How many entries of one kind are printed; the rest is counted, and is in
@@ -24,20 +26,19 @@ const (
 	mostInstances = 24
 )
 
-// WriteText writes what a person wants to know at the end of a run: the four
-// ledgers side by side, the instances, the findings with the worst first, and
-// the verdict in the last lines, where a terminal shows it.
+// WriteText writes what a person wants to know at the end of a run: what it comes to, in
+// a title and a sentence, and the findings that say so; the four ledgers side by side, the
+// instances, and what holds. The last lines have the verdict once more, where a terminal
+// shows it.
 func WriteText(w io.Writer, h record.History, v verdict.Verdict, o TextOptions) error {
-	t := &text{TextOptions: o}
-	if t.Width == 0 {
-		t.Width = usualWidth
-	}
-	t.Width = min(max(t.Width, leastWidth), mostWidth)
+	t := newText(o)
 	t.heading(h, v)
+	t.lead(v)
+	t.findings(v)
 	tiers := record.AllTiers().In(h)
 	t.ledgers(ledgerHeads(tiers, t.narrow()), ledgerRows(tiers, h, v))
 	t.instances(instanceRows(h, v), v)
-	t.findings(v)
+	t.checks(v)
 	t.notes(v)
 	t.noticed(v)
 	t.verdict(v)
@@ -45,10 +46,19 @@ func WriteText(w io.Writer, h record.History, v verdict.Verdict, o TextOptions) 
 	return err
 }
 
+func newText(o TextOptions) *text {
+	if o.Width == 0 {
+		o.Width = usualWidth
+	}
+	o.Width = min(max(o.Width, leastWidth), mostWidth)
+	return &text{TextOptions: o}
+}
+
 // text is a report being written.
 type text struct {
 	TextOptions
-	out strings.Builder
+	out    strings.Builder
+	folded int // findings that are not written
 }
 
 // The ANSI colors of the outcomes, and of titles.

@@ -9,35 +9,23 @@ import (
 	"throughline/scenarios/check/words"
 )
 
-func (t *text) findings(v verdict.Verdict) {
-	t.title("Findings")
+// checks writes what holds, and what is waived.
+func (t *text) checks(v verdict.Verdict) {
+	t.title("Checks")
 	if len(v.Findings) == 0 {
 		t.line("  none: nothing was looked at")
 	}
-	by := byOutcome(v.Findings, "")
-	for _, o := range worstFirst {
-		if o == verdict.Pass {
-			break
-		}
-		for i, f := range by[o] {
-			if i == mostFindings {
-				t.line(fmt.Sprintf("  and %s with outcome %s in %s", words.Times(len(by[o])-i, "more finding"), o, VerdictFile))
-				break
-			}
-			t.finding(strings.ToUpper(o.String()), colorOf(o), f)
-		}
-	}
-	passed := slices.Clone(by[verdict.Pass])
+	passed := byOutcome(v.Findings, "")[verdict.Pass]
 	for _, f := range passed {
 		if f.Waived != "" {
 			t.finding("WAIVED", colorOf(verdict.Inconclusive), f)
 		}
 	}
-	passed = slices.DeleteFunc(passed, func(f verdict.Finding) bool { return f.Waived != "" })
+	passed = slices.DeleteFunc(slices.Clone(passed), func(f verdict.Finding) bool { return f.Waived != "" })
 	for _, name := range checkNames(passed) {
 		t.passed(name, byOutcome(passed, name)[verdict.Pass])
 	}
-	t.line(fmt.Sprintf("  %s looked at, %s missing", words.Times(v.Cells.LookedAt, "cell"), words.Number(v.Cells.Missing)))
+	t.wrapped("  ", counts(v))
 }
 
 // notes writes what touches no outcome.
@@ -110,23 +98,40 @@ func (t *text) passed(name string, findings []verdict.Finding) {
 	}
 }
 
-func (t *text) verdict(v verdict.Verdict) {
+// lead writes the outcome, the title and the sentence.
+func (t *text) lead(v verdict.Verdict) {
+	word := strings.ToUpper(v.Outcome.String())
 	t.line("")
-	lines := wrap(sentence(v), t.Width)
-	for i, l := range lines {
-		if word, rest, ok := strings.Cut(l, " "); ok && i == 0 {
-			l = t.paint(colorOf(v.Outcome), word) + " " + rest
+	t.marked(word, colorOf(v.Outcome), bold, printable(titleOf(v)))
+	t.wrapped("  ", printable(v.Sentence))
+}
+
+// marked writes a text behind a colored word, and its further lines below the text.
+func (t *text) marked(word, color, textColor, s string) {
+	for i, l := range wrap(s, max(20, t.Width-width(word)-2)) {
+		if l = t.paint(textColor, l); i == 0 {
+			t.line(t.paint(color, word) + "  " + l)
+			continue
+		}
+		t.line(strings.Repeat(" ", width(word)+2) + l)
+	}
+}
+
+// verdict writes the last lines: the outcome once more, and where to read on.
+func (t *text) verdict(v verdict.Verdict) {
+	word := strings.ToUpper(v.Outcome.String())
+	t.line("")
+	for i, l := range wrap(word+" "+subjectText(v)+": "+printable(midway(titleOf(v))), t.Width) {
+		if first, rest, ok := strings.Cut(l, " "); ok && i == 0 {
+			l = t.paint(colorOf(v.Outcome), first) + " " + rest
 		}
 		t.line(l)
 	}
 	if causes := causesOf(v); len(causes) > 0 {
-		what, command := "what it means and how to repair it:", "throughline explain "+strings.Join(causes, " ")
-		if width(what)+1+width(command) <= t.Width {
-			t.line(what + " " + command)
-		} else {
-			t.line(what)
-			t.line(command) // never wrapped, as it is to be copied
-		}
+		t.command("what it means and how to repair it:", "throughline explain "+strings.Join(causes, " "))
+	}
+	if t.folded > 0 && t.More != "" {
+		t.command(words.Times(t.folded, "finding")+" folded; to see all:", printable(t.More))
 	}
 	if v.Outcome != verdict.Pass {
 		t.line("what a word of this means: throughline explain WORD")
@@ -134,4 +139,15 @@ func (t *text) verdict(v verdict.Verdict) {
 	if t.Where != "" {
 		t.line("report: " + printable(t.Where)) // never wrapped: it is to be copied
 	}
+}
+
+// command writes a command behind what it is for, or below it; it is never wrapped, as it
+// is to be copied.
+func (t *text) command(what, command string) {
+	if width(what)+1+width(command) <= t.Width {
+		t.line(what + " " + command)
+		return
+	}
+	t.line(what)
+	t.line(command)
 }

@@ -28,19 +28,29 @@ type Sequence struct {
 	Hold func(context.Context, Trial) (*Judged, error)
 	Show func(Judged) error // shows a verdict
 	Tell func(error)        // says what keeps a trial from its verdict
+	// Sum shows at the end what came of each of several trials; nil: nobody wants to know.
+	Sum func([]report.Result) error
 }
 
 // Run holds all the trials and gives what they come to. Each leaves a report, also where
 // there is no verdict. When ctx ends, what has not begun is not run.
 func (q Sequence) Run(ctx context.Context) Status {
 	worst := Pass
+	var all []report.Result
 	for i, t := range q.Trials {
-		worst = Worse(worst, q.one(ctx, t, q.Missing[i]))
+		status, ended := q.one(ctx, t, q.Missing[i])
+		worst, all = Worse(worst, status), append(all, ended)
+	}
+	if q.Sum != nil && len(all) > 1 {
+		if err := q.Sum(all); err != nil {
+			q.Tell(fmt.Errorf("the summary of %d scenarios: %w", len(all), err))
+			worst = Worse(worst, Unrun)
+		}
 	}
 	return worst
 }
 
-func (q Sequence) one(ctx context.Context, t Trial, missing error) Status {
+func (q Sequence) one(ctx context.Context, t Trial, missing error) (Status, report.Result) {
 	taken := holdsRecord(t.Dir) // and is not written into
 	status, why := Unrun, missing
 	switch {
@@ -50,7 +60,7 @@ func (q Sequence) one(ctx context.Context, t Trial, missing error) Status {
 	default:
 		judged, err := q.watched(ctx, t)
 		if status = q.finish(t, judged, err); judged != nil {
-			return status
+			return status, report.Result{Scenario: t.Scenario.Name, Verdict: &judged.Verdict}
 		}
 		why = err
 	}
@@ -59,7 +69,7 @@ func (q Sequence) one(ctx context.Context, t Trial, missing error) Status {
 			q.Tell(err)
 		}
 	}
-	return status
+	return status, report.Result{Scenario: t.Scenario.Name, Unrun: why.Error()}
 }
 
 // finish shows what came of a trial, and gives its status: one of which not all could be

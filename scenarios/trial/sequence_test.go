@@ -3,6 +3,7 @@ package trial
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -85,6 +86,32 @@ func TestSequence(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(old, report.JUnitFile)); err == nil {
 		t.Error("a report is put beside the record of an earlier run")
+	}
+}
+
+// What came of several trials is summed up at the end, of a single one not; and that this
+// cannot be shown is told.
+func TestSequenceIsSummedUp(t *testing.T) {
+	s := scenario(t, "x", "{web: {instances: 1}}", "")
+	for n, want := range map[int]int{1: 0, 3: 3} {
+		dir, told := t.TempDir(), 0
+		var got []report.Result
+		q := Sequence{Tell: func(error) { told++ }, Sum: func(all []report.Result) error { got = all; return errors.New("the pipe is closed") }}
+		for i := range n {
+			q.Trials = append(q.Trials, Trial{Scenario: s, Dir: filepath.Join(dir, fmt.Sprint(i))})
+			q.Missing = append(q.Missing, fmt.Errorf("image %d", i))
+		}
+		if status := q.Run(t.Context()); status != Unrun {
+			t.Errorf("status %d, want %d", status, Unrun)
+		}
+		if len(got) != want || told != min(want, 1) {
+			t.Errorf("%d trials: %d summed up and %d messages", n, len(got), told)
+		}
+		for i, e := range got {
+			if e.Scenario != "x" || e.Verdict != nil || e.Unrun != fmt.Sprintf("image %d", i) {
+				t.Errorf("%d: %+v", i, e)
+			}
+		}
 	}
 }
 

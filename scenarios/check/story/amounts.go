@@ -3,6 +3,7 @@ package story
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"throughline/scenarios/check/diagnose"
@@ -22,7 +23,7 @@ func (t *teller) amount(s *strand) string {
 		return t.late(s)
 	case f.Check == continuity && s.cause != verdict.CauseFrozen && s.cause != verdict.CauseReset:
 		return t.gaps(s)
-	case lost+extra == 0:
+	case lost+extra == 0 || f.Check == conservation && t.sampled():
 		return ""
 	case f.Check == conservation && f.Layer == record.LayerWeb || f.Check == shutdown:
 		return t.counted(lost, extra)
@@ -36,6 +37,12 @@ func (t *teller) amount(s *strand) string {
 		return t.followed(s.cause, lost+extra)
 	}
 	return ""
+}
+
+// sampled tells whether a metric is declared to be sampled, so that what it counted is an
+// estimate.
+func (t *teller) sampled() bool {
+	return slices.ContainsFunc(script.Promised[script.Conservation](t.s), func(c script.Conservation) bool { return c.SampleRate < 1 })
 }
 
 // share writes a part of a whole: "238 of 2,729 inserts (8.7 %)".

@@ -1,6 +1,7 @@
 package story
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -14,7 +15,7 @@ import (
 
 // causes explains the failures of a run.
 func (t *teller) causes() []verdict.Explanation {
-	var out []verdict.Explanation
+	out := []verdict.Explanation{}
 	for _, s := range t.strands(t.having(verdict.Fail)) {
 		e := verdict.Explanation{Cause: s.cause, Title: t.title(s), Sentence: t.said(s), Findings: s.findings, Consequences: s.consequences}
 		if d, known := docs.Find(s.cause); known && s.cause != undecided {
@@ -61,10 +62,18 @@ func (t *teller) uncaused(s *strand) string {
 		return "users and load balancer do not count the same requests"
 	case f.Check == conservation && f.Layer == record.LayerDB:
 		return "the database does not hold what users had acknowledged"
+	case f.Check == conservation && f.Instance == "":
+		return "the instances together " + t.symptom(s, true)
 	case f.Check == conservation:
-		return who + " " + choose(several, "do", "does") + " not count what users had acknowledged"
+		return who + " " + t.symptom(s, several)
+	case f.Check == continuity:
+		return who + " " + choose(several, "have gaps", "has gaps")
+	case f.Check == twoViews && strings.HasPrefix(f.Summary, "two views"):
+		return "host and agent do not see " + who + " as they should"
+	case f.Check == promQL: // which may have a colon in it
+		return "the expression " + f.Summary[:max(0, strings.LastIndex(f.Summary, ": "))]
 	}
-	return head(plainly(f.Summary))
+	return cmp.Or(head(plainly(f.Summary)), "the check "+f.Check+" does not hold")
 }
 
 // named is what a summary begins with before it says something: "alert WebDown: did not
@@ -73,7 +82,7 @@ var named = regexp.MustCompile(`^(alert [^:]+): `)
 
 // plainly is a summary without what a sentence has no room for.
 func plainly(summary string) string {
-	return withoutAsides(named.ReplaceAllString(strings.TrimRight(summary, ". "), "$1 "))
+	return withoutAsides(named.ReplaceAllString(strings.TrimRight(summary, ".; "), "$1 "))
 }
 
 // head is a summary up to its details.
@@ -91,7 +100,7 @@ func (t *teller) said(s *strand) string {
 	case amount == "":
 		amount = t.first(s)
 	case where != "":
-		amount += choose(len(t.instancesOf(s.findings)) > 0, ": ", ", ") + where
+		amount += choose(t.sharedOut(s), ": ", ", ") + where
 	}
 	text := asSentence(amount)
 	for _, more := range []string{t.allowed(s), t.missingSince(s), t.doubtful(s)} {
@@ -102,11 +111,25 @@ func (t *teller) said(s *strand) string {
 	return text
 }
 
+// sharedOut tells whether the places of a strand are shares of its amount.
+func (t *teller) sharedOut(s *strand) bool {
+	lost, extra := t.sums(s.findings)
+	return lost+extra > 0 && len(t.instancesOf(s.findings)) > 0
+}
+
 // first is what is said where there is no number that can be added up: the first finding,
-// and who else has it.
+// or the shortest where no cause is known, and who else has it.
 func (t *teller) first(s *strand) string {
 	f := t.v.Findings[s.findings[0]]
-	text := plainly(f.Summary)
+	for _, i := range s.findings {
+		if g := t.v.Findings[i]; s.cause == "" && g.Instance == f.Instance && len(g.Summary) < len(f.Summary) {
+			f = g
+		}
+	}
+	text := cmp.Or(plainly(f.Summary), "the check "+f.Check+" does not hold")
+	if f.Check == promQL {
+		text = "the expression " + f.Summary
+	}
 	others := slices.DeleteFunc(t.instancesOf(s.findings), func(name string) bool { return name == f.Instance })
 	switch {
 	case len(others) > 0:
@@ -178,6 +201,8 @@ func (t *teller) doubtful(s *strand) string {
 		return "no cause that is known here fits the record"
 	case s.cause == undecided:
 		return "it may be " + or(possible) + apart
+	case len(where) == len(s.findings):
+		return "it may be " + or(possible) + " as well"
 	case len(possible) > 0:
 		return fmt.Sprintf("at %s it may be %s as well", t.group(unique(where)), or(possible))
 	case len(near) == len(s.findings):

@@ -1,12 +1,14 @@
 package story
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
 
 	"throughline/docs"
+	"throughline/scenarios/check/diagnose"
 	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/check/honesty"
 	"throughline/scenarios/check/tiers"
@@ -27,7 +29,7 @@ func (t *teller) inconclusive() (title, sentence string) {
 	}
 	first := all[0].Findings[0]
 	title = nothing + ": " + t.reason(first).why
-	sentence = nothing + ", because " + midway(shown(t.v.Findings[first])) + ". " + all[0].Repair
+	sentence = nothing + ", because " + strings.TrimSuffix(midway(all[0].Sentence), ".") + ". " + all[0].Repair
 	return title, sentence + also(all[1:])
 }
 
@@ -58,59 +60,85 @@ func (t *teller) about() string {
 // ofTheRun are the checks whose doubt takes the whole run away.
 var ofTheRun = []string{honesty.CheckRecord, honesty.CheckHarness, honesty.CheckTime, tiers.CheckHops, honesty.CheckEfficacy, honesty.CheckRequire, honesty.CheckVacuity}
 
-// doubts explains why a run, or a check of it, proves nothing. What it does not bear out
-// follows from the first.
-func (t *teller) doubts(unborne []int) []verdict.Explanation {
-	out := []verdict.Explanation{}
+// doubts explains why a run, or a check of it, proves nothing. What has a cause that is
+// established already, by a failure of the same instance, joins that; what nothing can be
+// said of because the run did not settle follows from that.
+func (t *teller) doubts(causes []verdict.Explanation) []verdict.Explanation {
+	out := causes
 	for _, i := range t.having(verdict.Inconclusive) {
-		f := t.v.Findings[i]
-		if t.known(f) {
-			continue // it is among the consequences of a cause
+		f, r := t.v.Findings[i], t.reason(i)
+		at := slices.IndexFunc(out, func(e verdict.Explanation) bool { return t.establishes(e, f) })
+		if at < 0 && len(out) > len(causes) && t.unsettled() && f.Check != honesty.CheckRecord && f.Check != honesty.CheckHarness {
+			at = len(causes)
 		}
-		r := t.reason(i)
-		at := slices.IndexFunc(out, func(e verdict.Explanation) bool { return e.Title == capital(r.why) && e.Cause == f.Cause })
-		if at < 0 {
-			at = len(out)
-			out = append(out, verdict.Explanation{Cause: f.Cause, Title: capital(r.why), Sentence: asSentence(shown(f)), Repair: r.advice})
+		if at >= 0 {
+			out[at].Consequences = append(out[at].Consequences, i)
+			continue
 		}
-		out[at].Findings = append(out[at].Findings, i)
-	}
-	if len(out) > 0 {
-		out[0].Consequences = append(out[0].Consequences, unborne...)
+		if at = slices.IndexFunc(out, func(e verdict.Explanation) bool { return e.Title == capital(r.why) }); at >= 0 {
+			out[at].Findings = append(out[at].Findings, i)
+			continue
+		}
+		out = append(out, verdict.Explanation{Cause: f.Cause, Title: capital(r.why), Sentence: asSentence(cmp.Or(shown(f), r.why)), Repair: r.advice, Findings: []int{i}})
 	}
 	return out
 }
 
-// known tells of a doubt whose cause is established by a failure of the same instance.
-func (t *teller) known(f verdict.Finding) bool {
-	if f.Cause == "" || f.Instance == "" {
-		return false
+// establishes tells whether an explanation has the cause of a doubt, at the same instance, or
+// has what a doubt only sums up.
+func (t *teller) establishes(e verdict.Explanation, f verdict.Finding) bool {
+	first := t.v.Findings[e.Findings[0]]
+	if isSum(f) {
+		return first.Check == f.Check
 	}
-	return slices.ContainsFunc(t.having(verdict.Fail), func(i int) bool {
-		g := t.v.Findings[i]
-		return g.Cause == f.Cause && g.Instance == f.Instance
-	})
+	return first.Outcome == verdict.Fail && f.Cause != "" && f.Cause == e.Cause && f.Instance != "" && slices.Contains(t.instancesOf(e.Findings), f.Instance)
+}
+
+// unsettled tells whether the run was interrupted, or has no end.
+func (t *teller) unsettled() bool {
+	ended := false
+	for _, ev := range t.h.Events {
+		if ev.Kind == record.Interrupted {
+			return true
+		}
+		ended = ended || ev.Kind == record.RunEnd
+	}
+	return !ended
 }
 
 // prefix is what a summary begins with before it says something: "audit of insert: ".
-var prefix = regexp.MustCompile(`^(?:(?:conservation|audit|shutdown|hops|failures)\b[^:;]*|two views of [^:]+): `)
+var prefix = regexp.MustCompile(`^(?:(?:conservation|audit|shutdown|hops|failures|gauge|hygiene|identity|continuity|correlation|nesting)\b[^:;]*|two views of [^:]+): `)
 
 // shown is a doubt's summary, without what its sentence says anyway.
 func shown(f verdict.Finding) string {
 	text := strings.TrimSuffix(strings.TrimRight(f.Summary, ". "), ": the run proves nothing")
-	text = withoutAsides(prefix.ReplaceAllString(strings.TrimSuffix(text, ": it proves nothing"), ""))
+	text = plainly(prefix.ReplaceAllString(strings.TrimSuffix(text, ": it proves nothing"), ""))
 	if at := strings.LastIndex(text, ": "); f.Check == tiers.CheckHops && at >= 0 { // an account comes before what it comes to
 		text = text[at+2:] + ": " + text[:at]
 	}
 	return text
 }
 
-var unread = reason{"users and database could not be compared", "Run again, and let the database be read before and after the load."}
+// unread and quiet are reasons of several checks.
+var (
+	unread  = reason{"users and database could not be compared", "Let users write, and have the database read before and after the load."}
+	quieter = "Run again on a quiet machine."
+)
 
-// ofChecks are the reasons of checks that have but one, or none better.
+// ofCauses are the reasons of doubts that have a cause.
+var ofCauses = map[string]reason{
+	verdict.CauseClock:         {"its times do not fit together", "Keep the wall clock from being set, and the machine from being too busy, and run again."},
+	verdict.CauseStall:         {"the machine was late itself", quieter},
+	diagnose.Late:              {"the machine was late itself", quieter},
+	verdict.CauseDropped:       {"the collector's socket dropped datagrams", moreBuffer},
+	verdict.CauseMetricDiffers: {"database and metric could not be compared", quieter},
+}
+
+const moreBuffer = "Raise net.core.rmem_max and the collector's buffer, or lower load.rate."
+
+// ofChecks are the reasons of doubts that have none.
 var ofChecks = map[string]reason{
-	tiers.CheckHops: {"the collector's own account does not add up",
-		"Run again; if it comes back, it is the collector that loses or makes up values."},
+	tiers.CheckHops: {"the record has no account of what came to the collector", "Run again with a collector that keeps account."},
 	honesty.CheckEfficacy: {"a step did not take effect",
 		"See why in the step's finding, give it more time (within) or mend it, and run again."},
 	honesty.CheckRequire: {"users were not served at the rate that a phase requires",
@@ -119,15 +147,25 @@ var ofChecks = map[string]reason{
 		"Let phases last longer, or raise load.rate, so that each instance answers requests."},
 	tiers.CheckRequests: {"requests could not be followed one by one",
 		"Run again, and keep the load balancer's log."},
-	shutdown: {"no instance was ended", "Let a step end an instance (terminate, replace, kill), or leave the check out."},
-	audit:    unread,
-	honesty.CheckTime: {"its times do not fit together",
-		"Keep the wall clock from being set, and the machine from being too busy, and run again."},
+	CheckWaive:  {"a waiver covers nothing", "Remove the waiver, before it hides something else."},
+	audit:       unread,
 	correlation: {"there is too little to correlate", "Let the load swing, and last longer."},
+	shutdown:    {"no instance ended that had something to lose", "Let a step end an instance under load (terminate, replace, kill), or leave the check out."},
+	alert:       {"an alert could not be judged", "Mend its expression or give the phase longer, as the finding says, and run again."},
+	promQL:      {"an expression could not be evaluated", "Mend it or give the phase longer, as the finding says, and run again."},
+	gauge:       {"a gauge had nothing to show", nothingSent},
+	identity:    {"identity had nothing to look at", nothingSent},
+	continuity:  {"continuity could not be judged", nothingSent},
+	nesting:     {"timers could not be compared", nothingSent},
+	hygiene:     {"hygiene had nothing to look at", nothingSent},
+	failures:    {"no request was sent", "Raise load.rate, or let phases last longer."},
+	twoViews:    {"the two views could not be told apart", "Keep the machine idle, have host and agent asked all the while, and run again."},
 }
 
+const nothingSent = "Check the metric's name and route, let instances answer more requests, and run again."
+
 // otherwise is the advice where a check has none of its own.
-const otherwise = "See what the finding lacks, give the check something to look at, and run again."
+const otherwise = "Mend what the finding says, and run again."
 
 // reason tells why a finding proves nothing.
 func (t *teller) reason(i int) reason {
@@ -137,43 +175,47 @@ func (t *teller) reason(i int) reason {
 		return t.ofRecord(f)
 	case f.Check == honesty.CheckHarness:
 		return t.ofHarness(f)
-	case f.Check == conservation && f.Cause == "" && f.Layer == record.LayerLB:
-		return reason{"users and load balancer could not be compared", "Run again, and let the load balancer's statistics be polled all the while."}
-	case f.Check == conservation && f.Cause == "" && f.Layer == record.LayerDB:
-		return unread
-	case f.Check == checkWaive:
-		return reason{"a waiver covers nothing", "Remove the waiver, before it hides something else."}
+	case f.Check == tiers.CheckHops && f.Cause != "":
+		return reason{"the collector's own account does not add up", "Run again; if it comes back, it is the collector that loses or makes up values."}
+	case f.Check == honesty.CheckTime && f.Cause == verdict.CauseDropped:
+		return reason{"the collector could not keep its samples", "Give its disk and the machine more room, and run again."}
 	}
-	if r, known := ofChecks[f.Check]; known {
+	if r, known := ofCauses[f.Cause]; known {
 		return r
 	}
 	if d, known := docs.Find(f.Cause); known && d.Repair != "" && f.Cause != undecided {
 		who, several := t.who([]int{i})
 		return reason{midway(d.Titled(who, several)), d.Repair}
 	}
-	return reason{head(shown(f)), otherwise}
+	switch {
+	case f.Check == conservation && f.Layer == record.LayerLB:
+		return reason{"users and load balancer could not be compared", "Run again, and have the load balancer's statistics polled all the while."}
+	case f.Check == conservation && f.Layer == record.LayerDB:
+		return unread
+	}
+	if r, known := ofChecks[f.Check]; known {
+		return r
+	}
+	return reason{cmp.Or(head(shown(f)), "the check "+f.Check+" says nothing"), otherwise}
 }
 
-const checkWaive = "waive"
+// CheckWaive is under which name waivers are told, by scenarios/check itself.
+const CheckWaive = "waive"
 
 // ofRecord is about a record that is not whole.
 func (t *teller) ofRecord(f verdict.Finding) reason {
-	interrupted, ended := false, false
-	for _, ev := range t.h.Events {
-		interrupted = interrupted || ev.Kind == record.Interrupted
-		ended = ended || ev.Kind == record.RunEnd
-	}
+	interrupted := slices.ContainsFunc(t.h.Events, func(ev record.Event) bool { return ev.Kind == record.Interrupted })
 	switch {
 	case len(t.h.Damage) > 0:
 		return reason{"its record is damaged", "Judge the record as the run wrote it, or run again."}
 	case interrupted:
 		return reason{"it was interrupted", "Let the run come to its end."}
-	case !ended:
+	case t.unsettled():
 		return reason{"it was cut short", "Let the run come to its end."}
 	case len(t.h.Requests) == 0:
 		return reason{"no request was sent", "Raise load.rate, or let phases last longer."}
 	}
-	return reason{head(f.Summary), "Run again; if it comes back, it is throughline that errs."}
+	return reason{cmp.Or(head(f.Summary), "the record is not whole"), "Run again; if it comes back, it is throughline that errs."}
 }
 
 // ofHarness is about a harness that was late, lost something, or saw somebody die.
@@ -182,12 +224,14 @@ func (t *teller) ofHarness(f verdict.Finding) reason {
 		return ev.Kind == record.Trouble && ev.At.Seconds() == f.From && ev.Instance == f.Instance
 	})
 	switch {
+	case i < 0 && f.Instance == "":
+		return reason{"the harness had trouble", otherwise}
 	case i < 0:
 		return reason{f.Instance + " died, and nobody had asked for it", fmt.Sprintf("Look into logs/%s.log, mend it, and run again.", f.Instance)}
 	case f.Layer == record.LayerUsers:
 		return reason{"the load missed its schedule", fmt.Sprintf("Give the machine more room, or lower load.rate (%.4g/s).", t.s.Load.Rate)}
 	case f.Layer == record.LayerWeb:
-		return reason{"the collector's socket dropped datagrams", "Raise net.core.rmem_max and the collector's buffer, or lower load.rate."}
+		return ofCauses[verdict.CauseDropped]
 	case strings.HasPrefix(t.h.Events[i].About, evidence.AboutPoller):
 		return reason{"a poll failed", "Give the machine more room, and run again."}
 	}

@@ -30,13 +30,12 @@ func (t *teller) passed() (title, sentence string) {
 func (t *teller) holds() (title, clause string) {
 	counts := script.Promised[script.Conservation](t.s)
 	waived := slices.ContainsFunc(t.v.Waived, func(w verdict.Waiver) bool { return w.Findings > 0 })
-	sampled := slices.ContainsFunc(counts, func(c script.Conservation) bool { return c.SampleRate < 1 })
 	switch {
 	case waived:
 		return "All checks hold but for what is waived", "all checks hold but for what is waived"
 	case len(counts) == 0 || t.acked == 0:
 		return "All checks hold", fmt.Sprintf("all checks hold (%s)", list(t.kinds()))
-	case sampled:
+	case t.sampled():
 		return fmt.Sprintf("The counts are what the declared sample rate makes of %s", words.Times(t.acked, t.noun)),
 			fmt.Sprintf("the counts are what the declared sample rate makes of %s", words.Times(t.acked, t.noun))
 	case t.acked == 1:

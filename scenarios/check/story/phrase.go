@@ -65,11 +65,15 @@ func (t *teller) who(findings []int) (who string, several bool) {
 
 // capital begins a sentence, unless that begins with a name, of an instance or a metric.
 func capital(s string) string {
-	if !plainWord.MatchString(s) {
+	first, _, _ := strings.Cut(s, " ")
+	if !plainWord.MatchString(s) || slices.Contains(layers, first) {
 		return s
 	}
 	return strings.ToUpper(s[:1]) + s[1:]
 }
+
+// layers are names too.
+var layers = []string{record.LayerLB, record.LayerWeb, record.LayerDB}
 
 // midway goes on with what would else begin a sentence, unless that begins with a name.
 func midway(s string) string {
@@ -152,7 +156,7 @@ func withoutAsides(s string) string {
 		}
 	}
 	out.WriteString(aside.String())
-	return strings.NewReplacer("  ", " ", " ,", ",", " :", ":", " ;", ";").Replace(out.String())
+	return strings.TrimSpace(strings.NewReplacer("  ", " ", " ,", ",", " :", ":", " ;", ";").Replace(out.String()))
 }
 
 // longAside is how long a text in brackets may be in a sentence.

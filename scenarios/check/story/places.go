@@ -44,7 +44,9 @@ func (t *teller) places(s *strand) string {
 	}
 	var each []string
 	for _, name := range names {
-		each = append(each, words.Number(by[name])+" at "+name)
+		if by[name] > 0 {
+			each = append(each, words.Number(by[name])+" at "+name)
+		}
 	}
 	return list(each)
 }

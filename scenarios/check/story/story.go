@@ -32,10 +32,13 @@ func Tell(v *verdict.Verdict, h record.History, s script.Scenario) {
 	case verdict.Pass:
 		v.Title, v.Sentence = t.passed()
 	case verdict.Fail:
-		v.Explanations = append(t.causes(), t.doubts(nil)...)
+		v.Explanations = t.doubts(t.causes())
 		v.Title, v.Sentence = t.failed()
 	default:
-		v.Explanations = t.doubts(t.having(verdict.Fail)) // which a record that proves nothing does not bear out
+		v.Explanations = t.doubts(v.Explanations)
+		if len(v.Explanations) > 0 { // failures are not borne out by a record that proves nothing
+			v.Explanations[0].Consequences = append(v.Explanations[0].Consequences, t.having(verdict.Fail)...)
+		}
 		v.Title, v.Sentence = t.inconclusive()
 	}
 	v.Sentence += t.waivers() + t.otherChecks()

@@ -26,6 +26,9 @@ var (
 	shutdown     = script.Shutdown{}.Kind()
 	continuity   = script.Continuity{}.Kind()
 	correlation  = script.Correlation{}.Kind()
+	alert        = script.Alert{}.Kind()
+	promQL       = script.PromQL{}.Kind()
+	twoViews     = script.TwoViews{}.Kind()
 )
 
 // nearness are the checks in the order in which they are near to a defect: what counted
@@ -139,7 +142,7 @@ func (t *teller) join(all []*strand) []*strand {
 			f := t.v.Findings[i]
 			for _, other := range all {
 				lost, _ := t.sums(other.findings)
-				if len(f.Possible) > 0 && other.cause == f.Possible[0] && other.check == f.Check && lost > 0 == (f.Lost > 0) {
+				if other != s && len(f.Possible) > 0 && other.cause == f.Possible[0] && other.check == f.Check && lost > 0 == (f.Lost > 0) {
 					other.findings = append(other.findings, i)
 					return true
 				}

@@ -36,6 +36,9 @@ type View struct {
 	phases    []Span
 	lives     []record.Lifetime // of web instances, and of others that did not live on
 	explained string
+	owed      []float64 // at the ends of the bins
+	never     []float64 // by bin, as in picture.Snapshot.Net
+	tooMany   []float64
 }
 
 // Explained is the view of a run whose losses are accounted for, by a cause in a word or
@@ -66,8 +69,20 @@ func New(s picture.Snapshot) View {
 	}
 	v.flags, v.phases = flagsOf(s.Events), phasesOf(s.Events, s.End)
 	v.stacked = v.stack()
+	v.owed = s.Owed()
+	v.never, v.tooMany = s.Net()
 	return v
 }
+
+// Allowed tells whether losses are accounted for.
+func (v View) Allowed() bool { return v.explained != "" }
+
+// Missing tells whether something never came; TooMany, whether something was counted that
+// nobody had been told of.
+func (v View) Missing() bool { return picture.Total(v.never) >= 1 }
+
+// TooMany is told of at Missing.
+func (v View) TooMany() bool { return picture.Total(v.tooMany) >= 1 }
 
 // extent is the stretch of time that is drawn: from when there was an instance, or load.
 func (v View) extent() (from, to float64) {
@@ -83,9 +98,6 @@ func (v View) extent() (from, to float64) {
 	end := max(v.s.End, begin+10*v.s.Axis.Width)
 	return begin.Truncate(time.Second).Seconds(), end.Seconds()
 }
-
-// Extent is the stretch of time that is drawn, in seconds since the start of the run.
-func (v View) Extent() (from, to float64) { return v.from, v.to }
 
 // share is where a moment is on the time axis, from 0 to 1, and beyond if it is.
 func (v View) share(seconds float64) float64 { return (seconds - v.from) / (v.to - v.from) }
@@ -123,16 +135,27 @@ type sheet struct{ strings.Builder }
 
 func (b *sheet) f(format string, args ...any) { fmt.Fprintf(&b.Builder, format, args...) }
 
-func (b *sheet) html() template.HTML { return template.HTML(b.String()) } //nolint:gosec // text() has escaped what came from outside
-
 // font is what all text of a drawing looks like where there is no style sheet.
 const font = `font-family="system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif" font-size="12"`
 
-// open begins a drawing of a height in pixels.
+// open begins a drawing of a height in pixels, as wide as its place. A page's style leaves
+// room for the vertical axis at its left.
 func (v View) open(b *sheet, class, label string, height int) {
+	if v.explained != "" {
+		class += " allowed"
+	}
 	b.f(`<svg class="chart %s" xmlns="http://www.w3.org/2000/svg" width="100%%" height="%d" role="%s" aria-label="%s" data-from="%s" data-to="%s" data-bin="%s" %s>`,
-		class, height, map[bool]string{true: "group", false: "img"}[class == "lanes"], text(label), seconds(v.from), seconds(v.to), seconds(v.s.Axis.Width.Seconds()), font)
+		class, height, map[bool]string{true: "group", false: "img"}[strings.HasPrefix(class, "lanes")], text(label), seconds(v.from), seconds(v.to), seconds(v.s.Axis.Width.Seconds()), font)
 }
+
+// close ends a drawing.
+func (b *sheet) close() template.HTML {
+	b.f(`</svg>`)
+	return template.HTML(b.String()) //nolint:gosec // text() has escaped what came from outside
+}
+
+// halo keeps a text apart from what is under it, where there is no style sheet.
+const halo = `paint-order="stroke" stroke="#ffffff" stroke-width="3"`
 
 // plot begins the stretched part of a drawing.
 func (b *sheet) plot(top, height int) {
@@ -146,4 +169,5 @@ const (
 	grid  = "#e4e6e9"
 	lost  = "#b3261e"
 	extra = "#7a3db8"
+	faint = "#8a9097" // of a loss that is accounted for
 )

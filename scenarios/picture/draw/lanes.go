@@ -38,8 +38,7 @@ func (v View) Lanes() template.HTML {
 		b.f(`</svg>`)
 	}
 	v.timeAxis(&b, laneHeight*len(v.lives)+14, 10)
-	b.f(`</svg>`)
-	return b.html()
+	return b.close()
 }
 
 // lane draws one life.
@@ -99,14 +98,17 @@ func (v View) silences(b *sheet, i picture.Instance, end float64) {
 // laneTexts write the name, how it ended, and how much of what it acknowledged it counted.
 func (v View) laneTexts(b *sheet, l record.Lifetime, i picture.Instance, birth, end float64) {
 	base := barTop + 13
-	anchor, dx := "start", 5
-	if v.share(birth) > 0.8 {
-		anchor, dx = "end", -5 // to the right there is the other text
-	}
-	b.f(`<text class="name halo" data-t="%s" x="%s" dx="%d" y="%d" text-anchor="%s" font-weight="600" fill="%s">%s</text>`, seconds(birth), v.percent(birth), dx, base, anchor, ink, text(l.Instance))
 	long, short, class := v.residual(i)
-	for _, of := range []struct{ word, class, hidden string }{{long, "wide-only", ""}, {short, "narrow-only", ` display="none"`}} {
-		b.f(`<text class="end halo %s %s" x="100%%" dx="-5" y="%d" text-anchor="end" font-weight="600" fill="%s"%s>%s</text>`, class, of.class, base, endColor(class), of.hidden, text(of.word))
+	for _, of := range []struct {
+		word, class string
+		place       float64
+	}{{long, "mid-up", midPlace}, {short, "narrow-only", narrowPlace}} {
+		if room := (1 - v.share(birth)) * of.place; room > widthOf(l.Instance)+widthOf(of.word)+24 {
+			b.f(`<text class="name halo %s" `+halo+` data-t="%s" x="%s" dx="5" y="%d" font-weight="600" fill="%s"%s>%s</text>`, of.class, seconds(birth), v.percent(birth), base, ink, hidden(of.class), text(l.Instance))
+		} else { // it began late, so that there is room for one text alone
+			of.word = strings.TrimSpace(l.Instance + "  " + of.word)
+		}
+		b.f(`<text class="end halo %s %s" `+halo+` x="100%%" dx="-5" y="%d" text-anchor="end" font-weight="600" fill="%s"%s>%s</text>`, class, of.class, base, endColor(class), hidden(of.class), text(of.word))
 	}
 	if l.Death == record.Never {
 		return
@@ -117,11 +119,14 @@ func (v View) laneTexts(b *sheet, l record.Lifetime, i picture.Instance, birth, 
 	} else if l.Signal == "" {
 		how = "✕ ended"
 	}
-	if room := widthOf(how) + widthOf(long) + 30; (1-v.share(end))*widePlace > room {
-		b.f(`<text class="how halo wide-only" data-t="%s" x="%s" dx="5" y="%d" fill="%s">%s</text>`, seconds(end), v.percent(end), base, ink, text(how))
-	}
-	if sign := how[:len("✕")]; v.share(end) < 0.8 {
-		b.f(`<text class="how halo narrow-only" data-t="%s" x="%s" dx="3" y="%d" fill="%s" display="none">%s</text>`, seconds(end), v.percent(end), base, ink, text(strings.TrimSpace(sign)))
+	room := 1 - v.share(end)
+	for _, of := range []struct {
+		word, class string
+		place, left float64
+	}{{how, "wide-only", widePlace, widthOf(long)}, {how, "mid-only", midPlace, widthOf(long)}, {how[:strings.IndexByte(how, ' ')], "narrow-only", narrowPlace, widthOf(short)}} {
+		if room*of.place > widthOf(of.word)+of.left+24 {
+			b.f(`<text class="how halo %s" data-t="%s" x="%s" dx="5" y="%d" fill="%s"%s>%s</text>`, of.class, seconds(end), v.percent(end), base, ink, hidden(of.class), text(of.word))
+		}
 	}
 }
 

@@ -8,8 +8,11 @@ import (
 	"throughline/scenarios/picture"
 )
 
-// layerHeight is that of the plot of a layer, in pixels.
-const layerHeight = 96
+// The places within the drawing of a layer, in pixels.
+const (
+	layerTop    = 8
+	layerHeight = 96
+)
 
 // dashes tell the lines of a layer apart beside their colors.
 var dashes = [...]string{"", "5 3", "2 2", "8 3 2 3", "1 3"}
@@ -34,26 +37,20 @@ func (v View) Layer(l picture.Layer) template.HTML {
 		axis = linear(0, high, layerHeight)
 	}
 	var b sheet
-	v.open(&b, "layer", l.Title, layerHeight+20)
-	b.plot(0, layerHeight)
+	v.open(&b, "layer", l.Title+", "+l.Unit, layerTop+layerHeight+20)
+	b.plot(layerTop, layerHeight)
 	b.gridLines(axis)
 	for i, line := range l.Lines {
 		b.f(`<path class="line l%d" fill="none" stroke="%s" stroke-width="1.6" stroke-dasharray="%s" stroke-linejoin="round" vector-effect="non-scaling-stroke" d="%s"/>`,
 			i%len(lineColors), lineColors[i%len(lineColors)], dashes[i%len(dashes)], v.broken(line.Values, axis))
 	}
 	b.f(`<path class="base" fill="none" stroke="%s" vector-effect="non-scaling-stroke" d="M0 %dH%d"/></svg>`, soft, layerHeight, wide)
-	v.flagLines(&b, 0, layerHeight)
-	b.gridTexts(axis, 0, unit(l.Unit))
-	v.timeAxis(&b, layerHeight+14, 5)
-	b.f(`</svg>`)
-	return b.html()
-}
-
-func unit(u string) string {
-	if u == "/s" {
-		return u
+	if len(v.flags) <= mostFlags {
+		v.flagLines(&b, layerTop, layerTop+layerHeight)
 	}
-	return " " + u
+	b.gridTexts(axis, layerTop, "")
+	v.timeAxis(&b, layerTop+layerHeight+14, 5)
+	return b.close()
 }
 
 // broken is a line with holes where nothing is known; a bin that stands alone is a dot.

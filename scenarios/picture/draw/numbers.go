@@ -12,29 +12,36 @@ import (
 type Table struct {
 	Heads []string // of the columns after the first, which is the time
 	Rows  []Row
+	Each  float64 // how long a row is, in seconds
 }
 
-// Row are the numbers of one bin.
+// Row are the numbers of one bin, or of some that follow on each other.
 type Row struct {
-	At    string // the end of the bin, in seconds
+	At    string // their end, in seconds
 	Cells []string
 }
 
+// mostRows is how many rows the table of the slide has at most, which has a column for
+// each area; where there are more bins, a row has those of several.
+const mostRows = 200
+
 // SlideNumbers are those of the slide and of what is owed.
 func (v View) SlideNumbers() Table {
-	t := Table{Heads: []string{"acknowledged", "counted", "owed"}}
+	each := (v.s.Whole + mostRows - 1) / mostRows
+	t := Table{Heads: []string{"acknowledged", "counted", "owed"}, Each: float64(each) * v.s.Axis.Width.Seconds()}
 	for _, s := range v.stacked {
 		t.Heads = append(t.Heads, v.stackName(s))
 	}
-	tops, owed := v.tops(), v.s.Owed()
-	counted := tops[len(tops)-1]
-	for b := range v.s.Whole {
-		if v.s.Acked[b] == 0 && counted[b] == 0 && owed[b] == 0 {
+	tops := v.tops()
+	for from := 0; from < v.s.Whole; from += each {
+		to := min(from+each, v.s.Whole)
+		acked, counted := picture.Total(v.s.Acked[from:to]), picture.Total(tops[len(tops)-1][from:to])
+		if acked == 0 && counted == 0 && v.owed[to-1] == 0 {
 			continue
 		}
-		row := Row{At: v.end(b), Cells: []string{amount(v.s.Acked[b]), amount(counted[b]), amount(owed[b])}}
+		row := Row{At: v.end(to - 1), Cells: []string{amount(acked), amount(math.Round(counted)), amount(v.owed[to-1])}}
 		for _, s := range v.stacked {
-			row.Cells = append(row.Cells, amount(math.Round(s.counted[b])))
+			row.Cells = append(row.Cells, amount(math.Round(picture.Total(s.counted[from:to]))))
 		}
 		t.Rows = append(t.Rows, row)
 	}
@@ -43,7 +50,7 @@ func (v View) SlideNumbers() Table {
 
 // LayerNumbers are those of a layer.
 func (v View) LayerNumbers(l picture.Layer) Table {
-	var t Table
+	t := Table{Each: v.s.Axis.Width.Seconds()}
 	for _, line := range l.Lines {
 		t.Heads = append(t.Heads, line.Name)
 	}

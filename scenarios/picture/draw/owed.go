@@ -8,26 +8,25 @@ import (
 
 // The places within the drawing of what is owed, in pixels from the top.
 const (
-	owedTop    = 16
+	owedTop    = 24 // above the plot stands what it comes to
 	owedHeight = 84
 )
 
 // Owed draws what users had acknowledged and nobody had counted yet, at the end of each
 // bin, and below it what of that never came.
 func (v View) Owed() template.HTML {
-	owed := v.s.Owed()[:v.s.Whole]
+	owed := v.owed[:v.s.Whole]
 	low, high, end := 0.0, 0.0, 0.0
 	for _, n := range owed {
 		low, high, end = min(low, n), max(high, n), n
 	}
 	axis := linear(low, high, owedHeight)
-	gone, _ := v.s.Net()
-	never := running(gone[:v.s.Whole])
+	never := running(v.never[:v.s.Whole])
 	var b sheet
 	word, class := v.endOfOwed(end)
 	v.open(&b, "owed", "Owed: acknowledged, and not counted yet. At the end: "+word, owedTop+owedHeight+20)
 	b.plot(owedTop, owedHeight)
-	b.hatch("gone", lost, "#fbe4e1")
+	v.hatchLost(&b, "gone")
 	b.gridLines(axis)
 	if n := len(never); n > 0 && never[n-1] >= 1 {
 		b.f(`<path class="never" fill="url(#gone)" d="%s"/>`, v.ends(never, axis)+fmt.Sprintf("V%sH%sZ", coord(axis.y(0)), v.x(v.s.Axis.First.Seconds())))
@@ -37,11 +36,10 @@ func (v View) Owed() template.HTML {
 	v.flagLines(&b, owedTop, owedTop+owedHeight)
 	b.gridTexts(axis, owedTop, "")
 	if len(owed) > 0 {
-		b.f(`<text class="end halo %s" x="100%%" y="%s" text-anchor="end" font-weight="700" fill="%s">%s</text>`, class, coord(owedTop+max(axis.y(end)-6, 10)), endColor(class), text(word))
+		b.f(`<text class="end %s" x="100%%" y="13" text-anchor="end" font-weight="700" fill="%s">%s</text>`, class, endColor(class), text(word))
 	}
 	v.timeAxis(&b, owedTop+owedHeight+14, 10)
-	b.f(`</svg>`)
-	return b.html()
+	return b.close()
 }
 
 // endOfOwed says what the line comes to.
@@ -51,9 +49,9 @@ func (v View) endOfOwed(end float64) (word, class string) {
 	case !v.s.Over:
 		return n + " owed", "open"
 	case end >= 0.5 && v.explained != "":
-		return n + " never came: " + v.explained, "open"
+		return n + " never came, allowed: " + v.explained, "open"
 	case end <= -0.5 && v.explained != "":
-		return n + " more than acknowledged: " + v.explained, "open"
+		return n + " more than acknowledged, allowed: " + v.explained, "open"
 	case end >= 0.5:
 		return n + " never came", "bad"
 	case end <= -0.5:

@@ -16,12 +16,21 @@ type scale struct {
 // linear makes an axis that has the values from low (at most 0) to high on it, and as
 // many steps as have room.
 func linear(low, high, height float64) scale {
-	low, high = max(min(low, 0), -most), min(max(high, 0), most)
+	if !(low < 0) { // nor is what is no number
+		low = 0
+	}
+	if !(high > 0) {
+		high = 0
+	}
+	low, high = max(low, -most), min(high, most)
 	if high-low == 0 {
 		high = 1
 	}
-	step := roundStep((high - low) / max(2, math.Floor(height/55)))
-	s := scale{low: math.Floor(low/step) * step, high: high * 1.04, step: step, height: height}
+	few := max(2, math.Floor(height/55))
+	s := scale{low: low * 1.04, high: high * 1.04, step: roundStep((high - low) / few), height: height}
+	if len(s.ticks()) < 2 { // 0 alone
+		s.step = roundStep((high - low) / (few + 1))
+	}
 	return s
 }
 

@@ -57,7 +57,7 @@ const slideHeight = 210
 func (v View) Slide() template.HTML {
 	perSecond := 1 / v.s.Axis.Width.Seconds()
 	tops := v.tops()
-	never, tooMany := v.s.Net()
+	never, tooMany := v.never, v.tooMany
 	high := 0.0
 	for b := range v.s.Whole {
 		high = max(high, v.s.Acked[b]*perSecond, (tops[len(tops)-1][b]+never[b])*perSecond)
@@ -72,17 +72,17 @@ func (v View) Slide() template.HTML {
 	v.open(&b, "slide", fmt.Sprintf("Counted by the app, stacked by instance, under what users had acknowledged: %s of %s",
 		amount(v.counted()), amount(picture.Total(v.s.Acked))), slideBottom+20+18)
 	b.plot(slideTop, slideHeight)
-	b.hatch("never", lost, "#fbe4e1")
+	v.hatchLost(&b, "never")
 	b.hatch("many", extra, "#efe4f8")
 	b.gridLines(axis)
 	for i, s := range v.stacked {
 		b.f(`<path data-instance="%s" %s d="%s"><title>%s</title></path>`, text(s.name), v.stackTone(s), v.area(tops[i], tops[i+1], y), text(v.stackName(s)))
 	}
 	top := tops[len(tops)-1]
-	if picture.Total(never) >= 1 {
-		b.f(`<path class="never" fill="url(#never)" stroke="%s" vector-effect="non-scaling-stroke" d="%s"><title>never counted</title></path>`, lost, v.area(top, plus(top, never, 1), y))
+	if v.Missing() {
+		b.f(`<path class="never" fill="url(#never)" stroke="%s" vector-effect="non-scaling-stroke" d="%s"><title>never counted</title></path>`, v.lostColor(), v.area(top, plus(top, never, 1), y))
 	}
-	if picture.Total(tooMany) >= 1 {
+	if v.TooMany() {
 		b.f(`<path class="many" fill="url(#many)" stroke="%s" vector-effect="non-scaling-stroke" d="%s"><title>counted, and acknowledged to nobody</title></path>`, extra, v.area(plus(top, tooMany, -1), top, y))
 	}
 	b.f(`<path class="acked" fill="none" stroke="%s" stroke-width="2" stroke-linejoin="round" vector-effect="non-scaling-stroke" d="%s"/>`, ink, v.line(v.s.Acked, y))
@@ -93,8 +93,7 @@ func (v View) Slide() template.HTML {
 	v.stackTexts(&b, slideTop, tops, y)
 	v.timeAxis(&b, slideBottom+14, 10)
 	v.phaseTexts(&b, slideBottom+32)
-	b.f(`</svg>`)
-	return b.html()
+	return b.close()
 }
 
 // counted is what all instances counted together.
@@ -178,6 +177,22 @@ func (d *path) to(x, y string, first bool) {
 func (b *sheet) hatch(id, stripe, ground string) {
 	b.f(`<pattern id="%s" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><rect class="ground" width="6" height="6" fill="%s"/><rect class="stripe" width="2" height="6" fill="%s"/></pattern>`,
 		id, ground, stripe)
+}
+
+// hatchLost makes the pattern of what never came: calm, where that is accounted for.
+func (v View) hatchLost(b *sheet, id string) {
+	ground := "#fbe4e1"
+	if v.explained != "" {
+		ground = "#eceef0"
+	}
+	b.hatch(id, v.lostColor(), ground)
+}
+
+func (v View) lostColor() string {
+	if v.explained != "" {
+		return faint
+	}
+	return lost
 }
 
 func (v View) stackTone(s stacked) string {
