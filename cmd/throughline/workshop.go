@@ -146,9 +146,10 @@ func (t *tour) ready(ctx context.Context, at run.Addresses) {
 	}()
 }
 
-// encoreOf plays the encore when the stack is down: the unattended break one thing, others
-// go on by the page until ctx ends.
-func (t *tour) encoreOf(ctx context.Context, interrupted context.Context, status trial.Status) error {
+// encoreOf plays the encore when the stack is down, and gives the end of the command: the
+// unattended break one thing, others go on by the page until ctx ends. interrupted is
+// the context that the first Ctrl-C has ended.
+func (t *tour) encoreOf(ctx, interrupted context.Context, status trial.Status) error {
 	if t == nil {
 		return ending(status)
 	}
@@ -160,7 +161,10 @@ func (t *tour) encoreOf(ctx context.Context, interrupted context.Context, status
 		<-ctx.Done()
 		return ending(status)
 	}
-	if interrupted.Err() != nil || status == trial.Unrun {
+	if interrupted.Err() != nil { // not all was played
+		return ending(trial.Worse(status, trial.Inconclusive))
+	}
+	if status == trial.Unrun {
 		return ending(status)
 	}
 	<-t.done

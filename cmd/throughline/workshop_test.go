@@ -162,6 +162,13 @@ func TestWorkshopStatus(t *testing.T) {
 			t.Errorf("%s: status %d (%v), want %d", c.name, got, err, c.want)
 		}
 	}
+	interrupted, stop := context.WithCancel(t.Context())
+	stop()
+	unfinished := &tour{stage: workshop.NewStage(nil, nil), unattended: true}
+	var status *cli.Error
+	if err := unfinished.encoreOf(t.Context(), interrupted, trial.Pass); !errors.As(err, &status) || status.Status != exitInconclusive {
+		t.Errorf("interrupted: %v", err)
+	}
 }
 
 // A page that nobody leads through, and a command that leads nobody, are as ever.
