@@ -47,7 +47,7 @@ func sound() *stack {
 // The whole talk is gone through by forms alone, as without scripts.
 func TestTheAsideByForms(t *testing.T) {
 	t.Parallel()
-	address, _ := served(t, sound(), &breaker{verdict: Verdict{"fail", "It loses.", []string{"cause-c"}}})
+	address, stage := served(t, sound(), &breaker{verdict: Verdict{"fail", "It loses.", []string{"cause-c"}}})
 	p := browsertest.Open(t, address+"/", browsertest.View{NoScripts: true, Width: 800})
 	has := func(text string) string {
 		return fmt.Sprintf("document.querySelector('#workshop').innerText.includes(%q)", text)
@@ -57,8 +57,10 @@ func TestTheAsideByForms(t *testing.T) {
 	}
 	p.Sound()
 	p.Click("button[value=play]")
-	// Nobody tells a page without scripts what changed.
-	p.Wait(`(location.reload(), ` + has("✓ Seen.") + `)`)
+	p.Wait(`document.querySelector("#workshop .state")`) // the form was sent, and led back
+	stage.played.Wait()
+	browsertest.Eval[bool](p, `(location.reload(), true)`) // nobody tells a page without scripts what changed
+	p.Wait(has("✓ Seen."))
 	p.Wait(has("kill web-1 (took effect in 0s)"))
 	p.Click("button[value=next]")
 	p.Wait(has("part 2 of 2"))
