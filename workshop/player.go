@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
-	"time"
 
 	"throughline/live"
 )
@@ -68,9 +66,6 @@ type Place struct {
 	Last       bool // nothing but the encore follows
 	Index, All int  // of all steps, from 0
 }
-
-// every is how often it is asked whether something is to be seen.
-const every = 500 * time.Millisecond
 
 // Player goes through the talk, one step at a time. Its methods may be called by several
 // goroutines at once.
@@ -190,22 +185,6 @@ func (p *Player) play(ctx context.Context, begun func(error)) (Progress, error) 
 	return progress, nil
 }
 
-// before tells whether all that is to be seen after a step's moves is to be seen already.
-func (p *Player) before(ctx context.Context, asker Asker, step Step) bool {
-	if len(step.Do) == 0 {
-		return false
-	}
-	for _, move := range step.Do {
-		if _, about, err := named(move, p.mover.Standing().Instances); err == nil && about != "" {
-			p.setIt(about)
-		}
-	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	sights, err := p.sights(ctx, asker, step)
-	return err == nil && len(missing(sights)) == 0 // who cannot be asked is asked afterwards
-}
-
 func (p *Player) begin() (Place, Asker, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -239,87 +218,4 @@ func (p *Player) move(move string, progress *Progress) error {
 		return errors.New(moved.String())
 	}
 	return nil
-}
-
-// look asks until all expressions hold in one look.
-func (p *Player) look(ctx context.Context, asker Asker, step Step, progress *Progress, note func()) error {
-	ctx, cancel := context.WithTimeout(ctx, step.Within)
-	defer cancel()
-	ticker := time.NewTicker(every)
-	defer ticker.Stop()
-	var failed error // why the last look gave no answer
-	for {
-		sights, err := p.sights(ctx, asker, step)
-		if err == nil {
-			progress.Sights, failed = sights, nil
-		} else if ctx.Err() == nil {
-			failed = err
-		}
-		if missing := missing(progress.Sights); err == nil && len(missing) == 0 {
-			return nil
-		}
-		note()
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			if failed != nil {
-				return failed
-			}
-			return fmt.Errorf("not to be seen within %v: %s", step.Within, strings.Join(missing(progress.Sights), "; "))
-		}
-	}
-}
-
-func (p *Player) sights(ctx context.Context, asker Asker, step Step) ([]Sight, error) {
-	var all []Sight
-	for _, expr := range step.Seen {
-		expr = p.withIt(expr)
-		values, err := asker.Ask(ctx, expr)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, Sight{expr, len(values) > 0})
-	}
-	return all, nil
-}
-
-func missing(sights []Sight) (exprs []string) {
-	for _, s := range sights {
-		if !s.Holds {
-			exprs = append(exprs, s.Expr)
-		}
-	}
-	return exprs
-}
-
-func (p *Player) setIt(about string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.about = about
-}
-
-func (p *Player) withIt(expr string) string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return strings.ReplaceAll(expr, it, p.about)
-}
-
-// Readings are the figures of the step where the player is, as they are now. What cannot be
-// asked within ctx has no values.
-func (p *Player) Readings(ctx context.Context) (all []Reading) {
-	place, ok := p.Place()
-	p.mu.Lock()
-	asker := p.asker
-	p.mu.Unlock()
-	if !ok {
-		return nil
-	}
-	for _, figure := range place.Step.Show {
-		r := Reading{Name: figure.Name, Expr: p.withIt(figure.Expr)}
-		if asker != nil {
-			r.Values, _ = asker.Ask(ctx, r.Expr) // it is asked again in a second
-		}
-		all = append(all, r)
-	}
-	return all
 }
