@@ -73,3 +73,27 @@ func TestNowhere(t *testing.T) {
 		t.Error("a directory was made where there is none to make it in")
 	}
 }
+
+// Directories are found by what they are for, while their programs run.
+func TestFind(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	d := made(t)
+	if got := Find("test"); !slices.Equal(got, []string{d.Path}) {
+		t.Errorf("found %q, want %q", got, d.Path)
+	}
+	if got := Find("other"); len(got) > 0 {
+		t.Errorf("found %q", got)
+	}
+	if err := d.lock.Close(); err != nil { // as when its program is killed
+		t.Fatal(err)
+	}
+	if got := Find("test"); len(got) > 0 {
+		t.Errorf("found %q, whose program is gone", got)
+	}
+	if err := os.MkdirAll(filepath.Join(os.TempDir(), prefix+"test-foreign", content), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if got := Find("test"); len(got) > 0 {
+		t.Errorf("found %q, which is none of these", got)
+	}
+}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"throughline/browsertest"
 	"throughline/scenarios/trial"
 )
 
@@ -40,7 +41,7 @@ func buildAndRun(m *testing.M) int {
 		fmt.Fprintf(os.Stderr, "build throughline: %v\n%s", err, out)
 		return 1
 	}
-	return m.Run()
+	return browsertest.Main(m)
 }
 
 // TestScripts runs the command line as a user does; see testdata/*.txtar.

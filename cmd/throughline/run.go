@@ -27,6 +27,7 @@ type runFlags struct {
 	mongo     string
 	dashboard string
 	page      string
+	open      bool
 	format    string
 	haproxy   string
 }
@@ -41,6 +42,7 @@ func (f *runFlags) common(set *pflag.FlagSet) {
 	set.StringVar(&f.mongo, "mongo", "", "URI of a MongoDB to use instead of the embedded database")
 	set.StringVar(&f.dashboard, "dashboard", "127.0.0.1:0", "where the collector answers Prometheus' HTTP API while the stack is up, or off")
 	set.StringVar(&f.page, "page", "", "where a browser can look on, or off (default "+pageAddr+", or the next port that is free; off with --dashboard off)")
+	set.BoolVar(&f.open, "open", false, "open the page in a browser")
 	set.StringVar(&f.haproxy, "haproxy", "", "the HAProxy binary (default: found on PATH)")
 }
 
@@ -53,6 +55,10 @@ func newRun() *cobra.Command {
 by name (see throughline list). For each, a stack is started, put under load and changed as
 the scenario says, and everything seen is recorded in a directory. The verdict is
 then judged from that record alone, and can be judged again with throughline judge.
+
+While they run, a page shows them: its address is printed first, --open opens it, and
+--page off does without. With the verdict it becomes the report. Nobody is waited for
+who looks on, but for a second at the end.
 
 Progress goes to standard error, the verdict to standard output. The exit status
 is that of the worst verdict: 0 pass, 2 inconclusive, 4 if a scenario could not be
@@ -148,6 +154,7 @@ func runAll(cmd *cobra.Command, args []string, flags runFlags) error {
 	}
 	window := openWindow(flags, nil, tell)
 	defer window.close()
+	window.show(flags.open, tell)
 	window.tell(cmd.ErrOrStderr())
 	for i, s := range all {
 		t := flags.trial(s, trial.Directory(flags.out, s.Name, i, len(all)), have[i])

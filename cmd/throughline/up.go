@@ -8,12 +8,15 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
+	"strconv"
+	"sync/atomic"
 
 	"github.com/spf13/cobra"
 
 	"throughline/app"
 	"throughline/cmd/throughline/cli"
 	"throughline/live"
+	"throughline/loadgen"
 	"throughline/scenarios/report"
 	"throughline/scenarios/run"
 	"throughline/scenarios/script"
@@ -26,10 +29,31 @@ type upFlags struct {
 	runFlags
 	web    int
 	port   int
-	rate   float64
+	rate   perSecond
 	defect string
 	tour   *tour // leads through the talk meanwhile; nil: nobody is led
+	passes bool  // the record goes at the end
 }
+
+// perSecond is a rate as a flag has it: 50/s, or 50.
+type perSecond float64
+
+// gentle is the load of a stack that is up, if no other is wanted: it is seen, and a laptop
+// does not hear it.
+const gentle perSecond = 50
+
+// String implements pflag.Value.
+func (r *perSecond) String() string { return strconv.FormatFloat(float64(*r), 'f', -1, 64) + "/s" }
+
+// Set implements pflag.Value.
+func (r *perSecond) Set(text string) error {
+	n, err := loadgen.ParseRate(text)
+	*r = perSecond(n)
+	return err
+}
+
+// Type implements pflag.Value.
+func (*perSecond) Type() string { return "rate" }
 
 func newUp() *cobra.Command {
 	flags := upFlags{runFlags: runFlags{format: "text"}}
@@ -41,7 +65,8 @@ and leave them running, with a gentle load, until Ctrl-C or throughline ctl end.
 
 Meanwhile you make the moves: with the buttons of the page that is printed, or from
 another shell with throughline ctl (ctl kill web-2, ctl launch, ctl replace all). Each
-is a step of the scenario language, and is seen on the page at once.
+is a step of the scenario language, and is seen on the page at once. (--page off: there
+is neither page nor ctl.)
 
 At the end the load stops, the last counts come in, and there is a verdict on all that
 you did, as throughline run gives one, with the same exit statuses: did the layers
@@ -50,7 +75,7 @@ agree on every request, whoever came and went? A second Ctrl-C calls the run off
 judged and run again. A stack that is left alone for days had better be without load:
 --rate 0, and there is no record to judge.`,
 		Example: `  throughline up                                  then: throughline ctl kill web-2
-  throughline up --rate 200 --out /tmp/r          and at the end: throughline judge /tmp/r
+  throughline up --rate 200/s --out /tmp/r          and at the end: throughline judge /tmp/r
   throughline up --defect lost-on-exit            then: throughline ctl replace all`,
 		Args: cli.NoOperands,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -64,7 +89,8 @@ judged and run again. A stack that is left alone for days had better be without 
 	f := cmd.Flags()
 	f.IntVar(&flags.web, "web", 3, "how many web instances")
 	f.IntVar(&flags.port, "port", 0, "where the load balancer serves (default: any free port)")
-	f.Float64Var(&flags.rate, "rate", 50, "requests per second; 0: none, and no verdict")
+	flags.rate = gentle
+	f.Var(&flags.rate, "rate", "requests per second; 0: none, and no verdict")
 	f.StringVar(&flags.defect, "defect", "", "make the app's instrumentation wrong in this way (throughline app --help lists them)")
 	flags.common(f)
 	f.StringVar(&flags.out, "out", "", "directory for logs and record (default: a temporary one, removed at the end)")
@@ -77,7 +103,7 @@ func (f upFlags) scenario(cmd *cobra.Command) (script.Scenario, error) {
 	for _, d := range app.Defects() {
 		defects = append(defects, d.Name)
 	}
-	rate := f.rate
+	rate := float64(f.rate)
 	switch {
 	case f.web < 1 || f.web > script.MaxInstances:
 		return script.Scenario{}, fmt.Errorf("--web %d: want 1 to %d instances", f.web, script.MaxInstances)
@@ -86,7 +112,7 @@ func (f upFlags) scenario(cmd *cobra.Command) (script.Scenario, error) {
 	case rate == 0:
 		rate = 1 // nobody comes; but a scenario has a load
 	case !(rate >= script.MinRate && rate <= script.MaxRate):
-		return script.Scenario{}, fmt.Errorf("--rate %v: want %v to %v requests per second, or 0 for none", rate, script.MinRate, script.MaxRate)
+		return script.Scenario{}, fmt.Errorf("--rate %s: want %v/s to %d/s, or 0 for none", f.rate.String(), script.MinRate, script.MaxRate)
 	}
 	if f.defect != "" && !slices.Contains(defects, f.defect) {
 		return script.Scenario{}, fmt.Errorf("--defect %s: no such defect%s; throughline app --help lists them", f.defect, cli.DidYouMean(f.defect, defects))
@@ -106,7 +132,7 @@ func up(cmd *cobra.Command, s script.Scenario, flags upFlags) (failed error) {
 		}
 		defer func() { failed = errors.Join(failed, temporary.Remove()) }()
 		dir = temporary.Path
-		flags.runFlags.out = dir
+		flags.out, flags.passes = dir, true
 	}
 	have, err := flags.preflight(cmd.Context(), []script.Scenario{s})
 	if err != nil {
@@ -114,10 +140,17 @@ func up(cmd *cobra.Command, s script.Scenario, flags upFlags) (failed error) {
 	}
 	flags.seed = rand.Uint64()
 	hand := run.NewHand()
-	// The first Ctrl-C is the end that is meant; the second one calls it off.
-	context.AfterFunc(cmd.Context(), hand.End)
 	ctx, stop := cli.Insisted(cmd.Context())
 	defer stop()
+	// Of a stack that is up, the first Ctrl-C is the end that is meant, and the second one
+	// calls it off. One that is still coming is called off at once.
+	var isUp atomic.Bool
+	context.AfterFunc(cmd.Context(), func() {
+		if !isUp.Load() {
+			stop()
+		}
+		hand.End()
+	})
 
 	t := flags.trial(s, dir, have)
 	t.Hand = hand
@@ -126,7 +159,9 @@ func up(cmd *cobra.Command, s script.Scenario, flags upFlags) (failed error) {
 	defer window.close()
 	t.Screen = window.screen
 	flags.tour.attach(hand, window)
+	window.show(flags.open, tell)
 	ready := func(at run.Addresses) {
+		isUp.Store(true)
 		addresses(cmd.OutOrStdout(), at)
 		window.tell(cmd.OutOrStdout())
 		fmt.Fprintln(cmd.OutOrStdout(), "Ctrl-C ends it.")
@@ -151,17 +186,15 @@ func up(cmd *cobra.Command, s script.Scenario, flags upFlags) (failed error) {
 // show prints a verdict, and where the record is, or how to keep it.
 func (f upFlags) show(w io.Writer, j trial.Judged) error {
 	// Of a record that goes nobody can ask for the rest later.
-	more := report.TextOptions{All: f.out == "", More: judgeFlags{}.showsAll(j.Dir)}
-	if f.out == "" {
+	more := report.TextOptions{All: f.passes, More: judgeFlags{}.showsAll(j.Dir)}
+	if f.passes {
 		j.Dir = ""
 	}
-	if err := show(w, j, f.format, j.Dir, more); err != nil {
+	if err := show(w, j, f.format, j.Dir, more); err != nil || !f.passes {
 		return err
 	}
-	if f.out == "" {
-		fmt.Fprintln(w, "The record and its report are not kept; --out DIR keeps them.")
-	}
-	return nil
+	_, err := fmt.Fprintln(w, "The record and its report are not kept; --out DIR keeps them.")
+	return err
 }
 
 // addresses prints where everything is.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"time"
 
+	"throughline/cmd/throughline/cli"
 	"throughline/live/page"
 	"throughline/live/remote"
 	"throughline/scenarios/report"
@@ -36,8 +37,8 @@ type window struct {
 	stage     *workshop.Stage // leads through the talk; nil: nobody is led
 }
 
-// openWindow opens it, before there is anything to see; hand makes moves, or is nil. That
-// it cannot be had spoils nothing, and is said to tell.
+// openWindow opens it, before there is anything to see, which show says; hand makes moves,
+// or is nil. That it cannot be had spoils nothing, and is said to tell.
 func openWindow(f runFlags, hand remote.Hand, tell func(error)) *window {
 	addr := f.page
 	switch {
@@ -56,8 +57,21 @@ func openWindow(f runFlags, hand remote.Hand, tell func(error)) *window {
 	if hand != nil {
 		w.reach(l.Addr().String(), hand, tell)
 	}
-	w.server.Show(w)
 	return w
+}
+
+// show has the page show what it leads to from now on, and opens a browser if that is wanted.
+func (w *window) show(open bool, tell func(error)) {
+	if w.server == nil {
+		return
+	}
+	w.server.Show(w)
+	if !open {
+		return
+	}
+	if err := cli.OpenBrowser(w.url); err != nil {
+		tell(fmt.Errorf("--open: %w; open %s", err, w.url))
+	}
 }
 
 // reach lets moves be made by the page, and by throughline ctl.
@@ -81,7 +95,7 @@ func (w *window) Page(to io.Writer) error {
 	if err != nil {
 		return err
 	}
-	o := report.Options{Live: true, Script: template.JS(page.Script)} //nolint:gosec // it is ours
+	o := report.Options{Live: true, Title: w.screen.Title(), Script: template.JS(page.Script)} //nolint:gosec // it is ours
 	aside, script := w.led()
 	if o.Aside, o.Script = aside, o.Script+script; w.moves != nil {
 		o.Aside, o.Script = o.Aside+w.moves.Panel(), o.Script+template.JS(remote.Script) //nolint:gosec // it is ours
@@ -95,7 +109,7 @@ func (w *window) Parts() ([]page.Part, error) {
 	if err != nil {
 		return nil, err
 	}
-	parts := make([]page.Part, 0, len(sections)+2)
+	parts := []page.Part{{ID: page.TitleID, HTML: template.HTML(w.screen.Title())}} //nolint:gosec // the page takes it as text
 	for _, s := range sections {
 		parts = append(parts, page.Part{ID: s.ID, HTML: s.HTML})
 	}

@@ -63,7 +63,8 @@ is the verdict, then one defect. The exit status is 1 if something was not seen.
 	f := cmd.Flags()
 	f.BoolVar(&unattended, "unattended", false, "play all steps without anybody, and say what was seen")
 	f.IntVar(&flags.port, "port", 0, "where the load balancer serves (default: any free port)")
-	f.Float64Var(&flags.rate, "rate", 50, "requests per second")
+	flags.rate = gentle
+	f.Var(&flags.rate, "rate", "requests per second")
 	flags.common(f)
 	f.StringVar(&flags.out, "out", "", "directory for logs and record (default: a temporary one, removed at the end)")
 	return cmd

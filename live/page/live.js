@@ -5,10 +5,23 @@
     const top = document.getElementById(id);
     if (top) top.innerHTML = html;
   });
-  const told = document.getElementById("live-state");
+  // The keyboard stays where it was, but never comes to a button that does something else.
+  const put = (part) => {
+    const before = document.activeElement;
+    fill(part.id, part.html);
+    const now = document.activeElement;
+    if (now !== before && now.localName === "button" && now.value !== before.value) now.blur();
+  };
+  let told = document.getElementById("live-state");
+  if (!told) {
+    told = document.createElement("p");
+    told.id = "live-state";
+    told.setAttribute("role", "status");
+    (document.querySelector("footer") || document.body).append(told);
+  }
   const tell = (state, text) => {
     document.documentElement.dataset.live = state;
-    if (told && told.textContent !== text) told.textContent = text;
+    if (told.textContent !== text) told.textContent = text;
   };
 
   let source = null, over = false;
@@ -18,7 +31,10 @@
     source = new EventSource("events");
     source.addEventListener("parts", (e) => {
       tell("on", "live");
-      for (const part of JSON.parse(e.data)) fill(part.id, part.html);
+      for (const part of JSON.parse(e.data)) {
+        if (part.id === "title") document.title = part.html; // as text
+        else put(part);
+      }
     });
     source.addEventListener("another", () => { close(); location.reload(); });
     source.addEventListener("end", () => { over = true; close(); tell("over", "It has ended; nothing changes any more."); });

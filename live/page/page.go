@@ -25,9 +25,12 @@ import (
 
 // Part is a piece of the page that may change.
 type Part struct {
-	ID   string // of the element whose content it is
+	ID   string // of the element whose content it is, or TitleID
 	HTML template.HTML
 }
+
+// TitleID is the ID of a part that is the title of the window, and plain text.
+const TitleID = "title"
 
 // Show is what there is to see. Its methods may be called by several goroutines at once.
 type Show interface {
@@ -40,7 +43,7 @@ type Show interface {
 
 // Script puts new parts in the place of old ones. If the page has a function
 // throughline.fill(id, html), that does it; so can the page keep what people did to a part.
-// It says in #live-state, if there is one, whether the page is live.
+// It says in #live-state whether the page is live, at its end if there is none.
 //
 //go:embed live.js
 var Script string

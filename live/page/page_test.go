@@ -24,9 +24,12 @@ const most = 20 * time.Second
 type scene struct {
 	mu    sync.Mutex
 	parts []Part
-	fails error
+	fails error         // errCrash: it crashes
+	takes time.Duration // to give the parts
 	asked atomic.Int64
 }
+
+var errCrash = errors.New("crash")
 
 func (s *scene) set(parts ...Part) {
 	s.mu.Lock()
@@ -36,8 +39,12 @@ func (s *scene) set(parts ...Part) {
 
 func (s *scene) Parts() ([]Part, error) {
 	s.asked.Add(1)
+	time.Sleep(s.takes)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.fails == errCrash {
+		panic(s.fails)
+	}
 	return slices.Clone(s.parts), s.fails
 }
 
@@ -187,6 +194,20 @@ func TestNobodyLooksOn(t *testing.T) {
 		time.Sleep(50 * time.Millisecond)
 		return show.asked.Load() == n
 	})
+}
+
+// What takes long to draw is drawn less often.
+func TestASlowShowIsSpared(t *testing.T) {
+	show := &scene{takes: 20 * time.Millisecond}
+	show.set(state)
+	v := watch(t, serve(t, Config{Every: time.Millisecond}, show))
+	v.wants(state)
+	before := show.asked.Load()
+	time.Sleep(2 * time.Second)
+	if n := show.asked.Load() - before; n > 3 { // 20 ms, and then 800 ms without
+		t.Errorf("asked %d times in 2 s, each of which takes 20 ms", n)
+	}
+	until(t, func() bool { return show.asked.Load() > before })
 }
 
 // until waits for something that must come true.
@@ -359,13 +380,12 @@ func TestAShowThatFails(t *testing.T) {
 	s := serve(t, Config{Every: time.Hour}, show)
 	v := watch(t, s)
 	v.wants(state)
-	show.mu.Lock()
-	show.fails = errors.New("no")
-	show.mu.Unlock()
-	s.Look()
-	show.mu.Lock()
-	show.fails = nil
-	show.mu.Unlock()
+	for _, fails := range []error{errors.New("no"), errCrash, nil} {
+		show.mu.Lock()
+		show.fails = fails
+		show.mu.Unlock()
+		s.Look()
+	}
 	now := Part{"state", "5 s left"}
 	show.set(now)
 	s.Look()

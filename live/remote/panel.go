@@ -30,18 +30,15 @@ var pieces = []string{"moves-told", "moves-instances"}
 // view is what the panel shows.
 type view struct {
 	live.Standing
-	Told    string
-	Count   int               // of the instances
-	Ready   bool              // a move can be made
-	Pieces  map[string]string // not used by pieces themselves
-	HTML    []Piece
-	Failing bool // what is told is that something failed
+	Ready  bool    // a move can be made
+	Told   word    // of the last one
+	Pieces []Piece // of the whole panel
 }
 
 // Panel is the buttons that make moves: forms that work without a script. It has the pieces in it.
 func (h *Handler) Panel() template.HTML {
 	v := h.view()
-	v.HTML = h.Pieces()
+	v.Pieces = h.Pieces()
 	return render("panel", v)
 }
 
@@ -56,10 +53,11 @@ func (h *Handler) Pieces() []Piece {
 }
 
 func (h *Handler) view() view {
+	h.mu.Lock()
+	told := h.told
+	h.mu.Unlock()
 	s := h.hand.Standing()
-	told := h.Told()
-	return view{Standing: s, Told: told, Count: len(s.Instances), Ready: s.Up && s.Moving == "",
-		Failing: strings.HasPrefix(told, "refused") || strings.Contains(told, " FAILED ")}
+	return view{Standing: s, Ready: s.Up && s.Moving == "", Told: told}
 }
 
 func render(name string, v view) template.HTML {

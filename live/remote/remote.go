@@ -54,7 +54,13 @@ type Handler struct {
 	Moved func()
 
 	mu   sync.Mutex
-	told string // what became of the last move
+	told word // of the last move
+}
+
+// word is what became of a move, on one line.
+type word struct {
+	Text string
+	Bad  bool // it was refused, or had no effect
 }
 
 // NewHandler makes one for a page at an address, host:port: a cookie does not tell ports
@@ -120,17 +126,17 @@ func (h *Handler) move(w http.ResponseWriter, r *http.Request) {
 	}
 	moved, err := h.hand.Move(strings.Join(r.PostForm["move"], " "))
 	if err != nil {
-		h.tell("refused: " + err.Error())
+		h.tell(word{"refused: " + err.Error(), true})
 		h.answer(w, r, http.StatusConflict, nil, err)
 		return
 	}
-	h.tell(moved.String())
+	h.tell(word{moved.String(), moved.Error != ""})
 	h.answer(w, r, http.StatusOK, moved, nil)
 }
 
 func (h *Handler) end(w http.ResponseWriter, r *http.Request) {
 	h.hand.End()
-	h.tell("it ends: the load stops, the last counts come in, and there is a verdict")
+	h.tell(word{Text: "it ends: the load stops, the last counts come in, and there is a verdict"})
 	h.answer(w, r, http.StatusOK, h.hand.Standing(), nil)
 }
 
@@ -142,10 +148,10 @@ func (h *Handler) standing(w http.ResponseWriter, r *http.Request) {
 func (h *Handler) Told() string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.told
+	return h.told.Text
 }
 
-func (h *Handler) tell(what string) {
+func (h *Handler) tell(what word) {
 	h.mu.Lock()
 	h.told = what
 	h.mu.Unlock()

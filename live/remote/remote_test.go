@@ -262,12 +262,20 @@ func TestPanel(t *testing.T) {
 	}
 }
 
+// keepsFocus fills as reports do: what is in the place of what had the focus gets it.
+const keepsFocus = `window.throughline = { fill: (id, html) => {
+	const top = document.getElementById(id), all = () => [...top.querySelectorAll("button")];
+	const at = all().indexOf(document.activeElement);
+	top.innerHTML = html;
+	if (at >= 0 && all()[at]) all()[at].focus();
+} };`
+
 // stage is a page with the panel.
 type stage struct{ h *Handler }
 
 func (s stage) Page(w io.Writer) error {
-	_, err := fmt.Fprintf(w, `<!doctype html><html lang="en"><meta charset="utf-8"><title>x</title><body style="background:#fff;color:#111;font:16px sans-serif">%s<script>%s%s</script>`,
-		s.h.Panel(), page.Script, Script)
+	_, err := fmt.Fprintf(w, `<!doctype html><html lang="en"><meta charset="utf-8"><title>x</title><body style="background:#fff;color:#111;font:16px sans-serif">%s<script>%s%s%s</script>`,
+		s.h.Panel(), keepsFocus, page.Script, Script)
 	return err
 }
 
@@ -317,6 +325,14 @@ func TestButtons(t *testing.T) {
 	b.Wait(`document.getElementById("moves-told").textContent.includes("refused: scale 7: <no>")`)
 	if got := p.heard(); !slices.Equal(got, []string{"kill web-2", "scale 7"}) {
 		t.Errorf("asked for %q", got)
+	}
+	browsertest.Eval[bool](b, `(document.querySelector('button[value="kill web-1"]').focus(), true)`)
+	p.mu.Lock()
+	p.stands.Instances = []string{"web-3", "web-4"}
+	p.mu.Unlock()
+	b.Wait(`document.querySelector('button[value="kill web-4"]')`)
+	if focused := browsertest.Eval[string](b, "document.activeElement.value || ''"); focused != "" {
+		t.Errorf("whoever presses Enter once more does %q", focused)
 	}
 	b.Complaints() // of the refusal's status, which is meant
 	b.Sound()

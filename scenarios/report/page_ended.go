@@ -74,7 +74,7 @@ func endedSentence(h record.History, v verdict.Verdict) sentenceView {
 	if v.Title == "" {
 		s.Scenario = "" // it is the title
 	}
-	s.Sentence = whole(cmp.Or(v.Sentence, strings.TrimPrefix(sentence(v), strings.ToUpper(s.Outcome)+" "+subjectText(v)+": ")))
+	s.Sentence = whole(cmp.Or(v.Sentence, counts(v)))
 	for _, d := range h.Damage {
 		s.Damage = append(s.Damage, printable(d))
 	}

@@ -1,8 +1,8 @@
 package run
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -196,7 +196,7 @@ var lacking = map[script.Need]string{
 func (c Config) lacks(step script.Step) error {
 	for _, n := range step.Needs() {
 		if !c.needs(n) {
-			return fmt.Errorf("%s: %w", step, errors.New(lacking[n]))
+			return fmt.Errorf("%s: %s", step, cmp.Or(lacking[n], fmt.Sprintf("a stack that is up has no %s; write a scenario, in which there is one", n)))
 		}
 	}
 	return nil

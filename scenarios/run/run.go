@@ -2,8 +2,8 @@
 // the steps of a scenario at their times, and records all that is seen.
 //
 // A stack has parts with one job each: lives and fleet (instances), balancer,
-// database, telemetry, faults. A clock makes the moves that the steps want; actors
-// may make others beside it, and fleet and lives decide between them.
+// database, telemetry, faults. A clock makes the moves that the steps want, or those of a
+// Hand; actors may make others beside it, and fleet and lives decide between them.
 //
 // It is the only package that knows stack, load, collector and record at once,
 // and it judges nothing: its product is a run directory, which scenarios/check

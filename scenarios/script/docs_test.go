@@ -93,6 +93,17 @@ func TestDocument(t *testing.T) {
 				if i == 0 || all[i-1].kind != "yaml wrong" {
 					t.Error("this follows nothing wrong")
 				}
+			case "sh":
+				for line := range strings.Lines(b.text) {
+					line, _, _ = strings.Cut(line, "#")
+					words, ok := strings.CutPrefix(line, "throughline ctl ")
+					if !ok {
+						t.Errorf("no move: %q", line)
+					}
+					if _, _, err := stacked.StepOf(strings.ReplaceAll(words, "'", ""), script.Now{Instances: []string{"web-1", "web-2"}}); err != nil {
+						t.Errorf("%s: %v", line, err)
+					}
+				}
 			default:
 				t.Errorf("a block of the kind %q", b.kind)
 			}

@@ -30,6 +30,13 @@ type over struct {
 	parts []report.Part
 }
 
+// Title says in a few words what is seen.
+func (s *Screen) Title() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.head.State + ": " + s.head.Scenario
+}
+
 // keptNotes is how many notes of a run are shown, the latest.
 const keptNotes = 20
 
@@ -121,6 +128,7 @@ func note(h *report.Head, text string) {
 func (s *Screen) end(j Judged) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.head.State = j.Verdict.Outcome.String()
 	s.ended = sync.OnceValues(func() (over, error) {
 		o := over{page: report.Ended(j.History, j.Verdict)}
 		var err error

@@ -125,6 +125,8 @@ func wanted(f *pflag.Flag) string {
 		return "a whole number"
 	case "duration":
 		return "a time like 10s or 500ms"
+	case "rate":
+		return "requests per second, like 50/s"
 	case "bool":
 		return "true or false"
 	}
