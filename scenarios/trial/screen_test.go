@@ -111,7 +111,7 @@ func TestAScreenOfWhatIsUp(t *testing.T) {
 		show(h, live.Event{Kind: live.Tick, Status: &live.Status{Rate: 50, Acked: 10}})
 	})
 	now := s.section(t, "sentence")
-	wants(t, now, "up", "2: kill web-2", "50/s")
+	wants(t, now, "up", `2: kill <span class="nobr">web-2</span>`, "50/s")
 	if strings.Contains(now, "left") || strings.Contains(now, "/0") {
 		t.Errorf("%s", now)
 	}
