@@ -11,7 +11,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOTESTSUM := gotest.tools/gotestsum@v1.13.0
 GOTEST := $(GO) run $(GOTESTSUM) --format pkgname --format-hide-empty-pkg --format-icons text --
 
-.PHONY: help deps peers browser images build demo demo-docker test test-all check bench soak fuzz clean
+.PHONY: help deps peers browser images build demo demo-docker workshop test test-all check bench soak fuzz clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 13
@@ -36,6 +36,9 @@ demo: build ## run the talk's scene: replace an instance, keep the metrics
 
 demo-docker: build ## the same with every instance in a container; needs a Docker engine on this machine
 	./$(BINARY) run --platform docker replace-an-instance
+
+workshop: build ## play the talk on a real stack, slide by slide, led by a page
+	./$(BINARY) workshop
 
 test: build browser ## on every change, under 5 minutes: unit tests with the race detector, saved records, one run of each platform; says what was skipped and why
 	$(GOTEST) -race -short -timeout 10m ./...

@@ -116,7 +116,9 @@
   };
   const ratio = (a, b) => { const [x, y] = [luminance(a), luminance(b)].sort((m, n) => n - m); return (x + 0.05) / (y + 0.05); };
   const faded = (c, alpha) => c && [c[0], c[1], c[2], c[3] * alpha];
-  const canvas = matchMedia('(prefers-color-scheme: dark)').matches && /dark/.test(style(root).colorScheme) ? [18, 18, 18, 1] : [255, 255, 255, 1];
+  const own = style(root).colorScheme, said = document.querySelector('meta[name=color-scheme]')?.content;
+  const schemes = own === 'normal' ? said || '' : own;
+  const canvas = /dark/.test(schemes) && (!/light/.test(schemes) || matchMedia('(prefers-color-scheme: dark)').matches) ? [18, 18, 18, 1] : [255, 255, 255, 1];
   const background = memo((e) => {
     const chain = [];
     for (const a of ancestors(e)) {

@@ -142,7 +142,8 @@ func (p *Player) Go(by int) error {
 }
 
 // Play does the step where the player is, and asks until all is seen that there is to see,
-// or its time is over. The error says why it was not begun.
+// or its time is over. What was to be seen before any move was made proves nothing, and
+// counts as unseen. The error says why it was not begun.
 func (p *Player) Play(ctx context.Context) (Progress, error) {
 	return p.play(ctx, func(error) {})
 }
@@ -168,6 +169,7 @@ func (p *Player) play(ctx context.Context, begun func(error)) (Progress, error) 
 	}()
 	note()
 	begun(nil)
+	before := p.before(ctx, asker, place.Step)
 	for _, move := range place.Step.Do {
 		if err := p.move(move, &progress); err != nil {
 			progress.State, progress.Why = Unseen, err.Error()
@@ -178,11 +180,30 @@ func (p *Player) play(ctx context.Context, begun func(error)) (Progress, error) 
 	progress.State = Looking
 	note()
 	err = p.look(ctx, asker, place.Step, &progress, note)
+	if err == nil && before {
+		err = errors.New("all of it was to be seen before anything was done: that it is proves nothing")
+	}
 	progress.State = Seen
 	if err != nil {
 		progress.State, progress.Why = Unseen, err.Error()
 	}
 	return progress, nil
+}
+
+// before tells whether all that is to be seen after a step's moves is to be seen already.
+func (p *Player) before(ctx context.Context, asker Asker, step Step) bool {
+	if len(step.Do) == 0 {
+		return false
+	}
+	for _, move := range step.Do {
+		if _, about, err := named(move, p.mover.Standing().Instances); err == nil && about != "" {
+			p.setIt(about)
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	sights, err := p.sights(ctx, asker, step)
+	return err == nil && len(missing(sights)) == 0 // who cannot be asked is asked afterwards
 }
 
 func (p *Player) begin() (Place, Asker, error) {
@@ -211,9 +232,7 @@ func (p *Player) move(move string, progress *Progress) error {
 		return err
 	}
 	if about != "" {
-		p.mu.Lock()
-		p.about = about
-		p.mu.Unlock()
+		p.setIt(about)
 	}
 	progress.Moved = append(progress.Moved, moved)
 	if moved.Error != "" {
@@ -271,6 +290,12 @@ func missing(sights []Sight) (exprs []string) {
 		}
 	}
 	return exprs
+}
+
+func (p *Player) setIt(about string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.about = about
 }
 
 func (p *Player) withIt(expr string) string {

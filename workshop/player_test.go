@@ -24,6 +24,7 @@ type stack struct {
 	answers   map[string][]float64
 	after     time.Duration // that long after the first question there are answers
 	broken    error         // of each question
+	always    bool          // x and y are answered also before the first move
 	moves     []string
 	asked     []string
 	since     time.Time
@@ -54,7 +55,7 @@ func (s *stack) Ask(ctx context.Context, expr string) ([]float64, error) {
 		return nil, ctx.Err()
 	case s.broken != nil:
 		return nil, s.broken
-	case time.Since(s.since) < s.after:
+	case time.Since(s.since) < s.after, !s.always && len(s.moves) == 0 && strings.ContainsAny(expr, "xy"):
 		return nil, nil
 	}
 	return s.answers[expr], nil
@@ -84,6 +85,7 @@ func TestPlay(t *testing.T) {
 	}{
 		{"it is seen at once", &stack{instances: web, answers: all, takes: time.Second}, Seen, "", time.Second},
 		{"it is seen later", &stack{instances: web, answers: all, after: 19 * time.Second}, Seen, "", 19 * time.Second},
+		{"it was seen before", &stack{instances: web, answers: all, always: true}, Unseen, "all of it was to be seen before anything was done: that it is proves nothing", 0},
 		{"it comes too late", &stack{instances: web, answers: all, after: 21 * time.Second}, Unseen, `not to be seen within 20s: x == 1; y{i="web-2"}`, 20 * time.Second},
 		{"one of two is not to be seen", &stack{instances: web, answers: map[string][]float64{"x == 1": {1}}}, Unseen, `not to be seen within 20s: y{i="web-2"}`, 20 * time.Second},
 		{"the move is refused", &stack{instances: web, answers: all, refuse: errors.New("kill: there is none")}, Unseen, "kill: there is none", 0},
@@ -183,7 +185,7 @@ func TestUnattended(t *testing.T) {
 		if err != nil || unseen != 1 || out.String() != want {
 			t.Errorf("%d unseen (%v):\n%swant\n%s", unseen, err, out.String(), want)
 		}
-		s.answers["z"] = []float64{1}
+		s.answers["z"], s.moves = []float64{1}, nil
 		if unseen, err := smallPlayer(t, s).Unattended(t.Context(), &out); err != nil || unseen != 0 {
 			t.Errorf("%d unseen (%v), want none", unseen, err)
 		}

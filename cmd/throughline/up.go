@@ -165,7 +165,7 @@ func up(cmd *cobra.Command, s script.Scenario, flags upFlags) (failed error) {
 		addresses(cmd.OutOrStdout(), at)
 		window.tell(cmd.OutOrStdout())
 		fmt.Fprintln(cmd.OutOrStdout(), "Ctrl-C ends it.")
-		flags.tour.ready(ctx, at)
+		flags.tour.ready(cmd.Context(), at)
 	}
 	if flags.rate == 0 {
 		_, err := t.Up(ctx, flags.port, false, ready)

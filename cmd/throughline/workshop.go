@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -148,9 +147,10 @@ func (t *tour) ready(ctx context.Context, at run.Addresses) {
 	}()
 }
 
-// encoreOf plays the encore when the stack is down: the unattended break one thing, others
-// go on by the page until ctx ends.
-func (t *tour) encoreOf(ctx context.Context, interrupted context.Context, status trial.Status) error {
+// encoreOf plays the encore when the stack is down, and gives the end of the command: the
+// unattended break one thing, others go on by the page until ctx ends. interrupted is
+// the context that the first Ctrl-C has ended.
+func (t *tour) encoreOf(ctx, interrupted context.Context, status trial.Status) error {
 	if t == nil {
 		return ending(status)
 	}
@@ -162,7 +162,10 @@ func (t *tour) encoreOf(ctx context.Context, interrupted context.Context, status
 		<-ctx.Done()
 		return ending(status)
 	}
-	if interrupted.Err() != nil || status == trial.Unrun {
+	if interrupted.Err() != nil { // not all was played
+		return ending(trial.Worse(status, trial.Inconclusive))
+	}
+	if status == trial.Unrun {
 		return ending(status)
 	}
 	<-t.done
@@ -217,17 +220,12 @@ func (b breaker) Break(ctx context.Context, defect string) (_ workshop.Verdict, 
 	return verdictOf(judged.Verdict), nil
 }
 
-// verdictOf is what participants are told: the sentence, or else what the first finding
-// says that failed.
+// verdictOf is what participants are told.
 func verdictOf(of verdict.Verdict) workshop.Verdict {
 	v := workshop.Verdict{Outcome: of.Outcome.String(), Sentence: of.Sentence}
-	for _, f := range of.Findings {
-		if f.Outcome != verdict.Fail {
-			continue
-		}
-		v.Sentence = cmp.Or(v.Sentence, f.Summary)
-		if f.Cause != "" && !slices.Contains(v.Causes, f.Cause) {
-			v.Causes = append(v.Causes, f.Cause)
+	for _, e := range of.Explanations {
+		if e.Cause != "" {
+			v.Causes = append(v.Causes, e.Cause)
 		}
 	}
 	return v

@@ -34,6 +34,15 @@ func (a Axis) Index(t time.Duration) int { return int(max(0, (t-a.First-1)/a.Wid
 // Until is where bin i ends.
 func (a Axis) Until(i int) time.Duration { return a.First + time.Duration(i+1)*a.Width }
 
+// snap gives the end of a bin for a moment that is all but there: polls are made when
+// intervals end, by a clock that is a little apart.
+func (a Axis) snap(t time.Duration) time.Duration {
+	if end := a.Until(a.Index(t - a.Width/2)); (t - end).Abs() < time.Millisecond {
+		return end
+	}
+	return t
+}
+
 // Middle is the middle of bin i.
 func (a Axis) Middle(i int) time.Duration { return a.Until(i) - a.Width/2 }
 

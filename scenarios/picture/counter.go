@@ -38,7 +38,7 @@ type gauge struct {
 
 // spread books what was gained after since until at into the bins between.
 func (p *Picture) spread(g *gauge, gained float64, since, at time.Duration) {
-	since, at = min(max(since, 0), longestRun), min(max(at, 0), longestRun)
+	since, at = p.axis.snap(min(max(since, 0), longestRun)), p.axis.snap(min(max(at, 0), longestRun))
 	if at <= since {
 		return
 	}

@@ -60,6 +60,7 @@ type Picture struct {
 	measured  time.Duration // of the last point of any series
 
 	acked     *bins // of the route
+	unknown   int   // of the route
 	instances map[string]*instance
 	roles     map[string]record.Role // by instance
 	users     users
@@ -155,7 +156,13 @@ func (p *Picture) Request(r record.Request) {
 		due = p.axis.Index(min(max(r.Due, 0), longestRun)) // the second has made bins wider
 	}
 	p.users.take(p, r, due, done)
-	if r.Outcome != record.Acked || p.counts.Route != "" && r.Route != p.counts.Route {
+	if p.counts.Route != "" && r.Route != p.counts.Route {
+		return
+	}
+	if r.Outcome == record.Unknown && r.Answered() == "" {
+		p.unknown++
+	}
+	if r.Outcome != record.Acked {
 		return
 	}
 	p.acked.add(done, 1)
@@ -206,13 +213,18 @@ func (p *Picture) web(at time.Duration, s *collector.Sample) {
 	if !ok {
 		return
 	}
-	bin := p.at(at)
+	// The point is of the interval that ended at its time. That time and the axis come of
+	// two clocks, which are a little apart, so that it may be beyond the end of its bin.
+	bin := p.at(at - p.interval()/10)
 	i := p.instance(nameOf(s.Labels.Get("instance")))
 	i.counted.add(bin, gained)
 	if s.Observed > 0 {
 		i.heard.add(bin, 1)
 	}
 }
+
+// interval is the collector's.
+func (p *Picture) interval() time.Duration { return newAxis(p.run).Width }
 
 // nameOf is how what no instance is known to have sent is called.
 func nameOf(instance string) string {

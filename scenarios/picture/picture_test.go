@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -187,6 +188,32 @@ func TestWhatIsNotOverIsNotMissing(t *testing.T) {
 	}
 }
 
+// The collector's clock and the run's are a little apart: what ended an interval by the one
+// may be beyond its end by the other, and is of that interval.
+func TestClocksAreALittleApart(t *testing.T) {
+	for _, off := range []time.Duration{-40 * time.Microsecond, -1, 1, 40 * time.Microsecond} {
+		h := twoInstances()
+		p := New(h.Run, counted)
+		for _, r := range h.Requests {
+			if r.Done <= 3370*time.Millisecond {
+				p.Request(r)
+			}
+		}
+		for i := range h.Series {
+			for k := range 4 {
+				p.Sample(h.Series[i].Points[k].At+off, sampleOf(&h.Series[i], int32(k)))
+			}
+		}
+		s := p.Now()
+		if s.Whole != 4 {
+			t.Errorf("%v: %d whole bins, want 4", off, s.Whole)
+		}
+		if diff := cmp.Diff([]float64{0, 8, 12, 10}, s.Instances[0].Counted[:4], exactly); diff != "" {
+			t.Errorf("%v (-want +got):\n%s", off, diff)
+		}
+	}
+}
+
 // Bins become wider, and hold the same.
 func TestLongRunsGetWiderBins(t *testing.T) {
 	p := New(record.Run{Start: start, Interval: second}, counted)
@@ -228,50 +255,6 @@ func TestMerge(t *testing.T) {
 	}
 }
 
-// Where counts are missing, and where there are too many.
-func TestNeverAndTooMany(t *testing.T) {
-	every := []float64{1, 1, 1, 1, 1, 1}
-	for _, c := range []struct {
-		name                 string
-		acked, counted       []float64
-		heard, late          []float64
-		never, many, spreads []float64
-	}{
-		{"all come", []float64{5, 5, 5}, []float64{5, 5, 5}, every[:3], nil, []float64{0, 0, 0}, []float64{0, 0, 0}, []float64{5, 5, 5}},
-		{"all come, some in the next interval", []float64{5, 5, 0}, []float64{4, 5, 1}, every[:3], nil, []float64{0, 0, 0}, []float64{0, 0, 0}, []float64{4, 5, 1}},
-		{"a hole in the middle", []float64{5, 5, 5, 5}, []float64{5, 0, 5, 5}, every[:4], nil, []float64{0, 5, 0, 0}, []float64{0, 0, 0, 0}, []float64{5, 0, 5, 5}},
-		{"the end is lost", []float64{5, 5, 5}, []float64{5, 5, 0}, []float64{1, 1, 0}, nil, []float64{0, 0, 5}, []float64{0, 0, 0}, []float64{5, 5, 0}},
-		{"two intervals come in one, and none is lost", []float64{4, 6, 5}, []float64{0, 10, 5}, []float64{0, 1, 1}, nil, []float64{0, 0, 0}, []float64{0, 0, 0}, []float64{4, 6, 5}},
-		{"it sends every other interval, and loses its last", []float64{5, 5, 5, 5, 5, 5}, []float64{0, 8, 0, 10, 0, 0}, []float64{0, 1, 0, 1, 0, 0}, nil,
-			[]float64{0, 0, 0, 2, 5, 5}, []float64{0, 0, 0, 0, 0, 0}, []float64{4, 4, 5, 5, 0, 0}},
-		{"silence without traffic", []float64{5, 0, 0, 6}, []float64{5, 0, 0, 6}, []float64{1, 0, 0, 1}, nil, []float64{0, 0, 0, 0}, []float64{0, 0, 0, 0}, []float64{5, 0, 0, 6}},
-		{"some are always on their way, and lost with the instance", []float64{5, 5, 5, 0}, []float64{4, 5, 4, 0}, []float64{1, 1, 1, 0}, []float64{1, 1, 2, 0},
-			[]float64{0, 0, 0, 2}, []float64{0, 0, 0, 0}, []float64{4, 5, 4, 0}},
-		{"counted twice", []float64{5, 5, 5}, []float64{5, 10, 5}, every[:3], nil, []float64{0, 0, 0}, []float64{0, 5, 0}, []float64{5, 10, 5}},
-	} {
-		i := Instance{Acked: c.acked, Counted: c.counted, Heard: c.heard, Late: c.late}
-		if c.late == nil {
-			i.Late = make([]float64, len(c.acked))
-		}
-		spread, _ := i.Spread()
-		for what, of := range map[string]struct{ got, want []float64 }{"never": {i.Never(), c.never}, "too many": {i.TooMany(), c.many}, "spread": {spread, c.spreads}} {
-			if diff := cmp.Diff(of.want, of.got, exactly); diff != "" {
-				t.Errorf("%s: %s (-want +got):\n%s", c.name, what, diff)
-			}
-		}
-	}
-}
-
-// One instance that loses and another that counts twice make no sum.
-func TestNetOfLossAndSurplus(t *testing.T) {
-	lost := Instance{Acked: []float64{5, 5}, Counted: []float64{5, 1}, Heard: []float64{1, 1}, Late: []float64{0, 0}}
-	twice := Instance{Acked: []float64{5, 5}, Counted: []float64{6, 5}, Heard: []float64{1, 1}, Late: []float64{0, 0}}
-	never, many := Snapshot{Bins: 2, Whole: 2, Over: true, Instances: []Instance{lost, twice}}.Net()
-	if Total(never) != 3 || Total(many) != 0 {
-		t.Errorf("never %v, too many %v; want 3 and 0", never, many)
-	}
-}
-
 func TestPolledLines(t *testing.T) {
 	hole := math.NaN()
 	p := New(record.Run{Interval: second}, Counts{})
@@ -280,7 +263,8 @@ func TestPolledLines(t *testing.T) {
 		p.Sample(at, &collector.Sample{Name: name, Labels: collector.NewLabels(labels...), Meta: meta, Value: value, Observed: 1})
 	}
 	for i, v := range []float64{500, 510, 530, 4} { // it has a past, and is begun anew in the end
-		poll(record.FrontendPrefix+"req_tot", time.Duration(i+1)*second, v, "proxy", "users")
+		at := time.Duration(i+1)*second + 40*time.Microsecond*time.Duration(i%3-1) // by another clock
+		poll(record.FrontendPrefix+"req_tot", at, v, "proxy", "users")
 		poll(record.FrontendPrefix+"req_tot", time.Duration(i+1)*second, float64(i), "proxy", "stats")
 	}
 	poll(record.BackendPrefix+"econ", second, 0)
@@ -361,6 +345,40 @@ func TestBounds(t *testing.T) {
 		if i.Name == Others && (Total(i.Acked) != 50 || Total(i.Counted) != 50) {
 			t.Errorf("the others: %v acknowledged, %v counted, want 50", Total(i.Acked), Total(i.Counted))
 		}
+	}
+}
+
+// Who records and who looks are not the same.
+func TestManyAtOnce(t *testing.T) {
+	h := twoInstances()
+	p := New(h.Run, counted)
+	var all sync.WaitGroup
+	for _, do := range []func(){
+		func() {
+			for _, r := range h.Requests {
+				p.Request(r)
+			}
+		}, func() {
+			for i := range h.Series {
+				for k := range h.Series[i].Points {
+					p.Sample(h.Series[i].Points[k].At, sampleOf(&h.Series[i], int32(k)))
+				}
+			}
+		}, func() {
+			for _, e := range h.Events {
+				p.Event(e)
+			}
+		}, func() {
+			for range 50 {
+				p.Now().Net()
+			}
+		},
+	} {
+		all.Go(do)
+	}
+	all.Wait()
+	if diff := cmp.Diff(Of(h, counted).Now(), p.Now(), exactly); diff != "" {
+		t.Errorf("-alone +together:\n%s", diff)
 	}
 }
 

@@ -2,7 +2,6 @@ package picture
 
 import (
 	"maps"
-	"math"
 	"slices"
 	"time"
 
@@ -25,6 +24,7 @@ type Snapshot struct {
 	// them has come to the collector. Of a run that is over it is all.
 	Whole     int
 	Acked     []float64  // requests of the route that users had acknowledged, by bin
+	Unknown   int        // requests of the route of which nobody knows whether they were executed
 	Instances []Instance // in the order of their names
 	Layers    []Layer
 }
@@ -44,9 +44,9 @@ func (p *Picture) Now() Snapshot {
 	defer p.mu.Unlock()
 	n := min(p.axis.Index(p.end)+1, MostBins)
 	s := Snapshot{Run: p.run, Counts: p.counts, Events: p.events[:len(p.events):len(p.events)], Forgotten: p.forgotten,
-		Over: p.over, End: p.end, Axis: p.axis, Bins: n, Whole: n, Acked: p.acked.all(n), Layers: p.layers(n)}
+		Over: p.over, End: p.end, Axis: p.axis, Bins: n, Whole: n, Acked: p.acked.all(n), Unknown: p.unknown, Layers: p.layers(n)}
 	if !p.over {
-		s.Whole = min(n, p.axis.Index(p.measured+1))
+		s.Whole = min(n, p.axis.Index(p.measured+p.interval()/10))
 	}
 	for _, name := range slices.SortedFunc(maps.Keys(p.instances), record.CompareNames) {
 		i := p.instances[name]
@@ -76,128 +76,6 @@ func owed(acked, counted []float64) []float64 {
 		out[b] -= n
 	}
 	return out
-}
-
-// Never tells of each bin how many of what was acknowledged in it never came, as far as
-// is known at the end. A loss is a step of what is owed that never comes back, so that of
-// what was acknowledged until a moment at most as many are lost as were owed at the best
-// moment from then on. Some are always owed, though, and lost at the very end perhaps: as
-// many as were on their way are not lost yet. What was, was acknowledged within a moment,
-// or, where an instance sends only now and then, since it may have sent last.
-func (i Instance) Never() []float64 {
-	lost, owed, last := leastFrom(i.Owed()), i.Owed(), len(i.Acked)-1
-	quiet := i.silences()
-	acked, counted := running(i.Acked), running(i.Counted)
-	most := 0.0
-	for b := range lost {
-		switch until := b + min(quiet.longest, 2*quiet.usual+1) + 1; {
-		case b == last:
-			most = max(most, owed[b])
-		case quiet.usual == 0:
-			most = max(most, owed[b]-i.Late[b])
-		case until >= quiet.first:
-			most = max(most, acked[b]-counted[min(until, last)])
-		}
-		lost[b] = min(lost[b], most)
-	}
-	return steps(lost)
-}
-
-// TooMany tells of each bin how many were counted in it that users had never been told
-// of: a surplus that is never made up for by what is acknowledged later.
-func (i Instance) TooMany() []float64 {
-	surplus := i.Owed()
-	for b := range surplus {
-		surplus[b] = -surplus[b]
-	}
-	return steps(leastFrom(surplus))
-}
-
-// leastFrom is the least that there is from each bin on, and nothing below 0.
-func leastFrom(v []float64) []float64 {
-	out := make([]float64, len(v))
-	least := math.Inf(1)
-	for b := len(v) - 1; b >= 0; b-- {
-		least = min(least, max(0, v[b]))
-		out[b] = least
-	}
-	return out
-}
-
-// steps are by how much each is more than the one before.
-func steps(v []float64) []float64 {
-	for b := len(v) - 1; b > 0; b-- {
-		v[b] -= v[b-1]
-	}
-	return v
-}
-
-// running is the sum up to each.
-func running(v []float64) []float64 {
-	out := make([]float64, len(v))
-	var sum float64
-	for b, x := range v {
-		sum += x
-		out[b] = sum
-	}
-	return out
-}
-
-// silences are how many bins passed between two things that an instance sent: at most,
-// and usually; and in which bin it sent its first.
-type silences struct{ longest, usual, first int }
-
-func (i Instance) silences() silences {
-	out := silences{first: len(i.Heard)}
-	last, gaps, silent := -1, 0, 0
-	for b := range i.Heard {
-		if i.Heard[b] == 0 {
-			continue
-		}
-		if last >= 0 {
-			gaps, silent = gaps+1, silent+b-last-1
-			out.longest = max(out.longest, b-last-1)
-		} else {
-			out.first = b
-		}
-		last = b
-	}
-	if gaps > 0 {
-		out.usual = (2*silent + gaps) / (2 * gaps) // rounded
-	}
-	return out
-}
-
-// Until is the instance as it was n bins after the first began.
-func (i Instance) Until(n int) Instance {
-	return Instance{i.Name, i.Acked[:n], i.Counted[:n], i.Heard[:n], i.Late[:n]}
-}
-
-// Net are, by bin, what never came of all instances together, and what was too many. What
-// one lost and another counted twice is neither: the sum does not show it.
-func (s Snapshot) Net() (never, tooMany []float64) {
-	never, tooMany = make([]float64, s.Bins), make([]float64, s.Bins)
-	for _, i := range s.Instances {
-		i, settled := i.Until(s.Whole), s.Whole
-		if !s.Over {
-			settled -= i.silences().longest + 1 // what is missing later may be on its way
-		}
-		lost, extra := i.Never(), i.TooMany()
-		for b := range settled {
-			never[b] += lost[b]
-			tooMany[b] += extra[b]
-		}
-	}
-	lost, extra := sum(never), sum(tooMany)
-	for b := range never {
-		if lost > 0 {
-			never[b] *= max(0, lost-extra) / lost
-		}
-		if extra > 0 {
-			tooMany[b] *= max(0, extra-lost) / extra
-		}
-	}
-	return never, tooMany
 }
 
 // Spread is what the instance counted, where what came after a silence is not where it

@@ -89,7 +89,7 @@ func TestReportsInABrowser(t *testing.T) {
 			t.Fatalf("%s is a %v, want %v", r.name, v.Outcome, r.outcome)
 		}
 		page := []byte(pageOf(t, h, v))
-		for _, view := range browsertest.Views() {
+		for _, view := range append(browsertest.Views(), browsertest.View{Width: 794, Print: true}) { // A4
 			t.Run(r.name+"/"+view.Name(), func(t *testing.T) {
 				t.Parallel()
 				p := browsertest.OpenHTML(t, page, "", view)
@@ -257,6 +257,24 @@ func TestRunningInABrowser(t *testing.T) {
 	}
 }
 
+// Beside an aside there is less room in the same window.
+func TestAsideInABrowser(t *testing.T) {
+	t.Parallel()
+	h, v := saved(t, "lost-on-exit")
+	var out bytes.Buffer
+	if err := Ended(h, v).Write(&out, Options{Live: true, Aside: "<h2>Moves</h2><p>Kill one of the instances, and see whose counts are missing.</p>"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, view := range []browsertest.View{{}, {Width: 1100}, {Width: 800}, {Width: 360}} {
+		t.Run(view.Name(), func(t *testing.T) {
+			t.Parallel()
+			p := browsertest.OpenHTML(t, out.Bytes(), "", view)
+			p.Sound()
+			p.Picture("aside")
+		})
+	}
+}
+
 // Of a large fleet one lane can be found by its name.
 func TestManyInstancesInABrowser(t *testing.T) {
 	t.Parallel()
@@ -272,4 +290,11 @@ func TestManyInstancesInABrowser(t *testing.T) {
 	p.Wait(fmt.Sprintf(`[...document.querySelectorAll("svg.lane")].filter(e => e.style.display !== "none").length === %d`, want))
 	p.Sound()
 	p.Picture("many")
+	// Who types goes on when sections are replaced, and there is one field.
+	p.Type(".seek", "3")
+	browsertest.Eval[bool](p, `(throughline.fill("instances", document.getElementById("instances").innerHTML.replace(/<input[^>]*>/, "")), throughline.fill("journal", ""), true)`)
+	p.Wait(`[...document.querySelectorAll("svg.lane")].filter(e => e.style.display !== "none").length === 1`)
+	if got := browsertest.Eval[string](p, `document.querySelectorAll(".seek").length + " " + document.activeElement.className + " " + document.activeElement.value`); got != "1 seek web-443" {
+		t.Errorf("fields, focus and text are %q", got)
+	}
 }

@@ -86,8 +86,8 @@ func (p Page) Parts() ([]Part, error) {
 	return parts, nil
 }
 
-// whole is what the template of a whole page shows.
-type whole struct {
+// document is what the template of a whole page shows.
+type document struct {
 	Title, Policy string
 	Parts         []Part
 	Aside         template.HTML
@@ -101,7 +101,7 @@ func (p Page) Write(w io.Writer, o Options) error {
 	if err != nil {
 		return err
 	}
-	page := whole{Title: o.Title, Parts: parts, Aside: o.Aside, CSS: template.CSS(styleCSS), JS: template.JS(pageJS), Script: o.Script}
+	page := document{Title: o.Title, Parts: parts, Aside: o.Aside, CSS: template.CSS(styleCSS), JS: template.JS(pageJS), Script: o.Script}
 	if page.Title == "" {
 		page.Title = p.title
 	}

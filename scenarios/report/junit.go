@@ -167,15 +167,6 @@ func message(v verdict.Verdict, name string, worst []verdict.Finding) string {
 	return text
 }
 
-// headline is a verdict in one line. Of a failure the title has the cause; else it says what
-// the sentence says.
-func headline(v verdict.Verdict) string {
-	if v.Outcome == verdict.Fail || v.Sentence == "" {
-		return inFull(titleOf(v), v.Sentence)
-	}
-	return v.Sentence
-}
-
 // explained is an explanation in one line.
 func explained(e verdict.Explanation, o verdict.Outcome) string {
 	if o == verdict.Fail {

@@ -49,10 +49,10 @@ func TestJUnitOutcomes(t *testing.T) {
 	} {
 		s := parseJUnit(t, c.v)
 		if s.Tests != c.tests || s.Failures != c.failures || s.Errors != c.errors {
-			t.Errorf("%s: %d tests, %d failures, %d errors; want %d, %d, %d", sentence(c.v), s.Tests, s.Failures, s.Errors, c.tests, c.failures, c.errors)
+			t.Errorf("%s: %d tests, %d failures, %d errors; want %d, %d, %d", headline(c.v), s.Tests, s.Failures, s.Errors, c.tests, c.failures, c.errors)
 		}
 		if len(s.Suites) != 1 || len(s.Suites[0].Cases) != c.tests || s.Suites[0].Failures != c.failures || s.Suites[0].Errors != c.errors {
-			t.Errorf("%s: suites %+v", sentence(c.v), s.Suites)
+			t.Errorf("%s: suites %+v", headline(c.v), s.Suites)
 		}
 	}
 }

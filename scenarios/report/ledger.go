@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"throughline/scenarios/check/verdict"
@@ -23,34 +22,6 @@ type ledgerRow struct {
 	Cells   []string
 	Head    bool
 	byLayer cells
-}
-
-// pageRows are the rows of a page, which has those that say something: one whose numbers
-// are all 0 is left out. A number that is not that of the tier before all others has the
-// difference beside it, where both count the same.
-func pageRows(rows []ledgerRow) []ledgerRow {
-	var out []ledgerRow
-	for _, r := range rows {
-		if !r.Head && !slices.ContainsFunc(r.Cells, func(cell string) bool { return cell != "" && cell != "0" && cell != none }) {
-			continue
-		}
-		r.Cells = slices.Clone(r.Cells)
-		for k := 1; k < len(r.Cells); k++ {
-			first, known := numberIn(r.Cells[0])
-			n, too := numberIn(r.Cells[k])
-			if known && too && n != first && strings.HasPrefix(r.Name, "acked") {
-				r.Cells[k] += " (" + strings.Replace(signed(n-first), "-", "−", 1) + ")"
-			}
-		}
-		out = append(out, r)
-	}
-	return out
-}
-
-// numberIn reads a cell; known is false where it is no number.
-func numberIn(cell string) (n int64, known bool) {
-	n, err := strconv.ParseInt(strings.ReplaceAll(cell, ",", ""), 10, 64)
-	return n, err == nil
 }
 
 // cells are what a row has, by layer; a layer that is not there has no such number.

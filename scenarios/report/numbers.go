@@ -114,7 +114,9 @@ func runningNumbers(s picture.Snapshot) []numberView {
 			web.Why = "not acknowledged"
 		}
 	}
-	all = append(all, web)
+	if s.Counts.Metric != "" {
+		all = append(all, web)
+	}
 	if n, known := polled["db update"]; known {
 		all = append(all, numberView{Number: n, Who: "updates in the database"})
 	}

@@ -151,13 +151,13 @@
   }
 
   // filter dims what is of other instances, and hides their rows.
-  function filter() {
-    for (const e of all("[data-instance]")) {
+  function filter(within = document) {
+    for (const e of all("[data-instance]", within)) {
       const other = only !== "" && e.dataset.instance !== only;
       if (e.namespaceURI === svgNS) e.classList.toggle("dim", other);
       else e.hidden = other;
     }
-    for (const chart of all("svg.lanes")) {
+    for (const chart of all("svg.lanes", within)) {
       let y = 0;
       for (const lane of all("svg.lane", chart)) {
         const hidden = sought !== "" && !lane.dataset.instance.includes(sought);
@@ -293,15 +293,13 @@
     if (link && link.getAttribute("href") === location.hash) follow();
   });
 
-  // dress adds what has no meaning without a script.
-  function dress() {
-    for (const chart of all("svg.chart:not(.lanes)")) chart.setAttribute("tabindex", "0");
-    for (const many of all(".lanes-of.many")) {
-      const field = make("input", { type: "search", class: "seek", placeholder: "find an instance", "aria-label": "find an instance" });
-      field.value = sought;
-      field.addEventListener("input", () => { sought = field.value.trim(); filter(); });
-      many.before(field);
-    }
+  // dress adds what has no meaning without a script. The field is one for ever, so that who
+  // types into it goes on when its section is replaced.
+  const field = make("input", { type: "search", class: "seek", placeholder: "find an instance", "aria-label": "find an instance" });
+  field.addEventListener("input", () => { sought = field.value.trim(); filter(); });
+  function dress(within) {
+    for (const chart of all("svg.chart:not(.lanes)", within)) chart.setAttribute("tabindex", "0");
+    for (const many of all(".lanes-of.many", within)) many.before(field);
   }
 
   // fill replaces a section of the page. What was unfolded stays so, and what had the
@@ -311,20 +309,23 @@
     if (!section) return;
     const open = all("details", section).map((d) => d.open);
     const scrolled = all(".long, .many", section).map((e) => e.scrollTop);
-    const focused = section.contains(document.activeElement) ? path(section, document.activeElement) : null;
+    const active = document.activeElement;
+    const focused = section.contains(active) && active !== field ? path(section, active) : null, typing = active === field;
     section.innerHTML = html;
     all("details", section).forEach((d, i) => { if (open[i] !== undefined) d.open = open[i]; });
     all(".long, .many", section).forEach((e, i) => { e.scrollTop = scrolled[i] || 0; });
-    dress();
-    layAll();
+    dress(section);
+    for (const chart of all("svg.chart", section)) lay(chart);
+    filter(section);
     const again = focused && find(section, focused);
     if (again) again.focus({ preventScroll: true });
+    if (typing) field.focus({ preventScroll: true });
   }
   const path = (root, e) => { const p = []; for (; e !== root; e = e.parentElement) p.unshift([...e.parentElement.children].indexOf(e)); return p; };
   const find = (root, p) => p.reduce((e, i) => e && e.children[i], root);
 
   addEventListener("resize", layAll);
-  dress();
+  dress(document);
   layAll();
   follow();
   window.throughline = { fill };

@@ -1,11 +1,11 @@
 package report
 
 import (
-	"fmt"
+	"cmp"
 	"html/template"
+	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/check/words"
@@ -62,25 +62,31 @@ type sentenceView struct {
 	Outcome  string // a word
 	Tone     string // how the head looks: "pass", "fail", "inconclusive", "running"
 	Scenario string
-	Title    string
-	Sentence string
+	Title    template.HTML
+	Sentence template.HTML
 	Checks   string // whose they are; "" = the run's own
 	Damage   []string
 	Error    string // of a run that goes on
 }
 
 func endedSentence(h record.History, v verdict.Verdict) sentenceView {
-	s := sentenceView{Outcome: v.Outcome.String(), Tone: v.Outcome.String(), Scenario: scenarioName(v), Title: printable(v.Title), Sentence: printable(v.Sentence), Checks: otherChecks(v)}
-	if s.Title == "" {
-		s.Title = scenarioName(v)
+	s := sentenceView{Outcome: v.Outcome.String(), Tone: v.Outcome.String(), Scenario: scenarioName(v), Title: whole(cmp.Or(v.Title, scenarioName(v))), Checks: otherChecks(v)}
+	if v.Title == "" {
+		s.Scenario = "" // it is the title
 	}
-	if s.Sentence == "" {
-		s.Sentence = strings.TrimPrefix(sentence(v), strings.ToUpper(s.Outcome)+" "+subjectText(v)+": ")
-	}
+	s.Sentence = whole(cmp.Or(v.Sentence, counts(v)))
 	for _, d := range h.Damage {
 		s.Damage = append(s.Damage, printable(d))
 	}
 	return s
+}
+
+// numbered is a word that ends in a number, as instances are called.
+var numbered = regexp.MustCompile(`[a-z]+(?:-[a-z]+)*-\d+`)
+
+// whole is a text whose names are not broken at the ends of lines.
+func whole(s string) template.HTML {
+	return template.HTML(numbered.ReplaceAllString(template.HTMLEscapeString(printable(s)), `<span class="nobr">$0</span>`)) //nolint:gosec // escaped
 }
 
 // slideView is the slide, and what is owed.
@@ -162,51 +168,6 @@ func endedInstances(view draw.View, h record.History, v verdict.Verdict) any {
 	if len(out.Rows) == 0 && len(out.Booked) == 0 {
 		return nil
 	}
-	return out
-}
-
-// ledgerView are the ledgers side by side, and the facts of the run.
-type ledgerView struct {
-	Heads []string
-	Width int // in columns, with that of the names
-	Rows  []ledgerRow
-	Facts []fact
-}
-
-func endedLedger(h record.History, v verdict.Verdict) ledgerView {
-	tiers := record.AllTiers().In(h)
-	return ledgerView{Heads: ledgerHeads(tiers, false), Width: 1 + len(tiers), Rows: pageRows(ledgerRows(tiers, h, v)), Facts: factsOf(h, v)}
-}
-
-// factsOf say which run this was.
-func factsOf(h record.History, v verdict.Verdict) []fact {
-	out := []fact{
-		{"duration", seconds(v.Seconds)},
-		{"seed", fmt.Sprint(v.Seed)},
-		{"cells", fmt.Sprintf("%s looked at, %s missing", words.Number(v.Cells.LookedAt), words.Number(v.Cells.Missing))},
-		{"unexplained", words.Number(v.Unexplained)},
-	}
-	add := func(name, value string) {
-		if value != "" {
-			out = append(out, fact{name, printable(value)})
-		}
-	}
-	add("platform", h.Run.Platform)
-	add("database", h.Run.Database)
-	if !h.Run.Start.IsZero() {
-		add("started", h.Run.Start.UTC().Format(time.RFC3339))
-	}
-	if h.Run.Interval > 0 {
-		add("interval", latency(h.Run.Interval))
-	}
-	add("run", h.Run.ID)
-	add("file", h.Run.File)
-	var versions []string
-	for name, version := range h.Run.Versions {
-		versions = append(versions, name+" "+version)
-	}
-	slices.Sort(versions)
-	add("versions", strings.Join(versions, ", "))
 	return out
 }
 

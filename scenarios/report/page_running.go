@@ -61,7 +61,7 @@ func (h Head) state() string {
 
 // sentence says what is going on: "2/3 one instance dies · 6 s left · owed 12".
 func (h Head) sentence(s picture.Snapshot) sentenceView {
-	out := sentenceView{Outcome: h.state(), Tone: "running", Scenario: printable(h.Scenario), Title: printable(h.Scenario), Error: printable(h.Error)}
+	out := sentenceView{Outcome: h.state(), Tone: "running", Title: whole(h.Scenario), Error: printable(h.Error)}
 	var parts []string
 	if h.Phase != "" {
 		phase := printable(h.Phase)
@@ -76,10 +76,15 @@ func (h Head) sentence(s picture.Snapshot) sentenceView {
 		} else {
 			parts = append(parts, fmt.Sprintf("its steps take %.0f s longer", -h.Left.Seconds()))
 		}
-	} else if h.About != "" {
-		parts = append(parts, printable(h.About))
+	} else {
+		if h.About != "" {
+			parts = append(parts, printable(h.About))
+		}
+		if h.Elapsed > 0 {
+			parts = append(parts, fmt.Sprintf("for %.0f s", h.Elapsed.Seconds()))
+		}
 	}
-	if owed := s.Owed(); s.Whole > 0 {
+	if owed := s.Owed(); s.Whole > 0 && s.Counts.Metric != "" {
 		parts = append(parts, "owed "+words.Number(int64(owed[s.Whole-1])))
 	}
 	if h.Acked+h.Refused+h.Unknown > 0 {
@@ -94,7 +99,7 @@ func (h Head) sentence(s picture.Snapshot) sentenceView {
 	if h.Unknown > 0 {
 		parts = append(parts, words.Number(h.Unknown)+" unknown")
 	}
-	out.Sentence = strings.Join(parts, " · ")
+	out.Sentence = whole(strings.Join(parts, " · "))
 	return out
 }
 

@@ -7,8 +7,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"throughline/collector"
 	"throughline/docs"
 	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/picture"
 	"throughline/scenarios/record"
 )
 
@@ -136,5 +138,54 @@ func TestLongJournal(t *testing.T) {
 	events := make([]record.Event, mostMoves+7)
 	if j := newJournal(events); len(j.Moves) != mostMoves || j.More != 7 {
 		t.Errorf("%d moves, %d more", len(j.Moves), j.More)
+	}
+}
+
+// What is going on is said in a line; what nobody counts is not said to be owed.
+func TestRunningSays(t *testing.T) {
+	h := killed()
+	counted := picture.Of(h, picture.Counts{Metric: "fullstack.insert", Route: "insert"}).Now()
+	for _, c := range []struct {
+		s    picture.Snapshot
+		head Head
+		want string
+	}{
+		{counted, Head{Scenario: "s", Phase: "one <dies>", PhaseIndex: 1, Phases: 3, Left: 6 * second, Rate: 240.4, P99: 9 * ms, Acked: 9, Refused: 2, Unknown: 1200, Instances: []string{"web-1"}},
+			"2/3 one &lt;dies&gt; · 6 s left · owed 5 · 240/s · p99 9.0 ms · 1 instance serving · 2 refused · 1,200 unknown"},
+		{counted, Head{Scenario: "s", Phase: "p", Phases: 1, Left: -2 * second}, "1/1 p · its steps take 2 s longer · owed 5"},
+		{picture.New(record.Run{}, picture.Counts{}).Now(), Head{Scenario: "s", State: "up", About: "three instances", Elapsed: 34 * second}, "three instances · for 34 s"},
+	} {
+		if got := string(c.head.sentence(c.s).Sentence); got != c.want {
+			t.Errorf("it says\n%s\nwant\n%s", got, c.want)
+		}
+	}
+	parts, err := Running(picture.New(record.Run{}, picture.Counts{}).Now(), Head{Scenario: "s", Error: "port <80> is taken"}).Parts()
+	if err != nil || !strings.Contains(string(parts[0].HTML), "port &lt;80&gt; is taken") || strings.Contains(string(parts[2].HTML), "Owed") {
+		t.Errorf("%v: %s", err, parts[0].HTML)
+	}
+}
+
+// While it goes on, the numbers are those at the end of the last interval, and differ by
+// what is owed then.
+func TestRunningNumbers(t *testing.T) {
+	h := killed()
+	p := picture.New(h.Run, picture.Counts{Metric: "fullstack.insert", Route: "insert"})
+	for _, r := range h.Requests {
+		if r.Done < 5*second {
+			p.Request(r)
+		}
+	}
+	for i := range h.Series {
+		for _, pt := range h.Series[i].Points {
+			if pt.At < 5*second {
+				p.Sample(pt.At, &collector.Sample{Name: h.Series[i].Name, Labels: h.Series[i].Labels, Meta: &h.Series[i].Meta, Value: pt.Value, Observed: pt.Observed})
+			}
+		}
+	}
+	s := p.Now()
+	got := runningNumbers(s)
+	owed := int64(s.Owed()[s.Whole-1])
+	if len(got) != 4 || owed == 0 || got[2].Diff != strings.Replace(signed(-owed), "-", "−", 1) || got[2].Why != "not counted yet" {
+		t.Errorf("owed %d; %+v", owed, got)
 	}
 }

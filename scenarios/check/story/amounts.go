@@ -18,7 +18,10 @@ import (
 func (t *teller) amount(s *strand) string {
 	f := t.v.Findings[s.findings[0]]
 	lost, extra := t.sums(s.findings)
+	folded := t.has(s, func(f verdict.Finding) bool { return f.Alike > 0 }) // their stretches enclose others
 	switch {
+	case folded && lost+extra == 0:
+		return ""
 	case s.cause == diagnose.Late && f.Check == conservation && lost+extra == 0:
 		return t.late(s)
 	case f.Check == continuity && s.cause != verdict.CauseFrozen && s.cause != verdict.CauseReset:
@@ -100,7 +103,7 @@ func (t *teller) gaps(s *strand) string {
 	most, n := 0.0, 0
 	for _, i := range s.findings {
 		most = max(most, t.v.Findings[i].To-t.v.Findings[i].From)
-		n += max(1, t.v.Findings[i].Alike)
+		n++
 	}
 	text := fmt.Sprintf("there is a gap of %s", seconds(most))
 	if n > 1 {

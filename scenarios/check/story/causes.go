@@ -103,7 +103,7 @@ func (t *teller) said(s *strand) string {
 		amount += choose(t.sharedOut(s), ": ", ", ") + where
 	}
 	text := asSentence(amount)
-	for _, more := range []string{t.allowed(s), t.missingSince(s), t.doubtful(s)} {
+	for _, more := range []string{t.allowed(s), t.comesTo(s), t.doubtful(s)} {
 		if more != "" {
 			text += " " + asSentence(more)
 		}
@@ -158,21 +158,25 @@ func (t *teller) allowed(s *strand) string {
 	return fmt.Sprintf("the declared client_window allows for %s of them", words.Number(n))
 }
 
-// missingSince tells what a counter lacks that began anew.
-func (t *teller) missingSince(s *strand) string {
-	if s.cause != verdict.CauseReset {
+// comesTo tells what a counter lacks that began anew, or has too much that began with
+// another's value.
+func (t *teller) comesTo(s *strand) string {
+	if s.cause != verdict.CauseReset && s.cause != verdict.CauseGoesOn {
 		return ""
 	}
-	var lost int64
+	var lost, extra int64
 	for _, i := range s.consequences {
 		if f := t.v.Findings[i]; f.Check == conservation && f.Instance != "" {
-			lost += f.Lost
+			lost, extra = lost+f.Lost, extra+f.Extra
 		}
 	}
-	if lost == 0 {
-		return ""
+	switch {
+	case lost > 0:
+		return fmt.Sprintf("%s %s missing from the count", share(lost, t.acked, t.noun), choose(lost != 1, "are", "is"))
+	case extra > 0:
+		return t.counted(0, extra)
 	}
-	return fmt.Sprintf("%s %s missing from the count", share(lost, t.acked, t.noun), choose(lost != 1, "are", "is"))
+	return ""
 }
 
 // tellingApart finds what a summary says would tell possible causes apart.
@@ -206,16 +210,22 @@ func (t *teller) doubtful(s *strand) string {
 	case len(possible) > 0:
 		return fmt.Sprintf("at %s it may be %s as well", t.group(unique(where)), or(possible))
 	case len(near) == len(s.findings):
-		return "next likely: " + or(near)
+		return "the next likely cause is " + or(near)
 	case len(near) > 0:
-		return fmt.Sprintf("next likely at %s: %s", t.group(unique(nearAt)), or(near))
+		return fmt.Sprintf("at %s the next likely cause is %s", t.group(unique(nearAt)), or(near))
 	}
 	return ""
 }
 
+// mostPossible is how many alternatives are named.
+const mostPossible = 4
+
 // or joins alternatives, each once.
 func or(all []string) string {
 	all = unique(all)
+	if n := len(all); n > mostPossible {
+		all = append(all[:mostPossible-1:mostPossible-1], fmt.Sprintf("one of %d others", n-mostPossible+1))
+	}
 	if len(all) < 2 {
 		return strings.Join(all, "")
 	}

@@ -65,7 +65,9 @@ var ofTheRun = []string{honesty.CheckRecord, honesty.CheckHarness, honesty.Check
 // said of because the run did not settle follows from that.
 func (t *teller) doubts(causes []verdict.Explanation) []verdict.Explanation {
 	out := causes
-	for _, i := range t.having(verdict.Inconclusive) {
+	doubts := t.having(verdict.Inconclusive)
+	slices.SortStableFunc(doubts, func(a, b int) int { return cmp.Compare(t.gravity(a), t.gravity(b)) })
+	for _, i := range doubts {
 		f, r := t.v.Findings[i], t.reason(i)
 		at := slices.IndexFunc(out, func(e verdict.Explanation) bool { return t.establishes(e, f) })
 		if at < 0 && len(out) > len(causes) && t.unsettled() && f.Check != honesty.CheckRecord && f.Check != honesty.CheckHarness {
@@ -82,6 +84,17 @@ func (t *teller) doubts(causes []verdict.Explanation) []verdict.Explanation {
 		out = append(out, verdict.Explanation{Cause: f.Cause, Title: capital(r.why), Sentence: asSentence(cmp.Or(shown(f), r.why)), Repair: r.advice, Findings: []int{i}})
 	}
 	return out
+}
+
+// grave finds what takes away all else that a record shows.
+var grave = regexp.MustCompile(`^the (?:record is damaged|run was interrupted|journal has no end)`)
+
+// gravity puts that first; the rest stays in the order of the checks.
+func (t *teller) gravity(i int) int {
+	if f := t.v.Findings[i]; f.Check == honesty.CheckRecord && grave.MatchString(f.Summary) {
+		return 0
+	}
+	return 1
 }
 
 // establishes tells whether an explanation has the cause of a doubt, at the same instance, or
@@ -119,10 +132,14 @@ func shown(f verdict.Finding) string {
 	return text
 }
 
-// unread and quiet are reasons of several checks.
-var (
-	unread  = reason{"users and database could not be compared", "Let users write, and have the database read before and after the load."}
-	quieter = "Run again on a quiet machine."
+// What several checks and causes have in common.
+var unread = reason{"users and database could not be compared", "Let users write, and have the database read before and after the load."}
+
+const (
+	quieter     = "Run again on a quiet machine."
+	moreBuffer  = "Raise net.core.rmem_max and the collector's buffer, or lower load.rate."
+	keepAccount = "Run again with a collector that keeps account of what comes to it."
+	nothingSent = "Check the metric's name and route, let instances answer more requests, and run again."
 )
 
 // ofCauses are the reasons of doubts that have a cause.
@@ -132,13 +149,12 @@ var ofCauses = map[string]reason{
 	diagnose.Late:              {"the machine was late itself", quieter},
 	verdict.CauseDropped:       {"the collector's socket dropped datagrams", moreBuffer},
 	verdict.CauseMetricDiffers: {"database and metric could not be compared", quieter},
+	verdict.CauseReset:         {"counters began anew, and nobody had asked for it", "Find who started anew what counts, keep it from that, and run again."},
 }
-
-const moreBuffer = "Raise net.core.rmem_max and the collector's buffer, or lower load.rate."
 
 // ofChecks are the reasons of doubts that have none.
 var ofChecks = map[string]reason{
-	tiers.CheckHops: {"the record has no account of what came to the collector", "Run again with a collector that keeps account."},
+	tiers.CheckHops: {"the record has no account of what came to the collector", keepAccount},
 	honesty.CheckEfficacy: {"a step did not take effect",
 		"See why in the step's finding, give it more time (within) or mend it, and run again."},
 	honesty.CheckRequire: {"users were not served at the rate that a phase requires",
@@ -149,7 +165,7 @@ var ofChecks = map[string]reason{
 		"Run again, and keep the load balancer's log."},
 	CheckWaive:  {"a waiver covers nothing", "Remove the waiver, before it hides something else."},
 	audit:       unread,
-	correlation: {"there is too little to correlate", "Let the load swing, and last longer."},
+	correlation: {"curves could not be compared", "Let the load swing, and last longer, on a machine that is not too busy."},
 	shutdown:    {"no instance ended that had something to lose", "Let a step end an instance under load (terminate, replace, kill), or leave the check out."},
 	alert:       {"an alert could not be judged", "Mend its expression or give the phase longer, as the finding says, and run again."},
 	promQL:      {"an expression could not be evaluated", "Mend it or give the phase longer, as the finding says, and run again."},
@@ -157,12 +173,10 @@ var ofChecks = map[string]reason{
 	identity:    {"identity had nothing to look at", nothingSent},
 	continuity:  {"continuity could not be judged", nothingSent},
 	nesting:     {"timers could not be compared", nothingSent},
-	hygiene:     {"hygiene had nothing to look at", nothingSent},
+	hygiene:     {"hygiene had nothing to look at", keepAccount},
 	failures:    {"no request was sent", "Raise load.rate, or let phases last longer."},
 	twoViews:    {"the two views could not be told apart", "Keep the machine idle, have host and agent asked all the while, and run again."},
 }
-
-const nothingSent = "Check the metric's name and route, let instances answer more requests, and run again."
 
 // otherwise is the advice where a check has none of its own.
 const otherwise = "Mend what the finding says, and run again."

@@ -18,8 +18,9 @@ var leaders = map[string][]string{
 	verdict.CauseCardinality: {diagnose.Renamed, verdict.CauseTagsInName},
 	diagnose.BadLines:        {diagnose.Truncated},
 	diagnose.Late:            {verdict.CauseFlushInterval, verdict.CauseReset},
-	diagnose.Burst:           {verdict.CauseReset},
-	undecided:                {verdict.CauseReset},
+	diagnose.Burst:           {verdict.CauseReset, verdict.CauseGoesOn},
+	diagnose.RunningTotal:    {verdict.CauseGoesOn},
+	undecided:                {verdict.CauseReset, verdict.CauseGoesOn},
 	verdict.CauseFrozen:      {verdict.CauseMerged},
 	verdict.CauseDrift:       {diagnose.Truncated, diagnose.BadLines, diagnose.NetLost, diagnose.WentSilent, diagnose.SilentStart, diagnose.SilentWorker, diagnose.Away},
 }
@@ -45,9 +46,9 @@ func (t *teller) follows(f verdict.Finding, of, lead *strand) bool {
 	case isSum(f):
 		return t.has(lead, func(g verdict.Finding) bool { return g.Check == f.Check && !isSum(g) })
 	case f.Cause == verdict.CauseMetricDiffers:
-		return t.tells(lead) || slices.Contains(sent, lead.cause)
+		return (t.tells(lead) || slices.Contains(sent, lead.cause)) && f.Lost+f.Extra <= f.Bound+t.wrong()
 	case f.Check == correlation:
-		return t.size(lead) > 0 || lead.cause == diagnose.Late || lead.cause == verdict.CauseFlushInterval
+		return t.bends(lead, f.Layer)
 	case slices.Contains(sent, lead.cause) && f.Extra > 0 && f.Lost == 0:
 		return f.Check != requests && t.within(of, f, lead)
 	case f.Check == conservation && f.Cause == "" && f.Layer == record.LayerDB:
@@ -73,17 +74,44 @@ func (t *teller) seenAgain(f verdict.Finding, lead *strand) bool {
 	case nesting: // a timer of the same requests, which by itself tells less
 		return same && (lead.cause == undecided || f.Cause == undecided)
 	case continuity:
-		return lost > 0 && (f.Cause == "" || f.Cause == undecided)
+		return lost > 0 && (f.Cause == "" || f.Cause == undecided) && t.has(lead, func(g verdict.Finding) bool {
+			return g.Instance == f.Instance && g.From <= f.To && g.To >= f.From
+		})
 	}
 	return false
 }
 
+// bends tells whether what is wrong shows in the curve of a layer.
+func (t *teller) bends(lead *strand, layer string) bool {
+	switch {
+	case slices.Contains(sent, lead.cause):
+		return true
+	case layer == record.LayerWeb && lead.layer == layer:
+		return t.size(lead) > 0 || lead.cause == diagnose.Late || lead.cause == verdict.CauseFlushInterval
+	}
+	return layer == record.LayerDB && lead.check == audit
+}
+
+// wrong is by how much a metric and the database can differ, by what is wrong with either.
+func (t *teller) wrong() (n int64) {
+	for _, i := range t.having(verdict.Fail) {
+		f := t.v.Findings[i]
+		switch {
+		case f.Check == conservation && f.Instance != "" && f.Layer == record.LayerWeb:
+			n += f.Lost + f.Extra + f.Bound
+		case f.Check == audit, f.Check == requests:
+			n += f.Lost + f.Extra
+		}
+	}
+	return n
+}
+
 // tells is true of what is wrong with counts or writes, by which a metric and the database
-// must differ.
+// differ.
 func (t *teller) tells(lead *strand) bool {
 	return lead.cause != verdict.CauseMetricDiffers && t.has(lead, func(g verdict.Finding) bool {
-		counts := g.Instance != "" && g.Layer == record.LayerWeb && (g.Check == conservation || g.Cause == verdict.CauseReset)
-		return g.Check == audit || counts && (g.Lost+g.Extra > 0 || g.Cause == verdict.CauseReset)
+		spoiled := g.Cause == verdict.CauseReset || g.Cause == verdict.CauseGoesOn
+		return g.Check == audit || g.Instance != "" && g.Layer == record.LayerWeb && (spoiled || g.Check == conservation && g.Lost+g.Extra > 0)
 	})
 }
 

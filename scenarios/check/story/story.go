@@ -121,7 +121,7 @@ func also(others []verdict.Explanation) string {
 	}
 	text := " Also: " + strings.Join(titles, "; ")
 	if n := len(others) - len(titles); n > 0 {
-		text += fmt.Sprintf("; and %s", words.Times(n, "more cause"))
+		text += fmt.Sprintf("; and %d more", n)
 	}
 	return text + "."
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"throughline/docs"
-	"throughline/scenarios/check/honesty"
 	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
@@ -108,6 +107,13 @@ func TestFailuresAreTold(t *testing.T) {
 		"open, with nothing known": {lived(3), []verdict.Finding{extra("undecided", "web-1", 3), extra("undecided", "web-2", 4)},
 			"web-1 and web-2 count too much, and the cause is open",
 			"7 inserts too many were counted, 0.7 % of the 1,000 acknowledged: 3 at web-1 and 4 at web-2. No cause that is known here fits the record."},
+		"open, with many possible": {lived(3), []verdict.Finding{
+			{Check: "conservation", Layer: "web", Outcome: verdict.Fail, Cause: "undecided", Possible: []string{"burst", "late", "not-counted", "datagrams-lost", "still-held", "burst"}, Instance: "web-1", Lost: 3, Summary: "web-1 lost 3"}},
+			"web-1 loses counts, and the cause is open", "3 of 1,000 inserts (0.3 %) were never counted: all at web-1. It may be burst, late, not-counted or one of 2 others."},
+		"a counter that goes on": {lived(3), []verdict.Finding{
+			{Check: "identity", Layer: "web", Outcome: verdict.Fail, Cause: "goes-on-from-old-value", Instance: "web-2", Summary: "fullstack_insert_total of web-2 begins with 492 at 9.1 s"}, extra("burst", "web-2", 480)},
+			"web-2 begins with what another instance had counted",
+			"fullstack_insert_total of web-2 begins with 492 at 9.1 s. 480 inserts too many were counted, 48 % of the 1,000 acknowledged. Begin counters at 0, and share no files."},
 		"late": {lived(3), []verdict.Finding{lost("late", "web-1", 0, 4, 7.9), lost("late", "web-2", 0, 4, 6.5)},
 			"Counts of web-1 and web-2 arrive late",
 			"Counts of web-1 and web-2 arrive up to 3.9 s late, where max_lag allows 2s. Flush more often, and look for what holds datagrams back on their way."},
@@ -144,6 +150,9 @@ func TestConsequences(t *testing.T) {
 		"sums, the database, the timer, the exit, a gap": {
 			[]verdict.Finding{sum, lost("went-silent", "web-1", 9, 1, 2), differs, at("continuity", "went-silent", "web-1"), with(at("nesting", "went-silent", "web-1"), 9, 0), with(at("shutdown", "burst", "web-1"), 9, 0)},
 			"went-silent: [1] < [0 2 3 4 5]"},
+		"a database that differs by more":      {[]verdict.Finding{lost("went-silent", "web-1", 8, 1, 2), differs}, "went-silent: [0] < []; metric-differs: [1] < []"},
+		"a gap at another time":                {[]verdict.Finding{lost("went-silent", "web-1", 8, 1, 2), {Check: "continuity", Layer: "web", Outcome: verdict.Fail, Instance: "web-1", From: 5, To: 9, Summary: "a gap"}}, "went-silent: [0] < []; : [1] < []"},
+		"correlation of another layer":         {[]verdict.Finding{{Check: "correlation", Layer: "db", Outcome: verdict.Fail, Summary: "r = 0.5"}, lost("burst", "web-1", 9, 1, 2)}, "burst: [1] < []; : [0] < []"},
 		"the database alone":                   {[]verdict.Finding{differs}, "metric-differs: [0] < []"},
 		"a gauge of another instance":          {[]verdict.Finding{lost("truncated-datagrams", "web-1", 9, 1, 2), at("gauge", "drifting-gauge", "web-1"), at("gauge", "drifting-gauge", "web-2")}, "truncated-datagrams: [0] < [1]; drifting-gauge: [2] < []"},
 		"chains":                               {[]verdict.Finding{at("identity", "tags-vary", "web-1"), at("hygiene", "bad-lines", "web-1"), lost("truncated-datagrams", "web-1", 9, 1, 2)}, "truncated-datagrams: [2] < [0 1]"},
@@ -172,134 +181,6 @@ func TestConsequences(t *testing.T) {
 		if text := strings.Join(got, "; "); text != c.want {
 			t.Errorf("%s: %s, want %s", name, text, c.want)
 		}
-	}
-}
-
-func TestPassesAreTold(t *testing.T) {
-	fault := func(at time.Duration, name, instance string) record.Event {
-		return record.Event{At: at, Kind: record.FaultBegin, Fault: name, Instance: instance}
-	}
-	buffer := verdict.Residual{Between: "users→web", Instance: "web-2", Cause: "client-buffer-at-sigkill", Lost: 5, Bound: 9}
-	for name, c := range map[string]struct {
-		h         record.History
-		residuals []verdict.Residual
-		want      string
-	}{
-		"nothing done": {lived(3), nil, "Nothing was done to the stack, and all 1,000 inserts are accounted for."},
-		"killed and launched": {lived(3, slices.Concat(dies(3*second, "web-2", "SIGKILL"), []record.Event{born(5*second, "web-4")})...), []verdict.Residual{buffer},
-			"web-2 was killed, web-4 took its place, and all 1,000 inserts are accounted for: 5 of them were in the buffer of web-2 when it was killed, as declared."},
-		"launched and killed": {lived(3, slices.Concat([]record.Event{born(2*second, "web-4")}, dies(3*second, "web-2", "SIGKILL"))...), nil,
-			"web-4 was launched, web-2 was killed, and all 1,000 inserts are accounted for."},
-		"replaced": {lived(3, step(2*second, 4*second, "replace web-1", append([]record.Event{born(2*second, "web-4")}, dies(3*second, "web-1", "SIGTERM")...)...)...), nil,
-			"web-1 was replaced by web-4, and all 1,000 inserts are accounted for."},
-		"many replaced": {lived(4, step(2*second, 4*second, "replace all", slices.Concat([]record.Event{born(2*second, "web-5"), born(2*second, "web-6"), born(2*second, "web-7"), born(2*second, "web-8")},
-			dies(3*second, "web-1", "SIGTERM"), dies(3*second, "web-2", "SIGTERM"), dies(3*second, "web-3", "SIGTERM"), dies(3*second, "web-4", "SIGTERM"))...)...), nil,
-			"4 instances were replaced, and all 1,000 inserts are accounted for."},
-		"scaled in": {lived(3, dies(3*second, "web-3", "SIGTERM")...), nil, "web-3 was terminated, and all 1,000 inserts are accounted for."},
-		"at the teardown": {lived(3, append([]record.Event{}, record.Event{At: 12 * second, Kind: record.Signalled, Instance: "web-1", Role: record.Web, Signal: "SIGTERM"},
-			record.Event{At: 12 * second, Kind: record.Death, Instance: "web-1", Role: record.Web, Expected: true})...), nil, "Nothing was done to the stack, and all 1,000 inserts are accounted for."},
-		"faults": {lived(3, fault(2*second, "freeze", "web-2"), fault(3*second, "freeze-database", ""), fault(4*second, "of-the-future", "")), nil,
-			"web-2 was frozen, the database was frozen, the fault of-the-future began, and all 1,000 inserts are accounted for."},
-		"one fault, of many instances": {lived(3, fault(2*second, "drop-datagrams", ""), fault(2*second, "drop-datagrams", "")), nil, "Datagrams were dropped, and all 1,000 inserts are accounted for."},
-		"more than can be told": {lived(3, fault(2*second, "freeze", "web-2"), fault(3*second, "freeze-database", ""), fault(4*second, "reload-lb", ""), fault(5*second, "leftover-load", ""), born(6*second, "web-4")), nil,
-			"web-2 was frozen, the database was frozen, the load balancer was reloaded, 2 more things were done, and all 1,000 inserts are accounted for."},
-		"a limit": {lived(3, record.Event{At: 3 * second, Kind: record.Limited, Instance: "web-2", CPUs: 0.2}, record.Event{At: 5 * second, Kind: record.Limited, Instance: "web-2"}), nil,
-			"web-2 was limited to 0.2 CPUs, the limit of web-2 was lifted, and all 1,000 inserts are accounted for."},
-		"repeated": {lived(3), []verdict.Residual{{Between: "users→web", Cause: "lb-retry", Extra: 1}, {Between: "users→web", Cause: "outcome-unknown", Extra: 3}, {Between: "users→db", Cause: "lb-retry", Extra: 7}},
-			"Nothing was done to the stack, and all 1,000 inserts are accounted for: 1 more was counted, since the load balancer repeated requests and 3 more were counted, whose answer did not come."},
-	} {
-		v := of(verdict.Pass, verdict.Finding{Check: "conservation", Outcome: verdict.Pass})
-		v.Residuals = c.residuals
-		Tell(v, c.h, conserved)
-		if v.Sentence != c.want || v.Title != "Every acknowledged insert is accounted for" || v.Explanations == nil || len(v.Explanations) > 0 {
-			t.Errorf("%s: %q, %q\nwant %q", name, v.Title, v.Sentence, c.want)
-		}
-	}
-}
-
-// A pass claims no more than its checks prove.
-func TestPassesOfOtherChecks(t *testing.T) {
-	sampled := script.Scenario{Checks: []script.Check{{Promise: script.Conservation{Route: "insert", SampleRate: 0.5}}}}
-	alone := script.Scenario{Checks: []script.Check{{Promise: script.Alert{}}, {Promise: script.PromQL{}}, {Promise: script.Alert{}}}}
-	unacked := lived(3)
-	unacked.Requests[3].Outcome = record.Unknown
-	waived := of(verdict.Pass)
-	waived.Waived = []verdict.Waiver{{Check: "conservation", Instance: "web-1", Reason: "known since May.", Findings: 2, Lost: 12}, {Check: "gauge", Reason: "idle"}}
-	other := of(verdict.Pass)
-	other.ChecksFrom = "lenient.yaml"
-	for _, c := range []struct {
-		v    *verdict.Verdict
-		h    record.History
-		s    script.Scenario
-		want string
-	}{
-		{of(verdict.Pass), lived(3), sampled, "Nothing was done to the stack, and the counts are what the declared sample rate makes of 1,000 inserts."},
-		{of(verdict.Pass), lived(3), alone, "Nothing was done to the stack, and all checks hold (alert and promql)."},
-		{of(verdict.Pass), unacked, conserved, "Nothing was done to the stack, and all 1,000 acknowledged inserts are accounted for."},
-		{waived, lived(3), conserved, "Nothing was done to the stack, and all checks hold but for what is waived. Waived: 2 failures of conservation of web-1, with 12 lost or too many (known since May)."},
-		{other, lived(3), conserved, "Nothing was done to the stack, and all 1,000 inserts are accounted for. This is by the checks of lenient.yaml, not the run's own."},
-	} {
-		Tell(c.v, c.h, c.s)
-		if c.v.Sentence != c.want {
-			t.Errorf("%q\nwant %q", c.v.Sentence, c.want)
-		}
-	}
-}
-
-func TestDoubtsAreTold(t *testing.T) {
-	damaged, interrupted := lived(3), lived(3, record.Event{At: 5 * second, Kind: record.Interrupted})
-	damaged.Damage = []string{"users.csv: line 3"}
-	cut := lived(3)
-	cut.Events = cut.Events[:len(cut.Events)-1]
-	late := record.Event{At: 3 * second, Kind: record.Trouble, About: "load", Count: 17}
-	doubt := func(check, summary string) verdict.Finding { return verdict.Finding{Check: check, Summary: summary} }
-	users := verdict.Finding{Check: honesty.CheckHarness, Layer: "users", From: 3, To: 3, Summary: "the load generator missed its schedule at 3.0 s (17 requests late)"}
-	for name, c := range map[string]struct {
-		h               record.History
-		findings        []verdict.Finding
-		title, sentence string
-		explained       string
-	}{
-		"damage": {damaged, []verdict.Finding{doubt("record", "the record is damaged: users.csv: line 3"), lost("burst", "web-1", 3, 1, 2)}, "This run proves nothing: its record is damaged",
-			"This run proves nothing, because the record is damaged: users.csv: line 3. Judge the record as the run wrote it, or run again.", "[0] < [1]"},
-		"interrupted": {interrupted, []verdict.Finding{doubt("record", "the run was interrupted at 5.0 s: it proves nothing"), doubt("gauge", "gauge is not judged"), doubt("audit", "audit is not judged")}, "This run proves nothing: it was interrupted",
-			"This run proves nothing, because the run was interrupted at 5.0 s. Let the run come to its end.", "[0] < [1 2]"},
-		"cut short": {cut, []verdict.Finding{doubt("record", "the journal has no end")}, "This run proves nothing: it was cut short",
-			"This run proves nothing, because the journal has no end. Let the run come to its end.", "[0] < []"},
-		"the load": {lived(3, late), []verdict.Finding{users}, "This run proves nothing: the load missed its schedule",
-			"This run proves nothing, because the load generator missed its schedule at 3.0 s (17 requests late). Give the machine more room, or lower load.rate (150/s).", "[0] < []"},
-		"one check": {lived(3), []verdict.Finding{doubt("shutdown", "shutdown: no instance was ended, so nothing was looked at")}, "This run proves nothing about shutdown: no instance ended that had something to lose",
-			"This run proves nothing about shutdown, because no instance was ended, so nothing was looked at. Let a step end an instance under load (terminate, replace, kill), or leave the check out.", "[0] < []"},
-		"two checks": {lived(3), []verdict.Finding{{Check: "conservation", Layer: "lb", Summary: "the record has none"}, doubt("correlation", "correlation of users and db: too few intervals, 5, and it takes 8")},
-			"This run proves nothing about the load balancer and correlation: users and load balancer could not be compared",
-			"This run proves nothing about the load balancer and correlation, because the record has none. Run again, and have the load balancer's statistics polled all the while. Also: there is too little to correlate.", "[0] < []; [1] < []"},
-		"an idle waiver": {lived(3), []verdict.Finding{doubt("waive", "x.yaml:3:1: nothing of gauge failed, so the waiver (y) covers nothing")}, "This run proves nothing about waive: a waiver covers nothing",
-			"This run proves nothing about waive, because x.yaml:3:1: nothing of gauge failed, so the waiver (y) covers nothing. Remove the waiver, before it hides something else.", "[0] < []"},
-		"someone died": {lived(3), []verdict.Finding{{Check: "harness", Instance: "web-2", From: 5, To: 5, Summary: "web-2 died at 5.0 s and nobody had asked for it (SIGSEGV)"}}, "This run proves nothing: web-2 died, and nobody had asked for it",
-			"This run proves nothing, because web-2 died at 5.0 s and nobody had asked for it (SIGSEGV). Look into logs/web-2.log, mend it, and run again.", "[0] < []"},
-		"no checks": {lived(3), nil, "This run proves nothing: its scenario has no checks", "This run proves nothing, because its scenario has no checks. Name under checks what it is to prove.", ""},
-	} {
-		v := of(verdict.Inconclusive, c.findings...)
-		Tell(v, c.h, conserved)
-		var got []string
-		for _, e := range v.Explanations {
-			got = append(got, fmt.Sprintf("%v < %v", e.Findings, e.Consequences))
-		}
-		if diff := cmp.Diff([]string{c.title, c.sentence, c.explained}, []string{v.Title, v.Sentence, strings.Join(got, "; ")}); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", name, diff)
-		}
-	}
-}
-
-// A doubt that is caused by what failed at the same instance joins it; another one is told
-// beside the failure.
-func TestDoubtsBesideAFailure(t *testing.T) {
-	v := of(verdict.Fail, lost("no-metric", "web-2", 30, 1, 11),
-		verdict.Finding{Check: "gauge", Cause: "no-metric", Instance: "web-2", Summary: "it never sent the gauge"},
-		verdict.Finding{Check: "gauge", Cause: "no-metric", Instance: "web-3", Summary: "it never sent the gauge"})
-	Tell(v, lived(3), conserved)
-	if len(v.Explanations) != 2 || !slices.Equal(v.Explanations[0].Consequences, []int{1}) || !slices.Equal(v.Explanations[1].Findings, []int{2}) || !strings.HasSuffix(v.Sentence, " Also: web-3 never sends the metric.") {
-		t.Errorf("%+v: %s", v.Explanations, v.Sentence)
 	}
 }
 

@@ -184,7 +184,7 @@ func (t *teller) far(s *strand) int {
 	switch {
 	case distance(s.check) >= distance(continuity):
 		return 1
-	case s.cause == "" && t.v.Findings[s.findings[0]].Instance == "":
+	case s.cause == verdict.CauseMetricDiffers, s.cause == "" && t.v.Findings[s.findings[0]].Instance == "":
 		return 2
 	}
 	return 0

@@ -69,7 +69,10 @@ func New(s picture.Snapshot) View {
 	}
 	v.flags, v.phases = flagsOf(s.Events), phasesOf(s.Events, s.End)
 	v.stacked = v.stack()
-	v.owed = s.Owed()
+	v.owed = make([]float64, s.Bins)
+	if s.Counts.Metric != "" {
+		v.owed = s.Owed()
+	}
 	v.never, v.tooMany = s.Net()
 	return v
 }

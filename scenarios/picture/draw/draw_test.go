@@ -243,6 +243,15 @@ func TestExplained(t *testing.T) {
 	}
 }
 
+// Nor is what may be requests of unknown outcome.
+func TestMoreThanAcknowledged(t *testing.T) {
+	s := made([]string{"web-1"}, 6, func(_, k int) int { return map[bool]int{true: 12, false: 10}[k == 3] })
+	s.Unknown = 3
+	if owed := string(New(s).Owed()); !strings.Contains(owed, ">2 more than acknowledged, allowed: of 3 nobody knows<") || strings.Contains(owed, `class="end bad"`) {
+		t.Errorf("%s", owed)
+	}
+}
+
 // Steps, faults and deaths are flags, each with a sign beside its color.
 func TestFlags(t *testing.T) {
 	at := func(k int, kind record.Kind, e record.Event) record.Event {
@@ -252,14 +261,15 @@ func TestFlags(t *testing.T) {
 	flags := flagsOf([]record.Event{
 		at(1, record.StepBegin, record.Event{Step: "kill web-2"}), at(2, record.Death, record.Event{Instance: "web-2", Role: record.Web, Expected: true}), at(2, record.StepEnd, record.Event{Step: "kill web-2"}),
 		at(3, record.StepBegin, record.Event{Step: "launch 2"}), at(3, record.Birth, record.Event{Instance: "web-4"}), at(3, record.Birth, record.Event{Instance: "web-5"}), at(4, record.StepEnd, record.Event{Step: "launch 2"}),
-		at(5, record.StepBegin, record.Event{Step: "freeze web-1"}), at(5, record.FaultBegin, record.Event{Fault: "freeze", Instance: "web-1"}), at(6, record.FaultEnd, record.Event{Fault: "freeze", Instance: "web-1"}),
-		at(7, record.Death, record.Event{Instance: "web-3", Role: record.Web}), at(8, record.FaultBegin, record.Event{Fault: "drop-datagrams"}),
+		at(5, record.StepBegin, record.Event{Step: "fault freeze on web-1"}), at(5, record.FaultBegin, record.Event{Fault: "freeze", Instance: "web-1"}), at(6, record.StepBegin, record.Event{Step: "heal freeze"}), at(6, record.FaultEnd, record.Event{Fault: "freeze", Instance: "web-1"}),
+		at(7, record.Death, record.Event{Instance: "web-3", Role: record.Web}), at(8, record.FaultBegin, record.Event{Fault: "drop-datagrams"}), at(9, record.FaultEnd, record.Event{Fault: "drop-datagrams"}),
+		at(10, record.StepBegin, record.Event{Step: "fault reload-lb"}), at(10, record.FaultBegin, record.Event{Fault: "reload-lb"}), at(10, record.FaultEnd, record.Event{Fault: "reload-lb"}),
 	})
 	var got []string
 	for _, f := range flags {
 		got = append(got, fmt.Sprintf("%.0f %s %s (%s)", f.At, f.Sign, f.Label, f.Kind))
 	}
-	want := []string{"1 ✕ kill web-2 (end)", "3 ▲ launch web-4, web-5 (begin)", "5 ⚡ freeze web-1 (fault)", "6 ◇ freeze ends (fault)", "7 ! web-3 died by itself (trouble)", "8 ⚡ drop-datagrams (fault)"}
+	want := []string{"1 ✕ kill web-2 (end)", "3 ▲ launch web-4, web-5 (begin)", "5 ⚡ freeze on web-1 (fault)", "6 ◇ heal freeze (fault)", "7 ! web-3 died by itself (trouble)", "8 ⚡ drop-datagrams (fault)", "9 ◇ drop-datagrams ends (fault)", "10 ⚡ reload-lb (fault)"}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("flags\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}

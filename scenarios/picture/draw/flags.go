@@ -31,55 +31,74 @@ var signs = map[string]Flag{
 	"replace":   {Sign: "⇄", Kind: "change"},
 	"deploy":    {Sign: "⇄", Kind: "change"},
 	"scale":     {Sign: "↕", Kind: "change"},
+	"fault":     {Sign: "⚡", Kind: "fault"},
+	"heal":      {Sign: "◇", Kind: "fault"},
 }
 
 // flagsOf are the flags of a journal: its steps, the faults that are no step of their
-// own, deaths that nobody asked for, and trouble.
+// own, deaths that nobody asked for, and interruptions.
 func flagsOf(events []record.Event) []Flag {
 	var out []Flag
-	open, born := -1, []string(nil) // the launch that has not ended, and whom it launched
+	launching, born := -1, []string(nil) // the launch that has not ended, and whom it launched
 	for _, e := range events {
-		f := Flag{At: e.At.Seconds(), Sign: "●", Kind: "change"}
 		switch e.Kind {
-		case record.StepBegin:
-			word, _, _ := strings.Cut(e.Step, " ")
-			if known, ok := signs[word]; ok {
-				f.Sign, f.Kind = known.Sign, known.Kind
-			}
-			f.Label = e.Step
-			if word == "launch" {
-				open, born = len(out), nil
-			}
-		case record.StepEnd:
-			if open >= 0 && len(born) > 0 && strings.HasPrefix(e.Step, "launch") {
-				out[open].Label = "launch " + few(born)
-			}
-			open = -1
-			continue
 		case record.Birth:
 			born = append(born, e.Instance)
-			continue
-		case record.FaultBegin:
-			f.Sign, f.Kind, f.Label = "⚡", "fault", strings.TrimSpace(e.Fault+" "+e.Instance)
-			if n := len(out); n > 0 && f.At-out[n-1].At < 1 && strings.Contains(out[n-1].Label, e.Fault) {
-				out[n-1].Sign, out[n-1].Kind = f.Sign, f.Kind // its step has just been told
-				continue
+		case record.StepEnd:
+			if launching >= 0 && len(born) > 0 {
+				out[launching].Label = "launch " + few(born)
 			}
-		case record.FaultEnd:
-			f.Sign, f.Kind, f.Label = "◇", "fault", e.Fault+" ends"
-		case record.Death:
-			if e.Expected || e.Role == "" {
-				continue
-			}
-			f.Sign, f.Kind, f.Label = "!", "trouble", e.Instance+" died by itself"
-		case record.Interrupted:
-			f.Sign, f.Kind, f.Label = "!", "trouble", "interrupted"
-		default:
+			launching = -1
+		}
+		f, ok := flagOf(e)
+		if !ok || toldOf(out, e) {
 			continue
+		}
+		if e.Kind == record.StepBegin && strings.HasPrefix(e.Step, "launch ") {
+			launching, born = len(out), nil
 		}
 		out = append(out, f)
 	}
 	return out
+}
+
+// flagOf is the flag of an event, if it has one.
+func flagOf(e record.Event) (f Flag, ok bool) {
+	at := e.At.Seconds()
+	switch {
+	case e.Kind == record.StepBegin:
+		word, _, _ := strings.Cut(e.Step, " ")
+		f, ok = signs[word]
+		if !ok {
+			f = Flag{Sign: "●", Kind: "change"}
+		}
+		f.At, f.Label = at, strings.TrimPrefix(e.Step, "fault ")
+		return f, true
+	case e.Kind == record.FaultBegin:
+		return Flag{at, "⚡", "fault", strings.TrimSpace(e.Fault + " " + e.Instance)}, true
+	case e.Kind == record.FaultEnd:
+		return Flag{at, "◇", "fault", e.Fault + " ends"}, true
+	case e.Kind == record.Death && !e.Expected && e.Role != "":
+		return Flag{at, "!", "trouble", e.Instance + " died by itself"}, true
+	case e.Kind == record.Interrupted:
+		return Flag{at, "!", "trouble", "interrupted"}, true
+	}
+	return Flag{}, false
+}
+
+// toldOf tells whether an event of a fault needs no flag, as its step has one already: that
+// began within a second before, and names the fault.
+func toldOf(flags []Flag, e record.Event) bool {
+	if e.Kind != record.FaultBegin && e.Kind != record.FaultEnd {
+		return false
+	}
+	for _, f := range flags[max(0, len(flags)-4):] {
+		begun := e.Kind == record.FaultEnd || !strings.HasPrefix(f.Label, "heal ")
+		if begun && e.At.Seconds()-f.At < 1 && strings.Contains(f.Label, e.Fault) {
+			return true
+		}
+	}
+	return false
 }
 
 // few lists names, or says how many more there are.

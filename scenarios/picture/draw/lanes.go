@@ -133,7 +133,7 @@ func (v View) laneTexts(b *sheet, l record.Lifetime, i picture.Instance, birth, 
 // residual says how much of what an instance acknowledged it counted, at length and in
 // short.
 func (v View) residual(i picture.Instance) (long, short, class string) {
-	if i.Name == "" {
+	if i.Name == "" || v.s.Counts.Metric == "" {
 		return "", "", "open"
 	}
 	i = i.Until(v.s.Whole)
@@ -141,7 +141,7 @@ func (v View) residual(i picture.Instance) (long, short, class string) {
 	switch diff := math.Round(acked - counted); {
 	case diff > 0 && !v.s.Over:
 		return amount(diff) + " owed", amount(diff), "open"
-	case diff != 0 && v.explained != "":
+	case diff != 0 && v.explained != "", diff < 0 && -diff <= float64(v.s.Unknown):
 		return fmt.Sprintf("%s of %s counted", amount(math.Round(counted)), amount(acked)), amount(-diff), "open"
 	case diff != 0:
 		return fmt.Sprintf("%s of %s counted", amount(math.Round(counted)), amount(acked)), amount(-diff), "bad"

@@ -13,8 +13,12 @@ const (
 )
 
 // Owed draws what users had acknowledged and nobody had counted yet, at the end of each
-// bin, and below it what of that never came.
+// bin, and below it what of that never came. It is empty where no metric is known that
+// counts.
 func (v View) Owed() template.HTML {
+	if v.s.Counts.Metric == "" {
+		return ""
+	}
 	owed := v.owed[:v.s.Whole]
 	low, high, end := 0.0, 0.0, 0.0
 	for _, n := range owed {
@@ -31,7 +35,7 @@ func (v View) Owed() template.HTML {
 	if n := len(never); n > 0 && never[n-1] >= 1 {
 		b.f(`<path class="never" fill="url(#gone)" d="%s"/>`, v.ends(never, axis)+fmt.Sprintf("V%sH%sZ", coord(axis.y(0)), v.x(v.s.Axis.First.Seconds())))
 	}
-	b.f(`<path class="owing" fill="none" stroke="%s" stroke-width="2" stroke-linejoin="round" vector-effect="non-scaling-stroke" d="%s"/>`, lost, v.ends(owed, axis))
+	b.f(`<path class="owing" fill="none" stroke="%s" stroke-width="2" stroke-linejoin="round" vector-effect="non-scaling-stroke" d="%s"/>`, ink, v.ends(owed, axis))
 	b.f(`<path class="base" fill="none" stroke="%s" vector-effect="non-scaling-stroke" d="M0 %sH%d"/></svg>`, soft, coord(axis.y(0)), wide)
 	v.flagLines(&b, owedTop, owedTop+owedHeight)
 	b.gridTexts(axis, owedTop, "")
@@ -54,6 +58,8 @@ func (v View) endOfOwed(end float64) (word, class string) {
 		return n + " more than acknowledged, allowed: " + v.explained, "open"
 	case end >= 0.5:
 		return n + " never came", "bad"
+	case end <= -0.5 && -end <= float64(v.s.Unknown):
+		return fmt.Sprintf("%s more than acknowledged, allowed: of %s nobody knows", n, amount(float64(v.s.Unknown))), "open"
 	case end <= -0.5:
 		return n + " more than acknowledged", "bad"
 	}
