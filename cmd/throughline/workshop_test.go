@@ -46,7 +46,6 @@ func TestWorkshopUnattended(t *testing.T) {
 	u := workshopUp(t, "--unattended")
 	status := u.ends()
 	said := u.said.String()
-	conclusive(t, u.dir, status, said)
 	talk, err := workshop.TheTalk()
 	if err != nil {
 		t.Fatal(err)
@@ -65,6 +64,7 @@ func TestWorkshopUnattended(t *testing.T) {
 			rest = "\n" + after
 		}
 	}
+	conclusive(t, u.dir, status, said)
 	if !strings.Contains(rest, "\nseen         encore: ") || !strings.Contains(rest, "fail: ") {
 		t.Errorf("the encore's defect was not found:\n%s", said)
 	}
