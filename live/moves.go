@@ -15,11 +15,21 @@ type Moved struct {
 
 // String tells what became of the move, on one line.
 func (m Moved) String() string {
-	took := m.Took.Round(time.Millisecond / 10)
 	if m.Error != "" {
-		return fmt.Sprintf("%s  FAILED after %v: %s", m.Step, took, strings.TrimPrefix(m.Error, m.Step+": "))
+		return fmt.Sprintf("%s  FAILED after %s: %s", m.Step, m.took(), strings.TrimPrefix(m.Error, m.Step+": "))
 	}
-	return fmt.Sprintf("%s  (took effect in %v)", m.Step, took)
+	return fmt.Sprintf("%s  (took effect in %s)", m.Step, m.took())
+}
+
+// took is how long the move took, for people.
+func (m Moved) took() string {
+	switch {
+	case m.Took < time.Millisecond:
+		return "less than 1 ms"
+	case m.Took < time.Second:
+		return fmt.Sprintf("%d ms", m.Took.Milliseconds())
+	}
+	return fmt.Sprintf("%.1f s", m.Took.Seconds())
 }
 
 // Standing is how a stack stands that moves are made on.

@@ -89,7 +89,7 @@ func TestPlay(t *testing.T) {
 		{"it comes too late", &stack{instances: web, answers: all, after: 21 * time.Second}, Unseen, `not to be seen within 20s: x == 1; y{i="web-2"}`, 20 * time.Second},
 		{"one of two is not to be seen", &stack{instances: web, answers: map[string][]float64{"x == 1": {1}}}, Unseen, `not to be seen within 20s: y{i="web-2"}`, 20 * time.Second},
 		{"the move is refused", &stack{instances: web, answers: all, refuse: errors.New("kill: there is none")}, Unseen, "kill: there is none", 0},
-		{"the move fails", &stack{instances: web, answers: all, fail: "it lives"}, Unseen, "kill web-2  FAILED after 0s: it lives", 0},
+		{"the move fails", &stack{instances: web, answers: all, fail: "it lives"}, Unseen, "kill web-2  FAILED after less than 1 ms: it lives", 0},
 		{"nobody serves", &stack{answers: all}, Unseen, "kill newest: no instance serves; launch one first", 0},
 		{"the collector is away", &stack{instances: web, broken: errors.New("nobody answers")}, Unseen, "nobody answers", 20 * time.Second},
 	} {
@@ -181,7 +181,7 @@ func TestUnattended(t *testing.T) {
 		s := &stack{instances: []string{"web-1"}, takes: time.Second, answers: map[string][]float64{"x == 1": {1}, `y{i="web-1"}`: {1}}}
 		var out strings.Builder
 		unseen, err := smallPlayer(t, s).Unattended(t.Context(), &out)
-		want := "seen      1. One (1 of 2)\n             kill web-1  (took effect in 1s)\nunseen    1. One (2 of 2)\n             not to be seen within 15s: z\n"
+		want := "seen      1. One (1 of 2)\n             kill web-1  (took effect in 1.0 s)\nunseen    1. One (2 of 2)\n             not to be seen within 15s: z\n"
 		if err != nil || unseen != 1 || out.String() != want {
 			t.Errorf("%d unseen (%v):\n%swant\n%s", unseen, err, out.String(), want)
 		}

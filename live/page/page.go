@@ -10,6 +10,7 @@
 package page
 
 import (
+	"context"
 	_ "embed" // live.js
 	"errors"
 	"fmt"
@@ -147,11 +148,12 @@ func (s *Server) Close(within time.Duration) error {
 	gone := s.gone
 	s.mu.Unlock()
 	if gone != nil {
-		late := time.NewTimer(within)
-		defer late.Stop()
+		waiting, cancel := context.WithTimeout(context.Background(), within)
+		defer cancel()
 		select {
 		case <-gone:
-		case <-late.C:
+			_ = s.http.Shutdown(waiting) // their answers are ended in order, or Close ends them
+		case <-waiting.Done():
 		}
 	}
 	err := s.http.Close()

@@ -328,6 +328,9 @@ func TestTheEnd(t *testing.T) {
 	if m := v.next(); m["event"] != "end" {
 		t.Errorf("got %q", m)
 	}
+	if rest, err := io.ReadAll(v.in); err != nil || len(rest) > 0 {
+		t.Errorf("the stream does not end in order: %q, %v", rest, err)
+	}
 	if _, err := http.Get(s.URL()); err == nil {
 		t.Error("it still serves")
 	}

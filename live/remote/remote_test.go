@@ -79,11 +79,11 @@ func TestAClientMakesMoves(t *testing.T) {
 	if diff := cmp.Diff(live.Moved{Step: "kill web-3", Took: 317 * time.Millisecond}, m); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
-	if h.Told() != "kill web-3  (took effect in 317ms)" || told != 1 {
+	if h.Told() != "kill web-3  (took effect in 317 ms)" || told != 1 {
 		t.Errorf("told %d times: %q", told, h.Told())
 	}
 	p.fail = "kill web-3: no effect within 10s"
-	if m, err := c.Move("kill web-3"); err != nil || m.Error != p.fail || h.Told() != "kill web-3  FAILED after 317ms: no effect within 10s" {
+	if m, err := c.Move("kill web-3"); err != nil || m.Error != p.fail || h.Told() != "kill web-3  FAILED after 317 ms: no effect within 10s" {
 		t.Errorf("%+v, %v, %q", m, err, h.Told())
 	}
 	p.refuse = errors.New("kill web-9: no such instance")
@@ -316,7 +316,7 @@ func TestButtons(t *testing.T) {
 		t.Errorf("the address line says %s", at)
 	}
 	b.Click(`button[value="kill web-2"]`)
-	b.Wait(`document.getElementById("moves-told").textContent.includes("kill web-2  (took effect in 317ms)")`)
+	b.Wait(`document.getElementById("moves-told").textContent.includes("kill web-2  (took effect in 317 ms)")`)
 	p.mu.Lock()
 	p.stands.Instances, p.refuse = []string{"web-1", "web-3"}, errors.New("scale 7: <no>")
 	p.mu.Unlock()
@@ -348,7 +348,7 @@ func TestButtonsWithoutScripts(t *testing.T) {
 	p, _, address := staged(t)
 	b := browsertest.Open(t, address, browsertest.View{NoScripts: true})
 	b.Click(`button[value="kill web-2"]`)
-	b.Wait(`document.getElementById("moves-told").textContent.includes("kill web-2  (took effect in 317ms)")`)
+	b.Wait(`document.getElementById("moves-told").textContent.includes("kill web-2  (took effect in 317 ms)")`)
 	if got := p.heard(); !slices.Equal(got, []string{"kill web-2"}) {
 		t.Errorf("asked for %q", got)
 	}

@@ -57,7 +57,7 @@ const wide = 0.7
 // when tells a stretch of time, where it is less than most of the load.
 func (t *teller) when(s *strand) string {
 	lost, extra := t.sums(s.findings)
-	if lost+extra == 0 {
+	if lost+extra == 0 || s.cause == undecided { // when it was depends on what it was
 		return ""
 	}
 	if s.cause == diagnose.LostOnExit || s.cause == diagnose.WindowTwice {

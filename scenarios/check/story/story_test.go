@@ -230,7 +230,7 @@ func TestWhateverIsFoundIsTold(t *testing.T) {
 		}
 	}
 	checks := append(script.CheckKinds(), "record", "harness", "time", "hops", "efficacy", "require", "vacuity", "requests", "waive", "noticed", "of-the-future")
-	for range 4_000 {
+	for range 1_500 {
 		v := of(verdict.Outcome(random.IntN(3)))
 		for range random.IntN(12) {
 			f := verdict.Finding{Check: pick(checks), Outcome: verdict.Outcome(random.IntN(3)), Layer: pick([]string{"", "users", "lb", "web", "db"}), Cause: pick(causes),

@@ -243,6 +243,19 @@ func TestExplained(t *testing.T) {
 	}
 }
 
+// While a run goes on, something is owed; but not by who is gone.
+func TestOwedAndGone(t *testing.T) {
+	s := made([]string{"web-1", "web-2"}, 6, func(_, k int) int { return map[bool]int{true: -1, false: 10}[k >= 2] })
+	s.Over = false
+	s.Events = append(s.Events, record.Event{At: 2500 * time.Millisecond, Kind: record.Death, Instance: "web-2", Role: record.Web, Signal: "SIGKILL", Expected: true})
+	lanes := string(New(s).Lanes())
+	for _, want := range []string{">40 owed<", ">20 of 60 counted<"} {
+		if strings.Count(lanes, want) != 1 {
+			t.Errorf("the lanes do not say %s once:\n%s", want, lanes)
+		}
+	}
+}
+
 // Nor is what may be requests of unknown outcome.
 func TestMoreThanAcknowledged(t *testing.T) {
 	s := made([]string{"web-1"}, 6, func(_, k int) int { return map[bool]int{true: 12, false: 10}[k == 3] })

@@ -98,7 +98,7 @@ func (v View) silences(b *sheet, i picture.Instance, end float64) {
 // laneTexts write the name, how it ended, and how much of what it acknowledged it counted.
 func (v View) laneTexts(b *sheet, l record.Lifetime, i picture.Instance, birth, end float64) {
 	base := barTop + 13
-	long, short, class := v.residual(i)
+	long, short, class := v.residual(l, i)
 	for _, of := range []struct {
 		word, class string
 		place       float64
@@ -131,15 +131,17 @@ func (v View) laneTexts(b *sheet, l record.Lifetime, i picture.Instance, birth, 
 }
 
 // residual says how much of what an instance acknowledged it counted, at length and in
-// short.
-func (v View) residual(i picture.Instance) (long, short, class string) {
+// short. While a run goes on, something may be on its way, but for one that ended some time
+// ago.
+func (v View) residual(l record.Lifetime, i picture.Instance) (long, short, class string) {
 	if i.Name == "" || v.s.Counts.Metric == "" {
 		return "", "", "open"
 	}
 	i = i.Until(v.s.Whole)
 	acked, counted := picture.Total(i.Acked), picture.Total(i.Counted)
+	settled := v.s.Over || l.Death != record.Never && v.s.Axis.Until(v.s.Whole-1) > l.Death+2*v.s.Axis.Width
 	switch diff := math.Round(acked - counted); {
-	case diff > 0 && !v.s.Over:
+	case diff > 0 && !settled:
 		return amount(diff) + " owed", amount(diff), "open"
 	case diff != 0 && v.explained != "", diff < 0 && -diff <= float64(v.s.Unknown):
 		return fmt.Sprintf("%s of %s counted", amount(math.Round(counted)), amount(acked)), amount(-diff), "open"

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"html/template"
+	"math"
 	"slices"
 
 	"throughline/scenarios/check/words"
@@ -209,39 +210,73 @@ func (v View) stackName(s stacked) string {
 	return s.name
 }
 
-// leastBand is how high an area must be for its name to be in it, in pixels.
-const leastBand = 15
-
-// stackTexts write the instances' names into their areas, where these are high and long
-// enough.
+// stackTexts write the instances' names into their areas, where these have the most room.
 func (v View) stackTexts(b *sheet, slideTop int, tops [][]float64, y func(float64) float64) {
 	for i, s := range v.stacked {
 		label := v.stackName(s)
-		at, share := v.roomiest(tops[i], tops[i+1], y)
-		class, ok := fitting(label, share)
-		if !ok {
-			continue
+		room := v.room(tops[i], tops[i+1], y)
+		for _, of := range []struct {
+			class string
+			place float64
+		}{{"", narrowPlace}, {" mid-up", midPlace}, {" wide-only", widePlace}} {
+			at, middle, ok := v.roomiest(room, widthOf(label)/of.place)
+			if !ok {
+				continue
+			}
+			t := v.middle(0) + at*v.s.Axis.Width.Seconds()
+			b.f(`<text class="name%s" data-instance="%s" data-t="%s" x="%s" y="%s" text-anchor="middle" font-weight="600" fill="%s">%s</text>`,
+				of.class, text(s.name), seconds(t), v.percent(t), coord(float64(slideTop)+middle+4), ink, text(label))
+			break
 		}
-		middle := (y(tops[i][at]) + y(tops[i+1][at])) / 2
-		b.f(`<text class="name%s" data-instance="%s" data-t="%s" x="%s" y="%s" text-anchor="middle" font-weight="600" fill="%s">%s</text>`,
-			class, text(s.name), seconds(v.middle(at)), v.percent(v.middle(at)), coord(float64(slideTop)+middle+4), ink, text(label))
 	}
 }
 
-// roomiest finds the middle of the longest stretch in which a line of text has room
-// between two lines, and what share of the width that is.
-func (v View) roomiest(low, high []float64, y func(float64) float64) (at int, share float64) {
-	longest, begin := 0, 0
-	for b := 0; b <= v.s.Whole; b++ {
-		if b < v.s.Whole && y(low[b])-y(high[b]) >= leastBand {
-			continue
+// room is what of an area is free of the line of what was acknowledged: from where to
+// where, from the top, in each bin.
+func (v View) room(low, high []float64, y func(float64) float64) (room [][2]float64) {
+	for b := range v.s.Whole {
+		top, bottom, line := y(high[b]), y(low[b]), y(v.s.Acked[b])
+		switch {
+		case line <= top-2 || line >= bottom+2:
+		case line-top > bottom-line:
+			bottom = line - 2
+		default:
+			top = line + 2
 		}
-		if b-begin > longest {
-			longest, at = b-begin, begin+(b-begin)/2
-		}
-		begin = b + 1
+		room = append(room, [2]float64{top, bottom})
 	}
-	return at, float64(longest) * v.s.Axis.Width.Seconds() / (v.to - v.from)
+	return room
+}
+
+// leastBand is how high the room of a name must be, in pixels.
+const leastBand = 13
+
+// roomiest finds where something that takes a share of the width has the most room, in
+// bins from the middle of the first, and the middle of that room.
+func (v View) roomiest(room [][2]float64, share float64) (at, middle float64, ok bool) {
+	half := share * (v.to - v.from) / v.s.Axis.Width.Seconds() / 2
+	most := 0.0
+	for t := half; t+half <= float64(len(room)-1); t += max(0.25, float64(len(room))/400) {
+		top, bottom := between(room, t-half)
+		for x := math.Ceil(t - half); ; x++ {
+			r0, r1 := between(room, min(x, t+half))
+			top, bottom = max(top, r0), min(bottom, r1)
+			if x >= t+half {
+				break
+			}
+		}
+		if bottom-top > most {
+			at, middle, most = t, (top+bottom)/2, bottom-top
+		}
+	}
+	return at, middle, most >= leastBand
+}
+
+// between is the room at a place between two bins, whose borders are straight lines.
+func between(room [][2]float64, x float64) (top, bottom float64) {
+	k := max(0, min(int(x), len(room)-2))
+	f := x - float64(k)
+	return room[k][0]*(1-f) + room[k+1][0]*f, room[k][1]*(1-f) + room[k+1][1]*f
 }
 
 // phaseTexts name the phases below the time axis, each after a mark where it begins.
