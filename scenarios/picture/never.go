@@ -63,6 +63,15 @@ func (i Instance) TooMany() []float64 {
 	return steps(leastFrom(surplus))
 }
 
+// beyond is what is left of steps when so many of the first are taken away.
+func beyond(steps []float64, n float64) []float64 {
+	for b := range steps {
+		taken := min(n, steps[b])
+		steps[b], n = steps[b]-taken, n-taken
+	}
+	return steps
+}
+
 // leastFrom is the least that there is from each bin on, and nothing below 0.
 func leastFrom(v []float64) []float64 {
 	out := make([]float64, len(v))
@@ -150,6 +159,9 @@ func (s Snapshot) Net() (never, tooMany []float64) {
 			onWay = 1 // it may have taken all that was on its way
 		}
 		lost, extra := i.Never(onWay), i.TooMany()
+		if !s.Over && !ended[i.Name] && len(i.Late) > 0 {
+			lost = beyond(lost, slices.Max(i.Late)) // so many may be on their way at any time, and each time others
+		}
 		for b := range settled {
 			never[b] += lost[b]
 			tooMany[b] += extra[b]

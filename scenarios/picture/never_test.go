@@ -66,6 +66,29 @@ func TestWhatIsOnItsWay(t *testing.T) {
 	}
 }
 
+// While a run goes on, what an instance always owes may be on its way, and each time other
+// counts; when it has ended, or owes more than that, it is lost.
+func TestWhatIsOwedAllTheWhile(t *testing.T) {
+	i := Instance{Name: "web-1", Acked: []float64{20, 20, 20, 20}, Counted: []float64{15, 20, 20, 20}, Heard: []float64{1, 1, 1, 1}, Late: []float64{5, 5, 5, 5}}
+	s := Snapshot{Counts: counted, Bins: 4, Whole: 4, Instances: []Instance{i}}
+	never := func() float64 {
+		lost, _ := s.Net()
+		return Total(lost)
+	}
+	if got := never(); got != 0 {
+		t.Errorf("%v never came of an instance that owes 5 all the while, want 0", got)
+	}
+	s.Instances[0].Counted = []float64{15, 14, 20, 20}
+	if got := never(); got != 6 {
+		t.Errorf("%v never came of one that owes 6 more, want 6", got)
+	}
+	s.Bins, s.Whole, s.Events = 5, 5, []record.Event{{Kind: record.Death, Instance: "web-1"}}
+	s.Instances[0] = Instance{Name: "web-1", Acked: []float64{20, 20, 20, 0, 0}, Counted: []float64{15, 20, 20, 0, 0}, Heard: []float64{1, 1, 1, 0, 0}, Late: []float64{5, 5, 5, 0, 0}}
+	if got := never(); got != 5 {
+		t.Errorf("%v never came of one that has ended and owes 5, want 5", got)
+	}
+}
+
 // What is more may be requests of which nobody knows: they are no surplus.
 func TestUnknownOutcomes(t *testing.T) {
 	h := twoInstances()
