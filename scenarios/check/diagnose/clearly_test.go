@@ -31,7 +31,7 @@ func TestHowFarACauseMustLead(t *testing.T) {
 		{[]string{Burst}, 7, false},
 		{[]string{Burst}, 12, true},
 		{[]string{FirstLost, Truncated}, 12, false},
-		{[]string{FirstLost, Truncated}, 21, true},
+		{[]string{FirstLost, Truncated}, 31, true},
 		{[]string{LostOnExit, LargeBuffer}, 7, true}, // one client has both
 	} {
 		d := k.decide(0, []explanation{by(-10, c.best...), by(-10-c.lead, NetTwice)})
