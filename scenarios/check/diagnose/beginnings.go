@@ -30,7 +30,7 @@ func silentStart(k *court, set, sound []int) fit {
 			return never
 		}
 		if t.Total == 0 { // its life was over before others would have spoken
-			if some && t.end()-t.begin() <= longest+k.Interval {
+			if some && t.Acked[t.n-1]-t.Acked[0] <= longest+k.Interval {
 				return -1
 			}
 			return never
@@ -85,8 +85,10 @@ func firstLost(k *court, set, sound []int) fit {
 				return never
 			case t.Total == 0 && t.least <= upTo(t.Acked, t.Acked[0]+k.Window+k.longer+k.Interval/10):
 				return -1 // its life was over before a second
-			case t.Total == 0:
+			case t.Total == 0 && t.n > lost:
 				return never
+			case t.Total == 0:
+				return 0
 			case lost < t.least || lost > t.most:
 				return k.firstFlush(t)
 			}

@@ -34,12 +34,12 @@ func (t *track) theFirst(lost int64) func(int64) float64 {
 // exactly scores a shape that leaves nothing to chance: it may be off by a few, or a small
 // share of the whole.
 func (t *track) exactly(shape func(int64) float64, few, share float64) float64 {
-	return t.shaped(t.along(shape), func(_ block, mean float64) float64 {
+	return min(t.follows(shape, min(few, 0.5*float64(t.wrong))+share*float64(t.wrong)), t.shaped(t.along(shape), func(_ block, mean float64) float64 {
 		if mean == 0 {
 			return 0
 		}
 		return 0.25*few*few + share*share*mean*mean
-	})
+	}))
 }
 
 // goneBy tells whether a good part had been lost by at, whatever the client held.
@@ -195,8 +195,10 @@ func wentSilent(k *court, set, sound []int) fit {
 		switch {
 		case t.surplus || t.n == 0:
 			return never
-		case t.Total == 0 && (spoke == 0 || t.Acked[0] < first-k.Interval):
+		case t.Total == 0 && spoke == 0:
 			return never
+		case t.Total == 0 && t.Acked[0] < first-k.Interval:
+			return -5 // its client stopped before it had sent anything
 		case t.Total == 0:
 			return -1
 		}

@@ -89,9 +89,6 @@ type part struct {
 const (
 	// second is what it costs to think of a second defect in the same run.
 	second = -7.0
-	// clearly is by how much the best explanation must beat the next one that names another
-	// cause.
-	clearly = 6.0
 	// unheeded is what it costs to explain losses without an absence of the collector that is
 	// known, and must have cost some.
 	unheeded = -8.0
@@ -139,7 +136,7 @@ func newCourt(c *Case) *court {
 		k.longer = 0
 	}
 	for i := range k.tracks {
-		k.tracks[i].bound(k.longer, c.Window)
+		k.tracks[i].bound(k.longer, c)
 	}
 	k.pace, k.heard = newPaces(k), k.listen()
 	return k
@@ -150,7 +147,7 @@ func (k *court) explanations(open, sound []int) []explanation {
 	var out []explanation
 	add := func(parts ...part) {
 		e := explanation{by: parts}
-		if len(parts) > 1 && !(kin[parts[0].h.cause] && kin[parts[1].h.cause]) {
+		if len(parts) > 1 && !e.kin() {
 			e.score = second
 		}
 		known := false
@@ -236,12 +233,13 @@ func (k *court) decide(i int, all []explanation) Diagnosis {
 	d.From, d.To = k.span(i, said)
 	d.Why = said.why
 	d.Cause = own.h.cause
+	needed := best.clearly()
 	for _, e := range all {
 		p := e.of(i)
 		switch lead := best.score - e.score; {
 		case p.h.cause == own.h.cause || p.h.cause == Undecided && lead > 0:
 			continue
-		case lead < clearly:
+		case lead < needed:
 			d.Possible = append(d.Possible, p.h.cause)
 		case lead < nearly && d.RunnerUp == "":
 			d.RunnerUp = p.h.cause

@@ -33,8 +33,11 @@ func wrongType(k *court, set, sound []int) fit {
 
 func renamed(k *court, set, sound []int) fit {
 	return fitEach(k, set, sound, func(t *track) float64 {
-		if t.Alias == "" || t.Total > 0 {
+		switch {
+		case t.Alias == "" || t.Total > 0:
 			return never
+		case math.Abs(float64(t.AliasCount-t.n)) > float64(t.Buffer+t.Spare)+4*t.noise:
+			return -5 // another counter may happen to have about as many
 		}
 		return 0
 	}, free).saying(k, func(t *track) clause {
@@ -85,16 +88,17 @@ func badLines(k *court, set, sound []int) fit {
 // truncated: datagrams were cut, and what stood behind the cut is missing.
 func truncated(k *court, set, sound []int) fit {
 	f := unread(k, set, sound, func(t *track) int64 { return max(t.Cut, t.Bad) }, 0, "line", "end too early: datagrams came cut, and what stood behind the cut is lost")
-	told, whole := false, false
-	for j, i := range set {
+	told, whole, behind := false, false, 0.0
+	for _, i := range set {
 		whole = whole || k.tracks[i].Short < k.tracks[i].Bad
 		switch t := &k.tracks[i]; {
 		case t.Cut > 0:
 			told = true
 		case t.twinIs(complete, 0) == 0 && t.Twin.Kind != "" && t.kinComplete() == 0:
-			f.each[j] -= 6 // what was behind the cut would lack too
+			behind = -6 // what was behind the cut would lack too, if anything was
 		}
 	}
+	f.shared += behind
 	if !told {
 		f.shared -= 1.5 // the collector saw no datagram cut
 	}

@@ -102,7 +102,7 @@ func (k *court) replaced(set []int, otherwise fit) fit {
 		case t.from == nil:
 			seen.shared = never
 		case t.from.most == 0:
-			f.each[j] += t.from.doubt()
+			f.each[j] += 2 * t.from.doubt() // none of many came
 			seen.shared = never
 		default:
 			together := t.from.together(t)

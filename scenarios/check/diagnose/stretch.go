@@ -71,15 +71,23 @@ func (t *track) inAStretch() float64 {
 			if n := float64(t.n); j > i && m > max(n/2, float64(t.wrong)) || !t.surplus && m < 0.9*float64(t.wrong)-1 {
 				continue
 			}
-			weight := 1.0
+			weight := t.nearlyAll(m - t.block[i].acked - t.block[j].acked)
 			if i == 0 || j == last {
-				weight = atAnEnd
+				weight *= atAnEnd
 			}
 			sum += weight * math.Exp(t.stretchedOver(i, j)) / (max(m, float64(t.wrong)) + 1)
 		}
 	}
 	t.stretched = math.Log(max(1e-30, sum/max(1, pairs)))
 	return t.stretched
+}
+
+// nearlyAll weighs a stretch within which so many requests were certainly answered: what strikes
+// a stretch strikes most of them, and what strikes a few here and there is no stretch.
+func (t *track) nearlyAll(within float64) float64 {
+	const most = 0.5
+	struck := min(1, float64(t.wrong)/max(1, most*within))
+	return struck * struck
 }
 
 // stretchedOver scores a stretch that begins somewhere in block i and ends in block j.

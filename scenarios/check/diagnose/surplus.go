@@ -116,7 +116,7 @@ func (k *court) sameAs(t *track, names []string) float64 {
 		return never
 	}
 	return -3*float64(off) + t.shaped(func(j int) (early, due float64) {
-		return float64(upTo(at, t.Since[j])), float64(upTo(at, t.Ticks[j]))
+		return float64(upTo(at, t.leftBy[j])), float64(upTo(at, t.madeBy[j]))
 	}, func(_ block, mean float64) float64 { return 0.02 * max(0, mean) })
 }
 
@@ -140,9 +140,9 @@ func probes(k *court, set, sound []int) fit {
 		slack := 2 + 0.03*expected // of when probing begins and ends
 		off := max(0, float64(t.least)-expected, expected-float64(t.most)) / slack
 		shape := t.shaped(func(j int) (early, due float64) {
-			return rate * t.probed(t.Since[j]), rate * t.probed(t.Ticks[j])
+			return rate * t.probed(t.leftBy[j]), rate * t.probed(t.madeBy[j])
 		}, func(_ block, mean float64) float64 { return 0.2 + 0.05*max(0, mean) })
-		return choice(int64(2*slack)) - off*off + shape
+		return choice(int64(2*slack)) - off*off + min(shape, t.probedWithin(rate, slack))
 	}, func(t *track) float64 {
 		if rate*t.probed(t.end()) > float64(3+t.most) {
 			return -2.5 // all are asked
@@ -166,6 +166,17 @@ func probes(k *court, set, sound []int) fit {
 	return f.saying(k, func(t *track) clause {
 		return clause{why: fmt.Sprintf("%.1f a second, as at the other instances and however many requests came: whoever asks whether it can serve is counted", rate)}
 	})
+}
+
+// probedWithin scores that a probe at such a rate keeps within what the curves leave at each
+// interval end.
+func (t *track) probedWithin(rate, slack float64) float64 {
+	var worst float64
+	for k := range t.untilKilled() {
+		early, due := rate*t.probed(t.leftBy[k]), rate*t.probed(t.madeBy[k])
+		worst = max(worst, t.low[k]-due-slack, early-t.high[k]-slack)
+	}
+	return max(contradicted, -2*worst)
 }
 
 // probed is for how many seconds of its life, up to at, an instance may have been asked.
@@ -244,7 +255,7 @@ func windowTwice(k *court, set, sound []int) fit {
 // runningTotal: what is added grows with what there is.
 func runningTotal(k *court, set, sound []int) fit {
 	return fitEach(k, set, sound, func(t *track) float64 {
-		if exact := t.n > 2 && t.Total == t.n*(t.n+1)/2; !t.surplus || t.Total < 2*t.n || t.n < 10 && !exact {
+		if exact := t.Total == t.n*(t.n+1)/2; !t.surplus || !exact && (t.Total < 2*t.n || t.n < 10) {
 			return never
 		}
 		// A kill takes the last of them, which are the largest.

@@ -8,14 +8,16 @@ import (
 	"throughline/scenarios/record"
 )
 
-// track is an account with what its curves leave open: at least low had been lost for good
-// at each interval end, because nobody knows what the client still held and what was under
-// way. Of a surplus it is how many were too many.
+// track is an account with what its curves leave open: at least low and at most high had been
+// lost for good at each interval end, because nobody knows what the client still held and what
+// was under way. Of a surplus it is how many were too many.
 type track struct {
 	*Account
 	n, wrong int64 // acknowledged; lost, or counted too much
 	surplus  bool
 	low      []float64
+	high     []float64
+	gated    []gate // see gates
 	// gone is what was missing, or too many, at each interval end and from then on, whatever
 	// the client still held.
 	gone []float64
@@ -26,14 +28,18 @@ type track struct {
 	least, most int64
 	// noise is the standard deviation of what declared sampling makes of n requests.
 	noise float64
-	old   []int64       // acknowledged before Since
-	clump float64       // how many counts a client that holds as long as declared may send at once
-	unit  float64       // how many counts come in one datagram, as the collector saw them
-	block []block       // see lay
-	beat  *rhythm       // nil: nothing can be told of it
-	from  *sockets      // nil: nobody knows
-	kin   []relative    // of Kin
-	span  time.Duration // from the first acknowledgement to the last
+	old   []int64 // acknowledged before Since
+	due   []int64 // sent to it, and maybe counted
+	// What was made by leftBy has left at an interval end, and what has come was made by madeBy.
+	leftBy, madeBy []time.Duration
+	sharp          bool          // old and due are known from lumps, see sharpen
+	clump          float64       // how many counts a client that holds as long as declared may send at once
+	unit           float64       // how many counts come in one datagram, as the collector saw them
+	block          []block       // see lay
+	beat           *rhythm       // nil: nothing can be told of it
+	from           *sockets      // nil: nobody knows
+	kin            []relative    // of Kin
+	span           time.Duration // from the first acknowledgement to the last
 }
 
 func newTrack(a *Account) track {
@@ -87,37 +93,32 @@ func (t *track) lag() time.Duration {
 
 // bound lays out what the curves leave open, if the client holds what it got for so much
 // longer than declared.
-func (t *track) bound(longer time.Duration, window time.Duration) {
-	t.clump = 1 + t.rate()*(window+longer).Seconds()
-	t.low, t.old = make([]float64, len(t.Ticks)), make([]int64, len(t.Ticks))
-	high := make([]float64, len(t.Ticks)) // the most there may be
-	for k := range t.Ticks {
-		t.Since[k] -= longer
-		t.old[k] = upTo(t.Acked, t.Since[k])
-		t.low[k] = float64(t.old[k]) - t.Counted[k]
-		high[k] = float64(t.Sent[k]+t.Spare) - t.Counted[k]
-		if t.surplus {
-			t.low[k], high[k] = -high[k], -t.low[k]
-		}
-	}
+func (t *track) bound(longer time.Duration, c *Case) {
+	held := c.Window + longer
+	t.clump = 1 + t.rate()*held.Seconds()
 	t.unit = t.clump
 	if lines := min(t.Lines, t.Datagrams); lines > 0 {
 		t.unit = max(1, min(t.clump, float64(t.Total)/float64(lines)))
 	}
-	// What is lost, or too many, does not become fewer.
-	var top float64
-	for k := len(high) - 2; k >= 0; k-- {
-		high[k] = min(high[k], high[k+1])
+	t.old = make([]int64, len(t.Ticks))
+	for k := range t.Ticks {
+		t.Since[k] -= longer
+		t.old[k] = upTo(t.Acked, t.Since[k])
+		if t.Killed != record.Never && t.Ticks[k] >= t.Killed {
+			t.old[k] = max(0, min(t.old[k], t.n-t.Buffer)) // what the kill took was never sent
+		}
 	}
-	for k := range t.low {
-		top = max(top, t.low[k], 0)
-		high[k] = max(0, high[k])
-		t.low[k] = min(top, high[k])
+	t.due, t.leftBy, t.madeBy = slices.Clone(t.Sent), slices.Clone(t.Since), slices.Clone(t.Ticks)
+	t.from = t.newSockets(held)
+	t.sharpen(c)
+	t.narrow()
+	if t.sharp {
+		t.lay(c.Interval)
+	} else {
+		t.lay(held)
 	}
-	t.lay(window + longer)
 	t.beat = t.newRhythm()
-	t.from = t.newSockets(window + longer)
-	t.relatives(window + longer)
+	t.relatives(held)
 }
 
 // block is a part of a life, from one interval end to another: what was acknowledged and what
@@ -162,6 +163,9 @@ const someCounts = 0.15
 // several parts, such as workers, and each has its own beat: then it holds about as much at
 // both, though nobody knows how much. What is held because all stood still is held at once.
 func (t *track) unsure(before, after float64) float64 {
+	if t.sharp { // it has one part, whose beat is anywhere
+		return (before*before+after*after)/12 + someCounts
+	}
 	line := 2 * float64(t.Total) / float64(max(1, t.Lines))
 	if line < 3 || before == 0 || after == 0 {
 		line = math.Inf(1)
@@ -179,7 +183,7 @@ func (t *track) requestsAt(k int) (early, due int64) {
 	if k < 0 {
 		return 0, 0
 	}
-	return t.old[k], max(t.old[k], min(t.n, t.Sent[k])+t.Spare)
+	return t.old[k], max(t.old[k], min(t.n, t.due[k])+t.Spare)
 }
 
 // shape is how many are lost, or too many, at each interval end: of what a client must have
@@ -224,8 +228,8 @@ func (t *track) shaped(predicted shape, chance func(b block, mean float64) float
 func (t *track) spreads(unit, irregular float64) float64 {
 	p := t.share()
 	factor := max(0.02, 1-p) * max(1, unit) * irregular
-	return t.shaped(t.along(func(requests int64) float64 { return p * float64(requests) }),
-		func(_ block, mean float64) float64 { return max(0, mean) * factor })
+	return min(t.atRandom(unit), t.shaped(t.along(func(requests int64) float64 { return p * float64(requests) }),
+		func(_ block, mean float64) float64 { return max(0, mean) * factor }))
 }
 
 // share is of all its requests how many are lost, or counted again.

@@ -1,6 +1,9 @@
 package diagnose
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // What is lost because an instance has several workers, each with a client of its own.
 
@@ -33,6 +36,14 @@ func silentWorker(k *court, set, sound []int) fit {
 	})
 }
 
+// oftenReplaced is what it costs to think that workers were replaced as often as it takes to
+// lose so many, a client's window at a time: workers live for a good part of a run.
+func (t *track) oftenReplaced() float64 {
+	const usually = 12 // an instance's workers together
+	lives := float64(t.wrong) / (t.clump / 2)
+	return -2 * math.Log(max(1, lives/usually))
+}
+
 // turnover: workers are replaced after so many requests, and what each still held goes with
 // it, again and again.
 func turnover(k *court, set, sound []int) fit {
@@ -44,6 +55,9 @@ func turnover(k *court, set, sound []int) fit {
 	apart.shared -= 1
 	f = held.or(apart)
 	f.shared += k.mostly(set)/2 + k.pace.penalty()
+	for j, i := range set {
+		f.each[j] += k.tracks[i].oftenReplaced()
+	}
 	// What a worker holds is lost once in its life.
 	const shortest = 10 // requests of a life, at least
 	var expected float64

@@ -42,7 +42,7 @@ func wrapping(k *court, set, sound []int) fit {
 		f := fitEach(k, set, sound, func(t *track) float64 {
 			least := (t.least + m - 1) / m
 			most := t.most / m
-			if least > most || most == 0 {
+			if least > most || most == 0 || t.Total == 0 {
 				return never
 			}
 			return binomial(t.n/m+1, least, most, min(0.99, rate), 1, 0) + t.spreads(float64(m), atIntervals)
