@@ -278,8 +278,10 @@ func TestTheLivePageInABrowser(t *testing.T) {
 	}
 	b.Picture("ended")
 	status := u.ends()
-	narrow.Complaints() // who is slow to take in the last of it is cut off
-	conclusive(t, u.dir, status, u.said.String())
+	narrow.Complaints()                                   // who is slow to take in the last of it is cut off
+	if status != exitPass && status != exitInconclusive { // a browser beside it can make a machine too busy for the load
+		t.Errorf("exit status %d\n%s", status, u.said.String())
+	}
 }
 
 // recordText is all that is in a record.
