@@ -23,7 +23,7 @@ var leads = map[string]float64{
 	// These are what an even loss looks like that has another cause.
 	NotCounted: 7, SilentWorker: 7, Turnover: 8.5, NetLost: 8, QueueFull: 10, Twice: 12,
 	// And these what a loss does that happened once.
-	WentSilent: 7, SilentStart: 7, Away: 8.5, StillHeld: 9, Burst: 11.5,
+	WentSilent: 7, SilentStart: 7, Away: 8.5, Burst: 11.5,
 }
 
 // clearly is by how much an explanation must beat the next one to be named: as much as the
