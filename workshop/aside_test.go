@@ -41,7 +41,7 @@ var page = template.Must(template.New("page").Parse(`<!doctype html><html lang="
 <body class="with-aside"><aside id="aside">{{.Aside}}</aside><main>picture</main><script>{{.Script}}</script>`))
 
 func sound() *stack {
-	return &stack{instances: []string{"web-1"}, answers: map[string][]float64{"x == 1": {1}, `y{i="web-1"}`: {1}, "z": {1}, "a > 1": {1234.5, 2}}}
+	return &stack{instances: []string{"web-1"}, answers: map[string][]float64{"x == 0": {1}, `y{i="web-1"}`: {1}, "z": {1}, "a > 1": {1234.5, 2}}}
 }
 
 // The whole talk is gone through by forms alone, as without scripts.
@@ -147,7 +147,7 @@ func TestWhatIsRefusedIsTold(t *testing.T) {
 func TestStageClose(t *testing.T) {
 	t.Parallel()
 	s := sound()
-	delete(s.answers, "x == 1")
+	delete(s.answers, "x == 0")
 	stage := NewStage(smallPlayer(t, s), nil)
 	r := httptest.NewRequest(http.MethodPost, Path, strings.NewReader("go=play"))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")

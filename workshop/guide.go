@@ -43,17 +43,10 @@ func (t Talk) Guide() string {
 // guide writes one step, for the instances that serve by then.
 func (s Step) guide(b *strings.Builder, f *fleet) {
 	fmt.Fprintf(b, "\n%s\n\n```sh\n", s.Text)
-	who := ""
-	for _, move := range s.Do {
-		words, about, _ := named(move, f.serving) // a test sees to it that somebody serves
-		if about != "" {
-			who = about
-		}
-		f.move(words, about)
-		fmt.Fprintf(b, "throughline ctl %s\n", words)
-	}
+	// A test sees to it that somebody serves.
+	terms := f.moves(s.Do, func(words string) { fmt.Fprintf(b, "throughline ctl %s\n", words) })
 	for _, figure := range s.Show {
-		fmt.Fprintf(b, "q '%s'   # %s\n", strings.ReplaceAll(figure.Expr, it, who), figure.Name)
+		fmt.Fprintf(b, "q '%s'   # %s\n", terms.in(figure.Expr), figure.Name)
 	}
 	fmt.Fprintf(b, "```\n\n*%s* Seen is what gives anything", s.See)
 	if s.Within != usual {
@@ -61,7 +54,7 @@ func (s Step) guide(b *strings.Builder, f *fleet) {
 	}
 	b.WriteString(":\n\n```promql\n")
 	for _, expr := range s.Seen {
-		fmt.Fprintf(b, "%s\n", strings.ReplaceAll(expr, it, who))
+		fmt.Fprintf(b, "%s\n", terms.in(expr))
 	}
 	b.WriteString("```\n")
 }

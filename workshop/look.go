@@ -15,11 +15,6 @@ func (p *Player) before(ctx context.Context, asker Asker, step Step) bool {
 	if len(step.Do) == 0 {
 		return false
 	}
-	for _, move := range step.Do {
-		if _, about, err := named(move, p.mover.Standing().Instances); err == nil && about != "" {
-			p.setIt(about)
-		}
-	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	sights, err := p.sights(ctx, asker, step)
@@ -58,7 +53,7 @@ func (p *Player) look(ctx context.Context, asker Asker, step Step, progress *Pro
 func (p *Player) sights(ctx context.Context, asker Asker, step Step) ([]Sight, error) {
 	var all []Sight
 	for _, expr := range step.Seen {
-		expr = p.withIt(expr)
+		expr = p.inTerms(expr)
 		values, err := asker.Ask(ctx, expr)
 		if err != nil {
 			return nil, err
@@ -77,16 +72,29 @@ func missing(sights []Sight) (exprs []string) {
 	return exprs
 }
 
+// foresee takes the terms of a step that is about to be played.
+func (p *Player) foresee(step Step) {
+	t := foreseen(step.Do, p.mover.Standing().Instances)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if t.about == "" {
+		t.about = p.terms.about
+	}
+	p.terms = t
+}
+
+// setIt says which instance a move was about after all.
 func (p *Player) setIt(about string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.about = about
+	p.terms.about = about
 }
 
-func (p *Player) withIt(expr string) string {
+// inTerms is an expression with the names and numbers of the step.
+func (p *Player) inTerms(expr string) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return strings.ReplaceAll(expr, it, p.about)
+	return p.terms.in(expr)
 }
 
 // Readings are the figures of the step where the player is, as they are now. What cannot be
@@ -100,7 +108,7 @@ func (p *Player) Readings(ctx context.Context) (all []Reading) {
 		return nil
 	}
 	for _, figure := range place.Step.Show {
-		r := Reading{Name: figure.Name, Expr: p.withIt(figure.Expr)}
+		r := Reading{Name: figure.Name, Expr: p.inTerms(figure.Expr)}
 		if asker != nil {
 			r.Values, _ = asker.Ask(ctx, r.Expr) // it is asked again in a second
 		}

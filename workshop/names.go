@@ -13,7 +13,26 @@ const (
 	oldest = "oldest"
 	// it stands, in an expression, for the instance that the last move was about.
 	it = "$it"
+	// serving stands, in an expression, for how many instances serve once the moves of its
+	// step are made: who tries things between the steps has more or fewer than the talk has.
+	serving = "$serving"
 )
+
+// terms are what the words in an expression stand for.
+type terms struct {
+	about   string
+	serving int
+}
+
+func (t terms) in(expr string) string {
+	return strings.NewReplacer(it, t.about, serving, strconv.Itoa(t.serving)).Replace(expr)
+}
+
+// foreseen are the terms of a step that has these moves, where these instances serve before.
+func foreseen(moves, instances []string) terms {
+	f := fleet{serving: slices.Clone(instances)}
+	return f.moves(moves, func(string) {})
+}
 
 // named puts the name of an instance in the place of newest and oldest, and gives the last
 // instance that a move is about; "" if it is about none of those. instances are those that
@@ -57,6 +76,25 @@ func (f *fleet) launch(n int) {
 		f.born++
 		f.serving = append(f.serving, fmt.Sprintf("web-%d", f.born))
 	}
+}
+
+// moves does to the names what moves do to the instances, and gives the terms of what
+// comes of it. each is told the words of every move.
+func (f *fleet) moves(moves []string, each func(words string)) terms {
+	var t terms
+	for _, move := range moves {
+		words, about, err := named(move, f.serving)
+		if err != nil {
+			continue // who makes the move says so
+		}
+		if about != "" {
+			t.about = about
+		}
+		f.move(words, about)
+		each(words)
+	}
+	t.serving = len(f.serving)
+	return t
 }
 
 // move does to the names what a move does to the instances.

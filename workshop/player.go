@@ -77,8 +77,8 @@ type Player struct {
 	mu     sync.Mutex
 	asker  Asker // nil: the stack is not up yet
 	places []Place
-	at     int    // of places; their number: the last slide, which has no step
-	about  string // the instance that the last move was about
+	at     int   // of places; their number: the last slide, which has no step
+	terms  terms // of the step that was played last
 	busy   bool
 }
 
@@ -164,6 +164,7 @@ func (p *Player) play(ctx context.Context, begun func(error)) (Progress, error) 
 	}()
 	note()
 	begun(nil)
+	p.foresee(place.Step)
 	before := p.before(ctx, asker, place.Step)
 	for _, move := range place.Step.Do {
 		if err := p.move(move, &progress); err != nil {

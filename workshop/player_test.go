@@ -64,7 +64,7 @@ func (s *stack) Ask(ctx context.Context, expr string) ([]float64, error) {
 // smallPlayer plays the small talk on a stack that is up.
 func smallPlayer(t *testing.T, s *stack) *Player {
 	t.Helper()
-	talk, err := Parse("t.md", []byte(strings.Replace(small, "seen: y", "seen: y{i=\"$it\"}", 1)))
+	talk, err := Parse("t.md", []byte(strings.NewReplacer("seen: y", "seen: y{i=\"$it\"}", "seen: x == 1", "seen: x == $serving").Replace(small)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +178,7 @@ func TestReadings(t *testing.T) {
 
 func TestUnattended(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &stack{instances: []string{"web-1"}, takes: time.Second, answers: map[string][]float64{"x == 1": {1}, `y{i="web-1"}`: {1}}}
+		s := &stack{instances: []string{"web-1"}, takes: time.Second, answers: map[string][]float64{"x == 0": {1}, `y{i="web-1"}`: {1}}}
 		var out strings.Builder
 		unseen, err := smallPlayer(t, s).Unattended(t.Context(), &out)
 		want := "seen      1. One (1 of 2)\n             kill web-1  (took effect in 1.0 s)\nunseen    1. One (2 of 2)\n             not to be seen within 15s: z\n"

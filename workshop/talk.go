@@ -44,7 +44,7 @@ type Step struct {
 	Show []Figure // numbers to look at
 	See  string   // what is to be seen, in a sentence or two
 	// Seen are expressions in PromQL. Each has to hold, which is to give anything; $it in
-	// them is the instance that the last move was about.
+	// them is the instance that the last move was about, $serving how many serve after the moves.
 	Seen   []string
 	Within time.Duration // how long they have for it
 	line   int           // of the step in the source

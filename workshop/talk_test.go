@@ -71,7 +71,7 @@ func TestTheTalkCanBePlayed(t *testing.T) {
 				exprs = append(exprs, figure.Expr)
 			}
 			for _, expr := range exprs {
-				if err := series.CheckExpr(strings.ReplaceAll(expr, it, "web-1"), 0, 0); err != nil {
+				if err := series.CheckExpr(terms{"web-1", 3}.in(expr), 0, 0); err != nil {
 					t.Errorf("%s:%d: %s: %v", sourceName, step.line, expr, err)
 				}
 			}
@@ -118,12 +118,12 @@ func TestGuide(t *testing.T) {
 
 // The guide names the instances that there are by then.
 func TestGuideNamesInstances(t *testing.T) {
-	talk, err := Parse("t.md", []byte("# T\n## S\n```step\ndo: kill newest\ndo: launch 2\ndo: replace oldest\ndo: scale 2\ndo: terminate newest\nsee: s\nseen: x{i=\"$it\"}\nwithin: 3s\n```\n"))
+	talk, err := Parse("t.md", []byte("# T\n## S\n```step\ndo: kill newest\ndo: launch 2\ndo: replace oldest\ndo: scale 2\ndo: terminate newest\nsee: s\nseen: x{i=\"$it\"} == $serving\nwithin: 3s\n```\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	guide := talk.Guide()
-	want := "throughline ctl kill web-3\nthroughline ctl launch 2\nthroughline ctl replace web-1\nthroughline ctl scale 2\nthroughline ctl terminate web-4\n```\n\n*s* Seen is what gives anything within 3s:\n\n```promql\nx{i=\"web-4\"}\n```\n"
+	want := "throughline ctl kill web-3\nthroughline ctl launch 2\nthroughline ctl replace web-1\nthroughline ctl scale 2\nthroughline ctl terminate web-4\n```\n\n*s* Seen is what gives anything within 3s:\n\n```promql\nx{i=\"web-4\"} == 1\n```\n"
 	if !strings.Contains(guide, want) {
 		t.Errorf("the guide says\n%s\nwant\n%s", guide, want)
 	}
