@@ -91,7 +91,7 @@ func doubtIsTold(t *testing.T, want Want, v verdict.Verdict) {
 }
 
 // leftOpen are entries whose cause the saved record does not decide (scores.txt says so).
-var leftOpen = []string{"drop-datagrams", "still-held"}
+var leftOpen = []string{"drop-datagrams"}
 
 // defectIsTold demands the title of the cause for the right instances, and the right number.
 func defectIsTold(t *testing.T, e Entry, h record.History, v verdict.Verdict) {
