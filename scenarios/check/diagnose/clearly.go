@@ -5,7 +5,8 @@ package diagnose
 // it says, and not the same for each cause: some leave such a trace that hardly anything else
 // looks like it, and others look like whatever the record is too short to tell. How far each
 // must lead was measured on the made-up runs of the seeds 1 to 12000 (scenarios/synthetic), so
-// that one in a hundred is wrong of all that are named; see docs/CONFUSION.md for what comes of it.
+// that few that are named are wrong, and few that are right are left undecided; docs/CONFUSION.md
+// has what comes of it.
 
 const (
 	// usually is by how much the best explanation must beat the next one that names another
