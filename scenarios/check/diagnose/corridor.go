@@ -96,6 +96,9 @@ func (t *track) atRandom(unit float64) float64 {
 // follows scores a shape that leaves nothing to chance but so many: the further it leaves the
 // bounds, the worse.
 func (t *track) follows(lost func(requests int64) float64, slack float64) float64 {
+	if t.guessed { // so are the bounds
+		return 0
+	}
 	var worst float64
 	for _, g := range t.gates() {
 		l := lost(g.requests)

@@ -35,6 +35,29 @@ func TestFewLossesTellWhereTheyAre(t *testing.T) {
 	}
 }
 
+// How long a client holds counts that holds them longer than declared is guessed from its gaps:
+// bounds that are no better than that contradict no shape.
+func TestGuessedBoundsContradictNothing(t *testing.T) {
+	const lost = 4
+	a := instance("web-1", 7, steady(20), client{period: tenth, workers: 1, counted: func(n int, _ time.Duration, _ *rand.Rand) bool { return n >= lost }})
+	tr := trackOf(t, tenth, a)
+	last := tr.theLast(tr.wrong)
+	if score := tr.follows(last, 0.5); tr.guessed || score > -1 {
+		t.Errorf("the first are lost: score %.1f for the last, bounds guessed: %v", score, tr.guessed)
+	}
+	tr.guessed = true
+	if score := tr.follows(last, 0.5); score != 0 {
+		t.Errorf("guessed bounds: score %.1f for the last, want 0", score)
+	}
+	slow := instance("web-1", 7, steady(20), client{period: 3 * time.Second, workers: 1})
+	for k := range slow.Since {
+		slow.Since[k] += 3*time.Second - tenth // as one that declares a tenth
+	}
+	if !trackOf(t, tenth, slow).guessed {
+		t.Error("a client that holds for 3 s and declares a tenth: the bounds are not guessed")
+	}
+}
+
 // What a kill took is not in what lacked before it, and a surplus of which it took some was
 // there all the same.
 func TestGatesEndWithAKill(t *testing.T) {

@@ -32,6 +32,7 @@ type track struct {
 	due   []int64 // sent to it, and maybe counted
 	// What was made by leftBy has left at an interval end, and what has come was made by madeBy.
 	leftBy, madeBy []time.Duration
+	guessed        bool          // for how long it holds counts is known from its gaps, not declared
 	sharp          bool          // old and due are known from lumps, see sharpen
 	clump          float64       // how many counts a client that holds as long as declared may send at once
 	unit           float64       // how many counts come in one datagram, as the collector saw them
@@ -95,6 +96,7 @@ func (t *track) lag() time.Duration {
 // longer than declared.
 func (t *track) bound(longer time.Duration, c *Case) {
 	held := c.Window + longer
+	t.guessed = longer > 0
 	t.clump = 1 + t.rate()*held.Seconds()
 	t.unit = t.clump
 	if lines := min(t.Lines, t.Datagrams); lines > 0 {
