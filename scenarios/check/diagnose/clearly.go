@@ -20,11 +20,11 @@ const (
 var leads = map[string]float64{
 	// The record says of these nearly outright what is wrong.
 	WrongType: 4, Renamed: 4, NoMetric: 4, Truncated: 4, LargeBuffer: 4, Late: 4, Wrapping: 4, Conditional: 4,
-	OtherRoute: 4, Failures: 4, Probes: 4, ForeignLines: 4, WindowTwice: 4, Double: 4, NetTwice: 4,
+	OtherRoute: 4, Failures: 4, Probes: 4, ForeignLines: 4, WindowTwice: 4, Double: 4, NetTwice: 4, LostOnExit: 5, NotCounted: 5,
 	// These are what an even loss looks like that has another cause.
-	NotCounted: 7, SilentWorker: 7, Turnover: 8.5, NetLost: 8, QueueFull: 10, Twice: 12,
+	SilentWorker: 7, Turnover: 8.5, NetLost: 8, QueueFull: 10, Twice: 12,
 	// And these what a loss does that happened once.
-	WentSilent: 7, SilentStart: 7, Away: 8.5, Burst: 11.5,
+	WentSilent: 7, Away: 8.5, Burst: 11.5,
 }
 
 // clearly is by how much an explanation must beat the next one to be named: as much as the
