@@ -31,6 +31,10 @@ func (t terms) in(expr string) string {
 // foreseen are the terms of a step that has these moves, where these instances serve before.
 func foreseen(moves, instances []string) terms {
 	f := fleet{serving: slices.Clone(instances)}
+	for _, name := range instances {
+		number, _ := strconv.Atoi(strings.TrimPrefix(name, "web-")) // 0: no newcomer is called so
+		f.born = max(f.born, number)
+	}
 	return f.moves(moves, func(string) {})
 }
 

@@ -129,6 +129,14 @@ func TestGuideNamesInstances(t *testing.T) {
 	}
 }
 
+// Who is launched in a step is none of those that were there before.
+func TestForeseen(t *testing.T) {
+	got := foreseen([]string{"launch 2", "kill newest", "kill oldest"}, []string{"web-1", "web-2"})
+	if want := (terms{"web-1", 2}); got != want {
+		t.Errorf("foreseen: %+v, want %+v", got, want)
+	}
+}
+
 func TestNamed(t *testing.T) {
 	three := []string{"web-2", "web-3", "web-4"}
 	for _, c := range []struct {
