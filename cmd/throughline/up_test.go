@@ -56,11 +56,17 @@ var pageLine = regexp.MustCompile(`(?m)^page +(http://\S+)$`)
 // broughtUp brings a stack up, under load.
 func broughtUp(t *testing.T, flags ...string) *upping {
 	t.Helper()
+	return began(t, "up", append([]string{"--rate", "50"}, flags...)...)
+}
+
+// began begins a command that leaves a stack up, and waits until it is.
+func began(t *testing.T, command string, flags ...string) *upping {
+	t.Helper()
 	unhurried(t)
 	stacked(t)
 	temp := t.TempDir()
 	u := &upping{t: t, dir: filepath.Join(temp, "record"), env: append(os.Environ(), "TMPDIR="+temp)}
-	u.cmd = exec.Command(binary, append([]string{"up", "--page", "127.0.0.1:0", "--rate", "50", "--out", u.dir}, flags...)...)
+	u.cmd = exec.Command(binary, append([]string{command, "--page", "127.0.0.1:0", "--out", u.dir}, flags...)...)
 	u.cmd.Env, u.cmd.Stdout, u.cmd.Stderr = u.env, &u.said, &u.said
 	if err := u.cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -17,33 +15,10 @@ import (
 	"throughline/workshop"
 )
 
-// workshopUp begins a workshop on a stack of its own.
-func workshopUp(t *testing.T, flags ...string) *upping {
-	t.Helper()
-	unhurried(t)
-	stacked(t)
-	temp := t.TempDir()
-	u := &upping{t: t, dir: filepath.Join(temp, "record"), env: append(os.Environ(), "TMPDIR="+temp)}
-	u.cmd = exec.Command(binary, append([]string{"workshop", "--page", "127.0.0.1:0", "--out", u.dir}, flags...)...)
-	u.cmd.Env, u.cmd.Stdout, u.cmd.Stderr = u.env, &u.said, &u.said
-	if err := u.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if u.cmd.ProcessState == nil {
-			_ = u.cmd.Process.Kill()
-			_ = u.cmd.Wait()
-		}
-	})
-	u.awaits("Ctrl-C ends it.")
-	u.page = pageLine.FindStringSubmatch(u.said.String())[1]
-	return u
-}
-
 // All steps of the talk are played on a real stack, everything is seen that there is to
 // see, the verdict on it all is a pass, and the encore's defect is found.
 func TestWorkshopUnattended(t *testing.T) {
-	u := workshopUp(t, "--unattended")
+	u := began(t, "workshop", "--unattended")
 	status := u.ends()
 	said := u.said.String()
 	talk, err := workshop.TheTalk()
@@ -73,7 +48,7 @@ func TestWorkshopUnattended(t *testing.T) {
 // The page leads through the first two slides and the encore; the first Ctrl-C gives the
 // verdict and leaves the page, the second one ends it.
 func TestWorkshopInABrowser(t *testing.T) {
-	u := workshopUp(t)
+	u := began(t, "workshop")
 	p := browsertest.Open(t, u.page, browsertest.View{})
 	has := func(id, text string) string {
 		return fmt.Sprintf("document.querySelector('#workshop-%s')?.innerText.includes(%q)", id, text)

@@ -17,7 +17,7 @@ import (
 func (i Instance) Never(share float64) []float64 {
 	lost, owed, last := leastFrom(i.Owed()), i.Owed(), len(i.Acked)-1
 	quiet := i.silences()
-	acked, counted := running(i.Acked), running(i.Counted)
+	acked, counted := Running(i.Acked), Running(i.Counted)
 	most := 0.0
 	for b := range lost {
 		switch until := b + min(quiet.longest, 2*quiet.usual+1) + 1; {
@@ -91,8 +91,8 @@ func steps(v []float64) []float64 {
 	return v
 }
 
-// running is the sum up to each.
-func running(v []float64) []float64 {
+// Running is the sum up to each.
+func Running(v []float64) []float64 {
 	out := make([]float64, len(v))
 	var sum float64
 	for b, x := range v {

@@ -71,8 +71,8 @@ func (s Snapshot) Owed() []float64 {
 func (i Instance) Owed() []float64 { return owed(i.Acked, i.Counted) }
 
 func owed(acked, counted []float64) []float64 {
-	out := running(acked)
-	for b, n := range running(counted) {
+	out := Running(acked)
+	for b, n := range Running(counted) {
 		out[b] -= n
 	}
 	return out

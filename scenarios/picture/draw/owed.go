@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"html/template"
 	"math"
+
+	"throughline/scenarios/picture"
 )
 
 // The places within the drawing of what is owed, in pixels from the top.
@@ -25,7 +27,7 @@ func (v View) Owed() template.HTML {
 		low, high, end = min(low, n), max(high, n), n
 	}
 	axis := linear(low, high, owedHeight)
-	never := running(v.never[:v.s.Whole])
+	never := picture.Running(v.never[:v.s.Whole])
 	var b sheet
 	word, class := v.endOfOwed(end)
 	v.open(&b, "owed", "Owed: acknowledged, and not counted yet. At the end: "+word, owedTop+owedHeight+20)
@@ -84,15 +86,4 @@ func (v View) ends(values []float64, axis scale) string {
 		d.to(v.x(min(v.s.Axis.Until(b).Seconds(), v.to)), coord(axis.y(n)), false)
 	}
 	return string(d.b)
-}
-
-// running is the sum up to each.
-func running(v []float64) []float64 {
-	out := make([]float64, len(v))
-	var sum float64
-	for i, x := range v {
-		sum += x
-		out[i] = sum
-	}
-	return out
 }
