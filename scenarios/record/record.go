@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"throughline/collector"
+	"throughline/scenarios/autoscale"
 )
 
 // History is everything that was seen in one run. Judging needs nothing else.
@@ -68,6 +69,7 @@ const (
 	Limited     Kind = "limited"     // of an instance: the host holds it to CPUs; 0 = no longer
 	FaultBegin  Kind = "fault-begin" // Fault; of an instance, if it is done to one alone
 	FaultEnd    Kind = "fault-end"   // Fault: it is over, after it touched Count things; About: whose
+	Decided     Kind = "decided"     // an autoscaler has decided: Decision; what it then did is told by the instances
 	Quiesced    Kind = "quiesced"    // load has ended and the clients have had their window to flush
 	Trouble     Kind = "trouble"     // the harness could not see or do something: About, Error
 	Note        Kind = "note"        // something out of the ordinary that spoils nothing: About, Error
@@ -99,12 +101,13 @@ type Event struct {
 	Code     int           `json:"code,omitempty"`   // exit status; -1 = ended by Signal
 	CPUs     float64       `json:"cpus,omitempty"`   // of Limited
 	// Expected is false for a death that nobody asked for.
-	Expected bool   `json:"expected,omitempty"`
-	About    string `json:"about,omitempty"` // what a Trouble or a Note concerns: "load", "collector", "poller haproxy", …
-	Count    int64  `json:"count,omitempty"` // how many a Trouble or a Note concerns, or a fault touched: datagrams, requests, …
-	Error    string `json:"error,omitempty"`
-	Run      *Run   `json:"run,omitempty"`
-	Tally    *Tally `json:"tally,omitempty"` // of a RunEnd
+	Expected bool                `json:"expected,omitempty"`
+	About    string              `json:"about,omitempty"` // what a Trouble or a Note concerns: "load", "collector", "poller haproxy", …
+	Count    int64               `json:"count,omitempty"` // how many a Trouble or a Note concerns, or a fault touched: datagrams, requests, …
+	Error    string              `json:"error,omitempty"`
+	Decision *autoscale.Decision `json:"decision,omitempty"` // of Decided
+	Run      *Run                `json:"run,omitempty"`
+	Tally    *Tally              `json:"tally,omitempty"` // of a RunEnd
 }
 
 // Tally is how many rows the runner has written. The judge counts them again: a

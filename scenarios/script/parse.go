@@ -87,7 +87,7 @@ func Parse(file string, source []byte, opts Options) (Scenario, error) {
 var scenarioName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
 
 // rootKeys are the keys of a file.
-var rootKeys = []string{"scenario", "about", "stack", "load", "phases", "checks", "waive"}
+var rootKeys = []string{"scenario", "about", "stack", "load", "autoscale", "phases", "checks", "waive"}
 
 func (r *reader) scenario(root value, s *Scenario) {
 	m, ok := root.mapping(rootKeys...)
@@ -104,6 +104,9 @@ func (r *reader) scenario(root value, s *Scenario) {
 	s.Stack.Web.Routes = referenceRoutes()
 	if v, ok := m.get("stack"); ok {
 		r.stack(v, &s.Stack)
+	}
+	if v, ok := m.get("autoscale"); ok {
+		r.autoscale(v, s)
 	}
 	before := len(r.errs)
 	if v, ok := m.get("phases"); ok {

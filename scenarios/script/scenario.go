@@ -15,15 +15,17 @@ import "time"
 
 // Scenario is one file, complete: every default is filled in.
 type Scenario struct {
-	Name   string // the file's `scenario:`, fit for a file name
-	About  string // one line, "" if the file says none
-	Stack  Stack
-	Load   Load
-	Phases []Phase
-	Checks []Check
-	Waive  []Waiver
-	Source []byte // the file's bytes, as read
-	File   string // the file's name, as given
+	Name  string // the file's `scenario:`, fit for a file name
+	About string // one line, "" if the file says none
+	Stack Stack
+	Load  Load
+	// Autoscale is what launches and ends instances by itself; nil: nobody does.
+	Autoscale *Autoscale
+	Phases    []Phase
+	Checks    []Check
+	Waive     []Waiver
+	Source    []byte // the file's bytes, as read
+	File      string // the file's name, as given
 }
 
 // Duration is how long the phases last together, if no step takes longer than its phase.
