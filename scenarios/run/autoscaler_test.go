@@ -339,3 +339,55 @@ func TestRosterBesideAReplacement(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestStepsOnWhoeverItIs: a step does it to whom its word stands for, and the journal tells who that was; the same seed
+// draws the same.
+func TestStepsOnWhoeverItIs(t *testing.T) {
+	drawn := func(seed uint64) (all []string) {
+		r := newRig(t)
+		r.mustLaunch(6)
+		r.bed.cfg.Run.Seed = seed
+		c := r.bed.clock()
+		err := c.steps(t.Context(), steps(
+			script.Step{Move: script.Kill{Instance: script.Newest}}, script.Step{Move: script.Terminate{Instance: script.Oldest}},
+			script.Step{Move: script.Replace{Instance: script.Newest}}, script.Step{Move: script.Kill{Instance: script.AnyOne}},
+			script.Step{Move: script.Terminate{Instance: script.AnyOne}}, script.Step{Move: script.Kill{Instance: "web-7"}}))
+		if err != nil && err.Error() != "kill web-7: web-7: is gone by now, so there is no such instance" && !endedByOther(err) {
+			t.Error(err)
+		}
+		events := r.close()
+		inOrder(t, events)
+		for _, e := range events {
+			if e.Kind == record.StepEnd {
+				all = append(all, e.Step+": "+e.Instance)
+			}
+		}
+		return all
+	}
+	one := drawn(1)
+	want(t, one[:3], "kill newest: web-6", "terminate oldest: web-1", "replace newest: web-5")
+	if one[5] != "kill web-7: " {
+		t.Errorf("a step that names an instance: %q", one[5])
+	}
+	want(t, drawn(1), one...)
+	others := 0
+	for seed := range uint64(8) {
+		if drawn(seed + 2)[3] != one[3] {
+			others++
+		}
+	}
+	if others == 0 {
+		t.Errorf("nine seeds drew %q", one[3])
+	}
+}
+
+// TestNobodyStandsForAWord: where nobody serves, a step has no effect and says why.
+func TestNobodyStandsForAWord(t *testing.T) {
+	r := newRig(t)
+	r.mustLaunch(1)
+	c := r.bed.clock()
+	err := c.steps(t.Context(), steps(script.Step{Move: script.Kill{Instance: script.AnyOne}}, script.Step{Move: script.Kill{Instance: script.Newest}}))
+	if err == nil || err.Error() != "kill newest: no instance serves" {
+		t.Errorf("got %v", err)
+	}
+}
