@@ -40,6 +40,7 @@ func newTestbed(ctx context.Context, c Config, journal *journal) (*testbed, erro
 		sensing.retire(ctx, name)
 	})
 	s.fleet = &fleet{cfg: c, journal: journal, lives: s.lives, sensors: sensing, pool: s.balancer,
+		coming: map[string]bool{}, replaced: map[string]bool{},
 		describe: func(number int, statsd string) (compose.Instance, error) {
 			uri, err := s.database.uriOf(webName(number))
 			if err != nil {
