@@ -144,6 +144,7 @@ var faultWords = map[string][2]string{
 	script.Freeze{}.Name():             {"all instances were frozen", "%s was frozen"},
 	script.FreezeDatabase{}.Name():     {"the database was frozen", ""},
 	script.ReloadLB{}.Name():           {"the load balancer was reloaded", ""},
+	script.KillLB{}.Name():             {"the load balancer was killed", ""},
 	script.RestartCollector{}.Name():   {"the collector was restarted", ""},
 	script.SlowNetwork{}.Name():        {"the network was slow", "the network of %s was slow"},
 	script.ThrottleNetwork{}.Name():    {"the network was throttled", "the network of %s was throttled"},
