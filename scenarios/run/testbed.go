@@ -34,6 +34,7 @@ func newTestbed(ctx context.Context, c Config, journal *journal) (*testbed, erro
 	s := &testbed{cfg: c, journal: journal, telemetry: sensing, database: &database{cfg: c, record: journal.record}, balancer: &balancer{cfg: c}}
 	s.lives = newLives(ctx, c.Platform, journal, sensing.retire)
 	s.fleet = &fleet{cfg: c, journal: journal, lives: s.lives, sensors: sensing, pool: s.balancer,
+		coming: map[string]bool{}, replaced: map[string]bool{},
 		describe: func(number int, statsd string) (compose.Instance, error) {
 			return c.webInstance(number, statsd, s.database.uri)
 		}}

@@ -87,8 +87,10 @@ func kindOfFault(name string) (faultKind, bool) {
 
 // BeginFault begins a fault, which lasts until it is healed or the load ends.
 type BeginFault struct {
-	Fault    Fault
-	Instance string // to which it is done; "" for all, and for a fault that is not done to instances
+	Fault Fault
+	// Instance is to which it is done, or a word that stands for one; "" for all, and for a fault that is not done to
+	// instances.
+	Instance string
 }
 
 // Kind implements [Move].
@@ -114,11 +116,16 @@ func (m BeginFault) Momentary() bool {
 // play refuses what nobody can do: nobody can freeze who is not there, and the same fault is not begun twice.
 func (m BeginFault) play(f *fleet) error {
 	k, _ := kindOfFault(m.Fault.Name())
+	var missing error
 	switch {
-	case m.Instance != "" && !slices.Contains(f.live, m.Instance):
-		return f.absent(m)
-	case m.Instance == "" && k.on && len(f.live) == 0:
-		return fmt.Errorf("%v: no instance is alive at that point", m)
+	case m.Instance != "" && !StandsIn(m.Instance):
+		_, missing = f.find(m.Instance, m)
+	case k.on:
+		missing = f.someone(m)
+	}
+	switch {
+	case missing != nil:
+		return missing
 	case f.noDatabase && slices.Contains(k.needs, OwnDatabase):
 		return fmt.Errorf("%v: there is no database, with stack.mongo: none: remove one of the two", m)
 	case slices.Contains(f.faults, k.name):
