@@ -34,8 +34,11 @@ func (a asked) samples(expr string, at time.Duration) ([]autoscale.Sample, error
 	}
 	var out []autoscale.Sample
 	for _, s := range answer.Series {
-		if len(s.Points) == 0 || s.Points[0].Histogram != nil {
+		if len(s.Points) == 0 {
 			continue
+		}
+		if s.Points[0].Histogram != nil {
+			return nil, fmt.Errorf("%s: gives a histogram where numbers are wanted", expr)
 		}
 		x := autoscale.Sample{Value: s.Points[0].Value}
 		if a.form == autoscale.Mean {
@@ -43,9 +46,16 @@ func (a asked) samples(expr string, at time.Duration) ([]autoscale.Sample, error
 		}
 		out = append(out, x)
 	}
-	if a.form == autoscale.Sum && len(out) > 1 {
-		return nil, fmt.Errorf("%s: gives %d values where one is wanted", expr, len(out))
-	}
 	slices.SortStableFunc(out, func(x, y autoscale.Sample) int { return record.CompareNames(x.Instance, y.Instance) })
+	for i := range out {
+		switch {
+		case a.form == autoscale.Sum && i > 0:
+			return nil, fmt.Errorf("%s: gives %d values where one is wanted", expr, len(out))
+		case a.form == autoscale.Mean && out[i].Instance == "":
+			return nil, fmt.Errorf("%s: gives a value of no instance", expr)
+		case a.form == autoscale.Mean && i > 0 && out[i].Instance == out[i-1].Instance:
+			return nil, fmt.Errorf("%s: gives several values of %s", expr, out[i].Instance)
+		}
+	}
 	return out, nil
 }

@@ -28,10 +28,15 @@ func (j *judging) replayed() verdict.Finding {
 	for k, d := range j.decisions {
 		if d.Error != "" {
 			unanswered++
-		} else if differ, err := j.answersDiffer(store, d); err != nil {
-			return j.different(k, "samples", fmt.Sprintf("asking the record again is impossible: %v", err))
-		} else if differ != "" {
-			return j.different(k, "samples", differ)
+		}
+		if asked := d.Error == "" && (len(d.Samples) > 0 || d.Because != autoscale.OutOfBounds); asked {
+			differ, err := j.answersDiffer(store, d)
+			if err != nil {
+				differ = fmt.Sprintf("the journal has %s, and asking the record again is impossible: %v", written(d.Samples), err)
+			}
+			if differ != "" {
+				return j.different(k, "samples", differ)
+			}
 		}
 		again := scaler.Decide(d.At, d.Reading())
 		if field, differ := fieldsDiffer(d, again); field != "" {
