@@ -44,6 +44,10 @@ var faultKinds = []faultKind{
 	faultOf(bare[FreezeDatabase], faultKind{needs: []Need{OwnDatabase}}),
 	faultOf(bare[ReloadLB], faultKind{momentary: true, needs: []Need{Master}}),
 	faultOf(readRestart, faultKind{momentary: true, takes: []string{"for"}, needs: []Need{OwnAddress, Relays}}),
+	faultOf(readSlow, faultKind{on: true, takes: []string{"hop", "by"}}), // what faults of a hop need: see needed
+	faultOf(readThrottle, faultKind{on: true, takes: []string{"hop", "bandwidth"}}),
+	faultOf(readCut, faultKind{on: true, takes: []string{"hop"}}),
+	faultOf(readReset, faultKind{on: true, momentary: true, takes: []string{"hop"}}),
 }
 
 // bare reads a fault without parameters.
@@ -98,10 +102,14 @@ func (BeginFault) Kind() string { return "fault" }
 
 // String implements [Move].
 func (m BeginFault) String() string {
-	if m.Instance != "" {
-		return fmt.Sprintf("%s %s on %s", m.Kind(), m.Fault.Name(), m.Instance)
+	said := m.Kind() + " " + m.Fault.Name()
+	if hop := HopOf(m.Fault); hop != "" {
+		said += " " + string(hop)
 	}
-	return m.Kind() + " " + m.Fault.Name()
+	if m.Instance != "" {
+		said += " on " + m.Instance
+	}
+	return said
 }
 
 // Target implements [Move].
@@ -126,7 +134,7 @@ func (m BeginFault) play(f *fleet) error {
 	switch {
 	case missing != nil:
 		return missing
-	case f.noDatabase && slices.Contains(k.needs, OwnDatabase):
+	case f.noDatabase && slices.Contains(k.needed(m.Fault), OwnDatabase):
 		return fmt.Errorf("%v: there is no database, with stack.mongo: none: remove one of the two", m)
 	case slices.Contains(f.faults, k.name):
 		return fmt.Errorf("%v: %s has begun already at that point: heal it first", m, k.name)
