@@ -55,7 +55,7 @@ const (
 	PhaseBegin  Kind = "phase-begin" // Phase
 	PhaseEnd    Kind = "phase-end"   // Phase
 	StepBegin   Kind = "step-begin"  // Step, Phase
-	StepEnd     Kind = "step-end"    // the step has taken effect (Error empty) or did not (Error says why)
+	StepEnd     Kind = "step-end"    // the step has taken effect (Error empty) or did not (Error says why); Instance: for whom its word (newest) stood
 	LoadBegin   Kind = "load-begin"  // first request due
 	LoadEnd     Kind = "load-end"    // last request answered or given up
 	Birth       Kind = "birth"       // of an instance: its process was started
@@ -94,6 +94,7 @@ type Event struct {
 	Phase    string        `json:"phase,omitempty"`
 	Step     string        `json:"step,omitempty"`  // "kill web-2"
 	Fault    string        `json:"fault,omitempty"` // "drop-datagrams"
+	Hop      string        `json:"hop,omitempty"`   // of whose network a fault is: "lb-web"
 	Instance string        `json:"instance,omitempty"`
 	Role     Role          `json:"role,omitempty"`
 	ID       string        `json:"id,omitempty"`     // the platform's number for the instance

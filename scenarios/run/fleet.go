@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"slices"
 	"sync"
@@ -30,8 +31,10 @@ type fleet struct {
 	// to an address, host:port.
 	describe func(number int, statsd string) (compose.Instance, error)
 
-	mu   sync.Mutex
-	last int // the number of the newest web instance
+	mu       sync.Mutex
+	last     int             // the number of the newest web instance
+	coming   map[string]bool // whose launch is under way
+	replaced map[string]bool // who ends when another one has taken its place
 }
 
 // moves are what can be done to the web instances, by the steps of a scenario and
@@ -39,18 +42,44 @@ type fleet struct {
 // an instance that another move is ending gets an error that says so. When the
 // stack is taken down, all of them are refused.
 type moves interface {
-	// serving lists the instances that get requests and that nobody is ending,
-	// oldest first.
-	serving() []string
-	// launch starts n instances at once and returns when users reach them. Also
-	// with an error it gives the names of those that serve; one that was started
-	// and does not serve is left alone until the stack goes down.
-	launch(ctx context.Context, n int) ([]string, error)
+	// roster lists the instances that get requests or are being launched, and that
+	// nobody is ending or replacing, oldest first.
+	roster() []member
+	// order begins to launch n instances at once, who are on the roster when it
+	// returns; nobody is if it was refused.
+	order(ctx context.Context, n int) *order
 	// terminate asks an instance to end and returns when it has. With drain the
 	// load balancer first lets it finish what it has.
 	terminate(ctx context.Context, name string, drain bool) error
 	// kill ends an instance without warning.
 	kill(ctx context.Context, name string) error
+}
+
+// member is an instance on the roster.
+type member struct {
+	name  string
+	since time.Time // when users first reached it; zero: it is being launched
+}
+
+// ready tells whether it has served for as long as it warms up.
+func (m member) ready(now time.Time, warmUp time.Duration) bool {
+	return !m.since.IsZero() && now.Sub(m.since) >= warmUp
+}
+
+// order is a launch under way.
+type order struct {
+	names []string      // who is launched; none if it was refused
+	done  chan struct{} // closed when it is over
+	serve []string      // of names, those that users reach
+	err   error
+}
+
+// await returns when users reach all of them, or some cannot be reached. Also with an
+// error it gives the names of those that serve; one that was started and does not
+// serve is left alone until the stack goes down.
+func (o *order) await() ([]string, error) {
+	<-o.done
+	return o.serve, o.err
 }
 
 // sensors are told of instances that come and go, so that what they measure is
@@ -75,33 +104,96 @@ type pool interface {
 
 func (f *fleet) serving() []string { return f.lives.serving() }
 
-// launch implements moves. The names are the next n.
-func (f *fleet) launch(ctx context.Context, n int) ([]string, error) {
-	serve := make([]string, n)
-	err := f.lives.makeMove(ctx, func(ctx context.Context) error {
-		group, starting := errgroup.WithContext(ctx)
-		first := f.number(n)
-		for i := range n {
-			group.Go(func() error {
-				err := f.launchOne(starting, first+i)
-				if err == nil {
-					serve[i] = webName(first + i)
-				}
-				return err
-			})
-		}
-		return group.Wait()
-	})
-	return slices.DeleteFunc(serve, func(name string) bool { return name == "" }), err
+// roster implements moves.
+func (f *fleet) roster() []member {
+	f.mu.Lock()
+	coming, replaced := maps.Clone(f.coming), maps.Clone(f.replaced)
+	f.mu.Unlock()
+	// Who comes to serve meanwhile is on both lists, and nobody on neither.
+	all := slices.DeleteFunc(f.lives.members(), func(m member) bool { return replaced[m.name] })
+	for _, m := range all {
+		delete(coming, m.name)
+	}
+	for name := range coming {
+		all = append(all, member{name: name})
+	}
+	slices.SortFunc(all, func(a, b member) int { return record.CompareNames(a.name, b.name) })
+	return all
 }
 
-// number hands out the next n numbers, and gives the first.
+// replacing takes an instance off the roster until release: its place is taken before it ends.
+func (f *fleet) replacing(name string) (release func()) {
+	set := func(to bool) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if to {
+			f.replaced[name] = true
+		} else {
+			delete(f.replaced, name)
+		}
+	}
+	set(true)
+	return func() { set(false) }
+}
+
+// order implements moves. The names are the next n.
+func (f *fleet) order(ctx context.Context, n int) *order {
+	o := &order{done: make(chan struct{})}
+	if o.err = f.lives.beginMove(); o.err != nil {
+		close(o.done)
+		return o
+	}
+	first := f.number(n)
+	for i := range n {
+		o.names = append(o.names, webName(first+i))
+	}
+	serve := make([]string, n)
+	go func() {
+		defer close(o.done)
+		o.err = f.lives.finishMove(ctx, func(ctx context.Context) error {
+			group, starting := errgroup.WithContext(ctx)
+			for i, name := range o.names {
+				group.Go(func() error {
+					err := f.launchOne(starting, first+i)
+					if err == nil {
+						serve[i] = name
+					}
+					return err
+				})
+			}
+			return group.Wait()
+		})
+		f.arrived(o.names)
+		o.serve = slices.DeleteFunc(serve, func(name string) bool { return name == "" })
+	}()
+	return o
+}
+
+// launch starts n instances at once and returns when users reach them, as order.await does.
+func (f *fleet) launch(ctx context.Context, n int) ([]string, error) {
+	return f.order(ctx, n).await()
+}
+
+// number hands out the next n numbers, and gives the first. The launches of those who get them
+// are under way.
 func (f *fleet) number(n int) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	first := f.last + 1
-	f.last += n
+	for range n {
+		f.last++
+		f.coming[webName(f.last)] = true
+	}
 	return first
+}
+
+// arrived ends launches, whatever came of them.
+func (f *fleet) arrived(names []string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, name := range names {
+		delete(f.coming, name)
+	}
 }
 
 func (f *fleet) launchOne(ctx context.Context, number int) error {

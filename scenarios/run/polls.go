@@ -12,8 +12,11 @@ import (
 	"throughline/collector/poll"
 )
 
-// mongoPoller is the name of the poller of the database.
-const mongoPoller = "mongo"
+// The names of the pollers of load balancer and database.
+const (
+	balancerPoller = "haproxy"
+	mongoPoller    = "mongo"
+)
 
 // recovery is for how long after a fault that kept a poller from its answer a poll may still fail. One that
 // began in it runs into its own timeout, of an interval, and the next may find
@@ -137,6 +140,15 @@ type pollers struct {
 
 	mu  sync.Mutex
 	all []*poller
+}
+
+// names are what they are called.
+func (ps *pollers) names() []string {
+	var names []string
+	for _, p := range ps.list() {
+		names = append(names, p.name)
+	}
+	return names
 }
 
 // add makes a poller one of them.

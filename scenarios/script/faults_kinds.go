@@ -9,6 +9,9 @@ const (
 	defaultDelay = 5 * time.Second
 	defaultAway  = time.Second
 	defaultRate  = 20
+
+	defaultLatency   = 200 * time.Millisecond
+	defaultBandwidth = 100_000 // bytes per second
 )
 
 // mostBytes is the longest payload of a UDP datagram over IPv4.
@@ -102,6 +105,12 @@ type ReloadLB struct{}
 
 // Name implements [Fault].
 func (ReloadLB) Name() string { return "reload-lb" }
+
+// KillLB ends the load balancer without warning (SIGKILL). It is started again, and counts from zero.
+type KillLB struct{}
+
+// Name implements [Fault].
+func (KillLB) Name() string { return "kill-lb" }
 
 // RestartCollector stops the collector and starts another one.
 type RestartCollector struct{ For time.Duration } // how long there is none

@@ -9,7 +9,7 @@ const wantPhases = "a list of phases, like [{phase: warm-up, for: 8s}]"
 
 func (r *reader) phases(v value, s *Scenario) {
 	f := newFleet(s.Stack.Web.Instances)
-	f.noDatabase, f.stop = s.Stack.Mongo == MongoNone, s.Stack.Web.Stop
+	f.noDatabase, f.stop, f.scaled = s.Stack.Mongo == MongoNone, s.Stack.Web.Stop, s.Autoscale != nil
 	first := map[string]Pos{}
 	for _, item := range v.list(wantPhases, "phase") {
 		p := r.phase(item, f)

@@ -35,12 +35,14 @@ type Index struct {
 	reloads     []handover                            // of the load balancer, see stitch
 	unpolled    map[string]int64                      // see NotPolled; made when it is asked first
 	freezes     []freeze                              // of instances, see indexStandstills
+	hindrances  []hindrance                           // of the network, see indexHindrances
 	throttled   map[string]Curve                      // of the instances that the host stopped: how long
 	Ticks       []time.Duration                       // interval ends at which the collector stored points, in order
 	pace        []pace                                // how late requests were sent, in the order of their due times
 	longestLate time.Duration                         // the greatest lateness of all
 	blockLate   []time.Duration                       // the greatest lateness of each paceBlock of pace
-	store       *promStore                            // made by the first promql check
+	store       *promStore                            // of all series; made by the first promql check
+	stores      []*promStore                          // all that were made
 	sentAt      map[string]map[string][]time.Duration // of acknowledged requests, by route and instance; made by the first who asks
 }
 
@@ -68,6 +70,7 @@ func New(h record.History, s script.Scenario) *Index {
 	e.attribute()
 	e.indexSeries()
 	e.indexStandstills()
+	e.indexHindrances()
 	e.stitch()
 	return e
 }
