@@ -16,23 +16,19 @@ func LastOf(s *record.Series) (value float64, at time.Duration, ok bool) {
 	return 0, 0, false
 }
 
-// growth is how much the polled counters that match grew from the beginning of
-// the load to the end of the record.
-func (e *Index) growth(name string, match func(*record.Series) bool) (n int64, found bool) {
+// growthOf is how much polled counters grew from the beginning of the load to the end of the
+// record.
+func (e *Index) growthOf(series []*record.Series) int64 {
 	var sum float64
-	for _, s := range e.Polled[name] {
-		if match(s) {
-			sum += SumOf([]*record.Series{s}).Since(e.Begin)
-			found = true
-		}
+	for _, s := range series {
+		sum += SumOf([]*record.Series{s}).Since(e.Begin)
 	}
-	return Whole(sum), found
+	return Whole(sum)
 }
 
 // serverGrowth is how much a field of an instance's servers grew under load.
 func (e *Index) serverGrowth(instance, field string) int64 {
-	n, _ := e.growth(record.ServerPrefix+field, func(s *record.Series) bool { return s.Labels.Get("instance") == instance })
-	return max(0, n)
+	return max(0, e.growthOf(e.PolledOf(record.ServerPrefix+field, instance)))
 }
 
 // RetriesOn is how often the load balancer may have sent a request to the
@@ -51,12 +47,8 @@ func (e *Index) Retries() int64 {
 	if !e.Scenario.Stack.RetryAll {
 		return 0
 	}
-	backends, _ := e.growth(record.BackendPrefix+"wretr", anySeries)
-	servers, _ := e.growth(record.ServerPrefix+"wretr", anySeries)
-	return max(0, backends, servers)
+	return max(0, e.growthOf(e.Polled[record.BackendPrefix+"wretr"]), e.growthOf(e.Polled[record.ServerPrefix+"wretr"]))
 }
-
-func anySeries(*record.Series) bool { return true }
 
 // Balancer is the proxies that carry the users' requests, in HAProxy's
 // statistics.
@@ -116,7 +108,8 @@ func (b Balancer) Since(prefix, field string) (int64, bool) {
 	if prefix == record.FrontendPrefix {
 		proxy = b.Frontend
 	}
-	return b.Index.growth(prefix+field, func(s *record.Series) bool { return s.Labels.Get("proxy") == proxy })
+	series := WithLabel(b.Index.Polled[prefix+field], "proxy", proxy)
+	return b.Index.growthOf(series), len(series) > 0
 }
 
 // OfServer is how much a field of the servers of an instance grew under load.

@@ -29,23 +29,26 @@ type Index struct {
 	Lives       []record.Lifetime // of the web instances, in the order of birth
 	Strangers   []string          // instances that answered and of whose birth the journal knows nothing
 	Users       Users
-	Traces      []Trace                               // of the users' requests in the load balancer's log, by row; nil: there is none
-	Pushed      map[string][]*record.Series           // what instances sent, by instance
-	Polled      map[string][]*record.Series           // what was polled, by series name
-	reloads     []handover                            // of the load balancer, see stitch
-	unpolled    map[string]int64                      // see NotPolled; made when it is asked first
-	freezes     []freeze                              // of instances, see indexStandstills
-	hindrances  []hindrance                           // of the network, see indexHindrances
-	throttled   map[string]Curve                      // of the instances that the host stopped: how long
-	Ticks       []time.Duration                       // interval ends at which the collector stored points, in order
-	pace        []pace                                // how late requests were sent, in the order of their due times
-	longestLate time.Duration                         // the greatest lateness of all
-	blockLate   []time.Duration                       // the greatest lateness of each paceBlock of pace
-	figures     map[string]int64                      // see CollectorFigure; made when one is asked first
-	dropped     map[string]bool                       // see Dropped; "": of anybody; nil: nobody asked
-	store       *promStore                            // of all series; made by the first promql check
-	stores      []*promStore                          // all that were made
-	sentAt      map[string]map[string][]time.Duration // of acknowledged requests, by route and instance; made by the first who asks
+	Traces      []Trace                                // of the users' requests in the load balancer's log, by row; nil: there is none
+	Pushed      map[string][]*record.Series            // what instances sent, by instance
+	Polled      map[string][]*record.Series            // what was polled, by series name
+	reloads     []handover                             // of the load balancer, see stitch
+	unpolled    map[string]int64                       // see NotPolled; made when it is asked first
+	freezes     []freeze                               // of instances, see indexStandstills
+	hindrances  []hindrance                            // of the network, see indexHindrances
+	throttled   map[string]Curve                       // of the instances that the host stopped: how long
+	Ticks       []time.Duration                        // interval ends at which the collector stored points, in order
+	pace        []pace                                 // how late requests were sent, in the order of their due times
+	longestLate time.Duration                          // the greatest lateness of all
+	blockLate   []time.Duration                        // the greatest lateness of each paceBlock of pace
+	byInstance  map[string]map[string][]*record.Series // of Polled, by name and label instance; made when it is asked first
+	events      map[string][]*record.Event             // see EventsOf; made when it is asked first
+	lifeAt      map[string]int                         // where in Lives an instance is; made when it is asked first
+	figures     map[string]int64                       // see CollectorFigure; made when one is asked first
+	dropped     map[string]bool                        // see Dropped; "": of anybody; nil: nobody asked
+	store       *promStore                             // of all series; made by the first promql check
+	stores      []*promStore                           // all that were made
+	sentAt      map[string]map[string][]time.Duration  // of acknowledged requests, by route and instance; made by the first who asks
 }
 
 // New lays a record out. s is its scenario, or the scenario by whose checks it is to be
@@ -53,7 +56,8 @@ type Index struct {
 // Index serves one goroutine.
 func New(h record.History, s script.Scenario) *Index {
 	e := &Index{History: h, Scenario: s, Tiers: record.AllTiers().In(h), Begin: record.Never, End: record.Never, Interval: h.Run.Interval,
-		Pushed: map[string][]*record.Series{}, Polled: map[string][]*record.Series{}, figures: map[string]int64{}}
+		Pushed: map[string][]*record.Series{}, Polled: map[string][]*record.Series{}, figures: map[string]int64{},
+		byInstance: map[string]map[string][]*record.Series{}}
 	if e.Interval <= 0 {
 		e.Interval = time.Second
 	}
@@ -118,6 +122,20 @@ func (e *Index) indexSeries() {
 		e.Ticks = append(e.Ticks, t)
 	}
 	slices.Sort(e.Ticks)
+}
+
+// PolledOf are the polled series of a name and an instance.
+func (e *Index) PolledOf(name, instance string) []*record.Series {
+	of, known := e.byInstance[name]
+	if !known {
+		of = map[string][]*record.Series{}
+		for _, s := range e.Polled[name] {
+			in := s.Labels.Get(LabelInstance)
+			of[in] = append(of[in], s)
+		}
+		e.byInstance[name] = of
+	}
+	return of[instance]
 }
 
 // LastTick is the last interval end of the record; 0 without any.

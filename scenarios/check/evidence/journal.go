@@ -78,6 +78,33 @@ func (e *Index) KilledAt(l record.Lifetime) time.Duration {
 	return at
 }
 
+// EventsOf are the journal's events of an instance, in their order.
+func (e *Index) EventsOf(instance string) []*record.Event {
+	if e.events == nil {
+		e.events = map[string][]*record.Event{}
+		for i := range e.History.Events {
+			ev := &e.History.Events[i]
+			e.events[ev.Instance] = append(e.events[ev.Instance], ev)
+		}
+	}
+	return e.events[instance]
+}
+
+// LifeOf is the lifetime of a web instance; false where nothing is known of it.
+func (e *Index) LifeOf(instance string) (record.Lifetime, bool) {
+	if e.lifeAt == nil {
+		e.lifeAt = make(map[string]int, len(e.Lives))
+		for i := len(e.Lives) - 1; i >= 0; i-- {
+			e.lifeAt[e.Lives[i].Instance] = i
+		}
+	}
+	i, known := e.lifeAt[instance]
+	if !known {
+		return record.Lifetime{}, false
+	}
+	return e.Lives[i], true
+}
+
 // SigKill is how the journal writes the signal that no process can handle: what is in its
 // buffers then is gone.
 const SigKill = "SIGKILL"

@@ -2,7 +2,6 @@ package honesty
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -185,18 +184,17 @@ func (m *moves) servingAt(at time.Duration) []string {
 
 // life gives an instance that the journal has events of.
 func (m *moves) life(name string) record.Lifetime {
-	i := slices.IndexFunc(m.e.Lives, func(l record.Lifetime) bool { return l.Instance == name })
-	if i < 0 {
-		return record.Lifetime{Instance: name}
+	if l, known := m.e.LifeOf(name); known {
+		return l
 	}
-	return m.e.Lives[i]
+	return record.Lifetime{Instance: name}
 }
 
 // firstEvent gives the time of the first event of a kind of an instance at or after
 // from; of a signal, if one is named.
 func (m *moves) firstEvent(kind record.Kind, name, signal string, from time.Duration) time.Duration {
-	for _, ev := range m.e.History.Events {
-		if ev.Kind == kind && ev.Instance == name && ev.At >= from && (signal == "" || ev.Signal == signal) {
+	for _, ev := range m.e.EventsOf(name) {
+		if ev.Kind == kind && ev.At >= from && (signal == "" || ev.Signal == signal) {
 			return ev.At
 		}
 	}

@@ -85,7 +85,7 @@ func (c TwoViews) others(e *evidence.Index) (free []string, out []verdict.Findin
 		}
 		var points int
 		var stopped, at = 0.0, evidence.Stretch{From: max(l.Birth, 0), To: 0}
-		for _, s := range evidence.WithLabel(e.Polled[record.HostThrottled], "instance", l.Instance) {
+		for _, s := range e.PolledOf(record.HostThrottled, l.Instance) {
 			for _, p := range s.Points {
 				if p.HasNumber() {
 					points, stopped, at.To = points+1, max(stopped, p.Value), p.At
@@ -139,7 +139,7 @@ func viewOf(e *evidence.Index, instance string, at evidence.Stretch) (v view, mi
 	}
 	v.throttled = throttled
 	var all float64
-	for _, s := range evidence.WithLabel(e.Polled[record.AgentSeconds], "instance", instance) {
+	for _, s := range e.PolledOf(record.AgentSeconds, instance) {
 		n, _, ok := grew(s, at)
 		if !ok {
 			return v, "the agent did not tell what the machine did"

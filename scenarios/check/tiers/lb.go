@@ -127,8 +127,8 @@ func (c Comparison) unseen(e *evidence.Index, instance string) int64 {
 // they have a point.
 func (c Comparison) answersOf(e *evidence.Index, instance string) []*record.Series {
 	var out []*record.Series
-	for _, s := range e.Polled[c.To.Answers] {
-		if _, _, ok := evidence.LastOf(s); ok && s.Labels.Get(evidence.LabelInstance) == instance {
+	for _, s := range e.PolledOf(c.To.Answers, instance) {
+		if _, _, ok := evidence.LastOf(s); ok {
 			out = append(out, s)
 		}
 	}
@@ -241,9 +241,9 @@ func serversComplete(b evidence.Balancer) bool {
 		if l.Serving == record.Never && len(b.Index.Acked(l.Instance)) == 0 {
 			continue
 		}
-		complete = complete && slices.ContainsFunc(b.Index.Polled[record.ServerPrefix+"stot"], func(s *record.Series) bool {
+		complete = complete && slices.ContainsFunc(b.Index.PolledOf(record.ServerPrefix+"stot", l.Instance), func(s *record.Series) bool {
 			_, at, ok := evidence.LastOf(s)
-			return ok && s.Labels.Get("instance") == l.Instance && at >= b.Polled
+			return ok && at >= b.Polled
 		})
 	}
 	return complete
