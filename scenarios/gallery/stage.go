@@ -168,6 +168,7 @@ func Controls() []Control {
 		{"cut-off-users", "the network between users and load balancer is cut for four seconds", networkCut("users-lb")},
 		{"cut-off-database", "the network between instances and database is cut for four seconds", networkCut("web-db")},
 		{"reset", "all connections are reset, on every hop", Stage{Steps: []string{"fault: reset-network, hop: users-lb", "fault: reset-network, hop: lb-web", "fault: reset-network, hop: web-db"}, Failing: true}},
+		{"disk-full", "the database's disk is full for four seconds", Stage{Steps: []string{"fault: fill-disk"}, After: 4, Heal: "fill-disk", Failing: true}},
 		{"busier", "an instance is killed under twice the load", Stage{Steps: []string{"kill: web-1", "launch: 1"}, Rate: 300}},
 	}
 }
