@@ -165,7 +165,7 @@ func Controls() []Control {
 		{"slow-database", "the network between instances and database is slow, and an instance is killed meanwhile", Stage{Steps: []string{"fault: slow-network, hop: web-db, by: 50ms", "kill: web-1", "launch: 1"}, Heal: "slow-network", Failing: true}},
 		{"throttled", "10 KB a second pass between users and load balancer", Stage{Steps: []string{"fault: throttle-network, hop: users-lb, bandwidth: 10KB/s"}, Heal: "throttle-network", Failing: true}},
 		{"cut-off", "the network between the load balancer and one instance is cut for four seconds", networkCut("lb-web, on: web-2")},
-		{"cut-off-users", "the network between users and load balancer is cut for four seconds", networkCut("users-lb")},
+		{"cut-off-users", "the network between users and load balancer is cut for three seconds", Stage{Steps: []string{"fault: cut-network, hop: users-lb"}, After: 3, Heal: "cut-network", Failing: true, Rate: 60}},
 		{"cut-off-database", "the network between instances and database is cut for four seconds", networkCut("web-db")},
 		{"reset", "all connections are reset, on every hop", Stage{Steps: []string{"fault: reset-network, hop: users-lb", "fault: reset-network, hop: lb-web", "fault: reset-network, hop: web-db"}, Failing: true}},
 		{"disk-full", "the database's disk is full for four seconds", Stage{Steps: []string{"fault: fill-disk"}, After: 4, Heal: "fill-disk", Failing: true}},
