@@ -26,12 +26,15 @@ type fleet struct {
 	lives   *lives
 	sensors sensors
 	pool    pool
-	// describe is what web instance number is, which shall send its StatsD lines
-	// to an address, host:port.
-	describe func(number int, statsd string) (compose.Instance, error)
+	// describe is what web instance number of a version is, which shall send its
+	// StatsD lines to an address, host:port.
+	describe func(web script.Web, number int, statsd string) (compose.Instance, error)
 
-	mu   sync.Mutex
-	last int // the number of the newest web instance
+	mu       sync.Mutex
+	last     int // the number of the newest web instance
+	versions script.Versions
+	coming   map[int]string // by number, the versions of those whose launch is under way
+	settled  chan struct{}  // closed, and another one made, when one of them serves or failed
 }
 
 // moves are what can be done to the web instances, by the steps of a scenario and
@@ -75,15 +78,22 @@ type pool interface {
 
 func (f *fleet) serving() []string { return f.lives.serving() }
 
-// launch implements moves. The names are the next n.
+// launch implements moves. The names are the next n, and the version is the one that
+// was deployed last.
 func (f *fleet) launch(ctx context.Context, n int) ([]string, error) {
+	return f.launchOf(ctx, n, script.Versions.Current)
+}
+
+// launchOf is launch of a version.
+func (f *fleet) launchOf(ctx context.Context, n int, version func(script.Versions) string) ([]string, error) {
 	serve := make([]string, n)
 	err := f.lives.makeMove(ctx, func(ctx context.Context) error {
 		group, starting := errgroup.WithContext(ctx)
-		first := f.number(n)
+		first, web := f.number(n, version)
 		for i := range n {
 			group.Go(func() error {
-				err := f.launchOne(starting, first+i)
+				defer f.settle(first + i)
+				err := f.launchOne(starting, web, first+i)
 				if err == nil {
 					serve[i] = webName(first + i)
 				}
@@ -95,17 +105,22 @@ func (f *fleet) launch(ctx context.Context, n int) ([]string, error) {
 	return slices.DeleteFunc(serve, func(name string) bool { return name == "" }), err
 }
 
-// number hands out the next n numbers, and gives the first.
-func (f *fleet) number(n int) int {
+// number hands out the next n numbers to instances of a version, and gives the first.
+func (f *fleet) number(n int, version func(script.Versions) string) (first int, web script.Web) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	first := f.last + 1
+	first = f.last + 1
 	f.last += n
-	return first
+	web, _ = f.versions.Find(version(f.versions))
+	for number := first; number <= f.last; number++ {
+		f.versions.Of[webName(number)] = web.Version
+		f.coming[number] = web.Version
+	}
+	return first, web
 }
 
-func (f *fleet) launchOne(ctx context.Context, number int) error {
-	one, err := f.start(ctx, number)
+func (f *fleet) launchOne(ctx context.Context, web script.Web, number int) error {
+	one, err := f.start(ctx, web, number)
 	if err != nil {
 		return err
 	}
@@ -122,17 +137,21 @@ func (f *fleet) launchOne(ctx context.Context, number int) error {
 }
 
 // start starts a web instance, which is listened for from before its birth.
-func (f *fleet) start(ctx context.Context, number int) (*life, error) {
+func (f *fleet) start(ctx context.Context, web script.Web, number int) (*life, error) {
 	name := webName(number)
-	addr, err := f.sensors.listen(name, collector.NewLabels("zone", zoneOf(number)))
+	labels := collector.NewLabels("zone", zoneOf(number))
+	if web.Version != "" {
+		labels = collector.NewLabels("zone", zoneOf(number), record.LabelVersion, web.Version)
+	}
+	addr, err := f.sensors.listen(name, labels)
 	if err != nil {
 		return nil, err
 	}
-	instance, err := f.describe(number, addr)
+	instance, err := f.describe(web, number, addr)
 	if err == nil {
 		instance.Ready.Within = startWithin(ctx)
 		var one *life
-		if one, err = f.lives.start(ctx, instance, record.Web); err == nil {
+		if one, err = f.lives.start(ctx, instance, record.Web, web.Version); err == nil {
 			return one, nil
 		}
 	}

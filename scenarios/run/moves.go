@@ -24,6 +24,8 @@ var doers = []doer{
 	doerOf((*clock).terminate),
 	doerOf((*clock).launch),
 	doerOf((*clock).replace),
+	doerOf((*clock).deploy),
+	doerOf((*clock).rollback),
 	doerOf((*clock).scale),
 	doerOf((*clock).limit),
 	doerOf((*clock).begin),

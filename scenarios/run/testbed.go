@@ -8,6 +8,7 @@ import (
 
 	"throughline/compose"
 	"throughline/scenarios/record"
+	"throughline/scenarios/script"
 )
 
 // testbed is everything that runs for one scenario, each part of it in the hands of
@@ -34,8 +35,9 @@ func newTestbed(ctx context.Context, c Config, journal *journal) (*testbed, erro
 	s := &testbed{cfg: c, journal: journal, telemetry: sensing, database: &database{cfg: c, record: journal.record}, balancer: &balancer{cfg: c}}
 	s.lives = newLives(ctx, c.Platform, journal, sensing.retire)
 	s.fleet = &fleet{cfg: c, journal: journal, lives: s.lives, sensors: sensing, pool: s.balancer,
-		describe: func(number int, statsd string) (compose.Instance, error) {
-			return c.webInstance(number, statsd, s.database.uri)
+		versions: script.NewVersions(c.firstVersion()), coming: map[int]string{}, settled: make(chan struct{}),
+		describe: func(web script.Web, number int, statsd string) (compose.Instance, error) {
+			return c.webInstance(web, number, statsd, s.database.uri)
 		}}
 	s.faults = &faults{cfg: c, journal: journal, lives: s.lives, balancer: s.balancer, telemetry: sensing}
 	return s, nil
