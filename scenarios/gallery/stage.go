@@ -122,6 +122,11 @@ func databaseOutage(seconds int) Stage {
 	return Stage{Steps: []string{"fault: freeze-database"}, After: seconds, Heal: "freeze-database", Failing: true}
 }
 
+// networkCut cuts the network of a hop for longer than the load balancer waits to connect.
+func networkCut(hop string) Stage {
+	return Stage{Steps: []string{"fault: cut-network, hop: " + hop}, After: 4, Heal: "cut-network", Failing: true}
+}
+
 // batching is a healthy run whose clients hold counts for so many seconds.
 func batching(seconds, after int, steps ...string) Stage {
 	return Stage{Batch: time.Duration(seconds) * time.Second, Steps: steps, After: after}
@@ -154,6 +159,14 @@ func Controls() []Control {
 		{"sampled", "one call of a counter in two is sent, as is declared", Stage{Sampled: 0.5}},
 		{"sampled-killed", "the same, and an instance is killed", Stage{Sampled: 0.5, Steps: []string{"kill: web-2", "launch: 1"}}},
 		{"slow-stop", "instances take four seconds to end, and one is replaced", Stage{StopTakes: 4 * time.Second, Steps: []string{"replace: web-1"}, After: 8}},
+		{"slow-network", "what users and load balancer say to each other takes 100 ms longer each way", Stage{Steps: []string{"fault: slow-network, hop: users-lb, by: 100ms"}, Heal: "slow-network"}},
+		{"slow-instance", "the network between the load balancer and one instance is slow", Stage{Steps: []string{"fault: slow-network, hop: lb-web, by: 200ms, on: web-2"}, Heal: "slow-network"}},
+		{"slow-database", "the network between instances and database is slow, and an instance is killed meanwhile", Stage{Steps: []string{"fault: slow-network, hop: web-db, by: 50ms", "kill: web-1", "launch: 1"}, Heal: "slow-network", Failing: true}},
+		{"throttled", "10 KB a second pass between users and load balancer", Stage{Steps: []string{"fault: throttle-network, hop: users-lb, bandwidth: 10KB/s"}, Heal: "throttle-network", Failing: true}},
+		{"cut-off", "the network between the load balancer and one instance is cut for four seconds", networkCut("lb-web, on: web-2")},
+		{"cut-off-users", "the network between users and load balancer is cut for four seconds", networkCut("users-lb")},
+		{"cut-off-database", "the network between instances and database is cut for four seconds", networkCut("web-db")},
+		{"reset", "all connections are reset, on every hop", Stage{Steps: []string{"fault: reset-network, hop: users-lb", "fault: reset-network, hop: lb-web", "fault: reset-network, hop: web-db"}, Failing: true}},
 		{"busier", "an instance is killed under twice the load", Stage{Steps: []string{"kill: web-1", "launch: 1"}, Rate: 300}},
 	}
 }

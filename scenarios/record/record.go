@@ -94,6 +94,7 @@ type Event struct {
 	Phase    string        `json:"phase,omitempty"`
 	Step     string        `json:"step,omitempty"`  // "kill web-2"
 	Fault    string        `json:"fault,omitempty"` // "drop-datagrams"
+	Hop      string        `json:"hop,omitempty"`   // of whose network a fault is: "lb-web"
 	Instance string        `json:"instance,omitempty"`
 	Role     Role          `json:"role,omitempty"`
 	ID       string        `json:"id,omitempty"`     // the platform's number for the instance

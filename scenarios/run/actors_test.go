@@ -37,12 +37,17 @@ func (a *restless) act(ctx context.Context, on moves) error {
 	var mine []string
 	moving := context.WithoutCancel(ctx)
 	for ctx.Err() == nil {
-		who := on.serving()
+		var who []string
+		for _, m := range on.roster() {
+			if !m.since.IsZero() {
+				who = append(who, m.name)
+			}
+		}
 		if a.own {
 			who = slices.DeleteFunc(mine, func(name string) bool { return !slices.Contains(who, name) })
 		}
 		if n := len(who); n == 0 || n < 6 && a.ended.Load() > 0 && random.IntN(2) == 0 {
-			names, err := on.launch(moving, 1+random.IntN(a.most))
+			names, err := on.order(moving, 1+random.IntN(a.most)).await()
 			if err != nil {
 				return err
 			}

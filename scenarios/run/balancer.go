@@ -20,10 +20,12 @@ import (
 type balancer struct {
 	cfg        Config
 	executions *executions // takes in its log; nil: it keeps none
+	network    *network
 	lb         *haproxy.Runtime
 	runtime    string       // host:port of its Runtime API
 	front      string       // host:port where it serves
 	proxy      *fault.Proxy // nil: no fault needs it
+	users      string       // URL where users are served: by HAProxy, or by what stands before it
 	reloading  sync.RWMutex // held while its process is replaced, and shared by who counts on this one
 }
 
@@ -42,6 +44,15 @@ func (b *balancer) start(ctx context.Context, in *lives, polls *telemetry) error
 	if b.config().Master {
 		b.lb = haproxy.NewMaster(b.runtime)
 	}
+	if err := b.before(); err != nil {
+		return err
+	}
+	return polls.addPoller("haproxy", BalancerPoller(b.lb))
+}
+
+// before has a link and a proxy stand before HAProxy, where faults need them: what the users send comes to the link first.
+func (b *balancer) before() error {
+	b.users = b.url()
 	if b.cfg.needs(script.Proxy) {
 		to, err := url.Parse(b.url())
 		if err != nil {
@@ -50,20 +61,18 @@ func (b *balancer) start(ctx context.Context, in *lives, polls *telemetry) error
 		if b.proxy, err = fault.NewProxy(to.Hostname(), b.url(), b.cfg.Run.Seed); err != nil {
 			return err
 		}
+		b.users = b.proxy.URL()
 	}
-	return polls.addPoller("haproxy", BalancerPoller(b.lb))
+	var err error
+	b.users, err = b.network.frontend(b.users)
+	return err
 }
 
 // url is the load balancer itself.
 func (b *balancer) url() string { return "http://" + b.front }
 
 // frontend is where users are served.
-func (b *balancer) frontend() string {
-	if b.proxy != nil {
-		return b.proxy.URL()
-	}
-	return b.url()
-}
+func (b *balancer) frontend() string { return b.users }
 
 // holdReloads implements pool.
 func (b *balancer) holdReloads() (release func()) {
@@ -74,6 +83,9 @@ func (b *balancer) holdReloads() (release func()) {
 // add implements pool.
 func (b *balancer) add(ctx context.Context, h compose.Handle) error {
 	addr, err := behind(b.cfg.Platform, h)
+	if err == nil {
+		addr, err = b.network.way(script.LBWeb, h.Name(), addr, h.Addr("http"))
+	}
 	if err != nil {
 		return err
 	}

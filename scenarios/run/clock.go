@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"throughline/scenarios/record"
@@ -17,6 +18,8 @@ type clock struct {
 	users    *users // nil: there is no load
 	fleet    *fleet
 	faults   *faults
+	random   *rand.Rand // draws whom the word any stands for
+	whom     string     // for whom a word of the step under way stands; "": it has none
 }
 
 // run goes through the scenario until it ends, a step fails or ctx ends.
@@ -99,6 +102,7 @@ func (c *clock) steps(ctx context.Context, phase script.Phase) error {
 func (c *clock) step(ctx context.Context, phase string, step script.Step) error {
 	begin := time.Now()
 	c.journal.event(record.Event{Kind: record.StepBegin, Phase: phase, Step: step.String()})
+	c.whom = ""
 	err := c.do(ctx, step)
 	if err != nil {
 		err = fmt.Errorf("%s: %w", step, err)
@@ -107,6 +111,9 @@ func (c *clock) step(ctx context.Context, phase string, step script.Step) error 
 		return ctx.Err()
 	}
 	ended := record.Event{Kind: record.StepEnd, Phase: phase, Step: step.String()}
+	if c.whom != "" {
+		ended.Instance, ended.Role = c.whom, record.Web
+	}
 	if err != nil {
 		ended.Error = err.Error()
 	}

@@ -12,9 +12,10 @@ import (
 // collecting is one collector, and whether it runs.
 type collecting struct {
 	*pipeline.Pipeline
-	end   context.CancelFunc // nil before it runs
-	ended chan struct{}      // closed when its Run has returned
-	err   error              // what that returned
+	frontier *frontier
+	end      context.CancelFunc // nil before it runs
+	ended    chan struct{}      // closed when its Run has returned
+	err      error              // what that returned
 }
 
 // listen opens a socket for an instance, on any free loopback port, and gives its

@@ -7,6 +7,7 @@ import (
 
 	"throughline/collector/poll"
 	"throughline/scenarios/record"
+	"throughline/scenarios/script"
 )
 
 // databaseLimit is how long a MongoDB may take to be ready: it makes its files first.
@@ -14,11 +15,25 @@ const databaseLimit = 60 * time.Second
 
 // database is where the web instances keep their words, if anywhere.
 type database struct {
-	cfg    Config
-	record *record.Writer
-	uri    string      // as the web instances reach it; "" = there is none
-	at     string      // as the harness does
-	mongo  *poll.Mongo // nil: there is none
+	cfg       Config
+	record    *record.Writer
+	network   *network
+	uri       string      // of somebody else's, as the web instances reach it; "" = there is none
+	peer, own string      // host:port of the run's own, as the web instances and as the harness reach it; "" = there is none
+	at        string      // as the harness does
+	mongo     *poll.Mongo // nil: there is none
+}
+
+// uriOf is what a web instance is told: with links on its hop, its own.
+func (d *database) uriOf(instance string) (string, error) {
+	if d.own == "" {
+		return d.uri, nil
+	}
+	way, err := d.network.way(script.WebDB, instance, d.peer, d.own)
+	if err != nil {
+		return "", err
+	}
+	return mongoURI(way), nil
 }
 
 // start starts the database, unless there is none or it is somebody else's.
@@ -33,7 +48,8 @@ func (d *database) start(ctx context.Context, in *lives, polls *telemetry) error
 		if err != nil {
 			return err
 		}
-		d.uri, d.at = mongoURI(one.PeerAddr("mongo")), mongoURI(one.Addr("mongo"))
+		d.peer, d.own = one.PeerAddr("mongo"), one.Addr("mongo")
+		d.at = mongoURI(d.own)
 	}
 	var err error
 	if d.mongo, err = poll.NewMongo(d.at); err != nil {

@@ -22,13 +22,15 @@ type faults struct {
 	lives     *lives
 	balancer  *balancer
 	telemetry *telemetry
+	network   *network
 	ongoing   []ongoing // that have begun, the newest last
 }
 
 // ongoing is a fault that has begun.
 type ongoing struct {
 	name, instance string
-	blinds         string // the poller that it keeps from an answer; "": none
+	hop            script.Hop // of whose network it is; "": of none
+	blinds         string     // the poller that it keeps from an answer; "": none
 	heal           fault.Heal
 }
 
@@ -54,6 +56,11 @@ func tampererOf[F script.Fault](tamper func(F) fault.Tamper) maker {
 	})
 }
 
+// networkOf is the maker of a fault of the network.
+func networkOf[F script.Fault](build func(n *network, what F, on string) fault.Fault) maker {
+	return makerOf(func(f *faults, what F, on string) fault.Fault { return build(f.network, what, on) })
+}
+
 // blinding is the maker of a fault that keeps a poller from an answer.
 func (m maker) blinding(poller string) maker {
 	m.blinds = poller
@@ -74,6 +81,10 @@ var makers = []maker{
 	makerOf((*faults).freezeDatabase).blinding(mongoPoller),
 	makerOf((*faults).reload),
 	makerOf((*faults).restart),
+	networkOf((*network).slow),
+	networkOf((*network).throttle),
+	networkOf((*network).cut),
+	networkOf((*network).reset),
 }
 
 // Faults names the faults that a run can do: all of the language's.
@@ -175,7 +186,7 @@ func (f *faults) inject(ctx context.Context, begin script.BeginFault) error {
 	if err != nil {
 		return err
 	}
-	o := ongoing{name: m.name, instance: begin.Instance, blinds: m.blinds}
+	o := ongoing{name: m.name, instance: begin.Instance, hop: script.HopOf(begin.Fault), blinds: m.blinds}
 	f.journal.event(o.event(record.FaultBegin))
 	f.telemetry.pollers.dark.begin(o.blinds, time.Now())
 	if o.heal, err = m.make(f, begin.Fault, begin.Instance).Inject(ctx); err != nil {
@@ -193,7 +204,7 @@ func (f *faults) inject(ctx context.Context, begin script.BeginFault) error {
 }
 
 func (o ongoing) event(kind record.Kind) record.Event {
-	e := record.Event{Kind: kind, Fault: o.name, Instance: o.instance}
+	e := record.Event{Kind: kind, Fault: o.name, Instance: o.instance, Hop: string(o.hop)}
 	if o.instance != "" {
 		e.Role = record.Web
 	}

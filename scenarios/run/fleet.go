@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"slices"
 	"sync"
@@ -31,10 +32,11 @@ type fleet struct {
 	describe func(web script.Web, number int, statsd string) (compose.Instance, error)
 
 	mu       sync.Mutex
-	last     int // the number of the newest web instance
+	last     int               // the number of the newest web instance
+	coming   map[string]string // whose launch is under way, and of which version
+	replaced map[string]bool   // who ends when another one has taken its place
 	versions script.Versions
-	coming   map[int]string // by number, the versions of those whose launch is under way
-	settled  chan struct{}  // closed, and another one made, when one of them serves or failed
+	settled  chan struct{} // closed, and another one made, when launches are over
 }
 
 // moves are what can be done to the web instances, by the steps of a scenario and
@@ -42,18 +44,44 @@ type fleet struct {
 // an instance that another move is ending gets an error that says so. When the
 // stack is taken down, all of them are refused.
 type moves interface {
-	// serving lists the instances that get requests and that nobody is ending,
-	// oldest first.
-	serving() []string
-	// launch starts n instances at once and returns when users reach them. Also
-	// with an error it gives the names of those that serve; one that was started
-	// and does not serve is left alone until the stack goes down.
-	launch(ctx context.Context, n int) ([]string, error)
+	// roster lists the instances that get requests or are being launched, and that
+	// nobody is ending or replacing, oldest first.
+	roster() []member
+	// order begins to launch n instances at once, who are on the roster when it
+	// returns; nobody is if it was refused.
+	order(ctx context.Context, n int) *order
 	// terminate asks an instance to end and returns when it has. With drain the
 	// load balancer first lets it finish what it has.
 	terminate(ctx context.Context, name string, drain bool) error
 	// kill ends an instance without warning.
 	kill(ctx context.Context, name string) error
+}
+
+// member is an instance on the roster.
+type member struct {
+	name  string
+	since time.Time // when users first reached it; zero: it is being launched
+}
+
+// ready tells whether it has served for as long as it warms up.
+func (m member) ready(now time.Time, warmUp time.Duration) bool {
+	return !m.since.IsZero() && now.Sub(m.since) >= warmUp
+}
+
+// order is a launch under way.
+type order struct {
+	names []string      // who is launched; none if it was refused
+	done  chan struct{} // closed when it is over
+	serve []string      // of names, those that users reach
+	err   error
+}
+
+// await returns when users reach all of them, or some cannot be reached. Also with an
+// error it gives the names of those that serve; one that was started and does not
+// serve is left alone until the stack goes down.
+func (o *order) await() ([]string, error) {
+	<-o.done
+	return o.serve, o.err
 }
 
 // sensors are told of instances that come and go, so that what they measure is
@@ -78,45 +106,106 @@ type pool interface {
 
 func (f *fleet) serving() []string { return f.lives.serving() }
 
-// launch implements moves. The names are the next n, and the version is the one that
-// was deployed last.
-func (f *fleet) launch(ctx context.Context, n int) ([]string, error) {
-	return f.launchOf(ctx, n, script.Versions.Current)
+// roster implements moves.
+func (f *fleet) roster() []member {
+	f.mu.Lock()
+	coming, replaced := maps.Clone(f.coming), maps.Clone(f.replaced)
+	f.mu.Unlock()
+	// Who comes to serve meanwhile is on both lists, and nobody on neither.
+	all := slices.DeleteFunc(f.lives.members(), func(m member) bool { return replaced[m.name] })
+	for _, m := range all {
+		delete(coming, m.name)
+	}
+	for name := range coming {
+		all = append(all, member{name: name})
+	}
+	slices.SortFunc(all, func(a, b member) int { return record.CompareNames(a.name, b.name) })
+	return all
 }
 
-// launchOf is launch of a version.
-func (f *fleet) launchOf(ctx context.Context, n int, version func(script.Versions) string) ([]string, error) {
-	serve := make([]string, n)
-	err := f.lives.makeMove(ctx, func(ctx context.Context) error {
-		group, starting := errgroup.WithContext(ctx)
-		first, web := f.number(n, version)
-		for i := range n {
-			group.Go(func() error {
-				defer f.settle(first + i)
-				err := f.launchOne(starting, web, first+i)
-				if err == nil {
-					serve[i] = webName(first + i)
-				}
-				return err
-			})
+// replacing takes an instance off the roster until release: its place is taken before it ends.
+func (f *fleet) replacing(name string) (release func()) {
+	set := func(to bool) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if to {
+			f.replaced[name] = true
+		} else {
+			delete(f.replaced, name)
 		}
-		return group.Wait()
-	})
-	return slices.DeleteFunc(serve, func(name string) bool { return name == "" }), err
+	}
+	set(true)
+	return func() { set(false) }
 }
 
-// number hands out the next n numbers to instances of a version, and gives the first.
+// order implements moves. The names are the next n, and the version is the one that was
+// deployed last.
+func (f *fleet) order(ctx context.Context, n int) *order {
+	return f.orderOf(ctx, n, script.Versions.Current)
+}
+
+// orderOf is order of a version.
+func (f *fleet) orderOf(ctx context.Context, n int, version func(script.Versions) string) *order {
+	o := &order{done: make(chan struct{})}
+	if o.err = f.lives.beginMove(); o.err != nil {
+		close(o.done)
+		return o
+	}
+	first, web := f.number(n, version)
+	for i := range n {
+		o.names = append(o.names, webName(first+i))
+	}
+	serve := make([]string, n)
+	go func() {
+		defer close(o.done)
+		o.err = f.lives.finishMove(ctx, func(ctx context.Context) error {
+			group, starting := errgroup.WithContext(ctx)
+			for i, name := range o.names {
+				group.Go(func() error {
+					err := f.launchOne(starting, web, first+i)
+					if err == nil {
+						serve[i] = name
+					}
+					return err
+				})
+			}
+			return group.Wait()
+		})
+		f.arrived(o.names)
+		o.serve = slices.DeleteFunc(serve, func(name string) bool { return name == "" })
+	}()
+	return o
+}
+
+// launch starts n instances at once and returns when users reach them, as order.await does.
+func (f *fleet) launch(ctx context.Context, n int) ([]string, error) {
+	return f.order(ctx, n).await()
+}
+
+// number hands out the next n numbers to instances of a version, and gives the first. The
+// launches of those who get them are under way.
 func (f *fleet) number(n int, version func(script.Versions) string) (first int, web script.Web) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	first = f.last + 1
-	f.last += n
 	web, _ = f.versions.Find(version(f.versions))
-	for number := first; number <= f.last; number++ {
-		f.versions.Of[webName(number)] = web.Version
-		f.coming[number] = web.Version
+	for range n {
+		f.last++
+		f.versions.Of[webName(f.last)] = web.Version
+		f.coming[webName(f.last)] = web.Version
 	}
 	return first, web
+}
+
+// arrived ends launches, whatever came of them.
+func (f *fleet) arrived(names []string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, name := range names {
+		delete(f.coming, name)
+	}
+	close(f.settled)
+	f.settled = make(chan struct{})
 }
 
 func (f *fleet) launchOne(ctx context.Context, web script.Web, number int) error {

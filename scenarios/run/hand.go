@@ -202,7 +202,13 @@ var lacking = map[script.Need]string{
 	script.Proxy:       "no proxy stands before the load balancer of a stack that is up; write a scenario, which gets one",
 	script.Master:      "the load balancer of a stack that is up has no master that could replace it; write a scenario, which gets one",
 	script.CPULimits:   "the instances of a stack that is up were not put where their CPU can be limited; write a scenario, in which they are",
+
+	script.LinkOn(script.UsersLB): noLinks,
+	script.LinkOn(script.LBWeb):   noLinks,
+	script.LinkOn(script.WebDB):   noLinks,
 }
+
+const noLinks = "no link stands on the hops of a stack that is up; write a scenario, which gets those that it needs"
 
 // lacks says why a step cannot be made by hand; nil: it can.
 func (c Config) lacks(step script.Step) error {

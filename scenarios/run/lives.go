@@ -38,6 +38,7 @@ type life struct {
 	role    record.Role
 	held    move          // that is under way with it; "" = none
 	serving bool          // the load balancer sends it requests, and nobody wants its end
+	since   time.Time     // when it came to serve
 	asked   bool          // somebody wants it dead
 	dead    bool          // it was seen to be gone
 	limited bool          // its CPU is limited
@@ -125,13 +126,24 @@ func (l *lives) bury(one *life, exit compose.Exit, err error) bool {
 // makeMove makes a move, unless the stack is being taken down, which waits for moves
 // under way and ends their contexts.
 func (l *lives) makeMove(ctx context.Context, move func(context.Context) error) error {
+	if err := l.beginMove(); err != nil {
+		return err
+	}
+	return l.finishMove(ctx, move)
+}
+
+// beginMove is the first half of makeMove: a move is under way, and finishMove has to make it.
+func (l *lives) beginMove() error {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.ending {
-		l.mu.Unlock()
 		return errEnding
 	}
 	l.moves.Add(1)
-	l.mu.Unlock()
+	return nil
+}
+
+func (l *lives) finishMove(ctx context.Context, move func(context.Context) error) error {
 	defer l.moves.Done()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -194,7 +206,7 @@ func (l *lives) release(one *life, how move) {
 func (l *lives) admit(one *life) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	one.held, one.serving = "", !one.dead
+	one.held, one.serving, one.since = "", !one.dead, time.Now()
 	l.journal.event(record.Event{Kind: record.Serving, Instance: one.Name(), Role: one.role})
 }
 
@@ -216,6 +228,17 @@ func (l *lives) servingLocked() []string {
 	}
 	slices.SortFunc(names, record.CompareNames)
 	return names
+}
+
+// members are those that serve, and since when.
+func (l *lives) members() []member {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var out []member
+	for _, name := range l.servingLocked() {
+		out = append(out, member{name, l.all[name].since})
+	}
+	return out
 }
 
 // find gives instances that run: those of these names, or with none those that

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -24,9 +25,17 @@ func (onNetwork) Gateway() netip.Addr               { return netip.MustParseAddr
 func (onNetwork) Locate(string) (netip.Addr, error) { return netip.MustParseAddr("127.0.0.2"), nil }
 
 // notes is a progress that keeps what it is told.
-type notes struct{ said []string }
+type notes struct {
+	mu   sync.Mutex
+	said []string
+}
 
-func (n *notes) Note(text string)                  { n.said = append(n.said, text) }
+func (n *notes) Note(text string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.said = append(n.said, text)
+}
+
 func (*notes) Phase(string, int)                   {}
 func (*notes) EndPhase(time.Duration, live.Status) {}
 func (*notes) Step(string, time.Duration, error)   {}

@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"errors"
 
 	"throughline/scenarios/script"
 )
@@ -41,12 +42,39 @@ func Steps() []string {
 	return names
 }
 
+// named does something to an instance that a step names, or for which its word stands. Whom somebody else just
+// ends, no word stands for.
+func (c *clock) named(instance string, do func(name string) error) error {
+	if !script.StandsIn(instance) {
+		return do(instance)
+	}
+	for {
+		serving := c.fleet.serving()
+		if len(serving) == 0 {
+			return errors.New("no instance serves")
+		}
+		switch instance {
+		case script.Oldest:
+			c.whom = serving[0]
+		case script.Newest:
+			c.whom = serving[len(serving)-1]
+		default:
+			c.whom = serving[c.random.IntN(len(serving))]
+		}
+		if err := do(c.whom); !endedByOther(err) {
+			return err
+		}
+	}
+}
+
 func (c *clock) kill(m script.Kill, within bounded) error {
-	return within(func(ctx context.Context) error { return c.fleet.kill(ctx, m.Instance) })
+	return c.named(m.Instance, func(name string) error {
+		return within(func(ctx context.Context) error { return c.fleet.kill(ctx, name) })
+	})
 }
 
 func (c *clock) terminate(m script.Terminate, within bounded) error {
-	return c.end(m.Instance, !m.Abrupt, within)
+	return c.named(m.Instance, func(name string) error { return c.end(name, !m.Abrupt, within) })
 }
 
 // end asks an instance to end.
@@ -64,20 +92,23 @@ func (c *clock) launch(m script.Launch, within bounded) error {
 // replace launches another instance for one, or for each that serves, before it
 // terminates that.
 func (c *clock) replace(m script.Replace, within bounded) error {
-	old := []string{m.Instance}
-	if m.Instance == script.ReplaceAll {
-		old = c.fleet.serving()
+	if m.Instance != script.ReplaceAll {
+		return c.named(m.Instance, func(name string) error { return c.replaceOne(name, within) })
 	}
-	for _, name := range old {
-		if err := c.launch(script.Launch{Count: 1}, within); err != nil {
-			return err
-		}
-		err := c.end(name, true, within)
-		if err != nil && (m.Instance != script.ReplaceAll || !endedByOther(err)) {
+	for _, name := range c.fleet.serving() {
+		if err := c.replaceOne(name, within); err != nil && !endedByOther(err) {
 			return err
 		}
 	}
 	return nil
+}
+
+func (c *clock) replaceOne(name string, within bounded) error {
+	defer c.fleet.replacing(name)()
+	if err := c.launch(script.Launch{Count: 1}, within); err != nil {
+		return err
+	}
+	return c.end(name, true, within)
 }
 
 // scale launches, or terminates the newest, until as many instances serve as told.
@@ -100,7 +131,10 @@ func (c *clock) limit(m script.Limit, within bounded) error {
 }
 
 func (c *clock) begin(m script.BeginFault, within bounded) error {
-	return within(func(ctx context.Context) error { return c.faults.inject(ctx, m) })
+	return c.named(m.Instance, func(name string) error {
+		m.Instance = name
+		return within(func(ctx context.Context) error { return c.faults.inject(ctx, m) })
+	})
 }
 
 func (c *clock) heal(m script.Heal, within bounded) error {

@@ -139,6 +139,15 @@ type pollers struct {
 	all []*poller
 }
 
+// names are what they are called.
+func (ps *pollers) names() []string {
+	var names []string
+	for _, p := range ps.list() {
+		names = append(names, p.name)
+	}
+	return names
+}
+
 // add makes a poller one of them.
 func (ps *pollers) add(name string, p collector.Poller) *poller {
 	added := &poller{name: name, Poller: p, dark: &ps.dark}

@@ -52,11 +52,11 @@ func (t *telemetry) end(ctx context.Context) (err error) {
 // same instances and polls the same. It gives its addresses by instance.
 func (t *telemetry) restart(ctx context.Context) (map[string]string, error) {
 	defer t.replacing.Unlock()
-	dashboard := t.cfg.Dashboard
-	if dashboard != "" {
-		dashboard = t.collector().Addr() // the port that was free when the first asked for any
+	api := t.api
+	if api != "" {
+		api = t.collector().Addr() // the port that was free when the first asked for any
 	}
-	if err := t.open(dashboard); err != nil {
+	if err := t.open(api); err != nil {
 		return nil, err
 	}
 	addrs, err := t.listenAgain()

@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"time"
 
@@ -122,16 +123,26 @@ func (s *testbed) underLoad(ctx context.Context, during func(*clock)) error {
 	}
 	users.start()
 	s.journal.event(record.Event{Kind: record.LoadBegin})
-	acting := startActors(ctx, s.cfg.actors, s.fleet, s.journal)
+	acting := startActors(ctx, s.actors(), s.fleet, s.journal)
 	k := s.clock()
 	k.users = users
 	during(k)
 	return finish(ctx, s, users, acting)
 }
 
+// actors are what acts on the fleet while there is load. With a hand that is nobody but the hand.
+func (s *testbed) actors() []actor {
+	all := s.cfg.actors
+	if scaling := s.cfg.Scenario.Autoscale; scaling != nil && s.cfg.Hand == nil {
+		all = append(all, newAutoscaler(s.cfg, *scaling, s.telemetry, s.journal))
+	}
+	return all
+}
+
 // clock makes the moves on this stack, without load.
 func (s *testbed) clock() *clock {
-	return &clock{scenario: s.cfg.Scenario, progress: s.cfg.Progress, journal: s.journal, fleet: s.fleet, faults: s.faults}
+	return &clock{scenario: s.cfg.Scenario, progress: s.cfg.Progress, journal: s.journal, fleet: s.fleet, faults: s.faults,
+		random: rand.New(rand.NewPCG(s.cfg.Run.Seed, 0))}
 }
 
 // needs tells whether the stack must be set up for a need: a step of the scenario has

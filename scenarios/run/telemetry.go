@@ -30,6 +30,7 @@ type telemetry struct {
 	relays  *fault.Relays // nil: no fault needs them
 	pollers *pollers
 	shared  string // host:port that all instances send to; "" = each has its own
+	api     string // where the collector's HTTP API is to listen; "" = nowhere
 
 	// replacing is held while there is no collector, because another one is coming,
 	// and shared by who comes or leaves.
@@ -47,16 +48,19 @@ type listener struct {
 
 // newTelemetry opens a collector, which does not run yet.
 func newTelemetry(c Config, journal *journal) (*telemetry, error) {
-	t := &telemetry{cfg: c, journal: journal, pollers: &pollers{journal: journal}, listeners: map[string]listener{}}
+	t := &telemetry{cfg: c, journal: journal, pollers: &pollers{journal: journal}, listeners: map[string]listener{}, api: c.Dashboard}
+	if t.api == "" && c.Scenario.Autoscale != nil {
+		t.api = anywhere
+	}
 	if c.needs(script.Relays) {
 		t.relays = fault.NewRelays(c.Run.Seed)
 	}
-	return t, t.open(c.Dashboard)
+	return t, t.open(t.api)
 }
 
 // open makes a collector with its API at an address. Those of one run share their
 // store.
-func (t *telemetry) open(dashboard string) error {
+func (t *telemetry) open(api string) error {
 	tags := dogstatsd.NoStyle
 	if text := t.cfg.Scenario.Stack.Tags; text != "" {
 		var err error
@@ -64,15 +68,16 @@ func (t *telemetry) open(dashboard string) error {
 			return fmt.Errorf("stack.collector.tags: %w", err)
 		}
 	}
+	frontier := newFrontier()
 	opened, err := pipeline.New(pipeline.Config{StatsD: statsd.Config{Tags: tags},
-		Interval: t.cfg.Run.Interval, Dir: filepath.Join(t.cfg.Scratch, "series"), HTTP: dashboard, Sinks: []collector.Sink{t.journal.record},
+		Interval: t.cfg.Run.Interval, Dir: filepath.Join(t.cfg.Scratch, "series"), HTTP: api, Sinks: []collector.Sink{t.journal.record, frontier},
 	})
 	if err != nil {
 		return err
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.current = &collecting{Pipeline: opened, ended: make(chan struct{})}
+	t.current = &collecting{Pipeline: opened, frontier: frontier, ended: make(chan struct{})}
 	return nil
 }
 

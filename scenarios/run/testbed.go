@@ -18,6 +18,7 @@ type testbed struct {
 	journal   *journal
 	lives     *lives
 	telemetry *telemetry
+	network   *network
 	database  *database
 	balancer  *balancer
 	fleet     *fleet
@@ -32,14 +33,24 @@ func newTestbed(ctx context.Context, c Config, journal *journal) (*testbed, erro
 	if err != nil {
 		return nil, err
 	}
-	s := &testbed{cfg: c, journal: journal, telemetry: sensing, database: &database{cfg: c, record: journal.record}, balancer: &balancer{cfg: c}}
-	s.lives = newLives(ctx, c.Platform, journal, sensing.retire)
+	s := &testbed{cfg: c, journal: journal, telemetry: sensing, network: newNetwork(c)}
+	s.database = &database{cfg: c, record: journal.record, network: s.network}
+	s.balancer = &balancer{cfg: c, network: s.network}
+	s.lives = newLives(ctx, c.Platform, journal, func(ctx context.Context, name string) {
+		s.network.retire(name)
+		sensing.retire(ctx, name)
+	})
 	s.fleet = &fleet{cfg: c, journal: journal, lives: s.lives, sensors: sensing, pool: s.balancer,
-		versions: script.NewVersions(c.firstVersion()), coming: map[int]string{}, settled: make(chan struct{}),
+		coming: map[string]string{}, replaced: map[string]bool{},
+		versions: script.NewVersions(c.firstVersion()), settled: make(chan struct{}),
 		describe: func(web script.Web, number int, statsd string) (compose.Instance, error) {
-			return c.webInstance(web, number, statsd, s.database.uri)
+			uri, err := s.database.uriOf(webName(number))
+			if err != nil {
+				return compose.Instance{}, err
+			}
+			return c.webInstance(web, number, statsd, uri)
 		}}
-	s.faults = &faults{cfg: c, journal: journal, lives: s.lives, balancer: s.balancer, telemetry: sensing}
+	s.faults = &faults{cfg: c, journal: journal, lives: s.lives, balancer: s.balancer, telemetry: sensing, network: s.network}
 	return s, nil
 }
 
@@ -79,5 +90,5 @@ func (s *testbed) interrupted(ctx context.Context) bool {
 func (s *testbed) close(ctx context.Context) error {
 	s.fleet.stop(ctx)
 	s.faults.healAll(ctx)
-	return errors.Join(s.balancer.close(), s.telemetry.close(ctx), s.database.close(ctx), s.lives.close(ctx))
+	return errors.Join(s.balancer.close(), s.network.close(), s.telemetry.close(ctx), s.database.close(ctx), s.lives.close(ctx))
 }

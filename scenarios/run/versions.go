@@ -26,15 +26,6 @@ func (f *fleet) deployed() script.Versions {
 	return f.versions.Clone()
 }
 
-// settle notes that the launch of an instance is over.
-func (f *fleet) settle(number int) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	delete(f.coming, number)
-	close(f.settled)
-	f.settled = make(chan struct{})
-}
-
 // add makes a version known. From then on it is what is launched, unless it is a
 // canary.
 func (f *fleet) add(web script.Web, canary bool) {
@@ -52,9 +43,9 @@ func (f *fleet) next(ctx context.Context, version string) (string, error) {
 	for {
 		f.mu.Lock()
 		of, settled, coming := f.versions.Clone().Of, f.settled, ""
-		for number, v := range f.coming {
+		for name, v := range f.coming {
 			if v != version {
-				coming = webName(number)
+				coming = name
 			}
 		}
 		f.mu.Unlock()
@@ -101,18 +92,24 @@ func (c *clock) roll(version string, most int, within bounded) error {
 		if err != nil || old == "" {
 			return err
 		}
-		err = within(func(ctx context.Context) error {
-			_, err := c.fleet.launchOf(ctx, 1, func(script.Versions) string { return version })
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		if err := c.end(old, true, within); err != nil && !endedByOther(err) {
+		if err := c.supersede(old, version, within); err != nil && !endedByOther(err) {
 			return err
 		}
 	}
 	return nil
+}
+
+// supersede launches an instance of a version before it terminates another one.
+func (c *clock) supersede(old, version string, within bounded) error {
+	defer c.fleet.replacing(old)()
+	err := within(func(ctx context.Context) error {
+		_, err := c.fleet.orderOf(ctx, 1, func(script.Versions) string { return version }).await()
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return c.end(old, true, within)
 }
 
 // secretsOf are the values of what versions are told in their environment.

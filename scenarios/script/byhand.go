@@ -164,7 +164,7 @@ func (e Errors) plain() error {
 func (s Step) Needs() []Need {
 	if begin, ok := s.Move.(BeginFault); ok {
 		k, _ := kindOfFault(begin.Fault.Name())
-		return k.needs
+		return k.needed(begin.Fault)
 	}
 	at := slices.IndexFunc(stepKinds, func(k stepKind) bool { return k.name == s.Kind() })
 	if at < 0 {

@@ -44,25 +44,27 @@ func (Deploy) Target() string { return "" }
 
 func (m Deploy) play(f *fleet) error {
 	version := m.Web.Version
-	others := f.others(version)
 	switch {
 	case version == f.versions.Current():
 		return fmt.Errorf("%v: new instances are of %s anyway at that point: want another version, or rollback: %s to replace those that are not", m, version, version)
 	case slices.Contains(f.versions.Past, version):
 		return fmt.Errorf("%v: %s was there before: want rollback: %s to go back to it", m, version, version)
-	case len(f.live) == 0:
-		return fmt.Errorf("%v: no instance is alive at that point", m)
-	case m.Canary > 0 && m.Canary >= len(others):
+	}
+	if err := f.someone(m); err != nil {
+		return err
+	}
+	others := f.others(version)
+	if m.Canary > 0 && m.Canary >= len(others) && f.sure() {
 		return fmt.Errorf("%v: %d of another version are alive at that point, and a canary replaces fewer: want at most %d, or leave canary out", m, len(others), max(0, len(others)-1))
 	}
 	if m.Canary > 0 {
-		others = others[:m.Canary]
+		others = others[:min(m.Canary, len(others))]
 	}
 	if err := f.roll(m, version, others); err != nil {
 		return err
 	}
 	f.versions.Add(m.Web)
-	if m.Canary == 0 {
+	if f.mixed = m.Canary > 0; !f.mixed {
 		f.versions.Past = append(f.versions.Past, version)
 	}
 	return nil
@@ -88,19 +90,23 @@ func (m Rollback) play(f *fleet) error {
 		return fmt.Errorf("%v: %s was a canary only: want deploy: %s to roll it out", m, m.Version, m.Version)
 	case !known:
 		return fmt.Errorf("%v: no such version before that point (have %s)", m, list(f.versions.names()))
-	case m.Version == f.versions.Current() && len(others) == 0:
+	case m.Version == f.versions.Current() && len(others) == 0 && (f.sure() || !f.mixed):
 		return fmt.Errorf("%v: all are of %s at that point, so nothing would happen (before it there was %s)", m, m.Version, f.versions.before())
-	case len(f.live) == 0:
-		return fmt.Errorf("%v: no instance is alive at that point", m)
 	}
-	if err := f.roll(m, m.Version, others); err != nil {
-		return err
+	err := f.someone(m)
+	if err == nil {
+		err = f.roll(m, m.Version, others)
 	}
-	f.versions.Past = append(f.versions.Past, m.Version)
-	return nil
+	if err == nil {
+		f.versions.Past, f.mixed = append(f.versions.Past, m.Version), false
+	}
+	return err
 }
 
 func readRollback(what value, _ mapping) Rollback { return Rollback{what.versionOf()} }
+
+// sure tells whether it is known by name who is alive.
+func (f *fleet) sure() bool { return !f.scaled && !f.unsure }
 
 // others are the instances that are alive and of another version, oldest first.
 func (f *fleet) others(version string) (names []string) {
@@ -117,7 +123,9 @@ func (f *fleet) roll(m Move, version string, old []string) error {
 	if n := len(f.live) + 1; len(old) > 0 && n > MaxInstances {
 		return fmt.Errorf("%v: %d instances would be alive meanwhile, want at most %d", m, n, MaxInstances)
 	}
-	f.launchOf(version, len(old))
+	if !f.scaled { // else the autoscaler's launches have taken unknown numbers
+		f.launchOf(version, len(old))
+	}
 	f.live = slices.DeleteFunc(f.live, func(name string) bool { return slices.Contains(old, name) })
 	return nil
 }

@@ -44,6 +44,10 @@ var faultKinds = []faultKind{
 	faultOf(bare[FreezeDatabase], faultKind{needs: []Need{OwnDatabase}}),
 	faultOf(bare[ReloadLB], faultKind{momentary: true, needs: []Need{Master}}),
 	faultOf(readRestart, faultKind{momentary: true, takes: []string{"for"}, needs: []Need{OwnAddress, Relays}}),
+	faultOf(readSlow, faultKind{on: true, takes: []string{"hop", "by"}}), // what faults of a hop need: see needed
+	faultOf(readThrottle, faultKind{on: true, takes: []string{"hop", "bandwidth"}}),
+	faultOf(readCut, faultKind{on: true, takes: []string{"hop"}}),
+	faultOf(readReset, faultKind{on: true, momentary: true, takes: []string{"hop"}}),
 }
 
 // bare reads a fault without parameters.
@@ -87,8 +91,10 @@ func kindOfFault(name string) (faultKind, bool) {
 
 // BeginFault begins a fault, which lasts until it is healed or the load ends.
 type BeginFault struct {
-	Fault    Fault
-	Instance string // to which it is done; "" for all, and for a fault that is not done to instances
+	Fault Fault
+	// Instance is to which it is done, or a word that stands for one; "" for all, and for a fault that is not done to
+	// instances.
+	Instance string
 }
 
 // Kind implements [Move].
@@ -96,10 +102,14 @@ func (BeginFault) Kind() string { return "fault" }
 
 // String implements [Move].
 func (m BeginFault) String() string {
-	if m.Instance != "" {
-		return fmt.Sprintf("%s %s on %s", m.Kind(), m.Fault.Name(), m.Instance)
+	said := m.Kind() + " " + m.Fault.Name()
+	if hop := HopOf(m.Fault); hop != "" {
+		said += " " + string(hop)
 	}
-	return m.Kind() + " " + m.Fault.Name()
+	if m.Instance != "" {
+		said += " on " + m.Instance
+	}
+	return said
 }
 
 // Target implements [Move].
@@ -114,12 +124,17 @@ func (m BeginFault) Momentary() bool {
 // play refuses what nobody can do: nobody can freeze who is not there, and the same fault is not begun twice.
 func (m BeginFault) play(f *fleet) error {
 	k, _ := kindOfFault(m.Fault.Name())
+	var missing error
 	switch {
-	case m.Instance != "" && !slices.Contains(f.live, m.Instance):
-		return f.absent(m)
-	case m.Instance == "" && k.on && len(f.live) == 0:
-		return fmt.Errorf("%v: no instance is alive at that point", m)
-	case f.noDatabase && slices.Contains(k.needs, OwnDatabase):
+	case m.Instance != "" && !StandsIn(m.Instance):
+		_, missing = f.find(m.Instance, m)
+	case k.on:
+		missing = f.someone(m)
+	}
+	switch {
+	case missing != nil:
+		return missing
+	case f.noDatabase && slices.Contains(k.needed(m.Fault), OwnDatabase):
 		return fmt.Errorf("%v: there is no database, with stack.mongo: none: remove one of the two", m)
 	case slices.Contains(f.faults, k.name):
 		return fmt.Errorf("%v: %s has begun already at that point: heal it first", m, k.name)

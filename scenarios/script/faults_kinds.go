@@ -9,6 +9,9 @@ const (
 	defaultDelay = 5 * time.Second
 	defaultAway  = time.Second
 	defaultRate  = 20
+
+	defaultLatency   = 200 * time.Millisecond
+	defaultBandwidth = 100_000 // bytes per second
 )
 
 // mostBytes is the longest payload of a UDP datagram over IPv4.

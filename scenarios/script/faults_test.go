@@ -29,6 +29,15 @@ var refusedFaults = []refused{
 	doing("delay without unit", "{fault: delay-datagrams, by: 3}", `8:38: do.by: 3 has no unit: want a duration like 8s (units: h, m, s, ms)`),
 	doing("down without time", "{fault: restart-collector, for: 0s}", `8:41: do.for: 0s is out of range: want 1ms to 24h`),
 	doing("rate without unit", "{fault: leftover-load, rate: 20}", `8:38: do.rate: 20 has no unit: want requests per second, like 200/s`),
+	doing("network of no hop", "{fault: cut-network}", `8:9: do: the key "hop" is missing`),
+	doing("network of another hop", "{fault: cut-network, hop: lb-db}", `8:35: do.hop: unknown "lb-db": did you mean "lb-web"? (known: users-lb, lb-web, web-db)`),
+	doing("network of one user", "{fault: slow-network, hop: users-lb, on: web-1}", `8:50: do.on: does not fit the hop users-lb, which all instances share: remove it, or take lb-web`),
+	doing("network to nobody", "{fault: slow-network, hop: lb-web, on: web-7}", `8:17: fault slow-network lb-web on web-7: no such instance at that point (have web-1, web-2, web-3)`),
+	doing("bandwidth without time", "{fault: throttle-network, hop: lb-web, bandwidth: 100KB}", `8:59: do.bandwidth: "100KB" is not a bandwidth: want bytes per second, like 100KB/s (units: B/s, KB/s, MB/s)`),
+	doing("bandwidth of nothing", "{fault: throttle-network, hop: lb-web, bandwidth: 1B/s}", `8:59: do.bandwidth: 1B/s is out of range: want 100B/s to 1000MB/s`),
+	doing("bandwidth without unit", "{fault: throttle-network, hop: lb-web, bandwidth: 100}", `8:59: do.bandwidth: 100 has no unit: want bytes per second, like 100KB/s (units: B/s, KB/s, MB/s)`),
+	doing("rate of a network", "{fault: throttle-network, hop: lb-web, rate: 100/s}", `8:54: do.rate: does not fit throttle-network, which takes hop, bandwidth, on`),
+	doing("heal of what was reset", "[{fault: reset-network, hop: lb-web}, {heal: reset-network}]", `8:54: heal reset-network: there is nothing to heal, it is over when its step is`),
 	doing("twice", "[{fault: freeze, on: web-1}, {fault: freeze, on: web-2}]", `8:46: fault freeze on web-2: freeze has begun already at that point: heal it first`),
 	doing("heal before", "[{heal: freeze}, {fault: freeze}]", `8:17: heal freeze: it has not begun at that point (what has: none)`),
 	doing("heal of another", "[{fault: freeze}, {heal: replay-requests}]", `8:34: heal replay-requests: it has not begun at that point (what has: freeze)`),
@@ -46,27 +55,33 @@ var refusedFaults = []refused{
 // Every fault is read with its defaults, and with what the file says.
 func TestFaults(t *testing.T) {
 	for source, want := range map[string]script.Step{
-		"{fault: drop-datagrams}":                              {Move: script.BeginFault{Fault: script.DropDatagrams{Share: 0.1}}},
-		"{fault: drop-datagrams, on: web-2, share: 1}":         {Move: script.BeginFault{Fault: script.DropDatagrams{Share: 1}, Instance: "web-2"}},
-		"{fault: duplicate-datagrams, share: 0.2}":             {Move: script.BeginFault{Fault: script.DuplicateDatagrams{Share: 0.2}}},
-		"{fault: reorder-datagrams}":                           {Move: script.BeginFault{Fault: script.ReorderDatagrams{Share: 0.1}}},
-		"{fault: truncate-datagrams}":                          {Move: script.BeginFault{Fault: script.TruncateDatagrams{Bytes: 40}}},
-		"{fault: truncate-datagrams, bytes: 7}":                {Move: script.BeginFault{Fault: script.TruncateDatagrams{Bytes: 7}}},
-		"{fault: delay-datagrams}":                             {Move: script.BeginFault{Fault: script.DelayDatagrams{By: 5 * time.Second}}},
-		"{fault: delay-datagrams, by: 1s}":                     {Move: script.BeginFault{Fault: script.DelayDatagrams{By: time.Second}}},
-		"{fault: leftover-lines, rate: 7/s, on: web-1}":        {Move: script.BeginFault{Fault: script.LeftoverLines{Rate: 7}, Instance: "web-1"}},
-		"{fault: leftover-load}":                               {Move: script.BeginFault{Fault: script.LeftoverLoad{Rate: 20}}},
-		"{fault: replay-requests, share: 0.5}":                 {Move: script.BeginFault{Fault: script.ReplayRequests{Share: 0.5}}},
-		"{fault: freeze, on: web-3}":                           {Move: script.BeginFault{Fault: script.Freeze{}, Instance: "web-3"}},
-		"{fault: reload-lb}":                                   {Move: script.BeginFault{Fault: script.ReloadLB{}}},
-		"{fault: restart-collector}":                           {Move: script.BeginFault{Fault: script.RestartCollector{For: time.Second}}},
-		"{fault: restart-collector, for: 300ms, within: 5s}":   {Move: script.BeginFault{Fault: script.RestartCollector{For: 300 * time.Millisecond}}, Within: 5 * time.Second},
-		"{terminate: web-2, drain: no}":                        {Move: script.Terminate{Instance: "web-2", Abrupt: true}, Within: 25 * time.Second},
-		"{terminate: web-2, drain: yes, within: 10s}":          {Move: script.Terminate{Instance: "web-2"}},
-		"[{fault: freeze, on: web-2}, {heal: freeze}]":         {Move: script.Heal{Fault: "freeze"}},
-		"[{launch: 1}, {fault: leftover-lines, on: web-4}]":    {Move: script.BeginFault{Fault: script.LeftoverLines{Rate: 20}, Instance: "web-4"}},
-		"[{fault: freeze}, {heal: freeze}, {fault: freeze}]":   {Move: script.BeginFault{Fault: script.Freeze{}}},
-		"[{fault: reload-lb}, {fault: reload-lb, within: 2s}]": {Move: script.BeginFault{Fault: script.ReloadLB{}}, Within: 2 * time.Second},
+		"{fault: drop-datagrams}":                                    {Move: script.BeginFault{Fault: script.DropDatagrams{Share: 0.1}}},
+		"{fault: drop-datagrams, on: web-2, share: 1}":               {Move: script.BeginFault{Fault: script.DropDatagrams{Share: 1}, Instance: "web-2"}},
+		"{fault: duplicate-datagrams, share: 0.2}":                   {Move: script.BeginFault{Fault: script.DuplicateDatagrams{Share: 0.2}}},
+		"{fault: reorder-datagrams}":                                 {Move: script.BeginFault{Fault: script.ReorderDatagrams{Share: 0.1}}},
+		"{fault: truncate-datagrams}":                                {Move: script.BeginFault{Fault: script.TruncateDatagrams{Bytes: 40}}},
+		"{fault: truncate-datagrams, bytes: 7}":                      {Move: script.BeginFault{Fault: script.TruncateDatagrams{Bytes: 7}}},
+		"{fault: delay-datagrams}":                                   {Move: script.BeginFault{Fault: script.DelayDatagrams{By: 5 * time.Second}}},
+		"{fault: delay-datagrams, by: 1s}":                           {Move: script.BeginFault{Fault: script.DelayDatagrams{By: time.Second}}},
+		"{fault: leftover-lines, rate: 7/s, on: web-1}":              {Move: script.BeginFault{Fault: script.LeftoverLines{Rate: 7}, Instance: "web-1"}},
+		"{fault: leftover-load}":                                     {Move: script.BeginFault{Fault: script.LeftoverLoad{Rate: 20}}},
+		"{fault: replay-requests, share: 0.5}":                       {Move: script.BeginFault{Fault: script.ReplayRequests{Share: 0.5}}},
+		"{fault: freeze, on: web-3}":                                 {Move: script.BeginFault{Fault: script.Freeze{}, Instance: "web-3"}},
+		"{fault: reload-lb}":                                         {Move: script.BeginFault{Fault: script.ReloadLB{}}},
+		"{fault: restart-collector}":                                 {Move: script.BeginFault{Fault: script.RestartCollector{For: time.Second}}},
+		"{fault: restart-collector, for: 300ms, within: 5s}":         {Move: script.BeginFault{Fault: script.RestartCollector{For: 300 * time.Millisecond}}, Within: 5 * time.Second},
+		"{fault: slow-network, hop: users-lb}":                       {Move: script.BeginFault{Fault: script.SlowNetwork{Hop: script.UsersLB, By: 200 * time.Millisecond}}},
+		"{fault: slow-network, hop: lb-web, by: 1s, on: web-2}":      {Move: script.BeginFault{Fault: script.SlowNetwork{Hop: script.LBWeb, By: time.Second}, Instance: "web-2"}},
+		"{fault: throttle-network, hop: web-db}":                     {Move: script.BeginFault{Fault: script.ThrottleNetwork{Hop: script.WebDB, Bandwidth: 100_000}}},
+		"{fault: throttle-network, hop: lb-web, bandwidth: 1.5MB/s}": {Move: script.BeginFault{Fault: script.ThrottleNetwork{Hop: script.LBWeb, Bandwidth: 1_500_000}}},
+		"{fault: cut-network, hop: web-db, on: web-1}":               {Move: script.BeginFault{Fault: script.CutNetwork{Hop: script.WebDB}, Instance: "web-1"}},
+		"{fault: reset-network, hop: lb-web}":                        {Move: script.BeginFault{Fault: script.ResetNetwork{Hop: script.LBWeb}}},
+		"{terminate: web-2, drain: no}":                              {Move: script.Terminate{Instance: "web-2", Abrupt: true}, Within: 25 * time.Second},
+		"{terminate: web-2, drain: yes, within: 10s}":                {Move: script.Terminate{Instance: "web-2"}},
+		"[{fault: freeze, on: web-2}, {heal: freeze}]":               {Move: script.Heal{Fault: "freeze"}},
+		"[{launch: 1}, {fault: leftover-lines, on: web-4}]":          {Move: script.BeginFault{Fault: script.LeftoverLines{Rate: 20}, Instance: "web-4"}},
+		"[{fault: freeze}, {heal: freeze}, {fault: freeze}]":         {Move: script.BeginFault{Fault: script.Freeze{}}},
+		"[{fault: reload-lb}, {fault: reload-lb, within: 2s}]":       {Move: script.BeginFault{Fault: script.ReloadLB{}}, Within: 2 * time.Second},
 	} {
 		if want.Within == 0 {
 			want.Within = 10 * time.Second
@@ -92,10 +107,12 @@ func TestWhatAStackCanDoWrong(t *testing.T) {
 
 func TestStepsAreWrittenAsInTheFile(t *testing.T) {
 	for want, step := range map[string]script.Step{
-		"fault freeze on web-2":            {Move: script.BeginFault{Fault: script.Freeze{}, Instance: "web-2"}},
-		"heal freeze":                      {Move: script.Heal{Fault: "freeze"}},
-		"terminate web-1 without draining": {Move: script.Terminate{Instance: "web-1", Abrupt: true}},
-		"terminate web-1":                  {Move: script.Terminate{Instance: "web-1"}},
+		"fault freeze on web-2":             {Move: script.BeginFault{Fault: script.Freeze{}, Instance: "web-2"}},
+		"fault cut-network lb-web on web-2": {Move: script.BeginFault{Fault: script.CutNetwork{Hop: script.LBWeb}, Instance: "web-2"}},
+		"fault reset-network users-lb":      {Move: script.BeginFault{Fault: script.ResetNetwork{Hop: script.UsersLB}}},
+		"heal freeze":                       {Move: script.Heal{Fault: "freeze"}},
+		"terminate web-1 without draining":  {Move: script.Terminate{Instance: "web-1", Abrupt: true}},
+		"terminate web-1":                   {Move: script.Terminate{Instance: "web-1"}},
 	} {
 		if got := step.String(); got != want {
 			t.Errorf("got %q, want %q", got, want)
@@ -119,5 +136,25 @@ func TestNeeds(t *testing.T) {
 	}
 	if !script.Uses[script.LeftoverLines](s) || script.Uses[script.Freeze](s) {
 		t.Error("it uses leftover-lines and not freeze")
+	}
+}
+
+// Links are needed on the hops of the faults that there are, and on no other.
+func TestNeedsOfHops(t *testing.T) {
+	s := parse(t, doing("", "[{fault: slow-network, hop: lb-web}, {fault: cut-network, hop: web-db}]").source(t))
+	for need, want := range map[script.Need]bool{
+		script.LinkOn(script.LBWeb): true, script.LinkOn(script.WebDB): true, script.LinkOn(script.UsersLB): false, script.OwnDatabase: true,
+	} {
+		if got := s.Needs(need); got != want {
+			t.Errorf("it needs %s: %v, want %v", need, got, want)
+		}
+	}
+	if diff := cmp.Diff([]string{"cut-network"}, s.FaultsThatNeed(script.OwnDatabase)); diff != "" {
+		t.Errorf("who needs a database (-want +got):\n%s", diff)
+	}
+	_, err := script.Parse("demo.yaml", []byte(strings.Replace(doing("", "{fault: cut-network, hop: web-db}").source(t),
+		"  web: {instances: 3}\n", "  web: {instances: 3}\n  mongo: none\n", 1)), script.Options{})
+	if err == nil || !strings.Contains(err.Error(), "fault cut-network web-db: there is no database") {
+		t.Errorf("a network to no database: %v", err)
 	}
 }

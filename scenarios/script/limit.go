@@ -32,8 +32,11 @@ func (m Limit) Target() string { return m.Instance }
 
 // play notes whose CPU is limited.
 func (m Limit) play(f *fleet) error {
-	if !slices.Contains(f.live, m.Instance) {
-		return f.absent(m)
+	if StandsIn(m.Instance) {
+		return fmt.Errorf("%v: a limit is lifted by name: want %s", m, wantInstance)
+	}
+	if _, err := f.find(m.Instance, m); err != nil {
+		return err
 	}
 	held := slices.Contains(f.held, m.Instance)
 	switch {

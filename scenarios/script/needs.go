@@ -6,7 +6,7 @@ import "slices"
 // up asks [Scenario.Needs], and whoever knows what is there asks [Scenario.FaultsThatNeed] who asks for it in vain.
 type Need string
 
-// What steps and faults need.
+// What steps and faults need; see also [LinkOn].
 const (
 	// Relays: the instances' datagrams go to the collector through relays.
 	Relays Need = "relays"
@@ -36,7 +36,10 @@ func (s Scenario) Needs(n Need) bool {
 func (s Scenario) FaultsThatNeed(n Need) []string {
 	var names []string
 	for _, k := range faultKinds {
-		if slices.Contains(k.needs, n) && s.begins(k.name) {
+		if s.any(func(m Move) bool {
+			begin, ok := m.(BeginFault)
+			return ok && begin.Fault.Name() == k.name && slices.Contains(k.needed(begin.Fault), n)
+		}) {
 			names = append(names, k.name)
 		}
 	}

@@ -21,7 +21,7 @@ type Move interface {
 	Kind() string
 	// String gives the step as the file has it, like "kill web-2".
 	String() string
-	// Target is the instance that the file names, [ReplaceAll] included; "" for none.
+	// Target is the instance that the file names, [ReplaceAll] and the words that stand for one included; "" for none.
 	Target() string
 	// play does the move in the mind of the reader, or says why it is impossible at that point.
 	play(f *fleet) error
@@ -174,7 +174,10 @@ type fleet struct {
 	// faults are those that have begun and are not healed.
 	faults     []string
 	lost       bool     // a step could not be read, so nobody knows who is alive
+	unsure     bool     // somebody was ended, and the names in live may be those of others
+	scaled     bool     // an autoscaler launches others, whose names are not in live
 	held       []string // whose CPU is limited
+	mixed      bool     // a canary runs beside another version
 	noDatabase bool
 	stop       time.Duration // how long an instance may take to end
 }
@@ -199,12 +202,14 @@ func (f *fleet) launchOf(version string, n int) {
 
 // end takes an instance away that a move ends; the move is named in the error.
 func (f *fleet) end(instance string, m Move) error {
-	at := slices.Index(f.live, instance)
-	if at < 0 {
-		return f.absent(m)
+	if StandsIn(instance) {
+		return f.endOne(instance, m)
 	}
-	f.live = slices.Delete(f.live, at, at+1)
-	return nil
+	at, err := f.find(instance, m)
+	if err == nil {
+		f.live = slices.Delete(f.live, at, at+1)
+	}
+	return err
 }
 
 // absent is the error of a move whose instance cannot be alive at that point.

@@ -2,14 +2,13 @@ package script
 
 import (
 	"fmt"
-	"slices"
 )
 
 // wantInstance is what the key of a step on one instance takes.
 const wantInstance = "the name of an instance, like web-2"
 
 // Kill ends an instance without warning (SIGKILL).
-type Kill struct{ Instance string }
+type Kill struct{ Instance string } // or a word that stands for one
 
 // Kind implements [Move].
 func (Kill) Kind() string { return "kill" }
@@ -26,8 +25,8 @@ func readKill(what value, _ mapping) Kill { return Kill{what.line(wantInstance)}
 
 // Terminate drains an instance, asks it to end (SIGTERM), and waits until it has.
 type Terminate struct {
-	Instance string
-	Abrupt   bool // without draining it first
+	Instance string // or a word that stands for one
+	Abrupt   bool   // without draining it first
 }
 
 // Kind implements [Move].
@@ -67,6 +66,9 @@ func (m Launch) String() string { return fmt.Sprintf("%s %d", m.Kind(), m.Count)
 func (Launch) Target() string { return "" }
 
 func (m Launch) play(f *fleet) error {
+	if err := f.unscaled(m); err != nil {
+		return err
+	}
 	if n := len(f.live) + m.Count; n > MaxInstances {
 		return fmt.Errorf("%v: %d instances would be alive, want at most %d", m, n, MaxInstances)
 	}
@@ -80,7 +82,7 @@ func readLaunch(what value, _ mapping) Launch { return Launch{what.count(1, MaxI
 const ReplaceAll = "all"
 
 // Replace launches an instance, waits until it serves, and terminates the old one.
-type Replace struct{ Instance string } // or ReplaceAll
+type Replace struct{ Instance string } // or ReplaceAll, or a word that stands for one
 
 // Kind implements [Move].
 func (Replace) Kind() string { return "replace" }
@@ -93,24 +95,29 @@ func (m Replace) Target() string { return m.Instance }
 
 // play launches before it terminates, so one more is alive meanwhile.
 func (m Replace) play(f *fleet) error {
-	old := 1
-	if m.Instance == ReplaceAll {
-		old = len(f.live)
-	} else if !slices.Contains(f.live, m.Instance) {
-		return f.absent(m)
+	all := m.Instance == ReplaceAll
+	var err error
+	if all || StandsIn(m.Instance) {
+		err = f.someone(m)
+	} else {
+		_, err = f.find(m.Instance, m)
 	}
-	if old == 0 {
-		return fmt.Errorf("%v: no instance is alive at that point", m)
+	if err != nil {
+		return err
 	}
 	if n := len(f.live) + 1; n > MaxInstances {
 		return fmt.Errorf("%v: %d instances would be alive meanwhile, want at most %d", m, n, MaxInstances)
 	}
-	f.launch(old)
-	if m.Instance == ReplaceAll {
-		f.live = slices.Delete(f.live, 0, old)
-		return nil
+	fresh, old := 1, len(f.live)
+	if all {
+		fresh, f.live = old, nil
+	} else if err := f.end(m.Instance, m); err != nil {
+		return err
 	}
-	return f.end(m.Instance, m)
+	if !f.scaled { // else the autoscaler's launches have taken unknown numbers
+		f.launch(fresh)
+	}
+	return nil
 }
 
 func readReplace(what value, _ mapping) Replace { return Replace{what.line(wantInstance)} }
@@ -128,6 +135,9 @@ func (m Scale) String() string { return fmt.Sprintf("%s %d", m.Kind(), m.Count) 
 func (Scale) Target() string { return "" }
 
 func (m Scale) play(f *fleet) error {
+	if err := f.unscaled(m); err != nil {
+		return err
+	}
 	if m.Count == len(f.live) {
 		return fmt.Errorf("%v: that many are alive at that point, so nothing would happen (have %s)", m, f.have())
 	}

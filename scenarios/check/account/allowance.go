@@ -50,7 +50,11 @@ func NewAllowances(e *evidence.Index, routes ...string) Allowances {
 				answered[had] = append(answered[had], row)
 			}
 		} else {
-			anonymous = append(anonymous, weighted{s.Sent, s.Done, s.Unknown})
+			row := weighted{s.Sent, s.Done, s.Unknown}
+			if e.BeforeBalancer(s.Sent, s.Done) {
+				row.done = evidence.Forever // whoever is there when it arrives may have had it
+			}
+			anonymous = append(anonymous, row)
 		}
 	}
 	a.anonymous, a.replayed = newOverlaps(anonymous), newOverlaps(replayed)

@@ -35,6 +35,7 @@ type Index struct {
 	reloads     []handover                            // of the load balancer, see stitch
 	unpolled    map[string]int64                      // see NotPolled; made when it is asked first
 	freezes     []freeze                              // of instances, see indexStandstills
+	hindrances  []hindrance                           // of the network, see indexHindrances
 	throttled   map[string]Curve                      // of the instances that the host stopped: how long
 	Ticks       []time.Duration                       // interval ends at which the collector stored points, in order
 	pace        []pace                                // how late requests were sent, in the order of their due times
@@ -68,6 +69,7 @@ func New(h record.History, s script.Scenario) *Index {
 	e.attribute()
 	e.indexSeries()
 	e.indexStandstills()
+	e.indexHindrances()
 	e.stitch()
 	return e
 }

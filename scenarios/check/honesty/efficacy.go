@@ -49,6 +49,8 @@ type moves struct {
 type taken struct {
 	step       script.Step
 	begin, end time.Duration
+	// whom is for whom a word of the step, like newest, stood; "": it has none, or the journal does not tell.
+	whom string
 }
 
 func (m *moves) fails(step script.Step, instance string, at time.Duration, format string, args ...any) {
@@ -80,7 +82,7 @@ func (m *moves) phase(i int, phase script.Phase) {
 			continue
 		}
 		failed := len(m.out)
-		did := m.effect(taken{step, begun[k].At, ended[k].At})
+		did := m.effect(taken{step, begun[k].At, ended[k].At, ended[k].Instance})
 		if len(m.out) == failed {
 			m.done = append(m.done, fmt.Sprintf("%s (%s)", step, strings.Join(did, ", ")))
 		}
@@ -126,9 +128,9 @@ func proofOf[M script.Move](effect func(m *moves, t taken, move M) []string) pro
 
 // proofs are those of all kinds of steps that the language has.
 var proofs = []proof{
-	proofOf(func(m *moves, t taken, move script.Kill) []string { return m.killed(t, move.Instance) }),
+	proofOf(func(m *moves, t taken, move script.Kill) []string { return m.of(t, move.Instance, m.killed) }),
 	proofOf(func(m *moves, t taken, move script.Terminate) []string {
-		return m.terminated(t, move.Instance, !move.Abrupt)
+		return m.of(t, move.Instance, func(t taken, name string) []string { return m.terminated(t, name, !move.Abrupt) })
 	}),
 	proofOf(func(m *moves, t taken, move script.Launch) []string { return m.launched(t, move.Count) }),
 	proofOf((*moves).replaced),
@@ -164,6 +166,19 @@ func (m *moves) aliveAt(at time.Duration) []string {
 	var out []string
 	for _, l := range m.e.Lives {
 		if l.Alive(at) {
+			out = append(out, l.Instance)
+		}
+	}
+	return out
+}
+
+// servingAt are those alive that got requests, and that nobody had begun to end. Only beside an autoscaler are they not
+// all that are alive when a step begins.
+func (m *moves) servingAt(at time.Duration) []string {
+	before := func(t time.Duration) bool { return t != record.Never && t < at }
+	var out []string
+	for _, l := range m.e.Lives {
+		if l.Alive(at) && before(l.Serving) && !before(l.Draining) && !before(l.Signalled) {
 			out = append(out, l.Instance)
 		}
 	}
@@ -223,15 +238,17 @@ func (m *moves) killed(t taken, name string) []string {
 
 // replaced is proved when as many as leave were launched, and each was terminated.
 func (m *moves) replaced(t taken, move script.Replace) []string {
-	leaving := []string{move.Instance}
+	each := func(leaving ...string) []string {
+		did := m.launched(t, len(leaving))
+		for _, name := range leaving {
+			did = append(did, m.terminated(t, name, true)...)
+		}
+		return did
+	}
 	if move.Instance == script.ReplaceAll {
-		leaving = m.aliveAt(t.begin)
+		return each(m.servingAt(t.begin)...)
 	}
-	did := m.launched(t, len(leaving))
-	for _, name := range leaving {
-		did = append(did, m.terminated(t, name, true)...)
-	}
-	return did
+	return m.of(t, move.Instance, func(_ taken, name string) []string { return each(name) })
 }
 
 // scaled is proved when those that were missing were launched, or those too many terminated.
@@ -287,6 +304,7 @@ func (m *moves) launched(t taken, want int) []string {
 			continue
 		}
 		switch {
+		case l.Serving == record.Never && m.e.Scenario.Autoscale != nil: // it may be the autoscaler's
 		case l.Ready == record.Never:
 			m.fails(t.step, l.Instance, l.Birth, "%s was born at %s and never got ready", l.Instance, words.Seconds(l.Birth))
 		case l.Serving == record.Never:

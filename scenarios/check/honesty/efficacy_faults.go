@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/check/words"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
@@ -43,9 +44,13 @@ var faultProofs = []faultProof{
 	striking[script.LeftoverLoad](),
 	striking[script.ReplayRequests](),
 	striking[script.Freeze](),
-	striking[script.FreezeDatabase]().disturbing(),   // the database answers no poll
-	striking[script.ReloadLB]().disturbing(),         // HAProxy is polled once more, before and after
-	striking[script.RestartCollector]().disturbing(), // nobody polls and flushes for a while
+	striking[script.FreezeDatabase]().disturbing(),                        // the database answers no poll
+	striking[script.ReloadLB]().disturbing(),                              // HAProxy is polled once more, before and after
+	striking[script.RestartCollector]().disturbing(),                      // nobody polls and flushes for a while
+	proving(func(f script.SlowNetwork) time.Duration { return 2 * f.By }), // there and back
+	striking[script.ThrottleNetwork](),
+	proving(func(script.CutNetwork) time.Duration { return evidence.Forever }),
+	striking[script.ResetNetwork](),
 }
 
 // Faults names the faults whose effect is proved: all of the language's.

@@ -144,7 +144,7 @@ func servedThroughout(e *evidence.Index, at evidence.Stretch) bool {
 	}
 	return slices.ContainsFunc(e.Lives, func(l record.Lifetime) bool {
 		from, to := serving(e, l)
-		return from <= at.From && to >= min(at.To, e.End) && to > from && e.Frozen(l.Instance, at.From, at.To) == 0
+		return from <= at.From && to >= min(at.To, e.End) && to > from && e.Frozen(l.Instance, at.From, at.To) == 0 && !e.CutOff(l.Instance, at.From, at.To)
 	})
 }
 

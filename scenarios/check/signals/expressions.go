@@ -1,6 +1,7 @@
 package signals
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"throughline/collector/series"
+	"throughline/scenarios/autoscale"
 	"throughline/scenarios/script"
 )
 
@@ -27,7 +29,26 @@ func ValidateExprs(s script.Scenario) error {
 			return fmt.Errorf("%s: %w", c.Pos, err)
 		}
 	}
+	if a := s.Autoscale; a != nil {
+		if err := validMetric(*a, s); err != nil {
+			return fmt.Errorf("%s: autoscale.on: %s: %w", a.Pos, quoteExpr(a.On), err)
+		}
+	}
 	return nil
+}
+
+// validMetric tells why an autoscaler cannot decide by its expression. How many series that has shows only in a run.
+func validMetric(a script.Autoscale, s script.Scenario) error {
+	gives, err := series.TypeOf(a.On)
+	switch {
+	case err != nil:
+		return err
+	case gives != series.Vector && gives != series.Scalar:
+		return fmt.Errorf("gives a %s: want an instant vector, like sum(rate(…[5s]))", gives)
+	case gives == series.Scalar && a.Form == autoscale.Mean:
+		return errors.New("gives a scalar: per: mean wants a series for each instance, like sum by (instance) (rate(…[5s]))")
+	}
+	return series.CheckExpr(a.On, planned(s, script.WholeRun), usualInterval)
 }
 
 func validPromQL(p script.PromQL, s script.Scenario) error {

@@ -76,11 +76,12 @@ func aftermath(e *evidence.Index, t time.Duration) time.Duration {
 	return 0
 }
 
-// longRequests gives the requests that took longer than that to be answered, by instance.
+// longRequests gives the requests that took longer than that to be answered, by instance, less those that may have been
+// on their way for as long.
 func longRequests(e *evidence.Index, than time.Duration) map[string][]roundTrip {
 	out := map[string][]roundTrip{}
 	for i := range e.History.Requests {
-		if r := &e.History.Requests[i]; r.Instance != "" && r.Err == "" && r.Done-r.Sent > than {
+		if r := &e.History.Requests[i]; r.Instance != "" && r.Err == "" && r.Done-r.Sent > than && !e.OnItsWay(r.Instance, r.Sent, r.Done) {
 			out[r.Instance] = append(out[r.Instance], roundTrip{Sent: r.Sent, Done: r.Done})
 		}
 	}

@@ -151,6 +151,10 @@ var faultWords = map[string][2]string{
 	script.FreezeDatabase{}.Name():     {"the database was frozen", ""},
 	script.ReloadLB{}.Name():           {"the load balancer was reloaded", ""},
 	script.RestartCollector{}.Name():   {"the collector was restarted", ""},
+	script.SlowNetwork{}.Name():        {"the network was slow", "the network of %s was slow"},
+	script.ThrottleNetwork{}.Name():    {"the network was throttled", "the network of %s was throttled"},
+	script.CutNetwork{}.Name():         {"the network was cut", "the network of %s was cut"},
+	script.ResetNetwork{}.Name():       {"connections were reset", "connections of %s were reset"},
 }
 
 func faultDeed(ev record.Event) deed {
