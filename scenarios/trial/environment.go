@@ -50,6 +50,7 @@ type Lacks struct {
 	// OwnAddress is to give each instance a StatsD address of its own, which faults of
 	// datagrams need. Elsewhere is what to do instead.
 	OwnAddress, Elsewhere string
+	Respawn               string // to kill the load balancer, and to start it again
 }
 
 // Of gives what the scenario asks of the platform in vain.
@@ -64,6 +65,11 @@ func (l Lacks) Of(s script.Scenario) (missing []error) {
 	if l.OwnAddress != "" {
 		for _, fault := range s.FaultsThatNeed(script.OwnAddress) {
 			missing = append(missing, fmt.Errorf("%s: fault %s: %s; %s", s.Name, fault, l.OwnAddress, l.Elsewhere))
+		}
+	}
+	if l.Respawn != "" {
+		for _, fault := range s.FaultsThatNeed(script.Respawn) {
+			missing = append(missing, fmt.Errorf("%s: fault %s: %s; %s", s.Name, fault, l.Respawn, l.Elsewhere))
 		}
 	}
 	return missing
