@@ -1,6 +1,7 @@
 package gallery
 
 import (
+	"fmt"
 	"strings"
 	"text/template"
 	"time"
@@ -32,6 +33,12 @@ type Stage struct {
 	Checks []string
 	// Rate is requests a second; 0: 150.
 	Rate int
+	// Load is the rate over time, as YAML: "shape: steps, levels: […]"; empty: a sine around
+	// Rate.
+	Load string
+	// Autoscale is who launches and terminates instances, as YAML: "max: 8, …"; empty: the
+	// steps alone do.
+	Autoscale string
 	// After is how long the second phase lasts, in seconds; 0: 5.
 	After int
 }
@@ -47,7 +54,10 @@ stack:
 {{- if .Stage.Retry}}
   lb: {retry: all}
 {{- end}}
-load: {rate: {{.Rate}}/s, shape: sine, swing: {{.Swing}}/s, period: 4s, mix: {insert: 9, get: 1}, words: 200}
+load: {{"{"}}{{.Load}}, mix: {insert: 9, get: 1}, words: 200}
+{{- with .Stage.Autoscale}}
+autoscale: {{"{"}}{{.}}{{"}"}}
+{{- end}}
 phases:
   - {phase: before, for: 4s}
   - phase: after
@@ -97,10 +107,14 @@ func (s Stage) Scenario(name string) string {
 		verb, _, _ := strings.Cut(step, ":")
 		ends = ends || verb == "kill" || verb == "terminate" || verb == "replace"
 	}
+	load := s.Load
+	if load == "" {
+		load = fmt.Sprintf("rate: %d/s, shape: sine, swing: %d/s, period: 4s", rate, rate*2/5)
+	}
 	window := clientWindow + s.Batch + s.Holds
 	var b strings.Builder
 	if err := scenario.Execute(&b, map[string]any{
-		"Name": name, "Stage": s, "Rate": rate, "Swing": rate * 2 / 5, "After": after, "Ends": ends,
+		"Name": name, "Stage": s, "Load": load, "After": after, "Ends": ends,
 		"Window": window, "Gap": 2*time.Second + (s.Batch + s.Holds).Truncate(time.Second),
 	}); err != nil {
 		return "# " + err.Error() // never: the template takes all it is given
@@ -170,5 +184,11 @@ func Controls() []Control {
 		{"reset", "all connections are reset, on every hop", Stage{Steps: []string{"fault: reset-network, hop: users-lb", "fault: reset-network, hop: lb-web", "fault: reset-network, hop: web-db"}, Failing: true}},
 		{"disk-full", "the database's disk is full for four seconds", Stage{Steps: []string{"fault: fill-disk"}, After: 4, Heal: "fill-disk", Failing: true}},
 		{"busier", "an instance is killed under twice the load", Stage{Steps: []string{"kill: web-1", "launch: 1"}, Rate: 300}},
+		{"autoscaled-step", "an autoscaler follows a step of the load", autoscaled("", steps, bySum)},
+		{"autoscaled-sine", "an autoscaler follows a load that swings", autoscaled("", swings, bySum)},
+		{"autoscaled-crowd", "an autoscaler follows a crowd that comes and goes", autoscaled("", crowd, bySum)},
+		{"autoscaled-night", "an autoscaler follows a load that falls slowly", autoscaled("", night, bySum)},
+		{"autoscaled-killed", "an instance is killed in a fleet that an autoscaler keeps", autoscaled("", steps, bySum, "kill: any")},
+		{"autoscaled-mean", "an autoscaler follows a load that swings, by the mean of the instances", autoscaled("", swings, byMean)},
 	}
 }
