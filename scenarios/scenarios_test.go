@@ -15,7 +15,7 @@ import (
 
 func TestEveryScenarioReads(t *testing.T) {
 	names := scenarios.Names()
-	want := []string{"kill-an-instance", "quiet", "replace-an-instance", "rolling-deploy", "scale-out-and-in", "two-views-of-cpu"}
+	want := []string{"deploy-and-rollback", "kill-an-instance", "quiet", "replace-an-instance", "rolling-deploy", "scale-out-and-in", "two-views-of-cpu"}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Fatalf("the library has changed (-want +got):\n%s", diff)
 	}
