@@ -15,7 +15,7 @@ import (
 
 func TestEveryScenarioReads(t *testing.T) {
 	names := scenarios.Names()
-	want := []string{"autoscale-sine", "flash-crowd", "kill-an-instance", "quiet", "replace-an-instance", "rolling-deploy", "scale-in-at-night", "scale-out-and-in", "two-views-of-cpu"}
+	want := []string{"autoscale-sine", "deploy-and-rollback", "flash-crowd", "kill-an-instance", "quiet", "replace-an-instance", "rolling-deploy", "scale-in-at-night", "scale-out-and-in", "two-views-of-cpu"}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Fatalf("the library has changed (-want +got):\n%s", diff)
 	}
