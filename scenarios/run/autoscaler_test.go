@@ -277,11 +277,11 @@ func TestAutoscalerTellsOfFailedLaunches(t *testing.T) {
 	r := newRig(t)
 	r.mustLaunch(2)
 	describe := r.describe
-	r.describe = func(number int, statsd string) (compose.Instance, error) {
+	r.describe = func(web script.Web, number int, statsd string) (compose.Instance, error) {
 		if number == 3 {
 			return compose.Instance{}, errors.New("no idea what it is")
 		}
-		return describe(number, statsd)
+		return describe(web, number, statsd)
 	}
 	s := scale(t, r, autoscale.Policy{Min: 2, Max: 6})
 	s.tell(180)

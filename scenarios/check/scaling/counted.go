@@ -79,6 +79,8 @@ func (c *counted) make(should func(k int, sum float64) float64) []record.Series 
 			value, to := c.values[i][k], should(k, sum)
 			switch {
 			case to == sum:
+			case len(c.was) == 1:
+				value = to
 			case sum > 0:
 				value *= to / sum
 			case i == 0:

@@ -3,6 +3,7 @@ package scaling
 import (
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"throughline/collector"
@@ -61,10 +62,44 @@ func (j *judging) truth() truth {
 
 // asksFor tells whether the expression asks for a metric, as a counter or as a gauge.
 func (j *judging) asksFor(metric string, counter bool) bool {
-	return slices.ContainsFunc(j.held, func(s record.Series) bool {
-		return s.Meta.StatsD == metric && (counter && s.IsCounter() || !counter && s.Meta.Type == collector.Gauge)
-	})
+	if counter {
+		_, asked := j.like(metric)
+		return asked
+	}
+	return slices.ContainsFunc(j.held, func(s record.Series) bool { return s.Meta.StatsD == metric && s.Meta.Type == collector.Gauge })
 }
+
+// like is what a series of a counter is called, and labelled, that the expression asks for: one
+// of the record, of an instance of the run if there is one, or what an instance's would be that
+// nobody ever sent. ok is false if the expression asks for none.
+func (j *judging) like(metric string) (like record.Series, ok bool) {
+	for _, s := range j.held {
+		if s.Meta.StatsD != metric || !s.IsCounter() {
+			continue
+		}
+		if _, known := j.life(s.Labels.Get(evidence.LabelInstance)); known {
+			return s, true
+		}
+		like, ok = s, true
+	}
+	if ok {
+		return like, true
+	}
+	for _, l := range j.e.Lives {
+		labels := collector.NewLabels(evidence.LabelInstance, l.Instance)
+		for _, own := range j.e.Pushed[l.Instance] {
+			labels = own.Labels
+		}
+		s := record.Series{Name: unpunctuated.Replace(metric) + record.TotalSuffix, Labels: labels, Meta: collector.Meta{Type: collector.Counter, StatsD: metric}}
+		if j.selects(s) {
+			return s, true
+		}
+	}
+	return record.Series{}, false
+}
+
+// unpunctuated makes of the StatsD name of a metric the one that Prometheus takes.
+var unpunctuated = strings.NewReplacer(".", "_", "-", "_")
 
 // add takes what is one and the same in all truths.
 func (t *truth) add(j *judging, was, is record.Series) {
@@ -162,18 +197,11 @@ func (t *truth) bounded(j *judging, p script.Gauge) {
 // in the record.
 func (t *truth) counters(j *judging, p script.Conservation) {
 	bounds := account.BoundsOf(j.e, p, t.grid)
-	var like *record.Series
-	for i := range j.held {
-		if s := &j.held[i]; s.Meta.StatsD == p.Metric && s.IsCounter() {
-			if _, known := j.life(s.Labels.Get(evidence.LabelInstance)); !known {
-				t.changed = true // whoever sent that is no instance of the run
-			} else if like == nil {
-				like = s
-			}
+	like, _ := j.like(p.Metric)
+	for _, s := range j.held {
+		if _, known := j.life(s.Labels.Get(evidence.LabelInstance)); s.Meta.StatsD == p.Metric && s.IsCounter() && !known {
+			t.changed = true // whoever sent that is no instance of the run
 		}
-	}
-	if like == nil {
-		return
 	}
 	for _, l := range j.e.Lives {
 		c := counted{j: j, grid: t.grid, life: l, bounds: bounds[l.Instance]}
@@ -184,7 +212,7 @@ func (t *truth) counters(j *judging, p script.Conservation) {
 			if c.bounds.Began == len(t.grid) {
 				continue
 			}
-			c.was = []record.Series{c.never(like)}
+			c.was = []record.Series{c.never(&like)}
 		}
 		off := t.off[l.Instance]
 		if off == nil {
