@@ -114,10 +114,27 @@ func samePoints(a, b []record.Point) bool {
 	})
 }
 
-// grid are the collector's interval ends, with those in between at which it was not there.
+// grid are the collector's interval ends from the begin of the load on, and those before at which
+// something came; also those at which nobody measured, and those of which nobody sent anything.
 func (j *judging) grid() []time.Duration {
-	var grid []time.Duration
-	for _, t := range j.e.Ticks {
+	known := slices.Clone(j.e.Ticks)
+	near := func(t time.Duration) bool {
+		k, _ := slices.BinarySearch(j.e.Ticks, t-j.e.Interval/2)
+		return k < len(j.e.Ticks) && j.e.Ticks[k] <= t+j.e.Interval/2
+	}
+	for _, d := range j.decisions { // an autoscaler asks for an interval end
+		if !near(d.At) {
+			known = append(known, d.At)
+		}
+	}
+	slices.Sort(known)
+	var before []time.Duration
+	for t := known[0] - j.e.Interval; t >= max(0, j.e.Begin); t -= j.e.Interval {
+		before = append(before, t)
+	}
+	slices.Reverse(before)
+	grid := before
+	for _, t := range known {
 		for n := len(grid); n > 0 && t-grid[n-1] > j.e.Interval*3/2; n = len(grid) {
 			grid = append(grid, grid[n-1]+j.e.Interval)
 		}
