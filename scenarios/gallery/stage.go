@@ -157,6 +157,7 @@ func Controls() []Control {
 		{"abandoned", "an instance is killed, and nobody replaces it", Stage{Steps: []string{"kill: web-3"}}},
 		{"decimated", "two instances are killed, one right after the other, and two launched", Stage{Steps: []string{"kill: web-2", "kill: web-3", "launch: 2"}}},
 		{"reloaded", "the load balancer is reloaded", withFault("fault: reload-lb")},
+		{"lb-killed", "the load balancer is killed, and started again", Stage{Steps: []string{"fault: kill-lb"}, Failing: true}},
 		{"reordered", "one datagram in ten overtakes another", withFault("fault: reorder-datagrams")},
 		{"frozen", "an instance is frozen until another one is there", Stage{Steps: []string{"fault: freeze, on: web-2", "launch: 1", "heal: freeze"}, After: 6}},
 		{"frozen-killed", "an instance is frozen, and killed as it stands still", Stage{Steps: []string{"fault: freeze, on: web-2", "launch: 1", "kill: web-2", "heal: freeze"}, After: 6}},

@@ -44,7 +44,7 @@ func (d *database) start(ctx context.Context, in *lives, polls *telemetry) error
 	case d.cfg.MongoURI != "":
 		d.uri, d.at = d.cfg.MongoURI, d.cfg.MongoURI
 	default:
-		one, err := in.start(ctx, d.cfg.databaseInstance(), record.Database)
+		one, err := in.start(ctx, d.cfg.databaseInstance(), record.Database, "")
 		if err != nil {
 			return err
 		}

@@ -80,6 +80,7 @@ var makers = []maker{
 	makerOf((*faults).freeze),
 	makerOf((*faults).freezeDatabase).blinding(mongoPoller),
 	makerOf((*faults).reload),
+	makerOf((*faults).killLB).blinding(balancerPoller),
 	makerOf((*faults).restart),
 	networkOf((*network).slow),
 	networkOf((*network).throttle),
@@ -126,6 +127,10 @@ func (f *faults) freezeDatabase(script.FreezeDatabase, string) fault.Fault {
 
 func (f *faults) reload(script.ReloadLB, string) fault.Fault {
 	return replacing{fault.ReloadLB{LB: f.balancer.lb, Name: BalancerName, Look: f.telemetry.pollNow}, f.balancer}
+}
+
+func (f *faults) killLB(script.KillLB, string) fault.Fault {
+	return replacing{fault.KillLB{LB: f.balancer.lb, Name: BalancerName, Look: f.telemetry.pollNow}, f.balancer}
 }
 
 func (f *faults) restart(what script.RestartCollector, _ string) fault.Fault {

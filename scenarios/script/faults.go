@@ -43,6 +43,7 @@ var faultKinds = []faultKind{
 	faultOf(bare[Freeze], faultKind{on: true}),
 	faultOf(bare[FreezeDatabase], faultKind{needs: []Need{OwnDatabase}}),
 	faultOf(bare[ReloadLB], faultKind{momentary: true, needs: []Need{Master}}),
+	faultOf(bare[KillLB], faultKind{momentary: true, needs: []Need{Respawn}}),
 	faultOf(readRestart, faultKind{momentary: true, takes: []string{"for"}, needs: []Need{OwnAddress, Relays}}),
 	faultOf(readSlow, faultKind{on: true, takes: []string{"hop", "by"}}), // what faults of a hop need: see needed
 	faultOf(readThrottle, faultKind{on: true, takes: []string{"hop", "bandwidth"}}),

@@ -106,6 +106,12 @@ type ReloadLB struct{}
 // Name implements [Fault].
 func (ReloadLB) Name() string { return "reload-lb" }
 
+// KillLB ends the load balancer without warning (SIGKILL). It is started again, and counts from zero.
+type KillLB struct{}
+
+// Name implements [Fault].
+func (KillLB) Name() string { return "kill-lb" }
+
 // RestartCollector stops the collector and starts another one.
 type RestartCollector struct{ For time.Duration } // how long there is none
 

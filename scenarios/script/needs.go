@@ -16,6 +16,8 @@ const (
 	Proxy Need = "proxy"
 	// Master: the load balancer can replace its worker while it runs.
 	Master Need = "master"
+	// Respawn: the load balancer is started again when it has crashed.
+	Respawn Need = "respawn"
 	// OwnDatabase: there is a database, and the run has started it.
 	OwnDatabase Need = "own database"
 	// CPULimits: the platform can limit the CPU of an instance.

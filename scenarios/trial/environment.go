@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"throughline/compose"
@@ -50,20 +51,31 @@ type Lacks struct {
 	// OwnAddress is to give each instance a StatsD address of its own, which faults of
 	// datagrams need. Elsewhere is what to do instead.
 	OwnAddress, Elsewhere string
+	Respawn               string // to kill the load balancer, and to start it again
 }
 
 // Of gives what the scenario asks of the platform in vain.
 func (l Lacks) Of(s script.Scenario) (missing []error) {
-	web := s.Stack.Web
-	if l.Images != "" && web.Image != "" {
-		missing = append(missing, fmt.Errorf("%s: stack.web.image %s: %s", s.Name, web.Image, l.Images))
-	}
-	if l.Commands != "" && len(web.Command) > 0 {
-		missing = append(missing, fmt.Errorf("%s: stack.web.command %s: %s", s.Name, web.Command[0], l.Commands))
+	for i, web := range s.Webs() {
+		of := "stack.web."
+		if i > 0 {
+			of = "deploy " + web.Version + ": "
+		}
+		if l.Images != "" && web.Image != "" && (i == 0 || web.Image != s.Stack.Web.Image) {
+			missing = append(missing, fmt.Errorf("%s: %simage %s: %s", s.Name, of, web.Image, l.Images))
+		}
+		if l.Commands != "" && len(web.Command) > 0 && (i == 0 || !slices.Equal(web.Command, s.Stack.Web.Command)) {
+			missing = append(missing, fmt.Errorf("%s: %scommand %s: %s", s.Name, of, web.Command[0], l.Commands))
+		}
 	}
 	if l.OwnAddress != "" {
 		for _, fault := range s.FaultsThatNeed(script.OwnAddress) {
 			missing = append(missing, fmt.Errorf("%s: fault %s: %s; %s", s.Name, fault, l.OwnAddress, l.Elsewhere))
+		}
+	}
+	if l.Respawn != "" {
+		for _, fault := range s.FaultsThatNeed(script.Respawn) {
+			missing = append(missing, fmt.Errorf("%s: fault %s: %s; %s", s.Name, fault, l.Respawn, l.Elsewhere))
 		}
 	}
 	return missing

@@ -19,6 +19,7 @@ func onDocker() Platform {
 		Lacks: trial.Lacks{
 			Commands:   "a container has nothing of this machine; give stack.web.image, or --platform local",
 			OwnAddress: "containers share one StatsD address and are known by their own, which a relay would hide", Elsewhere: "use --platform local",
+			Respawn: "HAProxy is the first process of its container, which ends with it",
 		},
 		Prepare: docker.Prepare, Guard: docker.Guard, look: lookDocker,
 		refuses: func(o Options) error {
@@ -37,8 +38,14 @@ func lookDocker(ctx context.Context, all []script.Scenario, o Options) (trial.En
 	}
 	needs := docker.Needs{Self: self, Balancer: run.BalancerName, MongoURI: o.MongoURI}
 	for _, s := range all {
-		if image := s.Stack.Web.Image; image != "" {
-			needs.Images = append(needs.Images, docker.Wanted{Image: image, By: s.Name + ": stack.web.image"})
+		for i, web := range s.Webs() {
+			switch {
+			case web.Image == "":
+			case i == 0:
+				needs.Images = append(needs.Images, docker.Wanted{Image: web.Image, By: s.Name + ": stack.web.image"})
+			case web.Image != s.Stack.Web.Image:
+				needs.Images = append(needs.Images, docker.Wanted{Image: web.Image, By: s.Name + ": deploy " + web.Version + ": image"})
+			}
 		}
 		if s.Stack.Mongo != script.MongoNone {
 			needs.Database = run.DatabaseName
@@ -59,7 +66,6 @@ func openDocker(ctx context.Context, c run.Config, self string, images docker.Im
 	if err != nil {
 		return c, nil, err
 	}
-	images.Command = c.Scenario.Stack.Web.Image
 	platform, err := docker.New(ctx, docker.Config{Dir: c.Dir, Run: c.Run.ID, Self: self, Guard: []string{self, "guard", "docker"}, Images: images})
 	if err != nil {
 		return c, nil, errors.Join(err, temporary.Remove())

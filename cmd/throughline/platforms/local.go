@@ -3,6 +3,7 @@ package platforms
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"throughline/compose/haproxy"
@@ -31,12 +32,7 @@ func lookLocal(ctx context.Context, all []script.Scenario, o Options) (have tria
 		have.HAProxyVersion = release.Text
 	}
 	for _, s := range all {
-		if s.Stack.Web.Image != "" {
-			continue // which it lacks
-		}
-		if err := local.Possible(run.WebProgram(s)); err != nil {
-			missing = append(missing, fmt.Errorf("%s: %w", s.Name, err))
-		}
+		missing = append(missing, impossible(s)...)
 		if !s.Needs(script.CPULimits) {
 			continue
 		}
@@ -45,6 +41,24 @@ func lookLocal(ctx context.Context, all []script.Scenario, o Options) (have tria
 		}
 	}
 	return have, missing
+}
+
+// impossible tells which versions of the application cannot be executed here, each program
+// once. Those that are images it lacks.
+func impossible(s script.Scenario) (missing []error) {
+	for i, web := range s.Webs() {
+		if web.Image != "" || i > 0 && slices.Equal(web.Command, s.Stack.Web.Command) && s.Stack.Web.Image == "" {
+			continue
+		}
+		err := local.Possible(run.WebProgram(web, s.File))
+		switch {
+		case err != nil && i == 0:
+			missing = append(missing, fmt.Errorf("%s: %w", s.Name, err))
+		case err != nil:
+			missing = append(missing, fmt.Errorf("%s: deploy %s: %w", s.Name, web.Version, err))
+		}
+	}
+	return missing
 }
 
 func openLocal(_ context.Context, c run.Config) (run.Config, func(context.Context) error, error) {

@@ -24,7 +24,7 @@ type hypothesis struct {
 
 // hear scores the hypothesis.
 func (h *hypothesis) hear(k *court, set, sound []int) fit {
-	f := h.fit(k, set, sound)
+	f := h.fit(k, set, h.ofVersion(k, set, sound))
 	for _, i := range sound {
 		if t := &k.tracks[i]; !h.lines || h.ends && t.alive() {
 			f.shared += max(-4, t.twinIs(complete, 0))

@@ -67,7 +67,7 @@ func (c Conservation) Judge(e *evidence.Index) verdict.Result {
 	}
 	r.Findings = append(r.Findings, t.summary())
 	r.Sums = true
-	r.Web = webLedger(b)
+	r.Web, r.Versions = webLedger(b), b.Versions()
 	return r
 }
 

@@ -1,0 +1,19 @@
+package diagnose
+
+import "slices"
+
+// outside are causes that lie in no version of the application: a network, a collector or a stranger strikes instances
+// of any.
+var outside = map[string]bool{NetLost: true, NetTwice: true, Away: true, ForeignLines: true}
+
+// ofVersion leaves of the sound accounts those that can speak against a hypothesis about the accounts of a set. What is
+// wrong with one version of the application needs not be wrong with another, of which no instance is struck: that none
+// of these lost anything is what it predicts.
+func (h *hypothesis) ofVersion(k *court, set, sound []int) []int {
+	if outside[h.cause] {
+		return sound
+	}
+	return slices.DeleteFunc(slices.Clone(sound), func(i int) bool {
+		return !slices.ContainsFunc(set, func(j int) bool { return k.tracks[j].Life.Version == k.tracks[i].Life.Version })
+	})
+}
