@@ -36,16 +36,16 @@ type truth struct {
 func (j *judging) truth() truth {
 	t := truth{grid: j.grid(), off: map[string][]float64{}}
 	t.known = j.promised()
-	told := map[string]bool{}
+	counts, shows := map[string]bool{}, map[string]bool{}
 	for _, p := range script.Promised[script.Conservation](j.e.Scenario) {
-		if !told[p.Metric] && j.asksFor(p.Metric, true) {
-			told[p.Metric] = true
+		if !counts[p.Metric] && j.asksFor(p.Metric, true) {
+			counts[p.Metric] = true
 			t.counters(j, p)
 		}
 	}
 	for _, p := range script.Promised[script.Gauge](j.e.Scenario) {
-		if !told[p.Metric] && j.asksFor(p.Metric, false) {
-			told[p.Metric] = true
+		if !shows[p.Metric] && j.asksFor(p.Metric, false) {
+			shows[p.Metric] = true
 			t.bounded(j, p)
 		}
 	}
@@ -53,7 +53,7 @@ func (j *judging) truth() truth {
 		if s.Meta.Type == collector.Gauge && s.Meta.StatsD != "" && !slices.Contains(t.gauges, s.Name) {
 			t.gauges = append(t.gauges, s.Name)
 		}
-		if !told[s.Meta.StatsD] || s.CountsSampled() {
+		if known := counts[s.Meta.StatsD] && s.IsCounter() || shows[s.Meta.StatsD] && s.Meta.Type == collector.Gauge; !known {
 			t.add(j, s, j.living(s))
 		}
 	}
@@ -237,11 +237,10 @@ func (t *truth) counters(j *judging, p script.Conservation) {
 			t.off[l.Instance] = off
 		}
 		c.layOut()
-		nearest := c.make(func(k int, sum float64) float64 { return min(max(sum, c.bounds.Least[k]), c.bounds.Most[k]) })
-		least := c.make(func(k int, _ float64) float64 { return c.bounds.Least[k] })
-		most := c.make(func(k int, _ float64) float64 { return c.bounds.Most[k] })
+		should := c.nearest()
+		nearest, least, most := c.make(should), c.make(c.bounds.Least), c.make(c.bounds.Most)
 		for k := range t.grid {
-			off[k] += min(max(c.sums[k], c.bounds.Least[k]), c.bounds.Most[k]) - c.sums[k]
+			off[k] += should[k] - c.sums[k]
 		}
 		for i, s := range c.was {
 			if !j.selects(s) {
