@@ -81,6 +81,7 @@ var laws = []law{
 	{From: "scenarios/check", Except: []string{"scenarios/check/story"}, Not: []string{"docs"},
 		Why: "what a cause is called and how it is repaired must not decide what is found"},
 	{From: "scenarios/check/honesty", Not: siblings("scenarios/check", "honesty"), Why: siblingsWhy},
+	{From: "scenarios/check/scaling", Not: siblings("scenarios/check", "scaling"), Why: siblingsWhy},
 	{From: "scenarios/check/signals", Not: siblings("scenarios/check", "signals"), Why: siblingsWhy},
 	{From: "scenarios/check/tiers", Not: siblings("scenarios/check", "tiers"), Why: siblingsWhy},
 	{From: "compose/local", Not: siblings("compose", "local"), Why: siblingsWhy},
@@ -117,7 +118,7 @@ var laws = []law{
 }
 
 // roomsOfRules are where the rules of the judge are.
-var roomsOfRules = []string{"scenarios/check/honesty", "scenarios/check/signals", "scenarios/check/tiers"}
+var roomsOfRules = []string{"scenarios/check/honesty", "scenarios/check/scaling", "scenarios/check/signals", "scenarios/check/tiers"}
 
 const rulesWhy = "what all rules share must not lean on one of them, or on a verdict that another came to"
 
@@ -126,7 +127,7 @@ const siblingsWhy = "siblings are put together by their parent's user, so that e
 var families = map[string][]string{
 	"compose":         {"local", "docker", "haproxy", "docstore", "platformtest"},
 	"collector":       {"dogstatsd", "statsd", "poll", "series", "forward", "server", "sourcetest", "pipeline"},
-	"scenarios/check": {"honesty", "signals", "tiers", "story"},
+	"scenarios/check": {"honesty", "scaling", "signals", "tiers", "story"},
 	"live":            {"page", "remote"},
 }
 

@@ -1,7 +1,9 @@
 package series
 
 import (
+	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
@@ -90,4 +92,29 @@ func (s Selector) Selects(name string, l collector.Labels) bool {
 		}
 	}
 	return true
+}
+
+// Without gives an expression that asks the same, but of no series under one of the names whose
+// label has one of the values: sum(hits) without the instance "web-2" is
+// sum(hits{instance!~"web-2"}). A selector that names no series by an equality is left alone.
+func Without(expr string, names []string, label string, values []string) (string, error) {
+	root, err := newParser().ParseExpr(expr)
+	if err != nil || len(values) == 0 {
+		return expr, err
+	}
+	quoted := make([]string, len(values))
+	for i, v := range values {
+		quoted[i] = regexp.QuoteMeta(v)
+	}
+	not, err := labels.NewMatcher(labels.MatchNotRegexp, label, strings.Join(quoted, "|"))
+	if err != nil {
+		return "", err
+	}
+	parser.Inspect(root, func(n parser.Node, _ []parser.Node) error {
+		if v, is := n.(*parser.VectorSelector); is && slices.Contains(names, v.Name) {
+			v.LabelMatchers = append(v.LabelMatchers, not)
+		}
+		return nil
+	})
+	return root.String(), nil
 }

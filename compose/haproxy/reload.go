@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -29,27 +30,52 @@ func NewMaster(addr string) *Runtime {
 // once, and users may be answered 503 until they are. What the old worker does
 // from here on is in no statistics. It is for what NewMaster gives.
 func (r *Runtime) Reload(ctx context.Context) error {
-	fail := func(err error) error { return fmt.Errorf("reload haproxy: %w", err) }
 	if r.prefix == "" {
-		return fail(errors.New("it does not run in master-worker mode; set Config.Master"))
+		return errors.New("reload haproxy: it does not run in master-worker mode; set Config.Master")
 	}
+	if err := r.replace(ctx, func(string) error { return r.askMaster(ctx) }); err != nil {
+		return fmt.Errorf("reload haproxy: %w", err)
+	}
+	return nil
+}
+
+// Crash has crash end the process that serves users, and waits until what watches over HAProxy (an init system, say) has
+// started it again. As after a reload it counts from zero, and the servers are added again. Where it runs in
+// master-worker mode the master ends too when a worker has crashed.
+func (r *Runtime) Crash(ctx context.Context, crash func(pid int) error) error {
+	err := r.replace(ctx, func(before string) error {
+		pid, err := strconv.Atoi(before)
+		if err != nil {
+			return err
+		}
+		return crash(pid)
+	})
+	if err != nil {
+		return fmt.Errorf("crash haproxy: %w", err)
+	}
+	return nil
+}
+
+// replace puts another process into the place of the one that serves users, whose number it gives to how, and adds all
+// servers to it.
+func (r *Runtime) replace(ctx context.Context, how func(before string) error) error {
 	// Statistics waits until the servers are there again: a poll between would
 	// see a backend without servers.
 	r.counting.Lock()
 	defer r.counting.Unlock()
 	before, err := r.pid(ctx)
 	if err != nil {
-		return fail(err)
+		return err
 	}
-	if err := r.askMaster(ctx); err != nil {
-		return fail(err)
+	if err := how(before); err != nil {
+		return err
 	}
 	if err := r.awaitWorker(ctx, before); err != nil {
-		return fail(err)
+		return err
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.live)) {
 		if err := r.add(ctx, name, r.live[name]); err != nil {
-			return fail(fmt.Errorf("add server %s again: %w", name, err))
+			return fmt.Errorf("add server %s again: %w", name, err)
 		}
 	}
 	return nil

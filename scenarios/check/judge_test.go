@@ -319,21 +319,25 @@ func TestAPhaseWithoutProgress(t *testing.T) {
 	says(t, judged(t, h), "vacuity", verdict.Inconclusive)
 }
 
-func TestFaultsThatDidNotTakeEffect(t *testing.T) {
-	without := func(kind record.Kind, instance string) func(*record.History) {
-		return func(h *record.History) {
-			h.Events = slices.DeleteFunc(h.Events, func(e record.Event) bool { return e.Kind == kind && e.Instance == instance })
-		}
+// without takes entries about an instance out of a journal.
+func without(kind record.Kind, instance string) func(*record.History) {
+	return func(h *record.History) {
+		h.Events = slices.DeleteFunc(h.Events, func(e record.Event) bool { return e.Kind == kind && e.Instance == instance })
 	}
-	change := func(kind record.Kind, which string, to func(*record.Event)) func(*record.History) {
-		return func(h *record.History) {
-			for i := range h.Events {
-				if e := &h.Events[i]; e.Kind == kind && (e.Instance == which || e.Step == which) {
-					to(e)
-				}
+}
+
+// changing changes entries about an instance, or of a step.
+func changing(kind record.Kind, which string, to func(*record.Event)) func(*record.History) {
+	return func(h *record.History) {
+		for i := range h.Events {
+			if e := &h.Events[i]; e.Kind == kind && (e.Instance == which || e.Step == which) {
+				to(e)
 			}
 		}
 	}
+}
+
+func TestFaultsThatDidNotTakeEffect(t *testing.T) {
 	const no = "the fault did not take effect: "
 	for _, c := range []struct {
 		change func(*record.History)
@@ -342,8 +346,8 @@ func TestFaultsThatDidNotTakeEffect(t *testing.T) {
 		{without(record.Signalled, "web-2"), no + "kill web-2: web-2 was never sent SIGKILL"},
 		{without(record.Death, "web-2"), no + "kill web-2: web-2 got SIGKILL at 10.5 s and was not seen to die"},
 		{without(record.Down, "web-2"), no + "kill web-2: web-2 was gone at 10.5 s, and the load balancer never marked it down"},
-		{change(record.Death, "web-2", func(e *record.Event) { e.Code = 1 }), no + "kill web-2: web-2 ended by itself with exit status 1, not by SIGKILL"},
-		{change(record.StepEnd, "kill web-2", func(e *record.Event) { e.Error = "port still answers after 10s" }), no + "kill web-2: port still answers after 10s"},
+		{changing(record.Death, "web-2", func(e *record.Event) { e.Code = 1 }), no + "kill web-2: web-2 ended by itself with exit status 1, not by SIGKILL"},
+		{changing(record.StepEnd, "kill web-2", func(e *record.Event) { e.Error = "port still answers after 10s" }), no + "kill web-2: port still answers after 10s"},
 		{without(record.Draining, "web-1"), no + "terminate web-1: web-1 was not drained"},
 		{without(record.Signalled, "web-1"), no + "terminate web-1: web-1 was never sent SIGTERM"},
 		{without(record.Death, "web-1"), no + "terminate web-1: web-1 got SIGTERM at 19.1 s and was not seen to die after it"},
@@ -367,7 +371,7 @@ func TestFaultsThatDidNotTakeEffect(t *testing.T) {
 		}
 	}
 	h := talk().make()
-	change(record.Death, "web-1", func(e *record.Event) { e.Code = -1 })(&h)
+	changing(record.Death, "web-1", func(e *record.Event) { e.Code = -1 })(&h)
 	says(t, judged(t, h), "efficacy", verdict.Pass, "3 steps took effect: kill web-2 (SIGKILL at 10.5 s, gone at 10.5 s, down at 10.8 s); launch 1 (web-4 serving at 18.9 s); "+
 		"terminate web-1 (web-1 drained at 19.0 s, SIGTERM at 19.1 s, gone at 19.2 s, by the signal itself: it does not handle it)")
 }

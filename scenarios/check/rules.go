@@ -6,6 +6,7 @@ import (
 
 	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/check/honesty"
+	"throughline/scenarios/check/scaling"
 	"throughline/scenarios/check/signals"
 	"throughline/scenarios/check/tiers"
 	"throughline/scenarios/check/verdict"
@@ -93,6 +94,7 @@ var ruleMakers = []ruleMaker{
 	ruleOf(func(p script.Audit, _ script.Scenario) Check { return tiers.Audit{Promise: p} }),
 	ruleOf(func(p script.Failures, _ script.Scenario) Check { return tiers.Failures{Promise: p} }),
 	ruleOf(func(p script.TwoViews, _ script.Scenario) Check { return signals.TwoViews{Promise: p} }),
+	ruleOf(func(p script.Scaling, _ script.Scenario) Check { return scaling.Scaling{Promise: p} }),
 }
 
 // Kinds names the kinds of checks that can be judged: all of the language's.

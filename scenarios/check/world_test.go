@@ -38,6 +38,7 @@ type plan struct {
 	stall   func(t time.Duration) time.Duration // how long a process that wants to run at t must wait
 	slow    time.Duration                       // mean time of a request beyond 1 ms; 0 = 3 ms
 	timers  timerPlan
+	scaled  scaledPlan
 }
 
 // act is a phase: its steps happen at its beginning.
@@ -114,7 +115,7 @@ type world struct {
 func (p plan) yaml() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "scenario: made-up\nabout: A made-up run.\nstack:\n  web: {instances: %d}\n", p.instances)
-	fmt.Fprintf(&b, "load: {rate: %.2f/s, mix: {insert: 9, get: 1}}\nphases:\n", p.rate)
+	fmt.Fprintf(&b, "load: {rate: %.2f/s, mix: {insert: 9, get: 1}}\n%sphases:\n", p.rate, p.scaled.yaml)
 	for _, a := range p.phases {
 		fmt.Fprintf(&b, "  - phase: %s\n    for: %s\n", a.name, a.long)
 		var steps []string
@@ -230,6 +231,7 @@ func (w *world) journal() {
 		w.event(at, record.PhaseEnd, name)
 	}
 	w.end = at
+	w.autoscaled()
 	w.event(at+200*time.Millisecond, record.LoadEnd, nil)
 	w.event(at+time.Second, record.Quiesced, nil)
 	w.event(at+4*time.Second, record.RunEnd, nil)
@@ -349,6 +351,9 @@ func (w *world) load() {
 	var due time.Duration
 	for seq := uint64(0); ; seq++ {
 		rate := w.p.rate * (1 + w.p.swing*math.Sin(2*math.Pi*due.Seconds()/8))
+		if w.p.scaled.rate != nil {
+			rate = w.p.scaled.rate(due)
+		}
 		due += time.Duration(w.rnd.ExpFloat64() / rate * float64(time.Second))
 		at := worldBegin + due
 		if at >= w.end {

@@ -16,8 +16,8 @@ type port struct {
 
 	mu     sync.Mutex
 	deaf   bool
-	filler net.Conn // has the only place in the queue of a deaf port
-	filled string   // the address that the last filler came from
+	filler func() // takes away what has the only place in the queue of a deaf port; nil: nothing has
+	filled string // the address that it came from, until it is accepted
 }
 
 // errDeaf is what accept gives while the port is deaf.
@@ -44,11 +44,15 @@ func (p *port) accept() (*net.TCPConn, error) {
 	for {
 		conn, err := p.listen.AcceptTCP()
 		p.mu.Lock()
-		deaf, filled := p.deaf, p.filled
+		deaf := p.deaf
+		nobody := err == nil && conn.RemoteAddr().String() == p.filled
+		if nobody {
+			p.filled = ""
+		}
 		p.mu.Unlock()
 		switch {
-		case err == nil && conn.RemoteAddr().String() == filled:
-			_ = conn.Close() // nobody is at its other end
+		case nobody:
+			_ = conn.Close()
 		case err == nil:
 			return conn, nil
 		case errors.Is(err, os.ErrDeadlineExceeded) && deaf:
@@ -73,10 +77,7 @@ func (p *port) hear() error {
 		return nil
 	}
 	p.deaf = false
-	if p.filler != nil {
-		_ = p.filler.Close() // nothing was said on it
-		p.filler = nil
-	}
+	p.empty()
 	return ignoreClosed(errors.Join(p.backlog(usualBacklog), p.listen.SetDeadline(time.Time{})))
 }
 
@@ -89,15 +90,18 @@ func (p *port) deafen() error {
 	if err := errors.Join(p.listen.SetDeadline(time.Unix(1, 0)), p.backlog(0)); err != nil {
 		return ignoreClosed(err)
 	}
-	filler, err := net.DialTimeout("tcp", p.addr(), fillLimit)
-	if err == nil {
-		p.filler, p.filled = filler, filler.LocalAddr().String()
-	}
-	return nil // else somebody has the place already
+	var err error
+	p.filled, p.filler, err = fill(p.addr())
+	return err
 }
 
-// fillLimit is how long a connection on this machine may take that is not refused an answer.
-const fillLimit = 100 * time.Millisecond
+// empty takes the filler away. p.mu is held.
+func (p *port) empty() {
+	if p.filler != nil {
+		p.filler()
+		p.filler = nil
+	}
+}
 
 // usualBacklog is how many connections may wait to be accepted; the kernel takes it for its own limit, if that is less.
 const usualBacklog = 4096
@@ -117,10 +121,7 @@ func (p *port) close() error {
 	p.refuse()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.filler != nil {
-		_ = p.filler.Close()
-		p.filler = nil
-	}
+	p.empty()
 	p.keep()
 	return nil
 }

@@ -3,10 +3,8 @@ package fault
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
-	"strconv"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -45,14 +43,62 @@ func reserve(host string) (addr string, keep func(), err error) {
 		keep()
 		return fail(err)
 	}
-	number := 0
+	return addrOf(at), keep, nil
+}
+
+// fillLimit is how long, in ms, a connection on this machine may take that gets an answer.
+const fillLimit = 500
+
+// fill connects with a port that has room for one. It gives the address that it came from, "" if somebody else had the
+// place already, and what takes the connection away again. It does not go through net.Dial, which may give up before it has
+// begun on a machine that is busy.
+func fill(port string) (from string, away func(), err error) {
+	to, err := netip.ParseAddrPort(port)
+	if err != nil {
+		return "", nil, err
+	}
+	family, at := unix.AF_INET6, unix.Sockaddr(&unix.SockaddrInet6{Addr: to.Addr().As16(), Port: int(to.Port())})
+	if to.Addr().Is4() {
+		family, at = unix.AF_INET, &unix.SockaddrInet4{Addr: to.Addr().As4(), Port: int(to.Port())}
+	}
+	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return "", nil, os.NewSyscallError("socket", err)
+	}
+	away = func() { _ = unix.Close(fd) } // nothing was said on it
+	if err := unix.Connect(fd, at); err != nil && !errors.Is(err, unix.EINPROGRESS) {
+		away()
+		return "", nil, os.NewSyscallError("connect", err)
+	}
+	wait := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}
+	n := 0
+	for n, err = unix.Poll(wait, fillLimit); errors.Is(err, unix.EINTR); {
+		n, err = unix.Poll(wait, fillLimit)
+	}
+	if err != nil {
+		away()
+		return "", nil, os.NewSyscallError("poll", err)
+	}
+	if n == 0 {
+		return "", away, nil
+	}
+	local, err := unix.Getsockname(fd)
+	if err != nil {
+		away()
+		return "", nil, os.NewSyscallError("getsockname", err)
+	}
+	return addrOf(local), away, nil
+}
+
+// addrOf writes an address as the net package does.
+func addrOf(at unix.Sockaddr) string {
 	switch at := at.(type) {
 	case *unix.SockaddrInet4:
-		number = at.Port
+		return netip.AddrPortFrom(netip.AddrFrom4(at.Addr), uint16(at.Port)).String()
 	case *unix.SockaddrInet6:
-		number = at.Port
+		return netip.AddrPortFrom(netip.AddrFrom16(at.Addr), uint16(at.Port)).String()
 	}
-	return net.JoinHostPort(host, strconv.Itoa(number)), keep, nil
+	return ""
 }
 
 // backlog sets how many connections may wait to be accepted; with 0 it is one.

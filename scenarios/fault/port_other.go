@@ -12,4 +12,6 @@ func reserve(host string) (addr string, keep func(), err error) {
 	return net.JoinHostPort(host, "0"), func() {}, nil
 }
 
+func fill(string) (from string, away func(), err error) { return "", nil, nil }
+
 func (p *port) backlog(int) error { return nil }

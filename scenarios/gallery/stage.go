@@ -1,6 +1,7 @@
 package gallery
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"text/template"
@@ -33,6 +34,12 @@ type Stage struct {
 	Checks []string
 	// Rate is requests a second; 0: 150.
 	Rate int
+	// Load is the rate over time, as YAML: "shape: steps, levels: […]"; empty: a sine around
+	// Rate.
+	Load string
+	// Autoscale is who launches and terminates instances, as YAML: "max: 8, …"; empty: the
+	// steps alone do.
+	Autoscale string
 	// After is how long the second phase lasts, in seconds; 0: 5.
 	After int
 }
@@ -48,7 +55,10 @@ stack:
 {{- if .Stage.Retry}}
   lb: {retry: all}
 {{- end}}
-load: {rate: {{.Rate}}/s, shape: sine, swing: {{.Swing}}/s, period: 4s, mix: {insert: 9, get: 1}, words: 200}
+load: {{"{"}}{{.Load}}, mix: {insert: 9, get: 1}, words: 200}
+{{- with .Stage.Autoscale}}
+autoscale: {{"{"}}{{.}}{{"}"}}
+{{- end}}
 phases:
   - {phase: before, for: 4s}
   - phase: after
@@ -98,10 +108,14 @@ func (s Stage) Scenario(name string) string {
 		verb, _, _ := strings.Cut(step, ":")
 		ends = ends || slices.Contains([]string{"kill", "terminate", "replace", "deploy", "rollback"}, verb)
 	}
+	load := s.Load
+	if load == "" {
+		load = fmt.Sprintf("rate: %d/s, shape: sine, swing: %d/s, period: 4s", rate, rate*2/5)
+	}
 	window := clientWindow + s.Batch + s.Holds
 	var b strings.Builder
 	if err := scenario.Execute(&b, map[string]any{
-		"Name": name, "Stage": s, "Rate": rate, "Swing": rate * 2 / 5, "After": after, "Ends": ends,
+		"Name": name, "Stage": s, "Load": load, "After": after, "Ends": ends,
 		"Window": window, "Gap": 2*time.Second + (s.Batch + s.Holds).Truncate(time.Second),
 	}); err != nil {
 		return "# " + err.Error() // never: the template takes all it is given
@@ -145,6 +159,7 @@ func Controls() []Control {
 		{"abandoned", "an instance is killed, and nobody replaces it", Stage{Steps: []string{"kill: web-3"}}},
 		{"decimated", "two instances are killed, one right after the other, and two launched", Stage{Steps: []string{"kill: web-2", "kill: web-3", "launch: 2"}}},
 		{"reloaded", "the load balancer is reloaded", withFault("fault: reload-lb")},
+		{"lb-killed", "the load balancer is killed, and started again", Stage{Steps: []string{"fault: kill-lb"}, Failing: true}},
 		{"reordered", "one datagram in ten overtakes another", withFault("fault: reorder-datagrams")},
 		{"frozen", "an instance is frozen until another one is there", Stage{Steps: []string{"fault: freeze, on: web-2", "launch: 1", "heal: freeze"}, After: 6}},
 		{"frozen-killed", "an instance is frozen, and killed as it stands still", Stage{Steps: []string{"fault: freeze, on: web-2", "launch: 1", "kill: web-2", "heal: freeze"}, After: 6}},
@@ -166,9 +181,16 @@ func Controls() []Control {
 		{"slow-database", "the network between instances and database is slow, and an instance is killed meanwhile", Stage{Steps: []string{"fault: slow-network, hop: web-db, by: 50ms", "kill: web-1", "launch: 1"}, Heal: "slow-network", Failing: true}},
 		{"throttled", "10 KB a second pass between users and load balancer", Stage{Steps: []string{"fault: throttle-network, hop: users-lb, bandwidth: 10KB/s"}, Heal: "throttle-network", Failing: true}},
 		{"cut-off", "the network between the load balancer and one instance is cut for four seconds", networkCut("lb-web, on: web-2")},
-		{"cut-off-users", "the network between users and load balancer is cut for four seconds", networkCut("users-lb")},
+		{"cut-off-users", "the network between users and load balancer is cut for three seconds", Stage{Steps: []string{"fault: cut-network, hop: users-lb"}, After: 3, Heal: "cut-network", Failing: true, Rate: 60}},
 		{"cut-off-database", "the network between instances and database is cut for four seconds", networkCut("web-db")},
 		{"reset", "all connections are reset, on every hop", Stage{Steps: []string{"fault: reset-network, hop: users-lb", "fault: reset-network, hop: lb-web", "fault: reset-network, hop: web-db"}, Failing: true}},
+		{"disk-full", "the database's disk is full for four seconds", Stage{Steps: []string{"fault: fill-disk"}, After: 4, Heal: "fill-disk", Failing: true}},
 		{"busier", "an instance is killed under twice the load", Stage{Steps: []string{"kill: web-1", "launch: 1"}, Rate: 300}},
+		{"autoscaled-step", "an autoscaler follows a step of the load", autoscaled("", steps, bySum)},
+		{"autoscaled-sine", "an autoscaler follows a load that swings", autoscaled("", swings, bySum)},
+		{"autoscaled-crowd", "an autoscaler follows a crowd that comes and goes", autoscaled("", crowd, bySum)},
+		{"autoscaled-night", "an autoscaler follows a load that falls slowly", autoscaled("", night, bySum)},
+		{"autoscaled-killed", "an instance is killed in a fleet that an autoscaler keeps", autoscaled("", steps, bySum, "kill: any")},
+		{"autoscaled-mean", "an autoscaler follows a load that swings, by the mean of the instances", autoscaled("", swings, byMean)},
 	}
 }

@@ -55,7 +55,7 @@ const (
 	PhaseBegin  Kind = "phase-begin" // Phase
 	PhaseEnd    Kind = "phase-end"   // Phase
 	StepBegin   Kind = "step-begin"  // Step, Phase
-	StepEnd     Kind = "step-end"    // the step has taken effect (Error empty) or did not (Error says why)
+	StepEnd     Kind = "step-end"    // the step has taken effect (Error empty) or did not (Error says why); Instance: for whom its word (newest) stood
 	LoadBegin   Kind = "load-begin"  // first request due
 	LoadEnd     Kind = "load-end"    // last request answered or given up
 	Birth       Kind = "birth"       // of an instance: its process was started; Version, in a scenario that has versions

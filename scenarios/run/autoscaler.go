@@ -34,7 +34,7 @@ type autoscaler struct {
 
 	moving sync.WaitGroup // one for each move under way
 	mu     sync.Mutex
-	orders map[string]*order // launches of its own that are under way
+	orders map[string]*order // its own launches, by instance; also those that are over
 	ending map[string]bool   // whose end it has ordered, until that is there
 }
 
@@ -112,9 +112,18 @@ func (a *autoscaler) carryOut(ctx context.Context, on moves, d autoscale.Decisio
 	for range d.Wanted - d.Had {
 		a.launch(ctx, on)
 	}
+	who = slices.DeleteFunc(who, a.foreign)
 	for i := len(who) - 1; i >= 0 && len(who)-i <= d.Had-d.Wanted; i-- {
 		a.terminate(ctx, on, who[i].name)
 	}
+}
+
+// foreign tells whether somebody else is launching an instance, to put it in the place of another one. It can be
+// terminated when it serves.
+func (a *autoscaler) foreign(m member) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return m.since.IsZero() && a.orders[m.name] == nil
 }
 
 // told is a decision that changes something, in words.
@@ -147,9 +156,6 @@ func (a *autoscaler) launch(ctx context.Context, on moves) {
 			err = fmt.Errorf("%w (%w)", context.Cause(ctx), err)
 		}
 		a.failed("launch "+name, err)
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		delete(a.orders, name)
 	})
 }
 

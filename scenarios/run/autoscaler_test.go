@@ -221,6 +221,31 @@ func TestAutoscalerWaitsForNoMove(t *testing.T) {
 	}
 }
 
+// TestAutoscalerLeavesAReplacementAlone: an instance that a step is launching cannot be terminated yet; the next newest is.
+func TestAutoscalerLeavesAReplacementAlone(t *testing.T) {
+	r := newRig(t)
+	r.mustLaunch(3)
+	p := gate{r.rack, make(chan struct{})}
+	r.pool = p
+	c := &clock{progress: &notes{}, journal: r.journal, fleet: r.fleet}
+	done := make(chan error)
+	go func() { done <- c.steps(t.Context(), steps(script.Step{Move: script.Replace{Instance: "web-1"}})) }()
+	for len(r.lives.parts.Names()) < 4 {
+		time.Sleep(time.Millisecond)
+	}
+	s := scale(t, r, autoscale.Policy{Min: 1, Max: 6})
+	s.tell(120)
+	s.until("web-1", "web-2")
+	close(p.open)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	s.until("web-2", "web-4")
+	got, events := s.decisions()
+	want(t, got, "3 → 2 formula")
+	inOrder(t, events)
+}
+
 // TestAutoscalerReplacesWhoDies: nobody else does; a fleet that is too small is filled up without a metric.
 func TestAutoscalerReplacesWhoDies(t *testing.T) {
 	r := newRig(t)
@@ -337,5 +362,57 @@ func TestRosterBesideAReplacement(t *testing.T) {
 	close(p.open)
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestStepsOnWhoeverItIs: a step does it to whom its word stands for, and the journal tells who that was; the same seed
+// draws the same.
+func TestStepsOnWhoeverItIs(t *testing.T) {
+	drawn := func(seed uint64) (all []string) {
+		r := newRig(t)
+		r.mustLaunch(6)
+		r.bed.cfg.Run.Seed = seed
+		c := r.bed.clock()
+		err := c.steps(t.Context(), steps(
+			script.Step{Move: script.Kill{Instance: script.Newest}}, script.Step{Move: script.Terminate{Instance: script.Oldest}},
+			script.Step{Move: script.Replace{Instance: script.Newest}}, script.Step{Move: script.Kill{Instance: script.AnyOne}},
+			script.Step{Move: script.Terminate{Instance: script.AnyOne}}, script.Step{Move: script.Kill{Instance: "web-7"}}))
+		if err != nil && err.Error() != "kill web-7: web-7: is gone by now, so there is no such instance" && !endedByOther(err) {
+			t.Error(err)
+		}
+		events := r.close()
+		inOrder(t, events)
+		for _, e := range events {
+			if e.Kind == record.StepEnd {
+				all = append(all, e.Step+": "+e.Instance)
+			}
+		}
+		return all
+	}
+	one := drawn(1)
+	want(t, one[:3], "kill newest: web-6", "terminate oldest: web-1", "replace newest: web-5")
+	if one[5] != "kill web-7: " {
+		t.Errorf("a step that names an instance: %q", one[5])
+	}
+	want(t, drawn(1), one...)
+	others := 0
+	for seed := range uint64(8) {
+		if drawn(seed + 2)[3] != one[3] {
+			others++
+		}
+	}
+	if others == 0 {
+		t.Errorf("nine seeds drew %q", one[3])
+	}
+}
+
+// TestNobodyStandsForAWord: where nobody serves, a step has no effect and says why.
+func TestNobodyStandsForAWord(t *testing.T) {
+	r := newRig(t)
+	r.mustLaunch(1)
+	c := r.bed.clock()
+	err := c.steps(t.Context(), steps(script.Step{Move: script.Kill{Instance: script.AnyOne}}, script.Step{Move: script.Kill{Instance: script.Newest}}))
+	if err == nil || err.Error() != "kill newest: no instance serves" {
+		t.Errorf("got %v", err)
 	}
 }

@@ -47,7 +47,7 @@ func (b *balancer) start(ctx context.Context, in *lives, polls *telemetry) error
 	if err := b.before(); err != nil {
 		return err
 	}
-	return polls.addPoller("haproxy", BalancerPoller(b.lb))
+	return polls.addPoller(balancerPoller, BalancerPoller(b.lb))
 }
 
 // before has a link and a proxy stand before HAProxy, where faults need them: what the users send comes to the link first.
@@ -188,8 +188,12 @@ func (b *balancer) own(config haproxy.Config) (compose.Instance, error) {
 	return b.fronted(instance), err
 }
 
-// fronted gives the load balancer the port for users that was asked for.
+// fronted gives the load balancer the port for users that was asked for, and has somebody start it again when it has
+// crashed, where a fault needs that.
 func (b *balancer) fronted(i compose.Instance) compose.Instance {
+	if b.cfg.needs(script.Respawn) {
+		i.Program = compose.Program{Self: append([]string{"respawn", "--"}, i.Program.Command...)}
+	}
 	if b.cfg.Frontend != 0 && i.Ports != nil {
 		i.Ports[haproxy.HTTPPort] = b.cfg.Frontend
 	}

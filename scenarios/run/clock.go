@@ -110,10 +110,7 @@ func (c *clock) step(ctx context.Context, phase string, step script.Step) error 
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	ended := record.Event{Kind: record.StepEnd, Phase: phase, Step: step.String()}
-	if c.whom != "" {
-		ended.Instance, ended.Role = c.whom, record.Web
-	}
+	ended := record.Event{Kind: record.StepEnd, Phase: phase, Step: step.String(), Instance: c.whom}
 	if err != nil {
 		ended.Error = err.Error()
 	}

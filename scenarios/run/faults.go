@@ -23,6 +23,7 @@ type faults struct {
 	balancer  *balancer
 	telemetry *telemetry
 	network   *network
+	database  *database
 	ongoing   []ongoing // that have begun, the newest last
 }
 
@@ -79,7 +80,9 @@ var makers = []maker{
 	makerOf((*faults).replay),
 	makerOf((*faults).freeze),
 	makerOf((*faults).freezeDatabase).blinding(mongoPoller),
+	makerOf((*faults).fillDisk),
 	makerOf((*faults).reload),
+	makerOf((*faults).killLB).blinding(balancerPoller),
 	makerOf((*faults).restart),
 	networkOf((*network).slow),
 	networkOf((*network).throttle),
@@ -124,8 +127,16 @@ func (f *faults) freezeDatabase(script.FreezeDatabase, string) fault.Fault {
 	return fault.Freeze{Instances: func() ([]compose.Handle, error) { return f.lives.find(DatabaseName) }}
 }
 
+func (f *faults) fillDisk(script.FillDisk, string) fault.Fault {
+	return fault.FillDisk{Name: DatabaseName, Dir: func() (string, error) { return f.database.disk(f.lives) }}
+}
+
 func (f *faults) reload(script.ReloadLB, string) fault.Fault {
 	return replacing{fault.ReloadLB{LB: f.balancer.lb, Name: BalancerName, Look: f.telemetry.pollNow}, f.balancer}
+}
+
+func (f *faults) killLB(script.KillLB, string) fault.Fault {
+	return replacing{fault.KillLB{LB: f.balancer.lb, Name: BalancerName, Look: f.telemetry.pollNow}, f.balancer}
 }
 
 func (f *faults) restart(what script.RestartCollector, _ string) fault.Fault {

@@ -12,8 +12,11 @@ import (
 	"throughline/collector/poll"
 )
 
-// mongoPoller is the name of the poller of the database.
-const mongoPoller = "mongo"
+// The names of the pollers of load balancer and database.
+const (
+	balancerPoller = "haproxy"
+	mongoPoller    = "mongo"
+)
 
 // recovery is for how long after a fault that kept a poller from its answer a poll may still fail. One that
 // began in it runs into its own timeout, of an interval, and the next may find

@@ -71,6 +71,7 @@ var checkKinds = []checkKind{
 	checkOf((*promises).audit),
 	checkOf((*promises).failures),
 	checkOf((*promises).twoViews),
+	checkOf((*promises).scaling),
 }
 
 // CheckKinds names all kinds of checks.

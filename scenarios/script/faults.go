@@ -42,7 +42,9 @@ var faultKinds = []faultKind{
 	faultOf(readReplay, faultKind{takes: []string{"share"}, needs: []Need{Proxy}}),
 	faultOf(bare[Freeze], faultKind{on: true}),
 	faultOf(bare[FreezeDatabase], faultKind{needs: []Need{OwnDatabase}}),
+	faultOf(bare[FillDisk], faultKind{needs: []Need{OwnDatabase, OwnDisk}}),
 	faultOf(bare[ReloadLB], faultKind{momentary: true, needs: []Need{Master}}),
+	faultOf(bare[KillLB], faultKind{momentary: true, needs: []Need{Respawn}}),
 	faultOf(readRestart, faultKind{momentary: true, takes: []string{"for"}, needs: []Need{OwnAddress, Relays}}),
 	faultOf(readSlow, faultKind{on: true, takes: []string{"hop", "by"}}), // what faults of a hop need: see needed
 	faultOf(readThrottle, faultKind{on: true, takes: []string{"hop", "bandwidth"}}),

@@ -100,11 +100,23 @@ type FreezeDatabase struct{}
 // Name implements [Fault].
 func (FreezeDatabase) Name() string { return "freeze-database" }
 
+// FillDisk fills the disk of the database.
+type FillDisk struct{}
+
+// Name implements [Fault].
+func (FillDisk) Name() string { return "fill-disk" }
+
 // ReloadLB has the load balancer go on with a new worker, which counts from zero.
 type ReloadLB struct{}
 
 // Name implements [Fault].
 func (ReloadLB) Name() string { return "reload-lb" }
+
+// KillLB ends the load balancer without warning (SIGKILL). It is started again, and counts from zero.
+type KillLB struct{}
+
+// Name implements [Fault].
+func (KillLB) Name() string { return "kill-lb" }
 
 // RestartCollector stops the collector and starts another one.
 type RestartCollector struct{ For time.Duration } // how long there is none

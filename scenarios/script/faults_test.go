@@ -153,7 +153,7 @@ func TestNeedsOfHops(t *testing.T) {
 		t.Errorf("who needs a database (-want +got):\n%s", diff)
 	}
 	_, err := script.Parse("demo.yaml", []byte(strings.Replace(doing("", "{fault: cut-network, hop: web-db}").source(t),
-		"  web: {instances: 3}\n", "  web: {instances: 3}\n  mongo: none\n", 1)), script.Options{})
+		"  web: {instances: 3}\n", "  web: {instances: 3, command: [ours]}\n  mongo: none\n", 1)), script.Options{})
 	if err == nil || !strings.Contains(err.Error(), "fault cut-network web-db: there is no database") {
 		t.Errorf("a network to no database: %v", err)
 	}

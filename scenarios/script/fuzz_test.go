@@ -202,6 +202,8 @@ func soundPromise(p script.Promise, known func(string) bool, routes map[string]s
 			(k.Fires == nil || k.Fires.Within > 0 && phases[k.Fires.In])
 	case script.Audit:
 		return routes[k.Route].Writes
+	case script.Scaling:
+		return k.Astray >= 0 && k.Astray <= 1 && k.Within >= 0 && k.Overshoot >= script.AnyNumber && k.Flaps >= script.AnyNumber && (k.Cost == 0 || k.Cost >= 1)
 	case script.Failures:
 		return k.AtMost >= 0 && (known(k.Route) || k.Route == "")
 	}

@@ -16,8 +16,12 @@ const (
 	Proxy Need = "proxy"
 	// Master: the load balancer can replace its worker while it runs.
 	Master Need = "master"
+	// Respawn: the load balancer is started again when it has crashed.
+	Respawn Need = "respawn"
 	// OwnDatabase: there is a database, and the run has started it.
 	OwnDatabase Need = "own database"
+	// OwnDisk: the run's database has a file system of its own.
+	OwnDisk Need = "own disk"
 	// CPULimits: the platform can limit the CPU of an instance.
 	CPULimits Need = "cpu limits"
 )

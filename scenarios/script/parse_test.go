@@ -40,7 +40,7 @@ func refusals() map[string][]refused {
 	return map[string][]refused{
 		"file": refusedFile, "keys": refusedKeys, "text": refusedText, "stack": refusedStack, "load": refusedLoad,
 		"phases": refusedPhases, "steps": refusedSteps, "faults": refusedFaults, "checks": refusedChecks,
-		"promises": refusedPromises, "waivers": refusedWaivers,
+		"promises": refusedPromises, "waivers": refusedWaivers, "autoscale": refusedAutoscale,
 	}
 }
 

@@ -35,6 +35,7 @@ type world struct {
 	written   []time.Duration // when the database was updated
 	words     map[string]int64
 	statuses  map[uint16][]time.Duration
+	changes   []change // that an autoscaler has made
 }
 
 // standing is a time in which an instance stands still; all do, and the database,
@@ -189,6 +190,7 @@ func (w *world) journal() {
 		w.event(at, record.PhaseEnd, name)
 	}
 	w.end = at
+	w.scale()
 }
 
 // String is the step as the journal has it.

@@ -41,7 +41,8 @@ type Index struct {
 	pace        []pace                                // how late requests were sent, in the order of their due times
 	longestLate time.Duration                         // the greatest lateness of all
 	blockLate   []time.Duration                       // the greatest lateness of each paceBlock of pace
-	store       *promStore                            // made by the first promql check
+	store       *promStore                            // of all series; made by the first promql check
+	stores      []*promStore                          // all that were made
 	sentAt      map[string]map[string][]time.Duration // of acknowledged requests, by route and instance; made by the first who asks
 }
 

@@ -11,39 +11,52 @@ import (
 	"throughline/scratch"
 )
 
-// promStore is the record's series where PromQL can be asked.
+// promStore is some series where PromQL can be asked.
 type promStore struct {
 	dir   *scratch.Dir
 	store *series.Store
 	err   error
 }
 
-// Prom gives the store, and makes it when it is asked first.
+// Prom gives the store of all that the record has, and makes it when it is asked first.
 func (e *Index) Prom() (*series.Store, error) {
 	if e.store == nil {
-		e.store = &promStore{}
-		e.store.err = e.store.fill(e.History)
+		e.store = e.newStore(e.History.Series)
 	}
 	return e.store.store, e.store.err
 }
 
+// StoreOf makes a store of some series, whose points are at offsets of this record. It is gone
+// after Close.
+func (e *Index) StoreOf(all []record.Series) (*series.Store, error) {
+	p := e.newStore(all)
+	return p.store, p.err
+}
+
+func (e *Index) newStore(all []record.Series) *promStore {
+	p := &promStore{}
+	p.err = p.fill(e.History.Run.Start, all)
+	e.stores = append(e.stores, p)
+	return p
+}
+
 // Close removes what judging left on disk.
 func (e *Index) Close() {
-	if e.store == nil {
-		return
+	for _, p := range e.stores {
+		if p.store != nil {
+			_ = p.store.Close() // it was a copy
+		}
+		if p.dir != nil {
+			_ = p.dir.Remove() // else the next judge does
+		}
 	}
-	if e.store.store != nil {
-		_ = e.store.store.Close() // it was a copy
-	}
-	if e.store.dir != nil {
-		_ = e.store.dir.Remove() // else the next judge does
-	}
+	e.stores, e.store = nil, nil
 }
 
 // appendAtOnce is how many samples go into the store at once.
 const appendAtOnce = 10_000
 
-func (p *promStore) fill(h record.History) error {
+func (p *promStore) fill(start time.Time, all []record.Series) error {
 	var err error
 	if p.dir, err = scratch.New("judge"); err != nil {
 		return err
@@ -57,9 +70,9 @@ func (p *promStore) fill(h record.History) error {
 		series, point int
 	}
 	var order []place
-	for i := range h.Series {
-		for k := range h.Series[i].Points {
-			order = append(order, place{h.Series[i].Points[k].At, i, k})
+	for i := range all {
+		for k := range all[i].Points {
+			order = append(order, place{all[i].Points[k].At, i, k})
 		}
 	}
 	slices.SortFunc(order, func(a, b place) int {
@@ -69,9 +82,9 @@ func (p *promStore) fill(h record.History) error {
 	for chunk := range slices.Chunk(order, appendAtOnce) {
 		samples = samples[:0]
 		for _, o := range chunk {
-			s := &h.Series[o.series]
+			s := &all[o.series]
 			point := &s.Points[o.point]
-			samples = append(samples, collector.Sample{Name: s.Name, Labels: s.Labels, Meta: &s.Meta, At: h.Run.Start.Add(point.At),
+			samples = append(samples, collector.Sample{Name: s.Name, Labels: s.Labels, Meta: &s.Meta, At: start.Add(point.At),
 				Value: point.Value, Observed: point.Observed, Stale: point.Stale, Histogram: point.Histogram})
 		}
 		if err := p.store.Append(samples...); err != nil {

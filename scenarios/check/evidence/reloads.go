@@ -18,12 +18,17 @@ type handover struct {
 	until time.Duration
 }
 
+// replacesBalancer tells whether a fault puts another process into the place of the load balancer's, which counts from zero.
+func replacesBalancer(fault string) bool {
+	return script.IsFault[script.ReloadLB](fault) || script.IsFault[script.KillLB](fault)
+}
+
 // stitch lets HAProxy's counters go on over the reloads that were asked for: a
 // new worker counts from zero. Where nobody has asked for it a fall stays one,
 // for resets to find.
 func (e *Index) stitch() {
 	for _, ev := range e.History.Events {
-		if ev.Kind != record.FaultBegin || !script.IsFault[script.ReloadLB](ev.Fault) {
+		if ev.Kind != record.FaultBegin || !replacesBalancer(ev.Fault) {
 			continue
 		}
 		if r, ok := e.reloadAt(ev.At); ok {
@@ -51,7 +56,7 @@ func (e *Index) stitch() {
 func (e *Index) reloadAt(begin time.Duration) (handover, bool) {
 	ended, until := begin, begin
 	for _, ev := range e.History.Events {
-		if ev.Kind == record.FaultEnd && script.IsFault[script.ReloadLB](ev.Fault) && ev.At >= begin {
+		if ev.Kind == record.FaultEnd && replacesBalancer(ev.Fault) && ev.At >= begin {
 			ended, until = ev.At, ev.At+Settle*e.Interval
 			break
 		}

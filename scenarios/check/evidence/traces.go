@@ -2,8 +2,10 @@ package evidence
 
 import (
 	"slices"
+	"time"
 
 	"throughline/scenarios/record"
+	"throughline/scenarios/script"
 )
 
 // aboutLog is the Trouble of a load balancer's log that is not whole.
@@ -81,6 +83,22 @@ func (e *Index) LogWhole() bool {
 	return len(e.History.Executions) > 0 && !slices.ContainsFunc(e.History.Events, func(ev record.Event) bool {
 		return ev.Kind == record.Trouble && ev.About == aboutLog
 	})
+}
+
+// Unlogged tells whether the load balancer was killed while a request was under way, from when it was sent to when its user
+// knew its outcome, so that there may be no line of it.
+func (e *Index) Unlogged(from, to time.Duration) bool {
+	began := record.Never
+	for _, ev := range e.History.Events {
+		switch {
+		case !script.IsFault[script.KillLB](ev.Fault):
+		case ev.Kind == record.FaultBegin:
+			began = ev.At
+		case ev.Kind == record.FaultEnd && began != record.Never && to >= began && from <= ev.At:
+			return true
+		}
+	}
+	return false
 }
 
 // attribute tells of requests of unknown outcome, where users do not know who

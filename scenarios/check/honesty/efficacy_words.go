@@ -15,7 +15,7 @@ func (m *moves) of(t taken, instance string, proof func(t taken, name string) []
 		return proof(t, instance)
 	}
 	if t.whom == "" {
-		m.fails(t.step, "", t.begin, "the journal does not tell who was the %s", instance)
+		m.fails(t.step, "", t.begin, "the journal does not tell for whom %s stood", instance)
 		return nil
 	}
 	if other := m.nearer(t, instance); other != "" {

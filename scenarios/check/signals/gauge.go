@@ -32,7 +32,7 @@ func (c Gauge) Judge(e *evidence.Index) verdict.Result {
 	var points, instances int
 	rested := 0
 	var silent []verdict.Finding
-	flights, long := c.flights(e), longRequests(e, e.Interval+c.Promise.ClientWindow)
+	flights, long := e.Flights(c.Promise.ClientWindow), longRequests(e, e.Interval+c.Promise.ClientWindow)
 	for _, l := range e.Lives {
 		series := gaugesOf(e, l.Instance, c.Promise.Metric)
 		n := 0
@@ -210,7 +210,7 @@ func openAfter(e *evidence.Index, t time.Duration) (n int64) {
 const patience = 5 * time.Second
 
 // tooHigh compares each value that was measured with what can have been true.
-func (c Gauge) tooHigh(e *evidence.Index, l record.Lifetime, series []*record.Series, flights flights) *verdict.Finding {
+func (c Gauge) tooHigh(e *evidence.Index, l record.Lifetime, series []*record.Series, flights evidence.Flights) *verdict.Finding {
 	var n int64
 	var worst record.Point
 	var over, bound int64
@@ -221,7 +221,7 @@ func (c Gauge) tooHigh(e *evidence.Index, l record.Lifetime, series []*record.Se
 			}
 			from := p.At - e.Interval - c.Promise.ClientWindow
 			from -= e.Stall(from-time.Second, p.At+time.Second)
-			most := flights.at[l.Instance].most(from, p.At) + flights.anybody.most(from, p.At) + flights.retries + flights.checks + int64(c.Promise.AtRest)
+			most := flights.Most(l.Instance, from, p.At) + int64(c.Promise.AtRest)
 			if extra := evidence.Whole(math.Ceil(p.Value)) - most; extra > 0 {
 				n++
 				if extra > over {
@@ -241,7 +241,7 @@ func (c Gauge) tooHigh(e *evidence.Index, l record.Lifetime, series []*record.Se
 
 // sumTooHigh compares the sum over the living with all that users had in flight:
 // a request that may have been anybody's was in flight once.
-func (c Gauge) sumTooHigh(e *evidence.Index, flights flights) *verdict.Finding {
+func (c Gauge) sumTooHigh(e *evidence.Index, flights evidence.Flights) *verdict.Finding {
 	sums := map[time.Duration]float64{}
 	oldest := map[time.Duration]time.Duration{} // when the oldest value of the sum was sent
 	for _, l := range e.Lives {
@@ -266,10 +266,7 @@ func (c Gauge) sumTooHigh(e *evidence.Index, flights flights) *verdict.Finding {
 		sum, ok := sums[t]
 		from := oldest[t] - e.Interval - c.Promise.ClientWindow
 		from -= e.Stall(from-time.Second, t+time.Second)
-		most := flights.anybody.most(from, t) + flights.retries
-		for _, l := range e.Lives {
-			most += flights.at[l.Instance].most(from, t) + flights.checks
-		}
+		most := flights.MostOfAll(e.Lives, from, t)
 		if ok && evidence.Whole(math.Ceil(sum)) > most {
 			f := c.finding(verdict.Fail, "", "the sum of %s over the living is %g at %s, when users had at most %s in flight", c.Promise.Metric, sum, words.Seconds(t), words.Times(most, "request"))
 			f.From, f.To, f.Cause = t.Seconds(), t.Seconds(), verdict.CauseDrift

@@ -103,6 +103,9 @@ func (t *teller) said(s *strand, only *release) string {
 	case where != "":
 		amount += choose(t.sharedOut(s), ": ", ", ") + where
 	}
+	if scaled := t.scaled(s); scaled != "" {
+		amount = scaled + ", because " + midway(amount)
+	}
 	text := asSentence(amount)
 	for _, more := range []string{t.allowed(s), t.comesTo(s), only.told(), t.doubtful(s)} {
 		if more != "" {
@@ -110,6 +113,18 @@ func (t *teller) said(s *strand, only *release) string {
 		}
 	}
 	return text
+}
+
+// scaled is what an autoscaler made of the fleet that was led astray by what is wrong here: "the
+// fleet was too small for 14.0 s, by up to 2 instances"; "": none was.
+func (t *teller) scaled(s *strand) string {
+	var all []string
+	for _, i := range s.consequences {
+		if f := t.v.Findings[i]; f.Check == scaling && slices.Contains(misled, f.Cause) {
+			all = append(all, head(f.Summary))
+		}
+	}
+	return strings.Join(all, ", and ")
 }
 
 // sharedOut tells whether the places of a strand are shares of its amount.

@@ -46,7 +46,9 @@ type deeds struct {
 	replacing                            bool   // a step that replaces is under way
 	rolling                              bool   // a step that deploys, or goes back
 	rolled                               string // its version
+	stepping                             bool   // a step is under way
 	killed, ended, launched, gone, fresh deed   // gone, fresh: by a step that replaces
+	out, in                              deed   // by the autoscaler
 	all                                  []deed
 }
 
@@ -55,18 +57,22 @@ func (d *deeds) note(ev record.Event) {
 	switch {
 	case !under:
 	case ev.Kind == record.StepBegin:
-		d.replacing = strings.HasPrefix(ev.Step, script.Replace{}.Kind()+" ")
+		d.replacing, d.stepping = strings.HasPrefix(ev.Step, script.Replace{}.Kind()+" "), true
 		if d.rolling = rolls(ev.Step); d.rolling {
 			d.all = append(d.all, d.rollDeed(ev))
 		}
 	case ev.Kind == record.StepEnd:
-		d.replacing, d.rolling = false, false
+		d.replacing, d.rolling, d.stepping = false, false, false
 	case ev.Kind == record.FaultBegin:
 		d.all = append(d.all, faultDeed(ev))
 	case ev.Kind == record.Limited:
 		d.all = append(d.all, limitDeed(ev))
 	case ev.Role != record.Web:
 	case d.rolling && ev.Kind == record.Birth && ev.Version == d.rolled, d.rolling && ev.Kind == record.Death && ev.Expected:
+	case ev.Kind == record.Birth && d.scaling():
+		d.out.add(ev)
+	case ev.Kind == record.Death && ev.Expected && d.scaling():
+		d.in.add(ev)
 	case ev.Kind == record.Birth && d.replacing:
 		d.fresh.add(ev)
 	case ev.Kind == record.Birth:
@@ -79,6 +85,10 @@ func (d *deeds) note(ev record.Event) {
 		d.ended.add(ev)
 	}
 }
+
+// scaling tells whether what happens to an instance now is the autoscaler's doing: no step of
+// the scenario is under way.
+func (d *deeds) scaling() bool { return d.t.s.Autoscale != nil && !d.stepping }
 
 func (d *deed) add(ev record.Event) {
 	if len(d.of) == 0 {
@@ -113,7 +123,9 @@ func (d *deeds) pair() {
 			return number(of) + " took their places"
 		}
 	}
-	d.all = append(d.all, d.killed, d.ended, d.launched, replaced)
+	d.out.text = func(of []string) string { return "the autoscaler launched " + number(of) }
+	d.in.text = func(of []string) string { return "the autoscaler terminated " + number(of) }
+	d.all = append(d.all, d.killed, d.ended, d.launched, replaced, d.out, d.in)
 }
 
 func (d *deed) merge(other deed) {
@@ -149,7 +161,9 @@ var faultWords = map[string][2]string{
 	script.ReplayRequests{}.Name():     {"requests were sent twice", ""},
 	script.Freeze{}.Name():             {"all instances were frozen", "%s was frozen"},
 	script.FreezeDatabase{}.Name():     {"the database was frozen", ""},
+	script.FillDisk{}.Name():           {"the database's disk was full", ""},
 	script.ReloadLB{}.Name():           {"the load balancer was reloaded", ""},
+	script.KillLB{}.Name():             {"the load balancer was killed", ""},
 	script.RestartCollector{}.Name():   {"the collector was restarted", ""},
 	script.SlowNetwork{}.Name():        {"the network was slow", "the network of %s was slow"},
 	script.ThrottleNetwork{}.Name():    {"the network was throttled", "the network of %s was throttled"},

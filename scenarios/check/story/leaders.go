@@ -49,6 +49,8 @@ func (t *teller) follows(f verdict.Finding, of, lead *strand) bool {
 		return (t.tells(lead) || slices.Contains(sent, lead.cause)) && f.Lost+f.Extra <= f.Bound+t.wrong()
 	case f.Check == correlation:
 		return t.bends(lead, f.Layer)
+	case f.Check == scaling:
+		return t.misleads(f, lead)
 	case slices.Contains(sent, lead.cause) && f.Extra > 0 && f.Lost == 0:
 		return f.Check != requests && t.within(of, f, lead)
 	case f.Check == conservation && f.Cause == "" && f.Layer == record.LayerDB:
@@ -61,6 +63,27 @@ func (t *teller) follows(f verdict.Finding, of, lead *strand) bool {
 		return true
 	}
 	return lead.check == conservation && t.seenAgain(f, lead)
+}
+
+// misled are the causes by which a metric led an autoscaler astray.
+var misled = []string{verdict.CauseTooSmall, verdict.CauseTooBig, verdict.CauseMissingZero, verdict.CauseDeadCounted}
+
+// slow are the causes by which a fleet was not what was needed. An autoscaler that was led
+// astray is no better than what led it.
+var slow = []string{verdict.CauseTooLate, verdict.CauseOvershoot, verdict.CauseFlapping, verdict.CauseCostly}
+
+// misleads tells whether what is wrong with a metric has led an autoscaler astray, or what an
+// autoscaler that was led astray has brought about.
+func (t *teller) misleads(f verdict.Finding, lead *strand) bool {
+	late := slices.Contains(slow, f.Cause) && slices.ContainsFunc(t.having(verdict.Fail), func(i int) bool { return slices.Contains(misled, t.v.Findings[i].Cause) })
+	switch {
+	case late && lead.check == scaling:
+		return slices.Contains(misled, lead.cause)
+	case f.Cause == verdict.CauseDeadCounted: // by the expression, whatever its series are like
+		return false
+	}
+	return (late || slices.Contains(misled, f.Cause)) && lead.layer == record.LayerWeb &&
+		slices.Contains([]string{conservation, continuity, identity, gauge}, lead.check)
 }
 
 // seenAgain tells of a finding on an instance whose counts are wrong that it shows the same

@@ -29,6 +29,7 @@ var (
 	alert        = script.Alert{}.Kind()
 	promQL       = script.PromQL{}.Kind()
 	twoViews     = script.TwoViews{}.Kind()
+	scaling      = script.Scaling{}.Kind()
 )
 
 // nearness are the checks in the order in which they are near to a defect: what counted

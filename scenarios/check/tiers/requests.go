@@ -59,6 +59,7 @@ type outcomeSets struct {
 
 	acked, unknown int64
 	answered       int64 // otherwise than with 2xx, as users and load balancer agree
+	unlogged       int64 // acknowledged, and without a line, for the load balancer was killed meanwhile
 	silent         int64 // of the unknown ones: without a line
 	hidden         int64 // retries of which a redispatch hides whether an instance had got the request before
 	requests       int64 // in the log
@@ -102,6 +103,9 @@ func (c Requests) findings(e *evidence.Index) []verdict.Finding {
 			words.Times(s.requests, "request"), words.Number(s.acked), words.Number(s.unknown), words.Number(s.recovered.n), words.Number(s.silent))
 		if s.answered > 0 {
 			f.Summary += fmt.Sprintf("; %s answered otherwise than with 2xx", words.Number(s.answered))
+		}
+		if s.unlogged > 0 {
+			f.Summary += fmt.Sprintf("; %s on the load balancer when it was killed, which logged nothing of them", words.Number(s.unlogged))
 		}
 		out = append(out, f)
 	}
@@ -156,7 +160,9 @@ func (c Requests) sort(e *evidence.Index) *outcomeSets {
 		switch r.Outcome {
 		case record.Acked:
 			s.acked++
-			if !t.Acked {
+			if t.Lines == 0 && e.Unlogged(r.Sent, r.Done) {
+				s.unlogged++
+			} else if !t.Acked {
 				s.lost.add(1, r.Done, name)
 			} else if !t.Named && r.Instance != "" {
 				s.other.add(1, r.Done, func() string { return name() + ", logged" + placeOf(e.History.Executions[t.Last].Server) })

@@ -48,4 +48,15 @@ const (
 	CauseForeign       = "foreign-requests"
 	CauseOther         = "other-instance"
 	CauseExecuted      = "refused-but-executed"
+
+	// Of an autoscaler.
+	CauseNotReplayed = "decision-not-replayed"  // a decision does not follow from what the store held
+	CauseTooSmall    = "misled-too-small"       // the metric made it decide for fewer instances than the truth
+	CauseTooBig      = "misled-too-big"         // for more
+	CauseMissingZero = "missing-taken-for-zero" // nobody measured, and that was taken for no load
+	CauseDeadCounted = "dead-still-counted"     // the expression has instances that are gone
+	CauseTooLate     = "scaled-late"
+	CauseOvershoot   = "overshoot"
+	CauseFlapping    = "flapping"
+	CauseCostly      = "costly-fleet"
 )

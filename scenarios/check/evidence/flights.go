@@ -1,11 +1,10 @@
-package signals
+package evidence
 
 import (
 	"slices"
 	"sort"
 	"time"
 
-	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/record"
 )
 
@@ -15,8 +14,8 @@ type flight struct {
 	n  []int64
 }
 
-// flights are what users had in flight at each instance, and what may have been at any.
-type flights struct {
+// Flights are what users had in flight at each instance, and what may have been at any.
+type Flights struct {
 	at map[string]flight // at each instance
 	// anybody's are the requests of which nobody knows who had them, each
 	// from when it was sent on.
@@ -25,7 +24,9 @@ type flights struct {
 	checks  int64 // health checks that may be in flight beside the users' requests
 }
 
-func (c Gauge) flights(e *evidence.Index) flights {
+// Flights lays out what was in flight when. Each request is taken to last for window longer
+// than its user saw: a client that holds so long tells its end as late.
+func (e *Index) Flights(window time.Duration) Flights {
 	changes := map[string][]step{}
 	var anybody []step
 	for i := range e.History.Requests {
@@ -35,14 +36,14 @@ func (c Gauge) flights(e *evidence.Index) flights {
 		case r.Outcome == record.Refused:
 		case r.Instance == "" || n > 1:
 			anybody = append(anybody, step{r.Sent, n})
-		default: // the window is for a client that sends the end late
+		default:
 			if changes[r.Instance] == nil {
 				changes[r.Instance] = make([]step, 0, 2*len(e.Acked(r.Instance, r.Route)))
 			}
-			changes[r.Instance] = append(changes[r.Instance], step{r.Sent, n}, step{r.Done + c.Promise.ClientWindow, -n})
+			changes[r.Instance] = append(changes[r.Instance], step{r.Sent, n}, step{r.Done + window, -n})
 		}
 	}
-	out := flights{at: map[string]flight{}, anybody: newFlight(anybody), retries: e.Retries()}
+	out := Flights{at: map[string]flight{}, anybody: newFlight(anybody), retries: e.Retries()}
 	for instance, steps := range changes {
 		out.at[instance] = newFlight(steps)
 	}
@@ -54,6 +55,21 @@ func (c Gauge) flights(e *evidence.Index) flights {
 	return out
 }
 
+// Most is the most that an instance can have had in flight at any moment between from and to.
+func (f Flights) Most(instance string, from, to time.Duration) int64 {
+	return f.at[instance].most(from, to) + f.anybody.most(from, to) + f.retries + f.checks
+}
+
+// MostOfAll is the most that the instances together can have had: a request that may have
+// been anybody's was in flight once.
+func (f Flights) MostOfAll(instances []record.Lifetime, from, to time.Duration) int64 {
+	most := f.anybody.most(from, to) + f.retries
+	for _, l := range instances {
+		most += f.at[l.Instance].most(from, to) + f.checks
+	}
+	return most
+}
+
 // step is a change of the number of requests in flight.
 type step struct {
 	at time.Duration
@@ -61,7 +77,7 @@ type step struct {
 }
 
 func newFlight(steps []step) flight {
-	slices.SortFunc(steps, func(a, b step) int { return evidence.CompareTimes(a.at, b.at) })
+	slices.SortFunc(steps, func(a, b step) int { return CompareTimes(a.at, b.at) })
 	f := flight{at: make([]time.Duration, len(steps)), n: make([]int64, len(steps))}
 	var n int64
 	for i, s := range steps {

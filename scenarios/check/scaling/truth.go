@@ -1,0 +1,237 @@
+package scaling
+
+import (
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"throughline/collector"
+	"throughline/scenarios/check/account"
+	"throughline/scenarios/check/evidence"
+	"throughline/scenarios/record"
+	"throughline/scenarios/script"
+)
+
+// deadGrace is how many intervals after its death an instance may still have points, as for
+// identity and gauge.
+const deadGrace = 2
+
+// truth is what the expression's series would be if they said what is true. Where a check
+// promises what a metric counts, the users' ledger bounds it: a count comes after its client's
+// window, and of requests without an outcome nobody knows whether they were executed. So there
+// are three truths: the one that is nearest to the record, which is the record itself where
+// that keeps within the bounds; the latest and poorest that is still right; and the earliest and
+// fullest. What only one of them decides otherwise does not lead astray.
+type truth struct {
+	nearest, least, most []record.Series
+	changed              bool                 // the nearest is another than the record
+	known                []string             // the metrics that the ledger knows, by their StatsD names
+	grid                 []time.Duration      // interval ends, also those at which nobody measured
+	off                  map[string][]float64 // by instance: what its counters have too few (or, below 0, too many) at each of them
+	gauges               []string             // the names of series of gauges
+}
+
+// truth makes the three truths of what the expression asks for.
+func (j *judging) truth() truth {
+	t := truth{grid: j.grid(), off: map[string][]float64{}}
+	t.known = j.promised()
+	told := map[string]bool{}
+	for _, p := range script.Promised[script.Conservation](j.e.Scenario) {
+		if !told[p.Metric] && j.asksFor(p.Metric, true) {
+			told[p.Metric] = true
+			t.counters(j, p)
+		}
+	}
+	for _, p := range script.Promised[script.Gauge](j.e.Scenario) {
+		if !told[p.Metric] && j.asksFor(p.Metric, false) {
+			told[p.Metric] = true
+			t.bounded(j, p)
+		}
+	}
+	for _, s := range j.held {
+		if s.Meta.Type == collector.Gauge && s.Meta.StatsD != "" && !slices.Contains(t.gauges, s.Name) {
+			t.gauges = append(t.gauges, s.Name)
+		}
+		if !told[s.Meta.StatsD] || s.CountsSampled() {
+			t.add(j, s, j.living(s))
+		}
+	}
+	return t
+}
+
+// asksFor tells whether the expression asks for a metric, as a counter or as a gauge.
+func (j *judging) asksFor(metric string, counter bool) bool {
+	if counter {
+		_, asked := j.like(metric)
+		return asked
+	}
+	return slices.ContainsFunc(j.held, func(s record.Series) bool { return s.Meta.StatsD == metric && s.Meta.Type == collector.Gauge })
+}
+
+// like is what a series of a counter is called, and labelled, that the expression asks for: one
+// of the record, of an instance of the run if there is one, or what an instance's would be that
+// nobody ever sent. ok is false if the expression asks for none.
+func (j *judging) like(metric string) (like record.Series, ok bool) {
+	for _, s := range j.held {
+		if s.Meta.StatsD != metric || !s.IsCounter() {
+			continue
+		}
+		if _, known := j.life(s.Labels.Get(evidence.LabelInstance)); known {
+			return s, true
+		}
+		like, ok = s, true
+	}
+	if ok {
+		return like, true
+	}
+	for _, l := range j.e.Lives {
+		labels := collector.NewLabels(evidence.LabelInstance, l.Instance)
+		for _, own := range j.e.Pushed[l.Instance] {
+			labels = own.Labels
+		}
+		s := record.Series{Name: unpunctuated.Replace(metric) + record.TotalSuffix, Labels: labels, Meta: collector.Meta{Type: collector.Counter, StatsD: metric}}
+		if j.selects(s) {
+			return s, true
+		}
+	}
+	return record.Series{}, false
+}
+
+// unpunctuated makes of the StatsD name of a metric the one that Prometheus takes.
+var unpunctuated = strings.NewReplacer(".", "_", "-", "_")
+
+// add takes what is one and the same in all truths.
+func (t *truth) add(j *judging, was, is record.Series) {
+	t.nearest, t.least, t.most = append(t.nearest, is), append(t.least, is), append(t.most, is)
+	t.changed = t.changed || !samePoints(was.Points, is.Points)
+}
+
+// samePoints tells whether PromQL finds the same in two series.
+func samePoints(a, b []record.Point) bool {
+	return slices.EqualFunc(a, b, func(x, y record.Point) bool {
+		return x.At == y.At && x.Stale == y.Stale && (x.Stale || math.Float64bits(x.Value) == math.Float64bits(y.Value))
+	})
+}
+
+// grid are the collector's interval ends, with those in between at which it was not there.
+func (j *judging) grid() []time.Duration {
+	var grid []time.Duration
+	for _, t := range j.e.Ticks {
+		for n := len(grid); n > 0 && t-grid[n-1] > j.e.Interval*3/2; n = len(grid) {
+			grid = append(grid, grid[n-1]+j.e.Interval)
+		}
+		grid = append(grid, t)
+	}
+	return grid
+}
+
+// life is the life of a web instance; ok is false for a name that is none.
+func (j *judging) life(instance string) (record.Lifetime, bool) {
+	for _, l := range j.e.Lives {
+		if l.Instance == instance {
+			return l, true
+		}
+	}
+	return record.Lifetime{}, false
+}
+
+// last is until when an instance may have points.
+func (j *judging) last(l record.Lifetime) time.Duration {
+	if l.Death == record.Never {
+		return evidence.Forever
+	}
+	return l.Death + deadGrace*j.e.Interval
+}
+
+// living is a series that ends with the life of its instance.
+func (j *judging) living(s record.Series) record.Series {
+	l, known := j.life(s.Labels.Get(evidence.LabelInstance))
+	if s.Meta.StatsD == "" || !known || l.Death == record.Never {
+		return s
+	}
+	end := slices.IndexFunc(s.Points, func(p record.Point) bool { return p.At > j.last(l) })
+	if end < 0 {
+		return s
+	}
+	cut := slices.Clone(s.Points[:end])
+	if end == 0 || !cut[end-1].Stale {
+		cut = append(cut, record.Point{At: s.Points[end].At, Stale: true})
+	}
+	s.Points = cut
+	return s
+}
+
+// bounded are the series of a gauge of the requests in flight, never above what users had there.
+func (t *truth) bounded(j *judging, p script.Gauge) {
+	flights := j.e.Flights(p.ClientWindow)
+	for _, s := range j.held {
+		if s.Meta.StatsD != p.Metric || s.Meta.Type != collector.Gauge {
+			continue
+		}
+		l, known := j.life(s.Labels.Get(evidence.LabelInstance))
+		if !known {
+			t.changed = true
+			continue // whoever sent that is no instance of the run
+		}
+		is := s
+		is.Points = slices.Clone(s.Points)
+		sent := time.Duration(0)
+		for k := range is.Points {
+			x := &is.Points[k]
+			if x.Observed > 0 || sent == 0 {
+				sent = x.At
+			}
+			if x.Stale || math.IsNaN(x.Value) {
+				continue
+			}
+			from := sent - j.e.Interval - p.ClientWindow
+			from -= j.e.Stall(from-time.Second, x.At+time.Second)
+			x.Value = min(max(x.Value, 0), float64(flights.Most(l.Instance, from, x.At)+int64(p.AtRest)))
+		}
+		t.add(j, s, j.living(is))
+	}
+}
+
+// counters are the series of a promised counter, of all instances, also of those that have none
+// in the record.
+func (t *truth) counters(j *judging, p script.Conservation) {
+	bounds := account.BoundsOf(j.e, p, t.grid)
+	like, _ := j.like(p.Metric)
+	for _, s := range j.held {
+		if _, known := j.life(s.Labels.Get(evidence.LabelInstance)); s.Meta.StatsD == p.Metric && s.IsCounter() && !known {
+			t.changed = true // whoever sent that is no instance of the run
+		}
+	}
+	for _, l := range j.e.Lives {
+		c := counted{j: j, grid: t.grid, life: l, bounds: bounds[l.Instance]}
+		for _, s := range j.e.Counters(l.Instance, p.Metric) {
+			c.was = append(c.was, *s)
+		}
+		if len(c.was) == 0 {
+			if c.bounds.Began == len(t.grid) {
+				continue
+			}
+			c.was = []record.Series{c.never(&like)}
+		}
+		off := t.off[l.Instance]
+		if off == nil {
+			off = make([]float64, len(t.grid))
+			t.off[l.Instance] = off
+		}
+		c.layOut()
+		nearest := c.make(func(k int, sum float64) float64 { return min(max(sum, c.bounds.Least[k]), c.bounds.Most[k]) })
+		least := c.make(func(k int, _ float64) float64 { return c.bounds.Least[k] })
+		most := c.make(func(k int, _ float64) float64 { return c.bounds.Most[k] })
+		for k := range t.grid {
+			off[k] += min(max(c.sums[k], c.bounds.Least[k]), c.bounds.Most[k]) - c.sums[k]
+		}
+		for i, s := range c.was {
+			if !j.selects(s) {
+				continue
+			}
+			t.nearest, t.least, t.most = append(t.nearest, nearest[i]), append(t.least, least[i]), append(t.most, most[i])
+			t.changed = t.changed || !samePoints(s.Points, nearest[i].Points)
+		}
+	}
+}
