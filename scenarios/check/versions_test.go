@@ -79,6 +79,26 @@ func TestVersionsWithoutADefect(t *testing.T) {
 	}
 }
 
+// The label of the version is the collector's own; a client that claims to be of another one is found.
+func TestTheVersionIsPartOfTheIdentity(t *testing.T) {
+	p := released()
+	p.checks += identityCheck
+	h := p.make()
+	if got := said(judged(t, h), "identity", verdict.Pass); len(got) != 1 {
+		t.Errorf("identity passes %q", got)
+	}
+	for i := range h.Series {
+		for k, l := range h.Series[i].Labels {
+			if l.Name == "exported_version" && h.Series[i].Labels.Get("instance") == "web-5" {
+				h.Series[i].Labels[k].Value = "v1"
+			}
+		}
+	}
+	if got := said(judged(t, h), "identity", verdict.Fail); len(got) != 1 || got[0] != "what web-5 sends says version:v1, and it is version:v2" {
+		t.Errorf("identity fails %q", got)
+	}
+}
+
 // A loss at each exit is of v2 alone when v1's exits had something to lose and lost nothing.
 func TestALossAtExitOfOneVersion(t *testing.T) {
 	p := released()
