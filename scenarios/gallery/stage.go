@@ -2,6 +2,7 @@ package gallery
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"text/template"
 	"time"
@@ -105,7 +106,7 @@ func (s Stage) Scenario(name string) string {
 	ends := false
 	for _, step := range s.Steps {
 		verb, _, _ := strings.Cut(step, ":")
-		ends = ends || verb == "kill" || verb == "terminate" || verb == "replace"
+		ends = ends || slices.Contains([]string{"kill", "terminate", "replace", "deploy", "rollback"}, verb)
 	}
 	load := s.Load
 	if load == "" {
@@ -153,6 +154,7 @@ func Controls() []Control {
 		{"replaced", "an instance is replaced (SIGTERM)", oneReplaced("")},
 		{"killed", "an instance is killed, and another one launched", oneKilled("")},
 		{"deployed", "every instance is replaced, one after the other", Stage{Steps: []string{"replace: all"}, After: 6}},
+		{"released", "a version is deployed, the next one to one instance, and both are taken back", Stage{Steps: []string{"deploy: v2", "deploy: v3, canary: 1", "rollback: v1"}, After: 12}},
 		{"scaled", "two instances more, then two of the older ones less", Stage{Steps: []string{"scale: 5", "terminate: web-2", "terminate: web-1"}}},
 		{"abandoned", "an instance is killed, and nobody replaces it", Stage{Steps: []string{"kill: web-3"}}},
 		{"decimated", "two instances are killed, one right after the other, and two launched", Stage{Steps: []string{"kill: web-2", "kill: web-3", "launch: 2"}}},

@@ -25,6 +25,10 @@ func TestLacks(t *testing.T) {
 		{all, command, "command: stack.web.command python3: no commands"},
 		{all, relayed, "relayed: fault drop-datagrams: one address; go elsewhere"},
 		{all, scenario(t, "plain", "{web: {instances: 1}}", ""), ""},
+		{all, scenario(t, "deployed", "{web: {instances: 1}}", ", do: [{deploy: {version: v2, image: shop}}, {deploy: {version: v3, command: [shop]}}, {deploy: v4}]"),
+			"deployed: deploy v2: image shop: no images\ndeployed: deploy v3: command shop: no commands"},
+		{all, scenario(t, "again", `{web: {instances: 1, image: "shop:1", routes: {insert: "POST /insert/{word}"}}}`, ", do: [{deploy: {version: v2, env: {A: b}}}]"),
+			"again: stack.web.image shop:1: no images"},
 		{Lacks{}, image, ""}, {Lacks{}, command, ""}, {Lacks{}, relayed, ""},
 	} {
 		said := ""
