@@ -112,7 +112,7 @@ func defectIsTold(t *testing.T, e Entry, h record.History, v verdict.Verdict) {
 			t.Errorf("it is not told that it may be %s: %s: %s", e.Want.Causes[0], v.Title, v.Sentence)
 		}
 	case len(e.Want.Causes) > 0:
-		titleIsOf(t, e.Want.Causes, to, first)
+		titleIsOf(t, leading(e.Want), to, first)
 		if d, _ := docs.Find(first.Cause); !strings.Contains(v.Sentence, d.Repair) {
 			t.Errorf("the sentence does not say how to repair it: %s", v.Sentence)
 		}
@@ -129,6 +129,14 @@ func defectIsTold(t *testing.T, e Entry, h record.History, v verdict.Verdict) {
 	if e.Want.Amount != nil {
 		amountIsTold(t, e, to, h, first)
 	}
+}
+
+// leading are the causes of which the verdict must lead with one.
+func leading(w Want) []string {
+	if w.Behind != "" {
+		return []string{w.Behind}
+	}
+	return w.Causes
 }
 
 func titleIsOf(t *testing.T, causes, to []string, e verdict.Explanation) {
