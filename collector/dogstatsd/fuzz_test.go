@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 // FuzzScanner holds for any input: every byte is in exactly one line or in a
@@ -55,6 +56,7 @@ func FuzzScanner(f *testing.F) {
 			switch kind {
 			case Metric:
 				checkPart(t, &s, kind)
+				checkPlain(t, s.Raw)
 			case Bad:
 				if s.Reason >= Reasons {
 					t.Fatalf("%q is bad for reason %d, which is none", s.Raw, s.Reason)
@@ -69,6 +71,24 @@ func FuzzScanner(f *testing.F) {
 			t.Fatalf("the datagram %q was changed to %q", before, datagram)
 		}
 	})
+}
+
+// checkPlain: what plain reads of a line, parse reads too.
+func checkPlain(t *testing.T, line []byte) {
+	t.Helper()
+	var fast, full Scanner
+	if !fast.plain(line) {
+		return
+	}
+	if reason, ok := full.parse(line); !ok {
+		t.Fatalf("%q is %v, but plain takes it", line, reason)
+	}
+	if diff := cmp.Diff(full.Line, fast.Line, cmpopts.EquateEmpty()); diff != "" {
+		t.Fatalf("%q (-parse +plain):\n%s", line, diff)
+	}
+	if a, b := full.Line.Values[0].Number, fast.Line.Values[0].Number; math.Float64bits(a) != math.Float64bits(b) {
+		t.Fatalf("%q is %v, but to plain %v", line, a, b)
+	}
 }
 
 // separators is how many bytes b begins with that only end lines: newlines, and

@@ -53,6 +53,37 @@ func number(b []byte) (float64, bool) {
 	return n, true
 }
 
+// exactNumber is number for digits with perhaps a sign and a point, as long as they are
+// exact. False: it is another number, or none.
+func exactNumber(b []byte) (n float64, signed, ok bool) {
+	if len(b) == 0 || len(b) > maxExact {
+		return 0, false, false
+	}
+	negative := b[0] == '-'
+	if signed = negative || b[0] == '+'; signed {
+		b = b[1:]
+	}
+	var mantissa uint64
+	point := len(b)
+	for i, c := range b {
+		if d := c - '0'; d <= 9 {
+			mantissa = mantissa*10 + uint64(d)
+		} else if c == '.' && point == len(b) {
+			point = i
+		} else {
+			return 0, false, false
+		}
+	}
+	n = float64(mantissa)
+	if fraction := len(b) - 1 - point; fraction > 0 {
+		n /= exactPowers[fraction]
+	}
+	if negative {
+		n = -n
+	}
+	return n, signed, len(b) > 1 || point != 0
+}
+
 // slowNumber reads what has an exponent or too many digits for number.
 func slowNumber(b []byte) (float64, bool) {
 	for _, c := range b {

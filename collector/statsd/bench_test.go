@@ -63,7 +63,7 @@ func flood(addr string) error {
 // would not be on a network card's interrupt either; everything from the
 // socket's queue on is. The receiver's samples go to a Sink that drops them.
 func BenchmarkIngest(b *testing.B) {
-	for _, w := range []struct{ packed, rate int }{{12, 400_000}, {1, 100_000}} {
+	for _, w := range []struct{ packed, rate int }{{12, 400_000}, {12, 100_000}, {1, 100_000}} {
 		b.Run(fmt.Sprintf("packed=%d/rate=%d", w.packed, w.rate), func(b *testing.B) {
 			ingest(b, w.packed, w.rate)
 		})

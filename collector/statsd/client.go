@@ -17,7 +17,10 @@ type client struct {
 	labels   collector.Labels
 	shared   *shared
 	stranger bool // nobody named it
-	leaving  bool // it is to be retired; guarded by Collector.mu
+
+	// What follows is guarded by Collector.mu.
+	leaving bool     // it is to be retired
+	origins []origin // that were assigned to it
 
 	mu    sync.Mutex
 	stage stage
@@ -27,17 +30,18 @@ type client struct {
 	ceded bool      // its origin is another's now: its series end as soon as nothing comes
 	stale bool      // its series are marked stale; they go on when something comes
 
-	key    []byte             // scratch
-	known  map[string]*series // by type, name and tags as they come over the wire
-	keys   int                // length of all keys in known, in bytes
-	room   int                // how long that may get
-	owners map[string]*series // by collector.Labels.Key
-	series []*series          // in the order of their birth
-	bytes  int                // of their names and labels
-	lanes  []*lane
-	timed  timed
-	ready  []collector.Sample // of intervals that are over
-	told   time.Time          // of the last points about the client itself
+	key     []byte              // scratch
+	measure measure             // scratch
+	known   map[uint64]spelling // by the hash of type, name and tags as they come over the wire
+	keys    int                 // length of all keys in known, in bytes
+	room    int                 // how long that may get
+	owners  map[string]*series  // by collector.Labels.Key
+	series  []*series           // in the order of their birth
+	bytes   int                 // of their names and labels
+	lanes   []*lane
+	timed   timed
+	ready   []collector.Sample // of intervals that are over
+	told    time.Time          // of the last points about the client itself
 }
 
 // aliases is how many spellings (orders of tags) are remembered per series.
@@ -46,7 +50,7 @@ const aliases = 4
 func newClient(instance string, labels collector.Labels, shared *shared, g grid) *client {
 	now := shared.cfg.Now()
 	cl := &client{instance: instance, labels: labels, shared: shared, grid: g, end: g.after(now), heard: now, told: shared.told,
-		known: map[string]*series{}, owners: map[string]*series{}}
+		known: map[uint64]spelling{}, owners: map[string]*series{}}
 	cl.timed.released = cl.end.Add(-shared.cfg.Interval - shared.cfg.OutOfOrder).UnixNano()
 	return cl
 }
@@ -93,9 +97,9 @@ func (cl *client) cede() {
 	cl.ceded = !cl.stale
 }
 
-// line adds one line up. cl.mu is held.
-func (cl *client) line(line *dogstatsd.Line, from route, now time.Time) fate {
-	end := cl.end.UnixNano()
+// line adds one line up; now is when it was read, in ns since 1970. cl.mu is held.
+func (cl *client) line(line *dogstatsd.Line, from route, now int64) fate {
+	end := int64(0) // of the interval that its timestamp names
 	if line.Timestamp != 0 {
 		var f fate
 		if end, f = cl.place(line.Timestamp); f != accepted {
@@ -106,11 +110,15 @@ func (cl *client) line(line *dogstatsd.Line, from route, now time.Time) fate {
 	if f != accepted {
 		return f
 	}
-	m := cl.measure(line, now)
+	m := &cl.measure
+	m.read(line, cl.shared.cfg.Gauges, now)
 	if line.Timestamp != 0 || s.timed {
-		return cl.hold(heldLine{series: s, lane: from.lane, measure: m}, end)
+		if line.Timestamp == 0 {
+			end = cl.end.UnixNano()
+		}
+		return cl.hold(heldLine{series: s, lane: from.lane, measure: *m}, end)
 	}
-	if f = s.add(&m, cl.shared); f == accepted {
+	if f = s.add(m, cl.shared); f == accepted {
 		from.lane.tally.Values += uint64(m.count())
 	}
 	return f
@@ -119,14 +127,12 @@ func (cl *client) line(line *dogstatsd.Line, from route, now time.Time) fate {
 // find gives the series of a line. It allocates nothing for a line whose like
 // came before. cl.mu is held.
 func (cl *client) find(line *dogstatsd.Line, from route) (*series, fate) {
-	kind := family(line.Type)
-	cl.key = append(cl.key[:0], kind[0])
-	cl.key = append(cl.key, line.Name...)
-	cl.key = append(cl.key, '|') // in no name
-	cl.key = append(cl.key, line.Tags...)
-	if s, ok := cl.known[string(cl.key)]; ok {
-		return s, s.refusal()
+	kind := family(line.Type)[0]
+	hash := cl.shared.hash(kind, line.Name, line.Tags)
+	if x := cl.known[hash]; x.is(kind, line.Name, line.Tags) {
+		return x.series, x.series.refusal()
 	}
+	cl.key = appendKey(cl.key[:0], kind, line.Name, line.Tags)
 	base, graphite := dogstatsd.SplitName(line.Name)
 	base, inName, _ := cl.shared.cfg.Tags.SplitName(base)
 	labels, f := cl.tags(cl.labels, wireTags{dog: line.Tags, graphite: graphite, inName: inName})
@@ -136,14 +142,14 @@ func (cl *client) find(line *dogstatsd.Line, from route) (*series, fate) {
 	if f != accepted {
 		return nil, f
 	}
-	return cl.findNew(newSeries(line.Type, base, labels), from)
+	return cl.findNew(newSeries(line.Type, base, labels), from, hash)
 }
 
 // findNew finds the series of a line that is spelled as none before: s, if there is room
 // for it, or the one that s is the same as (tags in another order: a:1|c|#x,y and
 // a:1|c|#y,x). It remembers the spelling, which is in cl.key, so that find has it next
 // time.
-func (cl *client) findNew(s *series, from route) (*series, fate) {
+func (cl *client) findNew(s *series, from route, hash uint64) (*series, fate) {
 	s, f := cl.adopt(s, from)
 	if s == nil || len(cl.key) > roomAtFirst {
 		return s, f
@@ -154,7 +160,9 @@ func (cl *client) findNew(s *series, from route) (*series, fate) {
 		clear(cl.known)
 		cl.keys = len(cl.key)
 	}
-	cl.known[string(cl.key)] = s
+	// Should two spellings ever have one hash, the later is remembered.
+	cl.keys -= len(cl.known[hash].key)
+	cl.known[hash] = spelling{key: string(cl.key), series: s}
 	return s, f
 }
 

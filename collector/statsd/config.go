@@ -1,6 +1,7 @@
 package statsd
 
 import (
+	"hash/maphash"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -164,6 +165,7 @@ const bucketsPerSeries = 40
 // of a known series, except for sets and lines with timestamps.
 type shared struct {
 	cfg      setup
+	seed     maphash.Seed
 	bounds   *bounds
 	registry *registry
 	junk     junkGate
@@ -178,7 +180,7 @@ type shared struct {
 }
 
 func newShared(cfg setup) *shared {
-	s := &shared{cfg: cfg, bounds: newBounds(), registry: newRegistry(cfg.Config), junk: junkGate{rate: int64(cfg.JunkRate)}}
+	s := &shared{cfg: cfg, seed: maphash.MakeSeed(), bounds: newBounds(), registry: newRegistry(cfg.Config), junk: junkGate{rate: int64(cfg.JunkRate)}}
 	if cfg.Resume != nil {
 		if last, ok := cfg.Resume.Last(prefix+startName, nil); ok && !cfg.setBack(last.At, cfg.Now()) {
 			s.told = last.At

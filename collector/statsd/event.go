@@ -41,7 +41,7 @@ func (r *reader) check(c *dogstatsd.CheckLine, from route) fate {
 	at := r.moment(c.Timestamp)
 	r.note(collector.Event{Kind: collector.ServiceCheck, At: at, Labels: labels, Title: valid(c.Name), Text: valid(c.Message),
 		Host: valid(c.Host), Alert: status})
-	m := measure{values: []dogstatsd.Value{{Number: float64(c.Status)}}, rate: 1, at: r.now.UnixNano()}
+	m := measure{values: []dogstatsd.Value{{Number: float64(c.Status)}}, rate: 1, at: r.at}
 	if at.Before(r.now) {
 		// One that is older than what is known changes nothing.
 		m.at, m.stamped = at.UnixNano(), true
@@ -52,15 +52,12 @@ func (r *reader) check(c *dogstatsd.CheckLine, from route) fate {
 
 // findCheck gives the series of a service check, like find.
 func (cl *client) findCheck(c *dogstatsd.CheckLine, from route) (*series, fate) {
-	cl.key = append(cl.key[:0], '_')
-	cl.key = append(cl.key, c.Name...)
-	cl.key = append(cl.key, '|')
-	cl.key = append(cl.key, c.Host...)
-	cl.key = append(cl.key, '|')
-	cl.key = append(cl.key, c.Tags...)
-	if s, ok := cl.known[string(cl.key)]; ok {
-		return s, s.refusal()
+	name, tags := []byte(c.Name), append([]byte(c.Host+"|"), c.Tags...)
+	hash := cl.shared.hash('_', name, tags)
+	if x := cl.known[hash]; x.is('_', name, tags) {
+		return x.series, x.series.refusal()
 	}
+	cl.key = appendKey(cl.key[:0], '_', name, tags)
 	if cfg := &cl.shared.cfg; len(c.Name) > cfg.MaxName || len(c.Host) > cfg.MaxTagValue {
 		return nil, longName
 	}
@@ -72,7 +69,7 @@ func (cl *client) findCheck(c *dogstatsd.CheckLine, from route) (*series, fate) 
 	if f != accepted {
 		return nil, f
 	}
-	return cl.findNew(&series{name: checkName, check: true, labels: labels, meta: &collector.Meta{Type: collector.Gauge, StatsD: valid(c.Name)}}, from)
+	return cl.findNew(&series{name: checkName, check: true, labels: labels, meta: &collector.Meta{Type: collector.Gauge, StatsD: valid(c.Name)}}, from, hash)
 }
 
 // note keeps an event until no lock is held.

@@ -16,6 +16,7 @@ type reader struct {
 	listener *listener
 	scanner  dogstatsd.Scanner
 	now      time.Time
+	at       int64 // the same, in ns since 1970
 	from     netip.Addr
 	client   *client // whose lock is held; nil: of none
 
@@ -41,6 +42,7 @@ func (l *listener) receive(payloads []socket.Payload) {
 		r = &reader{listener: l}
 	}
 	r.now = l.collector.cfg.Now()
+	r.at = r.now.UnixNano()
 	for _, p := range payloads {
 		r.payload(p)
 	}
@@ -65,7 +67,7 @@ func (r *reader) payload(p socket.Payload) {
 		end := bytes.LastIndexByte(p.Bytes, '\n') + 1
 		whole, cut = p.Bytes[:end], p.Bytes[end:]
 	}
-	sender, _ := r.enter(nil)
+	sender, known := r.enter(nil)
 	t := &sender.lane.tally
 	t.Datagrams++
 	t.source(p.From)
@@ -75,7 +77,7 @@ func (r *reader) payload(p socket.Payload) {
 	}
 	r.scanner.Reset(whole)
 	for kind := r.scanner.Next(); kind != 0; kind = r.scanner.Next() {
-		r.line(kind)
+		r.line(kind, sender, known)
 	}
 	if len(cut) > 0 {
 		sender, _ := r.enter(nil)
@@ -83,8 +85,8 @@ func (r *reader) payload(p socket.Payload) {
 	}
 }
 
-// line takes one line in.
-func (r *reader) line(kind dogstatsd.Kind) {
+// line takes one line in. sender and known are of the payload, as enter gave them.
+func (r *reader) line(kind dogstatsd.Kind, sender route, known bool) {
 	var container []byte
 	switch kind {
 	case dogstatsd.Metric:
@@ -94,14 +96,16 @@ func (r *reader) line(kind dogstatsd.Kind) {
 	case dogstatsd.ServiceCheck:
 		container = r.scanner.Check.Container
 	}
-	sender, known := r.enter(container)
+	if len(container) > 0 && r.listener.origin == ByContainer || r.client != sender.lane.client {
+		sender, known = r.enter(container)
+	}
 	f := unknownOrigin
 	switch {
 	case kind == dogstatsd.Bad:
 		f = fate(r.scanner.Reason)
 	case !known:
 	case kind == dogstatsd.Metric:
-		f = r.client.line(&r.scanner.Line, sender, r.now)
+		f = r.client.line(&r.scanner.Line, sender, r.at)
 	case kind == dogstatsd.Event:
 		f = r.event(&r.scanner.Event)
 	case kind == dogstatsd.ServiceCheck:

@@ -168,16 +168,18 @@ func (m *measure) changes(v dogstatsd.Value) bool {
 	return !(m.datadog && math.Signbit(v.Number))
 }
 
-func (cl *client) measure(line *dogstatsd.Line, now time.Time) measure {
-	m := measure{values: line.Values, rate: line.Rate, gauges: cl.shared.cfg.Gauges, stamped: line.Timestamp != 0,
-		datadog: line.Timestamp != 0 || len(line.Container) > 0 || len(line.External) > 0 || len(line.Cardinality) > 0}
+// read takes over what a line says; now is when it was read, in ns since 1970. Field by
+// field: to copy a measure that was just made is dearer than to make it.
+func (m *measure) read(line *dogstatsd.Line, gauges Gauges, now int64) {
+	m.values, m.rate, m.gauges, m.member = line.Values, line.Rate, gauges, 0
+	m.at, m.stamped = now, line.Timestamp != 0
+	m.datadog = m.stamped || len(line.Container) > 0 || len(line.External) > 0 || len(line.Cardinality) > 0
+	if m.stamped {
+		m.at = line.Timestamp * int64(time.Second)
+	}
 	if line.Type == dogstatsd.Set {
 		m.member = hashMember(line.Member)
 	}
-	if m.at = line.Timestamp * int64(time.Second); !m.stamped {
-		m.at = now.UnixNano()
-	}
-	return m
 }
 
 // add takes a line in, whole or not at all.

@@ -202,6 +202,7 @@ var lacking = map[script.Need]string{
 	script.Proxy:       "no proxy stands before the load balancer of a stack that is up; write a scenario, which gets one",
 	script.Master:      "the load balancer of a stack that is up has no master that could replace it; write a scenario, which gets one",
 	script.Respawn:     "nobody would start the load balancer of a stack that is up again; write a scenario, in which somebody does",
+	script.OwnDisk:     "the database of a stack that is up has no disk of its own; write a scenario, in which it has one",
 	script.CPULimits:   "the instances of a stack that is up were not put where their CPU can be limited; write a scenario, in which they are",
 
 	script.LinkOn(script.UsersLB): noLinks,

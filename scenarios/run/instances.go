@@ -78,6 +78,9 @@ func (c Config) webInstance(web script.Web, number int, statsd, mongoURI string)
 // one may be told not to keep every nth update.
 func (c Config) databaseInstance() compose.Instance {
 	program := compose.Program{Self: []string{"docstore", "--listen", "{{.Host}}:{{.Port}}", "--data", "{{.Dir}}/data"}}
+	if c.needs(script.OwnDisk) {
+		program.Self = []string{"docstore", "--listen", "{{.Host}}:{{.Port}}", "--data", c.ownDisk(), "--own-disk", strconv.Itoa(diskSize)}
+	}
 	if forget := c.Scenario.Stack.Forget; forget > 0 {
 		program.Self = append(program.Self, "--forget-every", strconv.Itoa(forget))
 	}
@@ -92,6 +95,12 @@ func (c Config) databaseInstance() compose.Instance {
 	}
 	return i
 }
+
+// diskSize is that of a file system of the database's own, in bytes: some times what a long run leaves in it.
+const diskSize = 64 << 20
+
+// ownDisk is where it is mounted, for the database.
+func (c Config) ownDisk() string { return filepath.Join(c.Scratch, "disk") }
 
 // webProgram is what an instance of a version executes.
 func (c Config) webProgram(web script.Web) (compose.Program, error) {

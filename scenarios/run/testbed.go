@@ -50,7 +50,7 @@ func newTestbed(ctx context.Context, c Config, journal *journal) (*testbed, erro
 			}
 			return c.webInstance(web, number, statsd, uri)
 		}}
-	s.faults = &faults{cfg: c, journal: journal, lives: s.lives, balancer: s.balancer, telemetry: sensing, network: s.network}
+	s.faults = &faults{cfg: c, journal: journal, lives: s.lives, balancer: s.balancer, telemetry: sensing, network: s.network, database: s.database}
 	return s, nil
 }
 

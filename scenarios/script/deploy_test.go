@@ -58,6 +58,26 @@ func TestDeploys(t *testing.T) {
 	}
 }
 
+// Beside an autoscaler nobody knows the names of the new ones; versions are known all the same.
+func TestDeploysBesideAnAutoscaler(t *testing.T) {
+	scaled := func(steps ...string) string {
+		return strings.Replace(deploying("", steps...), "phases:\n", "autoscale: {max: 6, on: \"sum(rate(fullstack_insert_total[5s]))\", per: sum, target: 5, every: 2s}\nphases:\n", 1)
+	}
+	for want, source := range map[string]string{
+		"":                                     scaled("deploy: v2", "{deploy: v3, canary: 2}", "rollback: v2", "rollback: v1", "{deploy: v3, canary: 1}", "deploy: v3"),
+		"rollback v1: all are of v1":           scaled("rollback: v1"),
+		"deploy v1: new instances are of v1":   scaled("deploy: v1"),
+		"rollback v9: no such version before":  scaled("deploy: v2", "rollback: v9"),
+		"deploy v2: v2 was there before":       scaled("deploy: v2", "rollback: v1", "deploy: v2"),
+		"beside an autoscaler only those that": scaled("deploy: v2", "kill: web-4"),
+	} {
+		_, err := script.Parse("x.yaml", []byte(source), script.Options{})
+		if (err != nil) != (want != "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q\n%s", err, want, source)
+		}
+	}
+}
+
 // Who deploys nothing has no versions, unless the file says one; who does has v1.
 func TestTheVersionOfTheStack(t *testing.T) {
 	for source, want := range map[string]string{

@@ -52,6 +52,7 @@ type Lacks struct {
 	// datagrams need. Elsewhere is what to do instead.
 	OwnAddress, Elsewhere string
 	Respawn               string // to kill the load balancer, and to start it again
+	OwnDisk               string // to give the database a file system of its own
 }
 
 // Of gives what the scenario asks of the platform in vain.
@@ -73,9 +74,12 @@ func (l Lacks) Of(s script.Scenario) (missing []error) {
 			missing = append(missing, fmt.Errorf("%s: fault %s: %s; %s", s.Name, fault, l.OwnAddress, l.Elsewhere))
 		}
 	}
-	if l.Respawn != "" {
-		for _, fault := range s.FaultsThatNeed(script.Respawn) {
-			missing = append(missing, fmt.Errorf("%s: fault %s: %s; %s", s.Name, fault, l.Respawn, l.Elsewhere))
+	for need, why := range map[script.Need]string{script.Respawn: l.Respawn, script.OwnDisk: l.OwnDisk} {
+		if why == "" {
+			continue
+		}
+		for _, fault := range s.FaultsThatNeed(need) {
+			missing = append(missing, fmt.Errorf("%s: fault %s: %s; %s", s.Name, fault, why, l.Elsewhere))
 		}
 	}
 	return missing
@@ -89,7 +93,7 @@ func (e Environment) DatabaseLacks(s script.Scenario, mongoURI string) (missing 
 	}
 	if mongoURI != "" {
 		for _, fault := range s.FaultsThatNeed(script.OwnDatabase) {
-			missing = append(missing, fmt.Errorf("%s: fault %s: only a database that the run has started can be frozen; leave --mongo out", s.Name, fault))
+			missing = append(missing, fmt.Errorf("%s: fault %s: it is done to a database that the run has started; leave --mongo out", s.Name, fault))
 		}
 	}
 	return missing

@@ -19,6 +19,7 @@ func onDocker() Platform {
 		Lacks: trial.Lacks{
 			Commands:   "a container has nothing of this machine; give stack.web.image, or --platform local",
 			OwnAddress: "containers share one StatsD address and are known by their own, which a relay would hide", Elsewhere: "use --platform local",
+			OwnDisk: "a container has no file system of its own that could be filled from here",
 			Respawn: "HAProxy is the first process of its container, which ends with it",
 		},
 		Prepare: docker.Prepare, Guard: docker.Guard, look: lookDocker,
@@ -38,15 +39,7 @@ func lookDocker(ctx context.Context, all []script.Scenario, o Options) (trial.En
 	}
 	needs := docker.Needs{Self: self, Balancer: run.BalancerName, MongoURI: o.MongoURI}
 	for _, s := range all {
-		for i, web := range s.Webs() {
-			switch {
-			case web.Image == "":
-			case i == 0:
-				needs.Images = append(needs.Images, docker.Wanted{Image: web.Image, By: s.Name + ": stack.web.image"})
-			case web.Image != s.Stack.Web.Image:
-				needs.Images = append(needs.Images, docker.Wanted{Image: web.Image, By: s.Name + ": deploy " + web.Version + ": image"})
-			}
-		}
+		needs.Images = append(needs.Images, imagesOf(s)...)
 		if s.Stack.Mongo != script.MongoNone {
 			needs.Database = run.DatabaseName
 		}
@@ -59,6 +52,20 @@ func lookDocker(ctx context.Context, all []script.Scenario, o Options) (trial.En
 			return openDocker(ctx, c, self, found.Images)
 		},
 	}, missing
+}
+
+// imagesOf are the images of the user's that a scenario runs: that of the stack, and those of versions that it deploys.
+func imagesOf(s script.Scenario) (all []docker.Wanted) {
+	for i, web := range s.Webs() {
+		switch {
+		case web.Image == "":
+		case i == 0:
+			all = append(all, docker.Wanted{Image: web.Image, By: s.Name + ": stack.web.image"})
+		case web.Image != s.Stack.Web.Image:
+			all = append(all, docker.Wanted{Image: web.Image, By: s.Name + ": deploy " + web.Version + ": image"})
+		}
+	}
+	return all
 }
 
 func openDocker(ctx context.Context, c run.Config, self string, images docker.Images) (run.Config, func(context.Context) error, error) {

@@ -8,6 +8,7 @@ import (
 
 	"throughline/compose/haproxy"
 	"throughline/compose/local"
+	"throughline/compose/owndisk"
 	"throughline/scenarios/run"
 	"throughline/scenarios/script"
 	"throughline/scenarios/trial"
@@ -33,11 +34,13 @@ func lookLocal(ctx context.Context, all []script.Scenario, o Options) (have tria
 	}
 	for _, s := range all {
 		missing = append(missing, impossible(s)...)
-		if !s.Needs(script.CPULimits) {
-			continue
-		}
-		if err := local.CanLimitCPU(); err != nil {
-			missing = append(missing, fmt.Errorf("%s: %w", s.Name, err))
+		for need, possible := range map[script.Need]func() error{script.CPULimits: local.CanLimitCPU, script.OwnDisk: diskPossible} {
+			if !s.Needs(need) {
+				continue
+			}
+			if err := possible(); err != nil {
+				missing = append(missing, fmt.Errorf("%s: %w", s.Name, err))
+			}
 		}
 	}
 	return have, missing
@@ -59,6 +62,13 @@ func impossible(s script.Scenario) (missing []error) {
 		}
 	}
 	return missing
+}
+
+func diskPossible() error {
+	if err := owndisk.Possible(); err != nil {
+		return fmt.Errorf("fault %s: %w; leave it out", script.FillDisk{}.Name(), err)
+	}
+	return nil
 }
 
 func openLocal(_ context.Context, c run.Config) (run.Config, func(context.Context) error, error) {

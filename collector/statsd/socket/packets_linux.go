@@ -10,13 +10,11 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
-
-// batchSize is how many datagrams one system call reads at most.
-const batchSize = 32
 
 // packets is a socket of datagrams that is read with recvmmsg(2): many in one
 // system call, without an allocation for any. One goroutine at a time may read.
@@ -28,23 +26,14 @@ type packets struct {
 	fd      int // -1 when closed
 	wake    int // an eventfd that interrupts wait
 	address Address
-	queue   int    // datagrams that a Unix socket holds at most
-	memory  []byte // batchSize datagrams
-	size    int    // of one
-	iovecs  [batchSize]unix.Iovec
-	headers [batchSize]mmsghdr
-	names   []unix.RawSockaddrInet6 // of who sent them; nil when nobody asks
+	queue   int   // datagrams that a Unix socket holds at most
+	kind    kind  // of room
+	room    *room // what was read last; nil: nothing
 	zones   zones
 }
 
-// mmsghdr is the kernel's struct mmsghdr.
-type mmsghdr struct {
-	header unix.Msghdr
-	length uint32
-}
-
 func openPackets(a Address, o Options) (*packets, error) {
-	s := &packets{fd: -1, wake: -1, address: a, size: o.MaxPayload, zones: zones{}}
+	s := &packets{fd: -1, wake: -1, address: a, zones: zones{}, kind: kind{size: o.MaxPayload, sources: a.Network == UDP && o.Sources}}
 	if err := s.bind(); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
@@ -53,21 +42,6 @@ func openPackets(a Address, o Options) (*packets, error) {
 		// Without it, what was granted is seen by buffer.
 		if unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, o.ReceiveBuffer) != nil {
 			_ = unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_RCVBUF, o.ReceiveBuffer)
-		}
-	}
-	if a.Network == UDP && o.Sources {
-		s.names = make([]unix.RawSockaddrInet6, batchSize)
-	}
-	s.memory = make([]byte, batchSize*s.size)
-	for i := range s.headers {
-		s.iovecs[i].Base = &s.memory[i*s.size]
-		s.iovecs[i].SetLen(s.size)
-		s.headers[i].header.Iov = &s.iovecs[i]
-		s.headers[i].header.SetIovlen(1)
-		if s.names != nil {
-			// Large enough for an IPv4 address as well.
-			s.headers[i].header.Name = (*byte)(unsafe.Pointer(&s.names[i]))
-			s.headers[i].header.Namelen = unix.SizeofSockaddrInet6
 		}
 	}
 	return s, nil
@@ -192,10 +166,13 @@ func (s *packets) interrupt() {
 }
 
 // read reads what is there, up to batchSize datagrams, and returns how many; 0
-// when there is nothing. It does not wait.
+// when there is nothing. It does not wait. What was read holds until release.
 func (s *packets) read() (int, error) {
+	if s.room == nil {
+		s.room = rooms.take(s.kind)
+	}
 	for {
-		n, _, errno := syscall.Syscall6(unix.SYS_RECVMMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&s.headers[0])), batchSize, 0, 0, 0)
+		n, _, errno := syscall.Syscall6(unix.SYS_RECVMMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&s.room.headers[0])), batchSize, 0, 0, 0)
 		switch errno {
 		case 0:
 			return int(n), nil
@@ -210,13 +187,27 @@ func (s *packets) read() (int, error) {
 
 // payload is the i-th of those that were read last. It is asked for once.
 func (s *packets) payload(i int) Payload {
-	begin, h := i*s.size, &s.headers[i]
-	p := Payload{Bytes: s.memory[begin : begin+int(h.length)], Truncated: h.header.Flags&unix.MSG_TRUNC != 0}
-	if s.names != nil {
-		p.From = s.source(&s.names[i])
-		h.header.Namelen = unix.SizeofSockaddrInet6 // the kernel wrote there how much it used
+	p := Payload{Bytes: s.room.bytes(i), Truncated: s.room.headers[i].header.Flags&unix.MSG_TRUNC != 0}
+	if s.kind.sources {
+		p.From = s.source(s.room.name(i))
 	}
 	return p
+}
+
+// release gives up what was read last.
+func (s *packets) release() {
+	if s.room != nil {
+		rooms.give(s.room)
+		s.room = nil
+	}
+}
+
+// pause waits in a system call. A timer of Go's would do so through its
+// scheduler, which for a millisecond costs more than to read what comes in it.
+func (s *packets) pause(d time.Duration) {
+	t := unix.NsecToTimespec(int64(d))
+	// Cut short by a signal, the next pause is longer in effect.
+	_ = unix.Nanosleep(&t, nil)
 }
 
 func (s *packets) source(name *unix.RawSockaddrInet6) netip.AddrPort {

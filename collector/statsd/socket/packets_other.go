@@ -108,6 +108,12 @@ func (s *packets) receive(fd int) (int, error) {
 // payload is the one that was read last.
 func (s *packets) payload(int) Payload { return s.last }
 
+// release gives up what was read last.
+func (s *packets) release() {}
+
+// pause waits.
+func (s *packets) pause(d time.Duration) { time.Sleep(d) }
+
 // waiting is how many datagrams wait in the kernel at most.
 func (s *packets) waiting() int { return unbounded }
 

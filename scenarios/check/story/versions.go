@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"throughline/scenarios/check/diagnose"
+	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
@@ -14,20 +15,20 @@ import (
 
 // A defect that a release brought is on the instances of one version, and on none of the others. That is said where the
 // others had the chance to show it: if they were struck at the same rate, they would have shown nothing with a
-// probability of at most one in a thousand. What the rate is of depends on the cause: of requests, of exits, of starts,
-// or of the time until it was seen.
+// probability of at most one in a thousand. What the rate is of depends on the cause: of requests, of intervals in which
+// some were lost, of exits, of starts, or of the time until it was seen.
 
 // byChance is how likely it may be at most that the other versions show nothing although they have it too.
 const byChance = 0.001
 
-// What the rate of a cause is of. Those that are in none of these are of the requests until it is first seen; of those
-// that happen once, or to anybody, or of which nobody knows what it is, there is no rate.
+// What the rate of a cause is of. Counts that are wrong for a cause that is in none of these are so in so many of the
+// intervals, for they may be lost in clumps. Of causes that happen once, or to anybody, there is no rate.
 var (
 	ofRequests = []string{diagnose.NotCounted, diagnose.RateNotSent, diagnose.RateNotApplied, diagnose.Conditional, diagnose.Twice,
 		diagnose.Double, diagnose.OtherRoute, diagnose.NoMetric, diagnose.Renamed, diagnose.WrongType}
 	ofExits  = []string{diagnose.LostOnExit, diagnose.WindowTwice}
 	ofStarts = []string{diagnose.SilentStart, diagnose.FirstLost}
-	ofNobody = []string{undecided, diagnose.Burst, diagnose.Away, diagnose.NetLost, diagnose.NetTwice, diagnose.ForeignLines,
+	ofNobody = []string{diagnose.Burst, diagnose.Away, diagnose.NetLost, diagnose.NetTwice, diagnose.ForeignLines,
 		diagnose.LargeBuffer, verdict.CauseStall, verdict.CauseDropped, verdict.CauseClock}
 )
 
@@ -49,7 +50,7 @@ func (t *teller) release(s *strand) *release {
 		}
 		r.version = t.life(name).Version
 	}
-	if r.version == "" || slices.Contains(ofNobody, s.cause) {
+	if r.version == "" {
 		return nil
 	}
 	c := t.comparison(s, r)
@@ -104,7 +105,7 @@ func (r *release) told() string {
 	if r.exact {
 		clean = choose(len(r.others) > 1, "are exact", "is exact")
 	}
-	return fmt.Sprintf("it is %s alone; %s %s", who, list(r.others), clean)
+	return fmt.Sprintf("it concerns %s alone; %s %s", who, list(r.others), clean)
 }
 
 // comparison is what the rate of a strand is reckoned from.
@@ -153,15 +154,39 @@ func (t *teller) ackedAt() map[string][]time.Duration {
 	return at
 }
 
-// unseen is how likely it is that the other versions show nothing, if they were struck at the same rate.
+// unseen is how likely it is that the other versions show nothing, if they were struck at the same rate: for the cause
+// that would hide best, where several are possible.
 func (c comparison) unseen() float64 {
+	causes := []string{c.s.cause}
+	if c.s.cause == undecided {
+		causes = nil
+		for _, i := range c.s.findings {
+			causes = append(causes, c.t.v.Findings[i].Possible...)
+		}
+	}
+	if len(causes) == 0 {
+		return 1
+	}
+	most := 0.0
+	for _, cause := range unique(causes) {
+		most = max(most, c.unseenBy(cause))
+	}
+	return most
+}
+
+func (c comparison) unseenBy(cause string) float64 {
+	counts := c.s.check == conservation
 	switch {
-	case slices.Contains(ofExits, c.s.cause):
+	case slices.Contains(ofNobody, cause):
+		return 1
+	case slices.Contains(ofExits, cause):
 		return c.byExits()
-	case slices.Contains(ofStarts, c.s.cause):
+	case slices.Contains(ofStarts, cause):
 		return c.byStarts()
-	case c.s.check == conservation && slices.Contains(ofRequests, c.s.cause):
+	case counts && slices.Contains(ofRequests, cause):
 		return c.byRequests()
+	case counts:
+		return c.byIntervals()
 	}
 	return c.byFirstSeen()
 }
@@ -171,6 +196,59 @@ func (c comparison) byRequests() float64 {
 	lost, extra := c.t.sums(c.s.findings)
 	p := float64(lost+extra) / float64(c.ackedOf(c.own))
 	return math.Pow(1-min(p, 1), float64(c.ackedOf(c.clean)))
+}
+
+// byIntervals: of n intervals with requests, in each of which some are lost with the share p of the version's intervals,
+// none is lost in any with (1-p)^n.
+func (c comparison) byIntervals() float64 {
+	counts := script.Promised[script.Conservation](c.t.s)
+	if len(counts) != 1 {
+		return 1
+	}
+	var wrong, own, clean int
+	for _, l := range c.own {
+		n, of := c.intervals(l.Instance, counts[0].Metric)
+		wrong, own = wrong+n, own+of
+	}
+	for _, l := range c.clean {
+		_, of := c.intervals(l.Instance, counts[0].Metric)
+		clean += of
+	}
+	if own == 0 {
+		return 1
+	}
+	return math.Pow(1-float64(wrong)/float64(own), float64(clean))
+}
+
+// intervals are how many of an instance's had requests, and in how many of these some were lost for good, or counted too
+// much: the difference at the end of an interval that is there at the end of each later one too.
+func (c comparison) intervals(instance, metric string) (wrong, of int) {
+	var series []*record.Series
+	for i := range c.t.h.Series {
+		if s := &c.t.h.Series[i]; s.Meta.StatsD == metric && s.IsCounter() && s.Labels.Get(evidence.LabelInstance) == instance {
+			series = append(series, s)
+		}
+	}
+	counted, acked := evidence.SumOf(series), c.acked[instance]
+	interval := max(c.t.h.Run.Interval, time.Millisecond)
+	sign, forever := 1.0, acked[len(acked)-1]+time.Hour
+	if float64(len(acked)) < counted.UpTo(forever) {
+		sign = -1
+	}
+	least := sign * (float64(len(acked)) - counted.UpTo(forever))
+	for end := acked[len(acked)-1]; ; end -= interval {
+		before := evidence.CountUpTo(acked, end-interval)
+		gone := max(0, min(least, sign*(float64(before)-counted.UpTo(end-interval))))
+		if evidence.CountUpTo(acked, end) > before {
+			of++
+			if gone < least {
+				wrong++
+			}
+		}
+		if least = gone; before == 0 {
+			return wrong, of
+		}
+	}
 }
 
 func (c comparison) ackedOf(lives []record.Lifetime) (n int) {
