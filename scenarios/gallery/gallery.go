@@ -36,6 +36,7 @@ type Want struct {
 	Check     string          // whose finding must say it
 	Instances []string        // that must be blamed, each, and no others; nil: none is to blame
 	Causes    []string        // any of them is right; nil: there is no cause to tell
+	Behind    string          // the cause that brought it about, with which the verdict leads; empty: it leads with its own
 	Words     string          // that the finding must have
 	// Amount is how many requests were really lost (extra: below 0), from the
 	// record's raw rows; nil: the finding has no number.

@@ -118,7 +118,7 @@ func defectIsTold(t *testing.T, e Entry, h record.History, v verdict.Verdict) {
 		if only := " (" + e.Want.Version + " only)"; (e.Want.Version != "") != strings.HasSuffix(v.Title, only) {
 			t.Errorf("it is of the version %q alone: %s: %s", e.Want.Version, v.Title, v.Sentence)
 		}
-		titleIsOf(t, e.Want.Causes, to, first)
+		titleIsOf(t, leading(e.Want), to, first)
 		if d, _ := docs.Find(first.Cause); !strings.Contains(v.Sentence, d.Repair) {
 			t.Errorf("the sentence does not say how to repair it: %s", v.Sentence)
 		}
@@ -135,6 +135,14 @@ func defectIsTold(t *testing.T, e Entry, h record.History, v verdict.Verdict) {
 	if e.Want.Amount != nil {
 		amountIsTold(t, e, to, h, first)
 	}
+}
+
+// leading are the causes of which the verdict must lead with one.
+func leading(w Want) []string {
+	if w.Behind != "" {
+		return []string{w.Behind}
+	}
+	return w.Causes
 }
 
 func titleIsOf(t *testing.T, causes, to []string, e verdict.Explanation) {
