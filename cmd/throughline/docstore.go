@@ -22,7 +22,8 @@ func newDocstore() *cobra.Command {
 		Short: "The embedded database alone: MongoDB's protocol over a file",
 		Long: `Serve MongoDB's wire protocol from a directory. It has the commands a word counter
 and its checks need; what it does not have, it refuses by name. The file is verified
-before it is served: one that is empty or damaged is refused. It speaks no TLS; a
+before it is served: one that is empty or damaged is refused. Where the disk has less
+than 4 MiB left it refuses writes, until there is room again. It speaks no TLS; a
 connection closed for what came over it is told on standard error.`,
 		Example: `  throughline docstore --listen 127.0.0.1:27017 --data /tmp/words`,
 		Args:    cli.NoOperands,

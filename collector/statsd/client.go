@@ -17,7 +17,10 @@ type client struct {
 	labels   collector.Labels
 	shared   *shared
 	stranger bool // nobody named it
-	leaving  bool // it is to be retired; guarded by Collector.mu
+
+	// What follows is guarded by Collector.mu.
+	leaving bool     // it is to be retired
+	origins []origin // that were assigned to it
 
 	mu    sync.Mutex
 	stage stage

@@ -121,6 +121,7 @@ func (c *Collector) Assign(from, instance string, labels collector.Labels) error
 		return fmt.Errorf("assign %s to %s: %w", from, instance, err)
 	}
 	c.clients[instance], c.assigned[key] = cl, cl
+	cl.origins = append(cl.origins, key)
 	c.reroute(key)
 	if before, sent := c.strangers[key]; sent {
 		before.cede()
@@ -156,7 +157,7 @@ func (c *Collector) Retire(ctx context.Context, instance string) error {
 			others = append(others, l)
 		}
 	}
-	assigned := c.originsOf(cl)
+	assigned := cl != nil && len(cl.origins) > 0
 	if cl != nil && !done && !cl.stranger {
 		cl.leaving = true
 	}
@@ -174,34 +175,24 @@ func (c *Collector) Retire(ctx context.Context, instance string) error {
 	for _, l := range own {
 		wg.Go(func() { errs.add(l.close(ctx)) })
 	}
-	if len(assigned) > 0 {
+	if assigned {
 		for _, l := range others {
 			wg.Go(func() { errs.add(l.settle(ctx)) })
 		}
 	}
 	wg.Wait()
 	c.mu.Lock()
-	for _, key := range c.originsOf(cl) {
+	for _, key := range cl.origins {
 		delete(c.assigned, key)
 		c.reroute(key)
 	}
+	cl.origins = nil
 	c.mu.Unlock()
 	cl.retire()
 	if err := errs.join(); err != nil {
 		return fmt.Errorf("retire %s: %w", spell(instance), err)
 	}
 	return nil
-}
-
-// originsOf are the origins that were assigned to a client. c.mu is held.
-func (c *Collector) originsOf(cl *client) []origin {
-	var out []origin
-	for key, owner := range c.assigned {
-		if owner == cl {
-			out = append(out, key)
-		}
-	}
-	return out
 }
 
 // errorList gathers errors of several goroutines.

@@ -48,11 +48,12 @@ func scalingEntries() []Entry {
 }
 
 // theDead has requests wait for the database, so that some are in flight all the time, and kills
-// an instance that has some. The expression looks back for longer than it is dead.
+// an instance that has some, once a replacement has taken its time. The expression looks back for
+// longer than it is dead.
 func theDead() Stage {
 	s := autoscaled("", "shape: steps, levels: [{rate: 100/s, for: 18s}, {rate: 30/s, for: 60s}]",
 		"min: 2, max: 8, on: 'sum(last_over_time(fullstack_inflight[1m]))', per: sum, target: 3, every: 2s, "+paces,
-		"fault: slow-network, hop: web-db, by: 80ms", "launch: 1", "kill: oldest")
+		"fault: slow-network, hop: web-db, by: 80ms", "replace: oldest", "kill: oldest")
 	s.Checks = []string{"scaling: {}"}
 	return s
 }

@@ -106,7 +106,7 @@ func (a *autoscaler) carryOut(ctx context.Context, on moves, d autoscale.Decisio
 	if d.Wanted == d.Had {
 		return
 	}
-	a.progress.Note(told(d))
+	a.progress.Note(autoscalerName + ": " + d.String())
 	// Moves that have begun are finished when the load ends, in bounded time.
 	ctx = context.WithoutCancel(ctx)
 	for range d.Wanted - d.Had {
@@ -124,15 +124,6 @@ func (a *autoscaler) foreign(m member) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return m.since.IsZero() && a.orders[m.name] == nil
-}
-
-// told is a decision that changes something, in words.
-func told(d autoscale.Decision) string {
-	why := string(d.Because)
-	if d.Value != nil {
-		why = fmt.Sprintf("value %.4g, %s", *d.Value, why)
-	}
-	return fmt.Sprintf("%s: %d → %d (%s)", autoscalerName, d.Had, d.Wanted, why)
 }
 
 // launch orders one instance.

@@ -37,10 +37,10 @@ func (r *reader) autoscale(v value, s *Scenario) {
 	p := &a.Policy
 	p.Min = 1
 	if v, ok := m.get("min"); ok {
-		p.Min = v.count(1, MaxInstances)
+		p.Min = v.instances(1)
 	}
 	if v, ok := m.get("max"); ok {
-		if p.Max = v.count(1, MaxInstances); p.Max != 0 && p.Max < p.Min {
+		if p.Max = v.instances(1); p.Max != 0 && p.Max < p.Min {
 			v.failf("%d is less than min, which is %d", p.Max, p.Min)
 		}
 	}
@@ -99,7 +99,7 @@ func (v value) bounds() []autoscale.Bound {
 	var all []autoscale.Bound
 	for _, item := range items {
 		if _, number := item.node.(*ast.IntegerNode); number {
-			all = append(all, autoscale.Bound{Count: item.count(1, MaxInstances)})
+			all = append(all, autoscale.Bound{Count: item.instances(1)})
 			continue
 		}
 		s := item.line(wantBound)

@@ -46,7 +46,7 @@ func (p *promises) scaling(v value) Scaling {
 	}
 	c.Within = m.duration("within", shortest, 0)
 	if v, ok := m.get("overshoot"); ok {
-		c.Overshoot = v.count(0, MaxInstances)
+		c.Overshoot = v.instances(0)
 	}
 	if v, ok := m.get("flaps"); ok {
 		c.Flaps = v.count(0, 1_000_000)

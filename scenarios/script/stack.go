@@ -108,7 +108,7 @@ func (r *reader) web(v value, w *Web) {
 	}
 	m.require("instances")
 	if v, ok := m.get("instances"); ok {
-		w.Instances = v.count(1, MaxInstances)
+		w.Instances = v.instances(1)
 	}
 	r.program(m, w)
 	if v, ok := m.get("env"); ok {

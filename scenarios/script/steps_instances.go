@@ -76,7 +76,7 @@ func (m Launch) play(f *fleet) error {
 	return nil
 }
 
-func readLaunch(what value, _ mapping) Launch { return Launch{what.count(1, MaxInstances)} }
+func readLaunch(what value, _ mapping) Launch { return Launch{what.instances(1)} }
 
 // ReplaceAll is the [Replace.Instance] that stands for every instance that is alive at that point, one after the other.
 const ReplaceAll = "all"
@@ -146,4 +146,4 @@ func (m Scale) play(f *fleet) error {
 	return nil
 }
 
-func readScale(what value, _ mapping) Scale { return Scale{what.count(1, MaxInstances)} }
+func readScale(what value, _ mapping) Scale { return Scale{what.instances(1)} }

@@ -181,6 +181,18 @@ func (v value) count(least, most int) int {
 	return n
 }
 
+// instances reads a number of them. What has run already, in a simulation say, may have had more than a run may start.
+func (v value) instances(least int) int {
+	most := MaxInstances
+	if v.r.opts.Ran {
+		most = mostRecorded
+	}
+	return v.count(least, most)
+}
+
+// mostRecorded is how many instances the scenario of a record may speak of.
+const mostRecorded = 1_000_000
+
 var decimal = regexp.MustCompile(`^[0-9]{1,15}(\.[0-9]{1,15})?$`)
 
 // fraction reads a number above 0 and up to 1, or below 1 where one is said to be too much.

@@ -110,3 +110,27 @@ func TestWritable(t *testing.T) {
 		t.Errorf("it leaves %v (%v)", left, err)
 	}
 }
+
+// What a platform lacks is told of the faults that need it, and of no others.
+func TestLacksOfFaults(t *testing.T) {
+	l := Lacks{Respawn: "it ends with its container", OwnDisk: "it has no disk", Elsewhere: "go elsewhere"}
+	for fault, want := range map[string]string{
+		"kill-lb":                  "demo: fault kill-lb: it ends with its container; go elsewhere",
+		"fill-disk":                "demo: fault fill-disk: it has no disk; go elsewhere",
+		"cut-network, hop: lb-web": "",
+		"reload-lb":                "",
+	} {
+		s, err := script.Parse("demo.yaml", []byte("scenario: demo\nstack: {web: {instances: 2}}\nload: {rate: 20/s, mix: {insert: 1}}\nphases:\n  - {phase: one, for: 5s, do: {fault: "+
+			fault+"}}\nchecks:\n  - audit: {route: insert}\n"), script.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		if err := errors.Join(l.Of(s)...); err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", fault, got, want)
+		}
+	}
+}

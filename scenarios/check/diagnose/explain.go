@@ -69,8 +69,11 @@ type court struct {
 	// longer is for how much longer than declared the client holds what it got, as counts show
 	// that came later.
 	longer time.Duration
-	pace   *paces
-	heard  map[time.Duration]bool // see listen
+	// together is at how many accounts counts come at once with the values of the twin; 0 where
+	// any shows that they do not.
+	together int
+	pace     *paces
+	heard    map[time.Duration]bool // see listen
 }
 
 // explanation is some accounts, each with the hypothesis that explains it.
@@ -88,7 +91,7 @@ type part struct {
 
 const (
 	// second is what it costs to think of a second defect in the same run.
-	second = -7.0
+	second = -12.0
 	// unheeded is what it costs to explain losses without an absence of the collector that is
 	// known, and must have cost some.
 	unheeded = -8.0
@@ -135,6 +138,8 @@ func newCourt(c *Case) *court {
 	if k.longer < c.Interval/10 {
 		k.longer = 0
 	}
+	k.together = k.abreast()
+	k.twinTracks()
 	for i := range k.tracks {
 		k.tracks[i].bound(k.longer, c)
 	}

@@ -29,8 +29,18 @@ func (e *Index) Senders() []string {
 }
 
 // CollectorFigure sums one of the figures that the collector has of its own work, over all ways in. A
-// collector that was started again counts from zero.
+// collector that was started again counts from zero. Every account asks, so the sum over all that
+// there are is made once.
 func (e *Index) CollectorFigure(name string) int64 {
+	n, known := e.figures[name]
+	if !known {
+		n = e.sumOfFigures(name)
+		e.figures[name] = n
+	}
+	return n
+}
+
+func (e *Index) sumOfFigures(name string) int64 {
 	var sum float64
 	for _, s := range e.Polled[record.CollectorPrefix+name] {
 		var base, last float64

@@ -41,6 +41,8 @@ type Index struct {
 	pace        []pace                                // how late requests were sent, in the order of their due times
 	longestLate time.Duration                         // the greatest lateness of all
 	blockLate   []time.Duration                       // the greatest lateness of each paceBlock of pace
+	figures     map[string]int64                      // see CollectorFigure; made when one is asked first
+	dropped     map[string]bool                       // see Dropped; "": of anybody; nil: nobody asked
 	store       *promStore                            // of all series; made by the first promql check
 	stores      []*promStore                          // all that were made
 	sentAt      map[string]map[string][]time.Duration // of acknowledged requests, by route and instance; made by the first who asks
@@ -51,7 +53,7 @@ type Index struct {
 // Index serves one goroutine.
 func New(h record.History, s script.Scenario) *Index {
 	e := &Index{History: h, Scenario: s, Tiers: record.AllTiers().In(h), Begin: record.Never, End: record.Never, Interval: h.Run.Interval,
-		Pushed: map[string][]*record.Series{}, Polled: map[string][]*record.Series{}}
+		Pushed: map[string][]*record.Series{}, Polled: map[string][]*record.Series{}, figures: map[string]int64{}}
 	if e.Interval <= 0 {
 		e.Interval = time.Second
 	}

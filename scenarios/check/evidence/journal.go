@@ -85,10 +85,13 @@ const SigKill = "SIGKILL"
 // Dropped tells whether the collector's socket, or a relay before it, lost
 // datagrams that may have been the instance's.
 func (e *Index) Dropped(instance string) bool {
-	for _, ev := range e.History.Events {
-		if ev.Kind == record.Trouble && (ev.About == AboutCollector || ev.About == aboutRelay) && ev.Count > 0 && (ev.Instance == instance || ev.Instance == "") {
-			return true
+	if e.dropped == nil {
+		e.dropped = map[string]bool{}
+		for _, ev := range e.History.Events {
+			if ev.Kind == record.Trouble && (ev.About == AboutCollector || ev.About == aboutRelay) && ev.Count > 0 {
+				e.dropped[ev.Instance] = true
+			}
 		}
 	}
-	return false
+	return e.dropped[instance] || e.dropped[""]
 }

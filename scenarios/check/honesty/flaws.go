@@ -2,6 +2,7 @@ package honesty
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -71,6 +72,27 @@ func misnumbered(e *evidence.Index) (out []string) {
 	return out
 }
 
+// timesOf are the times of the samples of each source before closing, of which thousands of
+// series have the same.
+func timesOf(e *evidence.Index, closing time.Duration) map[string]map[time.Duration]struct{} {
+	out := map[string]map[time.Duration]struct{}{}
+	disturbed := disturbed(e)
+	for i := range e.History.Series {
+		s := &e.History.Series[i]
+		times := out[sourceOf(s)]
+		if times == nil {
+			times = map[time.Duration]struct{}{}
+			out[sourceOf(s)] = times
+		}
+		for _, p := range s.Points {
+			if p.At < closing && !disturbed(p.At) {
+				times[p.At] = struct{}{}
+			}
+		}
+	}
+	return out
+}
+
 // offBeat looks for samples that are missing or there twice. The collector gives
 // one for each series in each interval from its first to its last; only an
 // interval in which nothing of the same source was kept has none. Its last
@@ -83,17 +105,11 @@ func offBeat(e *evidence.Index) (out []string) {
 		}
 	}
 	beats := map[string][]time.Duration{}
-	disturbed := disturbed(e)
-	for i := range e.History.Series {
-		s := &e.History.Series[i]
-		for _, p := range s.Points {
-			if p.At < closing && !disturbed(p.At) {
-				beats[sourceOf(s)] = append(beats[sourceOf(s)], p.At)
-			}
+	for name, times := range timesOf(e, closing) {
+		if len(times) == 0 {
+			continue
 		}
-	}
-	for name, at := range beats {
-		slices.Sort(at)
+		at := slices.Sorted(maps.Keys(times))
 		one := at[:1] // sampled together, though not within a microsecond
 		for _, t := range at {
 			if t-one[len(one)-1] > e.Interval/4 {

@@ -36,16 +36,16 @@ type truth struct {
 func (j *judging) truth() truth {
 	t := truth{grid: j.grid(), off: map[string][]float64{}}
 	t.known = j.promised()
-	told := map[string]bool{}
+	counts, shows := map[string]bool{}, map[string]bool{}
 	for _, p := range script.Promised[script.Conservation](j.e.Scenario) {
-		if !told[p.Metric] && j.asksFor(p.Metric, true) {
-			told[p.Metric] = true
+		if !counts[p.Metric] && j.asksFor(p.Metric, true) {
+			counts[p.Metric] = true
 			t.counters(j, p)
 		}
 	}
 	for _, p := range script.Promised[script.Gauge](j.e.Scenario) {
-		if !told[p.Metric] && j.asksFor(p.Metric, false) {
-			told[p.Metric] = true
+		if !shows[p.Metric] && j.asksFor(p.Metric, false) {
+			shows[p.Metric] = true
 			t.bounded(j, p)
 		}
 	}
@@ -53,7 +53,7 @@ func (j *judging) truth() truth {
 		if s.Meta.Type == collector.Gauge && s.Meta.StatsD != "" && !slices.Contains(t.gauges, s.Name) {
 			t.gauges = append(t.gauges, s.Name)
 		}
-		if !told[s.Meta.StatsD] || s.CountsSampled() {
+		if known := counts[s.Meta.StatsD] && s.IsCounter() || shows[s.Meta.StatsD] && s.Meta.Type == collector.Gauge; !known {
 			t.add(j, s, j.living(s))
 		}
 	}
@@ -114,10 +114,27 @@ func samePoints(a, b []record.Point) bool {
 	})
 }
 
-// grid are the collector's interval ends, with those in between at which it was not there.
+// grid are the collector's interval ends from the begin of the load on, and those before at which
+// something came; also those at which nobody measured, and those of which nobody sent anything.
 func (j *judging) grid() []time.Duration {
-	var grid []time.Duration
-	for _, t := range j.e.Ticks {
+	known := slices.Clone(j.e.Ticks)
+	near := func(t time.Duration) bool {
+		k, _ := slices.BinarySearch(j.e.Ticks, t-j.e.Interval/2)
+		return k < len(j.e.Ticks) && j.e.Ticks[k] <= t+j.e.Interval/2
+	}
+	for _, d := range j.decisions { // an autoscaler asks for an interval end
+		if !near(d.At) {
+			known = append(known, d.At)
+		}
+	}
+	slices.Sort(known)
+	var before []time.Duration
+	for t := known[0] - j.e.Interval; t >= max(0, j.e.Begin); t -= j.e.Interval {
+		before = append(before, t)
+	}
+	slices.Reverse(before)
+	grid := before
+	for _, t := range known {
 		for n := len(grid); n > 0 && t-grid[n-1] > j.e.Interval*3/2; n = len(grid) {
 			grid = append(grid, grid[n-1]+j.e.Interval)
 		}
@@ -220,11 +237,10 @@ func (t *truth) counters(j *judging, p script.Conservation) {
 			t.off[l.Instance] = off
 		}
 		c.layOut()
-		nearest := c.make(func(k int, sum float64) float64 { return min(max(sum, c.bounds.Least[k]), c.bounds.Most[k]) })
-		least := c.make(func(k int, _ float64) float64 { return c.bounds.Least[k] })
-		most := c.make(func(k int, _ float64) float64 { return c.bounds.Most[k] })
+		should := c.nearest()
+		nearest, least, most := c.make(should), c.make(c.bounds.Least), c.make(c.bounds.Most)
 		for k := range t.grid {
-			off[k] += min(max(c.sums[k], c.bounds.Least[k]), c.bounds.Most[k]) - c.sums[k]
+			off[k] += should[k] - c.sums[k]
 		}
 		for i, s := range c.was {
 			if !j.selects(s) {

@@ -125,6 +125,12 @@ func (d *deeds) pair() {
 	}
 	d.out.text = func(of []string) string { return "the autoscaler launched " + number(of) }
 	d.in.text = func(of []string) string { return "the autoscaler terminated " + number(of) }
+	if ended := d.in.of; len(ended) > 0 && len(d.out.of) > 0 {
+		d.out.text = func(of []string) string {
+			return "the autoscaler launched " + number(of) + " and terminated " + number(ended)
+		}
+		d.in = deed{}
+	}
 	d.all = append(d.all, d.killed, d.ended, d.launched, replaced, d.out, d.in)
 }
 

@@ -22,7 +22,7 @@ func TestTheAutoscaler(t *testing.T) {
 	svg := string(v.Layer(v.s.Layers[0]))
 	wellFormed(t, "fleet", v.Layer(v.s.Layers[0]))
 	for _, want := range []string{
-		`<title>2.0 s: 3 → 5, value 280, formula</title>`, `<title>4.0 s: 5 → 5, no value, no metric: connection &lt;refused&gt;</title>`,
+		`<title>2.0 s: 3 → 5 (value 280, formula)</title>`, `<title>4.0 s: 5 → 5 (no metric: connection &lt;refused&gt;)</title>`,
 		`class="decision changed"`,
 	} {
 		if !strings.Contains(svg, want) {

@@ -106,20 +106,12 @@ func (v View) decisions(b *sheet) {
 	}
 	for _, e := range all {
 		d, at := *e.Decision, e.At.Seconds()
-		value := "no value"
-		if d.Value != nil {
-			value = "value " + amount(*d.Value)
-		}
 		look := `class="decision" fill="none" pointer-events="all"`
 		if d.Wanted != d.Had {
 			look = fmt.Sprintf(`class="decision changed" fill="%s"`, ink)
 		}
-		why := string(d.Because)
-		if d.Error != "" {
-			why += ": " + d.Error
-		}
 		b.f(`<circle data-t="%s" cx="%s" cy="%d" r="3" %s><title>%s</title></circle>`, seconds(at), v.percent(at), layerTop+layerHeight, look,
-			text(fmt.Sprintf("%s: %d → %d, %s, %s", clockExact(at), d.Had, d.Wanted, value, why)))
+			text(clockExact(at)+": "+d.String()))
 	}
 }
 

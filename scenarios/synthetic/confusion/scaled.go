@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"throughline/scenarios/autoscale"
-	"throughline/scenarios/check"
 	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
@@ -41,25 +40,12 @@ func Ask(h record.History) (func(on string, at time.Duration) ([]autoscale.Sampl
 // or cost too much, accuses the policy, and no metric.
 var misleading = []string{"misled-too-small", "misled-too-big", "missing-taken-for-zero", "dead-still-counted", "decision-not-replayed"}
 
-// TryScaled makes the run of a seed that has an autoscaler, judges it and scores the verdict.
-func TryScaled(seed uint64, cause string) (Result, error) {
-	made, err := synthetic.MakeScaled(seed, cause, Ask)
-	if err != nil {
-		return Result{}, err
-	}
-	v, err := check.Judge(made.Record)
-	if err != nil {
-		return Result{Seed: seed, Cause: cause, Mark: Inconclusive, Error: err.Error()}, nil
-	}
-	return ScoreScaled(made, v), nil
-}
-
 // showsAstray is from which share of decisions on a difference between two runs, one with a
 // defect and one without, is more than what two fleets do that once parted.
 const showsAstray = 0.25
 
-// ScoreScaled holds a verdict on a run with an autoscaler against the truth.
-func ScoreScaled(m synthetic.Made, v verdict.Verdict) Result {
+// scoreScaled holds a verdict on a run with an autoscaler against the truth.
+func scoreScaled(m synthetic.Made, v verdict.Verdict) Result {
 	r := Result{Seed: m.Seed, Cause: m.Truth.Cause}
 	wrong := ""
 	for _, f := range v.Findings {
