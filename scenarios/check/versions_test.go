@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 )
@@ -224,5 +225,16 @@ func TestEfficacyOfDeploys(t *testing.T) {
 		if want := fmt.Sprintf("the fault did not take effect: %s: %s", c.step, c.want); !slices.ContainsFunc(got, func(s string) bool { return strings.HasPrefix(s, want) }) {
 			t.Errorf("%q, want %q", got, want)
 		}
+	}
+}
+
+// A version that is somebody else's program may count the probes that ask whether it serves.
+func TestAForeignVersionMayCountProbes(t *testing.T) {
+	h := released().make()
+	allowed := func(h record.History) int64 { return evidence.New(h, mustParse(h)).Flights(0).Most("web-4", 0, 0) }
+	own := allowed(h)
+	h.Scenario = []byte(strings.Replace(string(h.Scenario), "{deploy: v2}", "{deploy: {version: v2, command: [shop]}}", 1))
+	if foreign := allowed(h); foreign != own+2 {
+		t.Errorf("a foreign version may have %d more in flight, want 2", foreign-own)
 	}
 }
