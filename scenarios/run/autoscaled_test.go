@@ -84,7 +84,7 @@ func askedAgain(t *testing.T, on string, decided []autoscale.Decision, h record.
 		if d.Because == autoscale.OutOfBounds {
 			continue // nobody was asked
 		}
-		answer, err := store.Query(t.Context(), on, h.Run.Start.Add(d.At))
+		answer, err := store.Query(t.Context(), on, h.Run.Start.Add(d.At).Round(time.Millisecond))
 		if err != nil {
 			t.Fatal(err)
 		}
