@@ -257,6 +257,7 @@ func (k *court) decide(i int, all []explanation) Diagnosis {
 	if len(d.Possible) == 0 {
 		return d
 	}
+	d.From, d.To = k.span(i, clause{}) // when it was hangs on which it is
 	d.Possible = unique(append([]string{own.h.cause}, d.Possible...))
 	d.Cause, d.RunnerUp = Undecided, ""
 	d.Why = k.between(d.Possible, said.why)
