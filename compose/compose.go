@@ -35,6 +35,7 @@ type Program struct {
 	Self    []string // this binary again, with these arguments ("docstore", "--listen", …)
 	Command []string // any executable, found on PATH, with its arguments
 	Dir     string   // working directory of Command; empty = the instance's own
+	Image   string   // that Command is executed in, where there are containers; empty = the platform's choice
 }
 
 // Probe says when an instance is ready: Port accepts a connection and, where

@@ -15,7 +15,7 @@ import (
 
 func TestEveryScenarioReads(t *testing.T) {
 	names := scenarios.Names()
-	want := []string{"kill-an-instance", "quiet", "replace-an-instance", "rolling-deploy", "scale-out-and-in", "two-views-of-cpu"}
+	want := []string{"autoscale-sine", "deploy-and-rollback", "flash-crowd", "kill-an-instance", "quiet", "replace-an-instance", "rolling-deploy", "scale-in-at-night", "scale-out-and-in", "two-views-of-cpu"}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Fatalf("the library has changed (-want +got):\n%s", diff)
 	}
@@ -35,10 +35,14 @@ func TestEveryScenarioReads(t *testing.T) {
 			if s.About == "" || !strings.HasPrefix(string(source), "# ") {
 				t.Error("want a line about it and a comment that says what it shows")
 			}
-			if d := s.Duration(); d < 10*time.Second || d > 26*time.Second {
+			longest := 26 * time.Second
+			if s.Autoscale != nil { // it has to see something first, and then some time to act
+				longest = time.Minute
+			}
+			if d := s.Duration(); d < 10*time.Second || d > longest {
 				t.Errorf("it takes %v, which is not a demonstration", d)
 			}
-			if s.Load.Shape != script.Sine {
+			if s.Load.Shape == script.Constant {
 				t.Errorf("the load is %s: only one that varies can be correlated", s.Load.Shape)
 			}
 			kinds := map[string]int{}
@@ -49,6 +53,9 @@ func TestEveryScenarioReads(t *testing.T) {
 				if kinds[kind] == 0 {
 					t.Errorf("no %s check", kind)
 				}
+			}
+			if (kinds["scaling"] > 0) != (s.Autoscale != nil) {
+				t.Errorf("%d scaling checks: want one where there is an autoscaler", kinds["scaling"])
 			}
 		})
 	}
@@ -71,11 +78,11 @@ func TestReadTakesTheFileNameToo(t *testing.T) {
 func TestReadOfAnUnknownName(t *testing.T) {
 	for name, want := range map[string]string{
 		"queit": `scenario "queit": no such built-in scenario: did you mean "quiet"? ` +
-			`(have kill-an-instance, quiet, replace-an-instance, rolling-deploy, scale-out-and-in, two-views-of-cpu)`,
+			`(have autoscale-sine, deploy-and-rollback, flash-crowd, kill-an-instance, quiet, replace-an-instance, rolling-deploy, scale-in-at-night, scale-out-and-in, two-views-of-cpu)`,
 		"../go.mod": `scenario "../go.mod": no such built-in scenario: ` +
-			`have kill-an-instance, quiet, replace-an-instance, rolling-deploy, scale-out-and-in, two-views-of-cpu`,
+			`have autoscale-sine, deploy-and-rollback, flash-crowd, kill-an-instance, quiet, replace-an-instance, rolling-deploy, scale-in-at-night, scale-out-and-in, two-views-of-cpu`,
 		"": `scenario "": no such built-in scenario: ` +
-			`have kill-an-instance, quiet, replace-an-instance, rolling-deploy, scale-out-and-in, two-views-of-cpu`,
+			`have autoscale-sine, deploy-and-rollback, flash-crowd, kill-an-instance, quiet, replace-an-instance, rolling-deploy, scale-in-at-night, scale-out-and-in, two-views-of-cpu`,
 	} {
 		if source, err := scenarios.Read(name); err == nil || err.Error() != want || source != nil {
 			t.Errorf("Read(%q) = %d bytes, %v\nwant %s", name, len(source), err, want)

@@ -61,7 +61,7 @@ func synthetically(cmd *cobra.Command, flags selftestFlags) error {
 		return cli.Usage(errors.New("--keep: say with --out where the records shall be kept"))
 	}
 	if s.only != "" {
-		if _, err := synthetic.Make(s.seed, s.only); err != nil {
+		if _, err := confusion.Make(s.seed, s.only); err != nil {
 			return cli.Usage(fmt.Errorf("--only: %w", err))
 		}
 	}

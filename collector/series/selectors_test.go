@@ -52,3 +52,21 @@ func TestSelectors(t *testing.T) {
 		t.Error("no error")
 	}
 }
+
+func TestWithout(t *testing.T) {
+	for expr, want := range map[string]string{
+		`sum(open)`: `sum(open{instance!~"web-2|web\\.3"})`,
+		`sum(max_over_time(open{zone="a"}[5m])) + rate(hits[5s])`: `sum(max_over_time(open{instance!~"web-2|web\\.3",zone="a"}[5m])) + rate(hits[5s])`,
+		`{__name__=~"o.*"}`: `{__name__=~"o.*"}`,
+	} {
+		if got, err := Without(expr, []string{"open"}, "instance", []string{"web-2", "web.3"}); err != nil || got != want {
+			t.Errorf("%s: %s, %v, want %s", expr, got, err, want)
+		}
+	}
+	if got, err := Without("sum( open )", []string{"open"}, "instance", nil); err != nil || got != "sum( open )" {
+		t.Errorf("without nobody: %q, %v", got, err)
+	}
+	if _, err := Without("sum(", []string{"open"}, "instance", []string{"web-2"}); err == nil {
+		t.Error("what is no expression is taken")
+	}
+}

@@ -132,6 +132,8 @@ func (p *Platform) program(i compose.Instance) (build, error) {
 	b.words = slices.Clone(i.Program.Command)
 	switch {
 	case b.image != "":
+	case i.Program.Image != "":
+		b.image, b.others = i.Program.Image, true
 	case images.Command != "": // also where its own command is called haproxy
 		b.image, b.others = images.Command, true
 	case filepath.Base(b.words[0]) == "haproxy":

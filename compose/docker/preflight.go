@@ -32,7 +32,7 @@ type Wanted struct{ Image, By string }
 
 // Found is what Preflight found.
 type Found struct {
-	Images   Images                     // for Config; its Command is each run's own
+	Images   Images                     // for Config
 	Programs map[string]compose.Program // what the users' images execute, by image
 	Database compose.Program            // of an image; zero: there is none to be had
 	MongoDB  bool                       // that database is a MongoDB
@@ -61,7 +61,7 @@ func Preflight(ctx context.Context, n Needs) (found Found, missing []error) {
 		} else if len(words) == 0 {
 			missing = append(missing, fmt.Errorf("%s %s: has neither ENTRYPOINT nor CMD; give it one", w.By, w.Image))
 		} else {
-			found.Programs[w.Image] = compose.Program{Command: words}
+			found.Programs[w.Image] = compose.Program{Command: words, Image: w.Image}
 		}
 	}
 	if n.Database != "" && n.MongoURI == "" {

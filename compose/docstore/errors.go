@@ -55,6 +55,7 @@ const (
 	codeKeyTooLong                 = 17280
 	codeResultTooLarge             = 17217
 	codeUpdateTooLarge             = 17419
+	codeOutOfDiskSpace             = 14031
 	codePathCollision              = 31249
 	codeInclusionInExclusion       = 31253
 	codeExclusionInInclusion       = 31254
@@ -80,6 +81,7 @@ const (
 // codeNames are the names that drivers show next to a code. It never changes.
 var codeNames = map[int32]string{
 	codeInternalError:              "InternalError",
+	codeOutOfDiskSpace:             "OutOfDiskSpace",
 	codeBadValue:                   "BadValue",
 	codeInvalidLength:              "InvalidLength",
 	codeFailedToParse:              "FailedToParse",
@@ -161,6 +163,9 @@ func asCommandError(err error) *commandError {
 	var ce *commandError
 	if errors.As(err, &ce) {
 		return ce
+	}
+	if errors.Is(err, errFull) {
+		return fail(codeOutOfDiskSpace, "%v", err)
 	}
 	return fail(codeInternalError, "%v", err)
 }

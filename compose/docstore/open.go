@@ -41,7 +41,7 @@ func open(dir string, o bbolt.Options) (*Store, error) {
 	case err != nil:
 		return nil, fmt.Errorf("open database: %s: %w", path, err)
 	}
-	s := &Store{db: db, writes: make(chan write, maxBatch), ended: make(chan struct{})}
+	s := &Store{db: db, free: func() (int64, error) { return freeOn(path) }, writes: make(chan write, maxBatch), ended: make(chan struct{})}
 	err = guard(func() error {
 		return db.View(func(tx *bbolt.Tx) error { s.committed.Store(int64(tx.ID())); return nil })
 	})

@@ -25,6 +25,7 @@ var errClosed = errors.New("docstore: closed")
 // which commits those that wait together: one sync for many commands.
 type Store struct {
 	db     *bbolt.DB
+	free   func() (int64, error) // bytes that the file system has free
 	writes chan write
 	ended  chan struct{} // the committing goroutine has returned
 
@@ -162,6 +163,9 @@ func (s *Store) commit(batch []write) {
 			err = *d
 		}
 		if err == nil {
+			err = s.room()
+		}
+		if err == nil {
 			spoiler, err = s.try(batch)
 			err = s.examine(err)
 		}
@@ -214,8 +218,11 @@ func (s *Store) try(batch []write) (spoiler int, err error) {
 	return -1, nil
 }
 
-// fail refuses all writes from now on.
+// fail refuses all writes from now on, unless there was no room for one.
 func (s *Store) fail(err error) error {
+	if err, full := asFull(err); full {
+		return err
+	}
 	s.broken = fmt.Errorf("writes are refused until docstore is restarted: %w", err)
 	return s.broken
 }

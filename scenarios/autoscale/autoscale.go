@@ -141,7 +141,9 @@ type Proposal struct {
 // Decision is how an autoscaler came from a reading to a number of instances. It holds all that is needed to come to it
 // again.
 type Decision struct {
-	At      time.Duration `json:"at"` // the time for which the metric was asked, ns since the start of the run
+	// At is the time for which the metric was asked, ns since the start of the run: an interval end of the collector, in
+	// whole microseconds. Windows and paces count in it.
+	At      time.Duration `json:"at"`
 	Samples []Sample      `json:"samples,omitempty"`
 	Error   string        `json:"error,omitempty"`
 	Had     int           `json:"had"`
@@ -169,6 +171,18 @@ const NoProposal = -1
 // Reading gives back the reading that a decision was made from, so that it can be made again.
 func (d Decision) Reading() Reading {
 	return Reading{Samples: d.Samples, Error: d.Error, Had: d.Had, Ready: d.Ready, Unready: d.Unready}
+}
+
+// String tells it in a few words, like "3 → 5 (value 280, formula)".
+func (d Decision) String() string {
+	why := string(d.Because)
+	if d.Value != nil {
+		why = fmt.Sprintf("value %.4g, %s", *d.Value, why)
+	}
+	if d.Error != "" {
+		why += ": " + d.Error
+	}
+	return fmt.Sprintf("%d → %d (%s)", d.Had, d.Wanted, why)
 }
 
 // Needed is how many instances a rate calls for if nothing is late, and neither tolerance nor window nor pace holds it

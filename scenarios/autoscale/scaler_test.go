@@ -151,6 +151,18 @@ func TestProposeChangesNothing(t *testing.T) {
 	}
 }
 
+func TestDecisionInWords(t *testing.T) {
+	for want, d := range map[string]Decision{
+		"2 → 5 (value 290, formula)":            New(open(Sum)).Propose(0, total(2, 290)),
+		"2 → 2 (no metric: connection refused)": New(open(Sum)).Propose(0, Reading{Had: 2, Error: "connection refused"}),
+		"0 → 1 (out of bounds)":                 New(open(Sum)).Propose(0, Reading{}),
+	} {
+		if got := d.String(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
 func TestSoonest(t *testing.T) {
 	p := open(Sum)
 	p.Every, p.Max = 2*second, 20

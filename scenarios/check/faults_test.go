@@ -2,6 +2,7 @@ package check
 
 import (
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -150,6 +151,68 @@ func TestWhoStandsStillCannotSend(t *testing.T) {
 			if got := said(judged(t, h), "continuity", verdict.Fail); len(got) == 0 {
 				t.Fatalf("seed %d: it is silent after the freeze, and nothing fails", seed)
 			}
+		}
+	}
+}
+
+// A load balancer that is killed counts from zero as one that is reloaded, and may have logged nothing of what was on it then:
+// of that alone.
+func TestKilledLoadBalancer(t *testing.T) {
+	for name, c := range map[string]struct {
+		fault, step string
+		at          time.Duration // of a request that has no line
+		lost        bool
+	}{
+		"killed":           {"kill-lb", "fault: kill-lb", 9500 * time.Millisecond, false},
+		"killed, later on": {"kill-lb", "fault: kill-lb", 13 * time.Second, true},
+		"reloaded":         {"reload-lb", "fault: reload-lb", 9500 * time.Millisecond, true},
+	} {
+		h := faulty(c.step, c.fault)
+		reload(&h)
+		for i := range h.Requests {
+			if r := &h.Requests[i]; r.Sent > c.at && r.Outcome == record.Acked {
+				h.Executions = slices.DeleteFunc(slices.Clone(h.Executions), func(x record.Execution) bool { return !x.Foreign && x.Seq == r.Seq })
+				break
+			}
+		}
+		v := judged(t, h)
+		if got := said(v, "conservation", verdict.Fail); len(got) > 0 {
+			t.Errorf("%s: its counters: %q", name, got)
+		}
+		lost := said(v, "requests", verdict.Fail)
+		if (len(lost) == 1 && strings.Contains(lost[0], "the load balancer saw no instance answer")) != c.lost {
+			t.Errorf("%s: %q", name, lost)
+		}
+		if told := strings.Join(said(v, "requests", verdict.Pass), ""); strings.Contains(told, "; 1 on the load balancer when it was killed, which logged nothing of them") == c.lost {
+			t.Errorf("%s: %q", name, told)
+		}
+	}
+}
+
+// A disk that was full, and of which nobody heard, proves nothing.
+func TestFullDiskIsHeardOf(t *testing.T) {
+	for name, c := range map[string]struct {
+		status uint16
+		at     time.Duration
+		heard  bool
+	}{
+		"nobody":             {200, 10 * time.Second, false},
+		"somebody":           {500, 10 * time.Second, true},
+		"somebody, too late": {500, 14 * time.Second, false},
+		"by another answer":  {404, 10 * time.Second, false},
+	} {
+		h := faulty("fault: fill-disk", "fill-disk")
+		for i := range h.Requests {
+			if r := &h.Requests[i]; r.Sent > c.at {
+				if r.Status = c.status; c.status != 200 {
+					r.Outcome = record.Unknown
+				}
+				break
+			}
+		}
+		got := said(judged(t, h), "efficacy", verdict.Inconclusive)
+		if c.heard != (len(got) == 0) || !c.heard && !strings.HasSuffix(got[0], "no request was answered with 5xx while it was in force") {
+			t.Errorf("%s: %q", name, got)
 		}
 	}
 }

@@ -135,8 +135,21 @@ func add(v *verdict.Verdict, r verdict.Result) {
 	slices.SortStableFunc(r.Findings, words.CompareFindings)
 	v.Findings = append(v.Findings, fold(r.Findings)...)
 	v.Residuals = append(v.Residuals, r.Residuals...)
+	addVersions(v, r.Versions)
 	v.Cells.LookedAt += r.Cells.LookedAt
 	v.Cells.Missing += r.Cells.Missing
+}
+
+// addVersions adds a comparison of versions, that of each metric and route once.
+func addVersions(v *verdict.Verdict, compared []verdict.Version) {
+	for _, one := range compared {
+		known := slices.ContainsFunc(v.WebVersions, func(w verdict.Version) bool {
+			return w.Version == one.Version && w.Metric == one.Metric && w.Route == one.Route
+		})
+		if !known {
+			v.WebVersions = append(v.WebVersions, one)
+		}
+	}
 }
 
 // unexplained is how many requests no cause was found for. What two other tiers do not

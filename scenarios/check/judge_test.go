@@ -238,7 +238,7 @@ func TestRecordsThatProveNothing(t *testing.T) {
 					r.Instance = "web-2"
 				}
 			}
-		}, []string{"web-2 answered 1,050 requests that were sent after its death at 10.5 s: it has another life, of which the journal knows nothing"}},
+		}, []string{"web-2 answered 1,050 requests after its death at 10.5 s: it has another life, of which the journal knows nothing"}},
 		{func(h *record.History) {
 			for i := range h.Requests {
 				if r := &h.Requests[i]; r.Instance == "web-3" && r.Sent < 5*time.Second {

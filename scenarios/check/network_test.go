@@ -112,6 +112,46 @@ func TestGaugeOfWhatIsOnItsWay(t *testing.T) {
 	}
 }
 
+// What a network lets pass at once keeps those waiting that come after it: they need not be in the gauge of an instance either,
+// until requests are as short again as they were.
+func TestGaugeOfWhatWaitsBehindOthers(t *testing.T) {
+	for name, c := range map[string]struct {
+		held bool // a request was sent during the cut, and answered when the others had been sent
+		want verdict.Outcome
+	}{"behind one that was held back": {true, verdict.Pass}, "the network had settled": {false, verdict.Fail}} {
+		p := talk()
+		p.checks = gaugeCheck
+		h := p.make()
+		lastUnknown(&h)
+		first := record.Never
+		for i := range h.Requests {
+			if r := &h.Requests[i]; r.Done-r.Sent > time.Second && (first == record.Never || r.Sent < first) {
+				first = r.Sent
+			}
+		}
+		h.Events = append(h.Events,
+			record.Event{At: first - 900*time.Millisecond, Kind: record.FaultBegin, Fault: "cut-network", Hop: "users-lb"},
+			record.Event{At: first - 600*time.Millisecond, Kind: record.FaultEnd, Fault: "cut-network", Hop: "users-lb", Count: 1})
+		if c.held {
+			for i := range h.Requests {
+				if r := &h.Requests[i]; r.Sent > first-900*time.Millisecond {
+					r.Done = first + time.Second
+					break
+				}
+			}
+		}
+		got := verdict.Pass
+		for _, f := range judged(t, h).Findings {
+			if f.Check == "gauge" && f.Cause == "last-write-wins" {
+				got = f.Outcome
+			}
+		}
+		if got != c.want {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}
+
 // A request that was held back before the load balancer may come to an instance that was born after its user gave it up.
 func TestARequestMayComeToWhoWasBornLater(t *testing.T) {
 	for hop, want := range map[string]verdict.Outcome{"": verdict.Fail, "lb-web": verdict.Fail, "users-lb": verdict.Pass} {

@@ -94,12 +94,14 @@ var scalingCases = []struct {
 		"overshoot: 11 instances wanted at 27.1 s, 3 more than the 8 that had been needed at most until then; 1 may be"},
 	{"counts come late", func(p *plan) { p.delay = func(string) time.Duration { return 4 * time.Second } },
 		[]string{"misled-too-big", "misled-too-small"}, nil, ""},
-	{"new instances are silent", func(p *plan) { p.counts = silentFor(5 * time.Second) }, []string{"flapping", "misled-too-small"}, nil, ""},
+	{"new instances are silent", func(p *plan) { p.counts = silentFor(5 * time.Second) }, []string{"flapping", "misled-too-big", "misled-too-small"}, nil,
+		"the fleet was too big for 4.0 s, by up to 1 instance: the metric led 2 of 29 decisions astray (4.0 instance-seconds), first at 53.1 s, " +
+			"by what it had said before; web-1, web-2, web-3, web-4, web-5, … (10 in all) had 736 counts too few by 53.1 s"},
 	{"no metric is no load", func(p *plan) {
 		p.scaled.yaml, p.scaled.hole, p.scaled.away = bySum(", missing: zero"), true, away(30*time.Second, 38*time.Second)
 	}, []string{"flapping", "missing-taken-for-zero"}, nil,
 		"the fleet was too small for 8.0 s, by up to 4 instances: the metric led 4 of 29 decisions astray (20.0 instance-seconds), first at 35.1 s, " +
-			"where it was absent and 151.5 is true; web-7 had 126 counts too few by 39.1 s"},
+			"where it was absent and 151.5 is true; web-2, web-7 had 128 counts too few by 39.1 s"},
 	{"nobody answers while the load rises", func(p *plan) { p.scaled.away = away(20*time.Second, 32*time.Second) },
 		[]string{"misled-too-small", "scaled-late"}, nil, "each of 29 decisions follows from what the collector held and from the policy; at 6 of them nobody answered"},
 	{"the dead are still in the expression", func(p *plan) {
@@ -230,5 +232,17 @@ func TestTheStoryOfAMisledAutoscaler(t *testing.T) {
 	v = judged(t, scaledRun(t, risen()))
 	if want := "The autoscaler launched 5 instances, and all 7,112 inserts are accounted for."; v.Sentence != want {
 		t.Errorf("%s\nwant %s", v.Sentence, want)
+	}
+}
+
+// What the collector's own socket has dropped is no fault of the metric.
+func TestScalingByWhatWasDropped(t *testing.T) {
+	p := risen()
+	p.counts = dropsEvery(8)
+	h := scaledRun(t, p)
+	tell(&h, record.Event{At: 40 * time.Second, Kind: record.Trouble, About: "collector", Count: 900})
+	f := about(t, judged(t, h), "scaling", "", verdict.Inconclusive)
+	if f.Cause != "collector-dropped" || !strings.HasSuffix(f.Summary, ", but the collector's socket dropped datagrams, which may have had them") {
+		t.Errorf("%+v", f)
 	}
 }

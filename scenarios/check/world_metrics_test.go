@@ -31,6 +31,9 @@ type change struct {
 // and the client sends its zone too.
 func (b *being) labels() collector.Labels {
 	zone := b.zone()
+	if b.version != "" {
+		return collector.NewLabels("instance", b.name, "zone", zone, "exported_zone", zone, "version", b.version, "exported_version", b.version)
+	}
 	return collector.NewLabels("instance", b.name, "zone", zone, "exported_zone", zone)
 }
 

@@ -31,6 +31,7 @@ type plan struct {
 	counts  func(instance string, nth int, life time.Duration) int64 // how much the nth request adds; default 1
 	delay   func(instance string) time.Duration                      // a count leaves this much later
 	noFlush bool                                                     // SIGTERM does not flush
+	leaky   string                                                   // a version whose SIGTERM does not flush
 	holding time.Duration                                            // what clients really buffer, if not window
 	metric  func(instance string) string
 	rare    float64                             // sample rate as sent on the wire
@@ -54,7 +55,7 @@ const (
 
 // being is one web instance of the world.
 type being struct {
-	name               string
+	name, version      string
 	birth, serving     time.Duration
 	until              time.Duration // takes no new request from here on
 	signal             string
@@ -108,6 +109,7 @@ type world struct {
 	noAnswer int
 	up       []*being // reused
 	frozen   []standing
+	version  string // of those that are launched; "": there are none
 }
 
 func (p plan) yaml() string {
@@ -193,8 +195,9 @@ func (w *world) of(b *being, at time.Duration, kind record.Kind, change ...func(
 func (w *world) born(at time.Duration) {
 	b := &being{name: fmt.Sprintf("web-%d", len(w.beings)+1), birth: at, serving: at + 400*time.Millisecond, until: evidence.Forever,
 		signalled: record.Never, death: evidence.Forever, flushPhase: time.Duration(w.rnd.Int64N(int64(w.p.holding)))}
+	b.version = w.version
 	w.beings = append(w.beings, b)
-	w.of(b, at, record.Birth)
+	w.of(b, at, record.Birth, func(e *record.Event) { e.Version = b.version })
 	w.of(b, at+300*time.Millisecond, record.Ready)
 	w.of(b, b.serving, record.Serving)
 }
@@ -202,6 +205,9 @@ func (w *world) born(at time.Duration) {
 // journal plays the phases.
 func (w *world) journal() {
 	w.event(0, record.RunBegin, func(e *record.Event) { e.Run = &w.h.Run })
+	if strings.Contains(string(w.h.Scenario), "{deploy: ") {
+		w.version = "v1"
+	}
 	for range w.p.instances {
 		w.born(500 * time.Millisecond)
 	}
@@ -248,6 +254,23 @@ func (w *world) step(s string, t time.Duration) time.Duration {
 			if object == "all" || b.name == object {
 				t = w.terminate(b, w.step("launch 1", t)) + 20*time.Millisecond
 			}
+		}
+		return t
+	case "deploy", "rollback": // "v2, canary: 1"
+		version, canary, some := strings.Cut(object, ", canary: ")
+		was, most := w.version, len(alive)
+		if some {
+			fmt.Sscan(canary, &most)
+		}
+		w.version = version
+		for _, b := range alive {
+			if b.version != version && most > 0 {
+				most--
+				t = w.terminate(b, w.step("launch 1", t)) + 20*time.Millisecond
+			}
+		}
+		if some {
+			w.version = was
 		}
 		return t
 	case "limit": // "web-2, cpus: 0.05"
@@ -424,7 +447,7 @@ func (w *world) flushed(b *being, at time.Duration) (time.Duration, bool) {
 	}
 	flushed += w.still(b, flushed)
 	if flushed >= b.death {
-		return b.death, b.signal != "SIGKILL" && !w.p.noFlush
+		return b.death, b.signal != "SIGKILL" && !w.p.noFlush && (b.version == "" || b.version != w.p.leaky)
 	}
 	return flushed, true
 }

@@ -62,6 +62,24 @@ func countEntries() []Entry {
 	}
 }
 
+// since blames a version alone.
+func (w Want) since(version string) Want { w.Version = version; return w }
+
+// releaseEntries are versions that break what the one before them did.
+func releaseEntries() []Entry {
+	return []Entry{
+		{Name: "release-not-counted", Fault: "F26", About: "a version is deployed in which a path misses the counter",
+			Stage: Stage{Steps: []string{"deploy: {version: v2, defect: not-counted}"}, After: 9},
+			Want:  wantConservation("not-counted").blaming("web-4", "web-5", "web-6").asLogged().since("v2")},
+		{Name: "release-lost-on-exit", Fault: "F1", About: "a version is deployed that does not flush on SIGTERM, and is taken back",
+			Stage: Stage{Steps: []string{"deploy: {version: v2, defect: lost-on-exit}", "rollback: v1"}, After: 12},
+			Want:  wantConservation("lost-on-exit").blaming("web-4", "web-5", "web-6").asLogged()},
+		{Name: "canary-counts-double", Fault: "F26", About: "one instance gets a version in which handler and middleware both count",
+			Stage: Stage{Steps: []string{"deploy: {version: v2, defect: double-instrumented}, canary: 1"}, After: 7},
+			Want:  wantConservation("double-instrumented").blaming("web-4").asLogged().since("v2")},
+	}
+}
+
 // heldEntries are clients that lose batches. How long they hold them is declared where it
 // is a time: that is not what is wrong with them.
 func heldEntries() []Entry {

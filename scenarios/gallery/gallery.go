@@ -36,10 +36,14 @@ type Want struct {
 	Check     string          // whose finding must say it
 	Instances []string        // that must be blamed, each, and no others; nil: none is to blame
 	Causes    []string        // any of them is right; nil: there is no cause to tell
+	Behind    string          // the cause that brought it about, with which the verdict leads; empty: it leads with its own
 	Words     string          // that the finding must have
 	// Amount is how many requests were really lost (extra: below 0), from the
 	// record's raw rows; nil: the finding has no number.
 	Amount func(h record.History, instance string) int64
+	// Version is the one that alone is to blame, which the verdict must say; empty: there
+	// are none, or it is more than one.
+	Version string
 	// Logged tells that the instances log at their end what they lost and
 	// made up, and that this is what the finding is about.
 	Logged bool
@@ -54,7 +58,7 @@ type Control struct {
 
 // Entries is the gallery, in the order in which it is shown.
 func Entries() []Entry {
-	return slices.Concat(exitEntries(), countEntries(), heldEntries(), timeEntries(), lineEntries(), valueEntries(), serviceEntries(), faultEntries(), aggregatorEntries(), alertEntries(), scalingEntries(), verifierEntries())
+	return slices.Concat(exitEntries(), countEntries(), releaseEntries(), heldEntries(), timeEntries(), lineEntries(), valueEntries(), serviceEntries(), faultEntries(), aggregatorEntries(), alertEntries(), scalingEntries(), verifierEntries())
 }
 
 // Select gives the entries and the healthy runs of the names, in their order; all of

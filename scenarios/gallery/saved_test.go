@@ -34,7 +34,7 @@ const (
 	savedPlain   = "../testdata/records"
 	savedScores  = savedGallery + "/scores.txt"
 	// savedBytes is the most that the saved gallery may take of a checkout.
-	savedBytes = 8 << 20
+	savedBytes = 12 << 20
 )
 
 var (

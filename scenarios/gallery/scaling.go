@@ -22,42 +22,42 @@ func autoscaled(defect, load, autoscaler string, moves ...string) Stage {
 		Checks: []string{"scaling: {overshoot: 2, flaps: 1, cost: 1.5}"}}
 }
 
-// wantMisled is what must be said of an autoscaler that a metric led astray, beside what is
+// wantMisled is what must be said of an autoscaler that a metric led astray, behind what is
 // said of the metric.
-func wantMisled(causes ...string) Want { return wantCheck("scaling", causes...).blaming() }
+func wantMisled(behind string, causes ...string) Want {
+	w := wantCheck("scaling", causes...).blaming()
+	w.Behind = behind
+	return w
+}
 
 func scalingEntries() []Entry {
 	return []Entry{
 		{Name: "scaled-by-lost-counts", About: "an autoscaler decides by a counter that lacks a quarter", Stage: autoscaled("silent-worker", steps, bySum),
-			Want: wantMisled("misled-too-small")},
+			Want: wantMisled("silent-worker", "misled-too-small")},
 		{Name: "scaled-by-double-counts", About: "an autoscaler decides by a counter that counts twice", Stage: autoscaled("double-instrumented", swings, bySum),
-			Want: wantMisled("misled-too-big", "overshoot", "costly-fleet")},
+			Want: wantMisled("double-instrumented", "misled-too-big", "overshoot", "costly-fleet")},
 		{Name: "scaled-by-samples", About: "an autoscaler decides by a counter that is sampled, and does not say so", Stage: autoscaled("forgotten-rate", steps, bySum),
-			Want: wantMisled("misled-too-small")},
+			Want: wantMisled("sample-rate-not-sent", "misled-too-small")},
 		{Name: "scaled-by-late-counts", About: "an autoscaler decides by the mean of counts that come 4 s late", Stage: autoscaled("late", swings, byMean),
-			Want: wantMisled("misled-too-small", "misled-too-big", "flapping")},
+			Want: wantMisled("late", "misled-too-small", "misled-too-big", "flapping")},
 		{Name: "scaled-by-silent-starts", About: "an autoscaler does not hear of those it launches for 5 s", Stage: autoscaled("silent-start", steps, bySum),
-			Want: wantMisled("misled-too-small", "flapping")},
-		{Name: "scaled-by-nothing", About: "an autoscaler takes a metric that is not there for no load, and the collector is restarted",
-			Stage: nothing(), Want: wantMisled("missing-taken-for-zero", "flapping")},
+			Want: wantMisled("silent-start", "misled-too-small", "flapping")},
+		{Name: "scaled-by-nothing", About: "an autoscaler takes an instance that never sends the metric for an idle one",
+			Stage: autoscaled("never-speaks", steps, byMean+", missing: zero"), Want: wantMisled("no-metric", "missing-taken-for-zero", "flapping")},
+		{Name: "scaled-while-away", About: "the collector is restarted while an autoscaler follows a load that swings",
+			Stage: autoscaled("", swings, bySum, "fault: restart-collector, for: 4s"), Want: wantMisled("collector-away", "misled-too-small", "flapping")},
 		{Name: "scaled-by-the-dead", About: "an autoscaler decides by a gauge that still has those who are gone",
-			Stage: theDead(), Want: wantMisled("dead-still-counted")},
+			Stage: theDead(), Want: wantMisled("", "dead-still-counted")},
 	}
 }
 
-// nothing has an autoscaler ask every second, so that it asks in the one in which a counter has
-// but one point since the collector came back.
-func nothing() Stage {
-	return autoscaled("", swings, "min: 2, max: 8, on: 'sum(rate(fullstack_insert_total[3s]))', per: sum, target: 20, every: 1s, missing: zero, "+
-		"up: {at_most: 4, per: 4s}, down: {at_most: 2, per: 2s, after: 0s}", "fault: restart-collector, for: 4s")
-}
-
-// theDead has requests wait for the database, so that some are in flight all the time, and
-// looks back for longer than an instance lives.
+// theDead has requests wait for the database, so that some are in flight all the time, and kills
+// an instance that has some, once a replacement has taken its time. The expression looks back for
+// longer than it is dead.
 func theDead() Stage {
-	s := autoscaled("", "shape: steps, levels: [{rate: 30/s, for: 8s}, {rate: 120/s, for: 10s}, {rate: 30/s, for: 60s}]",
-		"min: 2, max: 8, on: 'sum(max_over_time(fullstack_inflight[20s]))', per: sum, target: 4, every: 2s, "+
-			"up: {at_most: 4, per: 4s}, down: {at_most: 4, per: 2s, after: 2s}", "fault: slow-network, hop: web-db, by: 80ms")
+	s := autoscaled("", "shape: steps, levels: [{rate: 100/s, for: 18s}, {rate: 30/s, for: 60s}]",
+		"min: 2, max: 8, on: 'sum(last_over_time(fullstack_inflight[1m]))', per: sum, target: 3, every: 2s, "+paces,
+		"fault: slow-network, hop: web-db, by: 80ms", "replace: oldest", "kill: oldest")
 	s.Checks = []string{"scaling: {}"}
 	return s
 }

@@ -2,6 +2,7 @@ package gallery
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"text/template"
 	"time"
@@ -105,7 +106,7 @@ func (s Stage) Scenario(name string) string {
 	ends := false
 	for _, step := range s.Steps {
 		verb, _, _ := strings.Cut(step, ":")
-		ends = ends || verb == "kill" || verb == "terminate" || verb == "replace"
+		ends = ends || slices.Contains([]string{"kill", "terminate", "replace", "deploy", "rollback"}, verb)
 	}
 	load := s.Load
 	if load == "" {
@@ -153,6 +154,7 @@ func Controls() []Control {
 		{"replaced", "an instance is replaced (SIGTERM)", oneReplaced("")},
 		{"killed", "an instance is killed, and another one launched", oneKilled("")},
 		{"deployed", "every instance is replaced, one after the other", Stage{Steps: []string{"replace: all"}, After: 6}},
+		{"released", "a version is deployed, the next one to one instance, and both are taken back", Stage{Steps: []string{"deploy: v2", "deploy: v3, canary: 1", "rollback: v1"}, After: 12}},
 		{"scaled", "two instances more, then two of the older ones less", Stage{Steps: []string{"scale: 5", "terminate: web-2", "terminate: web-1"}}},
 		{"abandoned", "an instance is killed, and nobody replaces it", Stage{Steps: []string{"kill: web-3"}}},
 		{"decimated", "two instances are killed, one right after the other, and two launched", Stage{Steps: []string{"kill: web-2", "kill: web-3", "launch: 2"}}},
@@ -179,9 +181,10 @@ func Controls() []Control {
 		{"slow-database", "the network between instances and database is slow, and an instance is killed meanwhile", Stage{Steps: []string{"fault: slow-network, hop: web-db, by: 50ms", "kill: web-1", "launch: 1"}, Heal: "slow-network", Failing: true}},
 		{"throttled", "10 KB a second pass between users and load balancer", Stage{Steps: []string{"fault: throttle-network, hop: users-lb, bandwidth: 10KB/s"}, Heal: "throttle-network", Failing: true}},
 		{"cut-off", "the network between the load balancer and one instance is cut for four seconds", networkCut("lb-web, on: web-2")},
-		{"cut-off-users", "the network between users and load balancer is cut for four seconds", networkCut("users-lb")},
+		{"cut-off-users", "the network between users and load balancer is cut for three seconds", Stage{Steps: []string{"fault: cut-network, hop: users-lb"}, After: 3, Heal: "cut-network", Failing: true, Rate: 60}},
 		{"cut-off-database", "the network between instances and database is cut for four seconds", networkCut("web-db")},
 		{"reset", "all connections are reset, on every hop", Stage{Steps: []string{"fault: reset-network, hop: users-lb", "fault: reset-network, hop: lb-web", "fault: reset-network, hop: web-db"}, Failing: true}},
+		{"disk-full", "the database's disk is full for four seconds", Stage{Steps: []string{"fault: fill-disk"}, After: 4, Heal: "fill-disk", Failing: true}},
 		{"busier", "an instance is killed under twice the load", Stage{Steps: []string{"kill: web-1", "launch: 1"}, Rate: 300}},
 		{"autoscaled-step", "an autoscaler follows a step of the load", autoscaled("", steps, bySum)},
 		{"autoscaled-sine", "an autoscaler follows a load that swings", autoscaled("", swings, bySum)},

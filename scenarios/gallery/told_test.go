@@ -90,6 +90,9 @@ func doubtIsTold(t *testing.T, want Want, v verdict.Verdict) {
 	}
 }
 
+// ofOneVersion finds what is said of a defect that a version alone has.
+var ofOneVersion = regexp.MustCompile(` \(v\d only\)$`)
+
 // leftOpen are entries whose cause the saved record does not decide (scores.txt says so).
 var leftOpen = []string{"drop-datagrams"}
 
@@ -112,7 +115,10 @@ func defectIsTold(t *testing.T, e Entry, h record.History, v verdict.Verdict) {
 			t.Errorf("it is not told that it may be %s: %s: %s", e.Want.Causes[0], v.Title, v.Sentence)
 		}
 	case len(e.Want.Causes) > 0:
-		titleIsOf(t, e.Want.Causes, to, first)
+		if only := " (" + e.Want.Version + " only)"; (e.Want.Version != "") != strings.HasSuffix(v.Title, only) {
+			t.Errorf("it is of the version %q alone: %s: %s", e.Want.Version, v.Title, v.Sentence)
+		}
+		titleIsOf(t, leading(e.Want), to, first)
 		if d, _ := docs.Find(first.Cause); !strings.Contains(v.Sentence, d.Repair) {
 			t.Errorf("the sentence does not say how to repair it: %s", v.Sentence)
 		}
@@ -131,6 +137,14 @@ func defectIsTold(t *testing.T, e Entry, h record.History, v verdict.Verdict) {
 	}
 }
 
+// leading are the causes of which the verdict must lead with one.
+func leading(w Want) []string {
+	if w.Behind != "" {
+		return []string{w.Behind}
+	}
+	return w.Causes
+}
+
 func titleIsOf(t *testing.T, causes, to []string, e verdict.Explanation) {
 	t.Helper()
 	d, known := docs.Find(e.Cause)
@@ -138,7 +152,7 @@ func titleIsOf(t *testing.T, causes, to []string, e verdict.Explanation) {
 	if n := len(to); n > 2 {
 		who = strings.Join(to[:n-1], ", ") + " and " + to[n-1]
 	}
-	want := d.Titled(who, len(to) > 1)
+	want := d.Titled(who, len(to) > 1) + ofOneVersion.FindString(e.Title)
 	if len(to) == 0 { // some tier, or nobody
 		want = e.Title
 	}

@@ -14,9 +14,9 @@ import (
 
 // Layer is what one layer tells of its work: some lines on one axis.
 type Layer struct {
-	ID    string // "users", "latency", "errors", "lb", "db", "cpu"
+	ID    string // "users", "latency", "errors", "lb", "db", "cpu", FleetLayer
 	Title string
-	Unit  string // "/s", "ms", "cores"
+	Unit  string // "/s", "ms", "cores", "instances"
 	Lines []Line
 }
 
@@ -25,6 +25,7 @@ type Line struct {
 	Name   string
 	Values []float64
 	Total  float64 // of what was counted; 0 where values are no counts
+	Stair  bool    // a value holds until the next one
 }
 
 // series is a polled counter that is drawn.
@@ -110,7 +111,7 @@ func (p *Picture) layers(n int) []Layer {
 		for i := range v {
 			v[i] /= seconds
 		}
-		return Line{name, v, sum(b.v)}
+		return Line{Name: name, Values: v, Total: sum(b.v)}
 	}
 	requests := Layer{ID: "users", Title: "Users: acknowledged", Unit: "/s", Lines: []Line{perSecond("acknowledged", record.Acked.String())}}
 	failures := Layer{ID: "errors", Title: "Users: what was not acknowledged", Unit: "/s"}
@@ -127,10 +128,14 @@ func (p *Picture) layers(n int) []Layer {
 		}
 		p50.Values, p99.Values = append(p50.Values, w.percentile(0.5)), append(p99.Values, w.percentile(0.99))
 	}
-	return []Layer{requests, {ID: "latency", Title: "Users: time from when due", Unit: "ms", Lines: []Line{p50, p99}}, failures,
+	all := []Layer{requests, {ID: "latency", Title: "Users: time from when due", Unit: "ms", Lines: []Line{p50, p99}}, failures,
 		{ID: "lb", Title: "Load balancer", Unit: "/s", Lines: p.polled("lb", n)},
 		{ID: "db", Title: "Database: operations", Unit: "/s", Lines: p.polled("db", n)},
 		{ID: "cpu", Title: "CPU, as the host counts it", Unit: "cores", Lines: p.polled("cpu", n)}}
+	if fleet, ok := p.fleet(n); ok {
+		return append([]Layer{fleet}, all...)
+	}
+	return all
 }
 
 // polled are the lines of a layer that was polled. Of those that several proxies have, it
@@ -142,7 +147,7 @@ func (p *Picture) polled(layer string, n int) []Line {
 		name, mine := strings.CutPrefix(key, layer+"/")
 		name, of, several := strings.Cut(name, "|")
 		if mine && (!several || of == proxy) {
-			lines = append(lines, Line{name, p.gauged[key].heights(n, p.axis.Width), sum(p.gauged[key].amount.v)})
+			lines = append(lines, Line{Name: name, Values: p.gauged[key].heights(n, p.axis.Width), Total: sum(p.gauged[key].amount.v)})
 		}
 	}
 	slices.SortStableFunc(lines, func(a, b Line) int { return -cmp.Compare(a.Total, b.Total) })

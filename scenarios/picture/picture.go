@@ -42,6 +42,7 @@ type Counts struct {
 	// empty: nothing that instances count is drawn.
 	Metric string
 	Route  string // whose requests it counts; empty: all
+	Fleet  *Fleet // what the size of the fleet is held against; nil: nothing
 }
 
 // Picture gathers what is drawn of a run. It is a record.Observer, and its methods may be
@@ -60,6 +61,7 @@ type Picture struct {
 	measured  time.Duration // of the last point of any series
 
 	acked     *bins // of the route
+	arrived   *bins // requests of Counts.Fleet, when they were sent
 	unknown   int   // of the route
 	instances map[string]*instance
 	roles     map[string]record.Role // by instance
@@ -82,7 +84,7 @@ const moment = 200 * time.Millisecond
 func New(run record.Run, counts Counts) *Picture {
 	p := &Picture{run: run, counts: counts, axis: newAxis(run),
 		instances: map[string]*instance{}, roles: map[string]record.Role{}, gauged: map[string]*gauge{}, counters: map[string]*counter{}}
-	p.acked = p.newBins()
+	p.acked, p.arrived = p.newBins(), p.newBins()
 	p.users = users{of: map[string]*bins{}}
 	return p
 }
@@ -150,6 +152,7 @@ func (p *Picture) Event(e record.Event) {
 func (p *Picture) Request(r record.Request) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.arrive(r)
 	due := p.at(r.Due)
 	done := p.at(r.Done)
 	if p.axis.Index(min(max(r.Due, 0), longestRun)) != due {

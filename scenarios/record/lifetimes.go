@@ -14,6 +14,7 @@ const Never = time.Duration(-1)
 type Lifetime struct {
 	Instance  string
 	Role      Role
+	Version   string        // of the application; "": the scenario has no versions
 	Birth     time.Duration // its process was started
 	Ready     time.Duration // its probe answered
 	Serving   time.Duration // the load balancer marked it up
@@ -60,7 +61,7 @@ func (h History) Lifetimes() []Lifetime {
 func (l *Lifetime) note(e Event) {
 	switch e.Kind {
 	case Birth:
-		l.Birth = e.At
+		l.Birth, l.Version = e.At, e.Version
 	case Ready:
 		l.Ready = e.At
 	case Serving:

@@ -58,7 +58,7 @@ const (
 	StepEnd     Kind = "step-end"    // the step has taken effect (Error empty) or did not (Error says why); Instance: for whom its word (newest) stood
 	LoadBegin   Kind = "load-begin"  // first request due
 	LoadEnd     Kind = "load-end"    // last request answered or given up
-	Birth       Kind = "birth"       // of an instance: its process was started
+	Birth       Kind = "birth"       // of an instance: its process was started; Version, in a scenario that has versions
 	Ready       Kind = "ready"       // of an instance: its probe answered
 	Serving     Kind = "serving"     // of an instance: the load balancer marks it up
 	Draining    Kind = "draining"    // of an instance: the load balancer sends it nothing new
@@ -101,6 +101,7 @@ type Event struct {
 	Signal   string        `json:"signal,omitempty"` // "SIGKILL"
 	Code     int           `json:"code,omitempty"`   // exit status; -1 = ended by Signal
 	CPUs     float64       `json:"cpus,omitempty"`   // of Limited
+	Version  string        `json:"version,omitempty"`
 	// Expected is false for a death that nobody asked for.
 	Expected bool                `json:"expected,omitempty"`
 	About    string              `json:"about,omitempty"` // what a Trouble or a Note concerns: "load", "collector", "poller haproxy", …

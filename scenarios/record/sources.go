@@ -27,6 +27,10 @@ const (
 	AgentSeconds  = "agent_cpu_seconds_total"
 )
 
+// LabelVersion is the label of an instance's series, and the tag that it is told, in a
+// scenario that has versions.
+const LabelVersion = "version"
+
 // The figures that the collector has of its own work begin with a prefix.
 const (
 	CollectorPrefix = "throughline_collector_"

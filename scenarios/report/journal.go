@@ -51,6 +51,7 @@ func eventAbout(e record.Event) string {
 	add("no longer%s", "", e.Kind == record.Limited && e.CPUs == 0)
 	add("%s", e.About, e.About != "")
 	add("%s times", words.Number(e.Count), e.Count != 0)
+	add("%s", e.Decision, e.Decision != nil)
 	add("%s", e.Error, e.Error != "")
 	return printable(strings.Join(parts, ", "))
 }

@@ -69,6 +69,9 @@ func WriteJUnit(w io.Writer, v verdict.Verdict) error {
 	if v.ChecksFrom != "" {
 		suite.Properties = append(suite.Properties, junitProperty{"checks_from", printable(v.ChecksFrom)})
 	}
+	for _, w := range v.WebVersions {
+		suite.Properties = append(suite.Properties, junitProperty{"version", versionText(w)})
+	}
 	for _, note := range v.Notes {
 		suite.Properties = append(suite.Properties, junitProperty{"note", printable(note)})
 	}
@@ -200,6 +203,9 @@ func verdictText(v verdict.Verdict) string {
 			line += " (" + following(n) + ")"
 		}
 		lines = append(lines, line)
+	}
+	for _, w := range v.WebVersions {
+		lines = append(lines, versionText(w))
 	}
 	for i := range lines {
 		lines[i] = printable(lines[i])

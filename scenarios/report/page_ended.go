@@ -12,11 +12,16 @@ import (
 	"throughline/scenarios/picture"
 	"throughline/scenarios/picture/draw"
 	"throughline/scenarios/record"
+	"throughline/scenarios/script"
 )
 
 // Ended is the page of a run that is over: the report.
 func Ended(h record.History, v verdict.Verdict) Page {
-	s := picture.Of(h, picture.Counts{Metric: v.Ledgers.Web.Metric, Route: v.Ledgers.Users.Route}).Now()
+	counts := picture.Counts{Metric: v.Ledgers.Web.Metric, Route: v.Ledgers.Users.Route}
+	if ran, err := script.Parse(h.Run.File, h.Scenario, script.Options{Ran: true}); err == nil { // else the verdict says so
+		counts.Fleet = FleetOf(ran)
+	}
+	s := picture.Of(h, counts).Now()
 	view := draw.New(s).Explained(explainedBy(v))
 	told := newFindings(v)
 	return Page{
@@ -34,6 +39,15 @@ func Ended(h record.History, v verdict.Verdict) Page {
 			{"files", "Where the data is", filesOf(h)},
 		},
 	}
+}
+
+// FleetOf is what the size of a scenario's fleet is held against in its picture; nil: nothing.
+func FleetOf(s script.Scenario) *picture.Fleet {
+	route, ok := s.ScaledBy()
+	if !ok {
+		return nil
+	}
+	return &picture.Fleet{Policy: s.Autoscale.Policy, Route: route}
 }
 
 // explainedBy names what the differences between users and application were booked to;

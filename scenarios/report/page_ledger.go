@@ -18,11 +18,13 @@ type ledgerView struct {
 	Width int // in columns, with that of the names
 	Rows  []ledgerRow
 	Facts []fact
+	// Versions are those of the application; none where there is one.
+	Versions []versionRow
 }
 
 func endedLedger(h record.History, v verdict.Verdict) ledgerView {
 	tiers := record.AllTiers().In(h)
-	return ledgerView{Heads: ledgerHeads(tiers, false), Width: 1 + len(tiers), Rows: pageRows(ledgerRows(tiers, h, v)), Facts: factsOf(h, v)}
+	return ledgerView{Heads: ledgerHeads(tiers, false), Width: 1 + len(tiers), Rows: pageRows(ledgerRows(tiers, h, v)), Facts: factsOf(h, v), Versions: versionRows(v)}
 }
 
 // factsOf say which run this was.

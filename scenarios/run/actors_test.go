@@ -15,7 +15,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"throughline/compose"
 	"throughline/compose/local"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
@@ -202,7 +201,7 @@ func TestActorBesideARun(t *testing.T) {
 scenario: x
 stack:
   mongo: none
-  web: {instances: 2, command: [web], routes: {look: GET /env}}
+  web: {instances: 2, command: [`+self+`, web, --addr, "{{.Host}}:{{.Port}}"], routes: {look: GET /env}}
 load: {rate: 20/s, mix: {look: 1}}
 phases:
   - {phase: more, do: [{scale: 4}, {kill: web-1}], for: 1s}
@@ -221,8 +220,8 @@ checks:
 	beside := &restless{seed: 5, own: true, most: 1, every: 50 * time.Millisecond}
 	c := Config{
 		Scenario: scenario, Dir: filepath.Join(dir, "run"), Scratch: platform.Scratch(), Platform: platform, HAProxy: bin, Progress: &notes{},
-		Run: record.Run{ID: "r", Scenario: "x", Start: time.Now(), Interval: 200 * time.Millisecond, Database: record.NoDatabase},
-		Web: compose.Program{Command: []string{self, "web", "--addr", "{{.Host}}:{{.Port}}"}}, actors: []actor{beside},
+		Run:    record.Run{ID: "r", Scenario: "x", Start: time.Now(), Interval: 200 * time.Millisecond, Database: record.NoDatabase},
+		actors: []actor{beside},
 	}
 	if err := Run(t.Context(), c); err != nil {
 		t.Fatal(err)

@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"throughline/compose"
 	"throughline/compose/local"
 	"throughline/scenarios/autoscale"
 	"throughline/scenarios/record"
@@ -30,7 +29,7 @@ func TestAutoscaledRun(t *testing.T) {
 scenario: x
 stack:
   mongo: none
-  web: {instances: 2, command: [web], routes: {look: GET /env}}
+  web: {instances: 2, command: [`+self+`, web, --addr, "{{.Host}}:{{.Port}}"], routes: {look: GET /env}}
 load: {shape: steps, levels: [{rate: 20/s, for: 2s}, {rate: 100/s, for: 4s}, {rate: 20/s, for: 1m}], mix: {look: 1}}
 autoscale:
   min: 2
@@ -59,7 +58,6 @@ checks:
 	c := Config{
 		Scenario: scenario, Dir: filepath.Join(dir, "run"), Scratch: platform.Scratch(), Platform: platform, HAProxy: bin, Progress: &notes{},
 		Run: record.Run{ID: "r", Scenario: "x", Start: time.Now(), Interval: 200 * time.Millisecond, Database: record.NoDatabase},
-		Web: compose.Program{Command: []string{self, "web", "--addr", "{{.Host}}:{{.Port}}"}},
 	}
 	if err := Run(t.Context(), c); err != nil {
 		t.Fatal(err)
@@ -86,7 +84,7 @@ func askedAgain(t *testing.T, on string, decided []autoscale.Decision, h record.
 		if d.Because == autoscale.OutOfBounds {
 			continue // nobody was asked
 		}
-		answer, err := store.Query(t.Context(), on, h.Run.Start.Add(d.At))
+		answer, err := store.Query(t.Context(), on, h.Run.Start.Add(d.At).Round(time.Millisecond))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -34,7 +34,7 @@ type autoscaler struct {
 
 	moving sync.WaitGroup // one for each move under way
 	mu     sync.Mutex
-	orders map[string]*order // launches of its own that are under way
+	orders map[string]*order // its own launches, by instance; also those that are over
 	ending map[string]bool   // whose end it has ordered, until that is there
 }
 
@@ -106,24 +106,24 @@ func (a *autoscaler) carryOut(ctx context.Context, on moves, d autoscale.Decisio
 	if d.Wanted == d.Had {
 		return
 	}
-	a.progress.Note(told(d))
+	a.progress.Note(autoscalerName + ": " + d.String())
 	// Moves that have begun are finished when the load ends, in bounded time.
 	ctx = context.WithoutCancel(ctx)
 	for range d.Wanted - d.Had {
 		a.launch(ctx, on)
 	}
+	who = slices.DeleteFunc(who, a.foreign)
 	for i := len(who) - 1; i >= 0 && len(who)-i <= d.Had-d.Wanted; i-- {
 		a.terminate(ctx, on, who[i].name)
 	}
 }
 
-// told is a decision that changes something, in words.
-func told(d autoscale.Decision) string {
-	why := string(d.Because)
-	if d.Value != nil {
-		why = fmt.Sprintf("value %.4g, %s", *d.Value, why)
-	}
-	return fmt.Sprintf("%s: %d → %d (%s)", autoscalerName, d.Had, d.Wanted, why)
+// foreign tells whether somebody else is launching an instance, to put it in the place of another one. It can be
+// terminated when it serves.
+func (a *autoscaler) foreign(m member) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return m.since.IsZero() && a.orders[m.name] == nil
 }
 
 // launch orders one instance.
@@ -147,9 +147,6 @@ func (a *autoscaler) launch(ctx context.Context, on moves) {
 			err = fmt.Errorf("%w (%w)", context.Cause(ctx), err)
 		}
 		a.failed("launch "+name, err)
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		delete(a.orders, name)
 	})
 }
 

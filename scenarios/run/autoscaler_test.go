@@ -221,6 +221,31 @@ func TestAutoscalerWaitsForNoMove(t *testing.T) {
 	}
 }
 
+// TestAutoscalerLeavesAReplacementAlone: an instance that a step is launching cannot be terminated yet; the next newest is.
+func TestAutoscalerLeavesAReplacementAlone(t *testing.T) {
+	r := newRig(t)
+	r.mustLaunch(3)
+	p := gate{r.rack, make(chan struct{})}
+	r.pool = p
+	c := &clock{progress: &notes{}, journal: r.journal, fleet: r.fleet}
+	done := make(chan error)
+	go func() { done <- c.steps(t.Context(), steps(script.Step{Move: script.Replace{Instance: "web-1"}})) }()
+	for len(r.lives.parts.Names()) < 4 {
+		time.Sleep(time.Millisecond)
+	}
+	s := scale(t, r, autoscale.Policy{Min: 1, Max: 6})
+	s.tell(120)
+	s.until("web-1", "web-2")
+	close(p.open)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	s.until("web-2", "web-4")
+	got, events := s.decisions()
+	want(t, got, "3 → 2 formula")
+	inOrder(t, events)
+}
+
 // TestAutoscalerReplacesWhoDies: nobody else does; a fleet that is too small is filled up without a metric.
 func TestAutoscalerReplacesWhoDies(t *testing.T) {
 	r := newRig(t)
@@ -252,11 +277,11 @@ func TestAutoscalerTellsOfFailedLaunches(t *testing.T) {
 	r := newRig(t)
 	r.mustLaunch(2)
 	describe := r.describe
-	r.describe = func(number int, statsd string) (compose.Instance, error) {
+	r.describe = func(web script.Web, number int, statsd string) (compose.Instance, error) {
 		if number == 3 {
 			return compose.Instance{}, errors.New("no idea what it is")
 		}
-		return describe(number, statsd)
+		return describe(web, number, statsd)
 	}
 	s := scale(t, r, autoscale.Policy{Min: 2, Max: 6})
 	s.tell(180)

@@ -35,7 +35,7 @@ func (b *balancer) start(ctx context.Context, in *lives, polls *telemetry) error
 	if err != nil {
 		return err
 	}
-	one, err := in.start(ctx, instance, record.LoadBalancer)
+	one, err := in.start(ctx, instance, record.LoadBalancer, "")
 	if err != nil {
 		return err
 	}

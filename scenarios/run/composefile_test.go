@@ -59,8 +59,7 @@ func composeFile(t *testing.T, path string) map[string]service {
 }
 
 func TestComposeFileTellsWebWhatARunTells(t *testing.T) {
-	c := Config{Scenario: script.Scenario{Stack: script.Stack{Web: script.Web{Health: "/healthz"}}}}
-	instance, err := c.webInstance(1, "collector:8125", "mongodb://mongo:27017")
+	instance, err := Config{}.webInstance(script.Web{Health: "/healthz"}, 1, "collector:8125", "mongodb://mongo:27017")
 	if err != nil {
 		t.Fatal(err)
 	}

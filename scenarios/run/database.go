@@ -3,9 +3,12 @@ package run
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
 
 	"throughline/collector/poll"
+	"throughline/compose"
+	"throughline/compose/owndisk"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
 )
@@ -44,7 +47,7 @@ func (d *database) start(ctx context.Context, in *lives, polls *telemetry) error
 	case d.cfg.MongoURI != "":
 		d.uri, d.at = d.cfg.MongoURI, d.cfg.MongoURI
 	default:
-		one, err := in.start(ctx, d.cfg.databaseInstance(), record.Database)
+		one, err := in.start(ctx, d.cfg.databaseInstance(), record.Database, "")
 		if err != nil {
 			return err
 		}
@@ -60,6 +63,23 @@ func (d *database) start(ctx context.Context, in *lives, polls *telemetry) error
 
 func mongoURI(addr string) string {
 	return fmt.Sprintf("mongodb://%s/?directConnection=true", addr)
+}
+
+// disk is a directory on the file system that the run's database has of its own, as this process sees it.
+func (d *database) disk(in *lives) (string, error) {
+	found, err := in.find(DatabaseName)
+	if err != nil {
+		return "", err
+	}
+	known, ok := found[0].(compose.Identified)
+	if !ok {
+		return "", fmt.Errorf("%s: this platform does not tell its process; choose another one", DatabaseName)
+	}
+	pid, err := strconv.Atoi(known.ID())
+	if err != nil {
+		return "", fmt.Errorf("%s: %q is no process of this machine; choose another platform", DatabaseName, known.ID())
+	}
+	return owndisk.Seen(pid, d.cfg.ownDisk()), nil
 }
 
 // documents reads the database and hands what it holds to keep.

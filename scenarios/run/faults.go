@@ -23,6 +23,7 @@ type faults struct {
 	balancer  *balancer
 	telemetry *telemetry
 	network   *network
+	database  *database
 	ongoing   []ongoing // that have begun, the newest last
 }
 
@@ -79,6 +80,7 @@ var makers = []maker{
 	makerOf((*faults).replay),
 	makerOf((*faults).freeze),
 	makerOf((*faults).freezeDatabase).blinding(mongoPoller),
+	makerOf((*faults).fillDisk),
 	makerOf((*faults).reload),
 	makerOf((*faults).killLB).blinding(balancerPoller),
 	makerOf((*faults).restart),
@@ -123,6 +125,10 @@ func (f *faults) freeze(_ script.Freeze, on string) fault.Fault {
 
 func (f *faults) freezeDatabase(script.FreezeDatabase, string) fault.Fault {
 	return fault.Freeze{Instances: func() ([]compose.Handle, error) { return f.lives.find(DatabaseName) }}
+}
+
+func (f *faults) fillDisk(script.FillDisk, string) fault.Fault {
+	return fault.FillDisk{Name: DatabaseName, Dir: func() (string, error) { return f.database.disk(f.lives) }}
 }
 
 func (f *faults) reload(script.ReloadLB, string) fault.Fault {

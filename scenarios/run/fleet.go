@@ -27,14 +27,16 @@ type fleet struct {
 	lives   *lives
 	sensors sensors
 	pool    pool
-	// describe is what web instance number is, which shall send its StatsD lines
-	// to an address, host:port.
-	describe func(number int, statsd string) (compose.Instance, error)
+	// describe is what web instance number of a version is, which shall send its
+	// StatsD lines to an address, host:port.
+	describe func(web script.Web, number int, statsd string) (compose.Instance, error)
 
 	mu       sync.Mutex
-	last     int             // the number of the newest web instance
-	coming   map[string]bool // whose launch is under way
-	replaced map[string]bool // who ends when another one has taken its place
+	last     int               // the number of the newest web instance
+	coming   map[string]string // whose launch is under way, and of which version
+	replaced map[string]bool   // who ends when another one has taken its place
+	versions script.Versions
+	settled  chan struct{} // closed, and another one made, when launches are over
 }
 
 // moves are what can be done to the web instances, by the steps of a scenario and
@@ -136,14 +138,20 @@ func (f *fleet) replacing(name string) (release func()) {
 	return func() { set(false) }
 }
 
-// order implements moves. The names are the next n.
+// order implements moves. The names are the next n, and the version is the one that was
+// deployed last.
 func (f *fleet) order(ctx context.Context, n int) *order {
+	return f.orderOf(ctx, n, script.Versions.Current)
+}
+
+// orderOf is order of a version.
+func (f *fleet) orderOf(ctx context.Context, n int, version func(script.Versions) string) *order {
 	o := &order{done: make(chan struct{})}
 	if o.err = f.lives.beginMove(); o.err != nil {
 		close(o.done)
 		return o
 	}
-	first := f.number(n)
+	first, web := f.number(n, version)
 	for i := range n {
 		o.names = append(o.names, webName(first+i))
 	}
@@ -154,7 +162,7 @@ func (f *fleet) order(ctx context.Context, n int) *order {
 			group, starting := errgroup.WithContext(ctx)
 			for i, name := range o.names {
 				group.Go(func() error {
-					err := f.launchOne(starting, first+i)
+					err := f.launchOne(starting, web, first+i)
 					if err == nil {
 						serve[i] = name
 					}
@@ -174,17 +182,19 @@ func (f *fleet) launch(ctx context.Context, n int) ([]string, error) {
 	return f.order(ctx, n).await()
 }
 
-// number hands out the next n numbers, and gives the first. The launches of those who get them
-// are under way.
-func (f *fleet) number(n int) int {
+// number hands out the next n numbers to instances of a version, and gives the first. The
+// launches of those who get them are under way.
+func (f *fleet) number(n int, version func(script.Versions) string) (first int, web script.Web) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	first := f.last + 1
+	first = f.last + 1
+	web, _ = f.versions.Find(version(f.versions))
 	for range n {
 		f.last++
-		f.coming[webName(f.last)] = true
+		f.versions.Of[webName(f.last)] = web.Version
+		f.coming[webName(f.last)] = web.Version
 	}
-	return first
+	return first, web
 }
 
 // arrived ends launches, whatever came of them.
@@ -194,10 +204,12 @@ func (f *fleet) arrived(names []string) {
 	for _, name := range names {
 		delete(f.coming, name)
 	}
+	close(f.settled)
+	f.settled = make(chan struct{})
 }
 
-func (f *fleet) launchOne(ctx context.Context, number int) error {
-	one, err := f.start(ctx, number)
+func (f *fleet) launchOne(ctx context.Context, web script.Web, number int) error {
+	one, err := f.start(ctx, web, number)
 	if err != nil {
 		return err
 	}
@@ -214,17 +226,21 @@ func (f *fleet) launchOne(ctx context.Context, number int) error {
 }
 
 // start starts a web instance, which is listened for from before its birth.
-func (f *fleet) start(ctx context.Context, number int) (*life, error) {
+func (f *fleet) start(ctx context.Context, web script.Web, number int) (*life, error) {
 	name := webName(number)
-	addr, err := f.sensors.listen(name, collector.NewLabels("zone", zoneOf(number)))
+	labels := collector.NewLabels("zone", zoneOf(number))
+	if web.Version != "" {
+		labels = collector.NewLabels("zone", zoneOf(number), record.LabelVersion, web.Version)
+	}
+	addr, err := f.sensors.listen(name, labels)
 	if err != nil {
 		return nil, err
 	}
-	instance, err := f.describe(number, addr)
+	instance, err := f.describe(web, number, addr)
 	if err == nil {
 		instance.Ready.Within = startWithin(ctx)
 		var one *life
-		if one, err = f.lives.start(ctx, instance, record.Web); err == nil {
+		if one, err = f.lives.start(ctx, instance, record.Web, web.Version); err == nil {
 			return one, nil
 		}
 	}

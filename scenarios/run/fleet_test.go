@@ -102,12 +102,19 @@ type rig struct {
 // newRig starts it, without instances.
 func newRig(t *testing.T, phases ...script.Phase) *rig {
 	t.Helper()
+	return newRigOf(t, func(*Config) {}, phases...)
+}
+
+// newRigOf starts one of a configuration that is other than usual.
+func newRigOf(t *testing.T, change func(*Config), phases ...script.Phase) *rig {
+	t.Helper()
 	dir := t.TempDir()
 	c := Config{
 		Platform: platformtest.NewMemory(dir, map[string]platformtest.Program{"web": platformtest.Web}), Scratch: dir, Progress: &notes{},
-		Run: record.Run{ID: "r", Start: time.Now(), Interval: 50 * time.Millisecond}, Web: compose.Program{Command: []string{"web", "--addr", "{{.Host}}:{{.Port}}"}},
-		Scenario: script.Scenario{Phases: phases, Stack: script.Stack{Web: script.Web{Health: "/healthz", Stop: time.Minute}}},
+		Run:      record.Run{ID: "r", Start: time.Now(), Interval: 50 * time.Millisecond},
+		Scenario: script.Scenario{Phases: phases, Stack: script.Stack{Web: script.Web{Command: []string{"web", "--addr", "{{.Host}}:{{.Port}}"}, Health: "/healthz", Stop: time.Minute}}},
 	}
+	change(&c)
 	w, err := record.Create(filepath.Join(dir, "run"), c.Run, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -251,7 +258,8 @@ func TestOneEndsAnInstance(t *testing.T) {
 // that fails lets go of the instance.
 func TestAnInstanceIsHeldByOneMove(t *testing.T) {
 	r := newRig(t)
-	one, err := r.start(t.Context(), r.number(1))
+	number, web := r.number(1, script.Versions.Current)
+	one, err := r.start(t.Context(), web, number)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -294,11 +302,11 @@ func TestNobodyIsLaunchedIntoATeardown(t *testing.T) {
 	}
 	<-begun
 	r.fleet.stop(t.Context())
-	last := r.number(0)
+	last, _ := r.number(0, script.Versions.Current)
 	if _, err := r.launch(t.Context(), 1); !errors.Is(err, errEnding) {
 		t.Errorf("launch: %v, want %v", err, errEnding)
 	}
-	if next := r.number(0); next != last {
+	if next, _ := r.number(0, script.Versions.Current); next != last {
 		t.Errorf("a launch that was refused took the name %s", webName(last))
 	}
 	if err := r.terminate(t.Context(), "web-1", true); !errors.Is(err, errEnding) {
@@ -364,7 +372,7 @@ func TestATeardownWaitsForMoves(t *testing.T) {
 // An instance that could not be started leaves nothing at the collector.
 func TestAFailedLaunchIsForgotten(t *testing.T) {
 	r := newRig(t)
-	r.describe = func(number int, _ string) (compose.Instance, error) {
+	r.describe = func(_ script.Web, number int, _ string) (compose.Instance, error) {
 		return compose.Instance{Name: webName(number), Program: compose.Program{Self: []string{"nothing"}}}, nil
 	}
 	if names, err := r.launch(t.Context(), 2); err == nil || len(names) > 0 {

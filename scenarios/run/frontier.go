@@ -49,15 +49,33 @@ func (f *frontier) Append(samples ...collector.Sample) error {
 	return nil
 }
 
-// behind names what has not come up to a time, or "", and gives what is closed when that may be otherwise.
+// end is the newest interval end that is not after t. It is one of those that pushed points have, to the nanosecond: every part
+// of the collector has the same ends by the wall clock, but each takes them off the clock by itself.
+func (f *frontier) end(t time.Time, interval time.Duration) time.Time {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.pushed.IsZero() {
+		return t.Add(-time.Duration(t.UnixNano() % int64(interval)))
+	}
+	since := t.Sub(f.pushed)
+	if past := since % interval; past < 0 {
+		since -= interval + past
+	} else {
+		since -= past
+	}
+	return f.pushed.Add(since)
+}
+
+// behind names what has not come up to a time, or "", and gives what is closed when that may be otherwise. The store has times
+// in whole milliseconds.
 func (f *frontier) behind(at time.Time, pollers []string) (string, <-chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.pushed.Before(at) {
+	if f.pushed.UnixMilli() < at.UnixMilli() {
 		return "what instances sent", f.changed
 	}
 	for _, name := range pollers {
-		if f.polled[name].Before(at) {
+		if f.polled[name].UnixMilli() < at.UnixMilli() {
 			return "the poll of " + name, f.changed
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"throughline/compose"
 	"throughline/live"
+	"throughline/scenarios/record"
 	"throughline/scenarios/script"
 )
 
@@ -95,7 +96,7 @@ func (h *Hand) take(text string) (*handled, script.Step, string, error) {
 	case h.stack == nil:
 		return fail(fmt.Errorf("%s: the stack is not up yet; wait until it is", asked))
 	}
-	step, source, err := h.stack.cfg.Scenario.StepOf(text, script.Now{Instances: h.stack.fleet.serving(), Faults: h.stack.begun})
+	step, source, err := h.stack.cfg.Scenario.StepOf(text, script.Now{Instances: h.stack.fleet.serving(), Faults: h.stack.begun, Versions: h.stack.fleet.deployed()})
 	if err == nil {
 		err = h.stack.cfg.lacks(step)
 	}
@@ -163,10 +164,21 @@ func (h *handled) make(step script.Step, source string) error {
 	return nil
 }
 
-// improvised writes down as the scenario of the record what was done.
+// improvised writes down as the scenario of the record what was done, less what versions
+// were told in their environment.
 func (s *testbed) improvised(done []script.Improvisation) {
 	stack := s.cfg.Scenario.Stack.Web
 	source := script.Improvised{Instances: stack.Instances, Defect: stack.Defect, Rate: s.cfg.Scenario.Load.Rate, Moves: done}.Source()
+	if len(secretsOf(s.fleet.deployed())) > 0 {
+		written, err := script.Parse(record.ScenarioFile, source, script.Options{Ran: true})
+		if err == nil {
+			source, err = written.Masked()
+		}
+		if err != nil { // better no scenario than one that tells what a version was told
+			s.journal.trouble("scenario", 0, err.Error())
+			return
+		}
+	}
 	_ = s.journal.record.Scenario(source) // a failure is kept by the writer
 }
 
@@ -190,6 +202,7 @@ var lacking = map[script.Need]string{
 	script.Proxy:       "no proxy stands before the load balancer of a stack that is up; write a scenario, which gets one",
 	script.Master:      "the load balancer of a stack that is up has no master that could replace it; write a scenario, which gets one",
 	script.Respawn:     "nobody would start the load balancer of a stack that is up again; write a scenario, in which somebody does",
+	script.OwnDisk:     "the database of a stack that is up has no disk of its own; write a scenario, in which it has one",
 	script.CPULimits:   "the instances of a stack that is up were not put where their CPU can be limited; write a scenario, in which they are",
 
 	script.LinkOn(script.UsersLB): noLinks,
@@ -201,6 +214,11 @@ const noLinks = "no link stands on the hops of a stack that is up; write a scena
 
 // lacks says why a step cannot be made by hand; nil: it can.
 func (c Config) lacks(step script.Step) error {
+	if d, deploys := step.Move.(script.Deploy); deploys {
+		if _, err := c.webProgram(d.Web); err != nil {
+			return fmt.Errorf("%s: %w", step, err)
+		}
+	}
 	for _, n := range step.Needs() {
 		if !c.needs(n) {
 			return fmt.Errorf("%s: %s", step, cmp.Or(lacking[n], fmt.Sprintf("a stack that is up has no %s; write a scenario, in which there is one", n)))

@@ -89,7 +89,7 @@ func TestLimitsAreLiftedOnce(t *testing.T) {
 		if name == "haproxy-1" {
 			role = record.LoadBalancer
 		}
-		one, err := l.start(t.Context(), compose.Instance{Name: name}, role)
+		one, err := l.start(t.Context(), compose.Instance{Name: name}, role, "")
 		if err != nil {
 			t.Fatal(err)
 		}

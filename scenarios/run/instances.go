@@ -41,15 +41,18 @@ func startWithin(ctx context.Context) time.Duration {
 	return startLimit
 }
 
-// webInstance is what web instance number is and is told; mongoURI is "" where there
+// webInstance is what web instance number of a version is and is told; mongoURI is "" where there
 // is no database. Everything it is told is listed here and in the README; an application may ignore all but
 // PORT and the StatsD address.
-func (c Config) webInstance(number int, statsd, mongoURI string) (compose.Instance, error) {
+func (c Config) webInstance(web script.Web, number int, statsd, mongoURI string) (compose.Instance, error) {
 	host, port, err := net.SplitHostPort(statsd)
 	if err != nil {
 		return compose.Instance{}, fmt.Errorf("statsd address of %s: %w", webName(number), err)
 	}
-	web := c.Scenario.Stack.Web
+	program, err := c.webProgram(web)
+	if err != nil {
+		return compose.Instance{}, fmt.Errorf("%s: %w", webName(number), err)
+	}
 	env := map[string]string{
 		"HOST": "{{.Host}}", "PORT": "{{.Port}}",
 		"INSTANCE": "{{.Name}}", "ZONE": zoneOf(number),
@@ -57,12 +60,16 @@ func (c Config) webInstance(number int, statsd, mongoURI string) (compose.Instan
 		"DD_AGENT_HOST": host, "DD_DOGSTATSD_PORT": port, "DD_DOGSTATSD_URL": "udp://" + statsd,
 		"DD_TAGS": "role:web,zone:" + zoneOf(number),
 	}
+	if web.Version != "" {
+		env["VERSION"] = web.Version
+		env["DD_TAGS"] += ",version:" + web.Version
+	}
 	if mongoURI != "" {
 		env["MONGODB_URI"] = mongoURI
 	}
 	maps.Copy(env, web.Env)
 	return compose.Instance{
-		Name: webName(number), Program: c.webProgram(), Env: env, Ports: map[string]int{"http": 0},
+		Name: webName(number), Program: program, Env: env, Ports: map[string]int{"http": 0},
 		Ready: compose.Probe{Port: "http", Path: web.Health, Within: startLimit}, Stop: web.Stop,
 	}, nil
 }
@@ -71,6 +78,9 @@ func (c Config) webInstance(number int, statsd, mongoURI string) (compose.Instan
 // one may be told not to keep every nth update.
 func (c Config) databaseInstance() compose.Instance {
 	program := compose.Program{Self: []string{"docstore", "--listen", "{{.Host}}:{{.Port}}", "--data", "{{.Dir}}/data"}}
+	if c.needs(script.OwnDisk) {
+		program.Self = []string{"docstore", "--listen", "{{.Host}}:{{.Port}}", "--data", c.ownDisk(), "--own-disk", strconv.Itoa(diskSize)}
+	}
 	if forget := c.Scenario.Stack.Forget; forget > 0 {
 		program.Self = append(program.Self, "--forget-every", strconv.Itoa(forget))
 	}
@@ -86,19 +96,29 @@ func (c Config) databaseInstance() compose.Instance {
 	return i
 }
 
-func (c Config) webProgram() compose.Program {
-	if len(c.Web.Command) > 0 {
-		return c.Web
+// diskSize is that of a file system of the database's own, in bytes: some times what a long run leaves in it.
+const diskSize = 64 << 20
+
+// ownDisk is where it is mounted, for the database.
+func (c Config) ownDisk() string { return filepath.Join(c.Scratch, "disk") }
+
+// webProgram is what an instance of a version executes.
+func (c Config) webProgram(web script.Web) (compose.Program, error) {
+	if web.Image == "" {
+		return WebProgram(web, c.Scenario.File), nil
 	}
-	return WebProgram(c.Scenario)
+	program, found := c.Web[web.Image]
+	if !found {
+		return compose.Program{}, fmt.Errorf("image %s: it was not looked for before the stack came up; write a scenario that names it", web.Image)
+	}
+	return program, nil
 }
 
-// WebProgram is what a web instance of the scenario executes: the reference
+// WebProgram is what a web instance executes that has no image: the reference
 // app, or the user's command in the directory of the scenario file.
-func WebProgram(s script.Scenario) compose.Program {
-	web := s.Stack.Web
+func WebProgram(web script.Web, file string) compose.Program {
 	if len(web.Command) > 0 {
-		return compose.Program{Command: web.Command, Dir: filepath.Dir(s.File)}
+		return compose.Program{Command: web.Command, Dir: filepath.Dir(file)}
 	}
 	program := compose.Program{Self: []string{"app"}}
 	if web.Defect != "" {

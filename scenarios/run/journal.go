@@ -2,8 +2,6 @@ package run
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"sync"
 	"time"
 
@@ -32,7 +30,7 @@ func newJournal(c Config) (*journal, error) {
 		return nil, err
 	}
 	w.Observe(c.Observer)
-	w.Hide(script.Mask, slices.Collect(maps.Values(c.Scenario.Stack.Web.Env))...)
+	w.Hide(script.Mask, c.Scenario.Secrets()...)
 	return &journal{record: w}, nil
 }
 

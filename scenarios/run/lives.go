@@ -71,8 +71,9 @@ func newLives(ctx context.Context, p compose.Platform, journal *journal, retire 
 }
 
 // start starts one instance, journals its birth and readiness, and watches it
-// until it is gone. A web instance is held for its launch until release.
-func (l *lives) start(ctx context.Context, i compose.Instance, role record.Role) (*life, error) {
+// until it is gone. A web instance is held for its launch until release. A version
+// is "" where there are none.
+func (l *lives) start(ctx context.Context, i compose.Instance, role record.Role, version string) (*life, error) {
 	born := l.journal.offset(time.Now())
 	handle, err := l.parts.Start(ctx, i)
 	if err != nil {
@@ -82,7 +83,7 @@ func (l *lives) start(ctx context.Context, i compose.Instance, role record.Role)
 	if known, ok := handle.(compose.Identified); ok {
 		id = known.ID()
 	}
-	l.journal.event(record.Event{At: born, Kind: record.Birth, Instance: i.Name, Role: role, ID: id})
+	l.journal.event(record.Event{At: born, Kind: record.Birth, Instance: i.Name, Role: role, ID: id, Version: version})
 	l.journal.event(record.Event{Kind: record.Ready, Instance: i.Name, Role: role})
 	one := &life{Handle: handle, role: role, gone: make(chan struct{})}
 	if role == record.Web {

@@ -25,6 +25,8 @@ var doers = []doer{
 	doerOf((*clock).terminate),
 	doerOf((*clock).launch),
 	doerOf((*clock).replace),
+	doerOf((*clock).deploy),
+	doerOf((*clock).rollback),
 	doerOf((*clock).scale),
 	doerOf((*clock).limit),
 	doerOf((*clock).begin),

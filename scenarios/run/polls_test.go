@@ -19,14 +19,11 @@ func (deaf) Poll(ctx context.Context, _ time.Time) ([]collector.Sample, error) {
 	return nil, errors.New("no answer")
 }
 
-// It is the frozen database that answers no poll.
+// It is the frozen database that answers no poll, and the killed load balancer.
 func TestWhoBlindsAPoller(t *testing.T) {
+	blinding := map[string]string{"freeze-database": mongoPoller, "kill-lb": balancerPoller}
 	for _, m := range makers {
-		want := ""
-		if m.name == "freeze-database" {
-			want = mongoPoller
-		}
-		if m.blinds != want {
+		if want := blinding[m.name]; m.blinds != want {
 			t.Errorf("%s blinds the poller %q, want %q", m.name, m.blinds, want)
 		}
 	}

@@ -41,7 +41,7 @@ func (q *question) close() { q.client.CloseIdleConnections() }
 
 // time is the newest interval end that is not after t.
 func (q *question) time(t time.Time) time.Time {
-	return t.Add(-time.Duration(t.UnixNano() % int64(q.interval)))
+	return q.telemetry.collector().frontier.end(t, q.interval)
 }
 
 // patience bounds how long an answer may take, with the wait for what the collector has not taken in.

@@ -87,6 +87,27 @@ func TestFrontier(t *testing.T) {
 	}
 }
 
+// TestIntervalEnds: what is asked for is an interval end of the collector, whichever way the clock that tells them is a little off.
+func TestIntervalEnds(t *testing.T) {
+	f := newFrontier()
+	base := time.Now().Truncate(time.Second)
+	if got := f.end(base.Add(700*time.Millisecond), time.Second); !got.Equal(base) {
+		t.Errorf("before any is known: %v, want %v", got, base)
+	}
+	f.Append(collector.Sample{Name: record.FlushLateness, At: base.Add(10*time.Second + 300)})
+	for after, want := range map[time.Duration]time.Duration{
+		10*time.Second + 300: 10 * time.Second, 10*time.Second + 299: 9 * time.Second, 11*time.Second + 299: 10 * time.Second,
+		13*time.Second + 301: 13 * time.Second, 8*time.Second + 300: 8 * time.Second, 7*time.Second + 600: 7 * time.Second,
+	} {
+		if got, want := f.end(base.Add(after), time.Second), base.Add(want+300); !got.Equal(want) {
+			t.Errorf("at %v: %v, want %v", after, got, want)
+		}
+	}
+	if missing, _ := f.behind(base.Add(10*time.Second+700), nil); missing != "" {
+		t.Errorf("%s is behind within the same millisecond", missing)
+	}
+}
+
 // withQuestion gives a rig whose collector is asked.
 func withQuestion(t *testing.T, expr string) (*rig, *question) {
 	r := newRig(t)
@@ -137,7 +158,7 @@ func TestAskedAgainOfTheRecord(t *testing.T) {
 	}
 	store := storeOf(t, history)
 	for _, one := range replies {
-		answer, err := store.Query(t.Context(), expr, history.Run.Start.Add(one.at))
+		answer, err := store.Query(t.Context(), expr, history.Run.Start.Add(one.at).Round(time.Millisecond))
 		if err != nil || len(answer.Series) != 1 || answer.Series[0].Points[0].Value != one.value {
 			t.Errorf("at %v it said %v, the record says %v, %v", one.at, one.value, answer.Series, err)
 		}
@@ -154,7 +175,7 @@ func storeOf(t *testing.T, h record.History) *series.Store {
 	t.Cleanup(func() { store.Close() })
 	for _, s := range h.Series {
 		for _, p := range s.Points {
-			if err := store.Append(collector.Sample{Name: s.Name, Labels: s.Labels, Meta: &s.Meta, At: h.Run.Start.Add(p.At), Value: p.Value, Observed: p.Observed, Stale: p.Stale, Histogram: p.Histogram}); err != nil {
+			if err := store.Append(collector.Sample{Name: s.Name, Labels: s.Labels, Meta: &s.Meta, At: h.Run.Start.Add(p.At).Round(time.Millisecond), Value: p.Value, Observed: p.Observed, Stale: p.Stale, Histogram: p.Histogram}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -178,7 +199,17 @@ func TestNobodyAnswersWithoutACollector(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.telemetry.run(t.Context())
-	if samples, err := q.ask(t.Context(), q.time(time.Now())); err != nil || len(samples) != 1 {
-		t.Errorf("with the next: %v, %v", samples, err)
+	// The series of the one before have ended, and those of the next begin at an interval end that is free.
+	for deadline := time.Now().Add(time.Minute); ; {
+		samples, err := q.ask(t.Context(), q.time(time.Now()))
+		if err != nil {
+			t.Fatalf("with the next: %v", err)
+		}
+		if len(samples) == 1 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the next one never says when it began")
+		}
 	}
 }

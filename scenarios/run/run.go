@@ -33,9 +33,12 @@ type Config struct {
 	Platform compose.Platform
 	MongoURI string // a MongoDB to use instead of the embedded database; "" = embedded
 	HAProxy  string // the HAProxy binary on this machine; "" = the platform has its own, called haproxy
-	// Web and Database are what the instances execute; zero = WebProgram, and
-	// the embedded database. A Database listens on {{.Port}}.
-	Web, Database compose.Program
+	// Web is what images of the user's execute, by image; who has none executes
+	// WebProgram.
+	Web map[string]compose.Program
+	// Database is what the database executes; zero = the embedded one. It listens
+	// on {{.Port}}.
+	Database compose.Program
 	// Frontend is the port where the load balancer serves users; 0 = any
 	// free one.
 	Frontend int

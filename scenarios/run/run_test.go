@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -125,7 +126,7 @@ func TestWebProgram(t *testing.T) {
 		{script.Web{Defect: "late"}, compose.Program{Self: []string{"app", "--defect", "late"}}},
 		{script.Web{Command: []string{"python3", "app.py"}}, compose.Program{Command: []string{"python3", "app.py"}, Dir: "some/dir"}},
 	} {
-		got := WebProgram(script.Scenario{File: "some/dir/x.yaml", Stack: script.Stack{Web: c.web}})
+		got := WebProgram(c.web, "some/dir/x.yaml")
 		if diff := cmp.Diff(c.want, got); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
@@ -134,9 +135,9 @@ func TestWebProgram(t *testing.T) {
 
 // What an instance is told is a contract: anybody's app can be the patient.
 func TestWhatAnInstanceIsTold(t *testing.T) {
-	c := Config{Scenario: script.Scenario{Stack: script.Stack{
-		Web: script.Web{Health: "/up", Env: map[string]string{"MODE": "test", "ZONE": "mine"}}}}}
-	got, err := c.webInstance(2, "127.0.0.1:8125", "mongodb://127.0.0.1:1")
+	c := Config{}
+	web := script.Web{Health: "/up", Env: map[string]string{"MODE": "test", "ZONE": "mine"}}
+	got, err := c.webInstance(web, 2, "127.0.0.1:8125", "mongodb://127.0.0.1:1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,6 +153,25 @@ func TestWhatAnInstanceIsTold(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+	web.Version = "v2"
+	want.Env["VERSION"], want.Env["DD_TAGS"] = "v2", "role:web,zone:b,version:v2"
+	if got, err = c.webInstance(web, 2, "127.0.0.1:8125", "mongodb://127.0.0.1:1"); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("of a version (-want +got):\n%s", diff)
+	}
+}
+
+// What an image executes was looked for before the stack came up; another one was not.
+func TestTheImageOfAVersion(t *testing.T) {
+	c := Config{Web: map[string]compose.Program{"shop:2": {Command: []string{"/shop"}, Image: "shop:2"}}}
+	if got, err := c.webProgram(script.Web{Image: "shop:2"}); err != nil || got.Image != "shop:2" || got.Command[0] != "/shop" {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if got, err := c.webProgram(script.Web{Image: "shop:3"}); err == nil || !strings.Contains(err.Error(), "image shop:3: it was not looked for") {
+		t.Errorf("%+v, %v", got, err)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"throughline/compose"
 	"throughline/scenarios/record"
+	"throughline/scenarios/script"
 )
 
 // testbed is everything that runs for one scenario, each part of it in the hands of
@@ -40,15 +41,16 @@ func newTestbed(ctx context.Context, c Config, journal *journal) (*testbed, erro
 		sensing.retire(ctx, name)
 	})
 	s.fleet = &fleet{cfg: c, journal: journal, lives: s.lives, sensors: sensing, pool: s.balancer,
-		coming: map[string]bool{}, replaced: map[string]bool{},
-		describe: func(number int, statsd string) (compose.Instance, error) {
+		coming: map[string]string{}, replaced: map[string]bool{},
+		versions: script.NewVersions(c.firstVersion()), settled: make(chan struct{}),
+		describe: func(web script.Web, number int, statsd string) (compose.Instance, error) {
 			uri, err := s.database.uriOf(webName(number))
 			if err != nil {
 				return compose.Instance{}, err
 			}
-			return c.webInstance(number, statsd, uri)
+			return c.webInstance(web, number, statsd, uri)
 		}}
-	s.faults = &faults{cfg: c, journal: journal, lives: s.lives, balancer: s.balancer, telemetry: sensing, network: s.network}
+	s.faults = &faults{cfg: c, journal: journal, lives: s.lives, balancer: s.balancer, telemetry: sensing, network: s.network, database: s.database}
 	return s, nil
 }
 

@@ -18,8 +18,8 @@ func scaling(name, text string, want ...string) refused {
 	return refused{name, "load: {rate: 200/s}\n", "load: {rate: 200/s}\nautoscale: " + text + "\n", want}
 }
 
-// scaled is a scenario with an autoscaler whose only phase does something.
-func scaled(name, steps string, want ...string) refused {
+// beside is a scenario with an autoscaler whose only phase does something.
+func beside(name, steps string, want ...string) refused {
 	r := doing(name, steps, want...)
 	source := strings.Replace(strings.Replace(smallest, r.old, r.new, 1), "load: {rate: 200/s}\n", autoscaled, 1)
 	return refused{name, all, source, want}
@@ -40,13 +40,13 @@ var refusedAutoscale = []refused{
 	scaling("a share of nothing", "{max: 3, on: up, per: sum, target: 1, up: {at_most: 0%}}",
 		`5:64: autoscale.up.at_most: want a number of instances or a share of them, like 2 or 100%, got "0%"`),
 	scaling("missing as something else", "{max: 3, on: up, per: sum, target: 1, missing: drop}", `5:59: autoscale.missing: unknown "drop": want one of hold, zero, ignore`),
-	scaled("launch beside it", "{launch: 2}", `9:18: launch 2: the autoscaler would undo it: remove it, or change the load, which the autoscaler follows`),
-	scaled("scale beside it", "{scale: 5}", `9:17: scale 5: the autoscaler would undo it: remove it, or change the load, which the autoscaler follows`),
-	scaled("kill of one that it may have launched", "{kill: web-4}",
+	beside("launch beside it", "{launch: 2}", `9:18: launch 2: the autoscaler would undo it: remove it, or change the load, which the autoscaler follows`),
+	beside("scale beside it", "{scale: 5}", `9:17: scale 5: the autoscaler would undo it: remove it, or change the load, which the autoscaler follows`),
+	beside("kill of one that it may have launched", "{kill: web-4}",
 		`9:16: kill web-4: beside an autoscaler only those that run from the start have names that are known beforehand (have web-1, web-2, web-3): want one of these, or newest, oldest or any`),
-	scaled("freeze of one that was replaced", "[{replace: all}, {fault: freeze, on: web-1}]",
+	beside("freeze of one that was replaced", "[{replace: all}, {fault: freeze, on: web-1}]",
 		`9:34: fault freeze on web-1: beside an autoscaler only those that run from the start have names that are known beforehand (have none): want one of these, or newest, oldest or any`),
-	scaled("kill twice", "[{kill: web-2}, {kill: web-2}]",
+	beside("kill twice", "[{kill: web-2}, {kill: web-2}]",
 		`9:32: kill web-2: beside an autoscaler only those that run from the start have names that are known beforehand (have web-1, web-3): want one of these, or newest, oldest or any`),
 	doing("name after any", "[{kill: any}, {kill: web-2}]",
 		`8:30: kill web-2: a step before it ends any instance, so nobody knows who is alive at that point: want newest, oldest or any`),

@@ -1,6 +1,7 @@
 package script
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
@@ -12,6 +13,7 @@ import (
 type Now struct {
 	Instances []string // that serve, oldest first
 	Faults    []string // that have begun and are not healed
+	Versions  Versions
 }
 
 // wordForm is what a word of a step may look like: nothing in it has a meaning in YAML.
@@ -23,6 +25,7 @@ var wordForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_./%-]*$`)
 //
 // Source is the step as a file has it.
 func (s Scenario) StepOf(text string, now Now) (step Step, source string, err error) {
+	now.Versions = s.versionsOf(now)
 	words := strings.Fields(text)
 	source = strings.Join(words, " ")
 	if strings.Contains(source, "#") {
@@ -33,18 +36,33 @@ func (s Scenario) StepOf(text string, now Now) (step Step, source string, err er
 			return Step{}, "", err
 		}
 	}
-	r := &reader{file: "step"}
+	r := &reader{file: "step", versions: now.Versions.Clone()}
 	root, ok := r.tree([]byte(source))
 	if !ok {
 		return Step{}, "", r.errs.plain()
 	}
 	root.name = "step"
-	f := &fleet{live: slices.Clone(now.Instances), faults: slices.Clone(now.Faults), noDatabase: s.Stack.Mongo == MongoNone, stop: s.Stack.Web.Stop}
+	f := &fleet{live: slices.Clone(now.Instances), faults: slices.Clone(now.Faults), noDatabase: s.Stack.Mongo == MongoNone, stop: s.Stack.Web.Stop,
+		versions: now.Versions.Clone()}
 	step, _ = root.step(f)
 	if len(r.errs) > 0 {
 		return Step{}, "", r.errs.plain()
 	}
 	return step, source, nil
+}
+
+// versionsOf are the versions that there are now; where nobody tells, all instances are what the stack is.
+func (s Scenario) versionsOf(now Now) Versions {
+	if len(now.Versions.Known) > 0 {
+		return now.Versions
+	}
+	web := s.Stack.Web
+	web.Version = cmp.Or(web.Version, DefaultVersion)
+	v := NewVersions(web)
+	for _, name := range now.Instances {
+		v.Of[name] = web.Version
+	}
+	return v
 }
 
 // sourceOf writes words as a file has them: {fault: drop-datagrams, on: web-2, share: 0.5}.
@@ -60,7 +78,36 @@ func sourceOf(words []string, now Now) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	var pairs []string
+	k := stepKinds[slices.IndexFunc(stepKinds, func(k stepKind) bool { return k.name == kind })]
+	if k.opens && len(words) > 1 && strings.Contains(words[1], "=") { // the words are keys of its value
+		return k.openedBy(words[1:])
+	}
+	pairs, err := pairsOf(kind, words)
+	if err != nil {
+		return "", err
+	}
+	return "{" + strings.Join(pairs, ", ") + "}", nil
+}
+
+// openedBy writes the words of a step whose value has keys of its own: {deploy: {version: v2, defect: late}, canary: 1}.
+func (k stepKind) openedBy(words []string) (string, error) {
+	pairs, err := pairsOf(k.name, words)
+	if err != nil {
+		return "", err
+	}
+	var own, inner []string
+	for _, pair := range pairs {
+		if key, _, _ := strings.Cut(pair, ":"); key == "within" || slices.Contains(k.takes, key) {
+			own = append(own, pair)
+		} else {
+			inner = append(inner, pair)
+		}
+	}
+	return "{" + strings.Join(append([]string{k.name + ": {" + strings.Join(inner, ", ") + "}"}, own...), ", ") + "}", nil
+}
+
+// pairsOf writes words as keys and values: "share=0.5" and "share 0.5" are "share: 0.5".
+func pairsOf(kind string, words []string) (pairs []string, err error) {
 	for len(words) > 0 {
 		key, value, joined := strings.Cut(words[0], "=")
 		words = words[1:]
@@ -69,12 +116,12 @@ func sourceOf(words []string, now Now) (string, error) {
 		}
 		for _, w := range []string{key, value} {
 			if w != "" && !wordForm.MatchString(w) {
-				return "", fmt.Errorf("%s: %s has characters that no move has: want words like those of kill web-2", kind, quote(w))
+				return nil, fmt.Errorf("%s: %s has characters that no move has: want words like those of kill web-2", kind, quote(w))
 			}
 		}
 		pairs = append(pairs, key+": "+value)
 	}
-	return "{" + strings.Join(pairs, ", ") + "}", nil
+	return pairs, nil
 }
 
 // filledIn completes a step in words that says no more than what it is.
@@ -85,6 +132,12 @@ func filledIn(words []string, now Now) ([]string, error) {
 	switch words[0] {
 	case Launch{}.Kind():
 		return append(words, "1"), nil
+	case Rollback{}.Kind():
+		back := now.Versions.back(now.Instances)
+		if back == "" {
+			return nil, errors.New("rollback: nothing was deployed yet")
+		}
+		return append(words, back), nil
 	case Heal{}.Kind():
 		switch len(now.Faults) {
 		case 0:

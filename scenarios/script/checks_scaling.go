@@ -96,20 +96,36 @@ var plainRate = regexp.MustCompile(`^(?:sum(?:by\(instance\))?\()?rate\(([A-Za-z
 
 // counted is the share of all requests that an expression counts; known is false where that cannot be read off it.
 func (p *promises) counted(expr string) (share float64, known bool) {
-	name := plainRate.FindStringSubmatch(strings.Join(strings.Fields(expr), ""))
-	if name == nil {
-		return 0, false
-	}
 	all := 0
 	for _, weight := range p.s.Load.Mix {
 		all += weight
 	}
 	for metric, route := range p.routes {
-		if all > 0 && route != "" && strings.NewReplacer(".", "_", "-", "_").Replace(metric)+"_total" == name[1] {
+		if all > 0 && route != "" && isRateOf(expr, metric) {
 			return float64(p.s.Load.Mix[route]) / float64(all), true
 		}
 	}
 	return 0, false
+}
+
+// isRateOf tells whether an expression is plainly the rate of a metric, which is named as instances send it.
+func isRateOf(expr, metric string) bool {
+	name := plainRate.FindStringSubmatch(strings.Join(strings.Fields(expr), ""))
+	return name != nil && strings.NewReplacer(".", "_", "-", "_").Replace(metric)+"_total" == name[1]
+}
+
+// ScaledBy gives the route whose requests per second the autoscaler's expression tells, "" for all; ok is false where there is
+// no autoscaler, or that cannot be read off its expression and the conservation checks.
+func (s Scenario) ScaledBy() (route string, ok bool) {
+	if s.Autoscale == nil {
+		return "", false
+	}
+	for _, c := range Promised[Conservation](s) {
+		if isRateOf(s.Autoscale.On, c.Metric) {
+			return c.Route, true
+		}
+	}
+	return "", false
 }
 
 // rises are from how many instances to how many the load calls for, at each rise that lasts for so long. Of the instances

@@ -94,13 +94,15 @@ func TestDocument(t *testing.T) {
 					t.Error("this follows nothing wrong")
 				}
 			case "sh":
+				now := script.Now{Instances: []string{"web-1", "web-2"}, Versions: script.Versions{
+					Known: []script.Web{{Version: "v0"}, {Version: "v1"}}, Past: []string{"v0", "v1"}, Of: map[string]string{"web-1": "v1", "web-2": "v1"}}}
 				for line := range strings.Lines(b.text) {
 					line, _, _ = strings.Cut(line, "#")
 					words, ok := strings.CutPrefix(line, "throughline ctl ")
 					if !ok {
 						t.Errorf("no move: %q", line)
 					}
-					if _, _, err := stacked.StepOf(strings.ReplaceAll(words, "'", ""), script.Now{Instances: []string{"web-1", "web-2"}}); err != nil {
+					if _, _, err := stacked.StepOf(strings.ReplaceAll(words, "'", ""), now); err != nil {
 						t.Errorf("%s: %v", line, err)
 					}
 				}

@@ -42,6 +42,7 @@ var faultKinds = []faultKind{
 	faultOf(readReplay, faultKind{takes: []string{"share"}, needs: []Need{Proxy}}),
 	faultOf(bare[Freeze], faultKind{on: true}),
 	faultOf(bare[FreezeDatabase], faultKind{needs: []Need{OwnDatabase}}),
+	faultOf(bare[FillDisk], faultKind{needs: []Need{OwnDatabase, OwnDisk}}),
 	faultOf(bare[ReloadLB], faultKind{momentary: true, needs: []Need{Master}}),
 	faultOf(bare[KillLB], faultKind{momentary: true, needs: []Need{Respawn}}),
 	faultOf(readRestart, faultKind{momentary: true, takes: []string{"for"}, needs: []Need{OwnAddress, Relays}}),

@@ -100,6 +100,12 @@ type FreezeDatabase struct{}
 // Name implements [Fault].
 func (FreezeDatabase) Name() string { return "freeze-database" }
 
+// FillDisk fills the disk of the database.
+type FillDisk struct{}
+
+// Name implements [Fault].
+func (FillDisk) Name() string { return "fill-disk" }
+
 // ReloadLB has the load balancer go on with a new worker, which counts from zero.
 type ReloadLB struct{}
 

@@ -19,6 +19,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(smallest))
 	f.Add([]byte(everything))
 	f.Add([]byte(promised))
+	f.Add([]byte(deploying(", env: {A: b}", "deploy: {version: v2, env: {A: c}}", "{deploy: {version: v3, defect: late}, canary: 1}", "rollback: v1")))
 	for _, cases := range refusals() {
 		for _, c := range cases {
 			f.Add([]byte(c.source(f)))
@@ -50,7 +51,7 @@ func FuzzParse(f *testing.F) {
 func kept(t *testing.T, s script.Scenario) {
 	masked, err := s.Masked()
 	if err != nil {
-		if !strings.HasPrefix(err.Error(), "stack.web.env: ") || len(s.Stack.Web.Env) == 0 {
+		if !strings.HasPrefix(err.Error(), "env: ") || len(s.Secrets()) == 0 {
 			t.Error(err)
 		}
 		return
@@ -59,9 +60,11 @@ func kept(t *testing.T, s script.Scenario) {
 	if err != nil {
 		t.Fatalf("the record of a scenario is none: %v\n%s", err, masked)
 	}
-	for name, value := range again.Stack.Web.Env {
-		if value != script.Mask {
-			t.Errorf("%s is told in the record: %s", name, masked)
+	for _, w := range again.Webs() {
+		for name, value := range w.Env {
+			if value != script.Mask {
+				t.Errorf("%s is told in the record: %s", name, masked)
+			}
 		}
 	}
 }
@@ -141,6 +144,10 @@ func possible(m script.Move) bool {
 		return m.Count > 0
 	case script.Scale:
 		return m.Count > 0
+	case script.Deploy:
+		return m.Web.Version != "" && m.Web.Health != "" && m.Canary >= 0
+	case script.Rollback:
+		return m.Version != ""
 	case script.Limit:
 		return m.Instance != "" && m.CPUs >= 0
 	case script.BeginFault:

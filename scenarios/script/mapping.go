@@ -91,6 +91,32 @@ func (m mapping) get(key string) (value, bool) {
 	return value{}, false
 }
 
+// without is the mapping less a key.
+func (m mapping) without(key string) mapping {
+	less := m
+	less.keys, less.entries = nil, nil
+	for i, k := range m.keys {
+		if plain(k.node) != key {
+			less.keys, less.entries = append(less.keys, k), append(less.entries, m.entries[i])
+		}
+	}
+	return less
+}
+
+// keyed finds a key of a value that has keys, and gives the key.
+func (v value) keyed(key string) (value, bool) {
+	n, ok := v.node.(*ast.MappingNode)
+	if !ok {
+		return value{}, false
+	}
+	for _, e := range n.Values {
+		if plain(e.Key) == key {
+			return value{r: v.r, name: v.name, node: e.Key, at: v.r.at(e.Key.GetToken())}, true
+		}
+	}
+	return value{}, false
+}
+
 // duration gives a key's duration, or the default where the key is absent.
 func (m mapping) duration(key string, least, otherwise time.Duration) time.Duration {
 	if v, ok := m.get(key); ok {

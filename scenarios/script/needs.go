@@ -20,6 +20,8 @@ const (
 	Respawn Need = "respawn"
 	// OwnDatabase: there is a database, and the run has started it.
 	OwnDatabase Need = "own database"
+	// OwnDisk: the run's database has a file system of its own.
+	OwnDisk Need = "own disk"
 	// CPULimits: the platform can limit the CPU of an instance.
 	CPULimits Need = "cpu limits"
 )

@@ -112,6 +112,7 @@ func (r *reader) scenario(root value, s *Scenario) {
 	if v, ok := m.get("phases"); ok {
 		r.phases(v, s)
 	}
+	r.hasVersions(s)
 	if v, ok := m.get("load"); ok {
 		r.load(v, s)
 	}

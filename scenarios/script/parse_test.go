@@ -442,6 +442,9 @@ func TestStepsSayWhatTheyAre(t *testing.T) {
 		"replace all":             {Move: script.Replace{Instance: script.ReplaceAll}},
 		"launch 2":                {Move: script.Launch{Count: 2}},
 		"scale 5":                 {Move: script.Scale{Count: 5}},
+		"deploy v2":               {Move: script.Deploy{Web: script.Web{Version: "v2"}}},
+		"deploy v2, canary: 1":    {Move: script.Deploy{Web: script.Web{Version: "v2"}, Canary: 1}},
+		"rollback v1":             {Move: script.Rollback{Version: "v1"}},
 		"limit web-1, cpus: 0.25": {Move: script.Limit{Instance: "web-1", CPUs: 0.25}},
 	} {
 		if got := step.String(); got != want {

@@ -1,6 +1,9 @@
 package script
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // defaultWithin is how long a step may take until it has had its effect, beside the time that an instance has to stop.
 const defaultWithin = 10 * time.Second
@@ -8,15 +11,18 @@ const defaultWithin = 10 * time.Second
 const wantPhases = "a list of phases, like [{phase: warm-up, for: 8s}]"
 
 func (r *reader) phases(v value, s *Scenario) {
-	f := newFleet(s.Stack.Web.Instances)
+	first := s.Stack.Web
+	first.Version = cmp.Or(first.Version, DefaultVersion)
+	r.versions = NewVersions(first)
+	f := newFleet(first)
 	f.noDatabase, f.stop, f.scaled = s.Stack.Mongo == MongoNone, s.Stack.Web.Stop, s.Autoscale != nil
-	first := map[string]Pos{}
+	named := map[string]Pos{}
 	for _, item := range v.list(wantPhases, "phase") {
 		p := r.phase(item, f)
-		if there, twice := first[p.Name]; twice && p.Name != "" {
+		if there, twice := named[p.Name]; twice && p.Name != "" {
 			item.failf("there is a phase %s already, in line %d: want a name of its own", quote(p.Name), there.Line)
 		}
-		first[p.Name] = p.Pos
+		named[p.Name] = p.Pos
 		s.Phases = append(s.Phases, p)
 	}
 	if total := s.Duration(); total > MaxDuration && !r.opts.Ran {

@@ -63,6 +63,7 @@ type Web struct {
 	Stop      time.Duration    // how long an instance may take from SIGTERM to its end, before it is killed
 	Routes    map[string]Route // by name; never empty
 	Defect    string           // what is wrong with the reference app's instrumentation, "" for nothing
+	Version   string           // the tag of its instances; "": the scenario knows no versions
 }
 
 // Route is one kind of request that the load can send and checks can name.

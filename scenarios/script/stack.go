@@ -102,7 +102,7 @@ func (v value) mongo(s *Stack) {
 
 func (r *reader) web(v value, w *Web) {
 	w.Health, w.Stop = defaultHealth, defaultStop
-	m, ok := v.mapping("instances", "command", "image", "env", "health", "stop", "routes", "defect")
+	m, ok := v.mapping("instances", "command", "image", "env", "health", "stop", "routes", "defect", "version")
 	if !ok {
 		return
 	}
@@ -110,19 +110,15 @@ func (r *reader) web(v value, w *Web) {
 	if v, ok := m.get("instances"); ok {
 		w.Instances = v.instances(1)
 	}
-	command, foreign := m.get("command")
-	if foreign {
-		w.Command = command.arguments()
-	}
-	if v, ok := m.get("image"); ok {
-		w.Image = v.matching(imageName, "the name of a container image, like registry.example.com/team/app:1.2")
-		if foreign {
-			v.failf("there is a command too: want one of the two")
-		}
-		foreign = true
-	}
+	r.program(m, w)
 	if v, ok := m.get("env"); ok {
 		w.Env = v.env()
+		if k, there := v.keyed(versionVariable); there {
+			r.ownVersion = &k
+		}
+	}
+	if v, ok := m.get("version"); ok {
+		w.Version = v.versionOf()
 	}
 	if v, ok := m.get("health"); ok {
 		w.Health = v.health()
@@ -135,8 +131,23 @@ func (r *reader) web(v value, w *Web) {
 	if v, ok := m.get("routes"); ok {
 		w.Routes = v.routes()
 	}
+}
+
+// program reads what an instance executes.
+func (r *reader) program(m mapping, w *Web) {
+	command, foreign := m.get("command")
+	if foreign {
+		w.Command = command.arguments()
+	}
+	if v, ok := m.get("image"); ok {
+		w.Image = v.matching(imageName, "the name of a container image, like registry.example.com/team/app:1.2")
+		if foreign {
+			v.failf("there is a command too: want one of the two")
+		}
+		foreign = true
+	}
 	if v, ok := m.get("defect"); ok {
-		w.Defect = r.defect(v, foreign)
+		w.Defect = r.defect(v, foreign || !w.reference())
 	}
 }
 

@@ -35,6 +35,7 @@ type stepKind struct {
 	takes  []string
 	misfit string
 	stops  bool // it asks instances to end, and waits for as long as they may take
+	opens  bool // its value has keys of its own
 	needs  []Need
 }
 
@@ -51,6 +52,8 @@ var stepKinds = []stepKind{
 	stepOf(readTerminate, stepKind{takes: []string{"drain"}, stops: true}),
 	stepOf(readLaunch, stepKind{}),
 	stepOf(readReplace, stepKind{stops: true}),
+	stepOf(readDeploy, stepKind{takes: []string{"canary"}, misfit: "%s has no canary: it belongs to deploy", stops: true, opens: true}),
+	stepOf(readRollback, stepKind{stops: true}),
 	stepOf(readScale, stepKind{stops: true}),
 	stepOf(readLimit, stepKind{takes: []string{"cpus"}, misfit: "%s has no cpus: they belong to limit", needs: []Need{CPULimits}}),
 	stepOf(readBeginFault, stepKind{takes: faultKeys()}),
@@ -165,28 +168,35 @@ func (m mapping) refuse(kind stepKind) {
 
 // fleet plays the moves through: who would be alive at that point, if every step did what it is meant to do.
 type fleet struct {
-	live []string // in the order of their numbers
-	last int      // the highest number ever given
+	live     []string // in the order of their numbers
+	last     int      // the highest number ever given
+	versions Versions
 	// faults are those that have begun and are not healed.
 	faults     []string
 	lost       bool     // a step could not be read, so nobody knows who is alive
 	unsure     bool     // somebody was ended, and the names in live may be those of others
 	scaled     bool     // an autoscaler launches others, whose names are not in live
 	held       []string // whose CPU is limited
+	mixed      bool     // a canary runs beside another version
 	noDatabase bool
 	stop       time.Duration // how long an instance may take to end
 }
 
-func newFleet(instances int) *fleet {
-	f := &fleet{lost: instances == 0}
-	f.launch(instances)
+func newFleet(web Web) *fleet {
+	f := &fleet{lost: web.Instances == 0, versions: NewVersions(web)}
+	f.launch(web.Instances)
 	return f
 }
 
-func (f *fleet) launch(n int) {
+// launch starts instances of the version that is launched at that point.
+func (f *fleet) launch(n int) { f.launchOf(f.versions.Current(), n) }
+
+func (f *fleet) launchOf(version string, n int) {
 	for range n {
 		f.last++
-		f.live = append(f.live, fmt.Sprintf("web-%d", f.last))
+		name := fmt.Sprintf("web-%d", f.last)
+		f.live = append(f.live, name)
+		f.versions.Of[name] = version
 	}
 }
 

@@ -46,7 +46,7 @@ func (r *reader) waivers(v value, s *Scenario) {
 
 // bornIn lists every web instance that the scenario launches, or none where a step could not be read.
 func bornIn(s *Scenario) []string {
-	f := newFleet(s.Stack.Web.Instances)
+	f := newFleet(s.Stack.Web)
 	for _, phase := range s.Phases {
 		for _, step := range phase.Do {
 			if step.play(f) != nil {

@@ -46,6 +46,7 @@ type Params struct {
 	// collector cannot tell.
 	Sockets  string
 	Recycle  int           // a worker is replaced after so many requests, in order; 0: never
+	Scaled   *Scaled       // nil: nobody scales
 	LameDuck time.Duration // an instance that was not drained still serves for so long after SIGTERM
 }
 

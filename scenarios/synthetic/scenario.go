@@ -21,7 +21,11 @@ func (w *world) scenario() []byte {
 	} else {
 		fmt.Fprintf(&b, "  web: {instances: %d}\n", p.Instances)
 	}
-	fmt.Fprintf(&b, "load: {%s, mix: {%s}, words: %d}\nphases:\n", p.rates(), p.mix(), p.Words)
+	fmt.Fprintf(&b, "load: {%s, mix: {%s}, words: %d}\n", p.rates(), p.mix(), p.Words)
+	if p.Scaled != nil {
+		b.WriteString(p.Scaled.yaml())
+	}
+	b.WriteString("phases:\n")
 	for _, phase := range p.Phases {
 		fmt.Fprintf(&b, "  - phase: %s\n    for: %s\n", phase.Name, phase.Long)
 		for i, s := range phase.Steps {
@@ -41,6 +45,9 @@ func (w *world) scenario() []byte {
 	fmt.Fprintf(&b, "}\n  - continuity: {metric: %s, max_gap: %s}\n", counted, p.MaxGap)
 	if p.Timers && p.Nested {
 		fmt.Fprintf(&b, "  - nesting: {web: %s.time, db: fullstack.db.time, route: insert, client_window: %s}\n", counted, p.Declared)
+	}
+	if p.Scaled != nil {
+		fmt.Fprintf(&b, "  - scaling: {%s}\n", p.Scaled.Keys)
 	}
 	return b.Bytes()
 }

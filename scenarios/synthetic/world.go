@@ -35,6 +35,7 @@ type world struct {
 	written   []time.Duration // when the database was updated
 	words     map[string]int64
 	statuses  map[uint16][]time.Duration
+	changes   []change // that an autoscaler has made
 }
 
 // standing is a time in which an instance stands still; all do, and the database,
@@ -189,6 +190,7 @@ func (w *world) journal() {
 		w.event(at, record.PhaseEnd, name)
 	}
 	w.end = at
+	w.scale()
 }
 
 // String is the step as the journal has it.
@@ -260,7 +262,7 @@ func (w *world) kill(in *instance, t time.Duration) time.Duration {
 
 func (w *world) terminate(in *instance, t time.Duration) time.Duration {
 	in.until, in.signal, in.signalled = t, "SIGTERM", w.idle(t)+between(w.rnd, 0, 50*time.Millisecond)
-	in.death = in.signalled + w.p.Stop + between(w.rnd, 0, 60*time.Millisecond)
+	in.death = w.awake(in.signalled + w.p.Stop + between(w.rnd, 0, 60*time.Millisecond))
 	w.of(in.name, t, record.Draining, nil)
 	w.of(in.name, in.signalled, record.Signalled, func(e *record.Event) { e.Signal = "SIGTERM" })
 	w.of(in.name, in.death, record.Death, func(e *record.Event) { e.Expected = true })
@@ -272,7 +274,7 @@ func (w *world) terminate(in *instance, t time.Duration) time.Duration {
 func (w *world) stop(in *instance, t time.Duration) time.Duration {
 	in.signal, in.signalled = "SIGTERM", t+20*time.Microsecond
 	in.until = in.signalled + w.p.LameDuck
-	in.death = w.idle(in.until) + w.p.Stop + between(w.rnd, 0, 60*time.Millisecond)
+	in.death = w.awake(w.idle(in.until) + w.p.Stop + between(w.rnd, 0, 60*time.Millisecond))
 	w.of(in.name, in.signalled, record.Signalled, func(e *record.Event) { e.Signal = "SIGTERM" })
 	w.of(in.name, in.death, record.Death, func(e *record.Event) { e.Expected = true })
 	w.of(in.name, in.death+3*time.Millisecond, record.Removed, nil)
@@ -318,6 +320,21 @@ func (w *world) still(name string, t time.Duration) time.Duration {
 		}
 	}
 	return max(wait, w.stalled(t))
+}
+
+// awake is when a process ends in order that would at t: not while the machine stands still, nor
+// within the time that it takes to flush before.
+func (w *world) awake(t time.Duration) time.Duration {
+	const flush = 20 * time.Millisecond
+	for moved := true; moved; {
+		moved = false
+		for _, s := range w.p.Stalls {
+			if s.From <= t && t-flush < s.To {
+				t, moved = s.To+flush, true
+			}
+		}
+	}
+	return t
 }
 
 // stalled is how long anybody on the machine must wait.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"throughline/compose"
@@ -51,25 +52,34 @@ type Lacks struct {
 	// datagrams need. Elsewhere is what to do instead.
 	OwnAddress, Elsewhere string
 	Respawn               string // to kill the load balancer, and to start it again
+	OwnDisk               string // to give the database a file system of its own
 }
 
 // Of gives what the scenario asks of the platform in vain.
 func (l Lacks) Of(s script.Scenario) (missing []error) {
-	web := s.Stack.Web
-	if l.Images != "" && web.Image != "" {
-		missing = append(missing, fmt.Errorf("%s: stack.web.image %s: %s", s.Name, web.Image, l.Images))
-	}
-	if l.Commands != "" && len(web.Command) > 0 {
-		missing = append(missing, fmt.Errorf("%s: stack.web.command %s: %s", s.Name, web.Command[0], l.Commands))
+	for i, web := range s.Webs() {
+		of := "stack.web."
+		if i > 0 {
+			of = "deploy " + web.Version + ": "
+		}
+		if l.Images != "" && web.Image != "" && (i == 0 || web.Image != s.Stack.Web.Image) {
+			missing = append(missing, fmt.Errorf("%s: %simage %s: %s", s.Name, of, web.Image, l.Images))
+		}
+		if l.Commands != "" && len(web.Command) > 0 && (i == 0 || !slices.Equal(web.Command, s.Stack.Web.Command)) {
+			missing = append(missing, fmt.Errorf("%s: %scommand %s: %s", s.Name, of, web.Command[0], l.Commands))
+		}
 	}
 	if l.OwnAddress != "" {
 		for _, fault := range s.FaultsThatNeed(script.OwnAddress) {
 			missing = append(missing, fmt.Errorf("%s: fault %s: %s; %s", s.Name, fault, l.OwnAddress, l.Elsewhere))
 		}
 	}
-	if l.Respawn != "" {
-		for _, fault := range s.FaultsThatNeed(script.Respawn) {
-			missing = append(missing, fmt.Errorf("%s: fault %s: %s; %s", s.Name, fault, l.Respawn, l.Elsewhere))
+	for need, why := range map[script.Need]string{script.Respawn: l.Respawn, script.OwnDisk: l.OwnDisk} {
+		if why == "" {
+			continue
+		}
+		for _, fault := range s.FaultsThatNeed(need) {
+			missing = append(missing, fmt.Errorf("%s: fault %s: %s; %s", s.Name, fault, why, l.Elsewhere))
 		}
 	}
 	return missing
@@ -83,7 +93,7 @@ func (e Environment) DatabaseLacks(s script.Scenario, mongoURI string) (missing 
 	}
 	if mongoURI != "" {
 		for _, fault := range s.FaultsThatNeed(script.OwnDatabase) {
-			missing = append(missing, fmt.Errorf("%s: fault %s: only a database that the run has started can be frozen; leave --mongo out", s.Name, fault))
+			missing = append(missing, fmt.Errorf("%s: fault %s: it is done to a database that the run has started; leave --mongo out", s.Name, fault))
 		}
 	}
 	return missing

@@ -25,6 +25,10 @@ func TestLacks(t *testing.T) {
 		{all, command, "command: stack.web.command python3: no commands"},
 		{all, relayed, "relayed: fault drop-datagrams: one address; go elsewhere"},
 		{all, scenario(t, "plain", "{web: {instances: 1}}", ""), ""},
+		{all, scenario(t, "deployed", "{web: {instances: 1}}", ", do: [{deploy: {version: v2, image: shop}}, {deploy: {version: v3, command: [shop]}}, {deploy: v4}]"),
+			"deployed: deploy v2: image shop: no images\ndeployed: deploy v3: command shop: no commands"},
+		{all, scenario(t, "again", `{web: {instances: 1, image: "shop:1", routes: {insert: "POST /insert/{word}"}}}`, ", do: [{deploy: {version: v2, env: {A: b}}}]"),
+			"again: stack.web.image shop:1: no images"},
 		{Lacks{}, image, ""}, {Lacks{}, command, ""}, {Lacks{}, relayed, ""},
 	} {
 		said := ""
@@ -104,5 +108,29 @@ func TestWritable(t *testing.T) {
 	}
 	if left, err := os.ReadDir(filepath.Join(dir, "new", "one")); err != nil || len(left) > 0 {
 		t.Errorf("it leaves %v (%v)", left, err)
+	}
+}
+
+// What a platform lacks is told of the faults that need it, and of no others.
+func TestLacksOfFaults(t *testing.T) {
+	l := Lacks{Respawn: "it ends with its container", OwnDisk: "it has no disk", Elsewhere: "go elsewhere"}
+	for fault, want := range map[string]string{
+		"kill-lb":                  "demo: fault kill-lb: it ends with its container; go elsewhere",
+		"fill-disk":                "demo: fault fill-disk: it has no disk; go elsewhere",
+		"cut-network, hop: lb-web": "",
+		"reload-lb":                "",
+	} {
+		s, err := script.Parse("demo.yaml", []byte("scenario: demo\nstack: {web: {instances: 2}}\nload: {rate: 20/s, mix: {insert: 1}}\nphases:\n  - {phase: one, for: 5s, do: {fault: "+
+			fault+"}}\nchecks:\n  - audit: {route: insert}\n"), script.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		if err := errors.Join(l.Of(s)...); err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", fault, got, want)
+		}
 	}
 }

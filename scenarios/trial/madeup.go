@@ -56,7 +56,7 @@ func (m MadeUp) Judge(ctx context.Context) ([]confusion.Result, error) {
 // Each makes the runs up one after the other, and stops at the first error.
 func (m MadeUp) Each(do func(synthetic.Made) error) error {
 	for n := range m.Runs {
-		made, err := synthetic.Make(m.Seed+uint64(n), m.Only)
+		made, err := confusion.Make(m.Seed+uint64(n), m.Only)
 		if err == nil {
 			err = do(made)
 		}

@@ -120,7 +120,7 @@ func (t Trial) held(ctx context.Context, c run.Config, phases int, happen func(c
 func (t Trial) config(start time.Time) run.Config {
 	return run.Config{
 		Scenario: t.Scenario, Dir: t.Dir, MongoURI: t.MongoURI, Dashboard: t.Dashboard,
-		HAProxy: t.On.HAProxy, Web: t.On.Web[t.Scenario.Stack.Web.Image], Database: t.On.Database,
+		HAProxy: t.On.HAProxy, Web: t.On.Web, Database: t.On.Database,
 		Progress: feed{t.Live}, Hand: t.Hand,
 		Run: record.Run{
 			ID: NewID(start), Scenario: t.Scenario.Name, File: t.Scenario.File, Seed: t.Seed, Platform: t.On.Platform,

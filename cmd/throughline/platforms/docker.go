@@ -19,6 +19,7 @@ func onDocker() Platform {
 		Lacks: trial.Lacks{
 			Commands:   "a container has nothing of this machine; give stack.web.image, or --platform local",
 			OwnAddress: "containers share one StatsD address and are known by their own, which a relay would hide", Elsewhere: "use --platform local",
+			OwnDisk: "a container has no file system of its own that could be filled from here",
 			Respawn: "HAProxy is the first process of its container, which ends with it",
 		},
 		Prepare: docker.Prepare, Guard: docker.Guard, look: lookDocker,
@@ -38,9 +39,7 @@ func lookDocker(ctx context.Context, all []script.Scenario, o Options) (trial.En
 	}
 	needs := docker.Needs{Self: self, Balancer: run.BalancerName, MongoURI: o.MongoURI}
 	for _, s := range all {
-		if image := s.Stack.Web.Image; image != "" {
-			needs.Images = append(needs.Images, docker.Wanted{Image: image, By: s.Name + ": stack.web.image"})
-		}
+		needs.Images = append(needs.Images, imagesOf(s)...)
 		if s.Stack.Mongo != script.MongoNone {
 			needs.Database = run.DatabaseName
 		}
@@ -55,12 +54,25 @@ func lookDocker(ctx context.Context, all []script.Scenario, o Options) (trial.En
 	}, missing
 }
 
+// imagesOf are the images of the user's that a scenario runs: that of the stack, and those of versions that it deploys.
+func imagesOf(s script.Scenario) (all []docker.Wanted) {
+	for i, web := range s.Webs() {
+		switch {
+		case web.Image == "":
+		case i == 0:
+			all = append(all, docker.Wanted{Image: web.Image, By: s.Name + ": stack.web.image"})
+		case web.Image != s.Stack.Web.Image:
+			all = append(all, docker.Wanted{Image: web.Image, By: s.Name + ": deploy " + web.Version + ": image"})
+		}
+	}
+	return all
+}
+
 func openDocker(ctx context.Context, c run.Config, self string, images docker.Images) (run.Config, func(context.Context) error, error) {
 	temporary, err := scratch.New("run")
 	if err != nil {
 		return c, nil, err
 	}
-	images.Command = c.Scenario.Stack.Web.Image
 	platform, err := docker.New(ctx, docker.Config{Dir: c.Dir, Run: c.Run.ID, Self: self, Guard: []string{self, "guard", "docker"}, Images: images})
 	if err != nil {
 		return c, nil, errors.Join(err, temporary.Remove())

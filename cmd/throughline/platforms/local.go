@@ -3,10 +3,12 @@ package platforms
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"throughline/compose/haproxy"
 	"throughline/compose/local"
+	"throughline/compose/owndisk"
 	"throughline/scenarios/run"
 	"throughline/scenarios/script"
 	"throughline/scenarios/trial"
@@ -31,20 +33,42 @@ func lookLocal(ctx context.Context, all []script.Scenario, o Options) (have tria
 		have.HAProxyVersion = release.Text
 	}
 	for _, s := range all {
-		if s.Stack.Web.Image != "" {
-			continue // which it lacks
-		}
-		if err := local.Possible(run.WebProgram(s)); err != nil {
-			missing = append(missing, fmt.Errorf("%s: %w", s.Name, err))
-		}
-		if !s.Needs(script.CPULimits) {
-			continue
-		}
-		if err := local.CanLimitCPU(); err != nil {
-			missing = append(missing, fmt.Errorf("%s: %w", s.Name, err))
+		missing = append(missing, impossible(s)...)
+		for need, possible := range map[script.Need]func() error{script.CPULimits: local.CanLimitCPU, script.OwnDisk: diskPossible} {
+			if !s.Needs(need) {
+				continue
+			}
+			if err := possible(); err != nil {
+				missing = append(missing, fmt.Errorf("%s: %w", s.Name, err))
+			}
 		}
 	}
 	return have, missing
+}
+
+// impossible tells which versions of the application cannot be executed here, each program
+// once. Those that are images it lacks.
+func impossible(s script.Scenario) (missing []error) {
+	for i, web := range s.Webs() {
+		if web.Image != "" || i > 0 && slices.Equal(web.Command, s.Stack.Web.Command) && s.Stack.Web.Image == "" {
+			continue
+		}
+		err := local.Possible(run.WebProgram(web, s.File))
+		switch {
+		case err != nil && i == 0:
+			missing = append(missing, fmt.Errorf("%s: %w", s.Name, err))
+		case err != nil:
+			missing = append(missing, fmt.Errorf("%s: deploy %s: %w", s.Name, web.Version, err))
+		}
+	}
+	return missing
+}
+
+func diskPossible() error {
+	if err := owndisk.Possible(); err != nil {
+		return fmt.Errorf("fault %s: %w; leave it out", script.FillDisk{}.Name(), err)
+	}
+	return nil
 }
 
 func openLocal(_ context.Context, c run.Config) (run.Config, func(context.Context) error, error) {

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"throughline/compose/docker"
 	"throughline/scenarios/script"
 	"throughline/scenarios/trial"
 )
@@ -38,6 +40,30 @@ func TestRefuses(t *testing.T) {
 	}
 	if err := onDocker().Refuses(Options{}); err != nil {
 		t.Errorf("docker without options: %v", err)
+	}
+}
+
+// What a scenario deploys is looked for before anything starts, as what its stack runs is.
+func TestVersionsAreLookedFor(t *testing.T) {
+	parsed := func(web, steps string) script.Scenario {
+		s, err := script.Parse("dir/s.yaml", []byte("scenario: s\nstack:\n  web: {instances: 2"+web+"}\nload: {rate: 10/s}\nphases:\n  - {phase: a, for: 5s, do: ["+steps+"]}\nchecks:\n  - conservation: {metric: fullstack.insert}\n"), script.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	s := parsed(`, image: "shop:1"`, `{deploy: {version: v2, image: "shop:2"}}, {deploy: {version: v3, env: {A: b}}}, {rollback: v2}`)
+	want := []docker.Wanted{{Image: "shop:1", By: "s: stack.web.image"}, {Image: "shop:2", By: "s: deploy v2: image"}}
+	if got := imagesOf(s); !slices.Equal(got, want) {
+		t.Errorf("images %v, want %v", got, want)
+	}
+	s = parsed("", `{deploy: {version: v2, command: [no-such-program-anywhere]}}, {deploy: v3}`)
+	if missing := impossible(s); len(missing) != 1 || !strings.HasPrefix(missing[0].Error(), "s: deploy v2: ") || !strings.Contains(missing[0].Error(), "no-such-program-anywhere") {
+		t.Errorf("missing %v", missing)
+	}
+	s = parsed(", command: [no-such-program-anywhere]", `{deploy: {version: v2, env: {A: b}}}`)
+	if missing := impossible(s); len(missing) != 1 || !strings.HasPrefix(missing[0].Error(), "s: ") || strings.Contains(missing[0].Error(), "deploy") {
+		t.Errorf("missing %v", missing)
 	}
 }
 

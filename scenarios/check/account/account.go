@@ -85,6 +85,8 @@ type Stray struct {
 type twin struct {
 	kind string // "timer" or "counter"
 	n    int64  // how many values the instance sent; -1: no twin is known
+	// came is how many values had come, each by itself; the zero curve: nobody knows when.
+	came evidence.Curve
 }
 
 var noTwin = twin{n: -1}

@@ -205,7 +205,7 @@ func (b *Books) twins(e *evidence.Index) []diagnose.Twin {
 	for i := range b.Accounts {
 		if t := b.Accounts[i].twin; t.n >= 0 {
 			known = true
-			out[i] = diagnose.Twin{Kind: t.kind, N: t.n}
+			out[i] = b.Accounts[i].twinAs(t)
 		}
 	}
 	if known {
@@ -223,10 +223,24 @@ func (b *Books) twins(e *evidence.Index) []diagnose.Twin {
 	for _, name := range names {
 		if n, fits := b.twinOf(e, name); fits {
 			for i := range out {
-				out[i] = diagnose.Twin{Kind: "timer", N: n[i]}
+				a := &b.Accounts[i]
+				out[i] = a.twinAs(twin{"timer", n[i], valuesOf(e.Timers(a.Life.Instance, name))})
 			}
 			return out
 		}
+	}
+	return out
+}
+
+// twinAs lays the twin out for the diagnosis: when its values came is told only where they are
+// as many as it has.
+func (a *Account) twinAs(t twin) diagnose.Twin {
+	out := diagnose.Twin{Kind: t.kind, N: t.n}
+	if evidence.Whole(t.came.Last()) != t.n {
+		return out
+	}
+	for _, at := range a.ticks {
+		out.At = append(out.At, t.came.UpTo(at))
 	}
 	return out
 }

@@ -29,9 +29,10 @@ func (a *Account) findNeighbours(e *evidence.Index) {
 		if c.Route != a.Promise.Route {
 			continue
 		}
-		timer := SpectrumOf(e.Timers(a.Life.Instance, c.Web), c.Unit)
+		series := e.Timers(a.Life.Instance, c.Web)
+		timer := SpectrumOf(series, c.Unit)
 		if _, sampled := timer.Sampled(); !sampled && timer.N > 0 {
-			a.twin = twin{"timer", evidence.Whole(timer.N)}
+			a.twin = twin{"timer", evidence.Whole(timer.N), valuesOf(series)}
 		}
 		return
 	}
@@ -46,7 +47,7 @@ func (a *Account) FindTimerNeighbours(e *evidence.Index) {
 			continue
 		}
 		if n := evidence.Whole(evidence.SumOf(e.Counters(a.Life.Instance, c.Metric)).Last()); n > 0 {
-			a.twin = twin{"counter", n}
+			a.twin = twin{kind: "counter", n: n}
 		}
 		return
 	}

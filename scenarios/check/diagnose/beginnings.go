@@ -35,7 +35,7 @@ func silentStart(k *court, set, sound []int) fit {
 			}
 			return never
 		}
-		score := t.exactly(t.theFirst(t.wrong), 1.5, 0.03)
+		score := t.exactly((*track).theFirst, 1.5, 0.03)
 		if alike { // so many would have been as much alike
 			score += choice(1 + int64(t.rate()*(longest-shortest).Seconds()))
 		} else {
@@ -55,15 +55,16 @@ func silentStart(k *court, set, sound []int) fit {
 	if alike {
 		f.shared += held(k.tracks[set[0]].wrong, k.tracks[set[0]].n) - 0.5*float64(len(set))
 	}
-	others := f.clone().othersLostIn(k, set, func(t *track) (from, to time.Duration) {
+	theBeginning := func(t *track) (from, to time.Duration) {
 		if t.wrong == 0 || t.n == 0 {
 			return 0, 0
 		}
 		return 0, t.Acked[min(t.n, t.wrong)-1]
-	})
+	}
+	others := f.clone().othersLostIn(k, set, theBeginning)
 	f = f.othersComplete(k, set)
 	f.shared -= 2
-	f = f.or(others)
+	f = f.or(others).struckToo(k, set, theBeginning)
 	return f.saying(k, func(t *track) clause {
 		to := t.Acked[t.wrong-1]
 		return clause{why: fmt.Sprintf("nothing was counted in the first %s of its life: the client was not sending yet", words.Seconds(to-t.begin())),
@@ -92,7 +93,9 @@ func firstLost(k *court, set, sound []int) fit {
 			case lost < t.least || lost > t.most:
 				return k.firstFlush(t)
 			}
-			return t.exactly(t.theFirst(lost), 0, 0)
+			return t.exactly(func(*track) func(int64) float64 {
+				return func(requests int64) float64 { return float64(min(lost, requests)) }
+			}, 0, 0)
 		}, func(t *track) float64 {
 			if t.n > 10 && (t.surplus || lost > max(t.most, t.wrong+t.Spare)) {
 				return -6
@@ -121,7 +124,7 @@ func (k *court) firstFlush(t *track) float64 {
 	if t.Twin.Kind == "" || t.wrong > first || k.Window < k.Interval/5 {
 		return never
 	}
-	score := choice(first) + t.exactly(t.theFirst(t.wrong), 1.5, 0.03)
+	score := choice(first) + t.exactly((*track).theFirst, 1.5, 0.03)
 	if 3*t.wrong > t.n {
 		score -= 3 // a first flush is rarely so much of a life
 	}

@@ -101,6 +101,8 @@ type Stream struct {
 type Twin struct {
 	Kind string // "timer", "counter"; "": none is known
 	N    int64
+	// At is how many of them had come at each of the account's Ticks; nil where nobody knows.
+	At []float64
 }
 
 // Kin is a counter of another route, which should have counted what the instance answered

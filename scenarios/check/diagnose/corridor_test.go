@@ -26,7 +26,7 @@ func TestFewLossesTellWhereTheyAre(t *testing.T) {
 	for name, by := range counted {
 		a := instance("web-1", 7, steady(20), client{period: tenth, workers: 1, counted: by})
 		tr := trackOf(t, tenth, a)
-		chance, last, first := tr.atRandom(1), tr.follows(tr.theLast(tr.wrong), 0.5), tr.follows(tr.theFirst(tr.wrong), 0.5)
+		chance, last, first := tr.atRandom(1), tr.follows(tr.theLast(), 0.5), tr.follows(tr.theFirst(), 0.5)
 		for is, score := range map[string]float64{"one in a 100": chance, "the last": last, "the first": first} {
 			if fits := score > -1; fits != (is == name) {
 				t.Errorf("%s are lost: score %.1f for %s", name, score, is)
@@ -41,7 +41,7 @@ func TestGuessedBoundsContradictNothing(t *testing.T) {
 	const lost = 4
 	a := instance("web-1", 7, steady(20), client{period: tenth, workers: 1, counted: func(n int, _ time.Duration, _ *rand.Rand) bool { return n >= lost }})
 	tr := trackOf(t, tenth, a)
-	last := tr.theLast(tr.wrong)
+	last := tr.theLast()
 	if score := tr.follows(last, 0.5); tr.guessed || score > -1 {
 		t.Errorf("the first are lost: score %.1f for the last, bounds guessed: %v", score, tr.guessed)
 	}

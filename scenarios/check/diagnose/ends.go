@@ -22,18 +22,22 @@ func (k *court) exitSpan() time.Duration {
 func (k *court) holdSpan() time.Duration { return max(10*time.Second, 3*k.Window) }
 
 // theLast is the shape of a loss of the last requests.
-func (t *track) theLast(lost int64) func(int64) float64 {
-	return func(requests int64) float64 { return float64(max(0, requests-(t.n-lost))) }
+func (t *track) theLast() func(int64) float64 {
+	return func(requests int64) float64 { return float64(max(0, requests-(t.n-t.wrong))) }
 }
 
 // theFirst is the shape of a loss of the first requests.
-func (t *track) theFirst(lost int64) func(int64) float64 {
-	return func(requests int64) float64 { return float64(min(lost, requests)) }
+func (t *track) theFirst() func(int64) float64 {
+	return func(requests int64) float64 { return float64(min(t.wrong, requests)) }
 }
 
 // exactly scores a shape that leaves nothing to chance: it may be off by a few, or a small
 // share of the whole.
-func (t *track) exactly(shape func(int64) float64, few, share float64) float64 {
+func (t *track) exactly(shape func(t *track) func(int64) float64, few, share float64) float64 {
+	return t.both(func(t *track) float64 { return t.exactlyAlone(shape(t), few, share) })
+}
+
+func (t *track) exactlyAlone(shape func(int64) float64, few, share float64) float64 {
 	return min(t.follows(shape, min(few, 0.5*float64(t.wrong))+share*float64(t.wrong)), t.shaped(t.along(shape), func(_ block, mean float64) float64 {
 		if mean == 0 {
 			return 0
@@ -78,13 +82,13 @@ func lostOnExit(k *court, set, sound []int) fit {
 		if t.least > span || t.goneBy(at-k.exitSpan()) {
 			return never
 		}
-		return held(t.wrong, span) + t.exactly(t.theLast(t.wrong), 1+min(1, t.clump/8), 0.1)
+		return held(t.wrong, span) + t.exactly((*track).theLast, 1+min(1, t.clump/8), 0.1)
 	}, func(t *track) float64 {
 		if at := t.ended(); at != record.Never && t.since(at-max(k.Window, time.Second)) > 2 {
 			return -1.5 // it had something to lose, and lost nothing
 		}
 		return 0
-	}).saying(k, func(t *track) clause {
+	}).struckToo(k, set, (*track).theEnd).saying(k, func(t *track) clause {
 		ending := "exited"
 		if t.Life.Signal != "" && t.Life.Signalled != record.Never {
 			ending = "got " + t.Life.Signal
@@ -113,7 +117,7 @@ func killedWith(k *court, t *track) float64 {
 	if usual := t.since(t.Killed - k.Window - k.longer); k.longer > k.Interval/2 && t.wrong <= usual+2 {
 		score = max(score, choice(usual+1)+2) // it was seen to hold as much before
 	}
-	return score + t.exactly(t.theLast(t.wrong), 1+min(1, t.clump/8), 0.1)
+	return score + t.exactly((*track).theLast, 1+min(1, t.clump/8), 0.1)
 }
 
 // held is what it costs that a client held so many of at most most: clients hold for
@@ -149,7 +153,7 @@ func largeBuffer(k *court, set, sound []int) fit {
 			return -0.7
 		}
 		return 0
-	}).saying(k, func(t *track) clause {
+	}).struckToo(k, set, (*track).theEnd).saying(k, func(t *track) clause {
 		if t.Early > t.wrong {
 			return t.lastOnes(fmt.Sprintf("shortly before its SIGKILL %s were missing that were older than the %s declared as client_window, and some came later: the client holds back longer", words.Times(t.Early, "count"), k.Window))
 		}
@@ -202,7 +206,7 @@ func wentSilent(k *court, set, sound []int) fit {
 		case t.Total == 0:
 			return -1
 		}
-		score := t.exactly(t.theLast(t.wrong), 1.5, 0.03)
+		score := t.exactly((*track).theLast, 1.5, 0.03)
 		if !together {
 			score += choice(t.n)
 		}
@@ -222,7 +226,7 @@ func wentSilent(k *court, set, sound []int) fit {
 	if together {
 		f.shared += choice(k.tracks[set[0]].n) - float64(spoke)
 	}
-	return f.saying(k, func(t *track) clause {
+	return f.struckToo(k, set, (*track).theEnd).saying(k, func(t *track) clause {
 		if t.Total == 0 {
 			return clause{why: "it was born when others had stopped sending, and never sent anything"}
 		}
@@ -260,7 +264,7 @@ func stillHeld(k *court, set, sound []int) fit {
 		if t.least > most {
 			return never
 		}
-		score := held(t.wrong, most) + t.exactly(t.theLast(t.wrong), 1+min(1, t.clump/8), 0.1)
+		score := held(t.wrong, most) + t.exactly((*track).theLast, 1+min(1, t.clump/8), 0.1)
 		if t.Acked[t.n-1]-t.lostFrom(t.wrong) > k.Window+k.longer+k.Interval/2 {
 			score -= 8 // it would have been seen to hold so many before
 		}
@@ -270,7 +274,7 @@ func stillHeld(k *court, set, sound []int) fit {
 			return -1 // it happened to hold nothing
 		}
 		return 0
-	}).othersLostIn(k, set, (*track).theEnd).saying(k, func(t *track) clause {
+	}).othersLostIn(k, set, (*track).theEnd).struckToo(k, set, (*track).theEnd).saying(k, func(t *track) clause {
 		return t.lastOnes("they are the last of the run, of instances that live on: the client, or one of its workers, still holds them")
 	})
 }

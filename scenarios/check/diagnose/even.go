@@ -47,7 +47,12 @@ func (t *track) even(s share) float64 {
 		return choice(3) - off*off + t.spreads(1, inTurn)
 	}
 	if s.whole && t.beat != nil {
-		return binomial(t.n, t.least, t.most, s.p, clump, t.noise) + t.beat.together(t) + t.beat.irregular(t.share()) + t.beat.scattered(t)
+		return binomial(t.n, t.least, t.most, s.p, clump, t.noise) + t.both(func(v *track) float64 {
+			if v != t {
+				return v.spreadsAlone(min(clump, v.unit), irregular)
+			}
+			return t.beat.together(t) + t.beat.irregular(t.share()) + t.beat.scattered(t)
+		})
 	}
 	return binomial(t.n, t.least, t.most, s.p, clump, t.noise) + t.spreads(clump, irregular)
 }

@@ -24,7 +24,7 @@ type hypothesis struct {
 
 // hear scores the hypothesis.
 func (h *hypothesis) hear(k *court, set, sound []int) fit {
-	f := h.fit(k, set, sound)
+	f := h.byVersion(k, set, sound)
 	for _, i := range sound {
 		if t := &k.tracks[i]; !h.lines || h.ends && t.alive() {
 			f.shared += max(-4, t.twinIs(complete, 0))
@@ -69,8 +69,11 @@ type court struct {
 	// longer is for how much longer than declared the client holds what it got, as counts show
 	// that came later.
 	longer time.Duration
-	pace   *paces
-	heard  map[time.Duration]bool // see listen
+	// together is at how many accounts counts come at once with the values of the twin; 0 where
+	// any shows that they do not.
+	together int
+	pace     *paces
+	heard    map[time.Duration]bool // see listen
 }
 
 // explanation is some accounts, each with the hypothesis that explains it.
@@ -88,7 +91,7 @@ type part struct {
 
 const (
 	// second is what it costs to think of a second defect in the same run.
-	second = -7.0
+	second = -12.0
 	// unheeded is what it costs to explain losses without an absence of the collector that is
 	// known, and must have cost some.
 	unheeded = -8.0
@@ -135,6 +138,8 @@ func newCourt(c *Case) *court {
 	if k.longer < c.Interval/10 {
 		k.longer = 0
 	}
+	k.together = k.abreast()
+	k.twinTracks()
 	for i := range k.tracks {
 		k.tracks[i].bound(k.longer, c)
 	}
@@ -252,6 +257,7 @@ func (k *court) decide(i int, all []explanation) Diagnosis {
 	if len(d.Possible) == 0 {
 		return d
 	}
+	d.From, d.To = k.span(i, clause{}) // when it was hangs on which it is
 	d.Possible = unique(append([]string{own.h.cause}, d.Possible...))
 	d.Cause, d.RunnerUp = Undecided, ""
 	d.Why = k.between(d.Possible, said.why)

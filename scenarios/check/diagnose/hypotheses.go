@@ -84,6 +84,6 @@ func (t *track) anything() float64 {
 
 // nothingKnown fits everything, and each account as badly as a shape that could be any.
 func nothingKnown(k *court, set, sound []int) fit {
-	return fitEach(k, set, sound, func(t *track) float64 { return t.anything() + choice(t.wrong+1) - 5 }, free).
+	return fitEach(k, set, sound, func(t *track) float64 { return t.both((*track).anything) + choice(t.wrong+1) - 5 }, free).
 		saying(k, func(*track) clause { return clause{why: "no cause that is known here fits the record"} })
 }

@@ -134,16 +134,22 @@ func (k *court) fittest(from, to, step time.Duration) time.Duration {
 	for delay := from; delay <= to; delay += step {
 		var off float64
 		for i := range k.tracks {
-			t := &k.tracks[i]
-			share := float64(t.Total) / float64(max(1, t.n))
-			for j := 1; j < len(t.Ticks); j++ {
-				d := t.Counted[j] - t.Counted[j-1] - share*t.within(t.Ticks[j-1]-delay, t.Ticks[j]-delay)
-				off += d * d
-			}
+			off += k.tracks[i].unsteady(delay)
 		}
 		if off < least {
 			best, least = delay, off
 		}
 	}
 	return best
+}
+
+// unsteady sums up by how much, squared, other shares come in the intervals than on average, of
+// counts that are under way for delay.
+func (t *track) unsteady(delay time.Duration) (off float64) {
+	share := float64(t.Total) / float64(max(1, t.n))
+	for j := 1; j < len(t.Ticks); j++ {
+		d := t.Counted[j] - t.Counted[j-1] - share*t.within(t.Ticks[j-1]-delay, t.Ticks[j]-delay)
+		off += d * d
+	}
+	return off
 }

@@ -131,6 +131,11 @@ func (t *track) droppedBy(q queue, a arrivals) float64 {
 	if whole == 0 {
 		return score - 6
 	}
+	return score + t.both(func(t *track) float64 { return t.droppedWhen(q, a, whole) })
+}
+
+// droppedWhen scores when a queue dropped requests that would have dropped so many of them.
+func (t *track) droppedWhen(q queue, a arrivals, whole float64) float64 {
 	scale := float64(t.wrong) / whole
 	upTo := make([]float64, len(a.n)+1)
 	for i, n := range a.n {
@@ -143,7 +148,7 @@ func (t *track) droppedBy(q queue, a arrivals) float64 {
 		at := t.Acked[min(requests, t.n)-1]
 		return upTo[min(int64(at/q.beat)-a.first+1, int64(len(a.n)))]
 	}
-	return score + t.shaped(t.along(lost), func(_ block, mean float64) float64 { return 0.5 + max(0, mean) + mean*mean/50 })
+	return t.shaped(t.along(lost), func(_ block, mean float64) float64 { return 0.5 + max(0, mean) + mean*mean/50 })
 }
 
 // queueFull: a queue of some room drops what is beyond it.

@@ -161,9 +161,14 @@ func sumOf(all []float64) (sum float64) {
 // irregular scores that of all that should have come such a share lacks by chance, rather
 // than that all come on the beat: it is the logarithm of how much likelier the numbers of the
 // blocks are. Numbers on a beat differ at the boundaries of blocks, and what lacks in one
-// block comes in the next; numbers that lack by chance lack for good.
+// block comes in the next; numbers that lack by chance lack for good. It is 0 where none came
+// in the midst of a life.
 func (r *rhythm) irregular(share float64) float64 {
-	return min(mostIrregular, r.likely(share)-r.regular())
+	regular := r.regular()
+	if math.IsInf(regular, -1) { // none came but at its ends: nothing can be told
+		return 0
+	}
+	return min(mostIrregular, r.likely(share)-regular)
 }
 
 // mostIrregular bounds how much it tells that lines lack: a client whose lines come neither by

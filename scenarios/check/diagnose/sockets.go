@@ -105,7 +105,7 @@ func (k *court) replaced(set []int, otherwise fit) fit {
 			f.each[j] += 2 * t.from.doubt() // none of many came
 			seen.shared = never
 		default:
-			together := t.from.together(t)
+			together := t.both(t.from.together)
 			f.each[j] = max(f.each[j]-2, together)
 			seen.each = append(seen.each, together)
 		}

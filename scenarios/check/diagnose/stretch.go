@@ -49,7 +49,9 @@ func (t *track) stepped() stretch {
 // inAStretch scores a loss, or a surplus, of one stretch of an instance's life: the mean
 // over all stretches, of which those count with which the curves agree. Where the curves are
 // vague many do, and where they are sharp one does.
-func (t *track) inAStretch() float64 {
+func (t *track) inAStretch() float64 { return t.both((*track).inAStretchAlone) }
+
+func (t *track) inAStretchAlone() float64 {
 	if t.stretched != 0 {
 		return t.stretched
 	}
@@ -68,7 +70,7 @@ func (t *track) inAStretch() float64 {
 		for j := i; j <= last; j++ {
 			pairs++
 			m += t.block[j].acked
-			if n := float64(t.n); j > i && m > max(n/2, float64(t.wrong)) || !t.surplus && m < 0.9*float64(t.wrong)-1 {
+			if n := float64(t.n); j > i && m > max(0.7*n, float64(t.wrong)) || !t.surplus && m < 0.9*float64(t.wrong)-1 {
 				continue
 			}
 			weight := t.nearlyAll(m - t.block[i].acked - t.block[j].acked)
@@ -238,9 +240,11 @@ func (k *court) awayIn(c stretch, set, sound []int) fit {
 		expected := away * t.paceIn(c)
 		off := max(0, float64(t.least)-expected, expected-float64(t.most))
 		from, to := upTo(t.Acked, c.from), max(upTo(t.Acked, c.from)+1, upTo(t.Acked, c.to))
-		shape := t.shaped(t.along(func(requests int64) float64 {
-			return float64(t.wrong) * float64(min(max(0, requests-from), to-from)) / float64(to-from)
-		}), func(_ block, mean float64) float64 { return mean*mean/12 + mean*t.unit })
+		shape := t.both(func(t *track) float64 {
+			return t.shaped(t.along(func(requests int64) float64 {
+				return float64(t.wrong) * float64(min(max(0, requests-from), to-from)) / float64(to-from)
+			}), func(_ block, mean float64) float64 { return mean*mean/12 + mean*t.unit })
+		})
 		return max(contradicted, normal(off, expected+t.clump*t.clump/6)) + shape
 	}, func(t *track) float64 {
 		if t.Life.Death != record.Never && t.Life.Death < c.to || t.begin() > c.from {

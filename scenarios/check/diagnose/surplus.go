@@ -161,7 +161,7 @@ func probes(k *court, set, sound []int) fit {
 		f.shared += parameter(int64(extra))
 	}
 	for j, i := range set { // a probe may be timed too
-		f.each[j] += max(-4, k.tracks[i].twinIs(complete, 0))
+		f.each[j] += max(-8, k.tracks[i].twinIs(complete, 0))
 	}
 	return f.saying(k, func(t *track) clause {
 		return clause{why: fmt.Sprintf("%.1f a second, as at the other instances and however many requests came: whoever asks whether it can serve is counted", rate)}

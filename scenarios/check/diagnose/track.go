@@ -34,12 +34,15 @@ type track struct {
 	leftBy, madeBy []time.Duration
 	guessed        bool          // for how long it holds counts is known from its gaps, not declared
 	sharp          bool          // old and due are known from lumps, see sharpen
+	exact          bool          // they are known from the twin, see follow
 	clump          float64       // how many counts a client that holds as long as declared may send at once
 	unit           float64       // how many counts come in one datagram, as the collector saw them
 	block          []block       // see lay
 	beat           *rhythm       // nil: nothing can be told of it
 	from           *sockets      // nil: nobody knows
 	kin            []relative    // of Kin
+	timed          *track        // the twin; nil: nobody knows when its values came
+	abreast        bool          // its values come at once with the counts
 	span           time.Duration // from the first acknowledgement to the last
 }
 
@@ -113,10 +116,16 @@ func (t *track) bound(longer time.Duration, c *Case) {
 	t.due, t.leftBy, t.madeBy = slices.Clone(t.Sent), slices.Clone(t.Since), slices.Clone(t.Ticks)
 	t.from = t.newSockets(held)
 	t.sharpen(c)
+	if t.abreast {
+		t.follow()
+	}
 	t.narrow()
-	if t.sharp {
+	switch {
+	case t.exact:
+		t.lay(0)
+	case t.sharp:
 		t.lay(c.Interval)
-	} else {
+	default:
 		t.lay(held)
 	}
 	t.beat = t.newRhythm()
@@ -166,7 +175,7 @@ const someCounts = 0.15
 // both, though nobody knows how much. What is held because all stood still is held at once.
 func (t *track) unsure(before, after float64) float64 {
 	if t.sharp { // it has one part, whose beat is anywhere
-		return (before*before+after*after)/12 + someCounts
+		return (before*before+after*after)/12 + someCounts + t.split()
 	}
 	line := 2 * float64(t.Total) / float64(max(1, t.Lines))
 	if line < 3 || before == 0 || after == 0 {
@@ -177,6 +186,16 @@ func (t *track) unsure(before, after float64) float64 {
 		return normal*min(normal, line)/12 + (held*held-normal*normal)/12
 	}
 	return usual(before) + usual(after) + someCounts
+}
+
+// split is the variance of what comes of a request at the end of an interval, before the value of
+// its twin or after it: half of what one counts.
+func (t *track) split() float64 {
+	if !t.exact {
+		return 0
+	}
+	each := max(1, float64(t.Total)/float64(max(1, t.n)))
+	return each * each / 4
 }
 
 // requestsAt is how many requests a client must have sent the counts of at an interval end,
@@ -228,6 +247,15 @@ func (t *track) shaped(predicted shape, chance func(b block, mean float64) float
 // they are; each such event strikes about so many at once, and the events are as irregular
 // as those of chance (1), or less so.
 func (t *track) spreads(unit, irregular float64) float64 {
+	return t.both(func(v *track) float64 {
+		if v != t {
+			return v.spreadsAlone(min(unit, v.unit), irregular)
+		}
+		return t.spreadsAlone(unit, irregular)
+	})
+}
+
+func (t *track) spreadsAlone(unit, irregular float64) float64 {
 	p := t.share()
 	factor := max(0.02, 1-p) * max(1, unit) * irregular
 	return min(t.atRandom(unit), t.shaped(t.along(func(requests int64) float64 { return p * float64(requests) }),

@@ -45,7 +45,7 @@ func wrapping(k *court, set, sound []int) fit {
 			if least > most || most == 0 || t.Total == 0 {
 				return never
 			}
-			return binomial(t.n/m+1, least, most, min(0.99, rate), 1, 0) + t.spreads(float64(m), atIntervals)
+			return binomial(t.n/m+1, least, most, min(0.99, rate), 1, 0) + t.inBatches(m)
 		}, func(t *track) float64 { return binomial(t.n/m, 0, max(0, t.most)/m, min(0.99, rate), 1, 0) })
 		f.shared += max(-9, 1.5*min(0, coincidence-7))
 		f.shared += choice(int64(len(wraps))) + parameter(batches)
@@ -59,4 +59,26 @@ func wrapping(k *court, set, sound []int) fit {
 	return best.twins(k, set, complete, 0.3).othersComplete(k, set).saying(k, func(t *track) clause {
 		return clause{why: fmt.Sprintf("%s is %s times %s: a counter that begins anew after %s loses a batch at a time", words.Number(t.wrong), words.Number(t.wrong/batch), words.Number(batch), words.Number(batch))}
 	})
+}
+
+// inBatches scores that all that is lost is lost in batches of m. Where it is known how much is lost
+// at each interval end, that is a multiple of m each time: that chance does not do.
+func (t *track) inBatches(m int64) float64 {
+	if !t.exact {
+		return t.spreads(float64(m), atIntervals)
+	}
+	batch := float64(m)
+	was, whole := 0.0, 0.0
+	for _, b := range t.block {
+		lost := t.acked(b.to) - t.Counted[b.to]
+		if math.Abs(lost-batch*math.Round(lost/batch)) > 0.5 {
+			return t.spreads(batch, atIntervals)
+		}
+		if lost > was {
+			was, whole = lost, whole+1
+		}
+	}
+	p := t.share()
+	return min(0, whole*math.Log(batch)+t.shaped(t.along(func(requests int64) float64 { return p * float64(requests) }),
+		func(_ block, mean float64) float64 { return batch*batch/6 + max(0, mean)*batch*atIntervals }))
 }

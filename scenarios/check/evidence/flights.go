@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"throughline/scenarios/record"
+	"throughline/scenarios/script"
 )
 
 // flight is how many requests were in flight over time, at most: n[k] from at[k] on.
@@ -47,7 +48,7 @@ func (e *Index) Flights(window time.Duration) Flights {
 	for instance, steps := range changes {
 		out.at[instance] = newFlight(steps)
 	}
-	if web := e.Scenario.Stack.Web; web.Image != "" || len(web.Command) > 0 {
+	if slices.ContainsFunc(e.Scenario.Webs(), func(web script.Web) bool { return web.Image != "" || len(web.Command) > 0 }) {
 		// The load balancer's and the platform's probe: a foreign
 		// application may count them. The reference app does not.
 		out.checks = 2

@@ -40,6 +40,12 @@ func (e *Index) newStore(all []record.Series) *promStore {
 	return p
 }
 
+// Moment is the time of an offset, as the stores have it: in whole milliseconds. In a record it lacks what is below a
+// microsecond, so that an interval end seems to be just before the millisecond that it is.
+func (e *Index) Moment(t time.Duration) time.Time { return moment(e.History.Run.Start, t) }
+
+func moment(start time.Time, t time.Duration) time.Time { return start.Add(t).Round(time.Millisecond) }
+
 // Close removes what judging left on disk.
 func (e *Index) Close() {
 	for _, p := range e.stores {
@@ -84,7 +90,7 @@ func (p *promStore) fill(start time.Time, all []record.Series) error {
 		for _, o := range chunk {
 			s := &all[o.series]
 			point := &s.Points[o.point]
-			samples = append(samples, collector.Sample{Name: s.Name, Labels: s.Labels, Meta: &s.Meta, At: start.Add(point.At),
+			samples = append(samples, collector.Sample{Name: s.Name, Labels: s.Labels, Meta: &s.Meta, At: moment(start, point.At),
 				Value: point.Value, Observed: point.Observed, Stale: point.Stale, Histogram: point.Histogram})
 		}
 		if err := p.store.Append(samples...); err != nil {

@@ -133,6 +133,8 @@ var proofs = []proof{
 	}),
 	proofOf(func(m *moves, t taken, move script.Launch) []string { return m.launched(t, move.Count) }),
 	proofOf((*moves).replaced),
+	proofOf((*moves).deployed),
+	proofOf((*moves).rolledBack),
 	proofOf((*moves).scaled),
 	proofOf((*moves).limited),
 	proofOf((*moves).begun),

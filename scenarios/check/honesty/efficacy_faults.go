@@ -44,7 +44,8 @@ var faultProofs = []faultProof{
 	striking[script.LeftoverLoad](),
 	striking[script.ReplayRequests](),
 	striking[script.Freeze](),
-	striking[script.FreezeDatabase]().disturbing(),                        // the database answers no poll
+	striking[script.FreezeDatabase]().disturbing(), // the database answers no poll
+	refusing[script.FillDisk](),
 	striking[script.ReloadLB]().disturbing(),                              // HAProxy is polled once more, before and after
 	striking[script.KillLB]().disturbing(),                                // nor while there is none
 	striking[script.RestartCollector]().disturbing(),                      // nobody polls and flushes for a while

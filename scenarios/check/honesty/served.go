@@ -132,10 +132,10 @@ func standstills(e *evidence.Index) []verdict.Finding {
 // servedThroughout tells whether an instance was to be sent requests, and could
 // answer them, in all of a stretch.
 func servedThroughout(e *evidence.Index, at evidence.Stretch) bool {
-	began := evidence.Forever // of a freeze of the database
+	began := evidence.Forever // of what keeps the database from its work
 	for _, ev := range e.History.Events {
 		switch {
-		case !script.IsFault[script.FreezeDatabase](ev.Fault):
+		case !script.IsFault[script.FreezeDatabase](ev.Fault) && !script.IsFault[script.FillDisk](ev.Fault):
 		case ev.Kind == record.FaultBegin:
 			began = ev.At
 		case ev.Kind == record.FaultEnd && began < at.To && ev.At > at.From:

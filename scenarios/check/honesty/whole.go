@@ -108,7 +108,7 @@ func secondLives(e *evidence.Index) []verdict.Finding {
 			say("%s was born %s: the name of an instance is not used twice", l.Instance, words.Times(n, "time"))
 		}
 		if n := dead[l.Instance]; n > 0 {
-			say("%s answered %s that were sent after its death at %s: it has another life, of which the journal knows nothing", l.Instance, words.Times(n, "request"), words.Seconds(l.Death))
+			say("%s answered %s after its death at %s: it has another life, of which the journal knows nothing", l.Instance, words.Times(n, "request"), words.Seconds(l.Death))
 		}
 		if n := unborn[l.Instance]; n > 0 {
 			say("%s answered %s before its birth at %s: it has another life, of which the journal knows nothing", l.Instance, words.Times(n, "request"), words.Seconds(l.Birth))

@@ -14,21 +14,21 @@ import (
 
 // asked is a store that gives what an autoscaler would have been answered.
 type asked struct {
-	store *series.Store
-	start time.Time
-	form  string
+	store  *series.Store
+	moment func(time.Duration) time.Time
+	form   string
 }
 
 // ask makes a store of some series.
 func (j *judging) ask(all []record.Series) (asked, error) {
 	store, err := j.e.StoreOf(all)
-	return asked{store, j.e.History.Run.Start, j.policy.Form}, err
+	return asked{store, j.e.Moment, j.policy.Form}, err
 }
 
 // samples are what an expression comes to at an offset, as an autoscaler reads it: of the form
 // Sum one value or none, of the form Mean one for each instance, in the order of their names.
 func (a asked) samples(expr string, at time.Duration) ([]autoscale.Sample, error) {
-	answer, err := a.store.Query(context.Background(), expr, a.start.Add(at))
+	answer, err := a.store.Query(context.Background(), expr, a.moment(at))
 	if err != nil {
 		return nil, err
 	}

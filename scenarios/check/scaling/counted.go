@@ -55,13 +55,28 @@ func (c *counted) layOut() {
 	}
 }
 
-// make gives the series with what they should sum up to, by the place of the interval end and
-// what they sum up to. The first one begins as soon as there is something to count, with a zero
+// nearest is what the series should sum up to at each interval end, with as little changed as the
+// bounds allow: what was once lost stays added, so that from then on the truth grows as the record
+// does wherever that may be right. It never falls.
+func (c *counted) nearest() []float64 {
+	out := make([]float64, len(c.grid))
+	off, was := 0.0, 0.0
+	for k, sum := range c.sums {
+		to := max(was, min(max(sum+off, c.bounds.Least[k]), c.bounds.Most[k]))
+		if to != sum+off {
+			off = to - sum
+		}
+		out[k], was = to, to
+	}
+	return out
+}
+
+// make gives the series with what they should sum up to at each interval end. The first one begins as soon as there is something to count, with a zero
 // before it, as the collector makes one.
-func (c *counted) make(should func(k int, sum float64) float64) []record.Series {
+func (c *counted) make(should []float64) []record.Series {
 	first := len(c.grid)
 	for k := range c.grid {
-		if should(k, c.sums[k]) >= 1 {
+		if should[k] >= 1 {
 			first = k - 1
 			break
 		}
@@ -76,9 +91,11 @@ func (c *counted) make(should func(k int, sum float64) float64) []record.Series 
 		out[i].Points = make([]record.Point, 0, len(c.was[i].Points)+1)
 		for k := begin; k < len(c.grid) && c.grid[k] <= end; k++ {
 			sum := c.sums[k]
-			value, to := c.values[i][k], should(k, sum)
+			value, to := c.values[i][k], should[k]
 			switch {
 			case to == sum:
+			case len(c.was) == 1:
+				value = to
 			case sum > 0:
 				value *= to / sum
 			case i == 0:

@@ -127,8 +127,8 @@ func (j *judging) valueOf(metrics []string, twice string, instances int) (float6
 	var all []record.Series
 	for n := range instances {
 		for _, metric := range metrics {
-			i := slices.IndexFunc(j.held, func(s record.Series) bool { return s.Meta.StatsD == metric && s.IsCounter() })
-			s := record.Series{Name: j.held[i].Name, Meta: j.held[i].Meta, Labels: j.held[i].Labels.With(evidence.LabelInstance, fmt.Sprintf("web-%d", n+1))}
+			s, _ := j.like(metric)
+			s.Labels, s.Points = s.Labels.With(evidence.LabelInstance, fmt.Sprintf("web-%d", n+1)), nil
 			rate := float64(asking)
 			if metric == twice {
 				rate *= 2

@@ -168,14 +168,32 @@ func (j *judging) astray(t truth, all []admissible, x episode) verdict.Finding {
 		size = "big"
 	}
 	first := j.decisions[x.first]
-	f := j.finding(verdict.Fail, "the fleet was too %s for %s, by up to %s: the metric led %d of %s astray (%.1f instance-seconds), first at %s, where it was %s and %s is true%s",
+	where := fmt.Sprintf("where it was %s and %s is true", j.value(first.Samples, first.Error), j.value(all[x.first].samples, ""))
+	if was, is := total(first.Samples), total(all[x.first].samples); first.Error == "" && cmp.Compare(was, is) != x.way {
+		where = "by what it had said before" // windows and a fleet of another size remember it
+	}
+	f := j.finding(verdict.Fail, "the fleet was too %s for %s, by up to %s: the metric led %d of %s astray (%.1f instance-seconds), first at %s, %s%s",
 		size, words.Seconds(x.long), words.Times(x.most, "instance"), x.decisions, words.Times(len(j.decisions), "decision"), x.off, words.Seconds(first.At),
-		j.value(first.Samples, first.Error), j.value(all[x.first].samples, ""), j.blame(t, j.decisions[x.worst].At))
+		where, j.blame(t, j.decisions[x.worst].At))
 	f.Cause = x.cause
+	if slices.ContainsFunc(j.wrongAt(t, j.decisions[x.worst].At), j.e.Dropped) {
+		f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseDropped
+		f.Summary += ", but the collector's socket dropped datagrams, which may have had them"
+	}
 	if who := j.wrongAt(t, j.decisions[x.worst].At); len(who) == 1 {
 		f.Instance = who[0]
 	}
 	return between(f, x.from, x.to)
+}
+
+// total adds samples up.
+func total(samples []autoscale.Sample) (sum float64) {
+	for _, s := range samples {
+		if !math.IsNaN(s.Value) {
+			sum += s.Value
+		}
+	}
+	return sum
 }
 
 // value is the sum, or the mean, of samples as a finding has it.
@@ -183,19 +201,13 @@ func (j *judging) value(samples []autoscale.Sample, failed string) string {
 	if failed != "" {
 		return "not to be had (" + failed + ")"
 	}
-	sum, n := 0.0, 0
-	for _, s := range samples {
-		if !math.IsNaN(s.Value) {
-			sum, n = sum+s.Value, n+1
-		}
-	}
-	switch {
+	switch n := len(samples); {
 	case n == 0:
 		return "absent"
 	case j.policy.Form == autoscale.Mean:
-		return fmt.Sprintf("%.4g in the mean of %d", sum/float64(n), n)
+		return fmt.Sprintf("%.4g in the mean of %d", total(samples)/float64(n), n)
 	}
-	return fmt.Sprintf("%.4g", sum)
+	return fmt.Sprintf("%.4g", total(samples))
 }
 
 // offAt is by how much the counters of each instance are off at a time; below 0: too many.

@@ -1,6 +1,8 @@
 package scaling
 
 import (
+	"math"
+	"slices"
 	"time"
 
 	"throughline/collector/series"
@@ -17,28 +19,44 @@ import (
 // is. Whoever dies or is launched otherwise is so in both. Of the form Mean the samples are
 // those of the instances of the run, so that its fleet is that of the run.
 type shadow struct {
-	scaler  *autoscale.Scaler
-	sum     bool
-	differs int // by how many instances its fleet is larger than the run's
+	own     *autoscale.Scaler // with a fleet of its own; nil: of the form Mean
+	differs int               // by how many instances that is larger than the run's
+	run     *autoscale.Scaler // with the run's fleet
 }
 
 func newShadow(p autoscale.Policy) *shadow {
-	return &shadow{scaler: autoscale.New(p), sum: p.Form == autoscale.Sum}
+	s := &shadow{run: autoscale.New(p)}
+	if p.Form == autoscale.Sum {
+		s.own = autoscale.New(p)
+	}
+	return s
 }
 
-// decide is what the shadow wants at a decision of the run, of a fleet as large as the run's.
-func (s *shadow) decide(d autoscale.Decision, samples []autoscale.Sample) int {
+// decide is between how many instances the shadow wants at a decision of the run. Where the
+// metric said what is true, what it wants of the run's fleet is as right as what it wants of its
+// own.
+func (s *shadow) decide(d autoscale.Decision, samples []autoscale.Sample) (least, most int) {
 	r := d.Reading()
 	r.Samples, r.Error = samples, ""
-	if !s.sum {
-		again := s.scaler.Propose(d.At, r)
-		s.scaler.Accept(d.At, again.Proposed, d.Had, d.Wanted)
-		return again.Wanted
+	again := s.run.Propose(d.At, r)
+	s.run.Accept(d.At, again.Proposed, d.Had, d.Wanted)
+	if s.own == nil {
+		return again.Wanted, again.Wanted
 	}
 	r.Had = max(0, d.Had+s.differs)
-	again := s.scaler.Decide(d.At, r)
-	s.differs = again.Wanted - d.Wanted
-	return again.Wanted
+	own := s.own.Decide(d.At, r)
+	s.differs = own.Wanted - d.Wanted
+	if d.Error == "" && aboutSame(samples, d.Samples) {
+		return min(own.Wanted, again.Wanted), max(own.Wanted, again.Wanted)
+	}
+	return own.Wanted, own.Wanted
+}
+
+// aboutSame tells whether samples differ by no more than the arithmetic that made them.
+func aboutSame(a, b []autoscale.Sample) bool {
+	return slices.EqualFunc(a, b, func(x, y autoscale.Sample) bool {
+		return x.Instance == y.Instance && math.Abs(x.Value-y.Value) <= 1e-9*math.Abs(y.Value)
+	})
 }
 
 // admissible is between how many instances the truth calls for at a decision.
@@ -70,9 +88,9 @@ func (j *judging) admitted(t truth) ([]admissible, error) {
 			if err != nil {
 				return nil, err
 			}
-			wanted := s.decide(d, samples)
+			least, most := s.decide(d, samples)
 			if n == 0 {
-				out[k] = admissible{least: wanted, most: wanted, samples: samples}
+				out[k] = admissible{least: least, most: most, samples: samples}
 				if on != j.on {
 					all, err := store.samples(j.on, d.At)
 					if err != nil {
@@ -81,7 +99,7 @@ func (j *judging) admitted(t truth) ([]admissible, error) {
 					out[k].dead = sameSamples(all, d.Samples) && !sameSamples(all, samples)
 				}
 			}
-			out[k].least, out[k].most = min(out[k].least, wanted), max(out[k].most, wanted)
+			out[k].least, out[k].most = min(out[k].least, least), max(out[k].most, most)
 		}
 	}
 	return out, nil

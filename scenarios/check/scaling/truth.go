@@ -3,6 +3,7 @@ package scaling
 import (
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"throughline/collector"
@@ -35,16 +36,16 @@ type truth struct {
 func (j *judging) truth() truth {
 	t := truth{grid: j.grid(), off: map[string][]float64{}}
 	t.known = j.promised()
-	told := map[string]bool{}
+	counts, shows := map[string]bool{}, map[string]bool{}
 	for _, p := range script.Promised[script.Conservation](j.e.Scenario) {
-		if !told[p.Metric] && j.asksFor(p.Metric, true) {
-			told[p.Metric] = true
+		if !counts[p.Metric] && j.asksFor(p.Metric, true) {
+			counts[p.Metric] = true
 			t.counters(j, p)
 		}
 	}
 	for _, p := range script.Promised[script.Gauge](j.e.Scenario) {
-		if !told[p.Metric] && j.asksFor(p.Metric, false) {
-			told[p.Metric] = true
+		if !shows[p.Metric] && j.asksFor(p.Metric, false) {
+			shows[p.Metric] = true
 			t.bounded(j, p)
 		}
 	}
@@ -52,7 +53,7 @@ func (j *judging) truth() truth {
 		if s.Meta.Type == collector.Gauge && s.Meta.StatsD != "" && !slices.Contains(t.gauges, s.Name) {
 			t.gauges = append(t.gauges, s.Name)
 		}
-		if !told[s.Meta.StatsD] || s.CountsSampled() {
+		if known := counts[s.Meta.StatsD] && s.IsCounter() || shows[s.Meta.StatsD] && s.Meta.Type == collector.Gauge; !known {
 			t.add(j, s, j.living(s))
 		}
 	}
@@ -61,10 +62,44 @@ func (j *judging) truth() truth {
 
 // asksFor tells whether the expression asks for a metric, as a counter or as a gauge.
 func (j *judging) asksFor(metric string, counter bool) bool {
-	return slices.ContainsFunc(j.held, func(s record.Series) bool {
-		return s.Meta.StatsD == metric && (counter && s.IsCounter() || !counter && s.Meta.Type == collector.Gauge)
-	})
+	if counter {
+		_, asked := j.like(metric)
+		return asked
+	}
+	return slices.ContainsFunc(j.held, func(s record.Series) bool { return s.Meta.StatsD == metric && s.Meta.Type == collector.Gauge })
 }
+
+// like is what a series of a counter is called, and labelled, that the expression asks for: one
+// of the record, of an instance of the run if there is one, or what an instance's would be that
+// nobody ever sent. ok is false if the expression asks for none.
+func (j *judging) like(metric string) (like record.Series, ok bool) {
+	for _, s := range j.held {
+		if s.Meta.StatsD != metric || !s.IsCounter() {
+			continue
+		}
+		if _, known := j.life(s.Labels.Get(evidence.LabelInstance)); known {
+			return s, true
+		}
+		like, ok = s, true
+	}
+	if ok {
+		return like, true
+	}
+	for _, l := range j.e.Lives {
+		labels := collector.NewLabels(evidence.LabelInstance, l.Instance)
+		for _, own := range j.e.Pushed[l.Instance] {
+			labels = own.Labels
+		}
+		s := record.Series{Name: unpunctuated.Replace(metric) + record.TotalSuffix, Labels: labels, Meta: collector.Meta{Type: collector.Counter, StatsD: metric}}
+		if j.selects(s) {
+			return s, true
+		}
+	}
+	return record.Series{}, false
+}
+
+// unpunctuated makes of the StatsD name of a metric the one that Prometheus takes.
+var unpunctuated = strings.NewReplacer(".", "_", "-", "_")
 
 // add takes what is one and the same in all truths.
 func (t *truth) add(j *judging, was, is record.Series) {
@@ -79,10 +114,27 @@ func samePoints(a, b []record.Point) bool {
 	})
 }
 
-// grid are the collector's interval ends, with those in between at which it was not there.
+// grid are the collector's interval ends from the begin of the load on, and those before at which
+// something came; also those at which nobody measured, and those of which nobody sent anything.
 func (j *judging) grid() []time.Duration {
-	var grid []time.Duration
-	for _, t := range j.e.Ticks {
+	known := slices.Clone(j.e.Ticks)
+	near := func(t time.Duration) bool {
+		k, _ := slices.BinarySearch(j.e.Ticks, t-j.e.Interval/2)
+		return k < len(j.e.Ticks) && j.e.Ticks[k] <= t+j.e.Interval/2
+	}
+	for _, d := range j.decisions { // an autoscaler asks for an interval end
+		if !near(d.At) {
+			known = append(known, d.At)
+		}
+	}
+	slices.Sort(known)
+	var before []time.Duration
+	for t := known[0] - j.e.Interval; t >= max(0, j.e.Begin); t -= j.e.Interval {
+		before = append(before, t)
+	}
+	slices.Reverse(before)
+	grid := before
+	for _, t := range known {
 		for n := len(grid); n > 0 && t-grid[n-1] > j.e.Interval*3/2; n = len(grid) {
 			grid = append(grid, grid[n-1]+j.e.Interval)
 		}
@@ -162,18 +214,11 @@ func (t *truth) bounded(j *judging, p script.Gauge) {
 // in the record.
 func (t *truth) counters(j *judging, p script.Conservation) {
 	bounds := account.BoundsOf(j.e, p, t.grid)
-	var like *record.Series
-	for i := range j.held {
-		if s := &j.held[i]; s.Meta.StatsD == p.Metric && s.IsCounter() {
-			if _, known := j.life(s.Labels.Get(evidence.LabelInstance)); !known {
-				t.changed = true // whoever sent that is no instance of the run
-			} else if like == nil {
-				like = s
-			}
+	like, _ := j.like(p.Metric)
+	for _, s := range j.held {
+		if _, known := j.life(s.Labels.Get(evidence.LabelInstance)); s.Meta.StatsD == p.Metric && s.IsCounter() && !known {
+			t.changed = true // whoever sent that is no instance of the run
 		}
-	}
-	if like == nil {
-		return
 	}
 	for _, l := range j.e.Lives {
 		c := counted{j: j, grid: t.grid, life: l, bounds: bounds[l.Instance]}
@@ -184,7 +229,7 @@ func (t *truth) counters(j *judging, p script.Conservation) {
 			if c.bounds.Began == len(t.grid) {
 				continue
 			}
-			c.was = []record.Series{c.never(like)}
+			c.was = []record.Series{c.never(&like)}
 		}
 		off := t.off[l.Instance]
 		if off == nil {
@@ -192,11 +237,10 @@ func (t *truth) counters(j *judging, p script.Conservation) {
 			t.off[l.Instance] = off
 		}
 		c.layOut()
-		nearest := c.make(func(k int, sum float64) float64 { return min(max(sum, c.bounds.Least[k]), c.bounds.Most[k]) })
-		least := c.make(func(k int, _ float64) float64 { return c.bounds.Least[k] })
-		most := c.make(func(k int, _ float64) float64 { return c.bounds.Most[k] })
+		should := c.nearest()
+		nearest, least, most := c.make(should), c.make(c.bounds.Least), c.make(c.bounds.Most)
 		for k := range t.grid {
-			off[k] += min(max(c.sums[k], c.bounds.Least[k]), c.bounds.Most[k]) - c.sums[k]
+			off[k] += should[k] - c.sums[k]
 		}
 		for i, s := range c.was {
 			if !j.selects(s) {

@@ -73,8 +73,7 @@ func (c Alert) play(e *evidence.Index, from, to time.Duration) (alertStates, err
 	if err != nil {
 		return p, err
 	}
-	start := e.History.Run.Start
-	answer, err := store.QueryRange(context.Background(), c.Promise.Expr, start.Add(p.at[0]), start.Add(p.at[len(p.at)-1]), e.Interval)
+	answer, err := store.QueryRange(context.Background(), c.Promise.Expr, e.Moment(p.at[0]), e.Moment(p.at[len(p.at)-1]), e.Interval)
 	if err != nil {
 		return p, err
 	}
@@ -89,7 +88,7 @@ func (c Alert) play(e *evidence.Index, from, to time.Duration) (alertStates, err
 		for _, point := range s.Points {
 			there[point.At.UnixMilli()] = true
 		}
-		p.element(c.Promise.For, func(k int) bool { return there[start.Add(p.at[k]).UnixMilli()] })
+		p.element(c.Promise.For, func(k int) bool { return there[e.Moment(p.at[k]).UnixMilli()] })
 	}
 	return p, nil
 }

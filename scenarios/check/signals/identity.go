@@ -236,7 +236,7 @@ func (c Identity) expected() string {
 // the harness gave away itself, also the values.
 func (c Identity) tags(e *evidence.Index, l record.Lifetime, s *record.Series) []verdict.Finding {
 	var out []verdict.Finding
-	allowed := map[string]bool{evidence.LabelInstance: true, labelZone: true, labelRole: true}
+	allowed := map[string]bool{evidence.LabelInstance: true, labelZone: true, labelRole: true, record.LabelVersion: l.Version != ""}
 	for _, tag := range c.Promise.Tags {
 		name := labelName(tag)
 		allowed[name] = true

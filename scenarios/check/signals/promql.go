@@ -96,8 +96,7 @@ func (p PromQL) evaluate(e *evidence.Index, grid []time.Duration) ([]bool, error
 	if err != nil {
 		return nil, err
 	}
-	start := e.History.Run.Start
-	answer, err := store.QueryRange(context.Background(), p.Promise.Expr, start.Add(grid[0]), start.Add(grid[len(grid)-1]), e.Interval)
+	answer, err := store.QueryRange(context.Background(), p.Promise.Expr, e.Moment(grid[0]), e.Moment(grid[len(grid)-1]), e.Interval)
 	if err != nil {
 		return nil, err
 	}
@@ -118,7 +117,7 @@ func (p PromQL) evaluate(e *evidence.Index, grid []time.Duration) ([]bool, error
 	}
 	held := make([]bool, len(grid))
 	for k, t := range grid {
-		held[k] = holds[start.Add(t).UnixMilli()]
+		held[k] = holds[e.Moment(t).UnixMilli()]
 	}
 	return held, nil
 }

@@ -17,7 +17,8 @@ import (
 func (t *teller) causes() []verdict.Explanation {
 	out := []verdict.Explanation{}
 	for _, s := range t.strands(t.having(verdict.Fail)) {
-		e := verdict.Explanation{Cause: s.cause, Title: t.title(s), Sentence: t.said(s), Findings: s.findings, Consequences: s.consequences}
+		only := t.release(s)
+		e := verdict.Explanation{Cause: s.cause, Title: t.title(s) + only.only(), Sentence: t.said(s, only), Findings: s.findings, Consequences: s.consequences}
 		if d, known := docs.Find(s.cause); known && s.cause != undecided {
 			e.Repair = d.Repair
 		}
@@ -93,8 +94,8 @@ func head(summary string) string {
 	return summary
 }
 
-// said is the sentence on a strand: how many, where and when, and what else it may be.
-func (t *teller) said(s *strand) string {
+// said is the sentence on a strand: how many, where and when, of which version, and what else it may be.
+func (t *teller) said(s *strand, only *release) string {
 	amount, where := t.amount(s), t.where(s)
 	switch {
 	case amount == "":
@@ -106,7 +107,7 @@ func (t *teller) said(s *strand) string {
 		amount = scaled + ", because " + midway(amount)
 	}
 	text := asSentence(amount)
-	for _, more := range []string{t.allowed(s), t.comesTo(s), t.doubtful(s)} {
+	for _, more := range []string{t.allowed(s), t.comesTo(s), only.told(), t.doubtful(s)} {
 		if more != "" {
 			text += " " + asSentence(more)
 		}

@@ -43,10 +43,12 @@ type deed struct {
 // deeds reads the journal.
 type deeds struct {
 	t                                    *teller
-	replacing                            bool // a step that replaces is under way
-	stepping                             bool // a step is under way
-	killed, ended, launched, gone, fresh deed // gone, fresh: by a step that replaces
-	out, in                              deed // by the autoscaler
+	replacing                            bool   // a step that replaces is under way
+	rolling                              bool   // a step that deploys, or goes back
+	rolled                               string // its version
+	stepping                             bool   // a step is under way
+	killed, ended, launched, gone, fresh deed   // gone, fresh: by a step that replaces
+	out, in                              deed   // by the autoscaler
 	all                                  []deed
 }
 
@@ -56,13 +58,17 @@ func (d *deeds) note(ev record.Event) {
 	case !under:
 	case ev.Kind == record.StepBegin:
 		d.replacing, d.stepping = strings.HasPrefix(ev.Step, script.Replace{}.Kind()+" "), true
+		if d.rolling = rolls(ev.Step); d.rolling {
+			d.all = append(d.all, d.rollDeed(ev))
+		}
 	case ev.Kind == record.StepEnd:
-		d.replacing, d.stepping = false, false
+		d.replacing, d.rolling, d.stepping = false, false, false
 	case ev.Kind == record.FaultBegin:
 		d.all = append(d.all, faultDeed(ev))
 	case ev.Kind == record.Limited:
 		d.all = append(d.all, limitDeed(ev))
 	case ev.Role != record.Web:
+	case d.rolling && ev.Kind == record.Birth && ev.Version == d.rolled, d.rolling && ev.Kind == record.Death && ev.Expected:
 	case ev.Kind == record.Birth && d.scaling():
 		d.out.add(ev)
 	case ev.Kind == record.Death && ev.Expected && d.scaling():
@@ -119,6 +125,12 @@ func (d *deeds) pair() {
 	}
 	d.out.text = func(of []string) string { return "the autoscaler launched " + number(of) }
 	d.in.text = func(of []string) string { return "the autoscaler terminated " + number(of) }
+	if ended := d.in.of; len(ended) > 0 && len(d.out.of) > 0 {
+		d.out.text = func(of []string) string {
+			return "the autoscaler launched " + number(of) + " and terminated " + number(ended)
+		}
+		d.in = deed{}
+	}
 	d.all = append(d.all, d.killed, d.ended, d.launched, replaced, d.out, d.in)
 }
 
@@ -155,6 +167,7 @@ var faultWords = map[string][2]string{
 	script.ReplayRequests{}.Name():     {"requests were sent twice", ""},
 	script.Freeze{}.Name():             {"all instances were frozen", "%s was frozen"},
 	script.FreezeDatabase{}.Name():     {"the database was frozen", ""},
+	script.FillDisk{}.Name():           {"the database's disk was full", ""},
 	script.ReloadLB{}.Name():           {"the load balancer was reloaded", ""},
 	script.KillLB{}.Name():             {"the load balancer was killed", ""},
 	script.RestartCollector{}.Name():   {"the collector was restarted", ""},
@@ -173,6 +186,27 @@ func faultDeed(ev record.Event) deed {
 		text[0] = fmt.Sprintf(text[1], ev.Instance)
 	}
 	return deed{at: ev.At, of: []string{ev.Instance}, text: func([]string) string { return text[0] }}
+}
+
+// rolls tells whether a step deploys a version, or goes back to one.
+func rolls(step string) bool {
+	kind, _, _ := strings.Cut(step, " ")
+	return kind == script.Deploy{}.Kind() || kind == script.Rollback{}.Kind()
+}
+
+// rollDeed is about a step that does so.
+func (d *deeds) rollDeed(ev record.Event) deed {
+	kind, what, _ := strings.Cut(ev.Step, " ")
+	version, canary, some := strings.Cut(what, ", canary: ")
+	d.rolled = version
+	text := version + " was deployed"
+	switch {
+	case some:
+		text = fmt.Sprintf("%s was deployed to %s", version, choose(canary == "1", "1 instance", canary+" instances"))
+	case kind == script.Rollback{}.Kind():
+		text = version + " was rolled back to"
+	}
+	return deed{at: ev.At, of: []string{""}, text: func([]string) string { return text }}
 }
 
 func limitDeed(ev record.Event) deed {

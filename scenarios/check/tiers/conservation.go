@@ -39,6 +39,7 @@ func (c Conservation) Judge(e *evidence.Index) verdict.Result {
 	}
 	b := account.NewBooks(e, c.Promise)
 	t := tally{promise: c.Promise, booked: map[string]int64{}}
+	several := len(script.Promised[script.Conservation](e.Scenario)) > 1 // which of them is it about?
 	for i := range b.Accounts {
 		a := &b.Accounts[i]
 		if len(a.Acked) == 0 && a.Total == 0 {
@@ -52,6 +53,11 @@ func (c Conservation) Judge(e *evidence.Index) verdict.Result {
 			}
 		}
 		t.add(a, findings, residuals)
+		if several {
+			for j := range findings {
+				findings[j].Summary = c.Promise.Metric + ": " + findings[j].Summary
+			}
+		}
 		r.Findings = append(r.Findings, findings...)
 		r.Residuals = append(r.Residuals, residuals...)
 	}
@@ -67,7 +73,7 @@ func (c Conservation) Judge(e *evidence.Index) verdict.Result {
 	}
 	r.Findings = append(r.Findings, t.summary())
 	r.Sums = true
-	r.Web = webLedger(b)
+	r.Web, r.Versions = webLedger(b), b.Versions()
 	return r
 }
 

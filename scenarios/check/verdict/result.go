@@ -12,6 +12,8 @@ type Result struct {
 	Void  bool
 	Web   *WebLedger // of the conservation check; nil: of another
 	Cells Cells      // of the continuity check
+	// Versions compares versions of the application by a conservation check, where there are several.
+	Versions []Version
 }
 
 // Arrow is what stands between two layers in a [Residual].

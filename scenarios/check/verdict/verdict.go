@@ -215,10 +215,13 @@ type Verdict struct {
 	// LedgerEntries are the same as a list, which further tiers and instances can
 	// join, and all metrics and routes that the scenario checks. Ledgers has the four
 	// tiers, and the first metric, that there were when it was made, and gets no more.
-	LedgerEntries []Ledger   `json:"ledger_entries"`
-	Residuals     []Residual `json:"residuals"`
-	Unexplained   int64      `json:"unexplained"`
-	Cells         Cells      `json:"cells"`
+	LedgerEntries []Ledger `json:"ledger_entries"`
+	// WebVersions compares the versions of the application that there were in the run, metric
+	// by metric; none where there was one, or none has a name.
+	WebVersions []Version  `json:"web_versions,omitempty"`
+	Residuals   []Residual `json:"residuals"`
+	Unexplained int64      `json:"unexplained"`
+	Cells       Cells      `json:"cells"`
 	// Waived are the scenario's waivers, used or not.
 	Waived []Waiver `json:"waived,omitempty"`
 	// Notes tell what went otherwise than usual and touches no outcome: polls of

@@ -30,6 +30,7 @@ var signs = map[string]Flag{
 	"launch":    {Sign: "▲", Kind: "begin"},
 	"replace":   {Sign: "⇄", Kind: "change"},
 	"deploy":    {Sign: "⇄", Kind: "change"},
+	"rollback":  {Sign: "⇆", Kind: "change"},
 	"scale":     {Sign: "↕", Kind: "change"},
 	"fault":     {Sign: "⚡", Kind: "fault"},
 	"heal":      {Sign: "◇", Kind: "fault"},

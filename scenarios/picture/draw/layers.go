@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"html/template"
 	"math"
+	"strings"
 
 	"throughline/scenarios/picture"
+	"throughline/scenarios/record"
 )
 
 // The places within the drawing of a layer, in pixels.
@@ -42,15 +44,75 @@ func (v View) Layer(l picture.Layer) template.HTML {
 	b.gridLines(axis)
 	for i, line := range l.Lines {
 		b.f(`<path class="line l%d" fill="none" stroke="%s" stroke-width="1.6" stroke-dasharray="%s" stroke-linejoin="round" vector-effect="non-scaling-stroke" d="%s"/>`,
-			i%len(lineColors), lineColors[i%len(lineColors)], dashes[i%len(dashes)], v.broken(line.Values, axis))
+			i%len(lineColors), lineColors[i%len(lineColors)], dashes[i%len(dashes)], v.curve(line, axis))
 	}
 	b.f(`<path class="base" fill="none" stroke="%s" vector-effect="non-scaling-stroke" d="M0 %dH%d"/></svg>`, soft, layerHeight, wide)
 	if len(v.flags) <= mostFlags {
 		v.flagLines(&b, layerTop, layerTop+layerHeight)
 	}
+	if l.ID == picture.FleetLayer {
+		v.decisions(&b)
+	}
 	b.gridTexts(axis, layerTop, "")
 	v.timeAxis(&b, layerTop+layerHeight+14, 5)
 	return b.close()
+}
+
+// curve is a line of a layer.
+func (v View) curve(l picture.Line, axis scale) string {
+	if l.Stair {
+		return v.stair(l.Values, axis)
+	}
+	return v.broken(l.Values, axis)
+}
+
+// stair is a line that holds each value for its whole bin.
+func (v View) stair(values []float64, axis scale) string {
+	var d strings.Builder
+	last := math.NaN()
+	for b := range v.s.Whole {
+		x := values[b]
+		if math.IsNaN(x) {
+			last = x
+			continue
+		}
+		from, to, y := v.x(v.s.Axis.Until(b-1).Seconds()), v.x(v.s.Axis.Until(b).Seconds()), coord(axis.y(x))
+		switch {
+		case math.IsNaN(last):
+			fmt.Fprintf(&d, "M%s %sH%s", from, y, to)
+		case last != x:
+			fmt.Fprintf(&d, "V%sH%s", y, to)
+		case b+1 >= v.s.Whole || values[b+1] != x:
+			fmt.Fprintf(&d, "H%s", to)
+		}
+		last = x
+	}
+	return d.String()
+}
+
+// mostDecisions are shown one by one.
+const mostDecisions = 600
+
+// decisions tell what was decided and why, each where it was: as a tick if it changed something.
+func (v View) decisions(b *sheet) {
+	var all []record.Event
+	for _, e := range v.s.Events {
+		if e.Kind == record.Decided && e.Decision != nil {
+			all = append(all, e)
+		}
+	}
+	if len(all) > mostDecisions {
+		return
+	}
+	for _, e := range all {
+		d, at := *e.Decision, e.At.Seconds()
+		look := `class="decision" fill="none" pointer-events="all"`
+		if d.Wanted != d.Had {
+			look = fmt.Sprintf(`class="decision changed" fill="%s"`, ink)
+		}
+		b.f(`<circle data-t="%s" cx="%s" cy="%d" r="3" %s><title>%s</title></circle>`, seconds(at), v.percent(at), layerTop+layerHeight, look,
+			text(clockExact(at)+": "+d.String()))
+	}
 }
 
 // broken is a line with holes where nothing is known; a bin that stands alone is a dot.

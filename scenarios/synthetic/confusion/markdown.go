@@ -23,7 +23,7 @@ func WriteMarkdown(to io.Writer, results []Result) error {
 	b.WriteString(tableHead)
 	all := rows(results)
 	for _, r := range all {
-		if r.cause == synthetic.Healthy {
+		if healthyOnes(r.cause) {
 			continue
 		}
 		fmt.Fprintf(&b, "| `%s` | %d", r.cause, r.runs)
@@ -34,7 +34,7 @@ func WriteMarkdown(to io.Writer, results []Result) error {
 	}
 	b.WriteString(healthyHead)
 	for _, r := range all {
-		if r.cause == synthetic.Healthy {
+		if r.cause == synthetic.Healthy || r.cause == synthetic.HealthyScaled && r.runs > 0 {
 			fmt.Fprintf(&b, "| %d | %s | %s | %s |\n", r.runs, count(r.marks[Silent]), count(r.marks[Alarm]), count(r.marks[Inconclusive]))
 		}
 	}

@@ -35,7 +35,7 @@ func NewFigures(results []Result) Figures {
 	healthy, amount, possible := 0, 0, 0
 	for _, r := range results {
 		n[r.Mark]++
-		if r.Cause == synthetic.Healthy {
+		if healthyOnes(r.Cause) {
 			healthy++
 			continue
 		}
@@ -54,6 +54,11 @@ func NewFigures(results []Result) Figures {
 		Hidden: gallery.NewShare(n[Hidden], len(results)-healthy), Alarms: gallery.NewShare(n[Alarm], healthy),
 		Inconclusive: gallery.NewShare(n[Inconclusive], len(results)),
 	}
+}
+
+// healthyOnes tells whether nothing is wrong in runs of a cause.
+func healthyOnes(cause string) bool {
+	return cause == synthetic.Healthy || cause == synthetic.HealthyScaled
 }
 
 // What the figures must reach, in shares.
@@ -104,7 +109,10 @@ func rows(results []Result) []row {
 	by := map[string]*row{}
 	named := map[string]map[string]int{}
 	var out []*row
-	for _, cause := range synthetic.Causes() {
+	scaled := slices.DeleteFunc(synthetic.ScaledCauses(), func(cause string) bool {
+		return !slices.ContainsFunc(results, func(r Result) bool { return r.Cause == cause })
+	})
+	for _, cause := range slices.Concat(synthetic.Causes(), scaled) {
 		by[cause] = &row{cause: cause, marks: map[Mark]int{}}
 		named[cause] = map[string]int{}
 		out = append(out, by[cause])

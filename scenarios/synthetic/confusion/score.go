@@ -60,6 +60,9 @@ type Result struct {
 
 // Score holds a verdict against the truth.
 func Score(m synthetic.Made, v verdict.Verdict) Result {
+	if m.Params.Scaled != nil {
+		return scoreScaled(m, v)
+	}
 	r := Result{Seed: m.Seed, Cause: m.Truth.Cause}
 	found := accusing(v)
 	r.Amount = amounts(m.Truth, found)

@@ -10,10 +10,19 @@ import (
 	"throughline/scenarios/synthetic"
 )
 
+// Make makes the run of a seed, also one with an autoscaler, which answers itself from what was
+// measured until then. Those are made if they are asked for by their cause.
+func Make(seed uint64, cause string) (synthetic.Made, error) {
+	if slices.Contains(synthetic.ScaledCauses(), cause) {
+		return synthetic.MakeScaled(seed, cause, Ask)
+	}
+	return synthetic.Make(seed, cause)
+}
+
 // Try makes the run of a seed, judges it and scores the verdict. An error is one of
 // the arguments; a run that cannot be judged says so in its result.
 func Try(seed uint64, cause string) (Result, error) {
-	made, err := synthetic.Make(seed, cause)
+	made, err := Make(seed, cause)
 	if err != nil {
 		return Result{}, err
 	}
