@@ -175,7 +175,7 @@ var ofChecks = map[string]reason{
 	nesting:     {"timers could not be compared", nothingSent},
 	hygiene:     {"hygiene had nothing to look at", keepAccount},
 	failures:    {"no request was sent", "Raise load.rate, or let phases last longer."},
-	scaling:     {"the autoscaler could not be judged", "Do what the finding says, and run again."},
+	scaling:     {"the autoscaler could not be judged", "Let the load call for more instances and for fewer, on a metric that a conservation check promises, and run again."},
 	twoViews:    {"the two views could not be told apart", "Keep the machine idle, have host and agent asked all the while, and run again."},
 }
 
