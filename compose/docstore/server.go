@@ -128,6 +128,9 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 			_ = nc.Close() // nothing was sent on it
 			continue
 		}
+		if ctx.Err() != nil {
+			c.hangUp() // those that were there may have been hung up already
+		}
 		wg.Go(func() {
 			defer s.disconnected(c)
 			if err := s.converse(ctx, c); err != nil {
