@@ -23,7 +23,7 @@ func Ask(h record.History) (func(on string, at time.Duration) ([]autoscale.Sampl
 		return nil, nil, err
 	}
 	return func(on string, at time.Duration) ([]autoscale.Sample, error) {
-		answer, err := store.Query(context.Background(), on, h.Run.Start.Add(at))
+		answer, err := store.Query(context.Background(), on, e.Moment(at))
 		if err != nil {
 			return nil, err
 		}
