@@ -10,47 +10,17 @@ var exactPowers = [...]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1
 	1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22}
 
 // maxExact is the greatest number of decimal digits of which every combination
-// is exact as a float64 (2^53 has 16).
+// is exact as a float64 (2^53 has 16). A sign and a point count as digits here.
 const maxExact = 15
 
 // number reads a finite decimal number: an optional sign, digits, an optional
 // fraction and an optional exponent. Nothing else that strconv would take
 // (hexadecimal, "inf", underscores) is a number on the wire.
 func number(b []byte) (float64, bool) {
-	digits := b
-	negative := false
-	if len(b) > 0 && (b[0] == '-' || b[0] == '+') {
-		negative = b[0] == '-'
-		digits = b[1:]
+	if n, _, ok := exactNumber(b); ok {
+		return n, true
 	}
-	var mantissa uint64
-	seen, fraction, point := 0, 0, false
-	for _, c := range digits {
-		switch {
-		case c >= '0' && c <= '9':
-			mantissa = mantissa*10 + uint64(c-'0')
-			seen++
-			if point {
-				fraction++
-			}
-		case c == '.' && !point:
-			point = true
-		default:
-			return slowNumber(b)
-		}
-		if seen > maxExact {
-			return slowNumber(b)
-		}
-	}
-	if seen == 0 {
-		return 0, false
-	}
-	// Both operands are exact, so the quotient is rounded once: correctly.
-	n := float64(mantissa) / exactPowers[fraction]
-	if negative {
-		n = -n
-	}
-	return n, true
+	return slowNumber(b)
 }
 
 // exactNumber is number for digits with perhaps a sign and a point, as long as they are
@@ -75,6 +45,7 @@ func exactNumber(b []byte) (n float64, signed, ok bool) {
 		}
 	}
 	n = float64(mantissa)
+	// Both operands are exact, so the quotient is rounded once: correctly.
 	if fraction := len(b) - 1 - point; fraction > 0 {
 		n /= exactPowers[fraction]
 	}
@@ -84,7 +55,7 @@ func exactNumber(b []byte) (n float64, signed, ok bool) {
 	return n, signed, len(b) > 1 || point != 0
 }
 
-// slowNumber reads what has an exponent or too many digits for number.
+// slowNumber reads what has an exponent or too many digits for exactNumber, or is no number.
 func slowNumber(b []byte) (float64, bool) {
 	for _, c := range b {
 		if (c < '0' || c > '9') && c != '.' && c != '-' && c != '+' && c != 'e' && c != 'E' {
