@@ -36,6 +36,7 @@ type Index struct {
 	unpolled    map[string]int64                       // see NotPolled; made when it is asked first
 	freezes     []freeze                               // of instances, see indexStandstills
 	hindrances  []hindrance                            // of the network, see indexHindrances
+	crashes     []FaultSpan                            // when the load balancer was killed and started again
 	throttled   map[string]Curve                       // of the instances that the host stopped: how long
 	Ticks       []time.Duration                        // interval ends at which the collector stored points, in order
 	pace        []pace                                 // how late requests were sent, in the order of their due times
@@ -77,6 +78,7 @@ func New(h record.History, s script.Scenario) *Index {
 	e.indexSeries()
 	e.indexStandstills()
 	e.indexHindrances()
+	e.crashes = e.FaultSpans(script.IsFault[script.KillLB])
 	e.stitch()
 	return e
 }

@@ -78,6 +78,34 @@ func (e *Index) KilledAt(l record.Lifetime) time.Duration {
 	return at
 }
 
+// FaultSpan is a time in which a fault was in force, from the event that told its begin to the one that
+// told its end.
+type FaultSpan struct {
+	Stretch
+	End *record.Event
+}
+
+// FaultSpans are the times in which faults of some names were in force, in the order of their ends.
+// Of each fault one is under way at a time; one that did not end has none.
+func (e *Index) FaultSpans(of func(fault string) bool) (all []FaultSpan) {
+	began := map[string]time.Duration{}
+	for i := range e.History.Events {
+		ev := &e.History.Events[i]
+		if ev.Fault == "" || !of(ev.Fault) {
+			continue
+		}
+		at, under := began[ev.Fault]
+		switch {
+		case ev.Kind == record.FaultBegin:
+			began[ev.Fault] = ev.At
+		case ev.Kind == record.FaultEnd && under:
+			all = append(all, FaultSpan{Stretch{at, ev.At}, ev})
+			delete(began, ev.Fault)
+		}
+	}
+	return all
+}
+
 // EventsOf are the journal's events of an instance, in their order.
 func (e *Index) EventsOf(instance string) []*record.Event {
 	if e.events == nil {

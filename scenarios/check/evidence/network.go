@@ -4,7 +4,6 @@ import (
 	"slices"
 	"time"
 
-	"throughline/scenarios/record"
 	"throughline/scenarios/script"
 )
 
@@ -19,26 +18,18 @@ type hindrance struct {
 	settled time.Duration
 }
 
-// indexHindrances finds them. Of each fault one is under way at a time.
+// indexHindrances finds them.
 func (e *Index) indexHindrances() {
-	began := map[string]time.Duration{}
-	for _, ev := range e.History.Events {
-		cut := script.IsFault[script.CutNetwork](ev.Fault)
-		if !cut && !script.IsFault[script.SlowNetwork](ev.Fault) && !script.IsFault[script.ThrottleNetwork](ev.Fault) {
-			continue
+	cuts := script.IsFault[script.CutNetwork]
+	hinders := func(fault string) bool {
+		return cuts(fault) || script.IsFault[script.SlowNetwork](fault) || script.IsFault[script.ThrottleNetwork](fault)
+	}
+	for _, f := range e.FaultSpans(hinders) {
+		h := hindrance{hop: script.Hop(f.End.Hop), instance: f.End.Instance, cut: cuts(f.End.Fault), Stretch: f.Stretch, settled: f.To}
+		if h.hop != script.WebDB {
+			h.settled = e.workedOff(h.To)
 		}
-		at, under := began[ev.Fault]
-		switch {
-		case ev.Kind == record.FaultBegin:
-			began[ev.Fault] = ev.At
-		case ev.Kind == record.FaultEnd && under:
-			h := hindrance{hop: script.Hop(ev.Hop), instance: ev.Instance, cut: cut, Stretch: Stretch{at, ev.At}}
-			if h.settled = h.To; h.hop != script.WebDB {
-				h.settled = e.workedOff(h.To)
-			}
-			e.hindrances = append(e.hindrances, h)
-			delete(began, ev.Fault)
-		}
+		e.hindrances = append(e.hindrances, h)
 	}
 }
 

@@ -17,19 +17,10 @@ type freeze struct {
 	Stretch
 }
 
-// indexStandstills finds freezes, of which only one is under way at a time, and the
-// instances that the host stopped because they had used up their share of CPU.
+// indexStandstills finds freezes, and the instances that the host stopped because they had used up their share of CPU.
 func (e *Index) indexStandstills() {
-	began := record.Never
-	for _, ev := range e.History.Events {
-		switch {
-		case !script.IsFault[script.Freeze](ev.Fault):
-		case ev.Kind == record.FaultBegin:
-			began = ev.At
-		case ev.Kind == record.FaultEnd && began != record.Never:
-			e.freezes = append(e.freezes, freeze{ev.Instance, Stretch{began, ev.At}})
-			began = record.Never
-		}
+	for _, f := range e.FaultSpans(script.IsFault[script.Freeze]) {
+		e.freezes = append(e.freezes, freeze{f.End.Instance, f.Stretch})
 	}
 	e.throttled = map[string]Curve{}
 	for _, s := range e.Polled[record.HostStopped] {

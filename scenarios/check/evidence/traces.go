@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"throughline/scenarios/record"
-	"throughline/scenarios/script"
 )
 
 // aboutLog is the Trouble of a load balancer's log that is not whole.
@@ -88,17 +87,7 @@ func (e *Index) LogWhole() bool {
 // Unlogged tells whether the load balancer was killed while a request was under way, from when it was sent to when its user
 // knew its outcome, so that there may be no line of it.
 func (e *Index) Unlogged(from, to time.Duration) bool {
-	began := record.Never
-	for _, ev := range e.History.Events {
-		switch {
-		case !script.IsFault[script.KillLB](ev.Fault):
-		case ev.Kind == record.FaultBegin:
-			began = ev.At
-		case ev.Kind == record.FaultEnd && began != record.Never && to >= began && from <= ev.At:
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(e.crashes, func(c FaultSpan) bool { return to >= c.From && from <= c.To })
 }
 
 // attribute tells of requests of unknown outcome, where users do not know who

@@ -135,20 +135,9 @@ func offBeat(e *evidence.Index) (out []string) {
 // disturbed tells when the rhythm is not the usual one, because the journal knows of a
 // fault that disturbs it.
 func disturbed(e *evidence.Index) func(at time.Duration) bool {
-	type span struct{ from, to time.Duration }
-	var spans []span
-	open := map[string]time.Duration{}
-	for _, ev := range e.History.Events {
-		switch {
-		case !disturbs(ev.Fault):
-		case ev.Kind == record.FaultBegin:
-			open[ev.Fault] = ev.At
-		case ev.Kind == record.FaultEnd:
-			spans = append(spans, span{open[ev.Fault] - e.Interval, ev.At + e.Interval})
-		}
-	}
+	spans := e.FaultSpans(disturbs)
 	return func(at time.Duration) bool {
-		return slices.ContainsFunc(spans, func(s span) bool { return at >= s.from && at <= s.to })
+		return slices.ContainsFunc(spans, func(f evidence.FaultSpan) bool { return at >= f.From-e.Interval && at <= f.To+e.Interval })
 	}
 }
 

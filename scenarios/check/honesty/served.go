@@ -132,15 +132,11 @@ func standstills(e *evidence.Index) []verdict.Finding {
 // servedThroughout tells whether an instance was to be sent requests, and could
 // answer them, in all of a stretch.
 func servedThroughout(e *evidence.Index, at evidence.Stretch) bool {
-	began := evidence.Forever // of what keeps the database from its work
-	for _, ev := range e.History.Events {
-		switch {
-		case !script.IsFault[script.FreezeDatabase](ev.Fault) && !script.IsFault[script.FillDisk](ev.Fault):
-		case ev.Kind == record.FaultBegin:
-			began = ev.At
-		case ev.Kind == record.FaultEnd && began < at.To && ev.At > at.From:
-			return false
-		}
+	idle := func(fault string) bool { // what keeps the database from its work
+		return script.IsFault[script.FreezeDatabase](fault) || script.IsFault[script.FillDisk](fault)
+	}
+	if slices.ContainsFunc(e.FaultSpans(idle), func(f evidence.FaultSpan) bool { return f.From < at.To && f.To > at.From }) {
+		return false
 	}
 	return slices.ContainsFunc(e.Lives, func(l record.Lifetime) bool {
 		from, to := serving(e, l)
