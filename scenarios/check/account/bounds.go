@@ -31,8 +31,8 @@ func BoundsOf(e *evidence.Index, promise script.Conservation, ends []time.Durati
 	return out
 }
 
-// lateMachine tells how late the machine was between two times, and remembers the last answer:
-// most instances are asked of at the same times.
+// lateMachine tells how late the machine was between two times, and remembers its answers: most
+// instances are asked of at the same times.
 func lateMachine(e *evidence.Index) func(from, to time.Duration) time.Duration {
 	known := map[evidence.Stretch]time.Duration{}
 	return func(from, to time.Duration) time.Duration {

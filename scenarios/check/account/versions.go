@@ -3,6 +3,7 @@ package account
 import (
 	"slices"
 
+	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 )
@@ -40,6 +41,8 @@ func (b Books) Versions() (all []verdict.Version) {
 	for i := range all {
 		slices.SortFunc(all[i].Instances, record.CompareNames)
 	}
-	slices.SortStableFunc(all, func(a, b verdict.Version) int { return int(first[a.Version].Birth - first[b.Version].Birth) })
+	slices.SortStableFunc(all, func(a, b verdict.Version) int {
+		return evidence.CompareTimes(first[a.Version].Birth, first[b.Version].Birth)
+	})
 	return all
 }

@@ -77,7 +77,7 @@ func (j *judging) like(metric string) (like record.Series, ok bool) {
 		if s.Meta.StatsD != metric || !s.IsCounter() {
 			continue
 		}
-		if _, known := j.life(s.Labels.Get(evidence.LabelInstance)); known {
+		if _, known := j.e.LifeOf(s.Labels.Get(evidence.LabelInstance)); known {
 			return s, true
 		}
 		like, ok = s, true
@@ -143,16 +143,6 @@ func (j *judging) grid() []time.Duration {
 	return grid
 }
 
-// life is the life of a web instance; ok is false for a name that is none.
-func (j *judging) life(instance string) (record.Lifetime, bool) {
-	for _, l := range j.e.Lives {
-		if l.Instance == instance {
-			return l, true
-		}
-	}
-	return record.Lifetime{}, false
-}
-
 // last is until when an instance may have points.
 func (j *judging) last(l record.Lifetime) time.Duration {
 	if l.Death == record.Never {
@@ -163,7 +153,7 @@ func (j *judging) last(l record.Lifetime) time.Duration {
 
 // living is a series that ends with the life of its instance.
 func (j *judging) living(s record.Series) record.Series {
-	l, known := j.life(s.Labels.Get(evidence.LabelInstance))
+	l, known := j.e.LifeOf(s.Labels.Get(evidence.LabelInstance))
 	if s.Meta.StatsD == "" || !known || l.Death == record.Never {
 		return s
 	}
@@ -186,7 +176,7 @@ func (t *truth) bounded(j *judging, p script.Gauge) {
 		if s.Meta.StatsD != p.Metric || s.Meta.Type != collector.Gauge {
 			continue
 		}
-		l, known := j.life(s.Labels.Get(evidence.LabelInstance))
+		l, known := j.e.LifeOf(s.Labels.Get(evidence.LabelInstance))
 		if !known {
 			t.changed = true
 			continue // whoever sent that is no instance of the run
@@ -216,7 +206,7 @@ func (t *truth) counters(j *judging, p script.Conservation) {
 	bounds := account.BoundsOf(j.e, p, t.grid)
 	like, _ := j.like(p.Metric)
 	for _, s := range j.held {
-		if _, known := j.life(s.Labels.Get(evidence.LabelInstance)); s.Meta.StatsD == p.Metric && s.IsCounter() && !known {
+		if _, known := j.e.LifeOf(s.Labels.Get(evidence.LabelInstance)); s.Meta.StatsD == p.Metric && s.IsCounter() && !known {
 			t.changed = true // whoever sent that is no instance of the run
 		}
 	}
