@@ -143,10 +143,7 @@ func (a *autoscaler) launch(ctx context.Context, on moves) {
 	a.moving.Go(func() {
 		defer cancel()
 		_, err := o.await()
-		if err != nil && ctx.Err() != nil {
-			err = fmt.Errorf("%w (%w)", context.Cause(ctx), err)
-		}
-		a.failed("launch "+name, err)
+		a.failed("launch "+name, because(ctx, err))
 	})
 }
 
@@ -170,12 +167,8 @@ func (a *autoscaler) terminate(ctx context.Context, on moves, name string) {
 		within := lastMoves + a.stop
 		ctx, cancel := context.WithTimeoutCause(ctx, within, fmt.Errorf("it has not ended after %v", within))
 		defer cancel()
-		err := on.terminate(ctx, name, true)
-		if err != nil && ctx.Err() != nil {
-			err = fmt.Errorf("%w (%w)", context.Cause(ctx), err)
-		}
-		if !endedByOther(err) {
-			a.failed("terminate "+name, err)
+		if err := on.terminate(ctx, name, true); !endedByOther(err) {
+			a.failed("terminate "+name, because(ctx, err))
 		}
 	})
 }

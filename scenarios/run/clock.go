@@ -122,16 +122,24 @@ func (c *clock) step(ctx context.Context, phase string, step script.Step) error 
 // bounded is a way to make a move within the time that a step has for one.
 type bounded func(move func(context.Context) error) error
 
+// because puts before an error why its context has ended, if it has.
+func because(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return fmt.Errorf("%w (%w)", context.Cause(ctx), err)
+	}
+	return err
+}
+
 // do does one step and returns when it has taken effect.
 func (c *clock) do(ctx context.Context, step script.Step) error {
 	within := func(move func(context.Context) error) error {
 		limited, cancel := context.WithTimeoutCause(ctx, step.Within, fmt.Errorf("no effect within %v", step.Within))
 		defer cancel()
 		err := move(limited)
-		if err != nil && limited.Err() != nil && ctx.Err() == nil {
-			return fmt.Errorf("%w (%w)", context.Cause(limited), err)
+		if ctx.Err() != nil {
+			return err
 		}
-		return err
+		return because(limited, err)
 	}
 	for _, d := range doers {
 		if d.kind == step.Kind() {

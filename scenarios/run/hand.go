@@ -169,7 +169,7 @@ func (h *handled) make(step script.Step, source string) error {
 func (s *testbed) improvised(done []script.Improvisation) {
 	stack := s.cfg.Scenario.Stack.Web
 	source := script.Improvised{Instances: stack.Instances, Defect: stack.Defect, Rate: s.cfg.Scenario.Load.Rate, Moves: done}.Source()
-	if len(secretsOf(s.fleet.deployed())) > 0 {
+	if len(script.SecretsOf(s.fleet.deployed().Known)) > 0 {
 		written, err := script.Parse(record.ScenarioFile, source, script.Options{Ran: true})
 		if err == nil {
 			source, err = written.Masked()

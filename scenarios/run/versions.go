@@ -67,7 +67,7 @@ func (f *fleet) next(ctx context.Context, version string) (string, error) {
 
 func (c *clock) deploy(m script.Deploy, within bounded) error {
 	c.fleet.add(m.Web, m.Canary > 0)
-	c.journal.record.Hide(script.Mask, append(c.scenario.Secrets(), secretsOf(c.fleet.deployed())...)...)
+	c.journal.record.Hide(script.Mask, append(c.scenario.Secrets(), script.SecretsOf(c.fleet.deployed().Known)...)...)
 	return c.roll(m.Web.Version, m.Canary, within)
 }
 
@@ -110,14 +110,4 @@ func (c *clock) supersede(old, version string, within bounded) error {
 		return err
 	}
 	return c.end(old, true, within)
-}
-
-// secretsOf are the values of what versions are told in their environment.
-func secretsOf(v script.Versions) (values []string) {
-	for _, web := range v.Known {
-		for _, value := range web.Env {
-			values = append(values, value)
-		}
-	}
-	return values
 }

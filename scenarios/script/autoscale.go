@@ -115,20 +115,3 @@ func (v value) bounds() []autoscale.Bound {
 	}
 	return all
 }
-
-// number reads a plain number between two others, both included.
-func (v value) number(least, most float64, want string) float64 {
-	switch v.node.(type) {
-	case *ast.IntegerNode, *ast.FloatNode:
-	default:
-		v.wrong(want)
-		return 0
-	}
-	s := plain(v.node)
-	n, err := strconv.ParseFloat(s, 64)
-	if err != nil || !decimal.MatchString(s) || n < least || n > most {
-		v.failf("%s is out of range: want %s", shorten(s), want)
-		return 0
-	}
-	return n
-}

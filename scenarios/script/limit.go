@@ -3,10 +3,7 @@ package script
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"time"
-
-	"github.com/goccy/go-yaml/ast"
 )
 
 // The numbers of CPUs that an instance can be limited to. Less than MinCPUs no kernel takes.
@@ -63,19 +60,13 @@ func readLimit(what value, m mapping) Limit {
 // cores reads a number of CPUs, or 0.
 func (v value) cores() float64 {
 	const want = "a number of CPUs, like 0.2, or 0 for no limit"
-	switch v.node.(type) {
-	case *ast.IntegerNode, *ast.FloatNode:
-	default:
-		v.wrong(want)
-		return 0
-	}
-	s := plain(v.node)
-	n, err := strconv.ParseFloat(s, 64)
+	n, plainly, ok := v.decimal(want)
 	switch {
-	case err != nil || !decimal.MatchString(s):
-		v.failf("want %s, got %s", want, shorten(s))
+	case !ok:
+	case !plainly:
+		v.failf("want %s, got %s", want, shorten(plain(v.node)))
 	case n != 0 && (n < MinCPUs || n > MaxCPUs):
-		v.failf("%s is out of range: want %v to %v CPUs, or 0 for no limit", shorten(s), MinCPUs, MaxCPUs)
+		v.failf("%s is out of range: want %v to %v CPUs, or 0 for no limit", shorten(plain(v.node)), MinCPUs, MaxCPUs)
 	default:
 		return n
 	}

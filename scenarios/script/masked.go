@@ -19,9 +19,12 @@ const Mask = "***"
 var errMask = errors.New("env: its values cannot be kept out of the record: write each variable on a line of its own, like LOG_LEVEL: debug")
 
 // Secrets are the values of all variables of `env:`, those of versions that are deployed too.
-func (s Scenario) Secrets() []string {
+func (s Scenario) Secrets() []string { return SecretsOf(s.Webs()) }
+
+// SecretsOf are the values of all variables that versions of the application are told, each once.
+func SecretsOf(versions []Web) []string {
 	var values []string
-	for _, w := range s.Webs() {
+	for _, w := range versions {
 		values = slices.AppendSeq(values, maps.Values(w.Env))
 	}
 	slices.Sort(values)

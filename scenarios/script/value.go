@@ -195,20 +195,38 @@ const mostRecorded = 1_000_000
 
 var decimal = regexp.MustCompile(`^[0-9]{1,15}(\.[0-9]{1,15})?$`)
 
+// decimal reads a number; plainly tells whether it is written as a plain decimal. Of what is no number it complains,
+// and ok is false.
+func (v value) decimal(want string) (n float64, plainly, ok bool) {
+	switch v.node.(type) {
+	case *ast.IntegerNode, *ast.FloatNode:
+	default:
+		v.wrong(want)
+		return 0, false, false
+	}
+	s := plain(v.node)
+	n, err := strconv.ParseFloat(s, 64)
+	return n, err == nil && decimal.MatchString(s), true
+}
+
+// number reads a plain number between two others, both included.
+func (v value) number(least, most float64, want string) float64 {
+	n, plainly, ok := v.decimal(want)
+	if ok && (!plainly || n < least || n > most) {
+		v.failf("%s is out of range: want %s", shorten(plain(v.node)), want)
+		return 0
+	}
+	return n
+}
+
 // fraction reads a number above 0 and up to 1, or below 1 where one is said to be too much.
 func (v value) fraction(one bool) float64 {
 	want := "a number above 0 and at most 1"
 	if !one {
 		want = "a number above 0 and below 1"
 	}
-	switch v.node.(type) {
-	case *ast.IntegerNode, *ast.FloatNode:
-	default:
-		v.wrong(want)
-		return 0
-	}
-	f, err := strconv.ParseFloat(plain(v.node), 64)
-	if err != nil || !decimal.MatchString(plain(v.node)) || f <= 0 || f > 1 || f == 1 && !one {
+	f, plainly, ok := v.decimal(want)
+	if ok && (!plainly || f <= 0 || f > 1 || f == 1 && !one) {
 		v.failf("want %s, got %s", want, shorten(plain(v.node)))
 		return 0
 	}
