@@ -90,14 +90,14 @@ func TestContainersGetWhatTheyNeedAndNoMore(t *testing.T) {
 	image := beginImage(t, "")
 	run := unique()
 	p := newPlatformIn(t, docker.Config{Dir: t.TempDir(), Run: run, Self: webBinary(t), Images: docker.Images{
-		Command: image, Named: map[string]string{"haproxy-1": "haproxy:3.0"}}})
+		Named: map[string]string{"haproxy-1": "haproxy:3.0"}}})
 	lb, err := haproxy.Config{}.Instance("haproxy-1", "haproxy")
 	if err != nil {
 		t.Fatal(err)
 	}
 	start(t, p, lb)
 	start(t, p, webInstance("web-1"))
-	begun := start(t, p, compose.Instance{Name: "web-2", Program: compose.Program{Command: []string{"/begin", "{{.Dir}}"}}})
+	begun := start(t, p, compose.Instance{Name: "web-2", Program: compose.Program{Command: []string{"/begin", "{{.Dir}}"}, Image: image}})
 
 	ours := confined{Drop: []string{"ALL"}, Security: []string{"no-new-privileges"}, ReadOnly: true,
 		Tmpfs: map[string]string{"/tmp": "mode=1777"}, Memory: 1 << 30, Swap: 1 << 30, Pids: 1024, Mounts: []string{"volume /instance"}}
@@ -133,8 +133,8 @@ func logged(t *testing.T, h compose.Handle, want string) {
 func TestWhoTakesTooMuchMemoryIsToldSo(t *testing.T) {
 	needEngine(t)
 	run := unique()
-	p := newPlatformIn(t, docker.Config{Dir: t.TempDir(), Run: run, Images: docker.Images{Command: beginImage(t, "")}})
-	i := compose.Instance{Name: "web-1", Program: compose.Program{Command: []string{"/begin", "eat"}},
+	p := newPlatformIn(t, docker.Config{Dir: t.TempDir(), Run: run})
+	i := compose.Instance{Name: "web-1", Program: compose.Program{Command: []string{"/begin", "eat"}, Image: beginImage(t, "")},
 		Ports: map[string]int{"http": 0}, Ready: compose.Probe{Within: 5 * time.Minute}} // it takes what a busy machine needs for 4 GiB
 	if _, err := p.Start(t.Context(), i); err == nil || !strings.Contains(err.Error(), "ended by SIGKILL, out of memory (it may take 4096 MiB)") {
 		t.Errorf("%v, want that it took too much", err)
@@ -148,7 +148,7 @@ func TestAnImagesOwnCommandIsExecutedAsItIs(t *testing.T) {
 	image := beginImage(t, `ENTRYPOINT ["/haproxy", "say", "{{.Host}}", "--format={{json .}}"]
 CMD ["{{", "{{.Nope}}"]
 `)
-	p := newPlatform(t, docker.Images{Command: image})
-	h := start(t, p, compose.Instance{Name: "web-1", Program: compose.Program{Command: append(needImage(t, image), "{{.Name}}")}})
+	p := newPlatform(t, docker.Images{})
+	h := start(t, p, compose.Instance{Name: "web-1", Program: compose.Program{Command: append(needImage(t, image), "{{.Name}}"), Image: image}})
 	logged(t, h, fmt.Sprintf("told %q", []string{"{{.Host}}", "--format={{json .}}", "{{", "{{.Nope}}", "web-1"}))
 }

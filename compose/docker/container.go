@@ -132,10 +132,8 @@ func (p *Platform) program(i compose.Instance) (build, error) {
 	b.words = slices.Clone(i.Program.Command)
 	switch {
 	case b.image != "":
-	case i.Program.Image != "":
+	case i.Program.Image != "": // also where its own command is called haproxy
 		b.image, b.others = i.Program.Image, true
-	case images.Command != "": // also where its own command is called haproxy
-		b.image, b.others = images.Command, true
 	case filepath.Base(b.words[0]) == "haproxy":
 		b.image = images.HAProxy
 		b.words[0] = "haproxy" // the path on this machine says nothing there

@@ -32,7 +32,7 @@
 //
 // It may take 1 GiB of memory, without swap, and 1,024 processes and threads, has
 // no capabilities, and can write to /tmp and its own directory alone. An image
-// that is a user's choice (Images.Command, Images.Named) is kept whole: its root
+// that is a user's choice (Program.Image, Images.Named) is kept whole: its root
 // file system can be written, it may begin as root and become another user, and
 // it gets 4 GiB and 4,096.
 //
@@ -80,8 +80,7 @@ type Config struct {
 // Images says what the containers are made of.
 type Images struct {
 	Self    string            // for Program.Self: has this binary as its entrypoint; empty = one made of Config.Self
-	Command string            // for every Command; empty = there is none but HAProxy's
-	HAProxy string            // for a Command called haproxy where Command is empty; empty = HAProxyImage
+	HAProxy string            // for a Command called haproxy that names no image; empty = HAProxyImage
 	Named   map[string]string // for the instances of these names, before all others: "mongo-1": "mongo:8"
 }
 

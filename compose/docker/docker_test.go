@@ -254,7 +254,7 @@ func TestAnAddressBelongsToOneName(t *testing.T) {
 func TestInstancesReachTheHarnessAndEachOther(t *testing.T) {
 	needEngine(t)
 	needImage(t, "haproxy:3.0")
-	p := newPlatform(t, docker.Images{Command: "haproxy:3.0"})
+	p := newPlatform(t, docker.Images{})
 	start(t, p, webInstance("web-1"))
 	home, err := net.ListenPacket("udp4", net.JoinHostPort(p.Home(), "0"))
 	if err != nil {
@@ -263,7 +263,7 @@ func TestInstancesReachTheHarnessAndEachOther(t *testing.T) {
 	defer home.Close()
 	_, port, _ := net.SplitHostPort(home.LocalAddr().String())
 	script := fmt.Sprintf(`exec 3<>/dev/tcp/web-1/8080 && printf 'GET /healthz HTTP/1.0\r\n\r\n' >&3 && head -1 <&3 >/dev/udp/%s/%s; sleep 60`, p.Home(), port)
-	h := start(t, p, compose.Instance{Name: "client-1", Program: compose.Program{Command: []string{"bash", "-c", script}}})
+	h := start(t, p, compose.Instance{Name: "client-1", Program: compose.Program{Command: []string{"bash", "-c", script}, Image: "haproxy:3.0"}})
 	if err := home.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
