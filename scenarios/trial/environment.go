@@ -69,17 +69,15 @@ func (l Lacks) Of(s script.Scenario) (missing []error) {
 			missing = append(missing, fmt.Errorf("%s: %scommand %s: %s", s.Name, of, web.Command[0], l.Commands))
 		}
 	}
-	if l.OwnAddress != "" {
-		for _, fault := range s.FaultsThatNeed(script.OwnAddress) {
-			missing = append(missing, fmt.Errorf("%s: fault %s: %s; %s", s.Name, fault, l.OwnAddress, l.Elsewhere))
-		}
-	}
-	for need, why := range map[script.Need]string{script.Respawn: l.Respawn, script.OwnDisk: l.OwnDisk} {
-		if why == "" {
+	for _, lack := range []struct {
+		need script.Need
+		why  string
+	}{{script.OwnAddress, l.OwnAddress}, {script.Respawn, l.Respawn}, {script.OwnDisk, l.OwnDisk}} {
+		if lack.why == "" {
 			continue
 		}
-		for _, fault := range s.FaultsThatNeed(need) {
-			missing = append(missing, fmt.Errorf("%s: fault %s: %s; %s", s.Name, fault, why, l.Elsewhere))
+		for _, fault := range s.FaultsThatNeed(lack.need) {
+			missing = append(missing, fmt.Errorf("%s: fault %s: %s; %s", s.Name, fault, lack.why, l.Elsewhere))
 		}
 	}
 	return missing

@@ -34,17 +34,23 @@ func lookLocal(ctx context.Context, all []script.Scenario, o Options) (have tria
 	}
 	for _, s := range all {
 		missing = append(missing, impossible(s)...)
-		for need, possible := range map[script.Need]func() error{script.CPULimits: local.CanLimitCPU, script.OwnDisk: diskPossible} {
-			if !s.Needs(need) {
+		for _, look := range looks {
+			if !s.Needs(look.need) {
 				continue
 			}
-			if err := possible(); err != nil {
+			if err := look.possible(); err != nil {
 				missing = append(missing, fmt.Errorf("%s: %w", s.Name, err))
 			}
 		}
 	}
 	return have, missing
 }
+
+// looks are what a scenario may need of this machine, in the order in which it is told that it lacks them.
+var looks = []struct {
+	need     script.Need
+	possible func() error
+}{{script.CPULimits, local.CanLimitCPU}, {script.OwnDisk, diskPossible}}
 
 // impossible tells which versions of the application cannot be executed here, each program
 // once. Those that are images it lacks.
