@@ -2,6 +2,7 @@ package docstore
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -247,5 +248,75 @@ func TestOneConnectionTooMany(t *testing.T) {
 	}
 	if _, err := s.connected(nil); !errors.Is(err, errConnections) {
 		t.Errorf("connection %d: %v", maxConnections+1, err)
+	}
+}
+
+// tardy is a listener that accepts a connection when it is closed, after those that were there
+// have been hung up.
+type tardy struct {
+	net.Listener
+	closed chan struct{}
+	late   net.Conn
+	once   sync.Once
+}
+
+func (l *tardy) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return l.Listener.Close()
+}
+
+func (l *tardy) Accept() (net.Conn, error) {
+	<-l.closed
+	if l.late == nil {
+		return nil, net.ErrClosed
+	}
+	time.Sleep(50 * time.Millisecond) // without which the server would still hang it up with the others
+	late := l.late
+	l.late = nil
+	return late, nil
+}
+
+// A connection that is accepted while the server ends does not keep it from its end.
+func TestServeEndsWithWhoComesLate(t *testing.T) {
+	store, err := Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, late := net.Pipe()
+	defer client.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- NewServer(store, Config{}).Serve(ctx, &tardy{Listener: ln, closed: make(chan struct{}), late: late})
+	}()
+	cancel()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("the server waits for a connection that says nothing")
+	}
+}
+
+func TestServeEndsWithItsContext(t *testing.T) {
+	addr, stop := start(t, Config{Dir: t.TempDir()})
+	nc, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	stop() // returns only after the idle connection is closed
+	if _, err := nc.Read(make([]byte, 1)); err == nil {
+		t.Error("the connection is still open")
+	}
+	if _, err := net.Dial("tcp", addr); err == nil {
+		t.Error("the server still accepts")
 	}
 }

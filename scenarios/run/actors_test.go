@@ -187,8 +187,10 @@ func TestTroubleWithActors(t *testing.T) {
 	}
 }
 
-// A whole run on the local platform with HAProxy, and an actor beside its steps.
-func TestActorBesideARun(t *testing.T) {
+// runLocally is a whole run on the local platform with HAProxy, of a web server of the tests as {{app}}, and gives its
+// record. change changes how it is run.
+func runLocally(t *testing.T, source string, change func(*Config)) (script.Scenario, record.History) {
+	t.Helper()
 	bin, err := exec.LookPath("haproxy")
 	if err != nil {
 		t.Skip("NOT TESTED: haproxy is not on PATH")
@@ -197,18 +199,8 @@ func TestActorBesideARun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	scenario, err := script.Parse("x.yaml", []byte(`
-scenario: x
-stack:
-  mongo: none
-  web: {instances: 2, command: [`+self+`, web, --addr, "{{.Host}}:{{.Port}}"], routes: {look: GET /env}}
-load: {rate: 20/s, mix: {look: 1}}
-phases:
-  - {phase: more, do: [{scale: 4}, {kill: web-1}], for: 1s}
-  - {phase: less, do: [{scale: 2}, {launch: 2}], for: 1s}
-checks:
-  - continuity: {metric: any.thing}
-`), script.Options{})
+	source = strings.ReplaceAll(source, "{{app}}", self+`, web, --addr, "{{.Host}}:{{.Port}}"`)
+	scenario, err := script.Parse("x.yaml", []byte(source), script.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -217,12 +209,11 @@ checks:
 	if err != nil {
 		t.Fatal(err)
 	}
-	beside := &restless{seed: 5, own: true, most: 1, every: 50 * time.Millisecond}
 	c := Config{
 		Scenario: scenario, Dir: filepath.Join(dir, "run"), Scratch: platform.Scratch(), Platform: platform, HAProxy: bin, Progress: &notes{},
-		Run:    record.Run{ID: "r", Scenario: "x", Start: time.Now(), Interval: 200 * time.Millisecond, Database: record.NoDatabase},
-		actors: []actor{beside},
+		Run: record.Run{ID: "r", Scenario: "x", Start: time.Now(), Interval: 200 * time.Millisecond, Database: record.NoDatabase},
 	}
+	change(&c)
 	if err := Run(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
@@ -231,6 +222,24 @@ checks:
 		t.Fatal(err, history.Damage)
 	}
 	inOrder(t, withoutLoadTroubles(history.Events))
+	return scenario, history
+}
+
+// A whole run on the local platform with HAProxy, and an actor beside its steps.
+func TestActorBesideARun(t *testing.T) {
+	beside := &restless{seed: 5, own: true, most: 1, every: 50 * time.Millisecond}
+	_, history := runLocally(t, `
+scenario: x
+stack:
+  mongo: none
+  web: {instances: 2, command: [{{app}}], routes: {look: GET /env}}
+load: {rate: 20/s, mix: {look: 1}}
+phases:
+  - {phase: more, do: [{scale: 4}, {kill: web-1}], for: 1s}
+  - {phase: less, do: [{scale: 2}, {launch: 2}], for: 1s}
+checks:
+  - continuity: {metric: any.thing}
+`, func(c *Config) { c.actors = []actor{beside} })
 	if beside.launched.Load() == 0 || beside.ended.Load() == 0 {
 		t.Errorf("the actor launched %d and ended %d", beside.launched.Load(), beside.ended.Load())
 	}

@@ -2,34 +2,21 @@ package run
 
 import (
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
-	"throughline/compose/local"
 	"throughline/scenarios/autoscale"
 	"throughline/scenarios/record"
-	"throughline/scenarios/script"
 )
 
 // TestAutoscaledRun is a whole run on the local platform with HAProxy, whose fleet follows its load out and in, while
 // steps kill and replace. How fast the machine is decides how far it goes, and nothing else.
 func TestAutoscaledRun(t *testing.T) {
-	bin, err := exec.LookPath("haproxy")
-	if err != nil {
-		t.Skip("NOT TESTED: haproxy is not on PATH")
-	}
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	scenario, err := script.Parse("x.yaml", []byte(`
+	scenario, history := runLocally(t, `
 scenario: x
 stack:
   mongo: none
-  web: {instances: 2, command: [`+self+`, web, --addr, "{{.Host}}:{{.Port}}"], routes: {look: GET /env}}
+  web: {instances: 2, command: [{{app}}], routes: {look: GET /env}}
 load: {shape: steps, levels: [{rate: 20/s, for: 2s}, {rate: 100/s, for: 4s}, {rate: 20/s, for: 1m}], mix: {look: 1}}
 autoscale:
   min: 2
@@ -46,27 +33,7 @@ phases:
   - {phase: little again, do: {replace: any}, for: 4s}
 checks:
   - continuity: {metric: any.thing}
-`), script.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	platform, err := local.New(local.Config{Dir: filepath.Join(dir, "run"), Self: self})
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := Config{
-		Scenario: scenario, Dir: filepath.Join(dir, "run"), Scratch: platform.Scratch(), Platform: platform, HAProxy: bin, Progress: &notes{},
-		Run: record.Run{ID: "r", Scenario: "x", Start: time.Now(), Interval: 200 * time.Millisecond, Database: record.NoDatabase},
-	}
-	if err := Run(t.Context(), c); err != nil {
-		t.Fatal(err)
-	}
-	history, err := record.Read(c.Dir)
-	if err != nil || len(history.Damage) > 0 {
-		t.Fatal(err, history.Damage)
-	}
-	inOrder(t, withoutLoadTroubles(history.Events))
+`, func(*Config) {})
 	decided := replayed(t, scenario.Autoscale.Policy, history.Events)
 	askedAgain(t, scenario.Autoscale.On, decided, history)
 	followed(t, decided, history)
