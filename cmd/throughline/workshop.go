@@ -102,15 +102,23 @@ func newTour(cmd *cobra.Command, flags *upFlags, unattended bool) (*tour, error)
 
 func defectsOf(entries []gallery.Entry) (all []workshop.Defect) {
 	for _, e := range entries {
-		all = append(all, workshop.Defect{Name: e.Name, About: e.About, Causes: e.Want.Causes})
+		all = append(all, workshop.Defect{Name: e.Name, About: e.About, Causes: culprits(e)})
 	}
 	return all
+}
+
+// culprits are the causes that explain an entry: of what follows from another, that one.
+func culprits(e gallery.Entry) []string {
+	if e.Want.Behind != "" {
+		return []string{e.Want.Behind}
+	}
+	return e.Want.Causes
 }
 
 // causesOf are what can be guessed, by their titles: all that one of the entries may have.
 func causesOf(entries []gallery.Entry) (all []workshop.Cause) {
 	for _, d := range docs.Diagnoses() {
-		if slices.ContainsFunc(entries, func(e gallery.Entry) bool { return slices.Contains(e.Want.Causes, d.Cause) }) {
+		if slices.ContainsFunc(entries, func(e gallery.Entry) bool { return slices.Contains(culprits(e), d.Cause) }) {
 			all = append(all, workshop.Cause{Name: d.Cause, Title: d.Titled("an instance", false)})
 		}
 	}
