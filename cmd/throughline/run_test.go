@@ -124,6 +124,9 @@ func TestLibrary(t *testing.T) {
 // fails demands a fail which is explained by one cause.
 func fails(t *testing.T, o outcome, cause string) {
 	t.Helper()
+	if o.verdict.Outcome == verdict.Inconclusive {
+		t.Skipf("SKIPPED, NOTHING PROVED: inconclusive: this machine was too busy\n%s", o.text())
+	}
 	if o.status != exitFail || o.verdict.Outcome != verdict.Fail {
 		t.Fatalf("exit status %d, want %d\n%s", o.status, exitFail, o.text())
 	}

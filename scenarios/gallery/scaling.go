@@ -41,13 +41,15 @@ func scalingEntries() []Entry {
 		{Name: "scaled-by-late-counts", About: "an autoscaler decides by the mean of counts that come 4 s late", Stage: autoscaled("late", swings, byMean),
 			Want: wantMisled("late", "misled-too-small", "misled-too-big", "flapping")},
 		{Name: "scaled-by-silent-starts", About: "an autoscaler does not hear of those it launches for 5 s", Stage: autoscaled("silent-start", steps, bySum),
-			Want: wantMisled("silent-start", "misled-too-small", "flapping")},
+			Want: wantMisled("silent-start", "misled-too-small", "misled-too-big", "flapping")},
 		{Name: "scaled-by-nothing", About: "an autoscaler takes an instance that never sends the metric for an idle one",
 			Stage: autoscaled("never-speaks", steps, byMean+", missing: zero"), Want: wantMisled("no-metric", "missing-taken-for-zero", "flapping")},
 		{Name: "scaled-while-away", About: "the collector is restarted while an autoscaler follows a load that swings",
-			Stage: autoscaled("", swings, bySum, "fault: restart-collector, for: 4s"), Want: wantMisled("collector-away", "misled-too-small", "flapping")},
+			Stage: autoscaled("", swings, bySum, "fault: restart-collector, for: 4s"), Want: wantMisled("collector-away", "misled-too-small", "misled-too-big", "flapping")},
 		{Name: "scaled-by-the-dead", About: "an autoscaler decides by a gauge that still has those who are gone",
 			Stage: theDead(), Want: wantMisled("", "dead-still-counted")},
+		{Name: "scaled-by-the-average", About: "an autoscaler decides by an average over those who are gone, too",
+			Stage: theAverage(), Want: wantMisled("", "dead-still-counted")},
 	}
 }
 
@@ -58,6 +60,16 @@ func theDead() Stage {
 	s := autoscaled("", "shape: steps, levels: [{rate: 100/s, for: 18s}, {rate: 30/s, for: 60s}]",
 		"min: 2, max: 8, on: 'sum(last_over_time(fullstack_inflight[1m]))', per: sum, target: 3, every: 2s, "+paces,
 		"fault: slow-network, hop: web-db, by: 80ms", "replace: oldest", "kill: oldest")
+	s.Checks = []string{"scaling: {}"}
+	return s
+}
+
+// theAverage has requests wait for the database, too, and replaces two instances before the load
+// grows: what is left of them in the average are the zeros that they ended with.
+func theAverage() Stage {
+	s := autoscaled("", "shape: steps, levels: [{rate: 50/s, for: 20s}, {rate: 120/s, for: 60s}]",
+		"min: 2, max: 8, on: 'avg(last_over_time(fullstack_inflight[1m])) * count(fullstack_inflight)', per: sum, target: 3, every: 2s, "+paces,
+		"fault: slow-network, hop: web-db, by: 80ms", "replace: oldest", "replace: oldest")
 	s.Checks = []string{"scaling: {}"}
 	return s
 }
