@@ -36,6 +36,10 @@ had its effect. A move is a step of the scenario language, in words:
   launch [2]                        start so many new ones, or one
   scale 5                           launch, or terminate the newest, until so many serve
   replace web-2, replace all        launch another one, then terminate the old one
+  deploy v2, deploy version=v2 defect=late canary=1
+                                    the same with all, or so many, by instances of another version
+  rollback [v1]                     take a canary back, or go back to the version before
+  limit web-2 cpus=0.2              let it use so much of the processor
   fault drop-datagrams on=web-2 share=0.5
   fault freeze on=web-1             a fault, and what it takes (docs/SCENARIOS.md)
   heal [drop-datagrams]             end a fault, or the only one

@@ -248,7 +248,7 @@ func TestPanel(t *testing.T) {
 	p.stands.Instances = append(p.stands.Instances, `"><b>`)
 	text := string(h.Panel())
 	for _, want := range []string{`value="kill web-1"`, `value="replace web-3"`, `value="fault freeze on web-1"`, `value="heal freeze"`, `value="launch"`,
-		`value="scale"`, `value="fault drop-datagrams share"`, `value="replace all"`, `action="/end"`} {
+		`value="scale"`, `value="fault drop-datagrams share"`, `value="replace all"`, `value="deploy"`, `value="rollback"`, `action="/end"`} {
 		if !strings.Contains(text, want) {
 			t.Errorf("it lacks %s", want)
 		}
