@@ -203,6 +203,21 @@ func TestScalingWithoutDecisions(t *testing.T) {
 	says(t, judged(t, h), "scaling", verdict.Inconclusive, "the scenario has no autoscaler: nothing was decided")
 }
 
+// Lines with a time of their own are kept back, and then stand in the record for longer
+// than the autoscaler could see them.
+func TestScalingBesideLinesThatComeLater(t *testing.T) {
+	p := risen()
+	p.scaled.last = func(d *autoscale.Decision, k int) {
+		if k == 2 {
+			d.Samples = []autoscale.Sample{{Value: 53.25}}
+		}
+	}
+	h := scaledRun(t, p)
+	addFigure(&h, "timestamped_lines_total", 12, "instance", "web-2")
+	says(t, judged(t, h), "scaling", verdict.Inconclusive,
+		"decision 3 at 9.1 s cannot be made again: the journal has 53.25, and the record gives 53; 12 lines brought times of their own, and came into the store after it")
+}
+
 // The story says what became of the fleet because of what is wrong with the metric, and not
 // that the autoscaler was late as well.
 func TestTheStoryOfAMisledAutoscaler(t *testing.T) {

@@ -34,6 +34,10 @@ func (j *judging) replayed() verdict.Finding {
 			if err != nil {
 				differ = fmt.Sprintf("the journal has %s, and asking the record again is impossible: %v", written(d.Samples), err)
 			}
+			if n := j.e.CollectorFigure("timestamped_lines_total"); differ != "" && n > 0 {
+				return j.finding(verdict.Inconclusive, "decision %d at %s cannot be made again: %s; %s brought times of their own, and came into the store after it",
+					k+1, words.Seconds(d.At), differ, words.Times(int(n), "line"))
+			}
 			if differ != "" {
 				return j.different(k, "samples", differ)
 			}
