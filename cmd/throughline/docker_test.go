@@ -79,6 +79,38 @@ func TestContainersPass(t *testing.T) {
 	}
 }
 
+// behindLinks has a fault on each hop, in turn.
+const behindLinks = `scenario: hops
+stack:
+  web: {instances: 2}
+load: {rate: 100/s, shape: sine, swing: 40/s, period: 6s, mix: {insert: 1}}
+phases:
+  - {phase: users, do: {fault: slow-network, hop: users-lb, by: 60ms}, for: 4s}
+  - {phase: healed, do: {heal: slow-network}, for: 2s}
+  - {phase: one, do: {fault: cut-network, hop: lb-web, on: web-2}, for: 4s}
+  - {phase: whole, do: {heal: cut-network}, for: 3s}
+  - {phase: database, do: {fault: slow-network, hop: web-db, by: 30ms}, for: 4s}
+  - {phase: end, do: {heal: slow-network}, for: 4s}
+checks:
+  - continuity: {metric: fullstack.insert, max_gap: 4s}
+  - conservation: {metric: fullstack.insert, route: insert, client_window: 100ms}
+`
+
+// Containers reach each other over the links of the harness, which are on its own address.
+func TestTheNetworkBetweenContainersFails(t *testing.T) {
+	unhurried(t)
+	contained(t)
+	file := filepath.Join(t.TempDir(), "hops.yaml")
+	if err := os.WriteFile(file, []byte(behindLinks), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o := runScenario(t, file, "--platform", "docker")
+	passes(t, o)
+	if !strings.HasPrefix(o.verdict.Sentence, "The network was slow, the network of web-2 was cut") {
+		t.Errorf("the verdict says %q", o.verdict.Sentence)
+	}
+}
+
 func TestContainersShowADefect(t *testing.T) {
 	unhurried(t)
 	contained(t)
