@@ -42,13 +42,16 @@ workshop: build ## play the talk on a real stack, slide by slide, led by a page
 
 test: build browser ## on every change, under 5 minutes: unit tests with the race detector, saved records, one run of each platform; says what was skipped and why
 	$(GOTEST) -race -short -timeout 10m ./...
+	$(GOTEST) -short ./scenarios/gallery
 
-# Whole stacks are run when nothing else is: on a busy machine they prove little.
-# The last time the judge sees ten times as many made-up histories as with the race detector.
-test-all: build browser ## all tests, with the race detector, as CI runs them: every stack, every made-up history
+# Whole stacks are run when nothing else is: on a busy machine they prove little. What
+# judges records has no goroutines and is slow with the race detector, which sees a part of it:
+# all saved records, and ten times as many made-up histories, are judged without.
+JUDGES := ./scenarios/check ./scenarios/gallery
+test-all: build browser ## all tests, as CI runs them, nearly all with the race detector: every stack, every made-up history
 	THROUGHLINE_TESTS=all $(GOTEST) -race -timeout 20m $$($(GO) list ./... | grep -v /cmd/throughline$$)
+	THROUGHLINE_TESTS=all $(GOTEST) -timeout 20m $(JUDGES)
 	THROUGHLINE_TESTS=all $(GOTEST) -race -timeout 20m ./cmd/throughline
-	THROUGHLINE_TESTS=all $(GO) test ./scenarios/check
 
 check: build ## what CI asks beside the tests: formatting, vet, staticcheck
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "not formatted (run gofmt -w):"; echo "$$unformatted"; exit 1; fi
