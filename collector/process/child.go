@@ -174,7 +174,7 @@ type asking struct {
 // Poll implements collector.Poller.
 func (a asking) Poll(ctx context.Context, at time.Time) ([]collector.Sample, error) {
 	var reply wire.Polled
-	call := a.parent.Go(wire.Parent+".Poll", wire.Asked{Poller: a.name, After: a.clock.Since(at), Within: wire.Within(ctx)}, &reply, make(chan *rpc.Call, 1))
+	call := a.parent.Go(wire.Parent+".Poll", wire.Asked{Poller: a.name, At: a.clock.Tell(at), Within: wire.Within(ctx)}, &reply, make(chan *rpc.Call, 1))
 	select {
 	case <-call.Done:
 	case <-ctx.Done():

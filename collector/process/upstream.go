@@ -2,6 +2,7 @@ package process
 
 import (
 	"fmt"
+	"time"
 
 	"throughline/collector/process/wire"
 )
@@ -37,7 +38,7 @@ func (u upstream) Poll(a wire.Asked, reply *wire.Polled) error {
 	}
 	ctx, cancel := wire.Context(a.Within)
 	defer cancel()
-	samples, err := poller.Poll(ctx, clock.At(a.After))
+	samples, err := poller.Poll(ctx, clock.Hear(a.At, time.Now()))
 	reply.Samples = clock.Send(samples)
 	if err != nil {
 		reply.Failed, reply.Error = true, err.Error()

@@ -64,7 +64,7 @@ type Batch struct {
 // Asked is a poll that is due.
 type Asked struct {
 	Poller string
-	After  time.Duration // since the epoch
+	At     Time
 	Within time.Duration
 }
 
@@ -84,20 +84,26 @@ type Failure struct {
 	Poller string // whose poll failed; "": it is no failed poll
 }
 
-// Sample is a collector.Sample whose time is since the epoch of the collector that made it.
+// Sample is a collector.Sample.
 type Sample struct {
 	Name      string
 	Labels    collector.Labels
 	Meta      *collector.Meta
-	After     time.Duration
+	At        Time
 	Value     float64
 	Observed  uint64
 	Stale     bool
 	Histogram *collector.Histogram
 }
 
-// Clock has times since an epoch, which two processes tell each by their own reading of the same monotonic clock. A time on the
-// wire has none, and a step of the wall clock between would show in every sample.
+// Time is a time by both clocks: what the wall clock said, in ns since 1970, and how long after the epoch it was.
+type Time struct {
+	Wall  int64
+	After time.Duration
+}
+
+// Clock has an epoch of which two processes each have their own reading by the monotonic clock, which is one for both. A time as
+// others send it has none, and a step of the wall clock would show in every sample.
 type Clock struct{ epoch time.Time }
 
 // NewClock is the clock of whoever has read the epoch from its own clock.
@@ -106,26 +112,46 @@ func NewClock(epoch time.Time) Clock { return Clock{epoch} }
 // Tied is the clock of who was told of an epoch at a time that is now, shortly after it.
 func Tied(epoch, now time.Time) Clock { return Clock{now.Add(epoch.Sub(now.Round(0)))} }
 
-// Since is a time as it is sent.
-func (c Clock) Since(at time.Time) time.Duration { return at.Sub(c.epoch) }
+// Tell gives a time as it is sent.
+func (c Clock) Tell(at time.Time) Time { return Time{at.UnixNano(), at.Sub(c.epoch)} }
 
-// At is a time as it was sent.
-func (c Clock) At(after time.Duration) time.Time { return c.epoch.Add(after) }
+// oneReading is how far the two clocks may seem to be apart because they are not read at once.
+const oneReading = time.Millisecond
+
+// Hear gives a time as it was before it was sent, at a time that is now: by the wall clock to the nanosecond, and by the monotonic
+// clock as exactly as both can be read together. A sender counts on from an old reading of the wall clock, or takes a new one;
+// where that was set in between, only one of them tells.
+func (c Clock) Hear(t Time, now time.Time) time.Time {
+	at := c.epoch.Add(t.After)
+	return meant(t.Wall, at, now.Add(at.Sub(now)))
+}
+
+// meant is the first of readings of a moment that is one with what the wall clock said at the sender, brought to that to the
+// nanosecond, so that a time comes out the same whenever it comes; if none is, the first.
+func meant(wall int64, readings ...time.Time) time.Time {
+	for _, at := range readings {
+		if off := time.Duration(wall - at.UnixNano()); off.Abs() < oneReading {
+			return at.Add(off)
+		}
+	}
+	return readings[0]
+}
 
 // Send gives samples as they are sent.
 func (c Clock) Send(samples []collector.Sample) []Sample {
 	out := make([]Sample, len(samples))
 	for i, s := range samples {
-		out[i] = Sample{s.Name, s.Labels, s.Meta, c.Since(s.At), s.Value, s.Observed, s.Stale, s.Histogram}
+		out[i] = Sample{s.Name, s.Labels, s.Meta, c.Tell(s.At), s.Value, s.Observed, s.Stale, s.Histogram}
 	}
 	return out
 }
 
 // Receive gives samples as they were before they were sent.
 func (c Clock) Receive(samples []Sample) []collector.Sample {
+	now := time.Now()
 	out := make([]collector.Sample, len(samples))
 	for i, s := range samples {
-		out[i] = collector.Sample{Name: s.Name, Labels: s.Labels, Meta: s.Meta, At: c.At(s.After), Value: s.Value, Observed: s.Observed, Stale: s.Stale, Histogram: s.Histogram}
+		out[i] = collector.Sample{Name: s.Name, Labels: s.Labels, Meta: s.Meta, At: c.Hear(s.At, now), Value: s.Value, Observed: s.Observed, Stale: s.Stale, Histogram: s.Histogram}
 	}
 	return out
 }
