@@ -101,17 +101,13 @@ func (t *telemetry) restart(ctx context.Context) (map[string]string, error) {
 	if err := t.open(api); err != nil {
 		return nil, err
 	}
-	addrs, err := t.listenAgain()
-	if err != nil {
-		return nil, err
-	}
+	t.run(ctx) // first, as at the start of a run: who is listened for in an interval that ends before has no point in the next
 	for _, p := range t.pollers.list() {
 		if err := t.collector().AddPoller(p.name, p); err != nil {
 			return nil, err
 		}
 	}
-	t.run(ctx)
-	return addrs, nil
+	return t.listenAgain()
 }
 
 // listenAgain has the collector listen for all that the one before it did.
