@@ -98,8 +98,10 @@ var laws = []law{
 		Why: "what runs sources and sinks knows none by name, so that another way in or out changes nothing in it"},
 	{From: "", Except: []string{"collector/server", "collector/pipeline"}, Not: []string{"collector/server"},
 		Why: "a collector is put together in one place, so that another way in or out is one edit"},
-	{From: "", Except: []string{"collector/pipeline", "scenarios/run", "cmd"}, Not: []string{"collector/pipeline"},
+	{From: "", Except: []string{"collector/pipeline", "collector/process", "scenarios/run", "cmd"}, Not: []string{"collector/pipeline"},
 		Why: "who measures is the run's and the command line's to start; all else has what was measured from the store or the record"},
+	{From: "", Except: []string{"collector/process", "scenarios/run", "cmd"}, Not: []string{"collector/process"},
+		Why: "whether the collector is a process of its own is the run's to decide; all else has a collector either way"},
 	{From: "collector/sourcetest", Not: siblings("collector", "sourcetest"),
 		Why: "the contract of a way in knows none"},
 	{From: "", Except: []string{"browsertest"}, Not: []string{"browsertest"},
@@ -126,7 +128,7 @@ const siblingsWhy = "siblings are put together by their parent's user, so that e
 
 var families = map[string][]string{
 	"compose":         {"local", "docker", "haproxy", "docstore", "platformtest"},
-	"collector":       {"dogstatsd", "statsd", "poll", "series", "forward", "server", "sourcetest", "pipeline"},
+	"collector":       {"dogstatsd", "statsd", "poll", "series", "forward", "server", "sourcetest", "pipeline", "process"},
 	"scenarios/check": {"honesty", "scaling", "signals", "tiers", "story"},
 	"live":            {"page", "remote"},
 }

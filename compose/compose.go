@@ -100,6 +100,12 @@ type Handle interface {
 // (a process id), for the journal.
 type Identified interface{ ID() string }
 
+// Guarding is a Platform whose guard ends also what somebody else has started beside the instances.
+type Guarding interface {
+	// Guarded gives what a process of that name must have in its environment, from its start on.
+	Guarded(name string) []string
+}
+
 // Located is a Platform on which every instance has an address of its own, known
 // before it starts: the source of all it sends, and where other instances reach
 // it without asking for names.

@@ -295,10 +295,14 @@ func nothingLeft(t *testing.T, dir string) {
 		var e struct {
 			Kind, Instance, ID string
 		}
-		if err := json.Unmarshal([]byte(line), &e); err != nil || e.Kind != "birth" {
+		if err := json.Unmarshal([]byte(line), &e); err != nil || e.Kind != "birth" && e.Kind != "collector-begin" {
 			continue
 		}
-		born++
+		if e.Kind == "collector-begin" {
+			e.Instance = "the collector"
+		} else {
+			born++
+		}
 		pid, err := strconv.Atoi(e.ID)
 		if err != nil {
 			t.Fatalf("birth of %s without a process: %s", e.Instance, line)

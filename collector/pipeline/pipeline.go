@@ -13,6 +13,7 @@ package pipeline
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -22,6 +23,7 @@ import (
 	"throughline/collector/series"
 	"throughline/collector/server"
 	"throughline/collector/statsd"
+	"throughline/collector/statsd/socket"
 )
 
 // Config is what a collector is made of. Dir is needed; the zero value of each other field
@@ -31,7 +33,14 @@ type Config struct {
 	Interval time.Duration    // how long an interval is, for all ways in; 0 means a second
 	HTTP     string           // host:port of Prometheus' HTTP API; "" = none
 	Sinks    []collector.Sink // get every sample, beside the store
-	StatsD   statsd.Config    // how lines are received; with a Relay below, its Relay is that
+	// Before makes what stands between the sources and the store: it is given what
+	// takes samples there, and hands them on to that; nil: nothing does.
+	Before func(collector.Sink) collector.Sink
+	// Owed are samples that a collector before this one, which was killed, may have left
+	// unstored; those that it did store are no error. They are stored before all else, so that
+	// the store is what it would be had that one lived a moment longer.
+	Owed   []collector.Sample
+	StatsD statsd.Config // how lines are received; with a Relay below, its Relay is that
 
 	Relay          string         // to whom every datagram is given as it came (see forward.RelayConfig); "" = nobody
 	RemoteWrite    string         // URL of the remote write that is given the samples; "" = none
@@ -62,11 +71,14 @@ func New(c Config) (*Pipeline, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := c.settle(); err != nil {
+		return nil, err
+	}
 	store, err := series.Open(c.Dir, series.Options{Log: c.Log})
 	if err != nil {
 		return nil, err
 	}
-	over := server.Config{Store: store, Recents: store, Interval: c.Interval, Dir: c.Dir, HTTP: c.HTTP, Sinks: c.Sinks, Log: c.Log}
+	over := server.Config{Store: store, Recents: store, Interval: c.Interval, Dir: c.Dir, HTTP: c.HTTP, Sinks: c.Sinks, Before: c.Before, Log: c.Log}
 	for _, o := range outputs {
 		over.Outputs = append(over.Outputs, o)
 	}
@@ -80,6 +92,22 @@ func New(c Config) (*Pipeline, error) {
 		return nil, errors.Join(err, p.Close())
 	}
 	return p, nil
+}
+
+// settle stores what is owed. The store is opened for that alone: what it finds when it is opened
+// for good (the ends of series, how long nobody filled it) is then as if nothing had been owed.
+func (c *Config) settle() error {
+	if len(c.Owed) == 0 {
+		return nil
+	}
+	store, err := series.Open(c.Dir, series.Options{Log: c.Log, LeaveOpen: true})
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(store.Append(c.Owed...), store.Close()); err != nil {
+		return fmt.Errorf("store what an earlier collector owes: %w", err)
+	}
+	return nil
 }
 
 // outputs makes what gives to others, and has StatsD give to the relay.
@@ -107,6 +135,31 @@ func (c *Config) outputs() (all []forward.Forwarder, err error) {
 		all = append(all, graphite)
 	}
 	return all, nil
+}
+
+// Listen opens a way in for StatsD; see statsd.Collector.
+func (p *Pipeline) Listen(l statsd.Listener) (socket.Address, error) { return p.StatsD.Listen(l) }
+
+// Assign says whose lines come from an origin; see statsd.Collector.
+func (p *Pipeline) Assign(origin, instance string, labels collector.Labels) error {
+	return p.StatsD.Assign(origin, instance, labels)
+}
+
+// AddPoller has something polled under a name of its own.
+func (p *Pipeline) AddPoller(name string, of collector.Poller) error { return p.Polls.Add(name, of) }
+
+// Figures tell how a collector fared, as far as who runs it in a test of something else must know.
+type Figures struct {
+	Lines     uint64 // that came in by StatsD
+	Listeners []statsd.ListenerFigures
+	Polls     []poll.Figures
+}
+
+// Figures are the figures so far, and after Run the final ones. The error is always nil: it is of
+// collectors that may be elsewhere.
+func (p *Pipeline) Figures() (Figures, error) {
+	f := p.StatsD.Figures()
+	return Figures{Lines: f.Total.Lines, Listeners: f.Listeners, Polls: p.Polls.Figures()}, nil
 }
 
 // Close closes the server and the store, after Run or instead of it.

@@ -35,10 +35,12 @@ type Config struct {
 	Recents collector.Recents
 	// Interval is how long an interval is, for all sources; 0 means a second.
 	Interval time.Duration
-	Dir      string             // directory of the journal of events
-	HTTP     string             // address of the HTTP API; "" = none
-	Sinks    []collector.Sink   // get every sample, beside the store
-	Outputs  []collector.Output // are run, and get every sample if they are sinks
+	Dir      string           // directory of the journal of events
+	HTTP     string           // address of the HTTP API; "" = none
+	Sinks    []collector.Sink // get every sample, beside the store
+	// Before makes what stands between the sources and the store, given what takes samples there; nil: nothing does.
+	Before  func(collector.Sink) collector.Sink
+	Outputs []collector.Output // are run, and get every sample if they are sinks
 	// Log is told when store or journal do not take what they are given; nil: nobody is.
 	Log *slog.Logger
 }
@@ -92,7 +94,11 @@ func New(c Config) (*Server, error) {
 		}
 	}
 	s.keeper = newKeeper(s.store, c.Log, time.Now)
-	sinks := append(tee{s.keeper}, c.Sinks...)
+	var stored collector.Sink = s.keeper
+	if c.Before != nil {
+		stored = c.Before(stored)
+	}
+	sinks := append(tee{stored}, c.Sinks...)
 	for _, o := range c.Outputs {
 		if sink, takes := o.(collector.Sink); takes {
 			sinks = append(sinks, sink)

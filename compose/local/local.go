@@ -211,7 +211,7 @@ func (p *Platform) launch(i compose.Instance) (*instance, error) {
 	}
 	defer logFile.Close() // the child has its own
 	cmd := &exec.Cmd{
-		Path: path, Args: append([]string{path}, i.Program.Self...), Env: append(environment(i.Env), markVariable+"="+p.mark(i.Name)),
+		Path: path, Args: append([]string{path}, i.Program.Self...), Env: append(environment(i.Env), p.Guarded(i.Name)...),
 		Dir: dir, Stdout: logFile, Stderr: logFile, SysProcAttr: ownGroup(),
 	}
 	if len(i.Program.Self) == 0 {
@@ -267,6 +267,9 @@ const markVariable = "THROUGHLINE_RUN"
 
 // mark is its value: the run's temporary directory and the instance.
 func (p *Platform) mark(name string) string { return filepath.Base(p.temp) + "/" + name }
+
+// Guarded implements compose.Guarding.
+func (p *Platform) Guarded(name string) []string { return []string{markVariable + "=" + p.mark(name)} }
 
 // environment is deliberately small: DD_TAGS or a proxy setting of the user's
 // shell must not find its way into what is measured.

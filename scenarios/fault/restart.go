@@ -30,22 +30,35 @@ func (r RestartCollector) Inject(ctx context.Context) (Heal, error) {
 	if err := r.Stop(ctx); err != nil {
 		return nil, err
 	}
-	away := time.NewTimer(r.For)
+	return successor{r.Relays, r.For, r.Start}.await(ctx, before)
+}
+
+// successor is another collector in the place of one that is gone.
+type successor struct {
+	relays *Relays
+	after  time.Duration
+	start  func(context.Context) (map[string]string, error)
+}
+
+// await starts it, also when ctx ends before its time has come. before is how many datagrams had
+// gone nowhere when the other one went.
+func (s successor) await(ctx context.Context, before Touched) (Heal, error) {
+	away := time.NewTimer(s.after)
 	defer away.Stop()
 	select {
 	case <-away.C:
 	case <-ctx.Done():
 	}
-	addrs, err := r.Start(ctx)
+	addrs, err := s.start(ctx)
 	if err != nil {
 		return nil, err
 	}
 	for instance, addr := range addrs {
-		if err := r.Relays.Aim(instance, addr); err != nil {
+		if err := s.relays.Aim(instance, addr); err != nil {
 			return nil, err
 		}
 	}
-	touched := r.Relays.Astray()
+	touched := s.relays.Astray()
 	for instance, n := range before {
 		touched[instance] -= n
 	}

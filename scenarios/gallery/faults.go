@@ -12,6 +12,7 @@ func faultEntries() []Entry {
 		{Name: "truncate-datagrams", Fault: "F14", About: "datagrams are cut on their way", Stage: withFault("fault: truncate-datagrams, bytes: 60"), Want: wantCheck("hygiene", "truncated-datagrams", "bad-lines")},
 		{Name: "delay-datagrams", Fault: "F18", About: "datagrams of one instance take 4 s", Stage: withFault("fault: delay-datagrams, by: 4s, on: web-2"), Want: wantCheck("conservation", "late").blaming("web-2")},
 		{Name: "restart-collector", Fault: "F27", About: "the collector is restarted, and away for 2 s", Stage: withFault("fault: restart-collector, for: 2s"), Want: wantConservation("collector-away")},
+		{Name: "kill-collector", Fault: "F27", About: "the collector is killed, and away for 2 s", Stage: withFault("fault: kill-collector, for: 2s"), Want: wantConservation("collector-away")},
 		{Name: "replayed-requests", Fault: "F54", About: "something before the load balancer sends some requests twice", Stage: withFault("fault: replay-requests, share: 0.05"),
 			Want: Want{Outcome: verdict.Fail, Check: "requests", Causes: []string{"client-replay"}}},
 		{Name: "leftover-load", Fault: "F66", About: "an earlier run's users are still there", Stage: withFault("fault: leftover-load, rate: 20/s"),

@@ -147,6 +147,9 @@ func batching(seconds, after int, steps ...string) Stage {
 	return Stage{Batch: time.Duration(seconds) * time.Second, Steps: steps, After: after}
 }
 
+// pause is a load in which nobody asks for anything for a while, from long enough before the second phase on that all is counted by then.
+const pause = "shape: steps, levels: [{rate: 150/s, for: 2s}, {rate: 0/s, for: 5500ms}, {rate: 150/s, for: 60s}]"
+
 // Controls are the healthy runs.
 func Controls() []Control {
 	return []Control{
@@ -160,6 +163,7 @@ func Controls() []Control {
 		{"decimated", "two instances are killed, one right after the other, and two launched", Stage{Steps: []string{"kill: web-2", "kill: web-3", "launch: 2"}}},
 		{"reloaded", "the load balancer is reloaded", withFault("fault: reload-lb")},
 		{"lb-killed", "the load balancer is killed, and started again", Stage{Steps: []string{"fault: kill-lb"}, Failing: true}},
+		{"collector-killed", "the collector is killed while nobody asks for anything", Stage{Steps: []string{"fault: kill-collector, for: 2s"}, Load: pause, After: 7}},
 		{"reordered", "one datagram in ten overtakes another", withFault("fault: reorder-datagrams")},
 		{"frozen", "an instance is frozen until another one is there", Stage{Steps: []string{"fault: freeze, on: web-2", "launch: 1", "heal: freeze"}, After: 6}},
 		{"frozen-killed", "an instance is frozen, and killed as it stands still", Stage{Steps: []string{"fault: freeze, on: web-2", "launch: 1", "kill: web-2", "heal: freeze"}, After: 6}},

@@ -51,24 +51,28 @@ type Kind string
 
 // The kinds of events. "of an instance" means that Instance and Role are set.
 const (
-	RunBegin    Kind = "run-begin"   // first line; carries Run
-	PhaseBegin  Kind = "phase-begin" // Phase
-	PhaseEnd    Kind = "phase-end"   // Phase
-	StepBegin   Kind = "step-begin"  // Step, Phase
-	StepEnd     Kind = "step-end"    // the step has taken effect (Error empty) or did not (Error says why); Instance: for whom its word (newest) stood
-	LoadBegin   Kind = "load-begin"  // first request due
-	LoadEnd     Kind = "load-end"    // last request answered or given up
-	Birth       Kind = "birth"       // of an instance: its process was started; Version, in a scenario that has versions
-	Ready       Kind = "ready"       // of an instance: its probe answered
-	Serving     Kind = "serving"     // of an instance: the load balancer marks it up
-	Draining    Kind = "draining"    // of an instance: the load balancer sends it nothing new
-	Signalled   Kind = "signalled"   // of an instance: Signal was sent
-	Down        Kind = "down"        // of an instance: the load balancer marks it down, or its port refuses
-	Death       Kind = "death"       // of an instance: it is gone; Code, Signal; Expected
-	Removed     Kind = "removed"     // of an instance: the load balancer no longer has it
-	Limited     Kind = "limited"     // of an instance: the host holds it to CPUs; 0 = no longer
-	FaultBegin  Kind = "fault-begin" // Fault; of an instance, if it is done to one alone
-	FaultEnd    Kind = "fault-end"   // Fault: it is over, after it touched Count things; About: whose
+	RunBegin   Kind = "run-begin"   // first line; carries Run
+	PhaseBegin Kind = "phase-begin" // Phase
+	PhaseEnd   Kind = "phase-end"   // Phase
+	StepBegin  Kind = "step-begin"  // Step, Phase
+	StepEnd    Kind = "step-end"    // the step has taken effect (Error empty) or did not (Error says why); Instance: for whom its word (newest) stood
+	LoadBegin  Kind = "load-begin"  // first request due
+	LoadEnd    Kind = "load-end"    // last request answered or given up
+	Birth      Kind = "birth"       // of an instance: its process was started; Version, in a scenario that has versions
+	Ready      Kind = "ready"       // of an instance: its probe answered
+	Serving    Kind = "serving"     // of an instance: the load balancer marks it up
+	Draining   Kind = "draining"    // of an instance: the load balancer sends it nothing new
+	Signalled  Kind = "signalled"   // of an instance: Signal was sent
+	Down       Kind = "down"        // of an instance: the load balancer marks it down, or its port refuses
+	Death      Kind = "death"       // of an instance: it is gone; Code, Signal; Expected
+	Removed    Kind = "removed"     // of an instance: the load balancer no longer has it
+	Limited    Kind = "limited"     // of an instance: the host holds it to CPUs; 0 = no longer
+	FaultBegin Kind = "fault-begin" // Fault; of an instance, if it is done to one alone
+	FaultEnd   Kind = "fault-end"   // Fault: it is over, after it touched Count things; About: whose
+	// Of a collector in a process of its own, which it has where the scenario kills it:
+	CollectorBegin Kind = "collector-begin" // it was started: ID
+	CollectorEnd   Kind = "collector-end"   // it is gone: ID, Code, Signal; Expected
+
 	Decided     Kind = "decided"     // an autoscaler has decided: Decision; what it then did is told by the instances
 	Quiesced    Kind = "quiesced"    // load has ended and the clients have had their window to flush
 	Trouble     Kind = "trouble"     // the harness could not see or do something: About, Error
@@ -97,7 +101,7 @@ type Event struct {
 	Hop      string        `json:"hop,omitempty"`   // of whose network a fault is: "lb-web"
 	Instance string        `json:"instance,omitempty"`
 	Role     Role          `json:"role,omitempty"`
-	ID       string        `json:"id,omitempty"`     // the platform's number for the instance
+	ID       string        `json:"id,omitempty"`     // the system's number for the instance, or the collector's process
 	Signal   string        `json:"signal,omitempty"` // "SIGKILL"
 	Code     int           `json:"code,omitempty"`   // exit status; -1 = ended by Signal
 	CPUs     float64       `json:"cpus,omitempty"`   // of Limited

@@ -36,6 +36,8 @@ const (
 	CollectorPrefix = "throughline_collector_"
 	// FlushLateness is its own measure of how late its intervals ended.
 	FlushLateness = CollectorPrefix + "flush_lateness_seconds"
+	// StartTime is when it was started, in seconds since 1970.
+	StartTime = CollectorPrefix + "start_time_seconds"
 	// ClockSteps counts how often the wall clock was set while it ran.
 	ClockSteps = CollectorPrefix + "clock_steps_total"
 	// PollDuration is how long polls took.

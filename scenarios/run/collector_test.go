@@ -12,6 +12,8 @@ import (
 
 	"throughline/collector"
 	"throughline/collector/dogstatsd"
+	"throughline/collector/pipeline"
+	"throughline/collector/statsd"
 	"throughline/compose/platformtest"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
@@ -22,6 +24,11 @@ func TestStylesOfTags(t *testing.T) {
 	if !slices.Equal(script.TagStyles(), dogstatsd.StyleNames) {
 		t.Errorf("a scenario may say %v, the collector knows %v", script.TagStyles(), dogstatsd.StyleNames)
 	}
+}
+
+// statsdOf is where lines come in at a collector of this process.
+func statsdOf(t *telemetry) *statsd.Collector {
+	return t.collector().engine.(*pipeline.Pipeline).StatsD
 }
 
 // The collector of a run understands what its scenario says of tags, and what it
@@ -58,13 +65,13 @@ func TestTagsInNamesReachTheRecord(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		ran := make(chan error)
 		go func() { ran <- s.collector().Run(ctx) }()
-		for deadline := time.Now().Add(30 * time.Second); s.collector().StatsD.Figures().Total.Lines == 0; time.Sleep(5 * time.Millisecond) {
+		for deadline := time.Now().Add(30 * time.Second); statsdOf(s).Figures().Total.Lines == 0; time.Sleep(5 * time.Millisecond) {
 			if time.Now().After(deadline) {
 				t.Fatal("the line does not come")
 			}
 		}
-		flushes := s.collector().StatsD.Figures().Flushes
-		for deadline := time.Now().Add(30 * time.Second); s.collector().StatsD.Figures().Flushes < flushes+2; time.Sleep(5 * time.Millisecond) {
+		flushes := statsdOf(s).Figures().Flushes
+		for deadline := time.Now().Add(30 * time.Second); statsdOf(s).Figures().Flushes < flushes+2; time.Sleep(5 * time.Millisecond) {
 			if time.Now().After(deadline) {
 				t.Fatal("nothing is flushed")
 			}

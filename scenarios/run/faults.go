@@ -84,6 +84,7 @@ var makers = []maker{
 	makerOf((*faults).reload),
 	makerOf((*faults).killLB).blinding(balancerPoller),
 	makerOf((*faults).restart),
+	makerOf((*faults).killCollector),
 	networkOf((*network).slow),
 	networkOf((*network).throttle),
 	networkOf((*network).cut),
@@ -141,6 +142,10 @@ func (f *faults) killLB(script.KillLB, string) fault.Fault {
 
 func (f *faults) restart(what script.RestartCollector, _ string) fault.Fault {
 	return fault.RestartCollector{Relays: f.telemetry.relays, For: what.For, Stop: f.telemetry.end, Start: f.telemetry.restart}
+}
+
+func (f *faults) killCollector(what script.KillCollector, _ string) fault.Fault {
+	return fault.KillCollector{Relays: f.telemetry.relays, For: what.For, Kill: f.telemetry.kill, Start: f.telemetry.restart}
 }
 
 // possible asks of every fault of the scenario whether it can be done to the

@@ -414,7 +414,7 @@ func TestACollectorIsReplacedWhileInstancesComeAndGo(t *testing.T) {
 		t.Errorf("who serves (-), and who is listened for (+):\n%s", diff)
 	}
 	at := map[string]string{} // also of those that are gone
-	for _, l := range r.telemetry.collector().StatsD.Figures().Listeners {
+	for _, l := range statsdOf(r.telemetry).Figures().Listeners {
 		at[l.Instance] = l.Addr
 	}
 	for name, addr := range r.telemetry.listening("") {

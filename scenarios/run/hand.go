@@ -199,6 +199,7 @@ var lacking = map[script.Need]string{
 	script.Relays:      "instances send straight to the collector on this platform, nothing stands in their way; take --platform local",
 	script.OwnAddress:  "instances share an address of the collector on this platform; take --platform local",
 	script.OwnDatabase: "the database is not the stack's own; leave --mongo out",
+	script.OwnProcess:  "the collector of a stack that is up has no process of its own; write a scenario, in which it has one",
 	script.Proxy:       "no proxy stands before the load balancer of a stack that is up; write a scenario, which gets one",
 	script.Master:      "the load balancer of a stack that is up has no master that could replace it; write a scenario, which gets one",
 	script.Respawn:     "nobody would start the load balancer of a stack that is up again; write a scenario, in which somebody does",

@@ -94,7 +94,7 @@ func TestInstancesAreKnownByTheirAddress(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := map[string]uint64{}
-	for _, i := range s.collector().StatsD.Figures().Instances {
+	for _, i := range statsdOf(s).Figures().Instances {
 		switch {
 		case i.Unknown:
 			got["a stranger"] += i.Lines

@@ -76,6 +76,7 @@ type poller struct {
 	dark *darkness
 
 	mu               sync.Mutex
+	polls            uint64 // since they were last told, like the failures
 	expected, failed failures
 }
 
@@ -89,11 +90,12 @@ type failures struct {
 func (p *poller) Poll(ctx context.Context, at time.Time) ([]collector.Sample, error) {
 	begin := time.Now()
 	samples, err := p.Poller.Poll(ctx, at)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.polls++
 	if err == nil {
 		return samples, nil
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	if !p.dark.covers(p.name, begin, time.Now()) {
 		p.failed.count, p.failed.last = p.failed.count+1, err.Error()
 		return samples, err
@@ -123,13 +125,13 @@ func withoutExpected(err error) error {
 	return err
 }
 
-// take gives the failures and forgets them.
-func (p *poller) take() (expected, failed failures) {
+// take gives polls and failures, and forgets them.
+func (p *poller) take() (polls uint64, expected, failed failures) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	expected, failed = p.expected, p.failed
-	p.expected, p.failed = failures{}, failures{}
-	return expected, failed
+	polls, expected, failed = p.polls, p.expected, p.failed
+	p.polls, p.expected, p.failed = 0, failures{}, failures{}
+	return polls, expected, failed
 }
 
 // pollers are what every collector of the run polls. They are safe for concurrent
@@ -175,16 +177,16 @@ func (ps *pollers) journalFailures(polls []poll.Figures) {
 		ours[p.name] = p
 	}
 	for _, f := range polls {
-		failed := failures{f.Failures, f.LastError}
+		polls, failed := f.Polls, failures{f.Failures, f.LastError}
 		if p, known := ours[f.Name]; known {
 			var expected failures
-			if expected, failed = p.take(); expected.count > 0 {
+			if polls, expected, failed = p.take(); expected.count > 0 {
 				ps.journal.note("poller "+f.Name, int64(expected.count), fmt.Sprintf("%d of %d polls failed while a fault kept what they ask from answering, or just after: that is expected; the last with: %s",
-					expected.count, f.Polls, expected.last))
+					expected.count, polls, expected.last))
 			}
 		}
 		if failed.count > 0 {
-			ps.journal.trouble("poller "+f.Name, int64(failed.count), fmt.Sprintf("%d of %d polls failed, the last with: %s", failed.count, f.Polls, failed.last))
+			ps.journal.trouble("poller "+f.Name, int64(failed.count), fmt.Sprintf("%d of %d polls failed, the last with: %s", failed.count, polls, failed.last))
 		}
 	}
 }

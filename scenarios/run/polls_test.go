@@ -69,12 +69,15 @@ func TestPollsThatAFaultKeepsFromAnAnswer(t *testing.T) {
 				t.Errorf("%s: of %q is left %q", c.name, all, left)
 			}
 			time.Sleep(time.Until(begin.Add(c.to))) // let the timers run out
-			expected, failed := p.take()
+			polls, expected, failed := p.take()
 			want := failures{1, "no answer"}
 			if c.expected && (expected != want || failed != failures{}) || !c.expected && (failed != want || expected != failures{}) {
 				t.Errorf("%s: expected %+v, unexpected %+v", c.name, expected, failed)
 			}
-			if expected, failed := p.take(); expected.count+failed.count > 0 {
+			if polls != 1 {
+				t.Errorf("%s: %d polls, want 1", c.name, polls)
+			}
+			if polls, expected, failed := p.take(); polls+expected.count+failed.count > 0 {
 				t.Errorf("%s: told twice", c.name)
 			}
 			dark.end(c.blinded, time.Now())

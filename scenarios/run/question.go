@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -61,6 +62,10 @@ func (q *question) ask(ctx context.Context, at time.Time) ([]autoscale.Sample, e
 		var away *url.Error // its text has the whole question, and the port
 		if errors.As(err, &away) {
 			err = away.Err
+		}
+		var broken *net.OpError // of a collector that was killed: its text has both ports
+		if errors.As(err, &broken) {
+			err = broken.Err
 		}
 		return nil, fmt.Errorf("ask the collector: %w", err)
 	}

@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"fmt"
+	"syscall"
 
 	"throughline/collector/statsd"
 	"throughline/scenarios/record"
@@ -23,12 +24,17 @@ func (t *telemetry) stop(ctx context.Context) bool {
 		t.journal.trouble("collector", 0, fmt.Sprintf("did not end: %v", ctx.Err()))
 		return false
 	}
-	for _, l := range c.StatsD.Figures().Listeners {
+	figures, err := c.Figures()
+	if err != nil {
+		t.journal.trouble("collector", 0, err.Error())
+		return true
+	}
+	for _, l := range figures.Listeners {
 		if l.KernelDrops > 0 {
 			t.journal.event(drops(l))
 		}
 	}
-	t.pollers.journalFailures(c.Polls.Figures())
+	t.pollers.journalFailures(figures.Polls)
 	return true
 }
 
@@ -45,10 +51,46 @@ func (t *telemetry) end(ctx context.Context) (err error) {
 	if !t.stop(ctx) {
 		return fmt.Errorf("the collector did not end: %w", ctx.Err())
 	}
-	return t.collector().Close()
+	c := t.collector()
+	if err := c.Close(); err != nil {
+		return err
+	}
+	if p := c.process(); p != nil {
+		t.journalEnd(p, true)
+	}
+	return nil
 }
 
-// restart follows end: another collector on the same store, which listens for the
+// kill ends the collector's process with SIGKILL, for restart to begin another one. Nobody comes or leaves until then.
+func (t *telemetry) kill(ctx context.Context) (err error) {
+	t.replacing.Lock() // until restart
+	defer func() {
+		if err != nil {
+			t.replacing.Unlock()
+		}
+	}()
+	c := t.collector()
+	p := c.process()
+	if p.Ended() {
+		return fmt.Errorf("kill the collector: it ended by itself before (%v)", p.Exit())
+	}
+	c.killed.Store(true)
+	exit, err := p.Kill(ctx)
+	if err != nil {
+		return err
+	}
+	<-c.ended
+	t.journalEnd(p, true)
+	if exit.Signal != syscall.SIGKILL {
+		return fmt.Errorf("kill the collector: process %d ended otherwise (%v)", p.ID(), exit)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.owed = p.Owed()
+	return nil
+}
+
+// restart follows end or kill: another collector on the same store, which listens for the
 // same instances and polls the same. It gives its addresses by instance.
 func (t *telemetry) restart(ctx context.Context) (map[string]string, error) {
 	defer t.replacing.Unlock()
@@ -59,17 +101,13 @@ func (t *telemetry) restart(ctx context.Context) (map[string]string, error) {
 	if err := t.open(api); err != nil {
 		return nil, err
 	}
-	addrs, err := t.listenAgain()
-	if err != nil {
-		return nil, err
-	}
+	t.run(ctx) // first, as at the start of a run: who is listened for in an interval that ends before has no point in the next
 	for _, p := range t.pollers.list() {
-		if err := t.collector().Polls.Add(p.name, p); err != nil {
+		if err := t.collector().AddPoller(p.name, p); err != nil {
 			return nil, err
 		}
 	}
-	t.run(ctx)
-	return addrs, nil
+	return t.listenAgain()
 }
 
 // listenAgain has the collector listen for all that the one before it did.

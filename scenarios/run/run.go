@@ -39,6 +39,9 @@ type Config struct {
 	// Database is what the database executes; zero = the embedded one. It listens
 	// on {{.Port}}.
 	Database compose.Program
+	// Collector executes a collector in a process of its own (process.Serve): a program with its
+	// arguments. A scenario that kills the collector needs it; in all others it is in this process.
+	Collector []string
 	// Frontend is the port where the load balancer serves users; 0 = any
 	// free one.
 	Frontend int

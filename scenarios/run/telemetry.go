@@ -3,15 +3,11 @@ package run
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
-	"path/filepath"
 	"sync"
 	"syscall"
 
 	"throughline/collector"
-	"throughline/collector/dogstatsd"
-	"throughline/collector/pipeline"
 	"throughline/collector/statsd"
 	"throughline/collector/statsd/socket"
 	"throughline/compose"
@@ -38,6 +34,7 @@ type telemetry struct {
 	mu        sync.Mutex
 	current   *collecting
 	listeners map[string]listener // by instance
+	owed      []collector.Sample  // that a killed collector may not have stored, until the next one is there
 }
 
 // listener is where the collector listens for a web instance.
@@ -61,23 +58,15 @@ func newTelemetry(c Config, journal *journal) (*telemetry, error) {
 // open makes a collector with its API at an address. Those of one run share their
 // store.
 func (t *telemetry) open(api string) error {
-	tags := dogstatsd.NoStyle
-	if text := t.cfg.Scenario.Stack.Tags; text != "" {
-		var err error
-		if tags, err = dogstatsd.ParseStyles(text); err != nil {
-			return fmt.Errorf("stack.collector.tags: %w", err)
-		}
-	}
 	frontier := newFrontier()
-	opened, err := pipeline.New(pipeline.Config{StatsD: statsd.Config{Tags: tags},
-		Interval: t.cfg.Run.Interval, Dir: filepath.Join(t.cfg.Scratch, "series"), HTTP: api, Sinks: []collector.Sink{t.journal.record, frontier},
-	})
+	opened, err := t.engine(api, frontier)
 	if err != nil {
 		return err
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.current = &collecting{Pipeline: opened, frontier: frontier, ended: make(chan struct{})}
+	t.owed = nil
+	t.current = &collecting{engine: opened, frontier: frontier, ended: make(chan struct{})}
 	return nil
 }
 
@@ -96,12 +85,15 @@ func (t *telemetry) run(ctx context.Context) {
 	go func() {
 		defer close(c.ended)
 		c.err = c.Run(running)
+		if p := c.process(); p != nil && p.Ended() && !c.killed.Load() {
+			t.journalEnd(p, false)
+		}
 	}()
 }
 
 // addPoller adds a poller to this collector and those after it.
 func (t *telemetry) addPoller(name string, p collector.Poller) error {
-	return t.collector().Polls.Add(name, t.pollers.add(name, p))
+	return t.collector().AddPoller(name, t.pollers.add(name, p))
 }
 
 // pollNow polls everything now.
@@ -109,8 +101,11 @@ func (t *telemetry) pollNow(ctx context.Context) error {
 	return withoutExpected(t.collector().Fetch(ctx))
 }
 
-// lines counts what came in by StatsD, at this collector.
-func (t *telemetry) lines() uint64 { return t.collector().StatsD.Figures().Total.Lines }
+// lines counts what came in by StatsD, at this collector; of one that is gone it is 0.
+func (t *telemetry) lines() uint64 {
+	f, _ := t.collector().Figures() // stop tells that it is gone
+	return f.Lines
+}
 
 // share opens the StatsD port that all instances share, where they have
 // addresses of their own.
@@ -119,7 +114,7 @@ func (t *telemetry) share() error {
 		return nil
 	}
 	on := func(port string) error {
-		at, err := t.collector().StatsD.Listen(statsd.Listener{
+		at, err := t.collector().Listen(statsd.Listener{
 			Origin: statsd.BySource, Addr: socket.Address{Network: socket.UDP, Host: net.JoinHostPort(t.cfg.Platform.Home(), port)},
 		})
 		t.shared = at.Host
@@ -144,7 +139,7 @@ func (t *telemetry) listen(name string, labels collector.Labels) (string, error)
 		if err != nil {
 			return "", err
 		}
-		return t.shared, t.collector().StatsD.Assign(addr.String(), name, labels)
+		return t.shared, t.collector().Assign(addr.String(), name, labels)
 	}
 	addr, err := t.collector().listen(name, labels)
 	if err != nil {

@@ -46,6 +46,7 @@ var faultKinds = []faultKind{
 	faultOf(bare[ReloadLB], faultKind{momentary: true, needs: []Need{Master}}),
 	faultOf(bare[KillLB], faultKind{momentary: true, needs: []Need{Respawn}}),
 	faultOf(readRestart, faultKind{momentary: true, takes: []string{"for"}, needs: []Need{OwnAddress, Relays}}),
+	faultOf(readKillCollector, faultKind{momentary: true, takes: []string{"for"}, needs: []Need{OwnAddress, Relays, OwnProcess}}),
 	faultOf(readSlow, faultKind{on: true, takes: []string{"hop", "by"}}), // what faults of a hop need: see needed
 	faultOf(readThrottle, faultKind{on: true, takes: []string{"hop", "bandwidth"}}),
 	faultOf(readCut, faultKind{on: true, takes: []string{"hop"}}),

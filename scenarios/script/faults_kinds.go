@@ -128,6 +128,16 @@ func readRestart(m mapping) RestartCollector {
 	return RestartCollector{m.duration("for", shortest, defaultAway)}
 }
 
+// KillCollector ends the collector without warning (SIGKILL) and starts another one.
+type KillCollector struct{ For time.Duration } // how long there is none
+
+// Name implements [Fault].
+func (KillCollector) Name() string { return "kill-collector" }
+
+func readKillCollector(m mapping) KillCollector {
+	return KillCollector{m.duration("for", shortest, defaultAway)}
+}
+
 // share reads the parameter of that name.
 func (m mapping) share() float64 { return m.fraction("share", true, defaultShare) }
 

@@ -12,6 +12,8 @@ const (
 	Relays Need = "relays"
 	// OwnAddress: the collector has a StatsD address for each instance.
 	OwnAddress Need = "own address"
+	// OwnProcess: the collector has a process of its own.
+	OwnProcess Need = "collector's own process"
 	// Proxy: the users' requests go to the load balancer through a proxy.
 	Proxy Need = "proxy"
 	// Master: the load balancer can replace its worker while it runs.

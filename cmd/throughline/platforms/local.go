@@ -86,6 +86,6 @@ func openLocal(_ context.Context, c run.Config) (run.Config, func(context.Contex
 	if err != nil {
 		return c, nil, err
 	}
-	c.Platform, c.Scratch = platform, platform.Scratch()
+	c.Platform, c.Scratch, c.Collector = platform, platform.Scratch(), []string{self, "collector"}
 	return c, platform.Close, nil
 }

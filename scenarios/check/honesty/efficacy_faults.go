@@ -46,9 +46,10 @@ var faultProofs = []faultProof{
 	striking[script.Freeze](),
 	striking[script.FreezeDatabase]().disturbing(), // the database answers no poll
 	refusing[script.FillDisk](),
-	striking[script.ReloadLB]().disturbing(),                              // HAProxy is polled once more, before and after
-	striking[script.KillLB]().disturbing(),                                // nor while there is none
-	striking[script.RestartCollector]().disturbing(),                      // nobody polls and flushes for a while
+	striking[script.ReloadLB]().disturbing(),         // HAProxy is polled once more, before and after
+	striking[script.KillLB]().disturbing(),           // nor while there is none
+	striking[script.RestartCollector]().disturbing(), // nobody polls and flushes for a while
+	{name: script.KillCollector{}.Name(), effect: (*moves).killedCollector, disturbs: true},
 	proving(func(f script.SlowNetwork) time.Duration { return 2 * f.By }), // there and back
 	striking[script.ThrottleNetwork](),
 	proving(func(script.CutNetwork) time.Duration { return evidence.Forever }),

@@ -10,6 +10,7 @@ import (
 	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/check/words"
 	"throughline/scenarios/record"
+	"throughline/scenarios/script"
 )
 
 // The tool that judges others can lose or double its own rows. Whether it did is
@@ -118,9 +119,10 @@ func offBeat(e *evidence.Index) (out []string) {
 		}
 		beats[name] = one
 	}
+	away := e.FaultSpans(replacesCollector)
 	var missing, twice int64
 	for i := range e.History.Series {
-		m, t := countOffBeat(&e.History.Series[i], beats[sourceOf(&e.History.Series[i])])
+		m, t := countOffBeat(&e.History.Series[i], beats[sourceOf(&e.History.Series[i])], away)
 		missing, twice = missing+m, twice+t
 	}
 	if missing > 0 {
@@ -151,12 +153,18 @@ func sourceOf(s *record.Series) string {
 	return prefix
 }
 
+// replacesCollector tells whether a fault puts another collector in the place of one.
+func replacesCollector(fault string) bool {
+	return script.IsFault[script.RestartCollector](fault) || script.IsFault[script.KillCollector](fault)
+}
+
 // countOffBeat counts the points that a series lacks between beats, and those that
-// it has twice. After a staleness marker it may be silent.
-func countOffBeat(s *record.Series, beats []time.Duration) (missing, twice int64) {
+// it has twice. After a staleness marker it may be silent, and so it may at a collector
+// that took the place of another, until that hears of it.
+func countOffBeat(s *record.Series, beats []time.Duration, away []evidence.FaultSpan) (missing, twice int64) {
 	due := -1 // the beat at which a point is due; -1: none is
 	last := record.Never
-	for _, p := range s.Points {
+	for i, p := range s.Points {
 		if p.At == last {
 			twice++
 			continue
@@ -165,7 +173,7 @@ func countOffBeat(s *record.Series, beats []time.Duration) (missing, twice int64
 		after, _ := slices.BinarySearch(beats, p.At+1)
 		at := after - 1
 		if due >= 0 && at > due {
-			missing += int64(at - due)
+			missing += int64(max(0, unheard(beats, at, s.Points[i-1].At, away)-due))
 		}
 		due = at + 1
 		if p.Stale {
@@ -173,4 +181,16 @@ func countOffBeat(s *record.Series, beats []time.Duration) (missing, twice int64
 		}
 	}
 	return missing, twice
+}
+
+// unheard is the first beat after a point of a series that no collector could give before another had heard of it, or the beat at of
+// its next point.
+func unheard(beats []time.Duration, at int, after time.Duration, away []evidence.FaultSpan) int {
+	for _, f := range away {
+		if f.To > after && f.To <= beats[at] {
+			first, _ := slices.BinarySearch(beats, f.From)
+			return min(at, first)
+		}
+	}
+	return at
 }

@@ -38,6 +38,9 @@ func Harness(e *evidence.Index) []verdict.Finding {
 		case ev.Kind == record.Death && !ev.Expected:
 			out = append(out, verdict.Finding{Check: CheckHarness, Instance: ev.Instance, From: ev.At.Seconds(), To: ev.At.Seconds(),
 				Summary: fmt.Sprintf("%s died at %s and nobody had asked for it (%s): what its metrics lack proves nothing", ev.Instance, words.Seconds(ev.At), exitText(ev))})
+		case ev.Kind == record.CollectorEnd && !ev.Expected:
+			out = append(out, verdict.Finding{Check: CheckHarness, From: ev.At.Seconds(), To: ev.At.Seconds(),
+				Summary: fmt.Sprintf("the collector's process ended at %s and nobody had asked for it (%s): what is missing from then on proves nothing", words.Seconds(ev.At), exitText(ev))})
 		}
 	}
 	if len(out) == 0 {

@@ -171,6 +171,7 @@ var faultWords = map[string][2]string{
 	script.ReloadLB{}.Name():           {"the load balancer was reloaded", ""},
 	script.KillLB{}.Name():             {"the load balancer was killed", ""},
 	script.RestartCollector{}.Name():   {"the collector was restarted", ""},
+	script.KillCollector{}.Name():      {"the collector was killed", ""},
 	script.SlowNetwork{}.Name():        {"the network was slow", "the network of %s was slow"},
 	script.ThrottleNetwork{}.Name():    {"the network was throttled", "the network of %s was throttled"},
 	script.CutNetwork{}.Name():         {"the network was cut", "the network of %s was cut"},
