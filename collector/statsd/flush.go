@@ -50,6 +50,7 @@ func (c *Collector) flush(boundary, now time.Time) time.Time {
 	c.deliver(samples)
 	c.tellFindings()
 	c.mu.Lock()
+	c.shelve()
 	f.took = c.cfg.Now().Sub(now)
 	f.longest = max(f.longest, f.took)
 	c.mu.Unlock()
@@ -73,6 +74,19 @@ func (c *Collector) forget(cl *client) {
 	}
 	delete(c.clients, cl.instance)
 	cl.close()
+}
+
+// shelve keeps only the figures of listeners that are over, so that a flush costs what is
+// there and not what ever was. c.mu is held.
+func (c *Collector) shelve() {
+	c.listeners = slices.DeleteFunc(c.listeners, func(l *listener) bool {
+		// The lines of others may have come through it, whose figures still move.
+		if _, here := c.clients[l.instance]; here || l.stage != over || l.origin != ByListener {
+			return false
+		}
+		c.past = append(c.past, l.summary(newCounts()))
+		return true
+	})
 }
 
 func (c *Collector) deliver(samples []collector.Sample) {

@@ -92,7 +92,8 @@ type Collector struct {
 	started   time.Time
 	grid      grid
 	told      time.Time          // of the last points of its own series
-	listeners []*listener        // all there ever were, in the order of their opening
+	listeners []*listener        // of which something is still to be said, in the order of their opening
+	past      []ListenerFigures  // of the others
 	clients   map[string]*client // by instance; those of which something is still to be said
 	assigned  map[origin]*client // origins that were given a name
 	strangers map[origin]*client // origins that nobody named
