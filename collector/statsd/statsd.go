@@ -99,6 +99,7 @@ type Collector struct {
 	strangers map[origin]*client // origins that nobody named
 	retired   map[string]InstanceFigures
 	flushes   flushFigures
+	delivered int     // how many samples the last flush gave
 	failures  []error // what Run is to return
 }
 
@@ -190,7 +191,7 @@ func (c *Collector) finish() error {
 	now := c.cfg.Now()
 	c.mu.Lock()
 	clients := c.sorted()
-	samples := c.own(c.grid.after(now), true)
+	samples := c.own(nil, c.grid.after(now), true)
 	c.mu.Unlock()
 	for _, cl := range clients {
 		samples = append(samples, cl.lastSamples(now)...)
