@@ -23,9 +23,15 @@ func ownGroup() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
 
+// table is the processes of this machine. It is safe for concurrent use, and meant for it.
+type table struct {
+	all      joined[[]process]
+	carriers joined[[]carrier]
+}
+
 // awaitGroup returns when nothing of the group is left but its leader, which
 // it leaves as a zombie so that its number stays taken.
-func awaitGroup(pid int, _ *exec.Cmd) {
+func (t *table) awaitGroup(pid int, _ *exec.Cmd) {
 	for {
 		err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
 		if !errors.Is(err, unix.EINTR) {
@@ -33,7 +39,7 @@ func awaitGroup(pid int, _ *exec.Cmd) {
 		}
 	}
 	pause := time.Millisecond
-	for groupAlive(pid) {
+	for t.groupAlive(pid) {
 		time.Sleep(pause) // there is no event for the end of a process that is not our child
 		pause = min(2*pause, 20*time.Millisecond)
 	}
@@ -90,14 +96,14 @@ func readProcess(pid int) (process, bool) {
 }
 
 // groupAlive says whether a process of the group still runs.
-func groupAlive(group int) bool {
+func (t *table) groupAlive(group int) bool {
 	if leader, ok := readProcess(group); ok && leader.group == group && leader.alive() {
 		return true
 	}
 	if errors.Is(syscall.Kill(-group, 0), syscall.ESRCH) {
 		return false
 	}
-	return slices.ContainsFunc(processes(), func(p process) bool { return p.group == group && p.alive() })
+	return slices.ContainsFunc(t.all.ask(processes), func(p process) bool { return p.group == group && p.alive() })
 }
 
 // groupStopped says whether every process of the group is stopped.
@@ -151,6 +157,15 @@ func listeners(port int) []string {
 	return inodes
 }
 
+func familyHolds(group int, inode string) bool {
+	for pid := range family(group) {
+		if holds(pid, inode) {
+			return true
+		}
+	}
+	return false
+}
+
 func holds(pid int, inode string) bool {
 	dir := filepath.Join("/proc", strconv.Itoa(pid), "fd")
 	fds, _ := os.ReadDir(dir)
@@ -181,15 +196,9 @@ func ownedBy(port, group int, must bool) error {
 	if len(inodes) == 0 && must {
 		return fmt.Errorf("nobody listens on %s any more", hostPort(port))
 	}
-	ours := family(group)
 	for _, inode := range inodes {
-		mine := false
-		for pid := range ours {
-			if mine = holds(pid, inode); mine {
-				break
-			}
-		}
-		if !mine {
+		// Mostly it is the leader, for whom nobody else has to be looked into.
+		if !holds(group, inode) && !familyHolds(group, inode) {
 			who := strangerOn(port, group)
 			if who == "" {
 				who = "a process that cannot be looked into (another user's?)"
