@@ -314,7 +314,7 @@ func (p *Platform) settle(ctx context.Context, i compose.Instance, inst *instanc
 		return err
 	}
 	for name, number := range inst.ports {
-		if err := proveOwner(number, inst.pid, name == port); err != nil {
+		if err := p.table.proveOwner(number, inst.pid, name == port); err != nil {
 			return fmt.Errorf("port %s: %w", name, err)
 		}
 	}
