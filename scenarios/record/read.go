@@ -61,10 +61,8 @@ func (h *History) readPart(dir, name string, seal *seal) error {
 		return fmt.Errorf("cannot be read: %w", systemError(err))
 	}
 	defer f.Close()
-	if name == PointsFile {
-		if err := h.makeRoom(f); err != nil {
-			return fmt.Errorf("cannot be read: %w", systemError(err))
-		}
+	if err := h.makeRoom(name, f); err != nil {
+		return fmt.Errorf("cannot be read: %w", systemError(err))
 	}
 	sum := newSum()
 	tee := io.TeeReader(f, sum)

@@ -1,8 +1,6 @@
 package record
 
 import (
-	"bufio"
-	"bytes"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
@@ -144,7 +142,9 @@ func (h *History) readUsers(r io.Reader) error {
 }
 
 func (h *History) readExecutions(r io.Reader) error {
-	h.Executions = []Execution{}
+	if h.Executions == nil {
+		h.Executions = []Execution{}
+	}
 	in := interner{}
 	return readRows(r, executionsHeader, func(f []string) error {
 		var n numbers
@@ -188,37 +188,6 @@ func (h *History) readSeries(r io.Reader) error {
 		h.Series = append(h.Series, Series{Name: in.intern(line.Name), Labels: labels, Meta: collector.Meta{
 			Type: collector.Type(in.intern(string(line.Type))), StatsD: in.intern(line.StatsD), Unit: in.intern(line.Unit), Origin: in.intern(line.Origin)}})
 	}
-}
-
-// makeRoom gives each series the room that its points will need, and goes back to the
-// beginning of their file. Of a large record most is points: slices that grow as they come
-// would take half as much again, and leave what they grew out of to be collected. Rows that
-// make no sense are readPoints' to complain about.
-func (h *History) makeRoom(f io.ReadSeeker) error {
-	counts := make([]int, len(h.Series))
-	total := 0
-	in := bufio.NewReaderSize(f, 256<<10)
-	for begins := true; ; {
-		line, err := in.ReadSlice('\n')
-		if digits, _, ok := bytes.Cut(line, []byte{','}); begins && ok {
-			if n, err := strconv.Atoi(string(digits)); err == nil && n >= 0 && n < len(counts) {
-				counts[n]++
-				total++
-			}
-		}
-		begins = err == nil
-		if err == io.EOF {
-			break
-		} else if err != nil && err != bufio.ErrBufferFull {
-			return err
-		}
-	}
-	all := make([]Point, total)
-	for i, n := range counts {
-		h.Series[i].Points, all = all[:0:n], all[n:]
-	}
-	_, err := f.Seek(0, io.SeekStart)
-	return err
 }
 
 func (h *History) readPoints(r io.Reader) error {
