@@ -25,14 +25,25 @@ type Labels []Label
 func NewLabels(pairs ...string) Labels {
 	labels := make(Labels, 0, len(pairs)/2)
 	for i := 0; i+1 < len(pairs); i += 2 {
-		labels = labels.With(pairs[i], pairs[i+1])
+		// It is nobody else's yet, so nothing has to be copied.
+		switch at, found := labels.find(pairs[i]); {
+		case found:
+			labels[at].Value = pairs[i+1]
+		default:
+			labels = slices.Insert(labels, at, Label{pairs[i], pairs[i+1]})
+		}
 	}
 	return labels
 }
 
+// find tells where name is, or has to be.
+func (l Labels) find(name string) (at int, found bool) {
+	return slices.BinarySearchFunc(l, name, func(a Label, n string) int { return strings.Compare(a.Name, n) })
+}
+
 // With returns a copy in which name has value.
 func (l Labels) With(name, value string) Labels {
-	at, found := slices.BinarySearchFunc(l, name, func(a Label, n string) int { return strings.Compare(a.Name, n) })
+	at, found := l.find(name)
 	if found {
 		out := slices.Clone(l)
 		out[at].Value = value
@@ -52,17 +63,17 @@ func (l Labels) Get(name string) string {
 }
 
 // Key tells the series of this name and these labels from all others.
-func (l Labels) Key(name string) string {
-	var b strings.Builder
-	b.WriteString(name)
+func (l Labels) Key(name string) string { return string(l.AppendKey(nil, name)) }
+
+// AppendKey appends Key to b, for those who look up a series for each sample.
+func (l Labels) AppendKey(b []byte, name string) []byte {
+	b = append(b, name...)
 	for _, x := range l {
 		// Neither byte is in UTF-8, so no value can look like the next label.
-		b.WriteByte(0xff)
-		b.WriteString(x.Name)
-		b.WriteByte(0xfe)
-		b.WriteString(x.Value)
+		b = append(append(b, 0xff), x.Name...)
+		b = append(append(b, 0xfe), x.Value...)
 	}
-	return b.String()
+	return b
 }
 
 // Type is what a series means.

@@ -82,6 +82,7 @@ func (h *HAProxy) Poll(ctx context.Context, at time.Time) ([]collector.Sample, e
 		return nil, err
 	}
 	var samples []collector.Sample
+	names := map[[2]string]string{} // by kind and field: the rows of many servers have the same
 	for i := range rows {
 		row := &rows[i]
 		labels := collector.NewLabels("proxy", row.Proxy, "server", row.Server)
@@ -101,8 +102,12 @@ func (h *HAProxy) Poll(ctx context.Context, at time.Time) ([]collector.Sample, e
 			if haproxyCounters[field] {
 				meta = counterMeta
 			}
-			sample := collector.Sample{Name: "haproxy_" + row.Kind + "_" + metricName(field), Labels: labels, Meta: meta,
-				At: at, Value: row.Values[field], Observed: 1}
+			name, known := names[[2]string{row.Kind, field}]
+			if !known {
+				name = "haproxy_" + row.Kind + "_" + metricName(field)
+				names[[2]string{row.Kind, field}] = name
+			}
+			sample := collector.Sample{Name: name, Labels: labels, Meta: meta, At: at, Value: row.Values[field], Observed: 1}
 			if row.Removed {
 				// Nothing was measured: the last value is carried on.
 				sample.Observed = 0

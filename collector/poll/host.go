@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/prometheus/procfs"
+	"golang.org/x/sys/unix"
 
 	"throughline/collector"
 )
@@ -75,6 +76,7 @@ func (h *Host) Poll(ctx context.Context, at time.Time) ([]collector.Sample, erro
 	}
 	var samples []collector.Sample
 	var groups map[int]usage // read when first needed
+	seen := inside{}
 	for _, i := range instances {
 		var mine []collector.Sample
 		if i.OwnCgroup {
@@ -93,7 +95,7 @@ func (h *Host) Poll(ctx context.Context, at time.Time) ([]collector.Sample, erro
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", i.Name, err)
 		}
-		samples = append(append(samples, mine...), fromInside(i, at)...)
+		samples = append(append(samples, mine...), seen.by(i, at)...)
 	}
 	return samples, nil
 }
@@ -195,18 +197,35 @@ func (h *Host) fromCgroup(i HostInstance, at time.Time) ([]collector.Sample, err
 	return samples, nil
 }
 
-// fromInside reads /proc/stat through the instance's own root directory
-// (proc_pid_root(5)), so that it is the file which an agent inside would read.
-func fromInside(i HostInstance, at time.Time) []collector.Sample {
-	inside, err := procfs.NewFS(filepath.Join(procfs.DefaultMountPoint, strconv.Itoa(i.PID), "root", "proc"))
-	if err != nil {
+// inside is what agents inside instances see, by the file that they read: processes of one
+// machine share it, containers have one each.
+type inside map[file]procfs.CPUStat
+
+// file tells a file from all others.
+type file struct{ device, number uint64 }
+
+// by is what an agent inside an instance sees: /proc/stat in the instance's own root directory
+// (proc_pid_root(5)).
+func (seen inside) by(i HostInstance, at time.Time) []collector.Sample {
+	proc := filepath.Join(procfs.DefaultMountPoint, strconv.Itoa(i.PID), "root", "proc")
+	var is unix.Stat_t
+	if err := unix.Stat(filepath.Join(proc, "stat"), &is); err != nil {
 		return nil
 	}
-	stat, err := inside.Stat()
-	if err != nil {
-		return nil
+	which := file{uint64(is.Dev), is.Ino}
+	all, known := seen[which]
+	if !known {
+		of, err := procfs.NewFS(proc)
+		if err != nil {
+			return nil
+		}
+		stat, err := of.Stat()
+		if err != nil {
+			return nil
+		}
+		all = stat.CPUTotal
+		seen[which] = all
 	}
-	all := stat.CPUTotal
 	var samples []collector.Sample
 	for _, m := range []struct {
 		mode    string

@@ -15,6 +15,7 @@ import (
 type client struct {
 	instance string
 	labels   collector.Labels
+	figures  collector.Labels // of its own figures
 	shared   *shared
 	stranger bool // nobody named it
 
@@ -49,7 +50,7 @@ const aliases = 4
 
 func newClient(instance string, labels collector.Labels, shared *shared, g grid) *client {
 	now := shared.cfg.Now()
-	cl := &client{instance: instance, labels: labels, shared: shared, grid: g, end: g.after(now), heard: now, told: shared.told,
+	cl := &client{instance: instance, labels: labels, figures: ownLabels("instance", instance), shared: shared, grid: g, end: g.after(now), heard: now, told: shared.told,
 		known: map[uint64]spelling{}, owners: map[string]*series{}}
 	cl.timed.released = cl.end.Add(-shared.cfg.Interval - shared.cfg.OutOfOrder).UnixNano()
 	return cl
@@ -295,7 +296,7 @@ func (cl *client) mark(at time.Time) {
 // own appends the figures of the client. cl.mu is held.
 func (cl *client) own(m meter) {
 	m.samples = cl.ready
-	m.labels = ownLabels("instance", cl.instance)
+	m.labels = cl.figures
 	m.gauge("series", float64(len(cl.series)))
 	m.gauge("held_values", float64(cl.timed.values))
 	for _, x := range cl.lanes {
@@ -304,9 +305,9 @@ func (cl *client) own(m meter) {
 	cl.ready = m.samples
 }
 
-// take gives the samples of all intervals that are over, and whether there will
+// take appends the samples of all intervals that are over, and tells whether there will
 // be no more. g is the grid from now on.
-func (cl *client) take(now time.Time, g grid) (ready []collector.Sample, done bool) {
+func (cl *client) take(samples []collector.Sample, now time.Time, g grid) (all []collector.Sample, done bool) {
 	cl.mu.Lock()
 	defer cl.mu.Unlock()
 	if cl.grid != g {
@@ -314,8 +315,10 @@ func (cl *client) take(now time.Time, g grid) (ready []collector.Sample, done bo
 		cl.step()
 	}
 	cl.advance(now)
-	ready, cl.ready = cl.ready, nil
-	return ready, cl.stage == over
+	samples = append(samples, cl.ready...)
+	clear(cl.ready) // what they point to is not needed any more
+	cl.ready = cl.ready[:0]
+	return samples, cl.stage == over
 }
 
 // lastSamples gives what take has not given yet, and the current interval with

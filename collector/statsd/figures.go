@@ -150,13 +150,15 @@ func (c *Collector) Figures() Figures {
 	for name, cl := range c.clients {
 		instances[name] = cl.summary(through)
 	}
+	out.Listeners = slices.Clone(c.past)
 	for _, l := range c.listeners {
-		x := l.summary(through[l])
-		own := instances[l.instance]
+		out.Listeners = append(out.Listeners, l.summary(through[l]))
+	}
+	for _, x := range out.Listeners {
+		own := instances[x.Instance]
 		own.KernelDrops += x.KernelDrops
 		own.KernelDropsKnown = own.KernelDropsKnown && x.KernelDropsKnown
-		instances[l.instance] = own
-		out.Listeners = append(out.Listeners, x)
+		instances[x.Instance] = own
 	}
 	for _, x := range instances {
 		out.Instances = append(out.Instances, x)

@@ -35,13 +35,13 @@ func (c *Collector) flush(boundary, now time.Time) time.Time {
 	}
 	grid := c.grid
 	clients := c.sorted()
-	samples := c.own(boundary, false)
+	// An interval has about as many samples as the one before.
+	samples := c.own(make([]collector.Sample, 0, c.delivered+c.delivered/8), boundary, false)
 	c.mu.Unlock()
 
 	for _, cl := range clients {
-		ready, done := cl.take(now, grid)
-		samples = append(samples, ready...)
-		if done {
+		var done bool
+		if samples, done = cl.take(samples, now, grid); done {
 			c.mu.Lock()
 			c.forget(cl)
 			c.mu.Unlock()
@@ -50,6 +50,8 @@ func (c *Collector) flush(boundary, now time.Time) time.Time {
 	c.deliver(samples)
 	c.tellFindings()
 	c.mu.Lock()
+	c.shelve()
+	c.delivered = len(samples)
 	f.took = c.cfg.Now().Sub(now)
 	f.longest = max(f.longest, f.took)
 	c.mu.Unlock()
@@ -73,6 +75,19 @@ func (c *Collector) forget(cl *client) {
 	}
 	delete(c.clients, cl.instance)
 	cl.close()
+}
+
+// shelve keeps only the figures of listeners that are over, so that a flush costs what is
+// there and not what ever was. c.mu is held.
+func (c *Collector) shelve() {
+	c.listeners = slices.DeleteFunc(c.listeners, func(l *listener) bool {
+		// The lines of others may have come through it, whose figures still move.
+		if _, here := c.clients[l.instance]; here || l.stage != over || l.origin != ByListener {
+			return false
+		}
+		c.past = append(c.past, l.summary(newCounts()))
+		return true
+	})
 }
 
 func (c *Collector) deliver(samples []collector.Sample) {
@@ -120,14 +135,15 @@ func (c *Collector) sorted() []*client {
 	return out
 }
 
-// own are the figures of the collector itself and of its sockets; last tells that
+// own appends the figures of the collector itself and of its sockets; last tells that
 // there will be no others. c.mu is held.
-func (c *Collector) own(at time.Time, last bool) []collector.Sample {
+func (c *Collector) own(samples []collector.Sample, at time.Time, last bool) []collector.Sample {
 	f := &c.flushes
 	m, ok := meterAt(at, c.grid, &c.told, last)
 	if !ok {
-		return nil
+		return samples
 	}
+	m.samples = samples
 	m.gauge(startName, float64(c.started.UnixMilli())/1000)
 	m.gauge("flush_lateness_seconds", f.lateness.Seconds())
 	m.gauge("flush_duration_seconds", f.took.Seconds())

@@ -28,8 +28,9 @@ type listener struct {
 	origin    Origin
 	network   socket.Network
 	addr      string
-	home      route        // of its own instance
-	readers   chan *reader // those that are not in use
+	told      collector.Labels // of its own figures
+	home      route            // of its own instance
+	readers   chan *reader     // those that are not in use
 
 	ending  sync.Once
 	reading chan struct{} // closed when the reader has ended; nil before start
@@ -54,6 +55,7 @@ const maxReaders = 16
 
 func newListener(c *Collector, l Listener, in *socket.Socket) *listener {
 	out := &listener{collector: c, instance: l.Instance, labels: l.Labels, origin: l.Origin, network: in.Addr().Network, addr: in.Addr().String(), socket: in,
+		told:    ownLabels("instance", l.Instance, "listener", in.Addr().String()),
 		readers: make(chan *reader, maxReaders), sources: map[netip.Addr]route{}, containers: map[string]route{}, past: newCounts()}
 	return out
 }
@@ -166,7 +168,7 @@ func (l *listener) own(m *meter) {
 	if l.stage == open && ended {
 		l.stage = closing
 	}
-	m.labels = ownLabels("instance", l.instance, "listener", l.addr)
+	m.labels = l.told
 	m.stale = l.stage == closed
 	first := !l.begun
 	l.begun = true

@@ -92,12 +92,14 @@ type Collector struct {
 	started   time.Time
 	grid      grid
 	told      time.Time          // of the last points of its own series
-	listeners []*listener        // all there ever were, in the order of their opening
+	listeners []*listener        // of which something is still to be said, in the order of their opening
+	past      []ListenerFigures  // of the others
 	clients   map[string]*client // by instance; those of which something is still to be said
 	assigned  map[origin]*client // origins that were given a name
 	strangers map[origin]*client // origins that nobody named
 	retired   map[string]InstanceFigures
 	flushes   flushFigures
+	delivered int     // how many samples the last flush gave
 	failures  []error // what Run is to return
 }
 
@@ -189,7 +191,7 @@ func (c *Collector) finish() error {
 	now := c.cfg.Now()
 	c.mu.Lock()
 	clients := c.sorted()
-	samples := c.own(c.grid.after(now), true)
+	samples := c.own(nil, c.grid.after(now), true)
 	c.mu.Unlock()
 	for _, cl := range clients {
 		samples = append(samples, cl.lastSamples(now)...)

@@ -36,6 +36,9 @@ type Runtime struct {
 	used     map[string]bool   // names of servers, also of removed ones
 	live     map[string]string // addresses of those that are there
 	removed  []Row
+
+	naming sync.Mutex        // may be taken while counting is held
+	ids    map[string]string // HAProxy's numbers of servers that were added
 }
 
 // NewRuntime speaks to the socket at addr: host:port, or the path of a Unix
@@ -45,7 +48,7 @@ func NewRuntime(addr string) *Runtime {
 	if path, ok := SocketPath(addr); ok {
 		network, addr = "unix", path
 	}
-	return &Runtime{network: network, addr: addr, used: map[string]bool{}, live: map[string]string{}}
+	return &Runtime{network: network, addr: addr, used: map[string]bool{}, live: map[string]string{}, ids: map[string]string{}}
 }
 
 // SocketPath gives the path of an address that NewRuntime takes for a Unix socket's; ok is
@@ -103,6 +106,7 @@ func (r *Runtime) add(ctx context.Context, name, addr string) error {
 			return fmt.Errorf("%s: %w (remove it before the run goes on)", verb, err)
 		}
 	}
+	r.learnID(ctx, name)
 	return nil
 }
 

@@ -71,8 +71,41 @@ func (row Row) State() State {
 	}
 }
 
-// server reads the row of one server of the backend.
+// learnID finds out by which number HAProxy knows a server, so that it can be asked for
+// alone. Where that fails, all rows are read.
+func (r *Runtime) learnID(ctx context.Context, name string) {
+	// The second line names the columns: be_id be_name srv_id srv_name srv_addr …
+	text, _ := r.command(ctx, "show servers state "+Backend)
+	r.naming.Lock()
+	defer r.naming.Unlock()
+	delete(r.ids, name)
+	for line := range strings.Lines(text) {
+		if words := strings.Fields(line); len(words) > 3 && words[1] == Backend && words[3] == name {
+			r.ids[name] = words[2]
+		}
+	}
+}
+
+func (r *Runtime) idOf(name string) (id string, known bool) {
+	r.naming.Lock()
+	defer r.naming.Unlock()
+	id, known = r.ids[name]
+	return id, known
+}
+
+// server reads the row of one server of the backend: of one that was added it asks for
+// that row alone. All rows of a hundred servers are 9,000 lines, too much to read for each
+// of a hundred that wait at once until they are up.
 func (r *Runtime) server(ctx context.Context, name string) (Row, error) {
+	if id, known := r.idOf(name); known {
+		rows, err := r.rows(ctx, Backend, serverRows, id)
+		if err != nil {
+			return Row{}, err
+		}
+		if len(rows) == 1 && rows[0].Server == name {
+			return rows[0], nil
+		}
+	}
 	rows, err := r.rows(ctx)
 	if err != nil {
 		return Row{}, err

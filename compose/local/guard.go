@@ -58,12 +58,13 @@ func Guard(from io.Reader, ready io.Writer) error {
 // removeAfter removes the directory once nobody can write into it any more.
 func removeAfter(dir string, groups map[int]bool) error {
 	deadline := time.Now().Add(2 * time.Second) // a killed process takes milliseconds
+	var processes table
 	for group := range groups {
-		for groupAlive(group) && time.Now().Before(deadline) {
+		for processes.groupAlive(group) && time.Now().Before(deadline) {
 			time.Sleep(5 * time.Millisecond)
 		}
 	}
-	endStrays(filepath.Base(dir) + "/")
+	processes.endStrays(filepath.Base(dir) + "/")
 	return errors.Join(os.RemoveAll(dir), removeGroups(filepath.Base(dir)))
 }
 

@@ -26,6 +26,7 @@ type instance struct {
 	logPath  string
 	mark     string // in the environment of its processes
 	guard    book
+	table    *table
 	platform string // names the cgroups of the platform
 
 	mu      sync.Mutex // a signal is sent before the leader is reaped, or not at all
@@ -95,7 +96,7 @@ func (i *instance) send(verb string, sig syscall.Signal) error {
 	if i.reaped {
 		return i.isGone(verb)
 	}
-	if !groupAlive(i.pid) {
+	if !i.table.groupAlive(i.pid) {
 		return fmt.Errorf("%s %s: it has just ended", verb, i.name)
 	}
 	if err := syscall.Kill(-i.pid, sig); err != nil {
@@ -154,7 +155,7 @@ func (i *instance) lastLines() []string {
 
 // reap runs for the instance's whole life.
 func (i *instance) reap() {
-	awaitGroup(i.pid, i.cmd)
+	i.table.awaitGroup(i.pid, i.cmd)
 	i.endStrays()
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -168,7 +169,7 @@ func (i *instance) reap() {
 // endStrays ends what left the group and says so where the instance's own words
 // are.
 func (i *instance) endStrays() {
-	named := endStrays(i.mark)
+	named := i.table.endStrays(i.mark)
 	if len(named) == 0 {
 		return
 	}

@@ -69,7 +69,7 @@ func sweepOne(dir string) {
 	if syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil {
 		return // its runner or its guard lives
 	}
-	endStrays(filepath.Base(dir) + "/")
+	new(table).endStrays(filepath.Base(dir) + "/")
 	_ = removeGroups(filepath.Base(dir))
 	_ = os.RemoveAll(dir)
 }

@@ -66,6 +66,7 @@ type Platform struct {
 	guard  book
 	ports  *portBook
 	starts *launcher
+	table  table
 
 	roster *compose.Roster[*instance]
 }
@@ -225,7 +226,7 @@ func (p *Platform) launch(i compose.Instance) (*instance, error) {
 	}
 	inst := &instance{
 		name: i.Name, pid: cmd.Process.Pid, ports: maps.Clone(ports), cmd: cmd,
-		logPath: logPath, mark: p.mark(i.Name), guard: p.guard, platform: filepath.Base(p.temp), gone: make(chan struct{}),
+		logPath: logPath, mark: p.mark(i.Name), guard: p.guard, table: &p.table, platform: filepath.Base(p.temp), gone: make(chan struct{}),
 	}
 	guarded := p.guard.watch(inst.pid)
 	go inst.reap()
@@ -316,7 +317,7 @@ func (p *Platform) settle(ctx context.Context, i compose.Instance, inst *instanc
 		return err
 	}
 	for name, number := range inst.ports {
-		if err := proveOwner(number, inst.pid, name == port); err != nil {
+		if err := p.table.proveOwner(number, inst.pid, name == port); err != nil {
 			return fmt.Errorf("port %s: %w", name, err)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -17,19 +18,16 @@ import (
 // whatever group or session they are in, waits until they are dead and names
 // them: `process 123 (sleep)`. A process that has another environment, because
 // it was started with one (env -i) or wrote over its own, carries no mark.
-func endStrays(mark string) (named []string) {
+func (t *table) endStrays(mark string) (named []string) {
 	want := []byte(markVariable + "=" + mark)
 	seen := map[int]bool{}
 	started := time.Now()
 	// A process may start others while it is looked for.
 	for ; time.Since(started) < strayGrace; time.Sleep(5 * time.Millisecond) {
 		left, undecided := false, false
-		for _, p := range processes() {
-			if p.pid == os.Getpid() || !p.alive() {
-				continue
-			}
-			has, empty := marked(p.pid, want)
-			undecided = undecided || empty && p.pid != kthreadd && p.parent != kthreadd
+		for _, p := range t.carriers.ask(carriers) {
+			has := p.carries(want)
+			undecided = undecided || p.empty && p.pid != kthreadd && p.parent != kthreadd
 			left = left || has || seen[p.pid] // one that is dying has no environment any more
 			if !has {
 				continue
@@ -57,20 +55,46 @@ const (
 	kthreadd = 2
 )
 
-// marked says whether a process was started with the mark in its environment,
-// as proc_pid_environ(5) shows it, and whether that is empty. A mark that ends
-// in "/" is a beginning.
-func marked(pid int, want []byte) (has, empty bool) {
-	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
-	if err != nil {
-		return false, false // gone, or another user's
-	}
-	for entry := range bytes.SplitSeq(data, []byte{0}) {
-		if bytes.Equal(entry, want) || bytes.HasSuffix(want, []byte("/")) && bytes.HasPrefix(entry, want) {
-			return true, false
+// carrier is a process and the marks in its environment.
+type carrier struct {
+	process
+	marks [][]byte
+	empty bool // its environment has nothing at all
+}
+
+// carries tells whether a process carries a mark. One that ends in "/" is a beginning.
+func (c carrier) carries(want []byte) bool {
+	return slices.ContainsFunc(c.marks, func(mark []byte) bool {
+		return bytes.Equal(mark, want) || bytes.HasSuffix(want, []byte("/")) && bytes.HasPrefix(mark, want)
+	})
+}
+
+// carriers are the living processes but this one.
+func carriers() []carrier {
+	var all []carrier
+	for _, p := range processes() {
+		if p.pid != os.Getpid() && p.alive() {
+			all = append(all, carrierOf(p))
 		}
 	}
-	return false, len(data) == 0
+	return all
+}
+
+// carrierOf reads the environment with which a process was started, as proc_pid_environ(5)
+// shows it.
+func carrierOf(p process) carrier {
+	c := carrier{process: p}
+	data, err := os.ReadFile("/proc/" + strconv.Itoa(p.pid) + "/environ")
+	if err != nil {
+		return c // gone, or another user's
+	}
+	for entry := range bytes.SplitSeq(data, []byte{0}) {
+		if bytes.HasPrefix(entry, []byte(markVariable+"=")) {
+			c.marks = append(c.marks, entry)
+		}
+	}
+	c.empty = len(data) == 0
+	return c
 }
 
 // killMarked kills the process if it is still the marked one.
@@ -83,6 +107,5 @@ func killMarked(pid int, want []byte) bool {
 		return false
 	}
 	defer unix.Close(fd)
-	has, _ := marked(pid, want)
-	return has && unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0) == nil
+	return carrierOf(process{pid: pid}).carries(want) && unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0) == nil
 }

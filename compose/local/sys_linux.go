@@ -23,9 +23,16 @@ func ownGroup() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
 
+// table is the processes of this machine. It is safe for concurrent use, and meant for it.
+type table struct {
+	all      joined[[]process]
+	carriers joined[[]carrier]
+	sockets  joined[map[int][]string]
+}
+
 // awaitGroup returns when nothing of the group is left but its leader, which
 // it leaves as a zombie so that its number stays taken.
-func awaitGroup(pid int, _ *exec.Cmd) {
+func (t *table) awaitGroup(pid int, _ *exec.Cmd) {
 	for {
 		err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
 		if !errors.Is(err, unix.EINTR) {
@@ -33,7 +40,7 @@ func awaitGroup(pid int, _ *exec.Cmd) {
 		}
 	}
 	pause := time.Millisecond
-	for groupAlive(pid) {
+	for t.groupAlive(pid) {
 		time.Sleep(pause) // there is no event for the end of a process that is not our child
 		pause = min(2*pause, 20*time.Millisecond)
 	}
@@ -90,14 +97,14 @@ func readProcess(pid int) (process, bool) {
 }
 
 // groupAlive says whether a process of the group still runs.
-func groupAlive(group int) bool {
+func (t *table) groupAlive(group int) bool {
 	if leader, ok := readProcess(group); ok && leader.group == group && leader.alive() {
 		return true
 	}
 	if errors.Is(syscall.Kill(-group, 0), syscall.ESRCH) {
 		return false
 	}
-	return slices.ContainsFunc(processes(), func(p process) bool { return p.group == group && p.alive() })
+	return slices.ContainsFunc(t.all.ask(processes), func(p process) bool { return p.group == group && p.alive() })
 }
 
 // groupStopped says whether every process of the group is stopped.
@@ -123,8 +130,9 @@ func family(group int) map[int]bool {
 	return ours
 }
 
-// listeners gives the socket inodes that accept connections to 127.0.0.1:port.
-func listeners(port int) []string {
+// listeners gives the socket inodes that accept connections to 127.0.0.1, by port. The
+// kernel goes through all connections of the machine for that.
+func listeners() map[int][]string {
 	// Addresses are printed as host-order words (proc_net(5)).
 	word := func(b ...byte) string { return fmt.Sprintf("%08X", binary.NativeEndian.Uint32(b)) }
 	zero := word(0, 0, 0, 0)
@@ -134,21 +142,33 @@ func listeners(port int) []string {
 		zero + zero + zero + zero:               true,
 		zero + zero + word(0, 0, 255, 255) + v4: true,
 	}
-	suffix := fmt.Sprintf(":%04X", port)
-	var inodes []string
+	inodes := map[int][]string{}
 	for _, table := range []string{"/proc/self/net/tcp", "/proc/self/net/tcp6"} {
 		data, _ := os.ReadFile(table) // tcp6 is missing where IPv6 is off
 		for line := range strings.Lines(string(data)) {
-			f := strings.Fields(line)
-			if len(f) < 10 || f[3] != "0A" { // LISTEN
+			if !strings.Contains(line, " 0A ") { // LISTEN
 				continue
 			}
-			if addr, ok := strings.CutSuffix(f[1], suffix); ok && reach[addr] {
-				inodes = append(inodes, f[9])
+			f := strings.Fields(line)
+			if len(f) < 10 || f[3] != "0A" {
+				continue
+			}
+			addr, hex, _ := strings.Cut(f[1], ":")
+			if port, err := strconv.ParseUint(hex, 16, 16); err == nil && reach[addr] {
+				inodes[int(port)] = append(inodes[int(port)], f[9])
 			}
 		}
 	}
 	return inodes
+}
+
+func familyHolds(group int, inode string) bool {
+	for pid := range family(group) {
+		if holds(pid, inode) {
+			return true
+		}
+	}
+	return false
 }
 
 func holds(pid int, inode string) bool {
@@ -165,31 +185,25 @@ func holds(pid int, inode string) bool {
 // proveOwner is nil when every socket that listens on the port is held by the
 // group or a descendant of its leader. Where must is false nobody needs to
 // listen yet.
-func proveOwner(port, group int, must bool) error {
+func (t *table) proveOwner(port, group int, must bool) error {
 	var err error
 	// The tables are not read in one instant, so a miss is asked again.
 	for deadline := time.Now().Add(2 * time.Second); ; {
-		if err = ownedBy(port, group, must); err == nil || time.Now().After(deadline) {
+		if err = t.ownedBy(port, group, must); err == nil || time.Now().After(deadline) {
 			return err
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
 }
 
-func ownedBy(port, group int, must bool) error {
-	inodes := listeners(port)
+func (t *table) ownedBy(port, group int, must bool) error {
+	inodes := t.sockets.ask(listeners)[port]
 	if len(inodes) == 0 && must {
 		return fmt.Errorf("nobody listens on %s any more", hostPort(port))
 	}
-	ours := family(group)
 	for _, inode := range inodes {
-		mine := false
-		for pid := range ours {
-			if mine = holds(pid, inode); mine {
-				break
-			}
-		}
-		if !mine {
+		// Mostly it is the leader, for whom nobody else has to be looked into.
+		if !holds(group, inode) && !familyHolds(group, inode) {
 			who := strangerOn(port, group)
 			if who == "" {
 				who = "a process that cannot be looked into (another user's?)"
@@ -203,7 +217,7 @@ func ownedBy(port, group int, must bool) error {
 // strangerOn names who else listens on the port: `pid 123 (nginx)`; empty when
 // nobody does, or nobody that can be seen. The processes of the group are none.
 func strangerOn(port, group int) string {
-	inodes := listeners(port)
+	inodes := listeners()[port]
 	if len(inodes) == 0 {
 		return ""
 	}

@@ -16,17 +16,20 @@ import (
 // PDEATHSIG here: the guard alone keeps the promise that nothing survives.
 func ownGroup() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
 
+// table has nothing to tell here.
+type table struct{}
+
 // awaitGroup reaps the leader and returns when the group is empty. The leader
 // cannot be kept as a zombie here, but its number is not given away while the
 // group has members.
-func awaitGroup(pid int, cmd *exec.Cmd) {
+func (t *table) awaitGroup(pid int, cmd *exec.Cmd) {
 	_ = cmd.Wait() // its error only repeats the status
-	for groupAlive(pid) {
+	for t.groupAlive(pid) {
 		time.Sleep(5 * time.Millisecond)
 	}
 }
 
-func groupAlive(group int) bool {
+func (*table) groupAlive(group int) bool {
 	err := syscall.Kill(-group, 0)
 	return err == nil || errors.Is(err, syscall.EPERM)
 }
@@ -36,7 +39,7 @@ func groupStopped(int) bool { return true }
 
 // proveOwner cannot look into other processes here: that nobody listened right
 // before the start, and that the instance is alive, is all the proof there is.
-func proveOwner(int, int, bool) error { return nil }
+func (*table) proveOwner(int, int, bool) error { return nil }
 
 func strangerOn(int, int) string { return "" }
 
@@ -55,7 +58,7 @@ func signalName(s syscall.Signal) string { return unix.SignalName(s) }
 func CanLimitCPU() error { return errors.New("limit CPU: needs Linux, whose cgroups do it") }
 
 // endStrays cannot look into the environment of other processes here.
-func endStrays(string) []string { return nil }
+func (*table) endStrays(string) []string { return nil }
 
 // removeGroups has nothing to remove: there are no cgroups here.
 func removeGroups(string) error { return nil }

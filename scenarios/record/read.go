@@ -61,6 +61,9 @@ func (h *History) readPart(dir, name string, seal *seal) error {
 		return fmt.Errorf("cannot be read: %w", systemError(err))
 	}
 	defer f.Close()
+	if err := h.makeRoom(name, f); err != nil {
+		return fmt.Errorf("cannot be read: %w", systemError(err))
+	}
 	sum := newSum()
 	tee := io.TeeReader(f, sum)
 	err = h.parser(name)(bufio.NewReaderSize(tee, 256<<10))

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -141,7 +142,9 @@ func (h *History) readUsers(r io.Reader) error {
 }
 
 func (h *History) readExecutions(r io.Reader) error {
-	h.Executions = []Execution{}
+	if h.Executions == nil {
+		h.Executions = []Execution{}
+	}
 	in := interner{}
 	return readRows(r, executionsHeader, func(f []string) error {
 		var n numbers
@@ -163,6 +166,7 @@ func (h *History) readExecutions(r io.Reader) error {
 func (h *History) readSeries(r io.Reader) error {
 	decoder := json.NewDecoder(r)
 	decoder.DisallowUnknownFields()
+	in := interner{}
 	for {
 		var line seriesLine
 		if err := decoder.Decode(&line); err == io.EOF {
@@ -174,11 +178,15 @@ func (h *History) readSeries(r io.Reader) error {
 			return fmt.Errorf("series %d stands where %d should", line.Number, len(h.Series))
 		}
 		var labels collector.Labels
-		for name, value := range line.Labels {
-			labels = labels.With(name, value)
+		if len(line.Labels) > 0 {
+			labels = make(collector.Labels, 0, len(line.Labels))
 		}
-		h.Series = append(h.Series, Series{Name: line.Name, Labels: labels,
-			Meta: collector.Meta{Type: line.Type, StatsD: line.StatsD, Unit: line.Unit, Origin: line.Origin}})
+		for name, value := range line.Labels {
+			labels = append(labels, collector.Label{Name: in.intern(name), Value: in.intern(value)})
+		}
+		slices.SortFunc(labels, func(a, b collector.Label) int { return strings.Compare(a.Name, b.Name) })
+		h.Series = append(h.Series, Series{Name: in.intern(line.Name), Labels: labels, Meta: collector.Meta{
+			Type: collector.Type(in.intern(string(line.Type))), StatsD: in.intern(line.StatsD), Unit: in.intern(line.Unit), Origin: in.intern(line.Origin)}})
 	}
 }
 

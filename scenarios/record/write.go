@@ -59,7 +59,8 @@ type Writer struct {
 	hidden     *strings.Replacer // nil: nothing is
 	sealed     bool
 	observer   Observer // nil: nobody
-	line       []byte
+	line       []byte   // scratch
+	key        []byte   // scratch
 	err        error
 }
 

@@ -60,12 +60,12 @@ type seriesLine struct {
 
 // number gives the series its number, and writes its line the first time.
 func (w *Writer) number(s *collector.Sample) (int, error) {
-	key := s.Labels.Key(s.Name)
-	if n, ok := w.known[key]; ok {
+	w.key = s.Labels.AppendKey(w.key[:0], s.Name)
+	if n, ok := w.known[string(w.key)]; ok {
 		return n, nil
 	}
 	n := len(w.known)
-	w.known[key] = n
+	w.known[string(w.key)] = n
 	line := seriesLine{Number: n, Name: s.Name, Labels: make(map[string]string, len(s.Labels))}
 	for _, l := range s.Labels {
 		line.Labels[l.Name] = l.Value

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 
+	"golang.org/x/sync/errgroup"
+
 	"throughline/scenarios/script"
 )
 
@@ -111,19 +113,23 @@ func (c *clock) replaceOne(name string, within bounded) error {
 	return c.end(name, true, within)
 }
 
-// scale launches, or terminates the newest, until as many instances serve as told.
-// One that an actor ends first is ended all the same.
+// scale launches, or terminates the newest, until as many instances serve as told, all of
+// them side by side, as autoscalers do. One that an actor ends first is ended all the same.
 func (c *clock) scale(m script.Scale, within bounded) error {
 	have := c.fleet.serving()
 	if missing := m.Count - len(have); missing > 0 {
 		return c.launch(script.Launch{Count: missing}, within)
 	}
-	for i := len(have) - 1; i >= m.Count; i-- {
-		if err := c.end(have[i], true, within); err != nil && !endedByOther(err) {
-			return err
-		}
+	var ending errgroup.Group
+	for _, name := range have[m.Count:] {
+		ending.Go(func() error {
+			if err := c.end(name, true, within); err != nil && !endedByOther(err) {
+				return err
+			}
+			return nil
+		})
 	}
-	return nil
+	return ending.Wait()
 }
 
 func (c *clock) limit(m script.Limit, within bounded) error {

@@ -103,9 +103,7 @@ func (e *Index) stitched(s *record.Series) *record.Series {
 }
 
 func (e *Index) removedBy(instance string, t time.Duration) bool {
-	return slices.ContainsFunc(e.History.Events, func(ev record.Event) bool {
-		return ev.Kind == record.Removed && ev.Instance == instance && ev.At < t
-	})
+	return slices.ContainsFunc(e.EventsOf(instance), func(ev *record.Event) bool { return ev.Kind == record.Removed && ev.At < t })
 }
 
 // NotPolled is how many requests the old worker of a reload may have had in

@@ -105,8 +105,7 @@ func (e *Index) attribute() {
 			continue
 		}
 		x := e.History.Executions[t.Last]
-		known := slices.ContainsFunc(e.Lives, func(l record.Lifetime) bool { return l.Instance == x.Server })
-		if known && x.Retries == 0 {
+		if _, known := e.LifeOf(x.Server); known && x.Retries == 0 {
 			s.Had = x.Server
 		}
 	}

@@ -115,10 +115,8 @@ func (t *teller) atExit(s *strand) string {
 
 // life is what the journal has of a web instance; it has no Signal where that is nothing.
 func (t *teller) life(instance string) record.Lifetime {
-	for _, l := range t.lives {
-		if l.Instance == instance {
-			return l
-		}
+	if i, known := t.lifeAt[instance]; known {
+		return t.lives[i]
 	}
 	return record.Lifetime{}
 }

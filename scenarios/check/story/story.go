@@ -50,15 +50,17 @@ type teller struct {
 	h          record.History
 	s          script.Scenario
 	lives      []record.Lifetime // of the web instances
+	lifeAt     map[string]int    // where in lives an instance is
 	begin, end time.Duration     // of the load; record.Never where the journal has none
 	noun       string            // for what the metrics count: "insert"
 	acked      int64             // how many of them users had acknowledged
 }
 
 func newTeller(v *verdict.Verdict, h record.History, s script.Scenario) *teller {
-	t := &teller{v: v, h: h, s: s, begin: record.Never, end: record.Never}
+	t := &teller{v: v, h: h, s: s, lifeAt: map[string]int{}, begin: record.Never, end: record.Never}
 	for _, l := range h.Lifetimes() {
 		if l.Role == record.Web {
+			t.lifeAt[l.Instance] = len(t.lives)
 			t.lives = append(t.lives, l)
 		}
 	}
