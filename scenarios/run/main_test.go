@@ -6,12 +6,13 @@ import (
 	"syscall"
 	"testing"
 
+	"throughline/collector/process"
 	"throughline/compose/local"
 	"throughline/compose/platformtest"
 )
 
 // TestMain lets the test binary stand in for what a run starts: the local
-// platform's guard, and a web instance.
+// platform's guard, a collector, and a web instance.
 func TestMain(m *testing.M) {
 	if len(os.Args) < 2 {
 		os.Exit(m.Run())
@@ -20,6 +21,11 @@ func TestMain(m *testing.M) {
 	switch os.Args[1] {
 	case "guard":
 		if err := local.Guard(os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			status = 1
+		}
+	case "collector":
+		if err := process.Serve(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			status = 1
 		}
