@@ -11,7 +11,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOTESTSUM := gotest.tools/gotestsum@v1.13.0
 GOTEST := $(GO) run $(GOTESTSUM) --format pkgname --format-hide-empty-pkg --format-icons text --
 
-.PHONY: help deps peers browser images build demo demo-docker workshop test test-all check bench bench-fleet soak fuzz clean
+.PHONY: help deps peers browser images build demo demo-docker workshop test test-all check bench bench-fleet bench-crowd soak fuzz clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 13
@@ -60,10 +60,13 @@ check: build ## what CI asks beside the tests: formatting, vet, staticcheck
 	$(GO) run $(STATICCHECK) ./...
 
 bench: build peers ## the figures: docstore, collector, load generator, judge
-	$(GO) test -run '^$$' -bench . -benchtime 2s -timeout 20m ./compose/docstore ./collector/... ./loadgen $$($(GO) list ./scenarios/... | grep -v /fleet$$) ./app/... ./cmd/...
+	$(GO) test -run '^$$' -bench . -skip Crowd -benchtime 2s -timeout 20m ./compose/docstore ./collector/... ./loadgen $$($(GO) list ./scenarios/... | grep -v /fleet$$) ./app/... ./cmd/...
 
 bench-fleet: ## simulated fleets of 100, 1,000 and 10,000 instances: how collector, autoscaler and judge grow; minutes
 	$(GO) test -run '^$$' -bench Fleet -benchtime 1x -timeout 120m ./scenarios/fleet
+
+bench-crowd: deps ## 300 real instances that come and go, and 300 at once: who uses how much; minutes, on an idle machine
+	$(GO) test -run '^$$' -bench Crowd -benchtime 1x -timeout 20m ./cmd/throughline
 
 soak: deps ## the collector at half its rate for SOAKTIME, with the race detector
 	THROUGHLINE_SOAK=$(SOAKTIME) $(GO) test -race -v -count 1 -timeout 60m -run '^TestSoak$$' ./collector/server

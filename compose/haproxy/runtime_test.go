@@ -210,3 +210,26 @@ func BenchmarkStatistics(b *testing.B) {
 		}
 	}
 }
+
+// TestOneServerIsAskedForAlone: of a server that was added only its own row is read, and a
+// number that is another's by now deceives nobody.
+func TestOneServerIsAskedForAlone(t *testing.T) {
+	l := startLB(t, Config{})
+	for _, name := range []string{"web-1", "web-2"} {
+		l.add(t, startWeb(t, name))
+	}
+	id, known := l.idOf("web-2")
+	if !known {
+		t.Fatal("nobody knows HAProxy's number of web-2")
+	}
+	rows, err := l.rows(t.Context(), Backend, serverRows, id)
+	if err != nil || len(rows) != 1 || rows[0].Server != "web-2" {
+		t.Fatalf("asked for %s alone: %v, %v", id, rows, err)
+	}
+	l.naming.Lock()
+	l.ids["web-2"] = l.ids["web-1"]
+	l.naming.Unlock()
+	if row, err := l.server(t.Context(), "web-2"); err != nil || row.Server != "web-2" {
+		t.Errorf("asked for web-2 by the number of web-1: %v, %v", row, err)
+	}
+}
