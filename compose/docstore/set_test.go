@@ -129,7 +129,12 @@ func connectTo(t testing.TB, uri string, o ...*options.ClientOptions) *mongo.Cli
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = client.Disconnect(context.Background()) })
+	t.Cleanup(func() {
+		// It would say good-bye to a member that is gone, and wait for it.
+		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+		defer cancel()
+		_ = client.Disconnect(ctx)
+	})
 	return client
 }
 

@@ -18,6 +18,7 @@ type clock struct {
 	users    *users // nil: there is no load
 	fleet    *fleet
 	faults   *faults
+	members  *replicaSet // of the database; without any where it stands alone
 	random   *rand.Rand // draws whom the word any stands for
 	whom     string     // for whom a word of the step under way stands; "": it has none
 }
