@@ -19,8 +19,8 @@ type clock struct {
 	fleet    *fleet
 	faults   *faults
 	members  *replicaSet // of the database; without any where it stands alone
-	random   *rand.Rand // draws whom the word any stands for
-	whom     string     // for whom a word of the step under way stands; "": it has none
+	random   *rand.Rand  // draws whom the word any stands for
+	whom     string      // for whom a word of the step under way stands; "": it has none
 }
 
 // run goes through the scenario until it ends, a step fails or ctx ends.
