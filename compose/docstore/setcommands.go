@@ -27,7 +27,7 @@ func (s *set) hello(r *request, primary string) (bson.D, error) {
 	d = append(d, bson.D{
 		{Key: "hosts", Value: hosts(v)},
 		{Key: "setName", Value: s.name},
-		{Key: "setVersion", Value: int32(v.Config)},
+		{Key: "setVersion", Value: int32(setVersion)},
 		{Key: "me", Value: s.me},
 		{Key: "lastWrite", Value: s.lastWrite(v)},
 		{Key: "logicalSessionTimeoutMinutes", Value: int32(sessionLife / time.Minute)},
@@ -40,6 +40,10 @@ func (s *set) hello(r *request, primary string) (bson.D, error) {
 	}
 	return d, nil
 }
+
+// setVersion is that of every configuration: drivers take one that is lower than another for old news, and no
+// member knows more of it than of the elections, by which they compare first.
+const setVersion = 1
 
 func hosts(v replica.View) bson.A {
 	a := bson.A{}
@@ -57,7 +61,10 @@ func electionID(v replica.View) (id bson.ObjectID) {
 }
 
 func (s *set) lastWrite(v replica.View) bson.D {
-	at := time.Unix(0, s.written.Load())
+	at := s.server.started
+	if ns := s.written.Load(); ns > 0 {
+		at = time.Unix(0, ns)
+	}
 	applied, _ := s.member.Applied()
 	op := bson.D{{Key: "ts", Value: bson.Timestamp{T: uint32(at.Unix()), I: uint32(applied)}}, {Key: "t", Value: int64(v.Term)}}
 	date := bson.NewDateTimeFromTime(at)
@@ -199,7 +206,7 @@ func (s *Server) replSetGetConfig(_ *request) (bson.D, error) {
 	for i, m := range v.Members {
 		members = append(members, bson.D{{Key: "_id", Value: int32(i)}, {Key: "host", Value: m}, {Key: "votes", Value: int32(1)}, {Key: "priority", Value: 1.0}})
 	}
-	return bson.D{{Key: "config", Value: bson.D{{Key: "_id", Value: s.set.name}, {Key: "version", Value: int32(v.Config)}, {Key: "term", Value: int64(v.Term)}, {Key: "members", Value: members}}}}, nil
+	return bson.D{{Key: "config", Value: bson.D{{Key: "_id", Value: s.set.name}, {Key: "version", Value: int32(setVersion)}, {Key: "term", Value: int64(v.Term)}, {Key: "members", Value: members}}}}, nil
 }
 
 // replSetStepDown is the command of that name: another member takes the lead at once. That this
@@ -250,7 +257,7 @@ func (s *Server) replSetGetStatus(r *request) (bson.D, error) {
 // status are the sections of serverStatus that only a member has.
 func (s *set) status() bson.D {
 	v := s.member.View()
-	repl := bson.D{{Key: "setName", Value: s.name}, {Key: "setVersion", Value: int32(v.Config)}, {Key: "isWritablePrimary", Value: v.Role == replica.Primary},
+	repl := bson.D{{Key: "setName", Value: s.name}, {Key: "setVersion", Value: int32(setVersion)}, {Key: "isWritablePrimary", Value: v.Role == replica.Primary},
 		{Key: "secondary", Value: v.Role == replica.Secondary}, {Key: "hosts", Value: hosts(v)}, {Key: "me", Value: s.me}}
 	if v.Primary != "" {
 		repl = append(repl, bson.E{Key: "primary", Value: v.Primary})

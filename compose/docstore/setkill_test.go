@@ -99,10 +99,13 @@ func TestKillThePrimary(t *testing.T) {
 	}
 }
 
-// wantFollower waits until a member follows the primary.
+// wantFollower waits until a member follows the primary, or is it.
 func (p *processes) wantFollower(addr string) {
 	p.t.Helper()
-	for deadline := time.Now().Add(failover); !p.hello(addr).Secondary; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(failover); ; time.Sleep(20 * time.Millisecond) {
+		if h := p.hello(addr); h.Secondary || h.IsWritablePrimary {
+			return
+		}
 		if time.Now().After(deadline) {
 			p.t.Fatalf("%s does not follow: %+v", addr, p.hello(addr))
 		}

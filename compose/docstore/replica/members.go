@@ -65,14 +65,28 @@ func (m *Member) reconfigureError(what string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
+// handOver hands the lead over. Meanwhile raft takes no entries, and so this member is no
+// primary: who is refused has to hear that from a view that is newer than what it knew.
+func (m *Member) handOver() error {
+	m.hand(true)
+	defer m.hand(false)
+	return m.raft.LeadershipTransfer().Error()
+}
+
+func (m *Member) hand(over bool) {
+	m.mu.Lock()
+	m.handing = over
+	m.mu.Unlock()
+	m.refresh()
+}
+
 // StepDown hands the lead over to the member that has the most of the log. It returns when
 // that one has it, or says that nobody took it.
 func (m *Member) StepDown(ctx context.Context) error {
 	done := make(chan error, 1)
-	m.tasks.Go(func() { done <- m.raft.LeadershipTransfer().Error() })
+	m.tasks.Go(func() { done <- m.handOver() })
 	select {
 	case err := <-done:
-		m.refresh()
 		if errors.Is(err, raft.ErrNotLeader) {
 			return fmt.Errorf("%w: %w", ErrNotPrimary, err)
 		}

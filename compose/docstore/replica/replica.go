@@ -88,6 +88,7 @@ type Member struct {
 	view      View
 	changed   chan struct{} // closed when view changes
 	settled   uint64        // the term in which everything committed before it was applied here, as its primary
+	handing   bool          // the lead is being handed over: nothing is taken any more
 	caughtUp  bool          // this member has had all that was committed once
 	closeOnce sync.Once
 	closeErr  error
@@ -214,7 +215,7 @@ func (m *Member) Close() error {
 	m.closeOnce.Do(func() {
 		if m.raft.State() == raft.Leader && len(m.View().Members) > 1 {
 			// One that nobody can take it over from is missed as any other that dies.
-			_ = m.raft.LeadershipTransfer().Error()
+			_ = m.handOver()
 		}
 		err := m.raft.Shutdown().Error()
 		close(m.stop)

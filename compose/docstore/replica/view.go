@@ -30,7 +30,6 @@ type View struct {
 	Primary string   // host:port; "": none that is known
 	Term    uint64   // rises with each election
 	Members []string // host:port of each, in the order of the configuration
-	Config  uint64   // rises with each change of the members
 	Counter int64    // rises with each change of what is above
 }
 
@@ -97,7 +96,7 @@ func (m *Member) refresh() {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	now := View{Term: m.raft.CurrentTerm(), Config: future.Index()}
+	now := View{Term: m.raft.CurrentTerm()}
 	for _, s := range future.Configuration().Servers {
 		now.Members = append(now.Members, string(s.ID))
 	}
@@ -124,7 +123,7 @@ func (m *Member) role(state raft.RaftState, leader string, v View) Role {
 		return Uninitiated
 	case !slices.Contains(v.Members, m.cfg.Me):
 		return Removed
-	case state == raft.Leader && m.settled == v.Term:
+	case state == raft.Leader && m.settled == v.Term && !m.handing:
 		return Primary
 	case state == raft.Follower && leader != "" && m.caughtUp:
 		return Secondary
@@ -134,5 +133,5 @@ func (m *Member) role(state raft.RaftState, leader string, v View) Role {
 
 // equal compares all but the counter.
 func (v View) equal(w View) bool {
-	return v.Role == w.Role && v.Primary == w.Primary && v.Term == w.Term && v.Config == w.Config && slices.Equal(v.Members, w.Members)
+	return v.Role == w.Role && v.Primary == w.Primary && v.Term == w.Term && slices.Equal(v.Members, w.Members)
 }
