@@ -54,7 +54,8 @@
 //     meanwhile, as MongoDB's does. {level: "linearizable"} asks the others first. Secondaries
 //     answer whoever says that it takes what they have ($readPreference).
 //   - hello says who is the primary, waits for news (topologyVersion, maxAwaitTimeMS), and refusals have
-//     the code, errorLabels and topologyVersion by which drivers find the next primary. Replies are not streamed (exhaust).
+//     the code, errorLabels and topologyVersion by which drivers find the next primary. A driver that takes a stream of
+//     them (exhaust) is sent one.
 //   - opcounters count what this process took from clients, opcountersRepl what it executed for
 //     others. A repeated write that was done before counts in neither.
 //   - The file of the documents is made anew at each start, of snapshot and log, and is never synced.

@@ -186,6 +186,9 @@ func (s *Server) answer(ctx context.Context, c *conn, m message) ([]byte, error)
 		if err != nil {
 			return nil, err
 		}
+		if s.set != nil && msg.exhaust && streamed(msg.body) {
+			return nil, s.stream(ctx, c, m.header, msg)
+		}
 		doc, err := s.handle(ctx, c, msg)
 		if err != nil || msg.moreToCome {
 			return nil, err

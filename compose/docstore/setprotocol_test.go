@@ -191,6 +191,51 @@ func TestHelloWaitsForNews(t *testing.T) {
 	}
 }
 
+// A client that takes a stream of answers is sent them, each an answer to the one before.
+func TestHelloIsStreamed(t *testing.T) {
+	s := newReplicaSet(t, 3)
+	primary := s.primary()
+	other := talkTo(t, s.secondary())
+	known := other.ask(bson.D{{Key: "hello", Value: 1}})
+	b, err := bson.Marshal(bson.D{{Key: "hello", Value: 1}, {Key: "topologyVersion", Value: lookup(known, "topologyVersion")}, {Key: "maxAwaitTimeMS", Value: 100}, {Key: "$db", Value: "admin"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := encodeMsg(wire.MsgHeader{}, 77, b)
+	ask[wire.MsgHeaderLen+2] = 1 // exhaustAllowed
+	if _, err := other.conn.Write(ask); err != nil {
+		t.Fatal(err)
+	}
+	last := int32(77)
+	for i, deadline := 0, time.Now().Add(failover); ; i++ {
+		if i == 2 {
+			go s.stop(primary)
+		}
+		h, err := readHeader(other.r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := readBody(other.r, h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		msg, err := parseMsg(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if h.ResponseTo != last || !msg.moreToCome {
+			t.Fatalf("answer %d is one to %d, want %d, and more are to come: %v", i, h.ResponseTo, last, msg.moreToCome)
+		}
+		last = h.RequestID
+		if now, _ := lookup(msg.body, "primary").StringValueOK(); i > 2 && now != "" && now != primary {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("no answer has another primary in %v: %s", failover, showDocument(msg.body))
+		}
+	}
+}
+
 // A member that nobody has initiated says so, and so does one that stands alone.
 func TestWithoutASet(t *testing.T) {
 	s := emptySet(t)
