@@ -88,6 +88,10 @@ var laws = []law{
 	{From: "compose/docker", Not: siblings("compose", "docker"), Why: siblingsWhy},
 	{From: "compose/haproxy", Not: siblings("compose", "haproxy"), Why: siblingsWhy},
 	{From: "compose/docstore", Not: siblings("compose", "docstore"), Why: siblingsWhy},
+	{From: "compose/docstore/replica", Not: []string{""}, But: []string{"compose/docstore/replica"},
+		Why: "a log is kept alike on several machines without knowing what is in it"},
+	{From: "compose/mongoset", Not: []string{""}, But: []string{"compose/mongoset"},
+		Why: "members are told what to do alike whatever program they are"},
 	{From: "compose/platformtest", Not: siblings("compose", "platformtest"), Why: siblingsWhy},
 	{From: "collector/dogstatsd", Not: siblings("collector", "dogstatsd"), Why: siblingsWhy},
 	{From: "collector/statsd", Not: siblings("collector", "statsd"), But: []string{"collector/dogstatsd"}, Why: siblingsWhy},
@@ -127,7 +131,7 @@ const rulesWhy = "what all rules share must not lean on one of them, or on a ver
 const siblingsWhy = "siblings are put together by their parent's user, so that each can be read and replaced alone"
 
 var families = map[string][]string{
-	"compose":         {"local", "docker", "haproxy", "docstore", "platformtest"},
+	"compose":         {"local", "docker", "haproxy", "docstore", "mongoset", "platformtest"},
 	"collector":       {"dogstatsd", "statsd", "poll", "series", "forward", "server", "sourcetest", "pipeline", "process"},
 	"scenarios/check": {"honesty", "scaling", "signals", "tiers", "story"},
 	"live":            {"page", "remote"},
@@ -149,12 +153,14 @@ var heavy = map[string][]string{
 	"github.com/tsenart/vegeta/v12/lib":           {"loadgen"},
 	"github.com/yuin/goldmark":                    {"scenarios/report"}, // diagnoses are Markdown
 	"github.com/gin-gonic/gin":                    {"app"},
+	"github.com/hashicorp/raft":                   {"compose/docstore/replica"},
+	"github.com/hashicorp/raft-wal":               {"compose/docstore/replica"},
 	"github.com/DataDog/datadog-go/v5":            {"app"},
 	"go.etcd.io/bbolt":                            {"compose/docstore"},
 	"github.com/FerretDB/wire":                    {"compose/docstore"},
 	"github.com/goccy/go-yaml":                    {"scenarios/script"},
 	"github.com/spf13/cobra":                      {"cmd/throughline"},
-	"go.mongodb.org/mongo-driver/v2":              {"app", "collector/poll", "compose/docstore"}, // docstore uses its bson
+	"go.mongodb.org/mongo-driver/v2":              {"app", "collector/poll", "compose/docstore", "compose/mongoset"}, // docstore uses its bson
 	"github.com/axiomhq/hyperloglog":              {"collector/statsd"},
 	"github.com/prometheus/procfs":                {"collector/poll", "compose/local"},
 	"github.com/cenkalti/backoff/v5":              {"collector/forward"},

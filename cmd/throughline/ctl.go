@@ -34,6 +34,8 @@ had its effect. A move is a step of the scenario language, in words:
   kill web-2                        end an instance without warning
   terminate web-2 [drain=no]        ask it to end, and wait until it has
   launch [2]                        start so many new ones, or one
+  kill primary, step_down primary   of a database with members: end the primary, or have it hand over
+  launch member                     another member of the database
   scale 5                           launch, or terminate the newest, until so many serve
   replace web-2, replace all        launch another one, then terminate the old one
   deploy v2, deploy version=v2 defect=late canary=1

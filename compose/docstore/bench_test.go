@@ -15,8 +15,17 @@ import (
 // BenchmarkDurableUpsert measures what the web app does: $inc upserts by a
 // unique index, from 64 writers over TCP, each acknowledged after a sync.
 func BenchmarkDurableUpsert(b *testing.B) {
+	upserts(b, connect(b, serve(b, b.TempDir())))
+}
+
+// BenchmarkReplicatedUpsert measures the same with three members on one disk, each in a
+// process of its own, and acknowledged when two have it.
+func BenchmarkReplicatedUpsert(b *testing.B) {
+	upserts(b, startProcesses(b).client(options.Client().SetMaxPoolSize(200)))
+}
+
+func upserts(b *testing.B, client *mongo.Client) {
 	const writers, vocabulary = 64, 5000
-	client := connect(b, serve(b, b.TempDir()))
 	c := client.Database("test").Collection("words")
 	index := mongo.IndexModel{Keys: bson.D{{Key: "name", Value: 1}}, Options: options.Index().SetUnique(true)}
 	if _, err := c.Indexes().CreateOne(context.Background(), index); err != nil {

@@ -32,7 +32,7 @@ func (s *Server) create(r *request) (bson.D, error) {
 	if err != nil {
 		return nil, err
 	}
-	return bson.D{}, s.write(func(tx *txn) error {
+	return bson.D{}, s.write(r, func(tx *txn) error {
 		_, created, err := ensureCollection(tx, ns, r.checkTime)
 		if err == nil && !created {
 			err = fail(codeNamespaceExists, "Collection %s already exists.", ns)
@@ -48,7 +48,7 @@ func (s *Server) drop(r *request) (bson.D, error) {
 		return nil, err
 	}
 	answer := bson.D{}
-	err = s.write(func(tx *txn) error {
+	err = s.write(r, func(tx *txn) error {
 		answer = bson.D{}
 		coll, err := openCollection(tx, ns, r.checkTime)
 		if coll == nil || err != nil {
@@ -63,7 +63,7 @@ func (s *Server) drop(r *request) (bson.D, error) {
 // dropDatabase is the command dropDatabase.
 func (s *Server) dropDatabase(r *request) (bson.D, error) {
 	answer := bson.D{}
-	err := s.write(func(tx *txn) error {
+	err := s.write(r, func(tx *txn) error {
 		answer = bson.D{}
 		list, err := namespaces(tx, r.db)
 		if err != nil {
@@ -200,7 +200,7 @@ func (s *Server) listDatabases(r *request) (bson.D, error) {
 	return answer, err
 }
 
-func sortedNames(m map[string]int64) []string {
+func sortedNames[V any](m map[string]V) []string {
 	var names []string
 	for name := range m {
 		names = append(names, name)

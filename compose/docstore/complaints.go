@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"throughline/compose/docstore/replica"
 )
 
 // complainEvery is how often the log has a line about the same kind of trouble.
@@ -81,7 +83,7 @@ func (c *complaints) count(kind error) (untold int, tell bool) {
 // kind is what errors have in common that are the same trouble; nil is the kind
 // of all others.
 func kind(err error) error {
-	for _, k := range []error{errTLS, errHTTP, errBudget, errArrival, errConnections, errAccept, errProtocol} {
+	for _, k := range []error{errTLS, errHTTP, errBudget, errArrival, errConnections, errAccept, errPeer, replica.ErrForeign, errProtocol} {
 		if errors.Is(err, k) {
 			return k
 		}

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/FerretDB/wire"
+
+	"throughline/compose/docstore/replica"
 )
 
 // What all connections together may hold of messages is bounded: what is at
@@ -38,6 +40,7 @@ var (
 	errGone        = errors.New("the client is gone, or hung up on") // nobody's fault
 	errConnections = errors.New("too many connections")
 	errBudget      = errors.New("too many large messages at once")
+	errPeer        = errors.New("a member of a replica set came to a server that stands alone")
 	errArrival     = errors.New("message did not come in time")
 )
 
@@ -97,6 +100,12 @@ func (s *Server) currentConnections() int {
 // ends. The error is what the client did wrong.
 func (s *Server) converse(ctx context.Context, c *conn) error {
 	r := bufio.NewReaderSize(countingReader{c, &s.stats.bytesIn}, smallMessage)
+	if first, err := r.Peek(len(replica.Magic)); err == nil && string(first) == replica.Magic {
+		if s.set == nil {
+			return errPeer
+		}
+		return s.set.member.Serve(c, r)
+	}
 	if err := foreign(r, c); err != nil {
 		return err
 	}
@@ -148,7 +157,7 @@ func (s *Server) exchange(ctx context.Context, c *conn, r *bufio.Reader) ([]byte
 	}
 	c.readUntil(time.Time{})
 	s.stats.requests.Add(1)
-	return s.answer(c, m)
+	return s.answer(ctx, c, m)
 }
 
 // admit waits until the message fits into the budget. done gives its share

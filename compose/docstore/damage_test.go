@@ -2,6 +2,7 @@ package docstore
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	flags "flag"
@@ -37,7 +38,7 @@ func (a asker) ask(command bson.D) (bson.Raw, error) {
 	if err != nil {
 		return nil, err
 	}
-	answer, err := a.s.handle(a.c, opMsg{body: b})
+	answer, err := a.s.handle(context.Background(), a.c, opMsg{body: b})
 	if err == nil && lookup(answer, "ok").AsFloat64() != 1 {
 		err = fmt.Errorf("%s", showDocument(answer))
 	}

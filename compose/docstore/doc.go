@@ -37,6 +37,31 @@
 // topologyVersion worth streaming here, so drivers poll. Compression is not
 // negotiated and authentication is refused.
 //
+// # As a member of a replica set
+//
+// With Config.ReplicaSet it is a member of a replica set: package replica has the log by which the
+// members agree, entry.go what is in it, set.go how it is applied, member.go what a client is told
+// meanwhile, setcommands.go the commands on the set itself.
+//
+//   - A write becomes an entry with the time and the chance that it was given, and every member executes it in the log's order. The
+//     answer is sent when a majority has it on disk and this member has applied it. So every write
+//     concern up to {w: "majority"} is majority, {w: 1} too: nothing that was
+//     acknowledged is ever rolled back. A larger one is refused.
+//   - A write with txnNumber is done once in its session: its answer is part of the replicated
+//     state, and is given again for thirty minutes. Transactions are refused.
+//   - A primary answers reads when it has applied all that was acknowledged before its term; one
+//     that is cut off takes itself for the primary for an election's time at most, and may read old documents
+//     meanwhile, as MongoDB's does. {level: "linearizable"} asks the others first. Secondaries
+//     answer whoever says that it takes what they have ($readPreference).
+//   - hello says who is the primary, waits for news (topologyVersion, maxAwaitTimeMS), and refusals have
+//     the code, errorLabels and topologyVersion by which drivers find the next primary. A driver that takes a stream of
+//     them (exhaust) is sent one.
+//   - opcounters count what this process took from clients, opcountersRepl what it executed for
+//     others. A repeated write that was done before counts in neither.
+//   - The file of the documents is made anew at each start, of snapshot and log, and is never synced.
+//   - A change of the members takes out those that are gone and adds new ones, one by one. Priorities, votes,
+//     arbiters and tags are not kept, and a primary that steps down may be elected again at once.
+//
 // # Its opcounters
 //
 // As in mongod: insert counts documents, update and delete count statements,

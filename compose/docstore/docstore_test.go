@@ -1,6 +1,7 @@
 package docstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,12 +23,19 @@ import (
 // child that the durability test kills.
 const childDir = "DOCSTORE_TEST_CHILD_DIR"
 
+// childListen and childSet say besides where it listens and of which replica set it is.
+const (
+	childListen = "DOCSTORE_TEST_CHILD_LISTEN"
+	childSet    = "DOCSTORE_TEST_CHILD_SET"
+)
+
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(childDir); dir != "" {
 		err := Run(context.Background(), Config{
-			Dir:    dir,
-			Listen: "127.0.0.1:0",
-			Ready:  func(a net.Addr) { fmt.Println(a) },
+			Dir:        dir,
+			Listen:     cmp.Or(os.Getenv(childListen), "127.0.0.1:0"),
+			ReplicaSet: os.Getenv(childSet),
+			Ready:      func(a net.Addr) { fmt.Println(a) },
 		})
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

@@ -67,6 +67,20 @@ const (
 	codeUnknownField               = 40415
 	codeNoDatabase                 = 40571
 	codeOutOfRange                 = 51024
+	codeAlreadyInitialized         = 23
+	codeWriteConcernFailed         = 64
+	codeNoReplicationEnabled       = 76
+	codeInterruptedAtShutdown      = 11600
+	codeInvalidSetConfig           = 93
+	codeNotYetInitialized          = 94
+	codeUnsatisfiableConcern       = 100
+	codeTransactionTooOld          = 225
+	codeTooManySessions            = 261
+	codeExceededTimeLimit          = 262
+	codeNotWritablePrimary         = 10107
+	codeInterruptedByStepDown      = 11602
+	codeNotPrimaryNoSecondaryOk    = 13435
+	codeNotPrimaryOrSecondary      = 13436
 	codePipelineTooLong            = 7749501
 	codeEmptySort                  = 15976
 	codeEmptyProject               = 51272
@@ -81,6 +95,20 @@ const (
 // codeNames are the names that drivers show next to a code. It never changes.
 var codeNames = map[int32]string{
 	codeInternalError:              "InternalError",
+	codeAlreadyInitialized:         "AlreadyInitialized",
+	codeWriteConcernFailed:         "WriteConcernFailed",
+	codeNoReplicationEnabled:       "NoReplicationEnabled",
+	codeInterruptedAtShutdown:      "InterruptedAtShutdown",
+	codeInvalidSetConfig:           "InvalidReplicaSetConfig",
+	codeNotYetInitialized:          "NotYetInitialized",
+	codeUnsatisfiableConcern:       "UnsatisfiableWriteConcern",
+	codeTransactionTooOld:          "TransactionTooOld",
+	codeTooManySessions:            "TooManyLogicalSessions",
+	codeExceededTimeLimit:          "ExceededTimeLimit",
+	codeNotWritablePrimary:         "NotWritablePrimary",
+	codeInterruptedByStepDown:      "InterruptedDueToReplStateChange",
+	codeNotPrimaryNoSecondaryOk:    "NotPrimaryNoSecondaryOk",
+	codeNotPrimaryOrSecondary:      "NotPrimaryOrSecondary",
 	codeOutOfDiskSpace:             "OutOfDiskSpace",
 	codeBadValue:                   "BadValue",
 	codeInvalidLength:              "InvalidLength",
@@ -137,9 +165,10 @@ func codeName(code int32) string {
 // or one write error within an answer. Its text is MongoDB's where MongoDB has
 // the same error, capitals included, because applications match on it.
 type commandError struct {
-	code  int32
-	msg   string
-	extra bson.D // keyPattern and keyValue of a duplicate key
+	code   int32
+	msg    string
+	extra  bson.D // keyPattern and keyValue of a duplicate key
+	labels bson.A // errorLabels: what drivers may do about it
 }
 
 // Error gives the code's name and the text.
@@ -177,6 +206,9 @@ func (e *commandError) document() bson.D {
 		{Key: "errmsg", Value: e.msg},
 		{Key: "code", Value: e.code},
 		{Key: "codeName", Value: codeName(e.code)},
+	}
+	if len(e.labels) > 0 {
+		d = append(d, bson.E{Key: "errorLabels", Value: e.labels})
 	}
 	return append(d, e.extra...)
 }

@@ -23,9 +23,9 @@ func (s *Server) findAndModify(r *request) (bson.D, error) {
 		return s.findAndRemove(r, m)
 	}
 	var e effect
-	err = s.write(func(tx *txn) error {
+	err = s.write(r, func(tx *txn) error {
 		var err error
-		e, err = m.statement.execute(tx, m.ns, r.checkTime)
+		e, err = m.statement.execute(tx, m.ns, r)
 		return err
 	})
 	if err != nil {
@@ -34,9 +34,9 @@ func (s *Server) findAndModify(r *request) (bson.D, error) {
 	last := bson.D{{Key: "n", Value: int32(e.matched)}, {Key: "updatedExisting", Value: e.matched > 0}}
 	if !missing(e.upserted) {
 		last = bson.D{{Key: "n", Value: int32(1)}, {Key: "updatedExisting", Value: false}, {Key: "upserted", Value: e.upserted}}
-		s.stats.inserted.Add(1)
+		r.stats.inserted.Add(1)
 	}
-	s.stats.updated.Add(int64(e.matched))
+	r.stats.updated.Add(int64(e.matched))
 	if m.after {
 		return m.answer(last, e.after)
 	}
@@ -45,7 +45,7 @@ func (s *Server) findAndModify(r *request) (bson.D, error) {
 
 func (s *Server) findAndRemove(r *request, m modify) (bson.D, error) {
 	var gone bson.Raw
-	err := s.write(func(tx *txn) error {
+	err := s.write(r, func(tx *txn) error {
 		gone = nil
 		coll, err := openCollection(tx, m.ns, r.checkTime)
 		if err != nil {
@@ -68,7 +68,7 @@ func (s *Server) findAndRemove(r *request, m modify) (bson.D, error) {
 	if gone != nil {
 		n = 1
 	}
-	s.stats.deleted.Add(int64(n))
+	r.stats.deleted.Add(int64(n))
 	return m.answer(bson.D{{Key: "n", Value: n}}, gone)
 }
 

@@ -101,7 +101,7 @@ func fuzzServer(f *testing.F) func(*testing.T, wire.OpCode, []byte) {
 	}
 	return func(t *testing.T, op wire.OpCode, body []byte) {
 		for _, b := range before {
-			if answer, err := s.handle(c, opMsg{body: b}); err != nil || lookup(answer, "ok").AsFloat64() != 1 {
+			if answer, err := s.handle(t.Context(), c, opMsg{body: b}); err != nil || lookup(answer, "ok").AsFloat64() != 1 {
 				t.Fatalf("%s: %s, %v", showDocument(b), showDocument(answer), err)
 			}
 		}
@@ -109,7 +109,7 @@ func fuzzServer(f *testing.F) func(*testing.T, wire.OpCode, []byte) {
 		if err != nil {
 			t.Fatalf("a whole message is refused: %v", err)
 		}
-		answer, err := s.answer(c, m)
+		answer, err := s.answer(t.Context(), c, m)
 		if errors.Is(err, errProtocol) || err == nil && answer == nil {
 			return
 		}

@@ -1,6 +1,7 @@
 package docstore
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -21,7 +22,18 @@ type command struct {
 	open bool
 	// counted elsewhere than in opcounters.command.
 	ownCounter bool
+	access     access
+	retried    bool // drivers send it again under the same txnNumber
 }
+
+// access is what a command does to the documents, for which a replica set asks.
+type access int
+
+const (
+	none access = iota
+	reads
+	writes
+)
 
 // harmless are fields any command may have which change nothing here.
 func harmless() []string {
@@ -55,7 +67,7 @@ func commands() map[string]command {
 	statement := func(list string) []string { return append([]string{list}, write...) }
 	findAndModify := command{run: (*Server).findAndModify,
 		fields: []string{"query", "sort", "remove", "update", "new", "fields", "upsert", "hint", "bypassDocumentValidation"},
-		unset:  []string{"collation", "arrayFilters", "let"}}
+		unset:  []string{"collation", "arrayFilters", "let"}, access: writes, retried: true}
 	hello := command{run: (*Server).hello, open: true} // drivers describe themselves in it
 	noAuth := command{run: noAuthentication, open: true}
 	return map[string]command{
@@ -68,50 +80,55 @@ func commands() map[string]command {
 		"whatsmyuri":       {run: whatsMyURI},
 		"endSessions":      {run: endSessions},
 		"getParameter":     {run: getParameter, open: true},
+		"replSetInitiate":  {run: (*Server).replSetInitiate},
+		"replSetReconfig":  {run: (*Server).replSetReconfig, fields: []string{"force"}},
+		"replSetGetConfig": {run: (*Server).replSetGetConfig},
+		"replSetGetStatus": {run: (*Server).replSetGetStatus},
+		"replSetStepDown":  {run: (*Server).replSetStepDown, fields: []string{"force", "secondaryCatchUpPeriodSecs"}},
 		"saslStart":        noAuth, "saslContinue": noAuth, "authenticate": noAuth, "getnonce": noAuth,
 
-		"insert":        {run: (*Server).insert, fields: statement("documents"), ownCounter: true},
-		"update":        {run: (*Server).update, fields: statement("updates"), unset: []string{"let"}, ownCounter: true},
-		"delete":        {run: (*Server).delete, fields: statement("deletes"), unset: []string{"let"}, ownCounter: true},
+		"insert":        {run: (*Server).insert, fields: statement("documents"), ownCounter: true, access: writes, retried: true},
+		"update":        {run: (*Server).update, fields: statement("updates"), unset: []string{"let"}, ownCounter: true, access: writes, retried: true},
+		"delete":        {run: (*Server).delete, fields: statement("deletes"), unset: []string{"let"}, ownCounter: true, access: writes, retried: true},
 		"findAndModify": findAndModify, "findandmodify": findAndModify,
 
-		"find":        {run: (*Server).find, fields: find, unset: findUnset, ownCounter: true},
+		"find":        {run: (*Server).find, fields: find, unset: findUnset, ownCounter: true, access: reads},
 		"getMore":     {run: (*Server).getMore, fields: []string{"collection", "batchSize"}, unset: []string{"term", "lastKnownCommittedOpTime"}, ownCounter: true},
 		"killCursors": {run: (*Server).killCursors, fields: []string{"cursors"}},
-		"count":       {run: (*Server).count, fields: []string{"query", "limit", "skip", "hint", "fields"}, unset: []string{"collation"}},
-		"distinct":    {run: (*Server).distinct, fields: []string{"key", "query", "hint"}, unset: []string{"collation"}},
+		"count":       {run: (*Server).count, fields: []string{"query", "limit", "skip", "hint", "fields"}, unset: []string{"collation"}, access: reads},
+		"distinct":    {run: (*Server).distinct, fields: []string{"key", "query", "hint"}, unset: []string{"collation"}, access: reads},
 		"aggregate": {run: (*Server).aggregate, fields: []string{"pipeline", "cursor", "allowDiskUse", "bypassDocumentValidation", "hint"},
-			unset: []string{"collation", "let", "explain"}},
+			unset: []string{"collation", "let", "explain"}, access: reads},
 
-		"create": {run: (*Server).create, unset: []string{"capped", "size", "max", "timeseries", "viewOn", "pipeline", "validator",
+		"create": {run: (*Server).create, access: writes, unset: []string{"capped", "size", "max", "timeseries", "viewOn", "pipeline", "validator",
 			"validationLevel", "validationAction", "collation", "clusteredIndex", "changeStreamPreAndPostImages", "expireAfterSeconds", "storageEngine", "indexOptionDefaults", "encryptedFields"}},
-		"createIndexes":   {run: (*Server).createIndexes, fields: []string{"indexes"}, unset: []string{"commitQuorum"}},
-		"listIndexes":     {run: (*Server).listIndexes, fields: []string{"cursor"}},
-		"dropIndexes":     {run: (*Server).dropIndexes, fields: []string{"index"}},
-		"listCollections": {run: (*Server).listCollections, fields: []string{"filter", "nameOnly", "authorizedCollections", "cursor"}},
-		"listDatabases":   {run: (*Server).listDatabases, fields: []string{"filter", "nameOnly", "authorizedDatabases"}},
-		"drop":            {run: (*Server).drop},
-		"dropDatabase":    {run: (*Server).dropDatabase},
+		"createIndexes":   {run: (*Server).createIndexes, fields: []string{"indexes"}, unset: []string{"commitQuorum"}, access: writes},
+		"listIndexes":     {run: (*Server).listIndexes, fields: []string{"cursor"}, access: reads},
+		"dropIndexes":     {run: (*Server).dropIndexes, fields: []string{"index"}, access: writes},
+		"listCollections": {run: (*Server).listCollections, fields: []string{"filter", "nameOnly", "authorizedCollections", "cursor"}, access: reads},
+		"listDatabases":   {run: (*Server).listDatabases, fields: []string{"filter", "nameOnly", "authorizedDatabases"}, access: reads},
+		"drop":            {run: (*Server).drop, access: writes},
+		"dropDatabase":    {run: (*Server).dropDatabase, access: writes},
 	}
 }
 
 // handle executes an OP_MSG. Whatever is wrong with the command is in the
 // answer; the error is for what the server itself cannot do.
-func (s *Server) handle(c *conn, msg opMsg) (bson.Raw, error) {
+func (s *Server) handle(ctx context.Context, c *conn, msg opMsg) (bson.Raw, error) {
 	db := lookup(msg.body, "$db")
 	if db.Type != bson.TypeString {
 		return encodeDocument(fail(codeNoDatabase, "OP_MSG requests require a $db argument").document())
 	}
-	return s.handleFor(c, db.StringValue(), msg)
+	return s.handleFor(ctx, c, db.StringValue(), msg)
 }
 
-func (s *Server) handleFor(c *conn, db string, msg opMsg) (bson.Raw, error) {
-	answer, err := s.execute(c, db, msg)
+func (s *Server) handleFor(ctx context.Context, c *conn, db string, msg opMsg) (bson.Raw, error) {
+	answer, err := s.execute(ctx, c, db, msg)
 	if err != nil {
 		if errors.Is(err, errDamaged) {
 			s.log.storage(err)
 		}
-		answer = asCommandError(err).document()
+		answer = s.asAnswer(err)
 	} else {
 		answer = append(answer, bson.E{Key: "ok", Value: 1.0})
 	}
@@ -126,50 +143,61 @@ func encodeDocument(d bson.D) (bson.Raw, error) {
 	return b, nil
 }
 
-func (s *Server) execute(c *conn, db string, msg opMsg) (bson.D, error) {
-	r := &request{conn: c, db: db, body: msg.body, sequences: msg.sequences, now: s.now, args: make(map[string]bson.RawValue)}
-	for name, v := range elements(msg.body) {
-		if len(r.args) == 0 {
-			r.name = name
-		}
-		if _, twice := r.args[name]; twice {
-			return nil, fail(codeDuplicateField, "BSON field '%s.%s' is a duplicate field", r.name, name)
-		}
-		r.args[name] = v
-	}
-	cmd, ok := s.commands[r.name]
-	if !ok {
-		return nil, fail(codeCommandNotFound, "no such command: '%s'", r.name)
-	}
-	if !cmd.ownCounter {
+func (s *Server) execute(ctx context.Context, c *conn, db string, msg opMsg) (bson.D, error) {
+	r := &request{ctx: ctx, conn: c, db: db, body: msg.body, sequences: msg.sequences, now: s.now, stats: &s.stats, newID: bson.NewObjectID}
+	cmd, err := s.parse(r)
+	if !cmd.ownCounter && cmd.run != nil {
 		s.stats.command.Add(1)
 	}
-	if err := checkDatabase(db); err != nil {
+	if err != nil {
 		return nil, err
 	}
-	if err := r.checkFields(cmd); err != nil {
-		return nil, err
-	}
-	if err := r.checkConcerns(); err != nil {
+	if err := r.checkConcerns(s.set); err != nil {
 		return nil, err
 	}
 	if err := r.setDeadline(); err != nil {
 		return nil, err
 	}
+	if s.set != nil {
+		return s.set.execute(cmd, r)
+	}
 	return cmd.run(s, r)
 }
 
+// parse reads the fields of a request and finds its command, which is not the zero one where
+// it is known, and refuses what that does not take.
+func (s *Server) parse(r *request) (command, error) {
+	r.args = make(map[string]bson.RawValue)
+	for name, v := range elements(r.body) {
+		if len(r.args) == 0 {
+			r.name = name
+		}
+		if _, twice := r.args[name]; twice {
+			return command{}, fail(codeDuplicateField, "BSON field '%s.%s' is a duplicate field", r.name, name)
+		}
+		r.args[name] = v
+	}
+	cmd, ok := s.commands[r.name]
+	if !ok {
+		return command{}, fail(codeCommandNotFound, "no such command: '%s'", r.name)
+	}
+	if err := checkDatabase(r.db); err != nil {
+		return cmd, err
+	}
+	return cmd, r.checkFields(cmd, s.set != nil)
+}
+
 // checkFields refuses what the command does not take.
-func (r *request) checkFields(cmd command) error {
+func (r *request) checkFields(cmd command, inSet bool) error {
 	for _, name := range []string{"txnNumber", "startTransaction", "autocommit"} {
-		if _, ok := r.args[name]; ok {
+		if _, ok := r.args[name]; ok && !(inSet && cmd.retried && name == "txnNumber") {
 			return fail(codeIllegalOperation, "Transaction numbers are only allowed on a replica set member or mongos (field '%s')", name)
 		}
 	}
 	known := harmless()
 	for name, v := range elements(r.body) {
 		switch {
-		case name == r.name || cmd.open || slices.Contains(known, name) || slices.Contains(cmd.fields, name):
+		case name == r.name || cmd.open || name == "txnNumber" || slices.Contains(known, name) || slices.Contains(cmd.fields, name):
 		case slices.Contains(cmd.unset, name):
 			if !asksForNothing(v) {
 				return fail(codeCommandNotSupported, "%s: option '%s' is not supported by docstore", r.name, name)
@@ -207,7 +235,7 @@ func asksForNothing(v bson.RawValue) bool {
 }
 
 // checkConcerns accepts what is always true of reads and writes here.
-func (r *request) checkConcerns() error {
+func (r *request) checkConcerns(set *set) error {
 	if v, ok := r.args["apiVersion"]; ok && (v.Type != bson.TypeString || v.StringValue() != "1") {
 		return fail(codeAPIVersionError, "API version must be \"1\", got %s", show(v))
 	}
@@ -215,7 +243,7 @@ func (r *request) checkConcerns() error {
 		if v.Type != bson.TypeEmbeddedDocument {
 			return wrongType(r.name, "writeConcern", v, "object")
 		}
-		if err := checkWriteConcern(v.Value); err != nil {
+		if err := checkWriteConcern(v.Value, set); err != nil {
 			return err
 		}
 	}
@@ -231,6 +259,7 @@ func (r *request) checkConcerns() error {
 		case name == "provenance":
 		case name != "level":
 			return fail(codeUnknownField, "BSON field 'readConcern.%s' is an unknown field.", name)
+		case text == "linearizable" && set != nil: // see set.execute
 		case text != "local" && text != "available" && text != "majority":
 			return fail(codeNotAReplicaSet, "node needs to be a replica set member to use read concern level %s", show(level))
 		}
@@ -238,15 +267,19 @@ func (r *request) checkConcerns() error {
 	return nil
 }
 
-func checkWriteConcern(wc bson.Raw) error {
+func checkWriteConcern(wc bson.Raw, set *set) error {
 	for name, v := range elements(wc) {
 		switch name {
-		case "j", "fsync", "wtimeout", "provenance": // every write is synced, and there is nobody to wait for
+		case "j", "fsync", "wtimeout", "provenance": // every write is synced; wtimeout is honoured where there is somebody to wait for
 		case "w":
 			if v.Type == bson.TypeString && v.StringValue() == "majority" {
 				continue
 			}
-			if n, ok := wholeNumber(v); !ok || n < 0 || n > 1 {
+			if n, ok := wholeNumber(v); ok && set != nil {
+				if err := set.checkMembers(n); err != nil {
+					return err
+				}
+			} else if !ok || n < 0 || n > 1 {
 				return fail(codeBadValue, "cannot use 'w' > 1 when a host is not replicated (got w: %s)", show(v))
 			}
 		default:

@@ -28,7 +28,7 @@ func (s *Server) createIndexes(r *request) (bson.D, error) {
 		}
 	}
 	var answer bson.D
-	err = s.write(func(tx *txn) error {
+	err = s.write(r, func(tx *txn) error {
 		coll, err := openCollection(tx, ns, r.checkTime)
 		if err != nil {
 			return err
@@ -190,7 +190,7 @@ func (s *Server) dropIndexes(r *request) (bson.D, error) {
 	}
 	which := r.args["index"]
 	var before int
-	err = s.write(func(tx *txn) error {
+	err = s.write(r, func(tx *txn) error {
 		coll, err := openCollection(tx, ns, r.checkTime)
 		if err != nil {
 			return err

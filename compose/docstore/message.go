@@ -92,6 +92,7 @@ func readBody(r io.Reader, h wire.MsgHeader) (message, error) {
 // opMsg is the content of an OP_MSG.
 type opMsg struct {
 	moreToCome bool // the client wants no answer
+	exhaust    bool // the client takes more than one answer
 	body       bson.Raw
 	sequences  map[string][]bson.Raw // documents outside the body, by name
 }
@@ -112,7 +113,7 @@ func parseMsg(m message) (opMsg, error) {
 		}
 		b = b[:len(b)-checksumLen]
 	}
-	p := opMsg{moreToCome: flags.FlagSet(wire.OpMsgMoreToCome)}
+	p := opMsg{moreToCome: flags.FlagSet(wire.OpMsgMoreToCome), exhaust: flags.FlagSet(wire.OpMsgExhaustAllowed)}
 	for rest := b[flagsLen:]; len(rest) > 0; {
 		var err error
 		if rest, err = p.section(rest); err != nil {
@@ -216,6 +217,12 @@ func encodeMsg(answerTo wire.MsgHeader, id int32, doc bson.Raw) []byte {
 	})
 	b = append(b, 0, 0, 0, 0, 0) // no flags; section of kind 0
 	return append(b, doc...)
+}
+
+// moreComes marks an OP_MSG as one of several answers, of which it is not the last.
+func moreComes(b []byte) {
+	flags := b[wire.MsgHeaderLen:]
+	binary.LittleEndian.PutUint32(flags, binary.LittleEndian.Uint32(flags)|uint32(wire.OpMsgMoreToCome))
 }
 
 // encodeReply makes the OP_REPLY that answers an OP_QUERY.

@@ -1,6 +1,7 @@
 package docstore
 
 import (
+	"context"
 	"math"
 	"strings"
 	"time"
@@ -18,6 +19,11 @@ type request struct {
 	sequences map[string][]bson.Raw
 	now       func() time.Time
 	deadline  time.Time // zero = none
+
+	ctx   context.Context      // ends with the server
+	stats *stats               // where what the command does is counted
+	newID func() bson.ObjectID // for documents that have no _id
+	tx    *txn                 // of the log's entry that this is; nil: the command makes its own
 }
 
 func (r *request) setDeadline() error {

@@ -36,19 +36,36 @@ type Config struct {
 	// ForgetEvery n: every nth update command is acknowledged and not kept;
 	// 0: all are kept.
 	ForgetEvery int
+
+	// ReplicaSet is the name of the set that this is a member of; "": it stands alone.
+	ReplicaSet string
+	// Advertise is the host:port under which clients and the other members reach this one; "": where it listens.
+	Advertise string
+	// Election is for how long a member hears nothing of a primary until there is an election; 0: 1 s.
+	Election time.Duration
+	// SnapshotEvery is after how many writes a snapshot is made; 0: 20,000.
+	SnapshotEvery uint64
+
+	dialPeer func(context.Context, string) (net.Conn, error) // nil: TCP; for tests
 }
 
 // Run opens the database, serves it until ctx ends and closes it.
 func Run(ctx context.Context, c Config) (err error) {
+	if c.ReplicaSet != "" {
+		ln, err := c.listen(ctx)
+		if err != nil {
+			return err
+		}
+		return runMember(ctx, c, ln)
+	}
 	store, err := Open(c.Dir)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	var lc net.ListenConfig
-	ln, err := lc.Listen(ctx, "tcp", c.Listen)
+	ln, err := c.listen(ctx)
 	if err != nil {
-		return fmt.Errorf("docstore: %w", err)
+		return err
 	}
 	if c.Ready != nil {
 		c.Ready(ln.Addr())
@@ -56,9 +73,19 @@ func Run(ctx context.Context, c Config) (err error) {
 	return NewServer(store, c).Serve(ctx, ln)
 }
 
+func (c Config) listen(ctx context.Context) (net.Listener, error) {
+	var lc net.ListenConfig
+	ln, err := lc.Listen(ctx, "tcp", c.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("docstore: %w", err)
+	}
+	return ln, nil
+}
+
 // Server answers MongoDB's wire protocol from a Store.
 type Server struct {
 	store    *Store
+	set      *set // nil: it stands alone
 	log      *complaints
 	now      func() time.Time
 	started  time.Time
@@ -152,14 +179,17 @@ func (s *Server) hangUp() {
 
 // answer executes a message. It is nil where the client wants no answer, and an
 // error where the connection cannot go on.
-func (s *Server) answer(c *conn, m message) ([]byte, error) {
+func (s *Server) answer(ctx context.Context, c *conn, m message) ([]byte, error) {
 	switch m.header.OpCode {
 	case wire.OpCodeMsg:
 		msg, err := parseMsg(m)
 		if err != nil {
 			return nil, err
 		}
-		doc, err := s.handle(c, msg)
+		if s.set != nil && msg.exhaust && streamed(msg.body) {
+			return nil, s.stream(ctx, c, m.header, msg)
+		}
+		doc, err := s.handle(ctx, c, msg)
 		if err != nil || msg.moreToCome {
 			return nil, err
 		}
@@ -169,7 +199,7 @@ func (s *Server) answer(c *conn, m message) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		doc, err := s.handleQuery(c, collection, query)
+		doc, err := s.handleQuery(ctx, c, collection, query)
 		if err != nil {
 			return nil, err
 		}
@@ -179,7 +209,7 @@ func (s *Server) answer(c *conn, m message) ([]byte, error) {
 }
 
 // handleQuery answers OP_QUERY, in which drivers may only ask for hello.
-func (s *Server) handleQuery(c *conn, collection string, query bson.Raw) (bson.Raw, error) {
+func (s *Server) handleQuery(ctx context.Context, c *conn, collection string, query bson.Raw) (bson.Raw, error) {
 	var name string
 	for name = range elements(query) {
 		break
@@ -188,5 +218,5 @@ func (s *Server) handleQuery(c *conn, collection string, query bson.Raw) (bson.R
 	if !isCommand || (name != "hello" && name != "isMaster" && name != "ismaster") {
 		return encodeDocument(fail(codeUnsupportedOpQuery, "Unsupported OP_QUERY command: %s. The client driver may require an upgrade.", name).document())
 	}
-	return s.handleFor(c, db, opMsg{body: query})
+	return s.handleFor(ctx, c, db, opMsg{body: query})
 }

@@ -30,6 +30,28 @@ type stats struct {
 	connections, requests, bytesIn, bytesOut atomic.Int64
 }
 
+// operations are the opcounters, as serverStatus has them.
+func (s *stats) operations() bson.D {
+	return bson.D{
+		{Key: "insert", Value: s.insert.Load()},
+		{Key: "query", Value: s.query.Load()},
+		{Key: "update", Value: s.update.Load()},
+		{Key: "delete", Value: s.delete.Load()},
+		{Key: "getmore", Value: s.getmore.Load()},
+		{Key: "command", Value: s.command.Load()},
+	}
+}
+
+// add adds what one write has counted.
+func (s *stats) add(o *stats) {
+	s.insert.Add(o.insert.Load())
+	s.update.Add(o.update.Load())
+	s.delete.Add(o.delete.Load())
+	s.inserted.Add(o.inserted.Load())
+	s.updated.Add(o.updated.Load())
+	s.deleted.Add(o.deleted.Load())
+}
+
 // hello answers hello and its older names. doc.go says why it says what it says.
 func (s *Server) hello(r *request) (bson.D, error) {
 	primary := "isWritablePrimary"
@@ -40,8 +62,16 @@ func (s *Server) hello(r *request) (bson.D, error) {
 	if truthy(r.args["helloOk"]) {
 		d = append(d, bson.E{Key: "helloOk", Value: true})
 	}
+	if s.set == nil {
+		d = append(d, bson.E{Key: primary, Value: true})
+	} else {
+		member, err := s.set.hello(r, primary)
+		if err != nil {
+			return nil, err
+		}
+		d = append(d, member...)
+	}
 	return append(d,
-		bson.E{Key: primary, Value: true},
 		bson.E{Key: "maxBsonObjectSize", Value: int32(maxDocument)},
 		bson.E{Key: "maxMessageSizeBytes", Value: int32(wire.MaxMsgLen)},
 		bson.E{Key: "maxWriteBatchSize", Value: int32(maxWriteBatch)},
@@ -129,14 +159,7 @@ func (s *Server) serverStatus(r *request) (bson.D, error) {
 			{Key: "bytesOut", Value: s.stats.bytesOut.Load()},
 			{Key: "numRequests", Value: s.stats.requests.Load()},
 		}},
-		{Key: "opcounters", Value: bson.D{
-			{Key: "insert", Value: s.stats.insert.Load()},
-			{Key: "query", Value: s.stats.query.Load()},
-			{Key: "update", Value: s.stats.update.Load()},
-			{Key: "delete", Value: s.stats.delete.Load()},
-			{Key: "getmore", Value: s.stats.getmore.Load()},
-			{Key: "command", Value: s.stats.command.Load()},
-		}},
+		{Key: "opcounters", Value: s.stats.operations()},
 		{Key: "mem", Value: memory()},
 		{Key: "metrics", Value: bson.D{
 			{Key: "cursor", Value: bson.D{{Key: "open", Value: bson.D{{Key: "total", Value: int64(s.cursors.count())}}}}},
@@ -148,6 +171,9 @@ func (s *Server) serverStatus(r *request) (bson.D, error) {
 			}},
 		}},
 		{Key: "storageEngine", Value: bson.D{{Key: "name", Value: "bbolt"}, {Key: "persistent", Value: true}}},
+	}
+	if s.set != nil {
+		all = append(all, s.set.status()...)
 	}
 	d := bson.D{}
 	for _, section := range all {

@@ -269,7 +269,7 @@ func idFirst(doc bson.Raw) bson.Raw {
 }
 
 // newDocument checks a document to insert and gives it an _id if it has none.
-func newDocument(doc bson.Raw) (bson.Raw, error) {
+func newDocument(doc bson.Raw, newID func() bson.ObjectID) (bson.Raw, error) {
 	if err := storable(doc); err != nil {
 		return nil, err
 	}
@@ -283,7 +283,7 @@ func newDocument(doc bson.Raw) (bson.Raw, error) {
 	}
 	switch id := lookup(doc, "_id"); {
 	case missing(id):
-		oid := bson.NewObjectID()
+		oid := newID()
 		doc = withID(doc, bson.RawValue{Type: bson.TypeObjectID, Value: oid[:]})
 	case id.Type == bson.TypeArray:
 		return nil, fail(codeInvalidIDField, "The '_id' value cannot be of type array")
@@ -296,7 +296,7 @@ func newDocument(doc bson.Raw) (bson.Raw, error) {
 }
 
 // upsertDocument makes the document that an upsert inserts.
-func upsertDocument(f *filter, c *change) (bson.Raw, error) {
+func upsertDocument(f *filter, c *change, newID func() bson.ObjectID) (bson.Raw, error) {
 	if f.ambiguous != "" {
 		return nil, fail(codeBadValue, "upsert: %s in the filter is not supported by docstore: use an equality", f.ambiguous)
 	}
@@ -322,5 +322,5 @@ func upsertDocument(f *filter, c *change) (bson.Raw, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newDocument(doc)
+	return newDocument(doc, newID)
 }

@@ -9,8 +9,11 @@ import (
 
 // write does f in the next transaction and returns when it is durable. A
 // commandError of f concerns this command alone; any other error of f undoes it
-// altogether. f may run more than once.
-func (s *Server) write(f func(*txn) error) error {
+// altogether. f may run more than once. What a log tells is done in the transaction of its entry.
+func (s *Server) write(r *request, f func(*txn) error) error {
+	if r.tx != nil {
+		return f(r.tx)
+	}
 	var refused *commandError
 	err := s.store.update(func(tx *txn) error {
 		refused = nil
@@ -65,9 +68,9 @@ func (r *request) bulk(field string) (b bulk, err error) {
 // run executes the statements one by one in one transaction, ordered ones up to
 // the first error. do adds to the result; its commandError becomes a write error
 // and must mean that nothing was changed by that statement's last document.
-func (s *Server) run(b bulk, do func(tx *txn, i int, res *result) error) (result, error) {
+func (s *Server) run(r *request, b bulk, do func(tx *txn, i int, res *result) error) (result, error) {
 	var res result
-	err := s.write(func(tx *txn) error {
+	err := s.write(r, func(tx *txn) error {
 		res = result{}
 		for i := range b.statements {
 			res.attempted++
@@ -117,10 +120,10 @@ func (s *Server) insert(r *request) (bson.D, error) {
 	docs := make([]bson.Raw, len(b.statements))
 	refused := make([]error, len(b.statements))
 	for i, doc := range b.statements {
-		docs[i], refused[i] = newDocument(doc)
+		docs[i], refused[i] = newDocument(doc, r.newID)
 	}
 	var coll *collection
-	res, err := s.run(b, func(tx *txn, i int, res *result) (err error) {
+	res, err := s.run(r, b, func(tx *txn, i int, res *result) (err error) {
 		if refused[i] != nil {
 			return refused[i]
 		}
@@ -135,11 +138,11 @@ func (s *Server) insert(r *request) (bson.D, error) {
 		res.n++
 		return nil
 	})
-	s.stats.insert.Add(int64(res.attempted))
+	r.stats.insert.Add(int64(res.attempted))
 	if err != nil {
 		return nil, err
 	}
-	s.stats.inserted.Add(int64(res.n))
+	r.stats.inserted.Add(int64(res.n))
 	return res.answer(), nil
 }
 
@@ -168,11 +171,11 @@ func (s *Server) update(r *request) (bson.D, error) {
 			return nil, refused[i]
 		}
 	}
-	res, err := s.run(b, func(tx *txn, i int, res *result) error {
+	res, err := s.run(r, b, func(tx *txn, i int, res *result) error {
 		if refused[i] != nil {
 			return refused[i]
 		}
-		done, err := statements[i].execute(tx, b.ns, r.checkTime)
+		done, err := statements[i].execute(tx, b.ns, r)
 		res.n += done.matched
 		res.modified += done.modified
 		if err != nil {
@@ -185,12 +188,12 @@ func (s *Server) update(r *request) (bson.D, error) {
 		}
 		return nil
 	})
-	s.stats.update.Add(int64(res.attempted))
+	r.stats.update.Add(int64(res.attempted))
 	if err != nil {
 		return nil, err
 	}
-	s.stats.updated.Add(int64(res.n - res.inserted))
-	s.stats.inserted.Add(int64(res.inserted))
+	r.stats.updated.Add(int64(res.n - res.inserted))
+	r.stats.inserted.Add(int64(res.inserted))
 	return res.answer(bson.E{Key: "nModified", Value: int32(res.modified)}), nil
 }
 
@@ -272,8 +275,8 @@ type found struct{ key, doc []byte }
 
 // execute updates what the filter selects. A commandError means that the
 // document it was met at, and all after it, are unchanged.
-func (st updateStatement) execute(tx *txn, ns namespace, check func() error) (e effect, err error) {
-	coll, err := openCollection(tx, ns, check)
+func (st updateStatement) execute(tx *txn, ns namespace, r *request) (e effect, err error) {
+	coll, err := openCollection(tx, ns, r.checkTime)
 	if err != nil {
 		return e, err
 	}
@@ -303,11 +306,11 @@ func (st updateStatement) execute(tx *txn, ns namespace, check func() error) (e 
 	if len(targets) > 0 || !st.upsert {
 		return e, nil
 	}
-	doc, err := upsertDocument(st.filter, st.change)
+	doc, err := upsertDocument(st.filter, st.change, r.newID)
 	if err != nil {
 		return e, err
 	}
-	if coll, _, err = ensureCollection(tx, ns, check); err != nil {
+	if coll, _, err = ensureCollection(tx, ns, r.checkTime); err != nil {
 		return e, err
 	}
 	e.after, e.upserted = doc, lookup(doc, "_id")
@@ -345,7 +348,7 @@ func (s *Server) delete(r *request) (bson.D, error) {
 			return nil, refused[i]
 		}
 	}
-	res, err := s.run(b, func(tx *txn, i int, res *result) error {
+	res, err := s.run(r, b, func(tx *txn, i int, res *result) error {
 		if refused[i] != nil {
 			return refused[i]
 		}
@@ -353,11 +356,11 @@ func (s *Server) delete(r *request) (bson.D, error) {
 		res.n += n
 		return err
 	})
-	s.stats.delete.Add(int64(res.attempted))
+	r.stats.delete.Add(int64(res.attempted))
 	if err != nil {
 		return nil, err
 	}
-	s.stats.deleted.Add(int64(res.n))
+	r.stats.deleted.Add(int64(res.n))
 	return res.answer(), nil
 }
 

@@ -60,7 +60,8 @@ const (
 	LoadEnd    Kind = "load-end"    // last request answered or given up
 	Birth      Kind = "birth"       // of an instance: its process was started; Version, in a scenario that has versions
 	Ready      Kind = "ready"       // of an instance: its probe answered
-	Serving    Kind = "serving"     // of an instance: the load balancer marks it up
+	Serving    Kind = "serving"     // of an instance: the load balancer marks it up; of a member of the database: it follows the primary
+	Elected    Kind = "elected"     // of a member of the database: it is the primary, and takes writes
 	Draining   Kind = "draining"    // of an instance: the load balancer sends it nothing new
 	Signalled  Kind = "signalled"   // of an instance: Signal was sent
 	Down       Kind = "down"        // of an instance: the load balancer marks it down, or its port refuses

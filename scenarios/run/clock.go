@@ -18,8 +18,9 @@ type clock struct {
 	users    *users // nil: there is no load
 	fleet    *fleet
 	faults   *faults
-	random   *rand.Rand // draws whom the word any stands for
-	whom     string     // for whom a word of the step under way stands; "": it has none
+	members  *replicaSet // of the database; without any where it stands alone
+	random   *rand.Rand  // draws whom the word any stands for
+	whom     string      // for whom a word of the step under way stands; "": it has none
 }
 
 // run goes through the scenario until it ends, a step fails or ctx ends.

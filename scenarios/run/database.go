@@ -2,12 +2,14 @@ package run
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
 
 	"throughline/collector/poll"
 	"throughline/compose"
+	"throughline/compose/mongoset"
 	"throughline/compose/owndisk"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
@@ -21,14 +23,19 @@ type database struct {
 	cfg       Config
 	record    *record.Writer
 	network   *network
-	uri       string      // of somebody else's, as the web instances reach it; "" = there is none
-	peer, own string      // host:port of the run's own, as the web instances and as the harness reach it; "" = there is none
-	at        string      // as the harness does
-	mongo     *poll.Mongo // nil: there is none
+	uri       string         // of somebody else's, as the web instances reach it; "" = there is none
+	peer, own string         // host:port of the run's own, as the web instances and as the harness reach it; "" = there is none
+	at        string         // as the harness does
+	mongo     *poll.Mongo    // nil: there is none
+	members   *replicaSet    // of the run's own, if it has any
+	polled    *poll.MongoSet // what asks them
 }
 
 // uriOf is what a web instance is told: with links on its hop, its own.
 func (d *database) uriOf(instance string) (string, error) {
+	if d.polled != nil {
+		return mongoset.URI(setName, d.members.living()), nil
+	}
 	if d.own == "" {
 		return d.uri, nil
 	}
@@ -44,6 +51,8 @@ func (d *database) start(ctx context.Context, in *lives, polls *telemetry) error
 	switch {
 	case d.cfg.Run.Database == record.NoDatabase:
 		return nil
+	case d.cfg.Scenario.Stack.Members > 0:
+		return d.startMembers(ctx, polls)
 	case d.cfg.MongoURI != "":
 		d.uri, d.at = d.cfg.MongoURI, d.cfg.MongoURI
 	default:
@@ -59,6 +68,18 @@ func (d *database) start(ctx context.Context, in *lives, polls *telemetry) error
 		return err
 	}
 	return polls.addPoller(mongoPoller, d.mongo)
+}
+
+// startMembers starts a database that is a replica set.
+func (d *database) startMembers(ctx context.Context, polls *telemetry) (err error) {
+	if err := d.members.start(ctx); err != nil {
+		return err
+	}
+	if d.mongo, err = poll.NewMongo(mongoset.URI(setName, d.members.living())); err != nil {
+		return err
+	}
+	d.polled = poll.NewMongoSet(d.members.polled)
+	return polls.addPoller(mongoPoller, d.polled)
 }
 
 func mongoURI(addr string) string {
@@ -103,5 +124,9 @@ func (d *database) close(ctx context.Context) error {
 	if d.mongo == nil {
 		return nil
 	}
-	return d.mongo.Close(ctx)
+	err := d.mongo.Close(ctx)
+	if d.polled != nil {
+		err = errors.Join(err, d.polled.Close(ctx))
+	}
+	return err
 }

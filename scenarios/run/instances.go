@@ -96,6 +96,14 @@ func (c Config) databaseInstance() compose.Instance {
 	return i
 }
 
+// memberInstance is a member of the database of that name.
+func (c Config) memberInstance(name string) compose.Instance {
+	i := c.databaseInstance()
+	i.Name = name
+	i.Program.Self = append(i.Program.Self, "--replica-set", setName, "--election-timeout", election.String())
+	return i
+}
+
 // diskSize is that of a file system of the database's own, in bytes: some times what a long run leaves in it.
 const diskSize = 64 << 20
 

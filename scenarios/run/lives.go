@@ -192,6 +192,18 @@ func (l *lives) condemn(name string, how move) (*life, error) {
 	return one, nil
 }
 
+// condemnMember finds a member of the database and notes that its death is wanted.
+func (l *lives) condemnMember(name string) (*life, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, err := l.parts.Find(name); err != nil {
+		return nil, err
+	}
+	one := l.all[name]
+	one.asked = true
+	return one, nil
+}
+
 // release lets go of an instance, if this move still holds it.
 func (l *lives) release(one *life, how move) {
 	l.mu.Lock()

@@ -31,6 +31,7 @@ var doers = []doer{
 	doerOf((*clock).rollback),
 	doerOf((*clock).scale),
 	doerOf((*clock).limit),
+	doerOf((*clock).stepDown),
 	doerOf((*clock).begin),
 	doerOf((*clock).heal),
 }
@@ -70,6 +71,9 @@ func (c *clock) named(instance string, do func(name string) error) error {
 }
 
 func (c *clock) kill(m script.Kill, within bounded) error {
+	if m.Instance == script.Primary {
+		return c.killPrimary(within)
+	}
 	return c.named(m.Instance, func(name string) error {
 		return within(func(ctx context.Context) error { return c.fleet.kill(ctx, name) })
 	})
@@ -85,6 +89,9 @@ func (c *clock) end(name string, drain bool, within bounded) error {
 }
 
 func (c *clock) launch(m script.Launch, within bounded) error {
+	if m.Member {
+		return within(c.members.launch)
+	}
 	return within(func(ctx context.Context) error {
 		_, err := c.fleet.launch(ctx, m.Count)
 		return err

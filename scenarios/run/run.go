@@ -144,7 +144,7 @@ func (s *testbed) actors() []actor {
 
 // clock makes the moves on this stack, without load.
 func (s *testbed) clock() *clock {
-	return &clock{scenario: s.cfg.Scenario, progress: s.cfg.Progress, journal: s.journal, fleet: s.fleet, faults: s.faults,
+	return &clock{scenario: s.cfg.Scenario, progress: s.cfg.Progress, journal: s.journal, fleet: s.fleet, faults: s.faults, members: s.database.members,
 		random: rand.New(rand.NewPCG(s.cfg.Run.Seed, 0))}
 }
 

@@ -40,6 +40,7 @@ func newTestbed(ctx context.Context, c Config, journal *journal) (*testbed, erro
 		s.network.retire(name)
 		sensing.retire(ctx, name)
 	})
+	s.database.members = newReplicaSet(c, journal, s.lives)
 	s.fleet = &fleet{cfg: c, journal: journal, lives: s.lives, sensors: sensing, pool: s.balancer,
 		coming: map[string]string{}, replaced: map[string]bool{},
 		versions: script.NewVersions(c.firstVersion()), settled: make(chan struct{}),

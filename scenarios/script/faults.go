@@ -139,6 +139,8 @@ func (m BeginFault) play(f *fleet) error {
 		return missing
 	case f.noDatabase && slices.Contains(k.needed(m.Fault), OwnDatabase):
 		return fmt.Errorf("%v: there is no database, with stack.mongo: none: remove one of the two", m)
+	case f.members.set > 0 && slices.ContainsFunc(k.needed(m.Fault), ofOneDatabase):
+		return fmt.Errorf("%v: it is not done to a database with members: remove stack.mongo.members, or the fault", m)
 	case slices.Contains(f.faults, k.name):
 		return fmt.Errorf("%v: %s has begun already at that point: heal it first", m, k.name)
 	case !k.momentary:
@@ -146,6 +148,9 @@ func (m BeginFault) play(f *fleet) error {
 	}
 	return nil
 }
+
+// ofOneDatabase tells whether a need is one of a database that stands alone.
+func ofOneDatabase(n Need) bool { return n == OwnDatabase || n == OwnDisk || n == LinkOn(WebDB) }
 
 func readBeginFault(what value, m mapping) BeginFault {
 	k, known := what.faultNamed()

@@ -6,6 +6,8 @@ var refusedStack = []refused{
 	{"reference app without a database", "{instances: 3}", "{instances: 3}\n  mongo: none", []string{`4:10: stack.mongo: the reference app keeps its words in a database and does not start without: leave the key out, or give an app of your own, with stack.web.command or image`}},
 	{"unknown style of tags", "{instances: 3}", "{instances: 3}\n  collector: {tags: influx}", []string{`4:21: stack.collector.tags: unknown "influx": did you mean "influxdb"? (known: dogstatsd, influxdb, librato, signalfx, all)`}},
 	{"a collector of nothing", "{instances: 3}", "{instances: 3}\n  collector: {}", []string{`4:14: stack.collector: is empty: want keys and values (tags)`}},
+	{"too few members", "{instances: 3}", "{instances: 3}\n  mongo: {members: 2}", []string{`4:20: stack.mongo.members: want a whole number from 3 to 7, got 2`}},
+	{"a database of nothing", "{instances: 3}", "{instances: 3}\n  mongo: {}", []string{`4:10: stack.mongo: is empty: want keys and values (members, forget)`}},
 	{"no instances", "{instances: 3}", "{health: /}", []string{`3:8: stack.web: the key "instances" is missing`}},
 	{"zero instances", "{instances: 3}", "{instances: 0}", []string{`3:20: stack.web.instances: want a whole number from 1 to 300, got 0`}},
 	{"negative instances", "{instances: 3}", "{instances: -3}", []string{`3:20: stack.web.instances: want a whole number from 1 to 300, got -3`}},

@@ -43,6 +43,8 @@ type Stack struct {
 	Mongo string // "": the embedded database or what the command line names; MongoNone: no database at all
 	// Forget n: the embedded database acknowledges every nth update and does not keep it; 0: it keeps all.
 	Forget int
+	// Members is how many members the database has, as a replica set: mongo-1 to mongo-N; 0: it is one that stands alone.
+	Members int
 	// RetryAll: the load balancer also sends requests again that a server may have executed; else only those that reached
 	// none.
 	RetryAll bool

@@ -83,11 +83,19 @@ const retryAll = "all"
 // leastForget is the smallest `forget`: a database that keeps nothing is no database.
 const leastForget, mostForget = 2, 1_000_000
 
-// mongo reads "none", or what is wrong with the embedded database.
+// leastMembers and mostMembers are those of a replica set: with two, none may die; MongoDB lets seven vote.
+const leastMembers, mostMembers = 3, 7
+
+// mongo reads "none", or how many members the database has, and what is wrong with the embedded one.
 func (v value) mongo(s *Stack) {
 	if _, wrong := v.node.(*ast.MappingNode); wrong {
-		if m, ok := v.mapping("forget"); ok {
-			m.require("forget")
+		if m, ok := v.mapping("members", "forget"); ok {
+			if len(m.keys) == 0 {
+				v.failf("want members, forget or both, like {members: 3}")
+			}
+			if v, ok := m.get("members"); ok {
+				s.Members = v.count(leastMembers, mostMembers)
+			}
 			if v, ok := m.get("forget"); ok {
 				s.Forget = v.count(leastForget, mostForget)
 			}

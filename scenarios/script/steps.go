@@ -56,6 +56,7 @@ var stepKinds = []stepKind{
 	stepOf(readRollback, stepKind{stops: true}),
 	stepOf(readScale, stepKind{stops: true}),
 	stepOf(readLimit, stepKind{takes: []string{"cpus"}, misfit: "%s has no cpus: they belong to limit", needs: []Need{CPULimits}}),
+	stepOf(readStepDown, stepKind{}),
 	stepOf(readBeginFault, stepKind{takes: faultKeys()}),
 	stepOf(readHeal, stepKind{}),
 }
@@ -179,6 +180,7 @@ type fleet struct {
 	held       []string // whose CPU is limited
 	mixed      bool     // a canary runs beside another version
 	noDatabase bool
+	members    members
 	stop       time.Duration // how long an instance may take to end
 }
 

@@ -8,7 +8,7 @@ import (
 const wantInstance = "the name of an instance, like web-2"
 
 // Kill ends an instance without warning (SIGKILL).
-type Kill struct{ Instance string } // or a word that stands for one
+type Kill struct{ Instance string } // or a word that stands for one, or Primary
 
 // Kind implements [Move].
 func (Kill) Kind() string { return "kill" }
@@ -19,7 +19,12 @@ func (m Kill) String() string { return m.Kind() + " " + m.Instance }
 // Target implements [Move].
 func (m Kill) Target() string { return m.Instance }
 
-func (m Kill) play(f *fleet) error { return f.end(m.Instance, m) }
+func (m Kill) play(f *fleet) error {
+	if m.Instance == Primary {
+		return f.members.kill(m)
+	}
+	return f.end(m.Instance, m)
+}
 
 func readKill(what value, _ mapping) Kill { return Kill{what.line(wantInstance)} }
 
@@ -53,19 +58,30 @@ func readTerminate(what value, m mapping) Terminate {
 	return t
 }
 
-// Launch starts new instances.
-type Launch struct{ Count int }
+// Launch starts new instances, or a new member of the database.
+type Launch struct {
+	Count  int
+	Member bool // Count is 1
+}
 
 // Kind implements [Move].
 func (Launch) Kind() string { return "launch" }
 
 // String implements [Move].
-func (m Launch) String() string { return fmt.Sprintf("%s %d", m.Kind(), m.Count) }
+func (m Launch) String() string {
+	if m.Member {
+		return m.Kind() + " " + member
+	}
+	return fmt.Sprintf("%s %d", m.Kind(), m.Count)
+}
 
 // Target implements [Move].
 func (Launch) Target() string { return "" }
 
 func (m Launch) play(f *fleet) error {
+	if m.Member {
+		return f.members.launch(m)
+	}
 	if err := f.unscaled(m); err != nil {
 		return err
 	}
@@ -76,7 +92,12 @@ func (m Launch) play(f *fleet) error {
 	return nil
 }
 
-func readLaunch(what value, _ mapping) Launch { return Launch{what.instances(1)} }
+func readLaunch(what value, _ mapping) Launch {
+	if plain(what.node) == member {
+		return Launch{Count: 1, Member: true}
+	}
+	return Launch{Count: what.instances(1)}
+}
 
 // ReplaceAll is the [Replace.Instance] that stands for every instance that is alive at that point, one after the other.
 const ReplaceAll = "all"

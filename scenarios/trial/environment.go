@@ -53,6 +53,7 @@ type Lacks struct {
 	OwnAddress, Elsewhere string
 	Respawn               string // to kill the load balancer, and to start it again
 	OwnDisk               string // to give the database a file system of its own
+	Members               string // to run a database with members
 }
 
 // Of gives what the scenario asks of the platform in vain.
@@ -68,6 +69,9 @@ func (l Lacks) Of(s script.Scenario) (missing []error) {
 		if l.Commands != "" && len(web.Command) > 0 && (i == 0 || !slices.Equal(web.Command, s.Stack.Web.Command)) {
 			missing = append(missing, fmt.Errorf("%s: %scommand %s: %s", s.Name, of, web.Command[0], l.Commands))
 		}
+	}
+	if l.Members != "" && s.Stack.Members > 0 {
+		missing = append(missing, fmt.Errorf("%s: stack.mongo.members %d: %s", s.Name, s.Stack.Members, l.Members))
 	}
 	for _, lack := range []struct {
 		need script.Need
@@ -88,6 +92,9 @@ func (l Lacks) Of(s script.Scenario) (missing []error) {
 func (e Environment) DatabaseLacks(s script.Scenario, mongoURI string) (missing []error) {
 	if s.Stack.Forget > 0 && (mongoURI != "" || len(e.Database.Command) > 0) {
 		missing = append(missing, fmt.Errorf("%s: stack.mongo.forget %d: only the embedded database can forget; leave --mongo and MONGO_IMAGE out", s.Name, s.Stack.Forget))
+	}
+	if s.Stack.Members > 0 && (mongoURI != "" || len(e.Database.Command) > 0) {
+		missing = append(missing, fmt.Errorf("%s: stack.mongo.members %d: only the embedded database is started with members; leave --mongo and MONGO_IMAGE out", s.Name, s.Stack.Members))
 	}
 	if mongoURI != "" {
 		for _, fault := range s.FaultsThatNeed(script.OwnDatabase) {

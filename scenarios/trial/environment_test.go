@@ -15,7 +15,8 @@ func TestLacks(t *testing.T) {
 	image := scenario(t, "image", `{web: {instances: 1, image: "example/app:1", routes: {insert: "POST /insert/{word}"}}}`, "")
 	command := scenario(t, "command", `{web: {instances: 1, command: [python3, app.py], routes: {insert: "POST /insert/{word}"}}}`, "")
 	relayed := scenario(t, "relayed", "{web: {instances: 1}}", ", do: [{fault: drop-datagrams, on: web-1}]")
-	all := Lacks{Images: "no images", Commands: "no commands", OwnAddress: "one address", Elsewhere: "go elsewhere"}
+	led := scenario(t, "led", "{web: {instances: 1}, mongo: {members: 3}}", "")
+	all := Lacks{Members: "no members", Images: "no images", Commands: "no commands", OwnAddress: "one address", Elsewhere: "go elsewhere"}
 	for _, c := range []struct {
 		lacks    Lacks
 		scenario script.Scenario
@@ -24,6 +25,8 @@ func TestLacks(t *testing.T) {
 		{all, image, "image: stack.web.image example/app:1: no images"},
 		{all, command, "command: stack.web.command python3: no commands"},
 		{all, relayed, "relayed: fault drop-datagrams: one address; go elsewhere"},
+		{all, led, "led: stack.mongo.members 3: no members"},
+		{Lacks{}, led, ""},
 		{all, scenario(t, "plain", "{web: {instances: 1}}", ""), ""},
 		{all, scenario(t, "deployed", "{web: {instances: 1}}", ", do: [{deploy: {version: v2, image: shop}}, {deploy: {version: v3, command: [shop]}}, {deploy: v4}]"),
 			"deployed: deploy v2: image shop: no images\ndeployed: deploy v3: command shop: no commands"},
@@ -44,6 +47,7 @@ func TestLacks(t *testing.T) {
 func TestDatabaseLacks(t *testing.T) {
 	forgets := scenario(t, "forgets", "{web: {instances: 1}, mongo: {forget: 9}}", "")
 	frozen := scenario(t, "frozen", "{web: {instances: 1}}", ", do: [{fault: freeze-database}]")
+	led := scenario(t, "led", "{web: {instances: 1}, mongo: {members: 3}}", "")
 	given := Environment{Database: compose.Program{Command: []string{"mongod"}}}
 	for _, c := range []struct {
 		on       Environment
@@ -55,6 +59,9 @@ func TestDatabaseLacks(t *testing.T) {
 		{Environment{}, forgets, "mongodb://x", "stack.mongo.forget 9: only the embedded"},
 		{given, forgets, "", "stack.mongo.forget 9: only the embedded"},
 		{given, frozen, "", ""},
+		{Environment{}, led, "", ""},
+		{Environment{}, led, "mongodb://x", "stack.mongo.members 3: only the embedded"},
+		{given, led, "", "stack.mongo.members 3: only the embedded"},
 		{Environment{}, frozen, "mongodb://x", "leave --mongo out"},
 	} {
 		err := errors.Join(c.on.DatabaseLacks(c.scenario, c.uri)...)

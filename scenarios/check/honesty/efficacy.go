@@ -127,16 +127,27 @@ func proofOf[M script.Move](effect func(m *moves, t taken, move M) []string) pro
 
 // proofs are those of all kinds of steps that the language has.
 var proofs = []proof{
-	proofOf(func(m *moves, t taken, move script.Kill) []string { return m.of(t, move.Instance, m.killed) }),
+	proofOf(func(m *moves, t taken, move script.Kill) []string {
+		if move.Instance == script.Primary {
+			return m.killedMember(t)
+		}
+		return m.of(t, move.Instance, m.killed)
+	}),
 	proofOf(func(m *moves, t taken, move script.Terminate) []string {
 		return m.of(t, move.Instance, func(t taken, name string) []string { return m.terminated(t, name, !move.Abrupt) })
 	}),
-	proofOf(func(m *moves, t taken, move script.Launch) []string { return m.launched(t, move.Count) }),
+	proofOf(func(m *moves, t taken, move script.Launch) []string {
+		if move.Member {
+			return m.launchedMember(t)
+		}
+		return m.launched(t, move.Count)
+	}),
 	proofOf((*moves).replaced),
 	proofOf((*moves).deployed),
 	proofOf((*moves).rolledBack),
 	proofOf((*moves).scaled),
 	proofOf((*moves).limited),
+	proofOf((*moves).steppedDown),
 	proofOf((*moves).begun),
 	proofOf((*moves).healed),
 }

@@ -62,6 +62,7 @@ func (d *deeds) note(ev record.Event) {
 			d.all = append(d.all, d.rollDeed(ev))
 		}
 	case ev.Kind == record.StepEnd:
+		d.memberStep(ev)
 		d.replacing, d.rolling, d.stepping = false, false, false
 	case ev.Kind == record.FaultBegin:
 		d.all = append(d.all, faultDeed(ev))
@@ -83,6 +84,22 @@ func (d *deeds) note(ev record.Event) {
 		d.gone.add(ev)
 	case ev.Kind == record.Death && ev.Expected:
 		d.ended.add(ev)
+	}
+}
+
+// memberStep tells of a step on a member of the database that had its effect.
+func (d *deeds) memberStep(ev record.Event) {
+	text := ""
+	switch ev.Step {
+	case script.Kill{Instance: script.Primary}.String():
+		text = fmt.Sprintf("the primary %s was killed", ev.Instance)
+	case script.StepDown{}.String():
+		text = fmt.Sprintf("the primary %s stepped down", ev.Instance)
+	case script.Launch{Count: 1, Member: true}.String():
+		text = "the database got another member"
+	}
+	if text != "" && ev.Error == "" {
+		d.all = append(d.all, deed{at: ev.At, of: []string{ev.Instance}, text: func([]string) string { return text }})
 	}
 }
 

@@ -14,6 +14,9 @@ func TestPassesAreTold(t *testing.T) {
 	fault := func(at time.Duration, name, instance string) record.Event {
 		return record.Event{At: at, Kind: record.FaultBegin, Fault: name, Instance: instance}
 	}
+	done := func(at time.Duration, step, whom string) record.Event {
+		return record.Event{At: at, Kind: record.StepEnd, Step: step, Instance: whom}
+	}
 	buffer := verdict.Residual{Between: "users→web", Instance: "web-2", Cause: "client-buffer-at-sigkill", Lost: 5, Bound: 9}
 	for name, c := range map[string]struct {
 		h         record.History
@@ -30,6 +33,8 @@ func TestPassesAreTold(t *testing.T) {
 		"many replaced": {lived(4, step(2*second, 4*second, "replace all", slices.Concat([]record.Event{born(2*second, "web-5"), born(2*second, "web-6"), born(2*second, "web-7"), born(2*second, "web-8")},
 			dies(3*second, "web-1", "SIGTERM"), dies(3*second, "web-2", "SIGTERM"), dies(3*second, "web-3", "SIGTERM"), dies(3*second, "web-4", "SIGTERM"))...)...), nil,
 			"4 instances were replaced, and all 1,000 inserts are accounted for."},
+		"members of the database": {lived(3, done(4*second, "kill primary", "mongo-1"), done(6*second, "launch member", ""), done(8*second, "step_down primary", "mongo-2")), nil,
+			"The primary mongo-1 was killed, the database got another member, the primary mongo-2 stepped down, and all 1,000 inserts are accounted for."},
 		"scaled in": {lived(3, dies(3*second, "web-3", "SIGTERM")...), nil, "web-3 was terminated, and all 1,000 inserts are accounted for."},
 		"at the teardown": {lived(3, append([]record.Event{}, record.Event{At: 12 * second, Kind: record.Signalled, Instance: "web-1", Role: record.Web, Signal: "SIGTERM"},
 			record.Event{At: 12 * second, Kind: record.Death, Instance: "web-1", Role: record.Web, Expected: true})...), nil, "Nothing was done to the stack, and all 1,000 inserts are accounted for."},
