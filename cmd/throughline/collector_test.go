@@ -23,6 +23,9 @@ func TestKilledCollector(t *testing.T) {
 	stacked(t)
 	o := runScenario(t, killsCollector(t, "2s"))
 	judgeAgain(t, o)
+	if o.verdict.Outcome == verdict.Inconclusive {
+		t.Skipf("SKIPPED, NOTHING PROVED: inconclusive: this machine was too busy\n%s", o.text())
+	}
 	accused := map[string]bool{}
 	for _, f := range o.verdict.Findings {
 		switch {
@@ -40,10 +43,46 @@ func TestKilledCollector(t *testing.T) {
 	if len(accused) != 3 || o.verdict.Outcome != verdict.Fail {
 		t.Errorf("%v: %v lost counts, want all three\n%s", o.verdict.Outcome, accused, o.text())
 	}
-	// 60 requests a second, for two seconds and the part of an interval that was under way.
-	if n := o.verdict.Unexplained; n < 100 || n > 200 {
-		t.Errorf("%d were lost in 2 s to 3 s, at 60/s", n)
+	if least, most := lostWithCollector(t, o.dir); int64(o.verdict.Unexplained) < least || int64(o.verdict.Unexplained) > most {
+		t.Errorf("%d were lost, want %d to %d", o.verdict.Unexplained, least, most)
 	}
+}
+
+// lostWithCollector is how many requests must have been lost with the collector, and how many may have been: those that were
+// answered while there was none, and those of the interval that was under way.
+func lostWithCollector(t *testing.T, dir string) (least, most int64) {
+	t.Helper()
+	h, err := record.Read(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var gone, next, over time.Duration
+	for _, e := range h.Events {
+		switch e.Kind {
+		case record.CollectorEnd:
+			gone = e.At
+		case record.CollectorBegin:
+			next = e.At
+		case record.FaultEnd:
+			over = e.At
+		}
+	}
+	const held = 500 * time.Millisecond // by a client, on a busy machine; it says 100 ms
+	for _, r := range h.Requests {
+		if r.Outcome != record.Acked {
+			continue
+		}
+		if r.Done > gone && r.Done < next-held {
+			least++
+		}
+		if r.Done > gone-h.Run.Interval-held && r.Done < over+held {
+			most++
+		}
+	}
+	if least == 0 {
+		t.Error("nobody asked for anything while there was no collector")
+	}
+	return least, most
 }
 
 // TestCollectorIsKilledInAPause: where nothing is sent meanwhile, nothing is lost, and counters go on.
