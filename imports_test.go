@@ -55,7 +55,7 @@ var laws = []law{
 		Why: "a report is made from record and verdict, also of a run long ago"},
 	{From: "scenarios/picture", Not: []string{""}, But: []string{"scenarios/picture", "scenarios/record", "scenarios/autoscale", "scenarios/check/verdict", "scenarios/check/words", "collector"},
 		Why: "a run that goes on is drawn before anybody judges it; words writes numbers as findings do, which are of verdict"},
-	{From: "scenarios/trial", Not: []string{"compose/local", "compose/docker", "compose/haproxy", "collector", "loadgen"},
+	{From: "scenarios/trial", Not: []string{"compose/local", "compose/docker", "compose/haproxy", "compose/httpd", "collector", "loadgen"},
 		Why: "whoever has a scenario run is handed a platform, and knows none by name"},
 	{From: "scenarios/fault", Not: []string{"scenarios", "loadgen"}, But: []string{"scenarios/fault"},
 		Why: "a fault does not know why it is injected, nor what will be asked of it"},
@@ -87,6 +87,7 @@ var laws = []law{
 	{From: "compose/local", Not: siblings("compose", "local"), Why: siblingsWhy},
 	{From: "compose/docker", Not: siblings("compose", "docker"), Why: siblingsWhy},
 	{From: "compose/haproxy", Not: siblings("compose", "haproxy"), Why: siblingsWhy},
+	{From: "compose/httpd", Not: siblings("compose", "httpd"), Why: siblingsWhy},
 	{From: "compose/docstore", Not: siblings("compose", "docstore"), Why: siblingsWhy},
 	{From: "compose/platformtest", Not: siblings("compose", "platformtest"), Why: siblingsWhy},
 	{From: "collector/dogstatsd", Not: siblings("collector", "dogstatsd"), Why: siblingsWhy},
@@ -125,7 +126,7 @@ const rulesWhy = "what all rules share must not lean on one of them, or on a ver
 const siblingsWhy = "siblings are put together by their parent's user, so that each can be read and replaced alone"
 
 var families = map[string][]string{
-	"compose":         {"local", "docker", "haproxy", "docstore", "platformtest"},
+	"compose":         {"local", "docker", "haproxy", "httpd", "docstore", "platformtest"},
 	"collector":       {"dogstatsd", "statsd", "poll", "series", "forward", "server", "sourcetest", "pipeline"},
 	"scenarios/check": {"honesty", "scaling", "signals", "tiers", "story"},
 	"live":            {"page", "remote"},
