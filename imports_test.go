@@ -55,7 +55,7 @@ var laws = []law{
 		Why: "a report is made from record and verdict, also of a run long ago"},
 	{From: "scenarios/picture", Not: []string{""}, But: []string{"scenarios/picture", "scenarios/record", "scenarios/autoscale", "scenarios/check/verdict", "scenarios/check/words", "collector"},
 		Why: "a run that goes on is drawn before anybody judges it; words writes numbers as findings do, which are of verdict"},
-	{From: "scenarios/trial", Not: []string{"compose/local", "compose/docker", "compose/haproxy", "compose/httpd", "collector", "loadgen"},
+	{From: "scenarios/trial", Not: []string{"compose/local", "compose/docker", "compose/haproxy", "collector", "loadgen"},
 		Why: "whoever has a scenario run is handed a platform, and knows none by name"},
 	{From: "scenarios/fault", Not: []string{"scenarios", "loadgen"}, But: []string{"scenarios/fault"},
 		Why: "a fault does not know why it is injected, nor what will be asked of it"},

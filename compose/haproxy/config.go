@@ -193,7 +193,7 @@ func (c Config) Render(http, runtime string) (string, error) {
 	var b strings.Builder
 	err := configText.Execute(&b, map[string]any{
 		"IfServed": ifServed,
-		"HTTP": http, "Runtime": runtime, "Frontend": Frontend, "Backend": Backend,
+		"HTTP":     http, "Runtime": runtime, "Frontend": Frontend, "Backend": Backend,
 		"ServedBy": ServedBy, "CheckAgent": CheckAgent, "HealthPath": c.HealthPath,
 		"Threads": max(1, c.Threads), "MaxConn": c.MaxConn, "RetryAll": c.RetryAll, "Master": c.Master,
 		"Log": c.Log, "LogFormat": logFormat, "LogIDLength": LogIDLength, "LogLineLength": LogLineLength,

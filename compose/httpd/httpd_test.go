@@ -295,6 +295,9 @@ func TestCrashLeavesNobody(t *testing.T) {
 	go func() {
 		defer close(again)
 		_ = s.cmd.Wait()
+		for !refused(s.Addr) { // the last of them is just ending
+			time.Sleep(time.Millisecond)
+		}
 		s.run(t, command)
 	}()
 	if err := s.Crash(ctx); err != nil {
@@ -310,16 +313,20 @@ func TestCrashLeavesNobody(t *testing.T) {
 	if err := s.Crash(short); err == nil || !strings.Contains(err.Error(), "nothing starts it again") {
 		t.Errorf("nobody starts it again: %v", err)
 	}
-	for until := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) { // the kernel takes its time
-		conn, err := net.Dial("tcp", s.Addr)
-		if err != nil {
-			break
-		}
-		conn.Close()
+	for until := time.Now().Add(patience); !refused(s.Addr); time.Sleep(time.Millisecond) { // the kernel takes its time
 		if time.Now().After(until) {
 			t.Fatal("somebody still answers at its port")
 		}
 	}
+}
+
+// refused tells whether nobody listens at an address.
+func refused(addr string) bool {
+	conn, err := net.Dial("tcp", addr)
+	if err == nil {
+		conn.Close()
+	}
+	return err != nil
 }
 
 func TestWhatIsRefused(t *testing.T) {

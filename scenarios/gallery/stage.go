@@ -14,6 +14,7 @@ import (
 type Stage struct {
 	Defect string   // of the reference app; empty: none
 	Steps  []string // done at the beginning of the second phase, as YAML: "kill: web-2"
+	HTTPD  bool     // an Apache HTTP server stands before each instance
 	Retry  bool     // the load balancer repeats requests on any error
 	Forget int      // the database forgets every nth update; 0: none
 	Heal   string   // a fault that is healed in a third phase of 3 s; empty: there is none
@@ -49,6 +50,9 @@ stack:
   web: {instances: 3{{with .Stage.Defect}}, defect: {{.}}{{end}}{{with .Stage.Batch}}, env: {STATSD_AGGREGATION: {{.}}}{{end}}
     {{- with .Stage.Sampled}}, env: {STATSD_SAMPLE_RATE: {{.}}}{{end}}
     {{- with .Stage.StopTakes}}, env: {STOP_TAKES: {{.}}}{{end}}}
+{{- if .Stage.HTTPD}}
+  httpd: yes
+{{- end}}
 {{- with .Stage.Forget}}
   mongo: {forget: {{.}}}
 {{- end}}
@@ -160,6 +164,10 @@ func Controls() []Control {
 		{"decimated", "two instances are killed, one right after the other, and two launched", Stage{Steps: []string{"kill: web-2", "kill: web-3", "launch: 2"}}},
 		{"reloaded", "the load balancer is reloaded", withFault("fault: reload-lb")},
 		{"lb-killed", "the load balancer is killed, and started again", Stage{Steps: []string{"fault: kill-lb"}, Failing: true}},
+		{"httpd", "httpd stands before each instance; one is killed, and one replaced", Stage{HTTPD: true, Steps: []string{"kill: web-2", "launch: 1", "replace: web-1"}, After: 8}},
+		{"httpd-reloaded", "every httpd is reloaded, and then that of one instance", Stage{HTTPD: true, Steps: []string{"fault: reload-httpd", "fault: reload-httpd, on: web-2"}, After: 6}},
+		{"httpd-killed", "the httpd of an instance is killed while the application lives, and started again", Stage{HTTPD: true, Steps: []string{"fault: kill-httpd, on: web-2"}, Failing: true}},
+		{"httpd-limited", "the httpd of an instance has two workers, and its queue is in nobody's numbers", Stage{HTTPD: true, Steps: []string{"fault: limit-httpd, on: web-1, workers: 2"}, Heal: "limit-httpd", Failing: true}},
 		{"reordered", "one datagram in ten overtakes another", withFault("fault: reorder-datagrams")},
 		{"frozen", "an instance is frozen until another one is there", Stage{Steps: []string{"fault: freeze, on: web-2", "launch: 1", "heal: freeze"}, After: 6}},
 		{"frozen-killed", "an instance is frozen, and killed as it stands still", Stage{Steps: []string{"fault: freeze, on: web-2", "launch: 1", "kill: web-2", "heal: freeze"}, After: 6}},

@@ -15,6 +15,7 @@ func (r *reader) phases(v value, s *Scenario) {
 	first.Version = cmp.Or(first.Version, DefaultVersion)
 	r.versions = NewVersions(first)
 	f := newFleet(first)
+	f.noHTTPD = !s.Stack.HTTPD
 	f.noDatabase, f.stop, f.scaled = s.Stack.Mongo == MongoNone, s.Stack.Web.Stop, s.Autoscale != nil
 	named := map[string]Pos{}
 	for _, item := range v.list(wantPhases, "phase") {

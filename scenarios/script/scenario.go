@@ -43,6 +43,8 @@ type Stack struct {
 	Mongo string // "": the embedded database or what the command line names; MongoNone: no database at all
 	// Forget n: the embedded database acknowledges every nth update and does not keep it; 0: it keeps all.
 	Forget int
+	// HTTPD: an Apache HTTP server stands before each instance.
+	HTTPD bool
 	// RetryAll: the load balancer also sends requests again that a server may have executed; else only those that reached
 	// none.
 	RetryAll bool

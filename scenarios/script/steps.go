@@ -179,6 +179,7 @@ type fleet struct {
 	held       []string // whose CPU is limited
 	mixed      bool     // a canary runs beside another version
 	noDatabase bool
+	noHTTPD    bool
 	stop       time.Duration // how long an instance may take to end
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"throughline/compose"
+	"throughline/compose/httpd"
 	"throughline/scenarios/run"
 	"throughline/scenarios/script"
 )
@@ -19,6 +20,7 @@ type Environment struct {
 	Platform       string // its name, as records have it
 	HAProxy        string // path on this machine; empty: the platform has its own
 	HAProxyVersion string
+	HTTPD          httpd.Program              // of this machine; zero: no scenario asked for it
 	Web            map[string]compose.Program // what the images of scenarios execute, by image
 	Database       compose.Program            // what a database of an image executes; zero: the embedded one
 	MongoDB        bool                       // that database is a MongoDB
@@ -53,6 +55,7 @@ type Lacks struct {
 	OwnAddress, Elsewhere string
 	Respawn               string // to kill the load balancer, and to start it again
 	OwnDisk               string // to give the database a file system of its own
+	HTTPD                 string // to have an Apache HTTP server before each instance
 }
 
 // Of gives what the scenario asks of the platform in vain.
@@ -68,6 +71,9 @@ func (l Lacks) Of(s script.Scenario) (missing []error) {
 		if l.Commands != "" && len(web.Command) > 0 && (i == 0 || !slices.Equal(web.Command, s.Stack.Web.Command)) {
 			missing = append(missing, fmt.Errorf("%s: %scommand %s: %s", s.Name, of, web.Command[0], l.Commands))
 		}
+	}
+	if l.HTTPD != "" && s.Stack.HTTPD {
+		missing = append(missing, fmt.Errorf("%s: stack.httpd: %s; leave it out, or use --platform local", s.Name, l.HTTPD))
 	}
 	for _, lack := range []struct {
 		need script.Need

@@ -20,6 +20,7 @@ func onDocker() Platform {
 			Commands:   "a container has nothing of this machine; give stack.web.image, or --platform local",
 			OwnAddress: "containers share one StatsD address and are known by their own, which a relay would hide", Elsewhere: "use --platform local",
 			OwnDisk: "a container has no file system of its own that could be filled from here",
+			HTTPD:   "containers come without",
 			Respawn: "HAProxy is the first process of its container, which ends with it",
 		},
 		Prepare: docker.Prepare, Guard: docker.Guard, look: lookDocker,
