@@ -211,6 +211,9 @@ type Passage struct {
 	Took, First time.Duration
 }
 
+// Class is that of the status: "2xx".
+func (x Passage) Class() string { return string('0'+rune(x.Status/100)) + "xx" }
+
 // Series is one series of the collector with its points in time order.
 type Series struct {
 	Name   string
