@@ -55,18 +55,18 @@ func TestHTTPD(t *testing.T) {
 		want    string
 	}{
 		{"healthy", func(*record.History) {}, verdict.Pass, "", 0, healthy},
-		{"lost", func(h *record.History) { unpass(h, 7, 8) }, verdict.Fail, "answered-elsewhere", 1,
+		{"lost", func(h *record.History) { unpass(h, 7, 8) }, verdict.Fail, "httpd-disagrees", 1,
 			"1 request acknowledged, and the httpd before the instance logged no success: r1-7 on web-3"},
 		{"the application counts, and httpd says 502", func(h *record.History) {
 			x := passageOf(h, 7)
 			x.Status, x.Answered = 502, false
-		}, verdict.Fail, "answered-elsewhere", 1, "1 request acknowledged, and the httpd before the instance logged no success: r1-7 on web-3"},
-		{"of another httpd", func(h *record.History) { passageOf(h, 7).Instance = "web-1" }, verdict.Fail, "answered-elsewhere", 1,
+		}, verdict.Fail, "httpd-disagrees", 1, "1 request acknowledged, and the httpd before the instance logged no success: r1-7 on web-3"},
+		{"of another httpd", func(h *record.History) { passageOf(h, 7).Instance = "web-1" }, verdict.Fail, "httpd-disagrees", 1,
 			"1 request acknowledged, and the httpd before the instance logged no success: r1-7 on web-3"},
 		{"another status", func(h *record.History) {
 			h.Requests[7].Outcome, h.Requests[7].Status = record.Unknown, 500
 			lineOf(h, 7).Status = 500
-		}, verdict.Fail, "", 1, "1 request answered by an instance as the load balancer saw it, and its httpd logged another status, or nothing: r1-7 on web-3 (500)"},
+		}, verdict.Fail, "httpd-disagrees", 1, "1 request answered by an instance as the load balancer saw it, and its httpd logged another status, or nothing: r1-7 on web-3 (500)"},
 		{"more often than sent", func(h *record.History) { h.Passages = append(h.Passages, *passageOf(h, 7), *passageOf(h, 7)) }, verdict.Fail, "lb-retry", 2,
 			"2 requests logged by httpds more often than they were sent: r1-7 on web-3"},
 		{"tried again by the load balancer", func(h *record.History) {
@@ -99,11 +99,11 @@ func TestHTTPD(t *testing.T) {
 		{"before it was killed", func(h *record.History) {
 			killHTTPD(h, "web-3", h.Requests[7].Done+2*time.Second)
 			unpass(h, 7)
-		}, verdict.Fail, "answered-elsewhere", 1, "1 request acknowledged, and the httpd before the instance logged no success: r1-7 on web-3"},
+		}, verdict.Fail, "httpd-disagrees", 1, "1 request acknowledged, and the httpd before the instance logged no success: r1-7 on web-3"},
 		{"when another one was killed", func(h *record.History) {
 			killHTTPD(h, "web-1", h.Requests[7].Done)
 			unpass(h, 7)
-		}, verdict.Fail, "answered-elsewhere", 1, "1 request acknowledged, and the httpd before the instance logged no success: r1-7 on web-3"},
+		}, verdict.Fail, "httpd-disagrees", 1, "1 request acknowledged, and the httpd before the instance logged no success: r1-7 on web-3"},
 		{"one that died by itself", func(h *record.History) {
 			tell(h, record.Event{At: h.Requests[7].Done, Kind: record.Death, Instance: "httpd-3", Role: record.HTTPD, Code: -1, Signal: "SIGSEGV"})
 			unpass(h, 7)

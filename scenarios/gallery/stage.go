@@ -136,6 +136,11 @@ func oneKilled(defect string) Stage {
 	return Stage{Defect: defect, Steps: []string{"kill: web-2", "launch: 1"}}
 }
 
+// fronted has an httpd before each instance.
+func fronted(defect string, rate int) Stage {
+	return Stage{HTTPD: true, Defect: defect, Rate: rate, Steps: []string{"kill: web-2", "launch: 1", "replace: web-1"}, After: 8}
+}
+
 // databaseOutage freezes the database for longer than a request waits for it.
 func databaseOutage(seconds int) Stage {
 	return Stage{Steps: []string{"fault: freeze-database"}, After: seconds, Heal: "freeze-database", Failing: true}
@@ -164,10 +169,9 @@ func Controls() []Control {
 		{"decimated", "two instances are killed, one right after the other, and two launched", Stage{Steps: []string{"kill: web-2", "kill: web-3", "launch: 2"}}},
 		{"reloaded", "the load balancer is reloaded", withFault("fault: reload-lb")},
 		{"lb-killed", "the load balancer is killed, and started again", Stage{Steps: []string{"fault: kill-lb"}, Failing: true}},
-		{"httpd", "httpd stands before each instance; one is killed, and one replaced", Stage{HTTPD: true, Steps: []string{"kill: web-2", "launch: 1", "replace: web-1"}, After: 8}},
-		{"httpd-reloaded", "every httpd is reloaded, and then that of one instance", Stage{HTTPD: true, Steps: []string{"fault: reload-httpd", "fault: reload-httpd, on: web-2"}, After: 6}},
-		{"httpd-killed", "the httpd of an instance is killed while the application lives, and started again", Stage{HTTPD: true, Steps: []string{"fault: kill-httpd, on: web-2"}, Failing: true}},
-		{"httpd-limited", "the httpd of an instance has two workers, and its queue is in nobody's numbers", Stage{HTTPD: true, Steps: []string{"fault: limit-httpd, on: web-1, workers: 2"}, Heal: "limit-httpd", Failing: true}},
+		{"httpd", "httpd stands before each instance; one is killed, and one replaced", fronted("", 0)},
+		{"httpd-faults", "every httpd is reloaded, one is killed, and one has two workers, so that its queue is in nobody's numbers",
+			Stage{HTTPD: true, Rate: 80, Steps: []string{"fault: reload-httpd", "fault: kill-httpd, on: web-2", "fault: limit-httpd, on: web-1, workers: 2"}, Heal: "limit-httpd", Failing: true}},
 		{"reordered", "one datagram in ten overtakes another", withFault("fault: reorder-datagrams")},
 		{"frozen", "an instance is frozen until another one is there", Stage{Steps: []string{"fault: freeze, on: web-2", "launch: 1", "heal: freeze"}, After: 6}},
 		{"frozen-killed", "an instance is frozen, and killed as it stands still", Stage{Steps: []string{"fault: freeze, on: web-2", "launch: 1", "kill: web-2", "heal: freeze"}, After: 6}},

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"throughline/compose"
 	"throughline/compose/httpd"
@@ -26,10 +28,18 @@ type frontLog struct {
 	prefix string // of this run's X-Request-Ids
 
 	mu            sync.Mutex
-	read          int64 // bytes of whole lines
+	read          int64   // bytes of whole lines
+	fresh         []fresh // answers that are not in answered or own yet
 	answered, own map[string]float64
 	bad           int64 // lines that were not understood
 	why           error // of the first of them
+}
+
+// fresh is an answer: by the instance, of a class, or by httpd, with a status.
+type fresh struct {
+	at       time.Time
+	answered bool
+	what     string
 }
 
 func newFrontLog(serves, runID string, w *record.Writer) frontLog {
@@ -80,9 +90,9 @@ func (l *frontLog) take(text string) {
 		}
 		return
 	case line.Answered:
-		l.answered[strconv.Itoa(line.Status/100)+"xx"]++
+		l.fresh = append(l.fresh, fresh{line.At, true, strconv.Itoa(line.Status/100) + "xx"})
 	default:
-		l.own[strconv.Itoa(line.Status)]++
+		l.fresh = append(l.fresh, fresh{line.At, false, strconv.Itoa(line.Status)})
 	}
 	p := record.Passage{At: l.record.Offset(line.At), Instance: l.serves, Status: uint16(line.Status), Answered: line.Answered, Took: line.Took, First: line.First}
 	seq, own := sequence(line.RequestID, l.prefix)
@@ -94,10 +104,22 @@ func (l *frontLog) take(text string) {
 	_ = l.record.Passage(p)
 }
 
-// counts are what the lines come to so far: answers of the instance by class, and those of httpd's own by status.
-func (l *frontLog) counts() (answered, own map[string]float64) {
+// counts are what the lines come to of what had ended by then: answers of the instance by class, and those of httpd's own
+// by status. What was read and ended later would be counted before its time, and by as much as the reading was late.
+func (l *frontLog) counts(until time.Time) (answered, own map[string]float64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.fresh = slices.DeleteFunc(l.fresh, func(f fresh) bool {
+		switch {
+		case f.at.After(until):
+			return false
+		case f.answered:
+			l.answered[f.what]++
+		default:
+			l.own[f.what]++
+		}
+		return true
+	})
 	return maps.Clone(l.answered), maps.Clone(l.own)
 }
 

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -141,7 +142,7 @@ func (f *fronts) gone(one *front) bool {
 
 // rows asks all of them, and reads on in their logs.
 func (f *fronts) rows(ctx context.Context) ([]poll.HTTPDRow, error) {
-	all := f.list()
+	all, begin := f.list(), time.Now()
 	rows := make([]poll.HTTPDRow, len(all))
 	group, asking := errgroup.WithContext(ctx)
 	for i, one := range all {
@@ -157,7 +158,7 @@ func (f *fronts) rows(ctx context.Context) ([]poll.HTTPDRow, error) {
 			if err := one.log.readOn(asking, one.Handle); err != nil {
 				return err
 			}
-			rows[i].Answered, rows[i].Own = one.log.counts()
+			rows[i].Answered, rows[i].Own = one.log.counts(begin)
 			return nil
 		})
 	}

@@ -240,13 +240,13 @@ func (p *passing) result(c Comparison) (r verdict.Result) {
 	}
 	for _, l := range p.e.Lives {
 		if s := p.lost[l.Instance]; s != nil {
-			fail(s, true, l.Instance, verdict.CauseElsewhere, "%s acknowledged, and the httpd before the instance logged no success: %s")
+			fail(s, true, l.Instance, verdict.CauseHTTPD, "%s acknowledged, and the httpd before the instance logged no success: %s")
 		}
 		if n := p.on[l.Instance]; n > 0 {
 			r.Residuals = append(r.Residuals, c.booked(l.Instance, verdict.CauseNotPolled, true, n, p.within[l.Instance]))
 		}
 	}
-	fail(&p.otherwise, true, "", "", "%s answered by an instance as the load balancer saw it, and its httpd logged another status, or nothing: %s")
+	fail(&p.otherwise, true, "", verdict.CauseHTTPD, "%s answered by an instance as the load balancer saw it, and its httpd logged another status, or nothing: %s")
 	fail(&p.again, false, "", verdict.CauseRetry, "%s logged by httpds more often than they were sent: %s")
 	fail(&p.executed, false, "", verdict.CauseExecuted, "%s refused as users know it, and executed as an httpd saw it: %s")
 	fail(&p.unexpected, false, "", verdict.CauseForeign, "%s came to httpds, and not by the load balancer: %s")
