@@ -98,12 +98,19 @@ func (p proxied) Name() string { return p.name }
 func (f *fronts) end(ctx context.Context, web string) error {
 	f.mu.Lock()
 	one := f.all[web]
-	if one == nil || one.ending {
-		f.mu.Unlock()
+	ended := one == nil || one.ending
+	if !ended {
+		one.ending = true
+	}
+	f.mu.Unlock()
+	if ended {
 		return nil
 	}
-	one.ending = true
-	f.mu.Unlock()
+	select {
+	case <-one.life.gone: // it died by itself, which the journal tells
+		return nil
+	default:
+	}
 	f.lives.want(one.life)
 	f.journal.event(record.Event{Kind: record.Signalled, Instance: one.Name(), Role: record.HTTPD, Signal: compose.Terminate.String()})
 	if err := one.Signal(ctx, compose.Terminate); err != nil {
