@@ -87,6 +87,7 @@ var laws = []law{
 	{From: "compose/local", Not: siblings("compose", "local"), Why: siblingsWhy},
 	{From: "compose/docker", Not: siblings("compose", "docker"), Why: siblingsWhy},
 	{From: "compose/haproxy", Not: siblings("compose", "haproxy"), Why: siblingsWhy},
+	{From: "compose/httpd", Not: siblings("compose", "httpd"), Why: siblingsWhy},
 	{From: "compose/docstore", Not: siblings("compose", "docstore"), Why: siblingsWhy},
 	{From: "compose/docstore/replica", Not: []string{""}, But: []string{"compose/docstore/replica"},
 		Why: "a log is kept alike on several machines without knowing what is in it"},
@@ -131,7 +132,7 @@ const rulesWhy = "what all rules share must not lean on one of them, or on a ver
 const siblingsWhy = "siblings are put together by their parent's user, so that each can be read and replaced alone"
 
 var families = map[string][]string{
-	"compose":         {"local", "docker", "haproxy", "docstore", "mongoset", "platformtest"},
+	"compose":         {"local", "docker", "haproxy", "httpd", "docstore", "mongoset", "platformtest"},
 	"collector":       {"dogstatsd", "statsd", "poll", "series", "forward", "server", "sourcetest", "pipeline", "process"},
 	"scenarios/check": {"honesty", "scaling", "signals", "tiers", "story"},
 	"live":            {"page", "remote"},

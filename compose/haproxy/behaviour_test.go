@@ -374,3 +374,24 @@ func TestRemoveWaitsOrCuts(t *testing.T) {
 		t.Error("a gauge of a removed server is still there")
 	}
 }
+
+// A server that is a proxy answers for itself, too. What carries no name is no answer of the instance: neither for users nor in
+// the log.
+func TestAProxysOwnAnswerIsNoInstances(t *testing.T) {
+	log := startLog(t)
+	l := startLB(t, Config{Proxied: true, Log: log.LocalAddr().String()})
+	l.add(t, startWeb(t, "web-1"))
+	for path, want := range map[string]LogLine{
+		"/x":       {Server: "web-1", Status: 200, Answered: true, Termination: "--"},
+		"/error":   {Server: "web-1", Status: 500, Answered: true, Termination: "--"},
+		"/unnamed": {Server: "web-1", Status: 503, Termination: "--"},
+	} {
+		res := get(t, l.url+path)
+		if by := res.Header.Get(ServedBy); res.StatusCode != want.Status || (by == "web-1") != want.Answered || by != "" && by != "web-1" {
+			t.Errorf("GET %s: %s from %q", path, res.Status, by)
+		}
+		if got := log.next(t); got != want {
+			t.Errorf("GET %s: the log has %+v, want %+v", path, got, want)
+		}
+	}
+}

@@ -83,6 +83,9 @@ type Config struct {
 	// Master: run in master-worker mode, so that it can be reloaded; the port
 	// "runtime" is then that of the master, for NewMaster.
 	Master bool
+	// Proxied: servers are proxies, which put ServedBy on what the instance behind them answered and on nothing else.
+	// What they answer themselves is then told from that: it carries no ServedBy, and is no answer in the log.
+	Proxied bool
 }
 
 // Slots is how many servers Config.Resolve has room for.
@@ -125,7 +128,7 @@ frontend {{.Frontend}}
     log {{.Log}} len {{.LogLineLength}} format raw local0
     log-format '{{.LogFormat}}'
     capture request header X-Request-Id len {{.LogIDLength}}
-    http-response set-var(txn.answered) int(1)
+    http-response set-var(txn.answered) int(1){{.IfServed}}
 {{- end}}
     default_backend {{.Backend}}
 
@@ -148,7 +151,7 @@ backend {{.Backend}}
     balance roundrobin
     option httpchk
     http-check send meth GET uri {{.HealthPath}} ver HTTP/1.1 hdr Host localhost hdr User-Agent {{.CheckAgent}}
-    http-response set-header {{.ServedBy}} %s
+    http-response set-header {{.ServedBy}} %s{{.IfServed}}
 {{- if .Resolve}}
     server-template web- {{.Slots}} {{.Resolve}} {{.ServerOptions}} resolvers docker init-addr none
 {{- end}}
@@ -183,9 +186,14 @@ func (c Config) Render(http, runtime string) (string, error) {
 		}
 		return max(1, d.Milliseconds())
 	}
+	ifServed := ""
+	if c.Proxied {
+		ifServed = " if { res.hdr(" + ServedBy + ") -m found }"
+	}
 	var b strings.Builder
 	err := configText.Execute(&b, map[string]any{
-		"HTTP": http, "Runtime": runtime, "Frontend": Frontend, "Backend": Backend,
+		"IfServed": ifServed,
+		"HTTP":     http, "Runtime": runtime, "Frontend": Frontend, "Backend": Backend,
 		"ServedBy": ServedBy, "CheckAgent": CheckAgent, "HealthPath": c.HealthPath,
 		"Threads": max(1, c.Threads), "MaxConn": c.MaxConn, "RetryAll": c.RetryAll, "Master": c.Master,
 		"Log": c.Log, "LogFormat": logFormat, "LogIDLength": LogIDLength, "LogLineLength": LogLineLength,

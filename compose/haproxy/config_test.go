@@ -43,7 +43,7 @@ func TestInstanceIsAcceptedByHAProxy(t *testing.T) {
 		HealthPath: "/health?deep=1&x={y}", CheckTimeout: 2 * time.Second, ClientTimeout: time.Minute,
 		ServerTimeout: time.Minute, Threads: 2, MaxConn: 500,
 	}
-	for _, c := range []Config{{}, full, {Resolve: "web:8080"}} {
+	for _, c := range []Config{{}, full, {Resolve: "web:8080"}, {Proxied: true, Log: "127.0.0.1:514"}} {
 		i, err := c.Instance("haproxy-1", bin)
 		if err != nil {
 			t.Fatal(err)

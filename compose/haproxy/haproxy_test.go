@@ -187,6 +187,9 @@ func (w *web) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 			_ = conn.Close()
 		}
 		return
+	case "/unnamed":
+		rw.Header().Del(ServedBy)
+		rw.WriteHeader(http.StatusServiceUnavailable)
 	case "/teapot":
 		rw.WriteHeader(http.StatusTeapot)
 	case "/error":

@@ -1,6 +1,9 @@
 package gallery
 
-import "throughline/scenarios/check/verdict"
+import (
+	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/record"
+)
 
 // A fault lasts from the beginning of the second phase until the load has ended.
 func withFault(steps ...string) Stage { return Stage{Steps: steps} }
@@ -19,7 +22,25 @@ func faultEntries() []Entry {
 			Want: Want{Outcome: verdict.Fail, Check: "requests", Causes: []string{"foreign-requests"}}},
 		{Name: "leftover-lines", Fault: "F66", About: "an earlier run's instance still sends to the address of web-2", Stage: withFault("fault: leftover-lines, rate: 20/s, on: web-2"),
 			Want: wantConservation("foreign-lines").blaming("web-2")},
+		{Name: "httpd-lost-on-exit", Fault: "F1", About: "behind an httpd counts wait in a buffer that is not flushed on SIGTERM", Stage: fronted("lost-on-exit", 80),
+			Want: wantConservation("lost-on-exit").blaming("web-1").asLogged()},
+		{Name: "httpd-disagrees", About: "httpd logs 502 for answers that users had, and the application counted", Stage: fronted("", 0), Spoil: disagrees,
+			Want: wantCheck("conservation", "httpd-disagrees").blaming("web-3")},
 		{Name: "forgetful-primary", Fault: "F60", About: "the database acknowledges writes and forgets them", Stage: Stage{Forget: 50}, Want: wantAudit("lost-writes")},
 		{Name: "replayed-by-balancer", Fault: "F53", About: "the load balancer repeats inserts whose answer got lost", Stage: Stage{Defect: "answer-lost", Retry: true}, Want: wantAudit("applied-twice")},
+	}
+}
+
+// disagrees has the httpd of one instance log that some of its answers broke off.
+func disagrees(h *record.History) {
+	n := 0
+	for i := range h.Passages {
+		x := &h.Passages[i]
+		if x.Instance != "web-3" || !x.Answered || x.Status != 200 {
+			continue
+		}
+		if n++; n%oneIn == 0 {
+			x.Status, x.Answered = 502, false
+		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 type Stage struct {
 	Defect string   // of the reference app; empty: none
 	Steps  []string // done at the beginning of the second phase, as YAML: "kill: web-2"
+	HTTPD  bool     // an Apache HTTP server stands before each instance
 	Retry  bool     // the load balancer repeats requests on any error
 	Forget int      // the database forgets every nth update; 0: none
 	Heal   string   // a fault that is healed in a third phase of 3 s; empty: there is none
@@ -49,6 +50,9 @@ stack:
   web: {instances: 3{{with .Stage.Defect}}, defect: {{.}}{{end}}{{with .Stage.Batch}}, env: {STATSD_AGGREGATION: {{.}}}{{end}}
     {{- with .Stage.Sampled}}, env: {STATSD_SAMPLE_RATE: {{.}}}{{end}}
     {{- with .Stage.StopTakes}}, env: {STOP_TAKES: {{.}}}{{end}}}
+{{- if .Stage.HTTPD}}
+  httpd: yes
+{{- end}}
 {{- with .Stage.Forget}}
   mongo: {forget: {{.}}}
 {{- end}}
@@ -132,6 +136,11 @@ func oneKilled(defect string) Stage {
 	return Stage{Defect: defect, Steps: []string{"kill: web-2", "launch: 1"}}
 }
 
+// fronted has an httpd before each instance.
+func fronted(defect string, rate int) Stage {
+	return Stage{HTTPD: true, Defect: defect, Rate: rate, Steps: []string{"kill: web-2", "launch: 1", "replace: web-1"}, After: 8}
+}
+
 // databaseOutage freezes the database for longer than a request waits for it.
 func databaseOutage(seconds int) Stage {
 	return Stage{Steps: []string{"fault: freeze-database"}, After: seconds, Heal: "freeze-database", Failing: true}
@@ -164,6 +173,9 @@ func Controls() []Control {
 		{"reloaded", "the load balancer is reloaded", withFault("fault: reload-lb")},
 		{"lb-killed", "the load balancer is killed, and started again", Stage{Steps: []string{"fault: kill-lb"}, Failing: true}},
 		{"collector-killed", "the collector is killed while nobody asks for anything", Stage{Steps: []string{"fault: kill-collector, for: 2s"}, Load: pause, After: 7}},
+		{"httpd", "httpd stands before each instance; one is killed, and one replaced", fronted("", 0)},
+		{"httpd-faults", "every httpd is reloaded, one is killed, and one has two workers, so that its queue is in nobody's numbers",
+			Stage{HTTPD: true, Rate: 80, Steps: []string{"fault: reload-httpd", "fault: kill-httpd, on: web-2", "fault: limit-httpd, on: web-1, workers: 2"}, Heal: "limit-httpd", Failing: true}},
 		{"reordered", "one datagram in ten overtakes another", withFault("fault: reorder-datagrams")},
 		{"frozen", "an instance is frozen until another one is there", Stage{Steps: []string{"fault: freeze, on: web-2", "launch: 1", "heal: freeze"}, After: 6}},
 		{"frozen-killed", "an instance is frozen, and killed as it stands still", Stage{Steps: []string{"fault: freeze, on: web-2", "launch: 1", "kill: web-2", "heal: freeze"}, After: 6}},

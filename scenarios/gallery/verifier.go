@@ -41,7 +41,7 @@ func verifierEntries() []Entry {
 
 // retally lets the runner's tally agree: what was lost was lost before it.
 func retally(h *record.History) {
-	tally := record.Tally{Requests: int64(len(h.Requests)), Executions: int64(len(h.Executions))}
+	tally := record.Tally{Requests: int64(len(h.Requests)), Executions: int64(len(h.Executions)), Passages: int64(len(h.Passages))}
 	for _, s := range h.Series {
 		tally.Points += int64(len(s.Points))
 	}

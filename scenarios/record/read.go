@@ -34,6 +34,7 @@ func Read(dir string) (History, error) {
 	// Rows are written as their outcomes become known.
 	slices.SortStableFunc(h.Requests, func(a, b Request) int { return cmp.Compare(a.Seq, b.Seq) })
 	slices.SortStableFunc(h.Executions, func(a, b Execution) int { return cmp.Compare(a.At, b.At) })
+	slices.SortStableFunc(h.Passages, func(a, b Passage) int { return cmp.Compare(a.At, b.At) })
 	slices.SortStableFunc(h.Events, func(a, b Event) int { return cmp.Compare(a.At, b.At) })
 	for i := range h.Series {
 		slices.SortStableFunc(h.Series[i].Points, func(a, b Point) int { return cmp.Compare(a.At, b.At) })
@@ -55,8 +56,8 @@ func (h *History) readPart(dir, name string, seal *seal) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && listed:
 		return errors.New("it is missing, and the run wrote it")
-	case errors.Is(err, fs.ErrNotExist) && (name == BeforeFile || name == AfterFile):
-		return nil // no database, or the run ended before
+	case errors.Is(err, fs.ErrNotExist) && (name == BeforeFile || name == AfterFile || name == PassagesFile):
+		return nil // no database, the run ended before, or no httpd had a request
 	case err != nil:
 		return fmt.Errorf("cannot be read: %w", systemError(err))
 	}
@@ -97,6 +98,8 @@ func (h *History) parser(name string) func(io.Reader) error {
 		return h.readUsers
 	case ExecutionsFile:
 		return h.readExecutions
+	case PassagesFile:
+		return h.readPassages
 	case SeriesFile:
 		return h.readSeries
 	case PointsFile:

@@ -163,6 +163,26 @@ func (h *History) readExecutions(r io.Reader) error {
 	})
 }
 
+func (h *History) readPassages(r io.Reader) error {
+	h.Passages = []Passage{}
+	in := interner{}
+	return readRows(r, passagesHeader, func(f []string) error {
+		var n numbers
+		x := Passage{At: n.offset(f[0]), Foreign: f[1] == "", Instance: in.intern(f[3]), Status: n.small(f[4]), Answered: n.flag(f[5]),
+			Took: n.offset(f[6]), First: n.offset(f[7])}
+		if x.Foreign {
+			x.RequestID = in.intern(f[2])
+		} else {
+			x.Seq = n.count(f[1])
+		}
+		if n.err != nil {
+			return n.err
+		}
+		h.Passages = append(h.Passages, x)
+		return nil
+	})
+}
+
 func (h *History) readSeries(r io.Reader) error {
 	decoder := json.NewDecoder(r)
 	decoder.DisallowUnknownFields()

@@ -23,9 +23,12 @@ type History struct {
 	// Executions are the requests as the load balancer saw them end, in the
 	// order of their ends; nil: they are not in the record.
 	Executions []Execution
-	Series     []Series // what the collector stored
-	Before     *Documents
-	After      *Documents // nil: never read
+	// Passages are the requests as the Apache HTTP servers saw them end, in the order of their ends; nil: they
+	// are not in the record.
+	Passages []Passage
+	Series   []Series // what the collector stored
+	Before   *Documents
+	After    *Documents // nil: never read
 	// Damage lists what could not be read of a directory (a line cut short
 	// by a crash, a missing file) and what is not as the run wrote it, each
 	// beginning with the file. A damaged record proves nothing.
@@ -89,6 +92,7 @@ type Role string
 const (
 	Web          Role = "web"
 	LoadBalancer Role = "lb"
+	HTTPD        Role = "httpd"
 	Database     Role = "db"
 )
 
@@ -123,6 +127,7 @@ type Tally struct {
 	Requests   int64 `json:"requests"`
 	Executions int64 `json:"executions"`
 	Points     int64 `json:"points"`
+	Passages   int64 `json:"passages,omitempty"`
 }
 
 // Outcome is what the users know of one request.
@@ -195,6 +200,24 @@ func (x Execution) Reached() bool {
 	}
 	return x.Server != "" && len(x.Termination) == 2 && !strings.ContainsRune("RQC", rune(x.Termination[1]))
 }
+
+// Passage is one request as the httpd before an instance saw it end, whoever sent it.
+type Passage struct {
+	At time.Duration // when it had ended, by httpd's clock
+	// Seq, Foreign and RequestID are as in Execution.
+	Seq       uint64
+	Foreign   bool
+	RequestID string
+	Instance  string // before which httpd stands
+	Status    uint16 // of the answer
+	Answered  bool   // by the instance; else httpd made the answer, or closed the connection in place of one
+	// Took is how long the request was on a worker, and First how long until its answer began; 0: none was sent.
+	// Neither has the time that it waited for a worker.
+	Took, First time.Duration
+}
+
+// Class is that of the status: "2xx".
+func (x Passage) Class() string { return string('0'+rune(x.Status/100)) + "xx" }
 
 // Series is one series of the collector with its points in time order.
 type Series struct {

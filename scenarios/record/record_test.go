@@ -47,6 +47,15 @@ func write(t *testing.T) (dir string, want History) {
 			t.Fatal(err)
 		}
 	}
+	passages := []Passage{
+		{At: 2 * time.Second, Seq: 7, Instance: "web-1", Status: 200, Answered: true, Took: 3 * time.Millisecond, First: 2 * time.Millisecond},
+		{At: 3 * time.Second, Foreign: true, RequestID: "an, \"id\"", Instance: "web-1", Status: 502, Took: time.Microsecond},
+	}
+	for _, i := range []int{1, 0} {
+		if err := w.Passage(passages[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
 	histogram := &collector.Histogram{Schema: 3, Count: 2, Sum: 3.5, Positive: []collector.Bucket{{Index: 4, Count: 2}}}
 	labels := collector.NewLabels("instance", "web-1", "role", "a=b")
 	at := func(s int) time.Time { return testStart.Add(time.Duration(s) * time.Second) }
@@ -66,7 +75,7 @@ func write(t *testing.T) (dir string, want History) {
 			t.Fatal(err)
 		}
 	}
-	events[1].Tally = &Tally{Requests: 2, Executions: 4, Points: 3} // that is the writer's to say
+	events[1].Tally = &Tally{Requests: 2, Executions: 4, Points: 3, Passages: 2} // that is the writer's to say
 	before, after := Documents{At: 1}, Documents{At: 9, Words: []WordCount{{"a", 3}, {"b", 4}}}
 	if err := w.Before(before); err != nil {
 		t.Fatal(err)
@@ -78,7 +87,7 @@ func write(t *testing.T) (dir string, want History) {
 		t.Fatal(err)
 	}
 	return dir, History{
-		Run: testRun, Scenario: []byte("scenario: quiet\n"), Requests: requests, Executions: executions,
+		Run: testRun, Scenario: []byte("scenario: quiet\n"), Requests: requests, Executions: executions, Passages: passages,
 		Events: append([]Event{{Kind: RunBegin, Run: &testRun}}, events...),
 		Series: []Series{
 			{Name: "fullstack_insert_total", Labels: labels, Meta: collector.Meta{Type: collector.Counter, StatsD: "fullstack.insert"},
@@ -124,7 +133,7 @@ func TestCreateUnwritable(t *testing.T) {
 // A runner that was killed leaves half a last line; all before it counts, and
 // the record says that it is not whole.
 func TestReadDamaged(t *testing.T) {
-	for _, name := range []string{JournalFile, UsersFile, ExecutionsFile, SeriesFile, PointsFile, AfterFile} {
+	for _, name := range []string{JournalFile, UsersFile, ExecutionsFile, PassagesFile, SeriesFile, PointsFile, AfterFile} {
 		t.Run(name, func(t *testing.T) {
 			dir, _ := write(t)
 			path := filepath.Join(dir, name)

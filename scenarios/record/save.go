@@ -27,6 +27,11 @@ func writeAll(w *Writer, h History) error {
 			return err
 		}
 	}
+	for _, x := range h.Passages {
+		if err := w.Passage(x); err != nil {
+			return err
+		}
+	}
 	var samples []collector.Sample
 	for i := range h.Series {
 		s := &h.Series[i]

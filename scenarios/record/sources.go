@@ -11,6 +11,13 @@ const (
 	ServerPrefix   = "haproxy_server_" // by instance
 )
 
+// What httpd counts, by the web instance that it stands before. ApacheAnswers is by its access log, and begins anew with no process.
+const (
+	ApachePrefix = "apache_"
+	// ApacheAnswers are the answers with 2xx that it passed on; others are named by their class.
+	ApacheAnswers = ApachePrefix + "answered_2xx_total"
+)
+
 // Opcounters is the database server's own count of operations, by type. It begins
 // anew when the server does.
 // Source: https://www.mongodb.com/docs/manual/reference/command/serverStatus/#opcounters

@@ -11,6 +11,7 @@ import (
 const (
 	LayerUsers = "users"
 	LayerLB    = string(LoadBalancer)
+	LayerHTTPD = string(HTTPD)
 	LayerWeb   = string(Web)
 	LayerDB    = string(Database)
 )
@@ -50,6 +51,9 @@ func AllTiers() Tiers {
 		{Layer: LayerUsers, Title: "users", Counter: "the load generator"},
 		{Layer: LayerLB, Title: "load balancer", Role: LoadBalancer, Stem: "haproxy-", Counter: "HAProxy",
 			Series: []string{FrontendPrefix, BackendPrefix, ServerPrefix}, Answers: ServerPrefix + "hrsp_2xx"},
+		// Most of its ledger is its access log, in passages.csv. Its instances have the numbers of the web
+		// instances that they stand before, by whose names their series are labelled.
+		{Layer: LayerHTTPD, Title: "Apache HTTP", Role: HTTPD, Stem: "httpd-", Counter: "httpd", Series: []string{ApachePrefix}, Answers: ApacheAnswers, Optional: true},
 		// Its ledger is what instances send, under the names that a scenario gives.
 		{Layer: LayerWeb, Title: "web", Role: Web, Stem: "web-", Counter: "the application"},
 		// Most of its ledger is its documents.

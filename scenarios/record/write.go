@@ -29,6 +29,8 @@ const (
 	AfterFile    = "documents-after.json"
 	// ExecutionsFile has one Execution a line, see executionsHeader.
 	ExecutionsFile = "executions.csv"
+	// PassagesFile has one Passage a line, see passagesHeader. It is there where an httpd had a request.
+	PassagesFile = "passages.csv"
 )
 
 // Times are whole microseconds since the start of the run in the CSV files:
@@ -38,6 +40,8 @@ const (
 	pointsHeader = "series,at_us,value,observed,stale,histogram\n"
 	// seq is empty for a foreign request, and request_id for one of the run.
 	executionsHeader = "at_us,seq,request_id,server,status,answered,retries,redispatched,termination\n"
+	// seq and request_id are as there.
+	passagesHeader = "at_us,seq,request_id,instance,status,answered,took_us,first_us\n"
 )
 
 // Writer writes a run directory while the run goes on. Its methods may be
@@ -51,6 +55,7 @@ type Writer struct {
 	journal    *file
 	users      *file
 	executions *file
+	passages   *file // nil before the first
 	series     *file
 	points     *file
 	known      map[string]int // series key → number
@@ -217,6 +222,34 @@ func (w *Writer) Execution(x Execution) error {
 	return w.failed(err)
 }
 
+// Passage appends a line of an httpd's log. The file begins with the first.
+func (w *Writer) Passage(x Passage) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.passages == nil {
+		opened, err := newFile(w.dir, PassagesFile)
+		if err != nil {
+			return w.failed(err)
+		}
+		w.passages = opened
+		opened.WriteString(passagesHeader)
+	}
+	b := append(strconv.AppendInt(w.line[:0], x.At.Microseconds(), 10), ',')
+	if !x.Foreign {
+		b = strconv.AppendUint(b, x.Seq, 10)
+	}
+	b = appendField(append(b, ','), x.RequestID)
+	b = appendField(append(b, ','), x.Instance)
+	b = strconv.AppendUint(append(b, ','), uint64(x.Status), 10)
+	b = appendFlag(append(b, ','), x.Answered)
+	b = strconv.AppendInt(append(b, ','), x.Took.Microseconds(), 10)
+	b = append(strconv.AppendInt(append(b, ','), x.First.Microseconds(), 10), '\n')
+	w.line = b
+	w.tally.Passages++
+	_, err := w.passages.Write(b)
+	return w.failed(err)
+}
+
 // Scenario records the scenario once more: what was done by hand is known at the end.
 func (w *Writer) Scenario(source []byte) error {
 	w.mu.Lock()
@@ -267,7 +300,11 @@ func (w *Writer) flush() error {
 // files are the files in the order in which they are flushed. Series come before
 // points: a reader must never meet a point of a series it was not told of.
 func (w *Writer) files() []*file {
-	return []*file{w.series, w.points, w.executions, w.users, w.journal}
+	all := []*file{w.series, w.points, w.executions, w.users, w.journal}
+	if w.passages != nil {
+		all = append(all, w.passages)
+	}
+	return all
 }
 
 // Close flushes the files, seals the record if all of it could be written, and

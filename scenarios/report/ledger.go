@@ -62,9 +62,9 @@ func allRows(h record.History, v verdict.Verdict) []ledgerRow {
 	}
 	rows := []ledgerRow{
 		{Name: "all routes", Head: true},
-		row("requests", cells{record.LayerUsers: words.Number(l.Users.Requests), record.LayerLB: lb(l.LB.Requests)}),
+		row("requests", furtherTiers("requests", cells{record.LayerUsers: words.Number(l.Users.Requests), record.LayerLB: lb(l.LB.Requests)}, v.LedgerEntries)),
 		row("attempts at the wire", cells{record.LayerUsers: words.Number(l.Users.Attempts)}),
-		row("acked (2xx)", furtherTiers(cells{record.LayerUsers: words.Number(l.Users.Acked), record.LayerLB: lb(l.LB.Responses["2xx"])}, v.LedgerEntries)),
+		row("acked (2xx)", furtherTiers("answered_2xx", cells{record.LayerUsers: words.Number(l.Users.Acked), record.LayerLB: lb(l.LB.Responses["2xx"])}, v.LedgerEntries)),
 		row("refused", cells{record.LayerUsers: words.Number(l.Users.Refused)}),
 		row("unknown", cells{record.LayerUsers: words.Number(l.Users.Unknown - sum(l.Users.Answered))}),
 	}
@@ -73,18 +73,21 @@ func allRows(h record.History, v verdict.Verdict) []ledgerRow {
 		if n := l.Users.Answered[class]; n > 0 {
 			users = words.Number(n)
 		}
-		rows = append(rows, row("answered "+printable(class), cells{record.LayerUsers: users, record.LayerLB: lb(l.LB.Responses[class])}))
+		rows = append(rows, row("answered "+printable(class), furtherTiers("answered_"+class, cells{record.LayerUsers: users, record.LayerLB: lb(l.LB.Responses[class])}, v.LedgerEntries)))
 	}
 	return append(rows,
-		row("errors of its own", cells{record.LayerLB: lb(l.LB.Errors)}),
+		row("errors of its own", furtherTiers("errors", cells{record.LayerLB: lb(l.LB.Errors)}, v.LedgerEntries)),
 		row("retries", cells{record.LayerLB: lb(l.LB.Retries)}),
 		row("redispatches", cells{record.LayerLB: lb(l.LB.Redispatch)}))
 }
 
-// furtherTiers adds how often the tiers answered with 2xx that have no other column.
-func furtherTiers(of cells, entries []verdict.Ledger) cells {
+// builtIn are the layers whose numbers are told in a way of their own.
+var builtIn = []string{record.LayerUsers, record.LayerLB, record.LayerWeb, record.LayerDB}
+
+// furtherTiers adds a count of the tiers that have no other way to tell it.
+func furtherTiers(count string, of cells, entries []verdict.Ledger) cells {
 	for _, e := range entries {
-		if n, told := e.Counts["answered_2xx"]; told && e.Instance == "" && of[e.Layer] == "" {
+		if n, told := e.Counts[count]; told && e.Instance == "" && !slices.Contains(builtIn, e.Layer) {
 			of[e.Layer] = words.Number(n)
 		}
 	}

@@ -62,6 +62,9 @@ func filesOf(h record.History) []fileView {
 	if h.Executions != nil {
 		files = append(files, fileView{record.ExecutionsFile, "the load balancer's log, a request a line"})
 	}
+	if h.Passages != nil {
+		files = append(files, fileView{record.PassagesFile, "the logs of the Apache HTTP servers, a request a line"})
+	}
 	return append(files, fileView{record.SeriesFile, "what the collector stored: the series"}, fileView{record.PointsFile, "and their points"},
 		fileView{record.ScenarioFile, "the scenario as it was run"}, fileView{"logs/", "what the instances wrote"})
 }

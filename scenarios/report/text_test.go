@@ -127,7 +127,7 @@ func TestLedgerWithoutData(t *testing.T) {
 	v := judged(h, verdict.Pass)
 	cells := func(h record.History, v verdict.Verdict) map[string][]string {
 		out := map[string][]string{}
-		for _, r := range ledgerRows(record.AllTiers(), h, v) {
+		for _, r := range ledgerRows(record.AllTiers().In(record.History{}), h, v) {
 			out[r.Name] = r.Cells
 		}
 		return out
@@ -158,7 +158,7 @@ func TestLedgerCallsAnswersByTheirClass(t *testing.T) {
 	v.Ledgers.Users.RouteUnknown, v.Ledgers.Users.RouteAnswered = 3, map[string]int64{"5xx": 2}
 	v.Ledgers.LB.Responses = map[string]int64{"2xx": 100, "4xx": 7, "1xx": 0}
 	var got []string
-	for _, r := range ledgerRows(record.AllTiers(), killed(), v) {
+	for _, r := range ledgerRows(record.AllTiers().In(record.History{}), killed(), v) {
 		if strings.HasPrefix(r.Name, "unknown") || strings.HasPrefix(r.Name, "answered") {
 			got = append(got, r.Name+": "+r.Cells[0]+" | "+r.Cells[1])
 		}
@@ -171,7 +171,7 @@ func TestLedgerCallsAnswersByTheirClass(t *testing.T) {
 
 // A further tier has a column in its place, and in it what it tells.
 func TestAFurtherTierHasAColumn(t *testing.T) {
-	tiers := record.AllTiers()
+	tiers := record.AllTiers().In(record.History{})
 	tiers = slices.Insert(tiers, 2, record.Tier{Layer: "cache", Title: "cache"})
 	v := judged(killed(), verdict.Pass)
 	v.LedgerEntries = []verdict.Ledger{{Layer: "cache", Counts: map[string]int64{"answered_2xx": 1234}}, {Layer: "cache", Instance: "web-1", Counts: map[string]int64{"answered_2xx": 9}}}
@@ -186,7 +186,7 @@ func TestAFurtherTierHasAColumn(t *testing.T) {
 		if r.Cells[2] != want {
 			t.Errorf("%s: %q, want %q", r.Name, r.Cells[2], want)
 		}
-		if plain := ledgerRows(record.AllTiers(), killed(), v)[i]; !slices.Equal(plain.Cells, slices.Delete(r.Cells, 2, 3)) {
+		if plain := ledgerRows(record.AllTiers().In(record.History{}), killed(), v)[i]; !slices.Equal(plain.Cells, slices.Delete(r.Cells, 2, 3)) {
 			t.Errorf("%s: other columns change: %q", r.Name, plain.Cells)
 		}
 	}

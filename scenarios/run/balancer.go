@@ -178,7 +178,7 @@ func (b *balancer) instance(ctx context.Context) (compose.Instance, error) {
 // config is how HAProxy is set up for the scenario.
 func (b *balancer) config() haproxy.Config {
 	stack := b.cfg.Scenario.Stack
-	return haproxy.Config{HealthPath: stack.Web.Health, Log: b.executions.addr(), RetryAll: stack.RetryAll, Master: b.cfg.needs(script.Master)}
+	return haproxy.Config{HealthPath: stack.Web.Health, Log: b.executions.addr(), RetryAll: stack.RetryAll, Master: b.cfg.needs(script.Master), Proxied: stack.HTTPD}
 }
 
 // own is the platform's HAProxy. It reads its configuration when it starts; nobody

@@ -24,6 +24,7 @@ type faults struct {
 	telemetry *telemetry
 	network   *network
 	database  *database
+	fronts    *fronts
 	ongoing   []ongoing // that have begun, the newest last
 }
 
@@ -83,6 +84,9 @@ var makers = []maker{
 	makerOf((*faults).fillDisk),
 	makerOf((*faults).reload),
 	makerOf((*faults).killLB).blinding(balancerPoller),
+	makerOf((*faults).reloadHTTPD).blinding(httpdPoller), // a reload may close the connection on which it is asked
+	makerOf((*faults).killHTTPD).blinding(httpdPoller),
+	makerOf((*faults).limitHTTPD).blinding(httpdPoller), // who asks waits with all others
 	makerOf((*faults).restart),
 	makerOf((*faults).killCollector),
 	networkOf((*network).slow),
@@ -138,6 +142,18 @@ func (f *faults) reload(script.ReloadLB, string) fault.Fault {
 
 func (f *faults) killLB(script.KillLB, string) fault.Fault {
 	return replacing{fault.KillLB{LB: f.balancer.lb, Name: BalancerName, Look: f.telemetry.pollNow}, f.balancer}
+}
+
+func (f *faults) reloadHTTPD(_ script.ReloadHTTPD, on string) fault.Fault {
+	return fault.AtHTTPD{Servers: f.fronts.controlled(names(on)...), Do: fault.HTTPD.Reload}
+}
+
+func (f *faults) killHTTPD(_ script.KillHTTPD, on string) fault.Fault {
+	return fault.AtHTTPD{Servers: f.fronts.controlled(names(on)...), Do: fault.HTTPD.Crash}
+}
+
+func (f *faults) limitHTTPD(what script.LimitHTTPD, on string) fault.Fault {
+	return fault.LimitHTTPD{Servers: f.fronts.controlled(names(on)...), Workers: what.Workers}
 }
 
 func (f *faults) restart(what script.RestartCollector, _ string) fault.Fault {

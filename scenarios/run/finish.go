@@ -39,6 +39,7 @@ func finish(ctx context.Context, s *testbed, users *users, acting *acting) error
 	s.balancer.executions.end(closing, s.journal.trouble)
 	s.telemetry.closeRelays(closing)
 	s.telemetry.stop(closing)
+	s.fronts.finish(closing)
 	if err := s.database.documents(closing, s.journal.record.After); err != nil {
 		s.journal.trouble("documents", 0, err.Error())
 	}

@@ -27,6 +27,7 @@ type fleet struct {
 	lives   *lives
 	sensors sensors
 	pool    pool
+	fronts  *fronts
 	// describe is what web instance number of a version is, which shall send its
 	// StatsD lines to an address, host:port.
 	describe func(web script.Web, number int, statsd string) (compose.Instance, error)
@@ -217,8 +218,12 @@ func (f *fleet) launchOne(ctx context.Context, web script.Web, number int) error
 	if err := f.meter(ctx, one.Handle); err != nil {
 		return err
 	}
+	served, err := f.fronts.before(ctx, one.Handle, number)
+	if err != nil {
+		return err
+	}
 	defer f.pool.holdReloads()()
-	if err := f.pool.add(ctx, one.Handle); err != nil {
+	if err := f.pool.add(ctx, served); err != nil {
 		return err
 	}
 	f.lives.admit(one)
@@ -307,7 +312,7 @@ func (f *fleet) remove(ctx context.Context, one *life) error {
 		return err
 	}
 	f.journal.event(record.Event{Kind: record.Removed, Instance: one.Name(), Role: record.Web})
-	return nil
+	return f.fronts.end(ctx, one.Name())
 }
 
 // awaitDeath returns when the instance is gone and its death is journalled.

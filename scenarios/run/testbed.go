@@ -21,6 +21,7 @@ type testbed struct {
 	network   *network
 	database  *database
 	balancer  *balancer
+	fronts    *fronts
 	fleet     *fleet
 	faults    *faults
 	// calledOff: the run was interrupted, and the journal says so.
@@ -41,7 +42,8 @@ func newTestbed(ctx context.Context, c Config, journal *journal) (*testbed, erro
 		sensing.retire(ctx, name)
 	})
 	s.database.members = newReplicaSet(c, journal, s.lives)
-	s.fleet = &fleet{cfg: c, journal: journal, lives: s.lives, sensors: sensing, pool: s.balancer,
+	s.fronts = newFronts(c, journal, s.lives)
+	s.fleet = &fleet{cfg: c, journal: journal, lives: s.lives, sensors: sensing, pool: s.balancer, fronts: s.fronts,
 		coming: map[string]string{}, replaced: map[string]bool{},
 		versions: script.NewVersions(c.firstVersion()), settled: make(chan struct{}),
 		describe: func(web script.Web, number int, statsd string) (compose.Instance, error) {
@@ -51,7 +53,7 @@ func newTestbed(ctx context.Context, c Config, journal *journal) (*testbed, erro
 			}
 			return c.webInstance(web, number, statsd, uri)
 		}}
-	s.faults = &faults{cfg: c, journal: journal, lives: s.lives, balancer: s.balancer, telemetry: sensing, network: s.network, database: s.database}
+	s.faults = &faults{cfg: c, journal: journal, lives: s.lives, balancer: s.balancer, telemetry: sensing, network: s.network, database: s.database, fronts: s.fronts}
 	return s, nil
 }
 
@@ -63,6 +65,9 @@ func (s *testbed) up(ctx context.Context) error {
 	}
 	s.telemetry.run(ctx)
 	if err := watchHost(s.cfg, s.lives, s.telemetry); err != nil {
+		return err
+	}
+	if err := s.fronts.poll(s.telemetry); err != nil {
 		return err
 	}
 	group, starting := errgroup.WithContext(ctx)

@@ -42,7 +42,7 @@ func (s Scenario) StepOf(text string, now Now) (step Step, source string, err er
 		return Step{}, "", r.errs.plain()
 	}
 	root.name = "step"
-	f := &fleet{live: slices.Clone(now.Instances), faults: slices.Clone(now.Faults), noDatabase: s.Stack.Mongo == MongoNone, stop: s.Stack.Web.Stop,
+	f := &fleet{live: slices.Clone(now.Instances), faults: slices.Clone(now.Faults), noDatabase: s.Stack.Mongo == MongoNone, noHTTPD: !s.Stack.HTTPD, stop: s.Stack.Web.Stop,
 		versions: now.Versions.Clone(), members: membersOf(s.Stack)}
 	step, _ = root.step(f)
 	if len(r.errs) > 0 {

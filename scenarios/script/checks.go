@@ -84,7 +84,7 @@ func CheckKinds() []string {
 }
 
 var (
-	layers     = []string{"users", "lb", "web", "db"}
+	layers     = []string{"users", "lb", "httpd", "web", "db"}
 	metricName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]{0,199}$`)
 )
 
@@ -319,7 +319,7 @@ func (p *promises) theRoute(m mapping, metric string) string {
 
 // Correlation promises that the layers' curves have one shape.
 type Correlation struct {
-	Layers  []string      // at least two of users, lb, web, db
+	Layers  []string      // at least two of users, lb, httpd, web, db
 	AtLeast float64       // Pearson's r, in (0, 1]
 	MaxLag  time.Duration // how far one curve may be shifted against another
 	Metric  string        // what stands for the layer web; "" where web is not among the layers
@@ -374,6 +374,8 @@ func (p *promises) layers(v value) []string {
 			continue
 		case slices.Contains(names, name):
 			item.failf("%s is there twice: want each layer once", name)
+		case name == "httpd" && !p.s.Stack.HTTPD && !p.opts.Ran:
+			item.failf("there is no layer httpd without stack.httpd: yes: add it, or remove the layer")
 		case name == "db" && p.s.Stack.Mongo == MongoNone:
 			item.failf("there is no layer db with stack.mongo: none: remove one of the two")
 		}

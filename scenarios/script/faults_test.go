@@ -39,6 +39,9 @@ var refusedFaults = []refused{
 	doing("bandwidth without unit", "{fault: throttle-network, hop: lb-web, bandwidth: 100}", `8:59: do.bandwidth: 100 has no unit: want bytes per second, like 100KB/s (units: B/s, KB/s, MB/s)`),
 	doing("rate of a network", "{fault: throttle-network, hop: lb-web, rate: 100/s}", `8:54: do.rate: does not fit throttle-network, which takes hop, bandwidth, on`),
 	doing("heal of who was killed", "[{fault: kill-lb}, {heal: kill-lb}]", `8:35: heal kill-lb: there is nothing to heal, it is over when its step is`),
+	doing("no httpd", "{fault: reload-httpd}", `8:17: fault reload-httpd: there is no httpd without stack.httpd: yes: add it, or remove the step`),
+	doing("no workers", "{fault: limit-httpd, workers: 0}", `8:39: do.workers: want a whole number from 1 to 25, got 0`),
+	doing("more workers than there are", "{fault: limit-httpd, workers: 26}", `8:39: do.workers: want a whole number from 1 to 25, got 26`),
 	doing("disk of one instance", "{fault: fill-disk, on: web-1}", `8:32: do.on: does not fit fill-disk, which takes nothing more`),
 	doing("heal of what was reset", "[{fault: reset-network, hop: lb-web}, {heal: reset-network}]", `8:54: heal reset-network: there is nothing to heal, it is over when its step is`),
 	doing("twice", "[{fault: freeze, on: web-1}, {fault: freeze, on: web-2}]", `8:46: fault freeze on web-2: freeze has begun already at that point: heal it first`),
@@ -101,6 +104,31 @@ func TestFaults(t *testing.T) {
 		do := s.Phases[0].Do
 		if diff := cmp.Diff(want, do[len(do)-1], cmpopts.IgnoreFields(script.Step{}, "Pos")); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", source, diff)
+		}
+	}
+}
+
+func TestFaultsOfHTTPD(t *testing.T) {
+	for source, want := range map[string]script.Move{
+		"{fault: reload-httpd}":                        script.BeginFault{Fault: script.ReloadHTTPD{}},
+		"{fault: kill-httpd, on: web-2}":               script.BeginFault{Fault: script.KillHTTPD{}, Instance: "web-2"},
+		"{fault: limit-httpd}":                         script.BeginFault{Fault: script.LimitHTTPD{Workers: 1}},
+		"{fault: limit-httpd, on: web-1, workers: 2}":  script.BeginFault{Fault: script.LimitHTTPD{Workers: 2}, Instance: "web-1"},
+		"[{fault: limit-httpd}, {heal: limit-httpd}]":  script.Heal{Fault: "limit-httpd"},
+		"[{fault: reload-httpd}, {fault: kill-httpd}]": script.BeginFault{Fault: script.KillHTTPD{}},
+	} {
+		text := strings.Replace(doing("", source).source(t), "web: {instances: 3}", "httpd: yes\n  web: {instances: 3}", 1)
+		s, err := script.Parse("demo.yaml", []byte(text), script.Options{})
+		if err != nil {
+			t.Errorf("%s: %v", source, err)
+			continue
+		}
+		do := s.Phases[0].Do
+		if diff := cmp.Diff(want, do[len(do)-1].Move); diff != "" || !s.Stack.HTTPD {
+			t.Errorf("%s (-want +got):\n%s", source, diff)
+		}
+		if kills := strings.Contains(source, "kill"); s.Needs(script.RespawnHTTPD) != kills {
+			t.Errorf("%s: must be started again: %v", source, !kills)
 		}
 	}
 }

@@ -20,6 +20,10 @@ const (
 	Master Need = "master"
 	// Respawn: the load balancer is started again when it has crashed.
 	Respawn Need = "respawn"
+	// HTTPD: an Apache HTTP server stands before each instance.
+	HTTPD Need = "httpd"
+	// RespawnHTTPD: each of these is started again when it has crashed.
+	RespawnHTTPD Need = "respawn httpd"
 	// OwnDatabase: there is a database, and the run has started it.
 	OwnDatabase Need = "own database"
 	// OwnDisk: the run's database has a file system of its own.

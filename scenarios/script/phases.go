@@ -16,6 +16,7 @@ func (r *reader) phases(v value, s *Scenario) {
 	r.versions = NewVersions(first)
 	f := newFleet(first)
 	f.members = membersOf(s.Stack)
+	f.noHTTPD = !s.Stack.HTTPD
 	f.noDatabase, f.stop, f.scaled = s.Stack.Mongo == MongoNone, s.Stack.Web.Stop, s.Autoscale != nil
 	named := map[string]Pos{}
 	for _, item := range v.list(wantPhases, "phase") {

@@ -45,6 +45,8 @@ type Stack struct {
 	Forget int
 	// Members is how many members the database has, as a replica set: mongo-1 to mongo-N; 0: it is one that stands alone.
 	Members int
+	// HTTPD: an Apache HTTP server stands before each instance.
+	HTTPD bool
 	// RetryAll: the load balancer also sends requests again that a server may have executed; else only those that reached
 	// none.
 	RetryAll bool

@@ -37,11 +37,12 @@ func referenceRoutes() map[string]Route {
 }
 
 func (r *reader) stack(v value, s *Stack) {
-	m, ok := v.mapping("web", "mongo", "lb", "collector")
+	m, ok := v.mapping("web", "httpd", "mongo", "lb", "collector")
 	if !ok {
 		return
 	}
 	m.require("web")
+	s.HTTPD = m.yes("httpd")
 	if v, ok := m.get("lb"); ok {
 		if m, ok := v.mapping("retry"); ok {
 			m.require("retry")

@@ -181,6 +181,7 @@ type fleet struct {
 	mixed      bool     // a canary runs beside another version
 	noDatabase bool
 	members    members
+	noHTTPD    bool
 	stop       time.Duration // how long an instance may take to end
 }
 

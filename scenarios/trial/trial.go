@@ -118,14 +118,18 @@ func (t Trial) held(ctx context.Context, c run.Config, phases int, happen func(c
 
 // config is all of a run's configuration but the platform.
 func (t Trial) config(start time.Time) run.Config {
+	versions := map[string]string{"throughline": t.Version, "haproxy": t.On.HAProxyVersion}
+	if t.Scenario.Stack.HTTPD {
+		versions["httpd"] = t.On.HTTPD.Version
+	}
 	return run.Config{
 		Scenario: t.Scenario, Dir: t.Dir, MongoURI: t.MongoURI, Dashboard: t.Dashboard,
-		HAProxy: t.On.HAProxy, Web: t.On.Web, Database: t.On.Database,
+		HAProxy: t.On.HAProxy, HTTPD: t.On.HTTPD, Web: t.On.Web, Database: t.On.Database,
 		Progress: feed{t.Live}, Hand: t.Hand,
 		Run: record.Run{
 			ID: NewID(start), Scenario: t.Scenario.Name, File: t.Scenario.File, Seed: t.Seed, Platform: t.On.Platform,
 			Start: start, Interval: Interval, Database: t.database(),
-			Versions: map[string]string{"throughline": t.Version, "haproxy": t.On.HAProxyVersion},
+			Versions: versions,
 		},
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"throughline/compose/haproxy"
+	"throughline/compose/httpd"
 	"throughline/compose/local"
 	"throughline/compose/owndisk"
 	"throughline/scenarios/run"
@@ -31,6 +32,11 @@ func lookLocal(ctx context.Context, all []script.Scenario, o Options) (have tria
 		missing = append(missing, err)
 	} else {
 		have.HAProxyVersion = release.Text
+	}
+	if slices.ContainsFunc(all, func(s script.Scenario) bool { return s.Stack.HTTPD }) {
+		if have.HTTPD, err = httpd.Find(ctx); err != nil {
+			missing = append(missing, err)
+		}
 	}
 	for _, s := range all {
 		missing = append(missing, impossible(s)...)

@@ -46,8 +46,11 @@ var faultProofs = []faultProof{
 	striking[script.Freeze](),
 	striking[script.FreezeDatabase]().disturbing(), // the database answers no poll
 	refusing[script.FillDisk](),
-	striking[script.ReloadLB]().disturbing(),         // HAProxy is polled once more, before and after
-	striking[script.KillLB]().disturbing(),           // nor while there is none
+	striking[script.ReloadLB]().disturbing(), // HAProxy is polled once more, before and after
+	striking[script.KillLB]().disturbing(),   // nor while there is none
+	striking[script.ReloadHTTPD]().disturbing(),
+	striking[script.KillHTTPD]().disturbing(),
+	striking[script.LimitHTTPD]().disturbing(),       // who asks waits with all others
 	striking[script.RestartCollector]().disturbing(), // nobody polls and flushes for a while
 	{name: script.KillCollector{}.Name(), effect: (*moves).killedCollector, disturbs: true},
 	proving(func(f script.SlowNetwork) time.Duration { return 2 * f.By }), // there and back

@@ -39,6 +39,7 @@ func unlikeTally(e *evidence.Index) (out []string) {
 		}{
 			{"request", ev.Tally.Requests, e.Users.Requests},
 			{"execution", ev.Tally.Executions, int64(len(e.History.Executions))},
+			{"passage", ev.Tally.Passages, int64(len(e.History.Passages))},
 			{"sample", ev.Tally.Points, points},
 		} {
 			if part.written != part.loaded {

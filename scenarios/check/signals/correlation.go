@@ -55,6 +55,10 @@ func (c Correlation) Judge(e *evidence.Index) verdict.Result {
 			r.Findings = append(r.Findings, c.finding(verdict.Pass, layer, "correlation of users and db: skipped, the stack has no database"))
 			continue
 		}
+		if layer == record.LayerHTTPD && e.Tiers.Of(layer).Layer == "" {
+			r.Findings = append(r.Findings, c.finding(verdict.Pass, layer, "correlation of users and httpd: skipped, the stack has no httpd"))
+			continue
+		}
 		users := acked
 		if layer == record.LayerLB {
 			users = sent // a load balancer counts requests as they arrive
@@ -245,6 +249,8 @@ func (c Correlation) curve(e *evidence.Index, layer string) evidence.Curve {
 	case record.LayerLB:
 		b, _ := evidence.NewBalancer(e)
 		return evidence.SumOf(evidence.WithLabel(e.Polled[record.FrontendPrefix+"req_tot"], "proxy", b.Frontend))
+	case record.LayerHTTPD:
+		return evidence.SumOf(e.Polled[record.ApacheAnswers])
 	case record.LayerWeb:
 		var all []*record.Series
 		for _, instance := range e.Senders() {

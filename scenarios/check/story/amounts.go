@@ -36,7 +36,7 @@ func (t *teller) amount(s *strand) string {
 		return fmt.Sprintf("%s %s answered with 5xx", share(lost, t.sent(), "request"), was(lost))
 	case f.Check == nesting && f.Layer == record.LayerWeb:
 		return t.timed(lost, extra)
-	case f.Check == requests:
+	case f.Check == requests || f.Check == conservation && f.Layer == record.LayerHTTPD:
 		return t.followed(s.cause, lost+extra)
 	}
 	return ""
@@ -178,6 +178,8 @@ func (t *teller) followed(cause string, n int64) string {
 		return fmt.Sprintf("the load balancer sent %s again, %s", of, users)
 	case verdict.CauseElsewhere:
 		return fmt.Sprintf("%s %s acknowledged, and the load balancer saw no instance answer", of, was(n))
+	case verdict.CauseHTTPD:
+		return fmt.Sprintf("%s %s answered for users, and the httpd before the instance logged otherwise", of, was(n))
 	case verdict.CauseOther:
 		return fmt.Sprintf("%s %s answered by another instance than users saw", of, was(n))
 	case verdict.CauseExecuted:

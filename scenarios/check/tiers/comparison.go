@@ -42,6 +42,8 @@ func judgeOf(t record.Tier) func(Comparison, *evidence.Index) verdict.Result {
 	switch {
 	case t.Layer == record.LayerLB:
 		return compareBalancer
+	case t.Layer == record.LayerHTTPD:
+		return compareHTTPD
 	case t.Layer == record.LayerDB:
 		return compareDatabase
 	case t.Answers != "":

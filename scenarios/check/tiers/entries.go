@@ -31,6 +31,8 @@ func Entries(e *evidence.Index, l verdict.Ledgers, webs []verdict.WebLedger) []v
 			all.balancer(tier)
 		case record.LayerWeb:
 			all.web(tier)
+		case record.LayerHTTPD:
+			all.httpd(tier)
 		case record.LayerDB:
 			all.database(tier)
 		default:
@@ -136,6 +138,29 @@ func (a *entries) database(tier record.Tier) {
 		by[member] = evidence.Whole(updates.Since(a.e.Begin))
 	}
 	a.addPerInstance(verdict.Ledger{Layer: tier.Layer}, "updates", by)
+}
+
+// httpd adds what the Apache HTTP servers logged: answers of the instances by their class, and those that they made
+// themselves, which are errors.
+func (a *entries) httpd(tier record.Tier) {
+	if len(a.e.History.Passages) == 0 {
+		return
+	}
+	whole := verdict.Ledger{Layer: tier.Layer, Counts: map[string]int64{"requests": int64(len(a.e.History.Passages)), "errors": 0}}
+	by := map[string]int64{}
+	for _, x := range a.e.History.Passages {
+		if !x.Answered {
+			whole.Counts["errors"]++
+			continue
+		}
+		class := x.Class()
+		whole.Counts[answeredAs(class)]++
+		if class == "2xx" {
+			by[x.Instance]++
+		}
+	}
+	a.add(whole)
+	a.addPerInstance(whole, answeredAs("2xx"), by)
 }
 
 // answers adds that of a tier that tells no more than how often each instance answered.

@@ -48,6 +48,7 @@ const (
 	CauseForeign       = "foreign-requests"
 	CauseOther         = "other-instance"
 	CauseExecuted      = "refused-but-executed"
+	CauseHTTPD         = "httpd-disagrees"
 
 	// Of an autoscaler.
 	CauseNotReplayed = "decision-not-replayed"  // a decision does not follow from what the store held
