@@ -47,6 +47,8 @@ var laws = []law{
 		Why: "a platform does not know why it is asked to kill"},
 	{From: "loadgen", Not: []string{""}, But: []string{"loadgen"},
 		Why: "users know nothing but an address"},
+	{From: "", Except: []string{"compose/imds", "scenarios/run"}, Not: []string{"compose/imds"},
+		Why: "who an instance is in the cloud is told by the run alone, and read from its record"},
 	{From: "app", Not: []string{""}, But: []string{"app"},
 		Why: "the patient is reached over the wire only"},
 	{From: "", Except: []string{"app", "cmd"}, Not: []string{"app"},
@@ -88,6 +90,7 @@ var laws = []law{
 	{From: "compose/docker", Not: siblings("compose", "docker"), Why: siblingsWhy},
 	{From: "compose/haproxy", Not: siblings("compose", "haproxy"), Why: siblingsWhy},
 	{From: "compose/docstore", Not: siblings("compose", "docstore"), Why: siblingsWhy},
+	{From: "compose/imds", Not: siblings("compose", "imds"), Why: siblingsWhy},
 	{From: "compose/platformtest", Not: siblings("compose", "platformtest"), Why: siblingsWhy},
 	{From: "collector/dogstatsd", Not: siblings("collector", "dogstatsd"), Why: siblingsWhy},
 	{From: "collector/statsd", Not: siblings("collector", "statsd"), But: []string{"collector/dogstatsd"}, Why: siblingsWhy},
@@ -125,7 +128,7 @@ const rulesWhy = "what all rules share must not lean on one of them, or on a ver
 const siblingsWhy = "siblings are put together by their parent's user, so that each can be read and replaced alone"
 
 var families = map[string][]string{
-	"compose":         {"local", "docker", "haproxy", "docstore", "platformtest"},
+	"compose":         {"local", "docker", "haproxy", "docstore", "imds", "platformtest"},
 	"collector":       {"dogstatsd", "statsd", "poll", "series", "forward", "server", "sourcetest", "pipeline"},
 	"scenarios/check": {"honesty", "scaling", "signals", "tiers", "story"},
 	"live":            {"page", "remote"},
@@ -148,6 +151,7 @@ var heavy = map[string][]string{
 	"github.com/yuin/goldmark":                    {"scenarios/report"}, // diagnoses are Markdown
 	"github.com/gin-gonic/gin":                    {"app"},
 	"github.com/DataDog/datadog-go/v5":            {"app"},
+	"github.com/aws/aws-sdk-go-v2":                {"app"}, // the client of the metadata service
 	"go.etcd.io/bbolt":                            {"compose/docstore"},
 	"github.com/FerretDB/wire":                    {"compose/docstore"},
 	"github.com/goccy/go-yaml":                    {"scenarios/script"},

@@ -190,6 +190,8 @@ func (c Config) atHand(n script.Need) bool {
 		return !located
 	case script.OwnDatabase:
 		return c.MongoURI == ""
+	case script.Metadata:
+		return c.Scenario.Stack.Cloud
 	}
 	return false
 }
@@ -204,6 +206,7 @@ var lacking = map[script.Need]string{
 	script.Respawn:     "nobody would start the load balancer of a stack that is up again; write a scenario, in which somebody does",
 	script.OwnDisk:     "the database of a stack that is up has no disk of its own; write a scenario, in which it has one",
 	script.CPULimits:   "the instances of a stack that is up were not put where their CPU can be limited; write a scenario, in which they are",
+	script.Metadata:    "nobody gives notice in a stack that is in no cloud; bring it up with --cloud",
 
 	script.LinkOn(script.UsersLB): noLinks,
 	script.LinkOn(script.LBWeb):   noLinks,

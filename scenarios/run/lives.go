@@ -21,6 +21,7 @@ type lives struct {
 	journal *journal
 	parts   *compose.Stack
 	retire  func(context.Context, string) // hears of every web instance whose death was journalled
+	cloud   *cloud                        // tells births who somebody is in the cloud; nil: nobody is in one
 
 	open context.Context // bounds all moves: it ends with the run's context, or with the stack
 	shut context.CancelCauseFunc
@@ -49,9 +50,10 @@ type life struct {
 type move string
 
 const (
-	launching   move = "launch"
-	killing     move = "kill"
-	terminating move = "terminate"
+	launching    move = "launch"
+	killing      move = "kill"
+	terminating  move = "terminate"
+	interrupting move = "interrupt"
 )
 
 // errEnding is what a move gives that came too late, or was called off by the end.
@@ -83,7 +85,7 @@ func (l *lives) start(ctx context.Context, i compose.Instance, role record.Role,
 	if known, ok := handle.(compose.Identified); ok {
 		id = known.ID()
 	}
-	l.journal.event(record.Event{At: born, Kind: record.Birth, Instance: i.Name, Role: role, ID: id, Version: version})
+	l.journal.event(record.Event{At: born, Kind: record.Birth, Instance: i.Name, Role: role, ID: id, Version: version, Cloud: l.cloud.of(i.Name)})
 	l.journal.event(record.Event{Kind: record.Ready, Instance: i.Name, Role: role})
 	one := &life{Handle: handle, role: role, gone: make(chan struct{})}
 	if role == record.Web {

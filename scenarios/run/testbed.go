@@ -22,6 +22,7 @@ type testbed struct {
 	database  *database
 	balancer  *balancer
 	fleet     *fleet
+	cloud     *cloud // nil: the stack is in none
 	faults    *faults
 	// calledOff: the run was interrupted, and the journal says so.
 	calledOff bool
@@ -33,14 +34,16 @@ func newTestbed(ctx context.Context, c Config, journal *journal) (*testbed, erro
 	if err != nil {
 		return nil, err
 	}
-	s := &testbed{cfg: c, journal: journal, telemetry: sensing, network: newNetwork(c)}
+	s := &testbed{cfg: c, journal: journal, telemetry: sensing, network: newNetwork(c), cloud: newCloud(c, journal)}
 	s.database = &database{cfg: c, record: journal.record, network: s.network}
 	s.balancer = &balancer{cfg: c, network: s.network}
 	s.lives = newLives(ctx, c.Platform, journal, func(ctx context.Context, name string) {
 		s.network.retire(name)
 		sensing.retire(ctx, name)
+		s.cloud.retire(name)
 	})
-	s.fleet = &fleet{cfg: c, journal: journal, lives: s.lives, sensors: sensing, pool: s.balancer,
+	s.lives.cloud = s.cloud
+	s.fleet = &fleet{cfg: c, journal: journal, lives: s.lives, sensors: sensing, pool: s.balancer, cloud: s.cloud,
 		coming: map[string]string{}, replaced: map[string]bool{},
 		versions: script.NewVersions(c.firstVersion()), settled: make(chan struct{}),
 		describe: func(web script.Web, number int, statsd string) (compose.Instance, error) {
@@ -48,7 +51,11 @@ func newTestbed(ctx context.Context, c Config, journal *journal) (*testbed, erro
 			if err != nil {
 				return compose.Instance{}, err
 			}
-			return c.webInstance(web, number, statsd, uri)
+			instance, err := c.webInstance(web, number, statsd, uri)
+			if err != nil {
+				return compose.Instance{}, err
+			}
+			return instance, s.cloud.tell(&instance, web, number)
 		}}
 	s.faults = &faults{cfg: c, journal: journal, lives: s.lives, balancer: s.balancer, telemetry: sensing, network: s.network, database: s.database}
 	return s, nil
@@ -90,5 +97,6 @@ func (s *testbed) interrupted(ctx context.Context) bool {
 func (s *testbed) close(ctx context.Context) error {
 	s.fleet.stop(ctx)
 	s.faults.healAll(ctx)
+	s.cloud.close()
 	return errors.Join(s.balancer.close(), s.network.close(), s.telemetry.close(ctx), s.database.close(ctx), s.lives.close(ctx))
 }

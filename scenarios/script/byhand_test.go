@@ -32,6 +32,7 @@ func TestAStepInWords(t *testing.T) {
 		{"terminate web-1 drain=no", "{terminate: web-1, drain: no}", script.Step{Move: script.Terminate{Instance: "web-1", Abrupt: true}, Within: 25 * s}},
 		{"fault drop-datagrams on web-2 share=0.5", "{fault: drop-datagrams, on: web-2, share: 0.5}",
 			script.Step{Move: script.BeginFault{Fault: script.DropDatagrams{Share: 0.5}, Instance: "web-2"}, Within: 10 * s}},
+		{"interrupt newest notice=5s", "{interrupt: newest, notice: 5s}", script.Step{Move: script.Interrupt{Instance: script.Newest, Notice: 5 * s}, Within: 30 * s}},
 		{"heal", "{heal: freeze}", script.Step{Move: script.Heal{Fault: "freeze"}, Within: 10 * s}},
 		{"heal freeze", "{heal: freeze}", script.Step{Move: script.Heal{Fault: "freeze"}, Within: 10 * s}},
 	} {
