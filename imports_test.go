@@ -113,6 +113,7 @@ var laws = []law{
 		Why: "the talk says what is to be done and seen; who does it, and what was seen, is handed in"},
 	{From: "live", Not: []string{""}, But: []string{"live", "scratch"},
 		Why: "what a run shows is told alike to a terminal and to a page, and neither is known; where a stack is up is kept in a temporary directory"},
+	{From: "live/inventory", Not: siblings("live", "inventory"), Why: siblingsWhy},
 	{From: "live/page", Not: siblings("live", "page"), Why: siblingsWhy},
 	{From: "cmd/throughline/cli", Not: []string{""}, But: []string{"cmd/throughline/cli", "spelling"},
 		Why: "how a command line behaves is the same whatever its commands do"},
@@ -131,7 +132,7 @@ var families = map[string][]string{
 	"compose":         {"local", "docker", "haproxy", "docstore", "imds", "platformtest"},
 	"collector":       {"dogstatsd", "statsd", "poll", "series", "forward", "server", "sourcetest", "pipeline"},
 	"scenarios/check": {"honesty", "scaling", "signals", "tiers", "story"},
-	"live":            {"page", "remote"},
+	"live":            {"inventory", "page", "remote"},
 }
 
 func siblings(parent, me string) []string {

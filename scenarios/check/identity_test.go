@@ -48,7 +48,9 @@ func tagless(t *testing.T, h *record.History, instance string, to, from time.Dur
 	t.Helper()
 	full := seriesOf(t, *h, "fullstack_insert_total", instance)
 	bare := *full
-	bare.Labels = slices.DeleteFunc(slices.Clone(full.Labels), func(l collector.Label) bool { return strings.HasPrefix(l.Name, "exported_") || from == to && l.Name == "zone" })
+	bare.Labels = slices.DeleteFunc(slices.Clone(full.Labels), func(l collector.Label) bool {
+		return strings.HasPrefix(l.Name, "exported_") || from == to && l.Name == "zone"
+	})
 	var early, late []record.Point
 	for _, p := range full.Points {
 		if p.At <= to {

@@ -43,6 +43,7 @@ func newTestbed(ctx context.Context, c Config, journal *journal) (*testbed, erro
 		s.cloud.retire(name)
 	})
 	s.lives.cloud = s.cloud
+	c.Roster.of(s)
 	s.fleet = &fleet{cfg: c, journal: journal, lives: s.lives, sensors: sensing, pool: s.balancer, cloud: s.cloud,
 		coming: map[string]string{}, replaced: map[string]bool{},
 		versions: script.NewVersions(c.firstVersion()), settled: make(chan struct{}),
@@ -95,6 +96,7 @@ func (s *testbed) interrupted(ctx context.Context) bool {
 // close takes everything down and returns when it is gone. The collector goes
 // before the platform, in whose directory its store lies.
 func (s *testbed) close(ctx context.Context) error {
+	s.cfg.Roster.of(nil)
 	s.fleet.stop(ctx)
 	s.faults.healAll(ctx)
 	s.cloud.close()

@@ -125,7 +125,11 @@ func TestWhatWasImprovisedIsAScenario(t *testing.T) {
 	if diff := cmp.Diff(want, s.Phases, cmpopts.IgnoreTypes(script.Pos{})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	i.Moves = i.Moves[:2]
+	i.Cloud, i.Moves = true, append(i.Moves[:2], script.Improvisation{Phase: "2: interrupt web-1", Step: "{interrupt: web-1}", For: time.Second})
+	if s, err = script.Parse("scenario.yaml", i.Source(), script.Options{}); err != nil || !s.Stack.Cloud || s.Stack.Web.Env["TAGS_FROM"] != "imds" {
+		t.Errorf("in a cloud: %+v, %v", s.Stack, err)
+	}
+	i.Cloud, i.Moves = false, i.Moves[:2]
 	if _, err := script.Parse("scenario.yaml", i.Source(), script.Options{}); err != nil {
 		t.Errorf("it cannot be run again: %v", err)
 	}
