@@ -47,6 +47,8 @@ var laws = []law{
 		Why: "a platform does not know why it is asked to kill"},
 	{From: "loadgen", Not: []string{""}, But: []string{"loadgen"},
 		Why: "users know nothing but an address"},
+	{From: "", Except: []string{"compose/imds", "scenarios/run"}, Not: []string{"compose/imds"},
+		Why: "who an instance is in the cloud is told by the run alone, and read from its record"},
 	{From: "app", Not: []string{""}, But: []string{"app"},
 		Why: "the patient is reached over the wire only"},
 	{From: "", Except: []string{"app", "cmd"}, Not: []string{"app"},
@@ -93,6 +95,7 @@ var laws = []law{
 		Why: "a log is kept alike on several machines without knowing what is in it"},
 	{From: "compose/mongoset", Not: []string{""}, But: []string{"compose/mongoset"},
 		Why: "members are told what to do alike whatever program they are"},
+	{From: "compose/imds", Not: siblings("compose", "imds"), Why: siblingsWhy},
 	{From: "compose/platformtest", Not: siblings("compose", "platformtest"), Why: siblingsWhy},
 	{From: "collector/dogstatsd", Not: siblings("collector", "dogstatsd"), Why: siblingsWhy},
 	{From: "collector/statsd", Not: siblings("collector", "statsd"), But: []string{"collector/dogstatsd"}, Why: siblingsWhy},
@@ -117,6 +120,7 @@ var laws = []law{
 		Why: "the talk says what is to be done and seen; who does it, and what was seen, is handed in"},
 	{From: "live", Not: []string{""}, But: []string{"live", "scratch"},
 		Why: "what a run shows is told alike to a terminal and to a page, and neither is known; where a stack is up is kept in a temporary directory"},
+	{From: "live/inventory", Not: siblings("live", "inventory"), Why: siblingsWhy},
 	{From: "live/page", Not: siblings("live", "page"), Why: siblingsWhy},
 	{From: "cmd/throughline/cli", Not: []string{""}, But: []string{"cmd/throughline/cli", "spelling"},
 		Why: "how a command line behaves is the same whatever its commands do"},
@@ -132,10 +136,10 @@ const rulesWhy = "what all rules share must not lean on one of them, or on a ver
 const siblingsWhy = "siblings are put together by their parent's user, so that each can be read and replaced alone"
 
 var families = map[string][]string{
-	"compose":         {"local", "docker", "haproxy", "httpd", "docstore", "mongoset", "platformtest"},
+	"compose":         {"local", "docker", "haproxy", "httpd", "docstore", "imds", "mongoset", "platformtest"},
 	"collector":       {"dogstatsd", "statsd", "poll", "series", "forward", "server", "sourcetest", "pipeline", "process"},
 	"scenarios/check": {"honesty", "scaling", "signals", "tiers", "story"},
-	"live":            {"page", "remote"},
+	"live":            {"inventory", "page", "remote"},
 }
 
 func siblings(parent, me string) []string {
@@ -157,6 +161,7 @@ var heavy = map[string][]string{
 	"github.com/hashicorp/raft":                   {"compose/docstore/replica"},
 	"github.com/hashicorp/raft-wal":               {"compose/docstore/replica"},
 	"github.com/DataDog/datadog-go/v5":            {"app"},
+	"github.com/aws/aws-sdk-go-v2":                {"app"}, // the client of the metadata service
 	"go.etcd.io/bbolt":                            {"compose/docstore"},
 	"github.com/FerretDB/wire":                    {"compose/docstore"},
 	"github.com/goccy/go-yaml":                    {"scenarios/script"},

@@ -39,10 +39,18 @@ func Run(ctx context.Context, c Config) error {
 	if err := c.check(); err != nil {
 		return err
 	}
+	asking, err := c.identify(ctx)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil // told to stop before it had begun
+		}
+		return err
+	}
 	p, err := newParts(c)
 	if err != nil {
 		return err
 	}
+	defer asking.watch(ctx, p.log)()
 	p.words, err = connectMongo(ctx, c, p)
 	if err != nil {
 		_ = p.client.Close() // nothing was measured yet

@@ -21,6 +21,9 @@ type Config struct {
 	Zone     string   // for the log
 	StatsD   string   // host:port, or unix:///path
 	Tags     []string // on every StatsD line, as "key:value"
+	// TagsFrom is where tags and zone come from in the place of Tags and Zone: TagsFromIMDS,
+	// or empty. Metadata is the URL of the instance metadata service; empty = where EC2 has it.
+	TagsFrom, Metadata string
 	// Container is on every StatsD line as its origin (|c:), for a collector
 	// that cannot tell by the socket; empty = nothing is said.
 	Container string
@@ -53,6 +56,9 @@ const (
 // address: STATSD_HOST and STATSD_PORT, else DD_DOGSTATSD_URL, else
 // DD_AGENT_HOST and DD_DOGSTATSD_PORT, else 127.0.0.1:8125.
 //
+// TAGS_FROM=imds takes tags and zone from the instance metadata service of a cloud, at
+// AWS_EC2_METADATA_SERVICE_ENDPOINT or where EC2 has it.
+//
 // STATSD_AGGREGATION ("2s") and STATSD_SAMPLE_RATE ("0.5") set the client up,
 // STOP_TAKES ("4s") makes a stop take so much longer.
 //
@@ -69,6 +75,8 @@ func FromEnv(getenv func(string) string) (Config, error) {
 		Instance: getenv("INSTANCE"),
 		Zone:     getenv("ZONE"),
 		MongoURI: getenv("MONGODB_URI"),
+		TagsFrom: getenv("TAGS_FROM"),
+		Metadata: getenv("AWS_EC2_METADATA_SERVICE_ENDPOINT"),
 		Log:      os.Stderr,
 	}
 	if c.Instance == "" {
@@ -110,6 +118,9 @@ func (c *Config) check() error {
 	}
 	if c.StatsD == "" {
 		return fmt.Errorf("statsd: no address; set STATSD_HOST and STATSD_PORT")
+	}
+	if c.TagsFrom != "" && c.TagsFrom != TagsFromIMDS {
+		return fmt.Errorf("TAGS_FROM: %q is not known; want %s, or leave it out", c.TagsFrom, TagsFromIMDS)
 	}
 	if c.Defect != "" {
 		if _, err := findDefect(c.Defect); err != nil {

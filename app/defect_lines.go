@@ -2,6 +2,7 @@ package app
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"throughline/app/statsd"
 
@@ -22,6 +25,7 @@ const (
 	unsafeEvery = 25
 	typeAfter   = 100
 	smallBuffer = 256 // bytes
+	untagged    = time.Second
 )
 
 func lineDefects() []Defect {
@@ -31,6 +35,7 @@ func lineDefects() []Defect {
 		{Name: "type-changes", Entry: "F33", About: "after 100 inserts the counter becomes a gauge of their total", begin: inLines(gaugeAfter(typeAfter))},
 		{Name: "mutated-tags", Entry: "F17", About: "every 20th insert is sent with the tag of another zone", begin: inLines(mutatedTags)},
 		{Name: "tag-order", Entry: "F20", About: "inserts have the tag version:1 too: last, first and twice in turn", begin: inLines(tagOrder)},
+		{Name: "late-tags", Entry: "F35", About: "inserts are sent without tags for a second, until those are there", begin: inLines(lateTags)},
 		{Name: "unsafe-names", Entry: "F21", About: `every 25th insert is counted under a name with a "|", a ":" or a line break in it`,
 			begin: inLines(unsafeNames)},
 		{Name: "shared-identity", Entry: "F44", About: "every instance tags its lines instance:web-1",
@@ -78,6 +83,28 @@ func tagOrder(c Config) lineMaker {
 	more := []string{"version:1"}
 	turns := [][]string{slices.Concat(c.Tags, more), slices.Concat(more, c.Tags), slices.Concat(more, c.Tags, more)}
 	return func(nth int64) (string, int64) { return oneInsert(turns[(nth-1)%3]), 1 }
+}
+
+// lateTags is a client that was made before the tags of the instance were known, and is not
+// made anew when they are. It asks for them a second after the first insert.
+func lateTags(c Config) lineMaker {
+	bare := oneInsert(nil)
+	var first sync.Once
+	var known atomic.Bool
+	return func(int64) (string, int64) {
+		first.Do(func() {
+			time.AfterFunc(untagged, func() {
+				ctx, cancel := context.WithTimeout(context.Background(), c.StartTimeout)
+				defer cancel()
+				_, err := c.identify(ctx)
+				known.Store(err == nil)
+			})
+		})
+		if known.Load() {
+			return "", 1
+		}
+		return bare, 1
+	}
 }
 
 func unsafeNames(c Config) lineMaker {

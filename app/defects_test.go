@@ -100,6 +100,7 @@ func wireTests() []onTheWire {
 			"fullstack.insert|c|#zone:a,instance:web-1": 103, "fullstack.insert.time|ms|#zone:a,instance:web-1": 103,
 			"fullstack.get|c|#zone:a,instance:web-1": 7, "fullstack.get.time|ms|#zone:a,instance:web-1": 7,
 			"fullstack.inflight|g|#zone:a,instance:web-1": 0}},
+		{name: "late-tags", without: only, with: map[string]float64{"fullstack.insert|c": 103}, within: untagged}, // see TestTagsThatComeLate
 		{name: "get-counted", with: is(103 + 7), extra: 7},
 		{name: "probes-counted"}, // nobody asks: see TestProbesCounted
 		{name: "cache-hits-only", with: is(25), dropped: 78},

@@ -9,6 +9,7 @@ import (
 	"throughline/cmd/throughline/cli"
 	"throughline/cmd/throughline/platforms"
 	"throughline/docs"
+	"throughline/live/inventory"
 	"throughline/scenarios"
 	"throughline/scenarios/gallery"
 )
@@ -60,11 +61,12 @@ var operandWords = map[string]cli.Completion{
 
 // flagWords are the flags that take one of a few words, by command and name.
 var flagWords = map[string]map[string]cli.Completion{
-	"run":      {"platform": cli.OneOf(platforms.Names()...), "format": cli.OneOf("text", "json"), "dashboard": cli.OneOf(off), "page": cli.OneOf(off)},
-	"up":       {"platform": cli.OneOf(platforms.Names()...), "dashboard": cli.OneOf(off), "page": cli.OneOf(off), "defect": defectNames},
-	"workshop": {"platform": cli.OneOf(platforms.Names()...), "dashboard": cli.OneOf(), "page": cli.OneOf(off)},
-	"judge":    {"format": cli.OneOf("text", "json"), "checks": scenarioNames},
-	"selftest": {"platform": cli.OneOf(platforms.Names()...), "format": cli.OneOf("text", "json", "markdown")},
-	"collect":  {"origin": cli.OneOf("listener", "source", "container"), "gauges": cli.OneOf("auto", "deltas", "absolute"), "graphite-format": cli.OneOf("tags", "path")},
-	"app":      {"defect": defectNames},
+	"run":       {"platform": cli.OneOf(platforms.Names()...), "format": cli.OneOf("text", "json"), "dashboard": cli.OneOf(off), "page": cli.OneOf(off)},
+	"up":        {"platform": cli.OneOf(platforms.Names()...), "dashboard": cli.OneOf(off), "page": cli.OneOf(off), "defect": defectNames},
+	"workshop":  {"platform": cli.OneOf(platforms.Names()...), "dashboard": cli.OneOf(), "page": cli.OneOf(off)},
+	"judge":     {"format": cli.OneOf("text", "json"), "checks": scenarioNames},
+	"selftest":  {"platform": cli.OneOf(platforms.Names()...), "format": cli.OneOf("text", "json", "markdown")},
+	"collect":   {"origin": cli.OneOf("listener", "source", "container"), "gauges": cli.OneOf("auto", "deltas", "absolute"), "graphite-format": cli.OneOf("tags", "path")},
+	"inventory": {"format": cli.OneOf(inventory.Formats()...)},
+	"app":       {"defect": defectNames},
 }

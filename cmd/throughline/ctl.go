@@ -33,6 +33,7 @@ had its effect. A move is a step of the scenario language, in words:
 
   kill web-2                        end an instance without warning
   terminate web-2 [drain=no]        ask it to end, and wait until it has
+  interrupt web-2 [notice=10s]      take it away as a cloud does, with notice (up --cloud)
   launch [2]                        start so many new ones, or one
   kill primary, step_down primary   of a database with members: end the primary, or have it hand over
   launch member                     another member of the database

@@ -158,7 +158,7 @@ func runAll(cmd *cobra.Command, args []string, flags runFlags) error {
 	window.tell(cmd.ErrOrStderr())
 	for i, s := range all {
 		t := flags.trial(s, trial.Directory(flags.out, s.Name, i, len(all)), have[i])
-		t.Screen = window.screen
+		t.Screen, t.Roster = window.screen, window.roster
 		sequence.Trials = append(sequence.Trials, t)
 	}
 	return ending(sequence.Run(cmd.Context()))

@@ -31,6 +31,7 @@ type upFlags struct {
 	port   int
 	rate   perSecond
 	defect string
+	cloud  bool  // the instances are in one
 	tour   *tour // leads through the talk meanwhile; nil: nobody is led
 	passes bool  // the record goes at the end
 }
@@ -92,6 +93,7 @@ judged and run again. A stack that is left alone for days had better be without 
 	flags.rate = gentle
 	f.Var(&flags.rate, "rate", "requests per second; 0: none, and no verdict")
 	f.StringVar(&flags.defect, "defect", "", "make the app's instrumentation wrong in this way (throughline app --help lists them)")
+	f.BoolVar(&flags.cloud, "cloud", false, "put the instances into a cloud: a metadata service tells them who they are, and ctl interrupt gives notice")
 	flags.common(f)
 	f.StringVar(&flags.out, "out", "", "directory for logs and record (default: a temporary one, removed at the end)")
 	return cmd
@@ -120,7 +122,7 @@ func (f upFlags) scenario(cmd *cobra.Command) (script.Scenario, error) {
 	if err := f.check(); err != nil {
 		return script.Scenario{}, err
 	}
-	return trial.ByHand(f.web, f.defect, rate, script.Options{Defects: defects})
+	return trial.ByHand(script.Improvised{Instances: f.web, Defect: f.defect, Rate: rate, Cloud: f.cloud}, script.Options{Defects: defects})
 }
 
 func up(cmd *cobra.Command, s script.Scenario, flags upFlags) (failed error) {
@@ -157,7 +159,7 @@ func up(cmd *cobra.Command, s script.Scenario, flags upFlags) (failed error) {
 	tell := func(err error) { fmt.Fprintf(cmd.ErrOrStderr(), "throughline: %v\n", err) }
 	window := openWindow(flags.runFlags, hand, tell)
 	defer window.close()
-	t.Screen = window.screen
+	t.Screen, t.Roster = window.screen, window.roster
 	flags.tour.attach(hand, window)
 	window.show(flags.open, tell)
 	ready := func(at run.Addresses) {

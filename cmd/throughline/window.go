@@ -8,9 +8,11 @@ import (
 	"time"
 
 	"throughline/cmd/throughline/cli"
+	"throughline/live/inventory"
 	"throughline/live/page"
 	"throughline/live/remote"
 	"throughline/scenarios/report"
+	"throughline/scenarios/run"
 	"throughline/scenarios/trial"
 	"throughline/scratch"
 	"throughline/workshop"
@@ -30,6 +32,7 @@ const lastLook = time.Second
 // page, all of its methods do nothing.
 type window struct {
 	screen    *trial.Screen // nil: there is no page
+	roster    *run.Roster   // of whom the inventory is made; nil: there is no page
 	server    *page.Server
 	url       string          // where it is opened
 	moves     *remote.Handler // nil: nobody can make any
@@ -52,10 +55,13 @@ func openWindow(f runFlags, hand remote.Hand, tell func(error)) *window {
 		tell(fmt.Errorf("there is no page to look on: --page %s: %w", addr, err))
 		return &window{}
 	}
-	w := &window{screen: trial.NewScreen(), server: page.New(l, page.Config{})}
+	w := &window{screen: trial.NewScreen(), roster: &run.Roster{}, server: page.New(l, page.Config{})}
 	w.url = w.server.URL()
+	w.server.Handle(inventory.Path, inventory.Handler(w.roster.Hosts))
 	if hand != nil {
 		w.reach(l.Addr().String(), hand, tell)
+	} else if w.announced, err = remote.Announce(remote.Client{URL: w.server.URL(), ReadOnly: true}); err != nil {
+		tell(fmt.Errorf("throughline inventory will not find this run: %w", err))
 	}
 	return w
 }

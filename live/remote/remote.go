@@ -191,6 +191,8 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, status int, val
 type Client struct {
 	URL   string `json:"url"` // of its page
 	Token string `json:"token"`
+	// ReadOnly: a scenario runs there, on which no moves are made.
+	ReadOnly bool `json:"read_only,omitempty"`
 }
 
 // Move makes a move, given in words, and returns when it has had its effect, or had none, as

@@ -201,7 +201,7 @@ func TestFind(t *testing.T) {
 	if _, err := Find("http://127.0.0.1:8900/"); err == nil || err.Error() != "--at http://127.0.0.1:8900/: no stack is up there; start one with throughline up" {
 		t.Errorf("there is none: %v", err)
 	}
-	old, young := Client{"http://127.0.0.1:8900/", "a"}, Client{"http://127.0.0.1:8901/", "b"}
+	old, young := Client{URL: "http://127.0.0.1:8900/", Token: "a"}, Client{URL: "http://127.0.0.1:8901/", Token: "b"}
 	one, err := Announce(old)
 	if err != nil {
 		t.Fatal(err)
@@ -221,11 +221,29 @@ func TestFind(t *testing.T) {
 	defer other.Remove()
 	for at, want := range map[string]Client{
 		"": young, "http://127.0.0.1:8900": old, "http://127.0.0.1:8900/": old,
-		"http://127.0.0.1:9/enter?token=c": {"http://127.0.0.1:9/", "c"},
+		"http://127.0.0.1:9/enter?token=c": {URL: "http://127.0.0.1:9/", Token: "c"},
 	} {
 		if got, err := Find(at); err != nil || got != want {
 			t.Errorf("%q: %+v, %v", at, got, err)
 		}
+	}
+	running := Client{URL: "http://127.0.0.1:8902/", ReadOnly: true}
+	third, err := Announce(running)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ahead := time.Now().Add(time.Minute)
+	if err := os.Chtimes(filepath.Join(third.Path, whereFile), ahead, ahead); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := FindAny(""); err != nil || got != running {
+		t.Errorf("any: %+v, %v", got, err)
+	}
+	if got, err := Find(""); err != nil || got != young {
+		t.Errorf("beside one that a scenario is run on: %+v, %v", got, err)
+	}
+	if err := third.Remove(); err != nil {
+		t.Fatal(err)
 	}
 	if _, err := Find("http://127.0.0.1:9"); err == nil || !strings.Contains(err.Error(), "no stack is up there (have http://127.0.0.1:8901/, http://127.0.0.1:8900/)") {
 		t.Errorf("%v", err)

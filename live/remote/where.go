@@ -39,9 +39,15 @@ func Announce(c Client) (*scratch.Dir, error) {
 	return dir, nil
 }
 
-// Find gives the stack at an address, or the newest of this user if that is empty.
+// Find gives the stack on which moves are made at an address, or the newest of this user if that is empty.
 func Find(at string) (Client, error) {
-	all := announced()
+	return among(at, slices.DeleteFunc(announced(), func(c Client) bool { return c.ReadOnly }))
+}
+
+// FindAny is Find of any stack, also of one that a scenario is run on.
+func FindAny(at string) (Client, error) { return among(at, announced()) }
+
+func among(at string, all []Client) (Client, error) {
 	if at == "" {
 		if len(all) == 0 {
 			return Client{}, errors.New("no stack is up; start one with throughline up")

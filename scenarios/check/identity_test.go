@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -42,6 +43,27 @@ func relabelled(t *testing.T, h *record.History, instance, label, value string) 
 	s.Labels = s.Labels.With(label, value)
 }
 
+// tagless has an instance send without a tag to a time, and with it from another one on.
+func tagless(t *testing.T, h *record.History, instance string, to, from time.Duration) {
+	t.Helper()
+	full := seriesOf(t, *h, "fullstack_insert_total", instance)
+	bare := *full
+	bare.Labels = slices.DeleteFunc(slices.Clone(full.Labels), func(l collector.Label) bool {
+		return strings.HasPrefix(l.Name, "exported_") || from == to && l.Name == "zone"
+	})
+	var early, late []record.Point
+	for _, p := range full.Points {
+		if p.At <= to {
+			early = append(early, p)
+		}
+		if p.At > from {
+			late = append(late, p)
+		}
+	}
+	bare.Points, full.Points = early, late
+	h.Series = append(h.Series, bare)
+}
+
 var identityCases = []struct {
 	name    string
 	change  func(*testing.T, *record.History)
@@ -73,6 +95,10 @@ var identityCases = []struct {
 		twin.Labels = collector.NewLabels("instance", "web-3", "zone", "c")
 		h.Series = append(h.Series, twin)
 	}, verdict.Fail, "tags-vary", []string{`web-3 has 2 series of fullstack.insert instead of one: fullstack_insert_total{exported_zone="c",zone="c"}, fullstack_insert_total{zone="c"}`}},
+	{"no tags at first", func(t *testing.T, h *record.History) { tagless(t, h, "web-4", 24*time.Second, 24*time.Second) }, verdict.Fail, "late-tags",
+		[]string{`web-4 reported before it had its tags: to 23.1 s it sent fullstack_insert_total{}, and then fullstack_insert_total{exported_zone="a",zone="a"}`}},
+	{"no tags now and then", func(t *testing.T, h *record.History) { tagless(t, h, "web-4", 24*time.Second, 21*time.Second) }, verdict.Fail, "tags-vary",
+		[]string{`web-4 has 2 series of fullstack.insert instead of one: fullstack_insert_total{exported_zone="a",zone="a"}, fullstack_insert_total{zone="a"}`}},
 	{"the role that it was told", func(t *testing.T, h *record.History) { relabelled(t, h, "web-3", "role", "web") }, verdict.Pass, "",
 		[]string{"identity of fullstack.insert: 4 series for 4 instances, each its own, with the tags zone, from birth to death"}},
 	{"a tag too many", func(t *testing.T, h *record.History) { relabelled(t, h, "web-3", "pid", "77") }, verdict.Fail, "tags-vary",

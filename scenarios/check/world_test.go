@@ -115,6 +115,11 @@ type world struct {
 func (p plan) yaml() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "scenario: made-up\nabout: A made-up run.\nstack:\n  web: {instances: %d}\n", p.instances)
+	if slices.ContainsFunc(p.phases, func(a act) bool {
+		return slices.ContainsFunc(a.steps, func(s string) bool { return strings.HasPrefix(s, "interrupt ") })
+	}) {
+		b.WriteString("  cloud: yes\n")
+	}
 	fmt.Fprintf(&b, "load: {rate: %.2f/s, mix: {insert: 9, get: 1}}\n%sphases:\n", p.rate, p.scaled.yaml)
 	for _, a := range p.phases {
 		fmt.Fprintf(&b, "  - phase: %s\n    for: %s\n", a.name, a.long)
@@ -249,6 +254,9 @@ func (w *world) step(s string, t time.Duration) time.Duration {
 		return w.kill(w.named(object), t)
 	case "terminate":
 		return w.terminate(w.named(object), t)
+	case "interrupt": // "web-1, notice: 2s"
+		name, notice, _ := strings.Cut(object, ", notice: ")
+		return w.interrupt(w.named(name), t, notice)
 	case "replace":
 		for _, b := range alive {
 			if object == "all" || b.name == object {
@@ -320,6 +328,25 @@ func (w *world) kill(b *being, t time.Duration) time.Duration {
 func (w *world) terminate(b *being, t time.Duration) time.Duration {
 	b.until, b.signal, b.signalled, b.death = t, "SIGTERM", t+100*time.Millisecond, t+180*time.Millisecond
 	w.of(b, t, record.Draining)
+	w.of(b, b.signalled, record.Signalled, func(e *record.Event) { e.Signal = "SIGTERM" })
+	w.of(b, b.death, record.Death, func(e *record.Event) { e.Expected = true })
+	w.of(b, b.death+20*time.Millisecond, record.Removed)
+	return b.death + 30*time.Millisecond
+}
+
+// interrupt takes an instance away that asks for notices every half second.
+func (w *world) interrupt(b *being, t time.Duration, notice string) time.Duration {
+	long, err := time.ParseDuration(notice)
+	if err != nil {
+		panic(err)
+	}
+	about := func(e *record.Event) { e.About = record.AboutNotice }
+	w.of(b, b.birth+250*time.Millisecond, record.Asked, about)
+	w.of(b, t+10*time.Millisecond, record.Noticed, func(e *record.Event) { e.Deadline = e.At + long })
+	w.of(b, t+400*time.Millisecond, record.Told, about)
+	b.until, b.signal, b.signalled = t+20*time.Millisecond, "SIGTERM", t+10*time.Millisecond+long
+	b.death = b.signalled + 80*time.Millisecond
+	w.of(b, b.until, record.Draining)
 	w.of(b, b.signalled, record.Signalled, func(e *record.Event) { e.Signal = "SIGTERM" })
 	w.of(b, b.death, record.Death, func(e *record.Event) { e.Expected = true })
 	w.of(b, b.death+20*time.Millisecond, record.Removed)

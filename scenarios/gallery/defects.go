@@ -109,6 +109,8 @@ func lineEntries() []Entry {
 		{Name: "type-changes", Fault: "F33", About: "a counter becomes a gauge while it runs", Stage: undisturbed("type-changes"), Want: wantConservation("wrong-type")},
 		{Name: "mutated-tags", Fault: "F17", About: "some inserts carry another instance's zone", Stage: undisturbed("mutated-tags"), Want: wantCheck("identity", "tags-vary", "foreign-tags")},
 		{Name: "tag-order", Fault: "F20", About: "tags in another order, and twice", Stage: undisturbed("tag-order"), Want: wantCheck("identity", "tags-vary")},
+		{Name: "late-tags", Fault: "F35", About: "instances report before a cloud has told them their tags", Stage: Stage{Defect: "late-tags", Cloud: true, Steps: []string{"launch: 1"}},
+			Want: wantCheck("identity", "late-tags").blaming("web-1", "web-2", "web-3", "web-4")},
 		{Name: "unsafe-names", Fault: "F21", About: "names with |, : or a line break in them", Stage: undisturbed("unsafe-names"), Want: wantCheck("hygiene", "bad-lines")},
 		{Name: "shared-identity", Fault: "F44", About: "every instance says that it is web-1", Stage: undisturbed("shared-identity"), Want: wantCheck("identity", "merged", "foreign-tags").blaming("web-2", "web-3")},
 		{Name: "word-as-tag", About: "a tag with a value for every word: cardinality", Stage: undisturbed("word-as-tag"), Want: wantCheck("hygiene", "cardinality")},

@@ -29,6 +29,8 @@ type Stage struct {
 	// StopTakes is how much longer than it must an instance takes to end, which is
 	// less than what the stack gives it; 0: no longer.
 	StopTakes time.Duration
+	// Cloud puts the instances into a cloud, which tells them their tags.
+	Cloud bool
 	// Failing tells that some requests must fail, and that it is not asked whether.
 	Failing bool
 	// Checks are asked for beside the usual ones, as YAML: "alert: {…}".
@@ -49,9 +51,13 @@ var scenario = template.Must(template.New("stage").Parse(`scenario: {{.Name}}
 stack:
   web: {instances: 3{{with .Stage.Defect}}, defect: {{.}}{{end}}{{with .Stage.Batch}}, env: {STATSD_AGGREGATION: {{.}}}{{end}}
     {{- with .Stage.Sampled}}, env: {STATSD_SAMPLE_RATE: {{.}}}{{end}}
-    {{- with .Stage.StopTakes}}, env: {STOP_TAKES: {{.}}}{{end}}}
+    {{- with .Stage.StopTakes}}, env: {STOP_TAKES: {{.}}}{{end}}
+    {{- if .Stage.Cloud}}, env: {TAGS_FROM: imds}{{end}}}
 {{- if .Stage.HTTPD}}
   httpd: yes
+{{- end}}
+{{- if .Stage.Cloud}}
+  cloud: yes
 {{- end}}
 {{- with .Stage.Forget}}
   mongo: {forget: {{.}}}
@@ -110,7 +116,7 @@ func (s Stage) Scenario(name string) string {
 	ends := false
 	for _, step := range s.Steps {
 		verb, _, _ := strings.Cut(step, ":")
-		ends = ends || slices.Contains([]string{"kill", "terminate", "replace", "deploy", "rollback"}, verb)
+		ends = ends || slices.Contains([]string{"kill", "terminate", "interrupt", "replace", "deploy", "rollback"}, verb)
 	}
 	load := s.Load
 	if load == "" {
@@ -201,6 +207,7 @@ func Controls() []Control {
 		{"cut-off-database", "the network between instances and database is cut for four seconds", networkCut("web-db")},
 		{"reset", "all connections are reset, on every hop", Stage{Steps: []string{"fault: reset-network, hop: users-lb", "fault: reset-network, hop: lb-web", "fault: reset-network, hop: web-db"}, Failing: true}},
 		{"disk-full", "the database's disk is full for four seconds", Stage{Steps: []string{"fault: fill-disk"}, After: 4, Heal: "fill-disk", Failing: true}},
+		{"interrupted", "a cloud takes an instance away, with notice, and another one is launched", Stage{Cloud: true, Steps: []string{"interrupt: web-2, notice: 2s", "launch: 1"}, After: 7}},
 		{"busier", "an instance is killed under twice the load", Stage{Steps: []string{"kill: web-1", "launch: 1"}, Rate: 300}},
 		{"autoscaled-step", "an autoscaler follows a step of the load", autoscaled("", steps, bySum)},
 		{"autoscaled-sine", "an autoscaler follows a load that swings", autoscaled("", swings, bySum)},

@@ -61,11 +61,14 @@ const (
 	StepEnd    Kind = "step-end"    // the step has taken effect (Error empty) or did not (Error says why); Instance: for whom its word (newest) stood
 	LoadBegin  Kind = "load-begin"  // first request due
 	LoadEnd    Kind = "load-end"    // last request answered or given up
-	Birth      Kind = "birth"       // of an instance: its process was started; Version, in a scenario that has versions
+	Birth      Kind = "birth"       // of an instance: its process was started; Version, in a scenario that has versions; Cloud, in a cloud
 	Ready      Kind = "ready"       // of an instance: its probe answered
 	Serving    Kind = "serving"     // of an instance: the load balancer marks it up; of a member of the database: it follows the primary
 	Elected    Kind = "elected"     // of a member of the database: it is the primary, and takes writes
 	Draining   Kind = "draining"    // of an instance: the load balancer sends it nothing new
+	Noticed    Kind = "noticed"     // of an instance: the metadata service gives notice that it will be ended at Deadline
+	Asked      Kind = "asked"       // of an instance: it asked the metadata service about About for the first time
+	Told       Kind = "told"        // of an instance: it was told of About for the first time
 	Signalled  Kind = "signalled"   // of an instance: Signal was sent
 	Down       Kind = "down"        // of an instance: the load balancer marks it down, or its port refuses
 	Death      Kind = "death"       // of an instance: it is gone; Code, Signal; Expected
@@ -106,11 +109,13 @@ type Event struct {
 	Hop      string        `json:"hop,omitempty"`   // of whose network a fault is: "lb-web"
 	Instance string        `json:"instance,omitempty"`
 	Role     Role          `json:"role,omitempty"`
-	ID       string        `json:"id,omitempty"`     // the system's number for the instance, or the collector's process
-	Signal   string        `json:"signal,omitempty"` // "SIGKILL"
-	Code     int           `json:"code,omitempty"`   // exit status; -1 = ended by Signal
-	CPUs     float64       `json:"cpus,omitempty"`   // of Limited
+	ID       string        `json:"id,omitempty"`       // the system's number for the instance, or the collector's process
+	Signal   string        `json:"signal,omitempty"`   // "SIGKILL"
+	Code     int           `json:"code,omitempty"`     // exit status; -1 = ended by Signal
+	CPUs     float64       `json:"cpus,omitempty"`     // of Limited
+	Deadline time.Duration `json:"deadline,omitempty"` // of Noticed, ns since Run.Start
 	Version  string        `json:"version,omitempty"`
+	Cloud    *Cloud        `json:"cloud,omitempty"` // of a Birth
 	// Expected is false for a death that nobody asked for.
 	Expected bool                `json:"expected,omitempty"`
 	About    string              `json:"about,omitempty"` // what a Trouble or a Note concerns: "load", "collector", "poller haproxy", …
@@ -120,6 +125,22 @@ type Event struct {
 	Run      *Run                `json:"run,omitempty"`
 	Tally    *Tally              `json:"tally,omitempty"` // of a RunEnd
 }
+
+// Cloud is what a metadata service tells an instance of itself.
+type Cloud struct {
+	ID       string            `json:"id"`   // "i-0a1b2c3d4e5f67890"
+	Type     string            `json:"type"` // "t3.small"
+	Zone     string            `json:"zone"` // "eu-central-1b"
+	Launched time.Time         `json:"launched"`
+	Tags     map[string]string `json:"tags"`
+}
+
+// What an instance asks a metadata service about, the About of Asked and Told.
+const (
+	AboutTags     = "tags"
+	AboutNotice   = "notice"
+	AboutIdentity = "identity"
+)
 
 // Tally is how many rows the runner has written. The judge counts them again: a
 // record that lost some, or has some twice, proves nothing.

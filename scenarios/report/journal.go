@@ -48,10 +48,20 @@ func eventAbout(e record.Event) string {
 	add("exit status %d", e.Code, e.Kind == record.Death && e.Code >= 0)
 	add("nobody asked for it%s", "", e.Kind == record.Death && !e.Expected)
 	add("to %v CPUs", e.CPUs, e.Kind == record.Limited && e.CPUs > 0)
+	add("to be ended at %s", words.Seconds(e.Deadline), e.Deadline != 0)
+	add("%s", cloudAbout(e.Cloud), e.Cloud != nil)
 	add("no longer%s", "", e.Kind == record.Limited && e.CPUs == 0)
 	add("%s", e.About, e.About != "")
 	add("%s times", words.Number(e.Count), e.Count != 0)
 	add("%s", e.Decision, e.Decision != nil)
 	add("%s", e.Error, e.Error != "")
 	return printable(strings.Join(parts, ", "))
+}
+
+// cloudAbout is what a cloud told an instance of itself.
+func cloudAbout(c *record.Cloud) string {
+	if c == nil {
+		return ""
+	}
+	return fmt.Sprintf("%s, %s in %s", c.ID, c.Type, c.Zone)
 }

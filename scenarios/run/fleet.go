@@ -28,6 +28,7 @@ type fleet struct {
 	sensors sensors
 	pool    pool
 	fronts  *fronts
+	cloud   *cloud // gives notice; nil: nobody does
 	// describe is what web instance number of a version is, which shall send its
 	// StatsD lines to an address, host:port.
 	describe func(web script.Web, number int, statsd string) (compose.Instance, error)
@@ -290,15 +291,20 @@ func (f *fleet) terminate(ctx context.Context, name string, drain bool) error {
 				return err
 			}
 		}
-		f.signalled(one, compose.Terminate)
-		if err := one.Signal(ctx, compose.Terminate); err != nil {
-			return err
-		}
-		if err := f.awaitStop(ctx, one); err != nil {
-			return fmt.Errorf("it did not end on SIGTERM: %w", err)
-		}
-		return f.remove(ctx, one)
+		return f.askToEnd(ctx, one)
 	})
+}
+
+// askToEnd sends SIGTERM to an instance, waits for its end, and takes it off the load balancer.
+func (f *fleet) askToEnd(ctx context.Context, one *life) error {
+	f.signalled(one, compose.Terminate)
+	if err := one.Signal(ctx, compose.Terminate); err != nil {
+		return err
+	}
+	if err := f.awaitStop(ctx, one); err != nil {
+		return fmt.Errorf("it did not end on SIGTERM: %w", err)
+	}
+	return f.remove(ctx, one)
 }
 
 // signalled journals a signal that is about to be sent.

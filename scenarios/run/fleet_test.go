@@ -139,6 +139,7 @@ func (r *rig) close() []record.Event {
 	r.down = true
 	ctx := context.WithoutCancel(r.t.Context())
 	r.fleet.stop(ctx)
+	r.bed.cloud.close()
 	if err := errors.Join(r.telemetry.close(ctx), r.lives.close(ctx), r.journal.record.Close()); err != nil {
 		r.t.Error(err)
 	}

@@ -168,8 +168,9 @@ func (h *handled) make(step script.Step, source string) error {
 // were told in their environment.
 func (s *testbed) improvised(done []script.Improvisation) {
 	stack := s.cfg.Scenario.Stack.Web
-	source := script.Improvised{Instances: stack.Instances, Defect: stack.Defect, Rate: s.cfg.Scenario.Load.Rate, Moves: done}.Source()
-	if len(script.SecretsOf(s.fleet.deployed().Known)) > 0 {
+	source := script.Improvised{Instances: stack.Instances, Defect: stack.Defect, Cloud: s.cfg.Scenario.Stack.Cloud, Rate: s.cfg.Scenario.Load.Rate, Moves: done}.Source()
+	secrets := slices.DeleteFunc(script.SecretsOf(s.fleet.deployed().Known), func(value string) bool { return value == script.ImprovisedTags })
+	if len(secrets) > 0 {
 		written, err := script.Parse(record.ScenarioFile, source, script.Options{Ran: true})
 		if err == nil {
 			source, err = written.Masked()
@@ -190,6 +191,8 @@ func (c Config) atHand(n script.Need) bool {
 		return !located
 	case script.OwnDatabase:
 		return c.MongoURI == ""
+	case script.Metadata:
+		return c.Scenario.Stack.Cloud
 	}
 	return false
 }
@@ -205,6 +208,7 @@ var lacking = map[script.Need]string{
 	script.Respawn:     "nobody would start the load balancer of a stack that is up again; write a scenario, in which somebody does",
 	script.OwnDisk:     "the database of a stack that is up has no disk of its own; write a scenario, in which it has one",
 	script.CPULimits:   "the instances of a stack that is up were not put where their CPU can be limited; write a scenario, in which they are",
+	script.Metadata:    "nobody gives notice in a stack that is in no cloud; bring it up with --cloud",
 
 	script.LinkOn(script.UsersLB): noLinks,
 	script.LinkOn(script.LBWeb):   noLinks,

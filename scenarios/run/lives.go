@@ -21,6 +21,7 @@ type lives struct {
 	journal *journal
 	parts   *compose.Stack
 	retire  func(context.Context, string) // hears of every web instance whose death was journalled
+	cloud   *cloud                        // tells births who somebody is in the cloud; nil: nobody is in one
 
 	open context.Context // bounds all moves: it ends with the run's context, or with the stack
 	shut context.CancelCauseFunc
@@ -43,15 +44,19 @@ type life struct {
 	dead    bool          // it was seen to be gone
 	limited bool          // its CPU is limited
 	gone    chan struct{} // closed when its death is in the journal
+
+	version, zone string        // as it was told; they do not change
+	cloud         *record.Cloud // who it is in one; nil: it is in none
 }
 
 // move is something that is done to one instance by one at a time.
 type move string
 
 const (
-	launching   move = "launch"
-	killing     move = "kill"
-	terminating move = "terminate"
+	launching    move = "launch"
+	killing      move = "kill"
+	terminating  move = "terminate"
+	interrupting move = "interrupt"
 )
 
 // errEnding is what a move gives that came too late, or was called off by the end.
@@ -83,9 +88,10 @@ func (l *lives) start(ctx context.Context, i compose.Instance, role record.Role,
 	if known, ok := handle.(compose.Identified); ok {
 		id = known.ID()
 	}
-	l.journal.event(record.Event{At: born, Kind: record.Birth, Instance: i.Name, Role: role, ID: id, Version: version})
+	who := l.cloud.of(i.Name)
+	l.journal.event(record.Event{At: born, Kind: record.Birth, Instance: i.Name, Role: role, ID: id, Version: version, Cloud: who})
 	l.journal.event(record.Event{Kind: record.Ready, Instance: i.Name, Role: role})
-	one := &life{Handle: handle, role: role, gone: make(chan struct{})}
+	one := &life{Handle: handle, role: role, gone: make(chan struct{}), version: version, zone: i.Env["ZONE"], cloud: who}
 	if role == record.Web {
 		one.held = launching
 	}

@@ -25,6 +25,7 @@ func doerOf[M script.Move](do func(*clock, M, bounded) error) doer {
 var doers = []doer{
 	doerOf((*clock).kill),
 	doerOf((*clock).terminate),
+	doerOf((*clock).interrupt),
 	doerOf((*clock).launch),
 	doerOf((*clock).replace),
 	doerOf((*clock).deploy),
@@ -86,6 +87,12 @@ func (c *clock) terminate(m script.Terminate, within bounded) error {
 // end asks an instance to end.
 func (c *clock) end(name string, drain bool, within bounded) error {
 	return within(func(ctx context.Context) error { return c.fleet.terminate(ctx, name, drain) })
+}
+
+func (c *clock) interrupt(m script.Interrupt, within bounded) error {
+	return c.named(m.Instance, func(name string) error {
+		return within(func(ctx context.Context) error { return c.fleet.interrupt(ctx, name, m.Notice, !m.Abrupt) })
+	})
 }
 
 func (c *clock) launch(m script.Launch, within bounded) error {

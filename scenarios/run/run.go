@@ -56,6 +56,9 @@ type Config struct {
 	// Hand makes moves while the stack is up; nil: nobody does, beside the scenario's steps.
 	Hand *Hand
 
+	// Roster lists the web instances while the stack is there; nil: nobody asks.
+	Roster *Roster
+
 	actors []actor // what acts on the fleet beside the steps, while there is load
 }
 

@@ -23,6 +23,7 @@ type testbed struct {
 	balancer  *balancer
 	fronts    *fronts
 	fleet     *fleet
+	cloud     *cloud // nil: the stack is in none
 	faults    *faults
 	// calledOff: the run was interrupted, and the journal says so.
 	calledOff bool
@@ -34,16 +35,19 @@ func newTestbed(ctx context.Context, c Config, journal *journal) (*testbed, erro
 	if err != nil {
 		return nil, err
 	}
-	s := &testbed{cfg: c, journal: journal, telemetry: sensing, network: newNetwork(c)}
+	s := &testbed{cfg: c, journal: journal, telemetry: sensing, network: newNetwork(c), cloud: newCloud(c, journal)}
 	s.database = &database{cfg: c, record: journal.record, network: s.network}
 	s.balancer = &balancer{cfg: c, network: s.network}
 	s.lives = newLives(ctx, c.Platform, journal, func(ctx context.Context, name string) {
 		s.network.retire(name)
 		sensing.retire(ctx, name)
+		s.cloud.retire(name)
 	})
 	s.database.members = newReplicaSet(c, journal, s.lives)
 	s.fronts = newFronts(c, journal, s.lives)
-	s.fleet = &fleet{cfg: c, journal: journal, lives: s.lives, sensors: sensing, pool: s.balancer, fronts: s.fronts,
+	s.lives.cloud = s.cloud
+	c.Roster.of(s)
+	s.fleet = &fleet{cfg: c, journal: journal, lives: s.lives, sensors: sensing, pool: s.balancer, fronts: s.fronts, cloud: s.cloud,
 		coming: map[string]string{}, replaced: map[string]bool{},
 		versions: script.NewVersions(c.firstVersion()), settled: make(chan struct{}),
 		describe: func(web script.Web, number int, statsd string) (compose.Instance, error) {
@@ -51,7 +55,11 @@ func newTestbed(ctx context.Context, c Config, journal *journal) (*testbed, erro
 			if err != nil {
 				return compose.Instance{}, err
 			}
-			return c.webInstance(web, number, statsd, uri)
+			instance, err := c.webInstance(web, number, statsd, uri)
+			if err != nil {
+				return compose.Instance{}, err
+			}
+			return instance, s.cloud.tell(&instance, web, number)
 		}}
 	s.faults = &faults{cfg: c, journal: journal, lives: s.lives, balancer: s.balancer, telemetry: sensing, network: s.network, database: s.database, fronts: s.fronts}
 	return s, nil
@@ -94,7 +102,9 @@ func (s *testbed) interrupted(ctx context.Context) bool {
 // close takes everything down and returns when it is gone. The collector goes
 // before the platform, in whose directory its store lies.
 func (s *testbed) close(ctx context.Context) error {
+	s.cfg.Roster.of(nil)
 	s.fleet.stop(ctx)
 	s.faults.healAll(ctx)
+	s.cloud.close()
 	return errors.Join(s.balancer.close(), s.network.close(), s.telemetry.close(ctx), s.database.close(ctx), s.lives.close(ctx))
 }

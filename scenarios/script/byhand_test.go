@@ -32,6 +32,7 @@ func TestAStepInWords(t *testing.T) {
 		{"terminate web-1 drain=no", "{terminate: web-1, drain: no}", script.Step{Move: script.Terminate{Instance: "web-1", Abrupt: true}, Within: 25 * s}},
 		{"fault drop-datagrams on web-2 share=0.5", "{fault: drop-datagrams, on: web-2, share: 0.5}",
 			script.Step{Move: script.BeginFault{Fault: script.DropDatagrams{Share: 0.5}, Instance: "web-2"}, Within: 10 * s}},
+		{"interrupt newest notice=5s", "{interrupt: newest, notice: 5s}", script.Step{Move: script.Interrupt{Instance: script.Newest, Notice: 5 * s}, Within: 30 * s}},
 		{"heal", "{heal: freeze}", script.Step{Move: script.Heal{Fault: "freeze"}, Within: 10 * s}},
 		{"heal freeze", "{heal: freeze}", script.Step{Move: script.Heal{Fault: "freeze"}, Within: 10 * s}},
 	} {
@@ -124,7 +125,11 @@ func TestWhatWasImprovisedIsAScenario(t *testing.T) {
 	if diff := cmp.Diff(want, s.Phases, cmpopts.IgnoreTypes(script.Pos{})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	i.Moves = i.Moves[:2]
+	i.Cloud, i.Moves = true, append(i.Moves[:2], script.Improvisation{Phase: "2: interrupt web-1", Step: "{interrupt: web-1}", For: time.Second})
+	if s, err = script.Parse("scenario.yaml", i.Source(), script.Options{}); err != nil || !s.Stack.Cloud || s.Stack.Web.Env["TAGS_FROM"] != "imds" {
+		t.Errorf("in a cloud: %+v, %v", s.Stack, err)
+	}
+	i.Cloud, i.Moves = false, i.Moves[:2]
 	if _, err := script.Parse("scenario.yaml", i.Source(), script.Options{}); err != nil {
 		t.Errorf("it cannot be run again: %v", err)
 	}

@@ -150,6 +150,8 @@ func possible(m script.Move) bool {
 		return m.Version != ""
 	case script.Limit:
 		return m.Instance != "" && m.CPUs >= 0
+	case script.Interrupt:
+		return m.Instance != "" && m.Notice > 0
 	case script.BeginFault:
 		return slices.Contains(script.FaultNames(), m.Fault.Name())
 	case script.Heal:

@@ -13,8 +13,12 @@ type Improvised struct {
 	Instances int     // that ran when the load began
 	Defect    string  // of the reference app; "" for none
 	Rate      float64 // of the load, in requests per second
+	Cloud     bool    // the instances are in one, and take their tags from there
 	Moves     []Improvisation
 }
+
+// ImprovisedTags is where the instances of [Improvised.Cloud] are told to take their tags from. It is no secret.
+const ImprovisedTags = "imds"
 
 // Improvisation is a stretch of time that began with a move.
 type Improvisation struct {
@@ -30,7 +34,10 @@ var improvised = template.Must(template.New("improvised").Funcs(template.FuncMap
 	`scenario: by-hand
 about: What was done by hand, and every layer tells the same story.
 stack:
-  web: {instances: {{.Instances}}{{with .Defect}}, defect: {{.}}{{end}}}
+  web: {instances: {{.Instances}}{{with .Defect}}, defect: {{.}}{{end}}{{if .Cloud}}, env: {TAGS_FROM: ` + ImprovisedTags + `}{{end}}}
+{{- if .Cloud}}
+  cloud: yes
+{{- end}}
 load: {rate: {{.Rate}}/s, mix: {insert: 9, get: 1}, words: 100}
 phases:
 {{- range .Moves}}

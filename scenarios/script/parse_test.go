@@ -40,7 +40,7 @@ func refusals() map[string][]refused {
 	return map[string][]refused{
 		"file": refusedFile, "keys": refusedKeys, "text": refusedText, "stack": refusedStack, "load": refusedLoad,
 		"phases": refusedPhases, "steps": refusedSteps, "faults": refusedFaults, "checks": refusedChecks,
-		"promises": refusedPromises, "waivers": refusedWaivers, "autoscale": refusedAutoscale,
+		"promises": refusedPromises, "waivers": refusedWaivers, "autoscale": refusedAutoscale, "interrupts": refusedInterrupts,
 	}
 }
 
@@ -438,14 +438,16 @@ func TestErrorsAreSingleErrorsToo(t *testing.T) {
 
 func TestStepsSayWhatTheyAre(t *testing.T) {
 	for want, step := range map[string]script.Step{
-		"kill web-2":              {Move: script.Kill{Instance: "web-2"}},
-		"replace all":             {Move: script.Replace{Instance: script.ReplaceAll}},
-		"launch 2":                {Move: script.Launch{Count: 2}},
-		"scale 5":                 {Move: script.Scale{Count: 5}},
-		"deploy v2":               {Move: script.Deploy{Web: script.Web{Version: "v2"}}},
-		"deploy v2, canary: 1":    {Move: script.Deploy{Web: script.Web{Version: "v2"}, Canary: 1}},
-		"rollback v1":             {Move: script.Rollback{Version: "v1"}},
-		"limit web-1, cpus: 0.25": {Move: script.Limit{Instance: "web-1", CPUs: 0.25}},
+		"kill web-2":                  {Move: script.Kill{Instance: "web-2"}},
+		"replace all":                 {Move: script.Replace{Instance: script.ReplaceAll}},
+		"launch 2":                    {Move: script.Launch{Count: 2}},
+		"scale 5":                     {Move: script.Scale{Count: 5}},
+		"deploy v2":                   {Move: script.Deploy{Web: script.Web{Version: "v2"}}},
+		"deploy v2, canary: 1":        {Move: script.Deploy{Web: script.Web{Version: "v2"}, Canary: 1}},
+		"rollback v1":                 {Move: script.Rollback{Version: "v1"}},
+		"interrupt web-2, notice: 2s": {Move: script.Interrupt{Instance: "web-2", Notice: 2 * time.Second}},
+		"interrupt any, notice: 1m, without draining": {Move: script.Interrupt{Instance: "any", Notice: time.Minute, Abrupt: true}},
+		"limit web-1, cpus: 0.25":                     {Move: script.Limit{Instance: "web-1", CPUs: 0.25}},
 	} {
 		if got := step.String(); got != want {
 			t.Errorf("got %q, want %q", got, want)

@@ -17,7 +17,7 @@ func (r *reader) phases(v value, s *Scenario) {
 	f := newFleet(first)
 	f.members = membersOf(s.Stack)
 	f.noHTTPD = !s.Stack.HTTPD
-	f.noDatabase, f.stop, f.scaled = s.Stack.Mongo == MongoNone, s.Stack.Web.Stop, s.Autoscale != nil
+	f.noDatabase, f.stop, f.scaled, f.cloud = s.Stack.Mongo == MongoNone, s.Stack.Web.Stop, s.Autoscale != nil, s.Stack.Cloud
 	named := map[string]Pos{}
 	for _, item := range v.list(wantPhases, "phase") {
 		p := r.phase(item, f)

@@ -50,6 +50,8 @@ type Stack struct {
 	// RetryAll: the load balancer also sends requests again that a server may have executed; else only those that reached
 	// none.
 	RetryAll bool
+	// Cloud: each instance has an identity in a cloud, which a metadata service tells it, and can be interrupted.
+	Cloud bool
 	// Tags is in which style of [TagStyles] the collector understands tags in names, beside DogStatsD's; "": in no other.
 	Tags string
 }

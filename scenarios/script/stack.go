@@ -37,7 +37,7 @@ func referenceRoutes() map[string]Route {
 }
 
 func (r *reader) stack(v value, s *Stack) {
-	m, ok := v.mapping("web", "httpd", "mongo", "lb", "collector")
+	m, ok := v.mapping("web", "httpd", "mongo", "lb", "collector", "cloud")
 	if !ok {
 		return
 	}
@@ -66,9 +66,31 @@ func (r *reader) stack(v value, s *Stack) {
 	if given {
 		r.web(web, &s.Web)
 	}
+	if s.Cloud = m.yes("cloud"); s.Cloud && given {
+		r.inCloud(web)
+	}
 	if v, ok := m.get("mongo"); ok && given && s.Mongo == MongoNone && !r.opts.Ran && s.Web.reference() {
 		s.Mongo = "" // one mistake, not one for each check and fault that needs a database
 		v.failf("the reference app keeps its words in a database and does not start without: leave the key out, or give an app of your own, with stack.web.command or image")
+	}
+}
+
+// metadataVariable is what an instance in a cloud is told besides.
+const metadataVariable = "AWS_EC2_METADATA_SERVICE_ENDPOINT"
+
+// inCloud complains about what a stack in a cloud tells its instances itself.
+func (r *reader) inCloud(web value) {
+	m, ok := web.node.(*ast.MappingNode)
+	if !ok {
+		return
+	}
+	for _, e := range m.Values {
+		if plain(e.Key) != "env" {
+			continue
+		}
+		if k, there := r.value(web.below("env"), e.Value, web.at).keyed(metadataVariable); there {
+			k.failf("%s is set for each instance by the stack, in a cloud: choose another name", metadataVariable)
+		}
 	}
 }
 

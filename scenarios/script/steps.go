@@ -50,6 +50,7 @@ func stepOf[M Move](read func(what value, m mapping) M, more stepKind) stepKind 
 var stepKinds = []stepKind{
 	stepOf(readKill, stepKind{}),
 	stepOf(readTerminate, stepKind{takes: []string{"drain"}, stops: true}),
+	stepOf(readInterrupt, stepKind{takes: []string{"drain", "notice"}, misfit: "%s has no notice: it belongs to interrupt", stops: true, needs: []Need{Metadata}}),
 	stepOf(readLaunch, stepKind{}),
 	stepOf(readReplace, stepKind{stops: true}),
 	stepOf(readDeploy, stepKind{takes: []string{"canary"}, misfit: "%s has no canary: it belongs to deploy", stops: true, opens: true}),
@@ -111,7 +112,9 @@ func (v value) step(f *fleet) (Step, bool) {
 	if !ok {
 		return Step{}, false
 	}
-	step := Step{Move: kind.read(what, m), Within: m.duration("within", shortest, kind.within(f.stop)), Pos: v.at}
+	move := kind.read(what, m)
+	step := Step{Move: move, Within: m.duration("within", shortest, kind.within(f.stop)+noticeOf(move)), Pos: v.at}
+	step.outlasts(m)
 	m.refuse(kind)
 	if len(v.r.errs) > before {
 		return Step{}, false
@@ -182,6 +185,7 @@ type fleet struct {
 	noDatabase bool
 	members    members
 	noHTTPD    bool
+	cloud      bool          // instances can be interrupted
 	stop       time.Duration // how long an instance may take to end
 }
 

@@ -7,11 +7,9 @@ import (
 	"throughline/scenarios/script"
 )
 
-// ByHand is the scenario of a stack that nothing is done to but by hand: so many instances
-// of the reference app, with a defect or none (""), and a load in requests per second. What
-// is done is written down in its place.
-func ByHand(instances int, defect string, rate float64, options script.Options) (script.Scenario, error) {
-	nothing := []script.Improvisation{{Phase: "by hand", For: time.Second}}
-	source := script.Improvised{Instances: instances, Defect: defect, Rate: rate, Moves: nothing}.Source()
-	return script.Parse(record.ScenarioFile, source, options)
+// ByHand is the scenario of a stack that nothing is done to but by hand: the instances of the
+// reference app, in a cloud or not, and the load. Its moves are what is done, which is written down in their place.
+func ByHand(stack script.Improvised, options script.Options) (script.Scenario, error) {
+	stack.Moves = []script.Improvisation{{Phase: "by hand", For: time.Second}}
+	return script.Parse(record.ScenarioFile, stack.Source(), options)
 }

@@ -45,6 +45,7 @@ type Trial struct {
 	On        Environment
 	Live      *live.Stream // is told how it goes; nil: nobody is
 	Hand      *run.Hand    // makes moves while the stack is up; nil: nobody does
+	Roster    *run.Roster  // lists the instances while the stack is there; nil: nobody asks
 	Screen    *Screen      // shows how it goes; nil: nobody looks
 }
 
@@ -125,7 +126,7 @@ func (t Trial) config(start time.Time) run.Config {
 	return run.Config{
 		Scenario: t.Scenario, Dir: t.Dir, MongoURI: t.MongoURI, Dashboard: t.Dashboard,
 		HAProxy: t.On.HAProxy, HTTPD: t.On.HTTPD, Web: t.On.Web, Database: t.On.Database,
-		Progress: feed{t.Live}, Hand: t.Hand,
+		Progress: feed{t.Live}, Hand: t.Hand, Roster: t.Roster,
 		Run: record.Run{
 			ID: NewID(start), Scenario: t.Scenario.Name, File: t.Scenario.File, Seed: t.Seed, Platform: t.On.Platform,
 			Start: start, Interval: Interval, Database: t.database(),

@@ -136,6 +136,9 @@ var proofs = []proof{
 	proofOf(func(m *moves, t taken, move script.Terminate) []string {
 		return m.of(t, move.Instance, func(t taken, name string) []string { return m.terminated(t, name, !move.Abrupt) })
 	}),
+	proofOf(func(m *moves, t taken, move script.Interrupt) []string {
+		return m.of(t, move.Instance, func(t taken, name string) []string { return m.interrupted(t, name, move) })
+	}),
 	proofOf(func(m *moves, t taken, move script.Launch) []string {
 		if move.Member {
 			return m.launchedMember(t)

@@ -60,10 +60,13 @@ func (c Identity) Judge(e *evidence.Index) verdict.Result {
 			out = append(out, c.missing(e, l))
 		case len(own) > 0:
 			served++
-			out = append(out, c.extra(l, own)...)
+			out = append(out, c.extra(e, l, own)...)
 		}
+		bare, _ := beforeTags(e, own)
 		for _, s := range own {
-			out = append(out, c.tags(e, l, s)...)
+			if s != bare { // which has none but those that the other one has, and was told of already
+				out = append(out, c.tags(e, l, s)...)
+			}
 			out = append(out, c.outside(e, l, s)...)
 			out = append(out, c.resets(e, l, s, w)...)
 		}
@@ -179,9 +182,12 @@ func (c Identity) similarNames(e *evidence.Index, l record.Lifetime, names []str
 }
 
 // extra complains about all series of an instance but one.
-func (c Identity) extra(l record.Lifetime, own []*record.Series) []verdict.Finding {
+func (c Identity) extra(e *evidence.Index, l record.Lifetime, own []*record.Series) []verdict.Finding {
 	if len(own) == 1 {
 		return nil
+	}
+	if bare, full := beforeTags(e, own); bare != nil {
+		return []verdict.Finding{c.early(l, bare, full)}
 	}
 	var which []string
 	for _, s := range own {

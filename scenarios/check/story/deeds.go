@@ -15,7 +15,7 @@ import (
 // deeds are what was done to the stack under load, as the journal has it: whose life ended
 // how, who came, and which faults began. "web-2 was killed", "web-4 took its place".
 func (t *teller) deeds() []string {
-	d := deeds{t: t}
+	d := deeds{t: t, noticed: map[string]bool{}}
 	for _, ev := range t.h.Events {
 		d.note(ev)
 	}
@@ -43,12 +43,14 @@ type deed struct {
 // deeds reads the journal.
 type deeds struct {
 	t                                    *teller
-	replacing                            bool   // a step that replaces is under way
-	rolling                              bool   // a step that deploys, or goes back
-	rolled                               string // its version
-	stepping                             bool   // a step is under way
-	killed, ended, launched, gone, fresh deed   // gone, fresh: by a step that replaces
-	out, in                              deed   // by the autoscaler
+	replacing                            bool            // a step that replaces is under way
+	rolling                              bool            // a step that deploys, or goes back
+	rolled                               string          // its version
+	stepping                             bool            // a step is under way
+	noticed                              map[string]bool // whom a cloud gave notice
+	killed, ended, launched, gone, fresh deed            // gone, fresh: by a step that replaces
+	interrupted                          deed
+	out, in                              deed // by the autoscaler
 	all                                  []deed
 }
 
@@ -80,6 +82,10 @@ func (d *deeds) note(ev record.Event) {
 		d.launched.add(ev)
 	case ev.Kind == record.Death && ev.Expected && d.t.life(ev.Instance).Signal == evidence.SigKill:
 		d.killed.add(ev)
+	case ev.Kind == record.Noticed:
+		d.noticed[ev.Instance] = true
+	case ev.Kind == record.Death && ev.Expected && d.noticed[ev.Instance]:
+		d.interrupted.add(ev)
 	case ev.Kind == record.Death && ev.Expected && d.replacing:
 		d.gone.add(ev)
 	case ev.Kind == record.Death && ev.Expected:
@@ -131,8 +137,9 @@ func (d *deeds) pair() {
 	}
 	d.killed.text = func(of []string) string { return passive(of, "killed") }
 	d.ended.text = func(of []string) string { return passive(of, "terminated") }
+	d.interrupted.text = func(of []string) string { return passive(of, "interrupted") }
 	d.launched.text = func(of []string) string { return passive(of, "launched") }
-	if n := len(d.killed.of); n > 0 && n == len(d.launched.of) && d.launched.at >= d.killed.at && len(d.ended.of) == 0 {
+	if d.tookPlaces() {
 		d.launched.text = func(of []string) string {
 			if len(of) == 1 {
 				return of[0] + " took its place"
@@ -148,7 +155,19 @@ func (d *deeds) pair() {
 		}
 		d.in = deed{}
 	}
-	d.all = append(d.all, d.killed, d.ended, d.launched, replaced, d.out, d.in)
+	d.all = append(d.all, d.killed, d.interrupted, d.ended, d.launched, replaced, d.out, d.in)
+}
+
+// tookPlaces tells whether as many were launched as had been killed, or interrupted, and after them.
+func (d *deeds) tookPlaces() bool {
+	lost := d.killed
+	if len(lost.of) == 0 {
+		lost = d.interrupted
+	} else if len(d.interrupted.of) > 0 {
+		return false
+	}
+	n := len(lost.of)
+	return n > 0 && n == len(d.launched.of) && d.launched.at >= lost.at && len(d.ended.of) == 0
 }
 
 func (d *deed) merge(other deed) {

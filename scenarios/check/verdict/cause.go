@@ -19,6 +19,7 @@ const (
 
 	CauseTagsVary      = "tags-vary"
 	CauseTagsMissing   = "tags-missing"
+	CauseLateTags      = "late-tags" // a newcomer reports without them first
 	CauseForeignTags   = "foreign-tags"
 	CauseMerged        = "merged"
 	CauseReset         = "reset"
