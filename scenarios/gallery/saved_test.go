@@ -34,7 +34,7 @@ const (
 	savedPlain   = "../testdata/records"
 	savedScores  = savedGallery + "/scores.txt"
 	// savedBytes is the most that the saved gallery may take of a checkout.
-	savedBytes = 12 << 20
+	savedBytes = 16 << 20
 )
 
 var (
