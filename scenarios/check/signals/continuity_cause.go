@@ -46,8 +46,8 @@ func (c Continuity) causeOf(g gap, i int, trails []trail, e *evidence.Index, b *
 	}
 	late := false
 	for k, d := range b.Explained() {
-		if d.Cause == diagnose.LargeBuffer { // clients hold alike
-			return diagnose.Diagnosis{Cause: d.Cause}
+		if d.Cause == diagnose.LargeBuffer { // clients hold alike, and send no more often
+			return diagnose.Diagnosis{Cause: verdict.CauseFlushInterval}
 		}
 		late = late || b.Accounts[k].Late.By > 0
 	}
