@@ -41,7 +41,7 @@ func TestNeighboursTellCausesApart(t *testing.T) {
 	}{
 		"the timer has all":                            {nil, quarter, "not-counted", false},
 		"the timer lacks the same":                     {asCounted, quarter, "silent-worker", true},
-		"the timer lacks the same, one of 12":          {asCounted, oneIn(12), "silent-worker", true},
+		"the timer lacks the same, one of 6":           {asCounted, oneIn(6), "silent-worker", true},
 		"fewer than any worker has, in whole requests": {asCounted, oneIn(20), diagnose.Undecided, true},
 		"one timer lacks the same by chance": {func(t *testing.T, _ *plan, h *record.History) {
 			rescale(t, h, "web-1", 0, true)

@@ -219,7 +219,10 @@ func (b *Books) twins(e *evidence.Index) []diagnose.Twin {
 			}
 		}
 	}
-	slices.Sort(names)
+	// A timer that is called like the counter is of the same requests; of others it may only seem so.
+	slices.SortFunc(names, func(one, other string) int {
+		return cmp.Or(first(b.named(one), b.named(other)), strings.Compare(one, other))
+	})
 	for _, name := range names {
 		if n, fits := b.twinOf(e, name); fits {
 			for i := range out {
@@ -245,12 +248,26 @@ func (a *Account) twinAs(t twin) diagnose.Twin {
 	return out
 }
 
+// first compares for an order in which what is so comes before what is not.
+func first(one, other bool) int {
+	switch {
+	case one == other:
+		return 0
+	case one:
+		return -1
+	}
+	return 1
+}
+
+// named tells whether a timer is called like the metric.
+func (b *Books) named(timer string) bool { return strings.HasPrefix(timer, b.Promise.Metric) }
+
 // twinOf counts the values of a timer at each instance, and tells whether they are of the
 // same requests.
 func (b *Books) twinOf(e *evidence.Index, timer string) (counts []int64, fits bool) {
 	fits = true
 	compared := 0
-	named := strings.HasPrefix(timer, b.Promise.Metric)
+	named := b.named(timer)
 	for i := range b.Accounts {
 		a := &b.Accounts[i]
 		s := SpectrumOf(e.Timers(a.Life.Instance, timer), 1)

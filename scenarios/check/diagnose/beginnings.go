@@ -79,6 +79,9 @@ const fewFirst = 3
 // firstLost: the first sample of a series is lost, the same few at every instance.
 func firstLost(k *court, set, sound []int) fit {
 	best := impossible(set)
+	if k.mute(set) { // whoever has sent more than the first sample is seen
+		return best
+	}
 	for lost := int64(1); lost <= fewFirst; lost++ {
 		f := fitEach(k, set, sound, func(t *track) float64 {
 			switch {

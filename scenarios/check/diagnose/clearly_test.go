@@ -14,8 +14,7 @@ func by(score float64, causes ...string) explanation {
 	return e
 }
 
-// The same lead names a cause that nothing else looks like, and not one that others look like,
-// nor two at once; what does not decide is possible.
+// A cause is named that leads far enough; what does not decide is possible, and two defects at once must lead further.
 func TestHowFarACauseMustLead(t *testing.T) {
 	a := instance("web-1", 1, steady(20), client{period: tenth, workers: 1})
 	k := newCourt(&Case{Window: tenth, Interval: a.Ticks[1] - a.Ticks[0], Accounts: []Account{a}})
@@ -24,29 +23,49 @@ func TestHowFarACauseMustLead(t *testing.T) {
 		lead  float64
 		named bool
 	}{
-		{[]string{Truncated}, 5, true},
-		{[]string{Truncated}, 3, false},
-		{[]string{FirstLost}, 5, false},
-		{[]string{FirstLost}, 7, true},
-		{[]string{Burst}, 7, false},
-		{[]string{Burst}, 12, true},
-		{[]string{FirstLost, Truncated}, 12, false},
-		{[]string{FirstLost, Truncated}, 31, true},
-		{[]string{LostOnExit, LargeBuffer}, 7, true}, // one client has both
+		{[]string{Twice}, 0.5, false},
+		{[]string{Twice}, 30, true},
+		{[]string{FirstLost}, 0.5, false},
+		{[]string{FirstLost}, 30, true},
+		{[]string{FirstLost, Burst}, 12, false},
+		{[]string{LostOnExit, LargeBuffer}, 30, true}, // one client has both
 	} {
-		d := k.decide(0, []explanation{by(-10, c.best...), by(-10-c.lead, NetTwice)})
+		all := []explanation{by(-10, c.best...), by(-10-c.lead, NetLost)}
+		d := k.decide(0, all, probabilities(all, 1))
 		if named := d.Cause == c.best[0]; named != c.named {
-			t.Errorf("%v with a lead of %.0f: %s", c.best, c.lead, d.Cause)
+			t.Errorf("%v with a lead of %.1f: %s", c.best, c.lead, d.Cause)
 		}
-		if !c.named && !slices.Contains(d.Possible, NetTwice) {
-			t.Errorf("%v with a lead of %.0f: possible are %v", c.best, c.lead, d.Possible)
+		if d.Cause == Undecided && !slices.Contains(d.Possible, NetLost) {
+			t.Errorf("%v with a lead of %.1f: possible are %v", c.best, c.lead, d.Possible)
 		}
 	}
 }
 
-// Each cause with a lead of its own is one of a hypothesis.
-func TestLeadsAreOfHypotheses(t *testing.T) {
-	for cause := range leads {
+// A lead is worth more the greater it is, ever less so, and less where it comes of more accounts.
+func TestWhatALeadIsWorth(t *testing.T) {
+	odds := func(lead float64, accounts int) float64 {
+		p := probabilities([]explanation{by(0, NotCounted), by(-lead, NetLost)}, accounts)
+		if sum := p[0] + p[1]; sum < 0.999 || sum > 1.001 {
+			t.Errorf("probabilities sum up to %.3f", sum)
+		}
+		return p[0]
+	}
+	if small, great := odds(2, 1), odds(6, 1); small >= great {
+		t.Errorf("a lead of 6 makes it %.3f likely, and one of 2 %.3f", great, small)
+	}
+	if one, many := odds(6, 1), odds(6, 8); one <= many {
+		t.Errorf("a lead of 6 of one account makes it %.3f likely, and of eight %.3f", one, many)
+	}
+}
+
+// Each hypothesis has a worth, and no other cause has.
+func TestWorthsAreOfHypotheses(t *testing.T) {
+	for _, h := range hypotheses {
+		if w, known := worths[h.cause]; !known || w.behind <= 0 || w.ahead <= 0 {
+			t.Errorf("%s: a score of it is worth %+v", h.cause, w)
+		}
+	}
+	for cause := range worths {
 		if !slices.ContainsFunc(hypotheses, func(h hypothesis) bool { return h.cause == cause }) {
 			t.Errorf("%s: no hypothesis has this cause", cause)
 		}

@@ -82,7 +82,7 @@ func lostOnExit(k *court, set, sound []int) fit {
 		if t.least > span || t.goneBy(at-k.exitSpan()) {
 			return never
 		}
-		return held(t.wrong, span) + t.exactly((*track).theLast, 1+min(1, t.clump/8), 0.1)
+		return max(held(t.wrong, span), k.heldAll(t, at)) + t.exactly((*track).theLast, 1+min(1, t.clump/8), 0.1)
 	}, func(t *track) float64 {
 		if at := t.ended(); at != record.Never && t.since(at-max(k.Window, time.Second)) > 2 {
 			return -1.5 // it had something to lose, and lost nothing
@@ -124,6 +124,17 @@ func killedWith(k *court, t *track) float64 {
 // milliseconds or for seconds, so that the logarithm of it is what may be anything.
 func held(wrong, most int64) float64 {
 	return choice(wrong+1) - math.Log(1+math.Log(float64(max(1, most))))
+}
+
+// heldAll scores that an instance's life was over before its client sent anything for the first time:
+// it may send at any moment of its window.
+func (k *court) heldAll(t *track, at time.Duration) float64 {
+	window := k.Window + k.longer
+	served := at - t.Acked[0]
+	if t.Total > 0 || served >= window {
+		return never
+	}
+	return math.Log(1-max(0, served).Seconds()/window.Seconds()) + choice(2)
 }
 
 // anyLate tells whether the counts of any other instance came later than max_lag.

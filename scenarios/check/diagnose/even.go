@@ -97,7 +97,7 @@ func (k *court) evenlyOf(set, sound []int, m manner) fit {
 	if m.everybody {
 		wrong, n = k.pool(set, sound)
 	}
-	if n == 0 || wrong == 0 {
+	if n == 0 || wrong == 0 || !surplus && k.mute(set) {
 		return fit{each: make([]float64, len(set)), shared: never}
 	}
 	const mostLost = 0.98 // who counts none at all does not count a share
@@ -127,6 +127,16 @@ func (k *court) evenlyOf(set, sound []int, m manner) fit {
 		best = best.or(with(share{p: 1 / float64(every), every: every}, choice(m.turns)))
 	}
 	return best
+}
+
+// mute tells whether none of so many requests was counted that a share of them would have been.
+func (k *court) mute(set []int) bool {
+	const some = 10
+	var n, counted int64
+	for _, i := range set {
+		n, counted = n+k.tracks[i].n, counted+k.tracks[i].Total
+	}
+	return counted == 0 && n > some
 }
 
 // lossOnly is never where something was counted too much.
@@ -189,7 +199,7 @@ var usual = []float64{0.5, 0.25, 0.2, 0.1, 0.05, 0.02, 0.01, 1.0 / 3, 0.3, 0.4}
 // rateNotSent: the client samples, every instance at one rate, and its lines do not say so.
 func rateNotSent(k *court, set, sound []int) fit {
 	wrong, n := k.pool(set, sound)
-	if !k.lossOnly(set) || n == 0 {
+	if !k.lossOnly(set) || n == 0 || k.mute(set) {
 		return impossible(set)
 	}
 	kept := 1 - float64(wrong)/float64(n)
@@ -231,7 +241,7 @@ func (t *track) keeping(rate float64, every int64) float64 {
 // on something that instances do not have alike, such as a cache. One sample rate, or one
 // path through the code, cannot do that.
 func conditional(k *court, set, sound []int) fit {
-	if !k.lossOnly(set) {
+	if !k.lossOnly(set) || k.mute(set) {
 		return impossible(set)
 	}
 	wrong, n := k.pool(set)

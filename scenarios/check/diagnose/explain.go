@@ -2,9 +2,12 @@ package diagnose
 
 import (
 	"cmp"
+	"maps"
 	"math"
 	"slices"
 	"time"
+
+	"gonum.org/v1/gonum/floats"
 )
 
 // hypothesis is one thing that may be wrong.
@@ -95,8 +98,6 @@ const (
 	// unheeded is what it costs to explain losses without an absence of the collector that is
 	// known, and must have cost some.
 	unheeded = -8.0
-	// nearly is up to where the next one is worth a mention.
-	nearly = 9.0
 	// mostParts is of how many hypotheses for an account pairs are tried.
 	mostParts = 6
 )
@@ -122,8 +123,9 @@ func Explain(c Case) []Diagnosis {
 		return out
 	}
 	all := k.explanations(open, sound)
+	likely := probabilities(all, len(open))
 	for _, i := range open {
-		out[i] = k.decide(i, all)
+		out[i] = k.decide(i, all, likely)
 	}
 	return out
 }
@@ -226,42 +228,49 @@ func (k *court) pairs(open, sound []int) [][]part {
 	return out
 }
 
-// decide tells the cause of one account from all explanations, the best first.
-func (k *court) decide(i int, all []explanation) Diagnosis {
+// decide tells the cause of one account from all explanations, and how likely each is.
+func (k *court) decide(i int, all []explanation, likely []float64) Diagnosis {
 	var d Diagnosis
 	if len(all) == 0 {
 		return Diagnosis{Cause: Undecided, Why: "no cause that is known here fits the record"}
 	}
-	best := all[0]
-	own := best.of(i)
+	own := all[floats.MaxIdx(likely)].of(i)
 	said := own.fit.say(i)
 	d.From, d.To = k.span(i, said)
 	d.Why = said.why
 	d.Cause = own.h.cause
-	needed := best.clearly()
-	for _, e := range all {
-		p := e.of(i)
-		switch lead := best.score - e.score; {
-		case p.h.cause == own.h.cause || p.h.cause == Undecided && lead > 0:
-			continue
-		case lead < needed:
-			d.Possible = append(d.Possible, p.h.cause)
-		case lead < nearly && d.RunnerUp == "":
-			d.RunnerUp = p.h.cause
-		}
-	}
 	if own.h.cause == Undecided {
-		d.Possible, d.RunnerUp = nil, ""
 		return d
 	}
-	if len(d.Possible) == 0 {
+	byCause := map[string]float64{}
+	for j, e := range all {
+		byCause[e.of(i).h.cause] += likely[j]
+	}
+	named := byCause[own.h.cause] >= sure
+	for _, cause := range inOrder(byCause) {
+		switch {
+		case cause == own.h.cause || cause == Undecided || byCause[cause] < conceivable:
+		case named && d.RunnerUp == "":
+			d.RunnerUp = cause
+		case !named:
+			d.Possible = append(d.Possible, cause)
+		}
+	}
+	if named {
 		return d
 	}
 	d.From, d.To = k.span(i, clause{}) // when it was hangs on which it is
-	d.Possible = unique(append([]string{own.h.cause}, d.Possible...))
-	d.Cause, d.RunnerUp = Undecided, ""
+	d.Possible = append([]string{own.h.cause}, d.Possible...)
+	d.Cause = Undecided
 	d.Why = k.between(d.Possible, said.why)
 	return d
+}
+
+// inOrder are causes, the likeliest first.
+func inOrder(byCause map[string]float64) []string {
+	return slices.SortedFunc(maps.Keys(byCause), func(a, b string) int {
+		return cmp.Or(cmp.Compare(byCause[b], byCause[a]), cmp.Compare(a, b))
+	})
 }
 
 // of is the part of an explanation that explains an account.
@@ -272,14 +281,4 @@ func (e explanation) of(i int) part {
 		}
 	}
 	return e.by[0]
-}
-
-func unique(words []string) []string {
-	var out []string
-	for _, w := range words {
-		if !slices.Contains(out, w) {
-			out = append(out, w)
-		}
-	}
-	return out
 }

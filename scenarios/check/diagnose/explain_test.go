@@ -171,18 +171,35 @@ func TestQueue(t *testing.T) {
 		n    float64
 		want float64
 	}{
-		{queue{room: 10}, 14, 4},
-		{queue{room: 10}, 9, 0},
-		{queue{room: 10, split: true}, 0, 0},
-		{queue{room: 10, split: true}, 10, 1.2616}, // sqrt(10 / 2 pi)
-		{queue{room: 10, split: true}, 100, 90},
+		{queue{room: 10, workers: 1}, 14, 4},
+		{queue{room: 10, workers: 1}, 9, 0},
+		{queue{room: 10, workers: 2}, 0, 0},
+		{queue{room: 10, workers: 2}, 20, 1.7841}, // of each sqrt(5 / 2 pi)
+		{queue{room: 10, workers: 2}, 100, 80},
 	} {
-		if got := c.q.drops(c.n); math.Abs(got-c.want) > 0.001 {
-			t.Errorf("%+v drops %.4f of %.0f, want %.4f", c.q, got, c.n, c.want)
+		if got, variance := c.q.drops(c.n); math.Abs(got-c.want) > 0.001 || (variance > 0) != (c.q.workers > 1 && c.n > 0) {
+			t.Errorf("%+v drops %.4f of %.0f, give or take %.2f; want %.4f", c.q, got, c.n, math.Sqrt(variance), c.want)
 		}
 	}
 	all := []arrivals{{n: []float64{14, 9, 12, 3}}, {n: []float64{11, 20}}}
-	if q := (queue{}).roomFor(all, 17); math.Abs(q.room-10) > 0.01 {
+	if q := (queue{workers: 1}).roomFor(all, 17); math.Abs(q.room-10) > 0.25 {
 		t.Errorf("room for %.2f, want 10", q.room)
+	}
+}
+
+// The beats of each client begin at its own moment.
+func TestAQueueBeginsAnywhere(t *testing.T) {
+	swings := func(t time.Duration) float64 { return 60 + 50*math.Sin(t.Seconds()*2*math.Pi/8) }
+	const beat = 500 * time.Millisecond
+	var accounts []Account
+	for i := range time.Duration(3) {
+		shifted := queueOf(30, beat)
+		accounts = append(accounts, instance(fmt.Sprintf("web-%d", i+1), uint64(i), swings, client{period: tenth, workers: 1,
+			counted: func(n int, at time.Duration, rnd *rand.Rand) bool { return shifted(n, at+i*170*time.Millisecond, rnd) }}))
+	}
+	for _, d := range explained(t, tenth, accounts...) {
+		if d.Cause != QueueFull {
+			t.Errorf("cause %s %v, want %s: %s", d.Cause, d.Possible, QueueFull, d.Why)
+		}
 	}
 }

@@ -56,6 +56,9 @@ func noMetric(k *court, set, sound []int) fit {
 		if t.Alias != "" || t.Also != "" {
 			return contradicted
 		}
+		if t.Others && t.kinComplete() <= -4 {
+			return contradicted // other counters never came either, and what is not added up did: a client held them
+		}
 		if t.ended() >= 0 && t.since(t.ended()-k.exitSpan()) == t.n {
 			return -8
 		}

@@ -5,59 +5,104 @@ import (
 	"math"
 	"time"
 
+	"gonum.org/v1/gonum/floats"
+
 	"throughline/scenarios/check/words"
 )
 
 // A client's queue has room for so many calls, and is emptied on a beat. What a queue of some
 // room and beat would have dropped can be told from the requests themselves, beat by beat:
-// with room for 10 each 100 ms it drops 4 of 14, and none of 9.
+// with room for 10 each 100 ms it drops 4 of 14, and none of 9. Each client's beats begin at
+// its own moment, and each worker of an instance has a client.
 
 // queue is what such a queue would have dropped of each account's requests.
 type queue struct {
-	beat  time.Duration
-	room  float64
-	split bool // among several workers, as chance will have it
+	beat    time.Duration
+	room    float64 // of each worker's queue
+	workers float64 // of an instance, among which requests are split as chance will have it
 }
 
 // beats are how often queues are thought to be emptied.
-var beats = []time.Duration{50 * time.Millisecond, 100 * time.Millisecond, 200 * time.Millisecond, 500 * time.Millisecond, time.Second}
+var beats = []time.Duration{50 * time.Millisecond, 75 * time.Millisecond, 100 * time.Millisecond, 140 * time.Millisecond, 200 * time.Millisecond,
+	270 * time.Millisecond, 370 * time.Millisecond, 500 * time.Millisecond, 700 * time.Millisecond, time.Second}
 
-// arrivals are how many requests of an account fall on each beat, and which is the first.
+const (
+	// phases are how many moments of a beat are tried at which the first may begin.
+	phases = 5
+	// mostQueues is how many workers an instance is thought to have that each have a queue.
+	mostQueues = 3
+)
+
+// arrivals are how many requests of an account fall on each beat, and how many came before it.
 type arrivals struct {
-	first int64
-	n     []float64
+	begin  time.Duration // of the first beat
+	n      []float64
+	before []int64
 }
 
-func (t *track) arrivals(beat time.Duration) arrivals {
+// arrivals are those of each phase of a beat.
+func (t *track) arrivals(beat time.Duration) []arrivals {
+	if all, known := t.onBeats[beat]; known {
+		return all
+	}
+	var all []arrivals
+	for phase := range time.Duration(phases) {
+		all = append(all, t.arrivalsAt(beat, phase*beat/phases))
+	}
+	if t.onBeats == nil {
+		t.onBeats = map[time.Duration][]arrivals{}
+	}
+	t.onBeats[beat] = all
+	return all
+}
+
+func (t *track) arrivalsAt(beat, phase time.Duration) arrivals {
 	if t.n == 0 {
 		return arrivals{}
 	}
-	a := arrivals{first: int64(t.Acked[0] / beat)}
-	a.n = make([]float64, int64(t.Acked[t.n-1]/beat)-a.first+1)
+	a := arrivals{begin: (t.Acked[0]-phase)/beat*beat + phase}
+	if a.begin > t.Acked[0] {
+		a.begin -= beat
+	}
+	beats := int64((t.Acked[t.n-1]-a.begin)/beat) + 1
+	a.n, a.before = make([]float64, beats), make([]int64, beats)
 	for _, at := range t.Acked {
-		a.n[int64(at/beat)-a.first]++
+		a.n[(at-a.begin)/beat]++
+	}
+	var sum int64
+	for i, n := range a.n {
+		a.before[i] = sum
+		sum += int64(n)
 	}
 	return a
 }
 
-// drops is how many of so many requests on a beat the queue drops.
-func (q queue) drops(n float64) float64 {
-	over := n - q.room
-	if !q.split || n == 0 {
-		return max(0, over)
+// drops is how many of so many requests on a beat the queue drops, and the variance of it.
+func (q queue) drops(n float64) (mean, variance float64) {
+	if q.workers == 1 || n == 0 {
+		return max(0, n-q.room), 0
 	}
-	// The mean of what is above the room, of a number that is normally distributed.
-	s := math.Sqrt(n)
+	// The mean and the variance of what is above the room, of a number that is normally
+	// distributed.
+	over := n/q.workers - q.room
+	s2 := n / q.workers * (1 - 1/q.workers)
+	s := math.Sqrt(s2)
 	z := over / s
-	return over*0.5*math.Erfc(-z/math.Sqrt2) + s*math.Exp(-z*z/2)/math.Sqrt(2*math.Pi)
+	if z < -6 {
+		return 0, 0
+	}
+	above, density := 0.5*math.Erfc(-z/math.Sqrt2), math.Exp(-z*z/2)/math.Sqrt(2*math.Pi)
+	one := over*above + s*density
+	return q.workers * one, q.workers * max(0, (over*over+s2)*above+over*s*density-one*one)
 }
 
 // of is how many of an account's requests it drops.
-func (q queue) of(a arrivals) (sum float64) {
+func (q queue) of(a arrivals) (mean, variance float64) {
 	for _, n := range a.n {
-		sum += q.drops(n)
+		m, v := q.drops(n)
+		mean, variance = mean+m, variance+v
 	}
-	return sum
+	return mean, variance
 }
 
 // roomFor finds the room with which a queue drops so many of all.
@@ -65,14 +110,15 @@ func (q queue) roomFor(all []arrivals, wrong float64) queue {
 	least, most := 0.0, 1.0
 	for _, a := range all {
 		for _, n := range a.n {
-			most = max(most, n+5*math.Sqrt(n))
+			most = max(most, (n+5*math.Sqrt(n))/q.workers+1)
 		}
 	}
-	for range 30 {
+	for most-least > 0.02*(1+least) {
 		q.room = (least + most) / 2
 		var sum float64
 		for _, a := range all {
-			sum += q.of(a)
+			mean, _ := q.of(a)
+			sum += mean
 		}
 		if sum > wrong {
 			least = q.room
@@ -88,67 +134,81 @@ func (k *court) queued(set, sound []int) (fit, queue) {
 	best, found := impossible(set), queue{}
 	wrong, _ := k.pool(set)
 	for _, beat := range beats {
-		all := map[int]arrivals{}
 		var lossy []arrivals
 		for _, i := range set {
-			all[i] = k.tracks[i].arrivals(beat)
-			lossy = append(lossy, all[i])
+			lossy = append(lossy, k.tracks[i].arrivals(beat)[0])
 		}
-		for _, i := range sound {
-			all[i] = k.tracks[i].arrivals(beat)
-		}
-		for _, split := range []bool{false, true} {
-			q := queue{beat: beat, split: split}.roomFor(lossy, float64(wrong))
-			f := fit{}
-			for _, i := range set {
-				t := &k.tracks[i]
-				f.each = append(f.each, t.droppedBy(q, all[i]))
-			}
-			for _, i := range sound {
-				t := &k.tracks[i]
-				f.shared += max(-6, t.amount(q.of(all[i])))
-			}
-			f.shared += choice(int64(2*len(beats))) - 0.5*math.Log(float64(max(2, wrong)))
-			if f.total() > best.total() {
-				best, found = f, q
+		for workers := range mostQueues {
+			fitted := queue{beat: beat, workers: float64(workers + 1)}.roomFor(lossy, float64(wrong))
+			for _, room := range []float64{fitted.room, math.Floor(fitted.room), math.Ceil(fitted.room)} {
+				q := fitted
+				if q.room = room; room < 0.5 {
+					continue
+				}
+				f := k.queuedBy(q, set, sound)
+				f.shared += choice(int64(len(beats))) + choice(mostQueues) - 0.5*math.Log(float64(max(2, wrong)))
+				if f.total() > best.total() {
+					best, found = f, q
+				}
 			}
 		}
 	}
 	return best, found
 }
 
+// queuedBy fits a queue whose beats begin at any moment at each account.
+func (k *court) queuedBy(q queue, set, sound []int) fit {
+	return fitEach(k, set, sound, func(t *track) float64 {
+		scores := make([]float64, phases)
+		for j, a := range t.arrivals(q.beat) {
+			scores[j] = t.droppedBy(q, a)
+		}
+		return floats.LogSumExp(scores) + choice(phases)
+	}, func(t *track) float64 {
+		dropped, variance := q.of(t.arrivals(q.beat)[0])
+		return max(-6, t.amount(dropped, variance+dropped))
+	})
+}
+
 // amount scores that a queue dropped so many of the account's requests: about as many as
 // are missing.
-func (t *track) amount(dropped float64) float64 {
+func (t *track) amount(dropped, variance float64) float64 {
 	off := max(0, float64(t.least)-dropped, dropped-float64(t.most))
-	return normal(off, 1+dropped+dropped*dropped/25)
+	return normal(off, 1+variance+clumsy*dropped+dropped*dropped/100)
 }
+
+// clumsy is the part of what is dropped by which it differs since requests wait, and are
+// answered later than their counts were made.
+const clumsy = 0.15
 
 // droppedBy scores how many a queue dropped of the account's requests, and when.
 func (t *track) droppedBy(q queue, a arrivals) float64 {
-	whole := q.of(a)
-	score := t.amount(whole)
+	whole, variance := q.of(a)
+	score := t.amount(whole, variance)
 	if whole == 0 {
 		return score - 6
 	}
-	return score + t.both(func(t *track) float64 { return t.droppedWhen(q, a, whole) })
+	return score + t.both(func(v *track) float64 { return v.droppedWhen(q, a, whole, variance/whole) })
 }
 
 // droppedWhen scores when a queue dropped requests that would have dropped so many of them.
-func (t *track) droppedWhen(q queue, a arrivals, whole float64) float64 {
+func (t *track) droppedWhen(q queue, a arrivals, whole, chancy float64) float64 {
 	scale := float64(t.wrong) / whole
 	upTo := make([]float64, len(a.n)+1)
 	for i, n := range a.n {
-		upTo[i+1] = upTo[i] + scale*q.drops(n)
+		m, _ := q.drops(n)
+		upTo[i+1] = upTo[i] + scale*m
 	}
 	lost := func(requests int64) float64 {
 		if requests <= 0 || t.n == 0 {
 			return 0
 		}
-		at := t.Acked[min(requests, t.n)-1]
-		return upTo[min(int64(at/q.beat)-a.first+1, int64(len(a.n)))]
+		requests = min(requests, t.n)
+		i := int((t.Acked[requests-1] - a.begin) / q.beat)
+		m, _ := q.drops(float64(requests - a.before[i]))
+		return upTo[i] + scale*m
 	}
-	return t.shaped(t.along(lost), func(_ block, mean float64) float64 { return 0.5 + max(0, mean) + mean*mean/50 })
+	return t.shaped(t.along(lost), func(_ block, mean float64) float64 { return 0.3 + max(0, mean)*(chancy+clumsy) + mean*mean/200 })
 }
 
 // queueFull: a queue of some room drops what is beyond it.

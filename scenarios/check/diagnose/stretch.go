@@ -236,23 +236,7 @@ func (k *court) awayIn(c stretch, set, sound []int) fit {
 	if !unattended && k.silence(c) <= needed-2*k.Interval { // one that ends within an interval leaves no silence there
 		return impossible(set)
 	}
-	f := fitEach(k, set, sound, func(t *track) float64 {
-		expected := away * t.paceIn(c)
-		off := max(0, float64(t.least)-expected, expected-float64(t.most))
-		from, to := upTo(t.Acked, c.from), max(upTo(t.Acked, c.from)+1, upTo(t.Acked, c.to))
-		shape := t.both(func(t *track) float64 {
-			return t.shaped(t.along(func(requests int64) float64 {
-				return float64(t.wrong) * float64(min(max(0, requests-from), to-from)) / float64(to-from)
-			}), func(_ block, mean float64) float64 { return mean*mean/12 + mean*t.unit })
-		})
-		return max(contradicted, normal(off, expected+t.clump*t.clump/6)) + shape
-	}, func(t *track) float64 {
-		if t.Life.Death != record.Never && t.Life.Death < c.to || t.begin() > c.from {
-			return 0
-		}
-		expected := away * t.paceIn(c)
-		return max(contradicted, normal(max(0, expected-float64(t.most)), expected+t.clump*t.clump/6))
-	}).twins(k, set, alike, 1).othersLostIn(k, set, func(t *track) (from, to time.Duration) { return t.lostWithin(c) })
+	f := k.awayWithin(c, away, set, sound)
 	f.shared += 2 * choice(int64(len(k.tracks[set[0]].Ticks)))
 	if last := k.tracks[set[0]].Ticks; c.to >= last[len(last)-1]-k.Interval {
 		f.shared -= 8 // it never came back
@@ -272,6 +256,68 @@ func (k *court) awayIn(c stretch, set, sound []int) fit {
 		}
 		return clause{why: fmt.Sprintf("the counts of all %d instances that answered then are missing, and nothing else arrived from them: nobody received them", len(set)), from: c.from, to: c.to}
 	})
+}
+
+// awayWithin scores that what was answered for so many seconds is lost, which begin somewhere around
+// the stretch: what a client held when it began is lost too.
+func (k *court) awayWithin(c stretch, away float64, set, sound []int) fit {
+	const begins = 6
+	held := k.Window + k.longer
+	long := time.Duration(away * float64(time.Second))
+	first := c.from - k.Interval - held
+	last := max(c.from, c.to-long)
+	best := k.awayFrom(c, away, set, sound, (*track).lostAlong)
+	for b := range time.Duration(begins) {
+		from := first + b*(last-first)/(begins-1)
+		best = best.or(k.awayFrom(c, away, set, sound, func(t *track, _ stretch) func(int64) float64 {
+			return t.lostBetween(from, from+long, held)
+		}))
+	}
+	best.shared += choice(begins)
+	return best
+}
+
+// lostAlong is the shape of a loss that is spread evenly over a stretch.
+func (t *track) lostAlong(c stretch) func(requests int64) float64 {
+	from, to := upTo(t.Acked, c.from), max(upTo(t.Acked, c.from)+1, upTo(t.Acked, c.to))
+	return func(requests int64) float64 {
+		return float64(t.wrong) * float64(min(max(0, requests-from), to-from)) / float64(to-from)
+	}
+}
+
+// lostBetween is the shape of a loss of all that was answered between two times, of clients which
+// sent what they held at any moment of so long.
+func (t *track) lostBetween(from, to, held time.Duration) func(requests int64) float64 {
+	begun := func(at, since time.Duration) float64 {
+		if held <= 0 {
+			return min(1, max(0, float64(at-since)))
+		}
+		return min(1, max(0, float64(at-since)/float64(held)))
+	}
+	lost := make([]float64, t.n+1)
+	for i, at := range t.Acked {
+		lost[i+1] = lost[i] + begun(at, from-held/2) - begun(at, to-held/2)
+	}
+	scale := float64(t.wrong) / max(1, lost[t.n])
+	return func(requests int64) float64 { return scale * lost[min(t.n, max(0, requests))] }
+}
+
+// awayFrom scores that all accounts lost what they answered in so many seconds, in some shape.
+func (k *court) awayFrom(c stretch, away float64, set, sound []int, lost func(*track, stretch) func(int64) float64) fit {
+	return fitEach(k, set, sound, func(t *track) float64 {
+		expected := away * t.paceIn(c)
+		off := max(0, float64(t.least)-expected, expected-float64(t.most))
+		shape := t.both(func(t *track) float64 {
+			return t.shaped(t.along(lost(t, c)), func(_ block, mean float64) float64 { return mean*mean/12 + mean*t.unit })
+		})
+		return max(contradicted, normal(off, expected+t.clump*t.clump/6)) + shape
+	}, func(t *track) float64 {
+		if t.Life.Death != record.Never && t.Life.Death < c.to || t.begin() > c.from {
+			return 0
+		}
+		expected := away * t.paceIn(c)
+		return max(contradicted, normal(max(0, expected-float64(t.most)), expected+t.clump*t.clump/6))
+	}).twins(k, set, alike, 1).othersLostIn(k, set, func(t *track) (from, to time.Duration) { return t.lostWithin(c) })
 }
 
 // lostWithin is about when what is lost in a stretch was answered: in the middle of it.

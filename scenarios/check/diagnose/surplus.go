@@ -115,9 +115,45 @@ func (k *court) sameAs(t *track, names []string) float64 {
 	if float64(off) > 1+0.01*float64(n) {
 		return never
 	}
-	return -3*float64(off) + t.shaped(func(j int) (early, due float64) {
-		return float64(upTo(at, t.leftBy[j])), float64(upTo(at, t.madeBy[j]))
-	}, func(_ block, mean float64) float64 { return 0.02 * max(0, mean) })
+	came := t.alongside(at)
+	return -3*float64(off) + t.shaped(came.shape, func(b block, mean float64) float64 { return 0.02*max(0, mean) + came.chance(b) })
+}
+
+// company is how many of other requests a client has sent the counts of at each interval end, at
+// least and at most, and the variance that is beside that.
+type company struct{ early, due, variance []float64 }
+
+func (c company) shape(j int) (early, due float64) {
+	if j < 0 {
+		return 0, 0
+	}
+	return c.early[j], c.due[j]
+}
+
+// chance is the variance of how many came in a block.
+func (c company) chance(b block) float64 {
+	if b.from < 0 {
+		return c.variance[b.to]
+	}
+	return c.variance[b.from] + c.variance[b.to]
+}
+
+// alongside tells of how many requests that were answered at these times the counts have come. Where
+// the twin says of how many of the account's own they have, it is the same part of the others that were
+// answered since the client must have sent all.
+func (t *track) alongside(at []time.Duration) company {
+	var c company
+	for j := range t.Ticks {
+		early, due, variance := float64(upTo(at, t.leftBy[j])), float64(upTo(at, t.madeBy[j])), 0.0
+		if first, last := upTo(t.Acked, t.leftBy[j]), upTo(t.Acked, t.madeBy[j]); t.exact && last > first {
+			part := min(1, max(0, (float64(t.old[j])-float64(first))/float64(last-first)))
+			variance = (due - early) * (part*(1-part) + 0.05)
+			early += part * (due - early)
+			due = early
+		}
+		c.early, c.due, c.variance = append(c.early, early), append(c.due, due), append(c.variance, variance)
+	}
+	return c
 }
 
 // probes: somebody asks each instance again and again whether it can serve, and that is
@@ -179,13 +215,14 @@ func (t *track) probedWithin(rate, slack float64) float64 {
 	return max(contradicted, -2*worst)
 }
 
-// probed is for how many seconds of its life, up to at, an instance may have been asked.
+// probed is for how many seconds of its life, up to at, an instance may have been asked. Whoever asks may stop before
+// the record ends.
 func (t *track) probed(at time.Duration) float64 {
 	from := t.Life.Ready
 	if from == record.Never {
 		from = t.begin()
 	}
-	return max(0, (min(at, t.end()) - from).Seconds())
+	return max(0, (min(at, t.end(), t.lastCount) - from).Seconds())
 }
 
 // foreignLines: one of the metric's series has just as many: somebody else sends to the
@@ -255,7 +292,7 @@ func windowTwice(k *court, set, sound []int) fit {
 // runningTotal: what is added grows with what there is.
 func runningTotal(k *court, set, sound []int) fit {
 	return fitEach(k, set, sound, func(t *track) float64 {
-		if exact := t.Total == t.n*(t.n+1)/2; !t.surplus || !exact && (t.Total < 2*t.n || t.n < 10) {
+		if exact := t.Total == t.n*(t.n+1)/2; !t.surplus || !exact && (t.Total < 2*t.n || t.n < 3) {
 			return never
 		}
 		// A kill takes the last of them, which are the largest.

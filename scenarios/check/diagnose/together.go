@@ -61,8 +61,10 @@ func (t *track) madeUp(window time.Duration) (held, behind float64) {
 			held += max(0, sent*t.within(t.Ticks[k]-window/2, t.Ticks[k])-hidden)
 		}
 	}
-	for k := 1; k < len(ahead); k++ {
-		behind += max(0, ahead[k-1]-ahead[k])
+	was := 0.0 // who is behind from the start is behind too
+	for _, is := range ahead {
+		behind += max(0, was-is)
+		was = is
 	}
 	return held, behind
 }

@@ -22,6 +22,8 @@ type track struct {
 	// the client still held.
 	gone []float64
 	step stretch // see stepped
+	// lastCount is the end of the last interval in which anything was counted.
+	lastCount time.Duration
 	// stretched is what inAStretch found; 0: not asked yet.
 	stretched float64
 	// least and most is how many were lost or too many in the end.
@@ -32,18 +34,19 @@ type track struct {
 	due   []int64 // sent to it, and maybe counted
 	// What was made by leftBy has left at an interval end, and what has come was made by madeBy.
 	leftBy, madeBy []time.Duration
-	guessed        bool          // for how long it holds counts is known from its gaps, not declared
-	sharp          bool          // old and due are known from lumps, see sharpen
-	exact          bool          // they are known from the twin, see follow
-	clump          float64       // how many counts a client that holds as long as declared may send at once
-	unit           float64       // how many counts come in one datagram, as the collector saw them
-	block          []block       // see lay
-	beat           *rhythm       // nil: nothing can be told of it
-	from           *sockets      // nil: nobody knows
-	kin            []relative    // of Kin
-	timed          *track        // the twin; nil: nobody knows when its values came
-	abreast        bool          // its values come at once with the counts
-	span           time.Duration // from the first acknowledgement to the last
+	guessed        bool                         // for how long it holds counts is known from its gaps, not declared
+	sharp          bool                         // old and due are known from lumps, see sharpen
+	exact          bool                         // they are known from the twin, see follow
+	clump          float64                      // how many counts a client that holds as long as declared may send at once
+	unit           float64                      // how many counts come in one datagram, as the collector saw them
+	block          []block                      // see lay
+	beat           *rhythm                      // nil: nothing can be told of it
+	from           *sockets                     // nil: nobody knows
+	kin            []relative                   // of Kin
+	onBeats        map[time.Duration][]arrivals // see arrivals
+	timed          *track                       // the twin; nil: nobody knows when its values came
+	abreast        bool                         // its values come at once with the counts
+	span           time.Duration                // from the first acknowledgement to the last
 }
 
 func newTrack(a *Account) track {
@@ -73,6 +76,11 @@ func newTrack(a *Account) track {
 	}
 	for k := range t.gone {
 		t.gone[k] = max(0, t.gone[k])
+	}
+	for k := 1; k < len(a.Ticks); k++ {
+		if a.Counted[k] > a.Counted[k-1] {
+			t.lastCount = a.Ticks[k]
+		}
 	}
 	return t
 }

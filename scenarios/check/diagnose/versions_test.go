@@ -30,7 +30,7 @@ func released(seed uint64, versions bool, counted func(int, time.Duration, *rand
 // never something else.
 func TestAnotherVersionDoesNotSpeakAgainstACause(t *testing.T) {
 	const tenth = 100 * time.Millisecond
-	path := func(n int, _ time.Duration, rnd *rand.Rand) bool { return rnd.IntN(15) > 0 } // one path in 15 is not counted
+	path := func(n int, _ time.Duration, rnd *rand.Rand) bool { return rnd.IntN(40) > 0 } // one path in 40 is not counted
 	named := map[bool]int{}
 	for seed := range uint64(12) {
 		for _, versions := range []bool{false, true} {

@@ -44,10 +44,15 @@ func (c Continuity) causeOf(g gap, i int, trails []trail, e *evidence.Index, b *
 	if d := b.Holding(a); d.Cause == diagnose.StillHeld || slices.Contains(d.Possible, diagnose.StillHeld) {
 		return d
 	}
-	for _, other := range trails {
-		if other.regular(e.Interval) { // clients flush alike
+	late := false
+	for k, d := range b.Explained() {
+		if d.Cause == diagnose.LargeBuffer { // clients hold alike, and send no more often
 			return diagnose.Diagnosis{Cause: verdict.CauseFlushInterval}
 		}
+		late = late || b.Accounts[k].Late.By > 0
+	}
+	if regular(trails, e.Interval) || !late {
+		return diagnose.Diagnosis{Cause: verdict.CauseFlushInterval}
 	}
 	return diagnose.Diagnosis{Cause: diagnose.Late}
 }
@@ -60,19 +65,36 @@ func (c Continuity) lostIn(g gap, a *account.Account, e *evidence.Index) bool {
 	return due > 0 && 2*came < float64(due)
 }
 
-// regular tells whether points come at a constant distance of several intervals:
-// gaps end at one distance from each other, give or take an interval, and there is
-// hardly a point that is not the end of one. Where a gap begins is no matter of
-// flushes: it is when the first request after a point was acknowledged.
-func (t trail) regular(interval time.Duration) bool {
-	if len(t.gaps) < 2 {
-		return false
+// regular tells whether points of any trail come at a constant distance of several intervals, or those of several
+// trails at the same one, if there is but one distance of each: clients flush alike.
+func regular(trails []trail, interval time.Duration) bool {
+	var single []time.Duration
+	for _, t := range trails {
+		distances := t.distances()
+		if len(distances) == 1 {
+			single = append(single, distances[0])
+		}
+		if alike(distances, interval) {
+			return true
+		}
 	}
-	shortest, longest := evidence.Forever, time.Duration(0)
-	for k, g := range t.gaps[1:] {
-		distance := g.to - t.gaps[k].to
-		shortest, longest = min(shortest, distance), max(longest, distance)
+	return alike(single, interval)
+}
+
+// alike tells whether several distances are the same, give or take an interval.
+func alike(distances []time.Duration, interval time.Duration) bool {
+	return len(distances) > 1 && slices.Max(distances)-slices.Min(distances) <= interval
+}
+
+// distances are those of the ends of gaps from each other, where there is hardly a point that
+// is not the end of one. Where a gap begins is no matter of flushes: it is when the first
+// request after a point was acknowledged.
+func (t trail) distances() (out []time.Duration) {
+	if present := t.cells.LookedAt - t.cells.Missing; present > int64(len(t.gaps))+1 {
+		return nil
 	}
-	present := t.cells.LookedAt - t.cells.Missing
-	return longest-shortest <= interval && present <= int64(len(t.gaps))+1
+	for k := 1; k < len(t.gaps); k++ {
+		out = append(out, t.gaps[k].to-t.gaps[k-1].to)
+	}
+	return out
 }

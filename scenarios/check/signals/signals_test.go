@@ -88,11 +88,29 @@ func TestFlushesAreToldByTheEndsOfGaps(t *testing.T) {
 		{at(1700, 4400, 4450, 7400, 7400, 10400, 10400, 15400), 3, false},
 		{at(1700, 4400, 4450, 7400, 7400, 10400), 8, false}, // points in between are no flushes
 		{at(1700, 4400), 1, false},
+		{at(1700, 4400, 4450, 7400), 2, false}, // one distance is as long as itself
 	} {
 		cells := verdict.Cells{LookedAt: c.present + 9, Missing: 9}
-		if got := (trail{gaps: c.gaps, cells: cells}).regular(time.Second); got != c.want {
+		if got := regular([]trail{{gaps: c.gaps, cells: cells}}, time.Second); got != c.want {
 			t.Errorf("%v with %d points: %v, want %v", c.gaps, c.present, got, c.want)
 		}
+	}
+}
+
+// Where each instance shows one distance only, several show a flush if theirs are the same.
+func TestFlushesAreToldByInstancesTogether(t *testing.T) {
+	one := func(ends ...time.Duration) trail {
+		t := trail{cells: verdict.Cells{LookedAt: 10, Missing: 9}}
+		for _, to := range ends {
+			t.gaps = append(t.gaps, gap{from: to - 3*time.Second, to: to})
+		}
+		return t
+	}
+	if !regular([]trail{one(4*time.Second, 7*time.Second), one(5*time.Second, 8*time.Second)}, time.Second) {
+		t.Error("two distances of 3 s are no flush")
+	}
+	if regular([]trail{one(4*time.Second, 7*time.Second), one(5*time.Second, 11*time.Second)}, time.Second) {
+		t.Error("distances of 3 s and 6 s are a flush")
 	}
 }
 
