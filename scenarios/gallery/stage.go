@@ -143,8 +143,8 @@ func oneKilled(defect string) Stage {
 }
 
 // fronted has an httpd before each instance.
-func fronted(defect string, rate int) Stage {
-	return Stage{HTTPD: true, Defect: defect, Rate: rate, Steps: []string{"kill: web-2", "launch: 1", "replace: web-1"}, After: 8}
+func fronted() Stage {
+	return Stage{HTTPD: true, Steps: []string{"kill: web-2", "launch: 1", "replace: web-1"}, After: 8}
 }
 
 // databaseOutage freezes the database for longer than a request waits for it.
@@ -179,7 +179,7 @@ func Controls() []Control {
 		{"reloaded", "the load balancer is reloaded", withFault("fault: reload-lb")},
 		{"lb-killed", "the load balancer is killed, and started again", Stage{Steps: []string{"fault: kill-lb"}, Failing: true}},
 		{"collector-killed", "the collector is killed while nobody asks for anything", Stage{Steps: []string{"fault: kill-collector, for: 2s"}, Load: pause, After: 7}},
-		{"httpd", "httpd stands before each instance; one is killed, and one replaced", fronted("", 0)},
+		{"httpd", "httpd stands before each instance; one is killed, and one replaced", fronted()},
 		{"httpd-faults", "every httpd is reloaded, one is killed, and one has two workers, so that its queue is in nobody's numbers",
 			Stage{HTTPD: true, Rate: 80, Steps: []string{"fault: reload-httpd", "fault: kill-httpd, on: web-2", "fault: limit-httpd, on: web-1, workers: 2"}, Heal: "limit-httpd", Failing: true}},
 		{"reordered", "one datagram in ten overtakes another", withFault("fault: reorder-datagrams")},

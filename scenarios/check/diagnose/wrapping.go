@@ -4,12 +4,13 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"time"
 
 	"throughline/scenarios/check/words"
 )
 
-// wraps are after how many counts a batch may begin anew.
-var wraps = []int64{4, 8, 16, 32, 64, 100, 128, 256, 512, 1000, 1024, 4096, 65536}
+// wraps are after how many counts a batch may begin anew: no counter has fewer than four bits.
+var wraps = []int64{16, 32, 64, 100, 128, 256, 512, 1000, 1024, 4096, 65536}
 
 // wrapping: a counter of a batch begins anew when it is full, and what it held is lost:
 // always the same number, or a multiple of it.
@@ -19,7 +20,13 @@ func wrapping(k *court, set, sound []int) fit {
 	}
 	var best fit
 	var batch int64
+	held := k.Window + k.longer
+	held += held/5 + 20*time.Millisecond // as what was acknowledged together was counted together
 	for _, m := range wraps {
+		small := func(i int) bool { return k.tracks[i].least > 0 && k.tracks[i].fullest(held) < m }
+		if slices.ContainsFunc(set, small) {
+			break // nor can a larger one ever have been full
+		}
 		var batches, n int64
 		for _, i := range set {
 			batches, n = batches+k.tracks[i].wrong/m, n+k.tracks[i].n
@@ -59,6 +66,18 @@ func wrapping(k *court, set, sound []int) fit {
 	return best.twins(k, set, complete, 0.3).othersComplete(k, set).saying(k, func(t *track) clause {
 		return clause{why: fmt.Sprintf("%s is %s times %s: a counter that begins anew after %s loses a batch at a time", words.Number(t.wrong), words.Number(t.wrong/batch), words.Number(batch), words.Number(batch))}
 	})
+}
+
+// fullest is how many were acknowledged within so long at most: no more than a client can have held at once.
+func (t *track) fullest(held time.Duration) int64 {
+	most, from := 0, 0
+	for to, at := range t.Acked {
+		for t.Acked[from] < at-held {
+			from++
+		}
+		most = max(most, to+1-from)
+	}
+	return int64(most)
 }
 
 // inBatches scores that all that is lost is lost in batches of m. Where it is known how much is lost
