@@ -71,3 +71,14 @@ func TestWorthsAreOfHypotheses(t *testing.T) {
 		}
 	}
 }
+
+func TestOneIn(t *testing.T) {
+	for _, c := range []struct {
+		all, some int64
+		want      string
+	}{{100, 4, "1 in 25"}, {100, 49, "1 in 2"}, {100, 66, "1 in 2"}, {100, 67, "67 %"}, {500, 475, "95 %"}, {10, 0, "none"}} {
+		if got := oneIn(c.all, c.some); got != c.want {
+			t.Errorf("%d of %d: %q, want %q", c.some, c.all, got, c.want)
+		}
+	}
+}

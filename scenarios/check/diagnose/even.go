@@ -331,10 +331,13 @@ func (k *court) apart(set []int) float64 {
 	return 0
 }
 
-// oneIn writes a share of all as "1 in 25".
+// oneIn writes a share of all as "1 in 25", or "95 %" where one in one would be nearest.
 func oneIn(all, some int64) string {
 	if some <= 0 {
 		return "none"
+	}
+	if 3*some > 2*all {
+		return fmt.Sprintf("%.0f %%", 100*float64(some)/float64(all))
 	}
 	return fmt.Sprintf("1 in %s", words.Number(int64(math.Round(float64(all)/float64(some)))))
 }
