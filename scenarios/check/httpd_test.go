@@ -145,14 +145,14 @@ func TestHTTPD(t *testing.T) {
 func TestLedgerOfHTTPD(t *testing.T) {
 	h := fronted()
 	h.Passages = append(h.Passages, record.Passage{Seq: 7, Instance: "web-3", Status: 503})
-	keys, counts := entriesOf(judged(t, h))
+	_, counts := entriesOf(judged(t, h))
 	if c := counts["httpd"]; c["requests"] != 4943 || c["answered_2xx"] != 4942 || c["errors"] != 1 {
 		t.Errorf("%v", c)
 	}
 	if counts["httpd web-3"]["answered_2xx"] != counts["lb web-3"]["answered_2xx"] {
 		t.Errorf("of web-3: %v", counts["httpd web-3"])
 	}
-	if keys, _ = entriesOf(judged(t, talk().make())); slices.Contains(keys, "httpd") {
+	if keys, _ := entriesOf(judged(t, talk().make())); slices.Contains(keys, "httpd") {
 		t.Errorf("without httpd: %q", keys)
 	}
 }
