@@ -51,7 +51,7 @@ JUDGES := ./scenarios/check ./scenarios/gallery
 test-all: build browser ## all tests, as CI runs them, nearly all with the race detector: every stack, every made-up history
 	THROUGHLINE_TESTS=all $(GOTEST) -race -timeout 20m $$($(GO) list ./... | grep -v /cmd/throughline$$)
 	THROUGHLINE_TESTS=all $(GOTEST) -timeout 20m $(JUDGES)
-	THROUGHLINE_TESTS=all $(GOTEST) -race -timeout 20m ./cmd/throughline
+	THROUGHLINE_TESTS=all $(GOTEST) -race -timeout 30m ./cmd/throughline
 
 check: build ## what CI asks beside the tests: formatting, vet, staticcheck
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "not formatted (run gofmt -w):"; echo "$$unformatted"; exit 1; fi
