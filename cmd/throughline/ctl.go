@@ -35,8 +35,8 @@ had its effect. A move is a step of the scenario language, in words:
   terminate web-2 [drain=no]        ask it to end, and wait until it has
   interrupt web-2 [notice=10s]      take it away as a cloud does, with notice (up --cloud)
   launch [2]                        start so many new ones, or one
-  kill primary, step_down primary   of a database with members: end the primary, or have it hand over
-  launch member                     another member of the database
+  kill primary, launch member       of a database with members
+  step_down primary                 have another member take the writes
   scale 5                           launch, or terminate the newest, until so many serve
   replace web-2, replace all        launch another one, then terminate the old one
   deploy v2, deploy version=v2 defect=late canary=1
