@@ -22,10 +22,15 @@ func wrapping(k *court, set, sound []int) fit {
 	var batch int64
 	held := k.Window + k.longer
 	held += held/5 + 20*time.Millisecond // as what was acknowledged together was counted together
+	room := int64(math.MaxInt64) // a batch that was lost was full
+	for _, i := range set {
+		if t := &k.tracks[i]; t.least > 0 {
+			room = min(room, t.fullest(held))
+		}
+	}
 	for _, m := range wraps {
-		small := func(i int) bool { return k.tracks[i].least > 0 && k.tracks[i].fullest(held) < m }
-		if slices.ContainsFunc(set, small) {
-			break // nor can a larger one ever have been full
+		if m > room {
+			break
 		}
 		var batches, n int64
 		for _, i := range set {
