@@ -22,7 +22,7 @@ func wrapping(k *court, set, sound []int) fit {
 	var batch int64
 	held := k.Window + k.longer
 	held += held/5 + 20*time.Millisecond // as what was acknowledged together was counted together
-	room := int64(math.MaxInt64) // a batch that was lost was full
+	room := int64(math.MaxInt64)         // a batch that was lost was full
 	for _, i := range set {
 		if t := &k.tracks[i]; t.least > 0 {
 			room = min(room, t.fullest(held))
