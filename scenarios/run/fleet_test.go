@@ -384,6 +384,35 @@ func TestAFailedLaunchIsForgotten(t *testing.T) {
 	}
 }
 
+// comeAndGo has so many launch and terminate instances at once while a fault strikes three times, and wants the collector to
+// listen for all that serve then: the two of before, and four from each.
+func (r *rig) comeAndGo(movers int, strikes fault.Fault) {
+	r.t.Helper()
+	var group sync.WaitGroup
+	for range movers {
+		group.Go(func() {
+			for range 4 {
+				names, err := r.launch(r.t.Context(), 2)
+				if err == nil {
+					err = r.terminate(r.t.Context(), names[0], true)
+				}
+				if err != nil {
+					r.t.Error(err)
+				}
+			}
+		})
+	}
+	for range 3 {
+		if _, err := strikes.Inject(r.t.Context()); err != nil {
+			r.t.Error(err)
+		}
+	}
+	group.Wait()
+	if diff := cmp.Diff(r.serving(), r.registered()); diff != "" || len(r.serving()) != 2+4*movers {
+		r.t.Errorf("who serves (-), and who is listened for (+):\n%s", diff)
+	}
+}
+
 // Instances come and go while the collector is replaced, and the new one listens
 // for all that are there.
 func TestACollectorIsReplacedWhileInstancesComeAndGo(t *testing.T) {
@@ -391,29 +420,7 @@ func TestACollectorIsReplacedWhileInstancesComeAndGo(t *testing.T) {
 	r.mustLaunch(2)
 	// The last interval of one ends before the next begins, or both had a point for it.
 	restart := fault.RestartCollector{Relays: r.telemetry.relays, Stop: r.telemetry.end, Start: r.telemetry.restart, For: r.telemetry.cfg.Run.Interval}
-	var group sync.WaitGroup
-	for range 2 {
-		group.Go(func() {
-			for range 4 {
-				names, err := r.launch(t.Context(), 2)
-				if err == nil {
-					err = r.terminate(t.Context(), names[0], true)
-				}
-				if err != nil {
-					t.Error(err)
-				}
-			}
-		})
-	}
-	for range 3 {
-		if _, err := restart.Inject(t.Context()); err != nil {
-			t.Error(err)
-		}
-	}
-	group.Wait()
-	if diff := cmp.Diff(r.serving(), r.registered()); diff != "" || len(r.serving()) != 10 {
-		t.Errorf("who serves (-), and who is listened for (+):\n%s", diff)
-	}
+	r.comeAndGo(2, restart)
 	at := map[string]string{} // also of those that are gone
 	for _, l := range statsdOf(r.telemetry).Figures().Listeners {
 		at[l.Instance] = l.Addr

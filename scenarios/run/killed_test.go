@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -40,27 +39,7 @@ func TestACollectorIsKilledWhileInstancesComeAndGo(t *testing.T) {
 	r := withKilled(t)
 	r.mustLaunch(2)
 	kill := fault.KillCollector{Relays: r.telemetry.relays, Kill: r.telemetry.kill, Start: r.telemetry.restart, For: r.telemetry.cfg.Run.Interval}
-	var group sync.WaitGroup
-	group.Go(func() {
-		for range 4 {
-			names, err := r.launch(t.Context(), 2)
-			if err == nil {
-				err = r.terminate(t.Context(), names[0], true)
-			}
-			if err != nil {
-				t.Error(err)
-			}
-		}
-	})
-	for range 3 {
-		if _, err := kill.Inject(t.Context()); err != nil {
-			t.Error(err)
-		}
-	}
-	group.Wait()
-	if diff := cmp.Diff(r.serving(), r.registered()); diff != "" || len(r.serving()) != 6 {
-		t.Errorf("who serves (-), and who is listened for (+):\n%s", diff)
-	}
+	r.comeAndGo(1, kill)
 	figures, err := r.telemetry.collector().Figures()
 	if err != nil {
 		t.Fatal(err)
