@@ -362,13 +362,7 @@ func TestFaultsThatDidNotTakeEffect(t *testing.T) {
 	} {
 		h := talk().make()
 		c.change(&h)
-		v := judged(t, h)
-		if got := said(v, "efficacy", verdict.Inconclusive); len(got) == 0 || got[0] != c.want {
-			t.Errorf("got %q, want %q", got, c.want)
-		}
-		if v.Outcome == verdict.Pass {
-			t.Errorf("%s: the run passes", c.want)
-		}
+		actedInVain(t, h, c.want)
 	}
 	h := talk().make()
 	changing(record.Death, "web-1", func(e *record.Event) { e.Code = -1 })(&h)
@@ -398,4 +392,16 @@ func mustParse(h record.History) script.Scenario {
 		panic(err)
 	}
 	return s
+}
+
+// actedInVain demands that a step is told first that has had no effect, and that the run does not pass.
+func actedInVain(t *testing.T, h record.History, want string) {
+	t.Helper()
+	v := judged(t, h)
+	if got := said(v, "efficacy", verdict.Inconclusive); len(got) == 0 || got[0] != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if v.Outcome == verdict.Pass {
+		t.Errorf("%s: the run passes", want)
+	}
 }
