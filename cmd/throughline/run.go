@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -30,6 +31,7 @@ type runFlags struct {
 	open      bool
 	format    string
 	haproxy   string
+	forge     forgeFlags
 }
 
 // common are the flags that run and up share.
@@ -67,7 +69,8 @@ run), 1 fail, which outranks them all. If a scenario cannot be read it is 3, and
 nothing is started.`,
 		Example: `  throughline run replace-an-instance
   throughline run --seed 7 --out /tmp/r my-scenario.yaml
-  throughline run --format json quiet | jq .outcome`,
+  throughline run --format json quiet | jq .outcome
+  throughline run --annotations github --retry-inconclusive 2 ci/*.yaml`,
 		Args: cli.Operands(1, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !cmd.Flags().Changed("seed") {
@@ -81,6 +84,7 @@ nothing is started.`,
 	f.Uint64Var(&flags.seed, "seed", 0, "decides words and routes of the load (default: drawn, printed and recorded)")
 	flags.common(f)
 	f.StringVar(&flags.format, "format", "text", "of the verdict: text or json")
+	flags.forge.add(f)
 	return cmd
 }
 
@@ -132,7 +136,7 @@ func (f runFlags) trial(s script.Scenario, dir string, on trial.Environment) tri
 func runAll(cmd *cobra.Command, args []string, flags runFlags) error {
 	all, err := reader(cmd).ReadAll(args)
 	if err == nil {
-		err = flags.check()
+		err = errors.Join(flags.check(), flags.forge.check(flags.format))
 	}
 	if err != nil {
 		return cli.Usage(err)
@@ -140,24 +144,28 @@ func runAll(cmd *cobra.Command, args []string, flags runFlags) error {
 	tell := func(err error) { fmt.Fprintf(cmd.ErrOrStderr(), "throughline: %v\n", err) }
 	have, missing := trial.Preflight(all, func(some []script.Scenario) (trial.Environment, error) { return flags.preflight(cmd.Context(), some) }, tell)
 	sequence := trial.Sequence{
-		Missing: missing, Tell: tell,
+		Missing: missing, Tell: tell, Retries: flags.forge.retries,
 		Watch: func(s *live.Stream) (shown func()) { return report.Follow(cmd.ErrOrStderr(), os.Getenv, s) },
 		Show: func(j trial.Judged) error {
 			return show(cmd.OutOrStdout(), j, flags.format, j.Dir, report.TextOptions{More: judgeFlags{}.showsAll(j.Dir)})
 		},
 	}
-	if flags.format == "text" {
-		sequence.Sum = func(all []report.Result) error {
+	dirs := make([]string, len(all))
+	sequence.Sum = func(results []report.Result) error {
+		var failed error
+		if flags.format == "text" && len(results) > 1 {
 			on := report.NewTerminal(cmd.OutOrStdout(), os.Getenv)
-			return report.WriteSummary(cmd.OutOrStdout(), all, report.TextOptions{Color: on.Color, Width: on.Width})
+			failed = report.WriteSummary(cmd.OutOrStdout(), results, report.TextOptions{Color: on.Color, Width: on.Width})
 		}
+		return errors.Join(failed, flags.forge.tell(cmd, forged(all, dirs, results)))
 	}
 	window := openWindow(flags, nil, tell)
 	defer window.close()
 	window.show(flags.open, tell)
 	window.tell(cmd.ErrOrStderr())
 	for i, s := range all {
-		t := flags.trial(s, trial.Directory(flags.out, s.Name, i, len(all)), have[i])
+		dirs[i] = trial.Directory(flags.out, s.Name, i, len(all))
+		t := flags.trial(s, dirs[i], have[i])
 		t.Screen, t.Roster = window.screen, window.roster
 		sequence.Trials = append(sequence.Trials, t)
 	}

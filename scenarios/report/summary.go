@@ -12,6 +12,7 @@ type Result struct {
 	Scenario string
 	Verdict  *verdict.Verdict // nil: there is none
 	Unrun    string           // why there is none
+	Tries    int              // how many runs there were; those before the last one proved nothing
 }
 
 // WriteSummary writes a line for each of several scenarios: its outcome, its name and the

@@ -28,8 +28,10 @@ type Sequence struct {
 	Hold func(context.Context, Trial) (*Judged, error)
 	Show func(Judged) error // shows a verdict
 	Tell func(error)        // says what keeps a trial from its verdict
-	// Sum shows at the end what came of each of several trials; nil: nobody wants to know.
+	// Sum shows at the end what came of each trial, in their order; nil: nobody wants to know.
 	Sum func([]report.Result) error
+	// Retries is how often a trial whose run proves nothing is held again.
+	Retries int
 }
 
 // Run holds all the trials and gives what they come to. Each leaves a report, also where
@@ -41,9 +43,9 @@ func (q Sequence) Run(ctx context.Context) Status {
 		status, ended := q.one(ctx, t, q.Missing[i])
 		worst, all = Worse(worst, status), append(all, ended)
 	}
-	if q.Sum != nil && len(all) > 1 {
+	if q.Sum != nil {
 		if err := q.Sum(all); err != nil {
-			q.Tell(fmt.Errorf("the summary of %d scenarios: %w", len(all), err))
+			q.Tell(fmt.Errorf("the summary: %w", err))
 			worst = Worse(worst, Unrun)
 		}
 	}
@@ -58,9 +60,9 @@ func (q Sequence) one(ctx context.Context, t Trial, missing error) (Status, repo
 	case ctx.Err() != nil:
 		status, why = Inconclusive, errCalledOff
 	default:
-		judged, err := q.watched(ctx, t)
+		judged, tries, err := q.tried(ctx, t)
 		if status = q.finish(t, judged, err); judged != nil {
-			return status, report.Result{Scenario: t.Scenario.Name, Verdict: &judged.Verdict}
+			return status, report.Result{Scenario: t.Scenario.Name, Verdict: &judged.Verdict, Tries: tries}
 		}
 		why = err
 	}
@@ -70,6 +72,39 @@ func (q Sequence) one(ctx context.Context, t Trial, missing error) (Status, repo
 		}
 	}
 	return status, report.Result{Scenario: t.Scenario.Name, Unrun: why.Error()}
+}
+
+// tried holds a trial until a run proves something, or has been tried often enough, and
+// gives the last verdict and how many runs there were. A run that proves nothing speaks
+// neither for what is tried nor against it, so that to pass it over prefers no outcome.
+// Its record is moved aside.
+func (q Sequence) tried(ctx context.Context, t Trial) (*Judged, int, error) {
+	for try := 1; ; try++ {
+		judged, err := q.watched(ctx, t)
+		if judged == nil || err != nil || judged.Status() != Inconclusive || try > q.Retries || ctx.Err() != nil {
+			return judged, try, err
+		}
+		aside, err := moveAside(t.Dir)
+		if err != nil {
+			return judged, try, err
+		}
+		q.Tell(fmt.Errorf("%s: proves nothing (%s): run again, %d of %d; its record is in %s", t.Scenario.Name, judged.Verdict.Title, try, q.Retries, aside))
+	}
+}
+
+// moveAside makes room for another record in the place of dir, and tells where that which
+// was there has gone.
+func moveAside(dir string) (string, error) {
+	for n := 1; ; n++ {
+		aside := fmt.Sprintf("%s-try-%d", filepath.Clean(dir), n)
+		if _, err := os.Lstat(aside); err == nil {
+			continue
+		}
+		if err := os.Rename(dir, aside); err != nil {
+			return "", fmt.Errorf("%s: cannot be moved aside for another try: %w", dir, err)
+		}
+		return aside, nil
+	}
 }
 
 // finish shows what came of a trial, and gives its status: one of which not all could be

@@ -89,11 +89,10 @@ func TestSequence(t *testing.T) {
 	}
 }
 
-// What came of several trials is summed up at the end, of a single one not; and that this
-// cannot be shown is told.
+// What came of all trials is summed up at the end; and that this cannot be shown is told.
 func TestSequenceIsSummedUp(t *testing.T) {
 	s := scenario(t, "x", "{web: {instances: 1}}", "")
-	for n, want := range map[int]int{1: 0, 3: 3} {
+	for _, n := range []int{1, 3} {
 		dir, told := t.TempDir(), 0
 		var got []report.Result
 		q := Sequence{Tell: func(error) { told++ }, Sum: func(all []report.Result) error { got = all; return errors.New("the pipe is closed") }}
@@ -104,7 +103,7 @@ func TestSequenceIsSummedUp(t *testing.T) {
 		if status := q.Run(t.Context()); status != Unrun {
 			t.Errorf("status %d, want %d", status, Unrun)
 		}
-		if len(got) != want || told != min(want, 1) {
+		if len(got) != n || told != 1 {
 			t.Errorf("%d trials: %d summed up and %d messages", n, len(got), told)
 		}
 		for i, e := range got {
@@ -112,6 +111,75 @@ func TestSequenceIsSummedUp(t *testing.T) {
 				t.Errorf("%d: %+v", i, e)
 			}
 		}
+	}
+}
+
+// A run that proves nothing is run again, as often as is wanted, and no other one: neither one
+// that failed, nor one that could not be run, nor one that was called off. What it recorded stays.
+func TestRetries(t *testing.T) {
+	s := scenario(t, "x", "{web: {instances: 1}}", "")
+	for _, c := range []struct {
+		name     string
+		outcomes []verdict.Outcome // of the runs, in their order; none: it cannot be run
+		retries  int
+		off      bool // called off in the first run
+		runs     int
+		status   Status
+	}{
+		{"as often as is wanted", []verdict.Outcome{verdict.Inconclusive, verdict.Inconclusive, verdict.Inconclusive}, 2, false, 3, Inconclusive},
+		{"until it proves something", []verdict.Outcome{verdict.Inconclusive, verdict.Pass, verdict.Fail}, 5, false, 2, Pass},
+		{"also that it fails", []verdict.Outcome{verdict.Inconclusive, verdict.Fail, verdict.Pass}, 5, false, 2, Fail},
+		{"not unasked", []verdict.Outcome{verdict.Inconclusive, verdict.Pass}, 0, false, 1, Inconclusive},
+		{"not one that failed", []verdict.Outcome{verdict.Fail, verdict.Pass}, 3, false, 1, Fail},
+		{"not one that could not be run", nil, 3, false, 1, Unrun},
+		{"not one that was called off", []verdict.Outcome{verdict.Inconclusive, verdict.Pass}, 3, true, 1, Inconclusive},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			dir := filepath.Join(t.TempDir(), "r")
+			runs := 0
+			var told []string
+			var result report.Result
+			q := Sequence{
+				Trials: []Trial{{Scenario: s, Dir: dir}}, Missing: []error{nil}, Retries: c.retries,
+				Watch: func(*live.Stream) func() { return func() {} },
+				Hold: func(_ context.Context, on Trial) (*Judged, error) {
+					if runs++; c.outcomes == nil {
+						return nil, errors.New("no such engine")
+					}
+					if c.off {
+						cancel()
+					}
+					if err := os.Mkdir(on.Dir, 0o700); err != nil {
+						return nil, err
+					}
+					o := c.outcomes[runs-1]
+					return &Judged{Dir: on.Dir, Verdict: verdict.Verdict{Outcome: o}}, os.WriteFile(filepath.Join(on.Dir, "run"), fmt.Append(nil, runs), 0o600)
+				},
+				Show: func(Judged) error { return nil },
+				Tell: func(err error) { told = append(told, err.Error()) },
+				Sum:  func(all []report.Result) error { result = all[0]; return nil },
+			}
+			if got := q.Run(ctx); got != c.status || runs != c.runs {
+				t.Fatalf("status %d after %d runs, want %d after %d (%v)", got, runs, c.status, c.runs, told)
+			}
+			if c.outcomes == nil {
+				return
+			}
+			if len(told) != c.runs-1 || result.Tries != c.runs {
+				t.Errorf("told %v, and of %d tries", told, result.Tries)
+			}
+			for n := 1; n <= c.runs; n++ {
+				file := filepath.Join(dir, "run")
+				if n < c.runs {
+					file = filepath.Join(fmt.Sprintf("%s-try-%d", dir, n), "run")
+				}
+				if got, err := os.ReadFile(file); err != nil || string(got) != fmt.Sprint(n) {
+					t.Errorf("%s: %q, %v; want what run %d recorded", file, got, err, n)
+				}
+			}
+		})
 	}
 }
 
