@@ -29,6 +29,12 @@ func scenarioNames(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.Sh
 	return words, cobra.ShellCompDirectiveDefault
 }
 
+// builtInNames completes built-in scenarios alone.
+func builtInNames(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+	words, _ := scenarioNames(cmd, args, typed)
+	return words, cobra.ShellCompDirectiveNoFileComp
+}
+
 // galleryNames completes the entries of the gallery, and its healthy runs, that are not
 // there yet.
 func galleryNames(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
@@ -56,7 +62,7 @@ var defectNames = cli.Each(app.Defects, func(d app.Defect) (word, about string) 
 
 // operandWords are what a command's operands may be, by its name.
 var operandWords = map[string]cli.Completion{
-	"run": scenarioNames, "check": scenarioNames, "judge": cli.Directory, "selftest": galleryNames, "explain": wordNames, "ctl": moveWords,
+	"run": scenarioNames, "check": scenarioNames, "show": builtInNames, "judge": cli.Directory, "selftest": galleryNames, "explain": wordNames, "ctl": moveWords,
 }
 
 // flagWords are the flags that take one of a few words, by command and name.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"text/tabwriter"
 
@@ -25,6 +26,28 @@ func newList() *cobra.Command {
 				fmt.Fprintf(out, "%s\t%v\t%s\n", s.Name, s.Duration(), s.About)
 			}
 			return out.Flush()
+		},
+	}
+}
+
+func newShow() *cobra.Command {
+	return &cobra.Command{
+		Use:   "show NAME...",
+		Short: "The file of a built-in scenario, to read or to begin one's own with",
+		Example: `  throughline show replace-an-instance
+  throughline show replace-an-instance > mine.yaml && throughline check mine.yaml`,
+		Args: cli.Operands(1, -1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var files [][]byte
+			for _, name := range args { // all are found before any is shown
+				source, err := scenarios.Read(name)
+				if err != nil {
+					return cli.Usage(err)
+				}
+				files = append(files, source)
+			}
+			_, err := cmd.OutOrStdout().Write(bytes.Join(files, []byte("\n")))
+			return err
 		},
 	}
 }
