@@ -62,7 +62,7 @@ var defectNames = cli.Each(app.Defects, func(d app.Defect) (word, about string) 
 
 // operandWords are what a command's operands may be, by its name.
 var operandWords = map[string]cli.Completion{
-	"run": scenarioNames, "check": scenarioNames, "show": builtInNames, "judge": cli.Directory, "selftest": galleryNames, "explain": wordNames, "ctl": moveWords,
+	"run": scenarioNames, "check": scenarioNames, "show": builtInNames, "judge": cli.Directory, "diff": cli.Directory, "selftest": galleryNames, "explain": wordNames, "ctl": moveWords,
 }
 
 // flagWords are the flags that take one of a few words, by command and name.
