@@ -260,6 +260,18 @@ func TestContinuity(t *testing.T) {
 		}, verdict.Inconclusive, []string{
 			"continuity of fullstack.insert: 60 cells of 4 instances looked at, 3 missing, the longest gap 4.0 s of at most 2s",
 			"fullstack.insert of web-3 has a gap of 4.0 s from 11.2 s to 15.1 s: 3 cells missing, max_gap is 2s, but the collector's socket dropped datagrams: they may have been lost there"}, verdict.Cells{LookedAt: 60, Missing: 3}},
+		{"a gap that is too long by less than the collector was late", func(h *record.History) {
+			silence(*h, "web-3", 11500*time.Millisecond, 14*time.Second)
+			own(h, record.FlushLateness, "", func(time.Duration) float64 { return 0.99 })
+		}, verdict.Inconclusive, []string{
+			"continuity of fullstack.insert: 60 cells of 4 instances looked at, 2 missing, the longest gap 3.0 s of at most 2s",
+			"fullstack.insert of web-3 has a gap of 3.0 s from 11.2 s to 14.1 s: 2 cells missing, max_gap is 2s, but the load generator or the collector was late itself then"}, verdict.Cells{LookedAt: 60, Missing: 2}},
+		{"and by more", func(h *record.History) {
+			silence(*h, "web-3", 11500*time.Millisecond, 14*time.Second)
+			own(h, record.FlushLateness, "", func(time.Duration) float64 { return 0.9 })
+		}, verdict.Fail, []string{
+			"continuity of fullstack.insert: 60 cells of 4 instances looked at, 2 missing, the longest gap 3.0 s of at most 2s",
+			"fullstack.insert of web-3 has a gap of 3.0 s from 11.2 s to 14.1 s: 2 cells missing, max_gap is 2s"}, verdict.Cells{LookedAt: 60, Missing: 2}},
 		{"no traffic", func(h *record.History) {
 			h.Requests = slices.DeleteFunc(h.Requests, func(r record.Request) bool { return r.Route == "insert" })
 		}, verdict.Inconclusive, []string{"continuity of fullstack.insert: no cell was expected, because no instance acknowledged requests of insert that had to be counted within an interval"}, verdict.Cells{}},

@@ -80,7 +80,7 @@ func (c Continuity) Judge(e *evidence.Index) verdict.Result {
 			silent := g.to - g.from - e.Still(l.Instance, g.from, g.to)
 			worst = max(worst, silent)
 			if silent > c.Promise.MaxGap {
-				f := c.gapFound(e, l, g)
+				f := c.gapFound(e, l, g, silent)
 				if f.Outcome == verdict.Fail {
 					if b == nil {
 						made := c.books(e)
@@ -104,18 +104,20 @@ func (c Continuity) finding(o verdict.Outcome, instance string, format string, a
 	return verdict.Finding{Check: checkContinuity, Outcome: o, Layer: record.LayerWeb, Instance: instance, Summary: fmt.Sprintf(format, args...)}
 }
 
-// gapFound reports a gap. One that the collector or the machine made says
-// nothing about the instance.
-func (c Continuity) gapFound(e *evidence.Index, l record.Lifetime, g gap) verdict.Finding {
+// gapFound reports a gap in which the instance was silent for so long. One that the collector
+// or the machine made says nothing about the instance, and neither does one that is over what
+// is allowed by no more than they were late themselves.
+func (c Continuity) gapFound(e *evidence.Index, l record.Lifetime, g gap, silent time.Duration) verdict.Finding {
 	f := c.finding(verdict.Fail, l.Instance, "%s of %s has a gap of %s from %s to %s: %s missing, max_gap is %s", c.Promise.Metric, l.Instance,
 		words.Seconds(g.to-g.from), words.Seconds(g.from), words.Seconds(g.to), words.Times(g.missing, "cell"), c.Promise.MaxGap)
 	f.From, f.To = g.from.Seconds(), g.to.Seconds()
 	stall, flush := e.Delays(g.from-time.Second, g.to+time.Second)
+	late := max(stall, flush)
 	switch {
 	case e.Dropped(l.Instance):
 		f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseDropped
 		f.Summary += ", but the collector's socket dropped datagrams: they may have been lost there"
-	case max(stall, flush) > account.TooLate(c.Promise.MaxGap):
+	case late > account.TooLate(c.Promise.MaxGap) || silent-c.Promise.MaxGap <= late:
 		f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseStall
 		f.Summary += ", but the load generator or the collector was late itself then"
 	}
