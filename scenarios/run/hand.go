@@ -193,6 +193,8 @@ func (c Config) atHand(n script.Need) bool {
 		return c.MongoURI == ""
 	case script.Metadata:
 		return c.Scenario.Stack.Cloud
+	case script.Hypervisor:
+		return c.Scenario.Stack.CloudWatch.Told()
 	}
 	return false
 }
@@ -209,6 +211,7 @@ var lacking = map[script.Need]string{
 	script.OwnDisk:     "the database of a stack that is up has no disk of its own; write a scenario, in which it has one",
 	script.CPULimits:   "the instances of a stack that is up were not put where their CPU can be limited; write a scenario, in which they are",
 	script.Metadata:    "nobody gives notice in a stack that is in no cloud; bring it up with --cloud",
+	script.Hypervisor:  "nobody tells CloudWatch what instances use in this stack; bring it up with --cloudwatch",
 
 	script.LinkOn(script.UsersLB): noLinks,
 	script.LinkOn(script.LBWeb):   noLinks,
