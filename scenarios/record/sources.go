@@ -34,11 +34,15 @@ const (
 	AgentSeconds  = "agent_cpu_seconds_total"
 )
 
+// CloudWatchPrefix begins the names of what CloudWatch tells. Its points have times of their own, those at which their
+// periods begin.
+const CloudWatchPrefix = "aws_"
+
 // A web instance's CPU as CloudWatch tells it, by instance: percent of the CPUs of its [Monitoring] on average over a
 // period, and how many samples of the hypervisor that is of.
 const (
-	HypervisorCPU     = "aws_ec2_cpuutilization_average"
-	HypervisorSamples = "aws_ec2_cpuutilization_sample_count"
+	HypervisorCPU     = CloudWatchPrefix + "ec2_cpuutilization_average"
+	HypervisorSamples = CloudWatchPrefix + "ec2_cpuutilization_sample_count"
 )
 
 // LabelVersion is the label of an instance's series, and the tag that it is told, in a

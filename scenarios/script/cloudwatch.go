@@ -48,6 +48,60 @@ func (v value) cloudWatch() CloudWatch {
 	return c
 }
 
+// late is how long after it happened something may still come: a period that is over is asked for after the delay, and
+// once more a little later.
+func (c CloudWatch) late() time.Duration {
+	if !c.Told() {
+		return 0
+	}
+	return c.Delay + CloudWatchSlack(c.Period)
+}
+
+// CloudWatchSlack is how long after the delay a point may come at the latest if nothing is late: it is asked for once a
+// second, and once more when the hypervisor itself was a moment late.
+func CloudWatchSlack(period time.Duration) time.Duration { return period/5 + 2*time.Second }
+
+// periods reads a promise about what a source tells by periods.
+func (p *promises) periods(m mapping, source value) Continuity {
+	c := Continuity{Source: source.oneOf(FromCloudWatch)}
+	for _, key := range []string{"metric", "route"} {
+		if v, ok := m.get(key); ok {
+			v.failf("there is source too, which tells of CPU alone: want one of the two")
+		}
+	}
+	c.Told = p.told(source)
+	c.MaxGap = m.duration("max_gap", 0, 0)
+	return c
+}
+
+// told is how CloudWatch tells, where a promise is about that.
+func (p *promises) told(v value) CloudWatch {
+	if !p.s.Stack.CloudWatch.Told() && !p.opts.Ran {
+		v.failf("there is no CloudWatch to ask: add stack.cloudwatch, like cloudwatch: {period: 10s}")
+	}
+	return p.s.Stack.CloudWatch
+}
+
+// compared reads a promise that an agent tells of the CPU of instances what the hypervisor tells.
+func (p *promises) compared(m mapping, agent value) TwoViews {
+	c := TwoViews{Agent: agent.matching(metricName, wantMetric), Unit: time.Millisecond}
+	for _, key := range []string{"instance", "used", "idle"} {
+		if v, ok := m.get(key); ok {
+			v.failf("there is agent too, which is compared of all instances: want one of the two")
+		}
+	}
+	if v, ok := m.get("unit"); ok {
+		c.Unit = timeUnits[v.oneOf("s", "ms", "us", "ns")]
+	}
+	c.Every = m.duration("every", shortest, defaultTells)
+	c.ClientWindow = m.duration("client_window", 0, defaultClientWindow)
+	c.Told = p.told(agent)
+	return c
+}
+
+// defaultTells is how often an agent is taken to tell what CPU was used.
+const defaultTells = time.Second
+
 // MuteCloudWatch keeps the hypervisor from telling CloudWatch what instances use. They run on, and nobody knows what it is
 // in that time.
 type MuteCloudWatch struct{}
