@@ -115,7 +115,7 @@ func (c Periods) Judge(e *evidence.Index) verdict.Result {
 			instances++
 		}
 		r.Cells.LookedAt += int64(len(all))
-		for _, g := range gapsOf(all) {
+		for _, g := range gapsOf(all, by.Period) {
 			r.Cells.Missing += g.missing
 			worst = max(worst, time.Duration(g.missing)*by.Period)
 			if time.Duration(g.missing)*by.Period > c.Promise.MaxGap || g.half > 0 {
@@ -148,9 +148,9 @@ type unfilled struct {
 	missing, half int64
 }
 
-func gapsOf(all []period) (gaps []unfilled) {
+func gapsOf(all []period, long time.Duration) (gaps []unfilled) {
 	open := false
-	for i, p := range all {
+	for _, p := range all {
 		if p.whole {
 			open = false
 			continue
@@ -160,9 +160,7 @@ func gapsOf(all []period) (gaps []unfilled) {
 			open = true
 		}
 		g := &gaps[len(gaps)-1]
-		if g.to = p.from; i+1 < len(all) {
-			g.to = all[i+1].from
-		}
+		g.to = p.from + long
 		if p.told {
 			g.half++
 		} else {
@@ -178,14 +176,16 @@ const lateHypervisor = 10 * time.Second
 
 // gap reports periods that are not whole. What the machine kept everybody from says nothing of CloudWatch.
 func (c Periods) gap(e *evidence.Index, l record.Lifetime, by record.Monitoring, g unfilled) verdict.Finding {
-	to := max(g.to, g.from+by.Period)
-	f := c.say(verdict.Fail, l.Instance, "CPU of %s by periods of %s: from %s to %s %s missing and %s half filled, though it ran", l.Instance, by.Period,
-		words.Seconds(g.from), words.Seconds(to), words.Times(g.missing, "period"), words.Number(g.half))
-	f.From, f.To, f.Cause = g.from.Seconds(), to.Seconds(), verdict.CauseMissingPeriod
-	if g.missing == 0 {
-		f.Cause = verdict.CauseHalfFilled
+	what, cause := words.Times(g.missing, "period")+" missing", verdict.CauseMissingPeriod
+	switch {
+	case g.missing == 0:
+		what, cause = words.Times(g.half, "period")+" half filled", verdict.CauseHalfFilled
+	case g.half > 0:
+		what += fmt.Sprintf(" and %s half filled", words.Number(g.half))
 	}
-	if stall, flush := e.Delays(g.from-time.Second, to+time.Second); max(stall, flush) > account.TooLate(lateHypervisor) {
+	f := c.say(verdict.Fail, l.Instance, "CPU of %s by periods of %s: from %s to %s %s, though it ran", l.Instance, by.Period, words.Seconds(g.from), words.Seconds(g.to), what)
+	f.From, f.To, f.Cause = g.from.Seconds(), g.to.Seconds(), cause
+	if stall, flush := e.Delays(g.from-time.Second, g.to+time.Second); max(stall, flush) > account.TooLate(lateHypervisor) {
 		f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseStall
 		f.Summary += ", but the machine was late itself then"
 	}
