@@ -3,6 +3,7 @@ package main
 import (
 	"net/http/httptest"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -27,17 +28,11 @@ func TestCollectCloudWatch(t *testing.T) {
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
 	t.Setenv("AWS_ENDPOINT_URL_CLOUDWATCH", server.URL)
 	c := startCollect(t, "--cloudwatch", "web-1=AWS/EC2:CPUUtilization:InstanceId=i-1", "--cloudwatch-region", "eu-central-1", "--cloudwatch-period", "1s", "--cloudwatch-delay", "0s")
-	for _, expr := range []string{
-		`aws_ec2_cpuutilization_average{instance="web-1",instance_id="i-1"} == 5`,
-		`aws_ec2_cpuutilization_sample_count{instance="web-1"} == 1`,
-	} {
-		for deadline := time.Now().Add(30 * time.Second); c.value(expr) == ""; time.Sleep(50 * time.Millisecond) {
-			if time.Now().After(deadline) {
-				t.Fatalf("%s finds nothing:\n%s", expr, c.out)
-			}
-		}
+	c.becomes(`aws_ec2_cpuutilization_average{instance="web-1",instance_id="i-1"}`, "5")
+	c.becomes(`aws_ec2_cpuutilization_sample_count{instance="web-1"}`, "1")
+	if status := c.end(syscall.SIGTERM); status != 0 {
+		t.Errorf("it ended with %d:\n%s", status, c.out)
 	}
-	c.stop()
 }
 
 func TestCloudWatchFlags(t *testing.T) {
