@@ -168,8 +168,9 @@ func (h *handled) make(step script.Step, source string) error {
 // were told in their environment.
 func (s *testbed) improvised(done []script.Improvisation) {
 	stack := s.cfg.Scenario.Stack.Web
-	source := script.Improvised{Instances: stack.Instances, Defect: stack.Defect, Cloud: s.cfg.Scenario.Stack.Cloud, Rate: s.cfg.Scenario.Load.Rate, Moves: done}.Source()
-	secrets := slices.DeleteFunc(script.SecretsOf(s.fleet.deployed().Known), func(value string) bool { return value == script.ImprovisedTags })
+	_, tagged := stack.Env["TAGS_FROM"] // as in a cloud of its own; that of a CloudWatch tells no tags
+	source := script.Improvised{Instances: stack.Instances, Defect: stack.Defect, Cloud: tagged, CloudWatch: s.cfg.Scenario.Stack.CloudWatch, Rate: s.cfg.Scenario.Load.Rate, Moves: done}.Source()
+	secrets := slices.DeleteFunc(script.SecretsOf(s.fleet.deployed().Known), func(value string) bool { return value == script.ImprovisedTags || value == script.ImprovisedCPU })
 	if len(secrets) > 0 {
 		written, err := script.Parse(record.ScenarioFile, source, script.Options{Ran: true})
 		if err == nil {

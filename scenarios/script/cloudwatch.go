@@ -26,6 +26,11 @@ const longestPeriod, longestDelay = 5 * time.Minute, 10 * time.Minute
 // shortPeriods are those below a minute that CloudWatch has, for metrics of high resolution.
 var shortPeriods = []time.Duration{1 * time.Second, 5 * time.Second, 10 * time.Second, 20 * time.Second, 30 * time.Second}
 
+// IsPeriod tells whether a CloudWatch of a stack can have points of so long.
+func IsPeriod(p time.Duration) bool {
+	return slices.Contains(shortPeriods, p) || p > 0 && p <= longestPeriod && p%time.Minute == 0
+}
+
 func (v value) cloudWatch() CloudWatch {
 	c := CloudWatch{Period: defaultPeriod, Delay: defaultTold}
 	m, ok := v.options("period", "delay")
@@ -35,7 +40,7 @@ func (v value) cloudWatch() CloudWatch {
 	if v, ok := m.get("period"); ok {
 		if p := v.duration(time.Second); p > 0 {
 			c.Period = p
-			if p > longestPeriod || p%time.Minute != 0 && !slices.Contains(shortPeriods, p) {
+			if !IsPeriod(p) {
 				v.failf("%s is no period of CloudWatch: want 1s, 5s, 10s, 20s, 30s, or whole minutes up to %s", show(p), show(longestPeriod))
 			}
 		}
