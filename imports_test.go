@@ -49,6 +49,8 @@ var laws = []law{
 		Why: "users know nothing but an address"},
 	{From: "", Except: []string{"compose/imds", "scenarios/run"}, Not: []string{"compose/imds"},
 		Why: "who an instance is in the cloud is told by the run alone, and read from its record"},
+	{From: "", Except: []string{"compose/cloudwatch", "scenarios/run"}, Not: []string{"compose/cloudwatch"},
+		Why: "what the hypervisor counts is told by the run alone, over the wire, and read from its record"},
 	{From: "app", Not: []string{""}, But: []string{"app"},
 		Why: "the patient is reached over the wire only"},
 	{From: "", Except: []string{"app", "cmd"}, Not: []string{"app"},
@@ -96,6 +98,7 @@ var laws = []law{
 	{From: "compose/mongoset", Not: []string{""}, But: []string{"compose/mongoset"},
 		Why: "members are told what to do alike whatever program they are"},
 	{From: "compose/imds", Not: siblings("compose", "imds"), Why: siblingsWhy},
+	{From: "compose/cloudwatch", Not: siblings("compose", "cloudwatch"), Why: siblingsWhy},
 	{From: "compose/platformtest", Not: siblings("compose", "platformtest"), Why: siblingsWhy},
 	{From: "collector/dogstatsd", Not: siblings("collector", "dogstatsd"), Why: siblingsWhy},
 	{From: "collector/statsd", Not: siblings("collector", "statsd"), But: []string{"collector/dogstatsd"}, Why: siblingsWhy},
@@ -136,7 +139,7 @@ const rulesWhy = "what all rules share must not lean on one of them, or on a ver
 const siblingsWhy = "siblings are put together by their parent's user, so that each can be read and replaced alone"
 
 var families = map[string][]string{
-	"compose":         {"local", "docker", "haproxy", "httpd", "docstore", "imds", "mongoset", "platformtest"},
+	"compose":         {"local", "docker", "haproxy", "httpd", "docstore", "imds", "cloudwatch", "mongoset", "platformtest"},
 	"collector":       {"dogstatsd", "statsd", "poll", "series", "forward", "server", "sourcetest", "pipeline", "process"},
 	"scenarios/check": {"honesty", "scaling", "signals", "tiers", "story"},
 	"live":            {"inventory", "page", "remote"},
@@ -161,7 +164,8 @@ var heavy = map[string][]string{
 	"github.com/hashicorp/raft":                   {"compose/docstore/replica"},
 	"github.com/hashicorp/raft-wal":               {"compose/docstore/replica"},
 	"github.com/DataDog/datadog-go/v5":            {"app"},
-	"github.com/aws/aws-sdk-go-v2":                {"app"}, // the client of the metadata service
+	"github.com/aws/aws-sdk-go-v2":                {"app", "collector/poll"}, // the clients of the metadata service and of CloudWatch
+	"github.com/fxamacker/cbor/v2":                {"compose/cloudwatch"},
 	"go.etcd.io/bbolt":                            {"compose/docstore"},
 	"github.com/FerretDB/wire":                    {"compose/docstore"},
 	"github.com/goccy/go-yaml":                    {"scenarios/script"},

@@ -47,7 +47,6 @@ func kinds() map[string][]string {
 var exceptions = map[string]string{
 	"step step_down":    "it takes a database with members, and that of a stage stands alone; the library's kill-the-primary has it",
 	"step limit":        "it takes root and a cgroup controller; the library's two-views-of-cpu has it",
-	"check two-views":   "it takes the step limit",
 	"check correlation": "it takes 11 s of load, and a stage lasts 9 s",
 	"check promql":      "what an expression must find is its author's affair; no defect is known by one",
 }

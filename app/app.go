@@ -93,8 +93,10 @@ func run(ctx context.Context, c Config, p parts) error {
 	if p.wrong.words != nil {
 		p.words = p.wrong.words(p.words)
 	}
+	told := p.tellCPU(c)
 	errs := []error{serve(ctx, c, p)}
 	time.Sleep(c.StopTakes)
+	told()
 	if err := p.client.Close(); err != nil {
 		errs = append(errs, fmt.Errorf("statsd %s: close: %w", c.StatsD, err))
 	}

@@ -35,8 +35,10 @@ type Config struct {
 	// StopTakes is how much longer than it must a stop takes, as of an app that
 	// has pools to close and leases to give back; 0 = no longer.
 	StopTakes time.Duration
-	MongoURI  string // mongodb://…
-	Defect    string // one of Defects, or empty for right instrumentation
+	// CPUEvery is how often the app tells what CPU time it has used, in fullstack.cpu.us; 0 = never.
+	CPUEvery time.Duration
+	MongoURI string // mongodb://…
+	Defect   string // one of Defects, or empty for right instrumentation
 
 	Log   io.Writer         // nil = os.Stderr; written to by one goroutine at a time
 	Ready func(addr string) // called once, when requests are accepted; may be nil
@@ -60,7 +62,8 @@ const (
 // AWS_EC2_METADATA_SERVICE_ENDPOINT or where EC2 has it.
 //
 // STATSD_AGGREGATION ("2s") and STATSD_SAMPLE_RATE ("0.5") set the client up,
-// STOP_TAKES ("4s") makes a stop take so much longer.
+// STOP_TAKES ("4s") makes a stop take so much longer. CPU_EVERY ("1s") has the app tell so often what CPU time it has
+// used.
 //
 // Without INSTANCE the instance is HOSTNAME, which Docker sets to the beginning
 // of the container's id, and each line says so.
@@ -99,6 +102,11 @@ func FromEnv(getenv func(string) string) (Config, error) {
 	}
 	if text := getenv("STOP_TAKES"); text != "" {
 		if c.StopTakes, err = parseDuration("STOP_TAKES", text, time.Hour); err != nil {
+			return Config{}, err
+		}
+	}
+	if text := getenv("CPU_EVERY"); text != "" {
+		if c.CPUEvery, err = parseDuration("CPU_EVERY", text, time.Minute); err != nil {
 			return Config{}, err
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"throughline/app/statsd"
 
@@ -40,6 +41,7 @@ type wrong struct {
 	handler  func(http.Handler) http.Handler            // around all of them
 	store    func(*mongoWords)                          // how the database is written
 	words    func(Words) Words                          // between the routes and the database
+	cpu      func() (time.Duration, error)              // what is told of CPU time
 	stopping func()                                     // what happens first when told to stop
 	harm     *harm                                      // nil without a defect
 }
@@ -57,6 +59,7 @@ const (
 	counted  = "fullstack.insert"
 	timed    = "fullstack.insert.time"
 	inFlight = "fullstack.inflight"
+	cpuTime  = "fullstack.cpu.us"
 )
 
 // ListDefects tells of all defects, each in a line.
@@ -74,7 +77,7 @@ func ListDefects() string {
 
 // Defects lists what Config.Defect can be.
 func Defects() []Defect {
-	all := slices.Concat(exitDefects(), countDefects(), timeDefects(), lineDefects(), valueDefects(), serviceDefects(), answerDefects(), heldDefects())
+	all := slices.Concat(exitDefects(), countDefects(), timeDefects(), lineDefects(), valueDefects(), serviceDefects(), answerDefects(), heldDefects(), cpuDefects())
 	for i := range all {
 		if all[i].Metric == "" {
 			all[i].Metric = counted

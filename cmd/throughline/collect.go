@@ -33,6 +33,7 @@ type collectFlags struct {
 	format  string
 	haproxy string
 	mongo   string
+	cloud   cloudwatchFlags
 	quiet   bool
 }
 
@@ -61,7 +62,13 @@ Without a name, --origin says who sent a line: "listener" (nobody in particular)
 an origin a name.
 
 What waits for a relay, a remote write or a Graphite that is away is kept in a bounded
-queue; what does not fit is counted. With --haproxy and --mongo it polls these, too.`,
+queue; what does not fit is counted. With --haproxy and --mongo it polls these, too.
+
+With --cloudwatch it asks Amazon's CloudWatch for a metric, by namespace, name and
+dimensions, and perhaps a statistic; NAME= is the label instance. Region, credentials
+and endpoint are looked for as Amazon's own tools do (AWS_REGION, AWS_PROFILE, …,
+~/.aws, the instance's role). A point has the time at which its period began, and
+comes when period and delay are over.`,
 		Example: `  throughline collect
   echo "hello.world:1|c" | nc -u -w0 127.0.0.1 8125
   curl 'http://127.0.0.1:9102/api/v1/query?query=hello_world_total'
@@ -69,7 +76,9 @@ queue; what does not fit is counted. With --haproxy and --mongo it polls these, 
   throughline collect --statsd web-1=127.0.0.1:9001 --statsd web-2=127.0.0.1:9002
   throughline collect --statsd unix:///run/statsd.sock --statsd 0.0.0.0:8125 --origin source
   throughline collect --data /var/lib/throughline --remote-write http://127.0.0.1:9090/api/v1/write
-  throughline collect --statsd 127.0.0.1:8125 --relay udp://127.0.0.1:18125`,
+  throughline collect --statsd 127.0.0.1:8125 --relay udp://127.0.0.1:18125
+  throughline collect --cloudwatch web-1=AWS/EC2:CPUUtilization:InstanceId=i-0a1b2c3d4e5f67890
+  throughline collect --cloudwatch AWS/ApplicationELB:RequestCount:LoadBalancer=app/front/50dc6c495c0c9188:Sum`,
 		Args: cli.NoOperands,
 		RunE: func(cmd *cobra.Command, _ []string) error { return collect(cmd, flags) },
 	}
@@ -83,6 +92,11 @@ queue; what does not fit is counted. With --haproxy and --mongo it polls these, 
 	f.StringVar(&flags.config.Dir, "data", "", "directory of the series (default: a temporary one, removed at the end)")
 	f.StringVar(&flags.haproxy, "haproxy", "", "HAProxy's runtime socket to poll: host:port, or unix:/path")
 	f.StringVar(&flags.mongo, "mongo", "", "URI of a MongoDB to poll")
+	f.StringArrayVar(&flags.cloud.metrics, "cloudwatch", nil, "a metric to ask CloudWatch for: [NAME=]NAMESPACE:METRIC[:DIMENSION=VALUE,…][:STATISTIC]")
+	f.StringVar(&flags.cloud.endpoint, "cloudwatch-endpoint", "", "URL of the CloudWatch (default: where Amazon's SDK finds it)")
+	f.StringVar(&flags.cloud.region, "cloudwatch-region", "", "its region (default: AWS_REGION, or that of the shared configuration)")
+	f.DurationVar(&flags.cloud.period, "cloudwatch-period", time.Minute, "that its points are of")
+	f.DurationVar(&flags.cloud.delay, "cloudwatch-delay", 10*time.Minute, "how long after the end of a period it is asked for: values change for minutes before they stay")
 	f.BoolVar(&flags.quiet, "quiet", false, "show neither samples of bad and refused lines nor new findings")
 	f.StringVar(&flags.config.Relay, "relay", "", "give every datagram, as it came, to another StatsD: udp://host:port or unixgram:///path")
 	f.StringVar(&flags.config.RemoteWrite, "remote-write", "", "give the samples to a Prometheus: URL of its remote write")
@@ -105,6 +119,13 @@ func collect(cmd *cobra.Command, flags collectFlags) (failed error) {
 	if err != nil {
 		return cli.Usage(err)
 	}
+	metrics, err := flags.cloud.read()
+	if err != nil {
+		return cli.Usage(err)
+	}
+	if len(metrics) > 0 {
+		flags.config.Late = flags.cloud.config(metrics).Late()
+	}
 	if flags.config.Dir == "" {
 		temporary, err := scratch.New("collect")
 		if err != nil {
@@ -124,7 +145,7 @@ func collect(cmd *cobra.Command, flags collectFlags) (failed error) {
 		return cli.Unable(err)
 	}
 	defer func() { failed = errors.Join(failed, c.Close()) }()
-	if err := flags.poll(c.Polls); err != nil {
+	if err := errors.Join(flags.poll(c.Polls), flags.cloud.poll(cmd.Context(), metrics, c.Polls.Add)); err != nil {
 		return cli.Unable(err)
 	}
 	if err := flags.open(c.StatsD, listeners, stderr); err != nil {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"sync/atomic"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -31,9 +32,11 @@ type upFlags struct {
 	port   int
 	rate   perSecond
 	defect string
-	cloud  bool  // the instances are in one
-	tour   *tour // leads through the talk meanwhile; nil: nobody is led
-	passes bool  // the record goes at the end
+	cloud  bool // the instances are in one
+	// cloudwatch is the period by which CloudWatch tells of them; 0: it does not.
+	cloudwatch time.Duration
+	tour       *tour // leads through the talk meanwhile; nil: nobody is led
+	passes     bool  // the record goes at the end
 }
 
 // perSecond is a rate as a flag has it: 50/s, or 50.
@@ -94,6 +97,7 @@ judged and run again. A stack that is left alone for days had better be without 
 	f.Var(&flags.rate, "rate", "requests per second; 0: none, and no verdict")
 	f.StringVar(&flags.defect, "defect", "", "make the app's instrumentation wrong in this way (throughline app --help lists them)")
 	f.BoolVar(&flags.cloud, "cloud", false, "put the instances into a cloud: a metadata service tells them who they are, and ctl interrupt gives notice")
+	f.DurationVar(&flags.cloudwatch, "cloudwatch", 0, "have a CloudWatch tell what the hypervisor counts of the instances, by periods of so long (5s, 10s, 1m); they tell their own CPU then, too")
 	flags.common(f)
 	f.StringVar(&flags.out, "out", "", "directory for logs and record (default: a temporary one, removed at the end)")
 	return cmd
@@ -119,11 +123,25 @@ func (f upFlags) scenario(cmd *cobra.Command) (script.Scenario, error) {
 	if f.defect != "" && !slices.Contains(defects, f.defect) {
 		return script.Scenario{}, fmt.Errorf("--defect %s: no such defect%s; throughline app --help lists them", f.defect, cli.DidYouMean(f.defect, defects))
 	}
+	if f.cloudwatch != 0 && !script.IsPeriod(f.cloudwatch) {
+		return script.Scenario{}, fmt.Errorf("--cloudwatch %v: no period of CloudWatch; want 1s, 5s, 10s, 20s, 30s, or whole minutes up to 5m", f.cloudwatch)
+	}
 	if err := f.check(); err != nil {
 		return script.Scenario{}, err
 	}
-	return trial.ByHand(script.Improvised{Instances: f.web, Defect: f.defect, Rate: rate, Cloud: f.cloud}, script.Options{Defects: defects})
+	return trial.ByHand(script.Improvised{Instances: f.web, Defect: f.defect, Rate: rate, Cloud: f.cloud, CloudWatch: f.told()}, script.Options{Defects: defects})
 }
+
+// told is how CloudWatch tells of the stack.
+func (f upFlags) told() script.CloudWatch {
+	if f.cloudwatch == 0 {
+		return script.CloudWatch{}
+	}
+	return script.CloudWatch{Period: f.cloudwatch, Delay: toldAfter}
+}
+
+// toldAfter is how late a CloudWatch tells in a stack that is up: people wait for it.
+const toldAfter = 2 * time.Second
 
 func up(cmd *cobra.Command, s script.Scenario, flags upFlags) (failed error) {
 	dir := flags.out

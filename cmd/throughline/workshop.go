@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -23,8 +24,11 @@ import (
 	"throughline/workshop"
 )
 
+// workshopPeriod is by which periods CloudWatch tells of the stack on which the talk is played.
+const workshopPeriod = 5 * time.Second
+
 func newWorkshop() *cobra.Command {
-	flags := upFlags{runFlags: runFlags{format: "text"}, web: workshop.Instances}
+	flags := upFlags{runFlags: runFlags{format: "text"}, web: workshop.Instances, cloudwatch: workshopPeriod}
 	var unattended bool
 	cmd := &cobra.Command{
 		Use:   "workshop",

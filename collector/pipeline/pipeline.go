@@ -39,7 +39,10 @@ type Config struct {
 	// Owed are samples that a collector before this one, which was killed, may have left
 	// unstored; those that it did store are no error. They are stored before all else, so that
 	// the store is what it would be had that one lived a moment longer.
-	Owed   []collector.Sample
+	Owed []collector.Sample
+	// Late is how much older than the newest of all a sample may be whose series has a later one; 0 means 30 s. It
+	// takes memory for what comes late alone.
+	Late   time.Duration
 	StatsD statsd.Config // how lines are received; with a Relay below, its Relay is that
 
 	Relay          string         // to whom every datagram is given as it came (see forward.RelayConfig); "" = nobody
@@ -74,7 +77,7 @@ func New(c Config) (*Pipeline, error) {
 	if err := c.settle(); err != nil {
 		return nil, err
 	}
-	store, err := series.Open(c.Dir, series.Options{Log: c.Log})
+	store, err := series.Open(c.Dir, series.Options{Log: c.Log, OutOfOrder: c.Late})
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +103,7 @@ func (c *Config) settle() error {
 	if len(c.Owed) == 0 {
 		return nil
 	}
-	store, err := series.Open(c.Dir, series.Options{Log: c.Log, LeaveOpen: true})
+	store, err := series.Open(c.Dir, series.Options{Log: c.Log, OutOfOrder: c.Late, LeaveOpen: true})
 	if err != nil {
 		return err
 	}

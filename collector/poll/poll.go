@@ -234,11 +234,15 @@ func (l *Loop) poll(ctx context.Context, p *poller, at time.Time) error {
 
 // ended adds marks that the series are over which the last poll had and this one
 // has not, as Prometheus does when it scrapes. A poll that failed ends none:
-// nothing is known then.
+// nothing is known then. What has a time of its own comes when it comes, and is no part of
+// this (as in Prometheus): its poller says itself when it is over.
 func (p *poller) ended(samples []collector.Sample, at time.Time) []collector.Sample {
 	seen := make(map[string]collector.Sample, len(samples))
 	var key []byte
 	for _, s := range samples {
+		if !s.At.Equal(at) {
+			continue
+		}
 		key = append(key[:0], s.Name...)
 		for _, l := range s.Labels {
 			key = append(append(append(append(key, 0xff), l.Name...), 0xfe), l.Value...)

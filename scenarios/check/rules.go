@@ -75,6 +75,9 @@ func ruleOf[P script.Promise](build func(P, script.Scenario) Check) ruleMaker {
 var ruleMakers = []ruleMaker{
 	ruleOf(func(p script.Conservation, _ script.Scenario) Check { return tiers.Conservation{Promise: p} }),
 	ruleOf(func(p script.Continuity, s script.Scenario) Check {
+		if p.Source != "" {
+			return signals.Periods{Promise: p}
+		}
 		return signals.Continuity{Promise: p, Window: windowOf(s, p.Metric), Rate: rateOf(s, p.Metric)}
 	}),
 	ruleOf(func(p script.Correlation, s script.Scenario) Check {
@@ -93,7 +96,12 @@ var ruleMakers = []ruleMaker{
 	ruleOf(func(p script.Alert, _ script.Scenario) Check { return signals.Alert{Promise: p} }),
 	ruleOf(func(p script.Audit, _ script.Scenario) Check { return tiers.Audit{Promise: p} }),
 	ruleOf(func(p script.Failures, _ script.Scenario) Check { return tiers.Failures{Promise: p} }),
-	ruleOf(func(p script.TwoViews, _ script.Scenario) Check { return signals.TwoViews{Promise: p} }),
+	ruleOf(func(p script.TwoViews, _ script.Scenario) Check {
+		if p.Agent != "" {
+			return signals.TwoSources{Promise: p}
+		}
+		return signals.TwoViews{Promise: p}
+	}),
 	ruleOf(func(p script.Scaling, _ script.Scenario) Check { return scaling.Scaling{Promise: p} }),
 }
 

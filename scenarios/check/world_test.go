@@ -25,6 +25,7 @@ type plan struct {
 	phases    []act
 	window    time.Duration // of the clients; 0 = 100 ms
 	checks    string        // YAML; "" = usual
+	stack     string        // more lines of the stack, YAML
 	database  string
 	words     int
 	// The defects, each by instance; nil: none.
@@ -120,6 +121,7 @@ func (p plan) yaml() string {
 	}) {
 		b.WriteString("  cloud: yes\n")
 	}
+	b.WriteString(p.stack)
 	fmt.Fprintf(&b, "load: {rate: %.2f/s, mix: {insert: 9, get: 1}}\n%sphases:\n", p.rate, p.scaled.yaml)
 	for _, a := range p.phases {
 		fmt.Fprintf(&b, "  - phase: %s\n    for: %s\n", a.name, a.long)

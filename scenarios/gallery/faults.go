@@ -26,6 +26,12 @@ func faultEntries() []Entry {
 			Want: wantConservation("lost-on-exit").blaming("web-1").asLogged()},
 		{Name: "httpd-disagrees", About: "httpd logs 502 for answers that users had, and the application counted", Stage: fronted(), Spoil: disagrees,
 			Want: wantCheck("conservation", "httpd-disagrees").blaming("web-3")},
+		{Name: "missing-period", About: "CloudWatch is told nothing of an instance for longer than a period", Stage: monitored(8, 0).mute(11, "web-2"),
+			Want: wantCheck("continuity", "missing-period").blaming("web-2")},
+		{Name: "half-filled-period", About: "CloudWatch is told nothing of an instance for a part of a period", Stage: monitored(8, 0).mute(2, "web-2"),
+			Want: wantCheck("continuity", "half-filled-period").blaming("web-2")},
+		{Name: "cpu-of-the-machine", About: "the agent inside each instance takes the machine's CPU for its own", Stage: monitored(8, 14).with("cpu-of-the-machine"),
+			Want: wantCheck("two-views", "cpu-of-the-machine")},
 		{Name: "forgetful-primary", Fault: "F60", About: "the database acknowledges writes and forgets them", Stage: Stage{Forget: 50}, Want: wantAudit("lost-writes")},
 		{Name: "replayed-by-balancer", Fault: "F53", About: "the load balancer repeats inserts whose answer got lost", Stage: Stage{Defect: "answer-lost", Retry: true}, Want: wantAudit("applied-twice")},
 	}

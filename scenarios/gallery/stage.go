@@ -31,6 +31,10 @@ type Stage struct {
 	StopTakes time.Duration
 	// Cloud puts the instances into a cloud, which tells them their tags.
 	Cloud bool
+	// CloudWatch is how CloudWatch tells of the stack, as YAML: "{period: 5s, delay: 2s}"; empty: there is none.
+	CloudWatch string
+	// CPU has each instance tell what CPU time it used, every second.
+	CPU bool
 	// Failing tells that some requests must fail, and that it is not asked whether.
 	Failing bool
 	// Checks are asked for beside the usual ones, as YAML: "alert: {…}".
@@ -43,8 +47,8 @@ type Stage struct {
 	// Autoscale is who launches and terminates instances, as YAML: "max: 8, …"; empty: the
 	// steps alone do.
 	Autoscale string
-	// After is how long the second phase lasts, in seconds; 0: 5.
-	After int
+	// Before is how long the first phase lasts, in seconds, and After the second; 0: 4, and 5.
+	Before, After int
 }
 
 var scenario = template.Must(template.New("stage").Parse(`scenario: {{.Name}}
@@ -52,12 +56,16 @@ stack:
   web: {instances: 3{{with .Stage.Defect}}, defect: {{.}}{{end}}{{with .Stage.Batch}}, env: {STATSD_AGGREGATION: {{.}}}{{end}}
     {{- with .Stage.Sampled}}, env: {STATSD_SAMPLE_RATE: {{.}}}{{end}}
     {{- with .Stage.StopTakes}}, env: {STOP_TAKES: {{.}}}{{end}}
-    {{- if .Stage.Cloud}}, env: {TAGS_FROM: imds}{{end}}}
+    {{- if .Stage.Cloud}}, env: {TAGS_FROM: imds}{{end}}
+    {{- if .Stage.CPU}}, env: {CPU_EVERY: 1s}{{end}}}
 {{- if .Stage.HTTPD}}
   httpd: yes
 {{- end}}
 {{- if .Stage.Cloud}}
   cloud: yes
+{{- end}}
+{{- with .Stage.CloudWatch}}
+  cloudwatch: {{.}}
 {{- end}}
 {{- with .Stage.Forget}}
   mongo: {forget: {{.}}}
@@ -70,7 +78,7 @@ load: {{"{"}}{{.Load}}, mix: {insert: 9, get: 1}, words: 200}
 autoscale: {{"{"}}{{.}}{{"}"}}
 {{- end}}
 phases:
-  - {phase: before, for: 4s}
+  - {phase: before, for: {{.Before}}s}
   - phase: after
     for: {{.After}}s
 {{- if .Stage.Steps}}
@@ -106,9 +114,12 @@ const clientWindow = 100 * time.Millisecond
 
 // Scenario is the YAML of the stage.
 func (s Stage) Scenario(name string) string {
-	rate, after := s.Rate, s.After
+	rate, before, after := s.Rate, s.Before, s.After
 	if rate == 0 {
 		rate = 150
+	}
+	if before == 0 {
+		before = 4
 	}
 	if after == 0 {
 		after = 5
@@ -125,7 +136,7 @@ func (s Stage) Scenario(name string) string {
 	window := clientWindow + s.Batch + s.Holds
 	var b strings.Builder
 	if err := scenario.Execute(&b, map[string]any{
-		"Name": name, "Stage": s, "Load": load, "After": after, "Ends": ends,
+		"Name": name, "Stage": s, "Load": load, "Before": before, "After": after, "Ends": ends,
 		"Window": window, "Gap": 2*time.Second + (s.Batch + s.Holds).Truncate(time.Second),
 	}); err != nil {
 		return "# " + err.Error() // never: the template takes all it is given
@@ -145,6 +156,30 @@ func oneKilled(defect string) Stage {
 // fronted has an httpd before each instance.
 func fronted() Stage {
 	return Stage{HTTPD: true, Steps: []string{"kill: web-2", "launch: 1", "replace: web-1"}, After: 8}
+}
+
+// monitored has CloudWatch tell of the CPU of instances by periods of five seconds, and instances tell of their own.
+func monitored(before, after int) Stage {
+	return Stage{CloudWatch: "{period: 5s, delay: 2s}", CPU: true, Before: before, After: after,
+		Checks: []string{"continuity: {source: cloudwatch}", "two-views: {agent: fullstack.cpu.us, unit: us}"}}
+}
+
+// mute keeps CloudWatch from being told of an instance for so many seconds.
+func (s Stage) mute(seconds int, instance string) Stage {
+	s.Steps, s.After, s.Heal = []string{"fault: mute-cloudwatch, on: " + instance}, seconds, "mute-cloudwatch"
+	return s
+}
+
+// with is the stage of a defect.
+func (s Stage) with(defect string) Stage {
+	s.Defect = defect
+	return s
+}
+
+// replacing is the stage in which an instance is replaced.
+func (s Stage) replacing(instance string) Stage {
+	s.Steps = []string{"replace: " + instance}
+	return s
 }
 
 // databaseOutage freezes the database for longer than a request waits for it.
@@ -208,6 +243,7 @@ func Controls() []Control {
 		{"reset", "all connections are reset, on every hop", Stage{Steps: []string{"fault: reset-network, hop: users-lb", "fault: reset-network, hop: lb-web", "fault: reset-network, hop: web-db"}, Failing: true}},
 		{"disk-full", "the database's disk is full for four seconds", Stage{Steps: []string{"fault: fill-disk"}, After: 4, Heal: "fill-disk", Failing: true}},
 		{"interrupted", "a cloud takes an instance away, with notice, and another one is launched", Stage{Cloud: true, Steps: []string{"interrupt: web-2, notice: 2s", "launch: 1"}, After: 7}},
+		{"monitored", "hypervisor and agent tell of the CPU of instances, of which one is replaced", monitored(12, 18).replacing("web-2")},
 		{"busier", "an instance is killed under twice the load", Stage{Steps: []string{"kill: web-1", "launch: 1"}, Rate: 300}},
 		{"autoscaled-step", "an autoscaler follows a step of the load", autoscaled("", steps, bySum)},
 		{"autoscaled-sine", "an autoscaler follows a load that swings", autoscaled("", swings, bySum)},

@@ -14,7 +14,7 @@ import (
 
 // Layer is what one layer tells of its work: some lines on one axis.
 type Layer struct {
-	ID    string // "users", "latency", "errors", "lb", "db", "cpu", FleetLayer
+	ID    string // "users", "latency", "errors", "lb", "db", "cpu", ViewsLayer, FleetLayer
 	Title string
 	Unit  string // "/s", "ms", "cores", "instances"
 	Lines []Line
@@ -86,12 +86,7 @@ func (p *Picture) layer(of *series, at time.Duration, s *collector.Sample) {
 	if c == nil {
 		return
 	}
-	key := of.layer + "/" + name
-	g := p.gauged[key]
-	if g == nil {
-		g = &gauge{amount: p.newBins(), seen: p.newBins()}
-		p.gauged[key] = g
-	}
+	g := p.line(of.layer, name)
 	gained, since, ok := c.gain(at, s.Value, false)
 	if !ok {
 		return
@@ -132,6 +127,9 @@ func (p *Picture) layers(n int) []Layer {
 		{ID: "lb", Title: "Load balancer", Unit: "/s", Lines: p.polled("lb", n)},
 		{ID: "db", Title: "Database: operations", Unit: "/s", Lines: p.polled("db", n)},
 		{ID: "cpu", Title: "CPU, as the host counts it", Unit: "cores", Lines: p.polled("cpu", n)}}
+	if views := p.polled(ViewsLayer, n); len(views) > 0 {
+		all = append(all, Layer{ID: ViewsLayer, Title: "CPU of web instances, by two sources", Unit: "cores", Lines: views})
+	}
 	if fleet, ok := p.fleet(n); ok {
 		return append([]Layer{fleet}, all...)
 	}

@@ -68,7 +68,7 @@ func (p *Picture) tellings(h record.History) []telling {
 // draws tells whether anything of a series is drawn.
 func (p *Picture) draws(s *record.Series) bool {
 	sample := collector.Sample{Name: s.Name, Labels: s.Labels, Meta: &s.Meta}
-	return counts(p.counts.Metric, &sample) || layerOf(s.Name) != nil
+	return counts(p.counts.Metric, &sample) || p.ofViews(&sample) || layerOf(s.Name) != nil
 }
 
 func sampleOf(s *record.Series, point int32) *collector.Sample {

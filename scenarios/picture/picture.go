@@ -43,6 +43,7 @@ type Counts struct {
 	Metric string
 	Route  string // whose requests it counts; empty: all
 	Fleet  *Fleet // what the size of the fleet is held against; nil: nothing
+	Agent  *Agent // what tells of CPU beside the hypervisor; nil: nobody
 }
 
 // Picture gathers what is drawn of a run. It is a record.Observer, and its methods may be
@@ -68,6 +69,7 @@ type Picture struct {
 	users     users
 	gauged    map[string]*gauge   // lines of layers, by layer and name
 	counters  map[string]*counter // by series
+	monitored map[string]monitored
 }
 
 // instance is what is gathered of one web instance.
@@ -83,7 +85,7 @@ const moment = 200 * time.Millisecond
 // New makes the picture of a run that begins.
 func New(run record.Run, counts Counts) *Picture {
 	p := &Picture{run: run, counts: counts, axis: newAxis(run),
-		instances: map[string]*instance{}, roles: map[string]record.Role{}, gauged: map[string]*gauge{}, counters: map[string]*counter{}}
+		instances: map[string]*instance{}, roles: map[string]record.Role{}, gauged: map[string]*gauge{}, counters: map[string]*counter{}, monitored: map[string]monitored{}}
 	p.acked, p.arrived = p.newBins(), p.newBins()
 	p.users = users{of: map[string]*bins{}}
 	return p
@@ -140,6 +142,7 @@ func (p *Picture) Event(e record.Event) {
 	p.over = p.over || e.Kind == record.RunEnd
 	if e.Kind == record.Birth && len(p.roles) < mostSeries {
 		p.roles[e.Instance] = e.Role
+		p.monitor(e)
 	}
 	if len(p.events) >= mostEvents {
 		p.forgotten++
@@ -186,6 +189,10 @@ func (p *Picture) Sample(at time.Duration, s *collector.Sample) {
 	p.measured = max(p.measured, min(at, longestRun))
 	if p.counts.Metric != "" && counts(p.counts.Metric, s) {
 		p.web(at, s)
+		return
+	}
+	if p.ofViews(s) {
+		p.view(at, s)
 		return
 	}
 	if of := layerOf(s.Name); of != nil {

@@ -133,6 +133,17 @@ type Cloud struct {
 	Zone     string            `json:"zone"` // "eu-central-1b"
 	Launched time.Time         `json:"launched"`
 	Tags     map[string]string `json:"tags"`
+	// Monitoring is how CloudWatch tells of it; nil: there is none.
+	Monitoring *Monitoring `json:"monitoring,omitempty"`
+}
+
+// Monitoring is how a hypervisor tells what an instance used, in [HypervisorCPU] and [HypervisorSamples].
+type Monitoring struct {
+	Period time.Duration `json:"period"` // that a point is of, which has the time of its beginning; ns
+	Delay  time.Duration `json:"delay"`  // after its end it is told; ns
+	CPUs   int           `json:"cpus"`   // that are 100 percent
+	// Samples are those of a whole period.
+	Samples int `json:"samples"`
 }
 
 // What an instance asks a metadata service about, the About of Asked and Told.

@@ -34,6 +34,17 @@ const (
 	AgentSeconds  = "agent_cpu_seconds_total"
 )
 
+// CloudWatchPrefix begins the names of what CloudWatch tells. Its points have times of their own, those at which their
+// periods begin.
+const CloudWatchPrefix = "aws_"
+
+// A web instance's CPU as CloudWatch tells it, by instance: percent of the CPUs of its [Monitoring] on average over a
+// period, and how many samples of the hypervisor that is of.
+const (
+	HypervisorCPU     = CloudWatchPrefix + "ec2_cpuutilization_average"
+	HypervisorSamples = CloudWatchPrefix + "ec2_cpuutilization_sample_count"
+)
+
 // LabelVersion is the label of an instance's series, and the tag that it is told, in a
 // scenario that has versions.
 const LabelVersion = "version"
@@ -47,8 +58,11 @@ const (
 	StartTime = CollectorPrefix + "start_time_seconds"
 	// ClockSteps counts how often the wall clock was set while it ran.
 	ClockSteps = CollectorPrefix + "clock_steps_total"
-	// PollDuration is how long polls took.
+	// PollDuration is how long polls took, and PollSuccess whether they brought anything, by poller.
 	PollDuration = CollectorPrefix + "poll_duration_seconds"
+	PollSuccess  = CollectorPrefix + "poll_success"
+	// CloudWatchPoller is the one that asks CloudWatch.
+	CloudWatchPoller = "cloudwatch"
 )
 
 // NoDatabase is what the record of a stack without one has as its database.

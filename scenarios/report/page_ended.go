@@ -19,7 +19,7 @@ import (
 func Ended(h record.History, v verdict.Verdict) Page {
 	counts := picture.Counts{Metric: v.Ledgers.Web.Metric, Route: v.Ledgers.Users.Route}
 	if ran, err := script.Parse(h.Run.File, h.Scenario, script.Options{Ran: true}); err == nil { // else the verdict says so
-		counts.Fleet = FleetOf(ran)
+		counts.Fleet, counts.Agent = FleetOf(ran), AgentOf(ran)
 	}
 	s := picture.Of(h, counts).Now()
 	view := draw.New(s).Explained(explainedBy(v))
@@ -39,6 +39,16 @@ func Ended(h record.History, v verdict.Verdict) Page {
 			{"files", "Where the data is", filesOf(h)},
 		},
 	}
+}
+
+// AgentOf is what tells of CPU from inside the instances of a scenario; nil: nobody that a check names.
+func AgentOf(s script.Scenario) *picture.Agent {
+	for _, c := range script.Promised[script.TwoViews](s) {
+		if c.Agent != "" {
+			return &picture.Agent{Metric: c.Agent, Unit: c.Unit}
+		}
+	}
+	return nil
 }
 
 // FleetOf is what the size of a scenario's fleet is held against in its picture; nil: nothing.

@@ -101,7 +101,7 @@ func (c *cloud) of(name string) *record.Cloud {
 		return nil
 	}
 	who := server.Identity()
-	return &record.Cloud{ID: who.ID, Type: who.Type, Zone: who.Zone, Launched: who.Launched, Tags: who.Tags}
+	return &record.Cloud{ID: who.ID, Type: who.Type, Zone: who.Zone, Launched: who.Launched, Tags: who.Tags, Monitoring: c.cfg.monitoring()}
 }
 
 func (c *cloud) server(name string) *imds.Server {

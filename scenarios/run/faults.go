@@ -17,15 +17,16 @@ import (
 // faults are what a scenario does to the infrastructure: it makes the fault of a
 // step, and ends what has begun. It is for one goroutine.
 type faults struct {
-	cfg       Config
-	journal   *journal
-	lives     *lives
-	balancer  *balancer
-	telemetry *telemetry
-	network   *network
-	database  *database
-	fronts    *fronts
-	ongoing   []ongoing // that have begun, the newest last
+	cfg        Config
+	journal    *journal
+	lives      *lives
+	balancer   *balancer
+	telemetry  *telemetry
+	network    *network
+	database   *database
+	fronts     *fronts
+	hypervisor *hypervisor
+	ongoing    []ongoing // that have begun, the newest last
 }
 
 // ongoing is a fault that has begun.
@@ -86,6 +87,7 @@ var makers = []maker{
 	makerOf((*faults).killLB).blinding(balancerPoller),
 	makerOf((*faults).reloadHTTPD).blinding(httpdPoller), // a reload may close the connection on which it is asked
 	makerOf((*faults).killHTTPD).blinding(httpdPoller),
+	makerOf((*faults).muteCloudWatch),
 	makerOf((*faults).limitHTTPD).blinding(httpdPoller), // who asks waits with all others
 	makerOf((*faults).restart),
 	makerOf((*faults).killCollector),
@@ -154,6 +156,10 @@ func (f *faults) killHTTPD(_ script.KillHTTPD, on string) fault.Fault {
 
 func (f *faults) limitHTTPD(what script.LimitHTTPD, on string) fault.Fault {
 	return fault.LimitHTTPD{Servers: f.fronts.controlled(names(on)...), Workers: what.Workers}
+}
+
+func (f *faults) muteCloudWatch(_ script.MuteCloudWatch, on string) fault.Fault {
+	return fault.MuteCloudWatch{Hypervisor: f.hypervisor, Instances: names(on)}
 }
 
 func (f *faults) restart(what script.RestartCollector, _ string) fault.Fault {

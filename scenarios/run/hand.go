@@ -168,8 +168,9 @@ func (h *handled) make(step script.Step, source string) error {
 // were told in their environment.
 func (s *testbed) improvised(done []script.Improvisation) {
 	stack := s.cfg.Scenario.Stack.Web
-	source := script.Improvised{Instances: stack.Instances, Defect: stack.Defect, Cloud: s.cfg.Scenario.Stack.Cloud, Rate: s.cfg.Scenario.Load.Rate, Moves: done}.Source()
-	secrets := slices.DeleteFunc(script.SecretsOf(s.fleet.deployed().Known), func(value string) bool { return value == script.ImprovisedTags })
+	_, tagged := stack.Env["TAGS_FROM"] // as in a cloud of its own; that of a CloudWatch tells no tags
+	source := script.Improvised{Instances: stack.Instances, Defect: stack.Defect, Cloud: tagged, CloudWatch: s.cfg.Scenario.Stack.CloudWatch, Rate: s.cfg.Scenario.Load.Rate, Moves: done}.Source()
+	secrets := slices.DeleteFunc(script.SecretsOf(s.fleet.deployed().Known), func(value string) bool { return value == script.ImprovisedTags || value == script.ImprovisedCPU })
 	if len(secrets) > 0 {
 		written, err := script.Parse(record.ScenarioFile, source, script.Options{Ran: true})
 		if err == nil {
@@ -193,6 +194,8 @@ func (c Config) atHand(n script.Need) bool {
 		return c.MongoURI == ""
 	case script.Metadata:
 		return c.Scenario.Stack.Cloud
+	case script.Hypervisor:
+		return c.Scenario.Stack.CloudWatch.Told()
 	}
 	return false
 }
@@ -209,6 +212,7 @@ var lacking = map[script.Need]string{
 	script.OwnDisk:     "the database of a stack that is up has no disk of its own; write a scenario, in which it has one",
 	script.CPULimits:   "the instances of a stack that is up were not put where their CPU can be limited; write a scenario, in which they are",
 	script.Metadata:    "nobody gives notice in a stack that is in no cloud; bring it up with --cloud",
+	script.Hypervisor:  "nobody tells CloudWatch what instances use in this stack; bring it up with --cloudwatch",
 
 	script.LinkOn(script.UsersLB): noLinks,
 	script.LinkOn(script.LBWeb):   noLinks,

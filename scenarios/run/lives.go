@@ -102,6 +102,16 @@ func (l *lives) start(ctx context.Context, i compose.Instance, role record.Role,
 	return one, nil
 }
 
+// roleOf is the role of a living instance; "": there is none of that name.
+func (l *lives) roleOf(name string) record.Role {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if one := l.all[name]; one != nil {
+		return one.role
+	}
+	return ""
+}
+
 // watch waits until an instance is gone, and says so in the journal.
 func (l *lives) watch(one *life) {
 	defer close(one.gone)

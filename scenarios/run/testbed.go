@@ -24,7 +24,9 @@ type testbed struct {
 	fronts    *fronts
 	fleet     *fleet
 	cloud     *cloud // nil: the stack is in none
-	faults    *faults
+	// hypervisor tells CloudWatch what instances use; nil: there is no CloudWatch.
+	hypervisor *hypervisor
+	faults     *faults
 	// calledOff: the run was interrupted, and the journal says so.
 	calledOff bool
 }
@@ -61,7 +63,8 @@ func newTestbed(ctx context.Context, c Config, journal *journal) (*testbed, erro
 			}
 			return instance, s.cloud.tell(&instance, web, number)
 		}}
-	s.faults = &faults{cfg: c, journal: journal, lives: s.lives, balancer: s.balancer, telemetry: sensing, network: s.network, database: s.database, fronts: s.fronts}
+	s.hypervisor = newHypervisor(c, journal, s.lives, s.balancer, s.database)
+	s.faults = &faults{hypervisor: s.hypervisor, cfg: c, journal: journal, lives: s.lives, balancer: s.balancer, telemetry: sensing, network: s.network, database: s.database, fronts: s.fronts}
 	return s, nil
 }
 
@@ -82,6 +85,9 @@ func (s *testbed) up(ctx context.Context) error {
 	group.Go(func() error { return s.database.start(starting, s.lives, s.telemetry) })
 	group.Go(func() error { return s.balancer.start(starting, s.lives, s.telemetry) })
 	if err := group.Wait(); err != nil {
+		return err
+	}
+	if err := s.hypervisor.start(ctx, s.telemetry); err != nil {
 		return err
 	}
 	_, err := s.fleet.launch(ctx, s.cfg.Scenario.Stack.Web.Instances)
@@ -106,5 +112,5 @@ func (s *testbed) close(ctx context.Context) error {
 	s.fleet.stop(ctx)
 	s.faults.healAll(ctx)
 	s.cloud.close()
-	return errors.Join(s.balancer.close(), s.network.close(), s.telemetry.close(ctx), s.database.close(ctx), s.lives.close(ctx))
+	return errors.Join(s.hypervisor.close(), s.balancer.close(), s.network.close(), s.telemetry.close(ctx), s.database.close(ctx), s.lives.close(ctx))
 }

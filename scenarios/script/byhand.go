@@ -43,7 +43,7 @@ func (s Scenario) StepOf(text string, now Now) (step Step, source string, err er
 	}
 	root.name = "step"
 	f := &fleet{live: slices.Clone(now.Instances), faults: slices.Clone(now.Faults), noDatabase: s.Stack.Mongo == MongoNone, noHTTPD: !s.Stack.HTTPD, stop: s.Stack.Web.Stop,
-		cloud:    true, // whether it is in one, whoever makes the move knows by its needs
+		cloud: true, cloudwatch: true, // whether it is in one, whoever makes the move knows by its needs
 		versions: now.Versions.Clone(), members: membersOf(s.Stack)}
 	step, _ = root.step(f)
 	if len(r.errs) > 0 {

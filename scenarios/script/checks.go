@@ -217,12 +217,18 @@ var sharedMetrics = []struct{ metric, one, other string }{
 	{"fullstack.get.time", "get", "list"},
 }
 
-// Continuity promises that a counter has a point in every interval in which its route had traffic.
+// Continuity promises that a counter has a point in every interval in which its route had traffic; of a Source, that it
+// has one for every whole period of every instance.
 type Continuity struct {
 	Metric string // the StatsD name
 	Route  string // whose traffic the metric counts
 	MaxGap time.Duration
+	Source string     // FromCloudWatch, with neither metric nor route; "": instances send the metric
+	Told   CloudWatch // how the source tells; its zero: there is no source
 }
+
+// FromCloudWatch is the [Continuity.Source] that tells what the hypervisor counts.
+const FromCloudWatch = "cloudwatch"
 
 // Kind implements [Promise].
 func (Continuity) Kind() string { return "continuity" }
@@ -231,13 +237,16 @@ func (Continuity) Kind() string { return "continuity" }
 func (c Continuity) Metrics() []string { return []string{c.Metric} }
 
 // Late implements [Promise].
-func (Continuity) Late() time.Duration { return 0 }
+func (c Continuity) Late() time.Duration { return c.Told.late() }
 
 func (p *promises) continuity(v value) Continuity {
 	c := Continuity{}
-	m, ok := v.mapping("metric", "route", "max_gap")
+	m, ok := v.mapping("metric", "route", "max_gap", "source")
 	if !ok {
 		return c
+	}
+	if source, ok := m.get("source"); ok {
+		return p.periods(m, source)
 	}
 	m.require("metric")
 	c.Metric = m.metric("metric")

@@ -48,6 +48,7 @@ var faultKinds = []faultKind{
 	faultOf(bare[ReloadHTTPD], faultKind{on: true, momentary: true, needs: []Need{HTTPD}}),
 	faultOf(bare[KillHTTPD], faultKind{on: true, momentary: true, needs: []Need{HTTPD, RespawnHTTPD}}),
 	faultOf(readLimitHTTPD, faultKind{on: true, takes: []string{"workers"}, needs: []Need{HTTPD}}),
+	faultOf(bare[MuteCloudWatch], faultKind{on: true, needs: []Need{Hypervisor}}),
 	faultOf(readRestart, faultKind{momentary: true, takes: []string{"for"}, needs: []Need{OwnAddress, Relays}}),
 	faultOf(readKillCollector, faultKind{momentary: true, takes: []string{"for"}, needs: []Need{OwnAddress, Relays, OwnProcess}}),
 	faultOf(readSlow, faultKind{on: true, takes: []string{"hop", "by"}}), // what faults of a hop need: see needed
@@ -146,6 +147,8 @@ func (m BeginFault) play(f *fleet) error {
 		return fmt.Errorf("%v: it is not done to a database with members: remove stack.mongo.members, or the fault", m)
 	case f.noHTTPD && slices.Contains(k.needed(m.Fault), HTTPD):
 		return fmt.Errorf("%v: there is no httpd without stack.httpd: yes: add it, or remove the step", m)
+	case !f.cloudwatch && slices.Contains(k.needed(m.Fault), Hypervisor):
+		return fmt.Errorf("%v: there is no CloudWatch to tell: add stack.cloudwatch, like cloudwatch: {period: 10s}, or remove the step", m)
 	case slices.Contains(f.faults, k.name):
 		return fmt.Errorf("%v: %s has begun already at that point: heal it first", m, k.name)
 	case !k.momentary:

@@ -171,8 +171,14 @@ func sound(c script.Check, routes map[string]script.Route, phases map[string]boo
 	}
 	switch k := c.Promise.(type) {
 	case script.Continuity:
+		if k.Source != "" {
+			return k.Source == script.FromCloudWatch && k.Metric == "" && k.Route == "" && k.MaxGap >= 0 && k.Told.Told()
+		}
 		return k.Metric != "" && known(k.Route) && k.MaxGap > 0
 	case script.TwoViews:
+		if k.Agent != "" {
+			return k.Instance == "" && k.Unit > 0 && k.Every > 0 && k.ClientWindow >= 0 && k.Told.Told()
+		}
 		return k.Instance != "" && k.Used > 0 && k.Used <= 1 && k.Idle > 0 && k.Idle <= 1
 	case script.Conservation:
 		return k.Metric != "" && known(k.Route) && k.ClientWindow >= 0 && k.MaxLag >= 0 &&

@@ -14,8 +14,13 @@ type Improvised struct {
 	Defect    string  // of the reference app; "" for none
 	Rate      float64 // of the load, in requests per second
 	Cloud     bool    // the instances are in one, and take their tags from there
-	Moves     []Improvisation
+	// CloudWatch is how one tells of the stack, to which then each instance also tells its CPU by itself; its zero: none does.
+	CloudWatch CloudWatch
+	Moves      []Improvisation
 }
+
+// ImprovisedCPU is how often the instances are then told to tell their CPU. It is no secret.
+const ImprovisedCPU = "1s"
 
 // ImprovisedTags is where the instances of [Improvised.Cloud] are told to take their tags from. It is no secret.
 const ImprovisedTags = "imds"
@@ -34,10 +39,13 @@ var improvised = template.Must(template.New("improvised").Funcs(template.FuncMap
 	`scenario: by-hand
 about: What was done by hand, and every layer tells the same story.
 stack:
-  web: {instances: {{.Instances}}{{with .Defect}}, defect: {{.}}{{end}}{{if .Cloud}}, env: {TAGS_FROM: ` + ImprovisedTags + `}{{end}}}
+  web: {instances: {{.Instances}}{{with .Defect}}, defect: {{.}}{{end}}{{with .Env}}, env: {{"{"}}{{.}}{{"}"}}{{end}}}
 {{- if .Cloud}}
   cloud: yes
 {{- end}}
+{{- with .CloudWatch}}{{if .Told}}
+  cloudwatch: {period: {{long .Period}}, delay: {{long .Delay}}}
+{{- end}}{{end}}
 load: {rate: {{.Rate}}/s, mix: {insert: 9, get: 1}, words: 100}
 phases:
 {{- range .Moves}}
@@ -59,6 +67,18 @@ checks:
   - hygiene:      {growth: 0}
   - audit:        {route: insert}
 `))
+
+// Env is what instances are told besides, as YAML.
+func (i Improvised) Env() string {
+	var all []string
+	if i.Cloud {
+		all = append(all, "TAGS_FROM: "+ImprovisedTags)
+	}
+	if i.CloudWatch.Told() {
+		all = append(all, "CPU_EVERY: "+ImprovisedCPU)
+	}
+	return strings.Join(all, ", ")
+}
 
 // Source is the scenario's file.
 func (i Improvised) Source() []byte {

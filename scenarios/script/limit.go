@@ -81,26 +81,43 @@ const (
 
 // TwoViews promises that host and agent disagree about the CPU of an instance that a step limits: the host sees it use up
 // what it may and stopped for it, while the agent inside sees a machine with CPU to spare.
+//
+// With an Agent it promises that they agree: what the agent inside each instance counts of its CPU is what the hypervisor
+// counts of it, as CloudWatch tells.
 type TwoViews struct {
 	Instance string
 	Used     float64 // least share of its limit that the host sees it use, in (0, 1]
 	Idle     float64 // least share of the machine that the agent sees idle, in (0, 1]
+
+	Agent        string        // the StatsD name of a counter of CPU time; "" = they shall disagree
+	Unit         time.Duration // that it counts
+	Every        time.Duration // how often the agent tells
+	ClientWindow time.Duration // how long the StatsD client buffers
+	Told         CloudWatch    // how CloudWatch tells
 }
 
 // Kind implements [Promise].
 func (TwoViews) Kind() string { return "two-views" }
 
 // Metrics implements [Promise].
-func (TwoViews) Metrics() []string { return nil }
+func (c TwoViews) Metrics() []string { return []string{c.Agent} }
 
 // Late implements [Promise].
-func (TwoViews) Late() time.Duration { return 0 }
+func (c TwoViews) Late() time.Duration { return c.Told.late() }
 
 func (p *promises) twoViews(v value) TwoViews {
 	c := TwoViews{}
-	m, ok := v.mapping("instance", "used", "idle")
+	m, ok := v.mapping("instance", "used", "idle", "agent", "unit", "every", "client_window")
 	if !ok {
 		return c
+	}
+	if agent, ok := m.get("agent"); ok {
+		return p.compared(m, agent)
+	}
+	for _, key := range []string{"unit", "every", "client_window"} {
+		if v, ok := m.get(key); ok {
+			v.failf("there is no agent whose counter is compared: add agent, the StatsD name of a counter of CPU time, or remove this")
+		}
 	}
 	m.require("instance")
 	c.Used = m.fraction("used", true, defaultUsed)

@@ -30,6 +30,8 @@ const (
 	OwnDisk Need = "own disk"
 	// CPULimits: the platform can limit the CPU of an instance.
 	CPULimits Need = "cpu limits"
+	// Hypervisor: CloudWatch tells what instances use.
+	Hypervisor Need = "hypervisor"
 	// Metadata: the stack is in a cloud, where a metadata service gives instances notice.
 	Metadata Need = "metadata service"
 )

@@ -39,7 +39,7 @@ var defects = script.Options{Defects: []string{"no-flush", "double-count"}}
 func refusals() map[string][]refused {
 	return map[string][]refused{
 		"file": refusedFile, "keys": refusedKeys, "text": refusedText, "stack": refusedStack, "load": refusedLoad,
-		"phases": refusedPhases, "steps": refusedSteps, "faults": refusedFaults, "checks": refusedChecks,
+		"phases": refusedPhases, "steps": refusedSteps, "faults": refusedFaults, "cloudwatch": refusedCloudWatch, "checks": refusedChecks,
 		"promises": refusedPromises, "waivers": refusedWaivers, "autoscale": refusedAutoscale, "interrupts": refusedInterrupts,
 	}
 }

@@ -16,7 +16,7 @@ func (r *reader) phases(v value, s *Scenario) {
 	r.versions = NewVersions(first)
 	f := newFleet(first)
 	f.members = membersOf(s.Stack)
-	f.noHTTPD = !s.Stack.HTTPD
+	f.noHTTPD, f.cloudwatch = !s.Stack.HTTPD, s.Stack.CloudWatch.Told()
 	f.noDatabase, f.stop, f.scaled, f.cloud = s.Stack.Mongo == MongoNone, s.Stack.Web.Stop, s.Autoscale != nil, s.Stack.Cloud
 	named := map[string]Pos{}
 	for _, item := range v.list(wantPhases, "phase") {

@@ -52,6 +52,8 @@ type Stack struct {
 	RetryAll bool
 	// Cloud: each instance has an identity in a cloud, which a metadata service tells it, and can be interrupted.
 	Cloud bool
+	// CloudWatch is how the cloud tells what its hypervisor counts; its zero: there is no such service.
+	CloudWatch CloudWatch
 	// Tags is in which style of [TagStyles] the collector understands tags in names, beside DogStatsD's; "": in no other.
 	Tags string
 }

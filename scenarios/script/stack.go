@@ -37,7 +37,7 @@ func referenceRoutes() map[string]Route {
 }
 
 func (r *reader) stack(v value, s *Stack) {
-	m, ok := v.mapping("web", "httpd", "mongo", "lb", "collector", "cloud")
+	m, ok := v.mapping("web", "httpd", "mongo", "lb", "collector", "cloud", "cloudwatch")
 	if !ok {
 		return
 	}
@@ -66,7 +66,15 @@ func (r *reader) stack(v value, s *Stack) {
 	if given {
 		r.web(web, &s.Web)
 	}
-	if s.Cloud = m.yes("cloud"); s.Cloud && given {
+	s.Cloud = m.yes("cloud")
+	if v, ok := m.get("cloudwatch"); ok {
+		s.CloudWatch = v.cloudWatch()
+		if cloud, said := m.get("cloud"); said && !s.Cloud {
+			cloud.failf("there is stack.cloudwatch, which is of a cloud: remove one of the two")
+		}
+		s.Cloud = true
+	}
+	if s.Cloud && given {
 		r.inCloud(web)
 	}
 	if v, ok := m.get("mongo"); ok && given && s.Mongo == MongoNone && !r.opts.Ran && s.Web.reference() {

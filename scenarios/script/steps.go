@@ -186,6 +186,7 @@ type fleet struct {
 	members    members
 	noHTTPD    bool
 	cloud      bool          // instances can be interrupted
+	cloudwatch bool          // what they use is told
 	stop       time.Duration // how long an instance may take to end
 }
 

@@ -51,7 +51,7 @@ func (s *Screen) begin(r record.Run, of script.Scenario, phases int) record.Obse
 	if all := script.Promised[script.Conservation](of); len(all) > 0 {
 		counts = picture.Counts{Metric: all[0].Metric, Route: all[0].Route}
 	}
-	counts.Fleet = report.FleetOf(of)
+	counts.Fleet, counts.Agent = report.FleetOf(of), report.AgentOf(of)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.picture, s.ended = picture.New(r, counts), nil

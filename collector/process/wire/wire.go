@@ -29,6 +29,7 @@ type Nothing struct{ None bool }
 type Setup struct {
 	Dir, HTTP string
 	Interval  time.Duration
+	Late      time.Duration
 	Tags      dogstatsd.Styles
 	Base      time.Time // of the times of Owed
 	Owed      []Sample

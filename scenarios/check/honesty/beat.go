@@ -20,6 +20,9 @@ func timesOf(e *evidence.Index, sources []string, closing time.Duration) map[str
 	disturbed := disturbed(e)
 	for i := range e.History.Series {
 		s := &e.History.Series[i]
+		if ownTimes(s) {
+			continue
+		}
 		times := out[sources[i]]
 		if times == nil {
 			times = map[time.Duration]struct{}{}
@@ -65,6 +68,10 @@ func offBeat(e *evidence.Index) (out []string) {
 	away := e.FaultSpans(replacesCollector)
 	var missing, twice int64
 	for i := range e.History.Series {
+		if s := &e.History.Series[i]; ownTimes(s) {
+			twice += repeated(s)
+			continue
+		}
 		m, t := countOffBeat(&e.History.Series[i], beats[sources[i]], away)
 		missing, twice = missing+m, twice+t
 	}
@@ -75,6 +82,19 @@ func offBeat(e *evidence.Index) (out []string) {
 		out = append(out, fmt.Sprintf("it has %s twice", words.Times(twice, "sample")))
 	}
 	return out
+}
+
+// ownTimes tells whether the points of a series come when their source has them, in no rhythm of the collector's.
+func ownTimes(s *record.Series) bool { return strings.HasPrefix(s.Name, record.CloudWatchPrefix) }
+
+// repeated counts points that have the time of the one before.
+func repeated(s *record.Series) (n int64) {
+	for i := 1; i < len(s.Points); i++ {
+		if s.Points[i].At == s.Points[i-1].At {
+			n++
+		}
+	}
+	return n
 }
 
 // disturbed tells when the rhythm is not the usual one, because the journal knows of a

@@ -24,7 +24,7 @@ func (t *teller) amount(s *strand) string {
 		return ""
 	case s.cause == diagnose.Late && f.Check == conservation && lost+extra == 0:
 		return t.late(s)
-	case f.Check == continuity && s.cause != verdict.CauseFrozen && s.cause != verdict.CauseReset:
+	case f.Check == continuity && !slices.Contains(notOfIntervals, s.cause):
 		return t.gaps(s)
 	case lost+extra == 0 || f.Check == conservation && t.sampled():
 		return ""
@@ -41,6 +41,9 @@ func (t *teller) amount(s *strand) string {
 	}
 	return ""
 }
+
+// notOfIntervals are causes of continuity that are not about intervals in which instances sent nothing.
+var notOfIntervals = []string{verdict.CauseFrozen, verdict.CauseReset, verdict.CauseMissingPeriod, verdict.CauseHalfFilled}
 
 // sampled tells whether a metric is declared to be sampled, so that what it counted is an
 // estimate.
@@ -109,7 +112,7 @@ func (t *teller) gaps(s *strand) string {
 	if n > 1 {
 		text = fmt.Sprintf("there are %d gaps of up to %s", n, seconds(most))
 	}
-	if all := script.Promised[script.Continuity](t.s); len(all) == 1 {
+	if all := script.Promised[script.Continuity](t.s); len(all) == 1 && all[0].Metric != "" {
 		text = fmt.Sprintf("%s in %s, where max_gap allows %v", text, all[0].Metric, all[0].MaxGap)
 	}
 	return text

@@ -209,6 +209,7 @@ var faultWords = map[string][2]string{
 	script.ReloadHTTPD{}.Name():        {"all httpds were reloaded", "the httpd of %s was reloaded"},
 	script.KillHTTPD{}.Name():          {"all httpds were killed", "the httpd of %s was killed"},
 	script.LimitHTTPD{}.Name():         {"all httpds were limited", "the httpd of %s was limited"},
+	script.MuteCloudWatch{}.Name():     {"nobody told CloudWatch what instances used", "nobody told CloudWatch what %s used"},
 	script.RestartCollector{}.Name():   {"the collector was restarted", ""},
 	script.KillCollector{}.Name():      {"the collector was killed", ""},
 	script.SlowNetwork{}.Name():        {"the network was slow", "the network of %s was slow"},

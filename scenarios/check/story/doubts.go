@@ -176,7 +176,7 @@ var ofChecks = map[string]reason{
 	hygiene:     {"hygiene had nothing to look at", keepAccount},
 	failures:    {"no request was sent", "Raise load.rate, or let phases last longer."},
 	scaling:     {"the autoscaler could not be judged", "Let the load call for more instances and for fewer, on a metric that a conservation check promises, and run again."},
-	twoViews:    {"the two views could not be told apart", "Keep the machine idle, have host and agent asked all the while, and run again."},
+	twoViews:    {"the two views could not be compared", "Keep the machine idle, have host and agent asked all the while, let instances live for longer, and run again."},
 }
 
 // otherwise is the advice where a check has none of its own.

@@ -44,7 +44,11 @@ const (
 	CauseFailedWrites  = "failed-writes"
 	CauseKeptWrites    = "failed-writes-kept"
 	CauseLastWins      = "last-write-wins"
-	CauseThrottled     = "throttled" // a limit stopped an instance, which only the host can see
+	CauseThrottled     = "throttled"          // a limit stopped an instance, which only the host can see
+	CauseMissingPeriod = "missing-period"     // CloudWatch has no point of a time in which an instance ran
+	CauseHalfFilled    = "half-filled-period" // it has one, of a part of that time
+	CauseMachine       = "cpu-of-the-machine" // an agent takes the CPU of the machine for that of its instance
+	CauseViewsDiffer   = "views-differ"       // an agent counts other CPU than the hypervisor
 	CauseElsewhere     = "answered-elsewhere"
 	CauseForeign       = "foreign-requests"
 	CauseOther         = "other-instance"
