@@ -16,6 +16,7 @@ import (
 	"throughline/collector/forward"
 	"throughline/collector/pipeline"
 	"throughline/collector/poll"
+	"throughline/collector/rum"
 	"throughline/collector/statsd"
 	"throughline/compose/haproxy"
 	"throughline/scenarios/run"
@@ -33,6 +34,8 @@ type collectFlags struct {
 	format  string
 	haproxy string
 	mongo   string
+	rum     string
+	origins []string
 	quiet   bool
 }
 
@@ -60,6 +63,11 @@ Without a name, --origin says who sent a line: "listener" (nobody in particular)
 "source" (its address) or "container" (its field |c:). --assign ORIGIN=NAME gives such
 an origin a name.
 
+With --rum it takes beacons of pages, too (navigator.sendBeacon, or fetch with keepalive):
+POST /rum, as text/plain or application/json, {"id": "X-REQUEST-ID", "route": "insert",
+"latency_ms": 12.5}. --rum-origin says whose pages may send them; docs/METRICS.md tells
+what becomes of them, and what is refused.
+
 What waits for a relay, a remote write or a Graphite that is away is kept in a bounded
 queue; what does not fit is counted. With --haproxy and --mongo it polls these, too.`,
 		Example: `  throughline collect
@@ -68,6 +76,7 @@ queue; what does not fit is counted. With --haproxy and --mongo it polls these, 
 
   throughline collect --statsd web-1=127.0.0.1:9001 --statsd web-2=127.0.0.1:9002
   throughline collect --statsd unix:///run/statsd.sock --statsd 0.0.0.0:8125 --origin source
+  throughline collect --rum 0.0.0.0:9103 --rum-origin https://www.example.com
   throughline collect --data /var/lib/throughline --remote-write http://127.0.0.1:9090/api/v1/write
   throughline collect --statsd 127.0.0.1:8125 --relay udp://127.0.0.1:18125`,
 		Args: cli.NoOperands,
@@ -83,6 +92,8 @@ queue; what does not fit is counted. With --haproxy and --mongo it polls these, 
 	f.StringVar(&flags.config.Dir, "data", "", "directory of the series (default: a temporary one, removed at the end)")
 	f.StringVar(&flags.haproxy, "haproxy", "", "HAProxy's runtime socket to poll: host:port, or unix:/path")
 	f.StringVar(&flags.mongo, "mongo", "", "URI of a MongoDB to poll")
+	f.StringVar(&flags.rum, "rum", "", "where to take beacons of pages: host:port; such an address is for browsers, and serves nothing else")
+	f.StringArrayVar(&flags.origins, "rum-origin", nil, "origin of pages that may send beacons, as browsers write it: https://www.example.com")
 	f.BoolVar(&flags.quiet, "quiet", false, "show neither samples of bad and refused lines nor new findings")
 	f.StringVar(&flags.config.Relay, "relay", "", "give every datagram, as it came, to another StatsD: udp://host:port or unixgram:///path")
 	f.StringVar(&flags.config.RemoteWrite, "remote-write", "", "give the samples to a Prometheus: URL of its remote write")
@@ -130,6 +141,9 @@ func collect(cmd *cobra.Command, flags collectFlags) (failed error) {
 	if err := flags.open(c.StatsD, listeners, stderr); err != nil {
 		return cli.Unable(err)
 	}
+	if c.RUM != nil {
+		fmt.Fprintf(stderr, "Beacons of pages of %s on http://%s%s\n", strings.Join(flags.origins, ", "), c.RUM.Addr(), rum.Path)
+	}
 	fmt.Fprintf(stderr, "Prometheus' HTTP API, and a page for people, on http://%s; Ctrl-C ends it\n", c.Addr())
 	if err := c.Run(cmd.Context()); err != nil {
 		return cli.Unable(err)
@@ -160,6 +174,9 @@ func (f *collectFlags) read() (ways []statsd.Listener, err error) {
 		}
 	}
 	if err := cli.HostPort("listen", f.config.HTTP, "127.0.0.1:9102"); err != nil {
+		return nil, err
+	}
+	if err := f.beacons(); err != nil {
 		return nil, err
 	}
 	if path, ok := haproxy.SocketPath(f.haproxy); ok && path == "" {
@@ -193,6 +210,25 @@ func (f *collectFlags) read() (ways []statsd.Listener, err error) {
 		ways = append(ways, way)
 	}
 	return ways, nil
+}
+
+// beacons reads where beacons are taken, and whose.
+func (f *collectFlags) beacons() error {
+	switch {
+	case f.rum == "" && len(f.origins) > 0:
+		return errors.New("--rum-origin: no beacons are taken without --rum; want both, or none")
+	case f.rum == "":
+		return nil
+	case len(f.origins) == 0:
+		return errors.New("--rum: whose pages may send beacons? want --rum-origin too, like --rum-origin https://www.example.com")
+	}
+	for _, origin := range f.origins {
+		if err := rum.CheckOrigin(origin); err != nil {
+			return fmt.Errorf("--rum-origin %w", err)
+		}
+	}
+	f.config.RUM = &rum.Config{Addr: f.rum, Origins: f.origins}
+	return cli.HostPort("rum", f.rum, "127.0.0.1:9103")
 }
 
 // poll adds what is to be polled.
