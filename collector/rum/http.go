@@ -38,7 +38,7 @@ const longestWait = 10 * time.Minute
 
 var (
 	pageID    = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,128}$`)
-	routeName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]{0,63}$`)
+	routeName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
 )
 
 // preflightAge is for how many seconds a browser may keep the answer to a preflight.
@@ -189,7 +189,7 @@ func (b *Beacon) parse(text []byte) *refusal {
 	case !pageID.MatchString(m.ID):
 		return refuse(http.StatusBadRequest, badID, "id %.100q: want the X-Request-Id of the page, of 1 to 128 letters, digits and . _ : -", m.ID)
 	case !routeName.MatchString(m.Route):
-		return refuse(http.StatusBadRequest, badRoute, "route %.100q: want a letter, then letters, digits, '.', '_' and '-', 64 at most", m.Route)
+		return refuse(http.StatusBadRequest, badRoute, "route %.100q: want a letter or digit, then letters, digits, '.', '_' and '-', 64 at most", m.Route)
 	case m.Latency == nil || *m.Latency < 0 || *m.Latency > float64(longestWait/time.Millisecond):
 		return refuse(http.StatusBadRequest, badLatency, "latency_ms: want a time in milliseconds from 0 to %d", longestWait/time.Millisecond)
 	}

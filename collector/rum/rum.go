@@ -147,7 +147,7 @@ func New(c Config, in collector.Intake) (*Collector, error) {
 	}
 	for _, name := range c.Routes {
 		if !routeName.MatchString(name) {
-			return nil, fmt.Errorf("beacons: route %q: want a letter, then letters, digits, '.', '_' and '-'", name)
+			return nil, fmt.Errorf("beacons: route %q: want a letter or digit, then letters, digits, '.', '_' and '-'", name)
 		}
 	}
 	if c.MaxRoutes <= 0 {
@@ -203,20 +203,27 @@ func (c *Collector) Run(ctx context.Context) error {
 			failed = fmt.Errorf("keep samples of beacons: %w", err)
 		}
 	}
-	timer := time.NewTimer(0)
+	at := c.in.IntervalEnd(c.cfg.Now())
+	timer := time.NewTimer(at.Sub(c.cfg.Now()))
 	defer timer.Stop()
-	<-timer.C
+	// next is the end of the first interval that is not over, and has no points yet.
+	next := func() time.Time {
+		if end := c.in.IntervalEnd(c.cfg.Now()); end.After(at) {
+			return end
+		}
+		return at.Add(c.in.Interval)
+	}
 	for {
-		at := c.in.IntervalEnd(c.cfg.Now())
-		timer.Reset(at.Sub(c.cfg.Now()))
 		select {
 		case <-timer.C:
 			give(at, false)
+			at = next()
+			timer.Reset(at.Sub(c.cfg.Now()))
 		case err := <-served:
 			served <- nil
 			failed = errors.Join(failed, fmt.Errorf("take beacons: %w", err))
 			<-ctx.Done()
-			give(c.in.IntervalEnd(c.cfg.Now()), true)
+			give(at, true)
 			return failed
 		case <-ctx.Done():
 			closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastRequests)
@@ -225,7 +232,11 @@ func (c *Collector) Run(ctx context.Context) error {
 			}
 			cancel()
 			<-served
-			give(c.in.IntervalEnd(c.cfg.Now()), true)
+			if !at.After(c.cfg.Now()) { // the interval was over before the requests were
+				give(at, false)
+				at = next()
+			}
+			give(at, true)
 			return failed
 		}
 	}

@@ -40,6 +40,8 @@ func unlikeTally(e *evidence.Index) (out []string) {
 			{"request", ev.Tally.Requests, e.Users.Requests},
 			{"execution", ev.Tally.Executions, int64(len(e.History.Executions))},
 			{"passage", ev.Tally.Passages, int64(len(e.History.Passages))},
+			{"beacon", ev.Tally.Beacons, int64(len(e.History.Beacons))},
+			{"arrival", ev.Tally.Arrivals, int64(len(e.History.Arrivals))},
 			{"sample", ev.Tally.Points, points},
 		} {
 			if part.written != part.loaded {
@@ -149,6 +151,9 @@ func disturbed(e *evidence.Index) func(at time.Duration) bool {
 func sourceOf(s *record.Series) string {
 	if s.Meta.StatsD != "" {
 		return ""
+	}
+	if strings.HasPrefix(s.Name, record.BeaconFigures) {
+		return "rum" // as are the series of the pages themselves
 	}
 	prefix, _, _ := strings.Cut(s.Name, "_")
 	return prefix
