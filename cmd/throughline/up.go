@@ -32,6 +32,7 @@ type upFlags struct {
 	rate   perSecond
 	defect string
 	cloud  bool  // the instances are in one
+	rum    bool  // users tell the collector of their pages
 	tour   *tour // leads through the talk meanwhile; nil: nobody is led
 	passes bool  // the record goes at the end
 }
@@ -94,6 +95,7 @@ judged and run again. A stack that is left alone for days had better be without 
 	f.Var(&flags.rate, "rate", "requests per second; 0: none, and no verdict")
 	f.StringVar(&flags.defect, "defect", "", "make the app's instrumentation wrong in this way (throughline app --help lists them)")
 	f.BoolVar(&flags.cloud, "cloud", false, "put the instances into a cloud: a metadata service tells them who they are, and ctl interrupt gives notice")
+	f.BoolVar(&flags.rum, "beacons", false, "have users tell the collector of their pages with beacons (rum_page_views_total, rum_page_latency)")
 	flags.common(f)
 	f.StringVar(&flags.out, "out", "", "directory for logs and record (default: a temporary one, removed at the end)")
 	return cmd
@@ -122,7 +124,7 @@ func (f upFlags) scenario(cmd *cobra.Command) (script.Scenario, error) {
 	if err := f.check(); err != nil {
 		return script.Scenario{}, err
 	}
-	return trial.ByHand(script.Improvised{Instances: f.web, Defect: f.defect, Rate: rate, Cloud: f.cloud}, script.Options{Defects: defects})
+	return trial.ByHand(script.Improvised{Instances: f.web, Defect: f.defect, Rate: rate, Cloud: f.cloud, Beacons: f.rum}, script.Options{Defects: defects})
 }
 
 func up(cmd *cobra.Command, s script.Scenario, flags upFlags) (failed error) {

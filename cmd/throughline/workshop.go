@@ -24,7 +24,7 @@ import (
 )
 
 func newWorkshop() *cobra.Command {
-	flags := upFlags{runFlags: runFlags{format: "text"}, web: workshop.Instances}
+	flags := upFlags{runFlags: runFlags{format: "text"}, web: workshop.Instances, rum: true}
 	var unattended bool
 	cmd := &cobra.Command{
 		Use:   "workshop",

@@ -13,7 +13,8 @@ import (
 	"throughline/scenarios/record"
 )
 
-const beaconsCheck = "  - beacons: {route: insert, web: fullstack.insert.time}\n"
+// The timers are made up where a check of nesting wants them.
+const beaconsCheck = nestingCheck + "  - beacons: {route: insert, web: fullstack.insert.time}\n"
 
 // telling is a made-up run whose users tell of nine pages in ten, and a collector that counts what comes.
 func telling(check string, change func(*record.History)) record.History {
@@ -126,15 +127,18 @@ func TestBeacons(t *testing.T) {
 			h.Beacons = append(h.Beacons, record.Beacon{Seq: r.Seq, Route: "insert", Sent: r.Done, Outcome: record.Acked, Status: 204, Attempts: 1})
 			h.Arrivals = append(h.Arrivals, record.Arrival{At: r.Done + time.Second, Seq: r.Seq, Route: "insert"})
 			h.Requests[len(h.Requests)-1].Route = "insert"
-		}, verdict.Fail, "beacon-foreign", false, 1, "no page of this run sent"},
+		}, verdict.Fail, "", false, 1, "1 beacon came of pages that nobody got"},
+		{"sent before the page, and come after it", "", func(h *record.History) {
+			eachNth(h, 50, func(b *record.Beacon, a *record.Arrival) { b.Sent, a.Latency = b.Sent-2*time.Millisecond, 0 })
+		}, verdict.Fail, "beacon-early", false, -1, "told before their users had the page"},
 		{"before the page", "", func(h *record.History) {
 			eachNth(h, 50, func(_ *record.Beacon, a *record.Arrival) {
 				a.At -= 2*time.Millisecond + time.Microsecond
 				a.Latency = 0
 			})
-		}, verdict.Fail, "beacon-early", false, -1, "came before their users had the page"},
+		}, verdict.Fail, "beacon-early", false, -1, "told before their users had the page"},
 		{"less than the user waited", "", func(h *record.History) {
-			eachNth(h, 1, func(_ *record.Beacon, a *record.Arrival) { a.Latency = a.Latency / 2 })
+			eachNth(h, 1, func(_ *record.Beacon, a *record.Arrival) { a.Latency = (a.Latency / 2).Truncate(time.Microsecond) })
 		}, verdict.Fail, "beacon-early", false, 0, "told less than their users waited"},
 		{"seconds as milliseconds", "  - beacons: {route: insert, slack: 0s}\n", func(h *record.History) {
 			for i := range h.Requests {
@@ -142,7 +146,7 @@ func TestBeacons(t *testing.T) {
 			}
 			eachNth(h, 1, func(_ *record.Beacon, a *record.Arrival) {
 				r := h.Requests[a.Seq]
-				a.Latency = (r.Done - r.Sent) / 1000
+				a.Latency = (r.Done - r.Sent) / 1000 // whole microseconds
 			})
 		}, verdict.Fail, "wrong-unit", false, 0, "multiplied by 1,000 they would fit"},
 		{"microseconds as milliseconds", "", func(h *record.History) {
@@ -193,7 +197,7 @@ func TestBeacons(t *testing.T) {
 				}
 			}
 		}, verdict.Fail, "not-nested", false, 0, "tell of less than the application took"},
-		{"no timer", "  - beacons: {route: insert, web: fullstack.insert.times}\n", func(*record.History) {}, verdict.Inconclusive, "", false, 0, "no instance sent fullstack.insert.times"},
+		{"no timer", nestingCheck + "  - beacons: {route: insert, web: fullstack.insert.times}\n", func(*record.History) {}, verdict.Inconclusive, "", false, 0, "no instance sent fullstack.insert.times"},
 		{"no page", "", func(h *record.History) {
 			for i := range h.Requests {
 				h.Requests[i].Outcome = record.Unknown
@@ -256,7 +260,7 @@ func TestBeaconsMiscounted(t *testing.T) {
 			if s.Name == record.PageLatency {
 				s.Points[0].Histogram.Sum *= 1.01
 			}
-		}, "of rum_page_latency"},
+		}, "and rum_page_latency of"},
 	} {
 		h := telling(beaconsCheck, func(*record.History) {})
 		for i := range h.Series {

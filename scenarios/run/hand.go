@@ -168,7 +168,8 @@ func (h *handled) make(step script.Step, source string) error {
 // were told in their environment.
 func (s *testbed) improvised(done []script.Improvisation) {
 	stack := s.cfg.Scenario.Stack.Web
-	source := script.Improvised{Instances: stack.Instances, Defect: stack.Defect, Cloud: s.cfg.Scenario.Stack.Cloud, Rate: s.cfg.Scenario.Load.Rate, Moves: done}.Source()
+	source := script.Improvised{Instances: stack.Instances, Defect: stack.Defect, Cloud: s.cfg.Scenario.Stack.Cloud, Rate: s.cfg.Scenario.Load.Rate,
+		Beacons: s.cfg.Scenario.Load.Beacons.Any(), Moves: done}.Source()
 	secrets := slices.DeleteFunc(script.SecretsOf(s.fleet.deployed().Known), func(value string) bool { return value == script.ImprovisedTags })
 	if len(secrets) > 0 {
 		written, err := script.Parse(record.ScenarioFile, source, script.Options{Ran: true})

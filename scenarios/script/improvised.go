@@ -14,6 +14,7 @@ type Improvised struct {
 	Defect    string  // of the reference app; "" for none
 	Rate      float64 // of the load, in requests per second
 	Cloud     bool    // the instances are in one, and take their tags from there
+	Beacons   bool    // users tell the collector of their pages
 	Moves     []Improvisation
 }
 
@@ -38,7 +39,7 @@ stack:
 {{- if .Cloud}}
   cloud: yes
 {{- end}}
-load: {rate: {{.Rate}}/s, mix: {insert: 9, get: 1}, words: 100}
+load: {rate: {{.Rate}}/s, mix: {insert: 9, get: 1}, words: 100{{if .Beacons}}, beacons: {form: json}{{end}}}
 phases:
 {{- range .Moves}}
   - phase: {{quote .Phase}}
@@ -58,6 +59,9 @@ checks:
   - gauge:        {metric: fullstack.inflight, at_rest: 0, unqueued: yes, client_window: 100ms}
   - hygiene:      {growth: 0}
   - audit:        {route: insert}
+{{- if .Beacons}}
+  - beacons:      {share: 0.5} # somebody may restart the collector
+{{- end}}
 `))
 
 // Source is the scenario's file.

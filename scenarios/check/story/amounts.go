@@ -176,7 +176,7 @@ func (t *teller) told(cause string, lost, extra int64) string {
 	case verdict.CauseBeaconForeign:
 		return fmt.Sprintf("%s came that no page of this run sent,%s", words.Times(extra, "beacon"), of)
 	case verdict.CauseBeaconEarly:
-		return fmt.Sprintf("%s came before their pages were there,%s", words.Times(extra, "beacon"), of)
+		return fmt.Sprintf("%s told before their pages were there,%s", words.Times(extra, "beacon"), of)
 	case verdict.CauseBeaconRefused:
 		return fmt.Sprintf("%s %s never taken, and %s came", words.Times(lost, "beacon"), was(lost), words.Number(int64(len(t.h.Arrivals))))
 	}

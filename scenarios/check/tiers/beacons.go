@@ -31,7 +31,8 @@ type Beacons struct{ Promise script.BeaconsSent }
 
 // pageTold is what is known of the beacons of one page.
 type pageTold struct {
-	row                                int // in the users' ledger; -1: there is none
+	row                                int           // in the users' ledger; -1: there is none
+	first                              time.Duration // when its user sent the first of them; record.Never: not as far as is known
 	sent, acked, unknown, came, counts int64
 }
 
@@ -43,6 +44,7 @@ type toldOf struct {
 	phases                  []phaseTold
 
 	twice, foreign, early, lost requestSet
+	ungot                       requestSet // of pages that nobody got, though they were sent when that was known
 	short, long                 requestSet // told too little, and too much
 	shortFits, longFits         int64      // of those, that would fit in another unit
 	refused, unreached          requestSet // never taken, as users know
@@ -132,7 +134,7 @@ func (c Beacons) sort(e *evidence.Index) *toldOf {
 func (t *toldOf) page(e *evidence.Index, seq uint64) *pageTold {
 	p := t.pages[seq]
 	if p == nil {
-		p = &pageTold{row: -1}
+		p = &pageTold{row: -1, first: record.Never}
 		if row, ok := e.RowOf(&record.Execution{Seq: seq}); ok {
 			p.row = row
 		}
@@ -145,6 +147,9 @@ func (t *toldOf) page(e *evidence.Index, seq uint64) *pageTold {
 func (t *toldOf) beacon(e *evidence.Index, b *record.Beacon) {
 	p := t.page(e, b.Seq)
 	name := func() string { return idOf(e, b.Seq) }
+	if p.first == record.Never || b.Sent < p.first {
+		p.first = b.Sent
+	}
 	if b.Attempts > 0 {
 		t.sent++
 		p.sent++
@@ -188,11 +193,11 @@ func (c Beacons) arrival(e *evidence.Index, a *record.Arrival, t *toldOf) {
 		return
 	}
 	switch {
-	case a.At < r.Done:
+	case a.At < r.Done, p.first != record.Never && p.first < r.Done:
 		t.early.add(1, a.At, name)
 		return
 	case r.Outcome != record.Acked:
-		t.foreign.add(1, a.At, name) // nobody got that page
+		t.ungot.add(1, a.At, name)
 		return
 	}
 	t.times = append(t.times, a.Latency.Seconds())
@@ -236,7 +241,8 @@ func (t *toldOf) findings() []verdict.Finding {
 	}
 	add(t.twice, verdict.CauseBeaconTwice, "%s came of pages that had told already: %s")
 	add(t.foreign, verdict.CauseBeaconForeign, "%s came that no page of this run sent: %s")
-	add(t.early, verdict.CauseBeaconEarly, "%s came before their users had the page: %s")
+	add(t.ungot, "", "%s came of pages that nobody got: %s")
+	add(t.early, verdict.CauseBeaconEarly, "%s told before their users had the page: %s")
 	if f := add(t.lost, "", "%s missing that the collector had said it took: %s"); f != nil {
 		f.Lost, f.Extra = f.Extra, 0
 	}
