@@ -185,7 +185,7 @@ func (c *Collector) Addr() string { return c.listener.Addr().String() }
 
 // Hello implements collector.Greeter.
 func (c *Collector) Hello() string {
-	return fmt.Sprintf("curl -H 'Origin: %s' -d '{\"id\":\"page-1\",\"route\":\"insert\",\"latency_ms\":12.5}' http://%s%s", c.cfg.Origins[0], c.Addr(), Path)
+	return fmt.Sprintf("curl -H 'Origin: %s' -H 'Content-Type: text/plain' -d '{\"id\":\"page-1\",\"route\":\"insert\",\"latency_ms\":12.5}' http://%s%s", c.cfg.Origins[0], c.Addr(), Path)
 }
 
 // Run implements collector.Source.

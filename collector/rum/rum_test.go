@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os/exec"
 	"strings"
 	"sync"
 	"testing"
@@ -304,6 +305,21 @@ func TestTimes(t *testing.T) {
 	}
 	if got.Meta.Unit != "milliseconds" || s.observed["rum_page_latency route=get"] != 4 {
 		t.Errorf("unit %q, %d observed", got.Meta.Unit, s.observed["rum_page_latency route=get"])
+	}
+}
+
+// TestHello: what the page of a collector says to try is a beacon.
+func TestHello(t *testing.T) {
+	curl, err := exec.LookPath("curl")
+	if err != nil {
+		t.Skip("NOT TESTED: curl is not on PATH")
+	}
+	c, end := open(t, Config{})
+	if out, err := exec.Command("sh", "-c", strings.Replace(c.Hello(), "curl", curl+" -s", 1)).CombinedOutput(); err != nil || len(out) > 0 {
+		t.Errorf("%s: %v, %s", c.Hello(), err, out)
+	}
+	if end(); c.Figures().Beacons != 1 {
+		t.Errorf("%s: %+v", c.Hello(), c.Figures())
 	}
 }
 
