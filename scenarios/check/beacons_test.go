@@ -235,6 +235,46 @@ func findingsOf(v verdict.Verdict, check string) (out []verdict.Finding) {
 	return out
 }
 
+// TestBeaconsByPhase: no phase has more beacons that came than were sent, nor more than it has pages, and the phases come to
+// the whole; a verdict is the same however often it is given.
+func TestBeaconsByPhase(t *testing.T) {
+	h := telling(beaconsCheck, func(*record.History) {})
+	first := findingsOf(judged(t, h), "beacons")[0].Summary
+	_, table, found := strings.Cut(first, "(pages, sent, came: ")
+	table, _, closed := strings.Cut(table, ")")
+	if !found || !closed {
+		t.Fatal(first)
+	}
+	var sum [3]int
+	for _, row := range strings.Split(table, "; ") {
+		fields := strings.Fields(strings.ReplaceAll(row, ",", ""))
+		var n [3]int
+		for i, text := range fields[len(fields)-3:] {
+			if _, err := fmt.Sscan(text, &n[i]); err != nil {
+				t.Fatalf("%s: %v", row, err)
+			}
+		}
+		if n[0] == 0 || n[1] > n[0] || n[2] > n[1] {
+			t.Errorf("more beacons than pages, or than were sent: %s", row)
+		}
+		for i := range n {
+			sum[i] += n[i]
+		}
+	}
+	if sum[1] != sum[2] || !strings.Contains(first, fmt.Sprintf("insert hold: %s pages, %s sent and %s came", digits(sum[0]), digits(sum[1]), digits(sum[2]))) {
+		t.Errorf("the phases come to %v: %s", sum, first)
+	}
+	h = telling(beaconsCheck, func(h *record.History) {
+		eachNth(h, 40, func(_ *record.Beacon, a *record.Arrival) { a.Form = "lost" })
+		lose(h)
+	})
+	for range 5 {
+		if a, b := judged(t, h), judged(t, h); a.Sentence != b.Sentence || findingsOf(a, "beacons")[0].Summary != findingsOf(b, "beacons")[0].Summary {
+			t.Fatalf("two verdicts of one record:\n%+v\n%+v", findingsOf(a, "beacons"), findingsOf(b, "beacons"))
+		}
+	}
+}
+
 // TestBeaconsMiscounted: the counter and the timer of the collector are held against what it took.
 func TestBeaconsMiscounted(t *testing.T) {
 	for _, c := range []struct {

@@ -2,6 +2,7 @@ package tiers
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -52,7 +53,8 @@ type toldOf struct {
 	times                       []float64  // in seconds, of the pages' first beacons
 }
 
-// phaseTold counts pages by the phase in which they were there.
+// phaseTold counts pages, and their beacons, by the phase in which the pages were there: so no phase has more beacons than
+// pages, where all is well.
 type phaseTold struct {
 	name                    string
 	from                    time.Duration
@@ -112,7 +114,8 @@ func (c Beacons) sort(e *evidence.Index) *toldOf {
 			c.arrival(e, a, t)
 		}
 	}
-	for seq, p := range t.pages {
+	for _, seq := range slices.Sorted(maps.Keys(t.pages)) {
+		p := t.pages[seq]
 		if p.row < 0 {
 			continue
 		}
@@ -153,7 +156,7 @@ func (t *toldOf) beacon(e *evidence.Index, b *record.Beacon) {
 	if b.Attempts > 0 {
 		t.sent++
 		p.sent++
-		t.phase(b.Sent).sent++
+		t.phaseOf(e, p, b.Sent).sent++
 	}
 	switch {
 	case b.Outcome == record.Acked:
@@ -173,13 +176,14 @@ func (t *toldOf) beacon(e *evidence.Index, b *record.Beacon) {
 // arrival is one that the collector took.
 func (c Beacons) arrival(e *evidence.Index, a *record.Arrival, t *toldOf) {
 	t.came++
-	t.phase(a.At).came++
 	if a.Foreign {
+		t.phase(a.At).came++
 		t.foreign.add(1, a.At, func() string { return fmt.Sprintf("%q", a.PageID) })
 		return
 	}
 	p := t.page(e, a.Seq)
 	name := func() string { return idOf(e, a.Seq) }
+	t.phaseOf(e, p, a.At).came++
 	p.came++
 	switch {
 	case p.row < 0, e.History.Requests[max(0, p.row)].Route != a.Route, p.came > p.acked+p.unknown:
@@ -216,6 +220,14 @@ func phasesOf(e *evidence.Index) []phaseTold {
 		out = append(out, phaseTold{})
 	}
 	return out
+}
+
+// phaseOf is the phase of a page, to which its beacons belong; of one that there never was, that of a time.
+func (t *toldOf) phaseOf(e *evidence.Index, p *pageTold, otherwise time.Duration) *phaseTold {
+	if p.row < 0 {
+		return t.phase(otherwise)
+	}
+	return t.phase(e.History.Requests[p.row].Done)
 }
 
 // phase is the one that a time is in; what comes before the first or after the last belongs to that.
