@@ -52,6 +52,9 @@ type Beacon struct {
 	Err      string // why there is no full answer; empty: there is one
 }
 
+// idleBeacons is how long a connection is kept without a beacon: less than collectors keep it, so that none is sent as it is closed.
+const idleBeacons = time.Second
+
 // mostBeacons is how many beacons may be under way; a user beyond that sends none.
 const mostBeacons = 1000
 
@@ -93,7 +96,7 @@ func newBeaconers(c Config) *beaconers {
 		return nil
 	}
 	s := &beaconers{Beacons: *c.Beacons, prefix: c.Run + "-", seed: c.Seed, timeout: c.Timeout,
-		transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: mostBeacons, IdleConnTimeout: 10 * time.Second},
+		transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: mostBeacons, IdleConnTimeout: idleBeacons},
 		room:      make(chan struct{}, mostBeacons), rows: make(chan Beacon, mostBeacons), emitted: make(chan struct{})}
 	go func() {
 		defer close(s.emitted)

@@ -44,11 +44,11 @@ const (
 // The limits.
 const (
 	MaxBody       = 65_536 // bytes; a browser sends no more with all its beacons under way
-	maxConns      = 512
+	maxConns      = 2048
 	maxHeader     = 16 << 10
 	slowestClient = 5 * time.Second // for one request to come in
-	longestIdle   = 20 * time.Second
-	lastRequests  = time.Second // for what is under way at the end
+	longestIdle   = 2 * time.Second // every user has a browser of their own, which comes once or twice: none keeps the place of others
+	lastRequests  = time.Second     // for what is under way at the end
 	defaultRoutes = 50
 	defaultRate   = 2000
 )

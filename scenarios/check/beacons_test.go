@@ -275,6 +275,37 @@ func TestBeaconsByPhase(t *testing.T) {
 	}
 }
 
+// TestBeaconsHaveABeatOfTheirOwn: a source of beacons that was late lacks an interval that others have, and none of its series
+// has it; where one of them has it and another one not, a sample was lost.
+func TestBeaconsHaveABeatOfTheirOwn(t *testing.T) {
+	figure := func(name string, at ...int) record.Series {
+		s := record.Series{Name: name, Meta: collector.Meta{Type: collector.Counter}}
+		for _, k := range at {
+			s.Points = append(s.Points, record.Point{At: time.Duration(k) * time.Second, Value: 1, Observed: 1})
+		}
+		return s
+	}
+	for _, c := range []struct {
+		of   []record.Series
+		want int
+	}{
+		{[]record.Series{figure(record.CollectorPrefix+"x", 5, 6, 7, 8, 9), figure(record.BeaconFigures+"requests_total", 5, 6, 8, 9), figure(record.BeaconFigures+"beacons_total", 5, 6, 8, 9)}, 0},
+		{[]record.Series{figure(record.BeaconFigures+"requests_total", 5, 6, 8, 9), figure(record.BeaconFigures+"beacons_total", 5, 6, 7, 8, 9)}, 1},
+	} {
+		h := telling(beaconsCheck, func(*record.History) {})
+		h.Series = append(h.Series, c.of...)
+		got := 0
+		for _, f := range findingsOf(judged(t, h), "record") {
+			if strings.Contains(f.Summary, "it lacks 1 sample in the midst") {
+				got++
+			}
+		}
+		if got != c.want {
+			t.Errorf("%d findings of a sample that was lost, want %d: %+v", got, c.want, findingsOf(judged(t, h), "record"))
+		}
+	}
+}
+
 // TestBeaconsMiscounted: the counter and the timer of the collector are held against what it took.
 func TestBeaconsMiscounted(t *testing.T) {
 	for _, c := range []struct {

@@ -21,6 +21,9 @@ const (
 // oftenTwice is the share of pages whose beacon is sent a second time, where that is what is wrong.
 const oftenTwice = 0.1
 
+// spareBeacons is how many beacons a second the collector of a run takes at least.
+const spareBeacons = 10_000
+
 // rum is how the collector takes beacons; nil: nobody sends any. Those after the first take them where that did.
 func (t *telemetry) rum() *rum.Config {
 	b := t.cfg.Scenario.Load.Beacons
@@ -28,6 +31,8 @@ func (t *telemetry) rum() *rum.Config {
 		return nil
 	}
 	c := rum.Config{Addr: "127.0.0.1:0", Origins: []string{pageOrigin}, Routes: slices.Sorted(maps.Keys(t.cfg.Scenario.Load.Mix)), Took: t.took}
+	// Nobody but the users sends any, who may all come at once after a standstill.
+	c.Rate = spareBeacons + 2*t.cfg.Scenario.Load.Peak()
 	if b.Defect == script.BeaconsWrongOrigin {
 		c.Origins = []string{wrongOrigin}
 	}
