@@ -69,7 +69,7 @@ func startCollect(t *testing.T, args ...string) *collectorProcess {
 			if _, at, ok := strings.Cut(line, "StatsD on udp://"); ok {
 				c.statsd = at
 			}
-			if _, at, ok := strings.Cut(line, "on http://"); ok {
+			if _, at, ok := strings.Cut(line, "for people, on http://"); ok {
 				c.api, _, _ = strings.Cut("http://"+at, ";")
 				close(listening)
 			}
