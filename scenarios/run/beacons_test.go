@@ -58,11 +58,17 @@ checks:
 			}
 		}
 	}
-	counted := 0.0
+	counted, timed := 0.0, 0.0
 	for _, s := range h.Series {
-		if s.Name == record.PageViews && s.Meta.Type == collector.Counter {
-			counted += s.Points[len(s.Points)-1].Value
+		switch last := s.Points[len(s.Points)-1]; {
+		case s.Name == record.PageViews && s.Meta.Type == collector.Counter:
+			counted += last.Value
+		case s.Name == record.PageLatency:
+			timed += last.Histogram.Count
 		}
+	}
+	if int(timed) != len(h.Arrivals) {
+		t.Errorf("%v timed of %d that came", timed, len(h.Arrivals))
 	}
 	if int(counted) != len(h.Arrivals) || acked < 50 || refused == 0 {
 		t.Errorf("%v counted of %d that came, %d acknowledged, %d refused while there was no collector", counted, len(h.Arrivals), acked, refused)

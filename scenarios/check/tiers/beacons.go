@@ -56,9 +56,9 @@ type toldOf struct {
 // phaseTold counts pages, and their beacons, by the phase in which the pages were there: so no phase has more beacons than
 // pages, where all is well.
 type phaseTold struct {
-	name                    string
-	from                    time.Duration
-	acked, sent, came, told int64
+	name              string
+	from              time.Duration
+	acked, sent, came int64
 }
 
 // Judge looks at all pages, or says that there were none.
@@ -126,7 +126,6 @@ func (c Beacons) sort(e *evidence.Index) *toldOf {
 		}
 		if p.counts > 0 && r.Outcome == record.Acked {
 			t.told++
-			t.phase(r.Done).told++
 		}
 	}
 	slices.Sort(t.times)
@@ -284,7 +283,7 @@ func (c Beacons) share(t *toldOf) *verdict.Finding {
 	if t.told >= least {
 		return nil
 	}
-	f := c.finding(verdict.Fail, "beacons%s: %s of %s told of themselves (%s), and of a share of %v there would be %s at least", c.of(), words.Number(t.told),
+	f := c.finding(verdict.Fail, "too few pages%s told of themselves: %s of %s did (%s), and of a share of %v there would be %s at least", c.of(), words.Number(t.told),
 		words.Times(t.acked, "page"), percentOf(t.told, t.acked), c.Promise.Share, words.Number(least))
 	f.Lost = least - t.told
 	switch {
