@@ -103,6 +103,9 @@ var laws = []law{
 	{From: "collector/dogstatsd", Not: siblings("collector", "dogstatsd"), Why: siblingsWhy},
 	{From: "collector/statsd", Not: siblings("collector", "statsd"), But: []string{"collector/dogstatsd"}, Why: siblingsWhy},
 	{From: "collector/poll", Not: siblings("collector", "poll"), Why: siblingsWhy},
+	{From: "collector/rum", Not: siblings("collector", "rum"), Why: siblingsWhy},
+	{From: "collector/histogram", Not: []string{""}, But: []string{"collector/histogram", "collector"},
+		Why: "times are added up alike whatever way they came in"},
 	{From: "collector/series", Not: siblings("collector", "series"), Why: siblingsWhy},
 	{From: "collector/forward", Not: siblings("collector", "forward"), Why: siblingsWhy},
 	{From: "collector/server", Not: siblings("collector", "server"),
@@ -140,7 +143,7 @@ const siblingsWhy = "siblings are put together by their parent's user, so that e
 
 var families = map[string][]string{
 	"compose":         {"local", "docker", "haproxy", "httpd", "docstore", "imds", "cloudwatch", "mongoset", "platformtest"},
-	"collector":       {"dogstatsd", "statsd", "poll", "series", "forward", "server", "sourcetest", "pipeline", "process"},
+	"collector":       {"dogstatsd", "statsd", "poll", "rum", "series", "forward", "server", "sourcetest", "pipeline", "process"},
 	"scenarios/check": {"honesty", "scaling", "signals", "tiers", "story"},
 	"live":            {"inventory", "page", "remote"},
 }

@@ -51,6 +51,9 @@ type Config struct {
 	// of the requests, and all requests, must keep for the schedule to count
 	// as kept; 100 ms and 1 s. See Summary.Missed.
 	LatenessP99, LatenessMax time.Duration
+
+	// Beacons is what users tell of the pages that they got; nil: nothing.
+	Beacons *Beacons
 }
 
 const (
@@ -101,7 +104,7 @@ func (c Config) check() error {
 	case c.LatenessMax < c.LatenessP99:
 		return fmt.Errorf("lateness max: %v: want at least the lateness p99 of %v", c.LatenessMax, c.LatenessP99)
 	}
-	return nil
+	return c.Beacons.check()
 }
 
 // Generator sends one run of load.
@@ -129,6 +132,8 @@ func New(c Config) (*Generator, error) {
 // when ctx ended, but had not been sent, are sent if that can be done within
 // Config.LatenessP99; the others are counted in Summary.Unsent.
 //
+// So are beacons waited for, of which Beacons.Emit is told before Run returns.
+//
 // emit is called for each request sent, exactly once, from the goroutine that
 // called Run, in the order in which outcomes become known. Requests whose row
 // waits for emit still count as in flight for Config.MaxInFlight, so emit
@@ -144,9 +149,10 @@ func (g *Generator) Run(ctx context.Context, emit func(Row)) (Summary, error) {
 	}
 	transport := newTransport(c)
 	defer transport.CloseIdleConnections()
+	beacons := newBeaconers(c)
 	attacker := vegeta.NewAttacker(
 		vegeta.Client(&http.Client{
-			Transport:     &wire{plan: g.plan, requestID: c.Run + "-", timeout: c.Timeout, transport: transport, book: b},
+			Transport:     &wire{plan: g.plan, requestID: c.Run + "-", timeout: c.Timeout, transport: transport, book: b, beacons: beacons},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		}),
 		vegeta.MaxWorkers(uint64(c.MaxInFlight)),
@@ -165,9 +171,11 @@ func (g *Generator) Run(ctx context.Context, emit func(Row)) (Summary, error) {
 			continue
 		}
 		tally.add(row)
+		beacons.got(row)
 		emit(row)
 	}
 	finish()
+	beacons.finish()
 	return tally.summary(b, p), failure
 }
 

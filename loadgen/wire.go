@@ -164,6 +164,7 @@ type wire struct {
 	timeout   time.Duration
 	transport http.RoundTripper
 	book      *book
+	beacons   *beaconers
 }
 
 // RoundTrip implements http.RoundTripper. Of vegeta's request only the
@@ -175,6 +176,7 @@ func (w *wire) RoundTrip(template *http.Request) (*http.Response, error) {
 	}
 	x := &exchange{target: w.plan.target(seq)}
 	w.book.open(seq, x)
+	w.beacons.asked(seq, x)
 	ctx, cancel := context.WithTimeout(template.Context(), w.timeout)
 	req := w.request(ctx, seq, x)
 	resp, err := w.transport.RoundTrip(req)

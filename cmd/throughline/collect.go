@@ -16,6 +16,7 @@ import (
 	"throughline/collector/forward"
 	"throughline/collector/pipeline"
 	"throughline/collector/poll"
+	"throughline/collector/rum"
 	"throughline/collector/statsd"
 	"throughline/compose/haproxy"
 	"throughline/scenarios/run"
@@ -34,6 +35,8 @@ type collectFlags struct {
 	haproxy string
 	mongo   string
 	cloud   cloudwatchFlags
+	rum     string
+	origins []string
 	quiet   bool
 }
 
@@ -61,6 +64,11 @@ Without a name, --origin says who sent a line: "listener" (nobody in particular)
 "source" (its address) or "container" (its field |c:). --assign ORIGIN=NAME gives such
 an origin a name.
 
+With --rum it takes beacons of pages, too (navigator.sendBeacon, or fetch with keepalive):
+POST /rum, as text/plain or application/json, {"id": "X-REQUEST-ID", "route": "insert",
+"latency_ms": 12.5}. --rum-origin says whose pages may send them; docs/METRICS.md tells
+what becomes of them, and what is refused.
+
 What waits for a relay, a remote write or a Graphite that is away is kept in a bounded
 queue; what does not fit is counted. With --haproxy and --mongo it polls these, too.
 
@@ -75,6 +83,7 @@ comes when period and delay are over.`,
 
   throughline collect --statsd web-1=127.0.0.1:9001 --statsd web-2=127.0.0.1:9002
   throughline collect --statsd unix:///run/statsd.sock --statsd 0.0.0.0:8125 --origin source
+  throughline collect --rum 0.0.0.0:9103 --rum-origin https://www.example.com
   throughline collect --data /var/lib/throughline --remote-write http://127.0.0.1:9090/api/v1/write
   throughline collect --statsd 127.0.0.1:8125 --relay udp://127.0.0.1:18125
   throughline collect --cloudwatch web-1=AWS/EC2:CPUUtilization:InstanceId=i-0a1b2c3d4e5f67890
@@ -97,6 +106,8 @@ comes when period and delay are over.`,
 	f.StringVar(&flags.cloud.region, "cloudwatch-region", "", "its region (default: AWS_REGION, or that of the shared configuration)")
 	f.DurationVar(&flags.cloud.period, "cloudwatch-period", time.Minute, "that its points are of")
 	f.DurationVar(&flags.cloud.delay, "cloudwatch-delay", 10*time.Minute, "how long after the end of a period it is asked for: values change for minutes before they stay")
+	f.StringVar(&flags.rum, "rum", "", "where to take beacons of pages: host:port; such an address is for browsers, and serves nothing else")
+	f.StringArrayVar(&flags.origins, "rum-origin", nil, "origin of pages that may send beacons, as browsers write it: https://www.example.com")
 	f.BoolVar(&flags.quiet, "quiet", false, "show neither samples of bad and refused lines nor new findings")
 	f.StringVar(&flags.config.Relay, "relay", "", "give every datagram, as it came, to another StatsD: udp://host:port or unixgram:///path")
 	f.StringVar(&flags.config.RemoteWrite, "remote-write", "", "give the samples to a Prometheus: URL of its remote write")
@@ -151,6 +162,9 @@ func collect(cmd *cobra.Command, flags collectFlags) (failed error) {
 	if err := flags.open(c.StatsD, listeners, stderr); err != nil {
 		return cli.Unable(err)
 	}
+	if c.RUM != nil {
+		fmt.Fprintf(stderr, "Beacons of pages of %s on http://%s%s\n", strings.Join(flags.origins, ", "), c.RUM.Addr(), rum.Path)
+	}
 	fmt.Fprintf(stderr, "Prometheus' HTTP API, and a page for people, on http://%s; Ctrl-C ends it\n", c.Addr())
 	if err := c.Run(cmd.Context()); err != nil {
 		return cli.Unable(err)
@@ -181,6 +195,9 @@ func (f *collectFlags) read() (ways []statsd.Listener, err error) {
 		}
 	}
 	if err := cli.HostPort("listen", f.config.HTTP, "127.0.0.1:9102"); err != nil {
+		return nil, err
+	}
+	if err := f.beacons(); err != nil {
 		return nil, err
 	}
 	if path, ok := haproxy.SocketPath(f.haproxy); ok && path == "" {
@@ -214,6 +231,25 @@ func (f *collectFlags) read() (ways []statsd.Listener, err error) {
 		ways = append(ways, way)
 	}
 	return ways, nil
+}
+
+// beacons reads where beacons are taken, and whose.
+func (f *collectFlags) beacons() error {
+	switch {
+	case f.rum == "" && len(f.origins) > 0:
+		return errors.New("--rum-origin: no beacons are taken without --rum; want both, or none")
+	case f.rum == "":
+		return nil
+	case len(f.origins) == 0:
+		return errors.New("--rum: whose pages may send beacons? want --rum-origin too, like --rum-origin https://www.example.com")
+	}
+	for _, origin := range f.origins {
+		if err := rum.CheckOrigin(origin); err != nil {
+			return fmt.Errorf("--rum-origin %w", err)
+		}
+	}
+	f.config.RUM = &rum.Config{Addr: f.rum, Origins: f.origins}
+	return cli.HostPort("rum", f.rum, "127.0.0.1:9103")
 }
 
 // poll adds what is to be polled.

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -68,7 +69,7 @@ func startCollect(t *testing.T, args ...string) *collectorProcess {
 			if _, at, ok := strings.Cut(line, "StatsD on udp://"); ok {
 				c.statsd = at
 			}
-			if _, at, ok := strings.Cut(line, "on http://"); ok {
+			if _, at, ok := strings.Cut(line, "for people, on http://"); ok {
 				c.api, _, _ = strings.Cut("http://"+at, ";")
 				close(listening)
 			}
@@ -219,6 +220,38 @@ func TestCollectTags(t *testing.T) {
 	if strings.Contains(c.out.String(), "--tags influxdb") {
 		t.Errorf("it finds fault with what it understands:\n%s", c.out)
 	}
+	if status := c.end(os.Interrupt); status != exitPass {
+		t.Errorf("exit status %d", status)
+	}
+}
+
+// TestCollectBeacons: where beacons are taken is said, they become series, and whose pages may not send any is refused.
+func TestCollectBeacons(t *testing.T) {
+	c := startCollect(t, "--rum", "127.0.0.1:0", "--rum-origin", "https://www.example.com")
+	found := regexp.MustCompile(`Beacons of pages of https://www.example.com on (http://127.0.0.1:[0-9]+/rum)`).FindStringSubmatch(c.out.String())
+	if found == nil {
+		t.Fatalf("it does not say where beacons are taken:\n%s", c.out)
+	}
+	send := func(origin string) int {
+		req, err := http.NewRequest(http.MethodPost, found[1], strings.NewReader(`{"id":"page-1","route":"insert","latency_ms":12.5}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Origin", origin)
+		req.Header.Set("Content-Type", "text/plain")
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		return resp.StatusCode
+	}
+	if good, bad := send("https://www.example.com"), send("https://example.com"); good != http.StatusNoContent || bad != http.StatusForbidden {
+		t.Errorf("answered with %d and %d", good, bad)
+	}
+	c.becomes("rum_page_views_total", "1")
+	c.becomes("histogram_sum(rum_page_latency)", "12.5")
+	c.becomes(`throughline_collector_rum_bad_beacons_total{reason="origin"}`, "1")
 	if status := c.end(os.Interrupt); status != exitPass {
 		t.Errorf("exit status %d", status)
 	}

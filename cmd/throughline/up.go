@@ -35,6 +35,7 @@ type upFlags struct {
 	cloud  bool // the instances are in one
 	// cloudwatch is the period by which CloudWatch tells of them; 0: it does not.
 	cloudwatch time.Duration
+	rum        bool  // users tell the collector of their pages
 	tour       *tour // leads through the talk meanwhile; nil: nobody is led
 	passes     bool  // the record goes at the end
 }
@@ -98,6 +99,7 @@ judged and run again. A stack that is left alone for days had better be without 
 	f.StringVar(&flags.defect, "defect", "", "make the app's instrumentation wrong in this way (throughline app --help lists them)")
 	f.BoolVar(&flags.cloud, "cloud", false, "put the instances into a cloud: a metadata service tells them who they are, and ctl interrupt gives notice")
 	f.DurationVar(&flags.cloudwatch, "cloudwatch", 0, "have a CloudWatch tell what the hypervisor counts of the instances, by periods of so long (5s, 10s, 1m); they tell their own CPU then, too")
+	f.BoolVar(&flags.rum, "beacons", false, "have users tell the collector of their pages with beacons (rum_page_views_total, rum_page_latency)")
 	flags.common(f)
 	f.StringVar(&flags.out, "out", "", "directory for logs and record (default: a temporary one, removed at the end)")
 	return cmd
@@ -129,7 +131,7 @@ func (f upFlags) scenario(cmd *cobra.Command) (script.Scenario, error) {
 	if err := f.check(); err != nil {
 		return script.Scenario{}, err
 	}
-	return trial.ByHand(script.Improvised{Instances: f.web, Defect: f.defect, Rate: rate, Cloud: f.cloud, CloudWatch: f.told()}, script.Options{Defects: defects})
+	return trial.ByHand(script.Improvised{Instances: f.web, Defect: f.defect, Rate: rate, Cloud: f.cloud, CloudWatch: f.told(), Beacons: f.rum}, script.Options{Defects: defects})
 }
 
 // told is how CloudWatch tells of the stack.

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"throughline/collector/rum"
 )
 
 // TestMetricsPage: docs/METRICS.md has every series that the collector writes
@@ -22,7 +24,8 @@ func TestMetricsPage(t *testing.T) {
 		t.Fatal("docs/METRICS.md: no table between <!-- begin series --> and <!-- end series -->")
 	}
 	// Of the outputs one of a kind has the series of all.
-	p, err := New(Config{Dir: t.TempDir(), Graphite: "127.0.0.1:2003"})
+	p, err := New(Config{Dir: t.TempDir(), Graphite: "127.0.0.1:2003",
+		RUM: &rum.Config{Addr: "127.0.0.1:0", Origins: []string{"https://www.example.com"}}})
 	if err != nil {
 		t.Fatal(err)
 	}

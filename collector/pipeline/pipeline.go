@@ -1,7 +1,7 @@
-// Package pipeline puts a collector together: the ways in (StatsD, and the loop that
-// polls), the store, the outputs, and the server that runs them in order.
+// Package pipeline puts a collector together: the ways in (StatsD, beacons of pages,
+// and the loop that polls), the store, the outputs, and the server that runs them in order.
 //
-//	StatsD, polls → server → store, sinks, outputs
+//	StatsD, beacons, polls → server → store, sinks, outputs
 //
 // It is the one place where they are chosen by their types. They know each other by the
 // small interfaces of the package collector only, and what each does is its own: a new
@@ -20,6 +20,7 @@ import (
 	"throughline/collector"
 	"throughline/collector/forward"
 	"throughline/collector/poll"
+	"throughline/collector/rum"
 	"throughline/collector/series"
 	"throughline/collector/server"
 	"throughline/collector/statsd"
@@ -44,6 +45,7 @@ type Config struct {
 	// takes memory for what comes late alone.
 	Late   time.Duration
 	StatsD statsd.Config // how lines are received; with a Relay below, its Relay is that
+	RUM    *rum.Config   // where beacons of pages are taken; nil: nowhere
 
 	Relay          string         // to whom every datagram is given as it came (see forward.RelayConfig); "" = nobody
 	RemoteWrite    string         // URL of the remote write that is given the samples; "" = none
@@ -61,6 +63,7 @@ type Pipeline struct {
 	*server.Server
 	StatsD  *statsd.Collector
 	Polls   *poll.Loop          // has the collector's own figures, as "collector"
+	RUM     *rum.Collector      // nil: no beacons are taken
 	Outputs []forward.Forwarder // relay, remote write, Graphite: those there are, in this order
 
 	store *series.Store
@@ -91,6 +94,12 @@ func New(c Config) (*Pipeline, error) {
 	}
 	p := &Pipeline{Server: s, StatsD: statsd.New(c.StatsD, s.Intake()), Polls: poll.NewLoop(poll.Config{}, s.Intake()), Outputs: outputs, store: store}
 	s.Add(p.StatsD, p.Polls)
+	if c.RUM != nil {
+		if p.RUM, err = rum.New(*c.RUM, s.Intake()); err != nil {
+			return nil, errors.Join(err, p.Close())
+		}
+		s.Add(p.RUM)
+	}
 	if err := p.Polls.Add("collector", s.Self()); err != nil {
 		return nil, errors.Join(err, p.Close())
 	}

@@ -344,7 +344,7 @@ func (cl *client) close() {
 	for _, s := range cl.series {
 		s.members.forget(cl.shared)
 		if s.histogram != nil {
-			cl.shared.buckets.Add(-int64(s.histogram.size()))
+			cl.shared.buckets.Add(-int64(s.histogram.Size()))
 		}
 	}
 }

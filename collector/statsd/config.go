@@ -8,6 +8,7 @@ import (
 
 	"throughline/collector"
 	"throughline/collector/dogstatsd"
+	"throughline/collector/histogram"
 )
 
 // Config is how to receive. The zero value of each field means its default.
@@ -166,7 +167,7 @@ const bucketsPerSeries = 40
 type shared struct {
 	cfg      setup
 	seed     maphash.Seed
-	bounds   *bounds
+	bounds   *histogram.Bounds
 	registry *registry
 	junk     junkGate
 
@@ -180,7 +181,7 @@ type shared struct {
 }
 
 func newShared(cfg setup) *shared {
-	s := &shared{cfg: cfg, seed: maphash.MakeSeed(), bounds: newBounds(), registry: newRegistry(cfg.Config), junk: junkGate{rate: int64(cfg.JunkRate)}}
+	s := &shared{cfg: cfg, seed: maphash.MakeSeed(), bounds: histogram.NewBounds(), registry: newRegistry(cfg.Config), junk: junkGate{rate: int64(cfg.JunkRate)}}
 	if cfg.Resume != nil {
 		if last, ok := cfg.Resume.Last(prefix+startName, nil); ok && !cfg.setBack(last.At, cfg.Now()) {
 			s.told = last.At

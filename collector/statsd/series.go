@@ -2,11 +2,13 @@ package statsd
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"time"
 
 	"throughline/collector"
 	"throughline/collector/dogstatsd"
+	"throughline/collector/histogram"
 )
 
 // series is one series and what came in for it.
@@ -32,7 +34,7 @@ type series struct {
 	besideBegun bool
 	besideMeta  *collector.Meta
 
-	histogram *histogram
+	histogram *histogram.Histogram
 	snapshot  *collector.Histogram // at the end of the last interval
 
 	members members // in this interval
@@ -61,8 +63,8 @@ func newSeries(t dogstatsd.Type, name []byte, labels collector.Labels) *series {
 		stem := strings.TrimSuffix(s.name, "_total")
 		s.name, s.companions = stem+"_total", []string{stem + "_sampled_total"}
 	case collector.Summary:
-		s.histogram = &histogram{}
-		s.snapshot = s.histogram.snapshot()
+		s.histogram = &histogram.Histogram{}
+		s.snapshot = s.histogram.Snapshot()
 		if t == dogstatsd.Timing {
 			s.meta.Unit = "milliseconds"
 		}
@@ -113,11 +115,11 @@ func (s *series) resume(shared *shared) {
 	}
 	switch s.meta.Type {
 	case collector.Summary:
-		if !s.histogram.resume(last.Histogram) {
+		if !s.histogram.Resume(last.Histogram) {
 			return
 		}
-		shared.buckets.Add(int64(s.histogram.size()))
-		s.snapshot = s.histogram.snapshot()
+		shared.buckets.Add(int64(s.histogram.Size()))
+		s.snapshot = s.histogram.Snapshot()
 	case collector.Set:
 		return // it begins anew with each interval
 	default:
@@ -240,7 +242,7 @@ func (s *series) set(m *measure) fate {
 func (s *series) observe(m *measure, shared *shared) fate {
 	h := s.histogram
 	weight := 1 / m.rate
-	sum, count := h.sum, h.count
+	sum, count := h.Sum, h.Count
 	for _, v := range m.values {
 		sum += v.Number * weight
 		count += weight
@@ -249,14 +251,14 @@ func (s *series) observe(m *measure, shared *shared) fate {
 	if math.IsInf(sum, 0) || math.IsNaN(sum) || math.IsInf(count, 0) {
 		return overflow
 	}
-	if shared.buckets.Load() >= int64(shared.cfg.MaxSeriesTotal)*bucketsPerSeries && !h.knows(shared.bounds, m.values) {
+	if shared.buckets.Load() >= int64(shared.cfg.MaxSeriesTotal)*bucketsPerSeries && slices.ContainsFunc(m.values, func(v dogstatsd.Value) bool { return !h.Knows(shared.bounds, v.Number) }) {
 		return manyBuckets
 	}
-	before := h.size()
+	before := h.Size()
 	for _, v := range m.values {
-		h.add(shared.bounds, v.Number, weight)
+		h.Add(shared.bounds, v.Number, weight)
 	}
-	if grown := h.size() - before; grown > 0 {
+	if grown := h.Size() - before; grown > 0 {
 		shared.buckets.Add(int64(grown))
 	}
 	return accepted
@@ -272,7 +274,7 @@ func (s *series) flush(out []collector.Sample, at, before time.Time, shared *sha
 	case collector.Summary:
 		zero.Histogram = s.snapshot
 		if s.observed > 0 {
-			s.snapshot = s.histogram.snapshot()
+			s.snapshot = s.histogram.Snapshot()
 		}
 		sample.Histogram = s.snapshot
 	case collector.Set:

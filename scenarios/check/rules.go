@@ -96,6 +96,7 @@ var ruleMakers = []ruleMaker{
 	ruleOf(func(p script.Alert, _ script.Scenario) Check { return signals.Alert{Promise: p} }),
 	ruleOf(func(p script.Audit, _ script.Scenario) Check { return tiers.Audit{Promise: p} }),
 	ruleOf(func(p script.Failures, _ script.Scenario) Check { return tiers.Failures{Promise: p} }),
+	ruleOf(func(p script.BeaconsSent, _ script.Scenario) Check { return tiers.Beacons{Promise: p} }),
 	ruleOf(func(p script.TwoViews, _ script.Scenario) Check {
 		if p.Agent != "" {
 			return signals.TwoSources{Promise: p}

@@ -319,7 +319,7 @@ func TestPackedRecordsAreTheSame(t *testing.T) {
 	}
 	for _, name := range sealedFiles {
 		want, err := os.ReadFile(filepath.Join(from, name))
-		if errors.Is(err, fs.ErrNotExist) && name == record.PassagesFile {
+		if errors.Is(err, fs.ErrNotExist) && slices.Contains([]string{record.PassagesFile, record.BeaconsFile, record.ArrivalsFile}, name) {
 			continue // no httpd
 		}
 		if err != nil {
@@ -403,7 +403,7 @@ func chosen(t *testing.T, s savedRun, dirs []string) (string, error) {
 }
 
 // sealedFiles are the files of a record that its verdict comes from.
-var sealedFiles = []string{record.ScenarioFile, record.JournalFile, record.UsersFile, record.ExecutionsFile, record.PassagesFile,
+var sealedFiles = []string{record.ScenarioFile, record.JournalFile, record.UsersFile, record.ExecutionsFile, record.PassagesFile, record.BeaconsFile, record.ArrivalsFile,
 	record.SeriesFile, record.PointsFile, record.BeforeFile, record.AfterFile}
 
 // pack gives the archive of the record in dir: what the judge reads, and of the logs

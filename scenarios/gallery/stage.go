@@ -47,6 +47,8 @@ type Stage struct {
 	// Autoscale is who launches and terminates instances, as YAML: "max: 8, …"; empty: the
 	// steps alone do.
 	Autoscale string
+	// Beacons is what users tell of their pages, as YAML: "form: json"; empty: nothing.
+	Beacons string
 	// Before is how long the first phase lasts, in seconds, and After the second; 0: 4, and 5.
 	Before, After int
 }
@@ -73,7 +75,7 @@ stack:
 {{- if .Stage.Retry}}
   lb: {retry: all}
 {{- end}}
-load: {{"{"}}{{.Load}}, mix: {insert: 9, get: 1}, words: 200}
+load: {{"{"}}{{.Load}}, mix: {insert: 9, get: 1}, words: 200{{with .Stage.Beacons}}, beacons: {{"{"}}{{.}}{{"}"}}{{end}}}
 {{- with .Stage.Autoscale}}
 autoscale: {{"{"}}{{.}}{{"}"}}
 {{- end}}
@@ -217,6 +219,8 @@ func Controls() []Control {
 		{"httpd", "httpd stands before each instance; one is killed, and one replaced", fronted()},
 		{"httpd-faults", "every httpd is reloaded, one is killed, and one has two workers, so that its queue is in nobody's numbers",
 			Stage{HTTPD: true, Rate: 80, Steps: []string{"fault: reload-httpd", "fault: kill-httpd, on: web-2", "fault: limit-httpd, on: web-1, workers: 2"}, Heal: "limit-httpd", Failing: true}},
+		{"beacons", "users tell of their pages with beacons while an instance is killed and one replaced", beaconed("form: json")},
+		{"beacons-frozen", "the same, of strings, while an instance is frozen, which is killed as it stands still", Stage{Beacons: "form: text", Steps: []string{"fault: freeze, on: web-2", "launch: 1", "kill: web-2", "heal: freeze"}, After: 6, Checks: []string{"beacons: {route: insert, web: fullstack.insert.time}"}}},
 		{"reordered", "one datagram in ten overtakes another", withFault("fault: reorder-datagrams")},
 		{"frozen", "an instance is frozen until another one is there", Stage{Steps: []string{"fault: freeze, on: web-2", "launch: 1", "heal: freeze"}, After: 6}},
 		{"frozen-killed", "an instance is frozen, and killed as it stands still", Stage{Steps: []string{"fault: freeze, on: web-2", "launch: 1", "kill: web-2", "heal: freeze"}, After: 6}},

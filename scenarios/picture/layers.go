@@ -54,6 +54,7 @@ var layerSeries = []series{
 		}
 		return "" // commands are mostly the pollers' own
 	}},
+	{record.PageViews, "beacons", func(*Picture, *collector.Sample) string { return "beacons of their pages" }},
 	{record.HostSeconds, "cpu", func(p *Picture, s *collector.Sample) string {
 		tier := record.AllTiers().Of(string(p.roles[s.Labels.Get("instance")]))
 		return cmp.Or(tier.Title, "others")
@@ -109,6 +110,7 @@ func (p *Picture) layers(n int) []Layer {
 		return Line{Name: name, Values: v, Total: sum(b.v)}
 	}
 	requests := Layer{ID: "users", Title: "Users: acknowledged", Unit: "/s", Lines: []Line{perSecond("acknowledged", record.Acked.String())}}
+	requests.Lines = append(requests.Lines, p.polled("beacons", n)...)
 	failures := Layer{ID: "errors", Title: "Users: what was not acknowledged", Unit: "/s"}
 	for _, of := range slices.Sorted(maps.Keys(p.users.of)) {
 		if of != record.Acked.String() {

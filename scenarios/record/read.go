@@ -34,6 +34,8 @@ func Read(dir string) (History, error) {
 	// Rows are written as their outcomes become known.
 	slices.SortStableFunc(h.Requests, func(a, b Request) int { return cmp.Compare(a.Seq, b.Seq) })
 	slices.SortStableFunc(h.Executions, func(a, b Execution) int { return cmp.Compare(a.At, b.At) })
+	slices.SortStableFunc(h.Beacons, func(a, b Beacon) int { return cmp.Compare(a.Seq, b.Seq) })
+	slices.SortStableFunc(h.Arrivals, func(a, b Arrival) int { return cmp.Compare(a.At, b.At) })
 	slices.SortStableFunc(h.Passages, func(a, b Passage) int { return cmp.Compare(a.At, b.At) })
 	slices.SortStableFunc(h.Events, func(a, b Event) int { return cmp.Compare(a.At, b.At) })
 	for i := range h.Series {
@@ -41,6 +43,10 @@ func Read(dir string) (History, error) {
 	}
 	return h, nil
 }
+
+// optional are the files that not every record has: there was no database, the run ended before, no httpd had a
+// request, no page told anything.
+var optional = []string{BeforeFile, AfterFile, PassagesFile, BeaconsFile, ArrivalsFile}
 
 // errAltered is the damage of a file that is not as the run wrote it.
 var errAltered = errors.New("it is not as the run wrote it (its SHA-256 is not that of the seal)")
@@ -56,8 +62,8 @@ func (h *History) readPart(dir, name string, seal *seal) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && listed:
 		return errors.New("it is missing, and the run wrote it")
-	case errors.Is(err, fs.ErrNotExist) && (name == BeforeFile || name == AfterFile || name == PassagesFile):
-		return nil // no database, the run ended before, or no httpd had a request
+	case errors.Is(err, fs.ErrNotExist) && slices.Contains(optional, name):
+		return nil
 	case err != nil:
 		return fmt.Errorf("cannot be read: %w", systemError(err))
 	}
@@ -100,6 +106,10 @@ func (h *History) parser(name string) func(io.Reader) error {
 		return h.readExecutions
 	case PassagesFile:
 		return h.readPassages
+	case BeaconsFile:
+		return h.readBeacons
+	case ArrivalsFile:
+		return h.readArrivals
 	case SeriesFile:
 		return h.readSeries
 	case PointsFile:

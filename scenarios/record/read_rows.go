@@ -183,6 +183,44 @@ func (h *History) readPassages(r io.Reader) error {
 	})
 }
 
+func (h *History) readBeacons(r io.Reader) error {
+	h.Beacons = []Beacon{}
+	in := interner{}
+	return readRows(r, beaconsHeader, func(f []string) error {
+		var n numbers
+		outcome, ok := outcomes[f[6]]
+		if !ok {
+			return fmt.Errorf("outcome %q is not known", f[6])
+		}
+		b := Beacon{Seq: n.count(f[0]), Route: in.intern(f[1]), Again: n.flag(f[2]), Latency: n.offset(f[3]), Sent: n.offset(f[4]), Done: n.offset(f[5]),
+			Outcome: outcome, Status: n.small(f[7]), Attempts: n.small(f[8]), Err: in.intern(f[9])}
+		if n.err != nil {
+			return n.err
+		}
+		h.Beacons = append(h.Beacons, b)
+		return nil
+	})
+}
+
+func (h *History) readArrivals(r io.Reader) error {
+	h.Arrivals = []Arrival{}
+	in := interner{}
+	return readRows(r, arrivalsHeader, func(f []string) error {
+		var n numbers
+		a := Arrival{At: n.offset(f[0]), Foreign: f[1] == "", Route: in.intern(f[3]), Latency: n.offset(f[4]), Form: in.intern(f[5])}
+		if a.Foreign {
+			a.PageID = in.intern(f[2])
+		} else {
+			a.Seq = n.count(f[1])
+		}
+		if n.err != nil {
+			return n.err
+		}
+		h.Arrivals = append(h.Arrivals, a)
+		return nil
+	})
+}
+
 func (h *History) readSeries(r io.Reader) error {
 	decoder := json.NewDecoder(r)
 	decoder.DisallowUnknownFields()

@@ -26,6 +26,10 @@ type History struct {
 	// Passages are the requests as the Apache HTTP servers saw them end, in the order of their ends; nil: they
 	// are not in the record.
 	Passages []Passage
+	// Beacons are the users' ledger of what their pages told, in the order of Seq, and Arrivals what the
+	// collector took of it, in the order in which it did; nil: they are not in the record.
+	Beacons  []Beacon
+	Arrivals []Arrival
 	Series   []Series // what the collector stored
 	Before   *Documents
 	After    *Documents // nil: never read
@@ -160,6 +164,8 @@ type Tally struct {
 	Executions int64 `json:"executions"`
 	Points     int64 `json:"points"`
 	Passages   int64 `json:"passages,omitempty"`
+	Beacons    int64 `json:"beacons,omitempty"`
+	Arrivals   int64 `json:"arrivals,omitempty"`
 }
 
 // Outcome is what the users know of one request.
@@ -250,6 +256,37 @@ type Passage struct {
 
 // Class is that of the status: "2xx".
 func (x Passage) Class() string { return string('0'+rune(x.Status/100)) + "xx" }
+
+// Beacon is what one page told, as its user knows it. A page that told nothing has none.
+type Beacon struct {
+	Seq     uint64        // of the page's request
+	Route   string        // of the same
+	Again   bool          // it had been sent before
+	Latency time.Duration // that it tells, in whole microseconds
+	Sent    time.Duration // when the page queued it
+	Done    time.Duration // when its outcome was known
+	// Outcome: Acked, the collector said that it took it. Refused, proof that it did not.
+	Outcome  Outcome
+	Status   uint16 // of the answer; 0: none
+	Attempts uint16 // times it was written to the wire
+	Err      string
+}
+
+// PreflightRefused begins the Err of a beacon that was never sent, because the collector did not grant what
+// browsers ask for before they send JSON to another origin.
+const PreflightRefused = "preflight refused"
+
+// Arrival is one beacon that the collector took, whoever sent it.
+type Arrival struct {
+	At time.Duration // when it had come
+	// Seq, Foreign and PageID are as in Execution: of the page's X-Request-Id.
+	Seq     uint64
+	Foreign bool
+	PageID  string
+	Route   string
+	Latency time.Duration // that it tells
+	Form    string        // "text" or "json"
+}
 
 // Series is one series of the collector with its points in time order.
 type Series struct {

@@ -56,6 +56,24 @@ func write(t *testing.T) (dir string, want History) {
 			t.Fatal(err)
 		}
 	}
+	beacons := []Beacon{
+		{Seq: 1, Route: "insert", Latency: 9 * time.Millisecond, Sent: 1011 * time.Millisecond, Done: 1012 * time.Millisecond, Outcome: Acked, Status: 204, Attempts: 1},
+		{Seq: 1, Route: "insert", Again: true, Latency: 9 * time.Millisecond, Sent: time.Second, Done: 2 * time.Second, Outcome: Refused, Err: PreflightRefused + ": a, \"b\""},
+	}
+	for _, b := range beacons {
+		if err := w.Beacon(b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	arrivals := []Arrival{
+		{At: 1012 * time.Millisecond, Seq: 1, Route: "insert", Latency: 9 * time.Millisecond, Form: "json"},
+		{At: 2 * time.Second, Foreign: true, PageID: "other-1", Route: "get", Latency: time.Microsecond, Form: "text"},
+	}
+	for _, i := range []int{1, 0} {
+		if err := w.Arrival(arrivals[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
 	histogram := &collector.Histogram{Schema: 3, Count: 2, Sum: 3.5, Positive: []collector.Bucket{{Index: 4, Count: 2}}}
 	labels := collector.NewLabels("instance", "web-1", "role", "a=b")
 	at := func(s int) time.Time { return testStart.Add(time.Duration(s) * time.Second) }
@@ -75,7 +93,7 @@ func write(t *testing.T) (dir string, want History) {
 			t.Fatal(err)
 		}
 	}
-	events[1].Tally = &Tally{Requests: 2, Executions: 4, Points: 3, Passages: 2} // that is the writer's to say
+	events[1].Tally = &Tally{Requests: 2, Executions: 4, Points: 3, Passages: 2, Beacons: 2, Arrivals: 2} // that is the writer's to say
 	before, after := Documents{At: 1}, Documents{At: 9, Words: []WordCount{{"a", 3}, {"b", 4}}}
 	if err := w.Before(before); err != nil {
 		t.Fatal(err)
@@ -87,7 +105,7 @@ func write(t *testing.T) (dir string, want History) {
 		t.Fatal(err)
 	}
 	return dir, History{
-		Run: testRun, Scenario: []byte("scenario: quiet\n"), Requests: requests, Executions: executions, Passages: passages,
+		Run: testRun, Scenario: []byte("scenario: quiet\n"), Requests: requests, Executions: executions, Passages: passages, Beacons: beacons, Arrivals: arrivals,
 		Events: append([]Event{{Kind: RunBegin, Run: &testRun}}, events...),
 		Series: []Series{
 			{Name: "fullstack_insert_total", Labels: labels, Meta: collector.Meta{Type: collector.Counter, StatsD: "fullstack.insert"},
@@ -133,7 +151,7 @@ func TestCreateUnwritable(t *testing.T) {
 // A runner that was killed leaves half a last line; all before it counts, and
 // the record says that it is not whole.
 func TestReadDamaged(t *testing.T) {
-	for _, name := range []string{JournalFile, UsersFile, ExecutionsFile, PassagesFile, SeriesFile, PointsFile, AfterFile} {
+	for _, name := range []string{JournalFile, UsersFile, ExecutionsFile, PassagesFile, BeaconsFile, ArrivalsFile, SeriesFile, PointsFile, AfterFile} {
 		t.Run(name, func(t *testing.T) {
 			dir, _ := write(t)
 			path := filepath.Join(dir, name)

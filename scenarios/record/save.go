@@ -32,6 +32,16 @@ func writeAll(w *Writer, h History) error {
 			return err
 		}
 	}
+	for _, b := range h.Beacons {
+		if err := w.Beacon(b); err != nil {
+			return err
+		}
+	}
+	for _, a := range h.Arrivals {
+		if err := w.Arrival(a); err != nil {
+			return err
+		}
+	}
 	var samples []collector.Sample
 	for i := range h.Series {
 		s := &h.Series[i]

@@ -31,7 +31,7 @@ type seal struct {
 
 // parts are the files that a seal covers, the journal aside. What is made of a
 // record (verdict, reports) and what the instances wrote (logs) is no part.
-var parts = []string{ScenarioFile, UsersFile, ExecutionsFile, PassagesFile, SeriesFile, PointsFile, BeforeFile, AfterFile}
+var parts = []string{ScenarioFile, UsersFile, ExecutionsFile, PassagesFile, BeaconsFile, ArrivalsFile, SeriesFile, PointsFile, BeforeFile, AfterFile}
 
 func newSum() hash.Hash { return sha256.New() }
 

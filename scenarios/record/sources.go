@@ -18,6 +18,14 @@ const (
 	ApacheAnswers = ApachePrefix + "answered_2xx_total"
 )
 
+// What beacons of pages made, by the label route: how many the collector counted, and how long users waited, in
+// milliseconds, as their pages tell.
+const (
+	PageViews   = "rum_page_views_total"
+	PageLatency = "rum_page_latency"
+	LabelRoute  = "route"
+)
+
 // Opcounters is the database server's own count of operations, by type. It begins
 // anew when the server does.
 // Source: https://www.mongodb.com/docs/manual/reference/command/serverStatus/#opcounters
@@ -52,6 +60,8 @@ const LabelVersion = "version"
 // The figures that the collector has of its own work begin with a prefix.
 const (
 	CollectorPrefix = "throughline_collector_"
+	// BeaconFigures begin those of its beacons, which it gives apart from the others.
+	BeaconFigures = CollectorPrefix + "rum_"
 	// FlushLateness is its own measure of how late its intervals ended.
 	FlushLateness = CollectorPrefix + "flush_lateness_seconds"
 	// StartTime is when it was started, in seconds since 1970.

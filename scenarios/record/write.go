@@ -31,6 +31,9 @@ const (
 	ExecutionsFile = "executions.csv"
 	// PassagesFile has one Passage a line, see passagesHeader. It is there where an httpd had a request.
 	PassagesFile = "passages.csv"
+	// BeaconsFile has one Beacon a line, and ArrivalsFile one Arrival; see their headers. Each is there where there was one.
+	BeaconsFile  = "beacons.csv"
+	ArrivalsFile = "arrivals.csv"
 )
 
 // Times are whole microseconds since the start of the run in the CSV files:
@@ -42,6 +45,9 @@ const (
 	executionsHeader = "at_us,seq,request_id,server,status,answered,retries,redispatched,termination\n"
 	// seq and request_id are as there.
 	passagesHeader = "at_us,seq,request_id,instance,status,answered,took_us,first_us\n"
+	beaconsHeader  = "seq,route,again,latency_us,sent_us,done_us,outcome,status,attempts,error\n"
+	// page_id is empty for a page of the run, and seq for another.
+	arrivalsHeader = "at_us,seq,page_id,route,latency_us,form\n"
 )
 
 // Writer writes a run directory while the run goes on. Its methods may be
@@ -55,7 +61,9 @@ type Writer struct {
 	journal    *file
 	users      *file
 	executions *file
-	passages   *file // nil before the first
+	passages   *file // nil before the first, as the next two
+	beacons    *file
+	arrivals   *file
 	series     *file
 	points     *file
 	known      map[string]int // series key → number
@@ -226,13 +234,8 @@ func (w *Writer) Execution(x Execution) error {
 func (w *Writer) Passage(x Passage) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.passages == nil {
-		opened, err := newFile(w.dir, PassagesFile)
-		if err != nil {
-			return w.failed(err)
-		}
-		w.passages = opened
-		opened.WriteString(passagesHeader)
+	if err := w.begin(&w.passages, PassagesFile, passagesHeader); err != nil {
+		return w.failed(err)
 	}
 	b := append(strconv.AppendInt(w.line[:0], x.At.Microseconds(), 10), ',')
 	if !x.Foreign {
@@ -248,6 +251,64 @@ func (w *Writer) Passage(x Passage) error {
 	w.tally.Passages++
 	_, err := w.passages.Write(b)
 	return w.failed(err)
+}
+
+// Beacon appends to the users' ledger of beacons. The file begins with the first.
+func (w *Writer) Beacon(b Beacon) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.begin(&w.beacons, BeaconsFile, beaconsHeader); err != nil {
+		return w.failed(err)
+	}
+	line := append(strconv.AppendUint(w.line[:0], b.Seq, 10), ',')
+	line = appendField(line, b.Route)
+	line = appendFlag(append(line, ','), b.Again)
+	for _, t := range [...]time.Duration{b.Latency, b.Sent, b.Done} {
+		line = strconv.AppendInt(append(line, ','), t.Microseconds(), 10)
+	}
+	line = append(append(line, ','), b.Outcome.String()...)
+	line = strconv.AppendUint(append(line, ','), uint64(b.Status), 10)
+	line = strconv.AppendUint(append(line, ','), uint64(b.Attempts), 10)
+	line = append(appendField(append(line, ','), b.Err), '\n')
+	w.line = line
+	w.tally.Beacons++
+	_, err := w.beacons.Write(line)
+	return w.failed(err)
+}
+
+// Arrival appends a beacon that the collector took. The file begins with the first.
+func (w *Writer) Arrival(a Arrival) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.begin(&w.arrivals, ArrivalsFile, arrivalsHeader); err != nil {
+		return w.failed(err)
+	}
+	line := append(strconv.AppendInt(w.line[:0], a.At.Microseconds(), 10), ',')
+	if !a.Foreign {
+		line = strconv.AppendUint(line, a.Seq, 10)
+	}
+	line = appendField(append(line, ','), a.PageID)
+	line = appendField(append(line, ','), a.Route)
+	line = strconv.AppendInt(append(line, ','), a.Latency.Microseconds(), 10)
+	line = append(appendField(append(line, ','), a.Form), '\n')
+	w.line = line
+	w.tally.Arrivals++
+	_, err := w.arrivals.Write(line)
+	return w.failed(err)
+}
+
+// begin opens a file that not every record has, with its first row. The caller holds mu.
+func (w *Writer) begin(f **file, name, header string) error {
+	if *f != nil {
+		return nil
+	}
+	opened, err := newFile(w.dir, name)
+	if err != nil {
+		return err
+	}
+	*f = opened
+	_, err = opened.WriteString(header)
+	return err
 }
 
 // Scenario records the scenario once more: what was done by hand is known at the end.
@@ -301,8 +362,10 @@ func (w *Writer) flush() error {
 // points: a reader must never meet a point of a series it was not told of.
 func (w *Writer) files() []*file {
 	all := []*file{w.series, w.points, w.executions, w.users, w.journal}
-	if w.passages != nil {
-		all = append(all, w.passages)
+	for _, f := range []*file{w.passages, w.beacons, w.arrivals} {
+		if f != nil {
+			all = append(all, f)
+		}
 	}
 	return all
 }

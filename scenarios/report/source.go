@@ -65,6 +65,12 @@ func filesOf(h record.History) []fileView {
 	if h.Passages != nil {
 		files = append(files, fileView{record.PassagesFile, "the logs of the Apache HTTP servers, a request a line"})
 	}
+	if h.Beacons != nil {
+		files = append(files, fileView{record.BeaconsFile, "what users' pages told, a beacon a line"})
+	}
+	if h.Arrivals != nil {
+		files = append(files, fileView{record.ArrivalsFile, "what the collector took of it, likewise"})
+	}
 	return append(files, fileView{record.SeriesFile, "what the collector stored: the series"}, fileView{record.PointsFile, "and their points"},
 		fileView{record.ScenarioFile, "the scenario as it was run"}, fileView{"logs/", "what the instances wrote"})
 }

@@ -85,7 +85,7 @@ func (t *telemetry) engine(api string, frontier *frontier) (engine, error) {
 	}
 	dir := filepath.Join(t.cfg.Scratch, "series")
 	if !t.cfg.needs(script.OwnProcess) {
-		return pipeline.New(pipeline.Config{StatsD: statsd.Config{Tags: tags}, Interval: t.cfg.Run.Interval, Late: t.cfg.late(), Dir: dir, HTTP: api,
+		return pipeline.New(pipeline.Config{StatsD: statsd.Config{Tags: tags}, Interval: t.cfg.Run.Interval, Late: t.cfg.late(), Dir: dir, HTTP: api, RUM: t.rum(),
 			Sinks: []collector.Sink{t.journal.record, frontier}})
 	}
 	if len(t.cfg.Collector) == 0 {

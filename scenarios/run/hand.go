@@ -169,7 +169,8 @@ func (h *handled) make(step script.Step, source string) error {
 func (s *testbed) improvised(done []script.Improvisation) {
 	stack := s.cfg.Scenario.Stack.Web
 	_, tagged := stack.Env["TAGS_FROM"] // as in a cloud of its own; that of a CloudWatch tells no tags
-	source := script.Improvised{Instances: stack.Instances, Defect: stack.Defect, Cloud: tagged, CloudWatch: s.cfg.Scenario.Stack.CloudWatch, Rate: s.cfg.Scenario.Load.Rate, Moves: done}.Source()
+	source := script.Improvised{Instances: stack.Instances, Defect: stack.Defect, Cloud: tagged, CloudWatch: s.cfg.Scenario.Stack.CloudWatch, Rate: s.cfg.Scenario.Load.Rate,
+		Beacons: s.cfg.Scenario.Load.Beacons.Any(), Moves: done}.Source()
 	secrets := slices.DeleteFunc(script.SecretsOf(s.fleet.deployed().Known), func(value string) bool { return value == script.ImprovisedTags || value == script.ImprovisedCPU })
 	if len(secrets) > 0 {
 		written, err := script.Parse(record.ScenarioFile, source, script.Options{Ran: true})

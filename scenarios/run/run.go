@@ -126,7 +126,7 @@ func (s *testbed) underLoad(ctx context.Context, during func(*clock)) error {
 	if err := s.database.documents(ctx, s.journal.record.Before); err != nil {
 		return fmt.Errorf("read the database before the load: %w", err)
 	}
-	users, err := newUsers(s.cfg, s.balancer.frontend(), s.journal.record, s.fleet.serving)
+	users, err := newUsers(s.cfg, s.balancer.frontend(), s.telemetry.beacons(), s.journal.record, s.fleet.serving)
 	if err != nil {
 		return err
 	}

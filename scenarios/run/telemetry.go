@@ -26,6 +26,7 @@ type telemetry struct {
 	relays  *fault.Relays // nil: no fault needs them
 	pollers *pollers
 	shared  string // host:port that all instances send to; "" = each has its own
+	rumAddr string // host:port where beacons of pages are taken; "" = nowhere
 	api     string // where the collector's HTTP API is to listen; "" = nowhere
 
 	// replacing is held while there is no collector, because another one is coming,
@@ -63,6 +64,7 @@ func (t *telemetry) open(api string) error {
 	if err != nil {
 		return err
 	}
+	t.keepRUM(opened)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.owed = nil

@@ -67,8 +67,8 @@ func (s *stretch) figures(of *live.Status, over time.Duration) {
 	}
 }
 
-// newUsers makes the users of what is served at target; w keeps their ledger.
-func newUsers(c Config, target string, w *record.Writer, serving func() []string) (*users, error) {
+// newUsers makes the users of what is served at target; w keeps their ledger. beacons is where they tell of their pages.
+func newUsers(c Config, target, beacons string, w *record.Writer, serving func() []string) (*users, error) {
 	load := c.Scenario.Load
 	shape, err := shapeOf(load)
 	if err != nil {
@@ -84,6 +84,7 @@ func newUsers(c Config, target string, w *record.Writer, serving func() []string
 	generator, err := loadgen.New(loadgen.Config{
 		Target: target, Shape: shape, Routes: routes, Mix: load.Mix, Words: load.Words,
 		Seed: c.Run.Seed, Run: c.Run.ID, Timeout: load.Timeout, LatenessP99: lateP99, LatenessMax: lateMax,
+		Beacons: beaconsOf(load.Beacons, beacons, w),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("load: %w", err)

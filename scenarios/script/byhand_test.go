@@ -129,7 +129,11 @@ func TestWhatWasImprovisedIsAScenario(t *testing.T) {
 	if s, err = script.Parse("scenario.yaml", i.Source(), script.Options{}); err != nil || !s.Stack.Cloud || s.Stack.Web.Env["TAGS_FROM"] != "imds" {
 		t.Errorf("in a cloud: %+v, %v", s.Stack, err)
 	}
-	i.Cloud, i.Moves = false, i.Moves[:2]
+	i.Cloud, i.Beacons, i.Moves = false, true, i.Moves[:1]
+	if s, err = script.Parse("scenario.yaml", i.Source(), script.Options{}); err != nil || !s.Load.Beacons.Any() || len(script.Promised[script.BeaconsSent](s)) != 1 {
+		t.Errorf("with beacons: %+v, %v", s.Load, err)
+	}
+	i.Beacons, i.Moves = false, append(i.Moves, script.Improvisation{Phase: "1: kill web-2", Step: "{kill: web-2}", For: time.Second})
 	if _, err := script.Parse("scenario.yaml", i.Source(), script.Options{}); err != nil {
 		t.Errorf("it cannot be run again: %v", err)
 	}

@@ -70,6 +70,7 @@ var checkKinds = []checkKind{
 	checkOf((*promises).alert),
 	checkOf((*promises).audit),
 	checkOf((*promises).failures),
+	checkOf((*promises).beacons),
 	checkOf((*promises).twoViews),
 	checkOf((*promises).scaling),
 }

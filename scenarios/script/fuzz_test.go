@@ -212,6 +212,8 @@ func soundPromise(p script.Promise, known func(string) bool, routes map[string]s
 		return routes[k.Route].Writes
 	case script.Scaling:
 		return k.Astray >= 0 && k.Astray <= 1 && k.Within >= 0 && k.Overshoot >= script.AnyNumber && k.Flaps >= script.AnyNumber && (k.Cost == 0 || k.Cost >= 1)
+	case script.BeaconsSent:
+		return k.Share > 0 && k.Share <= 1 && (known(k.Route) || k.Route == "" && k.Web == "") && k.Unit > 0 && k.Slack >= 0
 	case script.Failures:
 		return k.AtMost >= 0 && (known(k.Route) || k.Route == "")
 	}

@@ -14,6 +14,7 @@ type Improvised struct {
 	Defect    string  // of the reference app; "" for none
 	Rate      float64 // of the load, in requests per second
 	Cloud     bool    // the instances are in one, and take their tags from there
+	Beacons   bool    // users tell the collector of their pages
 	// CloudWatch is how one tells of the stack, to which then each instance also tells its CPU by itself; its zero: none does.
 	CloudWatch CloudWatch
 	Moves      []Improvisation
@@ -46,7 +47,7 @@ stack:
 {{- with .CloudWatch}}{{if .Told}}
   cloudwatch: {period: {{long .Period}}, delay: {{long .Delay}}}
 {{- end}}{{end}}
-load: {rate: {{.Rate}}/s, mix: {insert: 9, get: 1}, words: 100}
+load: {rate: {{.Rate}}/s, mix: {insert: 9, get: 1}, words: 100{{if .Beacons}}, beacons: {form: json}{{end}}}
 phases:
 {{- range .Moves}}
   - phase: {{quote .Phase}}
@@ -66,6 +67,9 @@ checks:
   - gauge:        {metric: fullstack.inflight, at_rest: 0, unqueued: yes, client_window: 100ms}
   - hygiene:      {growth: 0}
   - audit:        {route: insert}
+{{- if .Beacons}}
+  - beacons:      {share: 0.5} # somebody may restart the collector
+{{- end}}
 `))
 
 // Env is what instances are told besides, as YAML.

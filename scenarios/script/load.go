@@ -29,7 +29,7 @@ func shapeKeys(shape string) []string {
 
 // load reads `load`. The phases are known by now.
 func (r *reader) load(v value, s *Scenario) {
-	m, ok := v.mapping("rate", "shape", "swing", "period", "to", "over", "levels", "mix", "words", "timeout")
+	m, ok := v.mapping("rate", "shape", "swing", "period", "to", "over", "levels", "mix", "words", "timeout", "beacons")
 	if !ok {
 		return
 	}
@@ -55,6 +55,9 @@ func (r *reader) load(v value, s *Scenario) {
 		l.Rate = mean(l.Levels)
 	}
 	l.Mix = m.mix(s.Stack.Web.Routes)
+	if v, ok := m.get("beacons"); ok {
+		l.Beacons = v.beacons(s)
+	}
 }
 
 // shape reads the shape and refuses what belongs to another one: a swing that does nothing is a mistake.

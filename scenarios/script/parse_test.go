@@ -119,7 +119,7 @@ func TestDefaults(t *testing.T) {
 // promised uses every key of the checks of this scenario's app, and of waivers.
 const promised = `scenario: promised
 stack: {web: {instances: 3}}
-load: {rate: 200/s}
+load: {rate: 200/s, beacons: {share: 0.8, form: json}}
 phases:
   - {phase: before, for: 5s}
   - {phase: one dies, do: {kill: web-2}, for: 5s}
@@ -144,6 +144,8 @@ checks:
   - audit: {route: insert}
   - two-views: {instance: web-1}
   - two-views: {instance: web-1, used: 0.5, idle: 1}
+  - beacons: {}
+  - beacons: {route: get, share: 0.5, web: app.time, unit: us, slack: 0s}
 waive:
   - {check: conservation, instance: web-4, reason: known}
   - {check: alert, reason: "to be repaired"}
@@ -175,14 +177,16 @@ func TestPromises(t *testing.T) {
 		{Promise: script.Audit{Route: "insert"}},
 		{Promise: script.TwoViews{Instance: "web-1", Used: 0.8, Idle: 0.1}},
 		{Promise: script.TwoViews{Instance: "web-1", Used: 0.5, Idle: 1}},
+		{Promise: script.BeaconsSent{Share: 0.8, Unit: time.Millisecond, Slack: 2 * time.Millisecond}},
+		{Promise: script.BeaconsSent{Route: "get", Share: 0.5, Web: "app.time", Unit: time.Microsecond}},
 	}
 	got := parse(t, promised)
 	if diff := cmp.Diff(want, got.Checks, cmpopts.IgnoreTypes(script.Pos{})); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 	waived := []script.Waiver{
-		{Check: "conservation", Instance: "web-4", Reason: "known", Pos: pos(29, 5)},
-		{Check: "alert", Reason: "to be repaired", Pos: pos(30, 5)},
+		{Check: "conservation", Instance: "web-4", Reason: "known", Pos: pos(31, 5)},
+		{Check: "alert", Reason: "to be repaired", Pos: pos(32, 5)},
 	}
 	if diff := cmp.Diff(waived, got.Waive); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)

@@ -38,6 +38,7 @@ var refusedPromises = []refused{
 	{"two views beyond one", conserved, "two-views: {instance: web-2, used: 2, idle: 0}", []string{
 		`9:27: two-views.instance: no step limits "web-2", so the two views agree: want do: {limit: web-2, cpus: 0.2} or the like in a phase`,
 		`9:40: two-views.used: want a number above 0 and at most 1, got 2`, `9:49: two-views.idle: want a number above 0 and at most 1, got 0`}},
+	{"beacons that nobody sends", conserved, "beacons: {}", []string{`9:14: beacons: no user sends any: say so in load, like beacons: {share: 0.9}`}},
 	{"audit of nothing", conserved, "audit: {rout: insert}", []string{`9:13: audit: unknown key "rout": did you mean "route"? (known: route)`}},
 	{"audit of what reads", conserved, "audit: {route: get}", []string{`9:20: audit.route: the route "get" writes nothing: want one that does`}},
 	{"audit without a database", "{instances: 3}\nload: {rate: 200/s}\nphases:\n  - phase: warm-up\n    for: 8s\nchecks:\n  - " + conserved,

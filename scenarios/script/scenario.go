@@ -101,6 +101,7 @@ type Load struct {
 	Mix     map[string]int // weights by route name, all positive
 	Words   int            // how many different words are used
 	Timeout time.Duration  // how long a user waits for an answer
+	Beacons Beacons        // what they tell of the pages that they got
 }
 
 // Peak is the highest rate the load ever reaches, in requests per second.

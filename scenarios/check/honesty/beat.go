@@ -133,6 +133,8 @@ func sourcesOf(e *evidence.Index) []string {
 		switch {
 		case s.Meta.StatsD != "":
 			out[i] = statsdSource
+		case strings.HasPrefix(s.Name, record.BeaconFigures):
+			out[i] = "rum" // as are the series of the pages themselves
 		case !strings.HasPrefix(s.Name, record.CollectorPrefix):
 			out[i], _, _ = strings.Cut(s.Name, "_")
 		case poller != "":

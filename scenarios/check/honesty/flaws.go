@@ -36,6 +36,8 @@ func unlikeTally(e *evidence.Index) (out []string) {
 			{"request", ev.Tally.Requests, e.Users.Requests},
 			{"execution", ev.Tally.Executions, int64(len(e.History.Executions))},
 			{"passage", ev.Tally.Passages, int64(len(e.History.Passages))},
+			{"beacon", ev.Tally.Beacons, int64(len(e.History.Beacons))},
+			{"arrival", ev.Tally.Arrivals, int64(len(e.History.Arrivals))},
 			{"sample", ev.Tally.Points, points},
 		} {
 			if part.written != part.loaded {

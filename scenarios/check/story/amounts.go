@@ -34,6 +34,8 @@ func (t *teller) amount(s *strand) string {
 		return t.written(s.cause, lost, extra)
 	case f.Check == failures:
 		return fmt.Sprintf("%s %s answered with 5xx", share(lost, t.sent(), "request"), was(lost))
+	case f.Check == beacons:
+		return t.told(s.cause, lost, extra)
 	case f.Check == nesting && f.Layer == record.LayerWeb:
 		return t.timed(lost, extra)
 	case f.Check == requests || f.Check == conservation && f.Layer == record.LayerHTTPD:
@@ -166,6 +168,22 @@ func (t *teller) timed(lost, extra int64) string {
 		return fmt.Sprintf("%s %s no value in %s", share(lost, t.acked, t.noun), choose(lost != 1, "have", "has"), metric)
 	}
 	return fmt.Sprintf("%s too many %s in %s", words.Times(extra, "value"), choose(extra != 1, "are", "is"), metric)
+}
+
+// told is about beacons of pages.
+func (t *teller) told(cause string, lost, extra int64) string {
+	of := fmt.Sprintf(" beside the %s that the collector took", words.Number(int64(len(t.h.Arrivals))-extra))
+	switch cause {
+	case verdict.CauseBeaconTwice:
+		return fmt.Sprintf("%s came of pages that had told already,%s", words.Times(extra, "beacon"), of)
+	case verdict.CauseBeaconForeign:
+		return fmt.Sprintf("%s came that no page of this run sent,%s", words.Times(extra, "beacon"), of)
+	case verdict.CauseBeaconEarly:
+		return fmt.Sprintf("%s told before their pages were there,%s", words.Times(extra, "beacon"), of)
+	case verdict.CauseBeaconRefused:
+		return fmt.Sprintf("%s %s never taken, and %s came", words.Times(lost, "beacon"), was(lost), words.Number(int64(len(t.h.Arrivals))))
+	}
+	return ""
 }
 
 // followed is about requests that were followed by their ids.

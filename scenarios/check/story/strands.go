@@ -28,6 +28,7 @@ var (
 	correlation  = script.Correlation{}.Kind()
 	alert        = script.Alert{}.Kind()
 	promQL       = script.PromQL{}.Kind()
+	beacons      = script.BeaconsSent{}.Kind()
 	twoViews     = script.TwoViews{}.Kind()
 	scaling      = script.Scaling{}.Kind()
 )
@@ -35,7 +36,7 @@ var (
 // nearness are the checks in the order in which they are near to a defect: what counted
 // wrongly before what a timer or a gauge shows of it, and sums and curves last. Checks that
 // are not here come behind all.
-var nearness = []string{requests, conservation, identity, audit, failures, nesting, gauge, hygiene, shutdown, continuity}
+var nearness = []string{requests, conservation, identity, audit, failures, beacons, nesting, gauge, hygiene, shutdown, continuity}
 
 func distance(check string) int {
 	if at := slices.Index(nearness, check); at >= 0 {
@@ -202,7 +203,7 @@ func unknown(s *strand) int {
 // far a gauge is off.
 func (t *teller) size(s *strand) int64 {
 	switch s.check {
-	case requests, conservation, audit, failures, nesting, shutdown:
+	case requests, conservation, audit, failures, beacons, nesting, shutdown:
 		lost, extra := t.sums(s.findings)
 		return lost + extra
 	}

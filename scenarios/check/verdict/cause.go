@@ -55,6 +55,12 @@ const (
 	CauseExecuted      = "refused-but-executed"
 	CauseHTTPD         = "httpd-disagrees"
 
+	// Of what pages tell.
+	CauseBeaconTwice   = "beacon-twice"   // of one page
+	CauseBeaconEarly   = "beacon-early"   // before its page was there
+	CauseBeaconRefused = "beacon-refused" // the collector does not take them of the pages' origin
+	CauseBeaconForeign = "beacon-foreign" // of no page of the run
+
 	// Of an autoscaler.
 	CauseNotReplayed = "decision-not-replayed"  // a decision does not follow from what the store held
 	CauseTooSmall    = "misled-too-small"       // the metric made it decide for fewer instances than the truth

@@ -1,4 +1,4 @@
-package statsd
+package histogram
 
 import (
 	"math"
@@ -10,7 +10,7 @@ import (
 )
 
 func TestHistogramErrorIsBelowFivePercent(t *testing.T) {
-	b := newBounds()
+	b := NewBounds()
 	base := math.Exp2(1.0 / (1 << schema))
 	worst := 0.0
 	for v := 1e-9; v < 1e12; v *= 1.00137 {
@@ -38,19 +38,19 @@ func TestHistogramErrorIsBelowFivePercent(t *testing.T) {
 }
 
 func TestHistogramOfAnySign(t *testing.T) {
-	b := newBounds()
-	var h histogram
+	b := NewBounds()
+	var h Histogram
 	for _, v := range []float64{4, -4, 0, 4, 1e-300, 100, -0.5} {
-		h.add(b, v, 2)
+		h.Add(b, v, 2)
 	}
 	want := &collector.Histogram{Schema: 4, ZeroThreshold: zeroThreshold, ZeroCount: 4, Count: 14, Sum: 207,
 		Positive: []collector.Bucket{{Index: 32, Count: 4}, {Index: 107, Count: 2}},
 		Negative: []collector.Bucket{{Index: -16, Count: 2}, {Index: 32, Count: 2}}}
-	got := h.snapshot()
+	got := h.Snapshot()
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	h.add(b, 4, 1)
+	h.Add(b, 4, 1)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("a snapshot changed (-want +got):\n%s", diff)
 	}

@@ -1,4 +1,10 @@
-package statsd
+// Package histogram adds measurements up to native histograms, as all timers of a
+// collector are kept: 16 buckets for each power of two, so that any quantile, of any
+// number of them merged, is within 5 %.
+//
+// It keeps no series and knows no interval. Ways in that measure times call it:
+// collector/statsd and collector/rum.
+package histogram
 
 import (
 	"cmp"
@@ -7,7 +13,6 @@ import (
 	"sort"
 
 	"throughline/collector"
-	"throughline/collector/dogstatsd"
 )
 
 // schema gives 16 buckets to each power of two: base 2^(1/16) = 1.044. Whatever
@@ -21,12 +26,13 @@ const schema = 4
 // libraries use by default.
 const zeroThreshold = 0x1p-128
 
-// bounds are 2^(i/16)/2, the upper bounds of the buckets of mantissas in
-// [0.5, 1).
-type bounds [1 << schema]float64
+// Bounds are 2^(i/16)/2, the upper bounds of the buckets of mantissas in
+// [0.5, 1). All histograms share them.
+type Bounds [1 << schema]float64
 
-func newBounds() *bounds {
-	var b bounds
+// NewBounds gives the bounds.
+func NewBounds() *Bounds {
+	var b Bounds
 	for i := range b {
 		b[i] = math.Exp2(float64(i)/(1<<schema)) / 2
 	}
@@ -34,14 +40,15 @@ func newBounds() *bounds {
 }
 
 // index is the bucket of v > 0: base^(i-1) < v <= base^i.
-func (b *bounds) index(v float64) int32 {
+func (b *Bounds) index(v float64) int32 {
 	mantissa, exponent := math.Frexp(v)
 	return int32(sort.SearchFloat64s(b[:], mantissa) + (exponent-1)*len(b))
 }
 
-// histogram is a cumulative histogram that still grows.
-type histogram struct {
-	count, sum, zero   float64
+// Histogram is a cumulative histogram that still grows. The zero value is empty.
+type Histogram struct {
+	Count, Sum         float64
+	zero               float64
 	positive, negative buckets
 }
 
@@ -65,10 +72,10 @@ func (b *buckets) add(index int32, weight float64) {
 	(*b)[at].Count += weight
 }
 
-// add counts v weight times.
-func (h *histogram) add(b *bounds, v, weight float64) {
-	h.count += weight
-	h.sum += v * weight
+// Add counts v weight times.
+func (h *Histogram) Add(b *Bounds, v, weight float64) {
+	h.Count += weight
+	h.Sum += v * weight
 	switch {
 	case v > zeroThreshold:
 		h.positive.add(b.index(v), weight)
@@ -79,37 +86,33 @@ func (h *histogram) add(b *bounds, v, weight float64) {
 	}
 }
 
-// size is the number of buckets.
-func (h *histogram) size() int { return len(h.positive) + len(h.negative) }
+// Size is the number of buckets.
+func (h *Histogram) Size() int { return len(h.positive) + len(h.negative) }
 
-// knows tells that all values fall into buckets that are there.
-func (h *histogram) knows(b *bounds, values []dogstatsd.Value) bool {
-	for _, v := range values {
-		side := h.positive
-		if v.Number < 0 {
-			side = h.negative
-		}
-		if n := math.Abs(v.Number); n > zeroThreshold && !side.has(b.index(n)) {
-			return false
-		}
+// Knows tells that v falls into a bucket that is there.
+func (h *Histogram) Knows(b *Bounds, v float64) bool {
+	side := h.positive
+	if v < 0 {
+		side = h.negative
 	}
-	return true
+	n := math.Abs(v)
+	return n <= zeroThreshold || side.has(b.index(n))
 }
 
-// snapshot is the histogram as it is now.
-func (h *histogram) snapshot() *collector.Histogram {
+// Snapshot is the histogram as it is now.
+func (h *Histogram) Snapshot() *collector.Histogram {
 	return &collector.Histogram{
-		Schema: schema, ZeroThreshold: zeroThreshold, ZeroCount: h.zero, Count: h.count, Sum: h.sum,
+		Schema: schema, ZeroThreshold: zeroThreshold, ZeroCount: h.zero, Count: h.Count, Sum: h.Sum,
 		Positive: slices.Clone([]collector.Bucket(h.positive)), Negative: slices.Clone([]collector.Bucket(h.negative)),
 	}
 }
 
-// resume goes on from h; false if that is no histogram of this kind.
-func (h *histogram) resume(from *collector.Histogram) bool {
+// Resume goes on from a snapshot; false if that is no histogram of this kind.
+func (h *Histogram) Resume(from *collector.Histogram) bool {
 	if from == nil || from.Schema != schema || from.ZeroThreshold != zeroThreshold {
 		return false
 	}
-	h.count, h.sum, h.zero = from.Count, from.Sum, from.ZeroCount
+	h.Count, h.Sum, h.zero = from.Count, from.Sum, from.ZeroCount
 	h.positive, h.negative = slices.Clone(buckets(from.Positive)), slices.Clone(buckets(from.Negative))
 	return true
 }
