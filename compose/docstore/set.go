@@ -61,9 +61,13 @@ func openSet(s *Server, c Config, me string, failed func(error)) (*set, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
+	dial := c.dialPeer
+	if dial == nil && c.PeerProxy != "" {
+		dial = throughProxy(c.PeerProxy)
+	}
 	var err error
 	set.member, err = replica.Open(replica.Config{Dir: c.Dir, Set: c.ReplicaSet, Me: me, State: set, Election: election,
-		SnapshotEvery: c.SnapshotEvery, Dial: c.dialPeer, Log: log})
+		SnapshotEvery: c.SnapshotEvery, Dial: dial, Log: log})
 	if err != nil {
 		return nil, err
 	}

@@ -76,11 +76,28 @@ func Primary(ctx context.Context, members []string, but ...string) (string, erro
 	})
 }
 
+// Secondary waits until one of the members says that it follows the primary: the last one of those that do.
+func Secondary(ctx context.Context, members []string) (string, error) {
+	return await(ctx, "a secondary", func() (string, bool) {
+		for _, m := range slices.Backward(members) {
+			if s, err := Ask(ctx, m); err == nil && s.Secondary {
+				return m, true
+			}
+		}
+		return "", false
+	})
+}
+
 // AwaitMember waits until a member follows the primary, or is it.
 func AwaitMember(ctx context.Context, member string) error {
-	_, err := await(ctx, member+" to follow the primary", func() (string, bool) {
+	return Await(ctx, member, "to follow the primary", func(s State) bool { return s.Primary || s.Secondary })
+}
+
+// Await waits until a member says of itself what is asked for; what names that, for the error.
+func Await(ctx context.Context, member, what string, so func(State) bool) error {
+	_, err := await(ctx, member+" "+what, func() (string, bool) {
 		s, err := Ask(ctx, member)
-		return "", err == nil && (s.Primary || s.Secondary)
+		return "", err == nil && so(s)
 	})
 	return err
 }

@@ -96,11 +96,14 @@ func (c Config) databaseInstance() compose.Instance {
 	return i
 }
 
-// memberInstance is a member of the database of that name.
-func (c Config) memberInstance(name string) compose.Instance {
+// memberInstance is a member of the database of that name, that reaches the others through a proxy, or directly ("").
+func (c Config) memberInstance(name, proxy string) compose.Instance {
 	i := c.databaseInstance()
 	i.Name = name
 	i.Program.Self = append(i.Program.Self, "--replica-set", setName, "--election-timeout", election.String())
+	if proxy != "" {
+		i.Program.Self = append(i.Program.Self, "--peer-proxy", proxy)
+	}
 	return i
 }
 

@@ -13,6 +13,7 @@ import (
 	"throughline/collector/poll"
 	"throughline/compose"
 	"throughline/compose/mongoset"
+	"throughline/scenarios/fault"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
 )
@@ -31,7 +32,8 @@ type replicaSet struct {
 	cfg     Config
 	journal *journal
 	lives   *lives
-	wanted  int // how many there are at the start
+	peers   *fault.Peers // the ways between them; nil: there is nothing on them
+	wanted  int          // how many there are at the start
 
 	mu      sync.Mutex
 	last    int             // the highest number of a member
@@ -39,8 +41,8 @@ type replicaSet struct {
 	addrs   map[string]string
 }
 
-func newReplicaSet(c Config, journal *journal, in *lives) *replicaSet {
-	return &replicaSet{cfg: c, journal: journal, lives: in, wanted: c.Scenario.Stack.Members, members: map[string]bool{}, addrs: map[string]string{}}
+func newReplicaSet(c Config, journal *journal, in *lives, peers *fault.Peers) *replicaSet {
+	return &replicaSet{cfg: c, journal: journal, lives: in, peers: peers, wanted: c.Scenario.Stack.Members, members: map[string]bool{}, addrs: map[string]string{}}
 }
 
 // start starts the members and makes a set of them. It returns when that takes writes.
@@ -76,9 +78,19 @@ func (s *replicaSet) number() string {
 }
 
 func (s *replicaSet) startOne(ctx context.Context, name string) error {
-	one, err := s.lives.start(ctx, s.cfg.memberInstance(name), record.Database, "")
+	proxy := ""
+	if s.peers != nil {
+		var err error
+		if proxy, err = s.peers.Open(name); err != nil {
+			return err
+		}
+	}
+	one, err := s.lives.start(ctx, s.cfg.memberInstance(name, proxy), record.Database, "")
 	if err != nil {
 		return err
+	}
+	if s.peers != nil {
+		s.peers.Known(name, one.Addr("mongo"))
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
