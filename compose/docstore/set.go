@@ -40,6 +40,7 @@ type set struct {
 	written  atomic.Int64 // when the last write was taken that is applied; ns since 1970
 
 	sessions *sessions
+	early    *early
 	lost     error // why nothing is applied any more
 	failed   func(error)
 }
@@ -50,7 +51,7 @@ func CheckSetName(name string) error { return replica.CheckName(name) }
 // openSet makes the server a member of the replica set that c names. failed is called when the member
 // cannot go on.
 func openSet(s *Server, c Config, me string, failed func(error)) (*set, error) {
-	set := &set{name: c.ReplicaSet, me: me, dir: c.Dir, server: s, process: bson.NewObjectID(), sessions: newSessions(), failed: failed}
+	set := &set{name: c.ReplicaSet, me: me, dir: c.Dir, server: s, process: bson.NewObjectID(), sessions: newSessions(), early: newEarly(), failed: failed}
 	// An ObjectID has a random part and a counter, so that no two processes share these.
 	copy(set.origin[:], set.process[4:])
 	election := c.Election
@@ -67,7 +68,7 @@ func openSet(s *Server, c Config, me string, failed func(error)) (*set, error) {
 	}
 	var err error
 	set.member, err = replica.Open(replica.Config{Dir: c.Dir, Set: c.ReplicaSet, Me: me, State: set, Election: election,
-		SnapshotEvery: c.SnapshotEvery, Dial: dial, Log: log})
+		SnapshotEvery: c.SnapshotEvery, Undone: set.takeBack, Dial: dial, Log: log})
 	if err != nil {
 		return nil, err
 	}
@@ -156,6 +157,9 @@ func (s *set) Apply(entries [][]byte) []any {
 			}
 			to.add(b.counts[i])
 		}
+		if b.entries[i].origin == s.origin {
+			s.early.leave(b.entries[i].number, true)
+		}
 		if b.entries[i].at.After(now) {
 			now = b.entries[i].at
 		}
@@ -215,7 +219,7 @@ func (b *entryBatch) do(tx *txn, i int, raw []byte) error {
 	b.entries[i] = e
 	counts := &stats{}
 	r := &request{ctx: context.Background(), db: e.db, body: e.msg.body, sequences: e.msg.sequences,
-		now: func() time.Time { return e.at }, stats: counts, newID: e.ids(), tx: tx}
+		now: e.now, stats: counts, newID: e.ids(), tx: tx}
 	reply, executed, err := b.set.once(r, e.at)
 	if refused := (*commandError)(nil); err != nil && !errors.As(err, &refused) {
 		return err
