@@ -30,7 +30,8 @@ connection closed for what came over it is told on standard error.
 With --replica-set it is a member of a replica set, and waits until one of the members is
 told who they are (replSetInitiate, or rs.initiate in a shell). Members replicate each
 write by Raft, over the port that clients use; a write is acknowledged when a majority has
-it on disk, whatever smaller write concern a client asks for. When the primary dies another
+it on disk, or, to a client that asks for write concern 1, when the primary has: that may be
+rolled back, which serverStatus tells (rollback.acknowledged). When the primary dies another
 one is elected, and a driver's retryable writes are done once. There is no password
 between members: listen where nobody else can reach them.`,
 		Example: `  throughline docstore --listen 127.0.0.1:27017 --data /tmp/words

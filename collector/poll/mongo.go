@@ -85,11 +85,13 @@ var mongoFields = []mongoField{
 	{[]string{"uptime"}, "mongodb_uptime_seconds", [2]string{}, durationMeta},
 }
 
-// memberFields are those that tell something of a member of a replica set alone: what it did after others had done it.
+// memberFields are those that tell something of a member of a replica set alone: what it did after others had done it,
+// and, of docstore, what it had acknowledged and rolled back.
 var memberFields = []mongoField{
 	{[]string{"opcountersRepl", "insert"}, "mongodb_opcounters_repl_total", [2]string{"type", "insert"}, counterMeta},
 	{[]string{"opcountersRepl", "update"}, "mongodb_opcounters_repl_total", [2]string{"type", "update"}, counterMeta},
 	{[]string{"opcountersRepl", "delete"}, "mongodb_opcounters_repl_total", [2]string{"type", "delete"}, counterMeta},
+	{[]string{"rollback", "acknowledged"}, "mongodb_rolled_back_total", [2]string{}, counterMeta},
 }
 
 var mebibytesMeta = &collector.Meta{Type: collector.Gauge, Unit: "mebibytes"}

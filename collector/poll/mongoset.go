@@ -20,8 +20,9 @@ type MongoMember struct {
 // MongoSet makes the samples of [Mongo] of each member of a replica set, with the label instance, and besides
 //
 //	mongodb_opcounters_repl_total{type="insert"|"update"|"delete"}
+//	mongodb_rolled_back_total
 //
-// which a member has carried out after another one. A member that is gone while it is asked is left out; its counters end.
+// which a member has carried out after another one, and, of docstore, which it had acknowledged and had to take back. A member that is gone while it is asked is left out; its counters end.
 type MongoSet struct {
 	members func() []MongoMember
 

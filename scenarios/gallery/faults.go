@@ -27,6 +27,8 @@ func faultEntries() []Entry {
 		{Name: "httpd-disagrees", About: "httpd logs 502 for answers that users had, and the application counted", Stage: fronted(), Spoil: disagrees,
 			Want: wantCheck("conservation", "httpd-disagrees").blaming("web-3")},
 		{Name: "forgetful-primary", Fault: "F60", About: "the database acknowledges writes and forgets them", Stage: Stage{Forget: 50}, Want: wantAudit("lost-writes")},
+		{Name: "rolled-back", Fault: "F60", About: "writes are acknowledged by the primary alone, which is cut off from the other members",
+			Stage: Stage{Members: 3, Early: true, Steps: []string{"fault: isolate-member"}, Heal: "isolate-member"}, Want: wantAudit("rolled-back")},
 		{Name: "replayed-by-balancer", Fault: "F53", About: "the load balancer repeats inserts whose answer got lost", Stage: Stage{Defect: "answer-lost", Retry: true}, Want: wantAudit("applied-twice")},
 	}
 }

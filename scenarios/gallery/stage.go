@@ -17,6 +17,7 @@ type Stage struct {
 	HTTPD   bool     // an Apache HTTP server stands before each instance
 	Retry   bool     // the load balancer repeats requests on any error
 	Members int      // of the database, a replica set; 0: it stands alone
+	Early   bool     // it acknowledges what the primary alone has
 	Forget  int      // the database forgets every nth update; 0: none
 	Heal    string   // a fault that is healed in a third phase of 3 s; empty: there is none
 	// Batch is how long the reference app's client puts counts together; 0: as
@@ -64,7 +65,7 @@ stack:
   mongo: {forget: {{.}}}
 {{- end}}
 {{- with .Stage.Members}}
-  mongo: {members: {{.}}}
+  mongo: {members: {{.}}{{if $.Stage.Early}}, write_concern: 1{{end}}}
 {{- end}}
 {{- if .Stage.Retry}}
   lb: {retry: all}

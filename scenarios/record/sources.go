@@ -28,6 +28,10 @@ const Opcounters = "mongodb_opcounters_total"
 // Source: https://www.mongodb.com/docs/manual/reference/command/serverStatus/#opcountersrepl
 const OpcountersRepl = "mongodb_opcounters_repl_total"
 
+// RolledBack is how many documents of writes a member had acknowledged, and took back as another primary had not heard of
+// them. The embedded database tells it.
+const RolledBack = "mongodb_rolled_back_total"
+
 // The two views of a web instance's CPU, by instance: that of the host, and that of an
 // agent inside.
 const (

@@ -142,3 +142,15 @@ func lifted(s *record.Series) *record.Series {
 	}
 	return &c
 }
+
+// RolledBack is how many documents of writes members say that they had acknowledged and rolled back, and who says so.
+func (e *Index) RolledBack() (n int64, members []string) {
+	for _, s := range e.Polled[record.RolledBack] {
+		if value, _, ok := LastOf(s); ok && value > 0 {
+			n += Whole(value)
+			members = append(members, s.Labels.Get(LabelInstance))
+		}
+	}
+	slices.SortFunc(members, record.CompareNames)
+	return n, members
+}
