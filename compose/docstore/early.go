@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 
+	"go.etcd.io/bbolt"
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"throughline/compose/docstore/replica"
@@ -15,11 +16,16 @@ import (
 // elected that has not heard of them, they are rolled back, as MongoDB does: they were acknowledged, and are not there.
 //
 // What such a write comes to is tried before it is proposed, on the state as it is applied here and with those early writes
-// that are not, in a transaction that is then given up. A write that fails there waits for the majority.
+// that are not, in a transaction that is given up in the end. A write that fails there waits for the majority.
 type early struct {
 	order sync.Mutex // held while one is tried and proposed, so that the log has them as they were tried
 
+	trying sync.Mutex // held by who tries one, and by who applies
+	trial  *trial     // nil: there is none
+	ended  bool       // nothing is tried any more
+
 	mu      sync.Mutex
+	stale   bool             // an entry was given up that the trial has
 	pending []entry          // proposed, and neither applied nor given up
 	acked   map[uint32]int64 // acknowledged, and neither applied nor undone: how many documents, by the entry's number
 	changed chan struct{}    // closed when something leaves acked
@@ -41,7 +47,9 @@ func (e *early) asksFor(cmd command, r *request) bool {
 func (e *early) leave(number uint32, applied bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	before := len(e.pending)
 	e.pending = slices.DeleteFunc(e.pending, func(p entry) bool { return p.number == number })
+	e.stale = e.stale || !applied && len(e.pending) < before
 	if _, was := e.acked[number]; was && applied {
 		e.forget(number)
 	}
@@ -95,14 +103,7 @@ func (s *set) writeEarly(e entry, r *request) (reply bson.D, ok bool, err error)
 		return nil, false, err
 	}
 	s.early.order.Lock()
-	s.early.mu.Lock()
-	before := slices.Clone(s.early.pending)
-	s.early.mu.Unlock()
-	if len(before) >= mostEarly {
-		s.early.order.Unlock()
-		return nil, false, nil
-	}
-	if reply, err = s.rehearse(before, e); err != nil || reply == nil {
+	if reply, err = s.try(e); err != nil || reply == nil {
 		s.early.order.Unlock()
 		return nil, false, nil // it fails, or seems to: the log decides
 	}
@@ -141,21 +142,65 @@ func documentsOf(reply bson.D) int64 {
 	return 1
 }
 
-// rehearse tells what an entry would come to after others. The reply is nil where it has errors.
-func (s *set) rehearse(before []entry, e entry) (reply bson.D, err error) {
-	err = s.server.store.rehearse(func(tx *txn) error {
-		for _, p := range before {
-			if _, err := s.tried(tx, p); err != nil && !errors.As(err, new(*commandError)) {
-				return err
+// trial is a transaction in which early writes are tried, and which has those that are pending. Nothing of it is kept.
+type trial struct {
+	tx  *bbolt.Tx
+	txn *txn
+}
+
+var errTooMany = errors.New("too many writes wait for a majority, or the member ends")
+
+// try tells what an entry would come to after those that are pending, and leaves it in the trial. The reply is nil where it
+// has errors.
+func (s *set) try(e entry) (reply bson.D, err error) {
+	s.early.trying.Lock()
+	defer s.early.trying.Unlock()
+	s.early.mu.Lock()
+	before, stale := slices.Clone(s.early.pending), s.early.stale
+	s.early.stale = false
+	s.early.mu.Unlock()
+	if len(before) >= mostEarly || s.early.ended {
+		return nil, errTooMany
+	}
+	if stale {
+		s.early.giveUp()
+	}
+	err = s.server.store.rehearse(s.early.trial, func(t *trial) error {
+		if t != s.early.trial {
+			s.early.trial = t
+			for _, p := range before {
+				if _, err := s.tried(t.txn, p); err != nil && !errors.As(err, new(*commandError)) {
+					return err
+				}
 			}
 		}
-		reply, err = s.tried(tx, e)
+		reply, err = s.tried(t.txn, e)
 		return err
 	})
-	if slices.ContainsFunc(reply, func(f bson.E) bool { return f.Key == "writeErrors" }) {
-		return nil, nil
+	failed := slices.ContainsFunc(reply, func(f bson.E) bool { return f.Key == "writeErrors" })
+	if failed {
+		reply = nil
+	}
+	if err != nil || failed {
+		s.early.giveUp() // it may have done a part
 	}
 	return reply, err
+}
+
+// giveUp gives the trial up. e.trying is held.
+func (e *early) giveUp() {
+	if e.trial != nil {
+		_ = guard(e.trial.tx.Rollback) // nothing of it is kept
+		e.trial = nil
+	}
+}
+
+// alone does what changes the state, while nothing is tried.
+func (e *early) alone(do func()) {
+	e.trying.Lock()
+	defer e.trying.Unlock()
+	e.giveUp()
+	do()
 }
 
 func (s *set) tried(tx *txn, e entry) (bson.D, error) {
@@ -167,20 +212,31 @@ func (s *set) tried(tx *txn, e entry) (bson.D, error) {
 	return cmd.run(s.server, r)
 }
 
-// rehearse does something in a transaction that is given up.
-func (s *Store) rehearse(do func(*txn) error) error {
+// rehearse does something in a transaction that is given up later; in a new one, if there is none.
+func (s *Store) rehearse(t *trial, do func(*trial) error) error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.closed {
 		return errClosed
 	}
 	return guard(func() error {
-		tx, err := s.db.Begin(true)
-		if err != nil {
-			return err
+		if t == nil {
+			tx, err := s.db.Begin(true)
+			if err != nil {
+				return err
+			}
+			t = &trial{tx, newTxn(tx)}
 		}
-		return errors.Join(do(newTxn(tx)), tx.Rollback())
+		return do(t)
 	})
+}
+
+// closeEarly ends what is tried, so that the store can be closed; nothing is tried after it.
+func (s *set) closeEarly() {
+	s.early.trying.Lock()
+	defer s.early.trying.Unlock()
+	s.early.giveUp()
+	s.early.ended = true
 }
 
 // awaitEarly waits until what this member had acknowledged by itself before is applied, so that who reads sees it, or until it

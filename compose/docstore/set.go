@@ -92,7 +92,10 @@ func runMember(ctx context.Context, c Config, ln net.Listener) (err error) {
 	if s.set, err = openSet(s, c, me, cancel); err != nil {
 		return errors.Join(err, ln.Close())
 	}
-	defer func() { err = errors.Join(err, s.set.member.Close()) }()
+	defer func() {
+		err = errors.Join(err, s.set.member.Close())
+		s.set.closeEarly()
+	}()
 	if c.Ready != nil {
 		c.Ready(ln.Addr())
 	}
@@ -139,7 +142,9 @@ func (s *set) Apply(entries [][]byte) []any {
 	for i, raw := range entries {
 		dos[i] = func(tx *txn) error { return b.do(tx, i, raw) }
 	}
-	errs, lost := s.server.store.commitTogether(dos)
+	var errs []error
+	var lost error
+	s.early.alone(func() { errs, lost = s.server.store.commitTogether(dos) })
 	if lost != nil {
 		s.lost = fmt.Errorf("docstore: the replicated state cannot be kept: %w; free its disk and start it again", lost)
 		s.failed(s.lost)
@@ -177,7 +182,12 @@ func (s *set) Snapshot() (replica.Image, error) {
 	if s.lost != nil {
 		return nil, s.lost
 	}
-	return s.server.store.image(&sessions{all: maps.Clone(s.sessions.all), writes: s.sessions.writes})
+	var image replica.Image
+	var err error
+	s.early.alone(func() {
+		image, err = s.server.store.image(&sessions{all: maps.Clone(s.sessions.all), writes: s.sessions.writes})
+	})
+	return image, err
 }
 
 // Restore implements replica.State.
@@ -185,7 +195,7 @@ func (s *set) Restore(from io.Reader) error {
 	r := bufio.NewReader(from)
 	err := s.sessions.read(r)
 	if err == nil {
-		err = s.server.store.replace(r, s.dir)
+		s.early.alone(func() { err = s.server.store.replace(r, s.dir) })
 	}
 	if err != nil {
 		s.lost = fmt.Errorf("docstore: a snapshot cannot be restored: %w; begin with an empty directory", err)
