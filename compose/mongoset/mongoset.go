@@ -31,13 +31,15 @@ func URI(set string, members []string) string {
 	return fmt.Sprintf("mongodb://%s/?replicaSet=%s", strings.Join(members, ","), set)
 }
 
-// Initiate makes a set of members, host:port each, that are running.
-func Initiate(ctx context.Context, set string, members []string) error {
+// Initiate makes a set of members, host:port each, that are running. A mongod holds an election when it has heard nothing of a
+// primary for the time given; a member of docstore knows that from its start.
+func Initiate(ctx context.Context, set string, members []string, election time.Duration) error {
 	hosts := bson.A{}
 	for i, m := range members {
 		hosts = append(hosts, bson.D{{Key: "_id", Value: i}, {Key: "host", Value: m}})
 	}
-	_, err := command(ctx, members[0], changeWithin, bson.D{{Key: "replSetInitiate", Value: bson.D{{Key: "_id", Value: set}, {Key: "members", Value: hosts}}}})
+	_, err := command(ctx, members[0], changeWithin, bson.D{{Key: "replSetInitiate", Value: bson.D{{Key: "_id", Value: set}, {Key: "members", Value: hosts},
+		{Key: "settings", Value: bson.D{{Key: "electionTimeoutMillis", Value: election.Milliseconds()}}}}}})
 	if err != nil {
 		return fmt.Errorf("make the replica set %s: %w", set, err)
 	}

@@ -24,6 +24,8 @@ const (
 	// election is for how long members hear nothing of a primary until there is an election. Another
 	// one then takes writes after about twice as long, for which the reference app's requests wait.
 	election = 700 * time.Millisecond
+	// mongodElection is that of a mongod, whose members ask each other every two seconds.
+	mongodElection = 3 * time.Second
 )
 
 // replicaSet are the members of the run's database: who is in it, and what is done to
@@ -56,7 +58,7 @@ func (s *replicaSet) start(ctx context.Context) error {
 		return err
 	}
 	// They elect whom they like, but whoever makes the set stands for it at once.
-	if err := mongoset.Initiate(ctx, setName, s.living()); err != nil {
+	if err := mongoset.Initiate(ctx, setName, s.living(), mongodElection); err != nil {
 		return err
 	}
 	if _, err := s.awaitPrimary(ctx, ""); err != nil {
