@@ -45,7 +45,6 @@ func kinds() map[string][]string {
 // exceptions are kinds that no stage of the gallery uses, each with the reason. A
 // scenario of the library must use them instead.
 var exceptions = map[string]string{
-	"step step_down":    "it takes a database with members, and that of a stage stands alone; the library's kill-the-primary has it",
 	"step limit":        "it takes root and a cgroup controller; the library's two-views-of-cpu has it",
 	"check correlation": "it takes 11 s of load, and a stage lasts 9 s",
 	"check promql":      "what an expression must find is its author's affair; no defect is known by one",

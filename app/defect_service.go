@@ -29,6 +29,7 @@ func serviceDefects() []Defect {
 			begin:   onInserts(panicEvery, panicAfter)},
 		{Name: "failures-counted", Entry: "F25", About: "inserts are counted whatever their status",
 			Service: "every 40th insert is not written and answered 500", begin: countFailures},
+		{Name: "counted-first", Entry: "F25", About: "inserts are counted before they are written, and so also those that fail", begin: countFirst},
 		{Name: "duplicate-key-500", Entry: "F61", About: "every 40th insert loses a race for a new word and is not tried again",
 			Service: "every 40th insert is not written and answered 500",
 			begin:   onInserts(duplicateEvery, losesRace)},
@@ -118,6 +119,29 @@ func (u uncritical) Increment(name string) gin.HandlerFunc {
 		u.Client.Count(name, 1)
 		if c.Writer.Status()/100 != 2 {
 			u.book(1, 0)
+		}
+	}
+}
+
+func countFirst(_ Config, l *harm) (wrong, error) {
+	return wrong{meter: func(m statsd.Middleware) meter { return hasty{m, l} }}, nil
+}
+
+// hasty counts what has yet to happen.
+type hasty struct {
+	statsd.Middleware
+	*harm
+}
+
+func (h hasty) Increment(name string) gin.HandlerFunc {
+	if name != counted {
+		return h.Middleware.Increment(name)
+	}
+	return func(c *gin.Context) {
+		h.Client.Count(name, 1)
+		c.Next()
+		if c.Writer.Status()/100 != 2 {
+			h.book(1, 0)
 		}
 	}
 }

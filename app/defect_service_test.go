@@ -22,6 +22,7 @@ func TestServiceDefects(t *testing.T) {
 	}{
 		{"panic-unmeasured", 3, 120, 3, 0},
 		{"failures-counted", 3, 117, 0, 4}, // and the bad word
+		{"counted-first", 0, 120, 0, 1},    // the bad word
 		{"duplicate-key-500", 3, 117, 0, 0},
 		{"forgotten-writes", 0, 118, 0, 2},
 	}

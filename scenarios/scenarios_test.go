@@ -13,9 +13,29 @@ import (
 	"throughline/scenarios/script"
 )
 
+// library is what there is, in alphabetical order.
+var library = []string{
+	"autoscale-sine",
+	"cpu-by-two-sources",
+	"deploy-and-rollback",
+	"flash-crowd",
+	"kill-an-instance",
+	"kill-the-primary",
+	"misled-autoscaler",
+	"part-the-primary",
+	"quiet",
+	"replace-an-instance",
+	"rolling-deploy",
+	"scale-in-at-night",
+	"scale-out-and-in",
+	"spot-interruption",
+	"two-views-of-cpu",
+	"users-beacons",
+}
+
 func TestEveryScenarioReads(t *testing.T) {
 	names := scenarios.Names()
-	want := []string{"autoscale-sine", "deploy-and-rollback", "flash-crowd", "kill-an-instance", "kill-the-primary", "misled-autoscaler", "quiet", "replace-an-instance", "rolling-deploy", "scale-in-at-night", "scale-out-and-in", "spot-interruption", "two-views-of-cpu", "users-beacons"}
+	want := library
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Fatalf("the library has changed (-want +got):\n%s", diff)
 	}
@@ -78,11 +98,9 @@ func TestReadTakesTheFileNameToo(t *testing.T) {
 func TestReadOfAnUnknownName(t *testing.T) {
 	for name, want := range map[string]string{
 		"queit": `scenario "queit": no such built-in scenario: did you mean "quiet"? ` +
-			`(have autoscale-sine, deploy-and-rollback, flash-crowd, kill-an-instance, kill-the-primary, misled-autoscaler, quiet, replace-an-instance, rolling-deploy, scale-in-at-night, scale-out-and-in, spot-interruption, two-views-of-cpu, users-beacons)`,
-		"../go.mod": `scenario "../go.mod": no such built-in scenario: ` +
-			`have autoscale-sine, deploy-and-rollback, flash-crowd, kill-an-instance, kill-the-primary, misled-autoscaler, quiet, replace-an-instance, rolling-deploy, scale-in-at-night, scale-out-and-in, spot-interruption, two-views-of-cpu, users-beacons`,
-		"": `scenario "": no such built-in scenario: ` +
-			`have autoscale-sine, deploy-and-rollback, flash-crowd, kill-an-instance, kill-the-primary, misled-autoscaler, quiet, replace-an-instance, rolling-deploy, scale-in-at-night, scale-out-and-in, spot-interruption, two-views-of-cpu, users-beacons`,
+			`(have ` + strings.Join(library, ", ") + `)`,
+		"../go.mod": `scenario "../go.mod": no such built-in scenario: have ` + strings.Join(library, ", "),
+		"":          `scenario "": no such built-in scenario: have ` + strings.Join(library, ", "),
 	} {
 		if source, err := scenarios.Read(name); err == nil || err.Error() != want || source != nil {
 			t.Errorf("Read(%q) = %d bytes, %v\nwant %s", name, len(source), err, want)

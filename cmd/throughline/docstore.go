@@ -30,7 +30,8 @@ connection closed for what came over it is told on standard error.
 With --replica-set it is a member of a replica set, and waits until one of the members is
 told who they are (replSetInitiate, or rs.initiate in a shell). Members replicate each
 write by Raft, over the port that clients use; a write is acknowledged when a majority has
-it on disk, whatever smaller write concern a client asks for. When the primary dies another
+it on disk, or, to a client that asks for write concern 1, when the primary has: that may be
+rolled back, which serverStatus tells (rollback.acknowledged). When the primary dies another
 one is elected, and a driver's retryable writes are done once. There is no password
 between members: listen where nobody else can reach them.`,
 		Example: `  throughline docstore --listen 127.0.0.1:27017 --data /tmp/words
@@ -68,6 +69,7 @@ between members: listen where nobody else can reach them.`,
 	cmd.Flags().Int64Var(&ownDisk, "own-disk", 0, "put --data on a file system of its own, in memory, of so many bytes, which goes with the process; on Linux, as root")
 	cmd.Flags().StringVar(&config.ReplicaSet, "replica-set", "", "be a member of the replica set of this name")
 	cmd.Flags().StringVar(&config.Advertise, "advertise", "", "address under which clients and the other members reach this one; where it is not that of --listen")
+	cmd.Flags().StringVar(&config.PeerProxy, "peer-proxy", "", "HTTP proxy through which this member reaches the others (CONNECT), so that what is between them can be cut; empty: it reaches them directly")
 	cmd.Flags().DurationVar(&config.Election, "election-timeout", time.Second, "elect another primary when nothing is heard of one for so long")
 	return cmd
 }
@@ -75,7 +77,7 @@ between members: listen where nobody else can reach them.`,
 // checkMember refuses what only a member of a replica set can be told, and what it cannot.
 func checkMember(cmd *cobra.Command, c docstore.Config) error {
 	if c.ReplicaSet == "" {
-		for _, flag := range []string{"advertise", "election-timeout"} {
+		for _, flag := range []string{"advertise", "election-timeout", "peer-proxy"} {
 			if cmd.Flags().Changed(flag) {
 				return fmt.Errorf("docstore: --%s is for a member of a replica set; name its set with --replica-set", flag)
 			}
@@ -87,6 +89,11 @@ func checkMember(cmd *cobra.Command, c docstore.Config) error {
 	}
 	if c.Election < leastElection || c.Election > mostElection {
 		return fmt.Errorf("docstore: --election-timeout %v: want %v to %v", c.Election, leastElection, mostElection)
+	}
+	if c.PeerProxy != "" {
+		if err := cli.HostPort("peer-proxy", c.PeerProxy, "127.0.0.1:3128"); err != nil {
+			return err
+		}
 	}
 	if c.Advertise == "" {
 		return nil
@@ -105,7 +112,7 @@ func onOwnDisk(c docstore.Config, size int64) error {
 	}
 	args := []string{self, "docstore", "--listen", c.Listen, "--data", c.Dir, "--forget-every", strconv.Itoa(c.ForgetEvery)}
 	if c.ReplicaSet != "" {
-		args = append(args, "--replica-set", c.ReplicaSet, "--election-timeout", c.Election.String(), "--advertise", c.Advertise)
+		args = append(args, "--replica-set", c.ReplicaSet, "--election-timeout", c.Election.String(), "--advertise", c.Advertise, "--peer-proxy", c.PeerProxy)
 	}
 	return owndisk.Exec(c.Dir, size, self, args)
 }

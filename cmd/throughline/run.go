@@ -26,6 +26,7 @@ type runFlags struct {
 	out       string
 	seed      uint64
 	mongo     string
+	mongod    string
 	dashboard string
 	page      string
 	open      bool
@@ -42,6 +43,7 @@ func (f *runFlags) common(set *pflag.FlagSet) {
 	}
 	set.StringVar(&f.platform, "platform", platforms.Names()[0], "what runs the instances: "+strings.Join(each, " or "))
 	set.StringVar(&f.mongo, "mongo", "", "URI of a MongoDB to use instead of the embedded database")
+	set.StringVar(&f.mongod, "mongod", "", "path of a mongod that is started in place of the embedded database, with its members where a scenario has them")
 	set.StringVar(&f.dashboard, "dashboard", "127.0.0.1:0", "where the collector answers Prometheus' HTTP API while the stack is up, or off")
 	set.StringVar(&f.page, "page", "", "where a browser can look on, or off (default "+pageAddr+", or the next port that is free; off with --dashboard off)")
 	set.BoolVar(&f.open, "open", false, "open the page in a browser")
@@ -104,6 +106,8 @@ func (f runFlags) check() error {
 		return fmt.Errorf("--format %s: no such format (have text, json)", f.format)
 	case f.dashboard != off && dashboard != nil:
 		return fmt.Errorf("%w, or off", dashboard)
+	case f.mongo != "" && f.mongod != "":
+		return errors.New("--mongo and --mongod: one is there already and the other is started; give one of the two")
 	case f.mongo != "" && !strings.HasPrefix(f.mongo, "mongodb://") && !strings.HasPrefix(f.mongo, "mongodb+srv://"):
 		return fmt.Errorf("--mongo %s: not a MongoDB URI, like mongodb://127.0.0.1:27017", f.mongo)
 	}
@@ -111,7 +115,7 @@ func (f runFlags) check() error {
 }
 
 func (f runFlags) options() platforms.Options {
-	return platforms.Options{HAProxy: f.haproxy, MongoURI: f.mongo, Out: f.out}
+	return platforms.Options{HAProxy: f.haproxy, MongoURI: f.mongo, Mongod: f.mongod, Out: f.out}
 }
 
 // preflight gives what the scenarios run in, or all that is missing.

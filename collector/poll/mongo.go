@@ -26,6 +26,7 @@ import (
 // Source: https://www.mongodb.com/docs/manual/reference/command/serverStatus/
 type Mongo struct {
 	client *mongo.Client
+	fields []mongoField // of serverStatus
 }
 
 // patienceWithServer is how long the driver looks for a server that answers. A
@@ -40,7 +41,7 @@ func NewMongo(uri string) (*Mongo, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mongo %s: %w", uri, err)
 	}
-	return &Mongo{client}, nil
+	return &Mongo{client, mongoFields}, nil
 }
 
 // Close ends the connections.
@@ -57,7 +58,7 @@ func (m *Mongo) Poll(ctx context.Context, at time.Time) ([]collector.Sample, err
 	if err := m.client.Database("admin").RunCommand(ctx, bson.D{{Key: "serverStatus", Value: 1}}).Decode(&status); err != nil {
 		return nil, fmt.Errorf("serverStatus: %w", err)
 	}
-	return mongoSamples(status, at)
+	return mongoSamples(status, at, m.fields)
 }
 
 // mongoField is one number of serverStatus.
@@ -84,14 +85,23 @@ var mongoFields = []mongoField{
 	{[]string{"uptime"}, "mongodb_uptime_seconds", [2]string{}, durationMeta},
 }
 
+// memberFields are those that tell something of a member of a replica set alone: what it did after others had done it,
+// and, of docstore, what it had acknowledged and rolled back.
+var memberFields = []mongoField{
+	{[]string{"opcountersRepl", "insert"}, "mongodb_opcounters_repl_total", [2]string{"type", "insert"}, counterMeta},
+	{[]string{"opcountersRepl", "update"}, "mongodb_opcounters_repl_total", [2]string{"type", "update"}, counterMeta},
+	{[]string{"opcountersRepl", "delete"}, "mongodb_opcounters_repl_total", [2]string{"type", "delete"}, counterMeta},
+	{[]string{"rollback", "acknowledged"}, "mongodb_rolled_back_total", [2]string{}, counterMeta},
+}
+
 var mebibytesMeta = &collector.Meta{Type: collector.Gauge, Unit: "mebibytes"}
 
-func mongoSamples(status bson.Raw, at time.Time) ([]collector.Sample, error) {
+func mongoSamples(status bson.Raw, at time.Time, fields []mongoField) ([]collector.Sample, error) {
 	if _, err := status.LookupErr("opcounters"); err != nil {
 		return nil, errors.New("serverStatus: the answer has no opcounters; is it a MongoDB server, and may this user see them?")
 	}
 	var samples []collector.Sample
-	for _, f := range mongoFields {
+	for _, f := range fields {
 		value, err := status.LookupErr(f.path...)
 		if err != nil {
 			continue

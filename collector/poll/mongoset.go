@@ -17,8 +17,12 @@ type MongoMember struct {
 	URI  string // of it alone
 }
 
-// MongoSet makes the samples of [Mongo] of each member of a replica set, with the label instance. A
-// member that is gone while it is asked is left out; its counters end.
+// MongoSet makes the samples of [Mongo] of each member of a replica set, with the label instance, and besides
+//
+//	mongodb_opcounters_repl_total{type="insert"|"update"|"delete"}
+//	mongodb_rolled_back_total
+//
+// which a member has carried out after another one, and, of docstore, which it had acknowledged and had to take back. A member that is gone while it is asked is left out; its counters end.
 type MongoSet struct {
 	members func() []MongoMember
 
@@ -40,6 +44,7 @@ func (s *MongoSet) client(m MongoMember) (*Mongo, error) {
 		if err != nil {
 			return nil, err
 		}
+		c.fields = slices.Concat(mongoFields, memberFields)
 		s.clients[m.Name] = c
 	}
 	return s.clients[m.Name], nil

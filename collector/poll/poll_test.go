@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -349,11 +350,12 @@ func TestMongoSamples(t *testing.T) {
 		return b
 	}
 	got, err := mongoSamples(raw(bson.M{
-		"opcounters":  bson.M{"insert": int32(1), "update": int64(5_000_000_000), "query": 3.0},
-		"connections": bson.M{"current": int32(4), "totalCreated": int64(9)},
-		"mem":         bson.M{"resident": int32(50)},
-		"uptime":      12.5,
-	}), at)
+		"opcounters":     bson.M{"insert": int32(1), "update": int64(5_000_000_000), "query": 3.0},
+		"connections":    bson.M{"current": int32(4), "totalCreated": int64(9)},
+		"mem":            bson.M{"resident": int32(50)},
+		"uptime":         12.5,
+		"opcountersRepl": bson.M{"insert": int64(0), "update": int64(7)},
+	}), at, slices.Concat(mongoFields, memberFields))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -365,21 +367,23 @@ func TestMongoSamples(t *testing.T) {
 		lines[fmt.Sprint(s.Name, s.Labels, s.Meta.Type, s.Value)] = true
 	}
 	want := map[string]bool{
-		"mongodb_opcounters_total[{type insert}]counter1":     true,
-		"mongodb_opcounters_total[{type update}]counter5e+09": true,
-		"mongodb_opcounters_total[{type query}]counter3":      true,
-		"mongodb_connections[{state current}]gauge4":          true,
-		"mongodb_connections_created_total[]counter9":         true,
-		"mongodb_memory_mebibytes[{kind resident}]gauge50":    true,
-		"mongodb_uptime_seconds[]gauge12.5":                   true,
+		"mongodb_opcounters_total[{type insert}]counter1":      true,
+		"mongodb_opcounters_total[{type update}]counter5e+09":  true,
+		"mongodb_opcounters_total[{type query}]counter3":       true,
+		"mongodb_connections[{state current}]gauge4":           true,
+		"mongodb_connections_created_total[]counter9":          true,
+		"mongodb_memory_mebibytes[{kind resident}]gauge50":     true,
+		"mongodb_uptime_seconds[]gauge12.5":                    true,
+		"mongodb_opcounters_repl_total[{type insert}]counter0": true,
+		"mongodb_opcounters_repl_total[{type update}]counter7": true,
 	}
 	if diff := cmp.Diff(want, lines); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if _, err := mongoSamples(raw(bson.M{"ok": 1}), at); err == nil {
+	if _, err := mongoSamples(raw(bson.M{"ok": 1}), at, mongoFields); err == nil {
 		t.Error("an answer without opcounters was taken")
 	}
-	if _, err := mongoSamples(raw(bson.M{"opcounters": bson.M{"insert": "many"}}), at); err == nil {
+	if _, err := mongoSamples(raw(bson.M{"opcounters": bson.M{"insert": "many"}}), at, mongoFields); err == nil {
 		t.Error("a text was taken for a number")
 	}
 }

@@ -24,6 +24,12 @@ func BenchmarkReplicatedUpsert(b *testing.B) {
 	upserts(b, startProcesses(b).client(options.Client().SetMaxPoolSize(200)))
 }
 
+// BenchmarkEarlyUpsert measures the latter with write concern 1: acknowledged when the primary has it. Each write is tried first
+// behind those that wait, one after the other.
+func BenchmarkEarlyUpsert(b *testing.B) {
+	upserts(b, startProcesses(b).client(options.Client().SetMaxPoolSize(200), early1()))
+}
+
 func upserts(b *testing.B, client *mongo.Client) {
 	const writers, vocabulary = 64, 5000
 	c := client.Database("test").Collection("words")

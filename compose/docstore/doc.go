@@ -45,8 +45,11 @@
 //
 //   - A write becomes an entry with the time and the chance that it was given, and every member executes it in the log's order. The
 //     answer is sent when a majority has it on disk and this member has applied it. So every write
-//     concern up to {w: "majority"} is majority, {w: 1} too: nothing that was
-//     acknowledged is ever rolled back. A larger one is refused.
+//     concern up to {w: "majority"} is majority, and nothing that was acknowledged so is ever rolled back. A larger one is refused.
+//   - Who asks for {w: 1} has its answer when the primary has the write on its own disk. It is rolled back when another member is elected that has
+//     not heard of it; serverStatus has how many documents that were (rollback.acknowledged), as long as the process lives. opcounters
+//     count it when it is applied, so not if it is rolled back; a MongoDB's count it. Reads of the primary wait until what it
+//     acknowledged so is applied.
 //   - A write with txnNumber is done once in its session: its answer is part of the replicated
 //     state, and is given again for thirty minutes. Transactions are refused.
 //   - A primary answers reads when it has applied all that was acknowledged before its term; one

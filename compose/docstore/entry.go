@@ -21,6 +21,9 @@ type entry struct {
 	msg    opMsg
 }
 
+// now is the time of all that it does.
+func (e entry) now() time.Time { return e.at }
+
 // entryVersion is the first byte of each.
 const entryVersion = 1
 

@@ -15,7 +15,7 @@ import (
 func (s *set) execute(cmd command, r *request) (bson.D, error) {
 	switch cmd.access {
 	case writes:
-		return s.write(r)
+		return s.write(cmd, r)
 	case reads:
 		if err := s.mayRead(r); err != nil {
 			return nil, err
@@ -28,6 +28,7 @@ func (s *set) execute(cmd command, r *request) (bson.D, error) {
 // that they take what it has.
 func (s *set) mayRead(r *request) error {
 	level, _ := lookup(r.args["readConcern"].Value, "level").StringValueOK()
+	s.awaitEarly(r.ctx)
 	switch role := s.member.View().Role; {
 	case role == replica.Primary && level == "linearizable":
 		if err := s.member.Confirm(); err != nil {
@@ -49,8 +50,8 @@ func (s *set) mayRead(r *request) error {
 }
 
 // write has the members apply a command. It returns when a majority has it on disk and this
-// member has applied it, whatever smaller write concern was asked for.
-func (s *set) write(r *request) (bson.D, error) {
+// member has applied it; where no more is asked for than this member, when that has it on disk (see early).
+func (s *set) write(cmd command, r *request) (bson.D, error) {
 	if s.member.View().Role != replica.Primary {
 		return nil, s.refusal(r, replica.ErrNotPrimary)
 	}
@@ -65,6 +66,11 @@ func (s *set) write(r *request) (bson.D, error) {
 		return nil, err
 	}
 	e := entry{at: r.now(), origin: s.origin, number: s.number.Add(1), db: r.db, msg: opMsg{body: r.body, sequences: r.sequences}}
+	if s.early.asksFor(cmd, r) {
+		if reply, ok, err := s.writeEarly(e, r); ok {
+			return reply, err
+		}
+	}
 	result, err := s.member.Propose(e.encode(), within)
 	if errors.Is(err, replica.ErrTime) && concern {
 		return bson.D{{Key: "writeConcernError", Value: bson.D{

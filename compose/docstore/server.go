@@ -43,6 +43,8 @@ type Config struct {
 	Advertise string
 	// Election is for how long a member hears nothing of a primary until there is an election; 0: 1 s.
 	Election time.Duration
+	// PeerProxy is the host:port of an HTTP proxy through which this member reaches the others (CONNECT); "": it dials them.
+	PeerProxy string
 	// SnapshotEvery is after how many writes a snapshot is made; 0: 20,000.
 	SnapshotEvery uint64
 

@@ -40,6 +40,7 @@ type set struct {
 	written  atomic.Int64 // when the last write was taken that is applied; ns since 1970
 
 	sessions *sessions
+	early    *early
 	lost     error // why nothing is applied any more
 	failed   func(error)
 }
@@ -50,7 +51,7 @@ func CheckSetName(name string) error { return replica.CheckName(name) }
 // openSet makes the server a member of the replica set that c names. failed is called when the member
 // cannot go on.
 func openSet(s *Server, c Config, me string, failed func(error)) (*set, error) {
-	set := &set{name: c.ReplicaSet, me: me, dir: c.Dir, server: s, process: bson.NewObjectID(), sessions: newSessions(), failed: failed}
+	set := &set{name: c.ReplicaSet, me: me, dir: c.Dir, server: s, process: bson.NewObjectID(), sessions: newSessions(), early: newEarly(), failed: failed}
 	// An ObjectID has a random part and a counter, so that no two processes share these.
 	copy(set.origin[:], set.process[4:])
 	election := c.Election
@@ -61,9 +62,13 @@ func openSet(s *Server, c Config, me string, failed func(error)) (*set, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
+	dial := c.dialPeer
+	if dial == nil && c.PeerProxy != "" {
+		dial = throughProxy(c.PeerProxy)
+	}
 	var err error
 	set.member, err = replica.Open(replica.Config{Dir: c.Dir, Set: c.ReplicaSet, Me: me, State: set, Election: election,
-		SnapshotEvery: c.SnapshotEvery, Dial: c.dialPeer, Log: log})
+		SnapshotEvery: c.SnapshotEvery, Undone: set.takeBack, Dial: dial, Log: log})
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +92,10 @@ func runMember(ctx context.Context, c Config, ln net.Listener) (err error) {
 	if s.set, err = openSet(s, c, me, cancel); err != nil {
 		return errors.Join(err, ln.Close())
 	}
-	defer func() { err = errors.Join(err, s.set.member.Close()) }()
+	defer func() {
+		err = errors.Join(err, s.set.member.Close())
+		s.set.closeEarly()
+	}()
 	if c.Ready != nil {
 		c.Ready(ln.Addr())
 	}
@@ -134,7 +142,9 @@ func (s *set) Apply(entries [][]byte) []any {
 	for i, raw := range entries {
 		dos[i] = func(tx *txn) error { return b.do(tx, i, raw) }
 	}
-	errs, lost := s.server.store.commitTogether(dos)
+	var errs []error
+	var lost error
+	s.early.alone(func() { errs, lost = s.server.store.commitTogether(dos) })
 	if lost != nil {
 		s.lost = fmt.Errorf("docstore: the replicated state cannot be kept: %w; free its disk and start it again", lost)
 		s.failed(s.lost)
@@ -151,6 +161,9 @@ func (s *set) Apply(entries [][]byte) []any {
 				to = &s.server.stats
 			}
 			to.add(b.counts[i])
+		}
+		if b.entries[i].origin == s.origin {
+			s.early.leave(b.entries[i].number, true)
 		}
 		if b.entries[i].at.After(now) {
 			now = b.entries[i].at
@@ -169,7 +182,12 @@ func (s *set) Snapshot() (replica.Image, error) {
 	if s.lost != nil {
 		return nil, s.lost
 	}
-	return s.server.store.image(&sessions{all: maps.Clone(s.sessions.all), writes: s.sessions.writes})
+	var image replica.Image
+	var err error
+	s.early.alone(func() {
+		image, err = s.server.store.image(&sessions{all: maps.Clone(s.sessions.all), writes: s.sessions.writes})
+	})
+	return image, err
 }
 
 // Restore implements replica.State.
@@ -177,7 +195,7 @@ func (s *set) Restore(from io.Reader) error {
 	r := bufio.NewReader(from)
 	err := s.sessions.read(r)
 	if err == nil {
-		err = s.server.store.replace(r, s.dir)
+		s.early.alone(func() { err = s.server.store.replace(r, s.dir) })
 	}
 	if err != nil {
 		s.lost = fmt.Errorf("docstore: a snapshot cannot be restored: %w; begin with an empty directory", err)
@@ -211,7 +229,7 @@ func (b *entryBatch) do(tx *txn, i int, raw []byte) error {
 	b.entries[i] = e
 	counts := &stats{}
 	r := &request{ctx: context.Background(), db: e.db, body: e.msg.body, sequences: e.msg.sequences,
-		now: func() time.Time { return e.at }, stats: counts, newID: e.ids(), tx: tx}
+		now: e.now, stats: counts, newID: e.ids(), tx: tx}
 	reply, executed, err := b.set.once(r, e.at)
 	if refused := (*commandError)(nil); err != nil && !errors.As(err, &refused) {
 		return err

@@ -265,5 +265,6 @@ func (s *set) status() bson.D {
 	if v.Role == replica.Primary {
 		repl = append(repl, bson.E{Key: "electionId", Value: electionID(v)})
 	}
-	return bson.D{{Key: "repl", Value: repl}, {Key: "opcountersRepl", Value: s.replayed.operations()}}
+	return bson.D{{Key: "repl", Value: repl}, {Key: "opcountersRepl", Value: s.replayed.operations()},
+		{Key: "rollback", Value: bson.D{{Key: "acknowledged", Value: s.early.rolledBack()}}}}
 }

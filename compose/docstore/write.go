@@ -162,7 +162,7 @@ func (s *Server) update(r *request) (bson.D, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.forget = s.forgets()
+	b.forget = r.tx == nil && s.forgets() // a member of a set has decided that before
 	statements := make([]updateStatement, len(b.statements))
 	refused := make([]error, len(b.statements))
 	for i, doc := range b.statements {

@@ -31,13 +31,15 @@ func URI(set string, members []string) string {
 	return fmt.Sprintf("mongodb://%s/?replicaSet=%s", strings.Join(members, ","), set)
 }
 
-// Initiate makes a set of members, host:port each, that are running.
-func Initiate(ctx context.Context, set string, members []string) error {
+// Initiate makes a set of members, host:port each, that are running. A mongod holds an election when it has heard nothing of a
+// primary for the time given; a member of docstore knows that from its start.
+func Initiate(ctx context.Context, set string, members []string, election time.Duration) error {
 	hosts := bson.A{}
 	for i, m := range members {
 		hosts = append(hosts, bson.D{{Key: "_id", Value: i}, {Key: "host", Value: m}})
 	}
-	_, err := command(ctx, members[0], changeWithin, bson.D{{Key: "replSetInitiate", Value: bson.D{{Key: "_id", Value: set}, {Key: "members", Value: hosts}}}})
+	_, err := command(ctx, members[0], changeWithin, bson.D{{Key: "replSetInitiate", Value: bson.D{{Key: "_id", Value: set}, {Key: "members", Value: hosts},
+		{Key: "settings", Value: bson.D{{Key: "electionTimeoutMillis", Value: election.Milliseconds()}}}}}})
 	if err != nil {
 		return fmt.Errorf("make the replica set %s: %w", set, err)
 	}
@@ -76,11 +78,28 @@ func Primary(ctx context.Context, members []string, but ...string) (string, erro
 	})
 }
 
+// Secondary waits until one of the members says that it follows the primary: the last one of those that do.
+func Secondary(ctx context.Context, members []string) (string, error) {
+	return await(ctx, "a secondary", func() (string, bool) {
+		for _, m := range slices.Backward(members) {
+			if s, err := Ask(ctx, m); err == nil && s.Secondary {
+				return m, true
+			}
+		}
+		return "", false
+	})
+}
+
 // AwaitMember waits until a member follows the primary, or is it.
 func AwaitMember(ctx context.Context, member string) error {
-	_, err := await(ctx, member+" to follow the primary", func() (string, bool) {
+	return Await(ctx, member, "to follow the primary", func(s State) bool { return s.Primary || s.Secondary })
+}
+
+// Await waits until a member says of itself what is asked for; what names that, for the error.
+func Await(ctx context.Context, member, what string, so func(State) bool) error {
+	_, err := await(ctx, member+" "+what, func() (string, bool) {
 		s, err := Ask(ctx, member)
-		return "", err == nil && (s.Primary || s.Secondary)
+		return "", err == nil && so(s)
 	})
 	return err
 }

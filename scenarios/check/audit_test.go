@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"throughline/collector"
 	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 )
@@ -21,6 +22,12 @@ func gain(h *record.History, word string, n int64) {
 		}
 	}
 	h.After.Words = append(h.After.Words, record.WordCount{Word: word, Count: n})
+}
+
+// rolledBack has a member of the database say how much it took back.
+func rolledBack(h *record.History, member string, n float64) {
+	h.Series = append(h.Series, record.Series{Name: record.RolledBack, Labels: collector.NewLabels("instance", member), Meta: collector.Meta{Type: collector.Counter},
+		Points: []record.Point{{At: 20 * time.Second, Value: n, Observed: 1}}})
 }
 
 func TestAudit(t *testing.T) {
@@ -41,6 +48,19 @@ func TestAudit(t *testing.T) {
 	}{
 		{"healthy", func(*record.History) {}, verdict.Pass, "", "audit of insert: 4,421 writes of 50 words acknowledged, 0 lost, 0 applied twice, 0 unexpected; of 0 of unknown outcome 0 were applied"},
 		{"one lost", func(h *record.History) { gain(h, "word3", -1) }, verdict.Fail, "lost-writes", `the database lost 1 write that users had acknowledged, of 1 word: "word3" gained 293, and 294 were acknowledged`},
+		{"rolled back", func(h *record.History) {
+			gain(h, "word3", -2)
+			rolledBack(h, "mongo-1", 3)
+		}, verdict.Fail, "rolled-back", `the database lost 2 writes that users had acknowledged, of 1 word: "word3" gained 292, and 294 were acknowledged; ` +
+			`3 writes that mongo-1 had acknowledged, by its own count, and rolled back when another member was the primary that had not heard of them`},
+		{"more lost than was rolled back", func(h *record.History) {
+			gain(h, "word3", -4)
+			rolledBack(h, "mongo-1", 3)
+		}, verdict.Fail, "lost-writes", `the database lost 4 writes that users had acknowledged, of 1 word: "word3" gained 290, and 294 were acknowledged; 3 of them were rolled back by mongo-1`},
+		{"nothing rolled back", func(h *record.History) {
+			gain(h, "word3", -1)
+			rolledBack(h, "mongo-1", 0)
+		}, verdict.Fail, "lost-writes", `the database lost 1 write that users had acknowledged, of 1 word: "word3" gained 293, and 294 were acknowledged`},
 		{"one applied twice", func(h *record.History) { gain(h, "word3", 1) }, verdict.Fail, "applied-twice", `the database applied 1 write too many, of 1 word, and the load balancer repeated at most 0: "word3" gained 295, and 294 were acknowledged`},
 		{"one applied twice by the load balancer", func(h *record.History) {
 			gain(h, "word3", 1)

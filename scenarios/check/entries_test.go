@@ -1,6 +1,7 @@
 package check
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -113,6 +114,47 @@ func TestLedgersAreOpen(t *testing.T) {
 	}
 	if v.Ledgers.Web.Metric != "fullstack.insert" || v.Ledgers.Users.Route != "insert" {
 		t.Errorf("the first metric and route are %+v", v.Ledgers)
+	}
+}
+
+// What a member that was killed counted after the last look at it, one that was there all along knows: it did that after it. Where
+// none was, it is said that nobody does.
+func TestUpdatesOfAKilledMember(t *testing.T) {
+	for name, c := range map[string]struct {
+		first   time.Duration // of the other member's counters
+		repl    float64       // what the other one did after mongo-1, more than mongo-1 was seen to do
+		updates map[string]int64
+		said    string
+	}{
+		"known": {0, 34, map[string]int64{"db": 2000 + 34, "db mongo-1": 1900 + 34, "db mongo-2": 100},
+			"the members' own counters have 2,000 updates, and 34 more were carried out after the last look at mongo-1 at 12.0 s, as mongo-2 knows, which did them too"},
+		"nobody was there all along": {5 * time.Second, 34, map[string]int64{"db": 2000, "db mongo-1": 1900, "db mongo-2": 100},
+			"the members' own counters have 2,000 updates; what came after the last look at mongo-1 at 12.0 s they do not have, and no other member was there all along to tell"},
+		"who should know has seen less": {0, -1, map[string]int64{"db": 2000, "db mongo-1": 1900, "db mongo-2": 100}, "they do not have"},
+	} {
+		h := talk().make()
+		drop(&h, func(s record.Series) bool { return s.Name == record.Opcounters })
+		counter := func(name, member string, from, to time.Duration, last float64) {
+			s := record.Series{Name: name, Labels: collector.NewLabels("type", "update", "instance", member), Meta: collector.Meta{Type: collector.Counter}}
+			for at := from; at <= to; at += time.Second {
+				s.Points = append(s.Points, record.Point{At: at, Value: last * float64(max(0, at-3*time.Second)) / float64(to-3*time.Second), Observed: 1})
+			}
+			h.Series = append(h.Series, s)
+		}
+		end := h.Events[len(h.Events)-1].At.Truncate(time.Second)
+		counter(record.Opcounters, "mongo-1", 0, 12*time.Second, 1900)
+		counter(record.Opcounters, "mongo-2", c.first, end, 100)
+		counter(record.OpcountersRepl, "mongo-2", c.first, end, 1900+c.repl)
+		v := judged(t, h)
+		_, got := entriesOf(v)
+		for key, want := range c.updates {
+			if got[key]["updates"] != want {
+				t.Errorf("%s: %s has %d updates, want %d", name, key, got[key]["updates"], want)
+			}
+		}
+		if said := strings.Join(said(v, "conservation", verdict.Pass), "\n"); !strings.Contains(said, c.said) {
+			t.Errorf("%s: %q is not in\n%s", name, c.said, said)
+		}
 	}
 }
 

@@ -86,3 +86,81 @@ func TestAKilledPrimaryIsNobodysDefect(t *testing.T) {
 		}
 	}
 }
+
+// sidelinedTalk is a run in which a member of the database is kept from its part in place of being killed: mongo-1, the primary,
+// from 10.5 s to the end of the load, while mongo-2 is elected.
+func sidelinedTalk(fault, member string) record.History {
+	h := talk().make()
+	begin, step := "{fault: "+fault+"}", "fault "+fault
+	if member != "" {
+		begin, step = "{fault: "+fault+", member: "+member+"}", step+" "+member
+	}
+	h.Scenario = []byte(strings.NewReplacer("{kill: web-2}", begin, "kill: web-2", strings.Trim(begin, "{}"), "stack:\n", "stack:\n  mongo: {members: 3}\n").Replace(string(h.Scenario)))
+	fresh := []record.Event{{At: time.Second, Kind: record.Elected, Instance: "mongo-1", Role: record.Database}}
+	whom := "mongo-1"
+	if member == "secondary" {
+		whom = "mongo-3"
+	}
+	for i := range h.Events {
+		e := &h.Events[i]
+		if e.Step != "kill web-2" {
+			continue
+		}
+		e.Step = step
+		if e.Kind == record.StepEnd {
+			e.Instance = whom
+			fresh = append(fresh, record.Event{At: e.At + time.Second, Kind: record.Sidelined, Instance: whom, Role: record.Database},
+				record.Event{At: e.At + 2*time.Second, Kind: record.FaultEnd, Fault: fault, Count: 7, About: whom + " 7"})
+			continue
+		}
+		fresh = append(fresh, record.Event{At: e.At + 1, Kind: record.FaultBegin, Fault: fault})
+		if member != "secondary" {
+			fresh = append(fresh, record.Event{At: e.At + 2, Kind: record.Elected, Instance: "mongo-2", Role: record.Database})
+		}
+	}
+	h.Events = append(h.Events, fresh...)
+	slices.SortStableFunc(h.Events, func(a, b record.Event) int { return int(a.At - b.At) })
+	return h
+}
+
+// A fault of a member is proved by whom it was done to, that it struck, that another one was elected where it was the
+// primary, and that it said itself that it had lost its part.
+func TestEfficacyOfFaultsOfMembers(t *testing.T) {
+	const no = "the fault did not take effect: "
+	for _, c := range []struct {
+		fault, member string
+		change        func(*record.History)
+		want          string // "": it took effect
+	}{
+		{"isolate-member", "primary", func(*record.History) {}, ""},
+		{"isolate-member", "secondary", func(*record.History) {}, ""},
+		{"freeze-primary", "", func(*record.History) {}, ""},
+		{"isolate-member", "primary", without(record.Elected, "mongo-2"), no + "fault isolate-member primary: no other member was elected"},
+		{"isolate-member", "primary", without(record.Sidelined, "mongo-1"), no + "fault isolate-member primary: mongo-1 never said that it had lost its part"},
+		{"isolate-member", "secondary", without(record.Sidelined, "mongo-3"), no + "fault isolate-member secondary: mongo-3 never said that it had lost its part"},
+		{"isolate-member", "primary", without(record.Elected, "mongo-1"), no + "fault isolate-member primary: it was done to mongo-1, and the primary was "},
+		{"isolate-member", "secondary", changing(record.StepEnd, "fault isolate-member secondary", func(e *record.Event) { e.Instance = "mongo-1" }),
+			no + "fault isolate-member secondary: it was done to mongo-1, and the primary was mongo-1"},
+		{"freeze-primary", "", without(record.Sidelined, "mongo-1"), no + "fault freeze-primary: mongo-1 never said that it had lost its part"},
+		{"freeze-primary", "", changing(record.StepEnd, "fault freeze-primary", func(e *record.Event) { e.Instance = "" }), no + "fault freeze-primary: the journal does not tell which member it was"},
+		{"isolate-member", "primary", func(h *record.History) {
+			for i := range h.Events {
+				if h.Events[i].Kind == record.FaultEnd {
+					h.Events[i].Count = 0
+				}
+			}
+		}, no + "fault isolate-member primary: it touched nothing from 10.5 s to "},
+	} {
+		h := sidelinedTalk(c.fault, c.member)
+		c.change(&h)
+		v := judged(t, h)
+		if got := said(v, "efficacy", verdict.Inconclusive); c.want != "" && (len(got) == 0 || !strings.HasPrefix(got[0], c.want)) {
+			t.Errorf("got %q, want %q", got, c.want)
+		} else if c.want == "" && len(got) > 0 {
+			t.Errorf("%s %s: %q", c.fault, c.member, got)
+		}
+		if got := said(v, "efficacy", verdict.Pass); c.want == "" && !strings.Contains(strings.Join(got, ""), " knows at ") {
+			t.Errorf("%s %s: %q", c.fault, c.member, got)
+		}
+	}
+}

@@ -21,7 +21,7 @@ type link struct {
 	name   string // of whose traffic it is: an instance
 	target string // host:port
 	mortal bool   // a target that refuses once is gone for good
-	port   *port
+	port   *port  // nil: whoever connects is handed over by somebody else
 	dials  context.Context
 	cancel context.CancelFunc
 	work   sync.WaitGroup
@@ -57,13 +57,20 @@ func openLink(name, host, target string, mortal bool, now weather) (*link, error
 	if err != nil {
 		return nil, fmt.Errorf("link of %s: %w", name, err)
 	}
-	l := &link{name: name, target: target, mortal: mortal, port: p, changed: make(chan struct{}), carried: map[*carried]bool{}}
-	l.dials, l.cancel = context.WithCancel(context.Background())
+	l := newLink(name, target)
+	l.mortal, l.port = mortal, p
 	if err := l.set(func(w *weather) { *w = now }); err != nil {
 		return nil, errors.Join(err, l.close())
 	}
 	l.work.Go(l.accept)
 	return l, nil
+}
+
+// newLink listens nowhere.
+func newLink(name, target string) *link {
+	l := &link{name: name, target: target, changed: make(chan struct{}), carried: map[*carried]bool{}}
+	l.dials, l.cancel = context.WithCancel(context.Background())
+	return l
 }
 
 // set changes the weather.
@@ -78,7 +85,7 @@ func (l *link) set(change func(*weather)) error {
 		l.free = [2]time.Time{}
 	}
 	switch {
-	case l.now.cut == before.cut:
+	case l.now.cut == before.cut || l.port == nil:
 		return nil
 	case l.now.cut:
 		return l.port.deafen()
@@ -126,7 +133,7 @@ func (l *link) awaitHearing() bool {
 
 // connect connects whoever has come with the target, and carries what they say until both have said all.
 func (l *link) connect(from *net.TCPConn) {
-	conn, err := new(net.Dialer).DialContext(l.dials, "tcp", l.target)
+	conn, err := l.dial()
 	if err != nil {
 		if l.mortal && errors.Is(err, syscall.ECONNREFUSED) {
 			l.refuse() // first: who is reset may come again at once
@@ -134,6 +141,14 @@ func (l *link) connect(from *net.TCPConn) {
 		reset(from)
 		return
 	}
+	l.carry(from, conn)
+}
+
+// dial connects with the target.
+func (l *link) dial() (net.Conn, error) { return new(net.Dialer).DialContext(l.dials, "tcp", l.target) }
+
+// carry carries what two ends say until both have said all.
+func (l *link) carry(from *net.TCPConn, conn net.Conn) {
 	c := &carried{link: l, ends: [2]*net.TCPConn{from, conn.(*net.TCPConn)}, over: make(chan struct{})}
 	l.mu.Lock()
 	closed := l.closed
@@ -189,7 +204,9 @@ func (l *link) resetAll() {
 // refuse lets the port refuse whoever comes from now on, and gives up whom it is just connecting. Connections go on.
 func (l *link) refuse() {
 	l.cancel()
-	l.port.refuse()
+	if l.port != nil {
+		l.port.refuse()
+	}
 }
 
 // close ends the link and all its connections, and returns when nothing of it is left.
@@ -202,6 +219,9 @@ func (l *link) close() error {
 	}
 	l.mu.Unlock()
 	l.work.Wait()
+	if l.port == nil {
+		return nil
+	}
 	return l.port.close()
 }
 

@@ -138,6 +138,7 @@ func serviceEntries() []Entry {
 	return []Entry{
 		{Name: "panic-unmeasured", Fault: "F24", About: "a panic skips the middleware that counts", Stage: undisturbed("panic-unmeasured"), Want: wantCheck("failures", "failed-writes-kept")},
 		{Name: "failures-counted", Fault: "F25", About: "requests are counted whatever their status", Stage: undisturbed("failures-counted"), Want: wantConservation("failures-counted").asLogged()},
+		{Name: "counted-first", Fault: "F25", About: "inserts are counted before the database has them, and its primary stands still", Stage: frozenPrimary("counted-first"), Want: wantConservation("failures-counted").asLogged()},
 		{Name: "duplicate-key-500", Fault: "F61", About: "the loser of a race for a new word is not tried again", Stage: undisturbed("duplicate-key-500"), Want: wantCheck("failures", "failed-writes")},
 		{Name: "forgotten-writes", Fault: "F60", About: "writes are acknowledged and counted, and never made", Stage: undisturbed("forgotten-writes"), Want: wantAudit("lost-writes")},
 		{Name: "racing-upserts", Fault: "F59", About: "racing upserts without a unique index: two documents for a word", Stage: undisturbed("racing-upserts"), Want: Want{Outcome: verdict.Fail, Check: "conservation", Causes: []string{"racing-upserts"}, Words: "racing"}},

@@ -33,6 +33,8 @@ func faultEntries() []Entry {
 		{Name: "cpu-of-the-machine", About: "the agent inside each instance takes the machine's CPU for its own", Stage: monitored(8, 14).with("cpu-of-the-machine"),
 			Want: wantCheck("two-views", "cpu-of-the-machine")},
 		{Name: "forgetful-primary", Fault: "F60", About: "the database acknowledges writes and forgets them", Stage: Stage{Forget: 50}, Want: wantAudit("lost-writes")},
+		{Name: "rolled-back", Fault: "F60", About: "writes are acknowledged by the primary alone, which is cut off from the other members",
+			Stage: Stage{Members: 3, Early: true, Steps: []string{"fault: isolate-member"}, Heal: "isolate-member"}, Want: wantAudit("rolled-back")},
 		{Name: "replayed-by-balancer", Fault: "F53", About: "the load balancer repeats inserts whose answer got lost", Stage: Stage{Defect: "answer-lost", Retry: true}, Want: wantAudit("applied-twice")},
 	}
 }

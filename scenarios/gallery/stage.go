@@ -12,12 +12,14 @@ import (
 // All of them ask for the same checks, as far as they have anything to look at,
 // so that each check also stands its trial on every healthy run.
 type Stage struct {
-	Defect string   // of the reference app; empty: none
-	Steps  []string // done at the beginning of the second phase, as YAML: "kill: web-2"
-	HTTPD  bool     // an Apache HTTP server stands before each instance
-	Retry  bool     // the load balancer repeats requests on any error
-	Forget int      // the database forgets every nth update; 0: none
-	Heal   string   // a fault that is healed in a third phase of 3 s; empty: there is none
+	Defect  string   // of the reference app; empty: none
+	Steps   []string // done at the beginning of the second phase, as YAML: "kill: web-2"
+	HTTPD   bool     // an Apache HTTP server stands before each instance
+	Retry   bool     // the load balancer repeats requests on any error
+	Members int      // of the database, a replica set; 0: it stands alone
+	Early   bool     // it acknowledges what the primary alone has
+	Forget  int      // the database forgets every nth update; 0: none
+	Heal    string   // a fault that is healed in a third phase of 3 s; empty: there is none
 	// Batch is how long the reference app's client puts counts together; 0: as
 	// ever. What it then holds is declared.
 	Batch time.Duration
@@ -72,6 +74,9 @@ stack:
 {{- with .Stage.Forget}}
   mongo: {forget: {{.}}}
 {{- end}}
+{{- with .Stage.Members}}
+  mongo: {members: {{.}}{{if $.Stage.Early}}, write_concern: 1{{end}}}
+{{- end}}
 {{- if .Stage.Retry}}
   lb: {retry: all}
 {{- end}}
@@ -116,7 +121,10 @@ const clientWindow = 100 * time.Millisecond
 
 // Scenario is the YAML of the stage.
 func (s Stage) Scenario(name string) string {
-	rate, before, after := s.Rate, s.Before, s.After
+	rate, before, after, gap := s.Rate, s.Before, s.After, 2*time.Second+(s.Batch+s.Holds).Truncate(time.Second)
+	if s.Members > 0 {
+		gap += 3 * time.Second // users wait for an election, and nothing is counted
+	}
 	if rate == 0 {
 		rate = 150
 	}
@@ -129,7 +137,7 @@ func (s Stage) Scenario(name string) string {
 	ends := false
 	for _, step := range s.Steps {
 		verb, _, _ := strings.Cut(step, ":")
-		ends = ends || slices.Contains([]string{"kill", "terminate", "interrupt", "replace", "deploy", "rollback"}, verb)
+		ends = ends || slices.Contains([]string{"kill", "terminate", "interrupt", "replace", "deploy", "rollback"}, verb) && step != "kill: primary"
 	}
 	load := s.Load
 	if load == "" {
@@ -139,7 +147,7 @@ func (s Stage) Scenario(name string) string {
 	var b strings.Builder
 	if err := scenario.Execute(&b, map[string]any{
 		"Name": name, "Stage": s, "Load": load, "Before": before, "After": after, "Ends": ends,
-		"Window": window, "Gap": 2*time.Second + (s.Batch + s.Holds).Truncate(time.Second),
+		"Window": window, "Gap": gap,
 	}); err != nil {
 		return "# " + err.Error() // never: the template takes all it is given
 	}
@@ -187,6 +195,11 @@ func (s Stage) replacing(instance string) Stage {
 // databaseOutage freezes the database for longer than a request waits for it.
 func databaseOutage(seconds int) Stage {
 	return Stage{Steps: []string{"fault: freeze-database"}, After: seconds, Heal: "freeze-database", Failing: true}
+}
+
+// frozenPrimary freezes the primary for longer than a request waits for it: some fail that it has, although another one takes its part.
+func frozenPrimary(defect string) Stage {
+	return Stage{Defect: defect, Members: 3, Steps: []string{"fault: freeze-primary"}, Heal: "freeze-primary", Failing: true}
 }
 
 // networkCut cuts the network of a hop for longer than the load balancer waits to connect.
@@ -246,6 +259,9 @@ func Controls() []Control {
 		{"cut-off-database", "the network between instances and database is cut for four seconds", networkCut("web-db")},
 		{"reset", "all connections are reset, on every hop", Stage{Steps: []string{"fault: reset-network, hop: users-lb", "fault: reset-network, hop: lb-web", "fault: reset-network, hop: web-db"}, Failing: true}},
 		{"disk-full", "the database's disk is full for four seconds", Stage{Steps: []string{"fault: fill-disk"}, After: 4, Heal: "fill-disk", Failing: true}},
+		{"primary-killed", "the database's primary is killed, another member launched, and the next primary steps down", Stage{Members: 3, Steps: []string{"kill: primary", "launch: member", "step_down: primary"}, After: 9}},
+		{"primary-isolated", "the database's primary is cut off from the other members for three seconds", Stage{Members: 3, Steps: []string{"fault: isolate-member"}, Heal: "isolate-member"}},
+		{"primary-frozen", "the database's primary is frozen, and goes on when another one has its part", frozenPrimary("")},
 		{"interrupted", "a cloud takes an instance away, with notice, and another one is launched", Stage{Cloud: true, Steps: []string{"interrupt: web-2, notice: 2s", "launch: 1"}, After: 7}},
 		{"monitored", "hypervisor and agent tell of the CPU of instances, of which one is replaced", monitored(12, 18).replacing("web-2")},
 		{"busier", "an instance is killed under twice the load", Stage{Steps: []string{"kill: web-1", "launch: 1"}, Rate: 300}},

@@ -69,6 +69,7 @@ const (
 	Ready      Kind = "ready"       // of an instance: its probe answered
 	Serving    Kind = "serving"     // of an instance: the load balancer marks it up; of a member of the database: it follows the primary
 	Elected    Kind = "elected"     // of a member of the database: it is the primary, and takes writes
+	Sidelined  Kind = "sidelined"   // of a member of the database: asked, it says that it is the primary no more, or, where it followed one, that it does not
 	Draining   Kind = "draining"    // of an instance: the load balancer sends it nothing new
 	Noticed    Kind = "noticed"     // of an instance: the metadata service gives notice that it will be ended at Deadline
 	Asked      Kind = "asked"       // of an instance: it asked the metadata service about About for the first time

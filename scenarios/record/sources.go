@@ -31,6 +31,15 @@ const (
 // Source: https://www.mongodb.com/docs/manual/reference/command/serverStatus/#opcounters
 const Opcounters = "mongodb_opcounters_total"
 
+// OpcountersRepl is what a member of a replica set has carried out after another one, by type: with its own [Opcounters]
+// that is all that the set has carried out since the member began.
+// Source: https://www.mongodb.com/docs/manual/reference/command/serverStatus/#opcountersrepl
+const OpcountersRepl = "mongodb_opcounters_repl_total"
+
+// RolledBack is how many documents of writes a member had acknowledged, and took back as another primary had not heard of
+// them. The embedded database tells it.
+const RolledBack = "mongodb_rolled_back_total"
+
 // The two views of a web instance's CPU, by instance: that of the host, and that of an
 // agent inside.
 const (

@@ -34,7 +34,11 @@ type database struct {
 // uriOf is what a web instance is told: with links on its hop, its own.
 func (d *database) uriOf(instance string) (string, error) {
 	if d.polled != nil {
-		return mongoset.URI(setName, d.members.living()), nil
+		uri := mongoset.URI(setName, d.members.living())
+		if d.cfg.Scenario.Stack.Early {
+			uri += "&w=1"
+		}
+		return uri, nil
 	}
 	if d.own == "" {
 		return d.uri, nil

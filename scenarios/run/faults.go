@@ -27,6 +27,7 @@ type faults struct {
 	fronts     *fronts
 	hypervisor *hypervisor
 	ongoing    []ongoing // that have begun, the newest last
+	whom       string    // the member of the database to whom the last one was done; "": it was done to none
 }
 
 // ongoing is a fault that has begun.
@@ -82,6 +83,8 @@ var makers = []maker{
 	makerOf((*faults).replay),
 	makerOf((*faults).freeze),
 	makerOf((*faults).freezeDatabase).blinding(mongoPoller),
+	makerOf((*faults).freezePrimary).blinding(mongoPoller),
+	makerOf((*faults).isolate),
 	makerOf((*faults).fillDisk),
 	makerOf((*faults).reload),
 	makerOf((*faults).killLB).blinding(balancerPoller),
@@ -225,6 +228,7 @@ func (f *faults) inject(ctx context.Context, begin script.BeginFault) error {
 		return err
 	}
 	o := ongoing{name: m.name, instance: begin.Instance, hop: script.HopOf(begin.Fault), blinds: m.blinds}
+	f.whom = ""
 	f.journal.event(o.event(record.FaultBegin))
 	f.telemetry.pollers.dark.begin(o.blinds, time.Now())
 	if o.heal, err = m.make(f, begin.Fault, begin.Instance).Inject(ctx); err != nil {

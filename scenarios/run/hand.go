@@ -211,6 +211,8 @@ var lacking = map[script.Need]string{
 	script.Master:      "the load balancer of a stack that is up has no master that could replace it; write a scenario, which gets one",
 	script.Respawn:     "nobody would start the load balancer of a stack that is up again; write a scenario, in which somebody does",
 	script.OwnDisk:     "the database of a stack that is up has no disk of its own; write a scenario, in which it has one",
+	script.Members:     "the database of a stack that is up has no members; write a scenario with stack.mongo: {members: 3}",
+	script.PeerProxies: "the database of a stack that is up has no members; write a scenario with stack.mongo: {members: 3}",
 	script.CPULimits:   "the instances of a stack that is up were not put where their CPU can be limited; write a scenario, in which they are",
 	script.Metadata:    "nobody gives notice in a stack that is in no cloud; bring it up with --cloud",
 	script.Hypervisor:  "nobody tells CloudWatch what instances use in this stack; bring it up with --cloudwatch",

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -96,12 +97,25 @@ func (c Config) databaseInstance() compose.Instance {
 	return i
 }
 
-// memberInstance is a member of the database of that name.
-func (c Config) memberInstance(name string) compose.Instance {
+// memberInstance is a member of the database of that name, that reaches the others through a proxy, or directly ("").
+func (c Config) memberInstance(name, proxy string) compose.Instance {
 	i := c.databaseInstance()
 	i.Name = name
+	if len(i.Program.Command) > 0 { // a mongod
+		i.Program.Command = append(slices.Clone(i.Program.Command), "--replSet", setName)
+		return i
+	}
 	i.Program.Self = append(i.Program.Self, "--replica-set", setName, "--election-timeout", election.String())
+	if proxy != "" {
+		i.Program.Self = append(i.Program.Self, "--peer-proxy", proxy)
+	}
 	return i
+}
+
+// MongodProgram is a mongod of this machine as a database of a run: it keeps what it has in its own directory, and is gone with it.
+// Source: https://www.mongodb.com/docs/manual/reference/program/mongod/
+func MongodProgram(path string) compose.Program {
+	return compose.Program{Command: []string{path, "--bind_ip", "{{.Host}}", "--port", "{{.Port}}", "--dbpath", "{{.Dir}}"}}
 }
 
 // diskSize is that of a file system of the database's own, in bytes: some times what a long run leaves in it.

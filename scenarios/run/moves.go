@@ -153,7 +153,11 @@ func (c *clock) limit(m script.Limit, within bounded) error {
 func (c *clock) begin(m script.BeginFault, within bounded) error {
 	return c.named(m.Instance, func(name string) error {
 		m.Instance = name
-		return within(func(ctx context.Context) error { return c.faults.inject(ctx, m) })
+		err := within(func(ctx context.Context) error { return c.faults.inject(ctx, m) })
+		if c.faults.whom != "" {
+			c.whom = c.faults.whom
+		}
+		return err
 	})
 }
 

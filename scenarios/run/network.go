@@ -13,6 +13,7 @@ import (
 // the database hold) does not go over them. It is safe for concurrent use.
 type network struct {
 	links map[script.Hop]*fault.Links // of the hops that have any
+	peers *fault.Peers                // between the members of the database; nil: they speak directly
 }
 
 // newNetwork opens no link yet.
@@ -23,6 +24,9 @@ func newNetwork(c Config) *network {
 			// An instance that is gone never comes back. Load balancer and database have one address in a whole run.
 			n.links[hop] = fault.NewLinks(c.Platform.Home(), hop == script.LBWeb)
 		}
+	}
+	if c.needs(script.PeerProxies) {
+		n.peers = fault.NewPeers(c.Platform.Home())
 	}
 	return n
 }
@@ -76,6 +80,9 @@ func (n *network) close() error {
 	var errs []error
 	for _, links := range n.links {
 		errs = append(errs, links.Close())
+	}
+	if n.peers != nil {
+		errs = append(errs, n.peers.Close())
 	}
 	return errors.Join(errs...)
 }

@@ -13,6 +13,7 @@ import (
 	"throughline/collector/poll"
 	"throughline/compose"
 	"throughline/compose/mongoset"
+	"throughline/scenarios/fault"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
 )
@@ -23,6 +24,8 @@ const (
 	// election is for how long members hear nothing of a primary until there is an election. Another
 	// one then takes writes after about twice as long, for which the reference app's requests wait.
 	election = 700 * time.Millisecond
+	// mongodElection is that of a mongod, whose members ask each other every two seconds.
+	mongodElection = 3 * time.Second
 )
 
 // replicaSet are the members of the run's database: who is in it, and what is done to
@@ -31,7 +34,8 @@ type replicaSet struct {
 	cfg     Config
 	journal *journal
 	lives   *lives
-	wanted  int // how many there are at the start
+	peers   *fault.Peers // the ways between them; nil: there is nothing on them
+	wanted  int          // how many there are at the start
 
 	mu      sync.Mutex
 	last    int             // the highest number of a member
@@ -39,8 +43,8 @@ type replicaSet struct {
 	addrs   map[string]string
 }
 
-func newReplicaSet(c Config, journal *journal, in *lives) *replicaSet {
-	return &replicaSet{cfg: c, journal: journal, lives: in, wanted: c.Scenario.Stack.Members, members: map[string]bool{}, addrs: map[string]string{}}
+func newReplicaSet(c Config, journal *journal, in *lives, peers *fault.Peers) *replicaSet {
+	return &replicaSet{cfg: c, journal: journal, lives: in, peers: peers, wanted: c.Scenario.Stack.Members, members: map[string]bool{}, addrs: map[string]string{}}
 }
 
 // start starts the members and makes a set of them. It returns when that takes writes.
@@ -54,7 +58,7 @@ func (s *replicaSet) start(ctx context.Context) error {
 		return err
 	}
 	// They elect whom they like, but whoever makes the set stands for it at once.
-	if err := mongoset.Initiate(ctx, setName, s.living()); err != nil {
+	if err := mongoset.Initiate(ctx, setName, s.living(), mongodElection); err != nil {
 		return err
 	}
 	if _, err := s.awaitPrimary(ctx, ""); err != nil {
@@ -76,9 +80,19 @@ func (s *replicaSet) number() string {
 }
 
 func (s *replicaSet) startOne(ctx context.Context, name string) error {
-	one, err := s.lives.start(ctx, s.cfg.memberInstance(name), record.Database, "")
+	proxy := ""
+	if s.peers != nil {
+		var err error
+		if proxy, err = s.peers.Open(name); err != nil {
+			return err
+		}
+	}
+	one, err := s.lives.start(ctx, s.cfg.memberInstance(name, proxy), record.Database, "")
 	if err != nil {
 		return err
+	}
+	if s.peers != nil {
+		s.peers.Known(name, one.Addr("mongo"))
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -45,7 +45,7 @@ func newTestbed(ctx context.Context, c Config, journal *journal) (*testbed, erro
 		sensing.retire(ctx, name)
 		s.cloud.retire(name)
 	})
-	s.database.members = newReplicaSet(c, journal, s.lives)
+	s.database.members = newReplicaSet(c, journal, s.lives, s.network.peers)
 	s.fronts = newFronts(c, journal, s.lives)
 	s.lives.cloud = s.cloud
 	c.Roster.of(s)

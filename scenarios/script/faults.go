@@ -20,6 +20,7 @@ type faultKind struct {
 	takes     []string // its keys beside `on`
 	on        bool     // it is done to instances, and takes `on`
 	momentary bool     // it is over when its step is: there is nothing to heal
+	sidelines bool     // it keeps a member of the database from its part
 	needs     []Need
 }
 
@@ -42,6 +43,8 @@ var faultKinds = []faultKind{
 	faultOf(readReplay, faultKind{takes: []string{"share"}, needs: []Need{Proxy}}),
 	faultOf(bare[Freeze], faultKind{on: true}),
 	faultOf(bare[FreezeDatabase], faultKind{needs: []Need{OwnDatabase}}),
+	faultOf(bare[FreezePrimary], faultKind{sidelines: true, needs: []Need{Members}}),
+	faultOf(readIsolate, faultKind{takes: []string{"member"}, sidelines: true, needs: []Need{Members, PeerProxies}}),
 	faultOf(bare[FillDisk], faultKind{needs: []Need{OwnDatabase, OwnDisk}}),
 	faultOf(bare[ReloadLB], faultKind{momentary: true, needs: []Need{Master}}),
 	faultOf(bare[KillLB], faultKind{momentary: true, needs: []Need{Respawn}}),
@@ -113,6 +116,9 @@ func (m BeginFault) String() string {
 	if hop := HopOf(m.Fault); hop != "" {
 		said += " " + string(hop)
 	}
+	if of, ok := m.Fault.(interface{ whom() string }); ok {
+		said += " " + of.whom()
+	}
 	if m.Instance != "" {
 		said += " on " + m.Instance
 	}
@@ -151,7 +157,12 @@ func (m BeginFault) play(f *fleet) error {
 		return fmt.Errorf("%v: there is no CloudWatch to tell: add stack.cloudwatch, like cloudwatch: {period: 10s}, or remove the step", m)
 	case slices.Contains(f.faults, k.name):
 		return fmt.Errorf("%v: %s has begun already at that point: heal it first", m, k.name)
-	case !k.momentary:
+	case k.sidelines:
+		if err := f.members.sideline(m); err != nil {
+			return err
+		}
+	}
+	if !k.momentary {
 		f.faults = append(f.faults, k.name)
 	}
 	return nil
@@ -204,6 +215,9 @@ func (m Heal) play(f *fleet) error {
 	switch {
 	case at >= 0:
 		f.faults = slices.Delete(f.faults, at, at+1)
+		if k.sidelines {
+			f.members.aside--
+		}
 	case k.momentary:
 		return fmt.Errorf("%v: there is nothing to heal, it is over when its step is", m)
 	default:

@@ -20,6 +20,14 @@ func TestStepsOnMembers(t *testing.T) {
 		"{fault: freeze-database}":                                                                 "fault freeze-database: it is not done to a database with members",
 		"{fault: slow-network, hop: web-db}":                                                       "fault slow-network web-db: it is not done to a database with members",
 		"{fault: slow-network, hop: lb-web}":                                                       "",
+		"{fault: isolate-member}, {heal: isolate-member}, {kill: primary}":                         "",
+		"{fault: isolate-member, member: secondary}, {kill: primary}":                              "kill primary: 1 of 3 members would be left, who elect no primary: want heal before it",
+		"{kill: primary}, {fault: isolate-member}":                                                 "fault isolate-member primary: 1 of 3 members would be left, who elect no primary: want launch: member before it",
+		"{fault: isolate-member}, {fault: freeze-primary}":                                         "fault freeze-primary: 1 of 3 members would be left, who elect no primary: want heal before it",
+		"{launch: member}, {launch: member}, {fault: isolate-member}, {fault: freeze-primary}":     "",
+		"{fault: freeze-primary}, {heal: freeze-primary}, {fault: isolate-member}":                 "",
+		"{fault: isolate-member, member: mongo-1}":                                                 "unknown \"mongo-1\"",
+		"{fault: freeze-primary, member: secondary}":                                               "does not fit freeze-primary, which takes nothing more",
 		"{fault: freeze, on: primary}":                                                             "no such instance at that point",
 		"{terminate: primary}, {step_down: primary}":                                               "terminate primary: no such instance at that point",
 	} {
@@ -46,7 +54,9 @@ func TestStepsOnMembersByHand(t *testing.T) {
 			t.Errorf("%s: %v, %v", text, step.Move, err)
 		}
 	}
-	if _, _, err := (script.Scenario{}).StepOf("kill primary", script.Now{Instances: []string{"web-1"}}); err == nil {
-		t.Error("a primary was killed where there is none")
+	for _, text := range []string{"kill primary", "fault isolate-member", "fault freeze-primary"} {
+		if _, _, err := (script.Scenario{}).StepOf(text, script.Now{Instances: []string{"web-1"}}); err == nil || !strings.Contains(err.Error(), "the database has no members") {
+			t.Errorf("%s where there is no primary: %v", text, err)
+		}
 	}
 }

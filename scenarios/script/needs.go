@@ -28,6 +28,10 @@ const (
 	OwnDatabase Need = "own database"
 	// OwnDisk: the run's database has a file system of its own.
 	OwnDisk Need = "own disk"
+	// Members: the run's database is a replica set.
+	Members Need = "members of the database"
+	// PeerProxies: what these say to each other goes through proxies.
+	PeerProxies Need = "proxies between the members of the database"
 	// CPULimits: the platform can limit the CPU of an instance.
 	CPULimits Need = "cpu limits"
 	// Hypervisor: CloudWatch tells what instances use.

@@ -45,6 +45,9 @@ type Stack struct {
 	Forget int
 	// Members is how many members the database has, as a replica set: mongo-1 to mongo-N; 0: it is one that stands alone.
 	Members int
+	// Early: the application's driver has writes acknowledged by the primary alone (w=1), which may be rolled back; else by a
+	// majority of the members.
+	Early bool
 	// HTTPD: an Apache HTTP server stands before each instance.
 	HTTPD bool
 	// RetryAll: the load balancer also sends requests again that a server may have executed; else only those that reached

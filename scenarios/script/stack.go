@@ -120,15 +120,24 @@ const leastMembers, mostMembers = 3, 7
 // mongo reads "none", or how many members the database has, and what is wrong with the embedded one.
 func (v value) mongo(s *Stack) {
 	if _, wrong := v.node.(*ast.MappingNode); wrong {
-		if m, ok := v.mapping("members", "forget"); ok {
+		if m, ok := v.mapping("members", "forget", "write_concern"); ok {
 			if len(m.keys) == 0 {
-				v.failf("want members, forget or both, like {members: 3}")
+				v.failf("want members, forget or write_concern, like {members: 3}")
 			}
 			if v, ok := m.get("members"); ok {
 				s.Members = v.count(leastMembers, mostMembers)
 			}
 			if v, ok := m.get("forget"); ok {
 				s.Forget = v.count(leastForget, mostForget)
+			}
+			if v, ok := m.get("write_concern"); ok {
+				concern := plain(v.node)
+				if s.Early = concern == "1"; !s.Early && concern != "majority" {
+					v.failf("want majority or 1, got %s", concern)
+				}
+				if _, set := m.get("members"); !set {
+					v.failf("is of a database with members: want members too, like {members: 3, write_concern: 1}")
+				}
 			}
 		}
 		return

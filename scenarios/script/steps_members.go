@@ -29,8 +29,9 @@ func readStepDown(what value, _ mapping) StepDown {
 
 // members are those of the database at that point, if every step did what it is meant to do.
 type members struct {
-	set  int // who is in the set, dead ones too, until another takes their place; 0: there is none
-	dead int
+	set   int // who is in the set, dead ones too, until another takes their place; 0: there is none
+	dead  int
+	aside int // alive, and kept from their part by a fault
 }
 
 func membersOf(s Stack) members { return members{set: s.Members} }
@@ -48,8 +49,8 @@ func (s *members) kill(m Move) error {
 	if err := s.lead(m); err != nil {
 		return err
 	}
-	if left := s.set - s.dead - 1; left <= s.set/2 {
-		return fmt.Errorf("%v: %d of %d members would be left, who elect no primary: want launch: member before it", m, left, s.set)
+	if err := s.outvoted(m); err != nil {
+		return err
 	}
 	s.dead++
 	return nil

@@ -10,6 +10,7 @@ import (
 
 	"throughline/compose"
 	"throughline/compose/httpd"
+	"throughline/compose/mongoset"
 	"throughline/scenarios/run"
 	"throughline/scenarios/script"
 )
@@ -24,6 +25,7 @@ type Environment struct {
 	Web            map[string]compose.Program // what the images of scenarios execute, by image
 	Database       compose.Program            // what a database of an image executes; zero: the embedded one
 	MongoDB        bool                       // that database is a MongoDB
+	Mongod         mongoset.Program           // of this machine, which is that database; zero: it is none
 	Note           string                     // about what was not found and is replaced; empty: nothing
 	// Open makes the platform of one run: it gives the configuration with Platform and
 	// Scratch in it, and what takes both away again.
@@ -97,10 +99,17 @@ func (l Lacks) Of(s script.Scenario) (missing []error) {
 // embedded one of the run.
 func (e Environment) DatabaseLacks(s script.Scenario, mongoURI string) (missing []error) {
 	if s.Stack.Forget > 0 && (mongoURI != "" || len(e.Database.Command) > 0) {
-		missing = append(missing, fmt.Errorf("%s: stack.mongo.forget %d: only the embedded database can forget; leave --mongo and MONGO_IMAGE out", s.Name, s.Stack.Forget))
+		missing = append(missing, fmt.Errorf("%s: stack.mongo.forget %d: only the embedded database can forget; leave --mongo, --mongod and MONGO_IMAGE out", s.Name, s.Stack.Forget))
 	}
-	if s.Stack.Members > 0 && (mongoURI != "" || len(e.Database.Command) > 0) {
-		missing = append(missing, fmt.Errorf("%s: stack.mongo.members %d: only the embedded database is started with members; leave --mongo and MONGO_IMAGE out", s.Name, s.Stack.Members))
+	if s.Stack.Members > 0 && (mongoURI != "" || len(e.Database.Command) > 0 && e.Mongod.Path == "") {
+		missing = append(missing, fmt.Errorf("%s: stack.mongo.members %d: only the embedded database, and a --mongod, are started with members; leave --mongo and MONGO_IMAGE out", s.Name, s.Stack.Members))
+	}
+	if e.Mongod.Path != "" {
+		for _, need := range []script.Need{script.PeerProxies, script.OwnDisk} {
+			for _, fault := range s.FaultsThatNeed(need) {
+				missing = append(missing, fmt.Errorf("%s: fault %s: it can be done to the embedded database alone; leave --mongod out", s.Name, fault))
+			}
+		}
 	}
 	if mongoURI != "" {
 		for _, fault := range s.FaultsThatNeed(script.OwnDatabase) {

@@ -123,6 +123,9 @@ func (t Trial) config(start time.Time) run.Config {
 	if t.Scenario.Stack.HTTPD {
 		versions["httpd"] = t.On.HTTPD.Version
 	}
+	if t.On.Mongod.Version != "" {
+		versions["mongod"] = t.On.Mongod.Version
+	}
 	return run.Config{
 		Scenario: t.Scenario, Dir: t.Dir, MongoURI: t.MongoURI, Dashboard: t.Dashboard,
 		HAProxy: t.On.HAProxy, HTTPD: t.On.HTTPD, Web: t.On.Web, Database: t.On.Database,

@@ -29,6 +29,9 @@ func onDocker() Platform {
 			if o.HAProxy != "" {
 				return fmt.Errorf("--haproxy %s: on docker HAProxy comes in an image; leave the flag out", o.HAProxy)
 			}
+			if o.Mongod != "" {
+				return fmt.Errorf("--mongod %s: on docker MongoDB comes in an image (MONGO_IMAGE); leave the flag out", o.Mongod)
+			}
 			return nil
 		},
 	}

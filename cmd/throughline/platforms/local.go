@@ -9,6 +9,7 @@ import (
 	"throughline/compose/haproxy"
 	"throughline/compose/httpd"
 	"throughline/compose/local"
+	"throughline/compose/mongoset"
 	"throughline/compose/owndisk"
 	"throughline/scenarios/run"
 	"throughline/scenarios/script"
@@ -37,6 +38,12 @@ func lookLocal(ctx context.Context, all []script.Scenario, o Options) (have tria
 		if have.HTTPD, err = httpd.Find(ctx); err != nil {
 			missing = append(missing, err)
 		}
+	}
+	if o.Mongod != "" {
+		if have.Mongod, err = mongoset.Find(ctx, o.Mongod); err != nil {
+			missing = append(missing, err)
+		}
+		have.Database, have.MongoDB = run.MongodProgram(have.Mongod.Path), true
 	}
 	for _, s := range all {
 		missing = append(missing, impossible(s)...)

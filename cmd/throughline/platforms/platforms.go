@@ -37,6 +37,7 @@ type Platform struct {
 type Options struct {
 	HAProxy  string // the binary; empty: it is found
 	MongoURI string // of a MongoDB that is there already; empty: one is started
+	Mongod   string // the binary of one that is started; empty: the embedded database is, or what the platform has
 	Out      string // where the records go; empty: where they go when nobody chose
 }
 

@@ -64,6 +64,9 @@ type Config struct {
 	Set   string // name of the set: peers of another one are refused
 	Me    string // host:port under which peers and clients reach this member
 	State State  // empty
+	// Undone is told of entries that this member had in its log, and that are taken out of it because another primary does
+	// not have them; nil: nobody is.
+	Undone func(entries [][]byte)
 	// Election is for how long a member hears nothing of a primary until it stands for
 	// election itself. Others hear of a new primary after about twice as long.
 	Election time.Duration
@@ -78,7 +81,7 @@ type Member struct {
 	cfg    Config
 	raft   *raft.Raft
 	stream *stream
-	log    *wal.WAL
+	log    *keptLog
 	trans  *raft.NetworkTransport
 
 	stop  chan struct{}
@@ -123,15 +126,17 @@ func Open(c Config) (m *Member, err error) {
 	}
 	logger := hclog.New(&hclog.LoggerOptions{Name: "raft", Level: hclog.Warn, Output: slog.NewLogLogger(c.Log.Handler(), slog.LevelWarn).Writer(), DisableTime: true})
 	m = &Member{cfg: c, stop: make(chan struct{}), changed: make(chan struct{}), stream: newStream(c)}
-	if m.log, err = wal.Open(dir, wal.WithLogger(logger)); err != nil {
+	file, err := wal.Open(dir, wal.WithLogger(logger))
+	if err != nil {
 		return nil, fmt.Errorf("open the log of the replica set: %s: %w", dir, err)
 	}
+	m.log = &keptLog{WAL: file, undone: c.Undone, waiting: map[*byte]chan struct{}{}}
 	snapshots, err := raft.NewFileSnapshotStoreWithLogger(c.Dir, 2, logger)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open the snapshots of the replica set: %w", err), m.log.Close())
 	}
 	m.trans = raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{Stream: m.stream, MaxPool: 4, Timeout: replyTime, Logger: logger, MsgpackUseNewTimeFormat: true})
-	m.raft, err = raft.NewRaft(m.raftConfig(logger), machine{c.State}, m.log, m.log, snapshots, m.trans)
+	m.raft, err = raft.NewRaft(m.raftConfig(logger), machine{c.State}, m.log, file, snapshots, m.trans)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start the member of the replica set: %w", err), m.trans.Close(), m.log.Close())
 	}

@@ -137,7 +137,7 @@ func (a *Account) unexplained(instances int) int64 {
 // routes, and failures.
 func otherAnswers(e *evidence.Index, route string) map[string][]diagnose.Stream {
 	at := map[string]map[string]*diagnose.Stream{}
-	add := func(instance, what string, failed bool, times ...time.Duration) {
+	add := func(instance, what string, failed bool, times ...time.Duration) *diagnose.Stream {
 		if at[instance] == nil {
 			at[instance] = map[string]*diagnose.Stream{}
 		}
@@ -147,6 +147,7 @@ func otherAnswers(e *evidence.Index, route string) map[string][]diagnose.Stream 
 			at[instance][what] = s
 		}
 		s.At = append(s.At, times...)
+		return s
 	}
 	for key, acked := range e.Users.AckedAt {
 		if key.Route != route {
@@ -155,13 +156,15 @@ func otherAnswers(e *evidence.Index, route string) map[string][]diagnose.Stream 
 	}
 	for _, s := range e.Users.Spans {
 		if s.Failed {
-			add(s.Key.Instance, s.Key.Route+" not answered with 2xx", true, s.Done)
+			failed := add(s.Key.Instance, s.Key.Route+" not answered with 2xx", true, s.Done)
+			failed.Begun = append(failed.Begun, s.Sent)
 		}
 	}
 	out := map[string][]diagnose.Stream{}
 	for instance, streams := range at {
 		for _, s := range streams {
 			slices.Sort(s.At)
+			slices.Sort(s.Begun)
 			out[instance] = append(out[instance], *s)
 		}
 		slices.SortFunc(out[instance], func(a, b diagnose.Stream) int { return cmp.Compare(a.What, b.What) })

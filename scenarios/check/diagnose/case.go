@@ -94,6 +94,7 @@ type Stream struct {
 	What   string // "get", "insert answered with other than 2xx"
 	Failed bool
 	At     []time.Duration // in order
+	Begun  []time.Duration // when those that failed had been sent, in order
 }
 
 // Twin is another metric that has a value for each of the same requests, such as the

@@ -26,24 +26,47 @@ func (k *court) surplusOnly(set []int) bool {
 // otherRoute: the metric counts what belongs to other routes too: at every instance exactly
 // as many as it answered of them.
 func otherRoute(k *court, set, sound []int) fit {
-	return k.elsewhere(set, sound, func(streams []string, failed map[string]bool) bool {
+	return k.elsewhere(set, sound, (*track).beside, func(streams []string, failed map[string]bool) bool {
 		return slices.ContainsFunc(streams, func(s string) bool { return !failed[s] })
 	}, "that is what it answered of %s (%s): they are counted too")
 }
 
-// failures: requests that were answered as failures are counted like the others.
+// failures: requests that were answered as failures are counted like the others: when they were answered or, by who counts
+// before the work is done, when they came. The two are told apart where failures took their time, as those do that wait for a database.
 func failures(k *court, set, sound []int) fit {
-	return k.elsewhere(set, sound, func(streams []string, failed map[string]bool) bool {
+	alone := func(streams []string, failed map[string]bool) bool {
 		return !slices.ContainsFunc(streams, func(s string) bool { return !failed[s] })
-	}, "that is what it answered with other than 2xx: %s (%s): failures are counted too")
+	}
+	const why = "that is what it answered with other than 2xx: %s (%s): failures are counted too"
+	answered := k.elsewhere(set, sound, (*track).beside, alone, why)
+	if !k.failedSlowly() {
+		return answered
+	}
+	begun := k.elsewhere(set, sound, (*track).begun, alone, why+", and before it is known that they are")
+	begun.shared += choice(2)
+	return answered.or(begun)
+}
+
+// failedSlowly tells whether an instance took longer than an interval to fail.
+func (k *court) failedSlowly() bool {
+	return slices.ContainsFunc(k.tracks, func(t track) bool {
+		return slices.ContainsFunc(t.Beside, func(s Stream) bool {
+			for i := range min(len(s.At), len(s.Begun)) {
+				if s.At[i]-s.Begun[i] > k.Interval {
+					return true
+				}
+			}
+			return false
+		})
+	})
 }
 
 // mostStreams is how many kinds of other requests are put together in all ways.
 const mostStreams = 6
 
 // elsewhere tries all sets of other streams that are fit for the cause, and keeps the one
-// whose numbers agree best.
-func (k *court) elsewhere(set, sound []int, fits func([]string, map[string]bool) bool, why string) fit {
+// whose numbers agree best; when gives the times at which what is in streams would have been counted.
+func (k *court) elsewhere(set, sound []int, when func(*track, []string) []time.Duration, fits func([]string, map[string]bool) bool, why string) fit {
 	if !k.surplusOnly(set) {
 		return impossible(set)
 	}
@@ -73,8 +96,8 @@ func (k *court) elsewhere(set, sound []int, fits func([]string, map[string]bool)
 			continue
 		}
 		tried++
-		f := fitEach(k, set, sound, func(t *track) float64 { return k.sameAs(t, some) }, func(t *track) float64 {
-			if n := int64(len(t.beside(some))); n > t.Total-t.n+t.Buffer+1+n/100 {
+		f := fitEach(k, set, sound, func(t *track) float64 { return k.sameAs(t, when(t, some)) }, func(t *track) float64 {
+			if n := int64(len(when(t, some))); n > t.Total-t.n+t.Buffer+1+n/100 {
 				return -6 // as many should be too many
 			}
 			return 0
@@ -85,26 +108,33 @@ func (k *court) elsewhere(set, sound []int, fits func([]string, map[string]bool)
 	}
 	best.shared += choice(tried)
 	return best.saying(k, func(t *track) clause {
-		return clause{why: fmt.Sprintf(why, strings.Join(chosen, " and "), words.Number(int64(len(t.beside(chosen)))))}
+		return clause{why: fmt.Sprintf(why, strings.Join(chosen, " and "), words.Number(int64(len(when(t, chosen)))))}
 	})
 }
 
 // beside merges some of the streams of an account.
 func (t *track) beside(names []string) []time.Duration {
+	return t.merged(names, func(s Stream) []time.Duration { return s.At })
+}
+
+// begun does that, with the times at which they had been sent.
+func (t *track) begun(names []string) []time.Duration {
+	return t.merged(names, func(s Stream) []time.Duration { return s.Begun })
+}
+
+func (t *track) merged(names []string, of func(Stream) []time.Duration) []time.Duration {
 	var at []time.Duration
 	for _, s := range t.Beside {
 		if slices.Contains(names, s.What) {
-			at = append(at, s.At...)
+			at = append(at, of(s)...)
 		}
 	}
 	slices.Sort(at)
 	return at
 }
 
-// sameAs scores that what is too many is as many as the account has in some streams, when
-// they were answered.
-func (k *court) sameAs(t *track, names []string) float64 {
-	at := t.beside(names)
+// sameAs scores that what is too many is as many as there are times, and came at these.
+func (k *court) sameAs(t *track, at []time.Duration) float64 {
 	n := int64(len(at))
 	least := t.least
 	most := t.most

@@ -44,7 +44,9 @@ var faultProofs = []faultProof{
 	striking[script.LeftoverLoad](),
 	striking[script.ReplayRequests](),
 	striking[script.Freeze](),
-	striking[script.FreezeDatabase]().disturbing(), // the database answers no poll
+	striking[script.FreezeDatabase]().disturbing(),                                       // the database answers no poll
+	{name: script.FreezePrimary{}.Name(), effect: (*moves).frozePrimary, disturbs: true}, // who stands still answers no poll
+	{name: script.IsolateMember{}.Name(), effect: (*moves).isolatedMember},
 	refusing[script.FillDisk](),
 	striking[script.ReloadLB]().disturbing(), // HAProxy is polled once more, before and after
 	striking[script.KillLB]().disturbing(),   // nor while there is none

@@ -73,6 +73,47 @@ func (m *moves) launchedMember(t taken) []string {
 	return nil
 }
 
+// frozePrimary is proved when the primary stood still, another one was elected meanwhile, and the old one, let go again, said itself
+// that it is the primary no more.
+func (m *moves) frozePrimary(t taken, move script.BeginFault) []string {
+	return m.sidelined(t, move, true)
+}
+
+// isolatedMember is proved when what the member and the others said to each other was held up, and it knew itself that it had
+// lost its part; where it was the primary, another one was elected.
+func (m *moves) isolatedMember(t taken, move script.BeginFault) []string {
+	isolate, _ := move.Fault.(script.IsolateMember)
+	return m.sidelined(t, move, isolate.Member == script.Primary)
+}
+
+func (m *moves) sidelined(t taken, move script.BeginFault, primary bool) []string {
+	switch led := m.ledBy(t.begin); {
+	case t.whom == "":
+		m.fails(t.step, "", t.begin, "the journal does not tell which member it was")
+		return nil
+	case primary != (led == t.whom):
+		m.fails(t.step, t.whom, t.begin, "it was done to %s, and the primary was %s", t.whom, led)
+		return nil
+	}
+	did := m.struck(t, move)
+	if did == nil {
+		return nil
+	}
+	if primary {
+		next := m.electedIn(t, t.begin)
+		if next == "" {
+			return nil
+		}
+		did = append(did, next)
+	}
+	knew, until := m.firstEvent(record.Sidelined, t.whom, "", t.begin), m.fault(record.FaultEnd, move.Fault.Name(), t.begin).At
+	if knew == record.Never || knew > until {
+		m.fails(t.step, t.whom, t.begin, "%s never said that it had lost its part", t.whom)
+		return nil
+	}
+	return append(did, fmt.Sprintf("%s knows at %s", t.whom, words.Seconds(knew)))
+}
+
 // ledBy is who was the primary at a time; "": the journal does not tell.
 func (m *moves) ledBy(at time.Duration) (name string) {
 	for _, ev := range m.e.History.Events {

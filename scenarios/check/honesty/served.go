@@ -133,7 +133,7 @@ func standstills(e *evidence.Index) []verdict.Finding {
 // answer them, in all of a stretch.
 func servedThroughout(e *evidence.Index, at evidence.Stretch) bool {
 	idle := func(fault string) bool { // what keeps the database from its work
-		return script.IsFault[script.FreezeDatabase](fault) || script.IsFault[script.FillDisk](fault)
+		return script.IsFault[script.FreezeDatabase](fault) || script.IsFault[script.FreezePrimary](fault) || script.IsFault[script.FillDisk](fault)
 	}
 	if slices.ContainsFunc(e.FaultSpans(idle), func(f evidence.FaultSpan) bool { return f.From < at.To && f.To > at.From }) {
 		return false

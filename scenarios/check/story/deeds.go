@@ -203,6 +203,8 @@ var faultWords = map[string][2]string{
 	script.ReplayRequests{}.Name():     {"requests were sent twice", ""},
 	script.Freeze{}.Name():             {"all instances were frozen", "%s was frozen"},
 	script.FreezeDatabase{}.Name():     {"the database was frozen", ""},
+	script.FreezePrimary{}.Name():      {"the primary was frozen", ""},
+	script.IsolateMember{}.Name():      {"a member of the database was cut off from the others", ""},
 	script.FillDisk{}.Name():           {"the database's disk was full", ""},
 	script.ReloadLB{}.Name():           {"the load balancer was reloaded", ""},
 	script.KillLB{}.Name():             {"the load balancer was killed", ""},

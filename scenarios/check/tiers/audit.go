@@ -3,6 +3,7 @@ package tiers
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/check/verdict"
@@ -83,6 +84,14 @@ func (c Audit) failures(e *evidence.Index, lost, strange, twice []*wordWrites) [
 		n, which := sumUp(lost, func(t *wordWrites) int64 { return t.lost })
 		f := c.finding(verdict.Fail, "the database lost %s that users had acknowledged, of %s: %s", words.Times(n, "write"), words.Times(len(lost), "word"), which)
 		f.Lost, f.Cause = n, verdict.CauseLostWrites
+		// What was rolled back and users saw no answer of, they do not miss: it may be more than what is lost, and not less.
+		if undone, members := e.RolledBack(); undone >= n {
+			f.Cause = verdict.CauseRolledBack
+			f.Summary += fmt.Sprintf("; %s that %s had acknowledged, by its own count, and rolled back when another member was the primary that had not heard of them",
+				words.Times(undone, "write"), strings.Join(members, " and "))
+		} else if undone > 0 {
+			f.Summary += fmt.Sprintf("; %s of them were rolled back by %s", words.Number(undone), strings.Join(members, " and "))
+		}
 		out = append(out, f)
 	}
 	if len(strange) > 0 {

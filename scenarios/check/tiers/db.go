@@ -53,6 +53,7 @@ func compareDatabase(c Comparison, e *evidence.Index) verdict.Result {
 	w.compareMetrics(&r)
 	w.compareWords(&r)
 	w.compareTwins(&r)
+	w.tellMembers(&r)
 	return r
 }
 

@@ -134,8 +134,12 @@ func (a *entries) database(tier record.Tier) {
 	}
 	a.add(verdict.Ledger{Layer: tier.Layer, Counts: counts})
 	by := map[string]int64{}
-	for member, updates := range a.e.UpdatesBy() {
+	set := a.e.Set()
+	for member, updates := range set.By {
 		by[member] = evidence.Whole(updates.Since(a.e.Begin))
+	}
+	if unseen, known := set.Unseen(a.e.Begin); known && len(set.Gone) == 1 {
+		by[set.Gone[0].Member] += unseen
 	}
 	a.addPerInstance(verdict.Ledger{Layer: tier.Layer}, "updates", by)
 }

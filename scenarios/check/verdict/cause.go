@@ -31,6 +31,7 @@ const (
 	CauseFrozen        = "frozen-gauge"
 	CauseDrift         = "drifting-gauge"
 	CauseLostWrites    = "lost-writes"
+	CauseRolledBack    = "rolled-back" // lost, as the members of the database say themselves
 	CauseForeignWrites = "foreign-writes"
 	CauseAppliedTwice  = "applied-twice"
 	CauseMetricDiffers = "metric-differs"
