@@ -10,6 +10,7 @@ import (
 	"throughline/compose"
 	"throughline/compose/docker"
 	"throughline/compose/httpd"
+	"throughline/compose/imds"
 	"throughline/compose/respawn"
 )
 
@@ -105,5 +106,33 @@ func TestACommandIsExecutedInTheContainer(t *testing.T) {
 	end(t, h)
 	if _, err := x.Exec(t.Context(), "true"); err == nil || !strings.Contains(err.Error(), "it is gone") {
 		t.Errorf("in what is gone: %v", err)
+	}
+}
+
+// A container reaches the metadata service of its own instance, and that of no other.
+func TestMetadataInAContainer(t *testing.T) {
+	needEngine(t)
+	needImage(t, docker.HTTPDImage)
+	p := newPlatform(t, docker.Images{})
+	who, err := p.Locate("web-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	service, err := imds.Listen(p.Home(), imds.Config{Identity: imds.Identity{ID: "i-1", Addr: who}, Now: time.Now, Token: unique, From: who})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer service.Close()
+	const ask = `exec 3<>"/dev/tcp/${1%:*}/${1#*:}"
+printf 'PUT /latest/api/token HTTP/1.0\r\nX-aws-ec2-metadata-token-ttl-seconds: 60\r\n\r\n' >&3; head -1 <&3`
+	for name, want := range map[string]string{"web-1": "HTTP/1.0 200 OK", "web-2": "HTTP/1.0 403 Forbidden"} {
+		h := start(t, p, compose.Instance{Name: name, Program: compose.Program{Command: []string{"sleep", "60"}, Image: docker.HTTPDImage}})
+		out, err := h.(compose.Executor).Exec(t.Context(), "bash", "-c", ask, "bash", strings.TrimPrefix(service.URL(), "http://"))
+		if err != nil || strings.TrimSpace(string(out)) != want {
+			t.Errorf("%s is answered %q, %v, want %q", name, out, err, want)
+		}
+	}
+	if err := service.Interrupt(t.Context(), imds.Notice{Given: time.Now(), Deadline: time.Now()}); err != nil {
+		t.Errorf("the harness asks whether a notice is given: %v", err)
 	}
 }

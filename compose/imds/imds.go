@@ -73,6 +73,9 @@ type Config struct {
 	Identity Identity
 	Now      func() time.Time
 	Token    func() string // makes one that nobody guesses
+	// From is the address of the instance; who asks from another one is told nothing. Zero: instances have none of
+	// their own, and everybody is told.
+	From netip.Addr
 	// Answered is called for each question of the instance: told says that the answer had
 	// what was asked for, of a notice that there is one. nil: nobody listens.
 	Answered func(about Topic, told bool)
@@ -108,6 +111,8 @@ func (h *Handler) Interrupt(n Notice) {
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	asked := path.Clean(r.URL.Path)
 	switch {
+	case h.strange(r):
+		refuse(w, http.StatusForbidden)
 	case asked == tokenPath && r.Method == http.MethodPut:
 		h.giveToken(w, r)
 	case asked == tokenPath:
@@ -117,6 +122,19 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		h.answer(w, r, asked)
 	}
+}
+
+// strange tells whether somebody asks who is neither the instance nor the harness.
+func (h *Handler) strange(r *http.Request) bool {
+	if !h.cfg.From.IsValid() {
+		return false
+	}
+	from, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err == nil && from.Addr().Unmap() == h.cfg.From {
+		return false
+	}
+	by, good := h.holds(r.Header.Get(tokenHeader))
+	return !good || !by.own
 }
 
 // giveToken answers the question that comes before all others. A request that came through a

@@ -60,10 +60,14 @@ func (c *cloud) tell(i *compose.Instance, web script.Web, number int) error {
 	if err != nil {
 		return err
 	}
-	server, err := imds.Listen(c.cfg.Platform.Home(), imds.Config{
+	config := imds.Config{
 		Identity: who, Now: time.Now, Token: crand.Text,
 		Answered: func(about imds.Topic, told bool) { c.hear(i.Name, about, told) },
-	})
+	}
+	if _, ok := c.cfg.Platform.(compose.Located); ok {
+		config.From = who.Addr // other instances reach its service too
+	}
+	server, err := imds.Listen(c.cfg.Platform.Home(), config)
 	if err != nil {
 		return fmt.Errorf("%s: %w", i.Name, err)
 	}
