@@ -85,9 +85,10 @@ type Config struct {
 type Handler struct {
 	cfg Config
 
-	mu     sync.Mutex
-	tokens []token // oldest first
-	notice *Notice
+	mu      sync.Mutex
+	tokens  []token // oldest first
+	notice  *Notice
+	leaving bool // its autoscaling group ends it
 }
 
 // token lets somebody ask.
@@ -105,6 +106,15 @@ func (h *Handler) Interrupt(n Notice) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.notice = &n
+}
+
+// Leave has it told from now on that its autoscaling group ends the instance. That is no notice of an interruption: a group that
+// needs an instance no more takes it off the load balancer and ends it, and says no time.
+// Source: https://docs.aws.amazon.com/autoscaling/ec2/userguide/retrieving-target-lifecycle-state-through-imds.html
+func (h *Handler) Leave() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.leaving = true
 }
 
 // ServeHTTP implements http.Handler.
@@ -269,6 +279,9 @@ func (h *Handler) leaves() map[string]string {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.leaving {
+		all["autoscaling/target-lifecycle-state"] = "Terminated"
+	}
 	if n := h.notice; n != nil {
 		maps.Copy(all, map[string]string{
 			"spot/instance-action":               object("action", "terminate", "time", stamp(n.Deadline)),

@@ -155,6 +155,13 @@ func (c *cloud) notice(ctx context.Context, name string, within time.Duration) (
 	return deadline, nil
 }
 
+// leave has an instance told that the autoscaler ends it; of one that is in no cloud nobody is told.
+func (c *cloud) leave(name string) {
+	if server := c.server(name); server != nil {
+		server.Leave()
+	}
+}
+
 // retire ends the service of an instance that is gone.
 func (c *cloud) retire(name string) {
 	if c == nil {

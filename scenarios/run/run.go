@@ -143,7 +143,7 @@ func (s *testbed) underLoad(ctx context.Context, during func(*clock)) error {
 func (s *testbed) actors() []actor {
 	all := s.cfg.actors
 	if scaling := s.cfg.Scenario.Autoscale; scaling != nil && s.cfg.Hand == nil {
-		all = append(all, newAutoscaler(s.cfg, *scaling, s.telemetry, s.journal))
+		all = append(all, newAutoscaler(s.cfg, *scaling, s.telemetry, s.journal, s.cloud))
 	}
 	return all
 }
