@@ -19,7 +19,7 @@ help: ## this list
 deps: ## install what is missing: HAProxy, foreign clients for the tests, Go modules
 	@sh .ci/deps.sh
 
-peers: deps ## install the programs that the collector is tried against: Prometheus, carbon, statsd_exporter
+peers: deps ## install the programs that collector and inventory are tried against: Prometheus, carbon, statsd_exporter, Ansible
 	@sh .ci/peers.sh
 
 browser: ## install Chromium and a font, for the tests that look at pages

@@ -1,6 +1,7 @@
 #!/bin/sh
-# Makes of Debian's packages what no registry gives: an image laid out as
-# HAProxy's published one, and Compose v2 with buildx as plugins of docker.
+# Makes of Debian's packages what no registry gives: images laid out as the
+# published ones of HAProxy and of the Apache HTTP server, and Compose v2 with
+# buildx as plugins of docker.
 # images.sh calls it:
 #
 #   debian.sh BEGAN WHAT...     BEGAN: seconds since 1970; WHAT: an image's name, or compose
@@ -51,13 +52,13 @@ index() {
 	apt "$cache" update
 }
 
-# haproxy IMAGE: what tests and health checks execute in it is there too (bash,
-# head, grep, sleep).
-haproxy() {
-	archives=$cache/haproxy root=$work/root
+# unpacked IMAGE PACKAGE: sets root to a directory with that package, what it
+# needs, and what tests and health checks execute (bash, head, grep, sleep).
+unpacked() {
+	archives=$cache/$2 root=$work/$2
 	mkdir -p "$archives/partial" "$root"
 	say "$1: downloading packages"
-	apt "$archives" install --yes --no-install-recommends --download-only base-files bash coreutils grep haproxy
+	apt "$archives" install --yes --no-install-recommends --download-only base-files bash coreutils grep "$2"
 	apt "$archives" autoclean # what has been superseded since the last time
 	# shellcheck disable=SC2012 # these are names of packages
 	say "$1: unpacking $(ls "$archives"/*.deb | wc -l) packages"
@@ -65,26 +66,55 @@ haproxy() {
 	for deb in "$archives"/*.deb; do
 		dpkg-deb -x "$deb" "$root"
 	done
+	(
+		cd "$root"
+		rm -rf usr/share/doc usr/share/man usr/share/locale usr/share/info usr/share/lintian
+		ln -sf bash usr/bin/sh
+		mkdir -p usr/local/sbin tmp
+		chmod 1777 tmp
+	)
 	say "$1: importing"
+}
+
+haproxy() {
+	unpacked "$1" haproxy
 	layout "$root"
 	# Into a file first: a pipe that is cut off would leave an empty image.
-	tar -C "$root" --owner=0 --group=0 -cf "$work/root.tar" .
+	tar -C "$root" --owner=0 --group=0 -cf "$root.tar" .
 	docker import -c 'USER haproxy' -c 'WORKDIR /var/lib/haproxy' \
 		-c 'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' \
 		-c 'ENTRYPOINT ["docker-entrypoint.sh"]' -c 'CMD ["haproxy", "-f", "/usr/local/etc/haproxy/haproxy.cfg"]' \
-		-c 'LABEL standin=1' "$work/root.tar" "$1" >/dev/null
+		-c 'LABEL standin=1' "$root.tar" "$1" >/dev/null
 	say "$1: $(docker run --rm --network none "$1" haproxy -v | head -n 1)"
 }
 
-# layout makes the unpacked packages what the published image is.
+# httpd IMAGE: as the published one, it begins as root, with its modules below
+# /usr/local/apache2. Some of those are a part of Debian's program itself.
+httpd() {
+	unpacked "$1" apache2-bin
+	(
+		cd "$root"
+		printf '%s\n' root:x:0:0:root:/root:/bin/bash www-data:x:33:33:www-data:/var/www:/usr/sbin/nologin >etc/passwd
+		printf '%s\n' root:x:0: www-data:x:33: >etc/group
+		mkdir -p usr/local/apache2/bin usr/local/apache2/logs
+		ln -s /usr/sbin/apache2 usr/local/apache2/bin/httpd
+		ln -s /usr/lib/apache2/modules usr/local/apache2/modules
+	)
+	tar -C "$root" --owner=0 --group=0 -cf "$root.tar" .
+	docker import -c 'WORKDIR /usr/local/apache2' -c 'ENV HTTPD_PREFIX=/usr/local/apache2' \
+		-c 'ENV PATH=/usr/local/apache2/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' \
+		-c 'CMD ["httpd", "-D", "FOREGROUND"]' -c 'LABEL standin=1' "$root.tar" "$1" >/dev/null
+	say "$1: $(docker run --rm --network none "$1" httpd -v | head -n 1)"
+}
+
+# layout makes the unpacked packages what the published image of HAProxy is.
 layout() (
 	cd "$1"
-	rm -rf usr/share/doc usr/share/man usr/share/locale usr/share/info usr/share/lintian etc/haproxy/haproxy.cfg
-	ln -sf bash usr/bin/sh
+	rm -f etc/haproxy/haproxy.cfg
 	printf '%s\n' root:x:0:0:root:/root:/bin/bash haproxy:x:99:99:haproxy:/var/lib/haproxy:/usr/sbin/nologin >etc/passwd
 	printf '%s\n' root:x:0: haproxy:x:99: >etc/group
-	mkdir -p usr/local/sbin usr/local/bin usr/local/etc/haproxy var/lib/haproxy tmp
-	chmod 1777 var/lib/haproxy tmp
+	mkdir -p usr/local/bin usr/local/etc/haproxy var/lib/haproxy
+	chmod 1777 var/lib/haproxy
 	cp -R etc/haproxy/errors usr/local/etc/haproxy/
 	ln -sf /usr/sbin/haproxy usr/local/sbin/haproxy
 	cat >usr/local/bin/docker-entrypoint.sh <<'SCRIPT'
@@ -116,6 +146,7 @@ jobs=""
 for what in "$@"; do
 	case $what in
 	compose) compose & ;;
+	httpd:*) httpd "$what" & ;;
 	*) haproxy "$what" & ;;
 	esac
 	jobs="$jobs $!"

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Installs the programs of others that the collector is tried against: Debian's
-# Prometheus and Graphite carbon, and statsd_exporter from its Go module. Tests
-# that miss one are skipped, and say so. `make peers` and `make bench` call it.
+# Installs the programs of others that the collector and the inventory are tried
+# against: Debian's Prometheus, Graphite carbon and Ansible (ansible-core, without
+# its collections), and statsd_exporter from its Go module. Tests that miss one are skipped, and say so. `make peers` and `make bench` call it.
 #
 # Debian's packages start their service where there is an init system; to have
 # the programs without the services: systemctl disable --now prometheus carbon-cache.
@@ -20,9 +20,10 @@ cd "$(dirname "$0")/.."
 want=""
 command -v prometheus >/dev/null 2>&1 || want="$want prometheus"
 command -v carbon-cache >/dev/null 2>&1 || want="$want graphite-carbon"
+command -v ansible-inventory >/dev/null 2>&1 || want="$want ansible-core"
 [ -n "$want" ] || exit 0
 if ! command -v apt-get >/dev/null 2>&1; then
-	say "missing:$want; install them with your package manager to try the collector against them"
+	say "missing:$want; install them with your package manager to try the collector and the inventory against them"
 	exit 0
 fi
 say "installing$want (apt-get)"

@@ -119,6 +119,13 @@ type Pauser interface {
 	Resume(ctx context.Context) error
 }
 
+// Executor is a Handle whose instance runs where this program cannot reach files and processes.
+type Executor interface {
+	// Exec executes a command, given with its arguments, beside the instance's program and as its user, and returns what it
+	// wrote to its standard output. An error tells what it wrote to its standard error.
+	Exec(ctx context.Context, command ...string) ([]byte, error)
+}
+
 // Measured is a Handle whose instance the host's kernel accounts for where this
 // program can read it.
 type Measured interface {

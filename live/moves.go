@@ -35,6 +35,7 @@ func (m Moved) took() string {
 // Standing is how a stack stands that moves are made on.
 type Standing struct {
 	Up        bool     `json:"up"`               // moves can be made
+	Cloud     bool     `json:"cloud,omitempty"`  // instances can be given notice
 	Instances []string `json:"instances"`        // that serve, oldest first
 	Faults    []string `json:"faults"`           // that have begun and are not healed
 	Moving    string   `json:"moving,omitempty"` // the move that is under way

@@ -16,6 +16,7 @@ import (
 // library is what there is, in alphabetical order.
 var library = []string{
 	"autoscale-sine",
+	"behind-apache",
 	"cpu-by-two-sources",
 	"deploy-and-rollback",
 	"flash-crowd",

@@ -112,7 +112,7 @@ func (f *fleet) move(words, about string) {
 		f.serving = slices.DeleteFunc(f.serving, func(name string) bool { return name == about })
 	}
 	switch fields[0] {
-	case "kill", "terminate":
+	case "kill", "terminate", "interrupt":
 		gone()
 	case "launch":
 		f.launch(n)

@@ -118,12 +118,12 @@ func TestGuide(t *testing.T) {
 
 // The guide names the instances that there are by then.
 func TestGuideNamesInstances(t *testing.T) {
-	talk, err := Parse("t.md", []byte("# T\n## S\n```step\ndo: kill newest\ndo: launch 2\ndo: replace oldest\ndo: scale 2\ndo: terminate newest\nsee: s\nseen: x{i=\"$it\"} == $serving\nwithin: 3s\n```\n"))
+	talk, err := Parse("t.md", []byte("# T\n## S\n```step\ndo: kill newest\ndo: launch 2\ndo: replace oldest\ndo: interrupt oldest\ndo: scale 2\ndo: terminate newest\nsee: s\nseen: x{i=\"$it\"} == $serving\nwithin: 3s\n```\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	guide := talk.Guide()
-	want := "throughline ctl kill web-3\nthroughline ctl launch 2\nthroughline ctl replace web-1\nthroughline ctl scale 2\nthroughline ctl terminate web-4\n```\n\n*s* Seen is what gives anything within 3s:\n\n```promql\nx{i=\"web-4\"} == 1\n```\n"
+	want := "throughline ctl kill web-3\nthroughline ctl launch 2\nthroughline ctl replace web-1\nthroughline ctl interrupt web-2\nthroughline ctl scale 2\nthroughline ctl terminate web-5\n```\n\n*s* Seen is what gives anything within 3s:\n\n```promql\nx{i=\"web-5\"} == 1\n```\n"
 	if !strings.Contains(guide, want) {
 		t.Errorf("the guide says\n%s\nwant\n%s", guide, want)
 	}

@@ -111,6 +111,60 @@ func TestTheNetworkBetweenContainersFails(t *testing.T) {
 	}
 }
 
+// inContainers has all of a web node of the talk, in a cloud.
+const inContainers = `scenario: web-nodes-in-containers
+stack: {web: {instances: 3, env: {TAGS_FROM: imds}}, httpd: yes, cloud: yes}
+load: {rate: 80/s, shape: sine, swing: 32/s, period: 8s, mix: {insert: 9, get: 1}}
+phases:
+  - {phase: before, for: 8s}
+  - phase: after
+    do: [{kill: web-2}, {launch: 1, within: 30s}, {interrupt: web-1, within: 30s}]
+    for: 6s
+  - phase: faults
+    do: [{fault: reload-httpd, within: 30s}, {fault: kill-httpd, on: web-3, within: 30s}]
+    for: 6s
+checks:
+  - continuity:   {metric: fullstack.insert, max_gap: 3s}
+  - conservation: {metric: fullstack.insert, route: insert, client_window: 100ms}
+  - correlation:  {layers: [users, lb, httpd, web, db], at_least: 0.9}
+  - identity:     {metric: fullstack.insert, route: insert, tags: [role, zone]}
+  - audit:        {route: insert}
+`
+
+// In containers an Apache HTTP server stands before each instance, is reloaded and killed as on this machine, and each
+// instance learns from its metadata service who it is.
+func TestWebNodesInContainers(t *testing.T) {
+	unhurried(t)
+	contained(t)
+	if _, err := docker.Image(t.Context(), docker.HTTPDImage); err != nil {
+		t.Skipf("SKIPPED, NOTHING PROVED: %v", err)
+	}
+	o := runScenario(t, scenarioFile(t, inContainers), "--platform", "docker")
+	judgeAgain(t, o)
+	if left := ours(t, idOf(t, o.dir)); left != "" {
+		t.Errorf("left: %s", left)
+	}
+	passes(t, o)
+	h, err := record.Read(o.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := map[string]string{}
+	for _, e := range h.Events {
+		if e.Kind == record.Told || e.Kind == record.Noticed {
+			told[e.Instance] += strings.TrimSpace(fmt.Sprint(" ", e.Kind, " ", e.About))
+		}
+	}
+	for _, name := range []string{"web-1", "web-2", "web-3", "web-4"} {
+		if !strings.Contains(told[name], "told tags") || strings.Contains(told[name], "noticed") != (name == "web-1") {
+			t.Errorf("%s: %s", name, told[name])
+		}
+	}
+	if len(h.Passages) == 0 {
+		t.Error("nothing was read in the logs of httpd")
+	}
+}
+
 func TestContainersShowADefect(t *testing.T) {
 	unhurried(t)
 	contained(t)

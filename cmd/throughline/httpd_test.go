@@ -33,27 +33,25 @@ func scenarioFile(t *testing.T, text string) string {
 	return path
 }
 
-const behindApache = `scenario: behind-apache
-stack: {web: {instances: 3}, httpd: yes}
-load: {rate: 120/s, shape: sine, swing: 48/s, period: 8s, mix: {insert: 9, get: 1}}
-phases:
-  - {phase: before, for: 8s}
-  - phase: after
-    do: [{kill: web-2}, {launch: 1}, {replace: web-1}, {deploy: v2, canary: 1}]
-    for: 10s
-checks:
-  - continuity:   {metric: fullstack.insert, max_gap: 2s}
-  - conservation: {metric: fullstack.insert, route: insert, client_window: 100ms}
-  - correlation:  {layers: [users, lb, httpd, web, db], at_least: 0.9}
-  - failures:     {at_most: 0}
-  - audit:        {route: insert}
-`
+// deploying gives the built-in scenario behind-apache, with a canary at its end.
+func deploying(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile("../../scenarios/behind-apache.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const last = "{replace: web-1}"
+	if !strings.Contains(string(text), last) {
+		t.Fatalf("behind-apache has no step %s", last)
+	}
+	return strings.Replace(string(text), last, last+", {deploy: v2, canary: 1}", 1)
+}
 
 // A run behind Apache HTTP has its ledger, and each request of the users in its logs; no instance is blamed for what httpd
 // answered while its application was away.
 func TestBehindApache(t *testing.T) {
 	apache(t)
-	o := runScenario(t, scenarioFile(t, behindApache))
+	o := runScenario(t, scenarioFile(t, deploying(t)))
 	judgeAgain(t, o)
 	f, err := os.Open(filepath.Join(o.dir, record.PassagesFile))
 	if err != nil {

@@ -164,6 +164,9 @@ func needs(t *testing.T, name string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if all[0].Stack.HTTPD {
+		t.Skip("TestBehindApache runs it, with a step more")
+	}
 	if !all[0].Needs(script.CPULimits) {
 		return
 	}

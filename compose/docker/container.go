@@ -107,6 +107,7 @@ type build struct {
 	image  string
 	others bool       // the image is a user's choice
 	words  []string   // empty: the image's entrypoint, with Program.Self
+	user   string     // empty: the image's
 	addr   netip.Addr // on the run's network
 	fixed  map[string]int
 }
@@ -137,11 +138,21 @@ func (p *Platform) program(i compose.Instance) (build, error) {
 	case filepath.Base(b.words[0]) == "haproxy":
 		b.image = images.HAProxy
 		b.words[0] = "haproxy" // the path on this machine says nothing there
+	case slices.ContainsFunc(b.words, isHTTPD):
+		b.image = images.HTTPD
+		b.words[slices.IndexFunc(b.words, isHTTPD)] = "httpd"
+		b.user = nobody // its image begins as root, to become somebody else
 	default:
 		return b, fmt.Errorf("program %q: there is no image to run it in; give one", b.words[0])
 	}
 	return b, nil
 }
+
+// isHTTPD tells whether a word of a command is the Apache HTTP server, be it that something else executes it.
+func isHTTPD(word string) bool { return filepath.Base(word) == "httpd" }
+
+// nobody may do nothing that others may not, and is the same user in all images.
+const nobody = "65534:65534"
 
 func (p *Platform) request(i compose.Instance, b build) testcontainers.ContainerRequest {
 	bindings := enginenet.PortMap{}
@@ -165,6 +176,7 @@ func (p *Platform) request(i compose.Instance, b build) testcontainers.Container
 		NetworkAliases: map[string][]string{p.network.name: {i.Name}},
 		ConfigModifier: func(c *container.Config) {
 			c.Hostname = i.Name
+			c.User = b.user
 			// Nobody stops it in the engine's own way, and the engine thaws what is
 			// frozen when it is sent its stop signal.
 			c.StopSignal = compose.Kill.String()

@@ -81,6 +81,7 @@ type Config struct {
 type Images struct {
 	Self    string            // for Program.Self: has this binary as its entrypoint; empty = one made of Config.Self
 	HAProxy string            // for a Command called haproxy that names no image; empty = HAProxyImage
+	HTTPD   string            // for a Command that names no image and executes httpd; empty = HTTPDImage
 	Named   map[string]string // for the instances of these names, before all others: "mongo-1": "mongo:8"
 }
 
@@ -125,6 +126,9 @@ func New(ctx context.Context, c Config) (*Platform, error) {
 	}
 	if c.Images.HAProxy == "" {
 		c.Images.HAProxy = HAProxyImage
+	}
+	if c.Images.HTTPD == "" {
+		c.Images.HTTPD = HTTPDImage
 	}
 	provider, err := connect(ctx)
 	if err != nil {

@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/containerd/errdefs"
@@ -44,6 +46,7 @@ var (
 	_ compose.Handle     = (*instance)(nil)
 	_ compose.Identified = (*instance)(nil)
 	_ compose.Pauser     = (*instance)(nil)
+	_ compose.Executor   = (*instance)(nil)
 )
 
 func (i *instance) Name() string { return i.name }
@@ -115,6 +118,50 @@ func (i *instance) Resume(ctx context.Context) error {
 		_, err := i.client.ContainerUnpause(ctx, id, client.ContainerUnpauseOptions{})
 		return i.unless(ctx, false, err)
 	})
+}
+
+// Exec executes a command in the container, which must have it.
+func (i *instance) Exec(ctx context.Context, command ...string) (out []byte, err error) {
+	err = i.do("execute something in", func(id string) error {
+		made, err := i.client.ExecCreate(ctx, id, client.ExecCreateOptions{Cmd: command, AttachStdout: true, AttachStderr: true})
+		if err != nil {
+			return err
+		}
+		both, err := i.client.ExecAttach(ctx, made.ID, client.ExecAttachOptions{})
+		if err != nil {
+			return err
+		}
+		defer both.Close()
+		defer context.AfterFunc(ctx, both.Close)()
+		var wrote, complained bytes.Buffer
+		if _, err := stdcopy.StdCopy(&wrote, &complained, both.Reader); err != nil {
+			return errors.Join(ctx.Err(), err)
+		}
+		out = wrote.Bytes()
+		return i.succeeded(ctx, made.ID, strings.TrimSpace(complained.String()))
+	})
+	return out, err
+}
+
+// succeeded waits until the engine knows how a command ended that has closed its streams.
+func (i *instance) succeeded(ctx context.Context, execution, complained string) error {
+	for {
+		found, err := i.client.ExecInspect(ctx, execution, client.ExecInspectOptions{})
+		switch {
+		case err != nil:
+			return err
+		case found.Running:
+		case found.ExitCode != 0:
+			return fmt.Errorf("exit status %d: %s", found.ExitCode, complained)
+		default:
+			return nil
+		}
+		select {
+		case <-time.After(askEnd):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // unless forgives an engine's refusal where the container is as it should be.
@@ -239,6 +286,7 @@ func (i *instance) reap(living context.Context) {
 	close(i.gone)
 }
 
+const askEnd = 5 * time.Millisecond     // whether a command has ended
 const askAgain = 200 * time.Millisecond // when the engine did not answer
 
 // awaitEnd returns the exit status of the container once it does not run. It

@@ -15,6 +15,7 @@ import (
 // The images of what nobody chose.
 const (
 	HAProxyImage = "haproxy:3.0"
+	HTTPDImage   = "httpd:2.4"
 	mongoImage   = "mongo:8" // unless MONGO_IMAGE names another
 )
 
@@ -22,6 +23,7 @@ const (
 type Needs struct {
 	Self     string   // path of this binary
 	Balancer string   // the name of the instance that is HAProxy
+	HTTPD    bool     // Apache HTTP servers
 	Database string   // the name of the instance that is the database; empty: none is to be started
 	MongoURI string   // of a database that is there already; empty: there is none
 	Images   []Wanted // that users chose
@@ -54,6 +56,11 @@ func Preflight(ctx context.Context, n Needs) (found Found, missing []error) {
 	}
 	if _, err := Image(ctx, HAProxyImage); err != nil {
 		missing = append(missing, err)
+	}
+	if n.HTTPD {
+		if _, err := Image(ctx, HTTPDImage); err != nil {
+			missing = append(missing, fmt.Errorf("stack.httpd: %w", err))
+		}
 	}
 	for _, w := range n.Images {
 		if words, err := Image(ctx, w.Image); err != nil {

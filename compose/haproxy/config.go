@@ -49,6 +49,9 @@ import (
 	"throughline/scratch"
 )
 
+// ConnectTimeout is how long a connection to an instance may take to be established.
+const ConnectTimeout = 250 * time.Millisecond
+
 // Names in the configuration, and so in the statistics.
 const (
 	Frontend    = "fe_main"
@@ -113,7 +116,7 @@ defaults
 {{- if .RetryAll}}
     retry-on all-retryable-errors
 {{- end}}
-    timeout connect 250ms
+    timeout connect {{.ConnectTimeout}}ms
     timeout check {{.CheckTimeout}}ms
     timeout client {{.ClientTimeout}}ms
     timeout server {{.ServerTimeout}}ms
@@ -198,9 +201,10 @@ func (c Config) Render(http, runtime string) (string, error) {
 		"Threads": max(1, c.Threads), "MaxConn": c.MaxConn, "RetryAll": c.RetryAll, "Master": c.Master,
 		"Log": c.Log, "LogFormat": logFormat, "LogIDLength": LogIDLength, "LogLineLength": LogLineLength,
 		"Resolve": c.Resolve, "Slots": Slots, "ServerOptions": serverOptions,
-		"CheckTimeout":  millis(c.CheckTimeout, time.Second),
-		"ClientTimeout": millis(c.ClientTimeout, 30*time.Second),
-		"ServerTimeout": millis(c.ServerTimeout, 30*time.Second),
+		"ConnectTimeout": ConnectTimeout.Milliseconds(),
+		"CheckTimeout":   millis(c.CheckTimeout, time.Second),
+		"ClientTimeout":  millis(c.ClientTimeout, 30*time.Second),
+		"ServerTimeout":  millis(c.ServerTimeout, 30*time.Second),
 	})
 	if err != nil {
 		return "", fmt.Errorf("haproxy: %w", err)

@@ -20,9 +20,10 @@ package httpd
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
+	"path"
 	"strings"
 	"text/template"
+	"time"
 	"unicode"
 
 	"throughline/compose"
@@ -55,6 +56,9 @@ type Config struct {
 	// Dir is a directory that outlives the process, where Control finds its number and leaves limits; empty: nobody
 	// controls it.
 	Dir string
+	// Connect is how long the instance may take to accept a connection; 0: as long as the kernel tries. Where an instance
+	// that is gone refuses none, its address answers nothing, and who asks for it waits.
+	Connect time.Duration
 }
 
 var configText = template.Must(template.New(configFile).Parse(`ServerRoot "{{.Home}}"
@@ -93,7 +97,7 @@ CustomLog "/dev/stdout" access
 Header set {{.ServedBy}} {{.Serves}}
 AllowEncodedSlashes NoDecode
 ProxyPass "{{.Status}}" "!"
-ProxyPass "/" "http://{{.Backend}}/" nocanon retry=0
+ProxyPass "/" "http://{{.Backend}}/" nocanon retry=0{{.Connect}}
 <Location "{{.Status}}">
     SetHandler server-status
     Header unset {{.ServedBy}}
@@ -115,14 +119,20 @@ func (c Config) Render(listen, home string) (string, error) {
 	if strings.ContainsFunc(c.Dir, notInPath) {
 		return "", fmt.Errorf("httpd: directory %q: give a path without quotes, $ or \\", c.Dir)
 	}
-	pid, limit := home+"/httpd.pid", ""
+	if c.Connect < 0 {
+		return "", fmt.Errorf("httpd: %v to connect: give a duration above 0", c.Connect)
+	}
+	pid, limit, connect := home+"/httpd.pid", "", ""
+	if c.Connect > 0 {
+		connect = fmt.Sprintf(" connectiontimeout=%dms", max(1, c.Connect.Milliseconds()))
+	}
 	if c.Dir != "" {
 		control := c.Control("")
 		pid, limit = compose.Literal(control.pidFile()), compose.Literal(control.limitFile())
 	}
 	var b strings.Builder
 	err := configText.Execute(&b, map[string]any{
-		"Home": home, "PID": pid, "Limit": limit, "Listen": listen, "Serves": c.Serves, "Backend": c.Backend, "Modules": compose.Literal(c.Modules),
+		"Home": home, "PID": pid, "Connect": connect, "Limit": limit, "Listen": listen, "Serves": c.Serves, "Backend": c.Backend, "Modules": compose.Literal(c.Modules),
 		"Load": modules, "Threads": threads, "Workers": workers, "Checker": c.Checker, "Status": StatusPath,
 		"ServedBy": ServedBy, "Format": compose.Literal(logFormat),
 	})
@@ -159,5 +169,5 @@ func (c Config) Instance(name, binary string) (compose.Instance, error) {
 
 // Control is that of the httpd with this configuration, which is reached at addr, host:port.
 func (c Config) Control(addr string) Control {
-	return Control{Serves: c.Serves, Addr: addr, Dir: filepath.Clean(c.Dir)}
+	return Control{Serves: c.Serves, Addr: addr, Dir: path.Clean(c.Dir)}
 }

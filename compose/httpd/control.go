@@ -4,37 +4,57 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
+	"os/exec"
+	"path"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 )
 
 // Control is what is done to one httpd beside its requests. The platform starts and ends it; this goes by the files that
-// Config.Dir has, and so works on this machine alone.
+// Config.Dir has, with commands of the shell where the httpd runs.
 type Control struct {
 	Serves string // the name of the instance behind it
 	Addr   string // where it is reached, host:port
-	Dir    string
+	Dir    string // where it runs
+	// Exec executes a command, given with its arguments, where the httpd runs, and gives what it wrote. Its error has
+	// what the command complained of. nil: the httpd runs on this machine.
+	Exec func(ctx context.Context, command ...string) ([]byte, error)
 }
 
-func (c Control) pidFile() string   { return filepath.Join(c.Dir, c.Serves+".httpd.pid") }
-func (c Control) limitFile() string { return filepath.Join(c.Dir, c.Serves+".httpd.conf") }
+func (c Control) pidFile() string   { return path.Join(c.Dir, c.Serves+".httpd.pid") }
+func (c Control) limitFile() string { return path.Join(c.Dir, c.Serves+".httpd.conf") }
+
+// shell has the shell execute a script, which has the arguments as $1, $2, ….
+func (c Control) shell(ctx context.Context, script string, args ...string) (string, error) {
+	execute := c.Exec
+	if execute == nil {
+		execute = here
+	}
+	out, err := execute(ctx, append([]string{"sh", "-c", script, "sh"}, args...)...)
+	return string(out), err
+}
+
+func here(ctx context.Context, command ...string) ([]byte, error) {
+	out, err := exec.CommandContext(ctx, command[0], command[1:]...).Output()
+	if failed := new(exec.ExitError); errors.As(err, &failed) {
+		err = fmt.Errorf("%w: %s", err, strings.TrimSpace(string(failed.Stderr)))
+	}
+	return out, err
+}
 
 // pid is the number of its first process.
-func (c Control) pid() (int, error) {
-	text, err := os.ReadFile(c.pidFile())
+func (c Control) pid(ctx context.Context) (string, error) {
+	text, err := c.shell(ctx, `cat "$1"`, c.pidFile())
 	if err != nil {
-		return 0, fmt.Errorf("httpd of %s: which process is it? %w", c.Serves, err)
+		return "", fmt.Errorf("httpd of %s: which process is it? %w", c.Serves, err)
 	}
-	n, err := strconv.Atoi(strings.TrimSpace(string(text)))
-	if err != nil || n <= 1 {
-		return 0, fmt.Errorf("httpd of %s: %s holds %q, which is no process", c.Serves, c.pidFile(), text)
+	text = strings.TrimSpace(text)
+	// 1 is httpd where it is all that runs in a container.
+	if n, err := strconv.Atoi(text); err != nil || n < 1 || n == 1 && c.Exec == nil {
+		return "", fmt.Errorf("httpd of %s: %s holds %q, which is no process", c.Serves, c.pidFile(), text)
 	}
-	return n, nil
+	return text, nil
 }
 
 // Reload has it begin anew with its configuration as it is (apachectl graceful), and returns when it has. What is under way
@@ -44,12 +64,12 @@ func (c Control) Reload(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	pid, err := c.pid()
+	pid, err := c.pid(ctx)
 	if err != nil {
 		return err
 	}
-	if err := syscall.Kill(pid, syscall.SIGUSR1); err != nil {
-		return fmt.Errorf("reload httpd of %s: process %d: %w", c.Serves, pid, err)
+	if _, err := c.shell(ctx, `kill -USR1 "$1"`, pid); err != nil {
+		return fmt.Errorf("reload httpd of %s: process %s: %w", c.Serves, pid, err)
 	}
 	_, err = c.await(ctx, func(n Numbers) bool { return n[Generation] > before[Generation] })
 	return err
@@ -79,12 +99,12 @@ func (c Control) await(ctx context.Context, as func(Numbers) bool) (Numbers, err
 // asks for its status. 0 lifts the limit. It returns when it holds: it is a reload, too.
 func (c Control) Limit(ctx context.Context, most int) error {
 	if most == 0 {
-		if err := os.Remove(c.limitFile()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if _, err := c.shell(ctx, `rm -f "$1"`, c.limitFile()); err != nil {
 			return fmt.Errorf("lift the limit of httpd of %s: %w", c.Serves, err)
 		}
 	} else {
 		text := fmt.Sprintf("MinSpareThreads 1\nMaxSpareThreads %d\nThreadsPerChild %d\nMaxRequestWorkers %d\n", most+1, most, most)
-		if err := os.WriteFile(c.limitFile(), []byte(text), 0o644); err != nil {
+		if _, err := c.shell(ctx, `printf %s "$2" > "$1"`, c.limitFile(), text); err != nil {
 			return fmt.Errorf("limit httpd of %s: %w", c.Serves, err)
 		}
 	}
@@ -95,33 +115,38 @@ func (c Control) Limit(ctx context.Context, most int) error {
 	return err
 }
 
+// killAll ends process $1 and those that it has started, which it starts no more of while it stands still. /proc/PID/stat is
+// "PID (NAME) STATE PARENT …", and a name may hold anything.
+const killAll = `kill -STOP "$1" || exit
+all=$1
+for file in /proc/[0-9]*/stat; do
+	read -r line 2>/dev/null <"$file" || continue # it has ended meanwhile
+	pid=${line%% *}
+	set -- "$1" ${line##*) }
+	[ "$3" = "$1" ] && all="$all $pid"
+done
+[ -d "/proc/$1" ] || { echo "this system has no /proc, by which the processes of httpd are found" >&2; exit 1; }
+for pid in $all; do
+	kill -KILL "$pid" || ! [ -d "/proc/$pid" ] || exit
+done`
+
 // Crash ends all its processes without warning, and returns when another one serves. Something must start it again.
 func (c Control) Crash(ctx context.Context) error {
 	// It listens before it writes down which process it is, and answers after.
 	if _, err := c.await(ctx, func(Numbers) bool { return true }); err != nil {
 		return err
 	}
-	pid, err := c.pid()
+	pid, err := c.pid(ctx)
 	if err != nil {
 		return err
 	}
-	// One that stands still starts no others while they are listed.
-	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
-		return fmt.Errorf("kill httpd of %s: process %d: %w", c.Serves, pid, err)
-	}
-	all, err := family(pid)
-	if err != nil {
-		return fmt.Errorf("kill httpd of %s: %w", c.Serves, err)
-	}
-	for _, one := range all {
-		if err := syscall.Kill(one, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
-			return fmt.Errorf("kill httpd of %s: process %d: %w", c.Serves, one, err)
-		}
+	if _, err := c.shell(ctx, killAll, pid); err != nil {
+		return fmt.Errorf("kill httpd of %s: process %s: %w", c.Serves, pid, err)
 	}
 	ticker := time.NewTicker(statusEvery)
 	defer ticker.Stop()
 	for {
-		if again, err := c.pid(); err == nil && again != pid {
+		if again, err := c.pid(ctx); err == nil && again != pid {
 			_, err = c.await(ctx, func(Numbers) bool { return true })
 			return err
 		}
@@ -131,31 +156,4 @@ func (c Control) Crash(ctx context.Context) error {
 			return fmt.Errorf("httpd of %s was killed, and nothing starts it again: %w", c.Serves, ctx.Err())
 		}
 	}
-}
-
-// family is a process and those that it has started, itself first.
-func family(pid int) ([]int, error) {
-	dirs, err := filepath.Glob("/proc/[0-9]*/stat")
-	if err != nil {
-		return nil, err
-	}
-	if len(dirs) == 0 {
-		return nil, errors.New("this system has no /proc, by which the processes of httpd are found")
-	}
-	all := []int{pid}
-	for _, path := range dirs {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			continue // it has ended meanwhile
-		}
-		// "PID (NAME) STATE PARENT …", and a name may hold anything.
-		fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
-		if len(fields) < 2 || fields[1] != strconv.Itoa(pid) {
-			continue
-		}
-		if child, err := strconv.Atoi(filepath.Base(filepath.Dir(path))); err == nil {
-			all = append(all, child)
-		}
-	}
-	return all, nil
 }

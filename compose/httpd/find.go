@@ -10,11 +10,18 @@ import (
 	"regexp"
 )
 
-// Program is an Apache HTTP server of this machine.
+// Program is an Apache HTTP server, of this machine or of an image.
 type Program struct {
-	Binary  string // path
+	Binary  string // path, or its name in the image
 	Modules string // directory
-	Version string // "2.4.62"
+	Version string // "2.4.62"; of an image that was not asked, its name
+	// Home is a directory of a container's own, for Config.Dir; empty: it runs on this machine.
+	Home string
+}
+
+// InImage is that of an image which is laid out as the published one is: https://hub.docker.com/_/httpd
+func InImage(image string) Program {
+	return Program{Binary: "httpd", Modules: "/usr/local/apache2/modules", Version: image, Home: "/tmp"}
 }
 
 // Find looks for it on PATH, and where distributions keep it out of the PATH of ordinary users.

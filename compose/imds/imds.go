@@ -73,6 +73,9 @@ type Config struct {
 	Identity Identity
 	Now      func() time.Time
 	Token    func() string // makes one that nobody guesses
+	// From is the address of the instance; who asks from another one is told nothing. Zero: instances have none of
+	// their own, and everybody is told.
+	From netip.Addr
 	// Answered is called for each question of the instance: told says that the answer had
 	// what was asked for, of a notice that there is one. nil: nobody listens.
 	Answered func(about Topic, told bool)
@@ -82,9 +85,10 @@ type Config struct {
 type Handler struct {
 	cfg Config
 
-	mu     sync.Mutex
-	tokens []token // oldest first
-	notice *Notice
+	mu      sync.Mutex
+	tokens  []token // oldest first
+	notice  *Notice
+	leaving bool // its autoscaling group ends it
 }
 
 // token lets somebody ask.
@@ -104,10 +108,21 @@ func (h *Handler) Interrupt(n Notice) {
 	h.notice = &n
 }
 
+// Leave has it told from now on that its autoscaling group ends the instance. That is no notice of an interruption: a group that
+// needs an instance no more takes it off the load balancer and ends it, and says no time.
+// Source: https://docs.aws.amazon.com/autoscaling/ec2/userguide/retrieving-target-lifecycle-state-through-imds.html
+func (h *Handler) Leave() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.leaving = true
+}
+
 // ServeHTTP implements http.Handler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	asked := path.Clean(r.URL.Path)
 	switch {
+	case h.strange(r):
+		refuse(w, http.StatusForbidden)
 	case asked == tokenPath && r.Method == http.MethodPut:
 		h.giveToken(w, r)
 	case asked == tokenPath:
@@ -117,6 +132,19 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		h.answer(w, r, asked)
 	}
+}
+
+// strange tells whether somebody asks who is neither the instance nor the harness.
+func (h *Handler) strange(r *http.Request) bool {
+	if !h.cfg.From.IsValid() {
+		return false
+	}
+	from, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err == nil && from.Addr().Unmap() == h.cfg.From {
+		return false
+	}
+	by, good := h.holds(r.Header.Get(tokenHeader))
+	return !good || !by.own
 }
 
 // giveToken answers the question that comes before all others. A request that came through a
@@ -251,6 +279,9 @@ func (h *Handler) leaves() map[string]string {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.leaving {
+		all["autoscaling/target-lifecycle-state"] = "Terminated"
+	}
 	if n := h.notice; n != nil {
 		maps.Copy(all, map[string]string{
 			"spot/instance-action":               object("action", "terminate", "time", stamp(n.Deadline)),

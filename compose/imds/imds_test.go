@@ -229,3 +229,36 @@ func TestANoticeThatIsNotServed(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// Where instances have addresses, each is told of itself alone; the harness is told whether a notice is given.
+func TestStrangersAreToldNothing(t *testing.T) {
+	const own, other = "172.18.0.3:40000", "172.18.0.4:40000"
+	var said heard
+	h := NewHandler(Config{Identity: identity(), Now: time.Now, Token: numbered(), Answered: said.answered, From: netip.MustParseAddr("172.18.0.3")})
+	ask := func(from, method, path string, header http.Header) *httptest.ResponseRecorder {
+		w, r := httptest.NewRecorder(), httptest.NewRequest(method, path, nil)
+		r.RemoteAddr, r.Header = from, header
+		h.ServeHTTP(w, r)
+		return w
+	}
+	seconds := http.Header{ttlHeader: {"60"}}
+	if w := ask(other, http.MethodPut, tokenPath, seconds); w.Code != http.StatusForbidden {
+		t.Errorf("a token for a stranger: %d %q", w.Code, w.Body)
+	}
+	token := ask(own, http.MethodPut, tokenPath, seconds)
+	if token.Code != http.StatusOK {
+		t.Fatalf("a token for the instance: %d", token.Code)
+	}
+	with := http.Header{tokenHeader: {token.Body.String()}}
+	for from, want := range map[string]int{own: http.StatusOK, "[::ffff:172.18.0.3]:40000": http.StatusOK, other: http.StatusForbidden, "nowhere": http.StatusForbidden} {
+		if w := ask(from, http.MethodGet, tagsPath+"/Name", with); w.Code != want {
+			t.Errorf("asked from %s with the instance's token: %d, want %d", from, w.Code, want)
+		}
+	}
+	if w := ask("127.0.0.1:40000", http.MethodGet, metaRoot+"/instance-id", http.Header{tokenHeader: {h.issue(time.Minute, true)}}); w.Code != http.StatusOK {
+		t.Errorf("the harness asks: %d", w.Code)
+	}
+	if d := cmp.Diff([]string{"tags true", "tags true"}, said.all); d != "" {
+		t.Errorf("the instance asked (-want +got):\n%s", d)
+	}
+}

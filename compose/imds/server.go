@@ -64,6 +64,9 @@ func (s *Server) Interrupt(ctx context.Context, n Notice) error {
 	return nil
 }
 
+// Leave has it told that its autoscaling group ends the instance.
+func (s *Server) Leave() { s.handler.Leave() }
+
 // Close ends the service. Questions under way are not waited for: who asks is gone.
 func (s *Server) Close() error {
 	err := s.server.Close()

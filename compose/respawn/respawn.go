@@ -18,6 +18,25 @@ import (
 // Source: RestartSec in systemd.service(5).
 const pause = 100 * time.Millisecond
 
+// script is what Run does, for the shell: SIGTERM is handed on, and then nothing is started again.
+const script = `ended= child=
+trap 'ended=1; [ -z "$child" ] || kill -TERM "$child"' TERM INT
+while [ -z "$ended" ]; do
+	"$@" & child=$!
+	wait "$child"; status=$?
+	[ -z "$ended" ] || wait "$child"
+	[ -z "$ended" ] && [ "$status" != 0 ] || exit 0
+	child=
+	echo "respawn: $1 ended ($status); starting it again" >&2
+	sleep 0.1
+done`
+
+// Shell is the command that has the shell do what Run does with a command, where this program is not: in a container of
+// another image, which ends with its first process.
+func Shell(command []string) []string {
+	return append([]string{"sh", "-c", script, "respawn"}, command...)
+}
+
 // Run executes a command, given with its arguments, and executes it again whenever a signal or a status other than 0 ended
 // it. It returns when the command has ended with 0, or by whatever after ctx has ended: who asks this process to end has
 // asked the command too, which is of the same process group, and both get their time. It is an error if it cannot be

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -79,5 +80,42 @@ func TestRunEnds(t *testing.T) {
 	}
 	if err := Run(t.Context(), []string{"/nowhere/to/be/found"}, nil, &bytes.Buffer{}); err == nil {
 		t.Error("a program that is not there was run")
+	}
+}
+
+// The shell's script is to a command what Run is.
+func TestShellStartsAgainWhatWasKilled(t *testing.T) {
+	begin := func(then string) (cmd *exec.Cmd, starts func() []int, said *bytes.Buffer) {
+		command, starts := counting(t, then)
+		words := Shell(command)
+		cmd, said = exec.Command(words[0], words[1:]...), &bytes.Buffer{}
+		cmd.Stderr = said
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }) // an error says that all have ended
+		return cmd, starts, said
+	}
+	cmd, starts, said := begin(`trap "echo asked >&2; exit 0" TERM; while :; do sleep 0.05; done`)
+	for n := 1; n <= 2; n++ {
+		await(t, "a start", func() bool { return len(starts()) == n })
+		if err := syscall.Kill(starts()[n-1], syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+	}
+	await(t, "the third start", func() bool { return len(starts()) == 3 })
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil { // itself alone: in a container nobody else is asked
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+	if len(starts()) != 3 || strings.Count(said.String(), "respawn: /bin/sh ended (137); starting it again") != 2 {
+		t.Errorf("%d starts, and it said %q", len(starts()), said.String())
+	}
+	cmd, starts, _ = begin("exit 0")
+	if err := cmd.Wait(); err != nil || len(starts()) != 1 {
+		t.Errorf("a program that ended well: %v, %d starts", err, len(starts()))
 	}
 }

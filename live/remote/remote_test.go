@@ -274,7 +274,14 @@ func TestPanel(t *testing.T) {
 	if strings.Contains(text, "disabled>") || strings.Contains(text, "<b>") {
 		t.Errorf("%s", text)
 	}
-	p.stands.Moving = "kill web-1"
+	if strings.Contains(text, "interrupt") {
+		t.Error("a stack in no cloud has a button to give notice")
+	}
+	p.stands.Cloud = true
+	if text := string(h.Panel()); !strings.Contains(text, `value="interrupt web-1"`) {
+		t.Error("a stack in a cloud has no button to give notice")
+	}
+	p.stands.Cloud, p.stands.Moving = false, "kill web-1"
 	if text := string(h.Panel()); strings.Count(text, " disabled>") != 10 || !strings.Contains(text, "kill web-1 … is under way") {
 		t.Errorf("while a move is under way:\n%s", text)
 	}

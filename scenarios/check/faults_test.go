@@ -17,6 +17,9 @@ func faulty(step, fault string) record.History {
 	p.phases = []act{{"warm-up", nil, 5 * time.Second}, {"faulty", nil, 10 * time.Second}}
 	h := p.make()
 	h.Scenario = []byte(strings.Replace(string(h.Scenario), "phase: faulty\n", "phase: faulty\n    do: {"+step+"}\n", 1))
+	if strings.Contains(fault, "httpd") {
+		h.Scenario = []byte(strings.Replace(string(h.Scenario), "stack:\n", "stack:\n  httpd: yes\n", 1))
+	}
 	name := mustParse(h).Phases[1].Do[0].String()
 	at := 0
 	for i, e := range h.Events {

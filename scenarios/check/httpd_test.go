@@ -11,8 +11,10 @@ import (
 )
 
 // fronted is the run of talk with an httpd before each instance, whose logs have what the load balancer's has.
-func fronted() record.History {
-	h := talk().make()
+func fronted() record.History { return frontedOf(talk().make()) }
+
+// frontedOf is a run with an httpd before each instance.
+func frontedOf(h record.History) record.History {
 	for _, e := range slices.Clone(h.Events) {
 		if e.Kind == record.Birth && e.Role == record.Web {
 			h.Events = append(h.Events, record.Event{At: e.At, Kind: record.Birth, Instance: strings.Replace(e.Instance, "web", "httpd", 1), Role: record.HTTPD})

@@ -14,7 +14,7 @@ import (
 
 // Layer is what one layer tells of its work: some lines on one axis.
 type Layer struct {
-	ID    string // "users", "latency", "errors", "lb", "db", "cpu", ViewsLayer, FleetLayer
+	ID    string // "users", "latency", "errors", "lb", "httpd" where there is one, "db", "cpu", ViewsLayer, FleetLayer
 	Title string
 	Unit  string // "/s", "ms", "cores", "instances"
 	Lines []Line
@@ -47,6 +47,11 @@ var layerSeries = []series{
 	{record.BackendPrefix, "lb", func(_ *Picture, s *collector.Sample) string {
 		return backendFields[s.Name[len(record.BackendPrefix):]]
 	}},
+	{record.ApachePrefix + "answered_", "httpd", func(_ *Picture, s *collector.Sample) string {
+		class := strings.TrimSuffix(strings.TrimPrefix(s.Name, record.ApachePrefix+"answered_"), record.TotalSuffix)
+		return "answered " + class
+	}},
+	{record.ApacheOwnAnswers, "httpd", func(_ *Picture, s *collector.Sample) string { return "its own " + s.Labels.Get("code") }},
 	{record.Opcounters, "db", func(_ *Picture, s *collector.Sample) string {
 		switch of := s.Labels.Get("type"); of {
 		case "insert", "query", "update", "delete":
@@ -126,9 +131,12 @@ func (p *Picture) layers(n int) []Layer {
 		p50.Values, p99.Values = append(p50.Values, w.percentile(0.5)), append(p99.Values, w.percentile(0.99))
 	}
 	all := []Layer{requests, {ID: "latency", Title: "Users: time from when due", Unit: "ms", Lines: []Line{p50, p99}}, failures,
-		{ID: "lb", Title: "Load balancer", Unit: "/s", Lines: p.polled("lb", n)},
-		{ID: "db", Title: "Database: operations", Unit: "/s", Lines: p.polled("db", n)},
-		{ID: "cpu", Title: "CPU, as the host counts it", Unit: "cores", Lines: p.polled("cpu", n)}}
+		{ID: "lb", Title: "Load balancer", Unit: "/s", Lines: p.polled("lb", n)}}
+	if lines := p.polled("httpd", n); len(lines) > 0 {
+		all = append(all, Layer{ID: "httpd", Title: "Apache HTTP: answers it passed on, and its own", Unit: "/s", Lines: lines})
+	}
+	all = append(all, Layer{ID: "db", Title: "Database: operations", Unit: "/s", Lines: p.polled("db", n)},
+		Layer{ID: "cpu", Title: "CPU, as the host counts it", Unit: "cores", Lines: p.polled("cpu", n)})
 	if views := p.polled(ViewsLayer, n); len(views) > 0 {
 		all = append(all, Layer{ID: ViewsLayer, Title: "CPU of web instances, by two sources", Unit: "cores", Lines: views})
 	}

@@ -102,6 +102,36 @@ func TestSnapshotOfARecord(t *testing.T) {
 	}
 }
 
+// A stack with Apache HTTP servers has a layer of what they passed on, all together, and of what they said themselves; no other has.
+func TestLayerOfHTTPD(t *testing.T) {
+	answers := func(name, instance string, extra ...string) record.Series {
+		s := pushed(instance, 0, 10, 30, 30, 60)
+		s.Name, s.Labels, s.Meta.StatsD = name, collector.NewLabels(append([]string{"instance", instance}, extra...)...), ""
+		return s
+	}
+	find := func(h record.History) (lines map[string][]float64) {
+		for _, l := range Of(h, counted).Now().Layers {
+			if l.ID == "httpd" {
+				lines = map[string][]float64{}
+				for _, line := range l.Lines {
+					lines[line.Name] = line.Values
+				}
+			}
+		}
+		return lines
+	}
+	h := twoInstances()
+	if lines := find(h); lines != nil {
+		t.Errorf("without any: %v", lines)
+	}
+	h.Series = append(h.Series, answers("apache_answered_2xx_total", "web-1"), answers("apache_answered_2xx_total", "web-2"), answers("apache_own_answers_total", "web-1", "code", "503"))
+	lines := find(h)
+	if diff := cmp.Diff(map[string][]float64{"answered 2xx": {20, 40, 0, 60}, "its own 503": {10, 20, 0, 30}}, map[string][]float64{
+		"answered 2xx": lines["answered 2xx"][1:], "its own 503": lines["its own 503"][1:]}, exactly); diff != "" {
+		t.Errorf("lines (-want +got):\n%s", diff)
+	}
+}
+
 // What comes while a run goes on, in the order in which it is recorded, makes the same
 // picture as the record afterwards.
 func TestWhileItGoesOnAndAfterwards(t *testing.T) {

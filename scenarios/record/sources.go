@@ -16,6 +16,8 @@ const (
 	ApachePrefix = "apache_"
 	// ApacheAnswers are the answers with 2xx that it passed on; others are named by their class.
 	ApacheAnswers = ApachePrefix + "answered_2xx_total"
+	// ApacheOwnAnswers are those that it made itself, by code.
+	ApacheOwnAnswers = ApachePrefix + "own_answers_total"
 )
 
 // What beacons of pages made, by the label route: how many the collector counted, and how long users waited, in

@@ -30,6 +30,7 @@ type autoscaler struct {
 	metric   metric
 	journal  *journal
 	progress Progress
+	cloud    *cloud
 	stop     time.Duration // how long an instance may take to end
 
 	moving sync.WaitGroup // one for each move under way
@@ -38,8 +39,8 @@ type autoscaler struct {
 	ending map[string]bool   // whose end it has ordered, until that is there
 }
 
-func newAutoscaler(c Config, s script.Autoscale, t *telemetry, journal *journal) *autoscaler {
-	return &autoscaler{policy: s.Policy, scaler: autoscale.New(s.Policy), metric: newQuestion(s.On, s.Form, t), journal: journal,
+func newAutoscaler(c Config, s script.Autoscale, t *telemetry, journal *journal, in *cloud) *autoscaler {
+	return &autoscaler{cloud: in, policy: s.Policy, scaler: autoscale.New(s.Policy), metric: newQuestion(s.On, s.Form, t), journal: journal,
 		progress: c.Progress, stop: c.Scenario.Stack.Web.Stop, orders: map[string]*order{}, ending: map[string]bool{}}
 }
 
@@ -167,6 +168,7 @@ func (a *autoscaler) terminate(ctx context.Context, on moves, name string) {
 		within := lastMoves + a.stop
 		ctx, cancel := context.WithTimeoutCause(ctx, within, fmt.Errorf("it has not ended after %v", within))
 		defer cancel()
+		a.cloud.leave(name)
 		if err := on.terminate(ctx, name, true); !endedByOther(err) {
 			a.failed("terminate "+name, because(ctx, err))
 		}

@@ -64,7 +64,7 @@ type scaling struct {
 func scale(t *testing.T, r *rig, p autoscale.Policy) *scaling {
 	t.Helper()
 	p.Form, p.Target, p.Tolerance, p.Every, p.Missing = autoscale.Sum, 60, 0.1, 5*time.Millisecond, autoscale.Hold
-	a := newAutoscaler(r.cfg, script.Autoscale{Policy: p}, r.telemetry, r.journal)
+	a := newAutoscaler(r.cfg, script.Autoscale{Policy: p}, r.telemetry, r.journal, r.bed.cloud)
 	s := &scaling{rig: r, metric: newTeller()}
 	a.metric = s.metric
 	s.acting = startActors(t.Context(), []actor{a}, r.fleet, r.journal)

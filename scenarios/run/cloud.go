@@ -60,10 +60,14 @@ func (c *cloud) tell(i *compose.Instance, web script.Web, number int) error {
 	if err != nil {
 		return err
 	}
-	server, err := imds.Listen(c.cfg.Platform.Home(), imds.Config{
+	config := imds.Config{
 		Identity: who, Now: time.Now, Token: crand.Text,
 		Answered: func(about imds.Topic, told bool) { c.hear(i.Name, about, told) },
-	})
+	}
+	if _, ok := c.cfg.Platform.(compose.Located); ok {
+		config.From = who.Addr // other instances reach its service too
+	}
+	server, err := imds.Listen(c.cfg.Platform.Home(), config)
 	if err != nil {
 		return fmt.Errorf("%s: %w", i.Name, err)
 	}
@@ -149,6 +153,13 @@ func (c *cloud) notice(ctx context.Context, name string, within time.Duration) (
 	}
 	c.journal.event(record.Event{At: c.journal.offset(given), Kind: record.Noticed, Instance: name, Role: record.Web, Deadline: c.journal.offset(deadline)})
 	return deadline, nil
+}
+
+// leave has an instance told that the autoscaler ends it; of one that is in no cloud nobody is told.
+func (c *cloud) leave(name string) {
+	if server := c.server(name); server != nil {
+		server.Leave()
+	}
 }
 
 // retire ends the service of an instance that is gone.

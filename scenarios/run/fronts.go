@@ -15,6 +15,7 @@ import (
 	"throughline/compose"
 	"throughline/compose/haproxy"
 	"throughline/compose/httpd"
+	"throughline/compose/respawn"
 	"throughline/scenarios/fault"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
@@ -64,12 +65,19 @@ func (f *fronts) before(ctx context.Context, web compose.Handle, number int) (co
 	if !f.there() {
 		return web, nil
 	}
-	config := httpd.Config{Serves: web.Name(), Backend: web.PeerAddr("http"), Modules: f.cfg.HTTPD.Modules, Checker: haproxy.CheckAgent, Dir: f.cfg.Scratch}
+	config, err := f.config(web)
+	if err != nil {
+		return nil, err
+	}
 	instance, err := config.Instance(record.AllTiers().Of(record.LayerHTTPD).Name(number), f.cfg.HTTPD.Binary)
 	if err != nil {
 		return nil, err
 	}
-	if f.cfg.needs(script.RespawnHTTPD) {
+	switch {
+	case !f.cfg.needs(script.RespawnHTTPD):
+	case f.cfg.HTTPD.Home != "":
+		instance.Program.Command = respawn.Shell(instance.Program.Command)
+	default:
 		instance.Program = compose.Program{Self: append([]string{"respawn", "--"}, instance.Program.Command...)}
 	}
 	instance.Ready.Within = startWithin(ctx)
@@ -77,11 +85,31 @@ func (f *fronts) before(ctx context.Context, web compose.Handle, number int) (co
 	if err != nil {
 		return nil, err
 	}
-	added := &front{life: one, serves: web.Name(), control: config.Control(one.Addr(httpd.HTTPPort)), log: newFrontLog(web.Name(), f.cfg.Run.ID, f.journal.record)}
+	control := config.Control(one.Addr(httpd.HTTPPort))
+	if elsewhere, ok := one.Handle.(compose.Executor); ok {
+		control.Exec = elsewhere.Exec
+	}
+	added := &front{life: one, serves: web.Name(), control: control, log: newFrontLog(web.Name(), f.cfg.Run.ID, f.journal.record)}
 	f.mu.Lock()
 	f.all[added.serves] = added
 	f.mu.Unlock()
 	return proxied{one.Handle, added.serves}, nil
+}
+
+// config is that of the one before an instance.
+func (f *fronts) config(web compose.Handle) (httpd.Config, error) {
+	addr, err := behind(f.cfg.Platform, web)
+	if err != nil {
+		return httpd.Config{}, err
+	}
+	c := httpd.Config{Serves: web.Name(), Backend: addr, Modules: f.cfg.HTTPD.Modules, Checker: haproxy.CheckAgent, Dir: f.cfg.Scratch}
+	if home := f.cfg.HTTPD.Home; home != "" {
+		c.Dir = home
+	}
+	if _, ok := f.cfg.Platform.(compose.Located); ok {
+		c.Connect = haproxy.ConnectTimeout
+	}
+	return c, nil
 }
 
 // proxied is a web instance as the load balancer has it: by its own name, at the address of its httpd.

@@ -54,6 +54,7 @@ func (h *Hand) Standing() live.Standing {
 	if h.stack == nil {
 		return s
 	}
+	s.Cloud = h.stack.cfg.Scenario.Stack.Cloud
 	s.Instances, s.Faults = h.stack.fleet.serving(), slices.Clone(h.stack.begun)
 	if u := h.stack.clock.users; u != nil {
 		load := u.status(time.Now(), time.Time{})

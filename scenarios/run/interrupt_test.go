@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"throughline/compose"
+	"throughline/scenarios/autoscale"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
 )
@@ -197,5 +198,39 @@ func TestWithoutACloud(t *testing.T) {
 		if e.Cloud != nil {
 			t.Errorf("%+v", e)
 		}
+	}
+}
+
+// draining is a pool that calls something when an instance is taken out of it.
+type draining struct {
+	*rack
+	do func(name string)
+}
+
+func (d draining) drain(ctx context.Context, name string) error {
+	d.do(name)
+	return d.rack.drain(ctx, name)
+}
+
+// Whom an autoscaler ends learns from the metadata service that its group ends it, while it is taken out of the load balancer; of
+// an interruption it is told nothing, for it is none. Who is terminated by hand is told neither.
+func TestScaleInIsTold(t *testing.T) {
+	r := inTheCloud(t)
+	told := map[string]string{}
+	r.pool = draining{r.rack, func(name string) {
+		state, _ := asks(t, r.bed.cloud.server(name).URL(), "autoscaling/target-lifecycle-state")
+		_, status := asks(t, r.bed.cloud.server(name).URL(), "spot/instance-action")
+		told[name] = fmt.Sprint(state, " ", status)
+	}}
+	r.mustLaunch(3)
+	if err := r.terminate(t.Context(), "web-1", true); err != nil {
+		t.Fatal(err)
+	}
+	s := scale(t, r, autoscale.Policy{Min: 1, Max: 3})
+	s.tell(60)
+	s.until("web-2")
+	s.decisions()
+	if diff := cmp.Diff(map[string]string{"web-1": "InService 404", "web-3": "Terminated 404"}, told); diff != "" {
+		t.Errorf("told (-want +got):\n%s", diff)
 	}
 }

@@ -11,19 +11,24 @@ import (
 // What differs where instances have addresses of their own (compose.Located):
 // there they all send to one StatsD port and are told apart by their addresses,
 // so that an image needs to know no more than STATSD_HOST; and the load balancer
-// is given addresses, because it resolves no names of servers added at run time.
+// is given addresses, because it resolves no names of servers added at run time, as is an Apache HTTP server, for which the
+// name of what is gone would be an error of its configuration.
 
 // statsdPort is where a client sends that is told a host only.
 const statsdPort = "8125"
 
-// behind is where the load balancer reaches an instance.
+// behind is where the load balancer reaches an instance, or the Apache HTTP server before it.
 func behind(p compose.Platform, handle compose.Handle) (string, error) {
 	peer := handle.PeerAddr("http")
 	located, ok := p.(compose.Located)
 	if !ok {
 		return peer, nil
 	}
-	addr, err := located.Locate(handle.Name())
+	name := handle.Name()
+	if before, ok := handle.(proxied); ok {
+		name = before.Handle.Name()
+	}
+	addr, err := located.Locate(name)
 	if err != nil {
 		return "", err
 	}

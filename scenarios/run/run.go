@@ -34,7 +34,7 @@ type Config struct {
 	Platform compose.Platform
 	MongoURI string // a MongoDB to use instead of the embedded database; "" = embedded
 	HAProxy  string // the HAProxy binary on this machine; "" = the platform has its own, called haproxy
-	// HTTPD is the Apache HTTP server of this machine, for a scenario that has one before each instance.
+	// HTTPD is the Apache HTTP server of this machine or of the platform, for a scenario that has one before each instance.
 	HTTPD httpd.Program
 	// Web is what images of the user's execute, by image; who has none executes
 	// WebProgram.
@@ -143,7 +143,7 @@ func (s *testbed) underLoad(ctx context.Context, during func(*clock)) error {
 func (s *testbed) actors() []actor {
 	all := s.cfg.actors
 	if scaling := s.cfg.Scenario.Autoscale; scaling != nil && s.cfg.Hand == nil {
-		all = append(all, newAutoscaler(s.cfg, *scaling, s.telemetry, s.journal))
+		all = append(all, newAutoscaler(s.cfg, *scaling, s.telemetry, s.journal, s.cloud))
 	}
 	return all
 }

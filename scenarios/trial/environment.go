@@ -21,7 +21,7 @@ type Environment struct {
 	Platform       string // its name, as records have it
 	HAProxy        string // path on this machine; empty: the platform has its own
 	HAProxyVersion string
-	HTTPD          httpd.Program              // of this machine; zero: no scenario asked for it
+	HTTPD          httpd.Program              // zero: no scenario asked for it
 	Web            map[string]compose.Program // what the images of scenarios execute, by image
 	Database       compose.Program            // what a database of an image executes; zero: the embedded one
 	MongoDB        bool                       // that database is a MongoDB
@@ -58,7 +58,6 @@ type Lacks struct {
 	Respawn               string // to kill the load balancer, and to start it again
 	OwnDisk               string // to give the database a file system of its own
 	Members               string // to run a database with members
-	HTTPD                 string // to have an Apache HTTP server before each instance
 }
 
 // Of gives what the scenario asks of the platform in vain.
@@ -77,9 +76,6 @@ func (l Lacks) Of(s script.Scenario) (missing []error) {
 	}
 	if l.Members != "" && s.Stack.Members > 0 {
 		missing = append(missing, fmt.Errorf("%s: stack.mongo.members %d: %s", s.Name, s.Stack.Members, l.Members))
-	}
-	if l.HTTPD != "" && s.Stack.HTTPD {
-		missing = append(missing, fmt.Errorf("%s: stack.httpd: %s; leave it out, or use --platform local", s.Name, l.HTTPD))
 	}
 	for _, lack := range []struct {
 		need script.Need

@@ -118,28 +118,6 @@ func TestWritable(t *testing.T) {
 	}
 }
 
-// Nor is a stack with httpd begun where there is none.
-func TestLacksHTTPD(t *testing.T) {
-	l := Lacks{HTTPD: "containers come without"}
-	for stack, want := range map[string]string{
-		"{web: {instances: 2}, httpd: yes}": "demo: stack.httpd: containers come without; leave it out, or use --platform local",
-		"{web: {instances: 2}, httpd: no}":  "",
-		"{web: {instances: 2}}":             "",
-	} {
-		s, err := script.Parse("demo.yaml", []byte("scenario: demo\nstack: "+stack+"\nload: {rate: 20/s, mix: {insert: 1}}\nphases:\n  - {phase: one, for: 5s}\nchecks:\n  - audit: {route: insert}\n"), script.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		got := ""
-		if err := errors.Join(l.Of(s)...); err != nil {
-			got = err.Error()
-		}
-		if got != want {
-			t.Errorf("%s: %q, want %q", stack, got, want)
-		}
-	}
-}
-
 // What a platform lacks is told of the faults that need it, and of no others.
 func TestLacksOfFaults(t *testing.T) {
 	l := Lacks{Respawn: "it ends with its container", OwnDisk: "it has no disk", Elsewhere: "go elsewhere"}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"throughline/compose/docker"
+	"throughline/compose/httpd"
 	"throughline/scenarios/run"
 	"throughline/scenarios/script"
 	"throughline/scenarios/trial"
@@ -21,7 +22,6 @@ func onDocker() Platform {
 			OwnAddress: "containers share one StatsD address and are known by their own, which a relay would hide", Elsewhere: "use --platform local",
 			OwnDisk: "a container has no file system of its own that could be filled from here",
 			Members: "members are reached under one address by all, and containers are reached under another one from here; use --platform local",
-			HTTPD:   "containers come without",
 			Respawn: "HAProxy is the first process of its container, which ends with it",
 		},
 		Prepare: docker.Prepare, Guard: docker.Guard, look: lookDocker,
@@ -44,6 +44,7 @@ func lookDocker(ctx context.Context, all []script.Scenario, o Options) (trial.En
 	}
 	needs := docker.Needs{Self: self, Balancer: run.BalancerName, MongoURI: o.MongoURI}
 	for _, s := range all {
+		needs.HTTPD = needs.HTTPD || s.Stack.HTTPD
 		needs.Images = append(needs.Images, imagesOf(s)...)
 		if s.Stack.Mongo != script.MongoNone {
 			needs.Database = run.DatabaseName
@@ -51,7 +52,7 @@ func lookDocker(ctx context.Context, all []script.Scenario, o Options) (trial.En
 	}
 	found, missing := docker.Preflight(ctx, needs)
 	return trial.Environment{
-		HAProxyVersion: docker.HAProxyImage, Web: found.Programs, Database: found.Database, MongoDB: found.MongoDB, Note: found.Note,
+		HAProxyVersion: docker.HAProxyImage, HTTPD: httpd.InImage(docker.HTTPDImage), Web: found.Programs, Database: found.Database, MongoDB: found.MongoDB, Note: found.Note,
 		Limit: 30 * time.Second,
 		Open: func(ctx context.Context, c run.Config) (run.Config, func(context.Context) error, error) {
 			return openDocker(ctx, c, self, found.Images)

@@ -52,7 +52,7 @@ var faultProofs = []faultProof{
 	striking[script.KillLB]().disturbing(),   // nor while there is none
 	striking[script.ReloadHTTPD]().disturbing(),
 	striking[script.KillHTTPD]().disturbing(),
-	striking[script.LimitHTTPD]().disturbing(), // who asks waits with all others
+	limitingHTTPD().disturbing(), // who asks waits with all others
 	striking[script.MuteCloudWatch](),
 	striking[script.RestartCollector]().disturbing(), // nobody polls and flushes for a while
 	{name: script.KillCollector{}.Name(), effect: (*moves).killedCollector, disturbs: true},

@@ -34,13 +34,18 @@ func compareHTTPD(c Comparison, e *evidence.Index) verdict.Result {
 	switch {
 	case len(e.History.Passages) == 0:
 		return open("the record holds nothing of its log")
-	case slices.ContainsFunc(e.History.Events, func(ev record.Event) bool { return ev.Kind == record.Trouble && ev.About == aboutPassages }):
+	case logTroubled(e):
 		return open("its log is not whole")
 	}
 	p := newPassing(e)
 	p.followUsers()
 	p.followBalancer()
 	return p.result(c)
+}
+
+// logTroubled tells whether something is missing of the logs of the Apache HTTP servers.
+func logTroubled(e *evidence.Index) bool {
+	return slices.ContainsFunc(e.History.Events, func(ev record.Event) bool { return ev.Kind == record.Trouble && ev.About == aboutPassages })
 }
 
 // passing is what became of the users' requests at the Apache HTTP servers.

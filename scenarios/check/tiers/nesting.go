@@ -42,7 +42,7 @@ func (c Nesting) Judge(e *evidence.Index) verdict.Result {
 		return verdict.Result{Findings: []verdict.Finding{c.finding(verdict.Inconclusive, "", "nesting of %s: the record ends %s after the load, and clients may hold values for %s", c.Promise.Web,
 			words.Seconds(over), c.Promise.ClientWindow)}}
 	}
-	b, users := c.books(e), latencies(e, c.Promise.Route)
+	b, users, front := c.books(e), latencies(e, c.Promise.Route), frontOf(e, c.Promise.Route, c.Promise.Slack+clockStep)
 	var all layers
 	for i := range b.Accounts {
 		a := &b.Accounts[i]
@@ -50,6 +50,7 @@ func (c Nesting) Judge(e *evidence.Index) verdict.Result {
 		if len(l.users) == 0 {
 			continue
 		}
+		l.httpd = front.of(a.Life.Instance)
 		all.merge(l)
 		if f := c.counts(a, b, l); f != nil {
 			out = append(out, *f)
@@ -57,6 +58,7 @@ func (c Nesting) Judge(e *evidence.Index) verdict.Result {
 		if f := c.callsCounted(a, l); f != nil {
 			out = append(out, *f)
 		}
+		out = append(out, c.slower(front, a.Life.Instance)...)
 		out = append(out, c.compare(a, l)...)
 	}
 	if len(all.users) == 0 {
@@ -75,12 +77,13 @@ func (c Nesting) finding(o verdict.Outcome, instance string, format string, args
 // layers are the times of the same requests, from outside to inside.
 type layers struct {
 	users   []float64 // sorted
+	httpd   []float64 // sorted; none where there is no httpd
 	web, db account.Spectrum
 	servers int
 }
 
 func (l *layers) merge(other layers) {
-	l.users = append(l.users, other.users...)
+	l.users, l.httpd = append(l.users, other.users...), append(l.httpd, other.httpd...)
 	l.servers++
 	for _, pair := range []struct{ to, from *account.Spectrum }{{&l.web, &other.web}, {&l.db, &other.db}} {
 		pair.to.N += pair.from.N
@@ -208,7 +211,7 @@ func (c Nesting) callsCounted(a *account.Account, l layers) *verdict.Finding {
 func (c Nesting) compare(a *account.Account, l layers) []verdict.Finding {
 	var out []verdict.Finding
 	var places []string
-	slack := c.Promise.Slack.Seconds() + clockStep.Seconds()
+	slack := c.slack()
 	n := float64(len(l.users))
 	missing := unseen(a, l)
 	for _, q := range percentiles {
@@ -219,6 +222,11 @@ func (c Nesting) compare(a *account.Account, l layers) []verdict.Finding {
 	}
 	if l.web.N == n && a.Sum() == 0 && l.web.Mean() > meanOf(l.users)*(1+1e-9)+slack {
 		places = append(places, fmt.Sprintf("mean %s in users' eyes and %s in its own", millis(meanOf(l.users)), millis(l.web.Mean())))
+	}
+	if behind := c.placesBehind(l, missing); len(places) == 0 && len(behind) > 0 {
+		f := c.finding(verdict.Fail, a.Life.Instance, "requests of %s took longer inside (%s) than on its httpd: %s", a.Life.Instance, c.Promise.Web, strings.Join(behind, ", "))
+		c.unit(&f, l)
+		return append(out, f)
 	}
 	if len(places) > 0 {
 		f := c.finding(verdict.Fail, a.Life.Instance, "requests of %s took longer inside (%s) than for their users: %s", a.Life.Instance, c.Promise.Web, strings.Join(places, ", "))
@@ -233,6 +241,12 @@ func (c Nesting) compare(a *account.Account, l layers) []verdict.Finding {
 	}
 	return out
 }
+
+// slack is how much longer, in seconds, a layer may take than the one around it.
+func (c Nesting) slack() float64 { return c.Promise.Slack.Seconds() + clockStep.Seconds() }
+
+// rankOf is which of n sorted values a quantile is, from 1 up.
+func rankOf(q, n float64) float64 { return math.Ceil(q * n) }
 
 func (c Nesting) compareDB(a *account.Account, l layers, slack float64) *verdict.Finding {
 	var places []string
@@ -308,12 +322,16 @@ func (c Nesting) suspicious(a *account.Account, l layers) *verdict.Finding {
 
 // summary tells what was compared.
 func (c Nesting) summary(all layers) verdict.Finding {
-	users := account.SpectrumOfTimes(all.users)
+	users, httpd := account.SpectrumOfTimes(all.users), account.SpectrumOfTimes(all.httpd)
 	all.web.Sort()
 	all.db.Sort()
 	var parts []string
 	row := func(name string, of func(account.Spectrum) float64) {
-		text := fmt.Sprintf("%s %s, %s", name, millis(of(users)), millis(of(all.web)))
+		text := fmt.Sprintf("%s %s", name, millis(of(users)))
+		if len(all.httpd) > 0 {
+			text += ", " + millis(of(httpd))
+		}
+		text += ", " + millis(of(all.web))
 		if c.Promise.DB != "" {
 			text += ", " + millis(of(all.db))
 		}
@@ -325,6 +343,9 @@ func (c Nesting) summary(all layers) verdict.Finding {
 	row("mean", account.Spectrum.Mean)
 	values := words.Times(evidence.Whole(all.web.N), "value") + " of " + c.Promise.Web
 	who := "users, web"
+	if len(all.httpd) > 0 {
+		who = "users, httpd, web"
+	}
 	if c.Promise.DB != "" {
 		values += fmt.Sprintf(" and %s of %s", words.Number(evidence.Whole(all.db.N)), c.Promise.DB)
 		who += ", db"
