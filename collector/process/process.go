@@ -35,9 +35,10 @@ import (
 type Config struct {
 	Command  []string // executes Serve
 	Env      []string // in addition to this process's
-	Dir      string   // as in pipeline.Config, like the next four
+	Dir      string   // as in pipeline.Config, like the next five
 	Interval time.Duration
 	HTTP     string
+	Relay    string
 	Tags     dogstatsd.Styles
 	Owed     []collector.Sample // by one before, which was killed; see Owed
 	Sink     collector.Sink     // gets every sample, before the store has it
@@ -78,7 +79,7 @@ func Start(c Config) (*Process, error) {
 	defer cancel()
 	base := time.Now().Round(0)
 	var opened wire.Opened
-	err := p.call(ctx, "Open", wire.Setup{Dir: c.Dir, HTTP: c.HTTP, Interval: c.Interval, Tags: c.Tags, Base: base, Owed: wire.NewClock(base).Send(c.Owed)}, &opened)
+	err := p.call(ctx, "Open", wire.Setup{Dir: c.Dir, HTTP: c.HTTP, Relay: c.Relay, Interval: c.Interval, Tags: c.Tags, Base: base, Owed: wire.NewClock(base).Send(c.Owed)}, &opened)
 	if err != nil {
 		p.abandon()
 		return nil, fmt.Errorf("start the collector (%s): %w", strings.Join(c.Command, " "), err)
