@@ -22,9 +22,6 @@ type announcer struct {
 	result error
 }
 
-// CheckServing is the name of the service check that tells whether an instance can serve.
-const CheckServing = "throughline.instance.serving"
-
 // announceFlush bounds how long the end of a run waits for a peer that takes nothing.
 const announceFlush = 2 * time.Second
 
@@ -127,13 +124,13 @@ func (a *announcer) tags(e record.Event) []byte {
 }
 
 func (a *announcer) event(at time.Duration, kind, title, text string, tags []byte) {
-	e := dogstatsd.EventLine{Title: title, Text: text, Key: a.run.ID, Source: "throughline", Alert: kind,
+	e := dogstatsd.EventLine{Title: title, Text: text, Key: a.run.ID, Source: record.EventSource, Alert: kind,
 		Context: dogstatsd.Context{Timestamp: a.run.Start.Add(at).Unix(), Tags: tags}}
 	a.relay.Send(e.Append(nil))
 }
 
 func (a *announcer) serving(e record.Event, status uint8, what string) {
-	c := dogstatsd.CheckLine{Name: CheckServing, Status: status, Message: e.Instance + " " + what,
+	c := dogstatsd.CheckLine{Name: record.ServingCheck, Status: status, Message: e.Instance + " " + what,
 		Context: dogstatsd.Context{Timestamp: a.run.Start.Add(e.At).Unix(), Tags: a.tags(e)}}
 	a.relay.Send(c.Append(nil))
 }
