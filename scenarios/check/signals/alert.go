@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -68,7 +70,20 @@ func (c alertRule) judge(e *evidence.Index) verdict.Result {
 	for _, phase := range c.Promise.Silent {
 		out = append(out, c.silent(e, played, phase))
 	}
-	return verdict.Result{Findings: out, Alerts: c.told(e, played.alerts)}
+	return verdict.Result{Findings: append(out, c.unreadable(e, played.alerts)...), Alerts: c.told(e, played.alerts)}
+}
+
+// unreadable tells of an alert that fired and whose annotations Prometheus could not expand: who is woken reads an error.
+func (c alertRule) unreadable(e *evidence.Index, all []series.Alert) []verdict.Finding {
+	for _, a := range all {
+		for _, name := range slices.Sorted(maps.Keys(a.Annotations)) {
+			if why := series.Broken(a.Annotations[name]); why != "" && !a.Firing.IsZero() {
+				at := a.Firing.Sub(e.Moment(0))
+				return []verdict.Finding{c.between(c.finding(verdict.Fail, "fires at %s, and its annotation %s cannot be expanded: %s", words.Seconds(at), name, why), at, at)}
+			}
+		}
+	}
+	return nil
 }
 
 func (c alertRule) finding(o verdict.Outcome, format string, args ...any) verdict.Finding {
