@@ -35,6 +35,8 @@ type Stage struct {
 	Failing bool
 	// Checks are asked for beside the usual ones, as YAML: "alert: {…}".
 	Checks []string
+	// Rules is what is in RulesFile, beside the scenario; empty: there is none.
+	Rules string
 	// Rate is requests a second; 0: 150.
 	Rate int
 	// Load is the rate over time, as YAML: "shape: steps, levels: […]"; empty: a sine around
@@ -46,6 +48,9 @@ type Stage struct {
 	// After is how long the second phase lasts, in seconds; 0: 5.
 	After int
 }
+
+// RulesFile is the file of alerting rules that checks of a stage may name.
+const RulesFile = "rules.yml"
 
 var scenario = template.Must(template.New("stage").Parse(`scenario: {{.Name}}
 stack:
