@@ -35,7 +35,7 @@ type Figure struct {
 // Matcher is a condition on a label: Op is "=", "!=", "=~" or "!~".
 type Matcher struct{ Label, Op, Value string }
 
-// ErrNoComparison is wrapped by the errors of CompareOf for expressions that say something else.
+// ErrNoComparison is wrapped by the errors of ComparisonOf for expressions that say something else.
 var ErrNoComparison = errors.New("no comparison of a figure with a number")
 
 // ComparisonOf takes an expression apart. The error says which part of it is more than a Comparison.

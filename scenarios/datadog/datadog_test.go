@@ -109,7 +109,7 @@ func TestChecks(t *testing.T) {
 	if diff := cmp.Diff([]string{
 		"fullstack.insert has stopped / sum(last_1m):sum:fullstack.insert{*}.as_count() < 1 / fullstack.insert is counted no more, by nobody. A gap of one instance is not seen here: the instance is no tag that is sent. / [throughline]",
 		"Not sum(rate(fullstack_insert_total[5s])) > 50 / sum(last_1m):sum:fullstack.insert{*}.as_count() <= 3000 / It has to hold throughout: sum(rate(fullstack_insert_total[5s])) > 50 / [throughline]",
-		"Low / sum(last_1m):sum:fullstack.insert{*} by {zone}.as_count() < 60 / {{zone.name}} has {{value}}\nlook\nThe rule in Prometheus: sum by (zone) (rate(fullstack_insert_total[5s])) < 1, for 0s. / [throughline severity:page]",
+		"Low / sum(last_1m):sum:fullstack.insert{*} by {zone}.as_count() < 60 / {{zone.name}} has {{eval \"value/60\"}}\nlook\nThe rule in Prometheus: sum by (zone) (rate(fullstack_insert_total[5s])) < 1, for 0s. / [throughline severity:page]",
 		"Odd / sum(last_1m):sum:fullstack.get{*}.as_count() < 60 / Odd\nThe rule in Prometheus: sum(rate(fullstack_get_total[5s])) < 1, for 0s. / [throughline]",
 		`An instance cannot serve / "throughline.instance.serving".over("scenario:s").by("instance").last(2).count_by_status() / {{instance.name}} was killed, or died. Who was asked to end and did is no reason to wake anybody: its check is ok. / [throughline]`,
 	}, got); diff != "" {

@@ -22,6 +22,8 @@ type Monitor struct {
 	Message string   `json:"message"`
 	Tags    []string `json:"tags"`
 	Options Options  `json:"options"`
+
+	per float64 // by how much its value is more than that of the expression it stands for
 }
 
 // Options are those of a Monitor. Times are in minutes, but for NewGroupDelay, which is in seconds.
@@ -73,13 +75,13 @@ func (w *writer) rule(r series.Rule) {
 	}
 	m.Name = r.Name
 	if text := r.Annotations["summary"]; text != "" {
-		if m.Message, err = messageOf(text); err != nil {
+		if m.Message, err = messageOf(text, m.per); err != nil {
 			w.leave(what+", its annotation summary", "%v", err)
 			m.Message = r.Name
 		}
 	}
 	if r.Annotations["do"] != "" {
-		if do, err := messageOf(r.Annotations["do"]); err == nil {
+		if do, err := messageOf(r.Annotations["do"], m.per); err == nil {
 			m.Message += "\n" + do
 		}
 	}
@@ -144,7 +146,7 @@ func (w *writer) monitor(c series.Comparison, hold time.Duration) (Monitor, erro
 	if err != nil {
 		return Monitor{}, err
 	}
-	over, threshold := "avg", c.Threshold
+	over, per := "avg", 1.0
 	if c.Left.Func != "" && c.Left.Quantile == 0 {
 		over = "sum"
 	}
@@ -161,11 +163,12 @@ func (w *writer) monitor(c series.Comparison, hold time.Duration) (Monitor, erro
 		}
 		left += " / " + right
 	case c.Left.Func == "rate" && c.Left.Quantile == 0:
-		threshold *= float64(minutes * 60) // what it comes to in the window
+		per = float64(minutes * 60) // what it comes to in the window
 	case c.Left.Func == "increase":
-		threshold *= float64(time.Duration(minutes)*time.Minute) / float64(c.Left.Window)
+		per = float64(time.Duration(minutes)*time.Minute) / float64(c.Left.Window)
 	}
-	m := Monitor{Type: "query alert", Query: fmt.Sprintf("%s(%s):%s %s %s", over, window, left, c.Op, strconv.FormatFloat(threshold, 'f', -1, 64)),
+	threshold := c.Threshold * per
+	m := Monitor{per: per, Type: "query alert", Query: fmt.Sprintf("%s(%s):%s %s %s", over, window, left, c.Op, strconv.FormatFloat(threshold, 'f', -1, 64)),
 		Tags: []string{"throughline"}, Options: Options{Thresholds: Thresholds{Critical: threshold}, IncludeTags: true}}
 	if c.Absent {
 		m.Options.NotifyNoData, m.Options.NoDataTimeframe = true, 2*minutes
@@ -258,11 +261,16 @@ var (
 	anyTemplate   = regexp.MustCompile(`\{\{[^}]*\}\}`)
 )
 
-// messageOf says the text of an annotation with Datadog's variables.
-func messageOf(text string) (string, error) {
-	out := labelTemplate.ReplaceAllString(valueTemplate.ReplaceAllString(text, "{{value}}"), "{{$1.name}}")
+// messageOf says the text of an annotation with Datadog's variables. The monitor's value is so many times that of the
+// expression.
+func messageOf(text string, per float64) (string, error) {
+	value := "{{value}}"
+	if per != 1 {
+		value = fmt.Sprintf(`{{eval "value/%v"}}`, per)
+	}
+	out := labelTemplate.ReplaceAllString(valueTemplate.ReplaceAllLiteralString(text, value), "{{$1.name}}")
 	for _, t := range anyTemplate.FindAllString(out, -1) {
-		if t != "{{value}}" && !strings.HasSuffix(t, ".name}}") {
+		if t != value && !strings.HasSuffix(t, ".name}}") {
 			return "", fmt.Errorf("its template %s has no counterpart", t)
 		}
 	}
