@@ -69,6 +69,7 @@ directory gets dashboard.json and a file for each monitor, as the API takes them
 			return err
 		},
 	}
+	cmd.ValidArgsFunction = scenarioNames // cli.Complete knows commands of the root alone
 	cmd.Flags().StringVar(&out, "out", "", "write dashboard.json and monitor-NAME.json into this directory")
 	return cmd
 }
