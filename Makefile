@@ -42,12 +42,13 @@ workshop: build ## play the talk on a real stack, slide by slide, led by a page
 
 test: build browser ## on every change, under 5 minutes: unit tests with the race detector, saved records, one run of each platform; says what was skipped and why
 	$(GOTEST) -race -short -timeout 10m ./...
-	$(GOTEST) -short ./scenarios/gallery
+	$(GOTEST) -short ./scenarios/gallery ./scenarios/datadog
 
 # Whole stacks are run when nothing else is: on a busy machine they prove little. What
 # judges records has no goroutines and is slow with the race detector, which sees a part of it:
-# all saved records, and ten times as many made-up histories, are judged without.
-JUDGES := ./scenarios/check ./scenarios/gallery
+# all saved records, and ten times as many made-up histories, are judged without. Datadog's client, which takes as
+# long to compile as all else, is compiled once.
+JUDGES := ./scenarios/check ./scenarios/gallery ./scenarios/datadog
 test-all: build browser ## all tests, as CI runs them, nearly all with the race detector: every stack, every made-up history
 	THROUGHLINE_TESTS=all $(GOTEST) -race -timeout 20m $$($(GO) list ./... | grep -v /cmd/throughline$$)
 	THROUGHLINE_TESTS=all $(GOTEST) -timeout 20m $(JUDGES)

@@ -67,6 +67,8 @@ var laws = []law{
 		Why: "first record, then judge: the clockwork must not know what will be asked of its record"},
 	{From: "scenarios/gallery", Not: []string{"compose", "loadgen", "scenarios/run", "scenarios/report"},
 		Why: "the gallery says what must be found and scores it; to run it is trial's"},
+	{From: "scenarios/datadog", Not: []string{"compose", "loadgen", "scenarios/run", "scenarios/report"},
+		Why: "what a scenario promises is said in another language without running it"},
 	{From: "scenarios/synthetic", Not: []string{""}, But: []string{"scenarios/synthetic", "scenarios/record", "scenarios/autoscale", "scenarios/script", "collector"},
 		Except: []string{"scenarios/synthetic/confusion"}, Why: "runs are made up without knowing how they will be judged"},
 	{From: "scenarios/synthetic/confusion", Not: []string{"compose", "loadgen", "scenarios/run", "scenarios/report"},

@@ -15,6 +15,7 @@ import (
 
 // library is what there is, in alphabetical order.
 var library = []string{
+	"alert-rules",
 	"autoscale-sine",
 	"behind-apache",
 	"cpu-by-two-sources",

@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"throughline/collector/series"
+	"throughline/compose/config"
 	"throughline/compose/haproxy"
 )
 
@@ -168,6 +170,7 @@ func TestDashboardsAreAnswered(t *testing.T) {
 		if peer == "" {
 			t.Skip("SKIPPED, NOTHING PROVED: prometheus is not on PATH; make peers installs it")
 		}
+		rulesHold(t, peer)
 		dashboardAnswered(t, peer, began)
 	})
 	c.becomes(`count(users_requests_total{instance="users", route="insert", outcome="acked"})`, "1")
@@ -176,6 +179,46 @@ func TestDashboardsAreAnswered(t *testing.T) {
 		{where: "never above zero", expr: "-group(fullstack_insert_total)", annotation: true}}
 	if missing := unanswered(t, c.api, began, wrong); len(missing) != 3 || !strings.Contains(missing[1], "parse error") {
 		t.Errorf("of three expressions without an answer these were found: %q", missing)
+	}
+}
+
+// rulesHold asks a Prometheus which alerting rules it evaluates: those of the file, and each without an error.
+func rulesHold(t *testing.T, api string) {
+	t.Helper()
+	response, err := http.Get(api + "/api/v1/rules")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var answer struct {
+		Data struct {
+			Groups []struct {
+				Rules []struct{ Name, Health, LastError string }
+			}
+		}
+	}
+	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil {
+		t.Fatal(err)
+	}
+	source, err := config.Read(config.Alerts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := series.ParseRules(config.Alerts, source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, g := range answer.Data.Groups {
+		for _, r := range g.Rules {
+			got = append(got, r.Name)
+			if r.Health != "ok" {
+				t.Errorf("Prometheus says of rule %s: %s %s", r.Name, r.Health, r.LastError)
+			}
+		}
+	}
+	if len(got) != len(want) {
+		t.Errorf("Prometheus evaluates %q of %d rules", got, len(want))
 	}
 }
 
@@ -196,6 +239,13 @@ func startPrometheus(t *testing.T, collector string) string {
 		t.Fatalf("prometheus.yml does not scrape %s", target)
 	}
 	file, addr := filepath.Join(t.TempDir(), "prometheus.yml"), freeTCP(t)
+	rules, err := config.Read(config.Alerts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(filepath.Dir(file), config.Alerts), rules, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	text = bytes.ReplaceAll(text, []byte(target), fmt.Appendf(nil, "%q", strings.TrimPrefix(collector, "http://")))
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		t.Fatal(err)
@@ -213,6 +263,9 @@ func TestPrometheusTakesItsConfiguration(t *testing.T) {
 		t.Skip("SKIPPED, NOTHING PROVED: promtool is not on PATH; make peers installs it")
 	}
 	if out, err := exec.Command(promtool, "check", "config", "../../compose/config/prometheus.yml").CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if out, err := exec.Command(promtool, "check", "rules", "../../compose/config/alerts.yml").CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
 }

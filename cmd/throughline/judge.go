@@ -108,11 +108,12 @@ func judgedBy(cmd *cobra.Command, dir, checks string) (trial.Judged, error) {
 	if checks == "" {
 		return trial.Judge(dir, cli.Version())
 	}
-	name, source, err := reader(cmd).Source(checks)
+	read := reader(cmd)
+	name, source, err := read.Source(checks)
 	if err != nil {
 		return trial.Judged{}, err
 	}
-	return trial.JudgeBy(dir, cli.Version(), name, source)
+	return trial.JudgeBy(dir, cli.Version(), name, source, read.Rules(checks))
 }
 
 // show prints a verdict. The report is in the directory where, if there is one.

@@ -14,6 +14,7 @@ import (
 	"throughline/app"
 	"throughline/cmd/throughline/cli"
 	"throughline/cmd/throughline/platforms"
+	"throughline/collector/forward"
 	"throughline/live"
 	"throughline/scenarios/report"
 	"throughline/scenarios/script"
@@ -33,6 +34,7 @@ type runFlags struct {
 	format    string
 	haproxy   string
 	forge     forgeFlags
+	relay     string
 }
 
 // common are the flags that run and up share.
@@ -47,6 +49,7 @@ func (f *runFlags) common(set *pflag.FlagSet) {
 	set.StringVar(&f.dashboard, "dashboard", "127.0.0.1:0", "where the collector answers Prometheus' HTTP API while the stack is up, or off")
 	set.StringVar(&f.page, "page", "", "where a browser can look on, or off (default "+pageAddr+", or the next port that is free; off with --dashboard off)")
 	set.BoolVar(&f.open, "open", false, "open the page in a browser")
+	set.StringVar(&f.relay, "relay", "", "give every datagram of the instances, as it came, and events of what is done to them, to another StatsD, such as a Datadog agent's: udp://host:port or unixgram:///path")
 	set.StringVar(&f.haproxy, "haproxy", "", "the HAProxy binary (default: found on PATH)")
 }
 
@@ -98,6 +101,11 @@ func (f runFlags) check() error {
 	if err := p.Refuses(f.options()); err != nil {
 		return err
 	}
+	if f.relay != "" {
+		if _, err := forward.NewRelay(forward.RelayConfig{To: f.relay}); err != nil {
+			return fmt.Errorf("--relay: %w", err)
+		}
+	}
 	dashboard, page := cli.HostPort("dashboard", f.dashboard, "127.0.0.1:9102"), cli.HostPort("page", f.page, pageAddr)
 	switch {
 	case f.page != "" && f.page != off && page != nil:
@@ -129,7 +137,7 @@ func (f runFlags) preflight(ctx context.Context, all []script.Scenario) (trial.E
 
 // trial is a scenario as the flags have it run.
 func (f runFlags) trial(s script.Scenario, dir string, on trial.Environment) trial.Trial {
-	t := trial.Trial{Scenario: s, Dir: dir, Seed: f.seed, MongoURI: f.mongo, Version: cli.Version(), On: on}
+	t := trial.Trial{Scenario: s, Dir: dir, Seed: f.seed, MongoURI: f.mongo, Relay: f.relay, Version: cli.Version(), On: on}
 	if f.dashboard != off {
 		t.Dashboard = f.dashboard
 	}

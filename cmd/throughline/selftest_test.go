@@ -99,6 +99,9 @@ func TestGalleryScenarios(t *testing.T) {
 		if err := os.WriteFile(path, []byte(stage.Scenario(name)), 0o644); err != nil {
 			t.Fatal(err)
 		}
+		if err := os.WriteFile(filepath.Join(filepath.Dir(path), gallery.RulesFile), []byte(stage.Rules), 0o644); err != nil {
+			t.Fatal(err)
+		}
 		if _, err := reader(newRoot()).Read(path); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -81,7 +81,7 @@ type served struct {
 
 // Open makes the collector. It is the first call, and the only one until it has returned.
 func (s *served) Open(c wire.Setup, reply *wire.Opened) error {
-	p, err := pipeline.New(pipeline.Config{Dir: c.Dir, HTTP: c.HTTP, Interval: c.Interval, Late: c.Late, StatsD: statsd.Config{Tags: c.Tags},
+	p, err := pipeline.New(pipeline.Config{Dir: c.Dir, HTTP: c.HTTP, Relay: c.Relay, Interval: c.Interval, Late: c.Late, StatsD: statsd.Config{Tags: c.Tags},
 		Owed: wire.NewClock(c.Base).Receive(c.Owed), Before: func(store collector.Sink) collector.Sink { return told{s, store} }})
 	if err != nil {
 		return err

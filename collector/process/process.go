@@ -39,6 +39,7 @@ type Config struct {
 	Interval time.Duration
 	HTTP     string
 	Late     time.Duration
+	Relay    string
 	Tags     dogstatsd.Styles
 	Owed     []collector.Sample // by one before, which was killed; see Owed
 	Sink     collector.Sink     // gets every sample, before the store has it
@@ -79,7 +80,7 @@ func Start(c Config) (*Process, error) {
 	defer cancel()
 	base := time.Now().Round(0)
 	var opened wire.Opened
-	err := p.call(ctx, "Open", wire.Setup{Dir: c.Dir, HTTP: c.HTTP, Interval: c.Interval, Late: c.Late, Tags: c.Tags, Base: base, Owed: wire.NewClock(base).Send(c.Owed)}, &opened)
+	err := p.call(ctx, "Open", wire.Setup{Dir: c.Dir, HTTP: c.HTTP, Relay: c.Relay, Interval: c.Interval, Late: c.Late, Tags: c.Tags, Base: base, Owed: wire.NewClock(base).Send(c.Owed)}, &opened)
 	if err != nil {
 		p.abandon()
 		return nil, fmt.Errorf("start the collector (%s): %w", strings.Join(c.Command, " "), err)

@@ -96,7 +96,14 @@ func counted(name string, value float64) func(collector.Sample) bool {
 // began starts a collector on a directory and runs it. What it gives is in the ledgers.
 func began(t *testing.T, dir string, owed []collector.Sample, sink, stored collector.Sink) (p *Process, end func() error) {
 	t.Helper()
-	p, err := Start(Config{Command: []string{os.Args[0], "collector"}, Dir: dir, Interval: interval, HTTP: "127.0.0.1:0", Owed: owed, Sink: sink, Stored: stored})
+	return run(t, Config{Dir: dir, Owed: owed, Sink: sink, Stored: stored})
+}
+
+// run starts a collector and runs it.
+func run(t *testing.T, c Config) (p *Process, end func() error) {
+	t.Helper()
+	c.Command, c.Interval, c.HTTP = []string{os.Args[0], "collector"}, interval, "127.0.0.1:0"
+	p, err := Start(c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,6 +130,27 @@ func send(t *testing.T, p *Process, instance string) func(line string) {
 		if _, err := conn.Write([]byte(line)); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TestRelays: what comes in is relayed from the collector's process as well.
+func TestRelays(t *testing.T) {
+	peer, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer peer.Close()
+	p, end := run(t, Config{Dir: t.TempDir(), Relay: "udp://" + peer.LocalAddr().String(), Sink: newLedger(), Stored: newLedger()})
+	send(t, p, "web-1")("hits:3|c|#route:insert")
+	if err := peer.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	buffer := make([]byte, 100)
+	if n, _, err := peer.ReadFrom(buffer); err != nil || string(buffer[:n]) != "hits:3|c|#route:insert" {
+		t.Errorf("the peer got %q, %v", buffer[:n], err)
+	}
+	if err := end(); err != nil {
+		t.Error(err)
 	}
 }
 

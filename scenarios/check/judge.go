@@ -1,7 +1,9 @@
 package check
 
 import (
+	"cmp"
 	"fmt"
+	"reflect"
 	"slices"
 
 	"throughline/scenarios/check/evidence"
@@ -24,10 +26,21 @@ func Judge(h record.History) (verdict.Verdict, error) {
 }
 
 // JudgeBy is Judge by other checks than the run's own: those, and the waivers, of
-// source, which is called file in errors and in the verdict's ChecksFrom.
-func JudgeBy(h record.History, file string, source []byte) (verdict.Verdict, error) {
-	return judgeAs(h, file, func(s script.Scenario) (script.Scenario, error) { return s.WithChecks(file, source) })
+// source, which is called file in errors and in the verdict's ChecksFrom. The files of alerting rules that they name are those
+// that rules finds.
+func JudgeBy(h record.History, file string, source []byte, rules RuleFiles) (verdict.Verdict, error) {
+	return judgeAs(h, file, func(s script.Scenario) (script.Scenario, error) {
+		s, err := s.WithChecks(file, source)
+		if err != nil {
+			return s, err
+		}
+		s.Rules, err = rules(s)
+		return s, err
+	})
 }
+
+// RuleFiles gives what is in the files of alerting rules that a scenario names, by name; see script.Scenario.Rules.
+type RuleFiles func(script.Scenario) (map[string]string, error)
 
 // ValidateExprs tells which PromQL expression of a scenario cannot be judged.
 // The scenario language does not know PromQL, so that this is asked before a
@@ -42,6 +55,7 @@ func judgeAs(h record.History, checksFrom string, as func(script.Scenario) (scri
 		file = record.ScenarioFile
 	}
 	own, err := script.Parse(file, h.Scenario, script.Options{Ran: true})
+	own.Rules = h.Run.Rules
 	if err == nil {
 		err = signals.ValidateExprs(own)
 	}
@@ -136,8 +150,19 @@ func add(v *verdict.Verdict, r verdict.Result) {
 	v.Findings = append(v.Findings, fold(r.Findings)...)
 	v.Residuals = append(v.Residuals, r.Residuals...)
 	addVersions(v, r.Versions)
+	addAlerts(v, r.Alerts)
 	v.Cells.LookedAt += r.Cells.LookedAt
 	v.Cells.Missing += r.Cells.Missing
+}
+
+// addAlerts adds alerts, each once, whatever is asked of their rule.
+func addAlerts(v *verdict.Verdict, all []verdict.Alert) {
+	for _, a := range all {
+		if !slices.ContainsFunc(v.Alerts, func(b verdict.Alert) bool { return reflect.DeepEqual(a, b) }) {
+			v.Alerts = append(v.Alerts, a)
+		}
+	}
+	slices.SortStableFunc(v.Alerts, func(a, b verdict.Alert) int { return cmp.Compare(a.Pending, b.Pending) })
 }
 
 // addVersions adds a comparison of versions, that of each metric and route once.

@@ -93,7 +93,7 @@ var ruleMakers = []ruleMaker{
 		return signals.Shutdown{Promise: p, Rate: rateOf(s, p.Metric), Confidence: confidenceOf(s, p.Metric)}
 	}),
 	ruleOf(func(p script.Hygiene, _ script.Scenario) Check { return signals.Hygiene{Promise: p} }),
-	ruleOf(func(p script.Alert, _ script.Scenario) Check { return signals.Alert{Promise: p} }),
+	ruleOf(func(p script.Alert, s script.Scenario) Check { return signals.Alert{Promise: p, Scenario: s} }),
 	ruleOf(func(p script.Audit, _ script.Scenario) Check { return tiers.Audit{Promise: p} }),
 	ruleOf(func(p script.Failures, _ script.Scenario) Check { return tiers.Failures{Promise: p} }),
 	ruleOf(func(p script.BeaconsSent, _ script.Scenario) Check { return tiers.Beacons{Promise: p} }),

@@ -41,6 +41,8 @@ type Stage struct {
 	Failing bool
 	// Checks are asked for beside the usual ones, as YAML: "alert: {…}".
 	Checks []string
+	// Rules is what is in RulesFile, beside the scenario; empty: there is none.
+	Rules string
 	// Rate is requests a second; 0: 150.
 	Rate int
 	// Load is the rate over time, as YAML: "shape: steps, levels: […]"; empty: a sine around
@@ -54,6 +56,9 @@ type Stage struct {
 	// Before is how long the first phase lasts, in seconds, and After the second; 0: 4, and 5.
 	Before, After int
 }
+
+// RulesFile is the file of alerting rules that checks of a stage may name.
+const RulesFile = "rules.yml"
 
 var scenario = template.Must(template.New("stage").Parse(`scenario: {{.Name}}
 stack:

@@ -51,6 +51,8 @@ type Run struct {
 	Database string        `json:"database"` // "docstore", "mongodb" or "none"
 	// Versions of what took part, by name ("throughline", "haproxy", …).
 	Versions map[string]string `json:"versions"`
+	// Rules are the files of alerting rules that the scenario's checks name, as they were, by name.
+	Rules map[string]string `json:"rules,omitempty"`
 }
 
 // Kind is what an Event tells.

@@ -1,9 +1,13 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
+	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/check/words"
 	"throughline/scenarios/record"
 )
@@ -32,6 +36,58 @@ func journalMoves(h record.History) []move {
 		moves = append(moves, m)
 	}
 	return moves
+}
+
+// alertMoves puts among the moves of a journal, at their times, when alerts of rule files began to fire and were over.
+func alertMoves(moves []move, events []record.Event, alerts []verdict.Alert) []move {
+	type change struct {
+		at float64
+		move
+	}
+	var changes []change
+	for _, a := range alerts {
+		if a.Firing == 0 {
+			continue
+		}
+		add := func(at float64, what string) {
+			changes = append(changes, change{at, move{At: fmt.Sprintf("%.3f s", at), What: what, Where: printable(a.Name), About: alertAbout(a), Instance: printable(a.Labels["instance"]), Bad: what == alertFires}})
+		}
+		add(a.Firing, alertFires)
+		if a.Ended != 0 {
+			add(a.Ended, "alert over")
+		}
+	}
+	slices.SortStableFunc(changes, func(a, b change) int { return cmp.Compare(a.at, b.at) })
+	out := make([]move, 0, len(moves)+len(changes))
+	for i, m := range moves {
+		for len(changes) > 0 && changes[0].at < events[i].At.Seconds() {
+			out, changes = append(out, changes[0].move), changes[1:]
+		}
+		out = append(out, m)
+	}
+	for _, c := range changes {
+		out = append(out, c.move)
+	}
+	return out
+}
+
+const alertFires = "alert fires"
+
+// alertAbout is what an alert says of itself: its annotation summary, or its labels.
+func alertAbout(a verdict.Alert) string {
+	if summary := a.Annotations["summary"]; summary != "" {
+		return printable(summary)
+	}
+	return printable(alertLabels(a))
+}
+
+// alertLabels writes labels as PromQL does.
+func alertLabels(a verdict.Alert) string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(a.Labels)) {
+		parts = append(parts, fmt.Sprintf("%s=%q", name, a.Labels[name]))
+	}
+	return strings.Join(parts, ", ")
 }
 
 // eventAbout is what else an event tells.

@@ -34,7 +34,8 @@ func Ended(h record.History, v verdict.Verdict) Page {
 			{"findings", "Findings by cause", told},
 			{"layers", "The layers", newLayers(view, s)},
 			{"ledger", "The ledgers side by side", endedLedger(h, v)},
-			{"journal", "What happened, and when", newJournal(h.Events)},
+			{"alerts", "The alerts", newAlerts(h, v)},
+			{"journal", "What happened, and when", newJournal(h.Events, v.Alerts)},
 			{"scenario", "The scenario as it was run", newSource(h, v)},
 			{"files", "Where the data is", filesOf(h)},
 		},
@@ -204,7 +205,8 @@ type journalView struct {
 // mostMoves is how many lines of a journal are shown.
 const mostMoves = 1000
 
-func newJournal(events []record.Event) journalView {
+func newJournal(events []record.Event, alerts []verdict.Alert) journalView {
 	more := max(0, len(events)-mostMoves)
-	return journalView{journalMoves(record.History{Events: events[:len(events)-more]}), more}
+	events = events[:len(events)-more]
+	return journalView{alertMoves(journalMoves(record.History{Events: events}), events, alerts), more}
 }

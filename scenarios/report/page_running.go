@@ -45,7 +45,8 @@ func Running(s picture.Snapshot, head Head) Page {
 			{"findings", "Findings by cause", head.findings()},
 			{"layers", "The layers", newLayers(view, s)},
 			{"ledger", "The ledgers side by side", nil},
-			{"journal", "What happened, and when", newJournal(s.Events)},
+			{"alerts", "The alerts", nil}, // nobody has judged yet
+			{"journal", "What happened, and when", newJournal(s.Events, nil)},
 			{"scenario", "The scenario as it is run", nil},
 			{"files", "Where the data is", nil},
 		},

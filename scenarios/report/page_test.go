@@ -136,7 +136,7 @@ func TestPageRows(t *testing.T) {
 // A long journal is cut, and says so.
 func TestLongJournal(t *testing.T) {
 	events := make([]record.Event, mostMoves+7)
-	if j := newJournal(events); len(j.Moves) != mostMoves || j.More != 7 {
+	if j := newJournal(events, nil); len(j.Moves) != mostMoves || j.More != 7 {
 		t.Errorf("%d moves, %d more", len(j.Moves), j.More)
 	}
 }

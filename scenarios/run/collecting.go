@@ -85,13 +85,13 @@ func (t *telemetry) engine(api string, frontier *frontier) (engine, error) {
 	}
 	dir := filepath.Join(t.cfg.Scratch, "series")
 	if !t.cfg.needs(script.OwnProcess) {
-		return pipeline.New(pipeline.Config{StatsD: statsd.Config{Tags: tags}, Interval: t.cfg.Run.Interval, Late: t.cfg.late(), Dir: dir, HTTP: api, RUM: t.rum(),
+		return pipeline.New(pipeline.Config{StatsD: statsd.Config{Tags: tags}, Interval: t.cfg.Run.Interval, Late: t.cfg.late(), Dir: dir, HTTP: api, RUM: t.rum(), Relay: t.cfg.Relay,
 			Sinks: []collector.Sink{t.journal.record, frontier}})
 	}
 	if len(t.cfg.Collector) == 0 {
 		return nil, errors.New("the scenario kills the collector, and nobody said how one is executed in a process of its own")
 	}
-	c := process.Config{Command: t.cfg.Collector, Tags: tags, Interval: t.cfg.Run.Interval, Late: t.cfg.late(), Dir: dir, HTTP: api, Owed: t.owed,
+	c := process.Config{Command: t.cfg.Collector, Tags: tags, Interval: t.cfg.Run.Interval, Late: t.cfg.late(), Dir: dir, HTTP: api, Relay: t.cfg.Relay, Owed: t.owed,
 		Sink: t.journal.record, Stored: frontier}
 	if guarding, can := t.cfg.Platform.(compose.Guarding); can {
 		c.Env = guarding.Guarded(collectorName)

@@ -15,7 +15,8 @@ type journal struct {
 	record *record.Writer
 	// stamping is held from the look at the clock to the writing, so that entries
 	// of the present moment stand in the order of their times, whoever makes them.
-	stamping sync.Mutex
+	stamping  sync.Mutex
+	announcer *announcer // hears all of it; nil: nobody does
 }
 
 // newJournal begins the record of a run, and its journal. What the instances are told
@@ -43,6 +44,7 @@ func (j *journal) event(e record.Event) {
 		e.At = j.offset(time.Now())
 	}
 	_ = j.record.Event(e)
+	j.announcer.tell(e)
 }
 
 // offset is t as the record has times: since the start of the run.

@@ -50,7 +50,10 @@ type Config struct {
 	Frontend int
 	// Dashboard is where the collector's HTTP API listens; "" = nowhere.
 	Dashboard string
-	Progress  Progress
+	// Relay is another StatsD, such as a Datadog agent's, that is given every datagram of the instances as it came, and
+	// events and service checks of what is done to them; see forward.RelayConfig. "" = nobody.
+	Relay    string
+	Progress Progress
 	// Observer sees all that is recorded, while it is; nil: nobody does.
 	Observer record.Observer
 	// Hand makes moves while the stack is up; nil: nobody does, beside the scenario's steps.
@@ -94,6 +97,14 @@ func (c Config) withStack(ctx context.Context, do func(*testbed) error) (err err
 		return err
 	}
 	defer func() { err = errors.Join(err, journal.record.Close()) }()
+	if journal.announcer, err = newAnnouncer(c); err != nil {
+		return err
+	}
+	defer func() {
+		if lost := journal.announcer.close(); lost != "" {
+			c.Progress.Note(lost)
+		}
+	}()
 	c.Progress.Note("starting the stack")
 	s, err := newTestbed(ctx, c, journal)
 	if err != nil {

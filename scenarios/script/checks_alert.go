@@ -1,14 +1,20 @@
 package script
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // End is the [Deadline.In] that stands for the end of the last phase.
 const End = ""
 
 // Alert promises that an alerting rule fires when it should and is silent when it should be. Fires is set, or Silent is
-// not empty, or both.
+// not empty, or both. The rule is Expr and For, or one of File.
 type Alert struct {
-	Name   string
+	// File is a file of alerting rules in Prometheus' format, by its path from the scenario's; "": the rule is here. It is
+	// [Scenario.Rules] that has what is in it.
+	File   string
+	Name   string // "", with a File: all of its alerts
 	Expr   string
 	For    time.Duration // how long the expression must have had a result
 	Fires  *Deadline
@@ -29,12 +35,23 @@ func (Alert) Late() time.Duration { return 0 }
 
 func (p *promises) alert(v value) Alert {
 	a := Alert{}
-	m, ok := v.mapping("name", "expr", "for", "fires", "clears", "silent", "never_seen")
+	m, ok := v.mapping("file", "name", "expr", "for", "fires", "clears", "silent", "never_seen")
 	if !ok {
 		return a
 	}
-	m.require("name", "expr")
-	if v, ok := m.get("name"); ok {
+	if v, ok := m.get("file"); ok {
+		a.File = v.line("a file of alerting rules, like alerts.yml")
+		for _, key := range []string{"expr", "for"} {
+			if v, ok := m.get(key); ok {
+				v.failf("the rule in the file has its own: leave out file or %s", key)
+			}
+		}
+	} else {
+		m.require("name", "expr")
+	}
+	if v, ok := m.get("name"); ok && a.File != "" {
+		a.Name = v.line("the name of an alert in the file, like WebDown")
+	} else if ok {
 		a.Name = v.matching(scenarioName, "a name of at most 64 letters, digits, '-', '_' and '.', like WebDown")
 	}
 	if v, ok := m.get("expr"); ok {
@@ -64,6 +81,17 @@ func (p *promises) alert(v value) Alert {
 		a.Clears.In = p.after(a.Fires.In)
 	}
 	return a
+}
+
+// RuleFiles names the files of alerting rules that the checks are about, each once, in the order of the file.
+func (s Scenario) RuleFiles() []string {
+	var all []string
+	for _, a := range Promised[Alert](s) {
+		if a.File != "" && !slices.Contains(all, a.File) {
+			all = append(all, a.File)
+		}
+	}
+	return all
 }
 
 // Deadline is a time after the beginning of a phase.

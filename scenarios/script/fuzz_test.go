@@ -205,7 +205,7 @@ func soundPromise(p script.Promise, known func(string) bool, routes map[string]s
 	case script.Hygiene:
 		return k.MaxSeries >= 0 && k.Growth >= script.AnyGrowth
 	case script.Alert:
-		return k.Name != "" && k.Expr != "" && k.For >= 0 && (k.Fires != nil || len(k.Silent) > 0) &&
+		return (k.File == "") == (k.Expr != "") && (k.File != "" || k.Name != "") && (k.File == "" || k.For == 0) && k.For >= 0 && (k.Fires != nil || len(k.Silent) > 0) &&
 			(k.Clears == nil || k.Fires != nil && k.Clears.Within > 0 && (k.Clears.In == script.End || phases[k.Clears.In])) &&
 			(k.Fires == nil || k.Fires.Within > 0 && phases[k.Fires.In])
 	case script.Audit:

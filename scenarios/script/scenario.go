@@ -24,8 +24,11 @@ type Scenario struct {
 	Phases    []Phase
 	Checks    []Check
 	Waive     []Waiver
-	Source    []byte // the file's bytes, as read
-	File      string // the file's name, as given
+	// Rules are the files of alerting rules that checks name (RuleFiles), by name. [Parse] does not read them: whoever
+	// has the scenario from a file or from a record fills them in.
+	Rules  map[string]string
+	Source []byte // the file's bytes, as read
+	File   string // the file's name, as given
 }
 
 // Duration is how long the phases last together, if no step takes longer than its phase.

@@ -56,6 +56,11 @@ func (c *Campaign) Write() error {
 		if err := os.WriteFile(c.scenario(r), []byte(r.stage.Scenario(r.name)), 0o644); err != nil {
 			return err
 		}
+		if rules := r.stage.Rules; rules != "" {
+			if err := os.WriteFile(filepath.Join(c.Dir, r.dir, gallery.RulesFile), []byte(rules), 0o644); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

@@ -35,13 +35,13 @@ func Judge(dir, version string) (Judged, error) {
 }
 
 // JudgeBy judges a record by the checks of a scenario other than its own, read from
-// source; errors call it name.
-func JudgeBy(dir, version, name string, source []byte) (Judged, error) {
+// source; errors call it name. rules finds the files of alerting rules that those name (Reader.Rules).
+func JudgeBy(dir, version, name string, source []byte, rules check.RuleFiles) (Judged, error) {
 	history, err := record.Read(dir)
 	if err != nil {
 		return Judged{}, err
 	}
-	verdict, err := check.JudgeBy(history, name, source)
+	verdict, err := check.JudgeBy(history, name, source, rules)
 	verdict.ToolVersion = version
 	return Judged{dir, history, verdict}, err
 }

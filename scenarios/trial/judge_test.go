@@ -17,13 +17,15 @@ func TestJudge(t *testing.T) {
 		t.Fatalf("status %d, %v", own.Status(), err)
 	}
 	lenient := []byte("checks:\n  - failures: {at_most: 0}\n")
-	other, err := JudgeBy(dir, "v7", "lenient.yaml", lenient)
+	other, err := JudgeBy(dir, "v7", "lenient.yaml", lenient, Reader{}.Rules("lenient.yaml"))
 	if err != nil || other.Status() != Pass || other.Verdict.ChecksFrom != "lenient.yaml" || other.Verdict.ToolVersion != "v7" {
 		t.Errorf("by other checks: status %d from %q, %v", other.Status(), other.Verdict.ChecksFrom, err)
 	}
 	for name, judge := range map[string]func(string) (Judged, error){
-		"own":   func(dir string) (Judged, error) { return Judge(dir, "v7") },
-		"other": func(dir string) (Judged, error) { return JudgeBy(dir, "v7", "lenient.yaml", lenient) },
+		"own": func(dir string) (Judged, error) { return Judge(dir, "v7") },
+		"other": func(dir string) (Judged, error) {
+			return JudgeBy(dir, "v7", "lenient.yaml", lenient, Reader{}.Rules("lenient.yaml"))
+		},
 	} {
 		if _, err := judge(filepath.Join(saved, "nowhere")); err == nil || !strings.Contains(err.Error(), "no record of a run") {
 			t.Errorf("%s: no record: %v", name, err)

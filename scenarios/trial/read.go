@@ -4,11 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"throughline/compose/config"
 	"throughline/scenarios"
 	"throughline/scenarios/check"
 	"throughline/scenarios/script"
@@ -39,7 +41,71 @@ func (r Reader) Read(arg string) (script.Scenario, error) {
 	if err != nil {
 		return script.Scenario{}, err
 	}
+	if s.Rules, err = r.Rules(arg)(s); err != nil {
+		return script.Scenario{}, err
+	}
 	return s, check.ValidateExprs(s)
+}
+
+// Rules reads the files of alerting rules that a scenario names which is named by arg: by their paths from its file, or from here
+// where it comes from standard input. A built-in scenario has those of the stack for people.
+func (r Reader) Rules(arg string) check.RuleFiles {
+	return func(s script.Scenario) (map[string]string, error) {
+		var rules map[string]string
+		var errs []error
+		for _, name := range s.RuleFiles() {
+			source, err := ruleFile(arg, name)
+			if err != nil {
+				errs = append(errs, fmt.Errorf("%s: alert: %w", positionOf(s, name), err))
+				continue
+			}
+			if rules == nil {
+				rules = map[string]string{}
+			}
+			rules[name] = string(source)
+		}
+		return rules, errors.Join(errs...)
+	}
+}
+
+// positionOf is where a scenario names a file of rules first.
+func positionOf(s script.Scenario, file string) script.Pos {
+	for _, c := range s.Checks {
+		if a, is := c.Promise.(script.Alert); is && a.File == file {
+			return c.Pos
+		}
+	}
+	return script.Pos{}
+}
+
+func ruleFile(arg, name string) ([]byte, error) {
+	dir := ""
+	switch {
+	case arg == Stdin:
+	case looksLikePath(arg):
+		dir = filepath.Dir(arg)
+	default:
+		return config.Read(name)
+	}
+	path := name
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(dir, name)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: cannot be read: %w; give the path of a file of alerting rules from that of the scenario", path, reason(err))
+	}
+	defer f.Close()
+	source, err := script.ReadFrom(f, path)
+	return source, err
+}
+
+// reason is what is wrong with a file, without its name.
+func reason(err error) error {
+	if on := (*fs.PathError)(nil); errors.As(err, &on) {
+		return on.Err
+	}
+	return err
 }
 
 // ReadAll reads all, or says what is wrong with each.

@@ -49,3 +49,35 @@ func TestReadAll(t *testing.T) {
 		t.Error("reading makes directories")
 	}
 }
+
+// The files of rules that a scenario names are read from where it is; a built-in one has its own.
+func TestReadRules(t *testing.T) {
+	t.Chdir(t.TempDir())
+	const rules = "groups: [{name: g, rules: [{alert: Down, expr: up < 1}]}]"
+	text := "scenario: mine\nstack: {web: {instances: 1}}\nload: {rate: 10/s}\nphases:\n  - {phase: one, for: 2s}\nchecks:\n  - alert: {file: mine.yml, name: Down, silent: [one]}\n"
+	if err := os.Mkdir("there", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, what := range map[string]string{"there/mine.yaml": text, "there/mine.yml": rules} {
+		if err := os.WriteFile(name, []byte(what), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, err := Reader{}.Read("there/mine.yaml")
+	if err != nil || s.Rules["mine.yml"] != rules {
+		t.Errorf("its rules are %q, %v", s.Rules, err)
+	}
+	if s, err = (Reader{}).Read("alert-rules"); err != nil || !strings.Contains(s.Rules["alerts.yml"], "InsertsStopped") {
+		t.Errorf("the rules of a built-in scenario are %.100q, %v", s.Rules, err)
+	}
+	_, err = Reader{Stdin: strings.NewReader(text)}.Read(Stdin)
+	if want := "stdin:7:5: alert: mine.yml: cannot be read: no such file or directory; give the path of a file of alerting rules from that of the scenario"; err == nil || err.Error() != want {
+		t.Errorf("from standard input: %v, want %s", err, want)
+	}
+	if err := os.WriteFile("there/mine.yml", []byte(strings.Replace(rules, "up <", "up <<", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = (Reader{}).Read("there/mine.yaml"); err == nil || !strings.Contains(err.Error(), `mine.yml: 1:48: group "g", rule 1, "Down": could not parse expression`) {
+		t.Errorf("rules that are none: %v", err)
+	}
+}

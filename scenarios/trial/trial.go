@@ -41,6 +41,7 @@ type Trial struct {
 	Seed      uint64 // decides words and routes of the load
 	MongoURI  string // of a MongoDB that is there already; empty: one is started
 	Dashboard string // where the collector's HTTP API listens; empty: nowhere
+	Relay     string // another StatsD that gets all that the instances send, and what is done to them; empty: nobody does
 	Version   string // of this program, for record and verdict
 	On        Environment
 	Live      *live.Stream // is told how it goes; nil: nobody is
@@ -127,13 +128,13 @@ func (t Trial) config(start time.Time) run.Config {
 		versions["mongod"] = t.On.Mongod.Version
 	}
 	return run.Config{
-		Scenario: t.Scenario, Dir: t.Dir, MongoURI: t.MongoURI, Dashboard: t.Dashboard,
+		Scenario: t.Scenario, Dir: t.Dir, MongoURI: t.MongoURI, Dashboard: t.Dashboard, Relay: t.Relay,
 		HAProxy: t.On.HAProxy, HTTPD: t.On.HTTPD, Web: t.On.Web, Database: t.On.Database,
 		Progress: feed{t.Live}, Hand: t.Hand, Roster: t.Roster,
 		Run: record.Run{
 			ID: NewID(start), Scenario: t.Scenario.Name, File: t.Scenario.File, Seed: t.Seed, Platform: t.On.Platform,
 			Start: start, Interval: Interval, Database: t.database(),
-			Versions: versions,
+			Versions: versions, Rules: t.Scenario.Rules,
 		},
 	}
 }

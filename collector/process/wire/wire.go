@@ -28,6 +28,7 @@ type Nothing struct{ None bool }
 // Setup is what a collector is made of; see pipeline.Config.
 type Setup struct {
 	Dir, HTTP string
+	Relay     string
 	Interval  time.Duration
 	Late      time.Duration
 	Tags      dogstatsd.Styles

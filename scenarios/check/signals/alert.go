@@ -4,38 +4,64 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
+	"throughline/collector/series"
 	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/check/words"
-	"throughline/scenarios/record"
 	"throughline/scenarios/script"
 )
 
 const checkAlert = "alert"
 
-// Alert plays an alerting rule over the recorded samples: at each interval end
+// Alert plays alerting rules over the recorded samples: at each interval end
 // each element of the expression's result is pending, and fires once it has
 // been there for its `for`; one that is gone begins anew. With `for: 2s`, an element that is
 // there at 10.1, 11.1 and 12.1 s is pending from 10.1 s on and fires at 12.1 s; had it been
 // missing at 11.1 s, it would fire at 14.1 s at the earliest.
 // Source: https://prometheus.io/docs/prometheus/latest/configuration/alerting_rules/
-type Alert struct{ Promise script.Alert }
+type Alert struct {
+	Promise script.Alert
+	// Scenario has the files of rules.
+	Scenario script.Scenario
+}
 
 // Judge looks at all instances, or says why it cannot.
 func (c Alert) Judge(e *evidence.Index) verdict.Result {
+	rules, err := RulesOf(c.Promise, c.Scenario)
+	if err != nil {
+		return verdict.Result{Findings: []verdict.Finding{{Check: checkAlert, Summary: "alert: " + err.Error()}}}
+	}
+	var all verdict.Result
+	for _, r := range rules {
+		one := alertRule{r, c.Promise}.judge(e)
+		all.Findings = append(all.Findings, one.Findings...)
+		all.Alerts = append(all.Alerts, one.Alerts...)
+	}
+	return all
+}
+
+// alertRule is one rule, and what is promised of it.
+type alertRule struct {
+	series.Rule
+	Promise script.Alert
+}
+
+func (c alertRule) judge(e *evidence.Index) verdict.Result {
 	from, to, ok := phaseSpan(e, script.WholeRun)
 	if !ok {
 		return verdict.Result{Findings: []verdict.Finding{c.finding(verdict.Inconclusive, "the journal does not tell when the phases began and ended")}}
 	}
-	if why := unseen(e, c.Promise.Expr, c.Promise.NeverSeen); why != "" {
-		return verdict.Result{Findings: []verdict.Finding{c.finding(verdict.Inconclusive, "%s: not evaluated, %s", c.Promise.Expr, why)}}
+	if why := unseen(e, c.Expr, c.Promise.NeverSeen); why != "" {
+		return verdict.Result{Findings: []verdict.Finding{c.finding(verdict.Inconclusive, "%s: not evaluated, %s", c.Expr, why)}}
 	}
 	played, err := c.play(e, from, to)
 	if err != nil {
-		return verdict.Result{Findings: []verdict.Finding{c.finding(verdict.Inconclusive, "%s: could not be evaluated: %v", c.Promise.Expr, err)}}
+		return verdict.Result{Findings: []verdict.Finding{c.finding(verdict.Inconclusive, "%s: could not be evaluated: %v", c.Expr, err)}}
 	}
 	var out []verdict.Finding
 	if c.Promise.Fires != nil {
@@ -44,11 +70,24 @@ func (c Alert) Judge(e *evidence.Index) verdict.Result {
 	for _, phase := range c.Promise.Silent {
 		out = append(out, c.silent(e, played, phase))
 	}
-	return verdict.Result{Findings: out}
+	return verdict.Result{Findings: append(out, c.unreadable(e, played.alerts)...), Alerts: c.told(e, played.alerts)}
 }
 
-func (c Alert) finding(o verdict.Outcome, format string, args ...any) verdict.Finding {
-	return verdict.Finding{Check: checkAlert, Outcome: o, Summary: "alert " + c.Promise.Name + ": " + fmt.Sprintf(format, args...)}
+// unreadable tells of an alert that fired and whose annotations Prometheus could not expand: who is woken reads an error.
+func (c alertRule) unreadable(e *evidence.Index, all []series.Alert) []verdict.Finding {
+	for _, a := range all {
+		for _, name := range slices.Sorted(maps.Keys(a.Annotations)) {
+			if why := series.Broken(a.Annotations[name]); why != "" && !a.Firing.IsZero() {
+				at := a.Firing.Sub(e.Moment(0))
+				return []verdict.Finding{c.between(c.finding(verdict.Fail, "fires at %s, and its annotation %s cannot be expanded: %s", words.Seconds(at), name, why), at, at)}
+			}
+		}
+	}
+	return nil
+}
+
+func (c alertRule) finding(o verdict.Outcome, format string, args ...any) verdict.Finding {
+	return verdict.Finding{Check: checkAlert, Outcome: o, Summary: "alert " + c.Name + ": " + fmt.Sprintf(format, args...)}
 }
 
 // alertStates is what an alerting rule did at each moment of the run.
@@ -56,11 +95,12 @@ type alertStates struct {
 	at      []time.Duration
 	pending []bool // or firing
 	firing  []bool
+	alerts  []series.Alert
 }
 
 // play evaluates the alerting rule at all interval ends from the first phase to the end
 // of the record, which goes on for a while after the last.
-func (c Alert) play(e *evidence.Index, from, to time.Duration) (alertStates, error) {
+func (c alertRule) play(e *evidence.Index, from, to time.Duration) (alertStates, error) {
 	var p alertStates
 	for _, t := range e.Ticks {
 		to = max(to, t)
@@ -73,45 +113,49 @@ func (c Alert) play(e *evidence.Index, from, to time.Duration) (alertStates, err
 	if err != nil {
 		return p, err
 	}
-	answer, err := store.QueryRange(context.Background(), c.Promise.Expr, e.Moment(p.at[0]), e.Moment(p.at[len(p.at)-1]), e.Interval)
+	moments := make([]time.Time, len(p.at))
+	for k, t := range p.at {
+		moments[k] = e.Moment(t)
+	}
+	played, err := store.Play(context.Background(), c.Rule, moments, e.Interval)
 	if err != nil {
 		return p, err
 	}
-	for _, note := range answer.Notes {
+	for _, note := range played.Notes {
 		if strings.HasPrefix(note, "PromQL warning") {
 			return p, errors.New(note)
 		}
 	}
-	p.pending, p.firing = make([]bool, len(p.at)), make([]bool, len(p.at))
-	for _, s := range answer.Series {
-		there := map[int64]bool{}
-		for _, point := range s.Points {
-			there[point.At.UnixMilli()] = true
-		}
-		p.element(c.Promise.For, func(k int) bool { return there[e.Moment(p.at[k]).UnixMilli()] })
-	}
+	p.pending, p.firing, p.alerts = played.Pending, played.Firing, played.Alerts
 	return p, nil
 }
 
-// element plays the alerting rule for one element of the result, which is there at some
-// of the moments.
-func (p *alertStates) element(hold time.Duration, there func(k int) bool) {
-	active := record.Never
-	for k, t := range p.at {
-		if !there(k) {
-			active = record.Never
-			continue
-		}
-		if active == record.Never {
-			active = t
-		}
-		p.pending[k] = true
-		p.firing[k] = p.firing[k] || t-active >= hold
+// told gives the alerts of a rule that stands in a file, for the report.
+func (c alertRule) told(e *evidence.Index, all []series.Alert) (out []verdict.Alert) {
+	if c.Promise.File == "" {
+		return nil
 	}
+	since := func(t time.Time) float64 {
+		if t.IsZero() {
+			return 0
+		}
+		return t.Sub(e.Moment(0)).Seconds()
+	}
+	for _, a := range all {
+		told := verdict.Alert{Name: c.Name, File: c.Promise.File, Labels: map[string]string{}, Annotations: a.Annotations,
+			Pending: since(a.Pending), Firing: since(a.Firing), Ended: since(a.Ended)}
+		for _, l := range a.Labels {
+			if l.Name != "alertname" {
+				told.Labels[l.Name] = l.Value
+			}
+		}
+		out = append(out, told)
+	}
+	return out
 }
 
 // fires asks whether the alert fired in time, not before, and cleared in time.
-func (c Alert) fires(e *evidence.Index, p alertStates) verdict.Finding {
+func (c alertRule) fires(e *evidence.Index, p alertStates) verdict.Finding {
 	begin, _, ok := phaseSpan(e, c.Promise.Fires.In)
 	if !ok {
 		return c.finding(verdict.Inconclusive, "the journal does not tell when phase %q began", c.Promise.Fires.In)
@@ -159,7 +203,7 @@ func (p alertStates) missed(k int, deadline time.Duration) bool {
 }
 
 // why tells what kept an alert from firing.
-func (c Alert) why(p alertStates) string {
+func (c alertRule) why(p alertStates) string {
 	var n int64
 	for _, yes := range p.pending {
 		if yes {
@@ -169,17 +213,17 @@ func (c Alert) why(p alertStates) string {
 	if n == 0 {
 		return "its expression never had a result in this run: where nothing is left to count there is no series to compare, and absent() may be missing"
 	}
-	return fmt.Sprintf("its expression had a result at %s, never for %s on end", words.Times(n, "point"), c.Promise.For)
+	return fmt.Sprintf("its expression had a result at %s, never for %s on end", words.Times(n, "point"), c.For)
 }
 
 // between says when what is found took place.
-func (c Alert) between(f verdict.Finding, from, to time.Duration) verdict.Finding {
+func (c alertRule) between(f verdict.Finding, from, to time.Duration) verdict.Finding {
 	f.From, f.To = from.Seconds(), to.Seconds()
 	return f
 }
 
 // clears asks whether the alert that fired had stopped in time.
-func (c Alert) clears(e *evidence.Index, p alertStates, fired int, f verdict.Finding) verdict.Finding {
+func (c alertRule) clears(e *evidence.Index, p alertStates, fired int, f verdict.Finding) verdict.Finding {
 	name := fmt.Sprintf("the beginning of phase %q", c.Promise.Clears.In)
 	begin, _, ok := phaseSpan(e, c.Promise.Clears.In)
 	if c.Promise.Clears.In == script.End {
@@ -229,13 +273,13 @@ func beforeOrAfter(d time.Duration, what string) string {
 }
 
 // silent asks whether the alert did not fire in a phase.
-func (c Alert) silent(e *evidence.Index, p alertStates, phase string) verdict.Finding {
+func (c alertRule) silent(e *evidence.Index, p alertStates, phase string) verdict.Finding {
 	from, to, ok := phaseSpan(e, phase)
 	if !ok {
 		return c.finding(verdict.Inconclusive, "the journal does not tell when phase %q began and ended", phase)
 	}
 	var looked, firing, pending int64
-	first := record.Never
+	first := time.Duration(-1)
 	for k, t := range p.at {
 		if t < from || t > to {
 			continue
@@ -246,7 +290,7 @@ func (c Alert) silent(e *evidence.Index, p alertStates, phase string) verdict.Fi
 		}
 		if p.firing[k] {
 			firing++
-			if first == record.Never {
+			if first < 0 {
 				first = t
 			}
 		}

@@ -63,16 +63,34 @@ func validPromQL(p script.PromQL, s script.Scenario) error {
 }
 
 func validAlert(p script.Alert, s script.Scenario) error {
-	kind, err := kindOf(p.Expr)
+	rules, err := RulesOf(p, s)
+	if err != nil {
+		return fmt.Errorf("alert: %w", err)
+	}
+	for _, r := range rules {
+		if err := validRule(r, s); err != nil {
+			if p.File != "" {
+				return fmt.Errorf("alert: %s: %s: %w", p.File, r.Name, err)
+			}
+			return fmt.Errorf("alert %s: %w", r.Name, err)
+		}
+	}
+	return nil
+}
+
+func validRule(r series.Rule, s script.Scenario) error {
+	if r.Recorded != "" {
+		return fmt.Errorf("asks for %s, which a recording rule of the file makes: those are not evaluated here; write its expression into the alert", r.Recorded)
+	}
+	kind, err := kindOf(r.Expr)
 	if err == nil {
-		err = affordable(p.Expr, planned(s, script.WholeRun))
+		err = affordable(r.Expr, planned(s, script.WholeRun))
 	}
 	if err != nil {
-		return fmt.Errorf("alert %s: %w", p.Name, err)
+		return err
 	}
 	if kind == truth {
-		return fmt.Errorf("alert %s: %s: an alert fires for each element of a vector, also for one whose value is 0; compare a vector, without bool",
-			p.Name, quoteExpr(p.Expr))
+		return fmt.Errorf("%s: an alert fires for each element of a vector, also for one whose value is 0; compare a vector, without bool", quoteExpr(r.Expr))
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/gonum/stat/distuv"
 
+	"throughline/collector/series"
 	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
@@ -138,7 +139,10 @@ func TestAlertsAgainstARuler(t *testing.T) {
 			p.at = append(p.at, time.Duration(k)*time.Second+phase)
 		}
 		from, long := 6+rnd.IntN(16), rnd.IntN(16)
-		p.element(promise.For, func(k int) bool { return k >= from && k < from+long })
+		for k := from; k < min(from+long, 28); k++ {
+			p.pending[k] = true
+			p.firing[k] = time.Duration(k-from)*time.Second >= promise.For
+		}
 
 		fires, clears := time.Duration(from)*time.Second+phase+promise.For, time.Duration(from+long)*time.Second+phase
 		last := p.at[27]
@@ -152,7 +156,7 @@ func TestAlertsAgainstARuler(t *testing.T) {
 		case clears > min(last, replaced+promise.Clears.Within):
 			want = verdict.Fail
 		}
-		f := Alert{promise}.fires(e, p)
+		f := alertRule{series.Rule{Name: promise.Name, For: promise.For}, promise}.fires(e, p)
 		if f.Outcome != want {
 			t.Fatalf("seed %d: up from %d for %d, %+v %+v: %v, want %v: %s", seed, from, long, promise, promise.Clears, f.Outcome, want, f.Summary)
 		}

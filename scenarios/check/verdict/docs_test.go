@@ -21,7 +21,7 @@ func TestEveryKeyIsDocumented(t *testing.T) {
 	}
 	for name, of := range map[string]reflect.Type{
 		"The verdict": reflect.TypeFor[Verdict](), "phases": reflect.TypeFor[Phase](), "findings": reflect.TypeFor[Finding](), "explanations": reflect.TypeFor[Explanation](),
-		"ledger_entries": reflect.TypeFor[Ledger](), "residuals": reflect.TypeFor[Residual](), "cells": reflect.TypeFor[Cells](), "waived": reflect.TypeFor[Waiver](),
+		"ledger_entries": reflect.TypeFor[Ledger](), "residuals": reflect.TypeFor[Residual](), "alerts": reflect.TypeFor[Alert](), "cells": reflect.TypeFor[Cells](), "waived": reflect.TypeFor[Waiver](),
 	} {
 		table, _, _ := strings.Cut(sections[name], "\n\nThe counts:")
 		documented := map[string]bool{}

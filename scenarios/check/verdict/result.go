@@ -14,6 +14,8 @@ type Result struct {
 	Cells Cells      // of the continuity check
 	// Versions compares versions of the application by a conservation check, where there are several.
 	Versions []Version
+	// Alerts are those of a rule file, of an alert check.
+	Alerts []Alert
 }
 
 // Arrow is what stands between two layers in a [Residual].

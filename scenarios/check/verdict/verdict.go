@@ -186,6 +186,22 @@ type Explanation struct {
 	Consequences []int `json:"consequences,omitempty"`
 }
 
+// Alert is one alert of a rule, from when its expression had the element on until it no longer had it, or, of one
+// that fired, until it no longer fired.
+type Alert struct {
+	Name string `json:"name"`
+	File string `json:"file"` // that has the rule
+	// Labels are those of the element and of the rule, but for alertname. They and the Annotations are expanded, the latter as they
+	// were when it began to fire.
+	Labels      map[string]string `json:"labels"`
+	Annotations map[string]string `json:"annotations,omitempty"`
+	// Pending, Firing and Ended are seconds since the start of the run: when its expression had it first, when it began to
+	// fire, when it was over. Firing is 0 if it never did, and Ended if it was there to the end.
+	Pending float64 `json:"pending"`
+	Firing  float64 `json:"firing,omitempty"`
+	Ended   float64 `json:"ended,omitempty"`
+}
+
 // Verdict is what a record comes to.
 type Verdict struct {
 	Version int `json:"version"` // see Format
@@ -218,7 +234,10 @@ type Verdict struct {
 	LedgerEntries []Ledger `json:"ledger_entries"`
 	// WebVersions compares the versions of the application that there were in the run, metric
 	// by metric; none where there was one, or none has a name.
-	WebVersions []Version  `json:"web_versions,omitempty"`
+	WebVersions []Version `json:"web_versions,omitempty"`
+	// Alerts are those that there were in the run of the rule files that the scenario's checks name, in the
+	// order of their beginnings.
+	Alerts      []Alert    `json:"alerts,omitempty"`
 	Residuals   []Residual `json:"residuals"`
 	Unexplained int64      `json:"unexplained"`
 	Cells       Cells      `json:"cells"`
