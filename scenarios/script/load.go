@@ -54,7 +54,7 @@ func (r *reader) load(v value, s *Scenario) {
 	if l.Shape == Steps {
 		l.Rate = mean(l.Levels)
 	}
-	l.Mix = m.mix(s.Stack.Web.Routes)
+	l.Mix = m.mix(s.Stack.Routes())
 }
 
 // shape reads the shape and refuses what belongs to another one: a swing that does nothing is a mistake.
