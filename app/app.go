@@ -93,7 +93,14 @@ func run(ctx context.Context, c Config, p parts) error {
 	if p.wrong.words != nil {
 		p.words = p.wrong.words(p.words)
 	}
+	working, stopWork := context.WithCancel(ctx)
+	var worker sync.WaitGroup
+	if c.WorkEvery > 0 {
+		worker.Go(func() { work(working, c.WorkEvery, p) })
+	}
 	errs := []error{serve(ctx, c, p)}
+	stopWork()
+	worker.Wait()
 	time.Sleep(c.StopTakes)
 	if err := p.client.Close(); err != nil {
 		errs = append(errs, fmt.Errorf("statsd %s: close: %w", c.StatsD, err))

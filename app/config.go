@@ -35,6 +35,9 @@ type Config struct {
 	// StopTakes is how much longer than it must a stop takes, as of an app that
 	// has pools to close and leases to give back; 0 = no longer.
 	StopTakes time.Duration
+	// WorkEvery is how often the app does some work that nobody asked for, as a worker
+	// does; 0 = never.
+	WorkEvery time.Duration
 	MongoURI  string // mongodb://…
 	Defect    string // one of Defects, or empty for right instrumentation
 
@@ -60,7 +63,8 @@ const (
 // AWS_EC2_METADATA_SERVICE_ENDPOINT or where EC2 has it.
 //
 // STATSD_AGGREGATION ("2s") and STATSD_SAMPLE_RATE ("0.5") set the client up,
-// STOP_TAKES ("4s") makes a stop take so much longer.
+// STOP_TAKES ("4s") makes a stop take so much longer. WORK_EVERY ("20ms") has it work
+// by itself, see Config.WorkEvery.
 //
 // Without INSTANCE the instance is HOSTNAME, which Docker sets to the beginning
 // of the container's id, and each line says so.
@@ -99,6 +103,11 @@ func FromEnv(getenv func(string) string) (Config, error) {
 	}
 	if text := getenv("STOP_TAKES"); text != "" {
 		if c.StopTakes, err = parseDuration("STOP_TAKES", text, time.Hour); err != nil {
+			return Config{}, err
+		}
+	}
+	if text := getenv("WORK_EVERY"); text != "" {
+		if c.WorkEvery, err = parseDuration("WORK_EVERY", text, time.Hour); err != nil {
 			return Config{}, err
 		}
 	}
