@@ -169,13 +169,13 @@ type instanceRow struct {
 	Plain bool
 }
 
-// instanceRows lists the web instances that the journal or a ledger knows, in
+// instanceRows lists the instances of all roles that the journal or a ledger knows, in
 // the order of their names: that of their births, as none is used twice.
 func instanceRows(h record.History, v verdict.Verdict) []instanceRow {
 	lives := map[string]record.Lifetime{}
 	known := map[string]bool{}
 	for _, life := range h.Lifetimes() {
-		if life.Role == record.Web {
+		if life.Role.Application() {
 			lives[life.Instance] = life
 			known[life.Instance] = true
 		}

@@ -124,7 +124,7 @@ func runFacts(h record.History, v verdict.Verdict) string {
 	}
 	births, deaths := 0, 0
 	for _, l := range h.Lifetimes() {
-		if l.Role != record.Web {
+		if !l.Role.Application() {
 			continue
 		}
 		if l.Birth != record.Never {

@@ -205,7 +205,7 @@ func identities(b evidence.Balancer) []equation {
 	unseen := b.Index.NotPolled("")
 	add := func(name string, servers bool, is, least, most int64) {
 		least, most = least-unseen, most+unseen
-		out = append(out, equation{name: name, is: is, least: least, most: most, known: known && b.Backend != "" && (!servers || serversComplete(b))})
+		out = append(out, equation{name: name, is: is, least: least, most: most, known: known && len(b.Backends) > 0 && (!servers || serversComplete(b))})
 		known = true
 	}
 	// Where any failure is retried, a server is chosen again without a
