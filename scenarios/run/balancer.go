@@ -186,8 +186,13 @@ func (b *balancer) instance(ctx context.Context) (compose.Instance, error) {
 // config is how HAProxy is set up for the scenario.
 func (b *balancer) config() haproxy.Config {
 	stack := b.cfg.Scenario.Stack
-	var further []haproxy.Pool
-	for _, role := range stack.Others {
+	return haproxy.Config{HealthPath: stack.Web.Health, Backends: b.pools(), Log: b.executions.addr(), RetryAll: stack.RetryAll, Master: b.cfg.needs(script.Master), Proxied: stack.HTTPD}
+}
+
+// pools are the backends beside that of the first role: of each further role that users reach one, by the paths of its
+// routes.
+func (b *balancer) pools() (further []haproxy.Pool) {
+	for _, role := range b.cfg.Scenario.Stack.Others {
 		if !role.WithUsers() {
 			continue
 		}
@@ -200,7 +205,7 @@ func (b *balancer) config() haproxy.Config {
 		}
 		further = append(further, p)
 	}
-	return haproxy.Config{HealthPath: stack.Web.Health, Backends: further, Log: b.executions.addr(), RetryAll: stack.RetryAll, Master: b.cfg.needs(script.Master), Proxied: stack.HTTPD}
+	return further
 }
 
 // own is the platform's HAProxy. It reads its configuration when it starts; nobody
