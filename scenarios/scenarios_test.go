@@ -78,11 +78,11 @@ func TestReadTakesTheFileNameToo(t *testing.T) {
 func TestReadOfAnUnknownName(t *testing.T) {
 	for name, want := range map[string]string{
 		"queit": `scenario "queit": no such built-in scenario: did you mean "quiet"? ` +
-			`(have autoscale-sine, deploy-and-rollback, flash-crowd, kill-an-instance, kill-the-primary, misled-autoscaler, quiet, replace-an-instance, rolling-deploy, scale-in-at-night, scale-out-and-in, spot-interruption, two-views-of-cpu)`,
+			`(have autoscale-sine, deploy-and-rollback, flash-crowd, kill-an-instance, kill-the-primary, misled-autoscaler, quiet, replace-an-instance, rolling-deploy, scale-in-at-night, scale-out-and-in, spot-interruption, two-roles, two-views-of-cpu)`,
 		"../go.mod": `scenario "../go.mod": no such built-in scenario: ` +
-			`have autoscale-sine, deploy-and-rollback, flash-crowd, kill-an-instance, kill-the-primary, misled-autoscaler, quiet, replace-an-instance, rolling-deploy, scale-in-at-night, scale-out-and-in, spot-interruption, two-views-of-cpu`,
+			`have autoscale-sine, deploy-and-rollback, flash-crowd, kill-an-instance, kill-the-primary, misled-autoscaler, quiet, replace-an-instance, rolling-deploy, scale-in-at-night, scale-out-and-in, spot-interruption, two-roles, two-views-of-cpu`,
 		"": `scenario "": no such built-in scenario: ` +
-			`have autoscale-sine, deploy-and-rollback, flash-crowd, kill-an-instance, kill-the-primary, misled-autoscaler, quiet, replace-an-instance, rolling-deploy, scale-in-at-night, scale-out-and-in, spot-interruption, two-views-of-cpu`,
+			`have autoscale-sine, deploy-and-rollback, flash-crowd, kill-an-instance, kill-the-primary, misled-autoscaler, quiet, replace-an-instance, rolling-deploy, scale-in-at-night, scale-out-and-in, spot-interruption, two-roles, two-views-of-cpu`,
 	} {
 		if source, err := scenarios.Read(name); err == nil || err.Error() != want || source != nil {
 			t.Errorf("Read(%q) = %d bytes, %v\nwant %s", name, len(source), err, want)
