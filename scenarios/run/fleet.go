@@ -250,11 +250,7 @@ func (f *fleet) launchOne(ctx context.Context, web script.Web, number int) error
 // start starts an instance, which is listened for from before its birth.
 func (f *fleet) start(ctx context.Context, web script.Web, number int) (*life, error) {
 	name := f.name(number)
-	labels := collector.NewLabels("zone", zoneOf(number))
-	if web.Version != "" {
-		labels = collector.NewLabels("zone", zoneOf(number), record.LabelVersion, web.Version)
-	}
-	addr, err := f.sensors.listen(name, labels)
+	addr, err := f.sensors.listen(name, f.labels(web, number))
 	if err != nil {
 		return nil, err
 	}
@@ -268,6 +264,19 @@ func (f *fleet) start(ctx context.Context, web script.Web, number int) (*life, e
 	}
 	f.sensors.retire(context.WithoutCancel(ctx), name)
 	return nil, err
+}
+
+// labels are what all series have that come from an instance of a version, beside its name. Where there is one role alone,
+// it is left to who sends tags.
+func (f *fleet) labels(web script.Web, number int) collector.Labels {
+	pairs := []string{"zone", zoneOf(number)}
+	if web.Version != "" {
+		pairs = append(pairs, record.LabelVersion, web.Version)
+	}
+	if len(f.cfg.Scenario.Stack.Others) > 0 {
+		pairs = append(pairs, "role", f.role.RoleName())
+	}
+	return collector.NewLabels(pairs...)
 }
 
 // kill implements moves. It waits until the process is gone, its port refuses and

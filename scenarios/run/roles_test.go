@@ -65,6 +65,11 @@ func TestFleetsOfRoles(t *testing.T) {
 	if err := k.step(ctx, "only", script.Step{Move: script.Kill{Instance: "api-9"}, Role: "api", Within: startLimit}); err == nil || !strings.Contains(err.Error(), "api-9: no such instance") {
 		t.Errorf("%v", err)
 	}
+	for name, want := range map[string]string{"api-3": "api", "web-1": "web", "worker-4": "worker"} {
+		if got := r.telemetry.listeners[name].labels.Get("role"); got != want {
+			t.Errorf("what %s sends is labelled role=%q, want %s", name, got, want)
+		}
+	}
 	var roster Roster
 	roster.of(r.bed)
 	text, err := inventory.Write(inventory.Ansible, roster.Hosts())

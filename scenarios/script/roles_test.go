@@ -114,6 +114,7 @@ func TestRefusedRoles(t *testing.T) {
 		{"overlap by query alone", `{api: {instances: 1, routes: {x: "GET /x?a={word}"}}, more: {instances: 1, routes: {y: "GET /x?b={word}"}}}`, "", `the route "y" (/x?b={word}) cannot be told from "x" of stack.roles.api`},
 		{"path that HAProxy reads otherwise", `{api: {instances: 1, routes: {x: "GET /it's"}}}`, "", `routes.x: the load balancer cannot tell a path with '\''`},
 		{"no health, but users", `{api: {instances: 1, health: none, routes: {x: GET /x}}}`, "", `stack.roles.api.health: users come to these instances`},
+		{"no health, but a port", `{worker: {instances: 1, health: none, command: [work, "--listen=:{{.Port}}"]}}`, "", `stack.roles.worker.health: instances that listen nowhere have no port, and "--listen=:{{.Port}}" names it`},
 		{"unknown instance", api, "kill: api-3", `kill api-3: no such instance at that point (have web-1, web-2, api-1, api-2, worker-1)`},
 		{"unknown role", api, "{launch: 1, role: apo}", `do.role: no role "apo": did you mean "api"?`},
 		{"role and name", api, "{kill: web-1, role: api}", `do.role: web-1 says who is meant: remove role`},

@@ -176,6 +176,11 @@ func (r *reader) role(v value, w *Web) {
 		if w.Health = ""; w.WithUsers() {
 			health.failf("users come to these instances, so the load balancer has to know who can serve: want a path like %s", defaultHealth)
 		}
+		for _, s := range slices.Concat(w.Command, slices.Sorted(maps.Values(w.Env))) {
+			if _, err := expand.Text(s, nowhere); err != nil {
+				health.failf("instances that listen nowhere have no port, and %s names it: remove one of the two", quote(s))
+			}
+		}
 	}
 }
 
@@ -232,6 +237,9 @@ func (v value) arguments() []string {
 
 // somewhere is a place that an instance could have: what expands there expands wherever a platform puts it.
 var somewhere = expand.Site{Name: "web-1", Host: "127.0.0.1", Dir: "/", Ports: map[string]int{"http": 8080}}
+
+// nowhere is the same of an instance that listens nowhere.
+var nowhere = expand.Site{Name: somewhere.Name, Host: somewhere.Host, Dir: somewhere.Dir}
 
 // expands refuses templates that no platform could expand.
 func (v value) expands(s string) string {
