@@ -43,7 +43,7 @@ func (k *contract) told() {
 }
 
 func (k *contract) portless() {
-	h := k.start(compose.Instance{Name: "worker-1", Program: k.programs.Web()})
+	h := k.start(compose.Instance{Name: "worker-1", Program: k.programs.Web("--exit", "0")})
 	if got := h.Addr("http") + h.PeerAddr("http"); got != "" {
 		k.Errorf("it listens nowhere and has the address %q", got)
 	}
