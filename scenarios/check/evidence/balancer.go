@@ -121,6 +121,19 @@ func (b Balancer) Since(prefix, field string) (int64, bool) {
 	return b.Index.growthOf(series), len(series) > 0
 }
 
+// SameAgain is how often a redispatch chose the server again that it was to give up, as it may where there are two: such a
+// try is in the log, and among neither the redispatches nor the retries of the statistics. Of 456 tries again in the
+// log, 455 redispatches and no retry, one was of this kind.
+func (b Balancer) SameAgain() int64 {
+	var again int64
+	for i := range b.Index.History.Executions {
+		again += int64(b.Index.History.Executions[i].Retries)
+	}
+	redispatches, _ := b.Last(record.BackendPrefix, "wredis")
+	retries, _ := b.Last(record.BackendPrefix, "wretr")
+	return max(0, again-redispatches-retries)
+}
+
 // OfServer is how much a field of the servers of an instance grew under load.
 func (b Balancer) OfServer(instance, field string) int64 {
 	return b.Index.serverGrowth(instance, field)
