@@ -101,6 +101,8 @@ func (r *reader) roles(v value, s *Stack) {
 			k.failf("%s is the role of stack.%s: want another name", FirstRole, FirstRole)
 		case slices.Contains(reserved, w.Role):
 			k.failf("%s means something else in a run (reserved are %s): want another name", quote(w.Role), list(reserved))
+		case strings.HasPrefix(w.Role, "zone-"), strings.HasPrefix(w.Role, "version-"):
+			k.failf("%s is a group of its own in inventories, by its zones and versions: want another name", quote(w.Role))
 		case len(w.Role) > longestRole || !roleName.MatchString(w.Role):
 			k.failf("%s is not %s", quote(w.Role), wantRole)
 		}

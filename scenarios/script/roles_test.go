@@ -101,6 +101,7 @@ func TestRefusedRoles(t *testing.T) {
 		{"another tier", `{httpd: {instances: 1}, mongo: {instances: 1}}`, "", `"mongo" means something else`},
 		{"a name", `{Api: {instances: 1}}`, "", `"Api" is not a name of at most 32 small letters, digits and '-', like api`},
 		{"a number", `{api-2: {instances: 1}}`, "", `"api-2" is not a name`},
+		{"a group", `{zone-a: {instances: 1}}`, "", `"zone-a" is a group of its own in inventories`},
 		{"twice", `{api: {instances: 1}, api: {instances: 1}}`, "", `the key "api" is in line 4 already`},
 		{"no instances", `{api: {routes: {x: GET /x}}}`, "", `stack.roles.api: the key "instances" is missing`},
 		{"none at all", `{}`, "", `stack.roles: is empty: want names and what their instances are`},

@@ -87,8 +87,12 @@ func TestConservationIsOfTheRoleThatHasTheRoute(t *testing.T) {
 	counts(h, "web-1", "app.hits", 190, 0, 0)
 	counts(h, "api-1", "app.hits", 380, 0, 0)
 	for _, route := range []string{"insert", "find"} {
-		if outcome, text := conserved(h, route); outcome != verdict.Pass {
+		outcome, text := conserved(h, route)
+		if outcome != verdict.Pass {
 			t.Errorf("%s: %v\n%s", route, outcome, text)
+		}
+		if other := map[string]string{"insert": "380 more counted under this name by instances of api", "find": "190 more counted under this name by instances of web"}[route]; !strings.Contains(text, other) {
+			t.Errorf("%s: nothing is said of what the other role counts: %s", route, text)
 		}
 	}
 	h.Series = h.Series[:1]
