@@ -42,7 +42,9 @@ type Counts struct {
 	// empty: nothing that instances count is drawn.
 	Metric string
 	Route  string // whose requests it counts; empty: all
-	Fleet  *Fleet // what the size of the fleet is held against; nil: nothing
+	// Role is the one whose instances count them: others may count something else under the name. Empty: all do.
+	Role  record.Role
+	Fleet *Fleet // what the size of the fleet is held against; nil: nothing
 }
 
 // Picture gathers what is drawn of a run. It is a record.Observer, and its methods may be
@@ -185,7 +187,9 @@ func (p *Picture) Sample(at time.Duration, s *collector.Sample) {
 	p.at(at)
 	p.measured = max(p.measured, min(at, longestRun))
 	if p.counts.Metric != "" && counts(p.counts.Metric, s) {
-		p.web(at, s)
+		if role, known := p.roles[s.Labels.Get("instance")]; p.counts.Role == "" || !known || role == p.counts.Role {
+			p.web(at, s)
+		}
 		return
 	}
 	if of := layerOf(s.Name); of != nil {

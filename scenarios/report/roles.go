@@ -8,6 +8,7 @@ import (
 	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/check/words"
 	"throughline/scenarios/record"
+	"throughline/scenarios/script"
 )
 
 // roleRow is what the instances of one role were and did.
@@ -84,6 +85,14 @@ func roleRows(h record.History, v verdict.Verdict) []roleRow {
 		rows = append(rows, row)
 	}
 	return rows
+}
+
+// CountingRole is the role whose instances count the requests of a route; "" where there is one role alone.
+func CountingRole(of script.Scenario, route string) record.Role {
+	if route == "" || len(of.Stack.Others) == 0 {
+		return ""
+	}
+	return record.Role(of.Stack.OwnerOf(route))
 }
 
 // rank puts the first role first: roles are born side by side.
