@@ -18,11 +18,9 @@ func ofRoles() (record.History, verdict.Verdict) {
 		h.Events = append(h.Events, record.Event{At: time.Duration(i) * time.Second, Kind: record.Birth, Instance: name, Role: record.Role(strings.TrimRight(name, "-12"))})
 	}
 	h.Events = append(h.Events, record.Event{At: 5 * time.Second, Kind: record.Death, Instance: "api-1", Role: "api"})
-	for _, r := range []record.Request{
+	h.Requests = []record.Request{
 		{Route: "insert", Instance: "web-1", Outcome: record.Acked}, {Route: "top", Instance: "api-1", Outcome: record.Acked}, {Route: "get", Instance: "api-2", Outcome: record.Acked},
 		{Route: "get", Instance: "api-2", Outcome: record.Acked}, {Route: "lost", Instance: "api-2", Outcome: record.Unknown}, {Route: "get", Instance: "web-9", Outcome: record.Acked},
-	} {
-		h.Requests = append(h.Requests, r)
 	}
 	v := verdict.Verdict{}
 	v.Ledgers.LB.ByInstance = map[string]int64{"web-1": 1, "api-1": 1, "api-2": 3}
