@@ -1,6 +1,7 @@
 package throughline_test
 
 import (
+	"cmp"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -183,13 +184,14 @@ func TestNoProofIsEmpty(t *testing.T) {
 	}
 }
 
-// uneventful is a record of three instances in which one step begins and ends, and
-// nothing else.
+// uneventful is a record of three instances of the step's role in which it begins and ends,
+// and nothing else.
 func uneventful(step script.Step) record.History {
 	var h record.History
-	for _, name := range []string{"web-1", "web-2", "web-3"} {
+	role := cmp.Or(step.Role, script.FirstRole)
+	for n := range 3 {
 		for _, kind := range []record.Kind{record.Birth, record.Ready, record.Serving} {
-			h.Events = append(h.Events, record.Event{At: time.Second, Kind: kind, Instance: name, Role: record.Web})
+			h.Events = append(h.Events, record.Event{At: time.Second, Kind: kind, Instance: script.InstanceName(role, n+1), Role: record.Role(role)})
 		}
 	}
 	for i, kind := range []record.Kind{record.StepBegin, record.StepEnd} {

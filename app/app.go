@@ -94,7 +94,14 @@ func run(ctx context.Context, c Config, p parts) error {
 		p.words = p.wrong.words(p.words)
 	}
 	told := p.tellCPU(c)
+	working, stopWork := context.WithCancel(ctx)
+	var worker sync.WaitGroup
+	if c.WorkEvery > 0 {
+		worker.Go(func() { work(working, c.WorkEvery, p) })
+	}
 	errs := []error{serve(ctx, c, p)}
+	stopWork()
+	worker.Wait()
 	time.Sleep(c.StopTakes)
 	told()
 	if err := p.client.Close(); err != nil {

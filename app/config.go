@@ -37,8 +37,11 @@ type Config struct {
 	StopTakes time.Duration
 	// CPUEvery is how often the app tells what CPU time it has used, in fullstack.cpu.us; 0 = never.
 	CPUEvery time.Duration
-	MongoURI string // mongodb://…
-	Defect   string // one of Defects, or empty for right instrumentation
+	// WorkEvery is how often the app does some work that nobody asked for, as a worker
+	// does; 0 = never.
+	WorkEvery time.Duration
+	MongoURI  string // mongodb://…
+	Defect    string // one of Defects, or empty for right instrumentation
 
 	Log   io.Writer         // nil = os.Stderr; written to by one goroutine at a time
 	Ready func(addr string) // called once, when requests are accepted; may be nil
@@ -63,7 +66,8 @@ const (
 //
 // STATSD_AGGREGATION ("2s") and STATSD_SAMPLE_RATE ("0.5") set the client up,
 // STOP_TAKES ("4s") makes a stop take so much longer. CPU_EVERY ("1s") has the app tell so often what CPU time it has
-// used.
+// used. WORK_EVERY ("20ms") has it work
+// by itself, see Config.WorkEvery.
 //
 // Without INSTANCE the instance is HOSTNAME, which Docker sets to the beginning
 // of the container's id, and each line says so.
@@ -107,6 +111,11 @@ func FromEnv(getenv func(string) string) (Config, error) {
 	}
 	if text := getenv("CPU_EVERY"); text != "" {
 		if c.CPUEvery, err = parseDuration("CPU_EVERY", text, time.Minute); err != nil {
+			return Config{}, err
+		}
+	}
+	if text := getenv("WORK_EVERY"); text != "" {
+		if c.WorkEvery, err = parseDuration("WORK_EVERY", text, time.Hour); err != nil {
 			return Config{}, err
 		}
 	}

@@ -5,8 +5,8 @@ import "time"
 // Host is an instance of a running stack, as who manages a fleet knows it.
 type Host struct {
 	Name    string     `json:"name"` // "web-2"
-	Role    string     `json:"role"` // "web"
-	Addr    string     `json:"addr"` // host:port, where it serves
+	Role    string     `json:"role"` // "web", "api"
+	Addr    string     `json:"addr"` // host:port, where it serves; empty: it listens nowhere
 	Zone    string     `json:"zone,omitempty"`
 	Version string     `json:"version,omitempty"` // of the application; empty: there are none
 	Serving bool       `json:"serving"`           // users reach it; else it comes or goes

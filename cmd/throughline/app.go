@@ -21,6 +21,7 @@ environment: PORT, HOST, INSTANCE, ZONE, STATSD_HOST, STATSD_PORT (or Datadog's
 DD_AGENT_HOST, DD_DOGSTATSD_PORT, DD_DOGSTATSD_URL, DD_TAGS) and MONGODB_URI.
 STATSD_AGGREGATION (2s) has its client put counts together for longer than 40ms,
 STATSD_SAMPLE_RATE (0.5) has it sample them. STOP_TAKES (4s) makes a stop longer.
+WORK_EVERY (20ms) has it do some work that nobody asked for, as a worker does.
 
 With --defect the instrumentation is wrong in one way; a few defects are the
 service's own, which is said:

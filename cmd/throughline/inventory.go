@@ -15,7 +15,7 @@ func newInventory() *cobra.Command {
 	var list bool
 	cmd := &cobra.Command{
 		Use:   "inventory",
-		Short: "List the web instances of the stack that is there, for Ansible and Prometheus",
+		Short: "List the instances of the application in the stack that is there, for Ansible and Prometheus",
 		Long: `List the web instances of the stack that throughline up or run has brought up, as they
 are at the moment, in a format that other programs read:
 

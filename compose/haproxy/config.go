@@ -9,10 +9,10 @@
 //
 // # What the configuration promises
 //
-// One HTTP frontend, fe_main, passes everything to one backend, be_web, which
-// starts empty; all servers come through the Runtime API, so that one added
-// later is in nothing different from the first. Only with Config.Resolve do
-// they come from DNS.
+// One HTTP frontend, fe_main, passes everything to one backend, be_web, but for
+// the paths that Config.Backends have. Backends start empty; all servers come
+// through the Runtime API, so that one added later is in nothing different from
+// the first. Only with Config.Resolve do they come from DNS.
 //
 // Every answer that an instance gave carries X-Served-By with the name of the
 // server, whatever the instance itself said there. An answer that HAProxy made
@@ -30,6 +30,7 @@
 package haproxy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -55,7 +56,7 @@ const ConnectTimeout = 250 * time.Millisecond
 // Names in the configuration, and so in the statistics.
 const (
 	Frontend    = "fe_main"
-	Backend     = "be_web"
+	Backend     = "be_web"      // of all requests that are no other's
 	ServedBy    = "X-Served-By" // response header: the server that answered
 	HTTPPort    = "http"        // name of the instance's port for users
 	RuntimePort = "runtime"     // name of the instance's port for the Runtime API
@@ -66,9 +67,34 @@ const (
 	serverOptions = "check inter 200ms fall 2 rise 1 pool-max-conn -1 pool-purge-delay 5s"
 )
 
+// Pool is a further backend, beside be_web.
+type Pool struct {
+	Name       string // see BackendOf
+	HealthPath string // asked by the health checks; empty = /healthz
+	Paths      []Path // whose requests it gets; each path has one owner
+}
+
+// Path is the path of requests, or with Prefix what it begins with.
+type Path struct {
+	Text   string
+	Prefix bool
+}
+
+// Match is how HAProxy compares it. Source: https://docs.haproxy.org/2.6/configuration.html#7.1.3
+func (p Path) Match() string {
+	if p.Prefix {
+		return "beg"
+	}
+	return "str"
+}
+
+// BackendOf is the name of the backend of a role's servers: that of "web" is be_web.
+func BackendOf(role string) string { return "be_" + role }
+
 // Config is what can be set. The zero value is usable.
 type Config struct {
-	HealthPath    string        // asked by the health checks; empty = /healthz
+	HealthPath    string        // asked by the health checks of be_web; empty = /healthz
+	Backends      []Pool        // beside be_web
 	CheckTimeout  time.Duration // for the answer of a health check; 0 = 1 s
 	ClientTimeout time.Duration // silence of a client; 0 = 30 s
 	ServerTimeout time.Duration // silence of a server before HAProxy answers 504; 0 = 30 s
@@ -133,6 +159,13 @@ frontend {{.Frontend}}
     capture request header X-Request-Id len {{.LogIDLength}}
     http-response set-var(txn.answered) int(1){{.IfServed}}
 {{- end}}
+{{- range .Further}}
+{{- $name := .Name}}
+{{- range .Paths}}
+    acl to_{{$name}} path -m {{.Match}} {{.Text}}
+{{- end}}
+    use_backend {{.Name}} if to_{{.Name}}
+{{- end}}
     default_backend {{.Backend}}
 
 {{if .Resolve -}}
@@ -150,24 +183,27 @@ resolvers docker
 {{end -}}
 # A server is added through the Runtime API, which needs a dynamic balancing
 # algorithm{{if .Resolve}}, or comes from DNS{{end}}.
-backend {{.Backend}}
+{{- range $i, $each := .All}}
+{{- if $i}}
+{{/* an empty line between them */}}
+{{- end}}
+backend {{.Name}}
     balance roundrobin
     option httpchk
-    http-check send meth GET uri {{.HealthPath}} ver HTTP/1.1 hdr Host localhost hdr User-Agent {{.CheckAgent}}
-    http-response set-header {{.ServedBy}} %s{{.IfServed}}
-{{- if .Resolve}}
-    server-template web- {{.Slots}} {{.Resolve}} {{.ServerOptions}} resolvers docker init-addr none
+    http-check send meth GET uri {{.HealthPath}} ver HTTP/1.1 hdr Host localhost hdr User-Agent {{$.CheckAgent}}
+    http-response set-header {{$.ServedBy}} %s{{$.IfServed}}
+{{- if and $.Resolve (eq $i 0)}}
+    server-template web- {{$.Slots}} {{$.Resolve}} {{$.ServerOptions}} resolvers docker init-addr none
+{{- end}}
 {{- end}}
 `))
 
 // Render gives the configuration file that listens at the two addresses, each
 // host:port. Templates of compose.Instance may stand for them.
 func (c Config) Render(http, runtime string) (string, error) {
-	if c.HealthPath == "" {
-		c.HealthPath = "/healthz"
-	}
-	if !strings.HasPrefix(c.HealthPath, "/") || strings.ContainsFunc(c.HealthPath, notInWord) {
-		return "", fmt.Errorf("haproxy: health path %q: give an absolute path without spaces, quotes, # or \\", c.HealthPath)
+	all, err := c.pools()
+	if err != nil {
+		return "", err
 	}
 	for name, addr := range map[string]string{HTTPPort: http, RuntimePort: runtime} {
 		if !strings.Contains(addr, ":") || strings.ContainsAny(addr, "\n\r") {
@@ -194,10 +230,10 @@ func (c Config) Render(http, runtime string) (string, error) {
 		ifServed = " if { res.hdr(" + ServedBy + ") -m found }"
 	}
 	var b strings.Builder
-	err := configText.Execute(&b, map[string]any{
+	err = configText.Execute(&b, map[string]any{
 		"IfServed": ifServed,
 		"HTTP":     http, "Runtime": runtime, "Frontend": Frontend, "Backend": Backend,
-		"ServedBy": ServedBy, "CheckAgent": CheckAgent, "HealthPath": c.HealthPath,
+		"ServedBy": ServedBy, "CheckAgent": CheckAgent, "All": all, "Further": all[1:],
 		"Threads": max(1, c.Threads), "MaxConn": c.MaxConn, "RetryAll": c.RetryAll, "Master": c.Master,
 		"Log": c.Log, "LogFormat": logFormat, "LogIDLength": LogIDLength, "LogLineLength": LogLineLength,
 		"Resolve": c.Resolve, "Slots": Slots, "ServerOptions": serverOptions,
@@ -210,6 +246,32 @@ func (c Config) Render(http, runtime string) (string, error) {
 		return "", fmt.Errorf("haproxy: %w", err)
 	}
 	return b.String(), nil
+}
+
+// pools are all backends, be_web first, as the configuration can have them.
+func (c Config) pools() ([]Pool, error) {
+	all := append([]Pool{{Name: Backend, HealthPath: c.HealthPath}}, c.Backends...)
+	named := map[string]bool{}
+	for i := range all {
+		p := &all[i]
+		p.HealthPath = cmp.Or(p.HealthPath, "/healthz")
+		if !strings.HasPrefix(p.HealthPath, "/") || strings.ContainsFunc(p.HealthPath, notInWord) {
+			return nil, fmt.Errorf("haproxy: health path %q: give an absolute path without spaces, quotes, # or \\", p.HealthPath)
+		}
+		if !serverName.MatchString(p.Name) || named[p.Name] {
+			return nil, fmt.Errorf("haproxy: backend %q: give each a name of its own, of letters, digits, '-', '_', '.' and ':'", p.Name)
+		}
+		named[p.Name] = true
+		for _, path := range p.Paths {
+			if !strings.HasPrefix(path.Text, "/") || strings.ContainsFunc(path.Text, notInWord) {
+				return nil, fmt.Errorf("haproxy: path %q of backend %s: give an absolute path without spaces, quotes, # or \\", path.Text, p.Name)
+			}
+		}
+		if i > 0 && len(p.Paths) == 0 {
+			return nil, fmt.Errorf("haproxy: backend %s: it has no path, so that no request would come to it; leave it out", p.Name)
+		}
+	}
+	return all, nil
 }
 
 // notInWord finds what would end or change a word of HAProxy's configuration.

@@ -1,6 +1,7 @@
 package haproxy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,12 +35,16 @@ type Runtime struct {
 	// neither misses nor doubles one.
 	counting sync.Mutex
 	used     map[string]bool   // names of servers, also of removed ones
-	live     map[string]string // addresses of those that are there
+	live     map[string]placed // those that are there
 	removed  []Row
 
 	naming sync.Mutex        // may be taken while counting is held
 	ids    map[string]string // HAProxy's numbers of servers that were added
+	in     map[string]string // backends of servers that were added elsewhere than to be_web
 }
+
+// placed is where a server is.
+type placed struct{ backend, addr string }
 
 // NewRuntime speaks to the socket at addr: host:port, or the path of a Unix
 // socket as /path, unix:/path or, as HAProxy writes it, unix@/path.
@@ -48,7 +53,7 @@ func NewRuntime(addr string) *Runtime {
 	if path, ok := SocketPath(addr); ok {
 		network, addr = "unix", path
 	}
-	return &Runtime{network: network, addr: addr, used: map[string]bool{}, live: map[string]string{}, ids: map[string]string{}}
+	return &Runtime{network: network, addr: addr, used: map[string]bool{}, live: map[string]placed{}, ids: map[string]string{}, in: map[string]string{}}
 }
 
 // SocketPath gives the path of an address that NewRuntime takes for a Unix socket's; ok is
@@ -64,12 +69,27 @@ func SocketPath(addr string) (path string, ok bool) {
 
 var serverName = regexp.MustCompile(`^[A-Za-z0-9_.:-]+$`)
 
-// Add adds a server, turns on its health checks and puts it into use. HAProxy
+// full is a server's name with that of its backend, as commands have it.
+func (r *Runtime) full(name string) string { return r.backendOf(name) + "/" + name }
+
+// backendOf is the backend that a server was added to.
+func (r *Runtime) backendOf(name string) string {
+	r.naming.Lock()
+	defer r.naming.Unlock()
+	return cmp.Or(r.in[name], Backend)
+}
+
+// Add adds a server to be_web, as AddTo does.
+func (r *Runtime) Add(ctx context.Context, name, addr string) error {
+	return r.AddTo(ctx, Backend, name, addr)
+}
+
+// AddTo adds a server to a backend, turns on its health checks and puts it into use. HAProxy
 // takes it for up until a check fails, so add what is ready. The address is
 // IP:port: HAProxy does not resolve names of servers that are added at run
-// time. A name is used once: HAProxy would count from zero again under the same
-// name.
-func (r *Runtime) Add(ctx context.Context, name, addr string) error {
+// time. A name is used once, in whatever backend: HAProxy would count from zero
+// again under the same name.
+func (r *Runtime) AddTo(ctx context.Context, backend, name, addr string) error {
 	fail := func(err error) error { return fmt.Errorf("add server %s: %w", name, err) }
 	if !serverName.MatchString(name) {
 		return fail(errors.New("not a name HAProxy takes (letters, digits, '-', '_', '.' and ':')"))
@@ -86,15 +106,21 @@ func (r *Runtime) Add(ctx context.Context, name, addr string) error {
 		return fail(err)
 	}
 	r.used[name] = true
-	if err := r.add(ctx, name, addr); err != nil {
+	at := placed{backend, addr}
+	if err := r.add(ctx, name, at); err != nil {
 		return fail(err)
 	}
-	r.live[name] = addr
+	r.live[name] = at
 	return nil
 }
 
-func (r *Runtime) add(ctx context.Context, name, addr string) error {
-	said, err := r.command(ctx, fmt.Sprintf("add server %s/%s %s %s", Backend, name, addr, serverOptions))
+func (r *Runtime) add(ctx context.Context, name string, at placed) error {
+	if at.backend != Backend {
+		r.naming.Lock()
+		r.in[name] = at.backend
+		r.naming.Unlock()
+	}
+	said, err := r.command(ctx, fmt.Sprintf("add server %s %s %s", r.full(name), at.addr, serverOptions))
 	if err != nil {
 		return err
 	}
@@ -102,7 +128,7 @@ func (r *Runtime) add(ctx context.Context, name, addr string) error {
 		return fmt.Errorf("haproxy says %q", said)
 	}
 	for _, verb := range []string{"enable health", "enable server"} {
-		if err := r.silent(ctx, verb+" "+Backend+"/"+name); err != nil {
+		if err := r.silent(ctx, verb+" "+r.full(name)); err != nil {
 			return fmt.Errorf("%s: %w (remove it before the run goes on)", verb, err)
 		}
 	}
@@ -120,7 +146,7 @@ func (r *Runtime) Ready(ctx context.Context, name string) error { return r.set(c
 func (r *Runtime) Maint(ctx context.Context, name string) error { return r.set(ctx, name, "maint") }
 
 func (r *Runtime) set(ctx context.Context, name, state string) error {
-	if err := r.silent(ctx, fmt.Sprintf("set server %s/%s state %s", Backend, name, state)); err != nil {
+	if err := r.silent(ctx, fmt.Sprintf("set server %s state %s", r.full(name), state)); err != nil {
 		return fmt.Errorf("server %s: %s: %w", name, state, err)
 	}
 	return nil
@@ -150,7 +176,7 @@ func (r *Runtime) Remove(ctx context.Context, name string, cutAfter time.Duratio
 		}
 		if !cut && time.Since(begin) >= cutAfter {
 			cut = true
-			if err := r.silent(ctx, "shutdown sessions server "+Backend+"/"+name); err != nil {
+			if err := r.silent(ctx, "shutdown sessions server "+r.full(name)); err != nil {
 				return fmt.Errorf("remove server %s: cut its sessions: %w", name, err)
 			}
 		}
@@ -168,7 +194,7 @@ func (r *Runtime) Remove(ctx context.Context, name string, cutAfter time.Duratio
 // maintenance is what closes the idle connections, without which HAProxy does
 // not delete a server; one that becomes idle later would stay for up to 20 s.
 func (r *Runtime) removeIdle(ctx context.Context, name string) (why string, err error) {
-	if err := r.silent(ctx, fmt.Sprintf("set server %s/%s state drain", Backend, name)); err != nil {
+	if err := r.silent(ctx, fmt.Sprintf("set server %s state drain", r.full(name))); err != nil {
 		return "", err
 	}
 	row, err := r.server(ctx, name)
@@ -178,7 +204,7 @@ func (r *Runtime) removeIdle(ctx context.Context, name string) (why string, err 
 	if s := row.State(); s.Sessions > 0 || s.Queued > 0 {
 		return fmt.Sprintf("%d requests are still on it and %d wait for it", s.Sessions, s.Queued), nil
 	}
-	if err := r.silent(ctx, fmt.Sprintf("set server %s/%s state maint", Backend, name)); err != nil {
+	if err := r.silent(ctx, fmt.Sprintf("set server %s state maint", r.full(name))); err != nil {
 		return "", err
 	}
 	return r.deleteIdle(ctx, name)
@@ -195,7 +221,7 @@ func (r *Runtime) deleteIdle(ctx context.Context, name string) (why string, err 
 	if err != nil {
 		return "", err
 	}
-	said, err := r.command(ctx, "del server "+Backend+"/"+name)
+	said, err := r.command(ctx, "del server "+r.full(name))
 	switch {
 	case err != nil:
 		return "", err

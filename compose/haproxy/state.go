@@ -75,12 +75,13 @@ func (row Row) State() State {
 // alone. Where that fails, all rows are read.
 func (r *Runtime) learnID(ctx context.Context, name string) {
 	// The second line names the columns: be_id be_name srv_id srv_name srv_addr …
-	text, _ := r.command(ctx, "show servers state "+Backend)
+	backend := r.backendOf(name)
+	text, _ := r.command(ctx, "show servers state "+backend)
 	r.naming.Lock()
 	defer r.naming.Unlock()
 	delete(r.ids, name)
 	for line := range strings.Lines(text) {
-		if words := strings.Fields(line); len(words) > 3 && words[1] == Backend && words[3] == name {
+		if words := strings.Fields(line); len(words) > 3 && words[1] == backend && words[3] == name {
 			r.ids[name] = words[2]
 		}
 	}
@@ -97,8 +98,9 @@ func (r *Runtime) idOf(name string) (id string, known bool) {
 // that row alone. All rows of a hundred servers are 9,000 lines, too much to read for each
 // of a hundred that wait at once until they are up.
 func (r *Runtime) server(ctx context.Context, name string) (Row, error) {
+	backend := r.backendOf(name)
 	if id, known := r.idOf(name); known {
-		rows, err := r.rows(ctx, Backend, serverRows, id)
+		rows, err := r.rows(ctx, backend, serverRows, id)
 		if err != nil {
 			return Row{}, err
 		}
@@ -112,7 +114,7 @@ func (r *Runtime) server(ctx context.Context, name string) (Row, error) {
 	}
 	var have []string
 	for _, row := range rows {
-		if row.Kind != Server || row.Proxy != Backend {
+		if row.Kind != Server || row.Proxy != backend {
 			continue
 		}
 		if row.Server == name {

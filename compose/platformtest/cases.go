@@ -42,6 +42,21 @@ func (k *contract) told() {
 	k.mustGet(h, "/file?name=notes.txt", "I am web-1\n")
 }
 
+func (k *contract) portless() {
+	h := k.start(compose.Instance{Name: "worker-1", Program: k.programs.Web("--exit", "0")})
+	if got := h.Addr("http") + h.PeerAddr("http"); got != "" {
+		k.Errorf("it listens nowhere and has the address %q", got)
+	}
+	if err := h.Signal(k.ctx, compose.Kill); err != nil {
+		k.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(k.ctx, patience)
+	defer cancel()
+	if _, err := h.Wait(ctx); err != nil {
+		k.Errorf("it was killed: %v", err)
+	}
+}
+
 func (k *contract) several() {
 	const n = 4
 	handles := make([]compose.Handle, n)

@@ -36,6 +36,7 @@ func Run(t *testing.T, newPlatform func(t *testing.T) compose.Platform, programs
 		{"a ready instance answers at its address", (*contract).ready},
 		{"an instance is told what it was given and nothing else", (*contract).told},
 		{"several start at once on ports of their own", (*contract).several},
+		{"an instance without ports is ready once it runs", (*contract).portless},
 		{"what is not ready in time is an error with the log, and is gone", (*contract).notReady},
 		{"what dies before it is ready is an error at once", (*contract).diesEarly},
 		{"a start that is called off leaves nothing", (*contract).calledOff},

@@ -163,12 +163,15 @@ type target struct {
 }
 
 // targets are the hosts with the labels that the collector gives their series. What only some want is in
-// labels that Prometheus drops unless a relabelling keeps them.
+// labels that Prometheus drops unless a relabelling keeps them. Who listens nowhere is no target.
 // Source: https://prometheus.io/docs/prometheus/latest/http_sd/
 func targets(hosts []live.Host) []target {
 	const meta = "__meta_throughline_"
 	out := []target{}
 	for _, h := range hosts {
+		if h.Addr == "" {
+			continue
+		}
 		labels := map[string]string{"instance": h.Name, "role": h.Role, meta + "serving": strconv.FormatBool(h.Serving)}
 		for name, value := range map[string]string{"zone": h.Zone, "version": h.Version} {
 			if value != "" {

@@ -52,7 +52,7 @@ var defectLine = regexp.MustCompile(`defect \S+: dropped=(\d+) extra=(\d+)`)
 // LoggedAmounts reads what defective instances logged at their end, from the logs of
 // the record in dir; one that logged nothing of it is not among them.
 func LoggedAmounts(dir string) (map[string]Amount, error) {
-	logs, err := filepath.Glob(filepath.Join(dir, "logs", "web-*.log"))
+	logs, err := filepath.Glob(filepath.Join(dir, "logs", "*.log"))
 	if err != nil {
 		return nil, err
 	}

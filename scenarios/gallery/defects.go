@@ -32,6 +32,8 @@ func exitEntries() []Entry {
 	return []Entry{
 		{Name: "lost-on-exit", Fault: "F1", About: "counts wait in a buffer that is not flushed on SIGTERM", Stage: oneReplaced("lost-on-exit"),
 			Want: wantConservation("lost-on-exit").blaming("web-1").asLogged()},
+		{Name: "role-lost-on-exit", Fault: "F1", About: "one role of several does not flush its buffer on SIGTERM", Stage: besideWeb("lost-on-exit", "replace: api-1", "replace: web-1"),
+			Want: wantConservation("lost-on-exit").blaming("api-1").asLogged()},
 		{Name: "long-buffer", Fault: "F2", About: "a SIGKILL takes more than the declared client window", Stage: Stage{Defect: "long-buffer", Steps: []string{"kill: web-2", "kill: web-3", "launch: 2"}},
 			Want: wantConservation("client-buffer-larger-than-declared").blamingAnybody()}, // a kill just after a flush takes nothing
 		{Name: "closed-early", Fault: "F3", About: "the client is closed before the last requests end", Stage: Stage{Defect: "closed-early", Steps: []string{"terminate: web-1, drain: no"}},

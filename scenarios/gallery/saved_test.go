@@ -410,7 +410,7 @@ var sealedFiles = []string{record.ScenarioFile, record.JournalFile, record.Users
 // the lines in which defects say what they did. Nothing else is in it: not when, where
 // and by whom it was packed, nor the other lines, which may tell of the machine.
 func pack(dir string) ([]byte, error) {
-	logs, err := filepath.Glob(filepath.Join(dir, "logs", "web-*.log"))
+	logs, err := filepath.Glob(filepath.Join(dir, "logs", "*.log"))
 	if err != nil {
 		return nil, err
 	}

@@ -12,14 +12,17 @@ import (
 // All of them ask for the same checks, as far as they have anything to look at,
 // so that each check also stands its trial on every healthy run.
 type Stage struct {
-	Defect  string   // of the reference app; empty: none
-	Steps   []string // done at the beginning of the second phase, as YAML: "kill: web-2"
-	HTTPD   bool     // an Apache HTTP server stands before each instance
-	Retry   bool     // the load balancer repeats requests on any error
-	Members int      // of the database, a replica set; 0: it stands alone
-	Early   bool     // it acknowledges what the primary alone has
-	Forget  int      // the database forgets every nth update; 0: none
-	Heal    string   // a fault that is healed in a third phase of 3 s; empty: there is none
+	Defect string   // of the reference app; empty: none
+	Steps  []string // done at the beginning of the second phase, as YAML: "kill: web-2"
+	// Roles are further roles of the stack, as YAML: "{api: {…}}"; empty: there are none. Then web answers gets alone, and
+	// inserts are for one of these.
+	Roles   string
+	HTTPD   bool   // an Apache HTTP server stands before each instance
+	Retry   bool   // the load balancer repeats requests on any error
+	Members int    // of the database, a replica set; 0: it stands alone
+	Early   bool   // it acknowledges what the primary alone has
+	Forget  int    // the database forgets every nth update; 0: none
+	Heal    string // a fault that is healed in a third phase of 3 s; empty: there is none
 	// Batch is how long the reference app's client puts counts together; 0: as
 	// ever. What it then holds is declared.
 	Batch time.Duration
@@ -62,11 +65,14 @@ const RulesFile = "rules.yml"
 
 var scenario = template.Must(template.New("stage").Parse(`scenario: {{.Name}}
 stack:
-  web: {instances: 3{{with .Stage.Defect}}, defect: {{.}}{{end}}{{with .Stage.Batch}}, env: {STATSD_AGGREGATION: {{.}}}{{end}}
+  web: {instances: 3{{if .Stage.Roles}}, routes: {get: "GET /get/{word}"}{{end}}{{with .Stage.Defect}}, defect: {{.}}{{end}}{{with .Stage.Batch}}, env: {STATSD_AGGREGATION: {{.}}}{{end}}
     {{- with .Stage.Sampled}}, env: {STATSD_SAMPLE_RATE: {{.}}}{{end}}
     {{- with .Stage.StopTakes}}, env: {STOP_TAKES: {{.}}}{{end}}
     {{- if .Stage.Cloud}}, env: {TAGS_FROM: imds}{{end}}
     {{- if .Stage.CPU}}, env: {CPU_EVERY: 1s}{{end}}}
+{{- with .Stage.Roles}}
+  roles: {{.}}
+{{- end}}
 {{- if .Stage.HTTPD}}
   httpd: yes
 {{- end}}
@@ -168,6 +174,15 @@ func oneKilled(defect string) Stage {
 	return Stage{Defect: defect, Steps: []string{"kill: web-2", "launch: 1"}}
 }
 
+// besideWeb has another role answer the inserts, with a defect or none, and a worker that nobody asks anything.
+func besideWeb(defect string, steps ...string) Stage {
+	if defect != "" {
+		defect = ", defect: " + defect
+	}
+	return Stage{Roles: `{api: {instances: 2, routes: {insert: "POST /insert/{word}"}` + defect + `}, worker: {instances: 1, env: {WORK_EVERY: 20ms}}}`, Steps: steps, After: 6,
+		Checks: []string{"shutdown: {metric: fullstack.get, route: get}", "continuity: {metric: fullstack.work, role: worker}"}}
+}
+
 // fronted has an httpd before each instance.
 func fronted() Stage {
 	return Stage{HTTPD: true, Steps: []string{"kill: web-2", "launch: 1", "replace: web-1"}, After: 8}
@@ -243,6 +258,8 @@ func Controls() []Control {
 		{"frozen", "an instance is frozen until another one is there", Stage{Steps: []string{"fault: freeze, on: web-2", "launch: 1", "heal: freeze"}, After: 6}},
 		{"frozen-killed", "an instance is frozen, and killed as it stands still", Stage{Steps: []string{"fault: freeze, on: web-2", "launch: 1", "kill: web-2", "heal: freeze"}, After: 6}},
 		{"stalled", "the database is frozen for a second", Stage{Steps: []string{"fault: freeze-database"}, After: 1, Heal: "freeze-database"}},
+		{"roles", "an instance of another role is killed and another one launched, one of web is replaced, and so is the worker",
+			besideWeb("", "kill: api-2", "launch: 1, role: api", "replace: web-1", "replace: all, role: worker")},
 		{"abrupt", "an instance is asked to end while requests still come", Stage{Steps: []string{"terminate: web-1, drain: no"}}},
 		{"stalled-2s", "the database is frozen for two seconds", Stage{Steps: []string{"fault: freeze-database"}, After: 2, Heal: "freeze-database"}},
 		{"stalled-4s", "the database is frozen for longer than requests wait", databaseOutage(4)},

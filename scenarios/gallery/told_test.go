@@ -208,7 +208,7 @@ func acknowledged(h record.History) (n int64) {
 
 var (
 	wholeNumber = regexp.MustCompile(`(^|[ (])(\d[\d,]*)\b`)
-	anInstance  = regexp.MustCompile(`web-\d+`)
+	anInstance  = regexp.MustCompile(`(?:web|api|worker)-\d+`)
 )
 
 // numbers are those of a sentence, in its order.

@@ -61,8 +61,14 @@ var layerSeries = []series{
 	}},
 	{record.PageViews, "beacons", func(*Picture, *collector.Sample) string { return "beacons of their pages" }},
 	{record.HostSeconds, "cpu", func(p *Picture, s *collector.Sample) string {
-		tier := record.AllTiers().Of(string(p.roles[s.Labels.Get("instance")]))
-		return cmp.Or(tier.Title, "others")
+		role := p.roles[s.Labels.Get("instance")]
+		if title := record.AllTiers().Of(string(role)).Title; title != "" {
+			return title
+		}
+		if role.Application() {
+			return string(role)
+		}
+		return "others"
 	}},
 }
 

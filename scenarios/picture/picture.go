@@ -42,8 +42,10 @@ type Counts struct {
 	// empty: nothing that instances count is drawn.
 	Metric string
 	Route  string // whose requests it counts; empty: all
-	Fleet  *Fleet // what the size of the fleet is held against; nil: nothing
-	Agent  *Agent // what tells of CPU beside the hypervisor; nil: nobody
+	// Role is the one whose instances count them: others may count something else under the name. Empty: all do.
+	Role  record.Role
+	Fleet *Fleet // what the size of the fleet is held against; nil: nothing
+	Agent *Agent // what tells of CPU beside the hypervisor; nil: nobody
 }
 
 // Picture gathers what is drawn of a run. It is a record.Observer, and its methods may be
@@ -188,7 +190,9 @@ func (p *Picture) Sample(at time.Duration, s *collector.Sample) {
 	p.at(at)
 	p.measured = max(p.measured, min(at, longestRun))
 	if p.counts.Metric != "" && counts(p.counts.Metric, s) {
-		p.web(at, s)
+		if role, known := p.roles[s.Labels.Get("instance")]; p.counts.Role == "" || !known || role == p.counts.Role {
+			p.web(at, s)
+		}
 		return
 	}
 	if p.ofViews(s) {

@@ -69,7 +69,7 @@ const (
 	LoadEnd    Kind = "load-end"    // last request answered or given up
 	Birth      Kind = "birth"       // of an instance: its process was started; Version, in a scenario that has versions; Cloud, in a cloud
 	Ready      Kind = "ready"       // of an instance: its probe answered
-	Serving    Kind = "serving"     // of an instance: the load balancer marks it up; of a member of the database: it follows the primary
+	Serving    Kind = "serving"     // of an instance: the load balancer marks it up, or it is ready in a role without users; of a member of the database: it follows the primary
 	Elected    Kind = "elected"     // of a member of the database: it is the primary, and takes writes
 	Sidelined  Kind = "sidelined"   // of a member of the database: asked, it says that it is the primary no more, or, where it followed one, that it does not
 	Draining   Kind = "draining"    // of an instance: the load balancer sends it nothing new
@@ -95,16 +95,22 @@ const (
 	RunEnd      Kind = "run-end"     // last of all, with a Tally; without it the record is not whole
 )
 
-// Role is the part an instance plays in the stack.
+// Role is the part an instance plays in the stack. What is none of these is a further role of the application, by the
+// name that the scenario gives it.
 type Role string
 
-// The roles.
+// The roles that a stack may have without being asked for.
 const (
 	Web          Role = "web"
 	LoadBalancer Role = "lb"
 	HTTPD        Role = "httpd"
 	Database     Role = "db"
 )
+
+// Application tells whether it is a role of the application: web, or another one that the scenario names.
+func (r Role) Application() bool {
+	return r != "" && r != LoadBalancer && r != HTTPD && r != Database
+}
 
 // Event is one line of the journal.
 type Event struct {

@@ -169,13 +169,13 @@ type instanceRow struct {
 	Plain bool
 }
 
-// instanceRows lists the web instances that the journal or a ledger knows, in
+// instanceRows lists the instances of all roles that the journal or a ledger knows, in
 // the order of their names: that of their births, as none is used twice.
 func instanceRows(h record.History, v verdict.Verdict) []instanceRow {
 	lives := map[string]record.Lifetime{}
 	known := map[string]bool{}
 	for _, life := range h.Lifetimes() {
-		if life.Role == record.Web {
+		if life.Role.Application() {
 			lives[life.Instance] = life
 			known[life.Instance] = true
 		}
@@ -183,6 +183,14 @@ func instanceRows(h record.History, v verdict.Verdict) []instanceRow {
 	for _, by := range []map[string]int64{v.Ledgers.Users.ByInstance, v.Ledgers.LB.ByInstance, v.Ledgers.Web.ByInstance} {
 		for name := range by {
 			known[name] = true
+		}
+	}
+	counting := map[record.Role]bool{} // the roles that the checked route concerns
+	for _, by := range []map[string]int64{v.Ledgers.Users.ByInstance, v.Ledgers.Web.ByInstance} {
+		for name := range by {
+			if life, ok := lives[name]; ok {
+				counting[life.Role] = true
+			}
 		}
 	}
 	booked := map[string][]string{}
@@ -194,8 +202,9 @@ func instanceRows(h record.History, v verdict.Verdict) []instanceRow {
 	names := slices.SortedFunc(maps.Keys(known), record.CompareNames)
 	rows := make([]instanceRow, 0, len(names))
 	for _, name := range names {
-		r := newInstanceRow(name, v.Ledgers, booked[name])
-		if life, ok := lives[name]; ok {
+		life, ok := lives[name]
+		r := newInstanceRow(name, v.Ledgers, booked[name], !ok || len(counting) == 0 || counting[life.Role])
+		if ok {
 			r.Lived = lifeText(life)
 		}
 		rows = append(rows, r)
@@ -203,14 +212,15 @@ func instanceRows(h record.History, v verdict.Verdict) []instanceRow {
 	return rows
 }
 
-// newInstanceRow has what the ledgers tell of an instance, and nothing of its life.
-func newInstanceRow(name string, l verdict.Ledgers, booked []string) instanceRow {
+// newInstanceRow has what the ledgers tell of an instance, and nothing of its life. The checked route may concern another
+// role.
+func newInstanceRow(name string, l verdict.Ledgers, booked []string, concerned bool) instanceRow {
 	r := instanceRow{Name: printable(name), Anchor: draw.Anchor(name), Lived: "not in the journal", Booked: booked,
 		Acked: none, LB: cellText(l.LB.ByInstance, name), Counted: none, Residual: none}
-	if l.Users.Route != "" || len(l.Users.ByInstance) > 0 {
+	if concerned && (l.Users.Route != "" || len(l.Users.ByInstance) > 0) {
 		r.Acked = words.Number(l.Users.ByInstance[name])
 	}
-	if l.Web.Metric != "" {
+	if concerned && l.Web.Metric != "" {
 		r.Counted = words.Number(l.Web.ByInstance[name])
 	}
 	residual := l.Web.ByInstance[name] - l.Users.ByInstance[name]

@@ -20,6 +20,7 @@ func Ended(h record.History, v verdict.Verdict) Page {
 	counts := picture.Counts{Metric: v.Ledgers.Web.Metric, Route: v.Ledgers.Users.Route}
 	if ran, err := script.Parse(h.Run.File, h.Scenario, script.Options{Ran: true}); err == nil { // else the verdict says so
 		counts.Fleet, counts.Agent = FleetOf(ran), AgentOf(ran)
+		counts.Role = CountingRole(ran, counts.Route)
 	}
 	s := picture.Of(h, counts).Now()
 	view := draw.New(s).Explained(explainedBy(v))

@@ -20,11 +20,13 @@ type ledgerView struct {
 	Facts []fact
 	// Versions are those of the application; none where there is one.
 	Versions []versionRow
+	// Roles are those of the application; none where there is one.
+	Roles []roleRow
 }
 
 func endedLedger(h record.History, v verdict.Verdict) ledgerView {
 	tiers := record.AllTiers().In(h)
-	return ledgerView{Heads: ledgerHeads(tiers, false), Width: 1 + len(tiers), Rows: pageRows(ledgerRows(tiers, h, v)), Facts: factsOf(h, v), Versions: versionRows(v)}
+	return ledgerView{Heads: ledgerHeads(tiers, false), Width: 1 + len(tiers), Rows: pageRows(ledgerRows(tiers, h, v)), Facts: factsOf(h, v), Versions: versionRows(v), Roles: roleRows(h, v)}
 }
 
 // factsOf say which run this was.

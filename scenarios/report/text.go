@@ -37,6 +37,7 @@ func WriteText(w io.Writer, h record.History, v verdict.Verdict, o TextOptions) 
 	t.findings(v)
 	tiers := record.AllTiers().In(h)
 	t.ledgers(ledgerHeads(tiers, t.narrow()), ledgerRows(tiers, h, v))
+	t.roles(roleRows(h, v))
 	t.instances(instanceRows(h, v), v)
 	t.versions(versionRows(v))
 	t.alerts(h, v)
@@ -125,7 +126,7 @@ func runFacts(h record.History, v verdict.Verdict) string {
 	}
 	births, deaths := 0, 0
 	for _, l := range h.Lifetimes() {
-		if l.Role != record.Web {
+		if !l.Role.Application() {
 			continue
 		}
 		if l.Birth != record.Never {

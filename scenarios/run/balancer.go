@@ -3,7 +3,9 @@ package run
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 
@@ -16,7 +18,7 @@ import (
 )
 
 // balancer is the load balancer of a stack: HAProxy, its list of servers, its log,
-// and the proxy that some faults need before it. It is the fleet's pool.
+// and the proxy that some faults need before it. A backend of it is a fleet's pool.
 type balancer struct {
 	cfg        Config
 	executions *executions // takes in its log; nil: it keeps none
@@ -80,8 +82,14 @@ func (b *balancer) holdReloads() (release func()) {
 	return b.reloading.RUnlock
 }
 
+// backend is the servers of one role.
+type backend struct {
+	*balancer
+	name string
+}
+
 // add implements pool.
-func (b *balancer) add(ctx context.Context, h compose.Handle) error {
+func (b backend) add(ctx context.Context, h compose.Handle) error {
 	addr, err := behind(b.cfg.Platform, h)
 	if err == nil {
 		addr, err = b.network.way(script.LBWeb, h.Name(), addr, h.Addr("http"))
@@ -89,7 +97,7 @@ func (b *balancer) add(ctx context.Context, h compose.Handle) error {
 	if err != nil {
 		return err
 	}
-	if err := b.lb.Add(ctx, h.Name(), addr); err != nil {
+	if err := b.lb.AddTo(ctx, b.name, h.Name(), addr); err != nil {
 		return err
 	}
 	return b.lb.WaitState(ctx, h.Name(), haproxy.Up)
@@ -178,7 +186,26 @@ func (b *balancer) instance(ctx context.Context) (compose.Instance, error) {
 // config is how HAProxy is set up for the scenario.
 func (b *balancer) config() haproxy.Config {
 	stack := b.cfg.Scenario.Stack
-	return haproxy.Config{HealthPath: stack.Web.Health, Log: b.executions.addr(), RetryAll: stack.RetryAll, Master: b.cfg.needs(script.Master), Proxied: stack.HTTPD}
+	return haproxy.Config{HealthPath: stack.Web.Health, Backends: b.pools(), Log: b.executions.addr(), RetryAll: stack.RetryAll, Master: b.cfg.needs(script.Master), Proxied: stack.HTTPD}
+}
+
+// pools are the backends beside that of the first role: of each further role that users reach one, by the paths of its
+// routes.
+func (b *balancer) pools() (further []haproxy.Pool) {
+	for _, role := range b.cfg.Scenario.Stack.Others {
+		if !role.WithUsers() {
+			continue
+		}
+		p := haproxy.Pool{Name: haproxy.BackendOf(role.RoleName()), HealthPath: role.Health}
+		for _, name := range slices.Sorted(maps.Keys(role.Routes)) {
+			text, prefix := role.Routes[name].Match()
+			if path := (haproxy.Path{Text: text, Prefix: prefix}); !slices.Contains(p.Paths, path) {
+				p.Paths = append(p.Paths, path)
+			}
+		}
+		further = append(further, p)
+	}
+	return further
 }
 
 // own is the platform's HAProxy. It reads its configuration when it starts; nobody

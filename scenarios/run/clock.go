@@ -16,7 +16,8 @@ type clock struct {
 	progress Progress
 	journal  *journal
 	users    *users // nil: there is no load
-	fleet    *fleet
+	fleets   fleets // of all roles
+	fleet    *fleet // of the role of the step under way
 	faults   *faults
 	members  *replicaSet // of the database; without any where it stands alone
 	random   *rand.Rand  // draws whom the word any stands for
@@ -104,6 +105,9 @@ func (c *clock) step(ctx context.Context, phase string, step script.Step) error 
 	begin := time.Now()
 	c.journal.event(record.Event{Kind: record.StepBegin, Phase: phase, Step: step.String()})
 	c.whom = ""
+	if f := c.fleets.of(step.Role); f != nil {
+		c.fleet = f
+	}
 	err := c.do(ctx, step)
 	if err != nil {
 		err = fmt.Errorf("%s: %w", step, err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	crand "crypto/rand"
 	"fmt"
+	"hash/fnv"
 	"math/rand/v2"
 	"net/netip"
 	"sync"
@@ -87,15 +88,25 @@ func (c *cloud) identity(name string, web script.Web, number int) (imds.Identity
 			return imds.Identity{}, err
 		}
 	}
-	tags := map[string]string{"Name": name, "role": string(record.Web)}
+	tags := map[string]string{"Name": name, "role": web.RoleName()}
 	if web.Version != "" {
 		tags[record.LabelVersion] = web.Version
 	}
-	drawn := rand.New(rand.NewPCG(c.cfg.Run.Seed, uint64(number)))
+	drawn := rand.New(rand.NewPCG(c.cfg.Run.Seed, stream(web.Role, number)))
 	return imds.Identity{
 		ID: fmt.Sprintf("i-0%016x", drawn.Uint64()), Type: cloudType, Region: cloudRegion, Zone: cloudRegion + zoneOf(number),
 		Addr: addr, Launched: time.Now(), Tags: tags,
 	}, nil
+}
+
+// stream is from where the id of a role's instance is drawn: for each from elsewhere. The first role is "".
+func stream(role string, number int) uint64 {
+	if role == "" {
+		return uint64(number)
+	}
+	hash := fnv.New64a()
+	_, _ = hash.Write([]byte(script.InstanceName(role, number))) // it never fails
+	return hash.Sum64()
 }
 
 // of is who an instance is in the cloud, for its birth; nil: it is in none.
@@ -131,7 +142,7 @@ func (c *cloud) once(h heard) {
 	c.heard[h] = true
 	c.mu.Unlock()
 	if !before {
-		c.journal.event(record.Event{Kind: h.kind, Instance: h.instance, Role: record.Web, About: abouts[h.about]})
+		c.journal.event(record.Event{Kind: h.kind, Instance: h.instance, Role: roleOf(h.instance), About: abouts[h.about]})
 	}
 }
 
@@ -151,7 +162,7 @@ func (c *cloud) notice(ctx context.Context, name string, within time.Duration) (
 	if err := server.Interrupt(ctx, imds.Notice{Given: given, Deadline: deadline}); err != nil {
 		return time.Time{}, fmt.Errorf("%s: %w", name, err)
 	}
-	c.journal.event(record.Event{At: c.journal.offset(given), Kind: record.Noticed, Instance: name, Role: record.Web, Deadline: c.journal.offset(deadline)})
+	c.journal.event(record.Event{At: c.journal.offset(given), Kind: record.Noticed, Instance: name, Role: roleOf(name), Deadline: c.journal.offset(deadline)})
 	return deadline, nil
 }
 

@@ -207,7 +207,7 @@ func names(instance string) []string {
 func (f *faults) requests() []fault.Request {
 	var out []fault.Request
 	for _, name := range slices.Sorted(maps.Keys(f.cfg.Scenario.Load.Mix)) {
-		route := f.cfg.Scenario.Stack.Web.Routes[name]
+		route := f.cfg.Scenario.Stack.Routes()[name]
 		out = append(out, fault.Request{Method: route.Method, Path: route.Path})
 	}
 	return out
@@ -248,7 +248,7 @@ func (f *faults) inject(ctx context.Context, begin script.BeginFault) error {
 func (o ongoing) event(kind record.Kind) record.Event {
 	e := record.Event{Kind: kind, Fault: o.name, Instance: o.instance, Hop: string(o.hop)}
 	if o.instance != "" {
-		e.Role = record.Web
+		e.Role = roleOf(o.instance)
 	}
 	return e
 }

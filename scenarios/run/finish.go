@@ -19,12 +19,12 @@ func finish(ctx context.Context, s *testbed, users *users, acting *acting) error
 	healing, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainLimit)
 	s.faults.healAll(healing) // while there is load: who is frozen has to answer what is in flight
 	cancel()
-	acting.stop(lastMoves + s.cfg.Scenario.Stack.Web.Stop)
+	acting.stop(lastMoves + s.fleet.role.Stop)
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainLimit+s.cfg.settleTime())
 	defer cancel()
 	summary, err := users.stop()
 	s.journal.event(record.Event{Kind: record.LoadEnd})
-	s.fleet.unlimit(closing)
+	s.fleets.unlimit(closing)
 	if !s.interrupted(ctx) {
 		s.cfg.Progress.Note("load has ended; waiting for the last counts")
 		s.settle(ctx)
@@ -43,7 +43,7 @@ func finish(ctx context.Context, s *testbed, users *users, acting *acting) error
 	if err := s.database.documents(closing, s.journal.record.After); err != nil {
 		s.journal.trouble("documents", 0, err.Error())
 	}
-	s.fleet.stop(ctx)
+	s.fleets.stop(ctx)
 	s.journal.event(record.Event{Kind: record.RunEnd})
 	return s.journal.record.Flush()
 }
@@ -72,8 +72,8 @@ func (s *testbed) settle(ctx context.Context) {
 	deadline := time.Now().Add(settleLimit)
 	idle, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
-	for _, name := range s.fleet.serving() {
-		_ = s.balancer.awaitIdle(idle, name) // what is still there then is not logged, and its outcome unknown
+	for _, name := range s.lives.serving("") {
+		_ = s.balancer.awaitIdle(idle, name) // who is in no backend has none; what is still there then is not logged, and its outcome unknown
 	}
 	for lines := s.telemetry.lines(); time.Now().Before(deadline); {
 		if sleepUntil(ctx, time.Now().Add(s.cfg.Run.Interval)) != nil {

@@ -18,30 +18,31 @@ import (
 	"throughline/scenarios/script"
 )
 
-// fleet is the web instances of a stack. Each move on it returns when it has taken
+// fleet is the instances of one role of a stack. Each move on it returns when it has taken
 // effect, and writes what happened into the journal. Moves may be made by several
 // at once: see moves.
 type fleet struct {
 	cfg     Config
+	role    script.Web // what its instances are before anything is deployed
 	journal *journal
 	lives   *lives
 	sensors sensors
-	pool    pool
+	pool    pool // backstage where no users come to the role
 	fronts  *fronts
 	cloud   *cloud // gives notice; nil: nobody does
-	// describe is what web instance number of a version is, which shall send its
+	// describe is what instance number of a version is, which shall send its
 	// StatsD lines to an address, host:port.
 	describe func(web script.Web, number int, statsd string) (compose.Instance, error)
 
 	mu       sync.Mutex
-	last     int               // the number of the newest web instance
+	last     int               // the number of the newest instance
 	coming   map[string]string // whose launch is under way, and of which version
 	replaced map[string]bool   // who ends when another one has taken its place
 	versions script.Versions
 	settled  chan struct{} // closed, and another one made, when launches are over
 }
 
-// moves are what can be done to the web instances, by the steps of a scenario and
+// moves are what can be done to the instances of a role, by the steps of a scenario and
 // by actors at the same time. A name is given to one instance only. Who would end
 // an instance that another move is ending gets an error that says so. When the
 // stack is taken down, all of them are refused.
@@ -106,7 +107,22 @@ type pool interface {
 	remove(ctx context.Context, name string) error    // its counters are kept
 }
 
-func (f *fleet) serving() []string { return f.lives.serving() }
+// backstage is the pool of a role to which no users' requests come: its instances are in no load balancer.
+type backstage struct{}
+
+func (backstage) holdReloads() (release func())             { return func() {} }
+func (backstage) add(context.Context, compose.Handle) error { return nil }
+func (backstage) drain(context.Context, string) error       { return nil }
+func (backstage) awaitDown(context.Context, string) error   { return nil }
+func (backstage) remove(context.Context, string) error      { return nil }
+
+// name is what its instance of a number is called.
+func (f *fleet) name(number int) string { return script.InstanceName(f.role.RoleName(), number) }
+
+// recorded is its role, as the journal has it.
+func (f *fleet) recorded() record.Role { return record.Role(f.role.RoleName()) }
+
+func (f *fleet) serving() []string { return f.lives.serving(f.recorded()) }
 
 // roster implements moves.
 func (f *fleet) roster() []member {
@@ -114,7 +130,7 @@ func (f *fleet) roster() []member {
 	coming, replaced := maps.Clone(f.coming), maps.Clone(f.replaced)
 	f.mu.Unlock()
 	// Who comes to serve meanwhile is on both lists, and nobody on neither.
-	all := slices.DeleteFunc(f.lives.members(), func(m member) bool { return replaced[m.name] })
+	all := slices.DeleteFunc(f.lives.members(f.recorded()), func(m member) bool { return replaced[m.name] })
 	for _, m := range all {
 		delete(coming, m.name)
 	}
@@ -155,7 +171,7 @@ func (f *fleet) orderOf(ctx context.Context, n int, version func(script.Versions
 	}
 	first, web := f.number(n, version)
 	for i := range n {
-		o.names = append(o.names, webName(first+i))
+		o.names = append(o.names, f.name(first+i))
 	}
 	serve := make([]string, n)
 	go func() {
@@ -193,8 +209,8 @@ func (f *fleet) number(n int, version func(script.Versions) string) (first int, 
 	web, _ = f.versions.Find(version(f.versions))
 	for range n {
 		f.last++
-		f.versions.Of[webName(f.last)] = web.Version
-		f.coming[webName(f.last)] = web.Version
+		f.versions.Of[f.name(f.last)] = web.Version
+		f.coming[f.name(f.last)] = web.Version
 	}
 	return first, web
 }
@@ -231,14 +247,10 @@ func (f *fleet) launchOne(ctx context.Context, web script.Web, number int) error
 	return nil
 }
 
-// start starts a web instance, which is listened for from before its birth.
+// start starts an instance, which is listened for from before its birth.
 func (f *fleet) start(ctx context.Context, web script.Web, number int) (*life, error) {
-	name := webName(number)
-	labels := collector.NewLabels("zone", zoneOf(number))
-	if web.Version != "" {
-		labels = collector.NewLabels("zone", zoneOf(number), record.LabelVersion, web.Version)
-	}
-	addr, err := f.sensors.listen(name, labels)
+	name := f.name(number)
+	addr, err := f.sensors.listen(name, f.labels(web, number))
 	if err != nil {
 		return nil, err
 	}
@@ -246,12 +258,25 @@ func (f *fleet) start(ctx context.Context, web script.Web, number int) (*life, e
 	if err == nil {
 		instance.Ready.Within = startWithin(ctx)
 		var one *life
-		if one, err = f.lives.start(ctx, instance, record.Web, web.Version); err == nil {
+		if one, err = f.lives.start(ctx, instance, f.recorded(), web.Version); err == nil {
 			return one, nil
 		}
 	}
 	f.sensors.retire(context.WithoutCancel(ctx), name)
 	return nil, err
+}
+
+// labels are what all series have that come from an instance of a version, beside its name. Where there is one role alone,
+// it is left to who sends tags.
+func (f *fleet) labels(web script.Web, number int) collector.Labels {
+	pairs := []string{"zone", zoneOf(number)}
+	if web.Version != "" {
+		pairs = append(pairs, record.LabelVersion, web.Version)
+	}
+	if len(f.cfg.Scenario.Stack.Others) > 0 {
+		pairs = append(pairs, "role", f.role.RoleName())
+	}
+	return collector.NewLabels(pairs...)
 }
 
 // kill implements moves. It waits until the process is gone, its port refuses and
@@ -268,9 +293,8 @@ func (f *fleet) kill(ctx context.Context, name string) error {
 		if err := awaitDeath(ctx, one); err != nil {
 			return err
 		}
-		if conn, err := net.DialTimeout("tcp", addr, time.Second); err == nil {
-			conn.Close()
-			return fmt.Errorf("%s is gone, but something still answers at %s", name, addr)
+		if err := refused(name, addr); err != nil {
+			return err
 		}
 		defer f.pool.holdReloads()()
 		if err := f.pool.awaitDown(ctx, name); err != nil {
@@ -279,6 +303,19 @@ func (f *fleet) kill(ctx context.Context, name string) error {
 		f.journal.event(record.Event{Kind: record.Down, Instance: name, Role: one.role})
 		return f.remove(ctx, one)
 	})
+}
+
+// refused is an error if something still answers where an instance was. Where it listened nowhere nothing does.
+func refused(name, addr string) error {
+	if addr == "" {
+		return nil
+	}
+	conn, err := net.DialTimeout("tcp", addr, time.Second)
+	if err != nil {
+		return nil
+	}
+	conn.Close()
+	return fmt.Errorf("%s is gone, but something still answers at %s", name, addr)
 }
 
 // terminate implements moves.
@@ -317,7 +354,7 @@ func (f *fleet) remove(ctx context.Context, one *life) error {
 	if err := f.pool.remove(ctx, one.Name()); err != nil {
 		return err
 	}
-	f.journal.event(record.Event{Kind: record.Removed, Instance: one.Name(), Role: record.Web})
+	f.journal.event(record.Event{Kind: record.Removed, Instance: one.Name(), Role: one.role})
 	return f.fronts.end(ctx, one.Name())
 }
 
@@ -335,7 +372,7 @@ func awaitDeath(ctx context.Context, one *life) error {
 // its time up is killed, as whoever runs containers does it, which the journal
 // tells.
 func (f *fleet) awaitStop(ctx context.Context, one *life) error {
-	patient, cancel := context.WithTimeout(ctx, f.cfg.Scenario.Stack.Web.Stop)
+	patient, cancel := context.WithTimeout(ctx, f.role.Stop)
 	defer cancel()
 	if err := awaitDeath(patient, one); err == nil || ctx.Err() != nil {
 		return err
@@ -346,11 +383,11 @@ func (f *fleet) awaitStop(ctx context.Context, one *life) error {
 	return awaitDeath(ctx, one)
 }
 
-// overdue notes that a web instance had to be killed because it had not ended in
+// overdue notes that an instance had to be killed because it had not ended in
 // time.
 func (f *fleet) overdue(name string) {
-	f.journal.event(record.Event{Kind: record.Note, About: "stop of " + name, Instance: name, Role: record.Web,
-		Error: fmt.Sprintf("it had not ended %v after SIGTERM (stack.web.stop) and was killed", f.cfg.Scenario.Stack.Web.Stop)})
+	f.journal.event(record.Event{Kind: record.Note, About: "stop of " + name, Instance: name, Role: f.recorded(),
+		Error: fmt.Sprintf("it had not ended %v after SIGTERM (%s.stop) and was killed", f.role.Stop, f.role.Key())})
 }
 
 // meter gives a new instance of a scenario that limits CPU a cgroup of its own,
@@ -367,7 +404,7 @@ func (f *fleet) meter(ctx context.Context, handle compose.Handle) error {
 	return limited.LimitCPU(ctx, 0)
 }
 
-// limit gives a web instance less CPU; 0 gives it all again. meter saw that this
+// limit gives an instance less CPU; 0 gives it all again. meter saw that this
 // is possible.
 func (f *fleet) limit(ctx context.Context, name string, cpus float64) error {
 	found, err := f.lives.find(name)
@@ -378,45 +415,17 @@ func (f *fleet) limit(ctx context.Context, name string, cpus float64) error {
 		return err
 	}
 	f.lives.limit(name, cpus > 0)
-	f.journal.event(record.Event{Kind: record.Limited, Instance: name, Role: record.Web, CPUs: cpus})
+	f.journal.event(record.Event{Kind: record.Limited, Instance: name, Role: f.recorded(), CPUs: cpus})
 	return nil
 }
 
 // unlimit lifts what limits are left, so that the end of the run is nobody's
 // burden.
 func (f *fleet) unlimit(ctx context.Context) {
-	for _, name := range f.lives.limited() {
+	for _, name := range f.lives.limited(f.recorded()) {
 		if err := f.limit(ctx, name, 0); err != nil {
 			f.journal.trouble("instance "+name, 0, fmt.Sprintf("lift its limit: %v", err))
 		}
-	}
-}
-
-// interruptedStop is how long web instances may take to end when the run was interrupted:
-// somebody waits at a terminal.
-const interruptedStop = 5 * time.Second
-
-// silentWait is how long the end of the web instances is waited for without a word.
-const silentWait = 2 * time.Second
-
-// stop refuses all further moves and ends all web instances side by side, before
-// database and load balancer are taken from them. Who has not ended within
-// stack.web.stop is killed, which the journal tells; when ctx ends while they stop,
-// they are killed at once.
-func (f *fleet) stop(ctx context.Context) {
-	if ctx.Err() != nil {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), interruptedStop)
-		defer cancel()
-	}
-	slow := time.AfterFunc(silentWait, func() { f.cfg.Progress.Note("waiting for the web instances to end") })
-	defer slow.Stop()
-	overdue, err := f.lives.stopWeb(ctx)
-	for _, name := range overdue {
-		f.overdue(name)
-	}
-	if err != nil {
-		f.journal.note("stop", 0, err.Error())
 	}
 }
 

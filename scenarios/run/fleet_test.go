@@ -138,7 +138,7 @@ func (r *rig) close() []record.Event {
 	}
 	r.down = true
 	ctx := context.WithoutCancel(r.t.Context())
-	r.fleet.stop(ctx)
+	r.bed.fleets.stop(ctx)
 	r.bed.cloud.close()
 	if err := errors.Join(r.telemetry.close(ctx), r.lives.close(ctx), r.journal.record.Close()); err != nil {
 		r.t.Error(err)
@@ -205,8 +205,8 @@ func inOrder(t *testing.T, events []record.Event) map[record.Kind]int {
 		}
 	}
 	for number := 1; number <= len(kinds); number++ {
-		if len(kinds[webName(number)]) == 0 {
-			t.Errorf("of %d instances none is %s: have %v", len(kinds), webName(number), slices.Sorted(maps.Keys(kinds)))
+		if len(kinds[script.InstanceName(script.FirstRole, number)]) == 0 {
+			t.Errorf("of %d instances none is %s: have %v", len(kinds), script.InstanceName(script.FirstRole, number), slices.Sorted(maps.Keys(kinds)))
 		}
 	}
 	return count
@@ -302,13 +302,13 @@ func TestNobodyIsLaunchedIntoATeardown(t *testing.T) {
 		})
 	}
 	<-begun
-	r.fleet.stop(t.Context())
+	r.bed.fleets.stop(t.Context())
 	last, _ := r.number(0, script.Versions.Current)
 	if _, err := r.launch(t.Context(), 1); !errors.Is(err, errEnding) {
 		t.Errorf("launch: %v, want %v", err, errEnding)
 	}
 	if next, _ := r.number(0, script.Versions.Current); next != last {
-		t.Errorf("a launch that was refused took the name %s", webName(last))
+		t.Errorf("a launch that was refused took the name %s", script.InstanceName(script.FirstRole, last))
 	}
 	if err := r.terminate(t.Context(), "web-1", true); !errors.Is(err, errEnding) {
 		t.Errorf("terminate: %v, want %v", err, errEnding)
@@ -355,7 +355,7 @@ func TestATeardownWaitsForMoves(t *testing.T) {
 	}
 	go func() {
 		defer close(stopped)
-		r.fleet.stop(context.Background())
+		r.bed.fleets.stop(context.Background())
 	}()
 	<-p.off
 	select {
@@ -374,7 +374,7 @@ func TestATeardownWaitsForMoves(t *testing.T) {
 func TestAFailedLaunchIsForgotten(t *testing.T) {
 	r := newRig(t)
 	r.describe = func(_ script.Web, number int, _ string) (compose.Instance, error) {
-		return compose.Instance{Name: webName(number), Program: compose.Program{Self: []string{"nothing"}}}, nil
+		return compose.Instance{Name: script.InstanceName(script.FirstRole, number), Program: compose.Program{Self: []string{"nothing"}}}, nil
 	}
 	if names, err := r.launch(t.Context(), 2); err == nil || len(names) > 0 {
 		t.Errorf("launched %v, %v", names, err)

@@ -21,7 +21,8 @@ var (
 	BalancerName = record.AllTiers().Of(record.LayerLB).Name(1)
 )
 
-func webName(number int) string { return record.AllTiers().Of(record.LayerWeb).Name(number) }
+// roleOf is the role of an instance of the application.
+func roleOf(instance string) record.Role { return record.Role(script.RoleOf(instance)) }
 
 // zones are dealt to the instances in turn, as an autoscaling group does.
 var zones = [...]string{"a", "b", "c"}
@@ -42,24 +43,25 @@ func startWithin(ctx context.Context) time.Duration {
 	return startLimit
 }
 
-// webInstance is what web instance number of a version is and is told; mongoURI is "" where there
+// webInstance is what instance number of a version of a role is and is told; mongoURI is "" where there
 // is no database. Everything it is told is listed here and in the README; an application may ignore all but
 // PORT and the StatsD address.
 func (c Config) webInstance(web script.Web, number int, statsd, mongoURI string) (compose.Instance, error) {
+	name := script.InstanceName(web.RoleName(), number)
 	host, port, err := net.SplitHostPort(statsd)
 	if err != nil {
-		return compose.Instance{}, fmt.Errorf("statsd address of %s: %w", webName(number), err)
+		return compose.Instance{}, fmt.Errorf("statsd address of %s: %w", name, err)
 	}
 	program, err := c.webProgram(web)
 	if err != nil {
-		return compose.Instance{}, fmt.Errorf("%s: %w", webName(number), err)
+		return compose.Instance{}, fmt.Errorf("%s: %w", name, err)
 	}
 	env := map[string]string{
 		"HOST": "{{.Host}}", "PORT": "{{.Port}}",
 		"INSTANCE": "{{.Name}}", "ZONE": zoneOf(number),
 		"STATSD_HOST": host, "STATSD_PORT": port,
 		"DD_AGENT_HOST": host, "DD_DOGSTATSD_PORT": port, "DD_DOGSTATSD_URL": "udp://" + statsd,
-		"DD_TAGS": "role:web,zone:" + zoneOf(number),
+		"DD_TAGS": "role:" + web.RoleName() + ",zone:" + zoneOf(number),
 	}
 	if web.Version != "" {
 		env["VERSION"] = web.Version
@@ -69,10 +71,15 @@ func (c Config) webInstance(web script.Web, number int, statsd, mongoURI string)
 		env["MONGODB_URI"] = mongoURI
 	}
 	maps.Copy(env, web.Env)
-	return compose.Instance{
-		Name: webName(number), Program: program, Env: env, Ports: map[string]int{"http": 0},
+	i := compose.Instance{
+		Name: name, Program: program, Env: env, Ports: map[string]int{"http": 0},
 		Ready: compose.Probe{Port: "http", Path: web.Health, Within: startLimit}, Stop: web.Stop,
-	}, nil
+	}
+	if web.Health == "" { // it listens nowhere
+		i.Ports, i.Ready = nil, compose.Probe{}
+		delete(env, "PORT")
+	}
+	return i, nil
 }
 
 // databaseInstance is the embedded database, or the one that was given. An embedded

@@ -20,7 +20,7 @@ import (
 type lives struct {
 	journal *journal
 	parts   *compose.Stack
-	retire  func(context.Context, string) // hears of every web instance whose death was journalled
+	retire  func(context.Context, string) // hears of every instance of the application whose death was journalled
 	cloud   *cloud                        // tells births who somebody is in the cloud; nil: nobody is in one
 
 	open context.Context // bounds all moves: it ends with the run's context, or with the stack
@@ -76,7 +76,7 @@ func newLives(ctx context.Context, p compose.Platform, journal *journal, retire 
 }
 
 // start starts one instance, journals its birth and readiness, and watches it
-// until it is gone. A web instance is held for its launch until release. A version
+// until it is gone. One of the application is held for its launch until release. A version
 // is "" where there are none.
 func (l *lives) start(ctx context.Context, i compose.Instance, role record.Role, version string) (*life, error) {
 	born := l.journal.offset(time.Now())
@@ -92,7 +92,7 @@ func (l *lives) start(ctx context.Context, i compose.Instance, role record.Role,
 	l.journal.event(record.Event{At: born, Kind: record.Birth, Instance: i.Name, Role: role, ID: id, Version: version, Cloud: who})
 	l.journal.event(record.Event{Kind: record.Ready, Instance: i.Name, Role: role})
 	one := &life{Handle: handle, role: role, gone: make(chan struct{}), version: version, zone: i.Env["ZONE"], cloud: who}
-	if role == record.Web {
+	if role.Application() {
 		one.held = launching
 	}
 	l.mu.Lock()
@@ -116,7 +116,7 @@ func (l *lives) roleOf(name string) record.Role {
 func (l *lives) watch(one *life) {
 	defer close(one.gone)
 	exit, err := one.Wait(context.Background())
-	if l.bury(one, exit, err) && one.role == record.Web {
+	if l.bury(one, exit, err) && one.role.Application() {
 		l.retire(context.Background(), one.Name())
 	}
 }
@@ -171,7 +171,7 @@ func (l *lives) finishMove(ctx context.Context, move func(context.Context) error
 	return err
 }
 
-// end makes a move that ends a web instance. Of several at the same time one does
+// end makes a move that ends an instance of the application. Of several at the same time one does
 // it; to the others the error is taken. One that fails lets go of the instance.
 func (l *lives) end(ctx context.Context, name string, how move, do func(context.Context, *life) error) error {
 	return l.makeMove(ctx, func(ctx context.Context) error {
@@ -184,7 +184,7 @@ func (l *lives) end(ctx context.Context, name string, how move, do func(context.
 	})
 }
 
-// condemn finds a web instance and notes that its death is wanted, and by which
+// condemn finds an instance of the application and notes that its death is wanted, and by which
 // move.
 func (l *lives) condemn(name string, how move) (*life, error) {
 	l.mu.Lock()
@@ -199,8 +199,8 @@ func (l *lives) condemn(name string, how move) (*life, error) {
 	switch {
 	case one == nil || one.held == launching:
 		return nil, fmt.Errorf("%s: its launch is under way; wait until it serves", name)
-	case one.role != record.Web:
-		return nil, fmt.Errorf("%s: is no web instance (have %s)", name, strings.Join(l.servingLocked(), ", "))
+	case !one.role.Application():
+		return nil, fmt.Errorf("%s: is no instance of the application (have %s)", name, strings.Join(l.servingLocked(""), ", "))
 	case one.held != "":
 		return nil, taken{fmt.Errorf("%s: another %s of it is under way; let that end it", name, one.held)}
 	}
@@ -238,19 +238,19 @@ func (l *lives) admit(one *life) {
 	l.journal.event(record.Event{Kind: record.Serving, Instance: one.Name(), Role: one.role})
 }
 
-// serving lists the web instances that the load balancer sends requests to,
-// oldest first.
-func (l *lives) serving() []string {
+// serving lists the instances of a role that the load balancer sends requests to,
+// or that are ready where no users come to the role, oldest first; "": of all roles.
+func (l *lives) serving(role record.Role) []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.servingLocked()
+	return l.servingLocked(role)
 }
 
 // servingLocked is serving where l.mu is held.
-func (l *lives) servingLocked() []string {
+func (l *lives) servingLocked(role record.Role) []string {
 	var names []string
 	for name, one := range l.all {
-		if one.serving {
+		if one.serving && (role == "" || role == one.role) {
 			names = append(names, name)
 		}
 	}
@@ -258,12 +258,12 @@ func (l *lives) servingLocked() []string {
 	return names
 }
 
-// members are those that serve, and since when.
-func (l *lives) members() []member {
+// members are those of a role that serve, and since when.
+func (l *lives) members(role record.Role) []member {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var out []member
-	for _, name := range l.servingLocked() {
+	for _, name := range l.servingLocked(role) {
 		out = append(out, member{name, l.all[name].since})
 	}
 	return out
@@ -274,7 +274,7 @@ func (l *lives) members() []member {
 func (l *lives) find(names ...string) ([]compose.Handle, error) {
 	all := len(names) == 0
 	if all {
-		names = l.serving()
+		names = l.serving("")
 	}
 	var out []compose.Handle
 	for _, name := range names {
@@ -296,16 +296,16 @@ func (l *lives) limit(name string, limited bool) {
 	l.all[name].limited = limited
 }
 
-// limited lists those that serve with a limit.
-func (l *lives) limited() []string {
+// limited lists those of a role that serve with a limit.
+func (l *lives) limited(role record.Role) []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return slices.DeleteFunc(l.servingLocked(), func(name string) bool { return !l.all[name].limited })
+	return slices.DeleteFunc(l.servingLocked(role), func(name string) bool { return !l.all[name].limited })
 }
 
-// stopWeb lets no move begin any more, calls off what is under way, and ends all
-// web instances side by side, as compose.Stack.Stop does.
-func (l *lives) stopWeb(ctx context.Context) (overdue []string, err error) {
+// stopAll lets no move begin any more, calls off what is under way, and ends all
+// instances of the application side by side, as compose.Stack.Stop does.
+func (l *lives) stopAll(ctx context.Context) (overdue []string, err error) {
 	l.mu.Lock()
 	l.ending = true
 	l.mu.Unlock()
@@ -315,7 +315,7 @@ func (l *lives) stopWeb(ctx context.Context) (overdue []string, err error) {
 	l.mu.Lock()
 	var names []string
 	for name, one := range l.all {
-		if one.role == record.Web {
+		if one.role.Application() {
 			names = append(names, name)
 		}
 	}

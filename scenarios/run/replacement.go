@@ -132,7 +132,7 @@ func drops(l statsd.ListenerFigures) record.Event {
 	e := record.Event{Kind: record.Trouble, About: "collector", Count: int64(l.KernelDrops),
 		Error: fmt.Sprintf("the kernel dropped %s at %s", plural(int64(l.KernelDrops), "datagram"), l.Addr)}
 	if l.Instance != "" {
-		e.Instance, e.Role = l.Instance, record.Web
+		e.Instance, e.Role = l.Instance, roleOf(l.Instance)
 		e.Error = fmt.Sprintf("the kernel dropped %s of %s", plural(int64(l.KernelDrops), "datagram"), l.Instance)
 	}
 	return e

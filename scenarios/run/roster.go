@@ -8,7 +8,7 @@ import (
 	"throughline/scenarios/record"
 )
 
-// Roster lists the web instances of a run for somebody who is not part of it. It serves
+// Roster lists the instances of the application in a run for somebody who is not part of it. It serves
 // several runs, one after the other; before, between and behind them there is nobody. Its
 // methods may be called by several goroutines at once. Nobody is on its nil.
 type Roster struct {
@@ -16,7 +16,7 @@ type Roster struct {
 	bed *testbed // nil: no stack is there
 }
 
-// Hosts are the web instances that live, oldest first.
+// Hosts are the instances of the application that live, role by role, oldest first.
 func (r *Roster) Hosts() []live.Host {
 	if r == nil {
 		return nil
@@ -40,7 +40,7 @@ func (r *Roster) of(bed *testbed) {
 	r.bed = bed
 }
 
-// hosts are the web instances that live, oldest first.
+// hosts are those of all roles that live, in the order of their names.
 func (l *lives) hosts() (all []live.Host) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -48,7 +48,7 @@ func (l *lives) hosts() (all []live.Host) {
 		return nil
 	}
 	for name, one := range l.all {
-		if one.role != record.Web || one.dead {
+		if !one.role.Application() || one.dead {
 			continue
 		}
 		h := live.Host{Name: name, Role: string(one.role), Addr: one.Addr("http"), Zone: one.zone, Version: one.version, Serving: one.serving}

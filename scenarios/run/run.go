@@ -137,7 +137,7 @@ func (s *testbed) underLoad(ctx context.Context, during func(*clock)) error {
 	if err := s.database.documents(ctx, s.journal.record.Before); err != nil {
 		return fmt.Errorf("read the database before the load: %w", err)
 	}
-	users, err := newUsers(s.cfg, s.balancer.frontend(), s.telemetry.beacons(), s.journal.record, s.fleet.serving)
+	users, err := newUsers(s.cfg, s.balancer.frontend(), s.telemetry.beacons(), s.journal.record, func() []string { return s.lives.serving("") })
 	if err != nil {
 		return err
 	}
@@ -161,7 +161,7 @@ func (s *testbed) actors() []actor {
 
 // clock makes the moves on this stack, without load.
 func (s *testbed) clock() *clock {
-	return &clock{scenario: s.cfg.Scenario, progress: s.cfg.Progress, journal: s.journal, fleet: s.fleet, faults: s.faults, members: s.database.members,
+	return &clock{scenario: s.cfg.Scenario, progress: s.cfg.Progress, journal: s.journal, fleets: s.fleets, fleet: s.fleet, faults: s.faults, members: s.database.members,
 		random: rand.New(rand.NewPCG(s.cfg.Run.Seed, 0))}
 }
 

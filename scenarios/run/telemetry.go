@@ -197,7 +197,7 @@ func (t *telemetry) closeRelays(ctx context.Context) {
 		t.journal.trouble(relayTrouble, 0, err.Error())
 	}
 	for _, l := range t.relays.Lost() {
-		t.journal.event(record.Event{Kind: record.Trouble, About: relayTrouble, Instance: l.Instance, Role: record.Web, Count: l.Count, Error: l.Why})
+		t.journal.event(record.Event{Kind: record.Trouble, About: relayTrouble, Instance: l.Instance, Role: roleOf(l.Instance), Count: l.Count, Error: l.Why})
 	}
 }
 

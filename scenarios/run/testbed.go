@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"throughline/compose"
+	"throughline/compose/haproxy"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
 )
@@ -22,7 +23,8 @@ type testbed struct {
 	database  *database
 	balancer  *balancer
 	fronts    *fronts
-	fleet     *fleet
+	fleet     *fleet // of the first role, on which actors act
+	fleets    fleets
 	cloud     *cloud // nil: the stack is in none
 	// hypervisor tells CloudWatch what instances use; nil: there is no CloudWatch.
 	hypervisor *hypervisor
@@ -49,26 +51,38 @@ func newTestbed(ctx context.Context, c Config, journal *journal) (*testbed, erro
 	s.fronts = newFronts(c, journal, s.lives)
 	s.lives.cloud = s.cloud
 	c.Roster.of(s)
-	s.fleet = &fleet{cfg: c, journal: journal, lives: s.lives, sensors: sensing, pool: s.balancer, fronts: s.fronts, cloud: s.cloud,
-		coming: map[string]string{}, replaced: map[string]bool{},
-		versions: script.NewVersions(c.firstVersion()), settled: make(chan struct{}),
-		describe: func(web script.Web, number int, statsd string) (compose.Instance, error) {
-			uri, err := s.database.uriOf(webName(number))
-			if err != nil {
-				return compose.Instance{}, err
-			}
-			instance, err := c.webInstance(web, number, statsd, uri)
-			if err != nil {
-				return compose.Instance{}, err
-			}
-			return instance, s.cloud.tell(&instance, web, number)
-		}}
+	for _, role := range c.Scenario.Stack.Roles() {
+		s.fleets = append(s.fleets, s.fleetOf(role))
+	}
+	s.fleet = s.fleets[0]
 	s.hypervisor = newHypervisor(c, journal, s.lives, s.balancer, s.database)
 	s.faults = &faults{hypervisor: s.hypervisor, cfg: c, journal: journal, lives: s.lives, balancer: s.balancer, telemetry: sensing, network: s.network, database: s.database, fronts: s.fronts}
 	return s, nil
 }
 
-// up starts all: database and load balancer, then the web instances, then it
+// fleetOf is that of a role, without instances.
+func (s *testbed) fleetOf(role script.Web) *fleet {
+	f := &fleet{cfg: s.cfg, role: role, journal: s.journal, lives: s.lives, sensors: s.telemetry, pool: backstage{}, fronts: s.fronts, cloud: s.cloud,
+		coming: map[string]string{}, replaced: map[string]bool{},
+		versions: script.NewVersions(s.cfg.firstVersion(role)), settled: make(chan struct{})}
+	if role.Role == "" || role.WithUsers() { // what is nobody else's goes to the first
+		f.pool = backend{s.balancer, haproxy.BackendOf(role.RoleName())}
+	}
+	f.describe = func(web script.Web, number int, statsd string) (compose.Instance, error) {
+		uri, err := s.database.uriOf(f.name(number))
+		if err != nil {
+			return compose.Instance{}, err
+		}
+		instance, err := s.cfg.webInstance(web, number, statsd, uri)
+		if err != nil {
+			return compose.Instance{}, err
+		}
+		return instance, s.cloud.tell(&instance, web, number)
+	}
+	return f
+}
+
+// up starts all: database and load balancer, then the instances of the application, then it
 // waits until the load balancer has every one of them up.
 func (s *testbed) up(ctx context.Context) error {
 	if err := s.telemetry.share(); err != nil {
@@ -90,8 +104,7 @@ func (s *testbed) up(ctx context.Context) error {
 	if err := s.hypervisor.start(ctx, s.telemetry); err != nil {
 		return err
 	}
-	_, err := s.fleet.launch(ctx, s.cfg.Scenario.Stack.Web.Instances)
-	return err
+	return s.fleets.launch(ctx)
 }
 
 // interrupted tells whether the run was called off. The first time that it was, it
@@ -109,7 +122,7 @@ func (s *testbed) interrupted(ctx context.Context) bool {
 // before the platform, in whose directory its store lies.
 func (s *testbed) close(ctx context.Context) error {
 	s.cfg.Roster.of(nil)
-	s.fleet.stop(ctx)
+	s.fleets.stop(ctx)
 	s.faults.healAll(ctx)
 	s.cloud.close()
 	return errors.Join(s.hypervisor.close(), s.balancer.close(), s.network.close(), s.telemetry.close(ctx), s.database.close(ctx), s.lives.close(ctx))

@@ -75,7 +75,7 @@ func newUsers(c Config, target, beacons string, w *record.Writer, serving func()
 		return nil, fmt.Errorf("load: %w", err)
 	}
 	var routes []loadgen.Route
-	for name, r := range c.Scenario.Stack.Web.Routes {
+	for name, r := range c.Scenario.Stack.Routes() {
 		routes = append(routes, loadgen.Route{Name: name, Method: r.Method, Path: r.Path})
 	}
 	// A map has no order, and the order of the routes is part of what the

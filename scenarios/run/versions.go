@@ -9,10 +9,9 @@ import (
 	"throughline/scenarios/script"
 )
 
-// firstVersion is what the web instances are before anything is deployed. Who makes
+// firstVersion is what the instances of a role are before anything is deployed. Who makes
 // moves by hand may deploy, so that the instances of a stack in a hand have a version.
-func (c Config) firstVersion() script.Web {
-	web := c.Scenario.Stack.Web
+func (c Config) firstVersion(web script.Web) script.Web {
 	if c.Hand != nil {
 		web.Version = cmp.Or(web.Version, script.DefaultVersion)
 	}

@@ -28,9 +28,14 @@ const (
 
 // autoscale reads `autoscale`.
 func (r *reader) autoscale(v value, s *Scenario) {
-	m, ok := v.mapping("min", "max", "on", "per", "target", "every", "tolerance", "up", "down", "missing", "warm_up")
+	m, ok := v.mapping("min", "max", "on", "per", "target", "every", "tolerance", "up", "down", "missing", "warm_up", "role")
 	if !ok {
 		return
+	}
+	if v, ok := m.get("role"); ok {
+		if name := v.line("text"); name != "" && name != FirstRole {
+			v.failf("an autoscaler scales the instances of %s alone: remove role, and scale %s by steps", FirstRole, quote(name))
+		}
 	}
 	m.require("max", "on", "per", "target")
 	a := &Autoscale{Pos: v.at}

@@ -36,16 +36,17 @@ func (s Scenario) StepOf(text string, now Now) (step Step, source string, err er
 			return Step{}, "", err
 		}
 	}
-	r := &reader{file: "step", versions: now.Versions.Clone()}
+	r := &reader{file: "step"}
 	root, ok := r.tree([]byte(source))
 	if !ok {
 		return Step{}, "", r.errs.plain()
 	}
 	root.name = "step"
-	f := &fleet{live: slices.Clone(now.Instances), faults: slices.Clone(now.Faults), noDatabase: s.Stack.Mongo == MongoNone, noHTTPD: !s.Stack.HTTPD, stop: s.Stack.Web.Stop,
-		cloud: true, cloudwatch: true, // whether it is in one, whoever makes the move knows by its needs
-		versions: now.Versions.Clone(), members: membersOf(s.Stack)}
-	step, _ = root.step(f)
+	w := newWorld(&s, DefaultVersion)
+	w.faults, w.lost, w.cloud, w.cloudwatch = slices.Clone(now.Faults), false, true, true // whether it is in a cloud, whoever makes the move knows by its needs
+	f := w.fleets[0]
+	f.live, f.scaled, f.versions, f.read = slices.Clone(now.Instances), false, now.Versions.Clone(), now.Versions.Clone()
+	step, _ = root.step(w)
 	if len(r.errs) > 0 {
 		return Step{}, "", r.errs.plain()
 	}

@@ -195,7 +195,7 @@ func (p *promises) conservation(v value) Conservation {
 // alone refuses a metric of the reference app that counts two routes of the mix: the check would compare it with the
 // requests of one of them and find too many counts where nothing is wrong.
 func (p *promises) alone(m mapping, metric, route string) {
-	if !maps.Equal(p.s.Stack.Web.Routes, referenceRoutes()) {
+	if !maps.Equal(p.s.Stack.Routes(), referenceRoutes()) {
 		return // nobody but the author can know what a foreign app counts
 	}
 	for _, both := range sharedMetrics {
@@ -204,7 +204,7 @@ func (p *promises) alone(m mapping, metric, route string) {
 		}
 		_, one := p.s.Load.Mix[both.one]
 		_, other := p.s.Load.Mix[both.other]
-		if one && other {
+		if one && other && p.s.Stack.OwnerOf(both.one) == p.s.Stack.OwnerOf(both.other) {
 			m.failf("%s counts the routes %s and %s, and load.mix has both: leave one of them out", metric, both.one, both.other)
 		}
 	}
@@ -218,11 +218,40 @@ var sharedMetrics = []struct{ metric, one, other string }{
 	{"fullstack.get.time", "get", "list"},
 }
 
+// atWork reads the role of a check of what is counted without users' requests; "" where the check names none.
+func (p *promises) atWork(m mapping) string {
+	v, ok := m.get("role")
+	if !ok {
+		return ""
+	}
+	name := v.line("the name of a role, like worker")
+	role, known := p.s.Stack.Role(name)
+	switch {
+	case name == "":
+	case !known:
+		var have []string
+		for _, w := range p.s.Stack.Roles() {
+			have = append(have, w.RoleName())
+		}
+		v.failf("no role %s: %s", quote(name), didYouMean(name, have))
+	case role.WithUsers():
+		v.failf("users' requests come to %s, so what it counts follows from them: remove role, and give route (%s)", name, list(slices.Sorted(maps.Keys(role.Routes))))
+	default:
+		if v, both := m.get("route"); both {
+			v.failf("no users' requests come to %s: remove route, or role", name)
+		}
+	}
+	return name
+}
+
 // Continuity promises that a counter has a point in every interval in which its route had traffic; of a Source, that it
 // has one for every whole period of every instance.
 type Continuity struct {
 	Metric string // the StatsD name
-	Route  string // whose traffic the metric counts
+	Route  string // whose traffic the metric counts; "" with a Role
+	// Role is one to which no users' requests come, and whose instances are to count something all the time; "": the metric
+	// counts requests.
+	Role   string
 	MaxGap time.Duration
 	Source string     // FromCloudWatch, with neither metric nor route; "": instances send the metric
 	Told   CloudWatch // how the source tells; its zero: there is no source
@@ -242,7 +271,7 @@ func (c Continuity) Late() time.Duration { return c.Told.late() }
 
 func (p *promises) continuity(v value) Continuity {
 	c := Continuity{}
-	m, ok := v.mapping("metric", "route", "max_gap", "source")
+	m, ok := v.mapping("metric", "route", "role", "max_gap", "source")
 	if !ok {
 		return c
 	}
@@ -251,7 +280,9 @@ func (p *promises) continuity(v value) Continuity {
 	}
 	m.require("metric")
 	c.Metric = m.metric("metric")
-	c.Route = p.route(m, c.Metric)
+	if c.Role = p.atWork(m); c.Role == "" {
+		c.Route = p.route(m, c.Metric)
+	}
 	c.MaxGap = m.duration("max_gap", shortest, defaultMaxGap)
 	return c
 }
@@ -268,7 +299,7 @@ func (m mapping) metric(key string) string {
 // route reads a check's route, or finds it: the one that a conservation check of the same metric names, else the one
 // that is called like the last part of the metric. It must be one that the load uses, or the check looks at nothing.
 func (p *promises) route(m mapping, metric string) string {
-	routes := p.s.Stack.Web.Routes
+	routes := p.s.Stack.Routes()
 	v, ok := m.get("route")
 	var name string
 	switch {

@@ -68,7 +68,7 @@ func (p *promises) routeIfAny(m mapping, metric string) string {
 		return name
 	}
 	name := metric[strings.LastIndex(metric, ".")+1:]
-	_, known := p.s.Stack.Web.Routes[name]
+	_, known := p.s.Stack.Routes()[name]
 	if _, used := p.s.Load.Mix[name]; known && used {
 		return name
 	}
@@ -253,7 +253,7 @@ func (p *promises) audit(v value) Audit {
 	case c.Route == "":
 	case p.s.Stack.Mongo == MongoNone:
 		v.failf("there are no documents to compare with, with stack.mongo: none: remove one of the two")
-	case !p.s.Stack.Web.Routes[c.Route].Writes:
+	case !p.s.Stack.Routes()[c.Route].Writes:
 		v.failf("the route %s writes nothing: want one that does", quote(c.Route))
 	}
 	return c
@@ -264,7 +264,7 @@ func (p *promises) onlyWrite() string {
 	var only string
 	for name := range p.s.Load.Mix {
 		switch {
-		case !p.s.Stack.Web.Routes[name].Writes:
+		case !p.s.Stack.Routes()[name].Writes:
 		case only != "":
 			return ""
 		default:

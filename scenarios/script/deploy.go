@@ -120,7 +120,7 @@ func (f *fleet) others(version string) (names []string) {
 
 // roll replaces instances by those of a version. One more is alive meanwhile.
 func (f *fleet) roll(m Move, version string, old []string) error {
-	if n := len(f.live) + 1; len(old) > 0 && n > MaxInstances {
+	if n := f.alive() + 1; len(old) > 0 && n > MaxInstances {
 		return fmt.Errorf("%v: %d instances would be alive meanwhile, want at most %d", m, n, MaxInstances)
 	}
 	if !f.scaled { // else the autoscaler's launches have taken unknown numbers
@@ -296,22 +296,41 @@ const versionVariable = "VERSION"
 
 // hasVersions settles, when all has been read, whether the scenario has versions: its stack says one, or a step deploys.
 func (r *reader) hasVersions(s *Scenario) {
-	web := &s.Stack.Web
-	deploys := s.any(func(m Move) bool { return m.Kind() == Deploy{}.Kind() || m.Kind() == Rollback{}.Kind() })
-	if web.Version == "" && deploys {
-		web.Version = DefaultVersion
-	}
-	if web.Version != "" && r.ownVersion != nil {
-		r.ownVersion.failf("%s is set for each instance by the stack, in a scenario that has versions: choose another name", versionVariable)
+	r.versioned(s, &s.Stack.Web)
+	for i := range s.Stack.Others {
+		r.versioned(s, &s.Stack.Others[i])
 	}
 }
 
-// Webs are the versions of the application that instances of the scenario may be of, the stack's first.
-func (s Scenario) Webs() []Web {
-	v := NewVersions(s.Stack.Web)
+// versioned does so for one role.
+func (r *reader) versioned(s *Scenario, web *Web) {
+	deploys := slices.ContainsFunc(s.Phases, func(p Phase) bool {
+		return slices.ContainsFunc(p.Do, func(step Step) bool {
+			return step.Role == web.Role && (step.Kind() == Deploy{}.Kind() || step.Kind() == Rollback{}.Kind())
+		})
+	})
+	if web.Version == "" && deploys {
+		web.Version = DefaultVersion
+	}
+	if own, there := r.ownVersion[web.Key()]; web.Version != "" && there {
+		own.failf("%s is set for each instance by the stack, in a scenario that has versions: choose another name", versionVariable)
+	}
+}
+
+// Webs are the versions of the application that instances of the scenario may be of, role by role.
+func (s Scenario) Webs() (all []Web) {
+	for _, role := range s.Stack.Roles() {
+		all = append(all, s.VersionsOf(role)...)
+	}
+	return all
+}
+
+// VersionsOf are those of a role's instances, that of the stack first.
+func (s Scenario) VersionsOf(role Web) []Web {
+	v := NewVersions(role)
 	for _, p := range s.Phases {
 		for _, step := range p.Do {
-			if d, ok := step.Move.(Deploy); ok {
+			if d, ok := step.Move.(Deploy); ok && step.Role == role.Role {
 				v.Add(d.Web)
 			}
 		}

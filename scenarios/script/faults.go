@@ -147,6 +147,8 @@ func (m BeginFault) play(f *fleet) error {
 	switch {
 	case missing != nil:
 		return missing
+	case m.Instance != "" && !f.withUsers && HopOf(m.Fault) == LBWeb:
+		return fmt.Errorf("%v: the load balancer sends nothing to instances of %s, which has no routes: want another instance", m, f.role)
 	case f.noDatabase && slices.Contains(k.needed(m.Fault), OwnDatabase):
 		return fmt.Errorf("%v: there is no database, with stack.mongo: none: remove one of the two", m)
 	case f.members.set > 0 && slices.ContainsFunc(k.needed(m.Fault), ofOneDatabase):

@@ -111,12 +111,19 @@ func accepted(t *testing.T, s script.Scenario) {
 	for _, r := range web.Routes {
 		must(r.Method != "" && strings.HasPrefix(r.Path, "/"), "a route")
 	}
+	instances, routes, named := 0, 0, map[string]bool{}
+	for _, role := range s.Stack.Roles() {
+		must(!named[role.RoleName()] && role.Instances >= 1 && (role.Health != "" || !role.WithUsers()), "a role")
+		named[role.RoleName()] = true
+		instances, routes = instances+role.Instances, routes+len(role.Routes)
+	}
+	must(instances <= script.MaxInstances && routes == len(s.Stack.Routes()), "roles beside each other")
 	must(load.Peak() > 0 && load.Peak() <= script.MaxRate && load.Rate <= load.Peak(), "a rate")
 	must(load.Swing <= load.Rate && (load.Shape == script.Sine) == (load.Period > 0 && load.Swing > 0), "a sine")
 	must((load.Shape == script.Ramp) == (load.Over > 0) && (load.Shape == script.Steps) == (len(load.Levels) > 0), "a shape")
 	must(load.Words >= 1 && load.Timeout > 0 && len(load.Mix) > 0, "a load")
 	for route, weight := range load.Mix {
-		_, ok := web.Routes[route]
+		_, ok := s.Stack.Routes()[route]
 		must(ok && weight > 0, "a mix of routes")
 	}
 	must(len(s.Phases) > 0 && len(s.Phases) <= script.MaxPhases && s.Duration() <= script.MaxDuration, "phases")
@@ -130,7 +137,7 @@ func accepted(t *testing.T, s script.Scenario) {
 	}
 	must(len(s.Checks) > 0, "with checks")
 	for _, c := range s.Checks {
-		must(sound(c, web.Routes, names), "a check")
+		must(sound(c, s.Stack.Routes(), names), "a check")
 	}
 	for _, w := range s.Waive {
 		must(w.Check != "" && w.Reason != "" && w.Pos.Line > 0, "a waiver")
@@ -145,7 +152,7 @@ func possible(m script.Move) bool {
 	case script.Scale:
 		return m.Count > 0
 	case script.Deploy:
-		return m.Web.Version != "" && m.Web.Health != "" && m.Canary >= 0
+		return m.Web.Version != "" && (m.Web.Health != "" || !m.Web.WithUsers()) && m.Canary >= 0
 	case script.Rollback:
 		return m.Version != ""
 	case script.Limit:
@@ -174,7 +181,7 @@ func sound(c script.Check, routes map[string]script.Route, phases map[string]boo
 		if k.Source != "" {
 			return k.Source == script.FromCloudWatch && k.Metric == "" && k.Route == "" && k.MaxGap >= 0 && k.Told.Told()
 		}
-		return k.Metric != "" && known(k.Route) && k.MaxGap > 0
+		return k.Metric != "" && (known(k.Route) || k.Route == "" && k.Role != "") && k.MaxGap > 0
 	case script.TwoViews:
 		if k.Agent != "" {
 			return k.Instance == "" && k.Unit > 0 && k.Every > 0 && k.ClientWindow >= 0 && k.Told.Told()

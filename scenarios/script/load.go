@@ -54,7 +54,7 @@ func (r *reader) load(v value, s *Scenario) {
 	if l.Shape == Steps {
 		l.Rate = mean(l.Levels)
 	}
-	l.Mix = m.mix(s.Stack.Web.Routes)
+	l.Mix = m.mix(s.Stack.Routes())
 	if v, ok := m.get("beacons"); ok {
 		l.Beacons = v.beacons(s)
 	}

@@ -117,6 +117,18 @@ func (v value) keyed(key string) (value, bool) {
 	return value{}, false
 }
 
+// entriesOf are the values of a value that has keys; none where it has not.
+func (v value) entriesOf() (all []value) {
+	n, ok := v.node.(*ast.MappingNode)
+	if !ok {
+		return nil
+	}
+	for _, e := range n.Values {
+		all = append(all, v.r.value(v.below(plain(e.Key)), e.Value, v.r.at(e.Key.GetToken())))
+	}
+	return all
+}
+
 // duration gives a key's duration, or the default where the key is absent.
 func (m mapping) duration(key string, least, otherwise time.Duration) time.Duration {
 	if v, ok := m.get(key); ok {

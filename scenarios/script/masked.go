@@ -89,7 +89,7 @@ func (s Scenario) onlyMasked(source []byte) bool {
 	})
 }
 
-// environments finds every `env` of the source that is read: that of the stack, and those of versions that steps deploy.
+// environments finds every `env` of the source that is read: those of the stack, and those of versions that steps deploy.
 func (s Scenario) environments() (all []environment, ok bool) {
 	tokens := lexer.Tokenize(string(bytes.TrimPrefix(s.Source, []byte(byteOrderMark))))
 	file, err := parse(tokens)
@@ -126,6 +126,11 @@ func holders(root ast.Node) (all []ast.Node) {
 		return []ast.Node{node}
 	}
 	all = append(all, below(root, "stack", "web"))
+	if roles, ok := below(root, "stack", "roles").(*ast.MappingNode); ok {
+		for _, role := range roles.Values {
+			all = append(all, role.Value)
+		}
+	}
 	for _, phase := range items(below(root, "phases")) {
 		for _, step := range items(below(phase, "do")) {
 			all = append(all, below(step, Deploy{}.Kind()))

@@ -72,7 +72,7 @@ func unreadable(path string, err error) error {
 // Parse reads source; file is its name in errors. The error is [Errors], with everything that is wrong, in the order of
 // the file; the scenario is then empty.
 func Parse(file string, source []byte, opts Options) (Scenario, error) {
-	r := &reader{file: file, opts: opts}
+	r := &reader{file: file, opts: opts, ownVersion: map[string]value{}}
 	s := Scenario{File: file, Source: slices.Clone(source)}
 	if root, ok := r.tree(source); ok {
 		r.scenario(root, &s)

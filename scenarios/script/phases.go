@@ -1,9 +1,6 @@
 package script
 
-import (
-	"cmp"
-	"time"
-)
+import "time"
 
 // defaultWithin is how long a step may take until it has had its effect, beside the time that an instance has to stop.
 const defaultWithin = 10 * time.Second
@@ -11,16 +8,10 @@ const defaultWithin = 10 * time.Second
 const wantPhases = "a list of phases, like [{phase: warm-up, for: 8s}]"
 
 func (r *reader) phases(v value, s *Scenario) {
-	first := s.Stack.Web
-	first.Version = cmp.Or(first.Version, DefaultVersion)
-	r.versions = NewVersions(first)
-	f := newFleet(first)
-	f.members = membersOf(s.Stack)
-	f.noHTTPD, f.cloudwatch = !s.Stack.HTTPD, s.Stack.CloudWatch.Told()
-	f.noDatabase, f.stop, f.scaled, f.cloud = s.Stack.Mongo == MongoNone, s.Stack.Web.Stop, s.Autoscale != nil, s.Stack.Cloud
+	w := newWorld(s, DefaultVersion)
 	named := map[string]Pos{}
 	for _, item := range v.list(wantPhases, "phase") {
-		p := r.phase(item, f)
+		p := r.phase(item, w)
 		if there, twice := named[p.Name]; twice && p.Name != "" {
 			item.failf("there is a phase %s already, in line %d: want a name of its own", quote(p.Name), there.Line)
 		}
@@ -32,12 +23,12 @@ func (r *reader) phases(v value, s *Scenario) {
 	}
 }
 
-func (r *reader) phase(v value, f *fleet) Phase {
+func (r *reader) phase(v value, w *world) Phase {
 	p := Phase{Pos: v.at}
 	before := len(r.errs)
 	m, ok := v.mapping("phase", "do", "for", "require")
 	if len(r.errs) > before {
-		f.lost = true // the unknown key may have been meant as do
+		w.lost = true // the unknown key may have been meant as do
 	}
 	if !ok {
 		return p
@@ -50,7 +41,7 @@ func (r *reader) phase(v value, f *fleet) Phase {
 		}
 	}
 	if v, ok := m.get("do"); ok {
-		p.Do = v.steps(f)
+		p.Do = v.steps(w)
 	}
 	p.For = m.duration("for", shortest, 0)
 	if v, ok := m.get("require"); ok {

@@ -42,8 +42,10 @@ func (s Scenario) Duration() time.Duration {
 
 // Stack is what runs.
 type Stack struct {
-	Web   Web
-	Mongo string // "": the embedded database or what the command line names; MongoNone: no database at all
+	Web Web
+	// Others are the further roles, see Roles.
+	Others []Web
+	Mongo  string // "": the embedded database or what the command line names; MongoNone: no database at all
 	// Forget n: the embedded database acknowledges every nth update and does not keep it; 0: it keeps all.
 	Forget int
 	// Members is how many members the database has, as a replica set: mongo-1 to mongo-N; 0: it is one that stands alone.
@@ -67,15 +69,16 @@ type Stack struct {
 // MongoNone is the [Stack.Mongo] of an application without a database.
 const MongoNone = "none"
 
-// Web is the application: the reference app unless Command or Image names another.
+// Web is what the instances of one role of the application are: the reference app unless Command or Image names another.
 type Web struct {
+	Role      string   // whose instances are called by it; "": FirstRole
 	Instances int      // how many run when the load starts: web-1 to web-N
 	Command   []string // a foreign app's program and arguments, nil for none; {{.Port}} and the like are left in
 	Image     string   // a foreign app's container image, "" for none; whether there are containers is the platform's to say
 	Env       map[string]string
-	Health    string           // path that answers 2xx when the instance can serve
+	Health    string           // path that answers 2xx when the instance can serve; "": it listens nowhere
 	Stop      time.Duration    // how long an instance may take from SIGTERM to its end, before it is killed
-	Routes    map[string]Route // by name; never empty
+	Routes    map[string]Route // by name; never empty in the first role; a further one without any gets no requests of users
 	Defect    string           // what is wrong with the reference app's instrumentation, "" for nothing
 	Version   string           // the tag of its instances; "": the scenario knows no versions
 }

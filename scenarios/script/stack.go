@@ -37,7 +37,7 @@ func referenceRoutes() map[string]Route {
 }
 
 func (r *reader) stack(v value, s *Stack) {
-	m, ok := v.mapping("web", "httpd", "mongo", "lb", "collector", "cloud", "cloudwatch")
+	m, ok := v.mapping("web", "roles", "httpd", "mongo", "lb", "collector", "cloud", "cloudwatch")
 	if !ok {
 		return
 	}
@@ -64,7 +64,10 @@ func (r *reader) stack(v value, s *Stack) {
 	}
 	web, given := m.get("web")
 	if given {
-		r.web(web, &s.Web)
+		r.role(web, &s.Web)
+	}
+	if v, ok := m.get("roles"); ok {
+		r.roles(v, s)
 	}
 	s.Cloud = m.yes("cloud")
 	if v, ok := m.get("cloudwatch"); ok {
@@ -76,8 +79,13 @@ func (r *reader) stack(v value, s *Stack) {
 	}
 	if s.Cloud && given {
 		r.inCloud(web)
+		if v, ok := m.get("roles"); ok {
+			for _, each := range v.entriesOf() {
+				r.inCloud(each)
+			}
+		}
 	}
-	if v, ok := m.get("mongo"); ok && given && s.Mongo == MongoNone && !r.opts.Ran && s.Web.reference() {
+	if v, ok := m.get("mongo"); ok && given && s.Mongo == MongoNone && !r.opts.Ran && slices.ContainsFunc(s.Roles(), Web.reference) {
 		s.Mongo = "" // one mistake, not one for each check and fault that needs a database
 		v.failf("the reference app keeps its words in a database and does not start without: leave the key out, or give an app of your own, with stack.web.command or image")
 	}
@@ -148,7 +156,8 @@ func (v value) mongo(s *Stack) {
 	}
 }
 
-func (r *reader) web(v value, w *Web) {
+// role reads what the instances of a role are: `stack.web`, or one of `stack.roles`.
+func (r *reader) role(v value, w *Web) {
 	w.Health, w.Stop = defaultHealth, defaultStop
 	m, ok := v.mapping("instances", "command", "image", "env", "health", "stop", "routes", "defect", "version")
 	if !ok {
@@ -162,14 +171,15 @@ func (r *reader) web(v value, w *Web) {
 	if v, ok := m.get("env"); ok {
 		w.Env = v.env()
 		if k, there := v.keyed(versionVariable); there {
-			r.ownVersion = &k
+			r.ownVersion[w.Key()] = k
 		}
 	}
 	if v, ok := m.get("version"); ok {
 		w.Version = v.versionOf()
 	}
-	if v, ok := m.get("health"); ok {
-		w.Health = v.health()
+	health, asked := m.get("health")
+	if asked && plain(health.node) != noHealth {
+		w.Health = health.health()
 	}
 	if v, ok := m.get("stop"); ok {
 		if w.Stop = v.duration(shortest); w.Stop > longestStop {
@@ -178,6 +188,16 @@ func (r *reader) web(v value, w *Web) {
 	}
 	if v, ok := m.get("routes"); ok {
 		w.Routes = v.routes()
+	}
+	if asked && plain(health.node) == noHealth {
+		if w.Health = ""; w.WithUsers() {
+			health.failf("users come to these instances, so the load balancer has to know who can serve: want a path like %s", defaultHealth)
+		}
+		for _, s := range slices.Concat(w.Command, slices.Sorted(maps.Values(w.Env))) {
+			if _, err := expand.Text(s, nowhere); err != nil {
+				health.failf("instances that listen nowhere have no port, and %s names it: remove one of the two", quote(s))
+			}
+		}
 	}
 }
 
@@ -235,6 +255,9 @@ func (v value) arguments() []string {
 // somewhere is a place that an instance could have: what expands there expands wherever a platform puts it.
 var somewhere = expand.Site{Name: "web-1", Host: "127.0.0.1", Dir: "/", Ports: map[string]int{"http": 8080}}
 
+// nowhere is the same of an instance that listens nowhere.
+var nowhere = expand.Site{Name: somewhere.Name, Host: somewhere.Host, Dir: somewhere.Dir}
+
 // expands refuses templates that no platform could expand.
 func (v value) expands(s string) string {
 	if _, err := expand.Text(s, somewhere); err != nil {
@@ -269,6 +292,9 @@ func (v value) env() map[string]string {
 	}
 	return env
 }
+
+// noHealth is the `health` of instances that listen nowhere: they are ready once they run. Only a role without routes has it.
+const noHealth = "none"
 
 // notInPaths are the characters that a URL's path and query must not hold (RFC 3986, section 3.3), braces aside: they
 // mark what stands for the word.

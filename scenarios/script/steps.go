@@ -1,6 +1,7 @@
 package script
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -11,8 +12,17 @@ import (
 // Step is one thing done to the stack.
 type Step struct {
 	Move
+	Role   string        // whose instances it is done to; "": those of the first role, or none
 	Within time.Duration // how long each move may take; one after the other, replace and scale make several
 	Pos    Pos
+}
+
+// String gives the step as the file has it, like "launch 1, role: api".
+func (s Step) String() string {
+	if s.Role == "" || RoleOf(s.Target()) == s.Role {
+		return s.Move.String()
+	}
+	return s.Move.String() + ", role: " + s.Role
 }
 
 // Move is what a step does: a value of one of the types that [StepKinds] names.
@@ -48,17 +58,17 @@ func stepOf[M Move](read func(what value, m mapping) M, more stepKind) stepKind 
 
 // stepKinds are the kinds of steps, in the order in which errors list them.
 var stepKinds = []stepKind{
-	stepOf(readKill, stepKind{}),
-	stepOf(readTerminate, stepKind{takes: []string{"drain"}, stops: true}),
-	stepOf(readInterrupt, stepKind{takes: []string{"drain", "notice"}, misfit: "%s has no notice: it belongs to interrupt", stops: true, needs: []Need{Metadata}}),
-	stepOf(readLaunch, stepKind{}),
-	stepOf(readReplace, stepKind{stops: true}),
-	stepOf(readDeploy, stepKind{takes: []string{"canary"}, misfit: "%s has no canary: it belongs to deploy", stops: true, opens: true}),
-	stepOf(readRollback, stepKind{stops: true}),
-	stepOf(readScale, stepKind{stops: true}),
+	stepOf(readKill, stepKind{takes: []string{"role"}}),
+	stepOf(readTerminate, stepKind{takes: []string{"role", "drain"}, stops: true}),
+	stepOf(readInterrupt, stepKind{takes: []string{"role", "drain", "notice"}, misfit: "%s has no notice: it belongs to interrupt", stops: true, needs: []Need{Metadata}}),
+	stepOf(readLaunch, stepKind{takes: []string{"role"}}),
+	stepOf(readReplace, stepKind{takes: []string{"role"}, stops: true}),
+	stepOf(readDeploy, stepKind{takes: []string{"role", "canary"}, misfit: "%s has no canary: it belongs to deploy", stops: true, opens: true}),
+	stepOf(readRollback, stepKind{takes: []string{"role"}, stops: true}),
+	stepOf(readScale, stepKind{takes: []string{"role"}, stops: true}),
 	stepOf(readLimit, stepKind{takes: []string{"cpus"}, misfit: "%s has no cpus: they belong to limit", needs: []Need{CPULimits}}),
 	stepOf(readStepDown, stepKind{}),
-	stepOf(readBeginFault, stepKind{takes: faultKeys()}),
+	stepOf(readBeginFault, stepKind{takes: append([]string{"role"}, faultKeys()...)}),
 	stepOf(readHeal, stepKind{}),
 }
 
@@ -85,7 +95,7 @@ func stepKeys() []string {
 }
 
 // steps reads `do`: a list of steps or a single one.
-func (v value) steps(f *fleet) []Step {
+func (v value) steps(w *world) []Step {
 	items := []value{v}
 	if _, one := v.node.(*ast.MappingNode); !one {
 		items = v.list("a list of steps, like [{kill: web-2}]", "do")
@@ -93,16 +103,16 @@ func (v value) steps(f *fleet) []Step {
 	var steps []Step
 	for _, item := range items {
 		item.name = "do"
-		if step, ok := item.step(f); ok {
+		if step, ok := item.step(w); ok {
 			steps = append(steps, step)
 		} else {
-			f.lost = true
+			w.lost = true
 		}
 	}
 	return steps
 }
 
-func (v value) step(f *fleet) (Step, bool) {
+func (v value) step(w *world) (Step, bool) {
 	before := len(v.r.errs)
 	m, ok := v.mapping(stepKeys()...)
 	if !ok || len(v.r.errs) > before {
@@ -112,14 +122,17 @@ func (v value) step(f *fleet) (Step, bool) {
 	if !ok {
 		return Step{}, false
 	}
+	f, said := w.said(m)
+	v.r.versions = &f.read
 	move := kind.read(what, m)
-	step := Step{Move: move, Within: m.duration("within", shortest, kind.within(f.stop)+noticeOf(move)), Pos: v.at}
+	f = w.meant(f, said, move, m)
+	step := Step{Move: move, Role: f.role, Within: m.duration("within", shortest, kind.within(f.stop)+noticeOf(move)), Pos: v.at}
 	step.outlasts(m)
 	m.refuse(kind)
 	if len(v.r.errs) > before {
 		return Step{}, false
 	}
-	if !f.lost {
+	if !w.lost {
 		if err := step.play(f); err != nil && !v.r.opts.Ran { // else what was there is known to the record, and not from the moves
 			what.r.failf(what.at, "%v", err)
 		}
@@ -170,30 +183,21 @@ func (m mapping) refuse(kind stepKind) {
 	}
 }
 
-// fleet plays the moves through: who would be alive at that point, if every step did what it is meant to do.
+// fleet plays the moves on a role's instances through: who would be alive at that point, if every step did what it is
+// meant to do.
 type fleet struct {
-	live     []string // in the order of their numbers
-	last     int      // the highest number ever given
-	versions Versions
-	// faults are those that have begun and are not healed.
-	faults     []string
-	lost       bool     // a step could not be read, so nobody knows who is alive
-	unsure     bool     // somebody was ended, and the names in live may be those of others
-	scaled     bool     // an autoscaler launches others, whose names are not in live
-	held       []string // whose CPU is limited
-	mixed      bool     // a canary runs beside another version
-	noDatabase bool
-	members    members
-	noHTTPD    bool
-	cloud      bool          // instances can be interrupted
-	cloudwatch bool          // what they use is told
-	stop       time.Duration // how long an instance may take to end
-}
-
-func newFleet(web Web) *fleet {
-	f := &fleet{lost: web.Instances == 0, versions: NewVersions(web)}
-	f.launch(web.Instances)
-	return f
+	*world
+	role      string   // "": the first
+	withUsers bool     // users' requests come to its instances
+	live      []string // in the order of their numbers
+	last      int      // the highest number ever given
+	versions  Versions
+	read      Versions      // those that were read; versions are those that were played
+	unsure    bool          // somebody was ended, and the names in live may be those of others
+	scaled    bool          // an autoscaler launches others, whose names are not in live
+	held      []string      // whose CPU is limited
+	mixed     bool          // a canary runs beside another version
+	stop      time.Duration // how long an instance may take to end
 }
 
 // launch starts instances of the version that is launched at that point.
@@ -202,7 +206,7 @@ func (f *fleet) launch(n int) { f.launchOf(f.versions.Current(), n) }
 func (f *fleet) launchOf(version string, n int) {
 	for range n {
 		f.last++
-		name := fmt.Sprintf("web-%d", f.last)
+		name := InstanceName(cmp.Or(f.role, FirstRole), f.last)
 		f.live = append(f.live, name)
 		f.versions.Of[name] = version
 	}
@@ -225,9 +229,14 @@ func (f *fleet) absent(m Move) error {
 	return fmt.Errorf("%v: no such instance at that point (have %s)", m, f.have())
 }
 
-func (f *fleet) have() string {
-	if len(f.live) == 0 {
+// have names who is alive, of all roles.
+func (w *world) have() string {
+	var live []string
+	for _, f := range w.fleets {
+		live = append(live, f.live...)
+	}
+	if len(live) == 0 {
 		return "none"
 	}
-	return list(f.live)
+	return list(live)
 }

@@ -85,7 +85,7 @@ func (m Launch) play(f *fleet) error {
 	if err := f.unscaled(m); err != nil {
 		return err
 	}
-	if n := len(f.live) + m.Count; n > MaxInstances {
+	if n := f.alive() + m.Count; n > MaxInstances {
 		return fmt.Errorf("%v: %d instances would be alive, want at most %d", m, n, MaxInstances)
 	}
 	f.launch(m.Count)
@@ -126,7 +126,7 @@ func (m Replace) play(f *fleet) error {
 	if err != nil {
 		return err
 	}
-	if n := len(f.live) + 1; n > MaxInstances {
+	if n := f.alive() + 1; n > MaxInstances {
 		return fmt.Errorf("%v: %d instances would be alive meanwhile, want at most %d", m, n, MaxInstances)
 	}
 	fresh, old := 1, len(f.live)
@@ -161,6 +161,9 @@ func (m Scale) play(f *fleet) error {
 	}
 	if m.Count == len(f.live) {
 		return fmt.Errorf("%v: that many are alive at that point, so nothing would happen (have %s)", m, f.have())
+	}
+	if n := f.alive() + m.Count - len(f.live); n > MaxInstances {
+		return fmt.Errorf("%v: %d instances would be alive, want at most %d", m, n, MaxInstances)
 	}
 	f.launch(m.Count - len(f.live))
 	f.live = f.live[:m.Count]

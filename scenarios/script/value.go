@@ -17,10 +17,10 @@ type reader struct {
 	file string
 	opts Options
 	errs Errors
-	// versions are those that have been read; ownVersion is the name of a variable of the stack that only a scenario without
-	// versions may set.
-	versions   Versions
-	ownVersion *value
+	// versions are those of the role of the step under way that have been read; ownVersion is, by role, the name of a variable
+	// of the stack that only a scenario without versions may set.
+	versions   *Versions
+	ownVersion map[string]value
 }
 
 func (r *reader) failf(at Pos, format string, args ...any) {

@@ -1,7 +1,7 @@
 package script
 
 import (
-	"fmt"
+	"cmp"
 	"slices"
 )
 
@@ -44,22 +44,24 @@ func (r *reader) waivers(v value, s *Scenario) {
 	}
 }
 
-// bornIn lists every web instance that the scenario launches, or none where a step could not be read.
+// bornIn lists every instance that the scenario launches, or none where a step could not be read.
 func bornIn(s *Scenario) []string {
-	f := newFleet(s.Stack.Web)
+	w := newWorld(s, "")
 	for _, phase := range s.Phases {
 		for _, step := range phase.Do {
-			if step.play(f) != nil {
+			if f := w.of(step.Role); f == nil || step.play(f) != nil {
 				return nil
 			}
 		}
 	}
-	if f.lost {
+	if w.lost {
 		return nil
 	}
-	names := make([]string, f.last)
-	for i := range names {
-		names[i] = fmt.Sprintf("web-%d", i+1)
+	var names []string
+	for _, f := range w.fleets {
+		for i := range f.last {
+			names = append(names, InstanceName(cmp.Or(f.role, FirstRole), i+1))
+		}
 	}
 	return names
 }

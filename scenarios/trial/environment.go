@@ -62,16 +62,18 @@ type Lacks struct {
 
 // Of gives what the scenario asks of the platform in vain.
 func (l Lacks) Of(s script.Scenario) (missing []error) {
-	for i, web := range s.Webs() {
-		of := "stack.web."
-		if i > 0 {
-			of = "deploy " + web.Version + ": "
-		}
-		if l.Images != "" && web.Image != "" && (i == 0 || web.Image != s.Stack.Web.Image) {
-			missing = append(missing, fmt.Errorf("%s: %simage %s: %s", s.Name, of, web.Image, l.Images))
-		}
-		if l.Commands != "" && len(web.Command) > 0 && (i == 0 || !slices.Equal(web.Command, s.Stack.Web.Command)) {
-			missing = append(missing, fmt.Errorf("%s: %scommand %s: %s", s.Name, of, web.Command[0], l.Commands))
+	for _, role := range s.Stack.Roles() {
+		for i, web := range s.VersionsOf(role) {
+			of := role.Key() + "."
+			if i > 0 {
+				of = "deploy " + web.Version + ": "
+			}
+			if l.Images != "" && web.Image != "" && (i == 0 || web.Image != role.Image) {
+				missing = append(missing, fmt.Errorf("%s: %simage %s: %s", s.Name, of, web.Image, l.Images))
+			}
+			if l.Commands != "" && len(web.Command) > 0 && (i == 0 || !slices.Equal(web.Command, role.Command)) {
+				missing = append(missing, fmt.Errorf("%s: %scommand %s: %s", s.Name, of, web.Command[0], l.Commands))
+			}
 		}
 	}
 	if l.Members != "" && s.Stack.Members > 0 {

@@ -49,7 +49,7 @@ func NewScreen() *Screen {
 func (s *Screen) begin(r record.Run, of script.Scenario, phases int) record.Observer {
 	counts := picture.Counts{}
 	if all := script.Promised[script.Conservation](of); len(all) > 0 {
-		counts = picture.Counts{Metric: all[0].Metric, Route: all[0].Route}
+		counts = picture.Counts{Metric: all[0].Metric, Route: all[0].Route, Role: report.CountingRole(of, all[0].Route)}
 	}
 	counts.Fleet, counts.Agent = report.FleetOf(of), report.AgentOf(of)
 	s.mu.Lock()

@@ -60,15 +60,17 @@ func lookDocker(ctx context.Context, all []script.Scenario, o Options) (trial.En
 	}, missing
 }
 
-// imagesOf are the images of the user's that a scenario runs: that of the stack, and those of versions that it deploys.
+// imagesOf are the images of the user's that a scenario runs: those of the stack, and those of versions that it deploys.
 func imagesOf(s script.Scenario) (all []docker.Wanted) {
-	for i, web := range s.Webs() {
-		switch {
-		case web.Image == "":
-		case i == 0:
-			all = append(all, docker.Wanted{Image: web.Image, By: s.Name + ": stack.web.image"})
-		case web.Image != s.Stack.Web.Image:
-			all = append(all, docker.Wanted{Image: web.Image, By: s.Name + ": deploy " + web.Version + ": image"})
+	for _, role := range s.Stack.Roles() {
+		for i, web := range s.VersionsOf(role) {
+			switch {
+			case web.Image == "":
+			case i == 0:
+				all = append(all, docker.Wanted{Image: web.Image, By: s.Name + ": " + role.Key() + ".image"})
+			case web.Image != role.Image:
+				all = append(all, docker.Wanted{Image: web.Image, By: s.Name + ": deploy " + web.Version + ": image"})
+			}
 		}
 	}
 	return all

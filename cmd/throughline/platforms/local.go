@@ -68,16 +68,18 @@ var looks = []struct {
 // impossible tells which versions of the application cannot be executed here, each program
 // once. Those that are images it lacks.
 func impossible(s script.Scenario) (missing []error) {
-	for i, web := range s.Webs() {
-		if web.Image != "" || i > 0 && slices.Equal(web.Command, s.Stack.Web.Command) && s.Stack.Web.Image == "" {
-			continue
-		}
-		err := local.Possible(run.WebProgram(web, s.File))
-		switch {
-		case err != nil && i == 0:
-			missing = append(missing, fmt.Errorf("%s: %w", s.Name, err))
-		case err != nil:
-			missing = append(missing, fmt.Errorf("%s: deploy %s: %w", s.Name, web.Version, err))
+	for _, role := range s.Stack.Roles() {
+		for i, web := range s.VersionsOf(role) {
+			if web.Image != "" || i > 0 && slices.Equal(web.Command, role.Command) && role.Image == "" {
+				continue
+			}
+			err := local.Possible(run.WebProgram(web, s.File))
+			switch {
+			case err != nil && i == 0:
+				missing = append(missing, fmt.Errorf("%s: %w", s.Name, err))
+			case err != nil:
+				missing = append(missing, fmt.Errorf("%s: deploy %s: %w", s.Name, web.Version, err))
+			}
 		}
 	}
 	return missing

@@ -64,7 +64,7 @@ type Account struct {
 	others   []*record.Series // what else the instance sent
 }
 
-// Books are the accounts of all web instances, of one metric and one route.
+// Books are the accounts of all instances that a route concerns, of one metric and that route.
 type Books struct {
 	Promise  script.Conservation
 	Accounts []Account
@@ -115,9 +115,7 @@ func BooksOf(e *evidence.Index, promise script.Conservation, counted func(instan
 		widths = widths.ofSuccesses()
 	}
 	b := Books{Promise: promise, All: widths.All()}
-	known := map[string]bool{}
-	for _, l := range e.Lives {
-		known[l.Instance] = true
+	for _, l := range e.LivesFor(promise.Route) {
 		a := newAccount(e, promise, l, counted(l.Instance))
 		a.Allowance, a.failures = widths.ForLife(l), widths.failed[l.Instance]
 		for _, t := range a.ticks {
@@ -132,7 +130,7 @@ func BooksOf(e *evidence.Index, promise script.Conservation, counted func(instan
 		}
 	}
 	for _, instance := range e.Senders() {
-		if known[instance] {
+		if _, known := e.LifeOf(instance); known {
 			continue
 		}
 		if n := evidence.Whole(evidence.SumOf(counted(instance)).Last()); n != 0 {

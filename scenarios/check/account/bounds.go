@@ -17,7 +17,7 @@ type Bounds struct {
 	Began       int       // the first interval end at which there must be a count; the length of the list: none
 }
 
-// BoundsOf gives the bounds of each web instance at the interval ends, which are in order.
+// BoundsOf gives the bounds of each instance that the route concerns at the interval ends, which are in order.
 func BoundsOf(e *evidence.Index, promise script.Conservation, ends []time.Duration) map[string]Bounds {
 	widths := NewAllowances(e, promise.Route)
 	if promise.Status == script.Successes {
@@ -25,7 +25,7 @@ func BoundsOf(e *evidence.Index, promise script.Conservation, ends []time.Durati
 	}
 	out := make(map[string]Bounds, len(e.Lives))
 	late := lateMachine(e)
-	for _, l := range e.Lives {
+	for _, l := range e.LivesFor(promise.Route) {
 		out[l.Instance] = boundsOf(e, promise, widths, l, ends, late)
 	}
 	return out

@@ -43,7 +43,7 @@ func premature(e *evidence.Index, r script.Conservation) Premature {
 		return Premature{}
 	}
 	var series []*record.Series
-	for _, instance := range e.Senders() {
+	for _, instance := range e.SendersFor(r.Route) {
 		series = append(series, e.Counters(instance, r.Metric)...)
 	}
 	p := aheadOf(evidence.SumOf(series), askedFor(e, r.Route), NewAllowances(e, r.Route).All())

@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"slices"
 	"time"
 
 	"throughline/scenarios/record"
@@ -54,25 +55,27 @@ func (e *Index) Retries() int64 {
 // statistics.
 type Balancer struct {
 	Index    *Index
-	Backend  string
+	Backends []string // of each role that users reach one, in the order of their names
 	Frontend string
 	Polled   time.Duration // the last poll
 }
 
-// NewBalancer finds the proxies: the backend is the one whose servers are web
+// NewBalancer finds the proxies: the backends are those whose servers are
 // instances, and the frontend the one with the most requests: HAProxy may have
 // others for its own statistics.
 func NewBalancer(e *Index) (Balancer, bool) {
 	b := Balancer{Index: e, Polled: record.Never}
-	web := map[string]bool{}
+	ours := map[string]bool{}
 	for _, l := range e.Lives {
-		web[l.Instance] = true
+		ours[l.Instance] = true
 	}
 	for _, s := range e.Polled[record.ServerPrefix+"hrsp_2xx"] {
-		if web[s.Labels.Get("instance")] {
-			b.Backend = s.Labels.Get("proxy")
+		if ours[s.Labels.Get("instance")] {
+			b.Backends = append(b.Backends, s.Labels.Get("proxy"))
 		}
 	}
+	slices.Sort(b.Backends)
+	b.Backends = slices.Compact(b.Backends)
 	most := -1.0
 	for _, s := range e.Polled[record.FrontendPrefix+"req_tot"] {
 		if n, at, ok := LastOf(s); ok && n > most {
@@ -82,18 +85,28 @@ func NewBalancer(e *Index) (Balancer, bool) {
 	return b, most >= 0
 }
 
-// Last is the newest value of a field of a proxy; the sum over its servers for
-// the server prefix.
-func (b Balancer) Last(prefix, field string) (n int64, ok bool) {
-	proxy := b.Backend
-	if prefix == record.FrontendPrefix {
-		proxy = b.Frontend
-	}
-	var sum float64
+// Carries tells whether a series is of one of the proxies.
+func (b Balancer) Carries(s *record.Series) bool {
+	proxy := s.Labels.Get("proxy")
+	return proxy == b.Frontend || slices.Contains(b.Backends, proxy)
+}
+
+// fields are the series of a field of the proxies that a prefix is for.
+func (b Balancer) fields(prefix, field string) (all []*record.Series) {
 	for _, s := range b.Index.Polled[prefix+field] {
-		if s.Labels.Get("proxy") != proxy {
-			continue
+		proxy := s.Labels.Get("proxy")
+		if prefix == record.FrontendPrefix && proxy == b.Frontend || prefix != record.FrontendPrefix && slices.Contains(b.Backends, proxy) {
+			all = append(all, s)
 		}
+	}
+	return all
+}
+
+// Last is the newest value of a field of a proxy; the sum over the backends for theirs, and over
+// their servers for the server prefix.
+func (b Balancer) Last(prefix, field string) (n int64, ok bool) {
+	var sum float64
+	for _, s := range b.fields(prefix, field) {
 		if v, _, has := LastOf(s); has {
 			sum += v
 			ok = true
@@ -104,12 +117,21 @@ func (b Balancer) Last(prefix, field string) (n int64, ok bool) {
 
 // Since is how much a field grew from the beginning of the load on, summed as Last does.
 func (b Balancer) Since(prefix, field string) (int64, bool) {
-	proxy := b.Backend
-	if prefix == record.FrontendPrefix {
-		proxy = b.Frontend
-	}
-	series := WithLabel(b.Index.Polled[prefix+field], "proxy", proxy)
+	series := b.fields(prefix, field)
 	return b.Index.growthOf(series), len(series) > 0
+}
+
+// SameAgain is how often a redispatch chose the server again that it was to give up, as it may where there are two: such a
+// try is in the log, and among neither the redispatches nor the retries of the statistics. Of 456 tries again in the
+// log, 455 redispatches and no retry, one was of this kind.
+func (b Balancer) SameAgain() int64 {
+	var again int64
+	for i := range b.Index.History.Executions {
+		again += int64(b.Index.History.Executions[i].Retries)
+	}
+	redispatches, _ := b.Last(record.BackendPrefix, "wredis")
+	retries, _ := b.Last(record.BackendPrefix, "wretr")
+	return max(0, again-redispatches-retries)
 }
 
 // OfServer is how much a field of the servers of an instance grew under load.

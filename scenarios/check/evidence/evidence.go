@@ -26,7 +26,7 @@ type Index struct {
 	Tiers       record.Tiers  // that count the requests, each on its own
 	Begin, End  time.Duration // of the load; record.Never where the journal has none
 	Interval    time.Duration
-	Lives       []record.Lifetime // of the web instances, in the order of birth
+	Lives       []record.Lifetime // of the instances of all roles of the application, in the order of birth; see LivesFor
 	Strangers   []string          // instances that answered and of whose birth the journal knows nothing
 	Users       Users
 	Traces      []Trace                                // of the users' requests in the load balancer's log, by row; nil: there is none
@@ -86,7 +86,7 @@ func New(h record.History, s script.Scenario) *Index {
 func (e *Index) indexLives() {
 	known := map[string]bool{}
 	for _, l := range e.History.Lifetimes() {
-		if l.Role == record.Web {
+		if l.Role.Application() {
 			e.Lives = append(e.Lives, l)
 			known[l.Instance] = true
 		}

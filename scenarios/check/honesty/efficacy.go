@@ -175,9 +175,9 @@ func (m *moves) effect(t taken) []string {
 	return nil
 }
 
-func (m *moves) aliveAt(at time.Duration) []string {
+func (m *moves) aliveAt(role string, at time.Duration) []string {
 	var out []string
-	for _, l := range m.e.Lives {
+	for _, l := range m.e.LivesOf(role) {
 		if l.Alive(at) {
 			out = append(out, l.Instance)
 		}
@@ -187,10 +187,10 @@ func (m *moves) aliveAt(at time.Duration) []string {
 
 // servingAt are those alive that got requests, and that nobody had begun to end. Only beside an autoscaler are they not
 // all that are alive when a step begins.
-func (m *moves) servingAt(at time.Duration) []string {
+func (m *moves) servingAt(role string, at time.Duration) []string {
 	before := func(t time.Duration) bool { return t != record.Never && t < at }
 	var out []string
-	for _, l := range m.e.Lives {
+	for _, l := range m.e.LivesOf(role) {
 		if l.Alive(at) && before(l.Serving) && !before(l.Draining) && !before(l.Signalled) {
 			out = append(out, l.Instance)
 		}
@@ -258,14 +258,14 @@ func (m *moves) replaced(t taken, move script.Replace) []string {
 		return did
 	}
 	if move.Instance == script.ReplaceAll {
-		return each(m.servingAt(t.begin)...)
+		return each(m.servingAt(t.step.Role, t.begin)...)
 	}
 	return m.of(t, move.Instance, func(_ taken, name string) []string { return each(name) })
 }
 
 // scaled is proved when those that were missing were launched, or those too many terminated.
 func (m *moves) scaled(t taken, move script.Scale) []string {
-	more := move.Count - len(m.aliveAt(t.begin))
+	more := move.Count - len(m.aliveAt(t.step.Role, t.begin))
 	if more >= 0 {
 		return m.launched(t, more)
 	}
@@ -311,7 +311,7 @@ func (m *moves) untidy(name string) string {
 func (m *moves) launched(t taken, want int) []string {
 	var did []string
 	complaints := len(m.out)
-	for _, l := range m.e.Lives {
+	for _, l := range m.e.LivesOf(t.step.Role) {
 		if l.Birth < t.begin || l.Birth > t.end || l.Birth == record.Never {
 			continue
 		}
@@ -337,7 +337,7 @@ func (m *moves) launched(t taken, want int) []string {
 // shrunk is proved when so many instances were terminated in the step.
 func (m *moves) shrunk(t taken, want int) []string {
 	var did []string
-	for _, l := range m.e.Lives {
+	for _, l := range m.e.LivesOf(t.step.Role) {
 		if l.Draining != record.Never && l.Draining >= t.begin && l.Draining <= t.end {
 			did = append(did, m.terminated(t, l.Instance, true)...)
 		}

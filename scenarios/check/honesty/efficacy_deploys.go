@@ -23,8 +23,8 @@ func (m *moves) rolledBack(t taken, move script.Rollback) []string {
 // replaced, when these were terminated, and, unless it was a canary, when nobody of another version serves any more. Where
 // an autoscaler acts, it may have ended some of them first, whom nobody has to follow.
 func (m *moves) rolled(t taken, version string, canary int) []string {
-	old := m.ofOthers(version, t.begin)
-	want, beside := len(old), m.e.Scenario.Autoscale != nil
+	old := m.ofOthers(t.step.Role, version, t.begin)
+	want, beside := len(old), t.step.Role == "" && m.e.Scenario.Autoscale != nil
 	if canary > 0 {
 		old = m.endedWithin(old, t)
 		if want = canary; len(old) < canary {
@@ -40,15 +40,15 @@ func (m *moves) rolled(t taken, version string, canary int) []string {
 	if canary > 0 {
 		return did
 	}
-	for _, name := range m.ofOthers(version, t.end) {
+	for _, name := range m.ofOthers(t.step.Role, version, t.end) {
 		m.fails(t.step, name, t.end, "%s of version %q still serves", name, m.life(name).Version)
 	}
 	return did
 }
 
 // ofOthers are those that serve at some time, are of another version, and nobody is ending yet.
-func (m *moves) ofOthers(version string, at time.Duration) (names []string) {
-	for _, l := range m.e.Lives {
+func (m *moves) ofOthers(role, version string, at time.Duration) (names []string) {
+	for _, l := range m.e.LivesOf(role) {
 		leaving := l.Draining != record.Never && l.Draining < at
 		if l.Version != version && l.Serving != record.Never && l.Serving <= at && l.Alive(at) && !leaving {
 			names = append(names, l.Instance)
@@ -70,7 +70,7 @@ func (m *moves) endedWithin(names []string, t taken) (ended []string) {
 // bornOf are those of a version that were born in a step and came to serve: so many at least.
 func (m *moves) bornOf(t taken, version string, want int) (did []string) {
 	complaints := len(m.out)
-	for _, l := range m.e.Lives {
+	for _, l := range m.e.LivesOf(t.step.Role) {
 		switch {
 		case l.Version != version || l.Birth == record.Never || l.Birth < t.begin || l.Birth > t.end:
 		case l.Serving == record.Never:

@@ -28,8 +28,8 @@ func (m *moves) of(t taken, instance string, proof func(t taken, name string) []
 // nearer is an instance to which a word would have applied rather than to whom the step took: one that served when the
 // step began, and that nobody had begun to end when it was over. Who came or went meanwhile contradicts nothing.
 func (m *moves) nearer(t taken, word string) string {
-	for _, name := range m.servingAt(t.begin) {
-		if name == t.whom || !slices.Contains(m.servingAt(t.end), name) {
+	for _, name := range m.servingAt(t.step.Role, t.begin) {
+		if name == t.whom || !slices.Contains(m.servingAt(t.step.Role, t.end), name) {
 			continue
 		}
 		order := record.CompareNames(name, t.whom)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+	"strings"
 	"time"
 
 	"throughline/scenarios/check/evidence"
@@ -69,9 +70,13 @@ const leastServing = 2 * time.Second
 func InstancesServed(e *evidence.Index) []verdict.Finding {
 	var out []verdict.Finding
 	looked := 0
+	who := "web instance"
+	if len(e.Scenario.Stack.Others) > 0 {
+		who = "instance that users reach"
+	}
 	for _, l := range e.Lives {
 		from, to := serving(e, l)
-		if to-from < leastServing {
+		if to-from < leastServing || !e.WithUsers(l) {
 			continue
 		}
 		looked++
@@ -84,12 +89,20 @@ func InstancesServed(e *evidence.Index) []verdict.Finding {
 	switch {
 	case looked == 0:
 		out = append(out, verdict.Finding{Check: CheckVacuity, Layer: record.LayerUsers,
-			Summary: fmt.Sprintf("no web instance served for %s under load: nothing can be said about any", leastServing)})
+			Summary: fmt.Sprintf("no %s served for %s under load: nothing can be said about any", who, leastServing)})
 	case len(out) == 0:
 		out = append(out, verdict.Finding{Check: CheckVacuity, Outcome: verdict.Pass, Layer: record.LayerUsers,
-			Summary: fmt.Sprintf("each of %s that served under load answered requests", words.Times(int64(looked), "web instance"))})
+			Summary: fmt.Sprintf("each of %s that served under load answered requests", counted(looked, who))})
 	}
 	return out
+}
+
+// counted says how many instances were looked at.
+func counted(n int, who string) string {
+	if noun, rest, more := strings.Cut(who, " that "); more {
+		return words.Times(int64(n), noun) + " that " + rest
+	}
+	return words.Times(int64(n), who)
 }
 
 // leastSent is of how many requests one must succeed while an instance serves.
@@ -140,7 +153,7 @@ func servedThroughout(e *evidence.Index, at evidence.Stretch) bool {
 	}
 	return slices.ContainsFunc(e.Lives, func(l record.Lifetime) bool {
 		from, to := serving(e, l)
-		return from <= at.From && to >= min(at.To, e.End) && to > from && e.Frozen(l.Instance, at.From, at.To) == 0 && !e.CutOff(l.Instance, at.From, at.To)
+		return e.WithUsers(l) && from <= at.From && to >= min(at.To, e.End) && to > from && e.Frozen(l.Instance, at.From, at.To) == 0 && !e.CutOff(l.Instance, at.From, at.To)
 	})
 }
 

@@ -184,7 +184,7 @@ func (j *judging) served() fleet {
 		by int
 	}
 	var changes []change
-	for _, l := range j.e.Lives {
+	for _, l := range j.e.LivesOf("") {
 		if l.Serving == record.Never {
 			continue
 		}

@@ -119,7 +119,7 @@ func (j *judging) unanswered() bool {
 // gauge said of it is true no more, however far back an expression looks; what it counted until
 // its end stays counted.
 func (j *judging) goneGauges(t truth) []string {
-	for _, l := range j.e.Lives {
+	for _, l := range j.e.LivesOf("") {
 		if l.Death != record.Never {
 			return t.gauges
 		}
@@ -133,7 +133,7 @@ func (j *judging) livingOnly(t truth) func(at time.Duration) (string, error) {
 	known := map[int]string{}
 	return func(at time.Duration) (string, error) {
 		var gone []string
-		for _, l := range j.e.Lives {
+		for _, l := range j.e.LivesOf("") {
 			if j.last(l) < at {
 				gone = append(gone, l.Instance)
 			}

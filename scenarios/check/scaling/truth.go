@@ -85,7 +85,7 @@ func (j *judging) like(metric string) (like record.Series, ok bool) {
 	if ok {
 		return like, true
 	}
-	for _, l := range j.e.Lives {
+	for _, l := range j.e.LivesOf("") {
 		labels := collector.NewLabels(evidence.LabelInstance, l.Instance)
 		for _, own := range j.e.Pushed[l.Instance] {
 			labels = own.Labels
@@ -206,11 +206,15 @@ func (t *truth) counters(j *judging, p script.Conservation) {
 	bounds := account.BoundsOf(j.e, p, t.grid)
 	like, _ := j.like(p.Metric)
 	for _, s := range j.held {
-		if _, known := j.e.LifeOf(s.Labels.Get(evidence.LabelInstance)); s.Meta.StatsD == p.Metric && s.IsCounter() && !known {
+		switch l, known := j.e.LifeOf(s.Labels.Get(evidence.LabelInstance)); {
+		case s.Meta.StatsD != p.Metric || !s.IsCounter():
+		case !known:
 			t.changed = true // whoever sent that is no instance of the run
+		case string(l.Role) != script.FirstRole: // of another role, of which no promise of the first tells
+			t.add(j, s, j.living(s))
 		}
 	}
-	for _, l := range j.e.Lives {
+	for _, l := range j.e.LivesOf("") {
 		c := counted{j: j, grid: t.grid, life: l, bounds: bounds[l.Instance]}
 		for _, s := range j.e.Counters(l.Instance, p.Metric) {
 			c.was = append(c.was, *s)

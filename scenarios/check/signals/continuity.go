@@ -60,13 +60,13 @@ func (c Continuity) Judge(e *evidence.Index) verdict.Result {
 	var r verdict.Result
 	worst := time.Duration(0)
 	instances := 0
-	trails := make([]trail, len(e.Lives))
+	lives, trips := c.lookedAt(e)
+	trails := make([]trail, len(lives))
 	var b *account.Books // made for the first gap
-	trips := roundTrips(e, c.Promise.Route)
-	for i, l := range e.Lives {
+	for i, l := range lives {
 		trails[i] = c.follow(e, l, trips[l.Instance])
 	}
-	for i, l := range e.Lives {
+	for i, l := range lives {
 		t := trails[i]
 		r.Cells.LookedAt += t.cells.LookedAt
 		r.Cells.Missing += t.cells.Missing
@@ -81,7 +81,7 @@ func (c Continuity) Judge(e *evidence.Index) verdict.Result {
 			worst = max(worst, silent)
 			if silent > c.Promise.MaxGap {
 				f := c.gapFound(e, l, g, silent)
-				if f.Outcome == verdict.Fail {
+				if f.Outcome == verdict.Fail && c.Promise.Role == "" {
 					if b == nil {
 						made := c.books(e)
 						b = &made
@@ -125,6 +125,9 @@ func (c Continuity) gapFound(e *evidence.Index, l record.Lifetime, g gap, silent
 }
 
 func (c Continuity) summary(r verdict.Result, instances int, worst time.Duration) verdict.Finding {
+	if r.Cells.LookedAt == 0 && c.Promise.Role != "" {
+		return c.finding(verdict.Inconclusive, "", "continuity of %s: no cell was expected, because no instance of %s was there for longer than an interval and its client's window", c.Promise.Metric, c.Promise.Role)
+	}
 	if r.Cells.LookedAt == 0 {
 		return c.finding(verdict.Inconclusive, "", "continuity of %s: no cell was expected, because no instance acknowledged requests of %s that had to be counted within an interval", c.Promise.Metric, c.Promise.Route)
 	}
@@ -136,6 +139,18 @@ func (c Continuity) summary(r verdict.Result, instances int, worst time.Duration
 		}
 	}
 	return f
+}
+
+// lookedAt are the instances to follow, and what each had to count.
+func (c Continuity) lookedAt(e *evidence.Index) ([]record.Lifetime, map[string][]roundTrip) {
+	if c.Promise.Role == "" {
+		return e.LivesFor(c.Promise.Route), roundTrips(e, c.Promise.Route)
+	}
+	lives, work := e.LivesOf(c.Promise.Role), map[string][]roundTrip{}
+	for _, l := range lives {
+		work[l.Instance] = workOf(e, l)
+	}
+	return lives, work
 }
 
 // follow goes through the intervals of one instance. At the end of each it asks for the

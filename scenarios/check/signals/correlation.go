@@ -253,7 +253,7 @@ func (c Correlation) curve(e *evidence.Index, layer string) evidence.Curve {
 		return evidence.SumOf(e.Polled[record.ApacheAnswers])
 	case record.LayerWeb:
 		var all []*record.Series
-		for _, instance := range e.Senders() {
+		for _, instance := range e.SendersFor(c.Route) {
 			all = append(all, e.Counters(instance, c.Promise.Metric)...)
 		}
 		return evidence.SumOf(all)

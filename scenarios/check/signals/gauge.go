@@ -32,6 +32,7 @@ func (c Gauge) Judge(e *evidence.Index) verdict.Result {
 	var points, instances int
 	rested := 0
 	var silent []verdict.Finding
+	sending := map[record.Role]bool{} // a role whose instances send none is none of the gauge's
 	flights, long := e.Flights(c.Promise.ClientWindow), longRequests(e, e.Interval+c.Promise.ClientWindow)
 	for _, l := range e.Lives {
 		series := gaugesOf(e, l.Instance, c.Promise.Metric)
@@ -45,7 +46,7 @@ func (c Gauge) Judge(e *evidence.Index) verdict.Result {
 			}
 			continue
 		}
-		points, instances = points+n, instances+1
+		points, instances, sending[l.Role] = points+n, instances+1, true
 		out = append(out, c.posthumous(e, l, series)...)
 		out = append(out, c.negative(l, series)...)
 		if f, looked := c.backAtRest(e, l, series); looked {
@@ -64,8 +65,10 @@ func (c Gauge) Judge(e *evidence.Index) verdict.Result {
 	if f := c.sumTooHigh(e, flights); f != nil && len(out) == 0 {
 		out = append(out, *f)
 	}
-	if points > 0 {
-		out = append(out, silent...)
+	for _, f := range silent {
+		if l, _ := e.LifeOf(f.Instance); sending[l.Role] {
+			out = append(out, f)
+		}
 	}
 	if len(out) == 0 {
 		out = append(out, c.summary(points, instances, rested))

@@ -43,15 +43,13 @@ type Identity struct {
 func (c Identity) Judge(e *evidence.Index) verdict.Result {
 	var out []verdict.Finding
 	var series, served int
-	known := map[string]bool{}
 	w := surplusEvidence{
 		widths: sync.OnceValue(func() account.Allowances { return account.NewAllowances(e, c.Promise.Route) }),
 		books: sync.OnceValue(func() account.Books {
 			return Continuity{script.Continuity{Metric: c.Promise.Metric, Route: c.Promise.Route}, c.Window, c.Rate}.books(e)
 		}),
 	}
-	for _, l := range e.Lives {
-		known[l.Instance] = true
+	for _, l := range e.LivesFor(c.Promise.Route) {
 		own := c.series(e, l.Instance)
 		series += len(own)
 		switch {
@@ -72,7 +70,10 @@ func (c Identity) Judge(e *evidence.Index) verdict.Result {
 		}
 	}
 	for _, instance := range e.Senders() {
-		if own := c.series(e, instance); !known[instance] && len(own) > 0 {
+		if _, known := e.LifeOf(instance); known {
+			continue
+		}
+		if own := c.series(e, instance); len(own) > 0 {
 			out = append(out, c.stranger(instance, own))
 			series += len(own)
 		}

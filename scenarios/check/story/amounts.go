@@ -136,7 +136,7 @@ func (t *teller) written(cause string, lost, extra int64) string {
 func (t *teller) writes() (n int64) {
 	for i := range t.h.Requests {
 		r := &t.h.Requests[i]
-		if r.Outcome == record.Acked && t.s.Stack.Web.Routes[r.Route].Writes {
+		if r.Outcome == record.Acked && t.s.Stack.Routes()[r.Route].Writes {
 			n++
 		}
 	}

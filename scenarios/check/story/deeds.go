@@ -70,7 +70,7 @@ func (d *deeds) note(ev record.Event) {
 		d.all = append(d.all, faultDeed(ev))
 	case ev.Kind == record.Limited:
 		d.all = append(d.all, limitDeed(ev))
-	case ev.Role != record.Web:
+	case !ev.Role.Application():
 	case d.rolling && ev.Kind == record.Birth && ev.Version == d.rolled, d.rolling && ev.Kind == record.Death && ev.Expected:
 	case ev.Kind == record.Birth && d.scaling():
 		d.out.add(ev)
@@ -167,7 +167,16 @@ func (d *deeds) tookPlaces() bool {
 		return false
 	}
 	n := len(lost.of)
-	return n > 0 && n == len(d.launched.of) && d.launched.at >= lost.at && len(d.ended.of) == 0
+	return n > 0 && slices.Equal(rolesOf(lost.of), rolesOf(d.launched.of)) && d.launched.at >= lost.at && len(d.ended.of) == 0
+}
+
+// rolesOf are the roles of some instances, in order.
+func rolesOf(instances []string) (roles []string) {
+	for _, name := range instances {
+		roles = append(roles, script.RoleOf(name))
+	}
+	slices.Sort(roles)
+	return roles
 }
 
 func (d *deed) merge(other deed) {

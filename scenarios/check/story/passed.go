@@ -81,7 +81,9 @@ func (t *teller) booked() (clauses []string) {
 			to[cause] = &booking{}
 		}
 		to[cause].n += n
-		to[cause].instances = append(to[cause].instances, instance)
+		if !slices.Contains(to[cause].instances, instance) { // several checks may say so
+			to[cause].instances = append(to[cause].instances, instance)
+		}
 	}
 	for _, r := range t.v.Residuals {
 		if r.Between == account.Between {

@@ -49,7 +49,7 @@ type teller struct {
 	v          *verdict.Verdict
 	h          record.History
 	s          script.Scenario
-	lives      []record.Lifetime // of the web instances
+	lives      []record.Lifetime // of the instances of all roles of the application
 	lifeAt     map[string]int    // where in lives an instance is
 	begin, end time.Duration     // of the load; record.Never where the journal has none
 	noun       string            // for what the metrics count: "insert"
@@ -59,7 +59,7 @@ type teller struct {
 func newTeller(v *verdict.Verdict, h record.History, s script.Scenario) *teller {
 	t := &teller{v: v, h: h, s: s, lifeAt: map[string]int{}, begin: record.Never, end: record.Never}
 	for _, l := range h.Lifetimes() {
-		if l.Role == record.Web {
+		if l.Role.Application() {
 			t.lifeAt[l.Instance] = len(t.lives)
 			t.lives = append(t.lives, l)
 		}

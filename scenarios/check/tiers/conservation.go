@@ -9,6 +9,7 @@ package tiers
 
 import (
 	"fmt"
+	"slices"
 
 	"throughline/scenarios/check/account"
 	"throughline/scenarios/check/diagnose"
@@ -71,10 +72,41 @@ func (c Conservation) Judge(e *evidence.Index) verdict.Result {
 		r.Findings = append(r.Findings, *f)
 		r.Residuals = append(r.Residuals, residual)
 	}
-	r.Findings = append(r.Findings, t.summary())
+	whole := t.summary()
+	whole.Summary += c.elsewhere(e)
+	r.Findings = append(r.Findings, whole)
 	r.Sums = true
 	r.Web, r.Versions = webLedger(b), b.Versions()
 	return r
+}
+
+// elsewhere mentions what other roles count under the metric's name, unless another conservation check looks at it.
+func (c Conservation) elsewhere(e *evidence.Index) string {
+	looked := map[string]bool{}
+	for _, p := range script.Promised[script.Conservation](e.Scenario) {
+		if p.Metric == c.Promise.Metric {
+			looked[e.Scenario.Stack.OwnerOf(p.Route)] = true
+		}
+	}
+	concerned := map[string]bool{}
+	for _, l := range e.LivesFor(c.Promise.Route) {
+		concerned[l.Instance] = true
+	}
+	var n int64
+	var roles []string
+	for _, l := range e.Lives {
+		counted := evidence.Whole(evidence.SumOf(e.Counters(l.Instance, c.Promise.Metric)).Last())
+		if role := string(l.Role); !concerned[l.Instance] && !looked[role] && counted > 0 {
+			n += counted
+			if !slices.Contains(roles, role) {
+				roles = append(roles, role)
+			}
+		}
+	}
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; %s more counted under this name by instances of %s were not looked at: they answer no %s", words.Number(n), words.Some(roles), c.Promise.Route)
 }
 
 func (c Conservation) finding(o verdict.Outcome, format string, args ...any) verdict.Finding {

@@ -15,7 +15,7 @@ import (
 // writingRoutes gives the routes of the run that change the application's state.
 func writingRoutes(e *evidence.Index) []string {
 	var out []string
-	for name, route := range e.Scenario.Stack.Web.Routes {
+	for name, route := range e.Scenario.Stack.Routes() {
 		if route.Writes && slices.Contains(e.Users.Routes, name) {
 			out = append(out, name)
 		}

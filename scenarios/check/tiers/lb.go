@@ -205,7 +205,7 @@ func identities(b evidence.Balancer) []equation {
 	unseen := b.Index.NotPolled("")
 	add := func(name string, servers bool, is, least, most int64) {
 		least, most = least-unseen, most+unseen
-		out = append(out, equation{name: name, is: is, least: least, most: most, known: known && b.Backend != "" && (!servers || serversComplete(b))})
+		out = append(out, equation{name: name, is: is, least: least, most: most, known: known && len(b.Backends) > 0 && (!servers || serversComplete(b))})
 		known = true
 	}
 	// Where any failure is retried, a server is chosen again without a
@@ -214,6 +214,7 @@ func identities(b evidence.Balancer) []equation {
 	// Of requests that ended without an answer because one server after another
 	// died, some were seen to be dealt out once more than the redispatches tell.
 	unanswered := b.Index.Users.NoAnswer
+	same := b.SameAgain()
 	stot := get(record.BackendPrefix, "stot")
 	requests := get(record.FrontendPrefix, "req_tot")
 	add("backend sessions = frontend requests", false, stot, requests, requests)
@@ -221,7 +222,7 @@ func identities(b evidence.Balancer) []equation {
 	// is among the failed connections.
 	econ := get(record.BackendPrefix, "econ")
 	chosen, redispatched := get(record.BackendPrefix, "lbtot"), get(record.BackendPrefix, "stot", "wredis")
-	add("backend choices = backend sessions + redispatches", false, chosen, redispatched-econ, redispatched+again+unanswered)
+	add("backend choices = backend sessions + redispatches", false, chosen, redispatched-econ, redispatched+again+unanswered+same)
 	answered, responses := get(record.BackendPrefix, "req_tot"), get(record.FrontendPrefix, "hrsp_1xx", "hrsp_2xx", "hrsp_3xx", "hrsp_4xx", "hrsp_5xx", "hrsp_other")
 	add("backend requests = frontend responses", false, answered, responses, responses)
 	// A server that breaks after it got the request makes HAProxy answer 502
@@ -229,7 +230,7 @@ func identities(b evidence.Balancer) []equation {
 	own, eresp := get(record.BackendPrefix, "hrsp_5xx")-get(record.ServerPrefix, "hrsp_5xx"), get(record.BackendPrefix, "eresp")
 	add("5xx that no server made = failed connections and responses", true, own, econ-again, econ+eresp)
 	more, wredis, wretr := get(record.ServerPrefix, "stot")-get(record.BackendPrefix, "stot"), get(record.BackendPrefix, "wredis"), get(record.BackendPrefix, "wretr")
-	add("sessions that servers had more than the backend are redispatches and retries", true, more, wredis-econ, wredis+wretr+unanswered)
+	add("sessions that servers had more than the backend are redispatches and retries", true, more, wredis-econ, wredis+wretr+unanswered+same)
 	return out
 }
 

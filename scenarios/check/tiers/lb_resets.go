@@ -25,7 +25,7 @@ func (c Comparison) balancerReset(b evidence.Balancer) *verdict.Finding {
 			continue
 		}
 		for _, s := range all {
-			if s.Meta.Type != collector.Counter || s.Labels.Get("proxy") != b.Frontend && s.Labels.Get("proxy") != b.Backend {
+			if s.Meta.Type != collector.Counter || !b.Carries(s) {
 				continue
 			}
 			if fell := firstFall(s); fell != record.Never {

@@ -48,7 +48,7 @@ func countRoute(l *verdict.UsersLedger, e *evidence.Index, route string) {
 	l.Route, l.ByInstance = route, map[string]int64{}
 	l.RouteAcked = ackedTotal(e, route)
 	l.RouteAnswered = answered(e, func(r record.Request) bool { return r.Route == route })
-	for _, life := range e.Lives {
+	for _, life := range e.LivesFor(route) {
 		if n := int64(len(e.Acked(life.Instance, route))); n > 0 {
 			l.ByInstance[life.Instance] = n
 		}

@@ -53,7 +53,7 @@ func New(s picture.Snapshot) View {
 	v := View{s: s, tones: map[string]int{}}
 	h := record.History{Run: s.Run, Events: s.Events}
 	for _, l := range h.Lifetimes() {
-		if l.Role == record.Web {
+		if l.Role.Application() {
 			v.lives = append(v.lives, l)
 		}
 	}
@@ -91,7 +91,7 @@ func (v View) TooMany() bool { return picture.Total(v.tooMany) >= 1 }
 func (v View) extent() (from, to float64) {
 	begin := v.s.End
 	for _, e := range v.s.Events {
-		if e.Kind == record.LoadBegin || e.Kind == record.Birth && e.Role == record.Web {
+		if e.Kind == record.LoadBegin || e.Kind == record.Birth && e.Role.Application() {
 			begin = min(begin, e.At)
 		}
 	}
