@@ -210,7 +210,16 @@ func (h *History) readSeries(r io.Reader) error {
 	}
 }
 
-func (h *History) readPoints(r io.Reader) error {
+func (h *History) readPoints(r io.Reader, whose sharing) error {
+	shared := make([]int, len(whose)) // how many points a series has of those of another one
+	defer func() {
+		for i, of := range whose {
+			if of != i {
+				n := min(shared[i], len(h.Series[of].Points)) // all, but where the file was read in part
+				h.Series[i].Points = h.Series[of].Points[:n:n]
+			}
+		}
+	}()
 	return readRows(r, pointsHeader, func(f []string) error {
 		var n numbers
 		series := n.int(f[0])
@@ -228,6 +237,10 @@ func (h *History) readPoints(r io.Reader) error {
 		}
 		if series < 0 || series >= int64(len(h.Series)) {
 			return fmt.Errorf("series %d is not in %s", series, SeriesFile)
+		}
+		if whose[series] != int(series) {
+			shared[series]++
+			return nil
 		}
 		s := &h.Series[series]
 		s.Points = append(s.Points, point)
