@@ -187,6 +187,7 @@ func (h *History) readSeries(r io.Reader) error {
 	decoder := json.NewDecoder(r)
 	decoder.DisallowUnknownFields()
 	in := interner{}
+	known := map[string]collector.Labels{} // one copy of each set: an instance has dozens of series
 	for {
 		var line seriesLine
 		if err := decoder.Decode(&line); err == io.EOF {
@@ -205,6 +206,11 @@ func (h *History) readSeries(r io.Reader) error {
 			labels = append(labels, collector.Label{Name: in.intern(name), Value: in.intern(value)})
 		}
 		slices.SortFunc(labels, func(a, b collector.Label) int { return strings.Compare(a.Name, b.Name) })
+		if of, have := known[labels.Key("")]; have {
+			labels = of
+		} else {
+			known[labels.Key("")] = labels
+		}
 		h.Series = append(h.Series, Series{Name: in.intern(line.Name), Labels: labels, Meta: collector.Meta{
 			Type: collector.Type(in.intern(string(line.Type))), StatsD: in.intern(line.StatsD), Unit: in.intern(line.Unit), Origin: in.intern(line.Origin)}})
 	}
