@@ -71,7 +71,11 @@ const (
 func (x scaledPlan) world() *world {
 	rnd := rand.New(rand.NewPCG(x.seed, 0x5ca1ed<<8|x.attempt<<40|uint64(len(x.cause))))
 	p, f := drawParams(rnd), faults{}
-	p.setClient(scaledClient(rnd))
+	client := scaledClient(rnd)
+	if x.cause == flapping { // what it sends at once looks like a peak to who asks of no longer than that
+		client = Client{Aggregate: 2 * time.Second, Bytes: 1432}
+	}
+	p.setClient(client)
 	p.scaledLoad(rnd, x.cause)
 	p.Instances, p.Get, p.Top, p.Insert = 2+rnd.IntN(3), 1, 0, 9
 	p.Workers, p.Interval, p.MaxGap, p.Rate1, p.Failing, p.Unanswered = 1, time.Second, 4*time.Second, 1, 0, 0
@@ -165,7 +169,7 @@ func (p *Params) scaledLoad(rnd *rand.Rand, cause string) {
 	case deadCounted, costly:
 		shapes = []int{2, 3}
 	case flapping:
-		shapes = []int{0}
+		shapes = []int{1, 2, 3}
 	case overshoot:
 		shapes = []int{0, 1, 2}
 	}
@@ -214,10 +218,12 @@ func drawScaled(rnd *rand.Rand, cause string, rate float64) *Scaled {
 		s.On = fmt.Sprintf("max_over_time(rate(fullstack_insert_total[%ds])[%ds:1s])", oneOf(rnd, 3, 5), 5+rnd.IntN(8))
 		p.Every, p.Up = time.Second, autoscale.Pace{AtMost: []autoscale.Bound{{Count: 6}}, Per: 2 * time.Second}
 	case flapping:
-		reach, p.Every, p.Tolerance, p.Down.After = oneOf(rnd, 5, 8), oneOf(rnd, time.Second, 2*time.Second), oneOf(rnd, 0, 0.05), 0
-		p.Form, p.Up, p.Down = autoscale.Mean, autoscale.Pace{AtMost: []autoscale.Bound{{Count: 4}}, Per: 2 * time.Second}, autoscale.Pace{AtMost: []autoscale.Bound{{Count: 4}}, Per: 2 * time.Second}
+		reach, p.Every, p.Tolerance, p.Form = oneOf(rnd, 3, 4), oneOf(rnd, time.Second, 3*time.Second), oneOf(rnd, 0, 0.05), autoscale.Sum
+		p.Up = autoscale.Pace{AtMost: []autoscale.Bound{{Count: 4}}, Per: 2 * time.Second}
+		p.Down = p.Up
 	case costly:
-		reach = oneOf(rnd, 20, 25)
+		// The most of a while keeps the fleet large for as long.
+		p.Form, s.On = autoscale.Sum, fmt.Sprintf("max_over_time(sum(rate(fullstack_insert_total[3s]))[%ds:1s])", 12+rnd.IntN(14))
 		p.Down = autoscale.Pace{AtMost: []autoscale.Bound{{Count: 4}}, Per: 2 * time.Second}
 	case notReplayed:
 		s.Early = chance(rnd, 0.3)
