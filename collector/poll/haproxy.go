@@ -31,7 +31,8 @@ type HAProxyRow struct {
 	Status string // of a server, as HAProxy writes it: "UP", "DOWN 1/2", "MAINT (via be/web-1)", "no check"
 	Check  string // of a server, the result of its last health check: "L7OK", "L4CON"; "" before the first
 	// Removed tells that the server is gone from HAProxy and that Values
-	// are its last: they are kept so that sums over the servers do not fall.
+	// are its last, so that nothing is missing in sums over the servers. A
+	// [Loop] keeps them once.
 	Removed bool
 }
 

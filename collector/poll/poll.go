@@ -72,6 +72,7 @@ type poller struct {
 	one     sync.Mutex                  // one poll at a time
 	last    time.Time                   // the time of the last samples
 	seen    map[string]collector.Sample // the series of the last poll that succeeded
+	carried map[string]bool             // those of which it had a last value alone
 	figures Figures
 }
 
@@ -236,26 +237,40 @@ func (l *Loop) poll(ctx context.Context, p *poller, at time.Time) error {
 // has not, as Prometheus does when it scrapes. A poll that failed ends none:
 // nothing is known then. What has a time of its own comes when it comes, and is no part of
 // this (as in Prometheus): its poller says itself when it is over.
+//
+// What is carried on of something that is gone (nothing was observed) is kept once and
+// ends then, or samples would come of all that there ever was, for as long as the loop
+// runs. Another loop has it once more, which may have missed it.
 func (p *poller) ended(samples []collector.Sample, at time.Time) []collector.Sample {
 	seen := make(map[string]collector.Sample, len(samples))
+	carried := map[string]bool{}
+	kept := samples[:0]
 	var key []byte
 	for _, s := range samples {
 		if !s.At.Equal(at) {
+			kept = append(kept, s)
 			continue
 		}
 		key = append(key[:0], s.Name...)
 		for _, l := range s.Labels {
 			key = append(append(append(append(key, 0xff), l.Name...), 0xfe), l.Value...)
 		}
+		if s.Observed == 0 && !s.Stale {
+			carried[string(key)] = true
+			if p.carried[string(key)] {
+				continue
+			}
+		}
 		seen[string(key)] = s
+		kept = append(kept, s)
 	}
 	for key, s := range p.seen {
 		if _, still := seen[key]; !still {
-			samples = append(samples, collector.Sample{Name: s.Name, Labels: s.Labels, Meta: s.Meta, At: at, Stale: true})
+			kept = append(kept, collector.Sample{Name: s.Name, Labels: s.Labels, Meta: s.Meta, At: at, Stale: true})
 		}
 	}
-	p.seen = seen
-	return samples
+	p.seen, p.carried = seen, carried
+	return kept
 }
 
 // Figures are how the pollers fared so far, by name.

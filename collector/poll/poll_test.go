@@ -225,6 +225,50 @@ func TestSeriesThatAreNoLongerThereEnd(t *testing.T) {
 	}
 }
 
+// Of servers that come and go, each has its last counters once more when it is removed, and then ends: what a loop keeps
+// grows with how long they are there, and not with how long ago they left. The sum over the last values of all is what
+// it would be if they were carried on.
+func TestWhatIsCarriedOnIsKeptOnce(t *testing.T) {
+	const lives, polls = 20, 100
+	sink := &memory{}
+	l := NewLoop(Config{}, collector.Intake{Sink: sink})
+	turn := 0
+	add(t, l, "lb", &HAProxy{Rows: func(context.Context) (rows []HAProxyRow, err error) {
+		for n := range min(turn+1, lives) { // one more in each poll, which is removed in the next
+			rows = append(rows, HAProxyRow{Proxy: "web", Server: fmt.Sprint("web-", n+1), Kind: Server, Removed: n < turn,
+				Values: map[string]float64{"stot": float64(n + 1)}})
+		}
+		turn++
+		return rows, nil
+	}})
+	for range polls {
+		if err := l.Fetch(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	points := sink.of("haproxy_server_stot")
+	if len(points) != 3*lives { // while it is there, when it is removed, and the mark of the end
+		t.Errorf("%d points of %d servers in %d polls, want 3 of each", len(points), lives, polls)
+	}
+	last, ended := map[string]float64{}, map[string]bool{}
+	for _, p := range points {
+		name := p.Labels.Get("server")
+		if ended[name] {
+			t.Errorf("%s has a point after its end", name)
+		}
+		if ended[name] = p.Stale; !p.Stale {
+			last[name] = p.Value
+		}
+	}
+	sum := 0.0
+	for _, v := range last {
+		sum += v
+	}
+	if want := float64(lives * (lives + 1) / 2); sum != want || len(last) != lives {
+		t.Errorf("the last values of %d servers sum up to %v, want %v of %d", len(last), sum, want, lives)
+	}
+}
+
 func TestASinkThatFailsIsTold(t *testing.T) {
 	broken := errors.New("disk full")
 	l := NewLoop(Config{}, collector.Intake{Sink: &memory{err: broken}})

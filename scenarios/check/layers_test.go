@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
 )
@@ -429,5 +431,60 @@ func TestALoadThatHardlyVariesIsNotCorrelated(t *testing.T) {
 	got := said(judged(t, h), "correlation", verdict.Inconclusive)
 	if len(got) != 3 || !strings.HasPrefix(got[1], "correlation of users and lb: not evaluated, the load hardly varied (by 0.") {
 		t.Errorf("%q", got)
+	}
+}
+
+// The counters of a server that was removed end once its last ones are remembered, and all sums are what they would be if
+// these were carried on; where they are not remembered, sums over servers tell nothing.
+func TestServersThatAreRemoved(t *testing.T) {
+	carried := talk().make()
+	ended := func(remembers bool) record.History {
+		h := talk().make()
+		gone := map[string]time.Duration{}
+		for _, ev := range h.Events {
+			if ev.Kind == record.Death && ev.Role == record.Web {
+				gone[ev.Instance] = ev.At
+			}
+		}
+		cut := 0
+		for i := range h.Series {
+			s := &h.Series[i]
+			at, over := gone[s.Labels.Get("instance")]
+			if !over || !strings.HasPrefix(s.Name, record.ServerPrefix) {
+				continue
+			}
+			k := slices.IndexFunc(s.Points, func(p record.Point) bool { return p.At > at })
+			if k < 1 || k+1 >= len(s.Points) {
+				continue
+			}
+			cut++
+			s.Points = slices.Clone(s.Points[:k+2])
+			if s.Points[k].Observed = 0; !remembers {
+				s.Points[k] = record.Point{At: s.Points[k].At, Stale: true}
+				s.Points = s.Points[:k+1]
+				continue
+			}
+			s.Points[k+1] = record.Point{At: s.Points[k+1].At, Stale: true}
+		}
+		if cut == 0 {
+			t.Fatal("no server was removed")
+		}
+		tallied(&h)
+		return h
+	}
+	of := func(h record.History) (all []verdict.Finding) {
+		for _, f := range judged(t, h).Findings {
+			if f.Layer == record.LayerLB {
+				all = append(all, f)
+			}
+		}
+		return all
+	}
+	want := of(carried)
+	if diff := cmp.Diff(want, of(ended(true))); diff != "" {
+		t.Errorf("of servers that ended (-carried on +ended):\n%s", diff)
+	}
+	if cmp.Equal(want, of(ended(false))) {
+		t.Error("whether the last counters are remembered makes no difference")
 	}
 }

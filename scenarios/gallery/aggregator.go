@@ -59,7 +59,7 @@ func middleOfLoad(h *record.History) time.Duration {
 func extend(h *record.History, s *record.Series, next func(last record.Point) record.Point) {
 	for i, p := range s.Points {
 		if p.Stale {
-			s.Points = s.Points[:i]
+			s.Points = slices.Clip(s.Points[:i])
 			break
 		}
 	}
@@ -100,6 +100,7 @@ func totalCountedAgain(h *record.History) {
 // addBefore adds a counter's value of just before a time to all from then on, so many
 // times.
 func addBefore(s *record.Series, from time.Duration, times float64) {
+	s.Points = slices.Clone(s.Points) // others may have the same
 	var before float64
 	for i := range s.Points {
 		if s.Points[i].At < from {
@@ -114,6 +115,7 @@ func addBefore(s *record.Series, from time.Duration, times float64) {
 // each in turn.
 func randomWorker(h *record.History) {
 	eachSeries(h, counted, "web-1", func(s *record.Series) {
+		s.Points = slices.Clone(s.Points)
 		for i := range s.Points {
 			share := [...]float64{0.6, 0.4}[i%2]
 			s.Points[i].Value = float64(int64(s.Points[i].Value * share))

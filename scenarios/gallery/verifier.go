@@ -57,7 +57,7 @@ const oneIn = 50
 func samplesLost(h *record.History) {
 	n := 0
 	for i := range h.Series {
-		h.Series[i].Points = slices.DeleteFunc(h.Series[i].Points, func(record.Point) bool { n++; return n%oneIn == 0 })
+		h.Series[i].Points = slices.DeleteFunc(slices.Clone(h.Series[i].Points), func(record.Point) bool { n++; return n%oneIn == 0 })
 	}
 	retally(h)
 }
@@ -113,7 +113,7 @@ func leftoverPoints(h *record.History) {
 		}
 		old := s.Points[0]
 		old.At -= 37*h.Run.Interval + h.Run.Interval/3
-		s.Points = slices.Insert(s.Points, 0, old)
+		s.Points = slices.Insert(slices.Clone(s.Points), 0, old)
 	}
 	retally(h)
 }

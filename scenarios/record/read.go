@@ -68,12 +68,13 @@ func (h *History) readPart(dir, name string, seal *seal) error {
 		return fmt.Errorf("cannot be read: %w", systemError(err))
 	}
 	defer f.Close()
-	if err := h.makeRoom(name, f); err != nil {
+	whose, err := h.makeRoom(name, f)
+	if err != nil {
 		return fmt.Errorf("cannot be read: %w", systemError(err))
 	}
 	sum := newSum()
 	tee := io.TeeReader(f, sum)
-	err = h.parser(name)(bufio.NewReaderSize(tee, 256<<10))
+	err = h.parser(name, whose)(bufio.NewReaderSize(tee, 256<<10))
 	if _, rest := io.Copy(io.Discard, tee); rest != nil {
 		return errors.Join(err, rest)
 	}
@@ -92,8 +93,8 @@ func (h *History) readPart(dir, name string, seal *seal) error {
 	return err
 }
 
-// parser gives what reads a file of the record.
-func (h *History) parser(name string) func(io.Reader) error {
+// parser gives what reads a file of the record; whose are the points of its series.
+func (h *History) parser(name string, whose sharing) func(io.Reader) error {
 	switch name {
 	case ScenarioFile:
 		return func(r io.Reader) (err error) {
@@ -113,7 +114,7 @@ func (h *History) parser(name string) func(io.Reader) error {
 	case SeriesFile:
 		return h.readSeries
 	case PointsFile:
-		return h.readPoints
+		return func(r io.Reader) error { return h.readPoints(r, whose) }
 	case BeforeFile:
 		return documentsInto(&h.Before)
 	}

@@ -225,6 +225,7 @@ func (h *History) readSeries(r io.Reader) error {
 	decoder := json.NewDecoder(r)
 	decoder.DisallowUnknownFields()
 	in := interner{}
+	known := map[string]collector.Labels{} // one copy of each set: an instance has dozens of series
 	for {
 		var line seriesLine
 		if err := decoder.Decode(&line); err == io.EOF {
@@ -243,12 +244,26 @@ func (h *History) readSeries(r io.Reader) error {
 			labels = append(labels, collector.Label{Name: in.intern(name), Value: in.intern(value)})
 		}
 		slices.SortFunc(labels, func(a, b collector.Label) int { return strings.Compare(a.Name, b.Name) })
+		if of, have := known[labels.Key("")]; have {
+			labels = of
+		} else {
+			known[labels.Key("")] = labels
+		}
 		h.Series = append(h.Series, Series{Name: in.intern(line.Name), Labels: labels, Meta: collector.Meta{
 			Type: collector.Type(in.intern(string(line.Type))), StatsD: in.intern(line.StatsD), Unit: in.intern(line.Unit), Origin: in.intern(line.Origin)}})
 	}
 }
 
-func (h *History) readPoints(r io.Reader) error {
+func (h *History) readPoints(r io.Reader, whose sharing) error {
+	shared := make([]int, len(whose)) // how many points a series has of those of another one
+	defer func() {
+		for i, of := range whose {
+			if of != i {
+				n := min(shared[i], len(h.Series[of].Points)) // all, but where the file was read in part
+				h.Series[i].Points = h.Series[of].Points[:n:n]
+			}
+		}
+	}()
 	return readRows(r, pointsHeader, func(f []string) error {
 		var n numbers
 		series := n.int(f[0])
@@ -266,6 +281,10 @@ func (h *History) readPoints(r io.Reader) error {
 		}
 		if series < 0 || series >= int64(len(h.Series)) {
 			return fmt.Errorf("series %d is not in %s", series, SeriesFile)
+		}
+		if whose[series] != int(series) {
+			shared[series]++
+			return nil
 		}
 		s := &h.Series[series]
 		s.Points = append(s.Points, point)

@@ -302,6 +302,8 @@ type Series struct {
 	Name   string
 	Labels collector.Labels
 	Meta   collector.Meta
+	// Points of a record that was read belong to all series that have the same: clone them before
+	// one is changed.
 	Points []Point
 }
 

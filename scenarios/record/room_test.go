@@ -5,6 +5,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"throughline/collector"
 )
 
 // TestRowsGetTheRoomTheyNeed and no more: what is left over in a large record is memory that
@@ -47,5 +52,34 @@ func TestRoomIsNotTakenAtItsWord(t *testing.T) {
 	}
 	if len(h.Requests) != len(want.Requests) || len(h.Executions) != len(want.Executions) || cap(h.Requests) > 1000 {
 		t.Errorf("read %d requests into room for %d, and %d executions", len(h.Requests), cap(h.Requests), len(h.Executions))
+	}
+}
+
+// TestSeriesShareTheirPoints: those whose rows are the same have one room, and those that differ in a single row have not.
+func TestSeriesShareTheirPoints(t *testing.T) {
+	_, want := write(t)
+	counter := collector.Meta{Type: collector.Counter}
+	series := func(name string, last float64, long int) Series {
+		s := Series{Name: name, Meta: counter}
+		for k := range long {
+			s.Points = append(s.Points, Point{At: time.Duration(k) * time.Second, Value: 1, Observed: 1})
+		}
+		s.Points[long-1].Value = last
+		return s
+	}
+	want.Series = []Series{series("a", 1, 5), series("b", 2, 5), series("c", 1, 5), series("d", 1, 4)}
+	dir := filepath.Join(t.TempDir(), "run")
+	if err := Save(dir, want); err != nil {
+		t.Fatal(err)
+	}
+	h, err := Read(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want.Series, h.Series); diff != "" {
+		t.Fatalf("the series (-want +got):\n%s", diff)
+	}
+	if at := func(i int) *Point { return &h.Series[i].Points[0] }; at(0) != at(2) || at(0) == at(1) || at(0) == at(3) {
+		t.Error("a and c have the same points, and neither of them those of b or d")
 	}
 }

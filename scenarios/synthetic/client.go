@@ -56,6 +56,9 @@ func (w *world) send() {
 	}
 	w.settle()
 	for _, in := range w.instances {
+		if w.p.Scaled != nil && w.p.Scaled.Gauge {
+			w.inflight(in)
+		}
 		w.collect(in)
 	}
 	w.own()

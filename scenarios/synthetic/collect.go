@@ -111,7 +111,7 @@ func (w *world) collect(in *instance) {
 		case m.timer():
 			w.timer(in, m, got)
 		case m == gaugedInserts:
-			w.gauge(in, got)
+			w.gauge(in, counted, got)
 		default:
 			sum := w.counter(in, m, in.labels(), got)
 			if m == inserts {
@@ -195,9 +195,9 @@ func (w *world) counter(in *instance, m metric, labels collector.Labels, got []a
 	return sum
 }
 
-// gauge makes the series of a counter that is sent as a gauge of its total.
-func (w *world) gauge(in *instance, got []arrival) {
-	s := record.Series{Name: underscored(counted), Labels: in.labels(), Meta: collector.Meta{Type: collector.Gauge, StatsD: counted, Origin: "listener"}}
+// gauge makes the series of a gauge; a counter may be sent as one of its total.
+func (w *world) gauge(in *instance, name string, got []arrival) {
+	s := record.Series{Name: underscored(name), Labels: in.labels(), Meta: collector.Meta{Type: collector.Gauge, StatsD: name, Origin: "listener"}}
 	value := 0.0
 	w.intervals(in, got, func(t time.Duration, in []arrival) {
 		if len(in) > 0 {

@@ -9,42 +9,38 @@ import (
 
 	"throughline/scenarios/autoscale"
 	"throughline/scenarios/record"
-	"throughline/scenarios/script"
 )
 
 // Asker opens a record to questions: what an expression comes to at an offset, as an autoscaler
 // reads it. Whoever opened it closes it.
-type Asker func(h record.History) (answer func(on string, at time.Duration) ([]autoscale.Sample, error), closed func(), err error)
+type Asker func(h record.History) (answer Answer, closed func(), err error)
 
-// Scaled is an autoscaler of a made-up run.
+// Answer gives the samples of an expression at an offset.
+type Answer func(on string, at time.Duration) ([]autoscale.Sample, error)
+
+// Scaled is an autoscaler of a made-up run, and what is true of it.
 type Scaled struct {
 	Policy autoscale.Policy
 	On     string
-	Keys   string // what the check of it promises, as YAML
-	// Strayed is the share of the decisions that want fewer instances (Few) or more (Many) than
-	// those of a run that is the same but for its defect.
+	Keys   []string // what the check of it promises, as YAML
+	Gauge  bool     // it decides by a gauge of the requests in flight
+	Early  bool     // it asks before the interval is over for whose end it asks
+	Deaf   Span     // nobody answers it
+	Kills  []time.Duration
+	// Few and Many are the shares of the decisions that want fewer instances, or more, than any
+	// metric would bring about that is right.
 	Few, Many float64
+	// May are the causes that a judge may name in this run, sorted. Must has sets of causes, of
+	// each of which it has to name one.
+	May  []string
+	Must [][]string
 }
 
-// HealthyScaled is the cause of a run with an autoscaler in which nothing is wrong.
-const HealthyScaled = "healthy-scaled"
-
-// The causes that runs with an autoscaler are made up with, as docs/DIAGNOSES.md has them, and the
-// defects of the counter that bring them about.
-var misleading = map[string][]string{
-	"misled-too-small":       {"not-counted", "sample-rate-not-sent", "silent-start", "late"},
-	"misled-too-big":         {"double-instrumented"},
-	"missing-taken-for-zero": {"no-metric"},
-}
-
-// ScaledCauses are those that MakeScaled takes, HealthyScaled first and then sorted.
-func ScaledCauses() []string {
-	var names []string
-	for name := range misleading {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return append([]string{HealthyScaled}, names...)
+// may has a cause among those that may be named.
+func (s *Scaled) may(causes ...string) {
+	s.May = append(s.May, causes...)
+	slices.Sort(s.May)
+	s.May = slices.Compact(s.May)
 }
 
 // change is a change of the fleet that an autoscaler has made.
@@ -56,54 +52,40 @@ type change struct {
 // mostChanges bounds how often a run is simulated: each change of the fleet takes another time.
 const mostChanges = 80
 
+// attemptsScaled is how often a run is drawn anew whose defect changed nothing that a judge must see.
+const attemptsScaled = 4
+
 // MakeScaled makes up a run with an autoscaler, which is asked what was measured until then. It is
 // an error to ask for a cause that is not known, or that the asker cannot answer.
 func MakeScaled(seed uint64, cause string, ask Asker) (Made, error) {
 	if !slices.Contains(ScaledCauses(), cause) {
 		return Made{}, fmt.Errorf("cause %s: no run with an autoscaler can be made up with it (have %v)", cause, ScaledCauses())
 	}
-	w, wrong, err := settled(seed, cause, true, ask)
-	if err != nil {
-		return Made{}, err
-	}
-	truth := Truth{Cause: cause, About: w.f.about, Instances: map[string]Amount{}}
-	if cause != HealthyScaled {
-		_, right, err := settled(seed, cause, false, ask)
+	for attempt := range uint64(attemptsScaled) {
+		plan := scaledPlan{seed, attempt, cause, asItIs}
+		w, decisions, err := plan.settled(ask)
 		if err != nil {
 			return Made{}, err
 		}
-		w.p.Scaled.compare(wrong, right)
-		for name, share := range map[string]float64{"misled-too-small": w.p.Scaled.Few, "misled-too-big": w.p.Scaled.Many} {
-			if share > 0 && name != cause {
-				truth.Also = append(truth.Also, name)
-			}
+		if err := plan.truth(w, decisions, ask); err != nil {
+			return Made{}, err
 		}
-		slices.Sort(truth.Also)
-	}
-	return Made{Seed: seed, Params: w.p, Truth: truth, Record: w.h}, nil
-}
-
-// compare sums up which decisions differ from those of the run without the defect.
-func (s *Scaled) compare(wrong, right []autoscale.Decision) {
-	few, many := 0, 0
-	for k, d := range wrong[:min(len(wrong), len(right))] {
-		switch cmp.Compare(d.Wanted, right[k].Wanted) {
-		case -1:
-			few++
-		case 1:
-			many++
+		s := w.p.Scaled
+		if struck := slices.ContainsFunc(s.Must, func(set []string) bool { return slices.Contains(set, cause) }); struck || cause == HealthyScaled || attempt == attemptsScaled-1 {
+			w.h.Scenario = w.scenario()
+			return Made{Seed: seed, Params: w.p, Truth: Truth{Cause: cause, About: w.f.about, Instances: map[string]Amount{}}, Record: w.h}, nil
 		}
 	}
-	s.Few, s.Many = float64(few)/float64(len(wrong)), float64(many)/float64(len(wrong))
+	panic("no attempt was the last")
 }
 
 // settled simulates a run until its fleet does what its autoscaler decides: each time with one
 // change more. What came before a change is the same again, for births draw from a chance of their
 // own.
-func settled(seed uint64, cause string, defect bool, ask Asker) (*world, []autoscale.Decision, error) {
+func (x scaledPlan) settled(ask Asker) (*world, []autoscale.Decision, error) {
 	var changes []change
 	for {
-		w := scaledWorld(seed, cause, defect)
+		w := x.world()
 		w.changes = changes
 		w.run()
 		all, next, err := w.decideAll(ask)
@@ -111,6 +93,9 @@ func settled(seed uint64, cause string, defect bool, ask Asker) (*world, []autos
 		case err != nil:
 			return nil, nil, err
 		case next == nil || len(changes) == mostChanges:
+			if x.cause == notReplayed {
+				all = x.spoil(w, all)
+			}
 			for _, d := range all {
 				w.event(d.At+20*time.Millisecond, record.Decided, func(e *record.Event) { e.Decision = &d })
 			}
@@ -121,78 +106,23 @@ func settled(seed uint64, cause string, defect bool, ask Asker) (*world, []autos
 	}
 }
 
-// scaledWorld draws the run of a seed, with its defect or without.
-func scaledWorld(seed uint64, cause string, defect bool) *world {
-	rnd := rand.New(rand.NewPCG(seed, 0x5ca1ed<<8|uint64(len(cause))))
-	p, f := drawParams(rnd), faults{}
-	if ways := misleading[cause]; len(ways) > 0 {
-		p.setClient(Client{Aggregate: 40 * time.Millisecond, Bytes: 1432})
-		f = oneOf(rnd, find(oneOf(rnd, ways...))...).draw(&p, rnd)
+// spoil has the journal tell one of the decisions otherwise than it was made, if the autoscaler
+// itself asks as it should.
+func (x scaledPlan) spoil(w *world, all []autoscale.Decision) []autoscale.Decision {
+	if w.p.Scaled.Early {
+		return all
 	}
-	if !defect {
-		about := f.about
-		f = faults{about: about}
+	rnd := rand.New(rand.NewPCG(x.seed, 0x5901))
+	d := &all[rnd.IntN(len(all))]
+	if rnd.IntN(2) == 0 || len(d.Samples) == 0 {
+		w.f.about = fmt.Sprintf("the journal has another number for the decision at %v", d.At)
+		d.Wanted++
+		return all
 	}
-	p.Workers, p.Interval, p.MaxGap = 1, time.Second, 2*time.Second
-	p.Rate1, p.Recycle, p.Database = 1, 0, "docstore"
-	p.Get, p.Top, p.Insert = 1, 0, 9
-	p.Failing, p.Unanswered = 0, 0
-	p.Instances = 2 + rnd.IntN(3)
-	p.scaledLoad(rnd)
-	p.Scaled = drawScaled(rnd, cause, p.Rate*0.9)
-	p.drawProcesses(rand.New(rand.NewPCG(seed, 0x50c)))
-	p.Recycle = 0
-	return newWorld(seed, p, f, rnd)
-}
-
-// scaledLoad draws what an autoscaler follows: a load that swings, a step, a crowd, a night.
-func (p *Params) scaledLoad(rnd *rand.Rand) {
-	long := between(rnd, 35*time.Second, 55*time.Second).Round(100 * time.Millisecond)
-	p.Phases = []Phase{{Name: "all", Long: long}}
-	p.Stalls = nil
-	p.Rate = 40 + 30*rnd.Float64()
-	p.Swing, p.Period, p.Levels = 0, 0, nil
-	at := (long / 4).Round(100 * time.Millisecond)
-	level := func(share float64, long time.Duration) {
-		p.Levels = append(p.Levels, script.Level{Rate: p.Rate * share, For: long})
-	}
-	switch rnd.IntN(4) {
-	case 0:
-		p.Shape, p.Swing, p.Period = script.Sine, 0.3+0.4*rnd.Float64(), between(rnd, 15*time.Second, 30*time.Second)
-		return
-	case 1:
-		level(0.5, at)
-		level(1.2+0.6*rnd.Float64(), long)
-	case 2:
-		level(0.6, at)
-		level(1.5+rnd.Float64(), at)
-		level(0.6, long)
-	case 3:
-		for _, share := range []float64{1.6, 1.2, 0.8} {
-			level(share, at)
-		}
-		level(0.4, long)
-	}
-	p.Shape = script.Steps
-}
-
-// drawScaled draws an autoscaler for a mean rate of inserts.
-func drawScaled(rnd *rand.Rand, cause string, rate float64) *Scaled {
-	s := &Scaled{On: "sum(rate(fullstack_insert_total[5s]))"}
-	p := autoscale.Policy{Min: 1 + rnd.IntN(2), Max: 12, Form: autoscale.Sum, Target: float64(int(rate / (2.5 + 3*rnd.Float64()))), Tolerance: 0.1,
-		Every: oneOf(rnd, time.Second, 2*time.Second, 3*time.Second), Missing: oneOf(rnd, autoscale.Hold, autoscale.Zero, autoscale.Ignore)}
-	if chance(rnd, 0.4) || cause == "missing-taken-for-zero" {
-		p.Form, s.On = autoscale.Mean, "sum by (instance) (rate(fullstack_insert_total[5s]))"
-	}
-	if cause == "missing-taken-for-zero" {
-		p.Missing = autoscale.Zero
-	} else if cause != HealthyScaled {
-		p.Missing = autoscale.Hold
-	}
-	p.Up = autoscale.Pace{AtMost: []autoscale.Bound{{Count: 1 + rnd.IntN(4)}, {Percent: 100}}, Per: oneOf(rnd, 2*time.Second, 4*time.Second)}
-	p.Down = autoscale.Pace{AtMost: []autoscale.Bound{{Count: 1 + rnd.IntN(3)}}, Per: 4 * time.Second, After: oneOf(rnd, 0, 4*time.Second, 8*time.Second)}
-	s.Policy, s.Keys = p, "still: yes"
-	return s
+	w.f.about = fmt.Sprintf("the journal has another sample for the decision at %v", d.At)
+	d.Samples = slices.Clone(d.Samples)
+	d.Samples[0].Value *= 1.001
+	return all
 }
 
 // yaml is the autoscaler as a scenario has it.
@@ -205,16 +135,28 @@ func (s *Scaled) yaml() string {
 		}
 		return fmt.Sprintf("{at_most: %s], per: %v, after: %v}", text, x.Per, x.After)
 	}
-	return fmt.Sprintf("autoscale: {min: %d, max: %d, on: '%s', per: %s, target: %v, every: %v, missing: %s, up: %s, down: %s}\n",
-		p.Min, p.Max, s.On, p.Form, p.Target, p.Every, p.Missing, bounds(p.Up), bounds(p.Down))
+	return fmt.Sprintf("autoscale: {min: %d, max: %d, on: '%s', per: %s, target: %v, tolerance: %v, every: %v, missing: %s, up: %s, down: %s}\n",
+		p.Min, p.Max, s.On, p.Form, p.Target, p.Tolerance, p.Every, p.Missing, bounds(p.Up), bounds(p.Down))
 }
 
-// scale makes the changes of an autoscaler, a moment after each was decided.
+// scale makes the changes of an autoscaler, a moment after each was decided, and the kills between
+// them.
 func (w *world) scale() {
-	own := w.rnd
-	for i, c := range w.changes {
+	if w.p.Scaled == nil {
+		return
+	}
+	own, kills := w.rnd, w.p.Scaled.Kills
+	for i, c := range append(slices.Clone(w.changes), change{at: forever}) {
+		for len(kills) > 0 && kills[0] <= c.at {
+			w.rnd = rand.New(rand.NewPCG(w.h.Run.Seed, 0x6b111+uint64(len(kills))))
+			w.killAny(kills[0])
+			kills = kills[1:]
+		}
 		w.rnd = rand.New(rand.NewPCG(w.h.Run.Seed, 0xb1a7+uint64(i)))
 		t := c.at + 30*time.Millisecond
+		if c.at == forever {
+			break
+		}
 		for range c.wanted - len(w.alive()) {
 			w.born(t)
 		}
@@ -224,6 +166,21 @@ func (w *world) scale() {
 		}
 	}
 	w.rnd = own
+}
+
+// killAny is the step that kills somebody.
+func (w *world) killAny(t time.Duration) {
+	var serving []*instance
+	for _, in := range w.alive() {
+		if in.serving <= t {
+			serving = append(serving, in)
+		}
+	}
+	victim := oneOf(w.rnd, serving...)
+	step := func(e *record.Event) { e.Phase, e.Step = afterKill, killAny.String() }
+	w.event(t, record.StepBegin, step)
+	end := w.kill(victim, t)
+	w.of(victim.name, end, record.StepEnd, step)
 }
 
 // decideAll decides at the interval ends of the load, up to the first decision that the fleet does
@@ -243,8 +200,15 @@ func (w *world) decideAll(ask Asker) (all []autoscale.Decision, next *change, er
 		}
 		last = at
 		r := w.reading(at)
-		if !s.Policy.Outside(r.Had) {
-			if r.Samples, err = answer(s.On, at); err != nil {
+		switch asked := at; {
+		case s.Policy.Outside(r.Had):
+		case s.Deaf.has(at):
+			r.Error = "connection refused"
+		default:
+			if s.Early {
+				asked -= w.p.Interval
+			}
+			if r.Samples, err = answer(s.On, asked); err != nil {
 				return nil, nil, err
 			}
 		}

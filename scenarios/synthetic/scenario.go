@@ -3,6 +3,7 @@ package synthetic
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"time"
 
 	"throughline/scenarios/script"
@@ -47,7 +48,10 @@ func (w *world) scenario() []byte {
 		fmt.Fprintf(&b, "  - nesting: {web: %s.time, db: fullstack.db.time, route: insert, client_window: %s}\n", counted, p.Declared)
 	}
 	if p.Scaled != nil {
-		fmt.Fprintf(&b, "  - scaling: {%s}\n", p.Scaled.Keys)
+		if p.Scaled.Gauge {
+			fmt.Fprintf(&b, "  - gauge: {metric: fullstack.inflight, at_rest: 0, client_window: 100ms}\n")
+		}
+		fmt.Fprintf(&b, "  - scaling: {%s}\n", strings.Join(p.Scaled.Keys, ", "))
 	}
 	return b.Bytes()
 }

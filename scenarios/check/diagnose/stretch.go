@@ -237,7 +237,9 @@ func (k *court) awayIn(c stretch, set, sound []int) fit {
 		return impossible(set)
 	}
 	f := k.awayWithin(c, away, set, sound)
-	f.shared += 2 * choice(int64(len(k.tracks[set[0]].Ticks)))
+	if !k.declared(c) { // else nobody had to choose when it began and ended
+		f.shared += 2 * choice(int64(len(k.tracks[set[0]].Ticks)))
+	}
 	if last := k.tracks[set[0]].Ticks; c.to >= last[len(last)-1]-k.Interval {
 		f.shared -= 8 // it never came back
 	}
@@ -353,6 +355,11 @@ func (k *court) absences() []stretch {
 		out = append(out, stretch{from: o.From - k.Interval, to: o.To + k.Interval})
 	}
 	return out
+}
+
+// declared tells whether the collector says itself that it was away in a stretch, give or take an interval.
+func (k *court) declared(c stretch) bool {
+	return slices.ContainsFunc(k.absences(), func(o stretch) bool { return o.from <= c.from && c.to <= o.to })
 }
 
 // absent tells whether an absence of the collector that is known may have cost what some

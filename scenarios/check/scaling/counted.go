@@ -82,6 +82,7 @@ func (c *counted) make(should []float64) []record.Series {
 		}
 	}
 	out := slices.Clone(c.was)
+	values := c.shared(should)
 	for i := range out {
 		begin := c.begins[i]
 		if i == 0 && begin > first+1 {
@@ -90,21 +91,50 @@ func (c *counted) make(should []float64) []record.Series {
 		end, mark := c.end(c.was[i])
 		out[i].Points = make([]record.Point, 0, len(c.was[i].Points)+1)
 		for k := begin; k < len(c.grid) && c.grid[k] <= end; k++ {
-			sum := c.sums[k]
-			value, to := c.values[i][k], should[k]
-			switch {
-			case to == sum:
-			case len(c.was) == 1:
-				value = to
-			case sum > 0:
-				value *= to / sum
-			case i == 0:
-				value = to
-			}
-			out[i].Points = append(out[i].Points, record.Point{At: c.grid[k], Value: value})
+			out[i].Points = append(out[i].Points, record.Point{At: c.grid[k], Value: values[i][k]})
 		}
 		if mark != record.Never && len(out[i].Points) > 0 {
 			out[i].Points = append(out[i].Points, record.Point{At: mark, Stale: true})
+		}
+	}
+	return out
+}
+
+// shared are the values of each series at each interval end, which sum up to what they should. Of several each has the
+// share of what came in an interval that it has in the record, and the first one what came when the record has
+// nothing. So none ever falls: a counter that does has begun anew, for PromQL.
+func (c *counted) shared(should []float64) [][]float64 {
+	if slices.Equal(should, c.sums) {
+		return c.values
+	}
+	if len(c.was) == 1 {
+		return [][]float64{should}
+	}
+	out := make([][]float64, len(c.was))
+	for i := range out {
+		out[i] = make([]float64, len(c.grid))
+	}
+	to := 0.0
+	came := make([]float64, len(c.was))
+	for k := range c.grid {
+		all, due := 0.0, should[k]-to
+		to = should[k]
+		for i, values := range c.values {
+			if came[i] = values[k]; k > 0 {
+				came[i] = max(0, values[k]-values[k-1])
+			}
+			all += came[i]
+		}
+		for i := range out {
+			if k > 0 {
+				out[i][k] = out[i][k-1]
+			}
+			switch {
+			case all > 0:
+				out[i][k] += due * came[i] / all
+			case i == 0:
+				out[i][k] += due
+			}
 		}
 	}
 	return out

@@ -1,6 +1,7 @@
 package scaling
 
 import (
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -151,6 +152,43 @@ func TestTruth(t *testing.T) {
 				t.Errorf("the stranger has %d values", n)
 			}
 		})
+	}
+}
+
+// Where somebody else counts in the name of an instance, both series are too many, and none of them falls in the
+// truth: that would be a counter that begins anew, which PromQL adds up.
+func TestTruthOfSeveralSeries(t *testing.T) {
+	h := history()
+	foreign := counter("web-1", 6, 9, 20)
+	foreign.Labels = foreign.Labels.With("zone", "b")
+	h.Series = append(h.Series, foreign)
+	got := judged(t, h, "sum(rate(hits_total[3s]))", hits).truth()
+	if !got.changed {
+		t.Error("what is too many was left")
+	}
+	sums := make([]float64, 13)
+	for _, s := range got.nearest {
+		if s.Labels.Get("instance") != "web-1" {
+			continue
+		}
+		last, k := 0.0, 0
+		for at := range sums {
+			for ; k < len(s.Points) && s.Points[k].At <= time.Duration(at)*second; k++ {
+				if s.Points[k].Stale {
+					continue
+				}
+				if s.Points[k].Value < last {
+					t.Errorf("zone %s falls from %v to %v at %v", s.Labels.Get("zone"), last, s.Points[k].Value, s.Points[k].At)
+				}
+				last = s.Points[k].Value
+			}
+			sums[at] += last
+		}
+	}
+	for k, sum := range sums {
+		if want := 10 * float64(k); math.Abs(sum-want) > 1e-9 {
+			t.Errorf("at %d s they are %v, want %v", k, sum, want)
+		}
 	}
 }
 

@@ -234,8 +234,8 @@ func identities(b evidence.Balancer) []equation {
 	return out
 }
 
-// serversComplete tells whether the statistics follow every server to the last
-// poll: one that was removed and not remembered is missing in sums.
+// serversComplete tells whether the statistics follow every server to the last poll, or to
+// its end: one that was removed and not remembered is missing in sums.
 func serversComplete(b evidence.Balancer) bool {
 	complete := true
 	for _, l := range b.Index.Lives {
@@ -244,10 +244,17 @@ func serversComplete(b evidence.Balancer) bool {
 		}
 		complete = complete && slices.ContainsFunc(b.Index.PolledOf(record.ServerPrefix+"stot", l.Instance), func(s *record.Series) bool {
 			_, at, ok := evidence.LastOf(s)
-			return ok && at >= b.Polled
+			return ok && (at >= b.Polled || remembered(s))
 		})
 	}
 	return complete
+}
+
+// remembered tells whether a series ends with what was remembered of a server when it was
+// removed, which nothing was measured for, and then the mark of its end.
+func remembered(s *record.Series) bool {
+	n := len(s.Points)
+	return n >= 2 && s.Points[n-1].Stale && s.Points[n-2].HasNumber() && s.Points[n-2].Observed == 0
 }
 
 func agreeing(servers int) string {

@@ -125,26 +125,30 @@ func TestPage(t *testing.T) {
 		t.Error("docs/CONFUSION.md does not begin as the command writes it: make it anew")
 	}
 	at := 0
-	for _, part := range []string{"\n## Figures\n", tableHead, healthyHead, examplesHead} {
+	for _, part := range []string{"\n## Figures\n", tableHead, healthyHead, scaledHead, scaledTableHead, examplesHead} {
 		i := strings.Index(text[at:], part)
 		if i < 0 {
 			t.Fatalf("docs/CONFUSION.md lacks, where it should be:\n%s", part)
 		}
 		at += i
 	}
-	_, table, _ := strings.Cut(text, tableHead)
-	table, _, _ = strings.Cut(table, healthyHead)
-	var rows []string
-	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z-]+)` \\| ([0-9]+) \\|").FindAllStringSubmatch(table, -1) {
-		rows = append(rows, m[1])
-		if m[2] == "0" {
-			t.Errorf("docs/CONFUSION.md has no run of %s", m[1])
+	for _, table := range []struct {
+		head, end string
+		want      []string
+	}{{tableHead, healthyHead, synthetic.Causes()[1:]}, {scaledTableHead, examplesHead, synthetic.ScaledCauses()[1:]}} {
+		_, rest, _ := strings.Cut(text, table.head)
+		rest, _, _ = strings.Cut(rest, table.end)
+		var rows []string
+		for _, m := range regexp.MustCompile("(?m)^\\| `([a-z-]+)` \\| ([0-9]+) \\|").FindAllStringSubmatch(rest, -1) {
+			if rows = append(rows, m[1]); m[2] == "0" {
+				t.Errorf("docs/CONFUSION.md has no run of %s", m[1])
+			}
+		}
+		if !slices.Equal(rows, table.want) {
+			t.Errorf("docs/CONFUSION.md has rows for\n%v, want\n%v", rows, table.want)
 		}
 	}
-	if want := synthetic.Causes()[1:]; !slices.Equal(rows, want) {
-		t.Errorf("docs/CONFUSION.md has rows for\n%v, want\n%v", rows, want)
-	}
-	for _, l := range NewFigures(nil).lines() {
+	for _, l := range slices.Concat(NewFigures(nil).lines(), ScaledFigures{}.lines()) {
 		if !strings.Contains(text, "\n| "+l[0]+" | ") {
 			t.Errorf("docs/CONFUSION.md lacks the figure %q", l[0])
 		}

@@ -5,8 +5,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-
-	"throughline/scenarios/synthetic"
 )
 
 // mostNamed is how many wrong answers of a cause the page lists.
@@ -16,26 +14,29 @@ const mostNamed = 5
 func WriteMarkdown(to io.Writer, results []Result) error {
 	var b strings.Builder
 	b.WriteString(pageHead)
-	fmt.Fprintf(&b, "\n## Figures\n\nOf %d runs, %s.\n\n| | runs, and the 95 %% interval |\n|---|---|\n", len(results), seeds(results))
-	for _, l := range NewFigures(results).lines() {
-		fmt.Fprintf(&b, "| %s | %s |\n", l[0], l[1])
-	}
+	figures := NewFigures(results)
+	fmt.Fprintf(&b, "\n## Figures\n\nOf %d runs, %s, those without an autoscaler.\n\n", len(results), seeds(results))
+	writeFigures(&b, figures.lines())
 	b.WriteString(tableHead)
 	all := rows(results)
 	for _, r := range all {
-		if healthyOnes(r.cause) {
-			continue
+		if !healthyOnes(r.cause) && !scaled(r.cause) {
+			r.write(&b, Right, Undecided, Unnamed, Wrong, Missed, Hidden, Inconclusive)
 		}
-		fmt.Fprintf(&b, "| `%s` | %d", r.cause, r.runs)
-		for _, m := range []Mark{Right, Undecided, Unnamed, Wrong, Missed, Hidden, Inconclusive} {
-			fmt.Fprintf(&b, " | %s", count(r.marks[m]))
-		}
-		fmt.Fprintf(&b, " | %s |\n", r.confused(mostNamed))
 	}
 	b.WriteString(healthyHead)
 	for _, r := range all {
-		if r.cause == synthetic.Healthy || r.cause == synthetic.HealthyScaled && r.runs > 0 {
-			fmt.Fprintf(&b, "| %d | %s | %s | %s |\n", r.runs, count(r.marks[Silent]), count(r.marks[Alarm]), count(r.marks[Inconclusive]))
+		if healthyOnes(r.cause) {
+			fmt.Fprintf(&b, "| %s | %d | %s | %s | %s |\n", map[bool]string{true: "with an autoscaler", false: "without"}[scaled(r.cause)], r.runs,
+				count(r.marks[Silent]), count(r.marks[Alarm]), count(r.marks[Inconclusive]))
+		}
+	}
+	b.WriteString(scaledHead)
+	writeFigures(&b, figures.Scaled.lines())
+	b.WriteString(scaledTableHead)
+	for _, r := range all {
+		if scaled(r.cause) && !healthyOnes(r.cause) {
+			r.write(&b, Right, Wrong, Missed, Hidden, Inconclusive)
 		}
 	}
 	b.WriteString(examplesHead)
@@ -44,6 +45,22 @@ func WriteMarkdown(to io.Writer, results []Result) error {
 	}
 	_, err := io.WriteString(to, b.String())
 	return err
+}
+
+func writeFigures(to io.Writer, lines [][2]string) {
+	fmt.Fprint(to, "| | runs, and the 95 % interval |\n|---|---|\n")
+	for _, l := range lines {
+		fmt.Fprintf(to, "| %s | %s |\n", l[0], l[1])
+	}
+}
+
+// write writes a row of a table that has such columns.
+func (r row) write(to io.Writer, columns ...Mark) {
+	fmt.Fprintf(to, "| `%s` | %d", r.cause, r.runs)
+	for _, m := range columns {
+		fmt.Fprintf(to, " | %s", count(r.marks[m]))
+	}
+	fmt.Fprintf(to, " | %s |\n", r.confused(mostNamed))
 }
 
 // seeds tells which runs they were.
@@ -89,8 +106,30 @@ const tableHead = `
 const healthyHead = `
 ## Healthy runs
 
-| runs | silent | false alarms | nothing proved |
-|---|---|---|---|
+| | runs | silent | false alarms | nothing proved |
+|---|---|---|---|---|
+`
+
+const scaledHead = `
+## Runs with an autoscaler
+
+One run in twenty has an autoscaler, whose decisions are made of what was measured in the very run, and whose fleet follows them: of both
+forms, with targets, tolerances, windows, paces and questions drawn at random, under a load that swings, rises once, comes as a crowd or ebbs
+away as in a night, with an instance killed in three of ten. What is true of a decision is found by asking again: the same policy, answered by the same run without its
+defect, by one whose clients send each count at once, and by one whose clients hold each for as long as they may; or, where the policy is to
+blame, by the load that was drawn.
+
+- *right*: a cause is named that led decisions astray, and each that led many;
+- *wrong*: a cause is named that did not;
+- *missed*: more decisions than ` + "`astray`" + ` allows, and two, are others than any right metric brings about, or a promise is broken by more than chance
+  explains, and that is not told;
+- *nothing told*: none is, and none has to be.
+
+`
+
+const scaledTableHead = `
+| cause that was sought | runs | right | wrong | missed | nothing told | nothing proved | named in its place, or beside it |
+|---|---|---|---|---|---|---|---|
 `
 
 const examplesHead = `

@@ -27,10 +27,50 @@ type Figures struct {
 	Alarms gallery.Share `json:"false_alarms"`
 	// Of all:
 	Inconclusive gallery.Share `json:"inconclusive"`
+	// Scaled are those of the runs with an autoscaler, which are in none of the above.
+	Scaled ScaledFigures `json:"autoscaled"`
+}
+
+// ScaledFigures sum up what was said of autoscalers.
+type ScaledFigures struct {
+	// Of the runs with something to be told, which prove anything:
+	Right  gallery.Share `json:"right"`
+	Wrong  gallery.Share `json:"wrong"`
+	Missed gallery.Share `json:"missed"`
+	// Of all with a defect, or a policy that breaks its promise:
+	Hidden gallery.Share `json:"hidden"`
+	// Of the healthy ones:
+	Alarms gallery.Share `json:"false_alarms"`
+	// Of all:
+	Inconclusive gallery.Share `json:"inconclusive"`
+}
+
+// scaled tells whether a cause is of runs with an autoscaler.
+func scaled(cause string) bool { return slices.Contains(synthetic.ScaledCauses(), cause) }
+
+func newScaledFigures(results []Result) ScaledFigures {
+	n, healthy := map[Mark]int{}, 0
+	for _, r := range results {
+		if n[r.Mark]++; healthyOnes(r.Cause) {
+			healthy++
+		}
+	}
+	shown := n[Right] + n[Wrong] + n[Missed]
+	return ScaledFigures{Right: gallery.NewShare(n[Right], shown), Wrong: gallery.NewShare(n[Wrong], shown), Missed: gallery.NewShare(n[Missed], shown),
+		Hidden: gallery.NewShare(n[Hidden], len(results)-healthy), Alarms: gallery.NewShare(n[Alarm], healthy),
+		Inconclusive: gallery.NewShare(n[Inconclusive], len(results))}
 }
 
 // NewFigures sums results up.
-func NewFigures(results []Result) Figures {
+func NewFigures(all []Result) Figures {
+	var results, autoscaled []Result
+	for _, r := range all {
+		if scaled(r.Cause) {
+			autoscaled = append(autoscaled, r)
+			continue
+		}
+		results = append(results, r)
+	}
 	n := map[Mark]int{}
 	healthy, amount, possible := 0, 0, 0
 	for _, r := range results {
@@ -52,7 +92,7 @@ func NewFigures(results []Result) Figures {
 		Right: gallery.NewShare(n[Right], shown), NotWrong: gallery.NewShare(n[Right]+n[Undecided], shown), Wrong: gallery.NewShare(n[Wrong], shown),
 		Missed: gallery.NewShare(n[Missed], shown), Amount: gallery.NewShare(amount, found), Possible: gallery.NewShare(possible, n[Undecided]),
 		Hidden: gallery.NewShare(n[Hidden], len(results)-healthy), Alarms: gallery.NewShare(n[Alarm], healthy),
-		Inconclusive: gallery.NewShare(n[Inconclusive], len(results)),
+		Inconclusive: gallery.NewShare(n[Inconclusive], len(results)), Scaled: newScaledFigures(autoscaled),
 	}
 }
 
@@ -72,8 +112,12 @@ const (
 // missed, no false alarm.
 func (f Figures) Good() bool {
 	of := float64(f.Right.Of)
-	return float64(f.Right.Is) >= leastRight*of && float64(f.NotWrong.Is) >= leastNotWrong*of && float64(f.Wrong.Is) <= mostWrong*of &&
+	return f.Scaled.good() && float64(f.Right.Is) >= leastRight*of && float64(f.NotWrong.Is) >= leastNotWrong*of && float64(f.Wrong.Is) <= mostWrong*of &&
 		f.Missed.Is == 0 && f.Alarms.Is == 0
+}
+
+func (f ScaledFigures) good() bool {
+	return float64(f.Wrong.Is) <= mostWrong*float64(f.Wrong.Of) && f.Missed.Is == 0 && f.Alarms.Is == 0
 }
 
 // found tells whether a finding said something of a run's counter.
@@ -89,6 +133,12 @@ func (f Figures) lines() [][2]string {
 		{"hidden within the run's own bounds", f.Hidden.String()}, {"false alarms of healthy runs", f.Alarms.String()},
 		{"runs that prove nothing", f.Inconclusive.String()},
 	}
+}
+
+// lines are the figures with their names.
+func (f ScaledFigures) lines() [][2]string {
+	return [][2]string{{"right", f.Right.String()}, {"wrong", f.Wrong.String()}, {"missed", f.Missed.String()}, {"nothing that must be told", f.Hidden.String()},
+		{"false alarms of healthy runs", f.Alarms.String()}, {"runs that prove nothing", f.Inconclusive.String()}}
 }
 
 // row is what became of all runs of a cause.
@@ -109,10 +159,7 @@ func rows(results []Result) []row {
 	by := map[string]*row{}
 	named := map[string]map[string]int{}
 	var out []*row
-	scaled := slices.DeleteFunc(synthetic.ScaledCauses(), func(cause string) bool {
-		return !slices.ContainsFunc(results, func(r Result) bool { return r.Cause == cause })
-	})
-	for _, cause := range slices.Concat(synthetic.Causes(), scaled) {
+	for _, cause := range slices.Concat(synthetic.Causes(), synthetic.ScaledCauses()) {
 		by[cause] = &row{cause: cause, marks: map[Mark]int{}}
 		named[cause] = map[string]int{}
 		out = append(out, by[cause])
@@ -165,8 +212,15 @@ func WriteText(to io.Writer, results []Result) error {
 		fmt.Fprintf(out, "\t%s\n", r.confused(4))
 	}
 	fmt.Fprintln(out)
-	for _, l := range NewFigures(results).lines() {
+	figures := NewFigures(results)
+	for _, l := range figures.lines() {
 		fmt.Fprintf(out, "%s\t%s\n", l[0], l[1])
+	}
+	if slices.ContainsFunc(results, func(r Result) bool { return scaled(r.Cause) }) {
+		fmt.Fprintln(out, "\nof those with an autoscaler:")
+		for _, l := range figures.Scaled.lines() {
+			fmt.Fprintf(out, "%s\t%s\n", l[0], l[1])
+		}
 	}
 	if err := out.Flush(); err != nil {
 		return err

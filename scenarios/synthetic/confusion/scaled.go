@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
+	"throughline/collector"
 	"throughline/scenarios/autoscale"
 	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/check/verdict"
@@ -15,9 +17,9 @@ import (
 )
 
 // Ask opens a made-up record to PromQL, for its autoscaler.
-func Ask(h record.History) (func(on string, at time.Duration) ([]autoscale.Sample, error), func(), error) {
+func Ask(h record.History) (synthetic.Answer, func(), error) {
 	e := evidence.New(record.History{Run: h.Run}, script.Scenario{})
-	store, err := e.StoreOf(slices.DeleteFunc(slices.Clone(h.Series), func(s record.Series) bool { return !s.IsCounter() }))
+	store, err := e.StoreOf(slices.DeleteFunc(slices.Clone(h.Series), func(s record.Series) bool { return s.Meta.StatsD == "" || s.Meta.Type == collector.Summary }))
 	if err != nil {
 		e.Close()
 		return nil, nil, err
@@ -36,27 +38,25 @@ func Ask(h record.History) (func(on string, at time.Duration) ([]autoscale.Sampl
 	}, e.Close, nil
 }
 
-// misleading are the causes that say how a metric led an autoscaler astray. That a fleet was late,
-// or cost too much, accuses the policy, and no metric.
-var misleading = []string{"misled-too-small", "misled-too-big", "missing-taken-for-zero", "dead-still-counted", "decision-not-replayed"}
+// scaledCauses are what the check of an autoscaler can name, beside what no run is made up with.
+func scaledCauses() []string { return synthetic.ScaledCauses()[1:] }
 
-// showsAstray is from which share of decisions on a difference between two runs, one with a
-// defect and one without, is more than what two fleets do that once parted.
-const showsAstray = 0.25
-
-// scoreScaled holds a verdict on a run with an autoscaler against the truth.
+// scoreScaled holds a verdict on a run with an autoscaler against the truth. What is said of its metric is of no
+// account: runs without an autoscaler tell about that.
 func scoreScaled(m synthetic.Made, v verdict.Verdict) Result {
 	r := Result{Seed: m.Seed, Cause: m.Truth.Cause}
-	wrong := ""
+	s := m.Params.Scaled
+	var wrong []string
+	known := scaledCauses()
 	for _, f := range v.Findings {
-		if f.Check != "scaling" || f.Outcome != verdict.Fail || !slices.Contains(misleading, f.Cause) {
+		if f.Check != "scaling" || f.Outcome != verdict.Fail || !slices.Contains(known, f.Cause) {
 			continue
 		}
 		if r.Said == "" {
 			r.Said = f.Summary
 		}
-		if r.Named = append(r.Named, f.Cause); !m.Truth.Accepts(f.Cause) {
-			wrong = f.Summary
+		if r.Named = append(r.Named, f.Cause); !slices.Contains(s.May, f.Cause) {
+			wrong = append(wrong, f.Summary)
 		}
 	}
 	slices.Sort(r.Named)
@@ -64,19 +64,23 @@ func scoreScaled(m synthetic.Made, v verdict.Verdict) Result {
 	if i := slices.IndexFunc(v.Findings, func(f verdict.Finding) bool { return f.Outcome == v.Outcome && v.Outcome != verdict.Pass }); i >= 0 && r.Said == "" {
 		r.Said = v.Findings[i].Check + ": " + v.Findings[i].Summary
 	}
-	s := m.Params.Scaled
+	unsaid := slices.IndexFunc(s.Must, func(set []string) bool {
+		return !slices.ContainsFunc(set, func(cause string) bool { return slices.Contains(r.Named, cause) })
+	})
 	switch {
 	case m.Truth.Cause == synthetic.HealthyScaled:
 		r.Mark = map[verdict.Outcome]Mark{verdict.Pass: Silent, verdict.Fail: Alarm, verdict.Inconclusive: Inconclusive}[v.Outcome]
-	case wrong != "":
-		r.Mark, r.Said = Wrong, wrong
+	case len(wrong) > 0:
+		r.Mark, r.Said = Wrong, wrong[0]
+	case unsaid >= 0 && len(r.Named) == 0 && v.Outcome == verdict.Inconclusive:
+		r.Mark = Inconclusive
+	case unsaid >= 0:
+		r.Mark = Missed
+		r.Said = fmt.Sprintf("%s is not told; %.2f of the decisions want fewer, and %.2f more, than any right metric brings about", strings.Join(s.Must[unsaid], " or "), s.Few, s.Many)
 	case len(r.Named) > 0:
 		r.Mark = Right
-	case v.Outcome == verdict.Inconclusive:
+	case v.Outcome == verdict.Inconclusive && len(s.May) > 0:
 		r.Mark = Inconclusive
-	case max(s.Few, s.Many) > showsAstray:
-		r.Mark = Missed
-		r.Said = fmt.Sprintf("%.2f of the decisions want fewer, and %.2f more, than without the defect", s.Few, s.Many)
 	default:
 		r.Mark = Hidden
 	}

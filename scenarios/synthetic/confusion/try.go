@@ -3,6 +3,7 @@ package confusion
 import (
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"slices"
 
 	"throughline/scenarios/check"
@@ -10,9 +11,20 @@ import (
 	"throughline/scenarios/synthetic"
 )
 
+// scaledShare of the runs whose cause their seed draws have an autoscaler.
+const scaledShare = 0.05
+
 // Make makes the run of a seed, also one with an autoscaler, which answers itself from what was
-// measured until then. Those are made if they are asked for by their cause.
+// measured until then. Without a cause the seed draws that too.
 func Make(seed uint64, cause string) (synthetic.Made, error) {
+	if cause == "" {
+		if rnd := rand.New(rand.NewPCG(seed, 0x5ca1e)); rnd.Float64() < scaledShare {
+			cause = synthetic.HealthyScaled
+			if all := synthetic.ScaledCauses(); rnd.Float64() > 0.25 {
+				cause = all[1+rnd.IntN(len(all)-1)]
+			}
+		}
+	}
 	if slices.Contains(synthetic.ScaledCauses(), cause) {
 		return synthetic.MakeScaled(seed, cause, Ask)
 	}
@@ -42,6 +54,9 @@ func Explain(to io.Writer, made synthetic.Made) error {
 	}
 	fmt.Fprintf(to, "seed %d: %s\n%v", made.Seed, made.Truth.Cause, made.Params)
 	fmt.Fprintf(to, "defect: %s\nalso acceptable: %v\n", made.Truth.About, made.Truth.Also)
+	if s := made.Params.Scaled; s != nil {
+		fmt.Fprintf(to, "decisions astray: %.3f want fewer, %.3f more; may be named: %v; must be named, of each one: %v\n", s.Few, s.Many, s.May, s.Must)
+	}
 	var names []string
 	for name := range made.Truth.Instances {
 		names = append(names, name)
