@@ -19,10 +19,10 @@ func (deaf) Poll(ctx context.Context, _ time.Time) ([]collector.Sample, error) {
 	return nil, errors.New("no answer")
 }
 
-// It is the frozen database that answers no poll, and the killed load balancer, and an httpd that is killed, or has all its
+// It is the frozen database, or member of it, that answers no poll, and the killed load balancer, and an httpd that is killed, or has all its
 // workers at work.
 func TestWhoBlindsAPoller(t *testing.T) {
-	blinding := map[string]string{"freeze-database": mongoPoller, "kill-lb": balancerPoller,
+	blinding := map[string]string{"freeze-database": mongoPoller, "freeze-primary": mongoPoller, "kill-lb": balancerPoller,
 		"reload-httpd": httpdPoller, "kill-httpd": httpdPoller, "limit-httpd": httpdPoller}
 	for _, m := range makers {
 		if want := blinding[m.name]; m.blinds != want {
