@@ -31,6 +31,7 @@ var library = []string{
 	"scale-in-at-night",
 	"scale-out-and-in",
 	"spot-interruption",
+	"the-whole-talk",
 	"two-roles",
 	"two-views-of-cpu",
 	"users-beacons",

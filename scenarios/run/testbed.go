@@ -65,6 +65,9 @@ func (s *testbed) fleetOf(role script.Web) *fleet {
 	f := &fleet{cfg: s.cfg, role: role, journal: s.journal, lives: s.lives, sensors: s.telemetry, pool: backstage{}, fronts: s.fronts, cloud: s.cloud,
 		coming: map[string]string{}, replaced: map[string]bool{},
 		versions: script.NewVersions(s.cfg.firstVersion(role)), settled: make(chan struct{})}
+	if role.Role != "" {
+		f.fronts = &fronts{} // none: they stand before the instances of the first
+	}
 	if role.Role == "" || role.WithUsers() { // what is nobody else's goes to the first
 		f.pool = backend{s.balancer, haproxy.BackendOf(role.RoleName())}
 	}

@@ -109,8 +109,10 @@ func (r *reader) roles(v value, s *Stack) {
 		r.role(m.entries[i], &w)
 		s.Others = append(s.Others, w)
 	}
-	if s.HTTPD {
-		v.failf("an Apache HTTP server stands before the instances of one role only: remove stack.httpd, or stack.roles")
+	for i, w := range s.Others {
+		if s.HTTPD && w.WithUsers() {
+			m.keys[i].failf("users' requests come to it, and an Apache HTTP server stands before the instances of web only: remove stack.httpd, or the routes of %s", w.Role)
+		}
 	}
 	r.apart(m, s)
 	sum := 0

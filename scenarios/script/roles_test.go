@@ -154,7 +154,7 @@ checks:
 		t.Fatal(err)
 	}
 	for _, c := range []struct{ name, old, fresh, want string }{
-		{"httpd", "  web:", "  httpd: yes\n  web:", `stack.roles: an Apache HTTP server stands before the instances of one role only`},
+		{"httpd", "  web:", "  httpd: yes\n  web:", `users' requests come to it, and an Apache HTTP server stands before the instances of web only: remove stack.httpd, or the routes of api`},
 		{"what the reference app has", "{find: \"GET /find/{word}\"}", "{get: \"GET /get/{word}\"}", `the route "get" is one of stack.web too: want one owner, and give stack.web routes of its own`},
 		{"no database", "  web:", "  mongo: none\n  web:", `the reference app keeps its words in a database`},
 		{"autoscale", "phases:", "autoscale: {max: 3, on: up, per: sum, target: 1, role: api}\nphases:", `autoscale.role: an autoscaler scales the instances of web alone: remove role, and scale "api" by steps`},
