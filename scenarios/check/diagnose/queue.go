@@ -251,7 +251,7 @@ func queueFull(k *court, set, sound []int) fit {
 	f, q := k.queued(set, sound)
 	f.shared += k.mostly(set) / 2
 	// A queue may be of one metric, or of all.
-	apart, packed := f.clone().twins(k, set, sampledToo, 0.3), f.clone().twins(k, set, lostToo, 2)
+	apart, packed := f.clone().twins(k, set, queuedToo, 0.3), f.clone().twins(k, set, lostToo, 2)
 	packed.shared -= 2
 	f = apart.or(packed)
 	return f.saying(k, func(t *track) clause {
