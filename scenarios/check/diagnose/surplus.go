@@ -391,7 +391,7 @@ func netTwice(k *court, set, sound []int) fit {
 		f.shared -= 0.7
 	}
 	apart, packed := f.clone().twins(k, set, apartToo, 2), f.clone().twins(k, set, packedToo, 2)
-	packed.shared -= 1
+	packed.shared -= 3
 	f = apart.or(packed)
 	if whole := double(k, set, sound); !math.IsInf(whole.shared, -1) { // all of them came twice
 		for j, i := range set {
