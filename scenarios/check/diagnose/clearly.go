@@ -124,7 +124,7 @@ var worths = map[string]worth{
 	Truncated:      {3.05, 0.23, 1.37},
 	Undecided:      {-3.12, 0.76, 0.49},
 	WentSilent:     {-1.69, 0.37, 1.72},
-	Turnover:       {-0.20, 0.34, 0.83},
+	Turnover:       {-0.42, 0.34, 0.83},
 	Wrapping:       {1.44, 0.49, 0.73},
 	WrongType:      {1.06, 0.19, 1.90},
 }
