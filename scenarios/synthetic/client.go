@@ -161,12 +161,17 @@ type departure struct {
 func (w *world) pack(x *worker) []datagram {
 	c := w.clientOf(x.instance)
 	out := make([]departure, 0, len(x.calls))
-	for _, k := range x.calls {
-		l := w.leave(x, c, k)
+	leaves := make([]leaving, len(x.calls))
+	for i, k := range x.calls {
+		leaves[i] = w.leave(x, c, k)
+	}
+	held := c.heldAtExit(x, leaves)
+	for i, k := range x.calls {
+		l := leaves[i]
 		times := 1
 		if l.never {
 			times = 0
-		} else if w.f.exit != nil && x.signal == "SIGTERM" && l.at >= x.closed(0) {
+		} else if w.f.exit != nil && held[i] {
 			times = w.f.exit(x, k, l.at)
 		}
 		if k.metric == inserts && !l.never && w.tooLate(x.instance, k.at, l.at) {
@@ -193,6 +198,39 @@ func (w *world) pack(x *worker) []datagram {
 		all[i].from = w.socket(x, all[i].at)
 	}
 	return all
+}
+
+// heldAtExit tells of each of a worker's calls whether its client still holds it at an exit in order.
+// Lines that are not added up fill datagrams, and one that is full has been sent.
+func (c Client) heldAtExit(x *worker, leaves []leaving) []bool {
+	held := make([]bool, len(leaves))
+	if x.signal != "SIGTERM" {
+		return held
+	}
+	lines := 0
+	for i, k := range x.calls {
+		held[i] = leaves[i].at >= x.closed(0) && !leaves[i].never
+		if held[i] && c.alone(k) {
+			lines++
+		}
+	}
+	each := max(1, c.Bytes/lineBytes)
+	sent := max(0, lines-1) / each * each
+	if c.Hold() == 0 {
+		sent = lines
+	}
+	for i, k := range x.calls {
+		if held[i] && c.alone(k) && sent > 0 {
+			held[i] = false
+			sent--
+		}
+	}
+	return held
+}
+
+// alone tells whether a call makes a line of its own, and is not added up with others.
+func (c Client) alone(k call) bool {
+	return !c.aggregates(k.metric) || k.rate != 1 || k.bad || k.metric == gaugedInserts
 }
 
 // socket is which socket a worker sends from at a time.
@@ -234,7 +272,7 @@ func (c Client) datagrams(out []departure, early bool) []datagram {
 		switch {
 		case c.Hold() == 0:
 			all = append(all, datagram{at: k.at, lines: []line{lineOf(k.call)}})
-		case !c.aggregates(k.metric) || k.rate != 1 || k.bad || k.metric == gaugedInserts:
+		case c.alone(k.call):
 			at := k.at
 			if early {
 				at = k.call.at

@@ -82,6 +82,24 @@ func (t Truth) Accepts(cause string) bool {
 	return cause == t.Cause || slices.Contains(t.Also, cause)
 }
 
+const (
+	// tellingLosses is of how many counts, too few or too many, most causes can be told apart.
+	tellingLosses = 16
+	// tellingWindows is in how many of a client's windows a run must show them.
+	tellingWindows = 16
+)
+
+// Telling tells whether there is much in a run's record by which a cause can be told from others: its instances
+// lack, or have too many, some counts and not a few; clients sent often; and there is a timer of the same requests.
+// It asks how the run was drawn, and nobody how it is judged.
+func (m Made) Telling() bool {
+	var off int64
+	for _, a := range m.Truth.Instances {
+		off += max(a.Off(), -a.Off())
+	}
+	return off >= tellingLosses && m.Params.Long() >= tellingWindows*max(m.Params.Declared, m.Params.Interval/2) && m.Params.Timers
+}
+
 // attempts is how often a run is drawn anew when its defect had nothing to strike.
 const attempts = 30
 

@@ -41,7 +41,10 @@ func silentStart(k *court, set, sound []int) fit {
 		} else {
 			score += held(t.wrong, t.n)
 		}
-		if t.wrong < 4 {
+		switch {
+		case t.wrong < 4 && t.lacksTheSame():
+			score -= 1
+		case t.wrong < 4:
 			score -= 3
 		}
 		if t.Late || k.anyLate(t) {
@@ -70,6 +73,11 @@ func silentStart(k *court, set, sound []int) fit {
 		return clause{why: fmt.Sprintf("nothing was counted in the first %s of its life: the client was not sending yet", words.Seconds(to-t.begin())),
 			from: t.Acked[0], to: to}
 	})
+}
+
+// lacksTheSame tells whether the twin lacks the very same number.
+func (t *track) lacksTheSame() bool {
+	return t.Twin.Kind != "" && t.least > 0 && t.n-t.Twin.N >= t.least && t.twinIs(lostToo, 0) == 0
 }
 
 // fewFirst is how many counts may be the first sample: a client that aggregates puts a few
@@ -113,6 +121,9 @@ func firstLost(k *court, set, sound []int) fit {
 	}
 	for j, i := range set {
 		best.each[j] += k.tracks[i].twinIs(complete, 0.3) + k.tracks[i].kinComplete()
+		if k.tracks[i].lacksTheSame() {
+			best.each[j] -= 4 // a series of its own would lack a sample of its own
+		}
 	}
 	return best.saying(k, func(t *track) clause {
 		return clause{why: "they were missing from its first count on, and no more went missing after: the first sample of a series is lost",

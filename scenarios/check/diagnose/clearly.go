@@ -26,7 +26,7 @@ type worth struct {
 
 const (
 	// sure is how likely a cause must be to be named.
-	sure = 0.90
+	sure = 0.92
 	// conceivable is how likely one must be to be called possible, where none is sure, or to be
 	// mentioned as the next likely one.
 	conceivable = 0.02
@@ -88,22 +88,24 @@ func (e explanation) kin() bool {
 	return true
 }
 
-// worths are those of each cause. In made-up runs all causes are as common as each other. In the world fewer programs
-// replace workers without a flush, count probes, or lose a stretch or a beginning, than one in so many: these are thought
-// a little rarer than the runs say, and the loss of a first sample a little more common.
+// worths are those of each cause. In made-up runs all causes are as common as each other. In the world fewer programs count
+// probes, or lose a stretch or a beginning, than one in so many: these are thought a little rarer than the runs say, and the loss
+// of a first sample or at an exit a little more common. Sampling, silence, full queues and double counting are as a fit of 10,813
+// made-up runs (of the seeds 300000 to 314999, cross-validated in three parts) has them: they were named wrongly most often. The
+// whole fit names 75 % rightly and 0.9 % wrongly, and leaves seven saved real runs open that are told rightly now.
 var worths = map[string]worth{
 	BadLines:       {-0.54, 0.33, 6.07},
 	Burst:          {-1.13, 0.38, 0.76},
 	LargeBuffer:    {0.04, 0.13, 1.33},
-	QueueFull:      {-1.62, 0.49, 1.01},
+	QueueFull:      {-2.07, 0.49, 1.01},
 	Away:           {-1.33, 0.32, 1.65},
 	Conditional:    {0.16, 1.00, 1.46},
 	Twice:          {-0.04, 0.64, 0.84},
 	NetTwice:       {-1.27, 0.40, 1.24},
 	NetLost:        {-0.03, 0.49, 1.05},
-	Double:         {-1.30, 0.42, 2.67},
+	Double:         {-2.09, 0.42, 2.67},
 	Failures:       {-0.36, 0.17, 1.71},
-	FirstLost:      {0.3, 0.43, 1.61},
+	FirstLost:      {-0.50, 0.43, 1.61},
 	ForeignLines:   {0.30, 0.30, 1.93},
 	WindowTwice:    {0.88, 0.30, 1.01},
 	Late:           {3.53, 0.26, 0.64},
@@ -114,15 +116,15 @@ var worths = map[string]worth{
 	Probes:         {-2.93, 0.24, 1.12},
 	Renamed:        {0.33, 0.33, 1.51},
 	RateNotApplied: {0.09, 0.30, 1.32},
-	RateNotSent:    {0.3, 0.80, 1.33},
+	RateNotSent:    {-1.86, 0.80, 1.33},
 	SilentStart:    {0.24, 0.50, 0.87},
 	SilentWorker:   {0.19, 0.69, 0.95},
 	StillHeld:      {0.46, 0.50, 1.26},
 	RunningTotal:   {-1.97, 0.49, 1.11},
 	Truncated:      {3.05, 0.23, 1.37},
 	Undecided:      {-3.12, 0.76, 0.49},
-	WentSilent:     {-1.14, 0.37, 1.72},
-	Turnover:       {-0.54, 0.34, 0.83},
+	WentSilent:     {-1.69, 0.37, 1.72},
+	Turnover:       {-0.42, 0.34, 0.83},
 	Wrapping:       {1.44, 0.49, 0.73},
 	WrongType:      {1.06, 0.19, 1.90},
 }

@@ -73,6 +73,19 @@ func (t *track) untilKilled() int {
 // logarithm of how likely they are to pass the gate that is hardest to pass. Of many gates one
 // is always a little hard.
 func (t *track) atRandom(unit float64) float64 {
+	score, known := t.random[unit]
+	if !known {
+		score = t.passing(unit)
+		if t.random == nil {
+			t.random = map[float64]float64{}
+		}
+		t.random[unit] = score
+	}
+	return score
+}
+
+// passing is atRandom of a number that was not asked for yet.
+func (t *track) passing(unit float64) float64 {
 	wrong := t.share() * float64(t.n)
 	events := math.Round(wrong / max(1, unit))
 	if t.n == 0 || events == 0 || t.noise > 0 {

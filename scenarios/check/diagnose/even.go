@@ -292,13 +292,13 @@ func netLost(k *court, set, sound []int) fit {
 	unsure := 2.0
 	if g := fitEach(k, set, sound, (*track).inAStretch, every(-0.5)); g.total()-3*float64(len(set)) > f.total() {
 		f, unsure = g, 5
-		if len(set) > 1 {
-			f.shared -= severalAtOnce
+		if others := float64(len(set) - 1); others > 0 {
+			f.shared -= severalAtOnce + 3*(others-1)
 		}
 	}
 	// A client that does not add counts up packs a request's lines into one datagram.
 	f = f.othersLost(k, set)
-	apart, packed := f.clone().twins(k, set, alike, unsure), f.clone().twins(k, set, lostToo, unsure)
+	apart, packed := f.clone().twins(k, set, apartToo, unsure), f.clone().twins(k, set, packedToo, unsure)
 	packed.shared -= 3 + k.apart(set)
 	f = apart.or(packed)
 	return f.saying(k, func(t *track) clause {

@@ -168,7 +168,7 @@ func TestRhythm(t *testing.T) {
 func TestQueue(t *testing.T) {
 	for _, c := range []struct {
 		q    queue
-		n    float64
+		n    int
 		want float64
 	}{
 		{queue{room: 10, workers: 1}, 14, 4},
@@ -178,10 +178,10 @@ func TestQueue(t *testing.T) {
 		{queue{room: 10, workers: 2}, 100, 80},
 	} {
 		if got, variance := c.q.drops(c.n); math.Abs(got-c.want) > 0.001 || (variance > 0) != (c.q.workers > 1 && c.n > 0) {
-			t.Errorf("%+v drops %.4f of %.0f, give or take %.2f; want %.4f", c.q, got, c.n, math.Sqrt(variance), c.want)
+			t.Errorf("%+v drops %.4f of %d, give or take %.2f; want %.4f", c.q, got, c.n, math.Sqrt(variance), c.want)
 		}
 	}
-	all := []arrivals{{n: []float64{14, 9, 12, 3}}, {n: []float64{11, 20}}}
+	all := []arrivals{{beats: map[int]int{14: 1, 9: 1, 12: 1, 3: 1}}, {beats: map[int]int{11: 1, 20: 1}}}
 	if q := (queue{workers: 1}).roomFor(all, 17); math.Abs(q.room-10) > 0.25 {
 		t.Errorf("room for %.2f, want 10", q.room)
 	}

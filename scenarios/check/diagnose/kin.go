@@ -29,6 +29,19 @@ func (t *track) kinLost(from, to time.Duration, share float64) float64 {
 	return max(contradicted, score)
 }
 
+// kinTwice scores that they came twice as often as the metric itself: one that has just what it
+// should contradicts that. Those that have more are not among them, as nobody knows what they count.
+func (t *track) kinTwice(share float64) float64 {
+	var score float64
+	for i, r := range t.kin {
+		expected := share * (float64(len(t.Kin[i].Acked)) - r.slack)
+		at := t.unit * float64(len(t.Kin[i].Acked)) / float64(max(1, t.n))
+		off := max(0, expected+min(0, r.lost))
+		score -= off * off / (2 * (0.25 + max(0, expected)*max(1, at)))
+	}
+	return max(contradicted, score)
+}
+
 // relative is how many another counter lacks; slack of them may be lost for reasons that are
 // known.
 type relative struct{ lost, slack float64 }
@@ -58,6 +71,15 @@ func (f fit) othersLost(k *court, set []int) fit {
 	for j, i := range set {
 		t := &k.tracks[i]
 		f.each[j] += t.kinLost(0, forever, t.share())
+	}
+	return f
+}
+
+// othersTwice adds that they were counted twice as often.
+func (f fit) othersTwice(k *court, set []int) fit {
+	for j, i := range set {
+		t := &k.tracks[i]
+		f.each[j] += t.kinTwice(min(1, t.share()))
 	}
 	return f
 }

@@ -36,7 +36,7 @@ func renamed(k *court, set, sound []int) fit {
 		switch {
 		case t.Alias == "" || t.Total > 0:
 			return never
-		case math.Abs(float64(t.AliasCount-t.n)) > float64(t.Buffer+t.Spare)+4*t.noise:
+		case !t.aliasAgrees():
 			return -5 // another counter may happen to have about as many
 		}
 		return 0
@@ -46,6 +46,11 @@ func renamed(k *court, set, sound []int) fit {
 	})
 }
 
+// aliasAgrees tells whether another counter has just as many as the account lacks.
+func (t *track) aliasAgrees() bool {
+	return math.Abs(float64(t.AliasCount-t.n)) <= float64(t.Buffer+t.Spare)+4*t.noise
+}
+
 // noMetric: nothing came, for the whole life of an instance. The shorter that was, the more
 // likely it is only its end or its beginning that was lost.
 func noMetric(k *court, set, sound []int) fit {
@@ -53,8 +58,11 @@ func noMetric(k *court, set, sound []int) fit {
 		if t.Total > 0 || t.n == 0 {
 			return never
 		}
-		if t.Alias != "" || t.Also != "" {
+		if t.Alias != "" && t.aliasAgrees() || t.Also != "" {
 			return contradicted
+		}
+		if t.Alias != "" {
+			return -2
 		}
 		if t.Others && t.kinComplete() <= -4 {
 			return contradicted // other counters never came either, and what is not added up did: a client held them

@@ -2,7 +2,9 @@ package diagnose
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"time"
 
 	"gonum.org/v1/gonum/floats"
@@ -36,8 +38,10 @@ const (
 // arrivals are how many requests of an account fall on each beat, and how many came before it.
 type arrivals struct {
 	begin  time.Duration // of the first beat
-	n      []float64
+	n      []int
 	before []int64
+	// beats is on how many beats each number of requests falls: numbers are few, beats are many.
+	beats map[int]int
 }
 
 // arrivals are those of each phase of a beat.
@@ -60,12 +64,12 @@ func (t *track) arrivalsAt(beat, phase time.Duration) arrivals {
 	if t.n == 0 {
 		return arrivals{}
 	}
-	a := arrivals{begin: (t.Acked[0]-phase)/beat*beat + phase}
+	a := arrivals{begin: (t.Acked[0]-phase)/beat*beat + phase, beats: map[int]int{}}
 	if a.begin > t.Acked[0] {
 		a.begin -= beat
 	}
 	beats := int64((t.Acked[t.n-1]-a.begin)/beat) + 1
-	a.n, a.before = make([]float64, beats), make([]int64, beats)
+	a.n, a.before = make([]int, beats), make([]int64, beats)
 	for _, at := range t.Acked {
 		a.n[(at-a.begin)/beat]++
 	}
@@ -73,12 +77,14 @@ func (t *track) arrivalsAt(beat, phase time.Duration) arrivals {
 	for i, n := range a.n {
 		a.before[i] = sum
 		sum += int64(n)
+		a.beats[n]++
 	}
 	return a
 }
 
 // drops is how many of so many requests on a beat the queue drops, and the variance of it.
-func (q queue) drops(n float64) (mean, variance float64) {
+func (q queue) drops(requests int) (mean, variance float64) {
+	n := float64(requests)
 	if q.workers == 1 || n == 0 {
 		return max(0, n-q.room), 0
 	}
@@ -96,29 +102,56 @@ func (q queue) drops(n float64) (mean, variance float64) {
 	return q.workers * one, q.workers * max(0, (over*over+s2)*above+over*s*density-one*one)
 }
 
-// of is how many of an account's requests it drops.
-func (q queue) of(a arrivals) (mean, variance float64) {
-	for _, n := range a.n {
-		m, v := q.drops(n)
-		mean, variance = mean+m, variance+v
+// dropping is a queue that remembers what it drops.
+type dropping struct {
+	queue
+	known []dropped // by the number of requests
+}
+
+// dropped is how many are dropped of a number of requests.
+type dropped struct {
+	mean, variance float64
+	asked          bool
+}
+
+func (d *dropping) drops(requests int) dropped {
+	if more := requests + 1 - len(d.known); more > 0 {
+		d.known = append(d.known, make([]dropped, more)...)
 	}
-	return mean, variance
+	is := &d.known[requests]
+	if !is.asked {
+		is.mean, is.variance = d.queue.drops(requests)
+		is.asked = true
+	}
+	return *is
+}
+
+// of is how many of an account's requests it drops.
+func (d *dropping) of(a arrivals) (whole dropped) {
+	for _, n := range slices.Sorted(maps.Keys(a.beats)) {
+		one, times := d.drops(n), float64(a.beats[n])
+		whole.mean, whole.variance = whole.mean+times*one.mean, whole.variance+times*one.variance
+	}
+	return whole
 }
 
 // roomFor finds the room with which a queue drops so many of all.
 func (q queue) roomFor(all []arrivals, wrong float64) queue {
 	least, most := 0.0, 1.0
+	beats := map[int]int{}
 	for _, a := range all {
-		for _, n := range a.n {
-			most = max(most, (n+5*math.Sqrt(n))/q.workers+1)
+		for n, times := range a.beats {
+			most = max(most, (float64(n)+5*math.Sqrt(float64(n)))/q.workers+1)
+			beats[n] += times
 		}
 	}
+	numbers := slices.Sorted(maps.Keys(beats))
 	for most-least > 0.02*(1+least) {
 		q.room = (least + most) / 2
 		var sum float64
-		for _, a := range all {
-			mean, _ := q.of(a)
-			sum += mean
+		for _, n := range numbers {
+			mean, _ := q.drops(n)
+			sum += float64(beats[n]) * mean
 		}
 		if sum > wrong {
 			least = q.room
@@ -158,15 +191,16 @@ func (k *court) queued(set, sound []int) (fit, queue) {
 
 // queuedBy fits a queue whose beats begin at any moment at each account.
 func (k *court) queuedBy(q queue, set, sound []int) fit {
+	d := &dropping{queue: q}
 	return fitEach(k, set, sound, func(t *track) float64 {
 		scores := make([]float64, phases)
 		for j, a := range t.arrivals(q.beat) {
-			scores[j] = t.droppedBy(q, a)
+			scores[j] = t.droppedBy(d, a)
 		}
 		return floats.LogSumExp(scores) + choice(phases)
 	}, func(t *track) float64 {
-		dropped, variance := q.of(t.arrivals(q.beat)[0])
-		return max(-6, t.amount(dropped, variance+dropped))
+		is := d.of(t.arrivals(q.beat)[0])
+		return max(-6, t.amount(is.mean, is.variance+is.mean))
 	})
 }
 
@@ -182,31 +216,29 @@ func (t *track) amount(dropped, variance float64) float64 {
 const clumsy = 0.15
 
 // droppedBy scores how many a queue dropped of the account's requests, and when.
-func (t *track) droppedBy(q queue, a arrivals) float64 {
-	whole, variance := q.of(a)
-	score := t.amount(whole, variance)
-	if whole == 0 {
+func (t *track) droppedBy(d *dropping, a arrivals) float64 {
+	whole := d.of(a)
+	score := t.amount(whole.mean, whole.variance)
+	if whole.mean == 0 {
 		return score - 6
 	}
-	return score + t.both(func(v *track) float64 { return v.droppedWhen(q, a, whole, variance/whole) })
+	return score + t.both(func(v *track) float64 { return v.droppedWhen(d, a, whole.mean, whole.variance/whole.mean) })
 }
 
 // droppedWhen scores when a queue dropped requests that would have dropped so many of them.
-func (t *track) droppedWhen(q queue, a arrivals, whole, chancy float64) float64 {
+func (t *track) droppedWhen(d *dropping, a arrivals, whole, chancy float64) float64 {
 	scale := float64(t.wrong) / whole
 	upTo := make([]float64, len(a.n)+1)
 	for i, n := range a.n {
-		m, _ := q.drops(n)
-		upTo[i+1] = upTo[i] + scale*m
+		upTo[i+1] = upTo[i] + scale*d.drops(n).mean
 	}
 	lost := func(requests int64) float64 {
 		if requests <= 0 || t.n == 0 {
 			return 0
 		}
 		requests = min(requests, t.n)
-		i := int((t.Acked[requests-1] - a.begin) / q.beat)
-		m, _ := q.drops(float64(requests - a.before[i]))
-		return upTo[i] + scale*m
+		i := int((t.Acked[requests-1] - a.begin) / d.beat)
+		return upTo[i] + scale*d.drops(int(requests-a.before[i])).mean
 	}
 	return t.shaped(t.along(lost), func(_ block, mean float64) float64 { return 0.3 + max(0, mean)*(chancy+clumsy) + mean*mean/200 })
 }
@@ -219,7 +251,7 @@ func queueFull(k *court, set, sound []int) fit {
 	f, q := k.queued(set, sound)
 	f.shared += k.mostly(set) / 2
 	// A queue may be of one metric, or of all.
-	apart, packed := f.clone().twins(k, set, sampledToo, 0.3), f.clone().twins(k, set, lostToo, 2)
+	apart, packed := f.clone().twins(k, set, queuedToo, 0.3), f.clone().twins(k, set, lostToo, 2)
 	packed.shared -= 2
 	f = apart.or(packed)
 	return f.saying(k, func(t *track) clause {

@@ -136,8 +136,7 @@ func (t *track) merged(names []string, of func(Stream) []time.Duration) []time.D
 // sameAs scores that what is too many is as many as there are times, and came at these.
 func (k *court) sameAs(t *track, at []time.Duration) float64 {
 	n := int64(len(at))
-	least := t.least
-	most := t.most
+	least, most := t.least, t.most
 	if t.Killed != record.Never { // the kill took some of these as well
 		most += n - upTo(at, t.Killed-k.Window-k.Interval/10)
 	}
@@ -305,10 +304,14 @@ func windowTwice(k *court, set, sound []int) fit {
 			}
 			return 0, float64(t.wrong)
 		}, certainly)
-		if window := t.since(at - k.Window - k.longer); t.wrong <= window+1 {
+		window := t.since(at - k.Window - k.longer)
+		switch {
+		case t.wrong <= window:
 			return choice(window+1) + after
+		case t.wrong == window+1:
+			return choice(window+1) - 2 + after
 		}
-		return choice(last) - 2 + after
+		return choice(last) - 3 + after
 	}, func(t *track) float64 {
 		if at := t.ended(); at != record.Never && t.since(at-max(k.Window, time.Second)) > 2 {
 			return -1.5
@@ -417,7 +420,9 @@ func netTwice(k *court, set, sound []int) fit {
 		f = g
 		f.shared -= 0.7
 	}
-	f = f.twins(k, set, alike, 2)
+	apart, packed := f.clone().twins(k, set, apartToo, 2), f.clone().twins(k, set, packedToo, 2)
+	packed.shared -= 3
+	f = apart.or(packed)
 	if whole := double(k, set, sound); !math.IsInf(whole.shared, -1) { // all of them came twice
 		for j, i := range set {
 			whole.each[j] -= k.tracks[i].twinIs(complete, 0) - k.tracks[i].twinIs(lostToo, 0)
@@ -425,7 +430,7 @@ func netTwice(k *court, set, sound []int) fit {
 		whole.shared -= 2
 		f = f.or(whole)
 	}
-	return f.saying(k, func(t *track) clause {
+	return f.othersTwice(k, set).saying(k, func(t *track) clause {
 		why := fmt.Sprintf("evenly, about %s came twice", oneIn(t.n, t.wrong))
 		if t.Twin.Kind != "" {
 			why = fmt.Sprintf("evenly, about %s is counted twice, and the %s of the same requests has as many too much (%s): datagrams came twice", oneIn(t.n, t.wrong), t.Twin.Kind, words.Number(t.Twin.N-t.n))

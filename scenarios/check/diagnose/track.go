@@ -17,7 +17,8 @@ type track struct {
 	surplus  bool
 	low      []float64
 	high     []float64
-	gated    []gate // see gates
+	gated    []gate              // see gates
+	random   map[float64]float64 // what atRandom found, by how many come at once
 	// gone is what was missing, or too many, at each interval end and from then on, whatever
 	// the client still held.
 	gone []float64

@@ -84,8 +84,8 @@ how long it holds it: from nothing to 10 s), failures, probes and stalls of the 
 drawn size, or none. It simulates what users, load balancer, instances, database and collector would have recorded, and the judge
 gets that record. The generator does not know how the judge decides; the judge does not know the truth.
 
-This page is made by ` + "`throughline selftest --synthetic 20000 --format markdown`" + `. One run is shown, with what was drawn, what is true and
-what was found, by ` + "`throughline selftest --synthetic 1 --seed SEED --only CAUSE --explain`" + `; with ` + "`--keep --out DIR`" + ` in place of
+This page is made by ` + "`throughline selftest --synthetic N --seed S --format markdown`" + `; the figures say of which seeds, none of which
+the judge was tuned on. One run is shown, with what was drawn, what is true and what was found, by ` + "`throughline selftest --synthetic 1 --seed SEED --only CAUSE --explain`" + `; with ` + "`--keep --out DIR`" + ` in place of
 ` + "`--explain`" + ` its record is written, for ` + "`throughline judge`" + `.
 
 - *right*: every finding about the counter that names a cause names the true one, or one that the record of this very run cannot
@@ -93,7 +93,25 @@ what was found, by ` + "`throughline selftest --synthetic 1 --seed SEED --only C
 - *undecided*: none names a wrong one, and a finding says which are possible; *unnamed*: none names any;
 - *wrong*: a finding names another cause, be the others right;
 - *missed*: nothing was found, though more is wrong than the bounds hide that users know of; *hidden*: no more than that;
-- *nothing proved*: the run is inconclusive.
+- *nothing proved*: the run is inconclusive;
+- *much to tell by*: 16 counts or more are too few or too many, the run is as long as 16 of its client's windows (and 8 intervals),
+  and there is a timer of the same requests.
+
+## What no record tells
+
+Not all can be decided. A client whose last datagrams the network loses and one that fell silent leave the same record, to the last
+point; so do one whose first datagrams are lost and one that was not sending yet (a test of ` + "`scenarios/synthetic`" + ` makes such pairs and
+compares them). What decides is how unlikely it is that chance strikes just these: of 300 datagrams, hardly; of six that a client
+sends in a run, by one in six. So it hangs on the run, and not on the judge, how much can be told:
+
+- *few counts*: of fewer than 16 that are missing, or too many, about six in ten causes are named, of 250 and more nine in ten. One
+  count that lacks may be the first sample, one in a hundred, or what was in one datagram;
+- *long windows*: a client that holds counts for 5 s shows in a run of 20 s four times when something was lost, to 5 s each. What is
+  lost at the peaks, in a stretch, at the end or evenly then looks alike;
+- *no timer*: whether code or the way to the collector lost them is seen from another metric of the same requests alone;
+- *a constant load*: a queue that is full at peaks, probes at a fixed pace, a share of all requests differ where the load swings.
+
+"Undecided" is the right word for these. The figures are given for all runs, and for those that have much to tell by.
 `
 
 const tableHead = `

@@ -21,6 +21,9 @@ type Figures struct {
 	Missed   gallery.Share `json:"missed"`
 	Amount   gallery.Share `json:"amount"`   // of those found: the numbers are right
 	Possible gallery.Share `json:"possible"` // of those undecided: the true cause is among the possible ones
+	// Of those whose record has much to tell by:
+	TellingRight gallery.Share `json:"telling_right"`
+	TellingWrong gallery.Share `json:"telling_wrong"`
 	// Of all with a defect:
 	Hidden gallery.Share `json:"hidden"`
 	// Of the healthy ones:
@@ -72,12 +75,17 @@ func NewFigures(all []Result) Figures {
 		results = append(results, r)
 	}
 	n := map[Mark]int{}
-	healthy, amount, possible := 0, 0, 0
+	telling := map[Mark]int{}
+	healthy, amount, possible, told := 0, 0, 0, 0
 	for _, r := range results {
 		n[r.Mark]++
 		if healthyOnes(r.Cause) {
 			healthy++
 			continue
+		}
+		if r.Telling && (r.found() || r.Mark == Missed) {
+			telling[r.Mark]++
+			told++
 		}
 		if r.found() && r.Amount {
 			amount++
@@ -91,6 +99,7 @@ func NewFigures(all []Result) Figures {
 	return Figures{
 		Right: gallery.NewShare(n[Right], shown), NotWrong: gallery.NewShare(n[Right]+n[Undecided], shown), Wrong: gallery.NewShare(n[Wrong], shown),
 		Missed: gallery.NewShare(n[Missed], shown), Amount: gallery.NewShare(amount, found), Possible: gallery.NewShare(possible, n[Undecided]),
+		TellingRight: gallery.NewShare(telling[Right], told), TellingWrong: gallery.NewShare(telling[Wrong], told),
 		Hidden: gallery.NewShare(n[Hidden], len(results)-healthy), Alarms: gallery.NewShare(n[Alarm], healthy),
 		Inconclusive: gallery.NewShare(n[Inconclusive], len(results)), Scaled: newScaledFigures(autoscaled),
 	}
@@ -130,6 +139,7 @@ func (f Figures) lines() [][2]string {
 	return [][2]string{
 		{"right", f.Right.String()}, {"right or undecided", f.NotWrong.String()}, {"wrong", f.Wrong.String()}, {"missed", f.Missed.String()},
 		{"of those found: the amounts right", f.Amount.String()}, {"of those undecided: the true cause among the possible", f.Possible.String()},
+		{"of those with much to tell by: right", f.TellingRight.String()}, {"of those with much to tell by: wrong", f.TellingWrong.String()},
 		{"hidden within the run's own bounds", f.Hidden.String()}, {"false alarms of healthy runs", f.Alarms.String()},
 		{"runs that prove nothing", f.Inconclusive.String()},
 	}

@@ -52,10 +52,12 @@ type Result struct {
 	Named []string `json:"named,omitempty"`
 	// Possible tells, of a run that is undecided, whether the true cause is among
 	// those that are possible.
-	Possible bool   `json:"possible,omitempty"`
-	Amount   bool   `json:"amount,omitempty"` // the numbers are right, within their bounds
-	Said     string `json:"said,omitempty"`   // the finding that decided
-	Error    string `json:"error,omitempty"`  // why there is no verdict
+	Possible bool `json:"possible,omitempty"`
+	Amount   bool `json:"amount,omitempty"` // the numbers are right, within their bounds
+	// Telling tells that the run's record has much by which its cause can be told.
+	Telling bool   `json:"telling,omitempty"`
+	Said    string `json:"said,omitempty"`  // the finding that decided
+	Error   string `json:"error,omitempty"` // why there is no verdict
 }
 
 // Score holds a verdict against the truth.
@@ -63,7 +65,7 @@ func Score(m synthetic.Made, v verdict.Verdict) Result {
 	if m.Params.Scaled != nil {
 		return scoreScaled(m, v)
 	}
-	r := Result{Seed: m.Seed, Cause: m.Truth.Cause}
+	r := Result{Seed: m.Seed, Cause: m.Truth.Cause, Telling: m.Telling()}
 	found := accusing(v)
 	r.Amount = amounts(m.Truth, found)
 	var wrong []verdict.Finding
