@@ -40,7 +40,7 @@ type hypervisor struct {
 	mu       sync.Mutex
 	watched  map[string]*watched // instances that were seen, by name
 	muted    bool
-	whom     []string // are muted; none: all web instances
+	whom     []string // are muted; none: all of the application
 	withheld fault.Touched
 }
 
@@ -241,14 +241,14 @@ func (h *hypervisor) watch(name string, at time.Time) *watched {
 		return known
 	}
 	of := &watched{name: name, from: at.Add(-h.cfg.Scenario.Stack.CloudWatch.Period), role: h.lives.roleOf(name)}
-	switch of.role {
-	case record.Web:
+	switch {
+	case of.role.Application():
 		server := h.lives.cloud.server(name)
 		if server == nil {
 			return nil // it has just gone
 		}
 		of.metric = cloudwatch.Metric{Namespace: cloudwatch.EC2, Name: cloudwatch.CPUUtilization, Dimension: cloudwatch.InstanceID, Value: server.Identity().ID}
-	case record.Database:
+	case of.role == record.Database:
 		of.metric = cloudwatch.Metric{Namespace: cloudwatch.DocDB, Name: cloudwatch.CPUUtilization, Dimension: cloudwatch.Database, Value: name}
 	default:
 		return nil
@@ -259,7 +259,7 @@ func (h *hypervisor) watch(name string, at time.Time) *watched {
 
 // mutes tells whether nothing is told of an instance. h.mu is held.
 func (h *hypervisor) mutes(of *watched) bool {
-	return h.muted && of.role == record.Web && (len(h.whom) == 0 || slices.Contains(h.whom, of.name))
+	return h.muted && of.role.Application() && (len(h.whom) == 0 || slices.Contains(h.whom, of.name))
 }
 
 // counted are the counters that CloudWatch tells of besides, by the series that a poller makes of them.
