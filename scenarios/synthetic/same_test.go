@@ -10,9 +10,9 @@ import (
 	"throughline/scenarios/record"
 )
 
-// played is the record of a run of one instance with faults, but for what chance has of it beside the faults: how late
+// recordOf is the record of a run of one instance with faults, but for what chance has of it beside the faults: how late
 // the collector's own timer was.
-func played(f faults) record.History {
+func recordOf(f faults) record.History {
 	p := Params{Instances: 1, Workers: 1, Rate: 40, Shape: "constant", Insert: 9, Get: 1, Words: 20, Slow: 5 * time.Millisecond, Interval: time.Second,
 		MaxGap: 2 * time.Second, Lag: 2 * time.Second, Rate1: 1, Timers: true, Others: true, Database: "docstore", Probe: time.Second, Jitter: time.Millisecond,
 		Stop: 50 * time.Millisecond, Sockets: perWorker, Phases: []Phase{{Name: "warm-up", Long: 12 * time.Second}}}
@@ -32,7 +32,7 @@ func played(f faults) record.History {
 // Some causes leave the very same record: no judge can tell them apart but by how likely it is that chance strikes just so.
 func TestWhatNoRecordTells(t *testing.T) {
 	const last = 2500*time.Millisecond + 9*time.Second
-	sound := played(faults{})
+	sound := recordOf(faults{})
 	for _, c := range []struct {
 		one, other string
 		a, b       faults
@@ -49,7 +49,7 @@ func TestWhatNoRecordTells(t *testing.T) {
 			faults{keep: func(_ *worker, calls []call) []call { return without(calls, func(k call) bool { return k.at >= last }) }},
 			faults{leaves: func(_ *worker, k call, at time.Duration) leaving { return leaving{at: at, never: k.at >= last} }}},
 	} {
-		one, other := played(c.a), played(c.b)
+		one, other := recordOf(c.a), recordOf(c.b)
 		if diff := cmp.Diff(one, other); diff != "" {
 			t.Errorf("%s and %s leave different records (-one +other):\n%.2000s", c.one, c.other, diff)
 		}
