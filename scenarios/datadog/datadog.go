@@ -168,6 +168,7 @@ var unsaid = map[string]string{
 	script.Hygiene{}.Kind():      "it is about lines that the collector did not understand; Datadog's agent drops those",
 	script.Audit{}.Kind():        "it compares the database with what users had acknowledged",
 	script.Failures{}.Kind():     "it counts requests that failed for users, which the application does not send",
+	script.BeaconsSent{}.Kind():  "it compares what pages told the collector with the pages that users got, and no relay sends beacons on",
 	script.TwoViews{}.Kind():     "it compares what a host and an instance see of one CPU, which the application does not send",
 	script.Scaling{}.Kind():      "it holds the decisions of an autoscaler against the truth",
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"throughline/compose/config"
+	"throughline/scenarios"
 	"throughline/scenarios/script"
 )
 
@@ -139,6 +140,30 @@ func TestEveryCheckIsSaid(t *testing.T) {
 		if (unsaid[kind] == "") != slices.Contains(said, kind) {
 			t.Errorf("the check %s is said %v, and the reason why it is not is %q", kind, slices.Contains(said, kind), unsaid[kind])
 		}
+	}
+}
+
+// What CloudWatch tells is no metric of the application's: it has no monitor, and the reason is said.
+func TestCloudWatchIsNotRelayed(t *testing.T) {
+	source, err := scenarios.Read("cpu-by-two-sources")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := script.Parse("cpu-by-two-sources.yaml", source, script.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := Of(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range e.Monitors {
+		if strings.Contains(m.Query, "sum:{") || strings.HasPrefix(m.Name, " ") {
+			t.Errorf("a monitor of no metric: %+v", m)
+		}
+	}
+	if !slices.ContainsFunc(e.LeftOut, func(l LeftOut) bool { return l.What == "continuity of cloudwatch" }) {
+		t.Errorf("nothing says why the periods have no monitor: %+v", e.LeftOut)
 	}
 }
 

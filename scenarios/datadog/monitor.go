@@ -118,6 +118,10 @@ func (w *writer) holds(p script.PromQL) {
 
 // continues adds a monitor that speaks up when a metric is missing. That a single instance's is missing it cannot see.
 func (w *writer) continues(p script.Continuity) {
+	if p.Source != "" {
+		w.leave("continuity of "+p.Source, "no relay sends it on: Datadog has what CloudWatch tells by an integration of its own")
+		return
+	}
 	minutes, window, err := windowOf(p.MaxGap)
 	if err != nil {
 		w.leave("continuity of "+p.Metric, "%v", err)
