@@ -21,7 +21,6 @@ func onDocker() Platform {
 			Commands:   "a container has nothing of this machine; give stack.web.image, or --platform local",
 			OwnAddress: "containers share one StatsD address and are known by their own, which a relay would hide", Elsewhere: "use --platform local",
 			OwnDisk: "a container has no file system of its own that could be filled from here",
-			Members: "members are reached under one address by all, and containers are reached under another one from here; use --platform local",
 			Respawn: "HAProxy is the first process of its container, which ends with it",
 		},
 		Prepare: docker.Prepare, Guard: docker.Guard, look: lookDocker,
