@@ -29,7 +29,7 @@ func onDocker() Platform {
 				return fmt.Errorf("--haproxy %s: on docker HAProxy comes in an image; leave the flag out", o.HAProxy)
 			}
 			if o.Mongod != "" {
-				return fmt.Errorf("--mongod %s: on docker MongoDB comes in an image (MONGO_IMAGE); leave the flag out", o.Mongod)
+				return fmt.Errorf("--mongod %s: on docker MongoDB comes in an image (MONGO_IMAGE), which has no members; leave the flag out", o.Mongod)
 			}
 			return nil
 		},
@@ -45,13 +45,11 @@ func lookDocker(ctx context.Context, all []script.Scenario, o Options) (trial.En
 	for _, s := range all {
 		needs.HTTPD = needs.HTTPD || s.Stack.HTTPD
 		needs.Images = append(needs.Images, imagesOf(s)...)
-		if s.Stack.Mongo != script.MongoNone {
-			needs.Database = run.DatabaseName
-		}
+		needs.Database = needs.Database || s.Stack.Mongo != script.MongoNone
 	}
 	found, missing := docker.Preflight(ctx, needs)
 	return trial.Environment{
-		HAProxyVersion: docker.HAProxyImage, HTTPD: httpd.InImage(docker.HTTPDImage), Web: found.Programs, Database: found.Database, MongoDB: found.MongoDB, Note: found.Note,
+		HAProxyVersion: docker.HAProxyImage, HTTPD: httpd.InImage(docker.HTTPDImage), Web: found.Programs, Database: found.Database, MongoDB: found.MongoDB, Chosen: found.Chosen, Note: found.Note,
 		Limit: 30 * time.Second,
 		Open: func(ctx context.Context, c run.Config) (run.Config, func(context.Context) error, error) {
 			return openDocker(ctx, c, self, found.Images)
