@@ -103,25 +103,8 @@ func (i *instance) Signal(ctx context.Context, s compose.Signal) error {
 		return fmt.Errorf("signal %s: %v", i.name, s)
 	}
 	return i.do(verb, func(id string) error {
-		if s != compose.Kill {
-			_, err := i.client.ContainerKill(ctx, id, client.ContainerKillOptions{Signal: s.String()})
-			return err
-		}
-		// The engine answers when it has seen the end, and where the container is removed
-		// meanwhile it may look for that for ten seconds more.
-		asking, cancel := context.WithCancel(ctx)
-		defer cancel()
-		answered := make(chan error, 1)
-		go func() {
-			_, err := i.client.ContainerKill(asking, id, client.ContainerKillOptions{Signal: s.String()})
-			answered <- err
-		}()
-		select {
-		case err := <-answered:
-			return err
-		case <-i.gone:
-			return nil
-		}
+		_, err := i.client.ContainerKill(ctx, id, client.ContainerKillOptions{Signal: s.String()})
+		return err
 	})
 }
 
