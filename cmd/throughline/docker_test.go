@@ -165,6 +165,55 @@ func TestWebNodesInContainers(t *testing.T) {
 	}
 }
 
+// membersInContainers does to a replica set what can be done to one.
+const membersInContainers = `scenario: members-in-containers
+stack: {web: {instances: 2}, mongo: {members: 3}}
+load: {rate: 60/s, shape: sine, swing: 24/s, period: 8s, mix: {insert: 9, get: 1}}
+phases:
+  - {phase: before, for: 3s}
+  - {phase: killed, do: [{kill: primary, within: 30s}, {launch: member, within: 30s}, {step_down: primary, within: 30s}], for: 4s}
+  - {phase: cut off, do: [{fault: isolate-member, within: 30s}, {heal: isolate-member, within: 30s}], for: 2s}
+  - {phase: frozen, do: [{fault: freeze-primary, within: 30s}, {heal: freeze-primary, within: 30s}], for: 4s}
+checks:
+  - audit:        {route: insert}
+  - continuity:   {metric: fullstack.insert, max_gap: 8s}
+  - conservation: {metric: fullstack.insert, route: insert, client_window: 100ms}
+`
+
+// Members in containers elect, replicate and come back as those that are processes do, and leave nothing. Another one takes
+// the part of each that loses it, also where the machine is too busy for a verdict.
+func TestMembersInContainers(t *testing.T) {
+	unhurried(t)
+	contained(t)
+	o := runScenario(t, scenarioFile(t, membersInContainers), "--platform", "docker")
+	judgeAgain(t, o)
+	if left := ours(t, idOf(t, o.dir)); left != "" {
+		t.Errorf("left: %s", left)
+	}
+	h, err := record.Read(o.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h.Run.Database != trial.Embedded {
+		t.Errorf("the database is %s, and was not to be had with members", h.Run.Database)
+	}
+	var elected []string
+	for _, e := range h.Events {
+		if e.Kind == record.Elected {
+			elected = append(elected, e.Instance)
+		}
+	}
+	if len(elected) != 5 {
+		t.Errorf("elected were %v, want one at the start, and one after each of four moves\n%s", elected, o.text())
+	}
+	for i := 1; i < len(elected); i++ {
+		if elected[i] == elected[i-1] {
+			t.Errorf("elected were %v: %s took its own place", elected, elected[i])
+		}
+	}
+	passes(t, o)
+}
+
 func TestContainersShowADefect(t *testing.T) {
 	unhurried(t)
 	contained(t)
@@ -311,6 +360,7 @@ func TestContainersThatCannotRun(t *testing.T) {
 		"--mongo", "mongodb://127.0.0.1:27017/x", withWeb(t, "command: [python3, app.py]"))
 	contained(t)
 	refused(t, []string{"MONGO_IMAGE", "localhost:1/none:1", "cannot be pulled"}, []string{"MONGO_IMAGE=localhost:1/none:1"}, "quiet")
+	refused(t, []string{"stack.mongo.members 3", "leave --mongo and MONGO_IMAGE out"}, []string{"MONGO_IMAGE=" + docker.HAProxyImage}, "kill-the-primary")
 	refused(t, []string{"stack.web.image", "localhost:1/none:2", "cannot be pulled"}, nil, withWeb(t, "image: localhost:1/none:2"))
 	// HAProxy without a configuration ends with a word about it.
 	refused(t, []string{"start web-1", "before it was ready", "haproxy.cfg"}, nil, withWeb(t, "image: "+docker.HAProxyImage))

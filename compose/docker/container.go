@@ -74,7 +74,7 @@ func (p *Platform) launch(ctx context.Context, i compose.Instance) (*instance, e
 		published: map[string]string{}, gone: make(chan struct{})}
 	go inst.reap(p.living)
 	p.roster.Add(i.Name, inst)
-	if err := inst.findPorts(ctx); err != nil {
+	if err := inst.findPlace(ctx); err != nil {
 		inst.kill()
 		return nil, err
 	}

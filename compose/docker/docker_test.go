@@ -398,3 +398,20 @@ func BenchmarkStart(b *testing.B) {
 	b.ReportMetric(starting.Seconds()/float64(n), "s/ready")
 	b.ReportMetric(ending.Seconds()/float64(n), "s/gone")
 }
+
+// Who reads all instances each second does not wait for the engine.
+func TestAFootprintIsKnownWithoutTheEngine(t *testing.T) {
+	needEngine(t)
+	p := newPlatform(t, docker.Images{})
+	h := start(t, p, webInstance("web-1"))
+	nobody, cancel := context.WithCancel(t.Context())
+	cancel()
+	f, err := h.(compose.Measured).Footprint(nobody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command("docker", "inspect", "--format", "{{.State.Pid}}", h.(compose.Identified).ID()).CombinedOutput()
+	if want := strings.TrimSpace(string(out)); err != nil || strconv.Itoa(f.PID) != want || !f.OwnCgroup {
+		t.Errorf("footprint %+v; the engine has process %s (%v)", f, want, err)
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/containerd/errdefs"
@@ -32,7 +33,9 @@ type instance struct {
 	addr      netip.Addr     // its own, on the run's network
 	ports     map[string]int // in the container
 	published map[string]string
-	dir       string // the run directory
+	dir       string      // the run directory
+	pid       int         // its first process, as the host numbers it; 0: it had ended before it was asked for
+	over      atomic.Bool // it has ended, and may not be removed yet
 
 	// Set before gone is closed.
 	exit compose.Exit
@@ -72,8 +75,8 @@ func (i *instance) ownAddr(port string) string {
 	return net.JoinHostPort(i.addr.String(), strconv.Itoa(i.ports[port]))
 }
 
-// findPorts asks where the ports were published. What has ended already has none.
-func (i *instance) findPorts(ctx context.Context) error {
+// findPlace asks where the ports were published, and for the first process. What has ended already has none.
+func (i *instance) findPlace(ctx context.Context) error {
 	found, err := i.made.Inspect(ctx)
 	if errdefs.IsNotFound(err) {
 		return nil
@@ -81,6 +84,7 @@ func (i *instance) findPorts(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("where its ports are published: %w", err)
 	}
+	i.pid = found.State.Pid
 	for name, number := range i.ports {
 		for port, bound := range found.NetworkSettings.Ports {
 			if int(port.Num()) == number && len(bound) > 0 {
@@ -277,6 +281,7 @@ func (i *instance) kill() {
 // reap runs for the instance's whole life.
 func (i *instance) reap(living context.Context) {
 	code, err := i.awaitEnd(living)
+	i.over.Store(true)
 	i.exit, i.lost = exitOf(code, time.Now()), err
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(living), endGrace)
 	defer cancel()

@@ -24,7 +24,7 @@ type Needs struct {
 	Self     string   // path of this binary
 	Balancer string   // the name of the instance that is HAProxy
 	HTTPD    bool     // Apache HTTP servers
-	Database string   // the name of the instance that is the database; empty: none is to be started
+	Database bool     // one is to be started
 	MongoURI string   // of a database that is there already; empty: there is none
 	Images   []Wanted // that users chose
 }
@@ -38,6 +38,7 @@ type Found struct {
 	Programs map[string]compose.Program // what the users' images execute, by image
 	Database compose.Program            // of an image; zero: there is none to be had
 	MongoDB  bool                       // that database is a MongoDB
+	Chosen   bool                       // the user chose its image
 	Note     string                     // about what was not found and is replaced; empty: nothing
 }
 
@@ -71,8 +72,8 @@ func Preflight(ctx context.Context, n Needs) (found Found, missing []error) {
 			found.Programs[w.Image] = compose.Program{Command: words, Image: w.Image}
 		}
 	}
-	if n.Database != "" && n.MongoURI == "" {
-		if err := found.findDatabase(ctx, n.Database); err != nil {
+	if n.Database && n.MongoURI == "" {
+		if err := found.findDatabase(ctx); err != nil {
 			missing = append(missing, err)
 		}
 	}
@@ -82,7 +83,7 @@ func Preflight(ctx context.Context, n Needs) (found Found, missing []error) {
 // findDatabase looks for MongoDB's image. The user's choice has to be there; ours
 // may be replaced by the embedded database. Any port will do, so that no two runs,
 // nor a MongoDB on this machine, want the same.
-func (f *Found) findDatabase(ctx context.Context, name string) error {
+func (f *Found) findDatabase(ctx context.Context) error {
 	chosen := os.Getenv("MONGO_IMAGE")
 	image := chosen
 	if image == "" {
@@ -102,8 +103,7 @@ func (f *Found) findDatabase(ctx context.Context, name string) error {
 		f.MongoDB = true
 		words = append(words, "--bind_ip_all", "--port", "{{.Port}}")
 	}
-	f.Database = compose.Program{Command: words}
-	f.Images.Named[name] = image
+	f.Database, f.Chosen = compose.Program{Command: words, Image: image}, chosen != ""
 	return nil
 }
 

@@ -31,7 +31,7 @@ func TestPreflightWithoutAnEngine(t *testing.T) {
 	if err := os.WriteFile(script, []byte("#!/bin/sh\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	_, missing := Preflight(t.Context(), Needs{Self: script, Balancer: "haproxy-1", Database: "mongo-1", MongoURI: "mongodb://localhost/x",
+	_, missing := Preflight(t.Context(), Needs{Self: script, Balancer: "haproxy-1", Database: true, MongoURI: "mongodb://localhost/x",
 		Images: []Wanted{{Image: "example/app:1", By: "x: stack.web.image"}}})
 	said := errors.Join(missing...)
 	if len(missing) != 3 {

@@ -104,15 +104,16 @@ func (c Config) databaseInstance() compose.Instance {
 	return i
 }
 
-// memberInstance is a member of the database of that name, that reaches the others through a proxy, or directly ("").
-func (c Config) memberInstance(name, proxy string) compose.Instance {
+// memberInstance is a member of the database of that name, which everybody reaches at the address, host:port, that it
+// advertises (a template). It reaches the others through a proxy, or directly ("").
+func (c Config) memberInstance(name, advertise, proxy string) compose.Instance {
 	i := c.databaseInstance()
 	i.Name = name
 	if len(i.Program.Command) > 0 { // a mongod
 		i.Program.Command = append(slices.Clone(i.Program.Command), "--replSet", setName)
 		return i
 	}
-	i.Program.Self = append(i.Program.Self, "--replica-set", setName, "--election-timeout", election.String())
+	i.Program.Self = append(i.Program.Self, "--replica-set", setName, "--election-timeout", election.String(), "--advertise", advertise)
 	if proxy != "" {
 		i.Program.Self = append(i.Program.Self, "--peer-proxy", proxy)
 	}

@@ -12,21 +12,27 @@ import (
 // there they all send to one StatsD port and are told apart by their addresses,
 // so that an image needs to know no more than STATSD_HOST; and the load balancer
 // is given addresses, because it resolves no names of servers added at run time, as is an Apache HTTP server, for which the
-// name of what is gone would be an error of its configuration.
+// name of what is gone would be an error of its configuration. The members of a replica set are called by their addresses
+// too: a driver reaches a member under the name that the set has for it, the application's in a container as well as the
+// harness's outside, which can resolve no name of a container's, but has a route to its address.
 
 // statsdPort is where a client sends that is told a host only.
 const statsdPort = "8125"
 
 // behind is where the load balancer reaches an instance, or the Apache HTTP server before it.
 func behind(p compose.Platform, handle compose.Handle) (string, error) {
-	peer := handle.PeerAddr("http")
-	located, ok := p.(compose.Located)
-	if !ok {
-		return peer, nil
-	}
 	name := handle.Name()
 	if before, ok := handle.(proxied); ok {
 		name = before.Handle.Name()
+	}
+	return byAddress(p, name, handle.PeerAddr("http"))
+}
+
+// byAddress is host:port of an instance as others reach it, with its address in the place of its name where it has one of its own.
+func byAddress(p compose.Platform, name, peer string) (string, error) {
+	located, ok := p.(compose.Located)
+	if !ok {
+		return peer, nil
 	}
 	addr, err := located.Locate(name)
 	if err != nil {
@@ -34,7 +40,7 @@ func behind(p compose.Platform, handle compose.Handle) (string, error) {
 	}
 	_, port, err := net.SplitHostPort(peer)
 	if err != nil {
-		return "", fmt.Errorf("address of %s: %w", handle.Name(), err)
+		return "", fmt.Errorf("address of %s: %w", name, err)
 	}
 	return net.JoinHostPort(addr.String(), port), nil
 }

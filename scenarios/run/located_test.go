@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 
 	"throughline/collector"
 	"throughline/collector/statsd"
+	"throughline/compose"
 	"throughline/compose/platformtest"
 	"throughline/live"
 	"throughline/scenarios/record"
@@ -104,6 +106,34 @@ func TestInstancesAreKnownByTheirAddress(t *testing.T) {
 	}
 	if diff := cmp.Diff(map[string]uint64{"web-1": 2, "a stranger": 1}, got); diff != "" {
 		t.Errorf("lines (-want +got):\n%s", diff)
+	}
+}
+
+// A member of a replica set is called by its address where it has one of its own, in the set and by all who reach it, and
+// by where it listens where all share one.
+func TestMembersAreCalledByTheirAddress(t *testing.T) {
+	for _, c := range []struct {
+		on               compose.Platform
+		advertise, known string
+	}{
+		{platformtest.NewMemory(t.TempDir(), nil), "{{.Host}}:{{.Port}}", "mongo-2:8080"},
+		{onNetwork{platformtest.NewMemory(t.TempDir(), nil)}, "127.0.0.2:{{.Port}}", "127.0.0.2:8080"},
+	} {
+		advertise, err := byAddress(c.on, "mongo-2", "{{.Host}}:{{.Port}}")
+		if err != nil || advertise != c.advertise {
+			t.Errorf("it advertises %q (%v), want %q", advertise, err, c.advertise)
+		}
+		known, err := byAddress(c.on, "mongo-2", "mongo-2:8080")
+		if err != nil || known != c.known {
+			t.Errorf("it is reached at %q (%v), want %q", known, err, c.known)
+		}
+		told := Config{}.memberInstance("mongo-2", advertise, "").Program.Self
+		if at := slices.Index(told, "--advertise"); at < 0 || told[at+1] != c.advertise {
+			t.Errorf("it is told %v", told)
+		}
+	}
+	if got, err := byAddress(onNetwork{}, "mongo-2", ""); err == nil {
+		t.Errorf("one without a port is reached at %q", got)
 	}
 }
 

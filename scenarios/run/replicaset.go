@@ -38,9 +38,9 @@ type replicaSet struct {
 	wanted  int          // how many there are at the start
 
 	mu      sync.Mutex
-	last    int             // the highest number of a member
-	members map[string]bool // in the set, by name: whether it is alive, as far as is known
-	addrs   map[string]string
+	last    int               // the highest number of a member
+	members map[string]bool   // in the set, by name: whether it is alive, as far as is known
+	addrs   map[string]string // under which it is in the set, and everybody reaches it
 }
 
 func newReplicaSet(c Config, journal *journal, in *lives, peers *fault.Peers) *replicaSet {
@@ -87,16 +87,24 @@ func (s *replicaSet) startOne(ctx context.Context, name string) error {
 			return err
 		}
 	}
-	one, err := s.lives.start(ctx, s.cfg.memberInstance(name, proxy), record.Database, "")
+	advertise, err := byAddress(s.cfg.Platform, name, "{{.Host}}:{{.Port}}")
+	if err != nil {
+		return err
+	}
+	one, err := s.lives.start(ctx, s.cfg.memberInstance(name, advertise, proxy), record.Database, "")
+	if err != nil {
+		return err
+	}
+	addr, err := byAddress(s.cfg.Platform, name, one.PeerAddr("mongo"))
 	if err != nil {
 		return err
 	}
 	if s.peers != nil {
-		s.peers.Known(name, one.Addr("mongo"))
+		s.peers.Known(name, addr)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.members[name], s.addrs[name] = true, one.Addr("mongo")
+	s.members[name], s.addrs[name] = true, addr
 	return nil
 }
 

@@ -25,6 +25,7 @@ type Environment struct {
 	Web            map[string]compose.Program // what the images of scenarios execute, by image
 	Database       compose.Program            // what a database of an image executes; zero: the embedded one
 	MongoDB        bool                       // that database is a MongoDB
+	Chosen         bool                       // a user chose its image
 	Mongod         mongoset.Program           // of this machine, which is that database; zero: it is none
 	Note           string                     // about what was not found and is replaced; empty: nothing
 	// Open makes the platform of one run: it gives the configuration with Platform and
@@ -47,6 +48,17 @@ func (e Environment) do(ctx context.Context, c run.Config, do func(context.Conte
 	return do(ctx, c)
 }
 
+// For is what one scenario runs in: where the database is to have members, the embedded one
+// takes the place of an image's that nobody chose.
+func (e Environment) For(s script.Scenario) Environment {
+	if s.Stack.Members == 0 || len(e.Database.Command) == 0 || e.Mongod.Path != "" || e.Chosen {
+		return e
+	}
+	e.Note = fmt.Sprintf("the image %s is not started with members: the embedded database takes its place", e.Database.Image)
+	e.Database, e.MongoDB = compose.Program{}, false
+	return e
+}
+
 // Lacks says what a platform cannot do of what scenarios may ask: each the reason, and
 // what to do instead; empty: it can.
 type Lacks struct {
@@ -57,7 +69,6 @@ type Lacks struct {
 	OwnAddress, Elsewhere string
 	Respawn               string // to kill the load balancer, and to start it again
 	OwnDisk               string // to give the database a file system of its own
-	Members               string // to run a database with members
 }
 
 // Of gives what the scenario asks of the platform in vain.
@@ -75,9 +86,6 @@ func (l Lacks) Of(s script.Scenario) (missing []error) {
 				missing = append(missing, fmt.Errorf("%s: %scommand %s: %s", s.Name, of, web.Command[0], l.Commands))
 			}
 		}
-	}
-	if l.Members != "" && s.Stack.Members > 0 {
-		missing = append(missing, fmt.Errorf("%s: stack.mongo.members %d: %s", s.Name, s.Stack.Members, l.Members))
 	}
 	for _, lack := range []struct {
 		need script.Need
@@ -99,7 +107,7 @@ func (e Environment) DatabaseLacks(s script.Scenario, mongoURI string) (missing 
 	if s.Stack.Forget > 0 && (mongoURI != "" || len(e.Database.Command) > 0) {
 		missing = append(missing, fmt.Errorf("%s: stack.mongo.forget %d: only the embedded database can forget; leave --mongo, --mongod and MONGO_IMAGE out", s.Name, s.Stack.Forget))
 	}
-	if s.Stack.Members > 0 && (mongoURI != "" || len(e.Database.Command) > 0 && e.Mongod.Path == "") {
+	if s.Stack.Members > 0 && (mongoURI != "" || e.Chosen) {
 		missing = append(missing, fmt.Errorf("%s: stack.mongo.members %d: only the embedded database, and a --mongod, are started with members; leave --mongo and MONGO_IMAGE out", s.Name, s.Stack.Members))
 	}
 	if e.Mongod.Path != "" {
@@ -124,7 +132,7 @@ func Preflight(all []script.Scenario, look func([]script.Scenario) (Environment,
 	together, err := look(all)
 	if err == nil {
 		for i := range have {
-			have[i] = together
+			have[i] = together.For(all[i])
 		}
 		return have, missing
 	}
@@ -133,6 +141,7 @@ func Preflight(all []script.Scenario, look func([]script.Scenario) (Environment,
 		if have[i], missing[i] = look(all[i : i+1]); missing[i] == nil {
 			able++
 		}
+		have[i] = have[i].For(all[i])
 	}
 	tell(err)
 	if able > 0 {

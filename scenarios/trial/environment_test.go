@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"throughline/compose"
+	"throughline/compose/mongoset"
 	"throughline/scenarios/script"
 )
 
@@ -15,8 +16,7 @@ func TestLacks(t *testing.T) {
 	image := scenario(t, "image", `{web: {instances: 1, image: "example/app:1", routes: {insert: "POST /insert/{word}"}}}`, "")
 	command := scenario(t, "command", `{web: {instances: 1, command: [python3, app.py], routes: {insert: "POST /insert/{word}"}}}`, "")
 	relayed := scenario(t, "relayed", "{web: {instances: 1}}", ", do: [{fault: drop-datagrams, on: web-1}]")
-	led := scenario(t, "led", "{web: {instances: 1}, mongo: {members: 3}}", "")
-	all := Lacks{Members: "no members", Images: "no images", Commands: "no commands", OwnAddress: "one address", Elsewhere: "go elsewhere"}
+	all := Lacks{Images: "no images", Commands: "no commands", OwnAddress: "one address", Elsewhere: "go elsewhere"}
 	for _, c := range []struct {
 		lacks    Lacks
 		scenario script.Scenario
@@ -25,8 +25,6 @@ func TestLacks(t *testing.T) {
 		{all, image, "image: stack.web.image example/app:1: no images"},
 		{all, command, "command: stack.web.command python3: no commands"},
 		{all, relayed, "relayed: fault drop-datagrams: one address; go elsewhere"},
-		{all, led, "led: stack.mongo.members 3: no members"},
-		{Lacks{}, led, ""},
 		{all, scenario(t, "plain", "{web: {instances: 1}}", ""), ""},
 		{all, scenario(t, "deployed", "{web: {instances: 1}}", ", do: [{deploy: {version: v2, image: shop}}, {deploy: {version: v3, command: [shop]}}, {deploy: v4}]"),
 			"deployed: deploy v2: image shop: no images\ndeployed: deploy v3: command shop: no commands"},
@@ -61,13 +59,41 @@ func TestDatabaseLacks(t *testing.T) {
 		{given, frozen, "", ""},
 		{Environment{}, led, "", ""},
 		{Environment{}, led, "mongodb://x", "stack.mongo.members 3: only the embedded"},
-		{given, led, "", "stack.mongo.members 3: only the embedded"},
+		{given, led, "", ""}, // nobody chose it: see TestFor
+		{Environment{Database: given.Database, Chosen: true}, led, "", "stack.mongo.members 3: only the embedded"},
+		{Environment{Database: given.Database, Mongod: mongoset.Program{Path: "/mongod"}}, led, "", ""},
 		{Environment{}, frozen, "mongodb://x", "leave --mongo out"},
 	} {
 		err := errors.Join(c.on.DatabaseLacks(c.scenario, c.uri)...)
 		if (err != nil) != (c.want != "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s with %q: %v, want %q", c.scenario.Name, c.uri, err, c.want)
 		}
+	}
+}
+
+// A database with members is the embedded one where nobody chose another, and no other scenario's.
+func TestFor(t *testing.T) {
+	one, led := scenario(t, "one", "{web: {instances: 1}}", ""), scenario(t, "led", "{web: {instances: 1}, mongo: {members: 3}}", "")
+	found := Environment{Database: compose.Program{Command: []string{"mongod"}, Image: "mongo:8"}, MongoDB: true}
+	chosen, ours := found, found
+	chosen.Chosen, ours.Mongod.Path = true, "/mongod"
+	for _, c := range []struct {
+		on       Environment
+		scenario script.Scenario
+		note     string
+		mongoDB  bool
+	}{
+		{found, one, "", true}, {found, led, "the image mongo:8 is not started with members: the embedded database takes its place", false},
+		{chosen, led, "", true}, {ours, led, "", true}, {Environment{Note: "as it was"}, led, "as it was", false},
+	} {
+		got := c.on.For(c.scenario)
+		if got.Note != c.note || got.MongoDB != c.mongoDB || (len(got.Database.Command) > 0) != c.mongoDB {
+			t.Errorf("%s in %+v: %+v", c.scenario.Name, c.on, got)
+		}
+	}
+	have, _ := Preflight([]script.Scenario{one, led}, func([]script.Scenario) (Environment, error) { return found, nil }, func(error) {})
+	if !have[0].MongoDB || have[1].MongoDB {
+		t.Errorf("together: %+v", have)
 	}
 }
 

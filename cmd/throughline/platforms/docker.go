@@ -21,7 +21,6 @@ func onDocker() Platform {
 			Commands:   "a container has nothing of this machine; give stack.web.image, or --platform local",
 			OwnAddress: "containers share one StatsD address and are known by their own, which a relay would hide", Elsewhere: "use --platform local",
 			OwnDisk: "a container has no file system of its own that could be filled from here",
-			Members: "members are reached under one address by all, and containers are reached under another one from here; use --platform local",
 			Respawn: "HAProxy is the first process of its container, which ends with it",
 		},
 		Prepare: docker.Prepare, Guard: docker.Guard, look: lookDocker,
@@ -30,7 +29,7 @@ func onDocker() Platform {
 				return fmt.Errorf("--haproxy %s: on docker HAProxy comes in an image; leave the flag out", o.HAProxy)
 			}
 			if o.Mongod != "" {
-				return fmt.Errorf("--mongod %s: on docker MongoDB comes in an image (MONGO_IMAGE); leave the flag out", o.Mongod)
+				return fmt.Errorf("--mongod %s: on docker MongoDB comes in an image (MONGO_IMAGE), which has no members; leave the flag out", o.Mongod)
 			}
 			return nil
 		},
@@ -46,13 +45,11 @@ func lookDocker(ctx context.Context, all []script.Scenario, o Options) (trial.En
 	for _, s := range all {
 		needs.HTTPD = needs.HTTPD || s.Stack.HTTPD
 		needs.Images = append(needs.Images, imagesOf(s)...)
-		if s.Stack.Mongo != script.MongoNone {
-			needs.Database = run.DatabaseName
-		}
+		needs.Database = needs.Database || s.Stack.Mongo != script.MongoNone
 	}
 	found, missing := docker.Preflight(ctx, needs)
 	return trial.Environment{
-		HAProxyVersion: docker.HAProxyImage, HTTPD: httpd.InImage(docker.HTTPDImage), Web: found.Programs, Database: found.Database, MongoDB: found.MongoDB, Note: found.Note,
+		HAProxyVersion: docker.HAProxyImage, HTTPD: httpd.InImage(docker.HTTPDImage), Web: found.Programs, Database: found.Database, MongoDB: found.MongoDB, Chosen: found.Chosen, Note: found.Note,
 		Limit: 30 * time.Second,
 		Open: func(ctx context.Context, c run.Config) (run.Config, func(context.Context) error, error) {
 			return openDocker(ctx, c, self, found.Images)
