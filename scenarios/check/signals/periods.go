@@ -170,10 +170,6 @@ func gapsOf(all []period, long time.Duration) (gaps []unfilled) {
 	return gaps
 }
 
-// lateHypervisor is how late a hypervisor's own look at its counters may be before it does not know what was in between. It is of this
-// program, and as late as the machine lets it.
-const lateHypervisor = 10 * time.Second
-
 // gap reports periods that are not whole. What the machine kept everybody from says nothing of CloudWatch.
 func (c Periods) gap(e *evidence.Index, l record.Lifetime, by record.Monitoring, g unfilled) verdict.Finding {
 	what, cause := words.Times(g.missing, "period")+" missing", verdict.CauseMissingPeriod
@@ -185,7 +181,7 @@ func (c Periods) gap(e *evidence.Index, l record.Lifetime, by record.Monitoring,
 	}
 	f := c.say(verdict.Fail, l.Instance, "CPU of %s by periods of %s: from %s to %s %s, though it ran", l.Instance, by.Period, words.Seconds(g.from), words.Seconds(g.to), what)
 	f.From, f.To, f.Cause = g.from.Seconds(), g.to.Seconds(), cause
-	if stall, flush := e.Delays(g.from-time.Second, g.to+time.Second); max(stall, flush) > account.TooLate(lateHypervisor) {
+	if stall, flush := e.Delays(g.from-time.Second, g.to+time.Second); max(stall, flush) > e.Interval { // the hypervisor is of this program, and as late
 		f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseStall
 		f.Summary += ", but the machine was late itself then"
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"throughline/collector/series"
 	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/check/words"
@@ -57,7 +58,12 @@ func (p PromQL) finding(e *evidence.Index) verdict.Finding {
 		return say(verdict.Pass, "%s holds throughout phase %q: %s evaluated", p.Promise.Expr, name, points)
 	case p.Promise.Throughout != "":
 		f.From = firstNot.Seconds()
-		return say(verdict.Fail, "%s does not hold throughout phase %q: not at %d of %s, first at %s", p.Promise.Expr, name, len(grid)-yes, points, words.Seconds(firstNot))
+		f = say(verdict.Fail, "%s does not hold throughout phase %q: not at %d of %s, first at %s", p.Promise.Expr, name, len(grid)-yes, points, words.Seconds(firstNot))
+		if p.blurred(e, grid, held) {
+			f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseStall
+			f.Summary += ", but the load generator or the collector was late by more than an interval itself then"
+		}
+		return f
 	case yes > 0:
 		return say(verdict.Pass, "%s holds within phase %q: first at %s, at %d of %s", p.Promise.Expr, name, words.Seconds(first), yes, points)
 	case name != script.WholeRun:
@@ -66,6 +72,19 @@ func (p PromQL) finding(e *evidence.Index) verdict.Finding {
 		}
 	}
 	return say(verdict.Fail, "%s never holds within phase %q: %s evaluated", p.Promise.Expr, name, points)
+}
+
+// blurred tells whether at each moment at which the expression does not hold, what it looked at was moved by more than an
+// interval: users came later than they were due, or the collector closed an interval late. Then it is not known what there
+// would have been to see.
+func (p PromQL) blurred(e *evidence.Index, grid []time.Duration, held []bool) bool {
+	back := series.Lookback(p.Promise.Expr)
+	for k, t := range grid {
+		if stall, flush := e.Delays(t-back, t); !held[k] && max(stall, flush) <= e.Interval {
+			return false
+		}
+	}
+	return true
 }
 
 // countHeld tells how often an expression held at the moments of a grid, when first, and
