@@ -187,7 +187,7 @@ func notCounted(k *court, set, sound []int) fit {
 	case 20*wrong > 9*n:
 		f.shared -= 4
 	}
-	f.shared += k.pace.penalty()
+	f.shared += min(k.pace.penalty(), k.unsteadyShare(set))
 	return f.saying(k, func(t *track) clause {
 		return clause{why: fmt.Sprintf("evenly, about %s is not counted: a path through the code misses the counter", oneIn(t.n, t.wrong))}
 	})
@@ -218,7 +218,7 @@ func rateNotSent(k *court, set, sound []int) fit {
 	if kept > 0.58 {
 		best.shared -= 6 // nobody samples most
 	}
-	best.shared += k.pace.penalty()
+	best.shared += min(k.pace.penalty(), k.unsteadyShare(set))
 	return best.twins(k, set, sampledToo, 0.3).saying(k, func(t *track) clause {
 		return clause{why: fmt.Sprintf("evenly, about %s is counted: the client samples and does not send its sample rate", oneIn(t.n, t.Total))}
 	})
@@ -259,7 +259,7 @@ func conditional(k *court, set, sound []int) fit {
 		best = best.or(f)
 	}
 	f := best
-	f.shared += k.pace.penalty()
+	f.shared += min(k.pace.penalty(), k.unsteadyShare(set)/3) // what is cached differs with time
 	return f.saying(k, func(t *track) clause {
 		return clause{why: fmt.Sprintf("evenly, about %s is counted, and other shares at other instances: no sample rate does that, only a condition does", oneIn(t.n, t.Total))}
 	})
