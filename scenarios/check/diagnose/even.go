@@ -297,7 +297,7 @@ func netLost(k *court, set, sound []int) fit {
 		}
 	}
 	// A client that does not add counts up packs a request's lines into one datagram.
-	f = f.othersLost(k, set)
+	f = f.othersLost(k, set).inDatagrams(k, set, (*track).wholeDatagram)
 	apart, packed := f.clone().twins(k, set, apartToo, unsure), f.clone().twins(k, set, packedToo, unsure)
 	packed.shared -= 3 + k.apart(set)
 	f = apart.or(packed)
