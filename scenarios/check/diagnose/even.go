@@ -180,7 +180,11 @@ func notCounted(k *court, set, sound []int) fit {
 	if !k.lossOnly(set) {
 		return impossible(set)
 	}
-	f := k.evenly(set, sound, manner{everybody: true, turns: 60}).twins(k, set, complete, 0.3).othersComplete(k, set)
+	f := k.evenly(set, sound, manner{everybody: true, turns: 60}).twins(k, set, complete, 0.3)
+	// Other counters may take the same path, such as a helper of all.
+	alone, others := f.clone().othersComplete(k, set), f.clone().othersLost(k, set)
+	others.shared -= 3
+	f = alone.or(others)
 	switch wrong, n := k.pool(set); {
 	case 5*wrong > 3*n:
 		f.shared -= 9
@@ -193,8 +197,11 @@ func notCounted(k *court, set, sound []int) fit {
 	})
 }
 
-// usual are the sample rates that people choose.
-var usual = []float64{0.5, 0.25, 0.2, 0.1, 0.05, 0.02, 0.01, 1.0 / 3, 0.3, 0.4}
+// usual are the sample rates that people choose, of which they choose those of seldom less often.
+var (
+	usual  = []float64{0.5, 0.25, 0.2, 0.1, 0.05, 0.02, 0.01, 1.0 / 3, 0.3, 0.4}
+	seldom = []float64{1.0 / 3, 0.3, 0.4}
+)
 
 // rateNotSent: the client samples, every instance at one rate, and its lines do not say so.
 func rateNotSent(k *court, set, sound []int) fit {
@@ -211,6 +218,9 @@ func rateNotSent(k *court, set, sound []int) fit {
 				func(t *track) float64 { return binomial(t.n, 0, max(0, t.most), 1-rate, 1, 0) })
 			if rate != k.tracks[set[0]].Rate { // else it is the one that was declared
 				f.shared += choice(2 * int64(len(usual)))
+				if slices.Contains(seldom, rate) {
+					f.shared -= 2
+				}
 			}
 			best = best.or(f)
 		}
@@ -247,7 +257,8 @@ func conditional(k *court, set, sound []int) fit {
 	wrong, n := k.pool(set)
 	mean := min(0.99, max(0.01, float64(wrong)/float64(max(1, n))))
 	best := impossible(set)
-	for _, spread := range []float64{3, 10} { // the fewer, the more shares differ
+	spreads := []float64{3, 10, 40} // the fewer, the more shares differ
+	for _, spread := range spreads {
 		f := fitEach(k, set, sound, func(t *track) float64 {
 			score := betaBinomial(t.n, t.least, t.most, mean*spread, (1-mean)*spread) + t.spreads(1, byChance)
 			if t.Total == 0 {
@@ -255,7 +266,7 @@ func conditional(k *court, set, sound []int) fit {
 			}
 			return score + t.twinIs(complete, 0) + t.kinComplete()
 		}, every(-1))
-		f.shared += parameter(n) + choice(2)
+		f.shared += parameter(n) + choice(int64(len(spreads)))
 		best = best.or(f)
 	}
 	f := best
