@@ -10,6 +10,9 @@ import (
 // A datagram that is lost, or comes twice, takes or brings all that is in it: of a client that adds up
 // a second, all counts of that second.
 
+// seldomSmaller bounds what it tells that none was seen that brings so few: one may be sent early.
+const seldomSmaller = -2.5
+
 // packed are by interval how many counts came in it, and in how many lines or datagrams, whichever are
 // fewer; nil where they bring few counts each, or nobody knows.
 func (t *track) packed() (counts, in []float64) {
@@ -42,7 +45,7 @@ func (t *track) wholeDatagram() float64 {
 			few++
 		}
 	}
-	return min(0, math.Log(few/float64(len(counts))))
+	return max(seldomSmaller, min(0, math.Log(few/float64(len(counts)))))
 }
 
 // cameAgain scores that what is counted too much came in further datagrams: in some intervals more of
