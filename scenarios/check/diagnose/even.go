@@ -190,6 +190,8 @@ func notCounted(k *court, set, sound []int) fit {
 		f.shared -= 9
 	case 20*wrong > 9*n:
 		f.shared -= 4
+	case 3*wrong > n:
+		f.shared -= 2.5
 	}
 	f.shared += min(k.pace.penalty(), k.unsteadyShare(set))
 	return f.saying(k, func(t *track) clause {

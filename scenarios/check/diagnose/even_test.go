@@ -47,3 +47,19 @@ func TestARareRateIsNotNamedForAShare(t *testing.T) {
 		}
 	}
 }
+
+// Where nearly the half is missing, it is no one path that misses the counter for sure.
+func TestNearlyHalfIsNotOnePathForSure(t *testing.T) {
+	var accounts []Account
+	for i, share := range []float64{0.60, 0.57, 0.56, 0.58} {
+		a := instance(fmt.Sprintf("web-%d", i+1), uint64(i+190), steady(30), client{period: time.Second, workers: 1,
+			counted: func(_ int, _ time.Duration, rnd *rand.Rand) bool { return rnd.Float64() < share }})
+		a.Twin = Twin{Kind: "timer", N: int64(len(a.Acked))}
+		accounts = append(accounts, a)
+	}
+	for _, d := range explained(t, time.Second, accounts...) {
+		if d.Cause == NotCounted {
+			t.Errorf("cause %s, where 42 %% is missing: %s", d.Cause, d.Why)
+		}
+	}
+}
