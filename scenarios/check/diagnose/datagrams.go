@@ -65,7 +65,7 @@ func (t *track) cameAgain() float64 {
 		further += max(0, n-usual)
 	}
 	expected := float64(t.least) / t.unit
-	return max(contradicted, min(0, math.Log(max(1e-9, distuv.Poisson{Lambda: max(0.01, expected)}.CDF(further)))))
+	return max(seldomSmaller, min(0, math.Log(max(1e-9, distuv.Poisson{Lambda: max(0.01, expected)}.CDF(further)))))
 }
 
 // inDatagrams adds such a score to each account.

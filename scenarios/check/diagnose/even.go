@@ -259,7 +259,7 @@ func conditional(k *court, set, sound []int) fit {
 	wrong, n := k.pool(set)
 	mean := min(0.99, max(0.01, float64(wrong)/float64(max(1, n))))
 	best := impossible(set)
-	spreads := []float64{3, 10, 40} // the fewer, the more shares differ
+	spreads := []float64{3, 10} // the fewer, the more shares differ
 	for _, spread := range spreads {
 		f := fitEach(k, set, sound, func(t *track) float64 {
 			score := betaBinomial(t.n, t.least, t.most, mean*spread, (1-mean)*spread) + t.spreads(1, byChance)
