@@ -221,7 +221,7 @@ func rateNotSent(k *court, set, sound []int) fit {
 			if rate != k.tracks[set[0]].Rate { // else it is the one that was declared
 				f.shared += choice(2 * int64(len(usual)))
 				if slices.Contains(seldom, rate) {
-					f.shared -= 2
+					f.shared -= 0.5
 				}
 			}
 			best = best.or(f)

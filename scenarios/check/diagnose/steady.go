@@ -35,7 +35,7 @@ func (k *court) unsteadyShare(set []int) float64 {
 	}
 	var square, trend, intervals, accounts float64
 	for _, i := range set {
-		if k.tracks[i].Total < leastEach*int64(fewestIntervals) || 10*k.tracks[i].Total < k.tracks[i].n {
+		if k.tracks[i].Total < leastEach*int64(fewestIntervals) || 20*k.tracks[i].Total < k.tracks[i].n {
 			continue // too few are counted to tell
 		}
 		if u := k.tracks[i].leastUneven(held); u.intervals >= fewestIntervals {
