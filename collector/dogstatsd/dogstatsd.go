@@ -47,6 +47,7 @@ type Reason uint8
 // The reasons, in the order in which a line is looked at.
 const (
 	NoName          Reason = iota // nothing before the first colon
+	BadName                       // a bar before the first colon: a line that is cut has none
 	NoValue                       // no colon, or nothing after it
 	NoType                        // no type after the value
 	UnknownType                   // a type other than c, g, ms, h, d and s
@@ -60,7 +61,7 @@ const (
 
 // String is the reason as a label value: "bad_value".
 func (r Reason) String() string {
-	names := [...]string{"no_name", "no_value", "no_type", "unknown_type", "bad_value", "bad_rate", "bad_timestamp",
+	names := [...]string{"no_name", "bad_name", "no_value", "no_type", "unknown_type", "bad_value", "bad_rate", "bad_timestamp",
 		"bad_event", "bad_service_check"}
 	if int(r) >= len(names) {
 		return "unknown"

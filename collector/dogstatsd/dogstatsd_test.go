@@ -171,7 +171,7 @@ var wire = []struct {
 	{"a:", []string{"bad no_value"}},
 	{"a:|c", []string{"bad no_value"}},
 	{"a|c", []string{"bad no_value"}},
-	{"a|c|#x:1", []string{"bad no_value"}},
+	{"a|c|#x:1", []string{"bad bad_name"}},
 	{":1|c", []string{"bad no_name"}},
 	{"a:1", []string{"bad no_type"}},
 	{"a:1|", []string{"bad no_type"}},

@@ -170,7 +170,7 @@ var odd = []struct {
 	{"a:1|c|T999999999999999999", []string{"c a 1 T=999999999999999999"}},
 	// Names.
 	{"|:1|c", []string{"bad no_name"}},
-	{"a|b:1|c", []string{"bad no_value"}},
+	{"a|b:1|c", []string{"bad bad_name"}},
 	{"_e:1|c|#x", []string{"c _e 1 #x"}},
 	{"#a:1|c", []string{"c #a 1"}},
 	{"@:1|c", []string{"c @ 1"}},

@@ -155,7 +155,9 @@ func (s *Scanner) parse(line []byte) (Reason, bool) {
 	switch {
 	case colon == 0 || bar == 0:
 		return NoName, false
-	case colon < 0 || bar >= 0 && bar < colon || bar == colon+1 || colon == len(line)-1:
+	case bar >= 0 && bar < colon:
+		return BadName, false
+	case colon < 0 || bar == colon+1 || colon == len(line)-1:
 		return NoValue, false
 	case bar < 0 || bar == len(line)-1:
 		return NoType, false

@@ -180,21 +180,30 @@ func notCounted(k *court, set, sound []int) fit {
 	if !k.lossOnly(set) {
 		return impossible(set)
 	}
-	f := k.evenly(set, sound, manner{everybody: true, turns: 60}).twins(k, set, complete, 0.3).othersComplete(k, set)
+	f := k.evenly(set, sound, manner{everybody: true, turns: 60}).twins(k, set, complete, 0.3)
+	// Other counters may take the same path, such as a helper of all.
+	alone, others := f.clone().othersComplete(k, set), f.clone().othersLost(k, set)
+	others.shared -= 3
+	f = alone.or(others)
 	switch wrong, n := k.pool(set); {
 	case 5*wrong > 3*n:
 		f.shared -= 9
 	case 20*wrong > 9*n:
 		f.shared -= 4
+	case 3*wrong > n:
+		f.shared -= 2.5
 	}
-	f.shared += k.pace.penalty()
+	f.shared += min(k.pace.penalty(), k.unsteadyShare(set))
 	return f.saying(k, func(t *track) clause {
 		return clause{why: fmt.Sprintf("evenly, about %s is not counted: a path through the code misses the counter", oneIn(t.n, t.wrong))}
 	})
 }
 
-// usual are the sample rates that people choose.
-var usual = []float64{0.5, 0.25, 0.2, 0.1, 0.05, 0.02, 0.01, 1.0 / 3, 0.3, 0.4}
+// usual are the sample rates that people choose, of which they choose those of seldom less often.
+var (
+	usual  = []float64{0.5, 0.25, 0.2, 0.1, 0.05, 0.02, 0.01, 1.0 / 3, 0.3, 0.4}
+	seldom = []float64{1.0 / 3, 0.3, 0.4}
+)
 
 // rateNotSent: the client samples, every instance at one rate, and its lines do not say so.
 func rateNotSent(k *court, set, sound []int) fit {
@@ -211,6 +220,9 @@ func rateNotSent(k *court, set, sound []int) fit {
 				func(t *track) float64 { return binomial(t.n, 0, max(0, t.most), 1-rate, 1, 0) })
 			if rate != k.tracks[set[0]].Rate { // else it is the one that was declared
 				f.shared += choice(2 * int64(len(usual)))
+				if slices.Contains(seldom, rate) {
+					f.shared -= 0.5
+				}
 			}
 			best = best.or(f)
 		}
@@ -218,7 +230,7 @@ func rateNotSent(k *court, set, sound []int) fit {
 	if kept > 0.58 {
 		best.shared -= 6 // nobody samples most
 	}
-	best.shared += k.pace.penalty()
+	best.shared += min(k.pace.penalty(), k.unsteadyShare(set))
 	return best.twins(k, set, sampledToo, 0.3).saying(k, func(t *track) clause {
 		return clause{why: fmt.Sprintf("evenly, about %s is counted: the client samples and does not send its sample rate", oneIn(t.n, t.Total))}
 	})
@@ -247,7 +259,8 @@ func conditional(k *court, set, sound []int) fit {
 	wrong, n := k.pool(set)
 	mean := min(0.99, max(0.01, float64(wrong)/float64(max(1, n))))
 	best := impossible(set)
-	for _, spread := range []float64{3, 10} { // the fewer, the more shares differ
+	spreads := []float64{3, 10} // the fewer, the more shares differ
+	for _, spread := range spreads {
 		f := fitEach(k, set, sound, func(t *track) float64 {
 			score := betaBinomial(t.n, t.least, t.most, mean*spread, (1-mean)*spread) + t.spreads(1, byChance)
 			if t.Total == 0 {
@@ -255,11 +268,11 @@ func conditional(k *court, set, sound []int) fit {
 			}
 			return score + t.twinIs(complete, 0) + t.kinComplete()
 		}, every(-1))
-		f.shared += parameter(n) + choice(2)
+		f.shared += parameter(n) + choice(int64(len(spreads)))
 		best = best.or(f)
 	}
 	f := best
-	f.shared += k.pace.penalty()
+	f.shared += min(k.pace.penalty(), k.unsteadyShare(set)/3) // what is cached differs with time
 	return f.saying(k, func(t *track) clause {
 		return clause{why: fmt.Sprintf("evenly, about %s is counted, and other shares at other instances: no sample rate does that, only a condition does", oneIn(t.n, t.Total))}
 	})
@@ -297,7 +310,7 @@ func netLost(k *court, set, sound []int) fit {
 		}
 	}
 	// A client that does not add counts up packs a request's lines into one datagram.
-	f = f.othersLost(k, set)
+	f = f.othersLost(k, set).inDatagrams(k, set, (*track).wholeDatagram)
 	apart, packed := f.clone().twins(k, set, apartToo, unsure), f.clone().twins(k, set, packedToo, unsure)
 	packed.shared -= 3 + k.apart(set)
 	f = apart.or(packed)

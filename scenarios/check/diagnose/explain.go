@@ -131,6 +131,7 @@ func Explain(c Case) []Diagnosis {
 }
 
 func newCourt(c *Case) *court {
+	alone(c)
 	k := &court{Case: c}
 	for i := range c.Accounts {
 		t := newTrack(&c.Accounts[i])

@@ -89,7 +89,11 @@ func badLines(k *court, set, sound []int) fit {
 			return 0
 		}
 		return t.Bad
-	}, 1, "line", "could not be read by the collector: a name, value or tag breaks the line").twins(k, set, complete, 0.3).othersComplete(k, set)
+	}, 1, "line", "could not be read by the collector: a name, value or tag breaks the line").twins(k, set, complete, 0.3)
+	// What breaks a name may break those of other counters as well.
+	alone, others := f.clone().othersComplete(k, set), f.clone().othersLost(k, set)
+	others.shared -= 2
+	f = alone.or(others)
 	if !slices.ContainsFunc(set, func(i int) bool { return k.tracks[i].Short < k.tracks[i].Bad }) {
 		f.shared -= 3 // lines that all end early are cut
 	}
@@ -99,9 +103,9 @@ func badLines(k *court, set, sound []int) fit {
 // truncated: datagrams were cut, and what stood behind the cut is missing.
 func truncated(k *court, set, sound []int) fit {
 	f := unread(k, set, sound, func(t *track) int64 { return max(t.Cut, t.Bad) }, 0, "line", "end too early: datagrams came cut, and what stood behind the cut is lost")
-	told, whole, behind := false, false, 0.0
+	told, whole, ends, behind := false, false, false, 0.0
 	for _, i := range set {
-		whole = whole || k.tracks[i].Short < k.tracks[i].Bad
+		whole, ends = whole || k.tracks[i].Short < k.tracks[i].Bad, ends || k.tracks[i].Short > 0
 		switch t := &k.tracks[i]; {
 		case t.Cut > 0:
 			told = true
@@ -113,7 +117,10 @@ func truncated(k *court, set, sound []int) fit {
 	if !told {
 		f.shared -= 1.5 // the collector saw no datagram cut
 	}
-	if whole {
+	switch {
+	case whole && !told && !ends: // a line that is cut is the beginning of a good one
+		f.shared += contradicted
+	case whole:
 		f.shared -= 6 // what is cut rarely makes a whole line
 	}
 	return f

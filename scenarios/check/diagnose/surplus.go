@@ -430,7 +430,7 @@ func netTwice(k *court, set, sound []int) fit {
 		whole.shared -= 2
 		f = f.or(whole)
 	}
-	return f.othersTwice(k, set).saying(k, func(t *track) clause {
+	return f.othersTwice(k, set).inDatagrams(k, set, func(t *track) float64 { return min(t.wholeDatagram(), t.cameAgain()) }).saying(k, func(t *track) clause {
 		why := fmt.Sprintf("evenly, about %s came twice", oneIn(t.n, t.wrong))
 		if t.Twin.Kind != "" {
 			why = fmt.Sprintf("evenly, about %s is counted twice, and the %s of the same requests has as many too much (%s): datagrams came twice", oneIn(t.n, t.wrong), t.Twin.Kind, words.Number(t.Twin.N-t.n))

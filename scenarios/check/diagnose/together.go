@@ -32,6 +32,9 @@ func (k *court) abreast() int {
 		apart = apart || held >= enough && behind > many*held
 	}
 	if apart {
+		for i := range k.tracks {
+			k.tracks[i].abreast = false
+		}
 		return 0
 	}
 	return seen

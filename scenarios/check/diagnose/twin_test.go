@@ -83,3 +83,28 @@ func TestAnAbsenceBetweenTwoSendings(t *testing.T) {
 		t.Errorf("40 sendings a second miss 1 s with a score of %.2f", got)
 	}
 }
+
+// One instance at which values come apart from counts shows that they do at all, also where interval
+// ends do not fall between the two.
+func TestApartAtOneIsApartAtAll(t *testing.T) {
+	var accounts []Account
+	for i := range 3 {
+		a := instance("web", uint64(i+70), func(t time.Duration) float64 { return 60 + 50*math.Sin(t.Seconds()*2*math.Pi/3) }, client{period: time.Second, workers: 1,
+			counted: func(n int, _ time.Duration, _ *rand.Rand) bool { return n%7 != 0 }})
+		a.Twin = Twin{Kind: "timer", N: int64(len(a.Acked))}
+		for k, at := range a.Ticks {
+			came := float64(upTo(a.Acked, at-600*time.Millisecond)) // apart
+			if i == 0 {
+				came = math.Round(a.Counted[k] * 7 / 6) // with the counts
+			}
+			a.Twin.At = append(a.Twin.At, came)
+		}
+		accounts = append(accounts, a)
+	}
+	k := newCourt(&Case{Window: time.Second, Interval: time.Second, Accounts: accounts})
+	for i := range k.tracks {
+		if k.tracks[i].abreast || k.tracks[i].exact {
+			t.Errorf("%d: counts are thought to come with values, which others show they do not", i)
+		}
+	}
+}

@@ -29,7 +29,7 @@ func silentWorker(k *court, set, sound []int) fit {
 			best = best.or(f)
 		}
 	}
-	best.shared += k.pace.penalty()
+	best.shared += min(k.pace.penalty(), k.unsteadyShare(set))
 	return best.twins(k, set, lostToo, 2.5).othersLost(k, set).saying(k, func(t *track) clause {
 		return clause{why: fmt.Sprintf("about %s is missing, and the %s of the same requests lacks the very same number: whole requests go unmeasured, as when one of several workers has lost its sender",
 			oneIn(t.n, t.wrong), t.twinName())}
