@@ -14,6 +14,44 @@ import (
 	"throughline/scenarios/script"
 )
 
+// Where an expression does not hold only when the load generator or the collector was late by more than an interval, what
+// there would have been to see is not known; where it fails at other times too, it fails.
+func TestExpressionsOnALateMachine(t *testing.T) {
+	const check = "  - promql: {expr: 'sum(rate(fullstack_insert_total[3s])) > 170', throughout: one dies}\n"
+	plain := talk()
+	plain.checks = check
+	h := plain.make()
+	f := said(judged(t, h), "promql", verdict.Fail)
+	if len(f) != 1 {
+		t.Fatalf("the expression holds, or proves nothing: %v", said(judged(t, h), "promql", verdict.Pass))
+	}
+	const doubt = ", but the load generator or the collector was late by more than an interval itself then"
+	for name, c := range map[string]struct {
+		late func(at time.Duration) float64
+		want verdict.Outcome
+	}{
+		"late all the while": {func(time.Duration) float64 { return 1.2 }, verdict.Inconclusive},
+		"late by less":       {func(time.Duration) float64 { return 0.9 }, verdict.Fail},
+		"late before it": {func(at time.Duration) float64 {
+			if at < 4*time.Second {
+				return 1.2
+			}
+			return 0.01
+		}, verdict.Fail},
+	} {
+		h := plain.make()
+		own(&h, record.FlushLateness, "", c.late)
+		got := said(judged(t, h), "promql", c.want)
+		want := f[0]
+		if c.want == verdict.Inconclusive {
+			want += doubt
+		}
+		if len(got) != 1 || got[0] != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+}
+
 func TestExpressions(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	killed := filepath.Join(os.Getenv("TMPDIR"), "throughline-judge-1") // what a judge left behind that was killed

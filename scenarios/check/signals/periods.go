@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"time"
 
-	"throughline/scenarios/check/account"
 	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/check/words"
