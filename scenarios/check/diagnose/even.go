@@ -205,6 +205,9 @@ var (
 	seldom = []float64{1.0 / 3, 0.3, 0.4}
 )
 
+// declaredRate is how much likelier it is that a client samples which is declared to, at that rate.
+const declaredRate = 2
+
 // rateNotSent: the client samples, every instance at one rate, and its lines do not say so.
 func rateNotSent(k *court, set, sound []int) fit {
 	wrong, n := k.pool(set, sound)
@@ -218,10 +221,12 @@ func rateNotSent(k *court, set, sound []int) fit {
 		for _, every := range []int64{0, int64(math.Round(1 / rate))} {
 			f := fitEach(k, set, sound, func(t *track) float64 { return t.keeping(rate, every) },
 				func(t *track) float64 { return binomial(t.n, 0, max(0, t.most), 1-rate, 1, 0) })
-			if rate != k.tracks[set[0]].Rate { // else it is the one that was declared
+			if rate == k.tracks[set[0]].Rate {
+				f.shared += declaredRate
+			} else {
 				f.shared += choice(2 * int64(len(usual)))
 				if slices.Contains(seldom, rate) {
-					f.shared -= 0.5
+					f.shared -= 2.0
 				}
 			}
 			best = best.or(f)
@@ -281,6 +286,8 @@ func conditional(k *court, set, sound []int) fit {
 // mostly is what it costs what happens now and then that it took the greater part.
 func (k *court) mostly(set []int) float64 {
 	switch wrong, n := k.pool(set); {
+	case 5*wrong > 4*n:
+		return -10
 	case 2*wrong > n:
 		return -6
 	case 3*wrong > n:

@@ -21,6 +21,8 @@ const (
 	// byChanceAlone is how many standard deviations chance may do to squares, and slopeByChance to a
 	// trend, of which the delay is chosen that makes it least.
 	byChanceAlone, slopeByChance = 3, 2
+	// atMostLumps bounds what scatter tells where it may be lumps.
+	atMostLumps = 4.0
 	// fewestIntervals is of how many intervals it can be told.
 	fewestIntervals = 6
 )
@@ -46,9 +48,29 @@ func (k *court) unsteadyShare(set []int) float64 {
 	if accounts == 0 {
 		return 0
 	}
-	scattered := max(0, square-usualSquare*intervals-byChanceAlone*spreadOfSquares*math.Sqrt(intervals))
+	usual, known := k.usualSquares(set, held)
+	scattered := max(0, square-usual*intervals-byChanceAlone*spreadOfSquares*math.Sqrt(intervals))
+	if held > k.Interval/4 && !known { // counts may come in lumps, of which intervals have now more, now fewer
+		scattered = min(scattered, atMostLumps)
+	}
 	steep := max(0, math.Abs(trend)/math.Sqrt(accounts)-slopeByChance)
 	return max(3*contradicted, -max(scattered, steep*steep/2+steep))
+}
+
+// usualSquares is the mean square where nothing is wrong: that of the normal distribution, or of the instances that
+// lost nothing, whose counts come in the same lumps. Known tells whether there are such.
+func (k *court) usualSquares(set []int, held time.Duration) (mean float64, known bool) {
+	mean = usualSquare
+	for i := range k.tracks {
+		t := &k.tracks[i]
+		if slices.Contains(set, i) || t.wrong != 0 || t.Total < leastEach*int64(fewestIntervals) {
+			continue
+		}
+		if u := t.leastUneven(held); u.intervals >= fewestIntervals {
+			mean, known = max(mean, u.square/u.intervals), true
+		}
+	}
+	return mean, known
 }
 
 // unevenness is how what was counted in intervals differs from the mean share of the requests.
