@@ -41,7 +41,7 @@ func (m *Member) Reconfigure(members []string) error {
 		if slices.Contains(members, old) {
 			continue
 		}
-		if err := m.raft.RemoveServer(raft.ServerID(old), 0, reconfigureTime).Error(); err != nil {
+		if err := m.answer(m.raft.RemoveServer(raft.ServerID(old), 0, reconfigureTime)); err != nil {
 			return m.reconfigureError("remove "+old, err)
 		}
 	}
@@ -49,7 +49,7 @@ func (m *Member) Reconfigure(members []string) error {
 		if slices.Contains(have, next) {
 			continue
 		}
-		if err := m.raft.AddVoter(raft.ServerID(next), raft.ServerAddress(next), 0, reconfigureTime).Error(); err != nil {
+		if err := m.answer(m.raft.AddVoter(raft.ServerID(next), raft.ServerAddress(next), 0, reconfigureTime)); err != nil {
 			return m.reconfigureError("add "+next, err)
 		}
 	}

@@ -190,8 +190,26 @@ func (m *Member) Propose(entry []byte, within time.Duration) (any, error) {
 	}
 }
 
+// answer waits for what becomes of what was asked of raft. As it shuts down, raft leaves
+// unanswered what was handed to it last: then the answer is that it is down.
+func (m *Member) answer(asked raft.Future) error {
+	answered := make(chan error, 1)
+	go func() { answered <- asked.Error() }()
+	select {
+	case err := <-answered:
+		return err
+	case <-m.stop: // raft is down
+	}
+	select {
+	case err := <-answered:
+		return err
+	default:
+		return raft.ErrRaftShutdown
+	}
+}
+
 func (m *Member) applied(future raft.ApplyFuture) (any, error) {
-	err := future.Error()
+	err := m.answer(future)
 	if err == nil {
 		return future.Response(), nil
 	}
@@ -208,7 +226,7 @@ func (m *Member) applied(future raft.ApplyFuture) (any, error) {
 // Confirm returns once it is sure that this member is still the primary and has applied
 // all that was acknowledged before the call.
 func (m *Member) Confirm() error {
-	if err := m.raft.VerifyLeader().Error(); err != nil {
+	if err := m.answer(m.raft.VerifyLeader()); err != nil {
 		m.refresh()
 		return fmt.Errorf("%w: %w", ErrNotPrimary, err)
 	}

@@ -79,7 +79,7 @@ func (m *Member) watch(events <-chan raft.Observation) {
 
 // settle waits until everything that earlier primaries acknowledged is applied here.
 func (m *Member) settle(term uint64) {
-	if m.raft.Barrier(0).Error() != nil {
+	if m.answer(m.raft.Barrier(0)) != nil {
 		return // the lead is lost again
 	}
 	m.mu.Lock()
