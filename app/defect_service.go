@@ -100,14 +100,15 @@ func countFailures(c Config, l *harm) (wrong, error) {
 		return Word{}, errors.New("insert: defect failures-counted: this insert was not written")
 	})
 	w, err := failing(c, l)
-	w.meter = func(m statsd.Middleware) meter { return uncritical{m, l} }
+	w.meter = func(m statsd.Middleware) meter { return uncritical{m, l, false} }
 	return w, err
 }
 
-// uncritical counts failures as successes.
+// uncritical counts failures as successes: once they have failed, or before anybody knows.
 type uncritical struct {
 	statsd.Middleware
 	*harm
+	before bool
 }
 
 func (u uncritical) Increment(name string) gin.HandlerFunc {
@@ -115,8 +116,13 @@ func (u uncritical) Increment(name string) gin.HandlerFunc {
 		return u.Middleware.Increment(name)
 	}
 	return func(c *gin.Context) {
-		c.Next()
-		u.Client.Count(name, 1)
+		if u.before {
+			u.Client.Count(name, 1)
+			c.Next()
+		} else {
+			c.Next()
+			u.Client.Count(name, 1)
+		}
 		if c.Writer.Status()/100 != 2 {
 			u.book(1, 0)
 		}
@@ -124,26 +130,7 @@ func (u uncritical) Increment(name string) gin.HandlerFunc {
 }
 
 func countFirst(_ Config, l *harm) (wrong, error) {
-	return wrong{meter: func(m statsd.Middleware) meter { return hasty{m, l} }}, nil
-}
-
-// hasty counts what has yet to happen.
-type hasty struct {
-	statsd.Middleware
-	*harm
-}
-
-func (h hasty) Increment(name string) gin.HandlerFunc {
-	if name != counted {
-		return h.Middleware.Increment(name)
-	}
-	return func(c *gin.Context) {
-		h.Client.Count(name, 1)
-		c.Next()
-		if c.Writer.Status()/100 != 2 {
-			h.book(1, 0)
-		}
-	}
+	return wrong{meter: func(m statsd.Middleware) meter { return uncritical{m, l, true} }}, nil
 }
 
 // racer adds to a word in two steps, between which others can do the same.

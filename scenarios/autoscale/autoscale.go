@@ -132,6 +132,23 @@ type Reading struct {
 	Unready []string // who is being launched, or warms up
 }
 
+// Level is what an autoscaler sees of had instances that all serve, where the metric's sum is that, and each has an equal
+// part of it.
+func (p Policy) Level(had int, sum float64) Reading {
+	r := Reading{Had: had}
+	if p.Form == Sum {
+		r.Samples = []Sample{{Value: sum}}
+	}
+	for n := range had {
+		name := fmt.Sprintf("web-%d", n+1)
+		r.Ready = append(r.Ready, name)
+		if p.Form == Mean {
+			r.Samples = append(r.Samples, Sample{Instance: name, Value: sum / float64(had)})
+		}
+	}
+	return r
+}
+
 // Proposal is what the formula wanted in one moment, before any window, pace or bound.
 type Proposal struct {
 	At       time.Duration `json:"at"`

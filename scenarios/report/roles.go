@@ -109,18 +109,12 @@ func (t *text) roles(rows []roleRow) {
 		return
 	}
 	t.title("Roles")
-	name, cell := 8, 11
+	var names []string
 	for _, r := range rows {
-		name = min(max(name, width(r.Name)), 24)
+		names = append(names, r.Name)
 	}
-	if t.narrow() {
-		name, cell = min(name, 10), 9
-	}
-	line := "  " + padRight("", name)
-	for _, head := range []string{"instances", "deaths", "acked", "lb 2xx"} {
-		line += padLeft(head, cell)
-	}
-	t.line(line + "  routes")
+	name, cell, head := t.columns(names, "instances", "deaths", "acked", "lb 2xx")
+	t.line(head + "  routes")
 	for _, r := range rows {
 		t.wrapped("  "+padRight(truncate(r.Name, name), name)+padLeft(r.Instances, cell)+padLeft(r.Deaths, cell)+padLeft(r.Acked, cell)+padLeft(r.LB, cell)+"  ", r.Of)
 	}

@@ -179,6 +179,23 @@ var instanceNumbers = [...]string{"acked", "lb 2xx", "counted", "residual"}
 
 const instanceLife = "lived"
 
+// columns are those of a table whose rows have names before numbers: how wide a name is, how wide a number, and the line
+// with the heads of the numbers.
+func (t *text) columns(names []string, heads ...string) (name, cell int, line string) {
+	name, cell = 8, 11
+	for _, n := range names {
+		name = min(max(name, width(n)), 24)
+	}
+	if t.narrow() {
+		name, cell = min(name, 10), 9
+	}
+	line = "  " + padRight("", name)
+	for _, head := range heads {
+		line += padLeft(head, cell)
+	}
+	return name, cell, line
+}
+
 // narrow tells whether the tables must do with less room than they like.
 func (t *text) narrow() bool { return t.Width < usualWidth }
 

@@ -73,18 +73,12 @@ func (t *text) versions(rows []versionRow) {
 		return
 	}
 	t.title("Versions")
-	name, cell := 8, 11
+	var names []string
 	for _, r := range rows {
-		name = min(max(name, width(r.Name)), 24)
+		names = append(names, r.Name)
 	}
-	if t.narrow() {
-		name, cell = min(name, 10), 9
-	}
-	line := "  " + padRight("", name)
-	for _, head := range []string{"instances", "acked", "counted", "residual"} {
-		line += padLeft(head, cell)
-	}
-	t.line(line)
+	name, cell, head := t.columns(names, "instances", "acked", "counted", "residual")
+	t.line(head)
 	for _, r := range rows {
 		residual := padLeft(r.Residual, cell)
 		if !r.Plain {

@@ -413,19 +413,7 @@ func (w *world) ideal(decisions []autoscale.Decision) (f idealFleet) {
 	scaler, had := autoscale.New(s.Policy), decisions[0].Had
 	var all []autoscale.Decision
 	for k, d := range decisions {
-		r := autoscale.Reading{Had: had}
-		sum := w.sent(d.At)
-		if s.Policy.Form == autoscale.Sum {
-			r.Samples = []autoscale.Sample{{Value: sum}}
-		}
-		for n := range had {
-			name := fmt.Sprintf("web-%d", n+1)
-			r.Ready = append(r.Ready, name)
-			if s.Policy.Form == autoscale.Mean {
-				r.Samples = append(r.Samples, autoscale.Sample{Instance: name, Value: sum / float64(had)})
-			}
-		}
-		again := scaler.Decide(d.At, r)
+		again := scaler.Decide(d.At, s.Policy.Level(had, w.sent(d.At)))
 		had, all = again.Wanted, append(all, again)
 		until := loadBegin + w.p.Long()
 		if k+1 < len(decisions) {

@@ -32,16 +32,20 @@ func TestAPathThatAllCountersTake(t *testing.T) {
 	}
 }
 
-// A share that nobody samples at is a condition as well as a rate.
-func TestARareRateIsNotNamedForAShare(t *testing.T) {
-	var accounts []Account
-	for i, share := range []float64{0.44, 0.40, 0.38, 0.42} {
-		a := instance(fmt.Sprintf("web-%d", i+1), uint64(i+170), steady(50), client{period: time.Second, workers: 1,
+// countingShares are instances of which each counts a share of its own, by chance, and times all requests.
+func countingShares(seed uint64, rate float64, shares ...float64) (accounts []Account) {
+	for i, share := range shares {
+		a := instance(fmt.Sprintf("web-%d", i+1), seed+uint64(i), steady(rate), client{period: time.Second, workers: 1,
 			counted: func(_ int, _ time.Duration, rnd *rand.Rand) bool { return rnd.Float64() < share }})
 		a.Twin = Twin{Kind: "timer", N: int64(len(a.Acked))}
 		accounts = append(accounts, a)
 	}
-	for _, d := range explained(t, time.Second, accounts...) {
+	return accounts
+}
+
+// A share that nobody samples at is a condition as well as a rate.
+func TestARareRateIsNotNamedForAShare(t *testing.T) {
+	for _, d := range explained(t, time.Second, countingShares(170, 50, 0.44, 0.40, 0.38, 0.42)...) {
 		if d.Cause == RateNotSent {
 			t.Errorf("cause %s, at shares of 0.38 to 0.44: %s", d.Cause, d.Why)
 		}
@@ -50,14 +54,7 @@ func TestARareRateIsNotNamedForAShare(t *testing.T) {
 
 // Where nearly the half is missing, it is no one path that misses the counter for sure.
 func TestNearlyHalfIsNotOnePathForSure(t *testing.T) {
-	var accounts []Account
-	for i, share := range []float64{0.60, 0.57, 0.56, 0.58} {
-		a := instance(fmt.Sprintf("web-%d", i+1), uint64(i+190), steady(30), client{period: time.Second, workers: 1,
-			counted: func(_ int, _ time.Duration, rnd *rand.Rand) bool { return rnd.Float64() < share }})
-		a.Twin = Twin{Kind: "timer", N: int64(len(a.Acked))}
-		accounts = append(accounts, a)
-	}
-	for _, d := range explained(t, time.Second, accounts...) {
+	for _, d := range explained(t, time.Second, countingShares(190, 30, 0.60, 0.57, 0.56, 0.58)...) {
 		if d.Cause == NotCounted {
 			t.Errorf("cause %s, where 42 %% is missing: %s", d.Cause, d.Why)
 		}

@@ -77,6 +77,7 @@ type court struct {
 	together int
 	pace     *paces
 	heard    map[time.Duration]bool // see listen
+	uneven   map[int]unevenness     // by account, see unevenAt
 }
 
 // explanation is some accounts, each with the hypothesis that explains it.

@@ -40,7 +40,7 @@ func (k *court) unsteadyShare(set []int) float64 {
 		if k.tracks[i].Total < leastEach*int64(fewestIntervals) || 20*k.tracks[i].Total < k.tracks[i].n {
 			continue // too few are counted to tell
 		}
-		if u := k.tracks[i].leastUneven(held); u.intervals >= fewestIntervals {
+		if u := k.unevenAt(i); u.intervals >= fewestIntervals {
 			square, intervals = square+u.square, intervals+u.intervals
 			trend, accounts = trend+u.trend, accounts+1
 		}
@@ -48,7 +48,7 @@ func (k *court) unsteadyShare(set []int) float64 {
 	if accounts == 0 {
 		return 0
 	}
-	usual, known := k.usualSquares(set, held)
+	usual, known := k.usualSquares(set)
 	scattered := max(0, square-usual*intervals-byChanceAlone*spreadOfSquares*math.Sqrt(intervals))
 	if held > k.Interval/4 && !known { // counts may come in lumps, of which intervals have now more, now fewer
 		scattered = min(scattered, atMostLumps)
@@ -59,14 +59,14 @@ func (k *court) unsteadyShare(set []int) float64 {
 
 // usualSquares is the mean square where nothing is wrong: that of the normal distribution, or of the instances that
 // lost nothing, whose counts come in the same lumps. Known tells whether there are such.
-func (k *court) usualSquares(set []int, held time.Duration) (mean float64, known bool) {
+func (k *court) usualSquares(set []int) (mean float64, known bool) {
 	mean = usualSquare
 	for i := range k.tracks {
 		t := &k.tracks[i]
 		if slices.Contains(set, i) || t.wrong != 0 || t.Total < leastEach*int64(fewestIntervals) {
 			continue
 		}
-		if u := t.leastUneven(held); u.intervals >= fewestIntervals {
+		if u := k.unevenAt(i); u.intervals >= fewestIntervals {
 			mean, known = max(mean, u.square/u.intervals), true
 		}
 	}
@@ -80,6 +80,20 @@ type unevenness struct {
 	square float64
 	// trend is by how many standard deviations they hang on how many requests there were.
 	trend float64
+}
+
+// unevenAt is leastUneven of an account, with what was declared that its client holds. Several hypotheses ask for it, about
+// every set of accounts.
+func (k *court) unevenAt(i int) unevenness {
+	known, ok := k.uneven[i]
+	if !ok {
+		if k.uneven == nil {
+			k.uneven = map[int]unevenness{}
+		}
+		known = k.tracks[i].leastUneven(k.Window)
+		k.uneven[i] = known
+	}
+	return known
 }
 
 // leastUneven is that with the delay that makes each least: of one that sends for all, or of

@@ -239,19 +239,7 @@ func (f fleet) seconds(from, to time.Duration) (sum float64) {
 func (j *judging) ideal(d demand) (f fleet, all []autoscale.Decision) {
 	scaler, had := autoscale.New(j.policy), j.decisions[0].Had
 	for _, x := range j.decisions {
-		r := autoscale.Reading{Had: had}
-		sum := d.at(x.At)
-		if j.policy.Form == autoscale.Sum {
-			r.Samples = []autoscale.Sample{{Value: sum}}
-		}
-		for n := range had {
-			name := fmt.Sprintf("web-%d", n+1)
-			r.Ready = append(r.Ready, name)
-			if j.policy.Form == autoscale.Mean {
-				r.Samples = append(r.Samples, autoscale.Sample{Instance: name, Value: sum / float64(had)})
-			}
-		}
-		again := scaler.Decide(x.At, r)
+		again := scaler.Decide(x.At, j.policy.Level(had, d.at(x.At)))
 		had = again.Wanted
 		f.at, f.n = append(f.at, x.At), append(f.n, had)
 		all = append(all, again)
