@@ -87,15 +87,40 @@ const (
 	Set     Type = "set"       // number of different members in the interval
 )
 
+// Way is how the numbers of a series came in.
+type Way string
+
+// The ways in.
+const (
+	ByStatsD Way = "statsd" // lines, added up by the collector
+	ByOTLP   Way = "otlp"   // OpenTelemetry's protocol, pushed by the instance
+	ByScrape Way = "scrape" // Prometheus' exposition, fetched from the instance
+)
+
+// LabelWay tells series apart that came in by another way than StatsD: the same thing may be counted twice, by two
+// ways, while a team moves from one to the other.
+const LabelWay = "way"
+
 // Meta is what is known of a metric beside its numbers. Samples of one series
 // share one Meta.
 type Meta struct {
-	Type   Type
-	StatsD string // the name as it came over the wire ("fullstack.insert"); empty for polled series
-	Unit   string // "seconds", "milliseconds", …, where known
+	Type Type
+	// Sent is the name as its sender spells it ("fullstack.insert", "http.server.request.duration",
+	// "words_total"); empty for what is no metric of an instance: polled series, and the collector's own.
+	Sent string
+	Way  Way    // how it came in; "" means ByStatsD where Sent is set
+	Unit string // "seconds", "milliseconds", …, where known
 	// Origin is how the label instance was found: by "listener", "source"
 	// or "container"; empty where there is none, and for polled series.
 	Origin string
+}
+
+// CameBy is the way in of a metric of an instance; "" of all else.
+func (m Meta) CameBy() Way {
+	if m.Sent != "" && m.Way == "" {
+		return ByStatsD
+	}
+	return m.Way
 }
 
 // OwnPrefix begins the names of the series that a collector writes about itself.

@@ -120,8 +120,8 @@ func (e *encoder) describe(s *collector.Sample) {
 	case collector.Summary:
 		m.Type = prompb.MetricMetadata_HISTOGRAM
 	}
-	if s.Meta.StatsD != "" {
-		m.Help = "StatsD " + s.Meta.StatsD
+	if s.Meta.Sent != "" {
+		m.Help = "StatsD " + s.Meta.Sent
 	}
 	if e.field(metadataField, m) != nil {
 		e.item = e.item[:0] // a sample without its meaning is worth as much

@@ -135,12 +135,12 @@ func TestGraphiteOddNames(t *testing.T) {
 			now := time.Now().Truncate(time.Second)
 			for i, name := range odd {
 				s := sample("x", collector.Gauge, now, float64(i+1))
-				s.Meta.StatsD = name
+				s.Meta.Sent = name
 				give(t, g, s)
-				s.Meta = &collector.Meta{Type: collector.Gauge, StatsD: "value"}
+				s.Meta = &collector.Meta{Type: collector.Gauge, Sent: "value"}
 				s.Labels = collector.NewLabels("tag", name)
 				give(t, g, s)
-				s.Meta = &collector.Meta{Type: collector.Gauge, StatsD: "tagged"}
+				s.Meta = &collector.Meta{Type: collector.Gauge, Sent: "tagged"}
 				s.Labels = collector.NewLabels(name, "x")
 				give(t, g, s)
 			}

@@ -145,7 +145,7 @@ func process(t testing.TB, name string, args ...string) (stop func(os.Signal)) {
 func sample(name string, kind collector.Type, at time.Time, v float64) collector.Sample {
 	statsd := strings.ReplaceAll(strings.TrimSuffix(name, "_total"), "_", ".")
 	return collector.Sample{Name: name, Labels: collector.NewLabels("instance", "web-1"), At: at, Value: v, Observed: 1,
-		Meta: &collector.Meta{Type: kind, StatsD: statsd}}
+		Meta: &collector.Meta{Type: kind, Sent: statsd}}
 }
 
 func carried(s collector.Sample) collector.Sample {

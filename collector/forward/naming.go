@@ -35,7 +35,7 @@ func class(m *collector.Meta) string {
 // sample rates. They have one name over the wire.
 func counterSuffix(s *collector.Sample) string {
 	const sampled = "sampled"
-	if s.Meta.StatsD != "" && strings.Count(s.Name, sampled) > strings.Count(s.Meta.StatsD, sampled) {
+	if s.Meta.Sent != "" && strings.Count(s.Name, sampled) > strings.Count(s.Meta.Sent, sampled) {
 		return ".sampled_count"
 	}
 	return ".count"
@@ -44,8 +44,8 @@ func counterSuffix(s *collector.Sample) string {
 // append appends the path of one of a sample's numbers.
 func (n naming) append(to []byte, s *collector.Sample, suffix string) []byte {
 	name := s.Name
-	if s.Meta != nil && s.Meta.StatsD != "" {
-		name = s.Meta.StatsD
+	if s.Meta != nil && s.Meta.Sent != "" {
+		name = s.Meta.Sent
 	}
 	to = appendPath(to, n.prefix, dots)
 	to = append(to, '.')

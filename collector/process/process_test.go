@@ -177,7 +177,7 @@ func TestAsInOneProcess(t *testing.T) {
 	line("hits:3|c|#route:insert")
 	line("took:12|ms")
 	hit := stored.await(t, "the count", counted("hits_total", 3))
-	if got := hit.Labels.Key(""); got != collector.NewLabels("instance", "web-1", "zone", "b", "route", "insert").Key("") || hit.Meta.StatsD != "hits" || hit.Observed != 1 {
+	if got := hit.Labels.Key(""); got != collector.NewLabels("instance", "web-1", "zone", "b", "route", "insert").Key("") || hit.Meta.Sent != "hits" || hit.Observed != 1 {
 		t.Errorf("a count is %+v, %+v", hit, hit.Meta)
 	}
 	// Its time is an interval end by the wall clock, and by this process's monotonic clock within what is now.

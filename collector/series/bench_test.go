@@ -17,7 +17,7 @@ import (
 
 // second is one interval of n series, as a collector flushes it.
 func second(n int) []collector.Sample {
-	meta := &collector.Meta{Type: collector.Counter, StatsD: "full.hits"}
+	meta := &collector.Meta{Type: collector.Counter, Sent: "full.hits"}
 	out := make([]collector.Sample, n)
 	for i := range out {
 		out[i] = float("hits_total", 0, 0, "instance", fmt.Sprint("web-", i/100), "route", fmt.Sprint("/r/", i%100), "zone", "a")

@@ -112,8 +112,8 @@ func withMeta(s collector.Sample, m collector.Meta) collector.Sample {
 func TestFormats(t *testing.T) {
 	s := served(t)
 	mustAppend(t, s,
-		withMeta(float("took_seconds_total", 600, 1.5), collector.Meta{Type: collector.Counter, StatsD: `a"b\c`, Unit: "seconds"}),
-		withMeta(distribution("part", 600, &collector.Histogram{Count: 10. / 3, Sum: 2, Positive: []collector.Bucket{{Index: 1, Count: 10. / 3}}}), collector.Meta{Type: collector.Summary, StatsD: `p"q`}),
+		withMeta(float("took_seconds_total", 600, 1.5), collector.Meta{Type: collector.Counter, Sent: `a"b\c`, Unit: "seconds"}),
+		withMeta(distribution("part", 600, &collector.Histogram{Count: 10. / 3, Sum: 2, Positive: []collector.Bucket{{Index: 1, Count: 10. / 3}}}), collector.Meta{Type: collector.Summary, Sent: `p"q`}),
 		withMeta(distribution("none_yet", 600, &collector.Histogram{}), collector.Meta{Type: collector.Summary}))
 	common := map[string]float64{
 		`{__name__="hits_total", instance="web-1"}`: 40, `{__name__="hits_total", instance="web-2"}`: 80,
@@ -189,7 +189,7 @@ func wantTypes(t *testing.T, accept string, got exposed) {
 func TestNamesInUTF8(t *testing.T) {
 	s := open(t, t.TempDir())
 	mustAppend(t, s,
-		withMeta(float("größe_total", 600, 1, "straße", "süd"), collector.Meta{Type: collector.Counter, StatsD: "größe"}),
+		withMeta(float("größe_total", 600, 1, "straße", "süd"), collector.Meta{Type: collector.Counter, Sent: "größe"}),
 		float("grüße_total", 600, 2, "straße", "1", "strüße", "2"),
 		float("gr__e_total", 600, 3, "stra_e", "3"),
 		float("a.b", 600, 4, "x:y", "4", "x.y", "5"),
@@ -265,7 +265,7 @@ func TestInstancesFoundInSeveralWays(t *testing.T) {
 	s := open(t, t.TempDir())
 	for i, origin := range []string{"listener", "container", "listener"} {
 		mustAppend(t, s, withMeta(float("hits_total", 600, float64(i), "instance", fmt.Sprint("web-", i)),
-			collector.Meta{Type: collector.Counter, StatsD: "hits", Origin: origin}))
+			collector.Meta{Type: collector.Counter, Sent: "hits", Origin: origin}))
 	}
 	got := parsed(t, accepting(t, s, acceptText))
 	if got.types["hits_total"] != model.MetricTypeCounter || got.helps["hits_total"] != "StatsD hits; instance by container, listener" {

@@ -90,7 +90,7 @@ func (s *Store) family(name string, how exposition) *dto.MetricFamily {
 func floatType(meanings []*collector.Meta) dto.MetricType {
 	for _, m := range meanings {
 		first := meanings[0]
-		if m.Type != first.Type || m.StatsD != first.StatsD || m.Unit != first.Unit {
+		if m.Type != first.Type || m.Sent != first.Sent || m.Unit != first.Unit {
 			return dto.MetricType_UNTYPED
 		}
 	}

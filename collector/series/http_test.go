@@ -50,7 +50,7 @@ func post(t testing.TB, s *Store, target string) response {
 func served(t testing.TB) *Store {
 	t.Helper()
 	s := open(t, t.TempDir())
-	hits := &collector.Meta{Type: collector.Counter, StatsD: "full.hits", Unit: "requests"}
+	hits := &collector.Meta{Type: collector.Counter, Sent: "full.hits", Unit: "requests"}
 	for i := range 5 {
 		when := 590 + float64(2*i)
 		one, two := float("hits_total", when, float64(10*i), "instance", "web-1"), float("hits_total", when, float64(20*i), "instance", "web-2")
@@ -58,12 +58,12 @@ func served(t testing.TB) *Store {
 		load := float("load", when, 1e-7, "instance", "web-1", "path", "/<a>&\"b\"")
 		load.Meta = &collector.Meta{Type: collector.Gauge}
 		users := float("users", when, 1e21)
-		users.Meta = &collector.Meta{Type: collector.Set, StatsD: "users"}
+		users.Meta = &collector.Meta{Type: collector.Set, Sent: "users"}
 		mustAppend(t, s, one, two, load, users)
 	}
 	delay := distribution("delay", 600, &collector.Histogram{Schema: 0, ZeroThreshold: 0.5, ZeroCount: 1, Count: 7, Sum: 12.5,
 		Positive: []collector.Bucket{{Index: 1, Count: 3}, {Index: 3, Count: 2}}, Negative: []collector.Bucket{{Index: 2, Count: 1}}}, "instance", "web-1")
-	delay.Meta = &collector.Meta{Type: collector.Summary, StatsD: "full.delay", Unit: "seconds"}
+	delay.Meta = &collector.Meta{Type: collector.Summary, Sent: "full.delay", Unit: "seconds"}
 	mustAppend(t, s, delay, float("gone", 590, 1), end("gone", 595))
 	return s
 }
@@ -235,7 +235,7 @@ func escape(form string) string {
 func TestTwoMeaningsOfOneName(t *testing.T) {
 	s := open(t, t.TempDir())
 	one, two := float("a_b", 600, 1, "instance", "web-1"), float("a_b", 600, 2, "instance", "web-2")
-	one.Meta, two.Meta = &collector.Meta{Type: collector.Gauge, StatsD: "a.b"}, &collector.Meta{Type: collector.Set, StatsD: "a_b"}
+	one.Meta, two.Meta = &collector.Meta{Type: collector.Gauge, Sent: "a.b"}, &collector.Meta{Type: collector.Set, Sent: "a_b"}
 	for range 3 {
 		mustAppend(t, s, one, two)
 		one.At, two.At = one.At.Add(time.Second), two.At.Add(time.Second)

@@ -43,7 +43,7 @@ func goOn(dir string) {
 			os.Exit(1)
 		}
 	}
-	meta := &collector.Meta{Type: collector.Counter, StatsD: "x"}
+	meta := &collector.Meta{Type: collector.Counter, Sent: "x"}
 	for n, begun := counter.Value, time.Now(); time.Since(begun) < time.Minute; {
 		n++
 		h.Count, h.Sum, h.Positive[0].Count = n, n, n

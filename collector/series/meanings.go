@@ -112,7 +112,8 @@ func (m *meanings) leftOut() string {
 type meaning struct {
 	Name   string         `json:"name"`
 	Type   collector.Type `json:"type"`
-	StatsD string         `json:"statsd,omitempty"`
+	Sent   string         `json:"statsd,omitempty"` // the key is from when there was no other way in
+	Way    collector.Way  `json:"way,omitempty"`
 	Unit   string         `json:"unit,omitempty"`
 	Origin string         `json:"origin,omitempty"`
 }
@@ -127,7 +128,7 @@ func (m *meanings) load() error {
 		return fmt.Errorf("%s: %w", m.file, err)
 	}
 	for _, x := range all {
-		m.add(x.Name, collector.Meta{Type: x.Type, StatsD: x.StatsD, Unit: x.Unit, Origin: x.Origin})
+		m.add(x.Name, collector.Meta{Type: x.Type, Sent: x.Sent, Way: x.Way, Unit: x.Unit, Origin: x.Origin})
 	}
 	return nil
 }
@@ -170,7 +171,7 @@ func (m *meanings) save() error {
 	m.changed = false
 	for _, name := range slices.Sorted(maps.Keys(m.of)) {
 		for _, x := range m.of[name] {
-			all = append(all, meaning{name, x.Type, x.StatsD, x.Unit, x.Origin})
+			all = append(all, meaning{name, x.Type, x.Sent, x.Way, x.Unit, x.Origin})
 		}
 	}
 	m.mu.Unlock()

@@ -70,7 +70,7 @@ func promType(t collector.Type) string {
 func help(metas ...*collector.Meta) string {
 	var names, origins []string
 	for _, m := range metas {
-		names = append(names, m.StatsD)
+		names = append(names, m.Sent)
 		origins = append(origins, m.Origin)
 	}
 	var parts []string

@@ -15,7 +15,7 @@ import (
 )
 
 func TestMetadataSurvives(t *testing.T) {
-	meta := collector.Meta{Type: collector.Counter, StatsD: "größe\"\n", Unit: "seconds", Origin: "listener"}
+	meta := collector.Meta{Type: collector.Counter, Sent: "größe\"\n", Unit: "seconds", Origin: "listener"}
 	dir := earlier(t, func(s *Store) { mustAppend(t, s, withMeta(float("hits_total", 400, 1), meta)) })
 	s := openWith(t, dir, Options{LeaveOpen: true})
 	want := `{"status":"success","data":{"hits_total":[{"type":"counter","unit":"seconds","help":"StatsD größe\"\n; instance by listener"}]}}`
@@ -110,7 +110,7 @@ func TestBrokenMetadataIsReplaced(t *testing.T) {
 func TestMeaningsAreBounded(t *testing.T) {
 	s := open(t, t.TempDir())
 	for i := range 10_000 {
-		mustAppend(t, s, withMeta(float("a_b", float64(i)/100, 1), collector.Meta{Type: collector.Gauge, StatsD: fmt.Sprint("a.b", i)}))
+		mustAppend(t, s, withMeta(float("a_b", float64(i)/100, 1), collector.Meta{Type: collector.Gauge, Sent: fmt.Sprint("a.b", i)}))
 	}
 	if n := len(s.meanings.get("a_b")); n != mostMeanings {
 		t.Errorf("%d meanings are kept, want %d", n, mostMeanings)

@@ -133,7 +133,7 @@ func fed(t *testing.T) (ours, theirs string, begin time.Time) {
 	theirs = prometheus(t, server.Listener.Addr().String(),
 		`job_name: fed, metrics_path: /federate, honor_timestamps: true, params: {"match[]": ['{__name__=~".+"}']}`)
 	begin = time.Now().Truncate(time.Second).Add(-10 * time.Second)
-	hits := &collector.Meta{Type: collector.Counter, StatsD: "hits"}
+	hits := &collector.Meta{Type: collector.Counter, Sent: "hits"}
 	for i := range 5 {
 		when, n := begin.Add(time.Duration(i)*2*time.Second), float64(i+1)
 		h := &collector.Histogram{Schema: 3, Count: 5 * n, Sum: 7.5 * n, ZeroThreshold: 1e-9, ZeroCount: n,
@@ -223,10 +223,10 @@ func TestPrometheusScrapesMetrics(t *testing.T) {
 	t.Cleanup(server.Close)
 	now := time.Now()
 	mustAppend(t, s,
-		collector.Sample{Name: "hits_total", Labels: collector.NewLabels("instance", "web-1"), At: now, Value: 40, Meta: &collector.Meta{Type: collector.Counter, StatsD: "hits", Origin: "listener"}},
-		collector.Sample{Name: "größe", Labels: collector.NewLabels("straße", "süd", "strüße", "nord"), At: now, Value: 3, Meta: &collector.Meta{Type: collector.Gauge, StatsD: "größe"}},
+		collector.Sample{Name: "hits_total", Labels: collector.NewLabels("instance", "web-1"), At: now, Value: 40, Meta: &collector.Meta{Type: collector.Counter, Sent: "hits", Origin: "listener"}},
+		collector.Sample{Name: "größe", Labels: collector.NewLabels("straße", "süd", "strüße", "nord"), At: now, Value: 3, Meta: &collector.Meta{Type: collector.Gauge, Sent: "größe"}},
 		collector.Sample{Name: "gr__e", At: now, Value: 4},
-		collector.Sample{Name: "took_seconds", Labels: collector.NewLabels("le", "5"), At: now, Meta: &collector.Meta{Type: collector.Summary, StatsD: "took", Unit: "seconds"},
+		collector.Sample{Name: "took_seconds", Labels: collector.NewLabels("le", "5"), At: now, Meta: &collector.Meta{Type: collector.Summary, Sent: "took", Unit: "seconds"},
 			// Version 2.42 takes one of floats with no threshold for a classic one.
 			Histogram: &collector.Histogram{Schema: 3, ZeroThreshold: 0x1p-128, Count: 3.5, Sum: 9, Positive: []collector.Bucket{{Index: 2, Count: 3.5}}}})
 	base := prometheus(t, server.Listener.Addr().String(), "job_name: proto, metrics_path: /proto, relabel_configs: [{target_label: way, replacement: proto}]",

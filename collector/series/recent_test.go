@@ -37,7 +37,7 @@ func TestRecent(t *testing.T) {
 	s := open(t, t.TempDir()) // it is 600
 	insert := func(instance string, when, v float64) collector.Sample {
 		sample := float("fullstack_insert_total", when, v, "instance", instance)
-		sample.Meta = &collector.Meta{Type: collector.Counter, StatsD: "fullstack.insert"}
+		sample.Meta = &collector.Meta{Type: collector.Counter, Sent: "fullstack.insert"}
 		return sample
 	}
 	mustAppend(t, s, float("old", 500, 1), float("up", 600, 1),
@@ -46,7 +46,7 @@ func TestRecent(t *testing.T) {
 		float(collector.OwnPrefix+"lines_total", 599, 7))
 	got := recentOf(t, s, collector.Wanted{Series: 10, OfName: 10})
 	want := collector.Recent{Names: 3, Series: 4, Metrics: []collector.RecentMetric{
-		{Name: "fullstack_insert_total", Meta: &collector.Meta{Type: collector.Counter, StatsD: "fullstack.insert"}, Of: 2, Series: []collector.RecentSeries{
+		{Name: "fullstack_insert_total", Meta: &collector.Meta{Type: collector.Counter, Sent: "fullstack.insert"}, Of: 2, Series: []collector.RecentSeries{
 			{Labels: collector.NewLabels("instance", "web-1"), Points: []collector.RecentPoint{{At: at(598), Value: 10}, {At: at(599), Value: 12}}},
 			{Labels: collector.NewLabels("instance", "web-2"), Points: []collector.RecentPoint{{At: at(597), Value: 3}}, Ended: true}}},
 		{Name: "time", Of: 1, Series: []collector.RecentSeries{{Points: []collector.RecentPoint{{At: at(599), Value: 4, Sum: 10}}}}},

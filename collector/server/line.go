@@ -14,7 +14,7 @@ import (
 // metricView is one name of the page.
 type metricView struct {
 	Name   string
-	StatsD string // the name as it was sent, where that is another
+	Sent   string // the name as it was sent, where that is another
 	Type   collector.Type
 	Series []seriesView
 	More   int // series that are not shown
@@ -34,8 +34,8 @@ func newMetricView(m collector.RecentMetric, scale timeScale) metricView {
 	unit := ""
 	if m.Meta != nil {
 		v.Type, unit = m.Meta.Type, m.Meta.Unit
-		if m.Meta.StatsD != m.Name {
-			v.StatsD = m.Meta.StatsD
+		if m.Meta.Sent != m.Name {
+			v.Sent = m.Meta.Sent
 		}
 	}
 	for _, s := range m.Series {

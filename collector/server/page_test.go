@@ -24,8 +24,8 @@ func TestMain(m *testing.M) { os.Exit(browsertest.Main(m)) }
 // looks dead when a browser takes its time.
 func fill(t *testing.T, store *series.Store) {
 	t.Helper()
-	insert := &collector.Meta{Type: collector.Counter, StatsD: "fullstack.insert"}
-	timed := &collector.Meta{Type: collector.Summary, StatsD: "fullstack.insert.time", Unit: "seconds"}
+	insert := &collector.Meta{Type: collector.Counter, Sent: "fullstack.insert"}
+	timed := &collector.Meta{Type: collector.Summary, Sent: "fullstack.insert.time", Unit: "seconds"}
 	gauge := &collector.Meta{Type: collector.Gauge}
 	now := time.Now().Truncate(time.Second)
 	total := map[string]float64{}

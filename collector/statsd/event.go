@@ -69,7 +69,7 @@ func (cl *client) findCheck(c *dogstatsd.CheckLine, from route) (*series, fate) 
 	if f != accepted {
 		return nil, f
 	}
-	return cl.findNew(&series{name: checkName, check: true, labels: labels, meta: &collector.Meta{Type: collector.Gauge, StatsD: valid(c.Name)}}, from, hash)
+	return cl.findNew(&series{name: checkName, check: true, labels: labels, meta: &collector.Meta{Type: collector.Gauge, Sent: valid(c.Name)}}, from, hash)
 }
 
 // note keeps an event until no lock is held.

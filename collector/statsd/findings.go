@@ -87,10 +87,10 @@ func (r *registry) reset() {
 // conflict notes that lines of s are refused, because owner has its name; nil
 // stands for the collector itself.
 func (r *registry) conflict(s, owner *series, cl *client) *finding {
-	what := Finding{Kind: nameCollision, Metric: s.meta.StatsD, Other: s.name, Instance: cl.instance}
+	what := Finding{Kind: nameCollision, Metric: s.meta.Sent, Other: s.name, Instance: cl.instance}
 	if owner != nil {
-		what.Other = owner.meta.StatsD
-		if owner.meta.StatsD == s.meta.StatsD {
+		what.Other = owner.meta.Sent
+		if owner.meta.Sent == s.meta.Sent {
 			what.Kind, what.Other = typeChange, string(owner.meta.Type+", "+s.meta.Type)
 		}
 	}
@@ -106,7 +106,7 @@ func (r *registry) born(s *series, cl *client) {
 	if len(r.names) >= r.cfg.MaxSeriesTotal || len(r.types) >= r.cfg.MaxSeriesTotal || r.count >= maxTagValues*r.cfg.MaxSeriesTotal {
 		r.reset()
 	}
-	metric := s.meta.StatsD
+	metric := s.meta.Sent
 	if s.check { // its name is a label
 		metric = checkName
 	} else {

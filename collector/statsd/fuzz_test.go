@@ -57,7 +57,7 @@ func FuzzDatagram(f *testing.F) {
 
 func checkSample(t *testing.T, s collector.Sample) {
 	t.Helper()
-	if s.Name == "" || !utf8.ValidString(s.Name) || math.IsNaN(s.Value) || math.IsInf(s.Value, 0) || s.Meta == nil || !utf8.ValidString(s.Meta.StatsD) {
+	if s.Name == "" || !utf8.ValidString(s.Name) || math.IsNaN(s.Value) || math.IsInf(s.Value, 0) || s.Meta == nil || !utf8.ValidString(s.Meta.Sent) {
 		t.Errorf("no store takes %+v", s)
 	}
 	for i, l := range s.Labels {

@@ -143,7 +143,7 @@ func TestGraphiteTags(t *testing.T) {
 	if diff := cmp.Diff(want, b.sink.at(b.tick())); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if got := b.sink.of("disk_used", "")[0].Meta.StatsD; got != "disk.used" {
+	if got := b.sink.of("disk_used", "")[0].Meta.Sent; got != "disk.used" {
 		t.Errorf("the name without its tags is said to be %q", got)
 	}
 }

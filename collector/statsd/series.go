@@ -57,7 +57,7 @@ func family(t dogstatsd.Type) collector.Type {
 }
 
 func newSeries(t dogstatsd.Type, name []byte, labels collector.Labels) *series {
-	s := &series{name: promName(name), labels: labels, meta: &collector.Meta{Type: family(t), StatsD: valid(string(name))}}
+	s := &series{name: promName(name), labels: labels, meta: &collector.Meta{Type: family(t), Sent: valid(string(name))}}
 	switch s.meta.Type {
 	case collector.Counter:
 		stem := strings.TrimSuffix(s.name, "_total")
@@ -79,12 +79,12 @@ func (s *series) names() []string { return append([]string{s.name}, s.companions
 
 // same tells that lines of o belong to s.
 func (s *series) same(o *series) bool {
-	return s.name == o.name && s.check == o.check && s.meta.Type == o.meta.Type && s.meta.StatsD == o.meta.StatsD
+	return s.name == o.name && s.check == o.check && s.meta.Type == o.meta.Type && s.meta.Sent == o.meta.Sent
 }
 
 // length is that of the name and the labels, in bytes.
 func (s *series) length() int {
-	n := len(s.name) + len(s.meta.StatsD)
+	n := len(s.name) + len(s.meta.Sent)
 	for _, l := range s.labels {
 		n += len(l.Name) + len(l.Value)
 	}
@@ -302,7 +302,7 @@ func (s *series) flushBeside(out []collector.Sample, sample, zero collector.Samp
 	if s.besideMeta == nil {
 		s.besideMeta = s.meta
 		if isSet {
-			s.besideMeta = &collector.Meta{Type: collector.Gauge, StatsD: s.meta.StatsD, Origin: s.meta.Origin}
+			s.besideMeta = &collector.Meta{Type: collector.Gauge, Sent: s.meta.Sent, Origin: s.meta.Origin}
 		}
 	}
 	if !s.besideBegun && !isSet {

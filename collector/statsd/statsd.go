@@ -30,7 +30,7 @@
 //	              the journal
 //
 // Letters, digits and all that can be printed beyond ASCII stay in names, the
-// rest becomes an underscore; the name as it was sent is in Meta.StatsD. A tag k:v becomes the
+// rest becomes an underscore; the name as it was sent is in Meta.Sent. A tag k:v becomes the
 // label k="v", a tag without a colon k="true", several of one name k="v1,v2"
 // (sorted), and one with an empty value none. Graphite's tags in the name
 // (a.b;k=v) are tags, too, and so are those of Config.Tags. The instance's own labels win: a tag of the same name

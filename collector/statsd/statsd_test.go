@@ -111,11 +111,11 @@ func TestMetaKeepsWhatWasSent(t *testing.T) {
 	b.feed(l, "fullstack.insert:1|c\nfullstack.insert.time:3|ms\nsize:3|h\nfullstack.inflight:1|g\nusers:x|s")
 	b.tick()
 	for name, want := range map[string]collector.Meta{
-		"fullstack_insert_total": {Type: collector.Counter, StatsD: "fullstack.insert", Origin: "listener"},
-		"fullstack_insert_time":  {Type: collector.Summary, StatsD: "fullstack.insert.time", Origin: "listener", Unit: "milliseconds"},
-		"size":                   {Type: collector.Summary, StatsD: "size", Origin: "listener"},
-		"fullstack_inflight":     {Type: collector.Gauge, StatsD: "fullstack.inflight", Origin: "listener"},
-		"users":                  {Type: collector.Set, StatsD: "users", Origin: "listener"},
+		"fullstack_insert_total": {Type: collector.Counter, Sent: "fullstack.insert", Origin: "listener"},
+		"fullstack_insert_time":  {Type: collector.Summary, Sent: "fullstack.insert.time", Origin: "listener", Unit: "milliseconds"},
+		"size":                   {Type: collector.Summary, Sent: "size", Origin: "listener"},
+		"fullstack_inflight":     {Type: collector.Gauge, Sent: "fullstack.inflight", Origin: "listener"},
+		"users":                  {Type: collector.Set, Sent: "users", Origin: "listener"},
 	} {
 		got := b.sink.of(name, "web-1")
 		if len(got) == 0 || *got[0].Meta != want {

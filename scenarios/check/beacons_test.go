@@ -186,7 +186,7 @@ func TestBeacons(t *testing.T) {
 		{"the application took longer", "", func(h *record.History) {
 			for _, s := range h.Series {
 				for i := range s.Points {
-					if x := s.Points[i].Histogram; s.Meta.StatsD == "fullstack.insert.time" && x != nil {
+					if x := s.Points[i].Histogram; s.Meta.Sent == "fullstack.insert.time" && x != nil {
 						shifted := *x
 						shifted.Positive = slices.Clone(x.Positive)
 						for k := range shifted.Positive {

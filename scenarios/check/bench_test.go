@@ -37,8 +37,8 @@ func benchmarkJudge(b *testing.B, millions int, checks string) {
 	w := p.world()
 	for _, s := range w.h.Series { // others beside the counted one, as an app has them
 		for k := range 5 {
-			if s.Meta.StatsD != "" && s.Name == "fullstack_insert_total" {
-				s.Meta.StatsD = fmt.Sprintf("fullstack.other%d", k)
+			if s.Meta.Sent != "" && s.Name == "fullstack_insert_total" {
+				s.Meta.Sent = fmt.Sprintf("fullstack.other%d", k)
 				s.Name = fmt.Sprintf("fullstack_other%d_total", k)
 				w.h.Series = append(w.h.Series, s)
 			}

@@ -398,7 +398,7 @@ func TestCountsAheadInOneInstanceAreNoClock(t *testing.T) {
 func TestCountsOfNobody(t *testing.T) {
 	h := talk().make()
 	h.Series = append(h.Series, record.Series{Name: "fullstack_insert_total", Labels: collector.NewLabels("instance", "web-9"),
-		Meta:   collector.Meta{Type: collector.Counter, StatsD: "fullstack.insert"},
+		Meta:   collector.Meta{Type: collector.Counter, Sent: "fullstack.insert"},
 		Points: []record.Point{{At: 9137 * time.Millisecond, Value: 41, Observed: 1}}})
 	f := about(t, judged(t, h), "conservation", "web-9", verdict.Fail)
 	if f.Extra != 41 || f.Summary != `41 inserts were counted by fullstack.insert for "web-9", which is no web instance of this run` {
@@ -408,7 +408,7 @@ func TestCountsOfNobody(t *testing.T) {
 
 func TestNoMetricAtAll(t *testing.T) {
 	h := talk().make()
-	drop(&h, func(s record.Series) bool { return s.Labels.Get("instance") == "web-3" && s.Meta.StatsD != "" })
+	drop(&h, func(s record.Series) bool { return s.Labels.Get("instance") == "web-3" && s.Meta.Sent != "" })
 	want{"web-3", "no-metric", "web-3 acknowledged 1,960 inserts that no metric counted, all between 2.5 s and 26.5 s; nothing at all arrived from it", 1960, 0}.check(t, judged(t, h))
 	h = talk().make()
 	drop(&h, func(s record.Series) bool {

@@ -97,7 +97,7 @@ func TestASeriesForEachRequest(t *testing.T) {
 	h := p.make()
 	for i := range h.Series {
 		s := h.Series[i]
-		if s.Meta.StatsD != "fullstack.insert" {
+		if s.Meta.Sent != "fullstack.insert" {
 			continue
 		}
 		for n := range 200 {

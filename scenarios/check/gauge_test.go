@@ -88,7 +88,7 @@ var gaugeCases = []struct {
 	}, verdict.Fail, "drifting-gauge", "fullstack.inflight of web-3 is too high at 1 point: 1.8446744073709552e+19 at 10.1 s, when its users had at most 9 requests in flight"},
 	{"not sent by one", func(t *testing.T, h *record.History) {
 		s := seriesOf(t, *h, "fullstack_inflight", "web-4")
-		s.Meta.StatsD = "fullstack.other"
+		s.Meta.Sent = "fullstack.other"
 	}, verdict.Inconclusive, "no-metric", "web-4 acknowledged 823 requests and never sent fullstack.inflight: nobody knows what it would have shown"},
 	{"not sent", func(_ *testing.T, h *record.History) {
 		drop(h, func(s record.Series) bool { return s.Name == "fullstack_inflight" })

@@ -23,7 +23,7 @@ func addLosses(h *record.History, name string, value float64, labels ...string) 
 func another(h *record.History, instance, metric string, n int) {
 	for i := range n {
 		h.Series = append(h.Series, record.Series{Name: underscored(metric), Labels: collector.NewLabels("instance", instance, "user", fmt.Sprint(i)),
-			Meta: collector.Meta{Type: collector.Gauge, StatsD: metric}, Points: []record.Point{{At: 10 * time.Second, Observed: 1}}})
+			Meta: collector.Meta{Type: collector.Gauge, Sent: metric}, Points: []record.Point{{At: 10 * time.Second, Observed: 1}}})
 	}
 }
 
@@ -64,7 +64,7 @@ func TestHygiene(t *testing.T) {
 		{"called after its instance", func(h *record.History) {
 			for i := range h.Series {
 				if s := &h.Series[i]; s.Name == "fullstack_insert_total" {
-					s.Meta.StatsD += "." + s.Labels.Get("instance")
+					s.Meta.Sent += "." + s.Labels.Get("instance")
 				}
 			}
 			drop(h, func(s record.Series) bool { return s.Labels.Get("instance") != "web-3" })
@@ -108,7 +108,7 @@ func TestHygieneFindsWhatWasPutIn(t *testing.T) {
 		case 1:
 			before := 0
 			for _, s := range w.h.Series {
-				if s.Meta.StatsD != "" && s.Labels.Get("instance") == b.name {
+				if s.Meta.Sent != "" && s.Labels.Get("instance") == b.name {
 					before++
 				}
 			}

@@ -79,10 +79,10 @@ var identityCases = []struct {
 		})
 	}, verdict.Fail, "no-metric", []string{"web-4 acknowledged 740 inserts and has no series of fullstack.insert: it sent fullstack.inflight instead"}},
 	{"under another name", func(t *testing.T, h *record.History) {
-		seriesOf(t, *h, "fullstack_insert_total", "web-4").Meta.StatsD = "fullstack.insert.web-4"
+		seriesOf(t, *h, "fullstack_insert_total", "web-4").Meta.Sent = "fullstack.insert.web-4"
 	}, verdict.Fail, "renamed", []string{"web-4 acknowledged 740 inserts and has no series of fullstack.insert: it sent fullstack.insert.web-4 instead"}},
 	{"silent", func(_ *testing.T, h *record.History) {
-		drop(h, func(s record.Series) bool { return s.Labels.Get("instance") == "web-4" && s.Meta.StatsD != "" })
+		drop(h, func(s record.Series) bool { return s.Labels.Get("instance") == "web-4" && s.Meta.Sent != "" })
 	}, verdict.Fail, "no-metric", []string{"web-4 acknowledged 740 inserts and has no series of fullstack.insert: nothing at all arrived from it"}},
 	{"missing and dropped", func(_ *testing.T, h *record.History) {
 		drop(h, func(s record.Series) bool {
@@ -221,7 +221,7 @@ func TestIdentityFindsWhatWasPutIn(t *testing.T) {
 		do    func(s *record.Series, rnd *rand.Rand)
 	}{
 		{"", func(*record.Series, *rand.Rand) {}},
-		{"renamed", func(s *record.Series, _ *rand.Rand) { s.Meta.StatsD = "fullstack.insert." + s.Labels.Get("instance") }},
+		{"renamed", func(s *record.Series, _ *rand.Rand) { s.Meta.Sent = "fullstack.insert." + s.Labels.Get("instance") }},
 		{"tags-vary", func(s *record.Series, rnd *rand.Rand) { s.Labels = s.Labels.With("pid", fmt.Sprint(rnd.IntN(9999))) }},
 		{"foreign-tags", func(s *record.Series, _ *rand.Rand) { s.Labels = s.Labels.With("exported_instance", "web-77") }},
 		{"tags-missing", func(s *record.Series, _ *rand.Rand) {

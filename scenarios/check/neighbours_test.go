@@ -231,7 +231,7 @@ func hush(h *record.History, instance string, from, to time.Duration) {
 	for i := range h.Series {
 		s := &h.Series[i]
 		for k := range s.Points {
-			if p := &s.Points[k]; s.Labels.Get("instance") == instance && s.Meta.StatsD != "" && p.At >= from && p.At <= to {
+			if p := &s.Points[k]; s.Labels.Get("instance") == instance && s.Meta.Sent != "" && p.At >= from && p.At <= to {
 				p.Observed = 0
 			}
 		}

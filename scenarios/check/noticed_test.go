@@ -36,7 +36,7 @@ func TestHealthyRunsNoticeNothing(t *testing.T) {
 // from then on.
 func addSeries(h *record.History, instance, metric string, at time.Duration, labels ...string) {
 	s := record.Series{Name: underscored(metric) + "_total", Labels: collector.NewLabels(append([]string{"instance", instance}, labels...)...),
-		Meta: collector.Meta{Type: collector.Counter, StatsD: metric}}
+		Meta: collector.Meta{Type: collector.Counter, Sent: metric}}
 	for t := worldPhase; t < 24*time.Second; t += time.Second {
 		if t >= at {
 			s.Points = append(s.Points, record.Point{At: t, Value: 1, Observed: 1})

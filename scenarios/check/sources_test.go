@@ -86,7 +86,7 @@ func monitored(p plan, change func(instance string, from time.Duration, t *told)
 		if agent == nil {
 			continue
 		}
-		count := of("app_cpu_total", collector.Meta{Type: collector.Counter, StatsD: "app.cpu", Origin: "listener"})
+		count := of("app_cpu_total", collector.Meta{Type: collector.Counter, Sent: "app.cpu", Origin: "listener"})
 		for _, t := range w.ticks() {
 			if t > b.birth && t-time.Second < b.death {
 				count.Points = append(count.Points, record.Point{At: t, Value: 1000 * agent(b.name, b.birth, min(t, b.death)), Observed: 1})

@@ -100,7 +100,7 @@ func (w *world) timer(b *being, metric string, values []arrival, weight float64)
 		return
 	}
 	slices.SortStableFunc(values, func(x, y arrival) int { return cmp.Compare(x.at, y.at) })
-	s := record.Series{Name: underscored(metric), Labels: b.labels(), Meta: collector.Meta{Type: collector.Summary, StatsD: metric, Unit: "milliseconds"}}
+	s := record.Series{Name: underscored(metric), Labels: b.labels(), Meta: collector.Meta{Type: collector.Summary, Sent: metric, Unit: "milliseconds"}}
 	h := collector.Histogram{Schema: 4, ZeroThreshold: 0x1p-128}
 	buckets := map[int32]float64{}
 	i := 0
@@ -142,7 +142,7 @@ func underscored(metric string) string {
 // change, what was in progress then.
 func (w *world) inFlight(b *being) {
 	slices.SortStableFunc(b.open, func(x, y change) int { return cmp.Compare(x.at, y.at) })
-	s := record.Series{Name: "fullstack_inflight", Labels: b.labels(), Meta: collector.Meta{Type: collector.Gauge, StatsD: "fullstack.inflight"}}
+	s := record.Series{Name: "fullstack_inflight", Labels: b.labels(), Meta: collector.Meta{Type: collector.Gauge, Sent: "fullstack.inflight"}}
 	i, open, sent := 0, 0, 0
 	flush := b.flushPhase
 	for _, t := range w.ticks() {
@@ -184,7 +184,7 @@ func (w *world) hopsOf() {
 	var observed uint64
 	for _, s := range w.h.Series {
 		for _, p := range s.Points {
-			if s.Meta.StatsD != "" && !strings.HasSuffix(s.Name, "_sampled_total") && !p.Stale {
+			if s.Meta.Sent != "" && !strings.HasSuffix(s.Name, "_sampled_total") && !p.Stale {
 				observed += p.Observed
 			}
 		}

@@ -502,7 +502,7 @@ func (w *world) collect() {
 			metric = w.p.metric(b.name)
 		}
 		name := strings.ReplaceAll(metric, ".", "_")
-		s := record.Series{Name: name + "_total", Labels: b.labels(), Meta: collector.Meta{Type: collector.Counter, StatsD: metric}}
+		s := record.Series{Name: name + "_total", Labels: b.labels(), Meta: collector.Meta{Type: collector.Counter, Sent: metric}}
 		raw := record.Series{Name: name + "_sampled_total", Labels: s.Labels, Meta: s.Meta}
 		var sum, lines float64
 		i := 0

@@ -34,7 +34,7 @@ func aggregatorEntries() []Entry {
 // eachSeries calls do for the series of an instance's metric.
 func eachSeries(h *record.History, metric, instance string, do func(*record.Series)) {
 	for i := range h.Series {
-		if s := &h.Series[i]; s.Meta.StatsD == metric && s.Labels.Get("instance") == instance && !s.CountsSampled() {
+		if s := &h.Series[i]; s.Meta.Sent == metric && s.Labels.Get("instance") == instance && !s.CountsSampled() {
 			do(s)
 		}
 	}

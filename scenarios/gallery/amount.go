@@ -29,7 +29,7 @@ func uncounted(h record.History, instance string) int64 {
 		}
 	}
 	for _, s := range h.Series {
-		if s.Meta.StatsD == counted && s.Meta.Type == collector.Counter && s.Labels.Get("instance") == instance &&
+		if s.Meta.Sent == counted && s.Meta.Type == collector.Counter && s.Labels.Get("instance") == instance &&
 			s.Name == "fullstack_insert_total" {
 			n -= lastValue(s)
 		}

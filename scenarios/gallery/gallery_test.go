@@ -18,7 +18,7 @@ import (
 // ran is a run in which web-1 acknowledged 10 inserts and counted 7.
 func ran(findings ...verdict.Finding) Run {
 	h := record.History{Series: []record.Series{{Name: "fullstack_insert_total", Labels: collector.NewLabels("instance", "web-1"),
-		Meta: collector.Meta{Type: collector.Counter, StatsD: counted}, Points: []record.Point{{Value: 3}, {Value: 7}, {Stale: true}}}}}
+		Meta: collector.Meta{Type: collector.Counter, Sent: counted}, Points: []record.Point{{Value: 3}, {Value: 7}, {Stale: true}}}}}
 	for range 10 {
 		h.Requests = append(h.Requests, record.Request{Route: insert, Outcome: record.Acked, Instance: "web-1"})
 	}

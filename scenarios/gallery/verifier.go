@@ -79,7 +79,7 @@ func samplesDoubled(h *record.History) {
 
 func seriesLost(h *record.History) {
 	h.Series = slices.DeleteFunc(h.Series, func(s record.Series) bool {
-		return s.Meta.StatsD == "fullstack.get" && s.Labels.Get("instance") == "web-1"
+		return s.Meta.Sent == "fullstack.get" && s.Labels.Get("instance") == "web-1"
 	})
 	retally(h)
 }
@@ -108,7 +108,7 @@ func unpolled(h *record.History) {
 func leftoverPoints(h *record.History) {
 	for i := range h.Series {
 		s := &h.Series[i]
-		if s.Meta.StatsD != counted || len(s.Points) == 0 {
+		if s.Meta.Sent != counted || len(s.Points) == 0 {
 			continue
 		}
 		old := s.Points[0]

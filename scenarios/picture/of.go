@@ -93,7 +93,7 @@ func BusiestMetric(h record.History) string {
 			}
 		}
 		if total > most {
-			most, metric = total, s.Meta.StatsD
+			most, metric = total, s.Meta.Sent
 		}
 	}
 	return metric

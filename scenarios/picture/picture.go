@@ -209,7 +209,7 @@ func counts(metric string, s *collector.Sample) bool {
 	if s.Meta == nil {
 		return s.Name == metric
 	}
-	if s.Meta.StatsD != metric {
+	if s.Meta.Sent != metric {
 		return s.Name == metric && s.Meta.Type == collector.Counter
 	}
 	series := record.Series{Name: s.Name, Meta: *s.Meta}

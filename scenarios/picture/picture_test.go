@@ -33,7 +33,7 @@ func acked(instance string, at time.Duration, n int) (out []record.Request) {
 // pushed is what an instance's counter came to at the ends of intervals; -1: it sent
 // nothing.
 func pushed(instance string, values ...float64) record.Series {
-	s := record.Series{Name: "a_total", Labels: collector.NewLabels("instance", instance), Meta: collector.Meta{Type: collector.Counter, StatsD: "a"}}
+	s := record.Series{Name: "a_total", Labels: collector.NewLabels("instance", instance), Meta: collector.Meta{Type: collector.Counter, Sent: "a"}}
 	last := 0.0
 	for i, v := range values {
 		p := record.Point{At: 370*time.Millisecond + time.Duration(i)*second, Value: v, Observed: 1}
@@ -106,7 +106,7 @@ func TestSnapshotOfARecord(t *testing.T) {
 func TestLayerOfHTTPD(t *testing.T) {
 	answers := func(name, instance string, extra ...string) record.Series {
 		s := pushed(instance, 0, 10, 30, 30, 60)
-		s.Name, s.Labels, s.Meta.StatsD = name, collector.NewLabels(append([]string{"instance", instance}, extra...)...), ""
+		s.Name, s.Labels, s.Meta.Sent = name, collector.NewLabels(append([]string{"instance", instance}, extra...)...), ""
 		return s
 	}
 	find := func(h record.History) (lines map[string][]float64) {
@@ -343,7 +343,7 @@ func TestOddRecords(t *testing.T) {
 	odd := record.History{
 		Events:   []record.Event{{At: -second, Kind: record.Birth, Instance: "web-1", Role: record.Web}, {At: math.MaxInt64, Kind: record.Trouble}},
 		Requests: []record.Request{{Due: -second, Done: -second, Outcome: record.Acked}, {Due: math.MaxInt64, Done: math.MinInt64}, {}},
-		Series: []record.Series{{Name: "a_total", Meta: collector.Meta{Type: collector.Counter, StatsD: "a"}, Points: []record.Point{{At: -second, Value: math.NaN(), Observed: 1},
+		Series: []record.Series{{Name: "a_total", Meta: collector.Meta{Type: collector.Counter, Sent: "a"}, Points: []record.Point{{At: -second, Value: math.NaN(), Observed: 1},
 			{At: second, Value: math.MaxFloat64, Observed: 1}, {At: 2 * second, Value: -math.MaxFloat64, Observed: 1}, {At: math.MaxInt64, Value: math.Inf(1)}}}},
 	}
 	for name, h := range map[string]record.History{"empty": {}, "odd": odd} {

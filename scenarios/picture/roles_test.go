@@ -12,7 +12,7 @@ import (
 func TestCountsAreOfOneRole(t *testing.T) {
 	for role, want := range map[record.Role]float64{"": 30, "api": 20} {
 		p := New(record.Run{Interval: time.Second}, Counts{Metric: "app.hits", Role: role})
-		meta := &collector.Meta{StatsD: "app.hits", Type: collector.Counter}
+		meta := &collector.Meta{Sent: "app.hits", Type: collector.Counter}
 		for _, name := range []string{"web-1", "api-1"} {
 			p.Event(record.Event{Kind: record.Birth, Instance: name, Role: record.Role(name[:3])})
 		}

@@ -24,7 +24,7 @@ func TestTwoViews(t *testing.T) {
 			cloud.Points = append(cloud.Points, record.Point{At: at, Value: 10 * float64(i+1), Observed: 1})
 		}
 		cloud.Points = append(cloud.Points, record.Point{At: 6 * second, Stale: true})
-		agent := record.Series{Name: "cpu_total", Labels: collector.NewLabels("instance", name), Meta: collector.Meta{Type: collector.Counter, StatsD: "cpu", Origin: "listener"}}
+		agent := record.Series{Name: "cpu_total", Labels: collector.NewLabels("instance", name), Meta: collector.Meta{Type: collector.Counter, Sent: "cpu", Origin: "listener"}}
 		for at := 2; at <= 6; at++ {
 			agent.Points = append(agent.Points, record.Point{At: time.Duration(at) * second, Value: 300 * float64(at), Observed: 1})
 		}

@@ -250,7 +250,7 @@ func (h *History) readSeries(r io.Reader) error {
 			known[labels.Key("")] = labels
 		}
 		h.Series = append(h.Series, Series{Name: in.intern(line.Name), Labels: labels, Meta: collector.Meta{
-			Type: collector.Type(in.intern(string(line.Type))), StatsD: in.intern(line.StatsD), Unit: in.intern(line.Unit), Origin: in.intern(line.Origin)}})
+			Type: collector.Type(in.intern(string(line.Type))), Sent: in.intern(line.Sent), Way: collector.Way(in.intern(string(line.Way))), Unit: in.intern(line.Unit), Origin: in.intern(line.Origin)}})
 	}
 }
 

@@ -78,7 +78,7 @@ func write(t *testing.T) (dir string, want History) {
 	labels := collector.NewLabels("instance", "web-1", "role", "a=b")
 	at := func(s int) time.Time { return testStart.Add(time.Duration(s) * time.Second) }
 	if err := w.Append(
-		collector.Sample{Name: "fullstack_insert_total", Labels: labels, Meta: &collector.Meta{Type: collector.Counter, StatsD: "fullstack.insert"}, At: at(1), Value: 0.1, Observed: 3},
+		collector.Sample{Name: "fullstack_insert_total", Labels: labels, Meta: &collector.Meta{Type: collector.Counter, Sent: "fullstack.insert"}, At: at(1), Value: 0.1, Observed: 3},
 		collector.Sample{Name: "fullstack_insert_time", Labels: labels, Meta: &collector.Meta{Type: collector.Summary, Unit: "milliseconds", Origin: "listener"}, At: at(1), Observed: 2, Histogram: histogram},
 		collector.Sample{Name: "fullstack_insert_total", Labels: labels, At: at(2), Stale: true},
 	); err != nil {
@@ -108,7 +108,7 @@ func write(t *testing.T) (dir string, want History) {
 		Run: testRun, Scenario: []byte("scenario: quiet\n"), Requests: requests, Executions: executions, Passages: passages, Beacons: beacons, Arrivals: arrivals,
 		Events: append([]Event{{Kind: RunBegin, Run: &testRun}}, events...),
 		Series: []Series{
-			{Name: "fullstack_insert_total", Labels: labels, Meta: collector.Meta{Type: collector.Counter, StatsD: "fullstack.insert"},
+			{Name: "fullstack_insert_total", Labels: labels, Meta: collector.Meta{Type: collector.Counter, Sent: "fullstack.insert"},
 				Points: []Point{{At: time.Second, Value: 0.1, Observed: 3}, {At: 2 * time.Second, Stale: true}}},
 			{Name: "fullstack_insert_time", Labels: labels, Meta: collector.Meta{Type: collector.Summary, Unit: "milliseconds", Origin: "listener"},
 				Points: []Point{{At: time.Second, Observed: 2, Histogram: histogram}}},

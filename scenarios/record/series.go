@@ -18,7 +18,7 @@ const (
 // IsCounter tells whether s is a counter that an instance sent, and the count itself, not
 // that of measurements beside it.
 func (s *Series) IsCounter() bool {
-	return s.Meta.StatsD != "" && s.Meta.Type == collector.Counter && strings.HasSuffix(s.Name, TotalSuffix) && !s.CountsSampled()
+	return s.Meta.Sent != "" && s.Meta.Type == collector.Counter && strings.HasSuffix(s.Name, TotalSuffix) && !s.CountsSampled()
 }
 
 // CountsSampled tells whether s counts the measurements that came of a sampled counter,

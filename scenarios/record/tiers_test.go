@@ -61,13 +61,13 @@ func TestEverySeriesIsSomebodys(t *testing.T) {
 		for _, s := range h.Series {
 			owner := ""
 			for _, tier := range append(AllTiers(), aside) {
-				if s.Meta.StatsD == "" && tier.Holds(s.Name) {
+				if s.Meta.Sent == "" && tier.Holds(s.Name) {
 					owner = tier.Layer + " "
 					used[tier.Layer] = true
 					break
 				}
 			}
-			if s.Meta.StatsD == "" && owner == "" {
+			if s.Meta.Sent == "" && owner == "" {
 				t.Errorf("%s: nobody knows whose series %s is", dir, s.Name)
 			}
 		}

@@ -53,7 +53,8 @@ type seriesLine struct {
 	Name   string            `json:"name"`
 	Labels map[string]string `json:"labels"`
 	Type   collector.Type    `json:"type,omitempty"`
-	StatsD string            `json:"statsd,omitempty"`
+	Sent   string            `json:"statsd,omitempty"` // the key is from when there was no other way in
+	Way    collector.Way     `json:"way,omitempty"`
 	Unit   string            `json:"unit,omitempty"`
 	Origin string            `json:"origin,omitempty"`
 }
@@ -71,7 +72,7 @@ func (w *Writer) number(s *collector.Sample) (int, error) {
 		line.Labels[l.Name] = l.Value
 	}
 	if s.Meta != nil {
-		line.Type, line.StatsD, line.Unit, line.Origin = s.Meta.Type, s.Meta.StatsD, s.Meta.Unit, s.Meta.Origin
+		line.Type, line.Sent, line.Way, line.Unit, line.Origin = s.Meta.Type, s.Meta.Sent, s.Meta.Way, s.Meta.Unit, s.Meta.Origin
 	}
 	b, err := json.Marshal(line)
 	if err != nil {

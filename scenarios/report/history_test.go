@@ -121,7 +121,7 @@ func killedRequests() []record.Request {
 func killedSeries(requests []record.Request) []record.Series {
 	pushed := func(instance string) record.Series {
 		return record.Series{Name: "fullstack_insert_total", Labels: collector.NewLabels("instance", instance),
-			Meta: collector.Meta{Type: collector.Counter, StatsD: "fullstack.insert"}}
+			Meta: collector.Meta{Type: collector.Counter, Sent: "fullstack.insert"}}
 	}
 	polled := func(name string, labels ...string) record.Series {
 		return record.Series{Name: name, Labels: collector.NewLabels(labels...), Meta: collector.Meta{Type: collector.Counter}}
@@ -224,7 +224,7 @@ func judged(h record.History, o verdict.Outcome) verdict.Verdict {
 	l.Requests = u.Requests
 	web.Metric = "fullstack.insert"
 	for _, s := range h.Series {
-		if s.Meta.StatsD == web.Metric {
+		if s.Meta.Sent == web.Metric {
 			web.ByInstance[s.Labels.Get("instance")] = int64(gained(s))
 			web.Counted += int64(gained(s))
 		}
@@ -267,7 +267,7 @@ func many(n int) record.History {
 		h.Events = append(h.Events, record.Event{At: born, Kind: record.Birth, Instance: name, Role: record.Web})
 		died := born + time.Duration(5+i%9)*second
 		s := record.Series{Name: "fullstack_insert_total", Labels: collector.NewLabels("instance", name),
-			Meta: collector.Meta{Type: collector.Counter, StatsD: "fullstack.insert"}}
+			Meta: collector.Meta{Type: collector.Counter, Sent: "fullstack.insert"}}
 		for at := born.Truncate(second) + second; at < died && at < 60*second; at += second {
 			s.Points = append(s.Points, record.Point{At: at, Value: float64((at - born.Truncate(second)) / second * time.Duration(10+i%7)), Observed: 3})
 		}

@@ -84,8 +84,8 @@ func TestHTMLHostileNames(t *testing.T) {
 		}
 	}
 	for i := range h.Series {
-		if h.Series[i].Meta.StatsD != "" {
-			h.Series[i].Meta.StatsD, h.Series[i].Labels = hostile, collector.NewLabels("instance", hostile)
+		if h.Series[i].Meta.Sent != "" {
+			h.Series[i].Meta.Sent, h.Series[i].Labels = hostile, collector.NewLabels("instance", hostile)
 		}
 	}
 	v := judged(killed(), verdict.Fail)

@@ -44,7 +44,7 @@ func aDay() record.History {
 		}
 	}
 	for n := range born {
-		s := record.Series{Name: "a_total", Labels: collector.NewLabels("instance", fmt.Sprintf("web-%d", n+1)), Meta: collector.Meta{Type: collector.Counter, StatsD: "a"}}
+		s := record.Series{Name: "a_total", Labels: collector.NewLabels("instance", fmt.Sprintf("web-%d", n+1)), Meta: collector.Meta{Type: collector.Counter, Sent: "a"}}
 		end := 24 * time.Hour
 		if n < len(born)-serving {
 			end = time.Duration(n+1) * 10 * time.Minute

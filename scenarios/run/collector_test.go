@@ -98,7 +98,7 @@ func recordedOf(t *testing.T, dir string) (out []string) {
 	}
 	for _, s := range h.Series {
 		switch l := s.Labels; {
-		case s.Meta.StatsD != "":
+		case s.Meta.Sent != "":
 			out = append(out, s.Name+" zone="+l.Get("zone"))
 		case l.Get("kind") != "":
 			out = append(out, s.Name+" "+l.Get("kind")+" "+l.Get("metric")+" "+l.Get("other"))

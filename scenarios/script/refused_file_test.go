@@ -58,7 +58,7 @@ var refusedKeys = []refused{
 	}},
 	{"unknown key at the top", "stack:", "stak:", []string{`2:1: the file: unknown key "stak": did you mean "stack"? (known: scenario, about, stack, load, autoscale, phases, checks, waive)`}},
 	{"unknown key, nothing near", "scenario: demo", "scenario: demo\nversion: 3", []string{`2:1: the file: unknown key "version": want one of scenario, about, stack, load, autoscale, phases, checks, waive`}},
-	{"unknown key in web", "{instances: 3}", "{instnaces: 3}", []string{`3:9: stack.web: unknown key "instnaces": did you mean "instances"? (known: instances, command, image, env, health, stop, routes, defect, version)`}},
+	{"unknown key in web", "{instances: 3}", "{instnaces: 3}", []string{`3:9: stack.web: unknown key "instnaces": did you mean "instances"? (known: instances, command, image, env, health, stop, routes, defect, version, metrics)`}},
 	{"unknown key in load", "{rate: 200/s}", "{rate: 200/s, sahpe: sine}", []string{`4:21: load: unknown key "sahpe": did you mean "shape"? (known: rate, shape, swing, period, to, over, levels, mix, words, timeout, beacons)`}},
 	{"unknown key in a phase", "  - phase: warm-up\n    for: 8s\n", "  - phase: warm-up\n    for: 8s\n    requires: {users: 1/s}\n", []string{`8:5: phase: unknown key "requires": did you mean "require"? (known: phase, do, for, require)`}},
 	{"unknown key in a requirement", "  - phase: warm-up\n    for: 8s\n", "  - phase: warm-up\n    for: 8s\n    require: {user: 1/s}\n", []string{`8:15: phase.require: unknown key "user": did you mean "users"? (known: users)`}},

@@ -81,6 +81,7 @@ type Web struct {
 	Routes    map[string]Route // by name; never empty in the first role; a further one without any gets no requests of users
 	Defect    string           // what is wrong with the reference app's instrumentation, "" for nothing
 	Version   string           // the tag of its instances; "": the scenario knows no versions
+	Metrics   Metrics          // how its metrics come to the collector, beside StatsD
 }
 
 // Route is one kind of request that the load can send and checks can name.

@@ -159,7 +159,7 @@ func (v value) mongo(s *Stack) {
 // role reads what the instances of a role are: `stack.web`, or one of `stack.roles`.
 func (r *reader) role(v value, w *Web) {
 	w.Health, w.Stop = defaultHealth, defaultStop
-	m, ok := v.mapping("instances", "command", "image", "env", "health", "stop", "routes", "defect", "version")
+	m, ok := v.mapping("instances", "command", "image", "env", "health", "stop", "routes", "defect", "version", "metrics")
 	if !ok {
 		return
 	}
@@ -176,6 +176,9 @@ func (r *reader) role(v value, w *Web) {
 	}
 	if v, ok := m.get("version"); ok {
 		w.Version = v.versionOf()
+	}
+	if v, ok := m.get("metrics"); ok {
+		w.Metrics = v.metrics()
 	}
 	health, asked := m.get("health")
 	if asked && plain(health.node) != noHealth {

@@ -174,7 +174,7 @@ func (w *world) intervals(in *instance, got []arrival, each func(t time.Duration
 // counter makes a counter's series, and gives its sum.
 func (w *world) counter(in *instance, m metric, labels collector.Labels, got []arrival) float64 {
 	name := in.statsd(m)
-	s := record.Series{Name: underscored(name) + "_total", Labels: labels, Meta: collector.Meta{Type: collector.Counter, StatsD: name, Origin: "listener"}}
+	s := record.Series{Name: underscored(name) + "_total", Labels: labels, Meta: collector.Meta{Type: collector.Counter, Sent: name, Origin: "listener"}}
 	raw := record.Series{Name: underscored(name) + "_sampled_total", Labels: labels, Meta: s.Meta}
 	var sum, came float64
 	w.intervals(in, got, func(t time.Duration, in []arrival) {
@@ -197,7 +197,7 @@ func (w *world) counter(in *instance, m metric, labels collector.Labels, got []a
 
 // gauge makes the series of a gauge; a counter may be sent as one of its total.
 func (w *world) gauge(in *instance, name string, got []arrival) {
-	s := record.Series{Name: underscored(name), Labels: in.labels(), Meta: collector.Meta{Type: collector.Gauge, StatsD: name, Origin: "listener"}}
+	s := record.Series{Name: underscored(name), Labels: in.labels(), Meta: collector.Meta{Type: collector.Gauge, Sent: name, Origin: "listener"}}
 	value := 0.0
 	w.intervals(in, got, func(t time.Duration, in []arrival) {
 		if len(in) > 0 {
@@ -213,7 +213,7 @@ func (w *world) gauge(in *instance, name string, got []arrival) {
 // timer makes the series of a timer.
 func (w *world) timer(in *instance, m metric, got []arrival) {
 	name := in.statsd(m)
-	s := record.Series{Name: underscored(name), Labels: in.labels(), Meta: collector.Meta{Type: collector.Summary, StatsD: name, Unit: "milliseconds", Origin: "listener"}}
+	s := record.Series{Name: underscored(name), Labels: in.labels(), Meta: collector.Meta{Type: collector.Summary, Sent: name, Unit: "milliseconds", Origin: "listener"}}
 	now := &collector.Histogram{Schema: 4, ZeroThreshold: 0x1p-128}
 	buckets := map[int32]float64{}
 	w.intervals(in, got, func(t time.Duration, in []arrival) {

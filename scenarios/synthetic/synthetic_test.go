@@ -145,7 +145,7 @@ func TestTruthIsInTheRecord(t *testing.T) {
 					t.Errorf("%s %v falls from %v to %v at %v", s.Name, s.Labels, last, p.Value, p.At)
 				}
 				last = p.Value
-				if s.Meta.StatsD != "" && !strings.HasSuffix(s.Name, "_sampled_total") {
+				if s.Meta.Sent != "" && !strings.HasSuffix(s.Name, "_sampled_total") {
 					observed += p.Observed
 				}
 			}

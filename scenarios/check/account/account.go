@@ -146,7 +146,7 @@ func newAccount(e *evidence.Index, promise script.Conservation, l record.Lifetim
 	a.Total = max(0, evidence.Whole(a.counted.Last()))
 	a.values = valuesOf(counted)
 	for _, s := range e.Pushed[l.Instance] {
-		if s.Meta.StatsD == promise.Metric && s.CountsSampled() {
+		if s.Meta.Sent == promise.Metric && s.CountsSampled() {
 			a.Sampled = max(0, a.Sampled) + evidence.Whole(evidence.SumOf([]*record.Series{s}).Last())
 		}
 	}

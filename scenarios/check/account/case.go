@@ -80,7 +80,7 @@ func (a *Account) fillCurves(e *evidence.Index, d *diagnose.Account) {
 	}
 	spoke := map[time.Duration]bool{}
 	for _, s := range a.others {
-		if s.Meta.StatsD == a.Promise.Metric {
+		if s.Meta.Sent == a.Promise.Metric {
 			continue
 		}
 		d.Others = true
@@ -217,8 +217,8 @@ func (b *Books) twins(e *evidence.Index) []diagnose.Twin {
 	var names []string
 	for i := range b.Accounts {
 		for _, s := range b.Accounts[i].others {
-			if s.Meta.Type == collector.Summary && s.Meta.StatsD != b.Promise.Metric && !slices.Contains(names, s.Meta.StatsD) {
-				names = append(names, s.Meta.StatsD)
+			if s.Meta.Type == collector.Summary && s.Meta.Sent != b.Promise.Metric && !slices.Contains(names, s.Meta.Sent) {
+				names = append(names, s.Meta.Sent)
 			}
 		}
 	}

@@ -21,7 +21,7 @@ func (a *Account) findNeighbours(e *evidence.Index) {
 		a.parts = append(a.parts, evidence.Whole(evidence.SumOf([]*record.Series{s}).Last()))
 	}
 	for _, s := range a.others {
-		if s.Meta.StatsD == a.Promise.Metric && s.Meta.Type != collector.Counter {
+		if s.Meta.Sent == a.Promise.Metric && s.Meta.Type != collector.Counter {
 			a.otherType = s.Meta.Type
 		}
 	}
@@ -62,13 +62,13 @@ func (a *Account) alias(b Books) (name string, count int64) {
 			continue
 		}
 		for _, s := range b.Accounts[i].others {
-			ownRight[s.Meta.StatsD] = true
+			ownRight[s.Meta.Sent] = true
 		}
 	}
 	sums := map[string][]*record.Series{}
 	for _, s := range a.others {
-		if s.IsCounter() && !ownRight[s.Meta.StatsD] {
-			sums[s.Meta.StatsD] = append(sums[s.Meta.StatsD], s)
+		if s.IsCounter() && !ownRight[s.Meta.Sent] {
+			sums[s.Meta.Sent] = append(sums[s.Meta.Sent], s)
 		}
 	}
 	n := int64(len(a.Acked))

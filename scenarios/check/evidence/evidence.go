@@ -108,7 +108,7 @@ func (e *Index) indexSeries() {
 	ticks := map[time.Duration]bool{}
 	for i := range e.History.Series {
 		s := &e.History.Series[i]
-		if s.Meta.StatsD == "" {
+		if s.Meta.Sent == "" {
 			e.Polled[s.Name] = append(e.Polled[s.Name], s)
 			continue
 		}
@@ -166,7 +166,7 @@ func (e *Index) Greatest(name string, from, to time.Duration) float64 {
 func (e *Index) Counters(instance, metric string) []*record.Series {
 	var out []*record.Series
 	for _, s := range e.Pushed[instance] {
-		if s.Meta.StatsD == metric && s.IsCounter() {
+		if s.Meta.Sent == metric && s.IsCounter() {
 			out = append(out, s)
 		}
 	}

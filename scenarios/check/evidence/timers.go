@@ -9,7 +9,7 @@ import (
 func (e *Index) Timers(instance, metric string) []*record.Series {
 	var out []*record.Series
 	for _, s := range e.Pushed[instance] {
-		if s.Meta.StatsD == metric && s.Meta.Type == collector.Summary && metric != "" {
+		if s.Meta.Sent == metric && s.Meta.Type == collector.Summary && metric != "" {
 			out = append(out, s)
 		}
 	}

@@ -131,7 +131,7 @@ func sourcesOf(e *evidence.Index) []string {
 		s := &e.History.Series[i]
 		poller := s.Labels.Get("poller")
 		switch {
-		case s.Meta.StatsD != "":
+		case s.Meta.Sent != "":
 			out[i] = statsdSource
 		case strings.HasPrefix(s.Name, record.BeaconFigures):
 			out[i] = "rum" // as are the series of the pages themselves

@@ -51,9 +51,9 @@ func (j *judging) promising() string {
 	for _, s := range j.held {
 		switch {
 		case s.IsCounter():
-			return fmt.Sprintf("no check promises what it counts; add conservation: {metric: %s, route: …}", s.Meta.StatsD)
-		case s.Meta.StatsD != "" && s.Meta.Type == "gauge":
-			return fmt.Sprintf("no check promises what it shows; add gauge: {metric: %s, at_rest: 0}, if it is of the requests in flight", s.Meta.StatsD)
+			return fmt.Sprintf("no check promises what it counts; add conservation: {metric: %s, route: …}", s.Meta.Sent)
+		case s.Meta.Sent != "" && s.Meta.Type == "gauge":
+			return fmt.Sprintf("no check promises what it shows; add gauge: {metric: %s, at_rest: 0}, if it is of the requests in flight", s.Meta.Sent)
 		}
 	}
 	if len(j.held) == 0 {

@@ -50,10 +50,10 @@ func (j *judging) truth() truth {
 		}
 	}
 	for _, s := range j.held {
-		if s.Meta.Type == collector.Gauge && s.Meta.StatsD != "" && !slices.Contains(t.gauges, s.Name) {
+		if s.Meta.Type == collector.Gauge && s.Meta.Sent != "" && !slices.Contains(t.gauges, s.Name) {
 			t.gauges = append(t.gauges, s.Name)
 		}
-		if known := counts[s.Meta.StatsD] && s.IsCounter() || shows[s.Meta.StatsD] && s.Meta.Type == collector.Gauge; !known {
+		if known := counts[s.Meta.Sent] && s.IsCounter() || shows[s.Meta.Sent] && s.Meta.Type == collector.Gauge; !known {
 			t.add(j, s, j.living(s))
 		}
 	}
@@ -66,7 +66,7 @@ func (j *judging) asksFor(metric string, counter bool) bool {
 		_, asked := j.like(metric)
 		return asked
 	}
-	return slices.ContainsFunc(j.held, func(s record.Series) bool { return s.Meta.StatsD == metric && s.Meta.Type == collector.Gauge })
+	return slices.ContainsFunc(j.held, func(s record.Series) bool { return s.Meta.Sent == metric && s.Meta.Type == collector.Gauge })
 }
 
 // like is what a series of a counter is called, and labelled, that the expression asks for: one
@@ -74,7 +74,7 @@ func (j *judging) asksFor(metric string, counter bool) bool {
 // nobody ever sent. ok is false if the expression asks for none.
 func (j *judging) like(metric string) (like record.Series, ok bool) {
 	for _, s := range j.held {
-		if s.Meta.StatsD != metric || !s.IsCounter() {
+		if s.Meta.Sent != metric || !s.IsCounter() {
 			continue
 		}
 		if _, known := j.e.LifeOf(s.Labels.Get(evidence.LabelInstance)); known {
@@ -90,7 +90,7 @@ func (j *judging) like(metric string) (like record.Series, ok bool) {
 		for _, own := range j.e.Pushed[l.Instance] {
 			labels = own.Labels
 		}
-		s := record.Series{Name: unpunctuated.Replace(metric) + record.TotalSuffix, Labels: labels, Meta: collector.Meta{Type: collector.Counter, StatsD: metric}}
+		s := record.Series{Name: unpunctuated.Replace(metric) + record.TotalSuffix, Labels: labels, Meta: collector.Meta{Type: collector.Counter, Sent: metric}}
 		if j.selects(s) {
 			return s, true
 		}
@@ -154,7 +154,7 @@ func (j *judging) last(l record.Lifetime) time.Duration {
 // living is a series that ends with the life of its instance.
 func (j *judging) living(s record.Series) record.Series {
 	l, known := j.e.LifeOf(s.Labels.Get(evidence.LabelInstance))
-	if s.Meta.StatsD == "" || !known || l.Death == record.Never {
+	if s.Meta.Sent == "" || !known || l.Death == record.Never {
 		return s
 	}
 	end := slices.IndexFunc(s.Points, func(p record.Point) bool { return p.At > j.last(l) })
@@ -173,7 +173,7 @@ func (j *judging) living(s record.Series) record.Series {
 func (t *truth) bounded(j *judging, p script.Gauge) {
 	flights := j.e.Flights(p.ClientWindow)
 	for _, s := range j.held {
-		if s.Meta.StatsD != p.Metric || s.Meta.Type != collector.Gauge {
+		if s.Meta.Sent != p.Metric || s.Meta.Type != collector.Gauge {
 			continue
 		}
 		l, known := j.e.LifeOf(s.Labels.Get(evidence.LabelInstance))
@@ -207,7 +207,7 @@ func (t *truth) counters(j *judging, p script.Conservation) {
 	like, _ := j.like(p.Metric)
 	for _, s := range j.held {
 		switch l, known := j.e.LifeOf(s.Labels.Get(evidence.LabelInstance)); {
-		case s.Meta.StatsD != p.Metric || !s.IsCounter():
+		case s.Meta.Sent != p.Metric || !s.IsCounter():
 		case !known:
 			t.changed = true // whoever sent that is no instance of the run
 		case string(l.Role) != script.FirstRole: // of another role, of which no promise of the first tells

@@ -54,7 +54,7 @@ func history() record.History {
 // the collector makes a zero before the first, and marks the end of what ends before 12 s.
 func counter(instance string, from, to int, each float64) record.Series {
 	s := record.Series{Name: "hits_total", Labels: collector.NewLabels("instance", instance, "zone", "a"),
-		Meta: collector.Meta{Type: collector.Counter, StatsD: "hits"}}
+		Meta: collector.Meta{Type: collector.Counter, Sent: "hits"}}
 	for k := from; k <= to; k++ {
 		s.Points = append(s.Points, record.Point{At: time.Duration(k) * second, Value: each * float64(k-from), Observed: 10})
 	}
@@ -65,7 +65,7 @@ func counter(instance string, from, to int, each float64) record.Series {
 }
 
 func gauge(instance string, values ...float64) record.Series {
-	s := record.Series{Name: "open", Labels: collector.NewLabels("instance", instance), Meta: collector.Meta{Type: collector.Gauge, StatsD: "open"}}
+	s := record.Series{Name: "open", Labels: collector.NewLabels("instance", instance), Meta: collector.Meta{Type: collector.Gauge, Sent: "open"}}
 	for k, v := range values {
 		s.Points = append(s.Points, record.Point{At: time.Duration(k+1) * second, Value: v, Observed: 1})
 	}

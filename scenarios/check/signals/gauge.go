@@ -104,7 +104,7 @@ func (c Gauge) absent(l record.Lifetime, sent int64) verdict.Finding {
 func gaugesOf(e *evidence.Index, instance, metric string) []*record.Series {
 	var out []*record.Series
 	for _, s := range e.Pushed[instance] {
-		if s.Meta.StatsD == metric && s.Meta.Type == collector.Gauge {
+		if s.Meta.Sent == metric && s.Meta.Type == collector.Gauge {
 			out = append(out, s)
 		}
 	}

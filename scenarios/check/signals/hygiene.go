@@ -182,7 +182,7 @@ func (c Hygiene) count(e *evidence.Index, instance string) seriesCount {
 			continue
 		}
 		n.series++
-		metric := s.Meta.StatsD
+		metric := s.Meta.Sent
 		by[metric]++
 		if by[metric] > by[n.largest] || by[metric] == by[n.largest] && metric < n.largest {
 			n.largest = metric
@@ -242,7 +242,7 @@ func bornTogether(a, b record.Lifetime) bool { return b.Birth <= a.Ready || a.Re
 func metricsOf(e *evidence.Index, instance string) []string {
 	var names []string
 	for _, s := range e.Pushed[instance] {
-		names = append(names, s.Meta.StatsD)
+		names = append(names, s.Meta.Sent)
 	}
 	slices.Sort(names)
 	return slices.Compact(names)

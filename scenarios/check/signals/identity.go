@@ -97,7 +97,7 @@ func (c Identity) finding(o verdict.Outcome, instance string, format string, arg
 func (c Identity) series(e *evidence.Index, instance string) []*record.Series {
 	var out []*record.Series
 	for _, s := range e.Pushed[instance] {
-		if s.Meta.StatsD == c.Promise.Metric && !s.CountsSampled() && measured(s) {
+		if s.Meta.Sent == c.Promise.Metric && !s.CountsSampled() && measured(s) {
 			out = append(out, s)
 		}
 	}

@@ -129,7 +129,7 @@ var steadySurpluses = []string{diagnose.Twice, diagnose.Double, diagnose.NetTwic
 // what it counts is an estimate then.
 func isSampled(e *evidence.Index, instance, metric string) bool {
 	return slices.ContainsFunc(e.Pushed[instance], func(s *record.Series) bool {
-		return s.Meta.StatsD == metric && s.CountsSampled()
+		return s.Meta.Sent == metric && s.CountsSampled()
 	})
 }
 

@@ -151,9 +151,9 @@ func seriesBegunAfter(pushed []*record.Series, after time.Duration) map[string][
 		switch first, ok := firstOf(s); {
 		case !ok || s.CountsSampled():
 		case first <= after:
-			older[s.Meta.StatsD] = true
+			older[s.Meta.Sent] = true
 		default:
-			newer[s.Meta.StatsD] = append(newer[s.Meta.StatsD], s)
+			newer[s.Meta.Sent] = append(newer[s.Meta.Sent], s)
 		}
 	}
 	out := map[string][]*record.Series{}
@@ -206,7 +206,7 @@ func (g *grown) finding() verdict.Finding {
 	}
 	for _, s := range g.series {
 		if g.metric == "" {
-			note("", s.Meta.StatsD)
+			note("", s.Meta.Sent)
 			continue
 		}
 		for _, l := range s.Labels {

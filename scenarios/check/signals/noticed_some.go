@@ -111,7 +111,7 @@ func servedBy(e *evidence.Index, instance string) served {
 			}
 		}
 		if hasPoints(*series) {
-			s.metrics[series.Meta.StatsD] = max(s.metrics[series.Meta.StatsD], n, 1)
+			s.metrics[series.Meta.Sent] = max(s.metrics[series.Meta.Sent], n, 1)
 		}
 	}
 	return s

@@ -225,7 +225,7 @@ func (c comparison) byIntervals() float64 {
 func (c comparison) intervals(instance, metric string) (wrong, of int) {
 	var series []*record.Series
 	for i := range c.t.h.Series {
-		if s := &c.t.h.Series[i]; s.Meta.StatsD == metric && s.IsCounter() && s.Labels.Get(evidence.LabelInstance) == instance {
+		if s := &c.t.h.Series[i]; s.Meta.Sent == metric && s.IsCounter() && s.Labels.Get(evidence.LabelInstance) == instance {
 			series = append(series, s)
 		}
 	}

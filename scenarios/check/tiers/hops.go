@@ -52,7 +52,7 @@ func observed(e *evidence.Index) int64 {
 	var n int64
 	for i := range e.History.Series {
 		s := &e.History.Series[i]
-		if s.Meta.StatsD == "" || s.CountsSampled() {
+		if s.Meta.Sent == "" || s.CountsSampled() {
 			continue
 		}
 		for _, p := range s.Points {

@@ -105,7 +105,7 @@ func (c Nesting) books(e *evidence.Index) account.Books {
 	b := account.BooksOf(e, promise, func(instance string) []*record.Series {
 		var out []*record.Series
 		for _, s := range e.Timers(instance, c.Promise.Web) {
-			counts := &record.Series{Name: s.Name + record.TotalSuffix, Labels: s.Labels, Meta: collector.Meta{Type: collector.Counter, StatsD: s.Meta.StatsD}}
+			counts := &record.Series{Name: s.Name + record.TotalSuffix, Labels: s.Labels, Meta: collector.Meta{Type: collector.Counter, Sent: s.Meta.Sent}}
 			for _, p := range s.Points {
 				if p.Histogram != nil || p.Stale {
 					counts.Points = append(counts.Points, record.Point{At: p.At, Value: evidence.Cumulated(p), Observed: p.Observed, Stale: p.Stale})

@@ -49,7 +49,7 @@ func asked(h *record.History, instance, route string, n int) {
 
 // counts has an instance send a counter that comes to so many evenly, but for the seconds between from and to.
 func counts(h *record.History, instance, metric string, n, from, to int) {
-	s := record.Series{Name: strings.ReplaceAll(metric, ".", "_") + "_total", Labels: collector.NewLabels("instance", instance), Meta: collector.Meta{StatsD: metric, Type: collector.Counter}}
+	s := record.Series{Name: strings.ReplaceAll(metric, ".", "_") + "_total", Labels: collector.NewLabels("instance", instance), Meta: collector.Meta{Sent: metric, Type: collector.Counter}}
 	for k := 1; k <= 22; k++ {
 		p := record.Point{At: time.Duration(k) * time.Second, Value: float64(n * min(max(k-1, 0), 19) / 19), Observed: 1}
 		if k > from && k < to {

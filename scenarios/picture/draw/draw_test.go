@@ -27,7 +27,7 @@ func made(names []string, seconds int, counted func(instance, second int) int) p
 	for i, name := range names {
 		h.Events = append(h.Events, record.Event{At: 0, Kind: record.Birth, Instance: name, Role: record.Web},
 			record.Event{At: 100 * time.Millisecond, Kind: record.Serving, Instance: name, Role: record.Web})
-		s := record.Series{Name: "a_total", Labels: collector.NewLabels("instance", name), Meta: collector.Meta{Type: collector.Counter, StatsD: "a"}}
+		s := record.Series{Name: "a_total", Labels: collector.NewLabels("instance", name), Meta: collector.Meta{Type: collector.Counter, Sent: "a"}}
 		total := 0
 		for k := range seconds {
 			at := time.Duration(k+1) * second
@@ -94,7 +94,7 @@ func TestDrawingsAreWellFormed(t *testing.T) {
 		Events: []record.Event{{At: -second, Kind: record.Birth, Instance: "web-1", Role: record.Web}, {At: math.MaxInt64, Kind: record.Interrupted},
 			{At: second, Kind: record.FaultEnd, Fault: "freeze", Instance: "web-1"}, {At: second, Kind: record.PhaseEnd, Phase: "never begun"}},
 		Requests: []record.Request{{Due: -second, Done: -second, Outcome: record.Acked}, {Due: math.MaxInt64, Done: math.MinInt64}, {}},
-		Series: []record.Series{{Name: "a_total", Meta: collector.Meta{Type: collector.Counter, StatsD: "a"}, Points: []record.Point{{At: -second, Value: math.NaN(), Observed: 1},
+		Series: []record.Series{{Name: "a_total", Meta: collector.Meta{Type: collector.Counter, Sent: "a"}, Points: []record.Point{{At: -second, Value: math.NaN(), Observed: 1},
 			{At: second, Value: math.MaxFloat64, Observed: 1}, {At: 2 * second, Value: -math.MaxFloat64, Observed: 1}}},
 			{Name: record.FrontendPrefix + "req_tot", Points: []record.Point{{At: 0, Value: -math.MaxFloat64, Observed: 1}, {At: 1, Value: math.MaxFloat64, Observed: 1}, {At: math.MaxInt64, Value: 1, Observed: 1}}}},
 	}

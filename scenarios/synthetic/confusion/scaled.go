@@ -19,7 +19,7 @@ import (
 // Ask opens a made-up record to PromQL, for its autoscaler.
 func Ask(h record.History) (synthetic.Answer, func(), error) {
 	e := evidence.New(record.History{Run: h.Run}, script.Scenario{})
-	store, err := e.StoreOf(slices.DeleteFunc(slices.Clone(h.Series), func(s record.Series) bool { return s.Meta.StatsD == "" || s.Meta.Type == collector.Summary }))
+	store, err := e.StoreOf(slices.DeleteFunc(slices.Clone(h.Series), func(s record.Series) bool { return s.Meta.Sent == "" || s.Meta.Type == collector.Summary }))
 	if err != nil {
 		e.Close()
 		return nil, nil, err

@@ -1,0 +1,52 @@
+package script
+
+import (
+	"time"
+)
+
+// defaultExport is how often an instance exports, or is scraped, unless `every` says otherwise: as often as the collector
+// cuts time.
+const defaultExport = time.Second
+
+// leastExport and mostExport bound `every`: OpenTelemetry's own default is the longest that anybody waits for.
+const leastExport, mostExport = 100 * time.Millisecond, time.Minute
+
+// The protocols of OTLP, as OTEL_EXPORTER_OTLP_PROTOCOL names them.
+const (
+	OTLPGRPC     = "grpc"
+	OTLPProtobuf = "http/protobuf"
+	OTLPJSON     = "http/json"
+)
+
+// Metrics is how the metrics of a role's instances come to the collector. StatsD needs no word: every instance is told
+// where it is taken.
+type Metrics struct {
+	OTLP   string        // the protocol by which instances push; "": they do not
+	Scrape string        // the path at which an instance is scraped; "": none is
+	Every  time.Duration // how often an instance is to export, or is scraped; 0 where neither is
+}
+
+// metrics reads `metrics` of a role.
+func (v value) metrics() Metrics {
+	m, ok := v.mapping("otlp", "scrape", "every")
+	if !ok {
+		return Metrics{}
+	}
+	var s Metrics
+	if v, ok := m.get("otlp"); ok {
+		s.OTLP = v.oneOf(OTLPProtobuf, OTLPGRPC, OTLPJSON)
+	}
+	if v, ok := m.get("scrape"); ok {
+		if path := v.line("a path, like /metrics"); path != "" && v.isPath(path, "/metrics") {
+			s.Scrape = path
+		}
+	}
+	if len(m.keys) == 0 || len(m.keys) == 1 && plain(m.keys[0].node) == "every" {
+		v.failf("want otlp or scrape, like {scrape: /metrics, every: 1s}: StatsD needs no word")
+	}
+	s.Every = m.duration("every", leastExport, defaultExport)
+	if v, ok := m.get("every"); ok && s.Every > mostExport {
+		v.failf("%s is out of range: want %s to %s", show(s.Every), show(leastExport), show(mostExport))
+	}
+	return s
+}
