@@ -19,7 +19,8 @@ import (
 // texts that the platform expands (see package expand) once it has chosen the ports:
 // {{.Name}}, {{.Host}} (the address to listen on), {{.Port}} (the port named
 // "http", or the only one), {{.Ports.NAME}} and {{.Dir}} (a directory that
-// belongs to this instance alone and holds its Files).
+// belongs to this instance alone and holds its Files), and for an agent
+// {{.StatsDHost}} and {{.StatsDPort}}.
 type Instance struct {
 	Name    string            // "web-2"; never reused within a run
 	Program Program           // what to execute
@@ -28,6 +29,9 @@ type Instance struct {
 	Files   map[string]string // written to {{.Dir}} before the start, by file name
 	Ready   Probe             // when it counts as ready
 	Stop    time.Duration     // how long a Stack lets it finish after SIGTERM, before SIGKILL; 0 = DefaultStop
+	StatsD  string            // where an agent sends StatsD lines on to, host:port; empty: it is none
+	// Succeeds is the instance, gone, whose ports this one is given again: whoever was told of them need not be told anew.
+	Succeeds string
 }
 
 // Program is what an instance executes: exactly one of Self and Command.
@@ -45,6 +49,8 @@ type Probe struct {
 	Port   string        // name of a port; empty = "http", or the only one
 	Path   string        // "/healthz"; empty = a TCP connection is enough
 	Within time.Duration // how long that may take; 0 = 10 s
+	// Datagrams names a port that has to take datagrams besides; empty: none. With it alone no connection is tried.
+	Datagrams string
 }
 
 // Signal is what can be sent to an instance.

@@ -17,9 +17,17 @@ import (
 // "http", or the only one. It is false when there is none or no way to tell.
 func (i Instance) MainPort() (string, bool) { return expand.MainPort(i.Ports) }
 
-// ProbePort is the name of the port that readiness is asked at; empty when the
-// instance has no ports at all.
+// ProbePort is the name of the port that readiness is asked at by a connection; empty
+// when the instance has no ports at all, or datagrams alone tell.
 func (i Instance) ProbePort() (string, error) {
+	if of := i.Ready.Datagrams; of != "" {
+		if _, ok := i.Ports[of]; !ok {
+			return "", fmt.Errorf("%s: the readiness probe sends datagrams to port %q, which it does not have (have %s)", i.Name, of, expand.PortNames(i.Ports))
+		}
+		if i.Ready.Port == "" && i.Ready.Path == "" {
+			return "", nil
+		}
+	}
 	if i.Ready.Port != "" {
 		if _, ok := i.Ports[i.Ready.Port]; !ok {
 			return "", fmt.Errorf("%s: the readiness probe asks port %q, which it does not have (have %s)",
@@ -121,7 +129,7 @@ type Place struct {
 // Expand returns the instance with every template replaced. Its Ports must
 // hold the numbers that the platform chose.
 func (i Instance) Expand(at Place) (Instance, error) {
-	site := expand.Site{Name: i.Name, Host: at.Host, Dir: at.Dir, Ports: i.Ports}
+	site := expand.Site{Name: i.Name, Host: at.Host, Dir: at.Dir, Ports: i.Ports, StatsD: i.StatsD}
 	return i.texts(func(text string) (string, error) { return expand.Text(text, site) })
 }
 

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"regexp"
 	"slices"
 	"strings"
@@ -22,6 +23,22 @@ import (
 type Site struct {
 	Name, Host, Dir string
 	Ports           map[string]int
+	// StatsD is where an agent is to send its lines on to, host:port; empty for all else.
+	StatsD string
+}
+
+// StatsDHost and StatsDPort are the parts of StatsD, for {{.StatsDHost}} and {{.StatsDPort}}.
+func (s Site) StatsDHost() (string, error) { return s.statsd(0) }
+
+// StatsDPort is described at StatsDHost.
+func (s Site) StatsDPort() (string, error) { return s.statsd(1) }
+
+func (s Site) statsd(part int) (string, error) {
+	host, port, err := net.SplitHostPort(s.StatsD)
+	if err != nil {
+		return "", errors.New("only an agent sends on")
+	}
+	return [...]string{host, port}[part], nil
 }
 
 // Fields names what a template of a site with an only port http can have.

@@ -188,7 +188,7 @@ func (p *Platform) Start(ctx context.Context, i compose.Instance) (compose.Handl
 // launch brings the process up; from its return on the instance is in the
 // platform's and in the guard's books.
 func (p *Platform) launch(i compose.Instance) (*instance, error) {
-	ports, err := p.ports.take(i.Name, i.Ports)
+	ports, err := p.ports.take(i.Name, i.Succeeds, i.Ports)
 	if err != nil {
 		return nil, err
 	}
@@ -293,7 +293,7 @@ func environment(extra map[string]string) []string {
 // settle waits until the instance is ready and proves its ports.
 func (p *Platform) settle(ctx context.Context, i compose.Instance, inst *instance) error {
 	port, err := i.ProbePort()
-	if err != nil || port == "" {
+	if err != nil || port == "" && i.Ready.Datagrams == "" {
 		return err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -310,7 +310,7 @@ func (p *Platform) settle(ctx context.Context, i compose.Instance, inst *instanc
 		case <-ctx.Done():
 		}
 	}()
-	if err := i.Ready.Await(ctx, inst.Addr(port)); err != nil {
+	if err := i.Ready.AwaitBoth(ctx, inst.Addr(port), inst.Addr(i.Ready.Datagrams)); err != nil {
 		if who := strangerOn(inst.ports[port], inst.pid); who != "" {
 			return fmt.Errorf("%w; port %d is in use by %s", err, inst.ports[port], who)
 		}

@@ -15,7 +15,7 @@ import (
 
 // portBook gives out ports and remembers them: none is given out twice, not
 // even after its instance is gone, because a late datagram or connection for
-// the old one must not reach the new one.
+// the old one must not reach the new one, unless that succeeds it.
 type portBook struct {
 	lock *os.File // shared by every runner of this user; see lockPort
 
@@ -39,8 +39,8 @@ func (b *portBook) release() error {
 	return nil
 }
 
-// take fills in the ports that are 0 and checks the others.
-func (b *portBook) take(name string, asked map[string]int) (map[string]int, error) {
+// take fills in the ports that are 0 and checks the others, which may be those of the instance that this one succeeds.
+func (b *portBook) take(name, succeeds string, asked map[string]int) (map[string]int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	ports := maps.Clone(asked)
@@ -50,7 +50,7 @@ func (b *portBook) take(name string, asked map[string]int) (map[string]int, erro
 		if number == 0 {
 			number, err = b.free()
 		} else {
-			err = b.check(number)
+			err = b.check(number, succeeds)
 		}
 		if err != nil {
 			return nil, err
@@ -64,8 +64,8 @@ func (b *portBook) take(name string, asked map[string]int) (map[string]int, erro
 var errPortLocked = errors.New("locked by another runner")
 
 // check says why a port that was asked for cannot be had.
-func (b *portBook) check(number int) error {
-	if by, ok := b.taken[number]; ok {
+func (b *portBook) check(number int, succeeds string) error {
+	if by, ok := b.taken[number]; ok && (by != succeeds || succeeds == "") {
 		return fmt.Errorf("port %d was given to %s in this run; choose another", number, by)
 	}
 	err := b.try(number)

@@ -87,8 +87,14 @@ var ruleMakers = []ruleMaker{
 	ruleOf(func(p script.Identity, s script.Scenario) Check {
 		return signals.Identity{Promise: p, Window: windowOf(s, p.Metric), Rate: rateOf(s, p.Metric)}
 	}),
-	ruleOf(func(p script.Nesting, _ script.Scenario) Check { return tiers.Nesting{Promise: p} }),
-	ruleOf(func(p script.Gauge, _ script.Scenario) Check { return signals.Gauge{Promise: p} }),
+	ruleOf(func(p script.Nesting, s script.Scenario) Check {
+		p.ClientWindow += s.Stack.Agent.Late()
+		return tiers.Nesting{Promise: p}
+	}),
+	ruleOf(func(p script.Gauge, s script.Scenario) Check {
+		p.ClientWindow += s.Stack.Agent.Late()
+		return signals.Gauge{Promise: p}
+	}),
 	ruleOf(func(p script.Shutdown, s script.Scenario) Check {
 		return signals.Shutdown{Promise: p, Rate: rateOf(s, p.Metric), Confidence: confidenceOf(s, p.Metric)}
 	}),
@@ -97,8 +103,9 @@ var ruleMakers = []ruleMaker{
 	ruleOf(func(p script.Audit, _ script.Scenario) Check { return tiers.Audit{Promise: p} }),
 	ruleOf(func(p script.Failures, _ script.Scenario) Check { return tiers.Failures{Promise: p} }),
 	ruleOf(func(p script.BeaconsSent, _ script.Scenario) Check { return tiers.Beacons{Promise: p} }),
-	ruleOf(func(p script.TwoViews, _ script.Scenario) Check {
+	ruleOf(func(p script.TwoViews, s script.Scenario) Check {
 		if p.Agent != "" {
+			p.ClientWindow += s.Stack.Agent.Late()
 			return signals.TwoSources{Promise: p}
 		}
 		return signals.TwoViews{Promise: p}
@@ -127,6 +134,7 @@ func ruleFor(c script.Check, s script.Scenario) Check {
 
 // windowOf is how long the client of a metric buffers, where the scenario says
 // it.
+// With an agent between client and collector, that holds counts too.
 func windowOf(s script.Scenario, metric string) (window time.Duration) {
 	window = signals.DefaultWindow
 	for _, c := range script.Promised[script.Conservation](s) {
@@ -134,7 +142,7 @@ func windowOf(s script.Scenario, metric string) (window time.Duration) {
 			window = c.ClientWindow
 		}
 	}
-	return window
+	return window + s.Stack.Agent.Late()
 }
 
 // rateOf is the sample rate of a metric, where the scenario says it.

@@ -3,6 +3,7 @@ package gallery
 import (
 	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/record"
+	"throughline/scenarios/script"
 )
 
 // A fault lasts from the beginning of the second phase until the load has ended.
@@ -16,6 +17,8 @@ func faultEntries() []Entry {
 		{Name: "delay-datagrams", Fault: "F18", About: "datagrams of one instance take 4 s", Stage: withFault("fault: delay-datagrams, by: 4s, on: web-2"), Want: wantCheck("conservation", "late").blaming("web-2")},
 		{Name: "restart-collector", Fault: "F27", About: "the collector is restarted, and away for 2 s", Stage: withFault("fault: restart-collector, for: 2s"), Want: wantConservation("collector-away")},
 		{Name: "kill-collector", Fault: "F27", About: "the collector is killed, and away for 2 s", Stage: withFault("fault: kill-collector, for: 2s"), Want: wantConservation("collector-away")},
+		{Name: "agent-drops-bucket", About: "an agent ends at SIGTERM with the counts that it holds", Stage: beside(script.AgentDropsBucket, "terminate: agent-2"),
+			Want: wantConservation("agent-lost").blaming("web-2")},
 		{Name: "replayed-requests", Fault: "F54", About: "something before the load balancer sends some requests twice", Stage: withFault("fault: replay-requests, share: 0.05"),
 			Want: Want{Outcome: verdict.Fail, Check: "requests", Causes: []string{"client-replay"}}},
 		{Name: "leftover-load", Fault: "F66", About: "an earlier run's users are still there", Stage: withFault("fault: leftover-load, rate: 20/s"),

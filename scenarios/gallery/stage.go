@@ -6,6 +6,8 @@ import (
 	"strings"
 	"text/template"
 	"time"
+
+	"throughline/scenarios/script"
 )
 
 // Stage is a short scenario: what is done to a small stack in the midst of it.
@@ -17,6 +19,7 @@ type Stage struct {
 	// Roles are further roles of the stack, as YAML: "{api: {…}}"; empty: there are none. Then web answers gets alone, and
 	// inserts are for one of these.
 	Roles   string
+	Agent   string // beside each instance, as YAML: "{window: 3s}"; empty: there is none
 	HTTPD   bool   // an Apache HTTP server stands before each instance
 	Retry   bool   // the load balancer repeats requests on any error
 	Members int    // of the database, a replica set; 0: it stands alone
@@ -72,6 +75,9 @@ stack:
     {{- if .Stage.CPU}}, env: {CPU_EVERY: 1s}{{end}}}
 {{- with .Stage.Roles}}
   roles: {{.}}
+{{- end}}
+{{- with .Stage.Agent}}
+  agent: {{.}}
 {{- end}}
 {{- if .Stage.HTTPD}}
   httpd: yes
@@ -148,7 +154,7 @@ func (s Stage) Scenario(name string) string {
 	ends := false
 	for _, step := range s.Steps {
 		verb, _, _ := strings.Cut(step, ":")
-		ends = ends || slices.Contains([]string{"kill", "terminate", "interrupt", "replace", "deploy", "rollback"}, verb) && step != "kill: primary"
+		ends = ends || slices.Contains([]string{"kill", "terminate", "interrupt", "replace", "deploy", "rollback"}, verb) && step != "kill: primary" && !strings.Contains(step, ": "+script.AgentRole+"-")
 	}
 	load := s.Load
 	if load == "" {
@@ -186,6 +192,15 @@ func besideWeb(defect string, steps ...string) Stage {
 // fronted has an httpd before each instance.
 func fronted() Stage {
 	return Stage{HTTPD: true, Steps: []string{"kill: web-2", "launch: 1", "replace: web-1"}, After: 8}
+}
+
+// beside puts an agent beside each instance, which adds lines up for three seconds.
+func beside(defect string, steps ...string) Stage {
+	agent := "{window: 3s}"
+	if defect != "" {
+		agent = "{window: 3s, defect: " + defect + "}"
+	}
+	return Stage{Agent: agent, Steps: steps, Before: 5, After: 6}
 }
 
 // monitored has CloudWatch tell of the CPU of instances by periods of five seconds, and instances tell of their own.
@@ -284,6 +299,10 @@ func Controls() []Control {
 		{"primary-killed", "the database's primary is killed, another member launched, and the next primary steps down", Stage{Members: 3, Steps: []string{"kill: primary", "launch: member", "step_down: primary"}, After: 9}},
 		{"primary-isolated", "the database's primary is cut off from the other members for three seconds", Stage{Members: 3, Steps: []string{"fault: isolate-member"}, Heal: "isolate-member"}},
 		{"primary-frozen", "the database's primary is frozen, and goes on when another one has its part", frozenPrimary("")},
+		{"agents", "an agent beside each instance is asked to end, one is killed, and an instance is replaced with its agent",
+			beside("", "terminate: agent-2", "kill: agent-3", "replace: web-1")},
+		{"agent-killed", "the agent beside an instance is killed with what it holds, and another comes a second later", beside("", "kill: agent-2, for: 1s")},
+		{"agent-beside-killed", "an instance is killed beside its agent, and another one launched", beside("", "kill: web-2", "launch: 1")},
 		{"interrupted", "a cloud takes an instance away, with notice, and another one is launched", Stage{Cloud: true, Steps: []string{"interrupt: web-2, notice: 2s", "launch: 1"}, After: 7}},
 		{"monitored", "hypervisor and agent tell of the CPU of instances, of which one is replaced", monitored(12, 18).replacing("web-2")},
 		{"busier", "an instance is killed under twice the load", Stage{Steps: []string{"kill: web-1", "launch: 1"}, Rate: 300}},

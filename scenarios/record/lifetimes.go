@@ -15,6 +15,7 @@ type Lifetime struct {
 	Instance  string
 	Role      Role
 	Version   string        // of the application; "": the scenario has no versions
+	Serves    string        // of an agent: beside which instance it is
 	Birth     time.Duration // its process was started
 	Ready     time.Duration // its probe answered
 	Serving   time.Duration // the load balancer marked it up
@@ -61,7 +62,7 @@ func (h History) Lifetimes() []Lifetime {
 func (l *Lifetime) note(e Event) {
 	switch e.Kind {
 	case Birth:
-		l.Birth, l.Version = e.At, e.Version
+		l.Birth, l.Version, l.Serves = e.At, e.Version, e.Serves
 	case Ready:
 		l.Ready = e.At
 	case Serving:

@@ -67,7 +67,7 @@ const (
 	StepEnd    Kind = "step-end"    // the step has taken effect (Error empty) or did not (Error says why); Instance: for whom its word (newest) stood
 	LoadBegin  Kind = "load-begin"  // first request due
 	LoadEnd    Kind = "load-end"    // last request answered or given up
-	Birth      Kind = "birth"       // of an instance: its process was started; Version, in a scenario that has versions; Cloud, in a cloud
+	Birth      Kind = "birth"       // of an instance: its process was started; Version, in a scenario that has versions; Cloud, in a cloud; Serves, of an agent
 	Ready      Kind = "ready"       // of an instance: its probe answered
 	Serving    Kind = "serving"     // of an instance: the load balancer marks it up, or it is ready in a role without users; of a member of the database: it follows the primary
 	Elected    Kind = "elected"     // of a member of the database: it is the primary, and takes writes
@@ -104,12 +104,13 @@ const (
 	Web          Role = "web"
 	LoadBalancer Role = "lb"
 	HTTPD        Role = "httpd"
+	Agent        Role = "agent"
 	Database     Role = "db"
 )
 
 // Application tells whether it is a role of the application: web, or another one that the scenario names.
 func (r Role) Application() bool {
-	return r != "" && r != LoadBalancer && r != HTTPD && r != Database
+	return r != "" && r != LoadBalancer && r != HTTPD && r != Agent && r != Database
 }
 
 // Event is one line of the journal.
@@ -128,7 +129,8 @@ type Event struct {
 	CPUs     float64       `json:"cpus,omitempty"`     // of Limited
 	Deadline time.Duration `json:"deadline,omitempty"` // of Noticed, ns since Run.Start
 	Version  string        `json:"version,omitempty"`
-	Cloud    *Cloud        `json:"cloud,omitempty"` // of a Birth
+	Serves   string        `json:"serves,omitempty"` // of the Birth of an agent: beside which instance it is
+	Cloud    *Cloud        `json:"cloud,omitempty"`  // of a Birth
 	// Expected is false for a death that nobody asked for.
 	Expected bool                `json:"expected,omitempty"`
 	About    string              `json:"about,omitempty"` // what a Trouble or a Note concerns: "load", "collector", "poller haproxy", …

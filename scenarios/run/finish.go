@@ -49,13 +49,14 @@ func finish(ctx context.Context, s *testbed, users *users, acting *acting) error
 }
 
 // settleTime is how long counts may still arrive after the last request: the longest
-// that any check of the scenario allows a client to buffer and to be late.
+// that any check of the scenario allows a client to buffer and to be late, and an agent
+// to hold.
 func (c Config) settleTime() time.Duration {
 	longest := c.Run.Interval
 	for _, check := range c.Scenario.Checks {
 		longest = max(longest, check.Late())
 	}
-	return longest
+	return longest + c.Scenario.Stack.Agent.Late()
 }
 
 // settleLimit bounds the wait for counts that come later than any check allows.

@@ -29,6 +29,7 @@ type fleet struct {
 	sensors sensors
 	pool    pool // backstage where no users come to the role
 	fronts  *fronts
+	agents  *agents
 	cloud   *cloud // gives notice; nil: nobody does
 	// describe is what instance number of a version is, which shall send its
 	// StatsD lines to an address, host:port.
@@ -254,7 +255,10 @@ func (f *fleet) start(ctx context.Context, web script.Web, number int) (*life, e
 	if err != nil {
 		return nil, err
 	}
-	instance, err := f.describe(web, number, addr)
+	var instance compose.Instance
+	if addr, err = f.agents.beside(ctx, name, addr); err == nil {
+		instance, err = f.describe(web, number, addr)
+	}
 	if err == nil {
 		instance.Ready.Within = startWithin(ctx)
 		var one *life
@@ -262,6 +266,7 @@ func (f *fleet) start(ctx context.Context, web script.Web, number int) (*life, e
 			return one, nil
 		}
 	}
+	f.agents.retire(context.WithoutCancel(ctx), name)
 	f.sensors.retire(context.WithoutCancel(ctx), name)
 	return nil, err
 }

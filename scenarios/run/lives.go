@@ -79,6 +79,16 @@ func newLives(ctx context.Context, p compose.Platform, journal *journal, retire 
 // until it is gone. One of the application is held for its launch until release. A version
 // is "" where there are none.
 func (l *lives) start(ctx context.Context, i compose.Instance, role record.Role, version string) (*life, error) {
+	return l.begin(ctx, i, record.Event{Role: role, Version: version})
+}
+
+// startBeside is start of what is there for one instance alone.
+func (l *lives) startBeside(ctx context.Context, i compose.Instance, role record.Role, serves string) (*life, error) {
+	return l.begin(ctx, i, record.Event{Role: role, Serves: serves})
+}
+
+// begin is start; as has what the birth tells beside.
+func (l *lives) begin(ctx context.Context, i compose.Instance, as record.Event) (*life, error) {
 	born := l.journal.offset(time.Now())
 	handle, err := l.parts.Start(ctx, i)
 	if err != nil {
@@ -89,10 +99,11 @@ func (l *lives) start(ctx context.Context, i compose.Instance, role record.Role,
 		id = known.ID()
 	}
 	who := l.cloud.of(i.Name)
-	l.journal.event(record.Event{At: born, Kind: record.Birth, Instance: i.Name, Role: role, ID: id, Version: version, Cloud: who})
-	l.journal.event(record.Event{Kind: record.Ready, Instance: i.Name, Role: role})
-	one := &life{Handle: handle, role: role, gone: make(chan struct{}), version: version, zone: i.Env["ZONE"], cloud: who}
-	if role.Application() {
+	as.At, as.Kind, as.Instance, as.ID, as.Cloud = born, record.Birth, i.Name, id, who
+	l.journal.event(as)
+	l.journal.event(record.Event{Kind: record.Ready, Instance: i.Name, Role: as.Role})
+	one := &life{Handle: handle, role: as.Role, gone: make(chan struct{}), version: as.Version, zone: i.Env["ZONE"], cloud: who}
+	if as.Role.Application() {
 		one.held = launching
 	}
 	l.mu.Lock()

@@ -3,9 +3,11 @@ package run
 import (
 	"context"
 	"errors"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"throughline/compose"
 	"throughline/scenarios/script"
 )
 
@@ -75,12 +77,23 @@ func (c *clock) kill(m script.Kill, within bounded) error {
 	if m.Instance == script.Primary {
 		return c.killPrimary(within)
 	}
+	if number, agent := script.AgentNumber(m.Instance); agent {
+		return c.endAgent(number, compose.Kill, m.Away, within)
+	}
 	return c.named(m.Instance, func(name string) error {
 		return within(func(ctx context.Context) error { return c.fleet.kill(ctx, name) })
 	})
 }
 
+// endAgent ends an agent, and has another take its place.
+func (c *clock) endAgent(number int, how compose.Signal, away time.Duration, within bounded) error {
+	return within(func(ctx context.Context) error { return c.fleet.agents.replace(ctx, number, how, away) })
+}
+
 func (c *clock) terminate(m script.Terminate, within bounded) error {
+	if number, agent := script.AgentNumber(m.Instance); agent {
+		return c.endAgent(number, compose.Terminate, m.Away, within)
+	}
 	return c.named(m.Instance, func(name string) error { return c.end(name, !m.Abrupt, within) })
 }
 

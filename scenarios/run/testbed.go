@@ -23,6 +23,7 @@ type testbed struct {
 	database  *database
 	balancer  *balancer
 	fronts    *fronts
+	agents    *agents
 	fleet     *fleet // of the first role, on which actors act
 	fleets    fleets
 	cloud     *cloud // nil: the stack is in none
@@ -44,11 +45,12 @@ func newTestbed(ctx context.Context, c Config, journal *journal) (*testbed, erro
 	s.balancer = &balancer{cfg: c, network: s.network}
 	s.lives = newLives(ctx, c.Platform, journal, func(ctx context.Context, name string) {
 		s.network.retire(name)
+		s.agents.retire(ctx, name)
 		sensing.retire(ctx, name)
 		s.cloud.retire(name)
 	})
 	s.database.members = newReplicaSet(c, journal, s.lives, s.network.peers)
-	s.fronts = newFronts(c, journal, s.lives)
+	s.fronts, s.agents = newFronts(c, journal, s.lives), newAgents(c, journal, s.lives)
 	s.lives.cloud = s.cloud
 	c.Roster.of(s)
 	for _, role := range c.Scenario.Stack.Roles() {
@@ -62,11 +64,11 @@ func newTestbed(ctx context.Context, c Config, journal *journal) (*testbed, erro
 
 // fleetOf is that of a role, without instances.
 func (s *testbed) fleetOf(role script.Web) *fleet {
-	f := &fleet{cfg: s.cfg, role: role, journal: s.journal, lives: s.lives, sensors: s.telemetry, pool: backstage{}, fronts: s.fronts, cloud: s.cloud,
+	f := &fleet{cfg: s.cfg, role: role, journal: s.journal, lives: s.lives, sensors: s.telemetry, pool: backstage{}, fronts: s.fronts, agents: s.agents, cloud: s.cloud,
 		coming: map[string]string{}, replaced: map[string]bool{},
 		versions: script.NewVersions(s.cfg.firstVersion(role)), settled: make(chan struct{})}
 	if role.Role != "" {
-		f.fronts = &fronts{} // none: they stand before the instances of the first
+		f.fronts, f.agents = &fronts{}, nil // none: they are of the instances of the first
 	}
 	if role.Role == "" || role.WithUsers() { // what is nobody else's goes to the first
 		f.pool = backend{s.balancer, haproxy.BackendOf(role.RoleName())}

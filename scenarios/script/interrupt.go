@@ -64,9 +64,13 @@ func noticeOf(m Move) time.Duration {
 	return 0
 }
 
-// outlasts complains about a step that would be over with the notice.
+// outlasts complains about a step that would be over with the notice, or while an agent is away.
 func (s Step) outlasts(m mapping) {
 	notice := noticeOf(s.Move)
+	if v, ok := m.get("within"); ok && s.Within > 0 && AwayOf(s.Move) > 0 && s.Within <= AwayOf(s.Move) {
+		v.failf("%s is over before another agent comes, after %s: want longer", show(s.Within), show(AwayOf(s.Move)))
+		return
+	}
 	if v, ok := m.get("within"); ok && s.Within > 0 && s.Within <= notice {
 		v.failf("%s is over when the notice of %s is: want longer", show(s.Within), show(notice))
 	}

@@ -23,7 +23,7 @@ const (
 
 // reserved are the names that no role can have, for they mean something else in files, records, metrics and inventories.
 var reserved = []string{
-	"users", "lb", "haproxy", "httpd", "db", "mongo", "docstore", "collector", "host", // layers, and who is not of the application
+	"users", "lb", "haproxy", "httpd", "db", "mongo", "docstore", "collector", "host", AgentRole, // layers, and who is not of the application
 	AnyOne, Newest, Oldest, ReplaceAll, Primary, member, // what steps say in the place of a name
 	"ungrouped", "run", "none",
 }

@@ -53,6 +53,8 @@ type Stack struct {
 	// Early: the application's driver has writes acknowledged by the primary alone (w=1), which may be rolled back; else by a
 	// majority of the members.
 	Early bool
+	// Agent is between the instances of Web and the collector.
+	Agent Agent
 	// HTTPD: an Apache HTTP server stands before each instance.
 	HTTPD bool
 	// RetryAll: the load balancer also sends requests again that a server may have executed; else only those that reached

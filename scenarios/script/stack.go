@@ -37,7 +37,7 @@ func referenceRoutes() map[string]Route {
 }
 
 func (r *reader) stack(v value, s *Stack) {
-	m, ok := v.mapping("web", "roles", "httpd", "mongo", "lb", "collector", "cloud", "cloudwatch")
+	m, ok := v.mapping("web", "roles", "httpd", "mongo", "lb", "collector", "cloud", "cloudwatch", "agent")
 	if !ok {
 		return
 	}
@@ -68,6 +68,9 @@ func (r *reader) stack(v value, s *Stack) {
 	}
 	if v, ok := m.get("roles"); ok {
 		r.roles(v, s)
+	}
+	if v, ok := m.get("agent"); ok {
+		s.Agent = r.agent(v)
 	}
 	s.Cloud = m.yes("cloud")
 	if v, ok := m.get("cloudwatch"); ok {

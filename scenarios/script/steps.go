@@ -58,8 +58,8 @@ func stepOf[M Move](read func(what value, m mapping) M, more stepKind) stepKind 
 
 // stepKinds are the kinds of steps, in the order in which errors list them.
 var stepKinds = []stepKind{
-	stepOf(readKill, stepKind{takes: []string{"role"}}),
-	stepOf(readTerminate, stepKind{takes: []string{"role", "drain"}, stops: true}),
+	stepOf(readKill, stepKind{takes: []string{"role", "for"}}),
+	stepOf(readTerminate, stepKind{takes: []string{"role", "drain", "for"}, stops: true}),
 	stepOf(readInterrupt, stepKind{takes: []string{"role", "drain", "notice"}, misfit: "%s has no notice: it belongs to interrupt", stops: true, needs: []Need{Metadata}}),
 	stepOf(readLaunch, stepKind{takes: []string{"role"}}),
 	stepOf(readReplace, stepKind{takes: []string{"role"}, stops: true}),
@@ -126,7 +126,7 @@ func (v value) step(w *world) (Step, bool) {
 	v.r.versions = &f.read
 	move := kind.read(what, m)
 	f = w.meant(f, said, move, m)
-	step := Step{Move: move, Role: f.role, Within: m.duration("within", shortest, kind.within(f.stop)+noticeOf(move)), Pos: v.at}
+	step := Step{Move: move, Role: f.role, Within: m.duration("within", shortest, kind.within(f.stop)+noticeOf(move)+AwayOf(move)), Pos: v.at}
 	step.outlasts(m)
 	m.refuse(kind)
 	if len(v.r.errs) > before {

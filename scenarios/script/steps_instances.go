@@ -2,19 +2,23 @@ package script
 
 import (
 	"fmt"
+	"time"
 )
 
 // wantInstance is what the key of a step on one instance takes.
 const wantInstance = "the name of an instance, like web-2"
 
 // Kill ends an instance without warning (SIGKILL).
-type Kill struct{ Instance string } // or a word that stands for one, or Primary
+type Kill struct {
+	Instance string        // or a word that stands for one, or Primary, or an agent
+	Away     time.Duration // until another agent takes the place of one
+}
 
 // Kind implements [Move].
 func (Kill) Kind() string { return "kill" }
 
 // String implements [Move].
-func (m Kill) String() string { return m.Kind() + " " + m.Instance }
+func (m Kill) String() string { return m.Kind() + " " + m.Instance + awayText(m.Away) }
 
 // Target implements [Move].
 func (m Kill) Target() string { return m.Instance }
@@ -23,15 +27,23 @@ func (m Kill) play(f *fleet) error {
 	if m.Instance == Primary {
 		return f.members.kill(m)
 	}
+	if number, agent := AgentNumber(m.Instance); agent {
+		return f.endAgent(number, m)
+	}
 	return f.end(m.Instance, m)
 }
 
-func readKill(what value, _ mapping) Kill { return Kill{what.line(wantInstance)} }
+func readKill(what value, m mapping) Kill {
+	k := Kill{Instance: what.line(wantInstance)}
+	k.Away = m.away(k.Instance)
+	return k
+}
 
 // Terminate drains an instance, asks it to end (SIGTERM), and waits until it has.
 type Terminate struct {
-	Instance string // or a word that stands for one
-	Abrupt   bool   // without draining it first
+	Instance string        // or a word that stands for one, or an agent
+	Abrupt   bool          // without draining it first
+	Away     time.Duration // until another agent takes the place of one
 }
 
 // Kind implements [Move].
@@ -42,19 +54,27 @@ func (m Terminate) String() string {
 	if m.Abrupt {
 		return m.Kind() + " " + m.Instance + " without draining"
 	}
-	return m.Kind() + " " + m.Instance
+	return m.Kind() + " " + m.Instance + awayText(m.Away)
 }
 
 // Target implements [Move].
 func (m Terminate) Target() string { return m.Instance }
 
-func (m Terminate) play(f *fleet) error { return f.end(m.Instance, m) }
+func (m Terminate) play(f *fleet) error {
+	if number, agent := AgentNumber(m.Instance); agent {
+		return f.endAgent(number, m)
+	}
+	return f.end(m.Instance, m)
+}
 
 func readTerminate(what value, m mapping) Terminate {
 	t := Terminate{Instance: what.line(wantInstance)}
 	if v, ok := m.get("drain"); ok {
-		t.Abrupt = v.oneOf("yes", "no") == "no"
+		if t.Abrupt = v.oneOf("yes", "no") == "no"; isAgent(t.Instance) {
+			v.failf("an agent is in no load balancer, which could drain it: remove it")
+		}
 	}
+	t.Away = m.away(t.Instance)
 	return t
 }
 

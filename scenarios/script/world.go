@@ -14,16 +14,20 @@ type world struct {
 	noDatabase bool
 	members    members
 	noHTTPD    bool
+	agents     bool // there is one beside each instance of the first role
 	cloud      bool // instances can be interrupted
 	cloudwatch bool // what they use is told
 }
 
 // newWorld is how it is when the load begins. Where nothing is said of versions, the instances are of the version named.
 func newWorld(s *Scenario, version string) *world {
-	w := &world{members: membersOf(s.Stack), noHTTPD: !s.Stack.HTTPD, noDatabase: s.Stack.Mongo == MongoNone, cloud: s.Stack.Cloud, cloudwatch: s.Stack.CloudWatch.Told()}
+	w := &world{members: membersOf(s.Stack), noHTTPD: !s.Stack.HTTPD, noDatabase: s.Stack.Mongo == MongoNone, agents: s.Stack.Agent.There(), cloud: s.Stack.Cloud, cloudwatch: s.Stack.CloudWatch.Told()}
 	for _, role := range s.Stack.Roles() {
 		role.Version = cmp.Or(role.Version, version)
 		f := &fleet{world: w, role: role.Role, withUsers: role.WithUsers(), versions: NewVersions(role), read: NewVersions(role), stop: role.Stop}
+		if role.Role == "" {
+			f.stop += s.Stack.Agent.Linger + s.Stack.Agent.Stop
+		}
 		f.launch(role.Instances)
 		f.scaled = role.Role == "" && s.Autoscale != nil
 		w.fleets = append(w.fleets, f)

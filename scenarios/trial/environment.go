@@ -69,6 +69,7 @@ type Lacks struct {
 	OwnAddress, Elsewhere string
 	Respawn               string // to kill the load balancer, and to start it again
 	OwnDisk               string // to give the database a file system of its own
+	Agents                string // to put an agent beside each instance
 }
 
 // Of gives what the scenario asks of the platform in vain.
@@ -86,6 +87,9 @@ func (l Lacks) Of(s script.Scenario) (missing []error) {
 				missing = append(missing, fmt.Errorf("%s: %scommand %s: %s", s.Name, of, web.Command[0], l.Commands))
 			}
 		}
+	}
+	if l.Agents != "" && s.Stack.Agent.There() {
+		missing = append(missing, fmt.Errorf("%s: stack.agent: %s; %s", s.Name, l.Agents, l.Elsewhere))
 	}
 	for _, lack := range []struct {
 		need script.Need

@@ -20,6 +20,7 @@ func onDocker() Platform {
 		Lacks: trial.Lacks{
 			Commands:   "a container has nothing of this machine; give stack.web.image, or --platform local",
 			OwnAddress: "containers share one StatsD address and are known by their own, which a relay would hide", Elsewhere: "use --platform local",
+			Agents:  "an agent runs beside its instance, as a process of this machine, and a container does not reach it",
 			OwnDisk: "a container has no file system of its own that could be filled from here",
 			Respawn: "HAProxy is the first process of its container, which ends with it",
 		},

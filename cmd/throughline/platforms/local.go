@@ -68,6 +68,11 @@ var looks = []struct {
 // impossible tells which versions of the application cannot be executed here, each program
 // once. Those that are images it lacks.
 func impossible(s script.Scenario) (missing []error) {
+	if s.Stack.Agent.There() {
+		if err := local.Possible(run.AgentProgram(s)); err != nil {
+			missing = append(missing, fmt.Errorf("%s: stack.agent: %w", s.Name, err))
+		}
+	}
 	for _, role := range s.Stack.Roles() {
 		for i, web := range s.VersionsOf(role) {
 			if web.Image != "" || i > 0 && slices.Equal(web.Command, role.Command) && role.Image == "" {

@@ -46,7 +46,10 @@ type Account struct {
 	Silent          time.Duration // before the kill, see silence
 	stall           time.Duration
 	slowed          time.Duration // by how much, because of the CPU
-	Early           int64         // missing before the kill, see beforeKill
+	// heldFor is for how long a count may be held on its way, by the client and then by an agent, for agentLate.
+	heldFor, agentLate time.Duration
+	agency             agency
+	Early              int64 // missing before the kill, see beforeKill
 	// Dropped tells that the collector's socket lost datagrams that may have
 	// been this instance's.
 	Dropped   bool
@@ -142,6 +145,8 @@ func BooksOf(e *evidence.Index, promise script.Conservation, counted func(instan
 
 func newAccount(e *evidence.Index, promise script.Conservation, l record.Lifetime, counted []*record.Series) Account {
 	a := Account{Life: l, Promise: promise, Acked: e.Acked(l.Instance, promise.Route), Sampled: -1, twin: noTwin, others: e.Pushed[l.Instance]}
+	a.agentLate = e.AgentLate(l.Instance)
+	a.heldFor = promise.ClientWindow + a.agentLate
 	a.counted = evidence.SumOf(counted)
 	a.Total = max(0, evidence.Whole(a.counted.Last()))
 	a.values = valuesOf(counted)
@@ -164,6 +169,7 @@ func newAccount(e *evidence.Index, promise script.Conservation, l record.Lifetim
 	a.Dropped = e.Dropped(l.Instance)
 	a.follow(e)
 	a.Early = a.beforeKill(e)
+	a.agency = a.agencyOf(e)
 	return a
 }
 

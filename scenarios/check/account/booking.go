@@ -41,6 +41,9 @@ func (a *Account) Book() Booking {
 	}
 	if b.Lost > 0 {
 		enter(verdict.CauseBuffer, min(a.Buffer, b.Lost-a.Early), a.Buffer)
+		buffered := b.Lost - left
+		enter(verdict.CauseAgentAway, min(a.agency.Away, left-a.beyondAgents(buffered)), a.agency.Away)
+		enter(verdict.CauseAgentKilled, min(a.agency.Held, left-a.beyondAgents(buffered)), a.agency.Held)
 	} else {
 		enter(verdict.CauseUnknown, a.Unknown, a.Unknown)
 		enter(verdict.CauseReplay, a.Replays, a.Replays)
@@ -64,7 +67,7 @@ func (a *Account) beforeKill(e *evidence.Index) int64 {
 		if t > a.killed {
 			continue
 		}
-		oldest := e.HeldSince(a.Life.Instance, min(t, a.killed-a.Silent), a.Promise.ClientWindow)
+		oldest := e.HeldSince(a.Life.Instance, min(t, a.killed-a.Silent), a.heldFor)
 		stall, flush := e.Delays(oldest-time.Second, t+time.Second)
 		m := max(0, evidence.CountUpTo(a.Acked, oldest-max(stall, flush, a.slowed))-evidence.Whole(math.Ceil(a.counted.UpTo(t))))
 		if looked == 0 || m < missing {

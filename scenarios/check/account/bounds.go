@@ -48,12 +48,13 @@ func lateMachine(e *evidence.Index) func(from, to time.Duration) time.Duration {
 func boundsOf(e *evidence.Index, promise script.Conservation, widths Allowances, l record.Lifetime, ends []time.Duration, late func(from, to time.Duration) time.Duration) Bounds {
 	b := Bounds{Least: make([]float64, len(ends)), Most: make([]float64, len(ends)), Began: len(ends)}
 	acked := e.Acked(l.Instance, promise.Route)
-	window := promise.ClientWindow + clockGrace(promise.ClientWindow)
+	held := promise.ClientWindow + e.AgentLate(l.Instance)
+	window := held + clockGrace(held)
 	killed, last := e.KilledAt(l), evidence.Forever // last: when its client last did anything
 	if killed != record.Never {
 		last = killed - silence(e, l.Instance, killed)
 	}
-	held := func(t time.Duration) time.Duration { // since when what came need not be counted at t
+	since := func(t time.Duration) time.Duration { // since when what came need not be counted at t
 		t = min(t, last)
 		since := e.HeldSince(l.Instance, t, window)
 		return since - max(late(since-time.Second, t), slowed(e, l.Instance, t, promise.ClientWindow))
@@ -65,7 +66,7 @@ func boundsOf(e *evidence.Index, promise script.Conservation, widths Allowances,
 		case l.Birth != record.Never && t < l.Birth:
 		case settled != record.Never && t > settled:
 		default:
-			n := float64(evidence.CountUpTo(acked, held(t)))
+			n := float64(evidence.CountUpTo(acked, since(t))) - float64(agentCost(e, l.Instance, acked, promise.ClientWindow, t))
 			top := float64(e.SentUpTo(l.Instance, promise.Route, t) + widths.upTo(l, t).Sum())
 			noise := sampledNoise(top, promise.SampleRate)
 			least, most = max(least, n-noise), max(most, top+noise)

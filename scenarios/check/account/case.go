@@ -18,7 +18,7 @@ const probeEvery = 200 * time.Millisecond
 
 // explain asks for the causes of what is open in any of the accounts.
 func (b *Books) explain(e *evidence.Index) []diagnose.Diagnosis {
-	c := diagnose.Case{Metric: b.Promise.Metric, Route: b.Promise.Route, Window: b.Promise.ClientWindow, Interval: e.Interval, Probe: probeEvery, Outages: outages(e)}
+	c := diagnose.Case{Metric: b.Promise.Metric, Route: b.Promise.Route, Window: b.Promise.ClientWindow + e.Scenario.Stack.Agent.Late(), Interval: e.Interval, Probe: probeEvery, Outages: outages(e)}
 	others := otherAnswers(e, b.Promise.Route)
 	bad, cut, datagrams := figureByInstance(e, "bad_lines_total"), figureByInstance(e, "truncated_datagrams_total"), figureByInstance(e, "datagrams_total")
 	short := figureByInstance(e, "bad_lines_total", dogstatsd.NoValue.String(), dogstatsd.NoType.String())
@@ -39,7 +39,31 @@ func (b *Books) explain(e *evidence.Index) []diagnose.Diagnosis {
 		a.fillCurves(e, &d)
 		c.Accounts = append(c.Accounts, d)
 	}
-	return diagnose.Explain(c)
+	return b.explainedByAgents(c)
+}
+
+// explainedByAgents asks for the causes of what ends of agents do not explain.
+func (b *Books) explainedByAgents(c diagnose.Case) []diagnose.Diagnosis {
+	untouched := 0 // who lacks some although no agent ended
+	for i := range b.Accounts {
+		if a := &b.Accounts[i]; c.Accounts[i].Open > 0 && len(a.agency.ends)+len(a.agency.with) == 0 {
+			untouched++
+		}
+	}
+	known := map[int]diagnose.Diagnosis{}
+	for i := range b.Accounts {
+		if c.Accounts[i].Open <= 0 {
+			continue
+		}
+		if d, is := b.Accounts[i].agentLost(untouched); is {
+			known[i], c.Accounts[i].Open = d, 0
+		}
+	}
+	out := diagnose.Explain(c)
+	for i, d := range known {
+		out[i] = d
+	}
+	return out
 }
 
 // Diagnosis is the likely cause of what is open in an account.
@@ -91,7 +115,7 @@ func (a *Account) fillCurves(e *evidence.Index, d *diagnose.Account) {
 		}
 	}
 	for k, t := range a.ticks {
-		since := e.HeldSince(d.Instance, t, a.Promise.ClientWindow+clockGrace(a.Promise.ClientWindow))
+		since := e.HeldSince(d.Instance, t, a.heldFor+clockGrace(a.heldFor))
 		stall, flush := e.Delays(since-time.Second, t)
 		since -= max(stall, flush, a.slowed)
 		if k == len(a.ticks)-1 && a.killed == record.Never {

@@ -25,7 +25,7 @@ func (a *Account) lateness(e *evidence.Index) Lateness {
 		return l
 	}
 	lost := permanent(a.Gap)
-	allowed := a.Promise.ClientWindow + a.Promise.MaxLag
+	allowed := a.heldFor + a.Promise.MaxLag
 	for k, t := range a.ticks {
 		due := float64(evidence.CountUpTo(a.Acked, e.HeldSince(a.Life.Instance, t, allowed)))
 		have := a.counted.UpTo(t) + lost[k]
@@ -33,7 +33,7 @@ func (a *Account) lateness(e *evidence.Index) Lateness {
 			continue
 		}
 		oldest := a.Acked[int(math.Floor(max(0, have)))]
-		by := t - oldest - a.Promise.ClientWindow
+		by := t - oldest - a.heldFor
 		stall, flush := e.Delays(oldest-time.Second, t+time.Second)
 		excused := max(stall, flush) > TooLate(a.Promise.MaxLag)
 		// What nothing excuses counts more than what is longer.

@@ -151,6 +151,7 @@ const (
 	Late         = "late"
 	NetLost      = "datagrams-lost"
 	Away         = "collector-away"
+	AgentLost    = "agent-lost" // found by who lays the case out, and no hypothesis
 
 	Twice          = "counted-twice"
 	Double         = "double-instrumented"

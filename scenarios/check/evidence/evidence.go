@@ -34,6 +34,7 @@ type Index struct {
 	Polled      map[string][]*record.Series            // what was polled, by series name
 	reloads     []handover                             // of the load balancer, see stitch
 	unpolled    map[string]int64                       // see NotPolled; made when it is asked first
+	agents      map[string][]record.Lifetime           // by the instance beside which they were, in the order of birth
 	freezes     []freeze                               // of instances, see indexStandstills
 	hindrances  []hindrance                            // of the network, see indexHindrances
 	crashes     []FaultSpan                            // when the load balancer was killed and started again
@@ -85,7 +86,9 @@ func New(h record.History, s script.Scenario) *Index {
 
 func (e *Index) indexLives() {
 	known := map[string]bool{}
-	for _, l := range e.History.Lifetimes() {
+	all := e.History.Lifetimes()
+	e.indexAgents(all)
+	for _, l := range all {
 		if l.Role.Application() {
 			e.Lives = append(e.Lives, l)
 			known[l.Instance] = true

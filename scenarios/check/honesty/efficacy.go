@@ -131,9 +131,15 @@ var proofs = []proof{
 		if move.Instance == script.Primary {
 			return m.killedMember(t)
 		}
+		if number, agent := script.AgentNumber(move.Instance); agent {
+			return m.endedAgent(t, number, evidence.SigKill)
+		}
 		return m.of(t, move.Instance, m.killed)
 	}),
 	proofOf(func(m *moves, t taken, move script.Terminate) []string {
+		if number, agent := script.AgentNumber(move.Instance); agent {
+			return m.endedAgent(t, number, "SIGTERM")
+		}
 		return m.of(t, move.Instance, func(t taken, name string) []string { return m.terminated(t, name, !move.Abrupt) })
 	}),
 	proofOf(func(m *moves, t taken, move script.Interrupt) []string {

@@ -77,11 +77,15 @@ func (c Continuity) Judge(e *evidence.Index) verdict.Result {
 			if g.requests < enough(c.Rate) {
 				continue // sampling may have left out all of them
 			}
-			silent := g.to - g.from - e.Still(l.Instance, g.from, g.to)
+			excused, away := e.AgentGaps(l.Instance, c.Window-e.AgentLate(l.Instance), g.from, g.to)
+			silent := g.to - g.from - e.Still(l.Instance, g.from, g.to) - excused
 			worst = max(worst, silent)
 			if silent > c.Promise.MaxGap {
 				f := c.gapFound(e, l, g, silent)
-				if f.Outcome == verdict.Fail && c.Promise.Role == "" {
+				if f.Outcome == verdict.Fail && away > 0 && silent-away <= c.Promise.MaxGap {
+					f.Cause = verdict.CauseAgentAway
+					f.Summary += fmt.Sprintf("; no agent ran for %s of it: what %s said then, nobody took", words.Seconds(away), l.Instance)
+				} else if f.Outcome == verdict.Fail && c.Promise.Role == "" {
 					if b == nil {
 						made := c.books(e)
 						b = &made

@@ -62,12 +62,16 @@ func (c Shutdown) ended(a *account.Account, b account.Books) verdict.Finding {
 	if a.Life.Killed() {
 		f.Summary += fmt.Sprintf(", of at most %s: those of its last %s", words.Number(a.Buffer), c.Promise.ClientWindow)
 	}
+	agents, _ := a.Agents()
 	switch {
 	case a.Total > n+a.Sum(): // what came too much hides what was lost
 		f.Outcome, f.Extra = verdict.Fail, a.Total-n
 		d := b.Diagnosis(a)
 		account.Blame(&f, d)
 		f.Summary += fmt.Sprintf(", but it counted %s more than it had; %s", words.Number(f.Extra), d.Why)
+	case agents > 0 && lost > 0 && a.Book().Unexplained == 0:
+		f.Summary += ", which the ends of its agents account for"
+		return f
 	case lost == 0 || a.Early == 0 && lost <= a.Buffer: // what was missing before the kill was in no buffer
 		return f
 	case a.Dropped:
@@ -76,6 +80,9 @@ func (c Shutdown) ended(a *account.Account, b account.Books) verdict.Finding {
 	case a.Early == 0 && a.Life.Killed() && lost <= a.Stalled:
 		f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseStall
 		f.Summary += fmt.Sprintf("; %s, and with that they fit", a.WhyLate())
+	case a.AgentStalled():
+		f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseStall
+		f.Summary += "; the machine was late when its agent ended, and with that they fit"
 	default:
 		f.Outcome = verdict.Fail
 		d := b.Diagnosis(a)

@@ -168,8 +168,17 @@ func (t *teller) allowed(s *strand) string {
 			n += r.Lost
 		}
 	}
-	if n == 0 {
+	var away int64
+	for _, r := range t.v.Residuals {
+		if r.Cause == verdict.CauseAgentAway && slices.Contains(names, r.Instance) {
+			away += r.Lost
+		}
+	}
+	switch {
+	case n == 0 && away == 0:
 		return ""
+	case n == 0:
+		return fmt.Sprintf("%s of them may have been sent while no agent was there", words.Number(away))
 	}
 	return fmt.Sprintf("the declared client_window allows for %s of them", words.Number(n))
 }

@@ -47,9 +47,11 @@ type deeds struct {
 	rolling                              bool            // a step that deploys, or goes back
 	rolled                               string          // its version
 	stepping                             bool            // a step is under way
+	onAgent                              bool            // a step on an agent is
 	noticed                              map[string]bool // whom a cloud gave notice
 	killed, ended, launched, gone, fresh deed            // gone, fresh: by a step that replaces
 	interrupted                          deed
+	agentsKilled, agentsEnded            deed
 	out, in                              deed // by the autoscaler
 	all                                  []deed
 }
@@ -60,16 +62,21 @@ func (d *deeds) note(ev record.Event) {
 	case !under:
 	case ev.Kind == record.StepBegin:
 		d.replacing, d.stepping = strings.HasPrefix(ev.Step, script.Replace{}.Kind()+" "), true
+		d.onAgent = strings.Contains(ev.Step, " "+script.AgentRole+"-")
 		if d.rolling = rolls(ev.Step); d.rolling {
 			d.all = append(d.all, d.rollDeed(ev))
 		}
 	case ev.Kind == record.StepEnd:
 		d.memberStep(ev)
-		d.replacing, d.rolling, d.stepping = false, false, false
+		d.replacing, d.rolling, d.stepping, d.onAgent = false, false, false, false
 	case ev.Kind == record.FaultBegin:
 		d.all = append(d.all, faultDeed(ev))
 	case ev.Kind == record.Limited:
 		d.all = append(d.all, limitDeed(ev))
+	case d.onAgent && ev.Kind == record.Signalled && ev.Role == record.Agent && ev.Signal == evidence.SigKill:
+		d.agentsKilled.add(ev)
+	case d.onAgent && ev.Kind == record.Signalled && ev.Role == record.Agent:
+		d.agentsEnded.add(ev)
 	case !ev.Role.Application():
 	case d.rolling && ev.Kind == record.Birth && ev.Version == d.rolled, d.rolling && ev.Kind == record.Death && ev.Expected:
 	case ev.Kind == record.Birth && d.scaling():
@@ -137,6 +144,8 @@ func (d *deeds) pair() {
 	}
 	d.killed.text = func(of []string) string { return passive(of, "killed") }
 	d.ended.text = func(of []string) string { return passive(of, "terminated") }
+	d.agentsKilled.text = func(of []string) string { return passive(of, "killed") }
+	d.agentsEnded.text = func(of []string) string { return passive(of, "terminated") }
 	d.interrupted.text = func(of []string) string { return passive(of, "interrupted") }
 	d.launched.text = func(of []string) string { return passive(of, "launched") }
 	if d.tookPlaces() {
@@ -155,7 +164,7 @@ func (d *deeds) pair() {
 		}
 		d.in = deed{}
 	}
-	d.all = append(d.all, d.killed, d.interrupted, d.ended, d.launched, replaced, d.out, d.in)
+	d.all = append(d.all, d.agentsKilled, d.agentsEnded, d.killed, d.interrupted, d.ended, d.launched, replaced, d.out, d.in)
 }
 
 // tookPlaces tells whether as many were launched as had been killed, or interrupted, and after them.

@@ -22,7 +22,7 @@ var leaders = map[string][]string{
 	diagnose.RunningTotal:    {verdict.CauseGoesOn},
 	undecided:                {verdict.CauseReset, verdict.CauseGoesOn},
 	verdict.CauseFrozen:      {verdict.CauseMerged},
-	verdict.CauseDrift:       {diagnose.Truncated, diagnose.BadLines, diagnose.NetLost, diagnose.WentSilent, diagnose.SilentStart, diagnose.SilentWorker, diagnose.Away},
+	verdict.CauseDrift:       {diagnose.Truncated, diagnose.BadLines, diagnose.NetLost, diagnose.WentSilent, diagnose.SilentStart, diagnose.SilentWorker, diagnose.Away, diagnose.AgentLost, verdict.CauseAgentAway},
 }
 
 // sent are the causes by which more requests came to the stack than users sent. What counts

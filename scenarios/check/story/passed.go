@@ -95,6 +95,12 @@ func (t *teller) booked() (clauses []string) {
 		clauses = append(clauses, fmt.Sprintf("%s of them %s in the %s of %s when %s killed, as declared", words.Number(b.n), was(b.n),
 			choose(len(b.instances) > 1, "buffers", "buffer"), number(b.instances), choose(len(b.instances) > 1, "they were", "it was")))
 	}
+	if b := lost[verdict.CauseAgentKilled]; b != nil {
+		clauses = append(clauses, fmt.Sprintf("%s %s held by an agent when it was killed", words.Number(b.n), was(b.n)))
+	}
+	if b := lost[verdict.CauseAgentAway]; b != nil {
+		clauses = append(clauses, fmt.Sprintf("%s %s sent while no agent was there", words.Number(b.n), was(b.n)))
+	}
 	if b := extra[verdict.CauseRetry]; b != nil {
 		clauses = append(clauses, fmt.Sprintf("%s more %s counted, since the load balancer repeated requests", words.Number(b.n), was(b.n)))
 	}

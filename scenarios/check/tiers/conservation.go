@@ -172,6 +172,11 @@ func judgeExact(a *account.Account, b account.Books) ([]verdict.Finding, []verdi
 		f.Bound += a.Stalled - a.Buffer
 		f.Summary = fmt.Sprintf("%s acknowledged %s that no metric counted, %s more than fit in client_window %s before its SIGKILL; "+
 			"%s, and with that they fit", a.Life.Instance, words.Times(k.Lost, a.Promise.Route), words.Number(k.Unexplained), a.Promise.ClientWindow, a.WhyLate())
+	case a.AgentStalled():
+		rest.Lost, rest.Cause = k.Unexplained, verdict.CauseStall
+		f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseStall
+		f.Summary = fmt.Sprintf("%s acknowledged %s that no metric counted, %s more than the end of its agent accounts for; the machine was late then, and with that they fit",
+			a.Life.Instance, words.Times(k.Lost, a.Promise.Route), words.Number(k.Unexplained))
 	default:
 		rest.Lost = k.Unexplained
 		d := b.Diagnosis(a)

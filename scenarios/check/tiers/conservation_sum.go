@@ -17,11 +17,11 @@ type tally struct {
 	instances, sound, killed int
 	acked, counted           int64 // of the sound ones
 	// What could hide in the bounds of the sound ones.
-	buffer, unknown, retries int64
-	booked                   map[string]int64 // by cause
-	allExtra                 int64            // of all instances
-	overExtra                bool             // one of them is over its own bound
-	failed                   bool             // one of them failed
+	buffer, unknown, retries, agents int64
+	booked                           map[string]int64 // by cause
+	allExtra                         int64            // of all instances
+	overExtra                        bool             // one of them is over its own bound
+	failed                           bool             // one of them failed
 }
 
 func (t *tally) add(a *account.Account, findings []verdict.Finding, residuals []verdict.Residual) {
@@ -40,6 +40,8 @@ func (t *tally) add(a *account.Account, findings []verdict.Finding, residuals []
 	t.buffer += a.Buffer
 	t.unknown += a.Unknown + a.Replays
 	t.retries += a.Retries
+	agents, _ := a.Agents()
+	t.agents += agents
 	if a.Life.Killed() {
 		t.killed++
 	}
@@ -63,7 +65,7 @@ func (t *tally) together(b account.Books) (*verdict.Finding, verdict.Residual) {
 
 // summary tells what was looked at, and what could hide in the bounds.
 func (t *tally) summary() verdict.Finding {
-	f := verdict.Finding{Check: CheckConservation, Layer: record.LayerWeb, Bound: t.buffer + t.unknown + t.retries}
+	f := verdict.Finding{Check: CheckConservation, Layer: record.LayerWeb, Bound: t.buffer + t.unknown + t.retries + t.agents}
 	if t.promise.SampleRate < 1 {
 		f.Bound += t.booked[verdict.CauseSampling]
 	}
@@ -101,7 +103,7 @@ func (t *tally) agree() string {
 
 func (t *tally) bookedClause() string {
 	var parts []string
-	for _, cause := range []string{verdict.CauseBuffer, verdict.CauseUnknown, verdict.CauseReplay, verdict.CauseRetry, verdict.CauseSampling} {
+	for _, cause := range []string{verdict.CauseBuffer, verdict.CauseAgentKilled, verdict.CauseAgentAway, verdict.CauseUnknown, verdict.CauseReplay, verdict.CauseRetry, verdict.CauseSampling} {
 		if n := t.booked[cause]; n > 0 {
 			parts = append(parts, fmt.Sprintf("%s %s", words.Number(n), cause))
 		}
@@ -116,6 +118,9 @@ func (t *tally) widths() string {
 	var parts []string
 	if t.buffer > 0 {
 		parts = append(parts, fmt.Sprintf("%s in the send buffers of killed instances (%d)", words.Number(t.buffer), t.killed))
+	}
+	if t.agents > 0 {
+		parts = append(parts, words.Number(t.agents)+" at the ends of agents")
 	}
 	if t.unknown > 0 {
 		parts = append(parts, words.Number(t.unknown)+" in requests of unknown outcome")

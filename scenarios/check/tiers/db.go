@@ -133,14 +133,15 @@ func (w dbBounds) compareMetrics(r *verdict.Result) {
 }
 
 // compareMetric compares the documents with one metric: what the web layer may
-// have lost to kills, to the collector's socket or to a busy machine is no
+// have lost to kills, to the ends of agents, to the collector's socket or to a busy machine is no
 // contradiction.
 func (w dbBounds) compareMetric(b account.Books) (f verdict.Finding, over int64) {
 	var counted, buffers, stalled int64
 	dropped := false
 	for i := range b.Accounts {
 		a := &b.Accounts[i]
-		counted, buffers, stalled = counted+a.Total, buffers+a.Buffer, stalled+a.Stalled
+		agents, late := a.Agents()
+		counted, buffers, stalled = counted+a.Total, buffers+a.Buffer+agents, stalled+a.Stalled+max(agents, late)
 		dropped = dropped || a.Dropped
 	}
 	got, _ := increments(w.e)

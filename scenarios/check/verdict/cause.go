@@ -6,6 +6,8 @@ package verdict
 const (
 	CauseUnexplained = "unexplained"
 	CauseBuffer      = "client-buffer-at-sigkill"
+	CauseAgentKilled = "agent-held-at-sigkill"
+	CauseAgentAway   = "agent-away"
 	CauseStall       = "flush-late-on-busy-machine"
 	CauseDropped     = "collector-dropped"
 	CauseUnknown     = "outcome-unknown"
