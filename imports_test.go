@@ -106,6 +106,7 @@ var laws = []law{
 	{From: "collector/statsd", Not: siblings("collector", "statsd"), But: []string{"collector/dogstatsd"}, Why: siblingsWhy},
 	{From: "collector/poll", Not: siblings("collector", "poll"), Why: siblingsWhy},
 	{From: "collector/rum", Not: siblings("collector", "rum"), Why: siblingsWhy},
+	{From: "collector/scrape", Not: siblings("collector", "scrape"), Why: siblingsWhy},
 	{From: "collector/histogram", Not: []string{""}, But: []string{"collector/histogram", "collector"},
 		Why: "times are added up alike whatever way they came in"},
 	{From: "collector/series", Not: siblings("collector", "series"), Why: siblingsWhy},
@@ -145,7 +146,7 @@ const siblingsWhy = "siblings are put together by their parent's user, so that e
 
 var families = map[string][]string{
 	"compose":         {"local", "docker", "haproxy", "httpd", "docstore", "imds", "cloudwatch", "mongoset", "platformtest"},
-	"collector":       {"dogstatsd", "statsd", "poll", "rum", "series", "forward", "server", "sourcetest", "pipeline", "process"},
+	"collector":       {"dogstatsd", "statsd", "poll", "rum", "scrape", "series", "forward", "server", "sourcetest", "pipeline", "process"},
 	"scenarios/check": {"honesty", "scaling", "signals", "tiers", "story"},
 	"live":            {"inventory", "page", "remote"},
 }
@@ -162,7 +163,7 @@ func siblings(parent, me string) []string {
 
 // heavy are the dependencies that one package each hides from the rest.
 var heavy = map[string][]string{
-	"github.com/prometheus/prometheus":            {"collector/series", "collector/forward"}, // forward uses its prompb, the messages of remote write
+	"github.com/prometheus/prometheus":            {"collector/series", "collector/forward", "collector/scrape"}, // forward uses its prompb, the messages of remote write; scrape its parser
 	"github.com/tsenart/vegeta/v12/lib":           {"loadgen"},
 	"github.com/yuin/goldmark":                    {"scenarios/report"}, // diagnoses are Markdown
 	"github.com/gin-gonic/gin":                    {"app"},

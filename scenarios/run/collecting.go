@@ -12,6 +12,7 @@ import (
 	"throughline/collector/dogstatsd"
 	"throughline/collector/pipeline"
 	"throughline/collector/process"
+	"throughline/collector/scrape"
 	"throughline/collector/statsd"
 	"throughline/collector/statsd/socket"
 	"throughline/compose"
@@ -34,6 +35,7 @@ type engine interface {
 type receiving interface {
 	Listen(statsd.Listener) (socket.Address, error)
 	Assign(origin, instance string, labels collector.Labels) error
+	Scrape(scrape.Target) error
 	Retire(ctx context.Context, instance string) error
 }
 
