@@ -31,6 +31,9 @@ func Defects() []string { return []string{DropsBucket} }
 // largest is the size of a datagram that fits into one frame of an Ethernet, with room for what tunnels add.
 const largest = 1400
 
+// receiveBuffer is what it asks the kernel for, so that a busy machine loses nothing between sender and agent.
+const receiveBuffer = 4 << 20
+
 // Run takes lines until ctx ends. Then it reads what had come by then, sends on what it holds and returns nil.
 func Run(ctx context.Context, c Config) error {
 	in, err := listen(c.Listen)
@@ -62,6 +65,7 @@ func listen(addr string) (*net.UDPConn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", addr, err)
 	}
+	widen(in, receiveBuffer)
 	return in, nil
 }
 

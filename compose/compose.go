@@ -132,6 +132,12 @@ type Executor interface {
 	Exec(ctx context.Context, command ...string) ([]byte, error)
 }
 
+// Dropper is a Handle that knows how many datagrams the kernel has dropped at a port, by its name, because the instance read too
+// slowly. It is 0 when the instance is gone.
+type Dropper interface {
+	Dropped(port string) (int64, error)
+}
+
 // Measured is a Handle whose instance the host's kernel accounts for where this
 // program can read it.
 type Measured interface {

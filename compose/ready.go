@@ -27,49 +27,11 @@ func (p Probe) Await(ctx context.Context, addr string) error {
 		Transport:     &http.Transport{DisableKeepAlives: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	return p.await(ctx, func(ctx context.Context) error { return p.once(ctx, client, addr) })
+	return p.AwaitThat(ctx, func(ctx context.Context) error { return p.once(ctx, client, addr) })
 }
 
-// AwaitBoth is Await, where addr is not empty, and then asks until datagrams are taken at an address, host:port, if that
-// is not empty.
-func (p Probe) AwaitBoth(ctx context.Context, addr, datagrams string) error {
-	if addr != "" {
-		if err := p.Await(ctx, addr); err != nil {
-			return err
-		}
-	}
-	if datagrams == "" {
-		return nil
-	}
-	return p.await(ctx, func(context.Context) error { return takesDatagrams(datagrams) })
-}
-
-// refusal is how long the kernel of this machine may take to tell that nobody takes a datagram: on loopback it tells
-// before the call that sent it is over.
-const refusal = 5 * time.Millisecond
-
-// takesDatagrams sends one without a byte, which is no line of any protocol of lines, and hears whether it is refused.
-func takesDatagrams(addr string) error {
-	conn, err := net.Dial("udp", addr)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	if _, err := conn.Write(nil); err != nil {
-		return err
-	}
-	if err := conn.SetReadDeadline(time.Now().Add(refusal)); err != nil {
-		return err
-	}
-	_, err = conn.Read(make([]byte, 1))
-	if late := net.Error(nil); errors.As(err, &late) && late.Timeout() {
-		return nil
-	}
-	return err
-}
-
-// await asks until once is satisfied.
-func (p Probe) await(ctx context.Context, once func(context.Context) error) error {
+// AwaitThat is Await of anything else: it asks once again until that is satisfied.
+func (p Probe) AwaitThat(ctx context.Context, once func(context.Context) error) error {
 	within := p.Within
 	if within == 0 {
 		within = DefaultReadyWithin

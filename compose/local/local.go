@@ -310,7 +310,7 @@ func (p *Platform) settle(ctx context.Context, i compose.Instance, inst *instanc
 		case <-ctx.Done():
 		}
 	}()
-	if err := i.Ready.AwaitBoth(ctx, inst.Addr(port), inst.Addr(i.Ready.Datagrams)); err != nil {
+	if err := p.ready(ctx, i.Ready, inst, port); err != nil {
 		if who := strangerOn(inst.ports[port], inst.pid); who != "" {
 			return fmt.Errorf("%w; port %d is in use by %s", err, inst.ports[port], who)
 		}
@@ -327,6 +327,20 @@ func (p *Platform) settle(ctx context.Context, i compose.Instance, inst *instanc
 	default:
 		return nil
 	}
+}
+
+// ready waits until connections are taken at a port, if one is named, and datagrams where the probe wants that.
+func (p *Platform) ready(ctx context.Context, probe compose.Probe, inst *instance, port string) error {
+	if port != "" {
+		if err := probe.Await(ctx, inst.Addr(port)); err != nil {
+			return err
+		}
+	}
+	if probe.Datagrams == "" {
+		return nil
+	}
+	number := inst.ports[probe.Datagrams]
+	return probe.AwaitThat(ctx, func(context.Context) error { return p.table.takesDatagrams(number, inst.pid) })
 }
 
 // Close kills what still runs and removes the instances' own directories. The

@@ -4,6 +4,7 @@ package local
 
 import (
 	"errors"
+	"net"
 	"os"
 	"os/exec"
 	"syscall"
@@ -40,6 +41,27 @@ func groupStopped(int) bool { return true }
 // proveOwner cannot look into other processes here: that nobody listened right
 // before the start, and that the instance is alive, is all the proof there is.
 func (*table) proveOwner(int, int, bool) error { return nil }
+
+// takesDatagrams cannot look into the kernel here. It sends a datagram without a byte, which is no line of any protocol of
+// lines, and hears whether it is refused.
+func (*table) takesDatagrams(port, _ int) error {
+	conn, err := net.Dial("udp", hostPort(port))
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if _, err := conn.Write(nil); err != nil {
+		return err
+	}
+	const refusal = 200 * time.Millisecond // on loopback it comes at once, unless the machine is busy
+	if err := conn.SetReadDeadline(time.Now().Add(refusal)); err != nil {
+		return err
+	}
+	if _, err = conn.Read(make([]byte, 1)); errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil
+	}
+	return err
+}
 
 func strangerOn(int, int) string { return "" }
 

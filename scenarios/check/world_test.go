@@ -40,6 +40,7 @@ type plan struct {
 	slow    time.Duration                       // mean time of a request beyond 1 ms; 0 = 3 ms
 	timers  timerPlan
 	scaled  scaledPlan
+	agents  agentPlan
 }
 
 // act is a phase: its steps happen at its beginning.
@@ -100,17 +101,18 @@ func (w *world) still(b *being, t time.Duration) time.Duration {
 
 // world is the run while it is made.
 type world struct {
-	p        plan
-	rnd      *rand.Rand
-	h        record.History
-	beings   []*being
-	end      time.Duration // of the load
-	executed []time.Duration
-	words    map[string]int64
-	noAnswer int
-	up       []*being // reused
-	frozen   []standing
-	version  string // of those that are launched; "": there are none
+	p         plan
+	rnd       *rand.Rand
+	h         record.History
+	beings    []*being
+	end       time.Duration // of the load
+	executed  []time.Duration
+	words     map[string]int64
+	noAnswer  int
+	up        []*being // reused
+	frozen    []standing
+	version   string                // of those that are launched; "": there are none
+	agentEnds map[string][]agentEnd // by instance
 }
 
 func (p plan) yaml() string {
@@ -172,8 +174,10 @@ func (p plan) world() *world {
 	w := &world{p: p, rnd: rand.New(rand.NewPCG(p.seed, 1)), words: map[string]int64{}}
 	w.h.Run = record.Run{ID: "r1", Scenario: "made-up", Seed: p.seed, Start: time.Unix(1_700_000_000, 0).UTC(), Interval: time.Second, Database: p.database}
 	w.h.Scenario = []byte(p.yaml())
+	w.agentEnds = map[string][]agentEnd{}
 	w.journal()
 	w.load()
+	w.agentLives()
 	w.collect()
 	w.balance()
 	w.store()
@@ -248,6 +252,9 @@ func (w *world) journal() {
 func (w *world) step(s string, t time.Duration) time.Duration {
 	verb, object, _ := strings.Cut(s, " ")
 	alive := w.alive()
+	if strings.HasPrefix(object, "agent-") {
+		return w.agentStep(verb, object, t)
+	}
 	switch verb {
 	case "launch":
 		w.born(t + 10*time.Millisecond)
@@ -496,6 +503,8 @@ func (w *world) ticks() []time.Duration {
 // collect makes the series of the web layer.
 func (w *world) collect() {
 	for _, b := range w.beings {
+		b.arrivals = w.throughAgent(b, b.arrivals)
+		b.web, b.db, b.get = w.throughAgent(b, b.web), w.throughAgent(b, b.db), w.throughAgent(b, b.get)
 		slices.SortStableFunc(b.arrivals, func(x, y arrival) int { return cmp.Compare(x.at, y.at) })
 		metric := "fullstack.insert"
 		if w.p.metric != nil {

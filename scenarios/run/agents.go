@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"throughline/collector"
+	"throughline/collector/scrape"
 	"throughline/compose"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
@@ -22,6 +24,7 @@ type agents struct {
 	cfg     Config
 	journal *journal
 	lives   *lives
+	sensors sensors // scrape them, where the stack says so
 
 	mu  sync.Mutex
 	all map[string]*seat // by the instance beside which it is
@@ -37,22 +40,23 @@ type seat struct {
 	now   *life
 	ports map[string]int // of all its agents
 	had   int            // how many it has had
+	drops *overflow      // before the present one; nil: nobody can tell
 	over  bool           // its instance is gone, and no agent comes any more
 }
 
 // The ports of an agent: where it takes lines, and the one at which it may answer HTTP.
 const statsdName, httpName = "statsd", "http"
 
-func newAgents(c Config, journal *journal, of *lives) *agents {
-	return &agents{cfg: c, journal: journal, lives: of, all: map[string]*seat{}}
+func newAgents(c Config, journal *journal, of *lives, by sensors) *agents {
+	return &agents{cfg: c, journal: journal, lives: of, sensors: by, all: map[string]*seat{}}
 }
 
 // there tells whether the stack has any.
 func (a *agents) there() bool { return a != nil && a.cfg.Scenario.Stack.Agent.There() }
 
 // beside starts that of an instance which is about to be started, and gives the host:port to which the instance shall send.
-// to is where the agent sends on. In a stack without agents the instance itself sends there.
-func (a *agents) beside(ctx context.Context, instance, to string) (string, error) {
+// to is where the agent sends on; what is scraped of it has the labels of its instance. In a stack without agents the instance itself sends there.
+func (a *agents) beside(ctx context.Context, instance, to string, labels collector.Labels) (string, error) {
 	if !a.there() {
 		return to, nil
 	}
@@ -64,6 +68,12 @@ func (a *agents) beside(ctx context.Context, instance, to string) (string, error
 	defer s.mu.Unlock()
 	if err := a.start(ctx, s); err != nil {
 		return "", err
+	}
+	if m := a.cfg.Scenario.Stack.Agent.Metrics; m.Scrape != "" {
+		err := a.sensors.scrape(scrape.Target{URL: "http://" + s.now.Addr(httpName) + m.Scrape, Instance: instance, Labels: labels, Every: m.Every})
+		if err != nil {
+			return "", err
+		}
 	}
 	return s.now.Addr(statsdName), nil
 }
@@ -78,6 +88,10 @@ func (a *agents) start(ctx context.Context, s *seat) error {
 	}
 	s.had++
 	s.now = one
+	if of, can := one.Handle.(compose.Dropper); can {
+		s.drops = &overflow{agents: a, of: of, agent: one.Name(), serves: s.serves}
+		a.lives.watching.Go(func() { s.drops.watch(one.gone) })
+	}
 	for name := range s.ports {
 		_, port, err := net.SplitHostPort(one.Addr(name))
 		if err != nil {
@@ -137,7 +151,7 @@ func (a *agents) retire(ctx context.Context, instance string) {
 	if s.now == nil {
 		return
 	}
-	if err := a.end(ctx, s.now, compose.Terminate); err != nil {
+	if err := a.end(ctx, s, compose.Terminate); err != nil {
 		a.journal.trouble("agent "+s.now.Name(), 0, fmt.Sprintf("end it: %v", err))
 	}
 }
@@ -161,7 +175,7 @@ func (a *agents) replace(ctx context.Context, number int, how compose.Signal, aw
 		if s.over || s.now == nil {
 			return fmt.Errorf("%s: is gone with %s", s.name, serves)
 		}
-		if err := a.end(ctx, s.now, how); err != nil {
+		if err := a.end(ctx, s, how); err != nil {
 			return err
 		}
 		if err := sleepUntil(ctx, time.Now().Add(away)); err != nil {
@@ -171,17 +185,20 @@ func (a *agents) replace(ctx context.Context, number int, how compose.Signal, aw
 	})
 }
 
-// end ends an agent and returns when it is gone. One that does not end within its time is killed, which the journal tells.
-func (a *agents) end(ctx context.Context, one *life, how compose.Signal) error {
+// end ends the agent of a seat and returns when it is gone. One that does not end within its time is killed, which the journal tells.
+// seat.mu is held.
+func (a *agents) end(ctx context.Context, s *seat, how compose.Signal) error {
+	one := s.now
 	select {
 	case <-one.gone: // it died by itself, which the journal tells
 		return nil
 	default:
 	}
+	s.drops.look()
 	a.lives.want(one)
-	signal := func(s compose.Signal) error {
-		a.journal.event(record.Event{Kind: record.Signalled, Instance: one.Name(), Role: record.Agent, Signal: s.String()})
-		return one.Signal(ctx, s)
+	signal := func(by compose.Signal) error {
+		a.journal.event(record.Event{Kind: record.Signalled, Instance: one.Name(), Role: record.Agent, Signal: by.String()})
+		return one.Signal(ctx, by)
 	}
 	if err := signal(how); err != nil {
 		return err

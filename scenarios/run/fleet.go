@@ -262,7 +262,7 @@ func (f *fleet) start(ctx context.Context, web script.Web, number int) (*life, e
 		return nil, err
 	}
 	var instance compose.Instance
-	if addr, err = f.agents.beside(ctx, name, addr); err == nil {
+	if addr, err = f.agents.beside(ctx, name, addr, f.labels(web, number)); err == nil {
 		instance, err = f.describe(web, number, addr)
 	}
 	if err == nil {

@@ -157,6 +157,15 @@ func (l *lives) over(one *life) bool {
 	return one.dead
 }
 
+// tell journals what is no news any more when the stack is being taken down.
+func (l *lives) tell(ev record.Event) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.ending {
+		l.journal.event(ev)
+	}
+}
+
 // makeMove makes a move, unless the stack is being taken down, which waits for moves
 // under way and ends their contexts.
 func (l *lives) makeMove(ctx context.Context, move func(context.Context) error) error {

@@ -50,7 +50,7 @@ func newTestbed(ctx context.Context, c Config, journal *journal) (*testbed, erro
 		s.cloud.retire(name)
 	})
 	s.database.members = newReplicaSet(c, journal, s.lives, s.network.peers)
-	s.fronts, s.agents = newFronts(c, journal, s.lives), newAgents(c, journal, s.lives)
+	s.fronts, s.agents = newFronts(c, journal, s.lives), newAgents(c, journal, s.lives, sensing)
 	s.lives.cloud = s.cloud
 	c.Roster.of(s)
 	for _, role := range c.Scenario.Stack.Roles() {

@@ -107,6 +107,9 @@ func (r *reader) scenario(root value, s *Scenario) {
 	}
 	if v, ok := m.get("autoscale"); ok {
 		r.autoscale(v, s)
+		if s.Stack.Agent.There() {
+			v.failf("what an autoscaler should make of counts that an agent holds is not judged: remove stack.agent, or autoscale")
+		}
 	}
 	before := len(r.errs)
 	if v, ok := m.get("phases"); ok {

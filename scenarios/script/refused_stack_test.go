@@ -11,6 +11,26 @@ var refusedStack = []refused{
 	{"a concern that there is not", "{instances: 3}", "{instances: 3}\n  mongo: {members: 3, write_concern: 2}", []string{`4:38: stack.mongo.write_concern: want majority or 1, got 2`}},
 	{"a concern of one alone", "{instances: 3}", "{instances: 3}\n  mongo: {write_concern: 1}", []string{`4:26: stack.mongo.write_concern: is of a database with members: want members too, like {members: 3, write_concern: 1}`}},
 	{"no instances", "{instances: 3}", "{health: /}", []string{`3:8: stack.web: the key "instances" is missing`}},
+	{"agent without a window", "{instances: 3}", `{instances: 3}
+  agent: {command: [gostatsd]}`, []string{`4:10: stack.agent: the key "window" is missing`}},
+	{"agent that holds for too long", "{instances: 3}", `{instances: 3}
+  agent: {window: 2m}`, []string{`4:19: stack.agent.window: 2m is out of range: want 1ms to 1m`}},
+	{"agent with an unknown defect", "{instances: 3}", `{instances: 3}
+  agent: {defect: drops}`, []string{`4:19: stack.agent.defect: unknown "drops": want one of drops-bucket`}},
+	{"defect of a foreign agent", "{instances: 3}", `{instances: 3}
+  agent: {command: [a], window: 1s, defect: drops-bucket}`, []string{`4:45: stack.agent.defect: "drops-bucket" belongs to the reference agent: remove it, or remove command`}},
+	{"reference agent that is scraped", "{instances: 3}", `{instances: 3}
+  agent: {metrics: {scrape: /metrics}}`, []string{`4:20: stack.agent.metrics: the reference agent sends StatsD lines on and cannot be scraped: give a command, or remove metrics`}},
+	{"agent that pushes", "{instances: 3}", `{instances: 3}
+  agent: {command: [a], window: 1s, metrics: {otlp: grpc}}`, []string{`4:46: stack.agent.metrics: an agent is scraped, or sends StatsD lines on: remove otlp`}},
+	{"agent with a template of nothing", "{instances: 3}", `{instances: 3}
+  agent: {command: [a, '{{.StatsD}}x{{.Nope}}'], window: 1s}`, []string{`4:24: stack.agent.command: "{{.StatsD}}x{{.Nope}}" does not expand: can't evaluate field Nope; want one of {{.Host}}, {{.Ports.statsd}}, {{.Port}}, {{.StatsDHost}}, {{.StatsDPort}}, {{.Name}}, {{.Dir}}`}},
+	{"agent with a file in a folder", "{instances: 3}", `{instances: 3}
+  agent: {command: [a], window: 1s, files: {a/b: x}}`, []string{`4:45: stack.agent.files: "a/b": want the plain name of a file, without a folder`}},
+	{"agent that lingers for too long", "{instances: 3}", `{instances: 3}
+  agent: {linger: 2m}`, []string{`4:19: stack.agent.linger: 2m is out of range: want 0s to 1m`}},
+	{"agent that never ends", "{instances: 3}", `{instances: 3}
+  agent: {stop: 11m}`, []string{`4:17: stack.agent.stop: 11m is out of range: want 1ms to 10m`}},
 	{"zero instances", "{instances: 3}", "{instances: 0}", []string{`3:20: stack.web.instances: want a whole number from 1 to 300, got 0`}},
 	{"negative instances", "{instances: 3}", "{instances: -3}", []string{`3:20: stack.web.instances: want a whole number from 1 to 300, got -3`}},
 	{"too many instances", "{instances: 3}", "{instances: 301}", []string{`3:20: stack.web.instances: want a whole number from 1 to 300, got 301`}},

@@ -124,6 +124,7 @@ func BooksOf(e *evidence.Index, promise script.Conservation, counted func(instan
 		for _, t := range a.ticks {
 			a.possible = append(a.possible, e.SentUpTo(l.Instance, promise.Route, t)+widths.upTo(l, t).Sum())
 		}
+		a.agency = a.agencyOf(e)
 		a.Late, a.Ahead = a.lateness(e), a.surplus(e, widths)
 		b.Accounts = append(b.Accounts, a)
 	}
@@ -169,7 +170,6 @@ func newAccount(e *evidence.Index, promise script.Conservation, l record.Lifetim
 	a.Dropped = e.Dropped(l.Instance)
 	a.follow(e)
 	a.Early = a.beforeKill(e)
-	a.agency = a.agencyOf(e)
 	return a
 }
 
@@ -180,7 +180,7 @@ func (a *Account) follow(e *evidence.Index) {
 		from = a.Life.Birth
 	}
 	if a.Life.Death != record.Never {
-		to = a.Life.Death + evidence.Settle*e.Interval
+		to = e.Quiet(a.Life) + evidence.Settle*e.Interval
 	}
 	end := from
 	for _, t := range e.Ticks {

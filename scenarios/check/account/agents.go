@@ -30,8 +30,8 @@ func (a *Account) agencyOf(e *evidence.Index) agency {
 	var g agency
 	client := a.Promise.ClientWindow + clockGrace(a.Promise.ClientWindow)
 	for _, end := range e.AgentEnds(a.Life.Instance) {
-		if a.Life.Death != record.Never && end.Asked >= a.Life.Death || end.Next == record.Never {
-			if a.Life.Death == record.Never || end.Asked-a.Life.Death < a.heldFor+client {
+		if end.Next == record.Never {
+			if end.Asked-a.Life.Death < a.heldFor+client {
 				g.with = append(g.with, end)
 			}
 			continue
@@ -94,9 +94,14 @@ func (a *Account) AgentStalled() bool {
 }
 
 // elsewhere is how many are lost at least that no end of an agent can have cost: those missing shortly before one although nobody
-// may hold them any more, and those that were lost when all that an agent holds had come again.
+// may hold them any more, and those that were lost when all that an agent holds had come again. What may have been executed beyond what
+// was acknowledged is taken for counted, so that it is never too many.
 func (a *Account) elsewhere(e *evidence.Index, ends []evidence.AgentEnd) (sum int64) {
-	lost, before := permanent(a.Gap), int64(0)
+	unseen := make([]float64, len(a.ticks)) // what can have been executed, and is not counted
+	for k, t := range a.ticks {
+		unseen[k] = float64(a.possible[k]) - a.counted.UpTo(t)
+	}
+	lost, before := permanent(unseen), int64(0)
 	for _, end := range ends {
 		sum += max(0, a.missingAt(e, end.Asked)-before)
 		settled := end.Next + a.heldFor + clockGrace(a.heldFor) + e.Interval

@@ -70,7 +70,7 @@ func boundsOf(e *evidence.Index, promise script.Conservation, widths Allowances,
 			top := float64(e.SentUpTo(l.Instance, promise.Route, t) + widths.upTo(l, t).Sum())
 			noise := sampledNoise(top, promise.SampleRate)
 			least, most = max(least, n-noise), max(most, top+noise)
-			if l.Death != record.Never && t > l.Death+evidence.Settle*e.Interval {
+			if l.Death != record.Never && t > e.Quiet(l)+evidence.Settle*e.Interval {
 				settled = t
 			}
 		}

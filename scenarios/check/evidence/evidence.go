@@ -116,6 +116,7 @@ func (e *Index) indexSeries() {
 			continue
 		}
 		instance := s.Labels.Get("instance")
+		s = e.acrossAgents(s, instance)
 		e.Pushed[instance] = append(e.Pushed[instance], s)
 		for _, p := range s.Points {
 			if !p.Stale {

@@ -13,6 +13,9 @@ const AboutCollector = "collector"
 // although no fault asked for it.
 const aboutRelay = "relay"
 
+// AboutAgent is the Trouble of datagrams that the kernel dropped before an agent, which read too slowly.
+const AboutAgent = "agent"
+
 // AboutPoller begins what a Trouble or a Note of polls that failed is about.
 const AboutPoller = "poller "
 
@@ -137,13 +140,13 @@ func (e *Index) LifeOf(instance string) (record.Lifetime, bool) {
 // buffers then is gone.
 const SigKill = "SIGKILL"
 
-// Dropped tells whether the collector's socket, or a relay before it, lost
+// Dropped tells whether the collector's socket, a relay or the socket of an agent before it lost
 // datagrams that may have been the instance's.
 func (e *Index) Dropped(instance string) bool {
 	if e.dropped == nil {
 		e.dropped = map[string]bool{}
 		for _, ev := range e.History.Events {
-			if ev.Kind == record.Trouble && (ev.About == AboutCollector || ev.About == aboutRelay) && ev.Count > 0 {
+			if ev.Kind == record.Trouble && (ev.About == AboutCollector || ev.About == aboutRelay || ev.About == AboutAgent) && ev.Count > 0 {
 				e.dropped[ev.Instance] = true
 			}
 		}

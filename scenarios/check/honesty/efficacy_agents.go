@@ -2,6 +2,7 @@ package honesty
 
 import (
 	"fmt"
+	"time"
 
 	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/check/words"
@@ -49,11 +50,25 @@ func (m *moves) endedAgent(t taken, number int, signal string) []string {
 		m.fails(t.step, born.Instance, born.At, "%s has the process of %s: it never ended", born.Instance, sent.Instance)
 	case ready == record.Never:
 		m.fails(t.step, born.Instance, born.At, "%s was born at %s in the place of %s and never got ready", born.Instance, words.Seconds(born.At), sent.Instance)
+	case ready-gone.At-script.AwayOf(t.step.Move) > m.startOf(before):
+		m.fails(t.step, born.Instance, ready, "%s was in the place of %s only %s after that was gone: what was sent meanwhile hides what its end cost", born.Instance, sent.Instance, words.Seconds(ready-gone.At))
 	default:
 		return []string{fmt.Sprintf("%s: %s at %s, gone at %s, %s in its place at %s", sent.Instance, signal, words.Seconds(sent.At), words.Seconds(gone.At),
 			born.Instance, words.Seconds(ready))}
 	}
 	return nil
+}
+
+// soon is how long another agent may take to come on a machine that is not late itself.
+const soon = time.Second
+
+// startOf is how long another agent may take that is started as one was: as long as that one took before the load, if it is more than soon.
+func (m *moves) startOf(one record.Event) time.Duration {
+	ready := m.firstEvent(record.Ready, one.Instance, "", one.At)
+	if ready == record.Never || ready > m.e.Begin {
+		return soon
+	}
+	return max(soon, ready-one.At)
 }
 
 // beside is the instance beside which an agent is.

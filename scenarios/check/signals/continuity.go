@@ -77,12 +77,15 @@ func (c Continuity) Judge(e *evidence.Index) verdict.Result {
 			if g.requests < enough(c.Rate) {
 				continue // sampling may have left out all of them
 			}
-			excused, away := e.AgentGaps(l.Instance, c.Window-e.AgentLate(l.Instance), g.from, g.to)
+			excused, away, unasked := e.AgentGaps(l.Instance, c.Window-e.AgentLate(l.Instance), g.from, g.to)
 			silent := g.to - g.from - e.Still(l.Instance, g.from, g.to) - excused
 			worst = max(worst, silent)
 			if silent > c.Promise.MaxGap {
 				f := c.gapFound(e, l, g, silent)
-				if f.Outcome == verdict.Fail && away > 0 && silent-away <= c.Promise.MaxGap {
+				if f.Outcome == verdict.Fail && unasked > 0 && silent-unasked <= c.Promise.MaxGap {
+					f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseStall
+					f.Summary += fmt.Sprintf("; of it, its agent took %s longer to end, and another one to come, than the scenario asks for", words.Seconds(unasked))
+				} else if f.Outcome == verdict.Fail && away > 0 && silent-away <= c.Promise.MaxGap {
 					f.Cause = verdict.CauseAgentAway
 					f.Summary += fmt.Sprintf("; no agent ran for %s of it: what %s said then, nobody took", words.Seconds(away), l.Instance)
 				} else if f.Outcome == verdict.Fail && c.Promise.Role == "" {
@@ -262,8 +265,9 @@ func (c Continuity) deadSpeaks(e *evidence.Index, l record.Lifetime) []verdict.F
 // pointsOfDead counts the points that a series has after the death of its instance, and
 // gives the last.
 func pointsOfDead(e *evidence.Index, l record.Lifetime, s *record.Series) (n int64, last record.Point) {
+	quiet := e.Quiet(l)
 	for _, p := range s.Points {
-		if !p.Stale && p.At > l.Death+deadGrace*e.Interval {
+		if !p.Stale && p.At > quiet+deadGrace*e.Interval {
 			n++
 			last = p
 		}

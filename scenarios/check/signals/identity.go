@@ -296,7 +296,7 @@ func (c Identity) outside(e *evidence.Index, l record.Lifetime, s *record.Series
 			if first == record.Never {
 				first = p.At
 			}
-		case l.Death != record.Never && p.At > l.Death+deadGrace*e.Interval:
+		case l.Death != record.Never && p.At > e.Quiet(l)+deadGrace*e.Interval:
 			late++
 			last = p.At
 		}
