@@ -127,7 +127,7 @@ func ruleFor(c script.Check, s script.Scenario) Check {
 
 // windowOf is how long the client of a metric buffers, where the scenario says
 // it.
-func windowOf(s script.Scenario, metric string) (window time.Duration) {
+func windowOf(s script.Scenario, metric script.Metric) (window time.Duration) {
 	window = signals.DefaultWindow
 	for _, c := range script.Promised[script.Conservation](s) {
 		if c.Metric == metric {
@@ -138,7 +138,7 @@ func windowOf(s script.Scenario, metric string) (window time.Duration) {
 }
 
 // rateOf is the sample rate of a metric, where the scenario says it.
-func rateOf(s script.Scenario, metric string) float64 {
+func rateOf(s script.Scenario, metric script.Metric) float64 {
 	for _, c := range script.Promised[script.Conservation](s) {
 		if c.Metric == metric {
 			return c.SampleRate
@@ -149,7 +149,7 @@ func rateOf(s script.Scenario, metric string) float64 {
 
 // confidenceOf is how sure the interval of a sampled metric must be, where the
 // scenario says it.
-func confidenceOf(s script.Scenario, metric string) float64 {
+func confidenceOf(s script.Scenario, metric script.Metric) float64 {
 	for _, c := range script.Promised[script.Conservation](s) {
 		if c.Metric == metric {
 			return c.Confidence
@@ -160,7 +160,7 @@ func confidenceOf(s script.Scenario, metric string) float64 {
 
 // routeOf is whose requests a metric counts, where the scenario says it, and
 // names but one.
-func routeOf(s script.Scenario, metric string) (route string) {
+func routeOf(s script.Scenario, metric script.Metric) (route string) {
 	for _, c := range script.Promised[script.Conservation](s) {
 		if c.Metric != metric {
 			continue

@@ -7,7 +7,7 @@ const conserved = "conservation: {metric: fullstack.insert}"
 
 var refusedPromises = []refused{
 	{"identity without a metric", conserved, "identity: {tags: [zone]}", []string{`9:15: identity: the key "metric" is missing`}},
-	{"identity with a misspelled key", conserved, "identity: {metric: fullstack.insert, tgas: [zone]}", []string{`9:42: identity: unknown key "tgas": did you mean "tags"? (known: metric, route, tags)`}},
+	{"identity with a misspelled key", conserved, "identity: {metric: fullstack.insert, tgas: [zone]}", []string{`9:42: identity: unknown key "tgas": did you mean "tags"? (known: metric, where, by, route, tags)`}},
 	{"identity with instance", conserved, "identity: {metric: fullstack.insert, tags: [instance]}", []string{`9:49: identity.tags: instance is always expected: leave it out`}},
 	{"identity with a tag twice", conserved, "identity: {metric: fullstack.insert, tags: [zone, zone]}", []string{`9:55: identity.tags: zone is there twice: want each tag once`}},
 	{"identity with a value", conserved, `identity: {metric: fullstack.insert, tags: ["zone:a"]}`, []string{`9:49: identity.tags: "zone:a" is not the name of a tag: a letter, then letters, digits, '.', '_' and '-'`}},

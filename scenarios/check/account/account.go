@@ -93,7 +93,7 @@ var noTwin = twin{n: -1}
 
 // NewBooks makes the accounts of a counter.
 func NewBooks(e *evidence.Index, promise script.Conservation) Books {
-	b := BooksOf(e, promise, func(instance string) []*record.Series { return e.Counters(instance, promise.Metric) })
+	b := BooksOf(e, promise, func(instance string) []*record.Series { return e.Counts(instance, promise.Metric) })
 	for i := range b.Accounts {
 		b.Accounts[i].findNeighbours(e)
 	}
@@ -146,7 +146,7 @@ func newAccount(e *evidence.Index, promise script.Conservation, l record.Lifetim
 	a.Total = max(0, evidence.Whole(a.counted.Last()))
 	a.values = valuesOf(counted)
 	for _, s := range e.Pushed[l.Instance] {
-		if s.Meta.Sent == promise.Metric && s.CountsSampled() {
+		if s.CountsSampled() && e.Is(s, promise.Metric) {
 			a.Sampled = max(0, a.Sampled) + evidence.Whole(evidence.SumOf([]*record.Series{s}).Last())
 		}
 	}
@@ -161,7 +161,7 @@ func newAccount(e *evidence.Index, promise script.Conservation, l record.Lifetim
 		since := e.HeldSince(l.Instance, at-a.Silent, promise.ClientWindow)
 		a.Buffer, a.Stalled = a.ackedFrom(since), a.ackedFrom(since-a.stall)
 	}
-	a.Dropped = e.Dropped(l.Instance)
+	a.Dropped = e.DroppedOf(l.Instance, promise.Metric)
 	a.follow(e)
 	a.Early = a.beforeKill(e)
 	return a

@@ -10,6 +10,7 @@ import (
 	"throughline/collector/dogstatsd"
 	"throughline/scenarios/check/diagnose"
 	"throughline/scenarios/check/evidence"
+	"throughline/scenarios/metric"
 	"throughline/scenarios/record"
 )
 
@@ -18,7 +19,7 @@ const probeEvery = 200 * time.Millisecond
 
 // explain asks for the causes of what is open in any of the accounts.
 func (b *Books) explain(e *evidence.Index) []diagnose.Diagnosis {
-	c := diagnose.Case{Metric: b.Promise.Metric, Route: b.Promise.Route, Window: b.Promise.ClientWindow, Interval: e.Interval, Probe: probeEvery, Outages: outages(e)}
+	c := diagnose.Case{Metric: string(b.Promise.Metric), Route: b.Promise.Route, Window: b.Promise.ClientWindow, Interval: e.Interval, Probe: probeEvery, Outages: outages(e)}
 	others := otherAnswers(e, b.Promise.Route)
 	bad, cut, datagrams := figureByInstance(e, "bad_lines_total"), figureByInstance(e, "truncated_datagrams_total"), figureByInstance(e, "datagrams_total")
 	short := figureByInstance(e, "bad_lines_total", dogstatsd.NoValue.String(), dogstatsd.NoType.String())
@@ -28,8 +29,10 @@ func (b *Books) explain(e *evidence.Index) []diagnose.Diagnosis {
 		in := a.Life.Instance
 		d := diagnose.Account{Instance: in, Life: a.Life, Killed: a.killed, Acked: a.Acked, Total: a.Total, Rate: a.Promise.SampleRate, Open: a.unexplained(len(b.Accounts)),
 			Buffer: max(a.Buffer, a.Stalled), Early: a.Early, Spare: a.Sum(), Late: a.Late.By > 0 && !a.Late.Excused, Beside: others[in], Twin: twins[i], Kin: kin[in],
-			Parts: a.parts, Sampled: a.Sampled, Also: string(a.otherType), Bad: bad[in], Short: short[in], Cut: cut[in],
-			Lines: evidence.Whole(a.values.Last()), Datagrams: datagrams[in]}
+			Parts: a.parts, Sampled: a.Sampled, Also: string(a.otherType)}
+		if e.OnStatsD(b.Promise.Metric) {
+			d.Bad, d.Short, d.Cut, d.Lines, d.Datagrams = bad[in], short[in], cut[in], evidence.Whole(a.values.Last()), datagrams[in]
+		}
 		if a.Dropped {
 			d.Open = 0 // nobody knows what the socket took
 		}
@@ -80,7 +83,7 @@ func (a *Account) fillCurves(e *evidence.Index, d *diagnose.Account) {
 	}
 	spoke := map[time.Duration]bool{}
 	for _, s := range a.others {
-		if s.Meta.Sent == a.Promise.Metric {
+		if e.Is(s, a.Promise.Metric) {
 			continue
 		}
 		d.Others = true
@@ -217,7 +220,7 @@ func (b *Books) twins(e *evidence.Index) []diagnose.Twin {
 	var names []string
 	for i := range b.Accounts {
 		for _, s := range b.Accounts[i].others {
-			if s.Meta.Type == collector.Summary && s.Meta.Sent != b.Promise.Metric && !slices.Contains(names, s.Meta.Sent) {
+			if s.Meta.Type == collector.Summary && s.Called(b.Promise.Metric.Name()) == record.NotCalled && !slices.Contains(names, s.Meta.Sent) {
 				names = append(names, s.Meta.Sent)
 			}
 		}
@@ -230,7 +233,7 @@ func (b *Books) twins(e *evidence.Index) []diagnose.Twin {
 		if n, fits := b.twinOf(e, name); fits {
 			for i := range out {
 				a := &b.Accounts[i]
-				out[i] = a.twinAs(twin{"timer", n[i], valuesOf(e.Timers(a.Life.Instance, name))})
+				out[i] = a.twinAs(twin{"timer", n[i], valuesOf(e.Timers(a.Life.Instance, metric.Named(name)))})
 			}
 			return out
 		}
@@ -262,8 +265,11 @@ func first(one, other bool) int {
 	return 1
 }
 
-// named tells whether a timer is called like the metric.
-func (b *Books) named(timer string) bool { return strings.HasPrefix(timer, b.Promise.Metric) }
+// named tells whether a timer is called like the metric. What is told apart by labels is some of what is called so.
+func (b *Books) named(timer string) bool {
+	of := b.Promise.Metric.Selection()
+	return len(of.Where) == 0 && strings.HasPrefix(timer, of.Name)
+}
 
 // twinOf counts the values of a timer at each instance, and tells whether they are of the
 // same requests.
@@ -273,7 +279,7 @@ func (b *Books) twinOf(e *evidence.Index, timer string) (counts []int64, fits bo
 	named := b.named(timer)
 	for i := range b.Accounts {
 		a := &b.Accounts[i]
-		s := SpectrumOf(e.Timers(a.Life.Instance, timer), 1)
+		s := SpectrumOf(e.Timers(a.Life.Instance, metric.Named(timer)), 1)
 		if _, sampled := s.Sampled(); sampled {
 			return nil, false
 		}
@@ -294,19 +300,20 @@ func (b *Books) twinOf(e *evidence.Index, timer string) (counts []int64, fits bo
 // else, and tells nothing.
 func (b *Books) sisterCounters(e *evidence.Index) map[string][]diagnose.Kin {
 	out := map[string][]diagnose.Kin{}
-	if b.Promise.Route == "" || !strings.Contains(b.Promise.Metric, b.Promise.Route) {
+	of := b.Promise.Metric.Selection()
+	if b.Promise.Route == "" || len(of.Where) > 0 || !strings.Contains(of.Name, b.Promise.Route) {
 		return out
 	}
 	for _, route := range e.Users.Routes {
 		if route == b.Promise.Route {
 			continue
 		}
-		name := strings.ReplaceAll(b.Promise.Metric, b.Promise.Route, route)
+		sister := metric.Selection{Name: strings.ReplaceAll(of.Name, b.Promise.Route, route), Way: of.Way}.Ref()
 		found, fits := false, true
 		all := make([]diagnose.Kin, len(b.Accounts))
 		for i := range b.Accounts {
 			in := b.Accounts[i].Life.Instance
-			series := e.Counters(in, name)
+			series := e.Counters(in, sister)
 			all[i] = diagnose.Kin{Acked: e.Acked(in, route), Total: evidence.Whole(evidence.SumOf(series).Last())}
 			found = found || len(series) > 0
 			fits = fits && all[i].Total <= int64(len(all[i].Acked))+b.Accounts[i].Sum()

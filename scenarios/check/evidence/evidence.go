@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"throughline/scenarios/metric"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
 )
@@ -49,6 +50,7 @@ type Index struct {
 	dropped     map[string]bool                        // see Dropped; "": of anybody; nil: nobody asked
 	store       *promStore                             // of all series; made by the first promql check
 	stores      []*promStore                           // all that were made
+	selected    map[metric.Ref]*chosen                 // the series of the metrics that were asked for, see chosen
 	sentAt      map[string]map[string][]time.Duration  // of acknowledged requests, by route and instance; made by the first who asks
 }
 
@@ -80,6 +82,14 @@ func New(h record.History, s script.Scenario) *Index {
 	e.indexHindrances()
 	e.crashes = e.FaultSpans(script.IsFault[script.KillLB])
 	e.stitch()
+	return e
+}
+
+// OfSeries lays out the series of a record alone, for who asks what a metric means and nothing else.
+func OfSeries(h record.History) *Index {
+	e := &Index{History: record.History{Run: h.Run, Series: h.Series}, Begin: record.Never, End: record.Never, Interval: h.Run.Interval,
+		Pushed: map[string][]*record.Series{}, Polled: map[string][]*record.Series{}}
+	e.indexSeries()
 	return e
 }
 
@@ -160,15 +170,4 @@ func (e *Index) Greatest(name string, from, to time.Duration) float64 {
 		}
 	}
 	return top
-}
-
-// Counters gives the series of instance that count metric.
-func (e *Index) Counters(instance, metric string) []*record.Series {
-	var out []*record.Series
-	for _, s := range e.Pushed[instance] {
-		if s.Meta.Sent == metric && s.IsCounter() {
-			out = append(out, s)
-		}
-	}
-	return out
 }

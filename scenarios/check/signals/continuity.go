@@ -114,7 +114,7 @@ func (c Continuity) gapFound(e *evidence.Index, l record.Lifetime, g gap, silent
 	stall, flush := e.Delays(g.from-time.Second, g.to+time.Second)
 	late := max(stall, flush)
 	switch {
-	case e.Dropped(l.Instance):
+	case e.DroppedOf(l.Instance, c.Promise.Metric):
 		f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseDropped
 		f.Summary += ", but the collector's socket dropped datagrams: they may have been lost there"
 	case late > account.TooLate(c.Promise.MaxGap) || silent-c.Promise.MaxGap <= late:
@@ -168,7 +168,7 @@ func (c Continuity) follow(e *evidence.Index, l record.Lifetime, asked []roundTr
 	if len(asked) == 0 {
 		return trail{}
 	}
-	present := presentAt(e.Counters(l.Instance, c.Promise.Metric))
+	present := presentAt(e.Counts(l.Instance, c.Promise.Metric))
 	var t trail
 	var open *gap
 	points := 0
@@ -271,7 +271,7 @@ func pointsOfDead(e *evidence.Index, l record.Lifetime, s *record.Series) (n int
 // that no birth can explain it.
 func (c Continuity) resets(e *evidence.Index, l record.Lifetime) []verdict.Finding {
 	var out []verdict.Finding
-	for _, s := range e.Counters(l.Instance, c.Promise.Metric) {
+	for _, s := range e.Counts(l.Instance, c.Promise.Metric) {
 		var last float64
 		for _, p := range s.Points {
 			if p.Stale {

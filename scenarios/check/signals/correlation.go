@@ -254,7 +254,7 @@ func (c Correlation) curve(e *evidence.Index, layer string) evidence.Curve {
 	case record.LayerWeb:
 		var all []*record.Series
 		for _, instance := range e.SendersFor(c.Route) {
-			all = append(all, e.Counters(instance, c.Promise.Metric)...)
+			all = append(all, e.Counts(instance, c.Promise.Metric)...)
 		}
 		return evidence.SumOf(all)
 	case record.LayerDB:

@@ -96,8 +96,8 @@ func (c Identity) finding(o verdict.Outcome, instance string, format string, arg
 // sampled counters.
 func (c Identity) series(e *evidence.Index, instance string) []*record.Series {
 	var out []*record.Series
-	for _, s := range e.Pushed[instance] {
-		if s.Meta.Sent == c.Promise.Metric && !s.CountsSampled() && measured(s) {
+	for _, s := range e.SeriesOf(instance, c.Promise.Metric) {
+		if !s.CountsSampled() && measured(s) {
 			out = append(out, s)
 		}
 	}
@@ -147,7 +147,7 @@ func (c Identity) missing(e *evidence.Index, l record.Lifetime) verdict.Finding 
 	n := int64(len(e.Acked(l.Instance, c.routes()...)))
 	f := c.finding(verdict.Fail, l.Instance, "%s acknowledged %s and has no series of %s", l.Instance, words.Times(n, cmp.Or(c.Promise.Route, "request")), c.Promise.Metric)
 	switch {
-	case e.Dropped(l.Instance):
+	case e.DroppedOf(l.Instance, c.Promise.Metric):
 		f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseDropped
 		f.Summary += ", but the collector's socket dropped datagrams: it may have been lost there"
 	case len(e.Pushed[l.Instance]) == 0:
@@ -169,7 +169,7 @@ func (c Identity) missing(e *evidence.Index, l record.Lifetime) verdict.Finding 
 func (c Identity) similarNames(e *evidence.Index, l record.Lifetime, names []string) []string {
 	var own []string
 	for _, name := range names {
-		if !strings.HasPrefix(name, c.Promise.Metric) {
+		if !strings.HasPrefix(name, c.Promise.Metric.Name()) {
 			continue
 		}
 		shared := slices.ContainsFunc(e.Lives, func(other record.Lifetime) bool {

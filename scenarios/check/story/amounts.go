@@ -162,7 +162,7 @@ func (t *teller) sent() (n int64) {
 func (t *teller) timed(lost, extra int64) string {
 	metric := "the timer"
 	if all := script.Promised[script.Nesting](t.s); len(all) == 1 && all[0].Web != "" {
-		metric = all[0].Web
+		metric = string(all[0].Web)
 	}
 	if lost > 0 {
 		return fmt.Sprintf("%s %s no value in %s", share(lost, t.acked, t.noun), choose(lost != 1, "have", "has"), metric)

@@ -56,7 +56,7 @@ func (c Conservation) Judge(e *evidence.Index) verdict.Result {
 		t.add(a, findings, residuals)
 		if several {
 			for j := range findings {
-				findings[j].Summary = c.Promise.Metric + ": " + findings[j].Summary
+				findings[j].Summary = string(c.Promise.Metric) + ": " + findings[j].Summary
 			}
 		}
 		r.Findings = append(r.Findings, findings...)
@@ -95,7 +95,7 @@ func (c Conservation) elsewhere(e *evidence.Index) string {
 	var n int64
 	var roles []string
 	for _, l := range e.Lives {
-		counted := evidence.Whole(evidence.SumOf(e.Counters(l.Instance, c.Promise.Metric)).Last())
+		counted := evidence.Whole(evidence.SumOf(e.Counts(l.Instance, c.Promise.Metric)).Last())
 		if role := string(l.Role); !concerned[l.Instance] && !looked[role] && counted > 0 {
 			n += counted
 			if !slices.Contains(roles, role) {
@@ -114,7 +114,7 @@ func (c Conservation) finding(o verdict.Outcome, format string, args ...any) ver
 }
 
 func webLedger(b account.Books) *verdict.WebLedger {
-	l := verdict.WebLedger{Metric: b.Promise.Metric, ByInstance: map[string]int64{}}
+	l := verdict.WebLedger{Metric: string(b.Promise.Metric), ByInstance: map[string]int64{}}
 	for i := range b.Accounts {
 		a := &b.Accounts[i]
 		l.Counted += a.Total
