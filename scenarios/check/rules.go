@@ -48,7 +48,7 @@ func checksOf(s script.Scenario, all record.Tiers) []namedCheck {
 	}
 	conserved := false
 	for _, c := range s.Checks {
-		out = append(out, namedCheck{c.Kind(), ruleFor(c, s)})
+		out = append(out, namedCheck{c.Kind(), clearly{c.Promise, ruleFor(c, s)}})
 		if _, conserves := c.Promise.(script.Conservation); conserves && !conserved {
 			conserved = true
 			for _, compared := range tiers.Comparisons(all) {
@@ -57,6 +57,30 @@ func checksOf(s script.Scenario, all record.Tiers) []namedCheck {
 		}
 	}
 	return out
+}
+
+// clearly is a rule that is asked only where it is clear which series its promise is about: one that looks at none finds nothing
+// wrong, and one that looks at the same thing twice finds twice as much.
+type clearly struct {
+	promise script.Promise
+	rule    Check
+}
+
+func (c clearly) Judge(e *evidence.Index) verdict.Result {
+	of, unclear := c.promise.Metrics(), e.Unclear
+	switch p := c.promise.(type) {
+	case script.Correlation:
+		of = []script.Metric{p.Metric}
+	case script.Parity:
+		unclear = e.UnclearIfUnseen
+	}
+	for _, m := range of {
+		if why := unclear(m); why != "" {
+			return verdict.Result{Findings: []verdict.Finding{{Check: c.promise.Kind(), Layer: record.LayerWeb, Outcome: verdict.Inconclusive,
+				Summary: fmt.Sprintf("%s of %s: not judged, %s", c.promise.Kind(), m, why)}}}
+		}
+	}
+	return c.rule.Judge(e)
 }
 
 // ruleMaker makes the rule of one kind of check.
@@ -104,6 +128,13 @@ var ruleMakers = []ruleMaker{
 		return signals.TwoViews{Promise: p}
 	}),
 	ruleOf(func(p script.Scaling, _ script.Scenario) Check { return scaling.Scaling{Promise: p} }),
+	ruleOf(func(p script.Parity, s script.Scenario) Check {
+		c := signals.Parity{Promise: p}
+		for _, m := range p.Of {
+			c.Rates = append(c.Rates, rateOf(s, m))
+		}
+		return c
+	}),
 }
 
 // Kinds names the kinds of checks that can be judged: all of the language's.

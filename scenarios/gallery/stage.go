@@ -188,6 +188,12 @@ func fronted() Stage {
 	return Stage{HTTPD: true, Steps: []string{"kill: web-2", "launch: 1", "replace: web-1"}, After: 8}
 }
 
+// twofold holds counter and timer of the inserts against each other, and looks at the series of one role.
+func twofold(steps ...string) Stage {
+	return Stage{Steps: steps, After: 7, Checks: []string{"parity: {metrics: [fullstack.insert, {metric: fullstack.insert.time, by: statsd}]}",
+		"conservation: {metric: fullstack.insert.time, route: insert, where: {role: web}, by: statsd}"}}
+}
+
 // monitored has CloudWatch tell of the CPU of instances by periods of five seconds, and instances tell of their own.
 func monitored(before, after int) Stage {
 	return Stage{CloudWatch: "{period: 5s, delay: 2s}", CPU: true, Before: before, After: after,
@@ -284,6 +290,7 @@ func Controls() []Control {
 		{"primary-killed", "the database's primary is killed, another member launched, and the next primary steps down", Stage{Members: 3, Steps: []string{"kill: primary", "launch: member", "step_down: primary"}, After: 9}},
 		{"primary-isolated", "the database's primary is cut off from the other members for three seconds", Stage{Members: 3, Steps: []string{"fault: isolate-member"}, Heal: "isolate-member"}},
 		{"primary-frozen", "the database's primary is frozen, and goes on when another one has its part", frozenPrimary("")},
+		{"twofold", "counter and timer agree while an instance is killed and one replaced, and the timer counts too", twofold("kill: web-2", "launch: 1", "replace: web-1")},
 		{"interrupted", "a cloud takes an instance away, with notice, and another one is launched", Stage{Cloud: true, Steps: []string{"interrupt: web-2, notice: 2s", "launch: 1"}, After: 7}},
 		{"monitored", "hypervisor and agent tell of the CPU of instances, of which one is replaced", monitored(12, 18).replacing("web-2")},
 		{"busier", "an instance is killed under twice the load", Stage{Steps: []string{"kill: web-1", "launch: 1"}, Rate: 300}},

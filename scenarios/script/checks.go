@@ -72,6 +72,7 @@ var checkKinds = []checkKind{
 	checkOf((*promises).beacons),
 	checkOf((*promises).twoViews),
 	checkOf((*promises).scaling),
+	checkOf((*promises).parity),
 }
 
 // CheckKinds names all kinds of checks.

@@ -8,11 +8,13 @@ import (
 	"sync"
 	"time"
 
+	"throughline/collector"
 	"throughline/scenarios/check/account"
 	"throughline/scenarios/check/diagnose"
 	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/check/words"
+	"throughline/scenarios/metric"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
 )
@@ -222,16 +224,6 @@ func (c Identity) stranger(instance string, own []*record.Series) verdict.Findin
 	return f
 }
 
-// labelName spells a tag as the collector does.
-func labelName(tag string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '.' || r == '-' {
-			return '_'
-		}
-		return r
-	}, tag)
-}
-
 func (c Identity) expected() string {
 	if len(c.Promise.Tags) == 0 {
 		return "no tags"
@@ -243,9 +235,12 @@ func (c Identity) expected() string {
 // the harness gave away itself, also the values.
 func (c Identity) tags(e *evidence.Index, l record.Lifetime, s *record.Series) []verdict.Finding {
 	var out []verdict.Finding
-	allowed := map[string]bool{evidence.LabelInstance: true, labelZone: true, labelRole: true, record.LabelVersion: l.Version != ""}
+	allowed := map[string]bool{evidence.LabelInstance: true, labelZone: true, labelRole: true, record.LabelVersion: l.Version != "", collector.LabelWay: true}
+	for _, c := range c.Promise.Metric.Selection().Where {
+		allowed[metric.Label(c.Label)] = true // it was asked for
+	}
 	for _, tag := range c.Promise.Tags {
-		name := labelName(tag)
+		name := metric.Label(tag)
 		allowed[name] = true
 		if s.Labels.Get(name) == "" {
 			f := c.finding(verdict.Fail, l.Instance, "the series of %s has no tag %s: %s", l.Instance, tag, labelled(s))

@@ -38,6 +38,8 @@ func (t *teller) amount(s *strand) string {
 		return t.told(s.cause, lost, extra)
 	case f.Check == nesting && f.Layer == record.LayerWeb:
 		return t.timed(lost, extra)
+	case f.Check == parity && f.Lost > 0:
+		return fmt.Sprintf("%s %s in one of two metrics and not in the other", words.Times(lost, "count"), choose(lost != 1, "are", "is"))
 	case f.Check == requests || f.Check == conservation && f.Layer == record.LayerHTTPD:
 		return t.followed(s.cause, lost+extra)
 	}

@@ -120,7 +120,7 @@ func (t *teller) unsettled() bool {
 }
 
 // prefix is what a summary begins with before it says something: "audit of insert: ".
-var prefix = regexp.MustCompile(`^(?:(?:conservation|audit|shutdown|hops|failures|beacons|gauge|hygiene|identity|continuity|correlation|nesting|in time|cost)\b[^:;]*|two views of [^:]+): `)
+var prefix = regexp.MustCompile(`^(?:(?:conservation|audit|shutdown|hops|failures|beacons|gauge|hygiene|identity|continuity|correlation|nesting|parity|in time|cost)\b[^:;]*|two views of [^:]+): `)
 
 // shown is a doubt's summary, without what its sentence says anyway.
 func shown(f verdict.Finding) string {
@@ -176,6 +176,7 @@ var ofChecks = map[string]reason{
 	hygiene:     {"hygiene had nothing to look at", keepAccount},
 	failures:    {"no request was sent", "Raise load.rate, or let phases last longer."},
 	beacons:     {"pages and beacons could not be compared", "Let users get pages of the route, and the application time them, and run again."},
+	parity:      {"two counts could not be compared", "Name metrics that instances send and that count the same, and run again."},
 	scaling:     {"the autoscaler could not be judged", "Let the load call for more instances and for fewer, on a metric that a conservation check promises, and run again."},
 	twoViews:    {"the two views could not be compared", "Keep the machine idle, have host and agent asked all the while, let instances live for longer, and run again."},
 }

@@ -94,6 +94,8 @@ func (t *teller) seenAgain(f verdict.Finding, lead *strand) bool {
 	switch f.Check {
 	case shutdown:
 		return same
+	case parity: // of which one side is what is wrong
+		return f.Lost <= lost+extra+f.Bound
 	case nesting: // a timer of the same requests, which by itself tells less
 		return same && (lead.cause == undecided || f.Cause == undecided)
 	case continuity:

@@ -50,6 +50,7 @@ const (
 	CauseHalfFilled    = "half-filled-period" // it has one, of a part of that time
 	CauseMachine       = "cpu-of-the-machine" // an agent takes the CPU of the machine for that of its instance
 	CauseViewsDiffer   = "views-differ"       // an agent counts other CPU than the hypervisor
+	CauseCountsDiffer  = "counts-differ"      // of the same thing, by two metrics
 	CauseElsewhere     = "answered-elsewhere"
 	CauseForeign       = "foreign-requests"
 	CauseOther         = "other-instance"
