@@ -171,6 +171,7 @@ var unsaid = map[string]string{
 	script.Failures{}.Kind():     "it counts requests that failed for users, which the application does not send",
 	script.BeaconsSent{}.Kind():  "it compares what pages told the collector with the pages that users got, and no relay sends beacons on",
 	script.TwoViews{}.Kind():     "it compares what a host and an instance see of one CPU, which the application does not send",
+	script.Parity{}.Kind():       "it compares two counts at each instance, and the instance is no tag that is sent",
 	script.Scaling{}.Kind():      "it holds the decisions of an autoscaler against the truth",
 }
 

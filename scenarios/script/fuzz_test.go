@@ -190,6 +190,8 @@ func sound(c script.Check, routes map[string]script.Route, phases map[string]boo
 	case script.Conservation:
 		return k.Metric != "" && known(k.Route) && k.ClientWindow >= 0 && k.MaxLag >= 0 &&
 			k.SampleRate > 0 && k.SampleRate <= 1 && k.Confidence > 0 && k.Confidence < 1
+	case script.Parity:
+		return len(k.Of) >= 2 && k.ClientWindow >= 0 && k.MaxLag >= 0 && k.Confidence > 0 && k.Confidence < 1
 	case script.Correlation:
 		return len(k.Layers) >= 2 && k.AtLeast > 0 && k.AtLeast <= 1 && k.MaxLag >= 0 && (k.Metric != "" || !slices.Contains(k.Layers, "web"))
 	case script.PromQL:

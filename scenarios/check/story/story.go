@@ -75,7 +75,12 @@ func newTeller(v *verdict.Verdict, h record.History, s script.Scenario) *teller 
 			t.end = ev.At
 		}
 	}
+	told := map[string]bool{} // several metrics may count the requests of one route
 	for _, c := range script.Promised[script.Conservation](s) {
+		if told[c.Route] {
+			continue
+		}
+		told[c.Route] = true
 		t.acked += t.ackedOf(c.Route)
 		if t.noun != "" && t.noun != c.Route {
 			t.noun = "request"
