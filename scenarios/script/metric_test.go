@@ -12,6 +12,7 @@ import (
 )
 
 const aboutMetrics = `scenario: metrics
+stack: {web: {instances: 3}}
 load: {rate: 10/s, mix: {insert: 1}}
 phases: [{phase: one, for: 5s}]
 checks:

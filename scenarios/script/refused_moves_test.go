@@ -77,7 +77,7 @@ var refusedSteps = []refused{
 var refusedChecks = []refused{
 	{"none", "  - conservation: {metric: fullstack.insert}\n", "  []\n", []string{`9:3: checks: the list is empty: want a list of checks, like [{continuity: {metric: fullstack.insert}}]`}},
 	{"as text", "  - conservation: {metric: fullstack.insert}\n", "  - continuity\n", []string{`9:5: checks: want keys and values (` + script.KnownChecks + `), got the text "continuity"`}},
-	{"without anything", "  - conservation: {metric: fullstack.insert}\n", "  - continuity:\n", []string{`9:5: continuity: has no value: want keys and values (metric, route, role, max_gap, source)`}},
+	{"without anything", "  - conservation: {metric: fullstack.insert}\n", "  - continuity:\n", []string{`9:5: continuity: has no value: want keys and values (metric, where, by, route, role, max_gap, source)`}},
 	{"two in one", "  - conservation: {metric: fullstack.insert}\n", "  - continuity: {metric: fullstack.insert}\n    conservation: {metric: fullstack.insert}\n", []string{`9:5: checks: 2 checks in one: begin each with a "-" of its own`}},
 	{"without a metric", "  - conservation: {metric: fullstack.insert}\n", "  - conservation: {route: insert}\n", []string{`9:19: conservation: the key "metric" is missing`}},
 	{"metric with a space", "  - conservation: {metric: fullstack.insert}\n", "  - conservation: {metric: full stack}\n", []string{`9:28: conservation.metric: "full stack" is not the name of a metric: a letter, then letters, digits, '.', '_', '-' and '/', like fullstack.insert`}},
