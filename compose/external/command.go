@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -21,8 +22,8 @@ type Ran struct {
 	Err        error  // why it could not be started, or was ended
 }
 
-// failed is why a command did not do what it should; nil if it did.
-func (r Ran) failed() error {
+// Failed is why a command did not do what it should; nil if it did.
+func (r Ran) Failed() error {
 	if r.Err == nil && r.Code == 0 {
 		return nil
 	}
@@ -47,6 +48,9 @@ func Find(command []string, dir string) error {
 			err = errors.New("no such program on PATH")
 		} else if about := (*exec.Error)(nil); errors.As(err, &about) {
 			err = about.Err
+		}
+		if at := (*fs.PathError)(nil); errors.As(err, &at) {
+			err = at.Err
 		}
 		return fmt.Errorf("%s: %w", command[0], err)
 	}

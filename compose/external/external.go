@@ -128,7 +128,7 @@ func (p *Platform) change(ctx context.Context, name string, more int, kinds ...s
 		r := run(ctx, expanded(command, name, p.expect(more)), p.cfg.Dir)
 		r.Instance = name
 		p.cfg.Told(r)
-		if err := r.failed(); err != nil {
+		if err := r.Failed(); err != nil {
 			p.expect(-more)
 			return err
 		}
@@ -157,7 +157,7 @@ func (p *Platform) probe(ctx context.Context, name string) error {
 func (p *Platform) ask(ctx context.Context, name string) error {
 	switch {
 	case len(p.cfg.Alive) > 0:
-		return run(ctx, expanded(p.cfg.Alive, name, p.expect(0)), p.cfg.Dir).failed()
+		return run(ctx, expanded(p.cfg.Alive, name, p.expect(0)), p.cfg.Dir).Failed()
 	case p.cfg.Health == "":
 		return nil
 	}

@@ -78,7 +78,7 @@ func (r *reader) external(stack mapping, v value, s *Stack) {
 	}
 	x := &External{Header: ServedBy}
 	s.External, s.Mongo = x, MongoNone
-	s.Web.Health = ""
+	s.Web.Health, s.Web.Stop = "", defaultStop
 	m, ok := v.mapping("url", "header", "instances", "launched", "routes", "statsd", "alive", "health", "stop", "do", "after")
 	if !ok {
 		return
