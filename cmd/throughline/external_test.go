@@ -210,7 +210,7 @@ phases:
 %s
 checks:
   - conservation: {metric: fullstack.insert, route: insert}
-  - continuity:   {metric: fullstack.insert}
+  - continuity:   {metric: fullstack.insert, max_gap: 4s}
   - identity:     {metric: fullstack.insert}
   - shutdown:     {metric: fullstack.insert}
 `, s.url, s.statsd, kill, "  - "+strings.Join(phases, "\n  - "))
