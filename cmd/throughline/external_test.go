@@ -205,7 +205,7 @@ stack:
       terminate: [./ctl, terminate, "{{.Name}}"]
       launch: [./ctl, launch, "{{.Name}}"]
     after: [./ctl, after]
-load: {rate: 200/s, shape: sine, swing: 120/s, period: 4s, mix: {insert: 9, get: 1}}
+load: {rate: 120/s, shape: sine, swing: 60/s, period: 4s, mix: {insert: 9, get: 1}}
 phases:
 %s
 checks:
@@ -223,7 +223,7 @@ checks:
 
 // replaced is what is done to a stack: one dies, another comes, and a third one takes the place of a fourth.
 var replaced = []string{
-	"{phase: warm-up, for: 3s, require: {users: 100/s}}",
+	"{phase: warm-up, for: 3s, require: {users: 80/s}}",
 	"{phase: one dies, do: {kill: web-2}, for: 3s}",
 	"{phase: another comes, do: {launch: 1}, for: 3s}",
 	"{phase: one is replaced, do: {replace: web-1}, for: 3s}",
@@ -261,7 +261,7 @@ func TestExternalDefect(t *testing.T) {
 		on, defect, cause string
 		right             func(acked, counted int64) bool
 	}{
-		{"web-1", "lost-on-exit", diagnose.LostOnExit, func(acked, counted int64) bool { return counted < acked && acked < counted+2*320 }}, // what came in 2 s
+		{"web-1", "lost-on-exit", diagnose.LostOnExit, func(acked, counted int64) bool { return counted < acked && acked < counted+2*180 }}, // what came in 2 s
 		{"web-3", "double-instrumented", diagnose.Double, func(acked, counted int64) bool { return counted == 2*acked }},
 	} {
 		t.Run(c.defect, func(t *testing.T) {
@@ -269,6 +269,11 @@ func TestExternalDefect(t *testing.T) {
 			stacked(t)
 			s := newTheirs(t, map[string]string{c.on: c.defect})
 			o := runScenario(t, s.scenario(t, "kill", replaced...))
+			if slices.ContainsFunc(o.verdict.Findings, func(f verdict.Finding) bool {
+				return f.Outcome == verdict.Inconclusive && (f.Check == "harness" || f.Check == "require" || f.Check == "time")
+			}) {
+				t.Skipf("SKIPPED, NOTHING PROVED: this machine was too busy\n%s", o.text())
+			}
 			fails(t, o, c.cause)
 			acked, counted := o.verdict.Ledgers.Users.ByInstance[c.on], o.verdict.Ledgers.Web.ByInstance[c.on]
 			if !c.right(acked, counted) {

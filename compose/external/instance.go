@@ -57,7 +57,7 @@ func (i *Instance) Signal(ctx context.Context, s compose.Signal) error {
 	return fmt.Errorf("%s: no command for %v", i.name, s)
 }
 
-// Wait implements [compose.Handle]. Of the exit the time is that of the probe which first found it gone, and the signal is what it was
+// Wait implements [compose.Handle]. Of the exit the time is that of the probe which made sure that it is gone, and the signal is what it was
 // told; its status nobody knows: it is 0 of one that was asked to end, and -1 of any other.
 func (i *Instance) Wait(ctx context.Context) (compose.Exit, error) {
 	select {
@@ -94,8 +94,7 @@ func (i *Instance) watch() {
 		case <-ctx.Done():
 		}
 	}()
-	var failed int
-	var first time.Time // when the first of the probes in a row that failed had ended
+	failed := 0
 	for {
 		every := restEvery
 		if i.signalled() != 0 || failed > 0 {
@@ -115,21 +114,19 @@ func (i *Instance) watch() {
 		case err == nil:
 			failed = 0
 		default:
-			if failed++; failed == 1 {
-				first = time.Now()
-			}
+			failed++
 			told := i.signalled()
 			if told != 0 && failed >= sure || failed >= unasked {
-				i.end(told, first)
+				i.end(told)
 				return
 			}
 		}
 	}
 }
 
-// end says that it is gone.
-func (i *Instance) end(told compose.Signal, at time.Time) {
-	i.exit = compose.Exit{Code: -1, At: at}
+// end says that it is gone: by now, for nobody knows when since the command began.
+func (i *Instance) end(told compose.Signal) {
+	i.exit = compose.Exit{Code: -1, At: time.Now()}
 	switch told {
 	case compose.Kill:
 		i.exit.Signal = told.String()

@@ -56,12 +56,13 @@ const (
 const ServedBy = "X-Served-By"
 
 var (
-	headerName   = regexp.MustCompile(`^[A-Za-z0-9-]{1,64}$`)
-	foreignName  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.@:-]{0,127}$`)
-	launchedName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.@:-]*\{\{\.Number\}\}[A-Za-z0-9_.@:-]*$`)
+	headerName  = regexp.MustCompile(`^[A-Za-z0-9-]{1,64}$`)
+	foreignName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.@-]{0,127}$`) // never that of an address
+
+	launchedName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.@-]*\{\{\.Number\}\}[A-Za-z0-9_.@-]*$`)
 )
 
-const wantName = "the name of an instance, of letters, digits, '-', '_', '.', '@' and ':', like web-1"
+const wantName = "the name of an instance, a letter and then letters, digits, '-', '_', '.' and '@', like web-1"
 
 // foreignMoves are the commands that `do` can have.
 var foreignMoves = []string{Kill{}.Kind(), Terminate{}.Kind(), Launch{}.Kind(), Scale{}.Kind()}
