@@ -35,6 +35,7 @@ type runFlags struct {
 	haproxy   string
 	forge     forgeFlags
 	relay     string
+	own       string
 }
 
 // common are the flags that run and up share.
@@ -88,6 +89,7 @@ nothing is started.`,
 	f.StringVar(&flags.out, "out", "", "directory of the record (default runs/TIME-SCENARIO; with several scenarios a folder in it for each)")
 	f.Uint64Var(&flags.seed, "seed", 0, "decides words and routes of the load (default: drawn, printed and recorded)")
 	flags.common(f)
+	f.StringVar(&flags.own, "i-own", "", "a host that is yours, so that a scenario may put it under load although its address is public (stack.external)")
 	f.StringVar(&flags.format, "format", "text", "of the verdict: text or json")
 	flags.forge.add(f)
 	return cmd
@@ -123,7 +125,7 @@ func (f runFlags) check() error {
 }
 
 func (f runFlags) options() platforms.Options {
-	return platforms.Options{HAProxy: f.haproxy, MongoURI: f.mongo, Mongod: f.mongod, Out: f.out}
+	return platforms.Options{HAProxy: f.haproxy, MongoURI: f.mongo, Mongod: f.mongod, Own: f.own, Out: f.out}
 }
 
 // preflight gives what the scenarios run in, or all that is missing.

@@ -43,8 +43,10 @@ func checksOf(s script.Scenario, all record.Tiers) []namedCheck {
 		{honesty.CheckEfficacy, rule(honesty.Efficacy)},
 		{honesty.CheckRequire, rule(honesty.Requirements)},
 		{honesty.CheckVacuity, rule(honesty.InstancesServed)},
+	}
+	if s.Stack.External == nil { // else there is no log by which to follow them
 		// HAProxy's retry-on is conn-failure in every stack.
-		{tiers.CheckRequests, tiers.Requests{Resends: s.Stack.RetryAll}},
+		out = append(out, namedCheck{tiers.CheckRequests, tiers.Requests{Resends: s.Stack.RetryAll}})
 	}
 	conserved := false
 	for _, c := range s.Checks {

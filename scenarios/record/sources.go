@@ -86,5 +86,8 @@ const (
 	CloudWatchPoller = "cloudwatch"
 )
 
+// External is the [Run.Platform] of a stack that ran already.
+const External = "external"
+
 // NoDatabase is what the record of a stack without one has as its database.
 const NoDatabase = "none"

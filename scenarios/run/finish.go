@@ -43,6 +43,10 @@ func finish(ctx context.Context, s *testbed, users *users, acting *acting) error
 	if err := s.database.documents(closing, s.journal.record.After); err != nil {
 		s.journal.trouble("documents", 0, err.Error())
 	}
+	if err := s.after(ctx); err != nil {
+		s.journal.note("after", 0, err.Error())
+		s.cfg.Progress.Note(err.Error())
+	}
 	s.fleets.stop(ctx)
 	s.journal.event(record.Event{Kind: record.RunEnd})
 	return s.journal.record.Flush()

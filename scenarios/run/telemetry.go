@@ -112,6 +112,9 @@ func (t *telemetry) lines() uint64 {
 // share opens the StatsD port that all instances share, where they have
 // addresses of their own.
 func (t *telemetry) share() error {
+	if x := t.cfg.Scenario.Stack.External; x != nil {
+		return t.listenThere(*x)
+	}
 	if _, ok := t.cfg.Platform.(compose.Located); !ok {
 		return nil
 	}
@@ -136,6 +139,9 @@ func (t *telemetry) share() error {
 func (t *telemetry) listen(name string, labels collector.Labels) (string, error) {
 	t.replacing.RLock()
 	defer t.replacing.RUnlock()
+	if x := t.cfg.Scenario.Stack.External; x != nil {
+		return t.assignThere(*x, name, labels)
+	}
 	if located, ok := t.cfg.Platform.(compose.Located); ok {
 		addr, err := located.Locate(name)
 		if err != nil {

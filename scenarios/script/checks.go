@@ -417,6 +417,7 @@ func (p *promises) layers(v value) []string {
 			continue
 		case slices.Contains(names, name):
 			item.failf("%s is there twice: want each layer once", name)
+		case p.s.Stack.External != nil: // what is not seen there is refused for that
 		case name == "httpd" && !p.s.Stack.HTTPD && !p.opts.Ran:
 			item.failf("there is no layer httpd without stack.httpd: yes: add it, or remove the layer")
 		case name == "db" && p.s.Stack.Mongo == MongoNone:

@@ -249,7 +249,7 @@ func (p *promises) audit(v value) Audit {
 	}
 	switch {
 	case c.Route == "":
-	case p.s.Stack.Mongo == MongoNone:
+	case p.s.Stack.Mongo == MongoNone && p.s.Stack.External == nil: // else it is refused for that
 		v.failf("there are no documents to compare with, with stack.mongo: none: remove one of the two")
 	case !p.s.Stack.Routes()[c.Route].Writes:
 		v.failf("the route %s writes nothing: want one that does", quote(c.Route))

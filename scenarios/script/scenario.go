@@ -42,7 +42,10 @@ func (s Scenario) Duration() time.Duration {
 
 // Stack is what runs.
 type Stack struct {
-	Web Web
+	// External is the stack, where it runs already; nil: the run starts one. Web has then how many Instances there are, their Routes
+	// and Stop, and nothing else.
+	External *External
+	Web      Web
 	// Others are the further roles, see Roles.
 	Others []Web
 	Mongo  string // "": the embedded database or what the command line names; MongoNone: no database at all

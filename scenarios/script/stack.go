@@ -37,8 +37,13 @@ func referenceRoutes() map[string]Route {
 }
 
 func (r *reader) stack(v value, s *Stack) {
-	m, ok := v.mapping("web", "roles", "httpd", "mongo", "lb", "collector", "cloud", "cloudwatch")
+	m, ok := v.mapping("web", "roles", "httpd", "mongo", "lb", "collector", "cloud", "cloudwatch", "external")
 	if !ok {
+		return
+	}
+	if there, is := m.get("external"); is {
+		r.collector(m, s)
+		r.external(m, there, s)
 		return
 	}
 	m.require("web")
@@ -54,14 +59,7 @@ func (r *reader) stack(v value, s *Stack) {
 	if v, ok := m.get("mongo"); ok {
 		v.mongo(s)
 	}
-	if v, ok := m.get("collector"); ok {
-		if m, ok := v.mapping("tags"); ok {
-			m.require("tags")
-			if v, ok := m.get("tags"); ok {
-				s.Tags = v.oneOf(TagStyles()...)
-			}
-		}
-	}
+	r.collector(m, s)
 	web, given := m.get("web")
 	if given {
 		r.role(web, &s.Web)
@@ -88,6 +86,20 @@ func (r *reader) stack(v value, s *Stack) {
 	if v, ok := m.get("mongo"); ok && given && s.Mongo == MongoNone && !r.opts.Ran && slices.ContainsFunc(s.Roles(), Web.reference) {
 		s.Mongo = "" // one mistake, not one for each check and fault that needs a database
 		v.failf("the reference app keeps its words in a database and does not start without: leave the key out, or give an app of your own, with stack.web.command or image")
+	}
+}
+
+// collector reads `stack.collector`.
+func (r *reader) collector(stack mapping, s *Stack) {
+	v, ok := stack.get("collector")
+	if !ok {
+		return
+	}
+	if m, ok := v.mapping("tags"); ok {
+		m.require("tags")
+		if v, ok := m.get("tags"); ok {
+			s.Tags = v.oneOf(TagStyles()...)
+		}
 	}
 }
 

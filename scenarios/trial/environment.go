@@ -28,6 +28,8 @@ type Environment struct {
 	Chosen         bool                       // a user chose its image
 	Mongod         mongoset.Program           // of this machine, which is that database; zero: it is none
 	Note           string                     // about what was not found and is replaced; empty: nothing
+	// Standing is the same for scenarios whose stack is there already; nil: nobody asked for it.
+	Standing *Environment
 	// Open makes the platform of one run: it gives the configuration with Platform and
 	// Scratch in it, and what takes both away again.
 	Open  func(context.Context, run.Config) (opened run.Config, shut func(context.Context) error, err error)
@@ -51,6 +53,9 @@ func (e Environment) do(ctx context.Context, c run.Config, do func(context.Conte
 // For is what one scenario runs in: where the database is to have members, the embedded one
 // takes the place of an image's that nobody chose.
 func (e Environment) For(s script.Scenario) Environment {
+	if s.Stack.External != nil && e.Standing != nil {
+		return *e.Standing
+	}
 	if s.Stack.Members == 0 || len(e.Database.Command) == 0 || e.Mongod.Path != "" || e.Chosen {
 		return e
 	}

@@ -120,7 +120,10 @@ func (t Trial) held(ctx context.Context, c run.Config, phases int, happen func(c
 
 // config is all of a run's configuration but the platform.
 func (t Trial) config(start time.Time) run.Config {
-	versions := map[string]string{"throughline": t.Version, "haproxy": t.On.HAProxyVersion}
+	versions := map[string]string{"throughline": t.Version}
+	if t.Scenario.Stack.External == nil {
+		versions["haproxy"] = t.On.HAProxyVersion
+	}
 	if t.Scenario.Stack.HTTPD {
 		versions["httpd"] = t.On.HTTPD.Version
 	}

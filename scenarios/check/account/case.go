@@ -17,9 +17,17 @@ import (
 // probeEvery is how often HAProxy asks each instance whether it can serve, in every stack.
 const probeEvery = 200 * time.Millisecond
 
+// probing is how often somebody who is no user is known to ask an instance whether it can serve; 0: nobody knows.
+func probing(e *evidence.Index) time.Duration {
+	if e.Scenario.Stack.External != nil {
+		return 0
+	}
+	return probeEvery
+}
+
 // explain asks for the causes of what is open in any of the accounts.
 func (b *Books) explain(e *evidence.Index) []diagnose.Diagnosis {
-	c := diagnose.Case{Metric: string(b.Promise.Metric), Route: b.Promise.Route, Window: b.Promise.ClientWindow, Interval: e.Interval, Probe: probeEvery, Outages: outages(e)}
+	c := diagnose.Case{Metric: string(b.Promise.Metric), Route: b.Promise.Route, Window: b.Promise.ClientWindow, Interval: e.Interval, Probe: probing(e), Outages: outages(e)}
 	others := otherAnswers(e, b.Promise.Route)
 	bad, cut, datagrams := figureByInstance(e, "bad_lines_total"), figureByInstance(e, "truncated_datagrams_total"), figureByInstance(e, "datagrams_total")
 	short := figureByInstance(e, "bad_lines_total", dogstatsd.NoValue.String(), dogstatsd.NoType.String())

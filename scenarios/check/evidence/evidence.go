@@ -47,6 +47,8 @@ type Index struct {
 	events      map[string][]*record.Event             // see EventsOf; made when it is asked first
 	lifeAt      map[string]int                         // where in Lives an instance is; made when it is asked first
 	figures     map[string]int64                       // see CollectorFigure; made when one is asked first
+	signs       map[string]time.Duration               // see latestSign; made when it is asked first
+	resent      map[string]int64                       // see resentFrom; made when it is asked first
 	dropped     map[string]bool                        // see Dropped; "": of anybody; nil: nobody asked
 	store       *promStore                             // of all series; made by the first promql check
 	stores      []*promStore                           // all that were made
@@ -59,7 +61,7 @@ type Index struct {
 // Index serves one goroutine.
 func New(h record.History, s script.Scenario) *Index {
 	e := &Index{History: h, Scenario: s, Tiers: record.AllTiers().In(h), Begin: record.Never, End: record.Never, Interval: h.Run.Interval,
-		Pushed: map[string][]*record.Series{}, Polled: map[string][]*record.Series{}, figures: map[string]int64{},
+		Pushed: map[string][]*record.Series{}, Polled: map[string][]*record.Series{}, figures: map[string]int64{}, resent: map[string]int64{}, signs: map[string]time.Duration{},
 		byInstance: map[string]map[string][]*record.Series{}}
 	if e.Interval <= 0 {
 		e.Interval = time.Second

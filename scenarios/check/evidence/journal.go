@@ -67,6 +67,9 @@ func (e *Index) KilledAt(l record.Lifetime) time.Duration {
 	case !l.Killed():
 		return record.Never
 	case l.Signal == SigKill && l.Signalled != record.Never:
+		if e.Scenario.Stack.External != nil {
+			return e.latestSign(l)
+		}
 		return l.Signalled
 	}
 	at := l.Death
@@ -75,6 +78,24 @@ func (e *Index) KilledAt(l record.Lifetime) time.Duration {
 			at = min(at, acked[len(acked)-1])
 		}
 	}
+	return at
+}
+
+// latestSign is when an instance was last known to live that the user's command has killed: it died between then and when the
+// user's probe found it gone. The command takes its time, and whom it has not reached yet goes on answering, and flushing: of
+// what was sent after the command began, too, the answers tell.
+func (e *Index) latestSign(l record.Lifetime) time.Duration {
+	if at, have := e.signs[l.Instance]; have {
+		return at
+	}
+	at := l.Signalled
+	for i := range e.History.Requests {
+		r := &e.History.Requests[i]
+		if r.Instance == l.Instance && r.Outcome == record.Acked && (l.Death == record.Never || r.Sent <= l.Death) {
+			at = max(at, r.Sent)
+		}
+	}
+	e.signs[l.Instance] = at
 	return at
 }
 

@@ -256,10 +256,14 @@ func (c Continuity) deadSpeaks(e *evidence.Index, l record.Lifetime) []verdict.F
 }
 
 // pointsOfDead counts the points that a series has after the death of its instance, and
-// gives the last.
+// gives the last. As late as this machine was, the collector may have heard of the death.
 func pointsOfDead(e *evidence.Index, l record.Lifetime, s *record.Series) (n int64, last record.Point) {
 	for _, p := range s.Points {
-		if !p.Stale && p.At > l.Death+deadGrace*e.Interval {
+		if p.Stale || p.At <= l.Death+deadGrace*e.Interval {
+			continue
+		}
+		stall, flush := e.Delays(l.Death, p.At)
+		if p.At > l.Death+deadGrace*e.Interval+max(stall, flush) {
 			n++
 			last = p
 		}
