@@ -273,7 +273,26 @@ func because(check string, v verdict.Verdict, o verdict.Outcome) string {
 			return sentence(f.Summary)
 		}
 	}
-	return sentence(v.Title) // the run is in doubt, and the check is not
+	for i, f := range v.Findings { // the run is in doubt, and the check is not
+		if f.Outcome == verdict.Inconclusive && !slices.Contains(script.CheckKinds(), f.Check) {
+			for _, e := range v.Explanations {
+				if slices.Contains(e.Findings, i) {
+					return "the run is in doubt: " + midway(e.Title)
+				}
+			}
+			return "the run is in doubt: " + midway(f.Summary)
+		}
+	}
+	return sentence(v.Title)
+}
+
+// midway is a title in the midst of a sentence.
+func midway(s string) string {
+	s = sentence(s)
+	if s == "" || len(s) > 1 && s[1] >= 'A' && s[1] <= 'Z' {
+		return s
+	}
+	return strings.ToLower(s[:1]) + s[1:]
 }
 
 func sentence(s string) string { return strings.TrimRight(s, ". ") }
