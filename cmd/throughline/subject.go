@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"net/http"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -152,6 +151,3 @@ func nameOf(d exam.Draft) string {
 	}
 	return name[:min(len(name), 50)]
 }
-
-// methods are those that a route may have, for init's questions.
-var methods = []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
