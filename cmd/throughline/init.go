@@ -98,6 +98,9 @@ func begin(cmd *cobra.Command, behind []string, flags initFlags) error {
 		return cli.Usage(err)
 	}
 	file := flags.file(d)
+	if d.Dir, err = commandDir(file); err != nil {
+		return cli.Usage(err)
+	}
 	ciFile, recipe, err := flags.recipe(file)
 	if err == nil {
 		err = flags.free(file, ciFile)
@@ -149,6 +152,23 @@ func (f initFlags) file(d exam.Draft) string {
 		return f.out
 	}
 	return d.Name + ".yaml"
+}
+
+// commandDir is where commands are executed now, from the directory in which the scenario's file will be; "": there.
+func commandDir(file string) (string, error) {
+	here, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	there, err := filepath.Abs(filepath.Dir(file))
+	if err != nil {
+		return "", err
+	}
+	dir, err := filepath.Rel(there, here)
+	if err != nil || dir == "." {
+		return "", err
+	}
+	return filepath.ToSlash(dir), nil
 }
 
 // recipe is the CI file, and where it goes; "": none is wanted.

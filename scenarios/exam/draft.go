@@ -18,6 +18,7 @@ type Draft struct {
 	Instances int
 	Command   []string
 	Image     string // in the place of Command
+	Dir       string // in which the command is executed, from the file's directory; "": that one
 	Env       map[string]string
 	Health    string
 	Database  bool // the application keeps its words in the database that the stack gives it
@@ -71,6 +72,9 @@ var pattern = template.Must(template.New("draft").Funcs(template.FuncMap{"quote"
 scenario: {{.Name}}
 about: {{quote .About}}
 stack:
+{{- with .Dir}}
+  dir: {{quote .}}   # where the command is executed, from the directory of this file
+{{- end}}
   web:
     instances: {{.Instances}}   # web-1 to web-{{.Instances}} run when the load starts
 {{- if .Image}}

@@ -7,6 +7,7 @@ package exam
 
 import (
 	"fmt"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -54,6 +55,10 @@ func Of(s script.Scenario) (Subject, error) {
 	if !ok {
 		return Subject{}, fmt.Errorf("%s: the key stack does not begin a line: write each key of the file on a line of its own", s.File)
 	}
+	stack, err := inDir(stack, s)
+	if err != nil {
+		return Subject{}, err
+	}
 	sub := Subject{scenario: s, stack: stack}
 	checks, err := checksOf(s)
 	if err != nil {
@@ -77,6 +82,37 @@ func Of(s script.Scenario) (Subject, error) {
 		return Subject{}, fmt.Errorf("%s: no check conservation: an examination counts requests against a metric, so name one, like conservation: {metric: shop.orders, route: order}", s.File)
 	}
 	return sub, nil
+}
+
+var (
+	stackLine = regexp.MustCompile(`(?m)^stack:[ \t]*(\{?)`)
+	dirKey    = regexp.MustCompile(`(?m)^(\s+dir:[ \t]*)(.*)$`)
+	below     = regexp.MustCompile(`(?m)^([ ]+)[^ #\n]`)
+)
+
+// inDir is the section with its commands executed where they are now, wherever the file of the section is.
+func inDir(stack string, s script.Scenario) (string, error) {
+	dir, err := filepath.Abs(s.Dir())
+	if err != nil {
+		return "", fmt.Errorf("%s: the directory of its commands is not known: %w", s.File, err)
+	}
+	key := "dir: " + Quoted(dir)
+	if s.Stack.Dir != "" {
+		if !dirKey.MatchString(stack) {
+			return "", fmt.Errorf("%s: write stack.dir on a line of its own", s.File)
+		}
+		return dirKey.ReplaceAllStringFunc(stack, func(line string) string { return dirKey.FindStringSubmatch(line)[1] + Quoted(dir) }), nil
+	}
+	at := stackLine.FindStringSubmatchIndex(stack)
+	if at[2] < at[3] { // in braces
+		return stack[:at[1]] + key + ", " + stack[at[1]:], nil
+	}
+	margin := below.FindStringSubmatch(stack)
+	line := strings.Index(stack, "\n")
+	if margin == nil || line < 0 {
+		return "", fmt.Errorf("%s: the stack has no lines of its own", s.File)
+	}
+	return stack[:line+1] + margin[1] + key + stack[line:], nil
 }
 
 var topKey = regexp.MustCompile(`^([a-z]+):`)

@@ -19,6 +19,7 @@ func (g grammar) stack() shape {
 		"lb":         g.object("stack", fields{"retry": oneWord("conn-failure", retryAll)}, "retry"),
 		"collector":  g.object("stack", fields{"tags": oneWord(TagStyles()...)}, "tags"),
 		"cloud":      yesNo(),
+		"dir":        text(),
 		"cloudwatch": g.options("CloudWatch", fields{"period": durations(), "delay": durations()}),
 	}, "web")
 }

@@ -37,11 +37,14 @@ func referenceRoutes() map[string]Route {
 }
 
 func (r *reader) stack(v value, s *Stack) {
-	m, ok := v.mapping("web", "roles", "httpd", "mongo", "lb", "collector", "cloud", "cloudwatch")
+	m, ok := v.mapping("web", "roles", "httpd", "mongo", "lb", "collector", "cloud", "cloudwatch", "dir")
 	if !ok {
 		return
 	}
 	m.require("web")
+	if v, ok := m.get("dir"); ok {
+		s.Dir = v.line("a directory, like ../shop")
+	}
 	s.HTTPD = m.yes("httpd")
 	if v, ok := m.get("lb"); ok {
 		if m, ok := v.mapping("retry"); ok {
