@@ -175,11 +175,14 @@ func Look(ctx context.Context, s *Socket, base string, routes []Route, wait time
 		answers += a.Responses
 		all = append(all, a)
 	}
-	if err := apart(ctx, client, base, all); err != nil {
-		return Seen{}, err
-	}
 	if answers == 0 {
 		return Seen{}, fmt.Errorf("no request was answered: %w", errors.Join(all[0].Failed))
+	}
+	if err := spread(ctx, client, base, all, wait); err != nil {
+		return Seen{}, err
+	}
+	if err := apart(ctx, client, base, all); err != nil {
+		return Seen{}, err
 	}
 	if err := sleep(ctx, wait); err != nil {
 		return Seen{}, err
@@ -199,17 +202,38 @@ func reads(r Route) int {
 	return 0
 }
 
-// mostMore is how many requests more a route may get, so that none was answered as often as another.
-const mostMore = 12
+// paces are the pauses between the requests by which a client's window is measured. They go round, and are no multiples of each
+// other, so that requests meet every moment of a client that flushes by a clock.
+var paces = []time.Duration{53 * time.Millisecond, 71 * time.Millisecond, 89 * time.Millisecond, 107 * time.Millisecond, 131 * time.Millisecond}
 
-// apart sends more requests to a route that was answered with 2xx as often as another, until it is not. They are of the first
-// word, which has been asked for already.
+// spread sends requests to the first route that answers with 2xx for so long: how long a count is on its way at most is seen only
+// by requests over a whole window of the client.
+func spread(ctx context.Context, client *http.Client, base string, all []Answered, lasts time.Duration) error {
+	at := slices.IndexFunc(all, func(a Answered) bool { return len(a.Ends) > 0 && a.Failed == nil })
+	if at < 0 {
+		return nil
+	}
+	end := time.Now().Add(lasts)
+	for i := 0; time.Now().Before(end) && all[at].Failed == nil; i++ {
+		if err := all[at].ask(ctx, client, base, "word-1"); err != nil {
+			return err
+		}
+		if err := sleep(ctx, paces[i%len(paces)]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mostMore is how many requests more a route may get, so that its number is its own.
+const mostMore = 40
+
+// apart sends more requests to a route whose number of 2xx is that of another, or what two others come to, or twice another's,
+// until it is not. They are of the first word, which has been asked for already.
 func apart(ctx context.Context, client *http.Client, base string, all []Answered) error {
 	for i := range all {
 		for range mostMore {
-			n := len(all[i].Ends)
-			alike := func(j int) bool { return j != i && (n == len(all[j].Ends) || n == all[j].Responses) }
-			if n == 0 || all[i].Failed != nil || !anyOf(len(all), alike) {
+			if len(all[i].Ends) == 0 || all[i].Failed != nil || !ambiguous(all, i) {
 				break
 			}
 			if err := all[i].ask(ctx, client, base, "word-1"); err != nil {
@@ -223,10 +247,20 @@ func apart(ctx context.Context, client *http.Client, base string, all []Answered
 	return nil
 }
 
-func anyOf(n int, is func(int) bool) bool {
-	for i := range n {
-		if is(i) {
+// ambiguous tells whether a counter could be taken for that of route i which is of another, of two others, or counts another twice; or
+// one of it and another for a third's.
+func ambiguous(all []Answered, i int) bool {
+	n := len(all[i].Ends)
+	for j := range all {
+		m := len(all[j].Ends)
+		if j != i && (n == m || n == all[j].Responses || n == 2*m && m > 0 || m == 2*n) {
 			return true
+		}
+		for k := range all[:j] {
+			o := len(all[k].Ends)
+			if j != i && k != i && m > 0 && o > 0 && (n == m+o || m == n+o || o == n+m) {
+				return true
+			}
 		}
 	}
 	return false

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -108,6 +110,59 @@ func TestNobodyAnswers(t *testing.T) {
 	}
 	if _, err := Look(t.Context(), socket, "", make([]Route, MostRoutes+1), 0); err == nil {
 		t.Error("more routes than can be told apart are taken")
+	}
+}
+
+// A client that flushes by a clock is seen to hold counts for as long as it does, whichever of its counters they are of.
+func TestWindowIsMet(t *testing.T) {
+	socket, err := Listen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer socket.Close()
+	statsd, err := net.Dial("udp", socket.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer statsd.Close()
+	const every = 300 * time.Millisecond
+	var held sync.Map
+	count := func(name string) http.HandlerFunc {
+		held.Store(name, new(atomic.Int64))
+		return func(http.ResponseWriter, *http.Request) {
+			n, _ := held.Load(name)
+			n.(*atomic.Int64).Add(1)
+		}
+	}
+	mux := http.NewServeMux()
+	mux.Handle("POST /orders/{word}", count("shop.orders"))
+	mux.Handle("GET /stock/{word}", count("shop.stock"))
+	server := httptest.NewServer(mux)
+	defer server.Close()
+	flush := time.NewTicker(every)
+	defer flush.Stop()
+	go func() {
+		for range flush.C {
+			held.Range(func(name, n any) bool {
+				if count := n.(*atomic.Int64).Swap(0); count > 0 {
+					fmt.Fprintf(statsd, "%s:%d|c", name, count)
+				}
+				return true
+			})
+		}
+	}()
+	seen, err := Look(t.Context(), socket, server.URL, []Route{{"stock", "GET", "/stock/{word}"}, {"order", "POST", "/orders/{word}"}}, 3*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := seen.Propose()
+	if len(f.Counters) != 2 {
+		t.Fatalf("%+v", f)
+	}
+	for _, c := range f.Counters {
+		if w := Window(c.Lag); w < every {
+			t.Errorf("%s: a window of %v, and its client holds counts for %v", c.Metric, w, every)
+		}
 	}
 }
 

@@ -24,7 +24,7 @@ type Counter struct {
 	Metric, Route string
 	Requests      int
 	Successes     bool          // it counted those answered with 2xx, and there were others
-	Lag           time.Duration // the longest that one was on its way, from the answer
+	Lag           time.Duration // the longest that one of any metric was on its way, from the answer
 	SampleRate    float64       // of a sampled one; 0: every request was counted
 }
 
@@ -70,10 +70,28 @@ func (s Seen) Propose() Found {
 			f.remark("%s (%v): no check is for this type", m.Name, m.Type)
 		}
 	}
+	f.share()
 	if s.Bad > 0 {
 		f.remark("%d lines were not understood, the first: %q", s.Bad, s.BadLine)
 	}
 	return f
+}
+
+// share gives all the longest time that a count of any was on its way: they are of one client, whose window few of them meet.
+func (f *Found) share() {
+	var longest time.Duration
+	for _, c := range f.Counters {
+		longest = max(longest, c.Lag)
+	}
+	for _, t := range f.Timers {
+		longest = max(longest, t.Lag)
+	}
+	for i := range f.Counters {
+		f.Counters[i].Lag = longest
+	}
+	for i := range f.Timers {
+		f.Timers[i].Lag = longest
+	}
 }
 
 func (f *Found) remark(format string, args ...any) {
