@@ -282,7 +282,7 @@ func (f initFlags) filled(d exam.Draft, found look.Found) exam.Draft {
 	}
 	if len(d.Gauges) == 0 {
 		for _, g := range found.Gauges {
-			d.Gauges = append(d.Gauges, exam.Gauge{Metric: g.Metric, AtRest: g.AtRest, Window: window(0), Why: g.Metric + " was 1 with a request and 0 without: is it of the requests in flight?"})
+			d.Gauges = append(d.Gauges, exam.Gauge{Metric: g.Metric, AtRest: g.AtRest, Window: window(found.Lag()), Why: g.Metric + " was 1 with a request and 0 without: is it of the requests in flight?"})
 		}
 	}
 	d.Remarks = found.Remarks

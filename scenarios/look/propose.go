@@ -77,15 +77,20 @@ func (s Seen) Propose() Found {
 	return f
 }
 
-// share gives all the longest time that a count of any was on its way: they are of one client, whose window few of them meet.
-func (f *Found) share() {
-	var longest time.Duration
+// Lag is the longest time that a value of any metric was on its way; 0 where none is known.
+func (f Found) Lag() (longest time.Duration) {
 	for _, c := range f.Counters {
 		longest = max(longest, c.Lag)
 	}
 	for _, t := range f.Timers {
 		longest = max(longest, t.Lag)
 	}
+	return longest
+}
+
+// share gives that to all: they are of one client, whose window few of them meet.
+func (f *Found) share() {
+	longest := f.Lag()
 	for i := range f.Counters {
 		f.Counters[i].Lag = longest
 	}
