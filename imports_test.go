@@ -71,6 +71,10 @@ var laws = []law{
 		Why: "the gallery says what must be found and scores it; to run it is trial's"},
 	{From: "scenarios/datadog", Not: []string{"compose", "loadgen", "scenarios/run", "scenarios/report"},
 		Why: "what a scenario promises is said in another language without running it"},
+	{From: "scenarios/exam", Not: []string{""}, But: []string{"scenarios/exam", "scenarios/script", "scenarios/record", "scenarios/check/verdict"},
+		Why: "an examination is scenarios and verdicts; who runs and judges them is not its affair"},
+	{From: "scenarios/look", Not: []string{""}, But: []string{"scenarios/look", "collector/dogstatsd"},
+		Why: "an application is looked at over the wire, whoever runs it"},
 	{From: "scenarios/synthetic", Not: []string{""}, But: []string{"scenarios/synthetic", "scenarios/record", "scenarios/autoscale", "scenarios/script", "collector"},
 		Except: []string{"scenarios/synthetic/confusion"}, Why: "runs are made up without knowing how they will be judged"},
 	{From: "scenarios/synthetic/confusion", Not: []string{"compose", "loadgen", "scenarios/run", "scenarios/report"},
@@ -178,6 +182,7 @@ var heavy = map[string][]string{
 	"github.com/FerretDB/wire":                    {"compose/docstore"},
 	"github.com/goccy/go-yaml":                    {"scenarios/script"},
 	"github.com/spf13/cobra":                      {"cmd/throughline"},
+	"github.com/kballard/go-shellquote":           {"cmd/throughline"},
 	"go.mongodb.org/mongo-driver/v2":              {"app", "collector/poll", "compose/docstore", "compose/mongoset"}, // docstore uses its bson
 	"github.com/axiomhq/hyperloglog":              {"collector/statsd"},
 	"github.com/prometheus/procfs":                {"collector/poll", "compose/local"},

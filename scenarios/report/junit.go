@@ -44,6 +44,7 @@ type (
 		Time    string       `xml:"time,attr"`
 		Failure *junitResult `xml:"failure"`
 		Error   *junitResult `xml:"error"`
+		Skipped *junitResult `xml:"skipped"`
 		Output  string       `xml:"system-out,omitempty"`
 	}
 	junitResult struct {
@@ -113,6 +114,9 @@ func (suite junitSuite) write(w io.Writer) error {
 		}
 		if c.Error != nil {
 			suite.Errors++
+		}
+		if c.Skipped != nil {
+			suite.Skipped++
 		}
 	}
 	all := junitSuites{Name: "throughline", Tests: suite.Tests, Failures: suite.Failures, Errors: suite.Errors,

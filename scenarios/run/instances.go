@@ -135,7 +135,7 @@ func (c Config) ownDisk() string { return filepath.Join(c.Scratch, "disk") }
 // webProgram is what an instance of a version executes.
 func (c Config) webProgram(web script.Web) (compose.Program, error) {
 	if web.Image == "" {
-		return WebProgram(web, c.Scenario.File), nil
+		return WebProgram(web, c.Scenario.Dir()), nil
 	}
 	program, found := c.Web[web.Image]
 	if !found {
@@ -145,10 +145,10 @@ func (c Config) webProgram(web script.Web) (compose.Program, error) {
 }
 
 // WebProgram is what a web instance executes that has no image: the reference
-// app, or the user's command in the directory of the scenario file.
-func WebProgram(web script.Web, file string) compose.Program {
+// app, or the user's command in the scenario's directory.
+func WebProgram(web script.Web, dir string) compose.Program {
 	if len(web.Command) > 0 {
-		return compose.Program{Command: web.Command, Dir: filepath.Dir(file)}
+		return compose.Program{Command: web.Command, Dir: dir}
 	}
 	program := compose.Program{Self: []string{"app"}}
 	if web.Defect != "" {

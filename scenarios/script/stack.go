@@ -37,7 +37,7 @@ func referenceRoutes() map[string]Route {
 }
 
 func (r *reader) stack(v value, s *Stack) {
-	m, ok := v.mapping("web", "roles", "httpd", "mongo", "lb", "collector", "cloud", "cloudwatch", "external")
+	m, ok := v.mapping("web", "roles", "httpd", "mongo", "lb", "collector", "cloud", "cloudwatch", "external", "dir")
 	if !ok {
 		return
 	}
@@ -47,6 +47,9 @@ func (r *reader) stack(v value, s *Stack) {
 		return
 	}
 	m.require("web")
+	if v, ok := m.get("dir"); ok {
+		s.Dir = v.line("a directory, like ../shop")
+	}
 	s.HTTPD = m.yes("httpd")
 	if v, ok := m.get("lb"); ok {
 		if m, ok := v.mapping("retry"); ok {

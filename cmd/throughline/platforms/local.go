@@ -73,7 +73,7 @@ func impossible(s script.Scenario) (missing []error) {
 			if web.Image != "" || i > 0 && slices.Equal(web.Command, role.Command) && role.Image == "" {
 				continue
 			}
-			err := local.Possible(run.WebProgram(web, s.File))
+			err := local.Possible(run.WebProgram(web, s.Dir()))
 			switch {
 			case err != nil && i == 0:
 				missing = append(missing, fmt.Errorf("%s: %w", s.Name, err))
