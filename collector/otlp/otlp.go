@@ -114,7 +114,7 @@ type Collector struct {
 	registry registry
 	ready    []collector.Sample // of intervals that are over
 	size     size
-	begun    bool // its own figures
+	grown    uint64 // points that told of something new
 	scratch  scratch
 }
 
@@ -269,6 +269,14 @@ func (c *Collector) advance(now time.Time) {
 		c.grid = grid.New(now, c.in.Interval)
 	}
 	c.end = c.grid.After(now)
+}
+
+// Grown is how many points told of something that had not been counted: an SDK exports all the while, whether anything happens
+// or not.
+func (c *Collector) Grown() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.grown
 }
 
 // spell names an instance in a message.

@@ -39,6 +39,9 @@ func (s *series) set(p point) fate {
 
 // add takes in what came on top.
 func (s *series) add(a amount, c *Collector) fate {
+	if a.count > 0 {
+		c.grown++
+	}
 	if s.hist == nil {
 		value := s.value + a.count
 		if math.IsInf(value, 0) {

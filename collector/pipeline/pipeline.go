@@ -174,6 +174,7 @@ func (p *Pipeline) AddPoller(name string, of collector.Poller) error { return p.
 // Figures tell how a collector fared, as far as who runs it in a test of something else must know.
 type Figures struct {
 	Lines     uint64 // that came in by StatsD
+	Grown     uint64 // points that came in by OTLP and told of something that had not been counted
 	Listeners []statsd.ListenerFigures
 	Polls     []poll.Figures
 }
@@ -182,7 +183,7 @@ type Figures struct {
 // collectors that may be elsewhere.
 func (p *Pipeline) Figures() (Figures, error) {
 	f := p.StatsD.Figures()
-	return Figures{Lines: f.Total.Lines, Listeners: f.Listeners, Polls: p.Polls.Figures()}, nil
+	return Figures{Lines: f.Total.Lines, Grown: p.OTLP.Grown(), Listeners: f.Listeners, Polls: p.Polls.Figures()}, nil
 }
 
 // Close closes the server and the store, after Run or instead of it.
