@@ -128,17 +128,13 @@ func (r *reader) resource(d *door, from string, rm pmetric.ResourceMetrics) {
 		r.refused[manyInstances] += n
 		return
 	}
-	c.scratch.key = c.appendAttributes(c.scratch.key[:0], rm.Resource().Attributes())
-	key := c.scratch.key
-	c.registry.resource(sha256.Sum256(key), id, s, d)
+	resource := c.hash(nil, rm.Resource().Attributes())
+	c.registry.resource(resource, id, s, d)
 	scopes := rm.ScopeMetrics()
 	for i := range scopes.Len() {
 		sm := scopes.At(i)
-		whole := append(key, 0xff)
-		whole = append(append(whole, sm.Scope().Name()...), 0xff)
-		whole = append(append(whole, sm.Scope().Version()...), 0xff)
-		whole = c.appendAttributes(whole, sm.Scope().Attributes())
-		m := metric{from: sha256.Sum256(whole), where: s}
+		scope := slices.Concat(resource[:], []byte(sm.Scope().Name()), []byte{0xff}, []byte(sm.Scope().Version()), []byte{0xff})
+		m := metric{from: c.hash(scope, sm.Scope().Attributes()), where: s}
 		metrics := sm.Metrics()
 		for j := range metrics.Len() {
 			r.metric(m, metrics.At(j))
@@ -256,13 +252,18 @@ func (r *reader) book(s *sender, exemplars int, f fate) {
 	}
 }
 
-// appendAttributes appends attributes in the order of their names, which tells sets of them apart.
-func (c *Collector) appendAttributes(key []byte, of pcommon.Map) []byte {
+// hash tells sets of attributes apart, with what stands before them.
+func (c *Collector) hash(key []byte, of pcommon.Map) [sha256.Size]byte {
 	for _, p := range c.sorted(of) {
-		key = append(append(key, 0xff), p.name...)
-		key = append(append(key, 0xfe), p.value...)
+		key = p.append(key)
 	}
-	return key
+	return sha256.Sum256(key)
+}
+
+// append appends the pair to a key. Neither byte is in UTF-8, so no value looks like the next name.
+func (p pair) append(key []byte) []byte {
+	key = append(append(key, 0xff), p.name...)
+	return append(append(key, 0xfe), p.value...)
 }
 
 // sorted are attributes as text, in the order of their names. The slice is used again.

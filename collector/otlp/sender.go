@@ -52,8 +52,7 @@ func (c *Collector) stream(m metric, attributes pcommon.Map) (*stream, fate) {
 	key := append(append(c.scratch.key[:0], m.from[:]...), byte(m.kind))
 	key = append(append(append(append(key, m.name...), 0xff), m.unit...), 0xff)
 	for _, p := range sorted {
-		key = append(append(key, 0xff), p.name...)
-		key = append(append(key, 0xfe), p.value...)
+		key = p.append(key)
 	}
 	c.scratch.key = key
 	if known := s.streams[string(key)]; known != nil {
