@@ -24,7 +24,7 @@ func (s *Series) IsCounter() bool {
 // CountsSampled tells whether s counts the measurements that came of a sampled counter,
 // before they were scaled.
 func (s *Series) CountsSampled() bool {
-	return s.Meta.Type == collector.Counter && strings.HasSuffix(s.Name, SampledSuffix)
+	return s.Meta.Type == collector.Counter && s.Meta.CameBy() == collector.ByStatsD && strings.HasSuffix(s.Name, SampledSuffix)
 }
 
 // Measured tells whether something was measured for the point: it is no marker of an end,

@@ -34,6 +34,10 @@ func (m Metrics) Window() time.Duration { return m.Every + defaultClientWindow }
 // Gap is how long a metric may be silent although something is counted, where nothing else is said.
 func (m Metrics) Gap() time.Duration { return m.Every + defaultMaxGap }
 
+// Window is how long the clients of the instances that serve a route may hold a count, where nothing else is said; "": of those
+// that hold them longest.
+func (s Stack) Window(route string) time.Duration { return s.metricsOf(route).Window() }
+
 // metricsOf is how the metrics of the instances come that serve a route; "": of those that hold them longest.
 func (s Stack) metricsOf(route string) (longest Metrics) {
 	for _, w := range s.Roles() {

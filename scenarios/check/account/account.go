@@ -161,7 +161,7 @@ func newAccount(e *evidence.Index, promise script.Conservation, l record.Lifetim
 		since := e.HeldSince(l.Instance, at-a.Silent, promise.ClientWindow)
 		a.Buffer, a.Stalled = a.ackedFrom(since), a.ackedFrom(since-a.stall)
 	}
-	a.Dropped = e.Dropped(l.Instance)
+	a.Dropped = e.DroppedOf(l.Instance, promise.Metric)
 	a.follow(e)
 	a.Early = a.beforeKill(e)
 	return a

@@ -22,6 +22,10 @@ func (b *Books) explain(e *evidence.Index) []diagnose.Diagnosis {
 	others := otherAnswers(e, b.Promise.Route)
 	bad, cut, datagrams := figureByInstance(e, "bad_lines_total"), figureByInstance(e, "truncated_datagrams_total"), figureByInstance(e, "datagrams_total")
 	short := figureByInstance(e, "bad_lines_total", dogstatsd.NoValue.String(), dogstatsd.NoType.String())
+	if way := e.WayOf(b.Promise.Metric); way != "" && way != collector.ByStatsD {
+		c.NoLines = true // what else an instance sends over StatsD says nothing of it
+		bad, cut, short, datagrams = nil, nil, nil, figureByInstance(e, "otlp_requests_total")
+	}
 	twins, kin := b.twins(e), b.sisterCounters(e)
 	for i := range b.Accounts {
 		a := &b.Accounts[i]
@@ -36,7 +40,7 @@ func (b *Books) explain(e *evidence.Index) []diagnose.Diagnosis {
 		if a.Total == 0 {
 			d.Alias, d.AliasCount = a.alias(*b)
 		}
-		a.fillCurves(e, &d)
+		a.fillCurves(e, &d, c.NoLines)
 		c.Accounts = append(c.Accounts, d)
 	}
 	return diagnose.Explain(c)
@@ -72,10 +76,17 @@ func (b *Books) Holding(a *Account) diagnose.Diagnosis {
 func clockGrace(window time.Duration) time.Duration { return 50*time.Millisecond + window/10 }
 
 // fillCurves tells the diagnosis what the account was at each interval end.
-func (a *Account) fillCurves(e *evidence.Index, d *diagnose.Account) {
-	datagrams := evidence.SumOf(figureSeries(e, d.Instance, "datagrams_total"))
+func (a *Account) fillCurves(e *evidence.Index, d *diagnose.Account, noLines bool) {
+	carrier := "datagrams_total"
+	if noLines {
+		carrier = "otlp_requests_total"
+	}
+	datagrams := evidence.SumOf(figureSeries(e, d.Instance, carrier))
 	var sources []evidence.Curve // of each listener: a collector that took another's place sees all for the first time
 	for _, s := range figureSeries(e, d.Instance, "sources_total") {
+		if noLines {
+			break
+		}
 		sources = append(sources, evidence.SumOf([]*record.Series{s}))
 	}
 	spoke := map[time.Duration]bool{}

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"throughline/collector"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
 )
@@ -47,6 +48,7 @@ type Index struct {
 	lifeAt      map[string]int                         // where in Lives an instance is; made when it is asked first
 	figures     map[string]int64                       // see CollectorFigure; made when one is asked first
 	dropped     map[string]bool                        // see Dropped; "": of anybody; nil: nobody asked
+	ways        map[string]collector.Way               // see WayOf; made when it is asked first
 	store       *promStore                             // of all series; made by the first promql check
 	stores      []*promStore                           // all that were made
 	sentAt      map[string]map[string][]time.Duration  // of acknowledged requests, by route and instance; made by the first who asks

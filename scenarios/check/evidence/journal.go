@@ -3,6 +3,7 @@ package evidence
 import (
 	"time"
 
+	"throughline/collector"
 	"throughline/scenarios/record"
 )
 
@@ -136,6 +137,27 @@ func (e *Index) LifeOf(instance string) (record.Lifetime, bool) {
 // SigKill is how the journal writes the signal that no process can handle: what is in its
 // buffers then is gone.
 const SigKill = "SIGKILL"
+
+// DroppedOf is Dropped of a metric: what came by another way than StatsD was in no datagram.
+func (e *Index) DroppedOf(instance, metric string) bool {
+	way := e.WayOf(metric)
+	return (way == "" || way == collector.ByStatsD) && e.Dropped(instance)
+}
+
+// WayOf is by which way a metric came in; of several StatsD, else the first; "": none came.
+func (e *Index) WayOf(metric string) (way collector.Way) {
+	if e.ways == nil {
+		e.ways = map[string]collector.Way{}
+		for _, all := range e.Pushed {
+			for _, s := range all {
+				if by := s.Meta.CameBy(); by == collector.ByStatsD || e.ways[s.Meta.Sent] == "" {
+					e.ways[s.Meta.Sent] = by
+				}
+			}
+		}
+	}
+	return e.ways[metric]
+}
 
 // Dropped tells whether the collector's socket, or a relay before it, lost
 // datagrams that may have been the instance's.

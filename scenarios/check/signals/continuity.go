@@ -22,11 +22,6 @@ import (
 
 const checkContinuity = "continuity"
 
-// DefaultWindow is how long a StatsD client is taken to buffer where no
-// conservation check of the same metric says it: datadog-go flushes its buffer
-// every 100 ms.
-const DefaultWindow = 100 * time.Millisecond
-
 // deadGrace is how many intervals after its death an instance may still have
 // points: its last datagrams belong to the interval that was running, and the
 // collector learns of the death in the next.
@@ -114,7 +109,7 @@ func (c Continuity) gapFound(e *evidence.Index, l record.Lifetime, g gap, silent
 	stall, flush := e.Delays(g.from-time.Second, g.to+time.Second)
 	late := max(stall, flush)
 	switch {
-	case e.Dropped(l.Instance):
+	case e.DroppedOf(l.Instance, c.Promise.Metric):
 		f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseDropped
 		f.Summary += ", but the collector's socket dropped datagrams: they may have been lost there"
 	case late > account.TooLate(c.Promise.MaxGap) || silent-c.Promise.MaxGap <= late:

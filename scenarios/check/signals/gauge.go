@@ -190,7 +190,7 @@ func (c Gauge) backAtRest(e *evidence.Index, l record.Lifetime, series []*record
 	f := c.finding(verdict.Fail, l.Instance, "%s of %s does not come back to %d: the load ended at %s, and at %s it is still %g", c.Promise.Metric, l.Instance, c.Promise.AtRest,
 		words.Seconds(e.End), words.Seconds(last.At), last.Value)
 	f.From, f.To, f.Cause = e.End.Seconds(), last.At.Seconds(), verdict.CauseDrift
-	if e.Dropped(l.Instance) {
+	if e.DroppedOf(l.Instance, c.Promise.Metric) {
 		f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseDropped
 		f.Summary += ", but the collector's socket dropped datagrams: its last value may have been lost there"
 	}

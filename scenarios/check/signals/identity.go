@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"throughline/collector"
 	"throughline/scenarios/check/account"
 	"throughline/scenarios/check/diagnose"
 	"throughline/scenarios/check/evidence"
@@ -147,7 +148,7 @@ func (c Identity) missing(e *evidence.Index, l record.Lifetime) verdict.Finding 
 	n := int64(len(e.Acked(l.Instance, c.routes()...)))
 	f := c.finding(verdict.Fail, l.Instance, "%s acknowledged %s and has no series of %s", l.Instance, words.Times(n, cmp.Or(c.Promise.Route, "request")), c.Promise.Metric)
 	switch {
-	case e.Dropped(l.Instance):
+	case e.DroppedOf(l.Instance, c.Promise.Metric):
 		f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseDropped
 		f.Summary += ", but the collector's socket dropped datagrams: it may have been lost there"
 	case len(e.Pushed[l.Instance]) == 0:
@@ -243,7 +244,7 @@ func (c Identity) expected() string {
 // the harness gave away itself, also the values.
 func (c Identity) tags(e *evidence.Index, l record.Lifetime, s *record.Series) []verdict.Finding {
 	var out []verdict.Finding
-	allowed := map[string]bool{evidence.LabelInstance: true, labelZone: true, labelRole: true, record.LabelVersion: l.Version != ""}
+	allowed := map[string]bool{evidence.LabelInstance: true, collector.LabelWay: true, labelZone: true, labelRole: true, record.LabelVersion: l.Version != ""}
 	for _, tag := range c.Promise.Tags {
 		name := labelName(tag)
 		allowed[name] = true
