@@ -64,7 +64,7 @@ type Config struct {
 type Pipeline struct {
 	*server.Server
 	StatsD  *statsd.Collector
-	OTLP    *otlp.Collector // listens nowhere until it is told to
+	OTLP    *otlp.Collector     // listens nowhere until it is told to
 	Polls   *poll.Loop          // has the collector's own figures, as "collector"
 	RUM     *rum.Collector      // nil: no beacons are taken
 	Outputs []forward.Forwarder // relay, remote write, Graphite: those there are, in this order

@@ -156,7 +156,7 @@ func (m BeginFault) play(f *fleet) error {
 	case f.noHTTPD && slices.Contains(k.needed(m.Fault), HTTPD):
 		return fmt.Errorf("%v: there is no httpd without stack.httpd: yes: add it, or remove the step", m)
 	case f.otlp && slices.Contains(k.needed(m.Fault), Relays):
-		return fmt.Errorf("%v: it strikes the datagrams between instances and collector, and with metrics: {otlp} instances send by other ways, which it leaves whole: remove otlp, or the step", m)
+		return fmt.Errorf("%v: it is done to what instances send as datagrams, and with metrics: {otlp} they push by other ways: remove otlp, or the step", m)
 	case !f.cloudwatch && slices.Contains(k.needed(m.Fault), Hypervisor):
 		return fmt.Errorf("%v: there is no CloudWatch to tell: add stack.cloudwatch, like cloudwatch: {period: 10s}, or remove the step", m)
 	case slices.Contains(f.faults, k.name):
