@@ -4,6 +4,7 @@ import (
 	"context"
 	"log"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -46,6 +47,10 @@ func newTelemetry(exporter sdk.Exporter, d defect) (*telemetry, error) {
 	t.again = func() (*sdk.MeterProvider, error) {
 		options := []sdk.Option{}
 		if d.nameless {
+			// WithResource merges what the environment says.
+			if err := os.Unsetenv("OTEL_RESOURCE_ATTRIBUTES"); err != nil {
+				return nil, err
+			}
 			options = append(options, sdk.WithResource(resource.NewSchemaless(attribute.String("service.name", "words"))))
 		} else {
 			r, err := resource.New(context.Background(), resource.WithFromEnv(), resource.WithTelemetrySDK())
