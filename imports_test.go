@@ -112,7 +112,10 @@ var laws = []law{
 	{From: "collector/dogstatsd", Not: siblings("collector", "dogstatsd"), Why: siblingsWhy},
 	{From: "collector/statsd", Not: siblings("collector", "statsd"), But: []string{"collector/dogstatsd"}, Why: siblingsWhy},
 	{From: "collector/poll", Not: siblings("collector", "poll"), Why: siblingsWhy},
+	{From: "collector/otlp", Not: siblings("collector", "otlp"), Why: siblingsWhy},
 	{From: "collector/rum", Not: siblings("collector", "rum"), Why: siblingsWhy},
+	{From: "collector/grid", Not: []string{""}, But: []string{"collector/grid", "collector"},
+		Why: "time is cut alike for all that is pushed"},
 	{From: "collector/histogram", Not: []string{""}, But: []string{"collector/histogram", "collector"},
 		Why: "times are added up alike whatever way they came in"},
 	{From: "collector/series", Not: siblings("collector", "series"), Why: siblingsWhy},
@@ -152,7 +155,7 @@ const siblingsWhy = "siblings are put together by their parent's user, so that e
 
 var families = map[string][]string{
 	"compose":         {"local", "docker", "external", "haproxy", "httpd", "docstore", "imds", "cloudwatch", "mongoset", "platformtest"},
-	"collector":       {"dogstatsd", "statsd", "poll", "rum", "series", "forward", "server", "sourcetest", "pipeline", "process"},
+	"collector":       {"dogstatsd", "statsd", "otlp", "poll", "rum", "series", "forward", "server", "sourcetest", "pipeline", "process"},
 	"scenarios/check": {"honesty", "scaling", "signals", "tiers", "story"},
 	"live":            {"inventory", "page", "remote"},
 }
@@ -171,6 +174,9 @@ func siblings(parent, me string) []string {
 var heavy = map[string][]string{
 	"github.com/prometheus/prometheus":            {"collector/series", "collector/forward"}, // forward uses its prompb, the messages of remote write
 	"github.com/tsenart/vegeta/v12/lib":           {"loadgen"},
+	"go.opentelemetry.io/collector/pdata":         {"collector/otlp"},
+	"github.com/prometheus/otlptranslator":        {"collector/otlp"},
+	"google.golang.org/grpc":                      {"collector/otlp"},
 	"github.com/yuin/goldmark":                    {"scenarios/report"}, // diagnoses are Markdown
 	"github.com/gin-gonic/gin":                    {"app"},
 	"github.com/hashicorp/raft":                   {"compose/docstore/replica"},

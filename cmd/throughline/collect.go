@@ -14,6 +14,7 @@ import (
 	"throughline/collector"
 	"throughline/collector/dogstatsd"
 	"throughline/collector/forward"
+	"throughline/collector/otlp"
 	"throughline/collector/pipeline"
 	"throughline/collector/poll"
 	"throughline/collector/rum"
@@ -36,12 +37,13 @@ type collectFlags struct {
 	mongo   string
 	cloud   cloudwatchFlags
 	rum     string
+	otlp    map[otlp.Protocol]*[]string
 	origins []string
 	quiet   bool
 }
 
 func newCollect() *cobra.Command {
-	var flags collectFlags
+	flags := collectFlags{otlp: map[otlp.Protocol]*[]string{otlp.HTTP: {}, otlp.GRPC: {}}}
 	cmd := &cobra.Command{
 		Use:   "collect",
 		Short: "The collector alone: StatsD in, Prometheus' HTTP API out",
@@ -68,6 +70,9 @@ With --rum it takes beacons of pages, too (navigator.sendBeacon, or fetch with k
 POST /rum, as text/plain or application/json, {"id": "X-REQUEST-ID", "route": "insert",
 "latency_ms": 12.5}. --rum-origin says whose pages may send them; docs/METRICS.md tells
 what becomes of them, and what is refused.
+
+With --otlp-http and --otlp-grpc it takes metrics by OpenTelemetry's protocol, too. NAME=ADDRESS
+is the way in of one instance; else an instance is told by its resource's service.instance.id.
 
 What waits for a relay, a remote write or a Graphite that is away is kept in a bounded
 queue; what does not fit is counted. With --haproxy and --mongo it polls these, too.
@@ -108,6 +113,8 @@ comes when period and delay are over.`,
 	f.DurationVar(&flags.cloud.delay, "cloudwatch-delay", 10*time.Minute, "how long after the end of a period it is asked for: values change for minutes before they stay")
 	f.StringVar(&flags.rum, "rum", "", "where to take beacons of pages: host:port; such an address is for browsers, and serves nothing else")
 	f.StringArrayVar(&flags.origins, "rum-origin", nil, "origin of pages that may send beacons, as browsers write it: https://www.example.com")
+	f.StringArrayVar(flags.otlp[otlp.HTTP], "otlp-http", nil, "where to take OTLP over HTTP, at /v1/metrics: [NAME=]HOST:PORT; 4318 is usual")
+	f.StringArrayVar(flags.otlp[otlp.GRPC], "otlp-grpc", nil, "where to take OTLP over gRPC: [NAME=]HOST:PORT; 4317 is usual")
 	f.BoolVar(&flags.quiet, "quiet", false, "show neither samples of bad and refused lines nor new findings")
 	f.StringVar(&flags.config.Relay, "relay", "", "give every datagram, as it came, to another StatsD: udp://host:port or unixgram:///path")
 	f.StringVar(&flags.config.RemoteWrite, "remote-write", "", "give the samples to a Prometheus: URL of its remote write")
@@ -162,6 +169,9 @@ func collect(cmd *cobra.Command, flags collectFlags) (failed error) {
 	if err := flags.open(c.StatsD, listeners, stderr); err != nil {
 		return cli.Unable(err)
 	}
+	if err := flags.openOTLP(c.OTLP, stderr); err != nil {
+		return cli.Unable(err)
+	}
 	if c.RUM != nil {
 		fmt.Fprintf(stderr, "Beacons of pages of %s on http://%s%s\n", strings.Join(flags.origins, ", "), c.RUM.Addr(), rum.Path)
 	}
@@ -200,6 +210,13 @@ func (f *collectFlags) read() (ways []statsd.Listener, err error) {
 	if err := f.beacons(); err != nil {
 		return nil, err
 	}
+	for protocol, all := range f.otlp {
+		for _, text := range *all {
+			if err := cli.HostPort("otlp-"+string(protocol), otlpListener(protocol, text).Addr, "127.0.0.1:4318"); err != nil {
+				return nil, err
+			}
+		}
+	}
 	if path, ok := haproxy.SocketPath(f.haproxy); ok && path == "" {
 		return nil, fmt.Errorf("--haproxy %s: no path; want one such as unix:/run/haproxy/admin.sock", f.haproxy)
 	} else if err := cli.HostPort("haproxy", f.haproxy, "127.0.0.1:9999"); err != nil && !ok && f.haproxy != "" {
@@ -231,6 +248,34 @@ func (f *collectFlags) read() (ways []statsd.Listener, err error) {
 		ways = append(ways, way)
 	}
 	return ways, nil
+}
+
+// otlpListener reads [NAME=]HOST:PORT. Without a name instances are told by their resources.
+func otlpListener(protocol otlp.Protocol, text string) otlp.Listener {
+	name, addr, named := strings.Cut(text, "=")
+	if !named {
+		return otlp.Listener{Addr: text, Protocol: protocol, Origin: otlp.ByResource}
+	}
+	return otlp.Listener{Instance: name, Addr: addr, Protocol: protocol}
+}
+
+// openOTLP opens the ways in for OTLP.
+func (f *collectFlags) openOTLP(receiver *otlp.Collector, stderr io.Writer) error {
+	for _, protocol := range []otlp.Protocol{otlp.HTTP, otlp.GRPC} {
+		for _, text := range *f.otlp[protocol] {
+			l := otlpListener(protocol, text)
+			addr, err := receiver.Listen(l)
+			if err != nil {
+				return err
+			}
+			who := ""
+			if l.Instance != "" {
+				who = " of " + l.Instance
+			}
+			fmt.Fprintf(stderr, "OTLP%s over %s on %s\n", who, protocol, addr)
+		}
+	}
+	return nil
 }
 
 // beacons reads where beacons are taken, and whose.

@@ -161,7 +161,7 @@ func ruleFor(c script.Check, s script.Scenario) Check {
 // windowOf is how long the client of a metric buffers, where the scenario says
 // it.
 func windowOf(s script.Scenario, metric script.Metric) (window time.Duration) {
-	window = signals.DefaultWindow
+	window = s.Stack.Window(routeOf(s, metric))
 	for _, c := range script.Promised[script.Conservation](s) {
 		if c.Metric == metric {
 			window = c.ClientWindow

@@ -73,6 +73,8 @@ const (
 	CollectorPrefix = "throughline_collector_"
 	// BeaconFigures begin those of its beacons, which it gives apart from the others.
 	BeaconFigures = CollectorPrefix + "rum_"
+	// PushedFigures begin those of what it took in by OTLP, which it gives apart, too.
+	PushedFigures = CollectorPrefix + "otlp_"
 	// FlushLateness is its own measure of how late its intervals ended.
 	FlushLateness = CollectorPrefix + "flush_lateness_seconds"
 	// StartTime is when it was started, in seconds since 1970.

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"throughline/collector"
+	"throughline/collector/otlp"
 	"throughline/compose"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
@@ -92,6 +93,8 @@ func (o *order) await() ([]string, error) {
 type sensors interface {
 	// listen gives the host:port to which an instance shall send.
 	listen(name string, labels collector.Labels) (string, error)
+	// listenOTLP gives the host:port to which an instance shall push by OTLP.
+	listenOTLP(name string, labels collector.Labels, protocol otlp.Protocol) (string, error)
 	// retire is called when an instance is gone, or was never started.
 	retire(ctx context.Context, name string)
 }
@@ -257,6 +260,9 @@ func (f *fleet) start(ctx context.Context, web script.Web, number int) (*life, e
 		return nil, err
 	}
 	instance, err := f.describe(web, number, addr)
+	if err == nil {
+		err = f.push(&instance, web, number)
+	}
 	if err == nil {
 		instance.Ready.Within = startWithin(ctx)
 		var one *life

@@ -51,17 +51,11 @@ func (p *promises) parity(v value) Parity {
 	return c
 }
 
-// longestWindow is the longest that a client of one of the metrics buffers: what a conservation check says of it, or how often it
-// is exported or scraped, if it may be.
+// longestWindow is the longest that a client of one of the metrics buffers: what a conservation check says of it, or what its way
+// asks for.
 func (p *promises) longestWindow(metrics []Metric) (longest time.Duration) {
 	for _, m := range metrics {
-		longest = max(longest, p.window(m))
-		if m.Selection().Way == ByStatsD {
-			continue
-		}
-		for _, role := range p.s.Stack.Roles() {
-			longest = max(longest, role.Metrics.Every)
-		}
+		longest = max(longest, p.window(m, ""))
 	}
 	return longest
 }

@@ -102,7 +102,7 @@ func (p *promises) gauge(v value) Gauge {
 		c.AtRest = v.count(0, 1_000_000)
 	}
 	c.Unqueued = m.yes("unqueued")
-	c.ClientWindow = m.duration("client_window", 0, defaultClientWindow)
+	c.ClientWindow = m.duration("client_window", 0, p.s.Stack.metricsOf("").Window())
 	return c
 }
 
@@ -176,7 +176,7 @@ func (p *promises) nesting(v value) Nesting {
 		c.Unit = timeUnits[v.oneOf("s", "ms", "us", "ns")]
 	}
 	c.Slack = m.duration("slack", 0, defaultSlack)
-	c.ClientWindow = m.duration("client_window", 0, defaultClientWindow)
+	c.ClientWindow = m.duration("client_window", 0, p.s.Stack.metricsOf(c.Route).Window())
 	return c
 }
 
@@ -209,18 +209,18 @@ func (p *promises) shutdown(v value) Shutdown {
 	c.Metric = m.metric("metric")
 	c.Route = p.route(m, c.Metric)
 	p.alone(m, c.Metric, c.Route)
-	c.ClientWindow = m.duration("client_window", 0, p.window(c.Metric))
+	c.ClientWindow = m.duration("client_window", 0, p.window(c.Metric, c.Route))
 	return c
 }
 
-// window is how long the client of a metric buffers, where a conservation check says it.
-func (p *promises) window(metric Metric) time.Duration {
+// window is how long the client of a metric buffers, where a conservation check says it, or else its way.
+func (p *promises) window(metric Metric, route string) time.Duration {
 	for _, c := range Promised[Conservation](*p.s) {
 		if c.Metric == metric {
 			return c.ClientWindow
 		}
 	}
-	return defaultClientWindow
+	return p.s.Stack.windowOf(metric, route)
 }
 
 // Audit promises that each document gained what users had acknowledged for its word.

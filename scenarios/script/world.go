@@ -14,6 +14,7 @@ type world struct {
 	noDatabase bool
 	members    members
 	noHTTPD    bool
+	otlp       bool // the instances of some role push by OTLP
 	cloud      bool // instances can be interrupted
 	cloudwatch bool // what they use is told
 	stack      Stack
@@ -21,7 +22,7 @@ type world struct {
 
 // newWorld is how it is when the load begins. Where nothing is said of versions, the instances are of the version named.
 func newWorld(s *Scenario, version string) *world {
-	w := &world{stack: s.Stack, members: membersOf(s.Stack), noHTTPD: !s.Stack.HTTPD, noDatabase: s.Stack.Mongo == MongoNone, cloud: s.Stack.Cloud, cloudwatch: s.Stack.CloudWatch.Told()}
+	w := &world{stack: s.Stack, members: membersOf(s.Stack), noHTTPD: !s.Stack.HTTPD, noDatabase: s.Stack.Mongo == MongoNone, otlp: s.Stack.pushesOTLP(), cloud: s.Stack.Cloud, cloudwatch: s.Stack.CloudWatch.Told()}
 	for _, role := range s.Stack.Roles() {
 		role.Version = cmp.Or(role.Version, version)
 		f := &fleet{world: w, role: role.Role, withUsers: role.WithUsers(), versions: NewVersions(role), read: NewVersions(role), stop: role.Stop}

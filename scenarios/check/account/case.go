@@ -31,15 +31,19 @@ func (b *Books) explain(e *evidence.Index) []diagnose.Diagnosis {
 	others := otherAnswers(e, b.Promise.Route)
 	bad, cut, datagrams := figureByInstance(e, "bad_lines_total"), figureByInstance(e, "truncated_datagrams_total"), figureByInstance(e, "datagrams_total")
 	short := figureByInstance(e, "bad_lines_total", dogstatsd.NoValue.String(), dogstatsd.NoType.String())
+	if c.NoLines = !e.OnStatsD(b.Promise.Metric); c.NoLines {
+		// what else an instance sends over StatsD says nothing of it
+		bad, cut, short, datagrams = nil, nil, nil, figureByInstance(e, "otlp_requests_total")
+	}
 	twins, kin := b.twins(e), b.sisterCounters(e)
 	for i := range b.Accounts {
 		a := &b.Accounts[i]
 		in := a.Life.Instance
 		d := diagnose.Account{Instance: in, Life: a.Life, Killed: a.killed, Acked: a.Acked, Total: a.Total, Rate: a.Promise.SampleRate, Open: a.unexplained(len(b.Accounts)),
 			Buffer: max(a.Buffer, a.Stalled), Early: a.Early, Spare: a.Sum(), Late: a.Late.By > 0 && !a.Late.Excused, Beside: others[in], Twin: twins[i], Kin: kin[in],
-			Parts: a.parts, Sampled: a.Sampled, Also: string(a.otherType)}
-		if e.OnStatsD(b.Promise.Metric) {
-			d.Bad, d.Short, d.Cut, d.Lines, d.Datagrams = bad[in], short[in], cut[in], evidence.Whole(a.values.Last()), datagrams[in]
+			Parts: a.parts, Sampled: a.Sampled, Also: string(a.otherType), Bad: bad[in], Short: short[in], Cut: cut[in], Datagrams: datagrams[in]}
+		if !c.NoLines {
+			d.Lines = evidence.Whole(a.values.Last())
 		}
 		if a.Dropped {
 			d.Open = 0 // nobody knows what the socket took
@@ -47,7 +51,7 @@ func (b *Books) explain(e *evidence.Index) []diagnose.Diagnosis {
 		if a.Total == 0 {
 			d.Alias, d.AliasCount = a.alias(*b)
 		}
-		a.fillCurves(e, &d)
+		a.fillCurves(e, &d, c.NoLines)
 		c.Accounts = append(c.Accounts, d)
 	}
 	return diagnose.Explain(c)
@@ -83,10 +87,17 @@ func (b *Books) Holding(a *Account) diagnose.Diagnosis {
 func clockGrace(window time.Duration) time.Duration { return 50*time.Millisecond + window/10 }
 
 // fillCurves tells the diagnosis what the account was at each interval end.
-func (a *Account) fillCurves(e *evidence.Index, d *diagnose.Account) {
-	datagrams := evidence.SumOf(figureSeries(e, d.Instance, "datagrams_total"))
+func (a *Account) fillCurves(e *evidence.Index, d *diagnose.Account, noLines bool) {
+	carrier := "datagrams_total"
+	if noLines {
+		carrier = "otlp_requests_total"
+	}
+	datagrams := evidence.SumOf(figureSeries(e, d.Instance, carrier))
 	var sources []evidence.Curve // of each listener: a collector that took another's place sees all for the first time
 	for _, s := range figureSeries(e, d.Instance, "sources_total") {
+		if noLines {
+			break
+		}
 		sources = append(sources, evidence.SumOf([]*record.Series{s}))
 	}
 	spoke := map[time.Duration]bool{}

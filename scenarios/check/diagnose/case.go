@@ -26,7 +26,10 @@ type Case struct {
 	Interval time.Duration // the collector's
 	// Probe is how often each instance is asked whether it can serve, by somebody who is no
 	// user; 0: nobody knows.
-	Probe    time.Duration
+	Probe time.Duration
+	// NoLines tells that the metric did not come in lines of StatsD: what can go wrong with those and their datagrams cannot be
+	// the cause. Lines and Datagrams of the accounts are points and requests then.
+	NoLines  bool
 	Accounts []Account // of all web instances
 	Outages  []Outage  // of the collector, as it says itself
 }

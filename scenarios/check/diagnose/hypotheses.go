@@ -49,6 +49,9 @@ var hypotheses = []hypothesis{
 	{Undecided, -12, nothingKnown, true, false},
 }
 
+// ofLines are those that only lines of StatsD and their datagrams can have.
+var ofLines = map[string]bool{BadLines: true, Truncated: true, RateNotApplied: true, RateNotSent: true, QueueFull: true, NetLost: true, NetTwice: true, ForeignLines: true}
+
 // fitEach scores each account of the set by itself, and all sound accounts alike.
 func fitEach(k *court, set, sound []int, score, soundly func(t *track) float64) fit {
 	f := fit{}

@@ -1,12 +1,14 @@
 package honesty
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"time"
 
+	"throughline/collector"
 	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/check/words"
 	"throughline/scenarios/record"
@@ -131,6 +133,8 @@ func sourcesOf(e *evidence.Index) []string {
 		s := &e.History.Series[i]
 		poller := s.Labels.Get("poller")
 		switch {
+		case s.Meta.CameBy() != "" && s.Meta.CameBy() != collector.ByStatsD, strings.HasPrefix(s.Name, record.PushedFigures):
+			out[i] = cmp.Or(string(s.Meta.CameBy()), string(collector.ByOTLP))
 		case s.Meta.Sent != "":
 			out[i] = statsdSource
 		case strings.HasPrefix(s.Name, record.BeaconFigures):

@@ -22,11 +22,6 @@ import (
 
 const checkContinuity = "continuity"
 
-// DefaultWindow is how long a StatsD client is taken to buffer where no
-// conservation check of the same metric says it: datadog-go flushes its buffer
-// every 100 ms.
-const DefaultWindow = 100 * time.Millisecond
-
 // deadGrace is how many intervals after its death an instance may still have
 // points: its last datagrams belong to the interval that was running, and the
 // collector learns of the death in the next.

@@ -19,8 +19,8 @@ var leaders = map[string][]string{
 	diagnose.BadLines:        {diagnose.Truncated},
 	diagnose.Late:            {verdict.CauseFlushInterval, verdict.CauseReset},
 	diagnose.Burst:           {verdict.CauseReset, verdict.CauseGoesOn},
-	diagnose.RunningTotal:    {verdict.CauseGoesOn},
-	undecided:                {verdict.CauseReset, verdict.CauseGoesOn},
+	diagnose.RunningTotal:    {verdict.CauseGoesOn, verdict.CauseTemporality, verdict.CauseStartMoves},
+	undecided:                {verdict.CauseReset, verdict.CauseGoesOn, verdict.CauseTemporality, verdict.CauseStartMoves, verdict.CauseStartMissing, verdict.CauseValueFell, verdict.CauseRefusedPoints},
 	verdict.CauseFrozen:      {verdict.CauseMerged},
 	verdict.CauseDrift:       {diagnose.Truncated, diagnose.BadLines, diagnose.NetLost, diagnose.WentSilent, diagnose.SilentStart, diagnose.SilentWorker, diagnose.Away},
 }

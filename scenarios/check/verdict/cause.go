@@ -63,6 +63,17 @@ const (
 	CauseBeaconRefused = "beacon-refused" // the collector does not take them of the pages' origin
 	CauseBeaconForeign = "beacon-foreign" // of no page of the run
 
+	// Of what is pushed by OTLP.
+	CauseRefusedPoints  = "refused-points"
+	CauseTwoWriters     = "two-writers"
+	CauseSharedResource = "shared-resource" // two instances say that they are one
+	CauseValueFell      = "value-fell"      // of a cumulative stream, with the same start
+	CauseStartMissing   = "start-missing"
+	CauseStartMoves     = "start-moves"
+	CauseTemporality    = "wrong-temporality"
+	CauseOverlap        = "windows-overlap"
+	CauseOtherValue     = "other-value"
+
 	// Of an autoscaler.
 	CauseNotReplayed = "decision-not-replayed"  // a decision does not follow from what the store held
 	CauseTooSmall    = "misled-too-small"       // the metric made it decide for fewer instances than the truth
