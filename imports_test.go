@@ -167,6 +167,7 @@ var heavy = map[string][]string{
 	"github.com/tsenart/vegeta/v12/lib":           {"loadgen"},
 	"github.com/yuin/goldmark":                    {"scenarios/report"}, // diagnoses are Markdown
 	"github.com/gin-gonic/gin":                    {"app"},
+	"github.com/prometheus/client_golang":         {"app", "collector/forward"}, // forward uses its exp, the sender of remote write
 	"github.com/hashicorp/raft":                   {"compose/docstore/replica"},
 	"github.com/hashicorp/raft-wal":               {"compose/docstore/replica"},
 	"github.com/DataDog/datadog-go/v5":            {"app"},

@@ -16,15 +16,27 @@ const (
 )
 
 // IsCounter tells whether s is a counter that an instance sent, and the count itself, not
-// that of measurements beside it.
+// that of measurements beside it. What is scraped has the name that it was given: a counter
+// need not end in _total, the number of a histogram's measurements ends in _count, and its
+// sum and its buckets count no calls.
 func (s *Series) IsCounter() bool {
-	return s.Meta.Sent != "" && s.Meta.Type == collector.Counter && strings.HasSuffix(s.Name, TotalSuffix) && !s.CountsSampled()
+	switch {
+	case s.Meta.Sent == "" || s.Meta.Type != collector.Counter || s.CountsSampled():
+		return false
+	case s.Scraped():
+		return !strings.HasSuffix(s.Name, "_sum") && !strings.HasSuffix(s.Name, "_bucket")
+	}
+	return strings.HasSuffix(s.Name, TotalSuffix)
 }
+
+// Scraped tells whether an instance was asked for the series: then its values are the
+// instance's own, and fall when it begins to count anew.
+func (s *Series) Scraped() bool { return s.Meta.CameBy() == collector.ByScrape }
 
 // CountsSampled tells whether s counts the measurements that came of a sampled counter,
 // before they were scaled.
 func (s *Series) CountsSampled() bool {
-	return s.Meta.Type == collector.Counter && strings.HasSuffix(s.Name, SampledSuffix)
+	return s.Meta.Type == collector.Counter && strings.HasSuffix(s.Name, SampledSuffix) && !s.Scraped()
 }
 
 // Measured tells whether something was measured for the point: it is no marker of an end,

@@ -1,6 +1,7 @@
 package script
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"regexp"
@@ -146,7 +147,7 @@ func (p *promises) read(found []mapping, wanted func(kind string) bool) {
 type Conservation struct {
 	Metric       string        // the StatsD name
 	Route        string        // whose requests the metric counts
-	ClientWindow time.Duration // how long the StatsD client buffers: what a kill may lose
+	ClientWindow time.Duration // how long counts are with the instance alone: what a kill may lose
 	MaxLag       time.Duration // how late a count may arrive beyond interval and client window
 	SampleRate   float64       // what the client was told, in (0, 1]
 	Confidence   float64       // two-sided, of the binomial interval where SampleRate < 1
@@ -175,7 +176,7 @@ func (p *promises) conservation(v value) Conservation {
 	c.Metric = m.metric("metric")
 	c.Route = p.route(m, c.Metric)
 	p.alone(m, c.Metric, c.Route)
-	c.ClientWindow = m.duration("client_window", 0, defaultClientWindow)
+	c.ClientWindow = m.duration("client_window", 0, p.s.Stack.windowOf(p.s.Stack.OwnerOf(c.Route), c.Metric))
 	c.MaxLag = m.duration("max_lag", 0, defaultMaxLag)
 	c.SampleRate = m.fraction("sample_rate", true, 1)
 	c.Confidence = m.fraction("confidence", false, defaultConfidence)
@@ -283,7 +284,11 @@ func (p *promises) continuity(v value) Continuity {
 	if c.Role = p.atWork(m); c.Role == "" {
 		c.Route = p.route(m, c.Metric)
 	}
-	c.MaxGap = m.duration("max_gap", shortest, defaultMaxGap)
+	usual := defaultMaxGap
+	if by, scraped := p.s.Stack.Scraped(cmp.Or(c.Role, p.s.Stack.OwnerOf(c.Route)), c.Metric); scraped {
+		usual = max(usual, by.Unscraped()+by.Every) // a scrape may fail
+	}
+	c.MaxGap = m.duration("max_gap", shortest, usual)
 	return c
 }
 

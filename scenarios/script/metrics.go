@@ -1,6 +1,7 @@
 package script
 
 import (
+	"regexp"
 	"time"
 )
 
@@ -24,6 +25,49 @@ type Metrics struct {
 	OTLP   string        // the protocol by which instances push; "": they do not
 	Scrape string        // the path at which an instance is scraped; "": none is
 	Every  time.Duration // how often an instance is to export, or is scraped; 0 where neither is
+}
+
+// longestScrape bounds how long one scrape may take, however rare they are. It is what Prometheus has.
+// Source: scrape_timeout in https://prometheus.io/docs/prometheus/latest/configuration/configuration/
+const longestScrape = 10 * time.Second
+
+// Timeout is how long one scrape may take.
+func (m Metrics) Timeout() time.Duration { return min(m.Every, longestScrape) }
+
+// Unscraped is how old what no scrape has brought may be at most, if none of them fails: one has just begun when it is counted, and
+// the next takes as long as it may.
+func (m Metrics) Unscraped() time.Duration { return m.Every + m.Timeout() }
+
+// exposedName is a name that Prometheus' clients let a metric have; one of StatsD has dots, nearly always.
+var exposedName = regexp.MustCompile(`^[a-zA-Z_:][a-zA-Z0-9_:]*$`)
+
+// exposedCount is one that they let a counter have, or what counts beside a histogram.
+var exposedCount = regexp.MustCompile(`(_total|_count)$`)
+
+// Scraped tells whether instances of a role are scraped for a metric, as far as its name tells: if they are scraped at all, and
+// Prometheus can call something so.
+func (s Stack) Scraped(role, metric string) (Metrics, bool) {
+	w, known := s.Role(role)
+	return w.Metrics, known && w.Metrics.Scrape != "" && exposedName.MatchString(metric)
+}
+
+// windowOf is how long counts of a metric may be with an instance alone, unless a check says it.
+func (s Stack) windowOf(role, metric string) time.Duration {
+	if m, scraped := s.Scraped(role, metric); scraped {
+		return m.Unscraped()
+	}
+	return defaultClientWindow
+}
+
+// WindowOf is how long counts of a metric may be with an instance alone, by the first conservation check of it, or by how it comes in.
+// The role is the one of instances that have it.
+func (s Scenario) WindowOf(role, metric string) time.Duration {
+	for _, c := range Promised[Conservation](s) {
+		if c.Metric == metric {
+			return c.ClientWindow
+		}
+	}
+	return s.Stack.windowOf(role, metric)
 }
 
 // metrics reads `metrics` of a role.

@@ -49,6 +49,21 @@ var hypotheses = []hypothesis{
 	{Undecided, -12, nothingKnown, true, false},
 }
 
+// ofLines are those that befall what is sent: lines, their datagrams, and the clients that hold them.
+var ofLines = map[string]bool{BadLines: true, Truncated: true, RateNotApplied: true, LostOnExit: true, LargeBuffer: true, StillHeld: true, FirstLost: true,
+	RateNotSent: true, QueueFull: true, SilentWorker: true, Turnover: true, NetLost: true, Away: true, ForeignLines: true, WindowTwice: true, RunningTotal: true, NetTwice: true}
+
+// heard are the hypotheses that a case can be about.
+func (c *Case) heard() []*hypothesis {
+	var out []*hypothesis
+	for h := range hypotheses {
+		if p := &hypotheses[h]; !c.Scraped || !ofLines[p.cause] {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
 // fitEach scores each account of the set by itself, and all sound accounts alike.
 func fitEach(k *court, set, sound []int, score, soundly func(t *track) float64) fit {
 	f := fit{}

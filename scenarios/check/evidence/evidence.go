@@ -32,6 +32,8 @@ type Index struct {
 	Traces      []Trace                                // of the users' requests in the load balancer's log, by row; nil: there is none
 	Pushed      map[string][]*record.Series            // what instances sent, by instance
 	Polled      map[string][]*record.Series            // what was polled, by series name
+	natives     map[string][]*record.Series            // see countsOf
+	scrapes     map[string][]Scrape                    // by instance
 	reloads     []handover                             // of the load balancer, see stitch
 	unpolled    map[string]int64                       // see NotPolled; made when it is asked first
 	freezes     []freeze                               // of instances, see indexStandstills
@@ -106,6 +108,8 @@ func (e *Index) indexLives() {
 
 func (e *Index) indexSeries() {
 	ticks := map[time.Duration]bool{}
+	e.indexScrapes()
+	created := e.createdSeries()
 	for i := range e.History.Series {
 		s := &e.History.Series[i]
 		if s.Meta.Sent == "" {
@@ -113,9 +117,20 @@ func (e *Index) indexSeries() {
 			continue
 		}
 		instance := s.Labels.Get("instance")
+		if s.Scraped() {
+			e.Pushed[instance] = append(e.Pushed[instance], e.fetched(s, created[s.Labels.Key(createdName(s.Name))]))
+			continue // its times are its own
+		}
 		e.Pushed[instance] = append(e.Pushed[instance], s)
 		for _, p := range s.Points {
 			if !p.Stale {
+				ticks[p.At] = true
+			}
+		}
+	}
+	if len(ticks) == 0 { // of what is scraped alone, the collector's own figures tell where its intervals end
+		for _, s := range e.Polled[record.FlushLateness] {
+			for _, p := range s.Points {
 				ticks[p.At] = true
 			}
 		}
@@ -162,13 +177,17 @@ func (e *Index) Greatest(name string, from, to time.Duration) float64 {
 	return top
 }
 
-// Counters gives the series of instance that count metric.
+// Counters gives the series of instance that count metric. NAME_count of a scraped native histogram, which has no such series, are its
+// counts.
 func (e *Index) Counters(instance, metric string) []*record.Series {
 	var out []*record.Series
 	for _, s := range e.Pushed[instance] {
 		if s.Meta.Sent == metric && s.IsCounter() {
 			out = append(out, s)
 		}
+	}
+	if len(out) == 0 {
+		return e.countsOf(instance, metric)
 	}
 	return out
 }

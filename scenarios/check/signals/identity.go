@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"throughline/collector"
 	"throughline/scenarios/check/account"
 	"throughline/scenarios/check/diagnose"
 	"throughline/scenarios/check/evidence"
@@ -66,7 +67,12 @@ func (c Identity) Judge(e *evidence.Index) verdict.Result {
 				out = append(out, c.tags(e, l, s)...)
 			}
 			out = append(out, c.outside(e, l, s)...)
-			out = append(out, c.resets(e, l, s, w)...)
+			falls := c.resets(e, l, s, w)
+			if len(falls) > 0 && s.Scraped() {
+				b := w.books()
+				falls = alternating(e, &b, slices.IndexFunc(b.Accounts, func(a account.Account) bool { return a.Life.Instance == l.Instance }), falls)
+			}
+			out = append(out, falls...)
 		}
 	}
 	for _, instance := range e.Senders() {
@@ -243,7 +249,7 @@ func (c Identity) expected() string {
 // the harness gave away itself, also the values.
 func (c Identity) tags(e *evidence.Index, l record.Lifetime, s *record.Series) []verdict.Finding {
 	var out []verdict.Finding
-	allowed := map[string]bool{evidence.LabelInstance: true, labelZone: true, labelRole: true, record.LabelVersion: l.Version != ""}
+	allowed := map[string]bool{evidence.LabelInstance: true, labelZone: true, labelRole: true, collector.LabelWay: true, record.LabelVersion: l.Version != ""}
 	for _, tag := range c.Promise.Tags {
 		name := labelName(tag)
 		allowed[name] = true

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"throughline/collector"
 	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/check/words"
@@ -22,6 +23,9 @@ const CheckHops = "hops"
 // 5,100, ten were lost between its socket and the record.
 func Hops(e *evidence.Index) []verdict.Finding {
 	in := e.CollectorFigure("lines_total")
+	if in == 0 && e.CollectorFigure("scrape_scrapes_total") > 0 {
+		return []verdict.Finding{scraped(e)}
+	}
 	if in == 0 {
 		return []verdict.Finding{{Check: CheckHops, Layer: record.LayerWeb, Summary: "hops: the record has no account of lines that came to the collector, so nobody knows whether it kept them"}}
 	}
@@ -47,12 +51,22 @@ func Hops(e *evidence.Index) []verdict.Finding {
 	return []verdict.Finding{f}
 }
 
-// observed is how many values stand behind the points of all pushed series.
+// scraped is for a run to which nobody sent lines.
+func scraped(e *evidence.Index) verdict.Finding {
+	all, failed := e.CollectorFigure("scrape_scrapes_total"), e.CollectorFigure("scrape_failures_total")
+	f := verdict.Finding{Check: CheckHops, Outcome: verdict.Pass, Layer: record.LayerWeb, Summary: fmt.Sprintf("hops: no lines; %s, of which %s failed", words.Times(all, "scrape"), words.Number(failed))}
+	if n := e.CollectorFigure("scrape_dropped_samples_total"); n > 0 {
+		f.Summary += fmt.Sprintf("; %s of good scrapes could not be kept", words.Times(n, "sample"))
+	}
+	return f
+}
+
+// observed is how many values stand behind the points of all series that lines made.
 func observed(e *evidence.Index) int64 {
 	var n int64
 	for i := range e.History.Series {
 		s := &e.History.Series[i]
-		if s.Meta.Sent == "" || s.CountsSampled() {
+		if s.Meta.CameBy() != collector.ByStatsD || s.CountsSampled() {
 			continue
 		}
 		for _, p := range s.Points {
