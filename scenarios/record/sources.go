@@ -89,6 +89,8 @@ const (
 	ScrapeDuration = CollectorPrefix + "scrape_duration_seconds"
 	ScrapeSuccess  = CollectorPrefix + "scrape_success"
 	ScrapeFailures = CollectorPrefix + "scrape_failures_total"
+	// ScrapeLateness is how long after they were due scrapes began.
+	ScrapeLateness = CollectorPrefix + "scrape_lateness_seconds"
 	// CreatedSuffix ends the name of the series that tells when another one of an instance that is scraped began, in seconds since 1970.
 	CreatedSuffix = "_created"
 	// CloudWatchPoller is the one that asks CloudWatch.

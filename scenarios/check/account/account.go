@@ -55,6 +55,7 @@ type Account struct {
 	Scraped   bool
 	scrape    evidence.Scrape // the last good one, before it ended or at all; its zero: none was
 	failed    int64           // scrapes that failed after that
+	Excused   bool            // they may have failed because the machine was late
 	twin      twin
 	otherType collector.Type // see findNeighbours
 	parts     []int64

@@ -88,13 +88,16 @@ func (a *Account) outright(e *evidence.Index, open int64) diagnose.Diagnosis {
 	case !a.Scraped || open == 0:
 		return diagnose.Diagnosis{}
 	case a.failed > 0 && open > 0:
-		return a.unfetched(open)
+		return a.unfetched(e, open)
 	}
-	return a.Alternates(e)
+	if d := a.Alternates(e); d.Cause != "" || open > 0 {
+		return d
+	}
+	return a.fell(e)
 }
 
 // unfetched is the diagnosis of a loss that is no more than what was acknowledged since scrapes began to fail.
-func (a *Account) unfetched(open int64) diagnose.Diagnosis {
+func (a *Account) unfetched(e *evidence.Index, open int64) diagnose.Diagnosis {
 	began := time.Duration(0)
 	if a.scrape.To > 0 {
 		began = a.scrape.From
@@ -102,6 +105,7 @@ func (a *Account) unfetched(open int64) diagnose.Diagnosis {
 	if open > a.ackedFrom(began) {
 		return diagnose.Diagnosis{}
 	}
+	a.Excused = a.failedLate(e)
 	d := diagnose.Diagnosis{Cause: diagnose.ScrapeFailed, From: began, To: a.ticks[len(a.ticks)-1]}
 	if a.scrape.To > 0 {
 		d.Why = fmt.Sprintf("%s failed since the last good one at %s, and nothing that it counted since then was told", words.Times(a.failed, "scrape"), words.Seconds(began))
@@ -109,4 +113,31 @@ func (a *Account) unfetched(open int64) diagnose.Diagnosis {
 		d.Why = fmt.Sprintf("all %s failed, so nothing that it counted was told", words.Times(a.failed, "scrape"))
 	}
 	return d
+}
+
+// failedLate tells whether the machine was so late after the last good scrape that one may have failed by that.
+func (a *Account) failedLate(e *evidence.Index) bool {
+	end := a.ticks[len(a.ticks)-1]
+	if a.killed != record.Never {
+		end = a.killed
+	}
+	stall, late := e.Delays(max(a.scrape.From, end-2*a.Promise.ClientWindow), end)
+	return max(stall, late) > TooLate(a.Promise.ClientWindow)
+}
+
+// fell is the diagnosis of a count that is too high by what it had before it fell: increase() adds that again. Whether it began anew or is one
+// of several is not known.
+func (a *Account) fell(e *evidence.Index) diagnose.Diagnosis {
+	for _, s := range e.Counters(a.Life.Instance, a.Promise.Metric) {
+		last := 0.0
+		for _, p := range s.Points {
+			if s.Scraped() && p.HasNumber() && p.Value < last {
+				return diagnose.Diagnosis{Cause: verdict.CauseReset, From: p.At, To: p.At, Why: fmt.Sprintf("its count falls, first at %s, and what it had before is counted again", words.Seconds(p.At))}
+			}
+			if p.HasNumber() {
+				last = p.Value
+			}
+		}
+	}
+	return diagnose.Diagnosis{}
 }
