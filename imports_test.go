@@ -116,6 +116,7 @@ var laws = []law{
 	{From: "collector/rum", Not: siblings("collector", "rum"), Why: siblingsWhy},
 	{From: "collector/grid", Not: []string{""}, But: []string{"collector/grid", "collector"},
 		Why: "time is cut alike for all that is pushed"},
+	{From: "collector/scrape", Not: siblings("collector", "scrape"), Why: siblingsWhy},
 	{From: "collector/histogram", Not: []string{""}, But: []string{"collector/histogram", "collector"},
 		Why: "times are added up alike whatever way they came in"},
 	{From: "collector/series", Not: siblings("collector", "series"), Why: siblingsWhy},
@@ -155,7 +156,7 @@ const siblingsWhy = "siblings are put together by their parent's user, so that e
 
 var families = map[string][]string{
 	"compose":         {"local", "docker", "external", "haproxy", "httpd", "docstore", "imds", "cloudwatch", "mongoset", "platformtest"},
-	"collector":       {"dogstatsd", "statsd", "otlp", "poll", "rum", "series", "forward", "server", "sourcetest", "pipeline", "process"},
+	"collector":       {"dogstatsd", "statsd", "otlp", "poll", "rum", "scrape", "series", "forward", "server", "sourcetest", "pipeline", "process"},
 	"scenarios/check": {"honesty", "scaling", "signals", "tiers", "story"},
 	"live":            {"inventory", "page", "remote"},
 }
@@ -172,13 +173,14 @@ func siblings(parent, me string) []string {
 
 // heavy are the dependencies that one package each hides from the rest.
 var heavy = map[string][]string{
-	"github.com/prometheus/prometheus":            {"collector/series", "collector/forward"}, // forward uses its prompb, the messages of remote write
+	"github.com/prometheus/prometheus":            {"collector/series", "collector/forward", "collector/scrape"}, // forward uses its prompb, the messages of remote write; scrape its parser
 	"github.com/tsenart/vegeta/v12/lib":           {"loadgen"},
 	"go.opentelemetry.io/collector/pdata":         {"collector/otlp"},
 	"github.com/prometheus/otlptranslator":        {"collector/otlp"},
 	"google.golang.org/grpc":                      {"collector/otlp"},
 	"github.com/yuin/goldmark":                    {"scenarios/report"}, // diagnoses are Markdown
 	"github.com/gin-gonic/gin":                    {"app"},
+	"github.com/prometheus/client_golang":         {"app", "collector/forward"}, // forward uses its exp, the sender of remote write
 	"github.com/hashicorp/raft":                   {"compose/docstore/replica"},
 	"github.com/hashicorp/raft-wal":               {"compose/docstore/replica"},
 	"github.com/DataDog/datadog-go/v5":            {"app"},

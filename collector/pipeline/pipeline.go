@@ -1,7 +1,7 @@
-// Package pipeline puts a collector together: the ways in (StatsD, OTLP, beacons of pages,
+// Package pipeline puts a collector together: the ways in (StatsD, OTLP, scrapes, beacons of pages,
 // and the loop that polls), the store, the outputs, and the server that runs them in order.
 //
-//	StatsD, OTLP, beacons, polls → server → store, sinks, outputs
+//	StatsD, OTLP, scrapes, beacons, polls → server → store, sinks, outputs
 //
 // It is the one place where they are chosen by their types. They know each other by the
 // small interfaces of the package collector only, and what each does is its own: a new
@@ -22,6 +22,7 @@ import (
 	"throughline/collector/otlp"
 	"throughline/collector/poll"
 	"throughline/collector/rum"
+	"throughline/collector/scrape"
 	"throughline/collector/series"
 	"throughline/collector/server"
 	"throughline/collector/statsd"
@@ -64,7 +65,8 @@ type Config struct {
 type Pipeline struct {
 	*server.Server
 	StatsD  *statsd.Collector
-	OTLP    *otlp.Collector     // listens nowhere until it is told to
+	OTLP    *otlp.Collector // listens nowhere until it is told to
+	Scrapes *scrape.Collector
 	Polls   *poll.Loop          // has the collector's own figures, as "collector"
 	RUM     *rum.Collector      // nil: no beacons are taken
 	Outputs []forward.Forwarder // relay, remote write, Graphite: those there are, in this order
@@ -95,8 +97,9 @@ func New(c Config) (*Pipeline, error) {
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
-	p := &Pipeline{Server: s, StatsD: statsd.New(c.StatsD, s.Intake()), OTLP: otlp.New(c.OTLP, s.Intake()), Polls: poll.NewLoop(poll.Config{}, s.Intake()), Outputs: outputs, store: store}
-	s.Add(p.StatsD, p.OTLP, p.Polls)
+	p := &Pipeline{Server: s, StatsD: statsd.New(c.StatsD, s.Intake()), OTLP: otlp.New(c.OTLP, s.Intake()), Scrapes: scrape.New(scrape.Config{}, s.Intake()),
+		Polls: poll.NewLoop(poll.Config{}, s.Intake()), Outputs: outputs, store: store}
+	s.Add(p.StatsD, p.OTLP, p.Scrapes, p.Polls)
 	if c.RUM != nil {
 		if p.RUM, err = rum.New(*c.RUM, s.Intake()); err != nil {
 			return nil, errors.Join(err, p.Close())
@@ -167,6 +170,9 @@ func (p *Pipeline) ListenOTLP(l otlp.Listener) (string, error) { return p.OTLP.L
 func (p *Pipeline) AssignOTLP(source, instance string, labels collector.Labels) error {
 	return p.OTLP.Assign(source, instance, labels)
 }
+
+// Scrape has an instance scraped from now on; see scrape.Collector.
+func (p *Pipeline) Scrape(t scrape.Target) error { return p.Scrapes.Add(t) }
 
 // AddPoller has something polled under a name of its own.
 func (p *Pipeline) AddPoller(name string, of collector.Poller) error { return p.Polls.Add(name, of) }

@@ -118,6 +118,9 @@ func (s *served) AssignOTLP(a wire.Assigned, _ *wire.Nothing) error {
 	return s.pipeline.AssignOTLP(a.Origin, a.Instance, a.Labels)
 }
 
+// Scrape has an instance scraped from now on.
+func (s *served) Scrape(t wire.Target, _ *wire.Nothing) error { return s.pipeline.Scrape(t.Target) }
+
 // Retire takes in what an instance that is gone sent, and ends its series.
 func (s *served) Retire(of wire.Bounded, _ *wire.Nothing) error {
 	ctx, cancel := wire.Context(of.Within)

@@ -28,6 +28,7 @@ import (
 	"throughline/collector/otlp"
 	"throughline/collector/pipeline"
 	"throughline/collector/process/wire"
+	"throughline/collector/scrape"
 	"throughline/collector/statsd"
 	"throughline/collector/statsd/socket"
 )
@@ -161,6 +162,11 @@ func (p *Process) AssignOTLP(source, instance string, labels collector.Labels) e
 // Retire takes in what an instance that is gone sent, and ends its series.
 func (p *Process) Retire(ctx context.Context, instance string) error {
 	return p.call(ctx, "Retire", wire.Bounded{Name: instance, Within: wire.Within(ctx)}, new(wire.Nothing))
+}
+
+// Scrape has an instance scraped from now on.
+func (p *Process) Scrape(t scrape.Target) error {
+	return p.call(context.Background(), "Scrape", wire.Target{Target: t}, new(wire.Nothing))
 }
 
 // AddPoller has the collector poll something: at its time, and as long as it lives, but in this process.

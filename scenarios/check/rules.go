@@ -1,8 +1,8 @@
 package check
 
 import (
+	"cmp"
 	"fmt"
-	"time"
 
 	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/check/honesty"
@@ -104,14 +104,14 @@ var ruleMakers = []ruleMaker{
 		if p.Source != "" {
 			return signals.Periods{Promise: p}
 		}
-		return signals.Continuity{Promise: p, Window: windowOf(s, p.Metric), Rate: rateOf(s, p.Metric)}
+		return signals.Continuity{Promise: p, Window: s.WindowOf(cmp.Or(p.Role, s.Stack.OwnerOf(p.Route)), p.Metric), Rate: rateOf(s, p.Metric)}
 	}),
 	ruleOf(func(p script.Correlation, s script.Scenario) Check {
-		return signals.Correlation{Promise: p, Window: windowOf(s, p.Metric), Rate: rateOf(s, p.Metric), Route: routeOf(s, p.Metric)}
+		return signals.Correlation{Promise: p, Window: s.WindowOf(s.Stack.OwnerOf(routeOf(s, p.Metric)), p.Metric), Rate: rateOf(s, p.Metric), Route: routeOf(s, p.Metric)}
 	}),
 	ruleOf(func(p script.PromQL, _ script.Scenario) Check { return signals.PromQL{Promise: p} }),
 	ruleOf(func(p script.Identity, s script.Scenario) Check {
-		return signals.Identity{Promise: p, Window: windowOf(s, p.Metric), Rate: rateOf(s, p.Metric)}
+		return signals.Identity{Promise: p, Window: s.WindowOf(s.Stack.OwnerOf(p.Route), p.Metric), Rate: rateOf(s, p.Metric)}
 	}),
 	ruleOf(func(p script.Nesting, _ script.Scenario) Check { return tiers.Nesting{Promise: p} }),
 	ruleOf(func(p script.Gauge, _ script.Scenario) Check { return signals.Gauge{Promise: p} }),
@@ -156,18 +156,6 @@ func ruleFor(c script.Check, s script.Scenario) Check {
 		}
 	}
 	return rule(unknownCheck(c))
-}
-
-// windowOf is how long the client of a metric buffers, where the scenario says
-// it.
-func windowOf(s script.Scenario, metric script.Metric) (window time.Duration) {
-	window = s.Stack.Window(routeOf(s, metric))
-	for _, c := range script.Promised[script.Conservation](s) {
-		if c.Metric == metric {
-			window = c.ClientWindow
-		}
-	}
-	return window
 }
 
 // rateOf is the sample rate of a metric, where the scenario says it.

@@ -38,6 +38,8 @@ type Stage struct {
 	Cloud bool
 	// CloudWatch is how CloudWatch tells of the stack, as YAML: "{period: 5s, delay: 2s}"; empty: there is none.
 	CloudWatch string
+	// Scrape has instances scraped each second, and judges what that brings in the place of what they send.
+	Scrape bool
 	// CPU has each instance tell what CPU time it used, every second.
 	CPU bool
 	// Failing tells that some requests must fail, and that it is not asked whether.
@@ -69,6 +71,7 @@ stack:
     {{- with .Stage.Sampled}}, env: {STATSD_SAMPLE_RATE: {{.}}}{{end}}
     {{- with .Stage.StopTakes}}, env: {STOP_TAKES: {{.}}}{{end}}
     {{- if .Stage.Cloud}}, env: {TAGS_FROM: imds}{{end}}
+    {{- if .Stage.Scrape}}, env: {EXPOSE: "yes"}, metrics: {scrape: /metrics, every: 1s}{{end}}
     {{- if .Stage.CPU}}, env: {CPU_EVERY: 1s}{{end}}}
 {{- with .Stage.Roles}}
   roles: {{.}}
@@ -109,17 +112,23 @@ phases:
   - {phase: healed, do: {heal: {{.}}}, for: 3s}
 {{- end}}
 checks:
+{{- if .Stage.Scrape}}
+  - continuity: {metric: fullstack_insert_total, route: insert}
+  - conservation: {metric: fullstack_insert_total, route: insert, status: 2xx}
+  - identity: {metric: fullstack_insert_total, route: insert}
+{{- else}}
   - continuity: {metric: fullstack.insert, max_gap: {{.Gap}}}
   - conservation: {metric: fullstack.insert, route: insert, client_window: {{.Window}}, status: 2xx{{with .Stage.Sampled}}, sample_rate: {{.}}{{end}}}
   - identity: {metric: fullstack.insert, route: insert}
   - nesting: {web: fullstack.insert.time, db: fullstack.db.time, route: insert, client_window: {{.Window}}}
   - gauge: {metric: fullstack.inflight, at_rest: 0, unqueued: yes, client_window: {{.Window}}}
   - hygiene: {max_series: 40, growth: 0}
+{{- end}}
   - audit: {route: insert}
 {{- if not .Stage.Failing}}
   - failures: {at_most: 0}
 {{- end}}
-{{- if .Ends}}
+{{- if and .Ends (not .Stage.Scrape)}}
   - shutdown: {metric: fullstack.insert, route: insert}
 {{- end}}
 {{- range .Stage.Checks}}
@@ -292,6 +301,10 @@ func Controls() []Control {
 		{"primary-frozen", "the database's primary is frozen, and goes on when another one has its part", frozenPrimary("")},
 		{"twofold", "counter and timer agree while an instance is killed and one replaced, and the timer counts too", twofold("kill: web-2", "launch: 1", "replace: web-1")},
 		{"interrupted", "a cloud takes an instance away, with notice, and another one is launched", Stage{Cloud: true, Steps: []string{"interrupt: web-2, notice: 2s", "launch: 1"}, After: 7}},
+		{"scraped", "instances are scraped", scraped("")},
+		{"scraped-replaced", "instances are scraped; one is replaced, and what it counted after its last scrape is lost", scraped("", "replace: web-1")},
+		{"scraped-killed", "instances are scraped; one is killed, and another one launched", scraped("", "kill: web-2", "launch: 1")},
+		{"scraped-deployed", "instances are scraped, and every one is replaced", scraped("", "replace: all")},
 		{"monitored", "hypervisor and agent tell of the CPU of instances, of which one is replaced", monitored(12, 18).replacing("web-2")},
 		{"busier", "an instance is killed under twice the load", Stage{Steps: []string{"kill: web-1", "launch: 1"}, Rate: 300}},
 		{"autoscaled-step", "an autoscaler follows a step of the load", autoscaled("", steps, bySum)},

@@ -18,13 +18,24 @@ const (
 )
 
 // IsCounter tells whether s is a counter that an instance sent, and the count itself, not
-// that of measurements beside it, which StatsD alone has.
+// that of measurements beside it, which StatsD alone has. What is scraped has the name that it
+// was given: a counter need not end in _total, the number of a histogram's measurements ends in
+// _count, and its sum and its buckets count no calls.
 func (s *Series) IsCounter() bool {
-	if s.Meta.Sent == "" || s.Meta.Type != collector.Counter {
+	switch {
+	case s.Meta.Sent == "" || s.Meta.Type != collector.Counter:
 		return false
+	case s.Scraped():
+		return !strings.HasSuffix(s.Name, "_sum") && !strings.HasSuffix(s.Name, "_bucket")
+	case s.Meta.CameBy() != collector.ByStatsD:
+		return true
 	}
-	return s.Meta.CameBy() != collector.ByStatsD || strings.HasSuffix(s.Name, TotalSuffix) && !s.CountsSampled()
+	return strings.HasSuffix(s.Name, TotalSuffix) && !s.CountsSampled()
 }
+
+// Scraped tells whether an instance was asked for the series: then its values are the
+// instance's own, and fall when it begins to count anew.
+func (s *Series) Scraped() bool { return s.Meta.CameBy() == collector.ByScrape }
 
 // CountsSampled tells whether s counts the measurements that came of a sampled counter,
 // before they were scaled.
@@ -43,12 +54,12 @@ const (
 )
 
 // Called tells in whose spelling a series that an instance sent is called so. The series beside a sampled counter is called
-// as that is.
+// as that is; a native histogram that was scraped also as a classic one's count would be, which it has in itself.
 func (s *Series) Called(name string) Spelling {
 	switch {
 	case s.Meta.Sent == "":
 		return NotCalled
-	case s.Meta.Sent == name:
+	case s.Meta.Sent == name, s.Scraped() && s.Meta.Type == collector.Summary && s.Meta.Sent+"_count" == name:
 		return BySender
 	case s.Name == name, s.CountsSampled() && strings.TrimSuffix(s.Name, SampledSuffix)+TotalSuffix == name:
 		return ByPrometheus

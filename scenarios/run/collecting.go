@@ -13,6 +13,7 @@ import (
 	"throughline/collector/otlp"
 	"throughline/collector/pipeline"
 	"throughline/collector/process"
+	"throughline/collector/scrape"
 	"throughline/collector/statsd"
 	"throughline/collector/statsd/socket"
 	"throughline/compose"
@@ -37,6 +38,7 @@ type receiving interface {
 	Assign(origin, instance string, labels collector.Labels) error
 	ListenOTLP(otlp.Listener) (string, error)
 	AssignOTLP(source, instance string, labels collector.Labels) error
+	Scrape(scrape.Target) error
 	Retire(ctx context.Context, instance string) error
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"throughline/collector"
 	"throughline/collector/otlp"
+	"throughline/collector/scrape"
 	"throughline/compose"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
@@ -95,6 +96,8 @@ type sensors interface {
 	listen(name string, labels collector.Labels) (string, error)
 	// listenOTLP gives the host:port to which an instance shall push by OTLP.
 	listenOTLP(name string, labels collector.Labels, protocol otlp.Protocol) (string, error)
+	// scrape has an instance scraped from now on.
+	scrape(of scrape.Target) error
 	// retire is called when an instance is gone, or was never started.
 	retire(ctx context.Context, name string)
 }
@@ -237,6 +240,9 @@ func (f *fleet) launchOne(ctx context.Context, web script.Web, number int) error
 		return err
 	}
 	defer f.lives.release(one, launching) // if it fails
+	if err := f.scrape(ctx, one, web, number); err != nil {
+		return err
+	}
 	if err := f.meter(ctx, one.Handle); err != nil {
 		return err
 	}
@@ -272,6 +278,19 @@ func (f *fleet) start(ctx context.Context, web script.Web, number int) (*life, e
 	}
 	f.sensors.retire(context.WithoutCancel(ctx), name)
 	return nil, err
+}
+
+// scrape has an instance scraped that has just been born, if its role is. What it counted before is in its first value.
+func (f *fleet) scrape(ctx context.Context, one *life, web script.Web, number int) error {
+	m := f.role.Metrics
+	if m.Scrape == "" {
+		return nil
+	}
+	err := f.sensors.scrape(scrape.Target{URL: "http://" + one.Addr("http") + m.Scrape, Instance: one.Name(), Labels: f.labels(web, number), Every: m.Every})
+	if f.lives.over(one) { // it may have been retired before
+		f.sensors.retire(context.WithoutCancel(ctx), one.Name())
+	}
+	return err
 }
 
 // labels are what all series have that come from an instance of a version, beside its name. Where there is one role alone,

@@ -139,6 +139,13 @@ func (l *lives) bury(one *life, exit compose.Exit, err error) bool {
 	return true
 }
 
+// over tells whether an instance was seen to be gone.
+func (l *lives) over(one *life) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return one.dead
+}
+
 // makeMove makes a move, unless the stack is being taken down, which waits for moves
 // under way and ends their contexts.
 func (l *lives) makeMove(ctx context.Context, move func(context.Context) error) error {

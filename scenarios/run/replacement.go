@@ -110,10 +110,15 @@ func (t *telemetry) restart(ctx context.Context) (map[string]string, error) {
 	return t.listenAgain()
 }
 
-// listenAgain has the collector listen for all that the one before it did.
+// listenAgain has the collector listen for all that the one before it did, and scrape them.
 func (t *telemetry) listenAgain() (map[string]string, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	for _, of := range t.targets {
+		if err := t.current.Scrape(of); err != nil {
+			return nil, err
+		}
+	}
 	addrs := map[string]string{}
 	for name, l := range t.listeners {
 		addr, err := t.current.listen(name, l.labels)

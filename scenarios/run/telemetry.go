@@ -9,6 +9,7 @@ import (
 
 	"throughline/collector"
 	"throughline/collector/otlp"
+	"throughline/collector/scrape"
 	"throughline/collector/statsd"
 	"throughline/collector/statsd/socket"
 	"throughline/compose"
@@ -37,8 +38,9 @@ type telemetry struct {
 	replacing sync.RWMutex
 	mu        sync.Mutex
 	current   *collecting
-	listeners map[string]listener // by instance
-	owed      []collector.Sample  // that a killed collector may not have stored, until the next one is there
+	listeners map[string]listener      // by instance
+	targets   map[string]scrape.Target // that are scraped, by instance
+	owed      []collector.Sample       // that a killed collector may not have stored, until the next one is there
 }
 
 // listener is where the collector listens for a web instance.
@@ -49,7 +51,7 @@ type listener struct {
 
 // newTelemetry opens a collector, which does not run yet.
 func newTelemetry(c Config, journal *journal) (*telemetry, error) {
-	t := &telemetry{cfg: c, journal: journal, pollers: &pollers{journal: journal}, listeners: map[string]listener{}, api: c.Dashboard}
+	t := &telemetry{cfg: c, journal: journal, pollers: &pollers{journal: journal}, listeners: map[string]listener{}, targets: map[string]scrape.Target{}, api: c.Dashboard}
 	if t.api == "" && c.Scenario.Autoscale != nil {
 		t.api = anywhere
 	}
@@ -169,6 +171,16 @@ func (t *telemetry) listen(name string, labels collector.Labels) (string, error)
 	return t.relays.Open(name, addr)
 }
 
+// scrape implements sensors: it has the collector, and those after it, scrape an instance.
+func (t *telemetry) scrape(of scrape.Target) error {
+	t.replacing.RLock()
+	defer t.replacing.RUnlock()
+	t.mu.Lock()
+	t.targets[of.Instance] = of
+	t.mu.Unlock()
+	return t.collector().Scrape(of)
+}
+
 // retire implements sensors. What the instance sent reaches the collector to the
 // end; one that is being replaced is waited for.
 func (t *telemetry) retire(ctx context.Context, name string) {
@@ -181,6 +193,7 @@ func (t *telemetry) retire(ctx context.Context, name string) {
 	}
 	t.mu.Lock()
 	delete(t.listeners, name)
+	delete(t.targets, name)
 	t.mu.Unlock()
 	if err := t.collector().Retire(ctx, name); err != nil {
 		t.journal.trouble("collector", 0, err.Error())

@@ -1,6 +1,7 @@
 package script
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -141,7 +142,7 @@ func (p *promises) read(found []mapping, wanted func(kind string) bool) {
 type Conservation struct {
 	Metric       Metric        // a counter, or a timer, which counts by its values
 	Route        string        // whose requests the metric counts
-	ClientWindow time.Duration // how long the client holds a count: what a kill may lose
+	ClientWindow time.Duration // how long counts are with the instance alone: what a kill may lose
 	MaxLag       time.Duration // how late a count may arrive beyond interval and client window
 	SampleRate   float64       // what the client was told, in (0, 1]
 	Confidence   float64       // two-sided, of the binomial interval where SampleRate < 1
@@ -170,7 +171,7 @@ func (p *promises) conservation(v value) Conservation {
 	c.Metric = m.metric("metric")
 	c.Route = p.route(m, c.Metric)
 	p.alone(m, c.Metric, c.Route)
-	c.ClientWindow = m.duration("client_window", 0, p.s.Stack.windowOf(c.Metric, c.Route))
+	c.ClientWindow = m.duration("client_window", 0, p.s.Stack.windowOf(p.s.Stack.OwnerOf(c.Route), c.Metric))
 	c.MaxLag = m.duration("max_lag", 0, defaultMaxLag)
 	c.SampleRate = m.fraction("sample_rate", true, 1)
 	c.Confidence = m.fraction("confidence", false, defaultConfidence)
@@ -277,14 +278,10 @@ func (p *promises) continuity(v value) Continuity {
 	}
 	m.require("metric")
 	c.Metric = m.metric("metric")
-	by := Metrics{}
 	if c.Role = p.atWork(m); c.Role == "" {
 		c.Route = p.route(m, c.Metric)
-		by = p.s.Stack.metricsOf(c.Route)
-	} else if role, ok := p.s.Stack.Role(c.Role); ok {
-		by = role.Metrics
 	}
-	c.MaxGap = m.duration("max_gap", shortest, by.Gap())
+	c.MaxGap = m.duration("max_gap", shortest, p.s.Stack.gapOf(cmp.Or(c.Role, p.s.Stack.OwnerOf(c.Route)), c.Metric))
 	return c
 }
 

@@ -55,7 +55,7 @@ func (p *promises) parity(v value) Parity {
 // asks for.
 func (p *promises) longestWindow(metrics []Metric) (longest time.Duration) {
 	for _, m := range metrics {
-		longest = max(longest, p.window(m, ""))
+		longest = max(longest, p.s.WindowOf(anyRole, m))
 	}
 	return longest
 }

@@ -1,6 +1,7 @@
 package script
 
 import (
+	"regexp"
 	"slices"
 	"time"
 )
@@ -27,39 +28,79 @@ type Metrics struct {
 	Every  time.Duration // how often an instance is to export, or is scraped; 0 where neither is
 }
 
-// Window is how long a count may be held before it is sent, where nothing else is said: what comes at every export is held for
-// up to that time, beside what a client takes to send it.
-func (m Metrics) Window() time.Duration { return m.Every + defaultClientWindow }
+// longestScrape bounds how long one scrape may take, however rare they are. It is what Prometheus has.
+// Source: scrape_timeout in https://prometheus.io/docs/prometheus/latest/configuration/configuration/
+const longestScrape = 10 * time.Second
 
-// Gap is how long a metric may be silent although something is counted, where nothing else is said.
-func (m Metrics) Gap() time.Duration { return m.Every + defaultMaxGap }
+// Timeout is how long one scrape may take.
+func (m Metrics) Timeout() time.Duration { return min(m.Every, longestScrape) }
 
-// Window is how long the clients of the instances that serve a route may hold a count, where nothing else is said; "": of those
-// that hold them longest.
-func (s Stack) Window(route string) time.Duration { return s.metricsOf(route).Window() }
+// Unscraped is how old what no scrape has brought may be at most, if none of them fails: one has just begun when it is counted, and
+// the next takes as long as it may.
+func (m Metrics) Unscraped() time.Duration { return m.Every + m.Timeout() }
 
-// windowOf is how long the client of a metric may hold a count, where nothing else is said.
-func (s Stack) windowOf(metric Metric, route string) time.Duration {
-	if metric.Selection().Way == ByStatsD {
-		return defaultClientWindow
-	}
-	return s.Window(route)
+// exposedName is a name that Prometheus' clients let a metric have; one of StatsD or OTLP has dots, nearly always.
+var exposedName = regexp.MustCompile(`^[a-zA-Z_:][a-zA-Z0-9_:]*$`)
+
+// exposedCount is one that they let a counter have, or what counts beside a histogram.
+var exposedCount = regexp.MustCompile(`(_total|_count)$`)
+
+// Scraped tells whether instances of a role are scraped for a metric, as far as the way that is wanted and its name tell: if they are
+// scraped at all, and Prometheus can call something so.
+func (s Stack) Scraped(role string, metric Metric) (Metrics, bool) {
+	w, known := s.Role(role)
+	of := metric.Selection()
+	return w.Metrics, known && w.Metrics.Scrape != "" && (of.Way == ByScrape || of.Way == "" && exposedName.MatchString(of.Name))
 }
 
-// metricsOf is how the metrics of the instances come that serve a route; "": of those that hold them longest.
-func (s Stack) metricsOf(route string) (longest Metrics) {
-	for _, w := range s.Roles() {
-		if _, serves := w.Routes[route]; serves {
-			return w.Metrics
+// pushed tells whether instances of a role push a metric by OTLP, as far as is known.
+func (s Stack) pushed(role string, metric Metric) (Metrics, bool) {
+	w, known := s.Role(role)
+	way := metric.Selection().Way
+	return w.Metrics, known && w.Metrics.OTLP != "" && (way == ByOTLP || way == "")
+}
+
+// anyRole stands for all roles, where a metric may be any's.
+const anyRole = ""
+
+// windowOf is how long counts of a metric may be with an instance alone, unless a check says it: until a scrape has brought them, or
+// the next export, beside what a client takes to send it.
+func (s Stack) windowOf(role string, metric Metric) (window time.Duration) {
+	if role == anyRole {
+		for _, w := range s.Roles() {
+			window = max(window, s.windowOf(w.RoleName(), metric))
 		}
-		if w.Metrics.Every > longest.Every {
-			longest = w.Metrics
+		return window
+	}
+	if m, scraped := s.Scraped(role, metric); scraped {
+		return m.Unscraped()
+	}
+	if m, pushed := s.pushed(role, metric); pushed {
+		return m.Every + defaultClientWindow
+	}
+	return defaultClientWindow
+}
+
+// gapOf is how long a metric may be silent although something is counted, where nothing else is said.
+func (s Stack) gapOf(role string, metric Metric) time.Duration {
+	if m, scraped := s.Scraped(role, metric); scraped {
+		return max(defaultMaxGap, m.Unscraped()+m.Every) // a scrape may fail
+	}
+	if m, pushed := s.pushed(role, metric); pushed {
+		return m.Every + defaultMaxGap
+	}
+	return defaultMaxGap
+}
+
+// WindowOf is how long counts of a metric may be with an instance alone, by the first conservation check of it, or by how it comes in.
+// The role is the one of instances that have it.
+func (s Scenario) WindowOf(role string, metric Metric) time.Duration {
+	for _, c := range Promised[Conservation](s) {
+		if c.Metric == metric {
+			return c.ClientWindow
 		}
 	}
-	if route != "" {
-		return s.Web.Metrics
-	}
-	return longest
+	return s.Stack.windowOf(role, metric)
 }
 
 // pushesOTLP tells whether the instances of any role push by OTLP.

@@ -12,10 +12,11 @@ import (
 
 	"throughline/collector"
 	"throughline/collector/dogstatsd"
+	"throughline/collector/scrape"
 	"throughline/collector/statsd"
 )
 
-// The names under which each side is called. Of the collector: Open, Listen, Assign, ListenOTLP, AssignOTLP, Retire, AddPoller, Fetch, Run, End,
+// The names under which each side is called. Of the collector: Open, Listen, Assign, ListenOTLP, AssignOTLP, Scrape, Retire, AddPoller, Fetch, Run, End,
 // Figures, Close. Of the parent: Take, Kept, Poll.
 const (
 	Collector = "Collector"
@@ -50,6 +51,9 @@ type Assigned struct {
 
 // Listener is where the collector is to listen, for whom.
 type Listener struct{ statsd.Listener }
+
+// Target is what the collector is to scrape.
+type Target struct{ scrape.Target }
 
 // Bounded is a call about something that must end within a time; 0: whenever it does.
 type Bounded struct {

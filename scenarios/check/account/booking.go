@@ -40,7 +40,7 @@ func (a *Account) Book() Booking {
 		b.Residuals = append(b.Residuals, r)
 	}
 	if b.Lost > 0 {
-		enter(verdict.CauseBuffer, min(a.Buffer, b.Lost-a.Early), a.Buffer)
+		enter(a.lossCause(), min(a.Buffer, b.Lost-a.Early), a.Buffer)
 	} else {
 		enter(verdict.CauseUnknown, a.Unknown, a.Unknown)
 		enter(verdict.CauseReplay, a.Replays, a.Replays)

@@ -36,9 +36,11 @@ func (b *Books) explain(e *evidence.Index) []diagnose.Diagnosis {
 		bad, cut, short, datagrams = nil, nil, nil, figureByInstance(e, "otlp_requests_total")
 	}
 	twins, kin := b.twins(e), b.sisterCounters(e)
+	known := make([]diagnose.Diagnosis, len(b.Accounts)) // what the record states
 	for i := range b.Accounts {
 		a := &b.Accounts[i]
 		in := a.Life.Instance
+		c.Scraped = c.Scraped || a.Scraped
 		d := diagnose.Account{Instance: in, Life: a.Life, Killed: a.killed, Acked: a.Acked, Total: a.Total, Rate: a.Promise.SampleRate, Open: a.unexplained(len(b.Accounts)),
 			Buffer: max(a.Buffer, a.Stalled), Early: a.Early, Spare: a.Sum(), Late: a.Late.By > 0 && !a.Late.Excused, Beside: others[in], Twin: twins[i], Kin: kin[in],
 			Parts: a.parts, Sampled: a.Sampled, Also: string(a.otherType), Bad: bad[in], Short: short[in], Cut: cut[in], Datagrams: datagrams[in]}
@@ -48,13 +50,22 @@ func (b *Books) explain(e *evidence.Index) []diagnose.Diagnosis {
 		if a.Dropped {
 			d.Open = 0 // nobody knows what the socket took
 		}
+		if known[i] = a.outright(e, d.Open); known[i].Cause != "" {
+			d.Open = 0
+		}
 		if a.Total == 0 {
 			d.Alias, d.AliasCount = a.alias(*b)
 		}
 		a.fillCurves(e, &d, c.NoLines)
 		c.Accounts = append(c.Accounts, d)
 	}
-	return diagnose.Explain(c)
+	all := diagnose.Explain(c)
+	for i, d := range known {
+		if d.Cause != "" {
+			all[i] = d
+		}
+	}
+	return all
 }
 
 // Diagnosis is the likely cause of what is open in an account.
@@ -148,7 +159,7 @@ func (a *Account) unexplained(instances int) int64 {
 	switch k := a.Book(); {
 	case k.Extra > 0:
 		return -k.Unexplained
-	case a.Early == 0 && a.Life.Killed() && k.Lost <= a.Stalled:
+	case a.Early == 0 && a.Cut() && k.Lost <= a.Stalled:
 		return 0
 	default:
 		return k.Unexplained

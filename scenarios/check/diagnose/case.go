@@ -31,7 +31,9 @@ type Case struct {
 	// the cause. Lines and Datagrams of the accounts are points and requests then.
 	NoLines  bool
 	Accounts []Account // of all web instances
-	Outages  []Outage  // of the collector, as it says itself
+	// Scraped tells that the metric is fetched, not sent: what befalls lines and datagrams does not befall it.
+	Scraped bool
+	Outages []Outage // of the collector, as it says itself
 }
 
 // Outage is a time in which the collector was away; it is known to an interval.
@@ -165,4 +167,8 @@ const (
 	Failures       = "failures-counted"
 	OtherRoute     = "other-route-counted"
 	Probes         = "probes-counted"
+
+	// Of what is scraped. The record says so by itself.
+	ScrapeFailed = "scrapes-failed"
+	Registries   = "registry-per-worker"
 )

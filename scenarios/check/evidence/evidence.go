@@ -33,6 +33,7 @@ type Index struct {
 	Traces      []Trace                                // of the users' requests in the load balancer's log, by row; nil: there is none
 	Pushed      map[string][]*record.Series            // what instances sent, by instance
 	Polled      map[string][]*record.Series            // what was polled, by series name
+	scrapes     map[string][]Scrape                    // by instance
 	reloads     []handover                             // of the load balancer, see stitch
 	unpolled    map[string]int64                       // see NotPolled; made when it is asked first
 	freezes     []freeze                               // of instances, see indexStandstills
@@ -118,6 +119,8 @@ func (e *Index) indexLives() {
 
 func (e *Index) indexSeries() {
 	ticks := map[time.Duration]bool{}
+	e.indexScrapes()
+	created := e.createdSeries()
 	for i := range e.History.Series {
 		s := &e.History.Series[i]
 		if s.Meta.Sent == "" {
@@ -125,9 +128,20 @@ func (e *Index) indexSeries() {
 			continue
 		}
 		instance := s.Labels.Get("instance")
+		if s.Scraped() {
+			e.Pushed[instance] = append(e.Pushed[instance], e.fetched(s, created[s.Labels.Key(createdName(s.Name))]))
+			continue // its times are its own
+		}
 		e.Pushed[instance] = append(e.Pushed[instance], s)
 		for _, p := range s.Points {
 			if !p.Stale {
+				ticks[p.At] = true
+			}
+		}
+	}
+	if len(ticks) == 0 { // of what is scraped alone, the collector's own figures tell where its intervals end
+		for _, s := range e.Polled[record.FlushLateness] {
+			for _, p := range s.Points {
 				ticks[p.At] = true
 			}
 		}

@@ -52,9 +52,10 @@ func (e *Index) Phase(i int) (from, to time.Duration, ok bool) {
 func (e *Index) ClockSteps() bool { return e.Greatest(record.ClockSteps, 0, Forever) > 0 }
 
 // Delays is how late the load generator and the collector were between from
-// and to: what the machine, not the application, made late.
+// and to: what the machine, not the application, made late. A scrape that began
+// after it was due is the collector's lateness, too.
 func (e *Index) Delays(from, to time.Duration) (stall, flush time.Duration) {
-	late := e.Greatest(record.FlushLateness, from, to+e.Interval)
+	late := max(e.Greatest(record.FlushLateness, from, to+e.Interval), e.Greatest(record.ScrapeLateness, from, to+e.Interval))
 	return e.Stall(from, to), time.Duration(min(late, 1e9) * float64(time.Second))
 }
 

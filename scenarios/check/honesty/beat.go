@@ -87,7 +87,9 @@ func offBeat(e *evidence.Index) (out []string) {
 }
 
 // ownTimes tells whether the points of a series come when their source has them, in no rhythm of the collector's.
-func ownTimes(s *record.Series) bool { return strings.HasPrefix(s.Name, record.CloudWatchPrefix) }
+func ownTimes(s *record.Series) bool {
+	return strings.HasPrefix(s.Name, record.CloudWatchPrefix) || strings.HasPrefix(s.Name, record.ScrapeFigures) || s.Meta.Way == collector.ByScrape
+}
 
 // repeated counts points that have the time of the one before.
 func repeated(s *record.Series) (n int64) {

@@ -88,7 +88,13 @@ func (c Continuity) Judge(e *evidence.Index) verdict.Result {
 			}
 		}
 		r.Findings = append(r.Findings, c.deadSpeaks(e, l)...)
-		r.Findings = append(r.Findings, c.resets(e, l)...)
+		if found := c.resets(e, l); len(found) > 0 {
+			if b == nil && c.Promise.Role == "" {
+				made := c.books(e)
+				b = &made
+			}
+			r.Findings = append(r.Findings, alternating(e, b, i, found)...)
+		}
 	}
 	r.Findings = append(r.Findings, c.summary(r, instances, worst))
 	r.Sums = true
@@ -264,6 +270,21 @@ func pointsOfDead(e *evidence.Index, l record.Lifetime, s *record.Series) (n int
 		}
 	}
 	return n, last
+}
+
+// alternating puts one finding in the place of many falls, where a count comes back after them.
+func alternating(e *evidence.Index, b *account.Books, i int, falls []verdict.Finding) []verdict.Finding {
+	if b == nil || i < 0 {
+		return falls
+	}
+	d := b.Accounts[i].Alternates(e)
+	if d.Cause == "" {
+		return falls
+	}
+	f := falls[0]
+	f.Cause, f.From, f.To = d.Cause, d.From.Seconds(), d.To.Seconds()
+	f.Summary = fmt.Sprintf("of %s: %s", f.Instance, d.Why)
+	return []verdict.Finding{f}
 }
 
 // resets finds counters that fall. Names of instances are not used twice, so

@@ -68,7 +68,12 @@ func (c Identity) Judge(e *evidence.Index) verdict.Result {
 				out = append(out, c.tags(e, l, s)...)
 			}
 			out = append(out, c.outside(e, l, s)...)
-			out = append(out, c.resets(e, l, s, w)...)
+			falls := c.resets(e, l, s, w)
+			if len(falls) > 0 && s.Scraped() {
+				b := w.books()
+				falls = alternating(e, &b, slices.IndexFunc(b.Accounts, func(a account.Account) bool { return a.Life.Instance == l.Instance }), falls)
+			}
+			out = append(out, falls...)
 		}
 	}
 	for _, instance := range e.Senders() {

@@ -47,7 +47,7 @@ func (c Identity) resets(e *evidence.Index, l record.Lifetime, s *record.Series,
 		case now < last:
 			say(p.At, verdict.CauseReset, "%s of %s falls from %s to %s at %s without a birth: the counter was reset", s.Name, l.Instance,
 				words.Number(evidence.Whole(last)), words.Number(evidence.Whole(now)), words.Seconds(p.At))
-		case ended != record.Never:
+		case ended != record.Never && !s.Scraped(): // one that is ends where a scrape fails
 			say(p.At, verdict.CauseReset, "%s of %s ended at %s and began anew at %s without a birth", s.Name, l.Instance, words.Seconds(ended), words.Seconds(p.At))
 		}
 		last, ended = now, record.Never

@@ -164,7 +164,7 @@ func (t *teller) allowed(s *strand) string {
 	var n int64
 	names := t.instancesOf(s.findings)
 	for _, r := range t.v.Residuals {
-		if _, to := r.Layers(); to == s.layer && r.Cause == verdict.CauseBuffer && slices.Contains(names, r.Instance) {
+		if _, to := r.Layers(); to == s.layer && (r.Cause == verdict.CauseBuffer || r.Cause == verdict.CauseUnscraped) && slices.Contains(names, r.Instance) {
 			n += r.Lost
 		}
 	}

@@ -166,16 +166,20 @@ func judgeExact(a *account.Account, b account.Books) ([]verdict.Finding, []verdi
 		f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseDropped
 		f.Summary = fmt.Sprintf("%s acknowledged %s that no metric counted, but the collector's socket dropped datagrams: they may have been lost there",
 			a.Life.Instance, words.Times(k.Lost, a.Promise.Route))
-	case a.Early == 0 && a.Life.Killed() && k.Lost <= a.Stalled:
+	case a.Early == 0 && a.Cut() && k.Lost <= a.Stalled:
 		rest.Lost, rest.Cause, rest.Bound = k.Unexplained, verdict.CauseStall, a.Stalled-a.Buffer
 		f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseStall
 		f.Bound += a.Stalled - a.Buffer
-		f.Summary = fmt.Sprintf("%s acknowledged %s that no metric counted, %s more than fit in client_window %s before its SIGKILL; "+
-			"%s, and with that they fit", a.Life.Instance, words.Times(k.Lost, a.Promise.Route), words.Number(k.Unexplained), a.Promise.ClientWindow, a.WhyLate())
+		f.Summary = fmt.Sprintf("%s acknowledged %s that no metric counted, %s more than fit in client_window %s before %s; "+
+			"%s, and with that they fit", a.Life.Instance, words.Times(k.Lost, a.Promise.Route), words.Number(k.Unexplained), a.Promise.ClientWindow, a.EndedBy(), a.WhyLate())
 	default:
 		rest.Lost = k.Unexplained
 		d := b.Diagnosis(a)
 		account.Blame(&f, d)
+		if d.Cause == diagnose.ScrapeFailed && a.Excused {
+			f.Outcome, f.Cause, rest.Cause = verdict.Inconclusive, verdict.CauseStall, verdict.CauseStall
+			d.Why += ", but the machine was late itself then"
+		}
 		f.Summary = fmt.Sprintf("%s acknowledged %s that no metric counted, all between %s and %s%s; %s", a.Life.Instance,
 			words.Times(k.Lost, a.Promise.Route), words.Seconds(d.From), words.Seconds(d.To), bufferClause(a, k), d.Why)
 	}
@@ -200,17 +204,17 @@ func mayBeExecuted(a *account.Account) string {
 }
 
 func bufferClause(a *account.Account, k account.Booking) string {
-	if !a.Life.Killed() {
+	if !a.Cut() {
 		return ""
 	}
 	if k.Lost > a.Buffer {
 		still := ""
-		if a.Silent > 0 {
+		if a.Silent > 0 && !a.Scraped {
 			still = fmt.Sprintf(", for the %s before its SIGKILL in which it did nothing too", words.Seconds(a.Silent))
 		}
-		return fmt.Sprintf(" (its send buffer explains at most %s%s)", words.Number(a.Buffer), still)
+		return fmt.Sprintf(" (%s explains at most %s%s)", a.LastHeld(), words.Number(a.Buffer), still)
 	}
-	return fmt.Sprintf(" (%s of them were missing before its SIGKILL already)", words.Number(min(a.Early, k.Lost)))
+	return fmt.Sprintf(" (%s of them were missing before %s already)", words.Number(min(a.Early, k.Lost)), a.EndedBy())
 }
 
 func judgeLateness(a *account.Account) *verdict.Finding {

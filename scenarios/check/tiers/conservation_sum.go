@@ -22,6 +22,7 @@ type tally struct {
 	allExtra                 int64            // of all instances
 	overExtra                bool             // one of them is over its own bound
 	failed                   bool             // one of them failed
+	scraped                  bool             // the metric is
 }
 
 func (t *tally) add(a *account.Account, findings []verdict.Finding, residuals []verdict.Residual) {
@@ -40,9 +41,10 @@ func (t *tally) add(a *account.Account, findings []verdict.Finding, residuals []
 	t.buffer += a.Buffer
 	t.unknown += a.Unknown + a.Replays
 	t.retries += a.Retries
-	if a.Life.Killed() {
+	if a.Cut() {
 		t.killed++
 	}
+	t.scraped = t.scraped || a.Scraped
 	for _, r := range residuals {
 		t.booked[r.Cause] += r.Lost + r.Extra
 	}
@@ -101,7 +103,7 @@ func (t *tally) agree() string {
 
 func (t *tally) bookedClause() string {
 	var parts []string
-	for _, cause := range []string{verdict.CauseBuffer, verdict.CauseUnknown, verdict.CauseReplay, verdict.CauseRetry, verdict.CauseSampling} {
+	for _, cause := range []string{verdict.CauseBuffer, verdict.CauseUnscraped, verdict.CauseUnknown, verdict.CauseReplay, verdict.CauseRetry, verdict.CauseSampling} {
 		if n := t.booked[cause]; n > 0 {
 			parts = append(parts, fmt.Sprintf("%s %s", words.Number(n), cause))
 		}
@@ -114,7 +116,10 @@ func (t *tally) bookedClause() string {
 
 func (t *tally) widths() string {
 	var parts []string
-	if t.buffer > 0 {
+	switch {
+	case t.buffer > 0 && t.scraped:
+		parts = append(parts, fmt.Sprintf("%s after the last scrapes of instances that ended (%d)", words.Number(t.buffer), t.killed))
+	case t.buffer > 0:
 		parts = append(parts, fmt.Sprintf("%s in the send buffers of killed instances (%d)", words.Number(t.buffer), t.killed))
 	}
 	if t.unknown > 0 {

@@ -2,6 +2,7 @@ package tiers
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"throughline/collector"
@@ -22,12 +23,18 @@ const CheckHops = "hops"
 // 5,110 were accepted and 8 were bad; of the 5,110 values, 5,110 stand behind points. Were it
 // 5,100, ten were lost between its socket and the record.
 func Hops(e *evidence.Index) []verdict.Finding {
-	in, pushed := e.CollectorFigure("lines_total"), pushedHops(e)
-	if in == 0 && len(pushed) > 0 {
-		return pushed
-	}
-	if in == 0 {
+	all := slices.Concat(hopsOfLines(e), hopsOfPoints(e), hopsOfScrapes(e))
+	if len(all) == 0 {
 		return []verdict.Finding{{Check: CheckHops, Layer: record.LayerWeb, Summary: "hops: the record has no account of lines that came to the collector, so nobody knows whether it kept them"}}
+	}
+	return all
+}
+
+// hopsOfLines are those of StatsD; nothing where no line came.
+func hopsOfLines(e *evidence.Index) []verdict.Finding {
+	in := e.CollectorFigure("lines_total")
+	if in == 0 {
+		return nil
 	}
 	var fates int64
 	var told []string
@@ -48,11 +55,11 @@ func Hops(e *evidence.Index) []verdict.Finding {
 		f.Lost, f.Extra = max(0, in-fates)+max(0, values-behind), max(0, fates-in)+max(0, behind-values)
 		f.Summary += ": the collector's own account does not add up"
 	}
-	return append([]verdict.Finding{f}, pushed...)
+	return []verdict.Finding{f}
 }
 
-// pushedHops does the same for the points that came by OTLP; nothing where none did.
-func pushedHops(e *evidence.Index) []verdict.Finding {
+// hopsOfPoints are those of what came by OTLP; nothing where none did.
+func hopsOfPoints(e *evidence.Index) []verdict.Finding {
 	in := e.CollectorFigure("otlp_points_total")
 	if in == 0 {
 		return nil
@@ -74,6 +81,19 @@ func pushedHops(e *evidence.Index) []verdict.Finding {
 		f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseDropped
 		f.Lost, f.Extra = max(0, in-fates)+max(0, accepted-behind), max(0, fates-in)+max(0, behind-accepted)
 		f.Summary += ": the collector's own account does not add up"
+	}
+	return []verdict.Finding{f}
+}
+
+// hopsOfScrapes tells how many were kept; nothing where nobody was scraped.
+func hopsOfScrapes(e *evidence.Index) []verdict.Finding {
+	all, failed := e.CollectorFigure("scrape_scrapes_total"), e.CollectorFigure("scrape_failures_total")
+	if all == 0 {
+		return nil
+	}
+	f := verdict.Finding{Check: CheckHops, Outcome: verdict.Pass, Layer: record.LayerWeb, Summary: fmt.Sprintf("hops: %s, of which %s failed", words.Times(all, "scrape"), words.Number(failed))}
+	if n := e.CollectorFigure("scrape_dropped_samples_total"); n > 0 {
+		f.Summary += fmt.Sprintf("; %s of good scrapes could not be kept", words.Times(n, "sample"))
 	}
 	return []verdict.Finding{f}
 }

@@ -6,6 +6,8 @@ package verdict
 const (
 	CauseUnexplained = "unexplained"
 	CauseBuffer      = "client-buffer-at-sigkill"
+	CauseBeginning   = "first-value-unseen"
+	CauseUnscraped   = "after-last-scrape" // of an instance that ended
 	CauseStall       = "flush-late-on-busy-machine"
 	CauseDropped     = "collector-dropped"
 	CauseUnknown     = "outcome-unknown"

@@ -1,0 +1,316 @@
+package scrape
+
+import (
+	"errors"
+	"io"
+	"math"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/histogram"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/textparse"
+	"github.com/prometheus/prometheus/model/value"
+
+	"throughline/collector"
+)
+
+// Drop is why a sample of a good scrape was not kept: the label reason of its figure.
+type Drop string
+
+// The reasons.
+const (
+	Twice   Drop = "duplicate"        // the exposition has its series a second time
+	NoName  Drop = "name"             // its name, or that of a label, is none that a store takes
+	Uncut   Drop = "histogram-schema" // a native histogram whose buckets are not exponential
+	IsStale Drop = "stale"            // its value is the mark of a series' end, which is Prometheus' own
+)
+
+var drops = []Drop{Twice, NoName, Uncut, IsStale}
+
+// reader makes samples of the expositions of one target. It remembers which series the last one had.
+type reader struct {
+	own     collector.Labels
+	metas   map[collector.Meta]*collector.Meta
+	series  map[string]*series // of the last good scrape, by the labels as they were exposed
+	created map[string]float64 // when a series began, by the key of NAME_created
+	round   uint64             // of scrapes; tells which series are of the last
+}
+
+// series is one series of a target.
+type series struct {
+	name   string
+	labels collector.Labels
+	meta   *collector.Meta
+	round  uint64 // in which it was exposed last
+}
+
+// reading is what came of an exposition.
+type reading struct {
+	samples []collector.Sample
+	exposed int // samples in it
+	dropped map[Drop]uint64
+}
+
+func newReader(own collector.Labels) *reader {
+	return &reader{own: own, metas: map[collector.Meta]*collector.Meta{}, series: map[string]*series{}, created: map[string]float64{}}
+}
+
+// end gives marks that all series are over.
+func (r *reader) end(at time.Time) []collector.Sample {
+	r.round++
+	return r.ended(nil, at)
+}
+
+// ended appends marks of the series that are not of this round, and forgets them.
+func (r *reader) ended(out []collector.Sample, at time.Time) []collector.Sample {
+	for key, s := range r.series {
+		if s.round != r.round {
+			out = append(out, collector.Sample{Name: s.name, Labels: s.labels, Meta: s.meta, At: at, Stale: true})
+			delete(r.series, key)
+		}
+	}
+	return out
+}
+
+// read makes samples of an exposition. After an error nothing of it is kept, and the series of before stand as they were.
+func (r *reader) read(body []byte, contentType string, most int, at time.Time) (reading, error) {
+	parser, err := textparse.New(body, contentType, labels.NewSymbolTable(), textparse.ParserOptions{
+		KeepClassicOnClassicAndNativeHistograms: true, OpenMetricsSkipSTSeries: true})
+	if parser == nil {
+		return reading{}, failed{BadType, err}
+	}
+	e := exposition{reader: r, at: at, types: map[string]model.MetricType{}, units: map[string]string{}, dropped: map[Drop]uint64{}, begun: map[string]float64{}}
+	for {
+		entry, err := parser.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return reading{}, failed{Malformed, err}
+		}
+		if err := e.take(parser, entry); err != nil {
+			return reading{}, failed{Malformed, err}
+		}
+		if e.exposed > most {
+			return reading{}, failf(TooMany, "its exposition has more than %d samples", most)
+		}
+	}
+	return e.keep(), nil
+}
+
+// exposition is one that is being read. Until it has been read to its end nothing of it is the reader's.
+type exposition struct {
+	*reader
+	at      time.Time
+	types   map[string]model.MetricType // by the name of the family
+	units   map[string]string
+	found   []found
+	exposed int
+	dropped map[Drop]uint64
+	begun   map[string]float64
+	times   []collector.Sample
+}
+
+// found is a sample, and whose it is.
+type found struct {
+	key    string
+	series *series
+	sample collector.Sample
+}
+
+// take takes one entry in.
+func (e *exposition) take(p textparse.Parser, entry textparse.Entry) error {
+	switch entry {
+	case textparse.EntryType:
+		name, kind := p.Type()
+		e.types[string(name)] = kind
+	case textparse.EntryUnit:
+		name, unit := p.Unit()
+		e.units[string(name)] = string(unit)
+	case textparse.EntrySeries:
+		_, _, v := p.Series()
+		e.exposed++
+		if value.IsStaleNaN(v) {
+			e.dropped[IsStale]++
+			return nil
+		}
+		if f, ok := e.find(p, false); ok {
+			f.sample.Value = v
+			e.add(f, p.StartTimestamp())
+		}
+	case textparse.EntryHistogram:
+		_, _, whole, parts := p.Histogram()
+		e.exposed++
+		if whole != nil {
+			if err := whole.Validate(); err != nil {
+				return err
+			}
+			parts = whole.ToFloat(nil)
+		} else if err := parts.Validate(); err != nil {
+			return err
+		}
+		converted, ok := exponential(parts)
+		if !ok {
+			e.dropped[Uncut]++
+			return nil
+		}
+		if f, ok := e.find(p, true); ok {
+			f.sample.Histogram = converted
+			e.add(f, p.StartTimestamp())
+		}
+	}
+	return nil
+}
+
+// find finds the series of the parser's present sample.
+func (e *exposition) find(p textparse.Parser, native bool) (found, bool) {
+	var exposed labels.Labels
+	p.Labels(&exposed)
+	key := exposed.String()
+	s := e.series[key]
+	if s == nil {
+		name := exposed.Get(model.MetricNameLabel)
+		own, ok := e.labels(exposed)
+		if !ok || !model.UTF8Validation.IsValidMetricName(name) {
+			e.dropped[NoName]++
+			return found{}, false
+		}
+		s = &series{name: name, labels: own}
+	}
+	s.meta = e.meaning(s.name, native)
+	return found{key, s, collector.Sample{Name: s.name, Labels: s.labels, Meta: s.meta, At: e.at, Observed: 1}}, true
+}
+
+// exported marks a label whose name is one of the target's.
+const exported = "exported_"
+
+// labels are the target's own and those of a sample, of which the own ones win.
+func (r *reader) labels(exposed labels.Labels) (out collector.Labels, ok bool) {
+	out, ok = slices.Clone(r.own), true
+	taken := func(name string) bool { return r.own.Get(name) != "" || exposed.Get(name) != "" }
+	exposed.Range(func(l labels.Label) {
+		if l.Name == model.MetricNameLabel || l.Value == "" {
+			return
+		}
+		if !model.UTF8Validation.IsValidLabelName(l.Name) || !utf8.ValidString(l.Value) {
+			ok = false
+			return
+		}
+		name := l.Name
+		if r.own.Get(name) != "" {
+			for name = exported + name; taken(name); {
+				name = exported + name
+			}
+		}
+		out = out.With(name, l.Value)
+	})
+	return out, ok
+}
+
+// The endings of the series of a family.
+var endings = []string{"_total", "_bucket", "_count", "_sum", "_created", "_gsum", "_gcount", "_info"}
+
+// meaning is what a series means, by what is told of its family.
+func (e *exposition) meaning(name string, native bool) *collector.Meta {
+	family, ending := name, ""
+	kind, known := e.types[name]
+	for _, s := range endings {
+		if of, has := strings.CutSuffix(name, s); has && !known {
+			if kind, known = e.types[of]; known {
+				family, ending = of, s
+			}
+		}
+	}
+	m := collector.Meta{Type: collector.Gauge, Sent: name, Way: collector.ByScrape, Unit: e.units[family], Origin: origin}
+	switch {
+	case native:
+		m.Type = collector.Summary
+	case kind == model.MetricTypeCounter,
+		(kind == model.MetricTypeHistogram || kind == model.MetricTypeSummary) && ending != "":
+		m.Type = collector.Counter
+	case !known || kind == model.MetricTypeUnknown: // of no type: Prometheus goes by the name, and so do people
+		if strings.HasSuffix(name, "_total") {
+			m.Type = collector.Counter
+		}
+	}
+	if r := e.metas[m]; r != nil {
+		return r
+	}
+	e.metas[m] = &m
+	return &m
+}
+
+// origin is how a target's instance is found: by the target.
+const origin = "target"
+
+// add takes a sample in, unless its series has one, and when its series began, in milliseconds since 1970; 0: it does not tell.
+func (e *exposition) add(f found, created int64) {
+	e.found = append(e.found, f)
+	if created == 0 || f.series.meta.Type == collector.Gauge || strings.HasSuffix(f.series.name, "_bucket") || strings.HasSuffix(f.series.name, "_sum") {
+		return
+	}
+	name := strings.TrimSuffix(strings.TrimSuffix(f.series.name, "_total"), "_count") + CreatedSuffix
+	e.begun[f.series.labels.Key(name)] = float64(created) / 1000
+	e.times = append(e.times, collector.Sample{Name: name, Labels: f.series.labels, Meta: createdMeta, At: e.at, Value: float64(created) / 1000, Observed: 1})
+}
+
+// CreatedSuffix ends the name of the series that tells when another one began, in seconds since 1970.
+const CreatedSuffix = "_created"
+
+var createdMeta = &collector.Meta{Type: collector.Gauge, Way: collector.ByScrape, Unit: "seconds"}
+
+// keep makes what was read the reader's.
+func (e *exposition) keep() reading {
+	e.round++
+	out := reading{exposed: e.exposed, dropped: e.dropped}
+	seen := make(map[string]bool, len(e.found))
+	for _, f := range e.found {
+		if seen[f.key] {
+			e.dropped[Twice]++
+			continue
+		}
+		seen[f.key] = true
+		f.series.round = e.round
+		e.series[f.key] = f.series
+		out.samples = append(out.samples, f.sample)
+	}
+	for _, s := range e.times {
+		key := s.Labels.Key(s.Name)
+		if was, told := e.created[key]; told && was == s.Value {
+			continue
+		}
+		e.created[key] = s.Value
+		out.samples = append(out.samples, s)
+	}
+	for key := range e.created { // who comes back tells it again
+		if _, still := e.begun[key]; !still {
+			delete(e.created, key)
+		}
+	}
+	out.samples = e.ended(out.samples, e.at)
+	return out
+}
+
+// exponential is a native histogram as the collector has it; false: its buckets have bounds of their own.
+func exponential(h *histogram.FloatHistogram) (*collector.Histogram, bool) {
+	if h.UsesCustomBuckets() {
+		return nil, false
+	}
+	out := &collector.Histogram{Schema: h.Schema, ZeroThreshold: h.ZeroThreshold, ZeroCount: h.ZeroCount, Count: h.Count, Sum: h.Sum}
+	for it := h.PositiveBucketIterator(); it.Next(); {
+		if b := it.At(); b.Count != 0 {
+			out.Positive = append(out.Positive, collector.Bucket{Index: b.Index, Count: b.Count})
+		}
+	}
+	for it := h.NegativeBucketIterator(); it.Next(); {
+		if b := it.At(); b.Count != 0 {
+			out.Negative = append(out.Negative, collector.Bucket{Index: b.Index, Count: b.Count})
+		}
+	}
+	slices.SortFunc(out.Negative, func(a, b collector.Bucket) int { return int(a.Index) - int(b.Index) })
+	return out, !math.IsNaN(out.Count)
+}
