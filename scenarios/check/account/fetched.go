@@ -18,16 +18,7 @@ import (
 // client_window is 2 s, it is what it acknowledged since 7.9 s.
 func (a *Account) fetched(e *evidence.Index) {
 	l := a.Life
-	a.killed = record.Never
-	if l.Death != record.Never {
-		a.killed = e.KilledAt(l)
-		if a.killed == record.Never {
-			a.killed = l.Death
-		}
-		if l.Signalled != record.Never {
-			a.killed = min(a.killed, l.Signalled)
-		}
-	}
+	a.killed = e.CutAt(l, a.Promise.Metric, a.Promise.Route)
 	until := evidence.Forever
 	if a.killed != record.Never {
 		until = l.Death

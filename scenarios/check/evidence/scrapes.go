@@ -51,6 +51,22 @@ func (e *Index) Scraped(m metric.Ref, route string) bool {
 	return none && named
 }
 
+// CutAt is when an instance lost the chance that what it counted last is told; Never if it had it. Of what is sent that is a SIGKILL, of what
+// is scraped any end: it is asked no more once it was told to end.
+func (e *Index) CutAt(l record.Lifetime, metric, route string) time.Duration {
+	at := e.KilledAt(l)
+	if l.Death == record.Never || !e.Scraped(metric, route) {
+		return at
+	}
+	if at == record.Never {
+		at = l.Death
+	}
+	if l.Signalled != record.Never {
+		at = min(at, l.Signalled)
+	}
+	return at
+}
+
 // indexScrapes lays out when instances were asked, by the collector's own figures.
 func (e *Index) indexScrapes() {
 	e.scrapes = map[string][]Scrape{}

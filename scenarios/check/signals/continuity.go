@@ -162,8 +162,8 @@ func (c Continuity) lookedAt(e *evidence.Index) ([]record.Lifetime, map[string][
 // 11 s, in the point of 10 s or that of 11 s.
 func (c Continuity) follow(e *evidence.Index, l record.Lifetime, asked []roundTrip) trail {
 	last := e.HeldSince(l.Instance, max(e.LastTick(), e.End), c.Window) // what is held when the record ends is not missing,
-	if at := e.KilledAt(l); at != record.Never {
-		last = e.HeldSince(l.Instance, at, c.Window) // nor what a SIGKILL may have taken
+	if at := e.CutAt(l, c.Promise.Metric, c.Promise.Route); at != record.Never {
+		last = e.HeldSince(l.Instance, at, c.Window) // nor what its end may have taken
 	}
 	asked = asked[:doneUpTo(asked, last)]
 	if len(asked) == 0 {

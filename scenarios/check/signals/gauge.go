@@ -40,7 +40,7 @@ func (c Gauge) Judge(e *evidence.Index) verdict.Result {
 			n += len(s.Points)
 		}
 		if n == 0 {
-			if sent := sentFor(e, l, c.Promise.ClientWindow); sent > 0 {
+			if sent := sentFor(e, l, e.CutAt(l, c.Promise.Metric, ""), c.Promise.ClientWindow); sent > 0 {
 				silent = append(silent, c.absent(l, sent))
 			}
 			continue

@@ -127,15 +127,15 @@ func (c Identity) routes() []string {
 // request so early that its client has sent, and so many that sampling cannot
 // have left out all of them.
 func (c Identity) required(e *evidence.Index, l record.Lifetime) bool {
-	n := sentFor(e, l, c.Window, c.routes()...)
+	n := sentFor(e, l, e.CutAt(l, c.Promise.Metric, c.Promise.Route), c.Window, c.routes()...)
 	return n > 0 && n >= enough(c.Rate)
 }
 
 // sentFor counts the acknowledged requests of which an instance's client must
-// have sent what it knows.
-func sentFor(e *evidence.Index, l record.Lifetime, window time.Duration, routes ...string) int64 {
+// have sent what it knows; at is when an end cut it off, or Never.
+func sentFor(e *evidence.Index, l record.Lifetime, at, window time.Duration, routes ...string) int64 {
 	acked := e.Acked(l.Instance, routes...)
-	if at := e.KilledAt(l); at != record.Never {
+	if at != record.Never {
 		return evidence.CountUpTo(acked, e.HeldSince(l.Instance, at, window)-e.Stall(at-time.Second, at+time.Second)-1)
 	}
 	return evidence.CountUpTo(acked, max(e.LastTick(), e.End)-window) // of the others the record may end too early

@@ -96,8 +96,8 @@ func (t *teller) booked() (clauses []string) {
 			choose(len(b.instances) > 1, "buffers", "buffer"), number(b.instances), choose(len(b.instances) > 1, "they were", "it was")))
 	}
 	if b := lost[verdict.CauseUnscraped]; b != nil {
-		clauses = append(clauses, fmt.Sprintf("%s of them %s counted after the last %s of %s that ended, and lost with %s, as whatever is scraped", words.Number(b.n), was(b.n),
-			choose(len(b.instances) > 1, "scrapes", "scrape"), choose(len(b.instances) > 1, number(b.instances)+" instances", "one instance"), choose(len(b.instances) > 1, "them", "it")))
+		clauses = append(clauses, fmt.Sprintf("%s of them %s counted after the last %s of %s, and ended with %s, as declared", words.Number(b.n), was(b.n),
+			choose(len(b.instances) > 1, "scrapes", "scrape"), number(b.instances), choose(len(b.instances) > 1, "them", "it")))
 	}
 	if b := extra[verdict.CauseRetry]; b != nil {
 		clauses = append(clauses, fmt.Sprintf("%s more %s counted, since the load balancer repeated requests", words.Number(b.n), was(b.n)))
