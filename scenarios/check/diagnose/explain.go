@@ -27,9 +27,6 @@ type hypothesis struct {
 
 // hear scores the hypothesis.
 func (h *hypothesis) hear(k *court, set, sound []int) fit {
-	if k.NoLines && ofLines[h.cause] {
-		return fit{each: make([]float64, len(set)), shared: math.Inf(-1)}
-	}
 	f := h.byVersion(k, set, sound)
 	for _, i := range sound {
 		if t := &k.tracks[i]; !h.lines || h.ends && t.alive() {

@@ -53,9 +53,9 @@ func (e *Index) Scraped(m metric.Ref, route string) bool {
 
 // CutAt is when an instance lost the chance that what it counted last is told; Never if it had it. Of what is sent that is a SIGKILL, of what
 // is scraped any end: it is asked no more once it was told to end.
-func (e *Index) CutAt(l record.Lifetime, metric, route string) time.Duration {
+func (e *Index) CutAt(l record.Lifetime, m metric.Ref, route string) time.Duration {
 	at := e.KilledAt(l)
-	if l.Death == record.Never || !e.Scraped(metric, route) {
+	if l.Death == record.Never || !e.Scraped(m, route) {
 		return at
 	}
 	if at == record.Never {
