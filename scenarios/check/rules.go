@@ -104,6 +104,8 @@ var ruleMakers = []ruleMaker{
 		return signals.TwoViews{Promise: p}
 	}),
 	ruleOf(func(p script.Scaling, _ script.Scenario) Check { return scaling.Scaling{Promise: p} }),
+	ruleOf(func(p script.Latency, _ script.Scenario) Check { return tiers.Latency{Promise: p} }),
+	ruleOf(func(p script.Availability, _ script.Scenario) Check { return tiers.Availability{Promise: p} }),
 }
 
 // Kinds names the kinds of checks that can be judged: all of the language's.

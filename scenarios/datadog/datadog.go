@@ -170,6 +170,8 @@ var unsaid = map[string]string{
 	script.Failures{}.Kind():     "it counts requests that failed for users, which the application does not send",
 	script.BeaconsSent{}.Kind():  "it compares what pages told the collector with the pages that users got, and no relay sends beacons on",
 	script.TwoViews{}.Kind():     "it compares what a host and an instance see of one CPU, which the application does not send",
+	script.Latency{}.Kind():      "it is about how long users waited from when their requests were due, which the application does not send",
+	script.Availability{}.Kind(): "it counts requests that got no answer, which the application does not send",
 	script.Scaling{}.Kind():      "it holds the decisions of an autoscaler against the truth",
 }
 

@@ -73,6 +73,8 @@ var checkKinds = []checkKind{
 	checkOf((*promises).beacons),
 	checkOf((*promises).twoViews),
 	checkOf((*promises).scaling),
+	checkOf((*promises).latency),
+	checkOf((*promises).availability),
 }
 
 // CheckKinds names all kinds of checks.

@@ -31,6 +31,8 @@ var (
 	beacons      = script.BeaconsSent{}.Kind()
 	twoViews     = script.TwoViews{}.Kind()
 	scaling      = script.Scaling{}.Kind()
+	latency      = script.Latency{}.Kind()
+	availability = script.Availability{}.Kind()
 )
 
 // nearness are the checks in the order in which they are near to a defect: what counted
