@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"runtime"
 	"runtime/debug"
 	"testing"
 )
@@ -36,6 +37,24 @@ func TestVersionLine(t *testing.T) {
 	} {
 		if got != want {
 			t.Errorf("records call it %q, want %q", got, want)
+		}
+	}
+}
+
+func TestBuild(t *testing.T) {
+	info := &debug.BuildInfo{Main: debug.Module{Version: "v1.2.0"}, Settings: []debug.BuildSetting{
+		{Key: "vcs.revision", Value: "0123456789abcdef0123"}, {Key: "vcs.modified", Value: "true"}, {Key: "vcs.time", Value: "2026-01-02T03:04:05Z"}}}
+	of := func(b Build) Build {
+		b.Go, b.OS, b.Arch = runtime.Version(), runtime.GOOS, runtime.GOARCH
+		return b
+	}
+	for _, c := range []struct{ got, want Build }{
+		{build("", info, true), Build{Version: "v1.2.0", Commit: "0123456789abcdef0123", Modified: true, Date: "2026-01-02T03:04:05Z"}},
+		{build("v1.3.0", info, true), Build{Version: "v1.3.0", Commit: "0123456789abcdef0123", Modified: true, Date: "2026-01-02T03:04:05Z"}},
+		{build("", nil, false), Build{Version: "unknown"}},
+	} {
+		if c.got != of(c.want) {
+			t.Errorf("%+v, want %+v", c.got, of(c.want))
 		}
 	}
 }
