@@ -13,7 +13,7 @@ import (
 // billOf is the bill of materials of a binary: the modules that are linked into it, as it says itself, and the Go that it was
 // made with, in CycloneDX 1.6. It has no serial number, which would be another one each time.
 // Source: https://cyclonedx.org/docs/1.6/json/
-func billOf(binary, version string, at time.Time) ([]byte, error) {
+func billOf(binary, version, commit string, at time.Time) ([]byte, error) {
 	info, err := buildinfo.ReadFile(binary)
 	if err != nil {
 		return nil, err
@@ -32,7 +32,10 @@ func billOf(binary, version string, at time.Time) ([]byte, error) {
 		refs = append(refs, c.BOMRef)
 	}
 	var properties []cdx.Property
-	for _, key := range []string{"GOOS", "GOARCH", "vcs.revision", "vcs.modified"} {
+	if commit != "" {
+		properties = append(properties, cdx.Property{Name: "commit", Value: commit})
+	}
+	for _, key := range []string{"GOOS", "GOARCH"} {
 		if value := setting(info, key); value != "" {
 			properties = append(properties, cdx.Property{Name: "go:build:" + key, Value: value})
 		}

@@ -24,8 +24,9 @@ type release struct {
 	targets []string
 	say     func(format string, args ...any)
 
-	at   time.Time // of every file: of the commit, or SOURCE_DATE_EPOCH
-	work string    // a directory for what is built
+	at     time.Time // of every file: of the commit, or SOURCE_DATE_EPOCH
+	commit string    // in full; empty: there is no git
+	work   string    // a directory for what is built
 }
 
 const program = "throughline"
@@ -89,6 +90,9 @@ func (r *release) identify(ctx context.Context) error {
 		return fmt.Errorf("SOURCE_DATE_EPOCH %s: want seconds since 1970", epoch)
 	}
 	r.at = time.Unix(seconds, 0).UTC()
+	if r.commit, err = output(ctx, nil, "git", "rev-parse", "HEAD"); err != nil {
+		r.say("no commit is told: %v", err)
+	}
 	return nil
 }
 
@@ -117,8 +121,14 @@ func (r *release) build(ctx context.Context, goos, goarch string) (path string, 
 	if _, err := os.Stat(path); err == nil { // for its pages
 		return path, nil
 	}
+	// Of some checkouts Go finds the commit itself, and of others not, such as git's worktrees: it is told.
+	const own = " -X throughline/cmd/throughline/cli."
+	stamps := own + "stamp=" + r.version
+	if r.commit != "" {
+		stamps += own + "commit=" + r.commit + own + "committed=" + r.at.Format(time.RFC3339)
+	}
 	_, err = output(ctx, []string{"GOOS=" + goos, "GOARCH=" + goarch, "CGO_ENABLED=0", "GOFLAGS=", "GOAMD64=v1", "GOARM64=v8.0"},
-		"go", "build", "-trimpath", "-buildvcs=auto", "-ldflags=-s -w -X throughline/cmd/throughline/cli.stamp="+r.version, "-o", path, "./cmd/throughline")
+		"go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w"+stamps, "-o", path, "./cmd/throughline")
 	return path, err
 }
 
@@ -167,7 +177,7 @@ func (r *release) target(ctx context.Context, target string, docs []file) error 
 	if err := pack(filepath.Join(r.dir, name+".tar.gz"), name, files, r.at); err != nil {
 		return err
 	}
-	bill, err := billOf(binary, r.version, r.at)
+	bill, err := billOf(binary, r.version, r.commit, r.at)
 	if err != nil {
 		return err
 	}

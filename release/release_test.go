@@ -94,7 +94,7 @@ func TestBill(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bill, err := billOf(self, "v1.2.0", then)
+	bill, err := billOf(self, "v1.2.0", "0123456", then)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,6 +109,9 @@ func TestBill(t *testing.T) {
 	if err := json.Unmarshal(bill, &got); err != nil {
 		t.Fatal(err)
 	}
+	if !strings.Contains(string(bill), `"value": "0123456"`) {
+		t.Error("the bill does not tell the commit")
+	}
 	if got.BomFormat != "CycloneDX" || got.SpecVersion != "1.6" || got.SerialNumber != "" || got.Metadata.Timestamp != "2023-11-14T22:13:20Z" || got.Metadata.Component.Version != "v1.2.0" {
 		t.Errorf("%+v", got)
 	}
@@ -122,7 +125,7 @@ func TestBill(t *testing.T) {
 	if !slices.Contains(names, "std") {
 		t.Errorf("no Go among %v", names)
 	}
-	if _, err := billOf(filepath.Join(t.TempDir(), "absent"), "v1", then); err == nil {
+	if _, err := billOf(filepath.Join(t.TempDir(), "absent"), "v1", "", then); err == nil {
 		t.Error("a binary that is not there has a bill")
 	}
 }
@@ -168,6 +171,9 @@ func TestRefused(t *testing.T) {
 		if err := r.make(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)
 		}
+	}
+	if err := (&release{version: "v99.0.0", targets: []string{"linux/amd64"}, say: t.Logf}).make(t.Context()); err == nil || !strings.Contains(err.Error(), "CHANGELOG.md") {
+		t.Errorf("a version that the changelog does not know: %v", err)
 	}
 	t.Setenv("SOURCE_DATE_EPOCH", "now")
 	if err := (&release{version: "v1"}).make(t.Context()); err == nil || !strings.Contains(err.Error(), "SOURCE_DATE_EPOCH now: want seconds") {

@@ -3,6 +3,7 @@ package cli
 import (
 	"runtime"
 	"runtime/debug"
+	"strconv"
 	"strings"
 )
 
@@ -11,11 +12,15 @@ import (
 // so that it stands in verdicts whichever commit is tested.
 var stamp string
 
+// commit and committed are the commit that a release is of, and its time (RFC 3339), given in the same way: Go itself tells them
+// of some checkouts and not of others, and the same commit is to give the same program.
+var commit, committed string
+
 // VersionLine is what --version prints: "throughline v1.2.0 (0123456789ab,
 // modified) go1.25.0 linux/amd64".
 func VersionLine(program string) string {
 	info, known := debug.ReadBuildInfo()
-	return versionLine(program, stamp, info, known)
+	return versionLine(program, stamp, released(info), known)
 }
 
 func versionLine(program, stamp string, info *debug.BuildInfo, known bool) string {
@@ -82,7 +87,18 @@ type Build struct {
 // ThisBuild is the build of this program.
 func ThisBuild() Build {
 	info, known := debug.ReadBuildInfo()
-	return build(stamp, info, known)
+	return build(stamp, released(info), known)
+}
+
+// released puts in what a release was given.
+func released(info *debug.BuildInfo) *debug.BuildInfo {
+	if info == nil || commit == "" {
+		return info
+	}
+	with := *info
+	with.Settings = append([]debug.BuildSetting{{Key: "vcs.revision", Value: commit}, {Key: "vcs.time", Value: committed},
+		{Key: "vcs.modified", Value: strconv.FormatBool(strings.HasSuffix(stamp, "-dirty"))}}, info.Settings...)
+	return &with
 }
 
 func build(stamp string, info *debug.BuildInfo, known bool) Build {

@@ -41,6 +41,25 @@ func TestVersionLine(t *testing.T) {
 	}
 }
 
+// What a release was given goes before what Go knows.
+func TestReleased(t *testing.T) {
+	t.Cleanup(func() { stamp, commit, committed = "", "", "" })
+	own := &debug.BuildInfo{Main: debug.Module{Version: "(devel)"}, Settings: []debug.BuildSetting{{Key: "vcs.revision", Value: "other"}}}
+	if got := released(own); got != own {
+		t.Errorf("%+v of a program that was given nothing", got)
+	}
+	for version, modified := range map[string]bool{"v1.2.0": false, "v1.2.0-dirty": true} {
+		stamp, commit, committed = version, "0123456789abcdef", "2026-01-02T03:04:05Z"
+		b := build(stamp, released(own), true)
+		if b.Version != version || b.Commit != commit || b.Date != committed || b.Modified != modified {
+			t.Errorf("%+v", b)
+		}
+	}
+	if len(own.Settings) != 1 {
+		t.Errorf("what Go knows was changed: %+v", own)
+	}
+}
+
 func TestBuild(t *testing.T) {
 	info := &debug.BuildInfo{Main: debug.Module{Version: "v1.2.0"}, Settings: []debug.BuildSetting{
 		{Key: "vcs.revision", Value: "0123456789abcdef0123"}, {Key: "vcs.modified", Value: "true"}, {Key: "vcs.time", Value: "2026-01-02T03:04:05Z"}}}
