@@ -143,6 +143,8 @@ var laws = []law{
 	{From: "live/page", Not: siblings("live", "page"), Why: siblingsWhy},
 	{From: "cmd/throughline/cli", Not: []string{""}, But: []string{"cmd/throughline/cli", "spelling"},
 		Why: "how a command line behaves is the same whatever its commands do"},
+	{From: "release", Not: []string{""}, But: []string{"release"},
+		Why: "what is published is built and packed without knowing what it does"},
 	{From: "collector/statsd/socket", Not: []string{""}, But: []string{"collector/statsd/socket"},
 		Why: "payloads are carried without knowing what is in them"},
 }
@@ -191,6 +193,7 @@ var heavy = map[string][]string{
 	"github.com/goccy/go-yaml":                    {"scenarios/script"},
 	"github.com/spf13/cobra":                      {"cmd/throughline"},
 	"github.com/kballard/go-shellquote":           {"cmd/throughline"},
+	"github.com/CycloneDX/cyclonedx-go":           {"release"},
 	"go.mongodb.org/mongo-driver/v2":              {"app", "collector/poll", "compose/docstore", "compose/mongoset"}, // docstore uses its bson
 	"github.com/axiomhq/hyperloglog":              {"collector/statsd"},
 	"github.com/prometheus/procfs":                {"collector/poll", "compose/local"},

@@ -75,6 +75,7 @@ var flagWords = map[string]map[string]cli.Completion{
 	"judge":     {"format": cli.OneOf("text", "json"), "checks": scenarioNames},
 	"selftest":  {"platform": cli.OneOf(platforms.Names()...), "format": cli.OneOf("text", "json", "markdown")},
 	"collect":   {"origin": cli.OneOf("listener", "source", "container"), "gauges": cli.OneOf("auto", "deltas", "absolute"), "graphite-format": cli.OneOf("tags", "path")},
+	"version":   {"format": cli.OneOf("text", "json")},
 	"inventory": {"format": cli.OneOf(inventory.Formats()...)},
 	"app":       {"defect": defectNames},
 }

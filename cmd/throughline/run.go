@@ -171,7 +171,7 @@ func runAll(cmd *cobra.Command, args []string, flags runFlags) error {
 			on := report.NewTerminal(cmd.OutOrStdout(), os.Getenv)
 			failed = report.WriteSummary(cmd.OutOrStdout(), results, report.TextOptions{Color: on.Color, Width: on.Width})
 		}
-		return errors.Join(failed, flags.forge.tell(cmd, forged(all, dirs, results)))
+		return errors.Join(failed, flags.forge.tellJUnit(results), flags.forge.tell(cmd, forged(all, dirs, results)))
 	}
 	window := openWindow(flags, nil, tell)
 	defer window.close()

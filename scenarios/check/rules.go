@@ -137,6 +137,8 @@ var ruleMakers = []ruleMaker{
 		}
 		return c
 	}),
+	ruleOf(func(p script.Latency, _ script.Scenario) Check { return tiers.Latency{Promise: p} }),
+	ruleOf(func(p script.Availability, _ script.Scenario) Check { return tiers.Availability{Promise: p} }),
 }
 
 // Kinds names the kinds of checks that can be judged: all of the language's.

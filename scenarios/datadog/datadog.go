@@ -172,6 +172,8 @@ var unsaid = map[string]string{
 	script.BeaconsSent{}.Kind():  "it compares what pages told the collector with the pages that users got, and no relay sends beacons on",
 	script.TwoViews{}.Kind():     "it compares what a host and an instance see of one CPU, which the application does not send",
 	script.Parity{}.Kind():       "it compares two counts at each instance, and the instance is no tag that is sent",
+	script.Latency{}.Kind():      "it is about how long users waited from when their requests were due, which the application does not send",
+	script.Availability{}.Kind(): "it counts requests that got no answer, which the application does not send",
 	script.Scaling{}.Kind():      "it holds the decisions of an autoscaler against the truth",
 }
 

@@ -258,6 +258,8 @@ func Controls() []Control {
 		{"killed", "an instance is killed, and another one launched", oneKilled("")},
 		{"deployed", "every instance is replaced, one after the other", Stage{Steps: []string{"replace: all"}, After: 6}},
 		{"released", "a version is deployed, the next one to one instance, and both are taken back", Stage{Steps: []string{"deploy: v2", "deploy: v3, canary: 1", "rollback: v1"}, After: 12}},
+		{"promised", "an instance is replaced, and users have what they were promised", Stage{Steps: []string{"replace: web-1"},
+			Checks: []string{"latency: {p50: 1s, p99: 3s, in: after}", "availability: {least: 99%, status: [2xx, 404]}"}}},
 		{"scaled", "two instances more, then two of the older ones less", Stage{Steps: []string{"scale: 5", "terminate: web-2", "terminate: web-1"}}},
 		{"abandoned", "an instance is killed, and nobody replaces it", Stage{Steps: []string{"kill: web-3"}}},
 		{"decimated", "two instances are killed, one right after the other, and two launched", Stage{Steps: []string{"kill: web-2", "kill: web-3", "launch: 2"}}},

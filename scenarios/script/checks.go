@@ -74,6 +74,8 @@ var checkKinds = []checkKind{
 	checkOf((*promises).twoViews),
 	checkOf((*promises).scaling),
 	checkOf((*promises).parity),
+	checkOf((*promises).latency),
+	checkOf((*promises).availability),
 }
 
 // CheckKinds names all kinds of checks.

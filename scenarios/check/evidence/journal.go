@@ -4,10 +4,14 @@ import (
 	"time"
 
 	"throughline/scenarios/record"
+	"throughline/scenarios/script"
 )
 
 // AboutCollector is the Trouble of datagrams that the collector's socket lost.
 const AboutCollector = "collector"
+
+// AboutLoad is the Trouble of requests that the load generator sent late, or could not send.
+const AboutLoad = "load"
 
 // aboutRelay is the Trouble of datagrams that a relay before the collector lost
 // although no fault asked for it.
@@ -46,6 +50,26 @@ func (e *Index) Phase(i int) (from, to time.Duration, ok bool) {
 		}
 	}
 	return from, to, from != record.Never && to > from
+}
+
+// Span is when a phase of the scenario, or all together ([script.WholeRun]), began and ended; of a name that several have,
+// from the first to the last.
+func (e *Index) Span(name string) (from, to time.Duration, ok bool) {
+	first, last := -1, -1
+	for i, phase := range e.Scenario.Phases {
+		if phase.Name == name || name == script.WholeRun {
+			if first < 0 {
+				first = i
+			}
+			last = i
+		}
+	}
+	if first < 0 {
+		return 0, 0, false
+	}
+	from, _, ok = e.Phase(first)
+	_, to, okLast := e.Phase(last)
+	return from, to, ok && okLast
 }
 
 // ClockSteps tells whether the wall clock was set while the collector ran.

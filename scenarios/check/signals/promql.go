@@ -36,7 +36,7 @@ func (p PromQL) finding(e *evidence.Index) verdict.Finding {
 		return f
 	}
 	name := p.Promise.Throughout + p.Promise.Within
-	from, to, ok := phaseSpan(e, name)
+	from, to, ok := e.Span(name)
 	if !ok {
 		return say(verdict.Inconclusive, "%s: the journal does not tell when phase %q began and ended", p.Promise.Expr, name)
 	}

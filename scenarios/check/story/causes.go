@@ -59,6 +59,10 @@ func (t *teller) uncaused(s *strand) string {
 	switch {
 	case f.Check == failures:
 		return who + " " + choose(several, "answer", "answers") + " requests with 5xx"
+	case f.Check == latency:
+		return "users wait longer than promised"
+	case f.Check == availability:
+		return "fewer requests are answered than promised"
 	case f.Check == conservation && f.Layer == record.LayerLB:
 		return "users and load balancer do not count the same requests"
 	case f.Check == conservation && f.Layer == record.LayerDB:

@@ -32,6 +32,8 @@ var (
 	twoViews     = script.TwoViews{}.Kind()
 	scaling      = script.Scaling{}.Kind()
 	parity       = script.Parity{}.Kind()
+	latency      = script.Latency{}.Kind()
+	availability = script.Availability{}.Kind()
 )
 
 // nearness are the checks in the order in which they are near to a defect: what counted
