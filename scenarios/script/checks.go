@@ -85,7 +85,7 @@ func CheckKinds() []string {
 }
 
 var (
-	layers     = []string{"users", "lb", "httpd", "web", "db"}
+	layers     = []string{"users", "lb", "httpd", "web", "db", BeaconLayer}
 	metricName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]{0,199}$`)
 )
 
@@ -358,9 +358,13 @@ func (p *promises) theRoute(m mapping, metric string) string {
 	return p.route(m, metric)
 }
 
+// BeaconLayer is what [Correlation] calls the beacons of the users' pages, as the collector counted them. They are no tier: a share of
+// the pages has none.
+const BeaconLayer = "beacons"
+
 // Correlation promises that the layers' curves have one shape.
 type Correlation struct {
-	Layers  []string      // at least two of users, lb, httpd, web, db
+	Layers  []string      // at least two of users, lb, httpd, web, db, and BeaconLayer
 	AtLeast float64       // Pearson's r, in (0, 1]
 	MaxLag  time.Duration // how far one curve may be shifted against another
 	Metric  string        // what stands for the layer web; "" where web is not among the layers
@@ -417,6 +421,8 @@ func (p *promises) layers(v value) []string {
 			item.failf("%s is there twice: want each layer once", name)
 		case name == "httpd" && !p.s.Stack.HTTPD && !p.opts.Ran:
 			item.failf("there is no layer httpd without stack.httpd: yes: add it, or remove the layer")
+		case name == BeaconLayer && !p.s.Load.Beacons.Any() && !p.opts.Ran:
+			item.failf("no user sends any beacons: say so in load, like beacons: {share: 0.9}, or remove the layer")
 		case name == "db" && p.s.Stack.Mongo == MongoNone:
 			item.failf("there is no layer db with stack.mongo: none: remove one of the two")
 		}
