@@ -243,6 +243,18 @@ func (s *replicaSet) names() []string {
 	return names
 }
 
+// count is how many are in the set, and how many of these are dead.
+func (s *replicaSet) count() (all, dead int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, alive := range s.members {
+		if all++; !alive {
+			dead++
+		}
+	}
+	return all, dead
+}
+
 // living are their addresses.
 func (s *replicaSet) living() []string {
 	var addrs []string
