@@ -28,6 +28,7 @@ type runFlags struct {
 	seed      uint64
 	mongo     string
 	mongod    string
+	mongoImg  string
 	dashboard string
 	page      string
 	open      bool
@@ -47,6 +48,7 @@ func (f *runFlags) common(set *pflag.FlagSet) {
 	set.StringVar(&f.platform, "platform", platforms.Names()[0], "what runs the instances: "+strings.Join(each, " or "))
 	set.StringVar(&f.mongo, "mongo", "", "URI of a MongoDB to use instead of the embedded database")
 	set.StringVar(&f.mongod, "mongod", "", "path of a mongod that is started in place of the embedded database, with its members where a scenario has them")
+	set.StringVar(&f.mongoImg, "mongo-image", "", "image of MongoDB, which takes mongod's arguments, with --platform docker (default $MONGO_IMAGE, or mongo:8 where that is to be had)")
 	set.StringVar(&f.dashboard, "dashboard", "127.0.0.1:0", "where the collector answers Prometheus' HTTP API while the stack is up, or off")
 	set.StringVar(&f.page, "page", "", "where a browser can look on, or off (default "+pageAddr+", or the next port that is free; off with --dashboard off)")
 	set.BoolVar(&f.open, "open", false, "open the page in a browser")
@@ -118,6 +120,8 @@ func (f runFlags) check() error {
 		return fmt.Errorf("%w, or off", dashboard)
 	case f.mongo != "" && f.mongod != "":
 		return errors.New("--mongo and --mongod: one is there already and the other is started; give one of the two")
+	case f.mongo != "" && f.mongoImg != "":
+		return errors.New("--mongo and --mongo-image: one is there already and the other is started; give one of the two")
 	case f.mongo != "" && !strings.HasPrefix(f.mongo, "mongodb://") && !strings.HasPrefix(f.mongo, "mongodb+srv://"):
 		return fmt.Errorf("--mongo %s: not a MongoDB URI, like mongodb://127.0.0.1:27017", f.mongo)
 	}
@@ -125,7 +129,7 @@ func (f runFlags) check() error {
 }
 
 func (f runFlags) options() platforms.Options {
-	return platforms.Options{HAProxy: f.haproxy, MongoURI: f.mongo, Mongod: f.mongod, Own: f.own, Out: f.out}
+	return platforms.Options{HAProxy: f.haproxy, MongoURI: f.mongo, Mongod: f.mongod, MongoImage: f.mongoImg, Own: f.own, Out: f.out}
 }
 
 // preflight gives what the scenarios run in, or all that is missing.

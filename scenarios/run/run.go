@@ -44,6 +44,8 @@ type Config struct {
 	// Database is what the database executes; zero = the embedded one. It listens
 	// on {{.Port}}.
 	Database compose.Program
+	// Mongod: that is a mongod, and takes its arguments; else it is package docstore.
+	Mongod bool
 	// Collector executes a collector in a process of its own (process.Serve): a program with its
 	// arguments. A scenario that kills the collector needs it; in all others it is in this process.
 	Collector []string

@@ -87,7 +87,7 @@ func CheckKinds() []string {
 	return names
 }
 
-var layers = []string{"users", "lb", "httpd", "web", "db"}
+var layers = []string{"users", "lb", "httpd", "web", "db", BeaconLayer}
 
 // promises reads `checks`. Stack, load and phases are known by now.
 type promises struct {
@@ -360,9 +360,13 @@ func (p *promises) theRoute(m mapping, metric Metric) string {
 	return p.route(m, metric)
 }
 
+// BeaconLayer is what [Correlation] calls the beacons of the users' pages, as the collector counted them. They are no tier: a share of
+// the pages has none.
+const BeaconLayer = "beacons"
+
 // Correlation promises that the layers' curves have one shape.
 type Correlation struct {
-	Layers  []string      // at least two of users, lb, httpd, web, db
+	Layers  []string      // at least two of users, lb, httpd, web, db, and BeaconLayer
 	AtLeast float64       // Pearson's r, in (0, 1]
 	MaxLag  time.Duration // how far one curve may be shifted against another
 	Metric  Metric        // what stands for the layer web; "" where web is not among the layers
@@ -423,6 +427,8 @@ func (p *promises) layers(v value) []string {
 		case p.s.Stack.External != nil: // what is not seen there is refused for that
 		case name == "httpd" && !p.s.Stack.HTTPD && !p.opts.Ran:
 			item.failf("there is no layer httpd without stack.httpd: yes: add it, or remove the layer")
+		case name == BeaconLayer && !p.s.Load.Beacons.Any() && !p.opts.Ran:
+			item.failf("no user sends any beacons: say so in load, like beacons: {share: 0.9}, or remove the layer")
 		case name == "db" && p.s.Stack.Mongo == MongoNone:
 			item.failf("there is no layer db with stack.mongo: none: remove one of the two")
 		}

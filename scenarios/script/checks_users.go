@@ -38,7 +38,7 @@ func Percentiles() []Percentile {
 func (Latency) Kind() string { return "latency" }
 
 // Metrics implements [Promise].
-func (Latency) Metrics() []string { return nil }
+func (Latency) Metrics() []Metric { return nil }
 
 // Late implements [Promise].
 func (Latency) Late() time.Duration { return 0 }
@@ -93,7 +93,7 @@ type Availability struct {
 func (Availability) Kind() string { return "availability" }
 
 // Metrics implements [Promise].
-func (Availability) Metrics() []string { return nil }
+func (Availability) Metrics() []Metric { return nil }
 
 // Late implements [Promise].
 func (Availability) Late() time.Duration { return 0 }

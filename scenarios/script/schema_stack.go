@@ -14,7 +14,7 @@ func (g grammar) stack() shape {
 		"roles": roles,
 		"httpd": yesNo(),
 		"mongo": either(shape{"const": MongoNone}, g.object("stack", fields{
-			"members": counts(leastMembers, mostMembers), "forget": counts(leastForget, mostForget), "write_concern": shape{"enum": []any{1, "majority"}},
+			"members": counts(LeastMembers, MostMembers), "forget": counts(leastForget, mostForget), "write_concern": shape{"enum": []any{1, "majority"}},
 		})),
 		"lb":         g.object("stack", fields{"retry": oneWord("conn-failure", retryAll)}, "retry"),
 		"collector":  g.object("stack", fields{"tags": oneWord(TagStyles()...)}, "tags"),

@@ -137,8 +137,8 @@ const retryAll = "all"
 // leastForget is the smallest `forget`: a database that keeps nothing is no database.
 const leastForget, mostForget = 2, 1_000_000
 
-// leastMembers and mostMembers are those of a replica set: with two, none may die; MongoDB lets seven vote.
-const leastMembers, mostMembers = 3, 7
+// LeastMembers and MostMembers are those of a replica set: with two, none may die; MongoDB lets seven vote.
+const LeastMembers, MostMembers = 3, 7
 
 // mongo reads "none", or how many members the database has, and what is wrong with the embedded one.
 func (v value) mongo(s *Stack) {
@@ -148,7 +148,7 @@ func (v value) mongo(s *Stack) {
 				v.failf("want members, forget or write_concern, like {members: 3}")
 			}
 			if v, ok := m.get("members"); ok {
-				s.Members = v.count(leastMembers, mostMembers)
+				s.Members = v.count(LeastMembers, MostMembers)
 			}
 			if v, ok := m.get("forget"); ok {
 				s.Forget = v.count(leastForget, mostForget)

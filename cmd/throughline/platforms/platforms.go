@@ -39,7 +39,9 @@ type Options struct {
 	MongoURI string // of a MongoDB that is there already; empty: one is started
 	Mongod   string // the binary of one that is started; empty: the embedded database is, or what the platform has
 	Own      string // a host that may be put under load although it is public, for stacks that are there already; empty: none
-	Out      string // where the records go; empty: where they go when nobody chose
+	// MongoImage is the image of one that is started; empty: MONGO_IMAGE of the environment, or what the platform has.
+	MongoImage string
+	Out        string // where the records go; empty: where they go when nobody chose
 }
 
 // All is the table; the first is what runs instances unless another is named.
