@@ -76,7 +76,7 @@ func WriteExamJUnit(w io.Writer, r exam.Report) error {
 		suite.Cases = append(suite.Cases, c)
 	}
 	suite.Time = junitSeconds(took)
-	return suite.write(w)
+	return writeSuites(w, suite)
 }
 
 func firstLine(s string) string {

@@ -157,9 +157,6 @@ func writeSuites(w io.Writer, suites ...junitSuite) error {
 		if took, err := strconv.ParseFloat(s.Time, 64); err == nil {
 			seconds += took
 		}
-		if c.Skipped != nil {
-			suite.Skipped++
-		}
 	}
 	all.Time = junitSeconds(seconds)
 	if _, err := io.WriteString(w, xml.Header); err != nil {
@@ -183,6 +180,9 @@ func (s *junitSuite) count() {
 		}
 		if c.Error != nil {
 			s.Errors++
+		}
+		if c.Skipped != nil {
+			s.Skipped++
 		}
 	}
 }
