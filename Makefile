@@ -11,7 +11,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOTESTSUM := gotest.tools/gotestsum@v1.13.0
 GOTEST := $(GO) run $(GOTESTSUM) --format pkgname --format-hide-empty-pkg --format-icons text --
 
-.PHONY: help deps peers browser images build demo demo-docker workshop test test-all check bench bench-fleet bench-crowd soak fuzz clean
+.PHONY: help deps peers browser images build release reproducible demo demo-docker workshop test test-all check bench bench-fleet bench-crowd soak fuzz clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 13
@@ -19,7 +19,7 @@ help: ## this list
 deps: ## install what is missing: HAProxy, foreign clients for the tests, Go modules
 	@sh .ci/deps.sh
 
-peers: deps ## install the programs that collector and inventory are tried against: Prometheus, carbon, statsd_exporter, Ansible
+peers: deps ## install the programs that collector, inventory and stack are tried against: Prometheus, carbon, statsd_exporter, Ansible, FerretDB
 	@sh .ci/peers.sh
 
 browser: ## install Chromium and a font, for the tests that look at pages
@@ -30,6 +30,21 @@ images: ## get the image and the Compose that tests in containers need: pulled, 
 
 build: deps ## build bin/throughline
 	CGO_ENABLED=0 $(GO) build -o $(BINARY) ./cmd/throughline
+
+TARGETS ?= linux/amd64,linux/arm64,darwin/amd64,darwin/arm64
+
+release: ## make what is published, in dist: archives for TARGETS, manual pages, bills of materials, checksums
+	$(GO) run ./release -targets $(TARGETS)
+
+# The second time in another place and with another cache, so that nothing is merely found again.
+reproducible: ## make a release of this machine's platform twice, in two places, and compare the bytes; compiles everything twice
+	@work=$$(mktemp -d); trap 'chmod -R u+w $$work; rm -rf $$work' EXIT; set -e; \
+	target=$$($(GO) env GOOS)/$$($(GO) env GOARCH); \
+	git clone -q --no-hardlinks . $$work/elsewhere; \
+	git clone -q --no-hardlinks . $$work/here; \
+	(cd $$work/here && $(GO) run ./release -targets $$target -out $$work/one); \
+	(cd $$work/elsewhere && GOCACHE=$$work/cache $(GO) run ./release -targets $$target -out $$work/two); \
+	diff -r $$work/one $$work/two && cat $$work/one/SHA256SUMS && echo "the same, to the byte"
 
 demo: build ## run the talk's scene: replace an instance, keep the metrics
 	./$(BINARY) run replace-an-instance
@@ -57,7 +72,7 @@ test-all: build browser ## all tests, as CI runs them, nearly all with the race 
 check: build ## what CI asks beside the tests: formatting, vet, staticcheck
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "not formatted (run gofmt -w):"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet ./...
-	GOOS=darwin $(GO) vet ./compose/local ./collector/statsd/...
+	GOOS=darwin $(GO) vet ./compose/local ./collector/statsd/... ./cmd/throughline/...
 	$(GO) run $(STATICCHECK) ./...
 
 bench: build peers ## the figures: docstore, collector, load generator, judge
@@ -79,4 +94,4 @@ fuzz: deps ## each fuzz target for FUZZTIME
 		done; done
 
 clean: ## remove what was built and recorded
-	rm -rf bin runs
+	rm -rf bin dist runs

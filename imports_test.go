@@ -29,17 +29,19 @@ type law struct {
 var laws = []law{
 	{From: "scenarios/check", Not: []string{"compose", "loadgen"},
 		Why: "a judge works from the record, so that old runs can be judged again"},
-	{From: "scenarios/script", Not: []string{""}, But: []string{"scenarios/script", "scenarios/autoscale", "expand", "spelling"},
-		Why: "the language is read without knowing who carries it out; what its templates expand to, what a misspelt word meant, and what an autoscaler's policy comes to, is everybody's"},
+	{From: "scenarios/script", Not: []string{""}, But: []string{"scenarios/script", "scenarios/autoscale", "scenarios/metric", "expand", "spelling"},
+		Why: "the language is read without knowing who carries it out; which metric is meant, what its templates expand to, what a misspelt word meant, and what an autoscaler's policy comes to, is everybody's"},
 	{From: "scenarios/autoscale", Not: []string{""}, But: []string{"scenarios/autoscale"},
 		Why: "how many instances a metric calls for is told alike of what was measured and of what was true"},
+	{From: "scenarios/metric", Not: []string{""}, But: []string{"scenarios/metric"},
+		Why: "which series a metric means is told alike of scenarios, records and pictures"},
 	{From: "spelling", Not: []string{""}, But: []string{"spelling"},
 		Why: "which word was meant is told alike of scenarios, metrics and flags"},
 	{From: "expand", Not: []string{""}, But: []string{"expand"},
 		Why: "templates are read alike by whoever reads a scenario and whoever starts its instances"},
 	{From: "scratch", Not: []string{""}, But: []string{"scratch"},
 		Why: "a temporary directory is the same whatever is kept there"},
-	{From: "scenarios/record", Not: []string{""}, But: []string{"scenarios/record", "scenarios/autoscale", "collector"},
+	{From: "scenarios/record", Not: []string{""}, But: []string{"scenarios/record", "scenarios/autoscale", "scenarios/metric", "collector"},
 		Why: "a record is plain data: the vocabulary of samples and decisions is all it needs"},
 	{From: "collector", Not: []string{"scenarios", "compose", "loadgen"},
 		Why: "measuring must not know what is being proved"},
@@ -61,7 +63,7 @@ var laws = []law{
 		Why: "an agent is a patient too; the command line starts it"},
 	{From: "scenarios/report", Not: []string{"compose", "loadgen", "scenarios/run"},
 		Why: "a report is made from record and verdict, also of a run long ago"},
-	{From: "scenarios/picture", Not: []string{""}, But: []string{"scenarios/picture", "scenarios/record", "scenarios/autoscale", "scenarios/check/verdict", "scenarios/check/words", "collector"},
+	{From: "scenarios/picture", Not: []string{""}, But: []string{"scenarios/picture", "scenarios/record", "scenarios/autoscale", "scenarios/metric", "scenarios/check/verdict", "scenarios/check/words", "collector"},
 		Why: "a run that goes on is drawn before anybody judges it; words writes numbers as findings do, which are of verdict"},
 	{From: "scenarios/trial", Not: []string{"compose/local", "compose/docker", "compose/haproxy", "collector", "loadgen"},
 		Why: "whoever has a scenario run is handed a platform, and knows none by name"},
@@ -73,6 +75,10 @@ var laws = []law{
 		Why: "the gallery says what must be found and scores it; to run it is trial's"},
 	{From: "scenarios/datadog", Not: []string{"compose", "loadgen", "scenarios/run", "scenarios/report"},
 		Why: "what a scenario promises is said in another language without running it"},
+	{From: "scenarios/exam", Not: []string{""}, But: []string{"scenarios/exam", "scenarios/script", "scenarios/record", "scenarios/check/verdict"},
+		Why: "an examination is scenarios and verdicts; who runs and judges them is not its affair"},
+	{From: "scenarios/look", Not: []string{""}, But: []string{"scenarios/look", "collector/dogstatsd"},
+		Why: "an application is looked at over the wire, whoever runs it"},
 	{From: "scenarios/synthetic", Not: []string{""}, But: []string{"scenarios/synthetic", "scenarios/record", "scenarios/autoscale", "scenarios/script", "collector"},
 		Except: []string{"scenarios/synthetic/confusion"}, Why: "runs are made up without knowing how they will be judged"},
 	{From: "scenarios/synthetic/confusion", Not: []string{"compose", "loadgen", "scenarios/run", "scenarios/report"},
@@ -96,6 +102,7 @@ var laws = []law{
 	{From: "scenarios/check/tiers", Not: siblings("scenarios/check", "tiers"), Why: siblingsWhy},
 	{From: "compose/local", Not: siblings("compose", "local"), Why: siblingsWhy},
 	{From: "compose/docker", Not: siblings("compose", "docker"), Why: siblingsWhy},
+	{From: "compose/external", Not: siblings("compose", "external"), Why: siblingsWhy},
 	{From: "compose/haproxy", Not: siblings("compose", "haproxy"), Why: siblingsWhy},
 	{From: "compose/httpd", Not: siblings("compose", "httpd"), Why: siblingsWhy},
 	{From: "compose/docstore", Not: siblings("compose", "docstore"), Why: siblingsWhy},
@@ -109,7 +116,10 @@ var laws = []law{
 	{From: "collector/dogstatsd", Not: siblings("collector", "dogstatsd"), Why: siblingsWhy},
 	{From: "collector/statsd", Not: siblings("collector", "statsd"), But: []string{"collector/dogstatsd"}, Why: siblingsWhy},
 	{From: "collector/poll", Not: siblings("collector", "poll"), Why: siblingsWhy},
+	{From: "collector/otlp", Not: siblings("collector", "otlp"), Why: siblingsWhy},
 	{From: "collector/rum", Not: siblings("collector", "rum"), Why: siblingsWhy},
+	{From: "collector/grid", Not: []string{""}, But: []string{"collector/grid", "collector"},
+		Why: "time is cut alike for all that is pushed"},
 	{From: "collector/scrape", Not: siblings("collector", "scrape"), Why: siblingsWhy},
 	{From: "collector/histogram", Not: []string{""}, But: []string{"collector/histogram", "collector"},
 		Why: "times are added up alike whatever way they came in"},
@@ -137,6 +147,8 @@ var laws = []law{
 	{From: "live/page", Not: siblings("live", "page"), Why: siblingsWhy},
 	{From: "cmd/throughline/cli", Not: []string{""}, But: []string{"cmd/throughline/cli", "spelling"},
 		Why: "how a command line behaves is the same whatever its commands do"},
+	{From: "release", Not: []string{""}, But: []string{"release"},
+		Why: "what is published is built and packed without knowing what it does"},
 	{From: "collector/statsd/socket", Not: []string{""}, But: []string{"collector/statsd/socket"},
 		Why: "payloads are carried without knowing what is in them"},
 }
@@ -149,8 +161,8 @@ const rulesWhy = "what all rules share must not lean on one of them, or on a ver
 const siblingsWhy = "siblings are put together by their parent's user, so that each can be read and replaced alone"
 
 var families = map[string][]string{
-	"compose":         {"local", "docker", "haproxy", "httpd", "docstore", "imds", "cloudwatch", "mongoset", "platformtest"},
-	"collector":       {"dogstatsd", "statsd", "poll", "rum", "scrape", "series", "forward", "server", "sourcetest", "pipeline", "process"},
+	"compose":         {"local", "docker", "external", "haproxy", "httpd", "docstore", "imds", "cloudwatch", "mongoset", "platformtest"},
+	"collector":       {"dogstatsd", "statsd", "otlp", "poll", "rum", "scrape", "series", "forward", "server", "sourcetest", "pipeline", "process"},
 	"scenarios/check": {"honesty", "scaling", "signals", "tiers", "story"},
 	"live":            {"inventory", "page", "remote"},
 }
@@ -169,8 +181,12 @@ func siblings(parent, me string) []string {
 var heavy = map[string][]string{
 	"github.com/prometheus/prometheus":            {"collector/series", "collector/forward", "collector/scrape"}, // forward uses its prompb, the messages of remote write; scrape its parser
 	"github.com/tsenart/vegeta/v12/lib":           {"loadgen"},
+	"go.opentelemetry.io/collector/pdata":         {"collector/otlp"},
+	"github.com/prometheus/otlptranslator":        {"collector/otlp"},
+	"google.golang.org/grpc":                      {"collector/otlp"},
 	"github.com/yuin/goldmark":                    {"scenarios/report"}, // diagnoses are Markdown
 	"github.com/gin-gonic/gin":                    {"app"},
+	"github.com/prometheus/client_golang":         {"app", "collector/forward"}, // forward uses its exp, the sender of remote write
 	"github.com/hashicorp/raft":                   {"compose/docstore/replica"},
 	"github.com/hashicorp/raft-wal":               {"compose/docstore/replica"},
 	"github.com/DataDog/datadog-go/v5":            {"app"},
@@ -180,6 +196,8 @@ var heavy = map[string][]string{
 	"github.com/FerretDB/wire":                    {"compose/docstore"},
 	"github.com/goccy/go-yaml":                    {"scenarios/script"},
 	"github.com/spf13/cobra":                      {"cmd/throughline"},
+	"github.com/kballard/go-shellquote":           {"cmd/throughline"},
+	"github.com/CycloneDX/cyclonedx-go":           {"release"},
 	"go.mongodb.org/mongo-driver/v2":              {"app", "collector/poll", "compose/docstore", "compose/mongoset"}, // docstore uses its bson
 	"github.com/axiomhq/hyperloglog":              {"collector/statsd"},
 	"github.com/prometheus/procfs":                {"collector/poll", "compose/local"},

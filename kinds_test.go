@@ -48,7 +48,6 @@ func kinds() map[string][]string {
 var exceptions = map[string]string{
 	"step limit":        "it takes root and a cgroup controller; the library's two-views-of-cpu has it",
 	"check correlation": "it takes 11 s of load, and a stage lasts 9 s",
-	"check promql":      "what an expression must find is its author's affair; no defect is known by one",
 }
 
 const inGallery = "use in an entry or a healthy run of the gallery (scenarios/gallery)"

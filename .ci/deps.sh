@@ -25,7 +25,7 @@ as_root() {
 have_haproxy() { command -v haproxy >/dev/null 2>&1 || [ -x /usr/sbin/haproxy ]; }
 have_httpd() { command -v apache2 >/dev/null 2>&1 || [ -x /usr/sbin/apache2 ] || command -v httpd >/dev/null 2>&1; }
 have_wsgi() { [ -e /usr/lib/apache2/modules/mod_wsgi.so ]; }
-have_python() { /usr/bin/python3 -c 'import pymongo, bottle, statsd, aiodogstatsd' >/dev/null 2>&1; }
+have_python() { /usr/bin/python3 -c 'import pymongo, bottle, statsd, aiodogstatsd, prometheus_client' >/dev/null 2>&1; }
 have_node() { NODE_PATH=/usr/share/nodejs node -e 'require("mongodb")' >/dev/null 2>&1; }
 have_ruby() { ruby -e 'require "statsd"' >/dev/null 2>&1; }
 have_perl() { perl -e 'use Net::Statsd' >/dev/null 2>&1; }
@@ -35,7 +35,7 @@ if command -v apt-get >/dev/null 2>&1; then
 	have_haproxy || want="$want haproxy"
 	have_httpd || want="$want apache2-bin"
 	have_wsgi || want="$want libapache2-mod-wsgi-py3"
-	have_python || want="$want python3 python3-pymongo python3-bottle python3-statsd python3-aiodogstatsd"
+	have_python || want="$want python3 python3-pymongo python3-bottle python3-statsd python3-aiodogstatsd python3-prometheus-client"
 	have_node || want="$want node-mongodb"
 	have_ruby || want="$want ruby-statsd"
 	have_perl || want="$want libnet-statsd-perl"
@@ -56,7 +56,7 @@ elif ! have_haproxy; then
 	fi
 fi
 have_python && have_node && have_ruby && have_perl ||
-	say "no clients from Python (pymongo, bottle, statsd, aiodogstatsd), Node (mongodb), Ruby (statsd) or Perl (Net::Statsd): tests with them will be skipped, and say so"
+	say "no clients from Python (pymongo, bottle, statsd, aiodogstatsd, prometheus_client), Node (mongodb), Ruby (statsd) or Perl (Net::Statsd): tests with them will be skipped, and say so"
 have_httpd || say "no Apache HTTP server (apache2, httpd): scenarios with stack.httpd cannot be run, and tests with it will be skipped, and say so"
 say "Go modules"
 go list -deps -test ./... >/dev/null

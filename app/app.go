@@ -66,7 +66,8 @@ func Run(ctx context.Context, c Config) error {
 type parts struct {
 	words  Words
 	client statsd.Client
-	wrong  wrong // all nil without a defect
+	shown  *exposition // nil: it has none
+	wrong  wrong       // all nil without a defect
 	log    *log.Logger
 }
 
@@ -80,6 +81,12 @@ func newParts(c Config) (parts, error) {
 		}
 		if p.wrong, err = defect.start(c); err != nil {
 			return parts{}, err
+		}
+	}
+	if c.Expose {
+		p.shown = newExposition(alone, nil)
+		if p.wrong.exposition != nil {
+			p.shown = p.wrong.exposition()
 		}
 	}
 	var err error
@@ -125,6 +132,9 @@ func run(ctx context.Context, c Config, p parts) error {
 func serve(ctx context.Context, c Config, p parts) error {
 	counter := &wordCounter{words: p.words, log: p.log}
 	handler := counter.routes(p.meter())
+	if p.shown != nil {
+		handler = p.shown.beside(handler)
+	}
 	if p.wrong.handler != nil {
 		handler = p.wrong.handler(handler)
 	}
@@ -217,6 +227,9 @@ func dialStatsD(c Config, p parts) (statsd.Client, error) {
 		p.wrong.options(&o)
 	}
 	client, err := dialThrough(p.wrong.wire, o)
+	if err == nil && p.shown != nil {
+		client = counting{client, p.shown}
+	}
 	if err != nil || p.wrong.client == nil {
 		return client, err
 	}

@@ -40,8 +40,10 @@ type Config struct {
 	// WorkEvery is how often the app does some work that nobody asked for, as a worker
 	// does; 0 = never.
 	WorkEvery time.Duration
-	MongoURI  string // mongodb://…
-	Defect    string // one of Defects, or empty for right instrumentation
+	// Expose has the app show what it counts to a Prometheus as well, at /metrics.
+	Expose   bool
+	MongoURI string // mongodb://…
+	Defect   string // one of Defects, or empty for right instrumentation
 
 	Log   io.Writer         // nil = os.Stderr; written to by one goroutine at a time
 	Ready func(addr string) // called once, when requests are accepted; may be nil
@@ -67,7 +69,7 @@ const (
 // STATSD_AGGREGATION ("2s") and STATSD_SAMPLE_RATE ("0.5") set the client up,
 // STOP_TAKES ("4s") makes a stop take so much longer. CPU_EVERY ("1s") has the app tell so often what CPU time it has
 // used. WORK_EVERY ("20ms") has it work
-// by itself, see Config.WorkEvery.
+// by itself, see Config.WorkEvery. EXPOSE=yes has it show its numbers to a Prometheus, too.
 //
 // Without INSTANCE the instance is HOSTNAME, which Docker sets to the beginning
 // of the container's id, and each line says so.
@@ -118,6 +120,13 @@ func FromEnv(getenv func(string) string) (Config, error) {
 		if c.WorkEvery, err = parseDuration("WORK_EVERY", text, time.Hour); err != nil {
 			return Config{}, err
 		}
+	}
+	switch text := getenv("EXPOSE"); text {
+	case "", "no":
+	case "yes":
+		c.Expose = true
+	default:
+		return Config{}, fmt.Errorf("EXPOSE: %q is not known; want yes or no", text)
 	}
 	if strings.ContainsAny(c.Container, "|\n") {
 		return Config{}, fmt.Errorf("HOSTNAME: %q has a character that StatsD uses itself; set INSTANCE", c.Container)

@@ -34,16 +34,17 @@ type beginning func(Config, *harm) (wrong, error)
 
 // wrong is where a defect reaches into the app. What is nil stays right.
 type wrong struct {
-	options  func(*statsd.Options)                      // what the client is told
-	wire     func(io.WriteCloser) io.WriteCloser        // between the client and its socket
-	client   func(statsd.Client) (statsd.Client, error) // between the app and its client
-	meter    func(statsd.Middleware) meter              // at the routes
-	handler  func(http.Handler) http.Handler            // around all of them
-	store    func(*mongoWords)                          // how the database is written
-	words    func(Words) Words                          // between the routes and the database
-	cpu      func() (time.Duration, error)              // what is told of CPU time
-	stopping func()                                     // what happens first when told to stop
-	harm     *harm                                      // nil without a defect
+	options    func(*statsd.Options)                      // what the client is told
+	wire       func(io.WriteCloser) io.WriteCloser        // between the client and its socket
+	client     func(statsd.Client) (statsd.Client, error) // between the app and its client
+	meter      func(statsd.Middleware) meter              // at the routes
+	handler    func(http.Handler) http.Handler            // around all of them
+	store      func(*mongoWords)                          // how the database is written
+	words      func(Words) Words                          // between the routes and the database
+	cpu        func() (time.Duration, error)              // what is told of CPU time
+	stopping   func()                                     // what happens first when told to stop
+	exposition func() *exposition                         // what is shown to a Prometheus
+	harm       *harm                                      // nil without a defect
 }
 
 // meter measures routes; see statsd.Middleware, which is the right one.
@@ -77,7 +78,7 @@ func ListDefects() string {
 
 // Defects lists what Config.Defect can be.
 func Defects() []Defect {
-	all := slices.Concat(exitDefects(), countDefects(), timeDefects(), lineDefects(), valueDefects(), serviceDefects(), answerDefects(), heldDefects(), cpuDefects())
+	all := slices.Concat(exitDefects(), countDefects(), timeDefects(), lineDefects(), valueDefects(), serviceDefects(), answerDefects(), heldDefects(), cpuDefects(), exposedDefects())
 	for i := range all {
 		if all[i].Metric == "" {
 			all[i].Metric = counted

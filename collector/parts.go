@@ -76,6 +76,9 @@ type Intake struct {
 	// Interval is how long an interval is: one for all sources. It begins at whole
 	// multiples since 1970. 0 means a second.
 	Interval time.Duration
+	// Boundary is the end of an interval, from which all sources of a collector count on, so that their points have the
+	// same times; zero: each goes by its own clock.
+	Boundary time.Time
 	Journal  Journal // takes what is told in words; nil: nobody does
 	Resume   Resumer // knows what series came to before, and when; nil: all begin at 0
 }

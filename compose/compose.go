@@ -119,6 +119,12 @@ type Located interface {
 	Locate(name string) (netip.Addr, error)
 }
 
+// Foreign is a Handle of an instance that the run has not started and must not end: a Stack that stops or closes lets go of it.
+type Foreign interface {
+	// Release ends every Wait, and touches the instance no more.
+	Release()
+}
+
 // Pauser is a Handle whose instance can be frozen and thawed.
 type Pauser interface {
 	Pause(ctx context.Context) error

@@ -195,6 +195,10 @@ func stopAll(ctx context.Context, all []living) (overdue []string, err error) {
 
 // end stops one instance; late tells that it had its whole time and lived on.
 func (h living) end(ctx context.Context) (late bool, err error) {
+	if foreign, ok := h.Handle.(Foreign); ok {
+		foreign.Release()
+		return false, nil
+	}
 	if frozen, ok := h.Handle.(Pauser); ok {
 		_ = frozen.Resume(ctx) // one left frozen could not finish; one that runs does not mind
 	}

@@ -34,11 +34,12 @@ func (m Moved) took() string {
 
 // Standing is how a stack stands that moves are made on.
 type Standing struct {
-	Up        bool     `json:"up"`               // moves can be made
-	Cloud     bool     `json:"cloud,omitempty"`  // instances can be given notice
-	Instances []string `json:"instances"`        // that serve, oldest first
-	Faults    []string `json:"faults"`           // that have begun and are not healed
-	Moving    string   `json:"moving,omitempty"` // the move that is under way
-	Moved     []Moved  `json:"moved"`            // the moves that were made, the latest last
-	Load      *Status  `json:"load,omitempty"`   // nil: there is none
+	Up        bool     `json:"up"`                // moves can be made
+	Cloud     bool     `json:"cloud,omitempty"`   // instances can be given notice
+	Members   []string `json:"members,omitempty"` // of the database, that are alive
+	Instances []string `json:"instances"`         // that serve, oldest first
+	Faults    []string `json:"faults"`            // that have begun and are not healed
+	Moving    string   `json:"moving,omitempty"`  // the move that is under way
+	Moved     []Moved  `json:"moved"`             // the moves that were made, the latest last
+	Load      *Status  `json:"load,omitempty"`    // nil: there is none
 }

@@ -28,9 +28,12 @@ type Stats struct {
 // book joins vegeta's results with what the wire saw of the same requests,
 // by sequence number, and keeps the live figures. Safe for concurrent use.
 type book struct {
-	start  time.Time
-	shape  Shape
-	bound  time.Duration // above it, a request is late
+	start time.Time
+	shape Shape
+	bound time.Duration // above it, a request is late
+	// foreign: a 503 that names no instance proves nothing, see Config.Foreign.
+	foreign bool
+
 	mu     sync.Mutex
 	onward map[uint64]*exchange // in flight
 	stats  Stats
@@ -67,7 +70,7 @@ func (b *book) close(res *vegeta.Result) (Row, error) {
 	row := Row{
 		Seq: res.Seq, Route: x.target.route.Name, Word: x.target.word,
 		Due: x.due, Sent: x.sent, Done: res.End(),
-		Outcome: judge(x, complete), Status: x.status, Instance: x.instance,
+		Outcome: judge(x, complete, b.foreign), Status: x.status, Instance: x.instance,
 		Attempts: x.attempts, Stale: x.conns - x.attempts,
 	}
 	switch {

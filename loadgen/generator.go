@@ -28,8 +28,15 @@ import (
 // must be set; the zero value of the others stands for the default given.
 type Config struct {
 	Target string // the load balancer: http://127.0.0.1:8080
-	Shape  Shape  // when requests are due
-	Routes []Route
+	// Dial is the host:port that is connected to, whatever the name in Target resolves to; "": that of Target.
+	Dial string
+	// ServedBy is the response header that names the instance that answered; "": X-Served-By.
+	ServedBy string
+	// Foreign: nobody knows how the load balancer is configured, so that a 503 that names no instance proves nothing: the
+	// request may have been executed. See Refused.
+	Foreign bool
+	Shape   Shape // when requests are due
+	Routes  []Route
 	// Mix gives routes their weights, by name: {insert: 9, get: 1}. A route
 	// that is not in it is never requested. Empty: all routes alike.
 	Mix   map[string]int
@@ -57,6 +64,7 @@ type Config struct {
 }
 
 const (
+	defaultServedBy    = "X-Served-By"
 	defaultWords       = 1000
 	maxWords           = 1_000_000
 	defaultSkew        = 1.1
@@ -69,6 +77,7 @@ const (
 var runID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
 func (c Config) withDefaults() Config {
+	orDefault(&c.ServedBy, defaultServedBy)
 	orDefault(&c.Words, defaultWords)
 	orDefault(&c.Skew, defaultSkew)
 	orDefault(&c.Timeout, defaultTimeout)
@@ -143,7 +152,7 @@ func New(c Config) (*Generator, error) {
 func (g *Generator) Run(ctx context.Context, emit func(Row)) (Summary, error) {
 	c := g.config
 	start := time.Now()
-	b := &book{start: start, shape: c.Shape, bound: c.LatenessP99, onward: map[uint64]*exchange{}}
+	b := &book{foreign: c.Foreign, start: start, shape: c.Shape, bound: c.LatenessP99, onward: map[uint64]*exchange{}}
 	if !g.book.CompareAndSwap(nil, b) {
 		return Summary{}, errors.New("load generator: has run before; make a new one for each run")
 	}
@@ -152,7 +161,7 @@ func (g *Generator) Run(ctx context.Context, emit func(Row)) (Summary, error) {
 	beacons := newBeaconers(c)
 	attacker := vegeta.NewAttacker(
 		vegeta.Client(&http.Client{
-			Transport:     &wire{plan: g.plan, requestID: c.Run + "-", timeout: c.Timeout, transport: transport, book: b, beacons: beacons},
+			Transport:     &wire{plan: g.plan, requestID: c.Run + "-", timeout: c.Timeout, servedBy: c.ServedBy, transport: transport, book: b, beacons: beacons},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		}),
 		vegeta.MaxWorkers(uint64(c.MaxInFlight)),

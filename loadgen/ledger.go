@@ -29,7 +29,7 @@ const (
 	// retry-on is left at conn-failure, its default, so that a request that
 	// reached a server is never given up with a 503 after a retry. Without
 	// such a load balancer in front, a 503 of the application itself would
-	// be taken for a refusal.
+	// be taken for a refusal: see Config.Foreign.
 	Refused
 )
 
@@ -57,7 +57,7 @@ type Row struct {
 
 	Outcome  Outcome
 	Status   int    // HTTP status, also of an answer cut short; 0: no answer
-	Instance string // X-Served-By: the server that answered; empty: none did, or none is named
+	Instance string // Config.ServedBy: the server that answered; empty: none did, or none is named
 	// Attempts is how often the request was written to a connection, counted
 	// at the first write to the socket: 1, unless it was never written (0)
 	// or the HTTP client repeated it (which it is kept from doing).
@@ -87,13 +87,13 @@ func (r Row) Answered() int {
 }
 
 // judge tells the outcome of a finished exchange. See the Outcome constants.
-func judge(x *exchange, complete bool) Outcome {
+func judge(x *exchange, complete, foreign bool) Outcome {
 	switch {
 	case x.status == 0 && x.err != nil && x.attempts == 0:
 		return Refused
 	case x.status >= 200 && x.status < 300 && complete:
 		return Acked
-	case x.status == http.StatusServiceUnavailable && x.instance == "":
+	case x.status == http.StatusServiceUnavailable && x.instance == "" && !foreign:
 		return Refused
 	}
 	return Unknown

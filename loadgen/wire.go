@@ -75,14 +75,14 @@ func (x *exchange) again() bool {
 
 // end closes the books: from here on attempts is final, and a write that the
 // transport still had in mind is refused. That makes "0 attempts" a proof.
-func (x *exchange) end(resp *http.Response, err error) {
+func (x *exchange) end(resp *http.Response, servedBy string, err error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.over = true
 	x.err = err
 	if resp != nil {
 		x.status = resp.StatusCode
-		x.instance = resp.Header.Get("X-Served-By")
+		x.instance = resp.Header.Get(servedBy)
 	}
 }
 
@@ -120,6 +120,9 @@ func newTransport(c Config) *http.Transport {
 	dialer := net.Dialer{Timeout: c.Timeout}
 	return &http.Transport{
 		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			if c.Dial != "" {
+				addr = c.Dial
+			}
 			inner, err := dialer.DialContext(ctx, network, addr)
 			if err != nil {
 				return nil, err
@@ -161,6 +164,7 @@ const seqHeader = "X-Vegeta-Seq"
 type wire struct {
 	plan      *plan
 	requestID string // "<run>-"
+	servedBy  string // the header that names who answered
 	timeout   time.Duration
 	transport http.RoundTripper
 	book      *book
@@ -183,7 +187,7 @@ func (w *wire) RoundTrip(template *http.Request) (*http.Response, error) {
 	for err != nil && x.again() && ctx.Err() == nil {
 		resp, err = w.transport.RoundTrip(req)
 	}
-	x.end(resp, err)
+	x.end(resp, w.servedBy, err)
 	if err != nil {
 		cancel()
 		return nil, err

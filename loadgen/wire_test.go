@@ -140,7 +140,7 @@ func TestAttemptsShowARepetition(t *testing.T) {
 		}
 		io.Copy(io.Discard, resp.Body)
 		resp.Body.Close()
-		x.end(resp, err)
+		x.end(resp, "X-Served-By", err)
 		if seen := server.counts()[id]; x.attempts != want || seen != want {
 			t.Errorf("request %d: %d attempts counted, %d read by the server, want %d", i, x.attempts, seen, want)
 		}
@@ -176,7 +176,7 @@ func wireOver(t *testing.T, c Config, good func(n int) int) (*wire, *book) {
 		return &conn{Conn: &unwritable{inner, good(n)}}, nil
 	}
 	b := &book{start: time.Now(), shape: c.Shape, bound: c.LatenessP99, onward: map[uint64]*exchange{}}
-	return &wire{plan: mustPlan(t, c), requestID: "test-", timeout: c.Timeout, transport: transport, book: b}, b
+	return &wire{plan: mustPlan(t, c), requestID: "test-", timeout: c.Timeout, servedBy: c.ServedBy, transport: transport, book: b}, b
 }
 
 // send sends request number seq as vegeta would, and returns its row.
@@ -259,11 +259,11 @@ func TestNoByteAfterTheEnd(t *testing.T) {
 	c := &conn{Conn: here}
 	x := &exchange{}
 	x.carry(httptrace.GotConnInfo{Conn: c})
-	x.end(nil, context.DeadlineExceeded)
+	x.end(nil, "", context.DeadlineExceeded)
 	if n, err := c.Write([]byte("GET / HTTP/1.1\r\n")); n != 0 || !errors.Is(err, errGivenUp) {
 		t.Errorf("a write after the end: %d, %v; want 0, %v", n, err, errGivenUp)
 	}
-	if outcome := judge(x, false); outcome != Refused || x.attempts != 0 {
+	if outcome := judge(x, false, false); outcome != Refused || x.attempts != 0 {
 		t.Errorf("%v with %d attempts, want refused with 0", outcome, x.attempts)
 	}
 }

@@ -20,7 +20,7 @@ func (t Talk) Guide() string {
 	b.WriteString("```sh\nthroughline workshop                # with a page that leads through it; needs HAProxy and nothing else\n" +
 		"throughline workshop --unattended   # plays it all by itself, and says what was seen\n```\n\n" +
 		"By hand it goes like this. `throughline up` prints the address of the collector; with it, ask what the page asks:\n\n" +
-		fmt.Sprintf("```sh\nthroughline up --web %d --beacons    # in a shell of its own\n", Instances) +
+		fmt.Sprintf("```sh\nthroughline up --web %d --members %d --cloud --cloudwatch 5s --beacons    # in a shell of its own\n", Instances, Members) +
 		"METRICS=http://127.0.0.1:9102       # as it was printed\n" +
 		"q() { curl -s \"$METRICS/api/v1/query\" --data-urlencode \"query=$1\"; echo; }\n```\n")
 	f := newFleet(Instances)

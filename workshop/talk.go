@@ -53,6 +53,9 @@ type Step struct {
 // Figure is a number with its name.
 type Figure struct{ Name, Expr string }
 
+// Members is how many the database has on which the talk is played.
+const Members = 3
+
 // usual is how long a step has that does not say.
 const usual = 15 * time.Second
 

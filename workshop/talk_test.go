@@ -41,7 +41,7 @@ func TestTheTalkHasAllSlides(t *testing.T) {
 // Each move is one that the stack as it is by then can do, and each expression one that
 // the collector reads. What they give is seen in the run of all steps.
 func TestTheTalkCanBePlayed(t *testing.T) {
-	scenario, err := script.Parse("up.yaml", script.Improvised{Instances: Instances, Rate: 50, Beacons: true, CloudWatch: script.CloudWatch{Period: 5 * time.Second, Delay: 2 * time.Second}, Moves: []script.Improvisation{{Phase: "p", For: time.Second}}}.Source(), script.Options{})
+	scenario, err := script.Parse("up.yaml", script.Improvised{Instances: Instances, Rate: 50, Beacons: true, Members: Members, Cloud: true, CloudWatch: script.CloudWatch{Period: 5 * time.Second, Delay: 2 * time.Second}, Moves: []script.Improvisation{{Phase: "p", For: time.Second}}}.Source(), script.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/url"
 	"strings"
 	"time"
 
@@ -14,9 +15,11 @@ import (
 	"throughline/collector"
 	"throughline/collector/dogstatsd"
 	"throughline/collector/forward"
+	"throughline/collector/otlp"
 	"throughline/collector/pipeline"
 	"throughline/collector/poll"
 	"throughline/collector/rum"
+	"throughline/collector/scrape"
 	"throughline/collector/statsd"
 	"throughline/compose/haproxy"
 	"throughline/scenarios/run"
@@ -36,12 +39,16 @@ type collectFlags struct {
 	mongo   string
 	cloud   cloudwatchFlags
 	rum     string
+	otlp    map[otlp.Protocol]*[]string
+	scrape  []string
+	every   time.Duration // of scrapes
+	within  time.Duration // that a scrape must be over; 0: as every
 	origins []string
 	quiet   bool
 }
 
 func newCollect() *cobra.Command {
-	var flags collectFlags
+	flags := collectFlags{otlp: map[otlp.Protocol]*[]string{otlp.HTTP: {}, otlp.GRPC: {}}}
 	cmd := &cobra.Command{
 		Use:   "collect",
 		Short: "The collector alone: StatsD in, Prometheus' HTTP API out",
@@ -69,6 +76,11 @@ POST /rum, as text/plain or application/json, {"id": "X-REQUEST-ID", "route": "i
 "latency_ms": 12.5}. --rum-origin says whose pages may send them; docs/METRICS.md tells
 what becomes of them, and what is refused.
 
+With --otlp-http and --otlp-grpc it takes metrics by OpenTelemetry's protocol, too. NAME=ADDRESS
+is the way in of one instance; else an instance is told by its resource's service.instance.id.
+With --scrape it fetches what exposes its numbers for Prometheus (text, OpenMetrics,
+protobuf), as a Prometheus would; NAME= is the label instance, else host and port are.
+
 What waits for a relay, a remote write or a Graphite that is away is kept in a bounded
 queue; what does not fit is counted. With --haproxy and --mongo it polls these, too.
 
@@ -83,6 +95,7 @@ comes when period and delay are over.`,
 
   throughline collect --statsd web-1=127.0.0.1:9001 --statsd web-2=127.0.0.1:9002
   throughline collect --statsd unix:///run/statsd.sock --statsd 0.0.0.0:8125 --origin source
+  throughline collect --scrape web-1=http://127.0.0.1:8080/metrics --scrape-interval 5s
   throughline collect --rum 0.0.0.0:9103 --rum-origin https://www.example.com
   throughline collect --data /var/lib/throughline --remote-write http://127.0.0.1:9090/api/v1/write
   throughline collect --statsd 127.0.0.1:8125 --relay udp://127.0.0.1:18125
@@ -106,8 +119,13 @@ comes when period and delay are over.`,
 	f.StringVar(&flags.cloud.region, "cloudwatch-region", "", "its region (default: AWS_REGION, or that of the shared configuration)")
 	f.DurationVar(&flags.cloud.period, "cloudwatch-period", time.Minute, "that its points are of")
 	f.DurationVar(&flags.cloud.delay, "cloudwatch-delay", 10*time.Minute, "how long after the end of a period it is asked for: values change for minutes before they stay")
+	f.StringArrayVar(&flags.scrape, "scrape", nil, "what to scrape: [NAME=]URL, like web-1=http://127.0.0.1:8080/metrics")
+	f.DurationVar(&flags.every, "scrape-interval", time.Second, "how often")
+	f.DurationVar(&flags.within, "scrape-timeout", 0, "how long a scrape may take (default: the interval, at most 10s)")
 	f.StringVar(&flags.rum, "rum", "", "where to take beacons of pages: host:port; such an address is for browsers, and serves nothing else")
 	f.StringArrayVar(&flags.origins, "rum-origin", nil, "origin of pages that may send beacons, as browsers write it: https://www.example.com")
+	f.StringArrayVar(flags.otlp[otlp.HTTP], "otlp-http", nil, "where to take OTLP over HTTP, at /v1/metrics: [NAME=]HOST:PORT; 4318 is usual")
+	f.StringArrayVar(flags.otlp[otlp.GRPC], "otlp-grpc", nil, "where to take OTLP over gRPC: [NAME=]HOST:PORT; 4317 is usual")
 	f.BoolVar(&flags.quiet, "quiet", false, "show neither samples of bad and refused lines nor new findings")
 	f.StringVar(&flags.config.Relay, "relay", "", "give every datagram, as it came, to another StatsD: udp://host:port or unixgram:///path")
 	f.StringVar(&flags.config.RemoteWrite, "remote-write", "", "give the samples to a Prometheus: URL of its remote write")
@@ -159,7 +177,13 @@ func collect(cmd *cobra.Command, flags collectFlags) (failed error) {
 	if err := errors.Join(flags.poll(c.Polls), flags.cloud.poll(cmd.Context(), metrics, c.Polls.Add)); err != nil {
 		return cli.Unable(err)
 	}
+	if err := flags.targets(c.Scrapes); err != nil {
+		return err
+	}
 	if err := flags.open(c.StatsD, listeners, stderr); err != nil {
+		return cli.Unable(err)
+	}
+	if err := flags.openOTLP(c.OTLP, stderr); err != nil {
 		return cli.Unable(err)
 	}
 	if c.RUM != nil {
@@ -200,6 +224,16 @@ func (f *collectFlags) read() (ways []statsd.Listener, err error) {
 	if err := f.beacons(); err != nil {
 		return nil, err
 	}
+	for protocol, all := range f.otlp {
+		for _, text := range *all {
+			if err := cli.HostPort("otlp-"+string(protocol), otlpListener(protocol, text).Addr, "127.0.0.1:4318"); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if f.every < 100*time.Millisecond || f.every > time.Hour {
+		return nil, fmt.Errorf("--scrape-interval %v: want 100ms to 1h", f.every)
+	}
 	if path, ok := haproxy.SocketPath(f.haproxy); ok && path == "" {
 		return nil, fmt.Errorf("--haproxy %s: no path; want one such as unix:/run/haproxy/admin.sock", f.haproxy)
 	} else if err := cli.HostPort("haproxy", f.haproxy, "127.0.0.1:9999"); err != nil && !ok && f.haproxy != "" {
@@ -231,6 +265,34 @@ func (f *collectFlags) read() (ways []statsd.Listener, err error) {
 		ways = append(ways, way)
 	}
 	return ways, nil
+}
+
+// otlpListener reads [NAME=]HOST:PORT. Without a name instances are told by their resources.
+func otlpListener(protocol otlp.Protocol, text string) otlp.Listener {
+	name, addr, named := strings.Cut(text, "=")
+	if !named {
+		return otlp.Listener{Addr: text, Protocol: protocol, Origin: otlp.ByResource}
+	}
+	return otlp.Listener{Instance: name, Addr: addr, Protocol: protocol}
+}
+
+// openOTLP opens the ways in for OTLP.
+func (f *collectFlags) openOTLP(receiver *otlp.Collector, stderr io.Writer) error {
+	for _, protocol := range []otlp.Protocol{otlp.HTTP, otlp.GRPC} {
+		for _, text := range *f.otlp[protocol] {
+			l := otlpListener(protocol, text)
+			addr, err := receiver.Listen(l)
+			if err != nil {
+				return err
+			}
+			who := ""
+			if l.Instance != "" {
+				who = " of " + l.Instance
+			}
+			fmt.Fprintf(stderr, "OTLP%s over %s on %s\n", who, protocol, addr)
+		}
+	}
+	return nil
 }
 
 // beacons reads where beacons are taken, and whose.
@@ -266,6 +328,23 @@ func (f *collectFlags) poll(polls *poll.Loop) error {
 		}
 		if err := polls.Add("mongo", mongo); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// targets adds what is to be scraped.
+func (f *collectFlags) targets(scrapes *scrape.Collector) error {
+	for _, text := range f.scrape {
+		name, address, named := strings.Cut(text, "=")
+		if !named || strings.Contains(name, "/") { // an = of the URL's query
+			name, address = "", text
+		}
+		if u, err := url.Parse(address); err == nil && name == "" {
+			name = u.Host
+		}
+		if err := scrapes.Add(scrape.Target{URL: address, Instance: name, Every: f.every, Timeout: f.within}); err != nil {
+			return cli.Usage(fmt.Errorf("--scrape %s: %w", text, err))
 		}
 	}
 	return nil

@@ -62,17 +62,20 @@ var defectNames = cli.Each(app.Defects, func(d app.Defect) (word, about string) 
 
 // operandWords are what a command's operands may be, by its name.
 var operandWords = map[string]cli.Completion{
-	"run": scenarioNames, "check": scenarioNames, "show": builtInNames, "judge": cli.Directory, "diff": cli.Directory, "selftest": galleryNames, "explain": wordNames, "ctl": moveWords,
+	"run": scenarioNames, "validate": scenarioNames, "check": scenarioNames, "show": builtInNames, "judge": cli.Directory, "diff": cli.Directory, "selftest": galleryNames, "explain": wordNames, "ctl": moveWords,
 }
 
 // flagWords are the flags that take one of a few words, by command and name.
 var flagWords = map[string]map[string]cli.Completion{
 	"run":       {"platform": cli.OneOf(platforms.Names()...), "format": cli.OneOf("text", "json"), "dashboard": cli.OneOf(off), "page": cli.OneOf(off)},
+	"validate":  {"platform": cli.OneOf(platforms.Names()...), "format": cli.OneOf("text", "json"), "dashboard": cli.OneOf(off), "page": cli.OneOf(off)},
+	"init":      {"platform": cli.OneOf(platforms.Names()...), "ci": cli.OneOf(append(docs.CISystems(), noCI)...)},
 	"up":        {"platform": cli.OneOf(platforms.Names()...), "dashboard": cli.OneOf(off), "page": cli.OneOf(off), "defect": defectNames},
 	"workshop":  {"platform": cli.OneOf(platforms.Names()...), "dashboard": cli.OneOf(), "page": cli.OneOf(off)},
 	"judge":     {"format": cli.OneOf("text", "json"), "checks": scenarioNames},
 	"selftest":  {"platform": cli.OneOf(platforms.Names()...), "format": cli.OneOf("text", "json", "markdown")},
 	"collect":   {"origin": cli.OneOf("listener", "source", "container"), "gauges": cli.OneOf("auto", "deltas", "absolute"), "graphite-format": cli.OneOf("tags", "path")},
+	"version":   {"format": cli.OneOf("text", "json")},
 	"inventory": {"format": cli.OneOf(inventory.Formats()...)},
 	"app":       {"defect": defectNames},
 }

@@ -360,7 +360,8 @@ func TestContainersThatCannotRun(t *testing.T) {
 		"--mongo", "mongodb://127.0.0.1:27017/x", withWeb(t, "command: [python3, app.py]"))
 	contained(t)
 	refused(t, []string{"MONGO_IMAGE", "localhost:1/none:1", "cannot be pulled"}, []string{"MONGO_IMAGE=localhost:1/none:1"}, "quiet")
-	refused(t, []string{"stack.mongo.members 3", "leave --mongo and MONGO_IMAGE out"}, []string{"MONGO_IMAGE=" + docker.HAProxyImage}, "kill-the-primary")
+	refused(t, []string{"--mongo-image", "localhost:1/none:1", "cannot be pulled"}, []string{"MONGO_IMAGE=" + docker.HAProxyImage}, "--mongo-image", "localhost:1/none:1", "kill-the-primary")
+	refused(t, []string{"fault isolate-member: only the embedded database"}, []string{"MONGO_IMAGE=" + docker.HAProxyImage}, "part-the-primary")
 	refused(t, []string{"stack.web.image", "localhost:1/none:2", "cannot be pulled"}, nil, withWeb(t, "image: localhost:1/none:2"))
 	// HAProxy without a configuration ends with a word about it.
 	refused(t, []string{"start web-1", "before it was ready", "haproxy.cfg"}, nil, withWeb(t, "image: "+docker.HAProxyImage))

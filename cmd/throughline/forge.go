@@ -20,6 +20,7 @@ type forgeFlags struct {
 	annotations string
 	summary     string
 	badge       string
+	junit       string
 	retries     int
 }
 
@@ -30,6 +31,7 @@ func (f *forgeFlags) add(set *pflag.FlagSet) {
 	set.StringVar(&f.annotations, "annotations", "", "annotate the lines of the scenario file: github (workflow commands on standard output; also appends the summary to the file that $"+stepSummary+" names)")
 	set.StringVar(&f.summary, "summary", "", "append a summary in Markdown to this file")
 	set.StringVar(&f.badge, "badge", "", "write a badge as shields.io reads it (JSON) into this file")
+	set.StringVar(&f.junit, "junit", "", "write one JUnit report of all scenarios, with a case for each check and instance, into this file")
 	set.IntVar(&f.retries, "retry-inconclusive", 0, "how often a run that proves nothing is run again; its record is kept, in DIR-try-1 and so on")
 }
 
@@ -61,6 +63,17 @@ func (f forgeFlags) tell(cmd *cobra.Command, all []ci.Ended) error {
 		failed = append(failed, write(f.badge, os.O_TRUNC, all, ci.WriteBadge))
 	}
 	return errors.Join(failed...)
+}
+
+// tellJUnit writes the JUnit report of all scenarios.
+func (f forgeFlags) tellJUnit(results []report.Result) error {
+	if f.junit == "" {
+		return nil
+	}
+	if err := report.WriteJUnitFile(f.junit, results); err != nil {
+		return fmt.Errorf("%s: cannot be written: %w", f.junit, cli.Reason(err))
+	}
+	return nil
 }
 
 func write(file string, how int, all []ci.Ended, as func(io.Writer, []ci.Ended) error) error {

@@ -75,15 +75,3 @@ started.`,
 		},
 	}
 }
-
-func newVersion() *cobra.Command {
-	return &cobra.Command{
-		Use:   "version",
-		Short: "The version of this program, its Go and its platform",
-		Args:  cli.NoOperands,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintln(cmd.OutOrStdout(), cli.VersionLine(cmd.Root().Name()))
-			return err
-		},
-	}
-}

@@ -28,6 +28,7 @@ type runFlags struct {
 	seed      uint64
 	mongo     string
 	mongod    string
+	mongoImg  string
 	dashboard string
 	page      string
 	open      bool
@@ -35,6 +36,7 @@ type runFlags struct {
 	haproxy   string
 	forge     forgeFlags
 	relay     string
+	own       string
 }
 
 // common are the flags that run and up share.
@@ -46,6 +48,7 @@ func (f *runFlags) common(set *pflag.FlagSet) {
 	set.StringVar(&f.platform, "platform", platforms.Names()[0], "what runs the instances: "+strings.Join(each, " or "))
 	set.StringVar(&f.mongo, "mongo", "", "URI of a MongoDB to use instead of the embedded database")
 	set.StringVar(&f.mongod, "mongod", "", "path of a mongod that is started in place of the embedded database, with its members where a scenario has them")
+	set.StringVar(&f.mongoImg, "mongo-image", "", "image of MongoDB, which takes mongod's arguments, with --platform docker (default $MONGO_IMAGE, or mongo:8 where that is to be had)")
 	set.StringVar(&f.dashboard, "dashboard", "127.0.0.1:0", "where the collector answers Prometheus' HTTP API while the stack is up, or off")
 	set.StringVar(&f.page, "page", "", "where a browser can look on, or off (default "+pageAddr+", or the next port that is free; off with --dashboard off)")
 	set.BoolVar(&f.open, "open", false, "open the page in a browser")
@@ -88,6 +91,7 @@ nothing is started.`,
 	f.StringVar(&flags.out, "out", "", "directory of the record (default runs/TIME-SCENARIO; with several scenarios a folder in it for each)")
 	f.Uint64Var(&flags.seed, "seed", 0, "decides words and routes of the load (default: drawn, printed and recorded)")
 	flags.common(f)
+	f.StringVar(&flags.own, "i-own", "", "a host that is yours, so that a scenario may put it under load although its address is public (stack.external)")
 	f.StringVar(&flags.format, "format", "text", "of the verdict: text or json")
 	flags.forge.add(f)
 	return cmd
@@ -116,6 +120,8 @@ func (f runFlags) check() error {
 		return fmt.Errorf("%w, or off", dashboard)
 	case f.mongo != "" && f.mongod != "":
 		return errors.New("--mongo and --mongod: one is there already and the other is started; give one of the two")
+	case f.mongo != "" && f.mongoImg != "":
+		return errors.New("--mongo and --mongo-image: one is there already and the other is started; give one of the two")
 	case f.mongo != "" && !strings.HasPrefix(f.mongo, "mongodb://") && !strings.HasPrefix(f.mongo, "mongodb+srv://"):
 		return fmt.Errorf("--mongo %s: not a MongoDB URI, like mongodb://127.0.0.1:27017", f.mongo)
 	}
@@ -123,7 +129,7 @@ func (f runFlags) check() error {
 }
 
 func (f runFlags) options() platforms.Options {
-	return platforms.Options{HAProxy: f.haproxy, MongoURI: f.mongo, Mongod: f.mongod, Out: f.out}
+	return platforms.Options{HAProxy: f.haproxy, MongoURI: f.mongo, Mongod: f.mongod, MongoImage: f.mongoImg, Own: f.own, Out: f.out}
 }
 
 // preflight gives what the scenarios run in, or all that is missing.
@@ -169,7 +175,7 @@ func runAll(cmd *cobra.Command, args []string, flags runFlags) error {
 			on := report.NewTerminal(cmd.OutOrStdout(), os.Getenv)
 			failed = report.WriteSummary(cmd.OutOrStdout(), results, report.TextOptions{Color: on.Color, Width: on.Width})
 		}
-		return errors.Join(failed, flags.forge.tell(cmd, forged(all, dirs, results)))
+		return errors.Join(failed, flags.forge.tellJUnit(results), flags.forge.tell(cmd, forged(all, dirs, results)))
 	}
 	window := openWindow(flags, nil, tell)
 	defer window.close()

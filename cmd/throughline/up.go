@@ -35,6 +35,8 @@ type upFlags struct {
 	cloud  bool // the instances are in one
 	// cloudwatch is the period by which CloudWatch tells of them; 0: it does not.
 	cloudwatch time.Duration
+	members    int   // of the database; 0: it stands alone
+	httpd      bool  // an Apache HTTP server stands before each instance
 	rum        bool  // users tell the collector of their pages
 	tour       *tour // leads through the talk meanwhile; nil: nobody is led
 	passes     bool  // the record goes at the end
@@ -81,6 +83,7 @@ judged and run again. A stack that is left alone for days had better be without 
 --rate 0, and there is no record to judge.`,
 		Example: `  throughline up                                  then: throughline ctl kill web-2
   throughline up --rate 200/s --out /tmp/r          and at the end: throughline judge /tmp/r
+  throughline up --members 3                      then: throughline ctl kill primary
   throughline up --defect lost-on-exit            then: throughline ctl replace all`,
 		Args: cli.NoOperands,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -100,6 +103,8 @@ judged and run again. A stack that is left alone for days had better be without 
 	f.BoolVar(&flags.cloud, "cloud", false, "put the instances into a cloud: a metadata service tells them who they are, and ctl interrupt gives notice")
 	f.DurationVar(&flags.cloudwatch, "cloudwatch", 0, "have a CloudWatch tell what the hypervisor counts of the instances, by periods of so long (5s, 10s, 1m); they tell their own CPU then, too")
 	f.BoolVar(&flags.rum, "beacons", false, "have users tell the collector of their pages with beacons (rum_page_views_total, rum_page_latency)")
+	f.IntVar(&flags.members, "members", 0, "make the database a replica set of so many members (3 to 7): ctl kill primary, ctl launch member, ctl step_down")
+	f.BoolVar(&flags.httpd, "httpd", false, "put an Apache HTTP server before each instance: ctl fault reload-httpd on web-1")
 	flags.common(f)
 	f.StringVar(&flags.out, "out", "", "directory for logs and record (default: a temporary one, removed at the end)")
 	return cmd
@@ -128,10 +133,13 @@ func (f upFlags) scenario(cmd *cobra.Command) (script.Scenario, error) {
 	if f.cloudwatch != 0 && !script.IsPeriod(f.cloudwatch) {
 		return script.Scenario{}, fmt.Errorf("--cloudwatch %v: no period of CloudWatch; want 1s, 5s, 10s, 20s, 30s, or whole minutes up to 5m", f.cloudwatch)
 	}
+	if f.members != 0 && (f.members < script.LeastMembers || f.members > script.MostMembers) {
+		return script.Scenario{}, fmt.Errorf("--members %d: want %d to %d, or 0 for a database that stands alone", f.members, script.LeastMembers, script.MostMembers)
+	}
 	if err := f.check(); err != nil {
 		return script.Scenario{}, err
 	}
-	return trial.ByHand(script.Improvised{Instances: f.web, Defect: f.defect, Rate: rate, Cloud: f.cloud, CloudWatch: f.told(), Beacons: f.rum}, script.Options{Defects: defects})
+	return trial.ByHand(script.Improvised{Instances: f.web, Defect: f.defect, Rate: rate, Cloud: f.cloud, CloudWatch: f.told(), Beacons: f.rum, Members: f.members, HTTPD: f.httpd}, script.Options{Defects: defects})
 }
 
 // told is how CloudWatch tells of the stack.

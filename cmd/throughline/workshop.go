@@ -28,7 +28,7 @@ import (
 const workshopPeriod = 5 * time.Second
 
 func newWorkshop() *cobra.Command {
-	flags := upFlags{runFlags: runFlags{format: "text"}, web: workshop.Instances, cloudwatch: workshopPeriod, rum: true}
+	flags := upFlags{runFlags: runFlags{format: "text"}, web: workshop.Instances, cloudwatch: workshopPeriod, rum: true, members: workshop.Members, cloud: true}
 	var unattended bool
 	cmd := &cobra.Command{
 		Use:   "workshop",

@@ -15,32 +15,32 @@ import (
 	"throughline/collector"
 )
 
-// schema gives 16 buckets to each power of two: base 2^(1/16) = 1.044. Whatever
+// Schema gives 16 buckets to each power of two: base 2^(1/16) = 1.044. Whatever
 // is taken for a value from the bucket that it fell into is at most 4.43 % off,
 // so any quantile is within 5 %. (Schema 3 would be up to 9.1 % off at the
 // edges of a bucket.)
 // Source: https://prometheus.io/docs/specs/native_histograms/#schema
-const schema = 4
+const Schema = 4
 
-// zeroThreshold is the width of the zero bucket: what Prometheus' client
+// ZeroThreshold is the width of the zero bucket: what Prometheus' client
 // libraries use by default.
-const zeroThreshold = 0x1p-128
+const ZeroThreshold = 0x1p-128
 
 // Bounds are 2^(i/16)/2, the upper bounds of the buckets of mantissas in
 // [0.5, 1). All histograms share them.
-type Bounds [1 << schema]float64
+type Bounds [1 << Schema]float64
 
 // NewBounds gives the bounds.
 func NewBounds() *Bounds {
 	var b Bounds
 	for i := range b {
-		b[i] = math.Exp2(float64(i)/(1<<schema)) / 2
+		b[i] = math.Exp2(float64(i)/(1<<Schema)) / 2
 	}
 	return &b
 }
 
-// index is the bucket of v > 0: base^(i-1) < v <= base^i.
-func (b *Bounds) index(v float64) int32 {
+// Index is the bucket of v > 0: base^(i-1) < v <= base^i.
+func (b *Bounds) Index(v float64) int32 {
 	mantissa, exponent := math.Frexp(v)
 	return int32(sort.SearchFloat64s(b[:], mantissa) + (exponent-1)*len(b))
 }
@@ -77,10 +77,10 @@ func (h *Histogram) Add(b *Bounds, v, weight float64) {
 	h.Count += weight
 	h.Sum += v * weight
 	switch {
-	case v > zeroThreshold:
-		h.positive.add(b.index(v), weight)
-	case v < -zeroThreshold:
-		h.negative.add(b.index(-v), weight)
+	case v > ZeroThreshold:
+		h.positive.add(b.Index(v), weight)
+	case v < -ZeroThreshold:
+		h.negative.add(b.Index(-v), weight)
 	default:
 		h.zero += weight
 	}
@@ -96,20 +96,20 @@ func (h *Histogram) Knows(b *Bounds, v float64) bool {
 		side = h.negative
 	}
 	n := math.Abs(v)
-	return n <= zeroThreshold || side.has(b.index(n))
+	return n <= ZeroThreshold || side.has(b.Index(n))
 }
 
 // Snapshot is the histogram as it is now.
 func (h *Histogram) Snapshot() *collector.Histogram {
 	return &collector.Histogram{
-		Schema: schema, ZeroThreshold: zeroThreshold, ZeroCount: h.zero, Count: h.Count, Sum: h.Sum,
+		Schema: Schema, ZeroThreshold: ZeroThreshold, ZeroCount: h.zero, Count: h.Count, Sum: h.Sum,
 		Positive: slices.Clone([]collector.Bucket(h.positive)), Negative: slices.Clone([]collector.Bucket(h.negative)),
 	}
 }
 
 // Resume goes on from a snapshot; false if that is no histogram of this kind.
 func (h *Histogram) Resume(from *collector.Histogram) bool {
-	if from == nil || from.Schema != schema || from.ZeroThreshold != zeroThreshold {
+	if from == nil || from.Schema != Schema || from.ZeroThreshold != ZeroThreshold {
 		return false
 	}
 	h.Count, h.Sum, h.zero = from.Count, from.Sum, from.ZeroCount

@@ -11,10 +11,10 @@ import (
 
 func TestHistogramErrorIsBelowFivePercent(t *testing.T) {
 	b := NewBounds()
-	base := math.Exp2(1.0 / (1 << schema))
+	base := math.Exp2(1.0 / (1 << Schema))
 	worst := 0.0
 	for v := 1e-9; v < 1e12; v *= 1.00137 {
-		i := float64(b.index(v))
+		i := float64(b.Index(v))
 		lower, upper := math.Pow(base, i-1), math.Pow(base, i)
 		if v <= lower*(1-1e-12) || v > upper*(1+1e-12) {
 			t.Fatalf("%v is in bucket %v = (%v, %v]", v, i, lower, upper)
@@ -26,12 +26,12 @@ func TestHistogramErrorIsBelowFivePercent(t *testing.T) {
 	}
 	// Powers of the base are in the bucket that they bound from above.
 	for i := int32(-2000); i < 2000; i += 16 {
-		if got := b.index(math.Exp2(float64(i) / 16)); got != i {
+		if got := b.Index(math.Exp2(float64(i) / 16)); got != i {
 			t.Errorf("2^%d is in bucket %d, want %d", i/16, got, i)
 		}
 	}
 	for _, v := range []float64{math.MaxFloat64, math.SmallestNonzeroFloat64} {
-		if i := b.index(v); i > 1024*16 || i < -1074*16 {
+		if i := b.Index(v); i > 1024*16 || i < -1074*16 {
 			t.Errorf("%v is in bucket %d", v, i)
 		}
 	}
@@ -43,7 +43,7 @@ func TestHistogramOfAnySign(t *testing.T) {
 	for _, v := range []float64{4, -4, 0, 4, 1e-300, 100, -0.5} {
 		h.Add(b, v, 2)
 	}
-	want := &collector.Histogram{Schema: 4, ZeroThreshold: zeroThreshold, ZeroCount: 4, Count: 14, Sum: 207,
+	want := &collector.Histogram{Schema: 4, ZeroThreshold: ZeroThreshold, ZeroCount: 4, Count: 14, Sum: 207,
 		Positive: []collector.Bucket{{Index: 32, Count: 4}, {Index: 107, Count: 2}},
 		Negative: []collector.Bucket{{Index: -16, Count: 2}, {Index: 32, Count: 2}}}
 	got := h.Snapshot()

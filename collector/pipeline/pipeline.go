@@ -1,7 +1,7 @@
-// Package pipeline puts a collector together: the ways in (StatsD, scrapes, beacons of pages,
+// Package pipeline puts a collector together: the ways in (StatsD, OTLP, scrapes, beacons of pages,
 // and the loop that polls), the store, the outputs, and the server that runs them in order.
 //
-//	StatsD, scrapes, beacons, polls → server → store, sinks, outputs
+//	StatsD, OTLP, scrapes, beacons, polls → server → store, sinks, outputs
 //
 // It is the one place where they are chosen by their types. They know each other by the
 // small interfaces of the package collector only, and what each does is its own: a new
@@ -19,6 +19,7 @@ import (
 
 	"throughline/collector"
 	"throughline/collector/forward"
+	"throughline/collector/otlp"
 	"throughline/collector/poll"
 	"throughline/collector/rum"
 	"throughline/collector/scrape"
@@ -46,6 +47,7 @@ type Config struct {
 	// takes memory for what comes late alone.
 	Late   time.Duration
 	StatsD statsd.Config // how lines are received; with a Relay below, its Relay is that
+	OTLP   otlp.Config   // how OTLP is received
 	RUM    *rum.Config   // where beacons of pages are taken; nil: nowhere
 
 	Relay          string         // to whom every datagram is given as it came (see forward.RelayConfig); "" = nobody
@@ -63,6 +65,7 @@ type Config struct {
 type Pipeline struct {
 	*server.Server
 	StatsD  *statsd.Collector
+	OTLP    *otlp.Collector // listens nowhere until it is told to
 	Scrapes *scrape.Collector
 	Polls   *poll.Loop          // has the collector's own figures, as "collector"
 	RUM     *rum.Collector      // nil: no beacons are taken
@@ -94,8 +97,9 @@ func New(c Config) (*Pipeline, error) {
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
-	p := &Pipeline{Server: s, StatsD: statsd.New(c.StatsD, s.Intake()), Scrapes: scrape.New(scrape.Config{}, s.Intake()), Polls: poll.NewLoop(poll.Config{}, s.Intake()), Outputs: outputs, store: store}
-	s.Add(p.StatsD, p.Scrapes, p.Polls)
+	p := &Pipeline{Server: s, StatsD: statsd.New(c.StatsD, s.Intake()), OTLP: otlp.New(c.OTLP, s.Intake()), Scrapes: scrape.New(scrape.Config{}, s.Intake()),
+		Polls: poll.NewLoop(poll.Config{}, s.Intake()), Outputs: outputs, store: store}
+	s.Add(p.StatsD, p.OTLP, p.Scrapes, p.Polls)
 	if c.RUM != nil {
 		if p.RUM, err = rum.New(*c.RUM, s.Intake()); err != nil {
 			return nil, errors.Join(err, p.Close())
@@ -159,6 +163,14 @@ func (p *Pipeline) Assign(origin, instance string, labels collector.Labels) erro
 	return p.StatsD.Assign(origin, instance, labels)
 }
 
+// ListenOTLP opens a way in for OTLP, and gives its address; see otlp.Collector.
+func (p *Pipeline) ListenOTLP(l otlp.Listener) (string, error) { return p.OTLP.Listen(l) }
+
+// AssignOTLP says whose OTLP comes from a source address; see otlp.Collector.
+func (p *Pipeline) AssignOTLP(source, instance string, labels collector.Labels) error {
+	return p.OTLP.Assign(source, instance, labels)
+}
+
 // Scrape has an instance scraped from now on; see scrape.Collector.
 func (p *Pipeline) Scrape(t scrape.Target) error { return p.Scrapes.Add(t) }
 
@@ -168,6 +180,7 @@ func (p *Pipeline) AddPoller(name string, of collector.Poller) error { return p.
 // Figures tell how a collector fared, as far as who runs it in a test of something else must know.
 type Figures struct {
 	Lines     uint64 // that came in by StatsD
+	Grown     uint64 // points that came in by OTLP and told of something that had not been counted
 	Listeners []statsd.ListenerFigures
 	Polls     []poll.Figures
 }
@@ -176,7 +189,7 @@ type Figures struct {
 // collectors that may be elsewhere.
 func (p *Pipeline) Figures() (Figures, error) {
 	f := p.StatsD.Figures()
-	return Figures{Lines: f.Total.Lines, Listeners: f.Listeners, Polls: p.Polls.Figures()}, nil
+	return Figures{Lines: f.Total.Lines, Grown: p.OTLP.Grown(), Listeners: f.Listeners, Polls: p.Polls.Figures()}, nil
 }
 
 // Close closes the server and the store, after Run or instead of it.

@@ -22,7 +22,8 @@ import (
 //	mongodb_memory_mebibytes{kind="resident"|"virtual"}
 //	mongodb_uptime_seconds
 //
-// It needs the opcounters; what else the server does not tell is left out.
+// It needs the opcounters; what else the server does not tell is left out. Of a server that speaks MongoDB's protocol and has none, as
+// FerretDB, they are how many commands of the kind it was given (metrics.commands), of which one may have several statements.
 // Source: https://www.mongodb.com/docs/manual/reference/command/serverStatus/
 type Mongo struct {
 	client *mongo.Client
@@ -97,10 +98,12 @@ var memberFields = []mongoField{
 var mebibytesMeta = &collector.Meta{Type: collector.Gauge, Unit: "mebibytes"}
 
 func mongoSamples(status bson.Raw, at time.Time, fields []mongoField) ([]collector.Sample, error) {
-	if _, err := status.LookupErr("opcounters"); err != nil {
-		return nil, errors.New("serverStatus: the answer has no opcounters; is it a MongoDB server, and may this user see them?")
-	}
 	var samples []collector.Sample
+	if _, err := status.LookupErr("opcounters"); err != nil {
+		if samples, err = commandSamples(status, at); err != nil {
+			return nil, err
+		}
+	}
 	for _, f := range fields {
 		value, err := status.LookupErr(f.path...)
 		if err != nil {
@@ -115,6 +118,28 @@ func mongoSamples(status bson.Raw, at time.Time, fields []mongoField) ([]collect
 			labels = collector.NewLabels(f.label[0], f.label[1])
 		}
 		samples = append(samples, collector.Sample{Name: f.name, Labels: labels, Meta: f.meta, At: at, Value: n, Observed: 1})
+	}
+	return samples, nil
+}
+
+// commandKinds are the opcounters with a command each, in the order of mongoFields.
+var commandKinds = [...]struct{ kind, command string }{{"insert", "insert"}, {"query", "find"}, {"update", "update"}, {"delete", "delete"}, {"getmore", "getMore"}}
+
+// commandSamples makes opcounters of how often each command was given. One that has not been given yet may not be listed.
+// Source: https://www.mongodb.com/docs/manual/reference/command/serverStatus/#mongodb-serverstatus-serverstatus.metrics.commands
+func commandSamples(status bson.Raw, at time.Time) (samples []collector.Sample, err error) {
+	if _, err := status.LookupErr("metrics", "commands"); err != nil {
+		return nil, errors.New("serverStatus: the answer has no opcounters; is it a MongoDB server, and may this user see them?")
+	}
+	for _, c := range commandKinds {
+		n := 0.0
+		if value, err := status.LookupErr("metrics", "commands", c.command, "total"); err == nil {
+			var ok bool
+			if n, ok = bsonNumber(value); !ok {
+				return nil, fmt.Errorf("serverStatus: metrics.commands.%s.total is a %s, not a number", c.command, value.Type)
+			}
+		}
+		samples = append(samples, collector.Sample{Name: "mongodb_opcounters_total", Labels: collector.NewLabels("type", c.kind), Meta: counterMeta, At: at, Value: n, Observed: 1})
 	}
 	return samples, nil
 }

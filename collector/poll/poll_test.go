@@ -430,6 +430,27 @@ func TestMongoSamples(t *testing.T) {
 	if _, err := mongoSamples(raw(bson.M{"opcounters": bson.M{"insert": "many"}}), at, mongoFields); err == nil {
 		t.Error("a text was taken for a number")
 	}
+	// One that has no opcounters may tell how often each command was given.
+	total := func(n any) bson.M { return bson.M{"total": n, "failed": int64(0)} }
+	got, err = mongoSamples(raw(bson.M{"metrics": bson.M{"commands": bson.M{"update": total(int64(7)), "find": total(int64(8)), "hello": total(int64(9))}}}), at, mongoFields)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines = map[string]bool{}
+	for _, s := range got {
+		lines[fmt.Sprint(s.Name, s.Labels, s.Meta.Type, s.Value)] = true
+	}
+	want = map[string]bool{
+		"mongodb_opcounters_total[{type insert}]counter0": true, "mongodb_opcounters_total[{type query}]counter8": true,
+		"mongodb_opcounters_total[{type update}]counter7": true, "mongodb_opcounters_total[{type delete}]counter0": true,
+		"mongodb_opcounters_total[{type getmore}]counter0": true,
+	}
+	if diff := cmp.Diff(want, lines); diff != "" {
+		t.Errorf("of commands (-want +got):\n%s", diff)
+	}
+	if _, err := mongoSamples(raw(bson.M{"metrics": bson.M{"commands": bson.M{"update": total("many")}}}), at, mongoFields); err == nil {
+		t.Error("a text was taken for a number of commands")
+	}
 }
 
 func TestMongoThatIsNotThere(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"throughline/collector"
+	"throughline/collector/otlp"
 	"throughline/collector/pipeline"
 	"throughline/collector/process/wire"
 	"throughline/collector/statsd"
@@ -104,6 +105,17 @@ func (s *served) Listen(l wire.Listener, reply *wire.Listener) error {
 // Assign says whose lines come from an origin.
 func (s *served) Assign(a wire.Assigned, _ *wire.Nothing) error {
 	return s.pipeline.Assign(a.Origin, a.Instance, a.Labels)
+}
+
+// ListenOTLP opens a way in for OTLP.
+func (s *served) ListenOTLP(l otlp.Listener, reply *string) (err error) {
+	*reply, err = s.pipeline.ListenOTLP(l)
+	return err
+}
+
+// AssignOTLP says whose OTLP comes from a source address.
+func (s *served) AssignOTLP(a wire.Assigned, _ *wire.Nothing) error {
+	return s.pipeline.AssignOTLP(a.Origin, a.Instance, a.Labels)
 }
 
 // Scrape has an instance scraped from now on.

@@ -25,6 +25,7 @@ import (
 
 	"throughline/collector"
 	"throughline/collector/dogstatsd"
+	"throughline/collector/otlp"
 	"throughline/collector/pipeline"
 	"throughline/collector/process/wire"
 	"throughline/collector/scrape"
@@ -144,6 +145,18 @@ func (p *Process) Listen(l statsd.Listener) (socket.Address, error) {
 // Assign says whose lines come from an origin.
 func (p *Process) Assign(origin, instance string, labels collector.Labels) error {
 	return p.call(context.Background(), "Assign", wire.Assigned{Origin: origin, Instance: instance, Labels: labels}, new(wire.Nothing))
+}
+
+// ListenOTLP opens a way in for OTLP.
+func (p *Process) ListenOTLP(l otlp.Listener) (string, error) {
+	var addr string
+	err := p.call(context.Background(), "ListenOTLP", l, &addr)
+	return addr, err
+}
+
+// AssignOTLP says whose OTLP comes from a source address.
+func (p *Process) AssignOTLP(source, instance string, labels collector.Labels) error {
+	return p.call(context.Background(), "AssignOTLP", wire.Assigned{Origin: source, Instance: instance, Labels: labels}, new(wire.Nothing))
 }
 
 // Retire takes in what an instance that is gone sent, and ends its series.

@@ -50,6 +50,13 @@ func OwnMetrics() []collector.Metric {
 	}
 }
 
+// reached tells whether the last scrape was good.
+func (t *target) reached() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.figures.Reached || t.figures.Scrapes == 0
+}
+
 // missed counts scrapes that were due and not begun.
 func (t *target) missed(n uint64) {
 	t.mu.Lock()
@@ -63,6 +70,7 @@ func (t *target) note(read reading, err error, at time.Time, took, late time.Dur
 	defer t.mu.Unlock()
 	f := &t.figures
 	f.Scrapes++
+	f.Reached = err == nil
 	f.Last, f.Worst, f.Late, f.Samples = took, max(f.Worst, took), late, read.exposed
 	if err != nil {
 		f.LastError = err.Error()

@@ -184,8 +184,12 @@ func (c *Collector) Close() error {
 	return nil
 }
 
-// Fetch scrapes every target now, all at once. It implements collector.Fetcher. A target that does not answer is no error of the
-// collector's, but what a scrape found out, and is counted as such.
+// lastAttempts is how often a target is asked at the end that does not answer: on a busy machine one may be short of its timeout by chance,
+// and nobody asks again after that.
+const lastAttempts = 3
+
+// Fetch scrapes every target now, all at once, and those that fail again. It implements collector.Fetcher. A target that does not answer
+// is no error of the collector's, but what a scrape found out, and is counted as such.
 func (c *Collector) Fetch(ctx context.Context) error {
 	c.mu.Lock()
 	all := make([]*target, 0, len(c.targets))
@@ -196,7 +200,11 @@ func (c *Collector) Fetch(ctx context.Context) error {
 	refused := make([]error, len(all))
 	var wait sync.WaitGroup
 	for i, t := range all {
-		wait.Go(func() { refused[i] = c.scrape(ctx, t, time.Now()) })
+		wait.Go(func() {
+			for n := 0; n < lastAttempts && (n == 0 || !t.reached()); n++ {
+				refused[i] = errors.Join(refused[i], c.scrape(ctx, t, time.Now()))
+			}
+		})
 	}
 	wait.Wait()
 	return errors.Join(refused...)
@@ -208,9 +216,12 @@ func (c *Collector) Retire(_ context.Context, instance string) error {
 	c.mu.Lock()
 	t := c.targets[instance]
 	delete(c.targets, instance)
-	known := c.known[instance]
+	known, ended := c.known[instance], c.ended
 	c.mu.Unlock()
 	switch {
+	case t != nil && ended: // it has given its last points
+		t.retire(time.Now())
+		return nil
 	case t != nil:
 		return c.refuse(t, c.intake.Sink.Append(t.retire(time.Now())...))
 	case known:

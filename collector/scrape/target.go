@@ -35,6 +35,7 @@ type Figures struct {
 	Last, Worst   time.Duration      // how long the last scrape took, and the longest
 	Late          time.Duration      // how long after it was due the last scrape began
 	Samples       int                // of the last good scrape
+	Reached       bool               // the last scrape was good
 }
 
 func newTarget(t Target) *target {

@@ -106,6 +106,7 @@ func New(c Config) (*Server, error) {
 	}
 	s.intake = collector.Intake{Sink: sinks, Interval: c.Interval, Resume: s.store,
 		Journal: watchedJournal{s.journal, &alarm{log: c.Log, now: time.Now}}}.WithDefaults()
+	s.intake.Boundary = s.intake.IntervalEnd(time.Now())
 	return s, nil
 }
 

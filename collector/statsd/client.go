@@ -7,6 +7,7 @@ import (
 
 	"throughline/collector"
 	"throughline/collector/dogstatsd"
+	"throughline/collector/grid"
 	"throughline/collector/statsd/socket"
 )
 
@@ -26,7 +27,7 @@ type client struct {
 	mu    sync.Mutex
 	stage stage
 	end   time.Time // of the current interval
-	grid  grid
+	grid  grid.Grid
 	heard time.Time // when the last payload came
 	ceded bool      // its origin is another's now: its series end as soon as nothing comes
 	stale bool      // its series are marked stale; they go on when something comes
@@ -48,9 +49,9 @@ type client struct {
 // aliases is how many spellings (orders of tags) are remembered per series.
 const aliases = 4
 
-func newClient(instance string, labels collector.Labels, shared *shared, g grid) *client {
+func newClient(instance string, labels collector.Labels, shared *shared, g grid.Grid) *client {
 	now := shared.cfg.Now()
-	cl := &client{instance: instance, labels: labels, figures: ownLabels("instance", instance), shared: shared, grid: g, end: g.after(now), heard: now, told: shared.told,
+	cl := &client{instance: instance, labels: labels, figures: ownLabels("instance", instance), shared: shared, grid: g, end: g.After(now), heard: now, told: shared.told,
 		known: map[uint64]spelling{}, owners: map[string]*series{}}
 	cl.timed.released = cl.end.Add(-shared.cfg.Interval - shared.cfg.OutOfOrder).UnixNano()
 	return cl
@@ -220,7 +221,7 @@ func (cl *client) advance(now time.Time) {
 			// The mark of the end has its time, however late it is made.
 			cl.end = cl.end.Add(cl.shared.cfg.Interval)
 		} else {
-			cl.end = cl.grid.after(now)
+			cl.end = cl.grid.After(now)
 		}
 	}
 }
@@ -253,7 +254,7 @@ func (cl *client) endInterval(last bool) {
 func (cl *client) flush(at time.Time, last bool) {
 	cl.ready = slices.Grow(cl.ready, len(cl.series)+int(fates))
 	for _, s := range cl.series {
-		if free := cl.grid.free(at, s.resumed); !s.timed && !s.stale && (last || free.Equal(at)) {
+		if free := cl.grid.Free(at, s.resumed); !s.timed && !s.stale && (last || free.Equal(at)) {
 			cl.ready = s.flush(cl.ready, free, free.Add(-cl.shared.cfg.Interval), cl.shared)
 		}
 	}
@@ -307,7 +308,7 @@ func (cl *client) own(m meter) {
 
 // take appends the samples of all intervals that are over, and tells whether there will
 // be no more. g is the grid from now on.
-func (cl *client) take(samples []collector.Sample, now time.Time, g grid) (all []collector.Sample, done bool) {
+func (cl *client) take(samples []collector.Sample, now time.Time, g grid.Grid) (all []collector.Sample, done bool) {
 	cl.mu.Lock()
 	defer cl.mu.Unlock()
 	if cl.grid != g {

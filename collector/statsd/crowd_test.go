@@ -55,7 +55,7 @@ func BenchmarkFlush(b *testing.B) {
 			c := New(Config{Now: clock.now}, collector.Intake{Sink: nothing{}})
 			defer c.Close()
 			flush := func() {
-				boundary := c.grid.after(clock.now())
+				boundary := c.grid.After(clock.now())
 				clock.move(boundary.Sub(clock.now()))
 				c.flush(boundary, boundary)
 			}

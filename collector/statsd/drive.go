@@ -29,7 +29,7 @@ func (c *Collector) Drive() (*Driven, error) {
 		return nil, errors.New("drive the collector: it has no listener; call Listen first")
 	}
 	c.state = running
-	return &Driven{c, c.listeners[0], c.grid.after(c.cfg.Now())}, nil
+	return &Driven{c, c.listeners[0], c.grid.After(c.cfg.Now())}, nil
 }
 
 // Take takes a payload in as though the socket had just read it.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"throughline/collector"
+	"throughline/collector/grid"
 )
 
 // flushFigures is how the flushes went.
@@ -29,11 +30,11 @@ func (c *Collector) flush(boundary, now time.Time) time.Time {
 	f.flushes++
 	f.lateness, f.worst = delay, max(f.worst, delay)
 	f.skipped += uint64(delay / c.cfg.Interval)
-	if c.grid.astray(now) {
-		c.grid = newGrid(now, c.cfg.Interval)
+	if c.grid.Astray(now) {
+		c.grid = grid.New(now, c.cfg.Interval)
 		f.clockSteps++
 	}
-	grid := c.grid
+	cut := c.grid
 	clients := c.sorted()
 	// An interval has about as many samples as the one before.
 	samples := c.own(make([]collector.Sample, 0, c.delivered+c.delivered/8), boundary, false)
@@ -41,7 +42,7 @@ func (c *Collector) flush(boundary, now time.Time) time.Time {
 
 	for _, cl := range clients {
 		var done bool
-		if samples, done = cl.take(samples, now, grid); done {
+		if samples, done = cl.take(samples, now, cut); done {
 			c.mu.Lock()
 			c.forget(cl)
 			c.mu.Unlock()
@@ -55,7 +56,7 @@ func (c *Collector) flush(boundary, now time.Time) time.Time {
 	f.took = c.cfg.Now().Sub(now)
 	f.longest = max(f.longest, f.took)
 	c.mu.Unlock()
-	return grid.after(now)
+	return cut.After(now)
 }
 
 // forget keeps only the figures of a client. c.mu is held.

@@ -164,7 +164,7 @@ func (b *bench) feedFrom(l *listener, from string, datagrams ...string) {
 
 // tick moves the clock to the next boundary and flushes.
 func (b *bench) tick() time.Time {
-	boundary := b.grid.after(b.clock.now())
+	boundary := b.grid.After(b.clock.now())
 	b.clock.move(boundary.Sub(b.clock.now()))
 	b.flush(boundary, boundary)
 	return boundary

@@ -20,6 +20,7 @@ type Listener struct {
 	Labels   collector.Labels
 	Addr     socket.Address
 	Origin   Origin
+	Tag      string // whose value tells who sent a line, ByTag: "instance"
 }
 
 // Origin is how a Listener tells who sent a line.
@@ -30,6 +31,7 @@ const (
 	ByListener  Origin = iota // all are the Listener's instance
 	BySource                  // by the address it came from
 	ByContainer               // by its container id (|c:); by the address if it has none
+	ByTag                     // by the value of the Listener's Tag; what has no such tag is the Listener's instance's
 )
 
 // String is the way as it is in collector.Meta.Origin.
@@ -39,6 +41,8 @@ func (o Origin) String() string {
 		return "source"
 	case ByContainer:
 		return "container"
+	case ByTag:
+		return "tag"
 	}
 	return "listener"
 }

@@ -26,6 +26,7 @@ type listener struct {
 	instance  string
 	labels    collector.Labels // of the instance, and of unknown origins
 	origin    Origin
+	tag       []byte // ByTag: whose value tells who sent a line
 	network   socket.Network
 	addr      string
 	told      collector.Labels // of its own figures
@@ -54,7 +55,7 @@ type listener struct {
 const maxReaders = 16
 
 func newListener(c *Collector, l Listener, in *socket.Socket) *listener {
-	out := &listener{collector: c, instance: l.Instance, labels: l.Labels, origin: l.Origin, network: in.Addr().Network, addr: in.Addr().String(), socket: in,
+	out := &listener{collector: c, instance: l.Instance, labels: l.Labels, origin: l.Origin, tag: []byte(l.Tag), network: in.Addr().Network, addr: in.Addr().String(), socket: in,
 		told:    ownLabels("instance", l.Instance, "listener", in.Addr().String()),
 		readers: make(chan *reader, maxReaders), sources: map[netip.Addr]route{}, containers: map[string]route{}, past: newCounts()}
 	return out

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"throughline/collector"
+	"throughline/collector/grid"
 )
 
 // prefix begins the names of the collector's own series.
@@ -74,12 +75,12 @@ type meter struct {
 // by this collector or the one before it. Where these are not over yet, what there is
 // to say waits for another boundary, or, if this is the last one, is given for the
 // first that is free.
-func meterAt(boundary time.Time, g grid, told *time.Time, last bool) (meter, bool) {
-	at := g.free(boundary, *told)
+func meterAt(boundary time.Time, g grid.Grid, told *time.Time, last bool) (meter, bool) {
+	at := g.Free(boundary, *told)
 	if !at.Equal(boundary) && !last {
 		return meter{}, false
 	}
-	m := meter{at: at, before: g.zero(at, *told)}
+	m := meter{at: at, before: g.Zero(at, *told)}
 	*told = at
 	return m, true
 }

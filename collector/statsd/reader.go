@@ -96,7 +96,10 @@ func (r *reader) line(kind dogstatsd.Kind, sender route, known bool) {
 	case dogstatsd.ServiceCheck:
 		container = r.scanner.Check.Container
 	}
-	if len(container) > 0 && r.listener.origin == ByContainer || r.client != sender.lane.client {
+	if r.listener.origin == ByTag {
+		container = r.tagged(kind)
+	}
+	if len(container) > 0 && r.listener.origin != BySource && r.listener.origin != ByListener || r.client != sender.lane.client {
 		sender, known = r.enter(container)
 	}
 	f := unknownOrigin
@@ -112,6 +115,29 @@ func (r *reader) line(kind dogstatsd.Kind, sender route, known bool) {
 		f = r.check(&r.scanner.Check, sender)
 	}
 	r.book(sender.lane, f, r.scanner.Raw)
+}
+
+// tagged is the value of the tag by which the listener tells who sent a line; none: it has no such tag.
+func (r *reader) tagged(kind dogstatsd.Kind) []byte {
+	var tags []byte
+	switch kind {
+	case dogstatsd.Metric:
+		tags = r.scanner.Line.Tags
+	case dogstatsd.Event:
+		tags = r.scanner.Event.Tags
+	case dogstatsd.ServiceCheck:
+		tags = r.scanner.Check.Tags
+	}
+	for {
+		key, value, rest, ok := dogstatsd.NextTag(tags)
+		if !ok {
+			return nil
+		}
+		if bytes.Equal(key, r.listener.tag) {
+			return value
+		}
+		tags = rest
+	}
 }
 
 // book counts a line, and shows it if nothing became of it. The lane's client

@@ -8,7 +8,7 @@ import (
 	"throughline/collector"
 )
 
-// origin is who sent a line: a source address or a container id.
+// origin is who sent a line: a source address, or a container id or a tag's value.
 type origin struct {
 	addr      netip.Addr
 	container string
@@ -40,15 +40,17 @@ type lane struct {
 	tally    tally
 }
 
-// find is where lines of a container belong, or of the payload's source; false
+// find is where lines of a container belong, or of whom a tag names, or of the payload's source; false
 // for an unknown origin that is one too many. r holds no lock when it was not
 // known yet.
 func (l *listener) find(r *reader, container []byte) (route, bool) {
 	switch {
 	case l.origin == ByListener:
 		return l.home, true
-	case l.origin == ByContainer && len(container) > 0:
+	case (l.origin == ByContainer || l.origin == ByTag) && len(container) > 0:
 		return l.byContainer(r, container)
+	case l.origin == ByTag:
+		return l.home, true
 	case r.from.IsValid():
 		return l.bySource(r, r.from.Unmap())
 	}
@@ -115,7 +117,7 @@ func (c *Collector) resolve(l *listener, key origin, name string) (route, bool) 
 	}
 	found := route{lane: cl.lane(l), by: BySource}
 	if key.container != "" {
-		found.by = ByContainer
+		found.by = l.origin // ByContainer or ByTag
 	}
 	l.remember(key, found)
 	return found, true

@@ -64,6 +64,7 @@ import (
 	"time"
 
 	"throughline/collector"
+	"throughline/collector/grid"
 )
 
 // drainLimit bounds how long Run goes on reading from senders that do not stop
@@ -90,7 +91,7 @@ type Collector struct {
 	mu        sync.Mutex
 	state     state
 	started   time.Time
-	grid      grid
+	grid      grid.Grid
 	told      time.Time          // of the last points of its own series
 	listeners []*listener        // of which something is still to be said, in the order of their opening
 	past      []ListenerFigures  // of the others
@@ -108,7 +109,7 @@ func New(config Config, in collector.Intake) *Collector {
 	cfg := newSetup(config, in)
 	now := cfg.Now()
 	shared := newShared(cfg)
-	return &Collector{cfg: cfg, shared: shared, started: now, grid: newGrid(now, cfg.Interval), told: shared.told,
+	return &Collector{cfg: cfg, shared: shared, started: now, grid: grid.Of(cfg.Intake, now), told: shared.told,
 		clients: map[string]*client{}, assigned: map[origin]*client{}, strangers: map[origin]*client{},
 		retired: map[string]InstanceFigures{}}
 }
@@ -152,7 +153,7 @@ func (c *Collector) begin() (time.Time, error) {
 	for _, l := range c.listeners {
 		l.start()
 	}
-	return c.grid.after(c.cfg.Now()), nil
+	return c.grid.After(c.cfg.Now()), nil
 }
 
 // Close closes the sockets of a Collector that was never run. After Run it does
@@ -191,7 +192,7 @@ func (c *Collector) finish() error {
 	now := c.cfg.Now()
 	c.mu.Lock()
 	clients := c.sorted()
-	samples := c.own(nil, c.grid.after(now), true)
+	samples := c.own(nil, c.grid.After(now), true)
 	c.mu.Unlock()
 	for _, cl := range clients {
 		samples = append(samples, cl.lastSamples(now)...)

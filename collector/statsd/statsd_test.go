@@ -151,7 +151,7 @@ func TestPointsAreCarriedForward(t *testing.T) {
 func TestLinesAreInTheIntervalTheyWereReadIn(t *testing.T) {
 	b := newBench(t, Config{})
 	l, _ := b.listen("web-1")
-	first := b.grid.after(b.clock.now())
+	first := b.grid.After(b.clock.now())
 	b.feed(l, "a:1|c")
 	b.clock.move(first.Sub(b.clock.now()) - time.Nanosecond)
 	b.feed(l, "a:1|c")
@@ -190,7 +190,7 @@ func TestALateFlushInventsNoPoints(t *testing.T) {
 	b := newBench(t, Config{})
 	l, _ := b.listen("web-1")
 	b.feed(l, "a:1|g")
-	first := b.grid.after(b.clock.now())
+	first := b.grid.After(b.clock.now())
 	b.clock.move(first.Sub(b.clock.now()) + 5*time.Second)
 	b.flush(first, b.clock.now())
 	b.tick()
@@ -347,7 +347,7 @@ func TestRetireIsMarkedInTimeByALateFlush(t *testing.T) {
 	if err := b.Retire(context.Background(), "web-1"); err != nil {
 		t.Fatal(err)
 	}
-	first := b.grid.after(b.clock.now())
+	first := b.grid.After(b.clock.now())
 	b.clock.move(first.Sub(b.clock.now()) + 5*time.Second)
 	b.flush(first, b.clock.now())
 	for i, want := range []string{"a instance=web-1 = 1 (1)", "a instance=web-1 stale (0)"} {

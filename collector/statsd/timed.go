@@ -45,7 +45,7 @@ func (cl *client) place(second int64) (int64, fate) {
 	if second > last.Unix() { // and maybe so far off that no time.Duration holds it
 		return 0, early
 	}
-	end := cl.grid.after(time.Unix(second, 0))
+	end := cl.grid.After(time.Unix(second, 0))
 	switch {
 	case end.After(last):
 		return 0, early
@@ -59,7 +59,7 @@ func (cl *client) place(second int64) (int64, fate) {
 func (cl *client) hold(line heldLine, end int64) fate {
 	s, t := line.series, &cl.timed
 	if end <= s.resumed.UnixNano() && !s.resumed.IsZero() {
-		end = cl.grid.after(s.resumed).UnixNano()
+		end = cl.grid.After(s.resumed).UnixNano()
 	}
 	floor := s.floor
 	if !s.timed && s.begun && !s.last.IsZero() || !s.timed && s.observed > 0 {

@@ -206,7 +206,7 @@ func TestALateFlushLosesNothingThatIsHeld(t *testing.T) {
 	b := newBench(t, Config{OutOfOrder: 2 * time.Second})
 	l, _ := b.listen("web-1")
 	b.feed(l, b.stamp("a:1|c", 0), b.stamp("a:10|c", 1))
-	first := b.grid.after(b.clock.now())
+	first := b.grid.After(b.clock.now())
 	b.clock.move(first.Sub(b.clock.now()) + 20*time.Second)
 	b.flush(first, b.clock.now())
 	for range 4 {

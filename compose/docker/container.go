@@ -71,6 +71,7 @@ func (p *Platform) launch(ctx context.Context, i compose.Instance) (*instance, e
 		return nil, errors.Join(err, testcontainers.TerminateContainer(made, testcontainers.StopTimeout(0)))
 	}
 	inst := &instance{name: i.Name, made: made, client: p.client, addr: b.addr, ports: i.Ports, dir: p.config.Dir,
+		log:       logFile{path: filepath.Join(p.config.Dir, "logs", i.Name+".log"), client: p.client, id: made.GetContainerID()},
 		published: map[string]string{}, gone: make(chan struct{})}
 	go inst.reap(p.living)
 	p.roster.Add(i.Name, inst)

@@ -46,6 +46,22 @@ func Possible(ctx context.Context) error {
 	return provider.Close()
 }
 
+// Engine is the version of the engine that runs would take, and where it answers. It starts nothing.
+func Engine(ctx context.Context) (version, at string, err error) {
+	provider, err := connect(ctx)
+	if err != nil {
+		return "", "", err
+	}
+	defer provider.Close()
+	ctx, cancel := context.WithTimeout(ctx, askLimit)
+	defer cancel()
+	is, err := provider.Client().ServerVersion(ctx, client.ServerVersionOptions{})
+	if err != nil {
+		return "", "", noEngine(provider.Client().DaemonHost(), err)
+	}
+	return is.Version, provider.Client().DaemonHost(), nil
+}
+
 func connect(ctx context.Context) (*testcontainers.DockerProvider, error) {
 	ctx, cancel := context.WithTimeout(ctx, askLimit)
 	defer cancel()

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -33,7 +32,8 @@ type instance struct {
 	addr      netip.Addr     // its own, on the run's network
 	ports     map[string]int // in the container
 	published map[string]string
-	dir       string      // the run directory
+	dir       string // the run directory
+	log       logFile
 	pid       int         // its first process, as the host numbers it; 0: it had ended before it was asked for
 	over      atomic.Bool // it has ended, and may not be removed yet
 
@@ -221,48 +221,8 @@ func (i *instance) Wait(ctx context.Context) (compose.Exit, error) {
 	return i.exit, nil
 }
 
-// Logs gives what both streams hold so far: from the engine, and from the run
-// directory once the container is gone.
-func (i *instance) Logs(ctx context.Context) (io.ReadCloser, error) {
-	select {
-	case <-i.gone:
-	default:
-		r, err := i.engineLogs(ctx)
-		if err == nil {
-			return r, nil
-		}
-		// It may have gone just now. If it has not, that is an error soon.
-		soon, cancel := context.WithTimeout(ctx, endGrace)
-		defer cancel()
-		if _, gone := i.Wait(soon); gone != nil && i.lost == nil {
-			return nil, fmt.Errorf("logs of %s: %w", i.name, err)
-		}
-	}
-	f, err := os.Open(i.logPath())
-	if err != nil {
-		return nil, fmt.Errorf("logs of %s: %w", i.name, err)
-	}
-	return f, nil
-}
-
-func (i *instance) logPath() string { return filepath.Join(i.dir, "logs", i.name+".log") }
-
-// engineLogs takes the engine's two streams for one.
-func (i *instance) engineLogs(ctx context.Context) (io.ReadCloser, error) {
-	both, err := i.client.ContainerLogs(ctx, i.made.GetContainerID(), client.ContainerLogsOptions{ShowStdout: true, ShowStderr: true})
-	if err != nil {
-		return nil, err
-	}
-	r, w := io.Pipe()
-	go func() {
-		_, err := stdcopy.StdCopy(w, w, both)
-		w.CloseWithError(errors.Join(err, both.Close())) // nil: the end of the log
-	}()
-	return r, nil
-}
-
 func (i *instance) lastLines() []string {
-	f, err := os.Open(i.logPath())
+	f, err := os.Open(i.log.path)
 	if err != nil {
 		return nil
 	}
@@ -335,20 +295,7 @@ func exitOf(status int64, at time.Time) compose.Exit {
 
 // keep saves what the engine knows of a container that has ended.
 func (i *instance) keep(ctx context.Context) error {
-	return errors.Join(i.keepLog(ctx), i.keepExit(ctx))
-}
-
-func (i *instance) keepLog(ctx context.Context) error {
-	f, err := os.OpenFile(i.logPath(), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644)
-	if err != nil {
-		return err
-	}
-	log, err := i.engineLogs(ctx)
-	if err != nil {
-		return errors.Join(err, f.Close())
-	}
-	_, err = io.Copy(f, log)
-	return errors.Join(err, log.Close(), f.Close())
+	return errors.Join(i.log.readOn(ctx), i.keepExit(ctx))
 }
 
 // ending is exits/NAME.json.

@@ -16,7 +16,7 @@ import (
 const (
 	HAProxyImage = "haproxy:3.0"
 	HTTPDImage   = "httpd:2.4"
-	mongoImage   = "mongo:8" // unless MONGO_IMAGE names another
+	mongoImage   = "mongo:8"
 )
 
 // Needs is what the stacks of some runs want of the platform.
@@ -25,6 +25,7 @@ type Needs struct {
 	Balancer string   // the name of the instance that is HAProxy
 	HTTPD    bool     // Apache HTTP servers
 	Database bool     // one is to be started
+	Mongo    string   // the image of that; empty: MONGO_IMAGE of the environment, or mongo:8
 	MongoURI string   // of a database that is there already; empty: there is none
 	Images   []Wanted // that users chose
 }
@@ -73,7 +74,7 @@ func Preflight(ctx context.Context, n Needs) (found Found, missing []error) {
 		}
 	}
 	if n.Database && n.MongoURI == "" {
-		if err := found.findDatabase(ctx); err != nil {
+		if err := found.findDatabase(ctx, n.Mongo); err != nil {
 			missing = append(missing, err)
 		}
 	}
@@ -83,8 +84,11 @@ func Preflight(ctx context.Context, n Needs) (found Found, missing []error) {
 // findDatabase looks for MongoDB's image. The user's choice has to be there; ours
 // may be replaced by the embedded database. Any port will do, so that no two runs,
 // nor a MongoDB on this machine, want the same.
-func (f *Found) findDatabase(ctx context.Context) error {
-	chosen := os.Getenv("MONGO_IMAGE")
+func (f *Found) findDatabase(ctx context.Context, chosen string) error {
+	by := "--mongo-image"
+	if chosen == "" {
+		chosen, by = os.Getenv("MONGO_IMAGE"), "MONGO_IMAGE"
+	}
 	image := chosen
 	if image == "" {
 		image = mongoImage
@@ -92,12 +96,12 @@ func (f *Found) findDatabase(ctx context.Context) error {
 	words, err := Image(ctx, image)
 	switch {
 	case err != nil && chosen != "":
-		return fmt.Errorf("MONGO_IMAGE: %w", err)
+		return fmt.Errorf("%s: %w", by, err)
 	case err != nil:
-		f.Note = fmt.Sprintf("no image %s to be had: the embedded database takes its place (MONGO_IMAGE chooses another image)", image)
+		f.Note = fmt.Sprintf("no image %s to be had: the embedded database takes its place (--mongo-image chooses another)", image)
 		return nil
 	case slices.Contains(words, "docstore"):
-		f.Note = fmt.Sprintf("MONGO_IMAGE %s is the embedded database, no MongoDB", image)
+		f.Note = fmt.Sprintf("the image %s is the embedded database, no MongoDB", image)
 		words = append(words, "--listen", "{{.Host}}:{{.Port}}", "--data", "{{.Dir}}/data")
 	default:
 		f.MongoDB = true

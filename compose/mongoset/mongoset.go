@@ -7,6 +7,7 @@ package mongoset
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -21,6 +22,8 @@ const (
 	askEvery = 25 * time.Millisecond
 	// answerWithin is how long one member may take to answer; who is dead or cut off does not.
 	answerWithin = 500 * time.Millisecond
+	// connectWithin is how long it may take to connect to one, which is some questions and answers.
+	connectWithin = 2 * time.Second
 	// changeWithin is how long a change of the set may take.
 	changeWithin = 15 * time.Second
 )
@@ -39,82 +42,16 @@ func Initiate(ctx context.Context, set string, members []string, election time.D
 		hosts = append(hosts, bson.D{{Key: "_id", Value: i}, {Key: "host", Value: m}})
 	}
 	_, err := command(ctx, members[0], changeWithin, bson.D{{Key: "replSetInitiate", Value: bson.D{{Key: "_id", Value: set}, {Key: "members", Value: hosts},
-		{Key: "settings", Value: bson.D{{Key: "electionTimeoutMillis", Value: election.Milliseconds()}}}}}})
+		{Key: "settings", Value: bson.D{
+			{Key: "electionTimeoutMillis", Value: election.Milliseconds()},
+			// Whoever is elected catches up first, and asks all members how far they are; one whose address answers nothing is
+			// given up after so long.
+			{Key: "heartbeatTimeoutSecs", Value: int32(max(1, math.Ceil(election.Seconds())))},
+		}}}}})
 	if err != nil {
 		return fmt.Errorf("make the replica set %s: %w", set, err)
 	}
 	return nil
-}
-
-// State is what a member says of itself.
-type State struct {
-	Primary   bool `bson:"isWritablePrimary"`
-	Secondary bool `bson:"secondary"`
-}
-
-// Ask asks a member what it is.
-func Ask(ctx context.Context, member string) (State, error) {
-	var s State
-	answer, err := command(ctx, member, answerWithin, bson.D{{Key: "hello", Value: 1}})
-	if err == nil {
-		err = bson.Unmarshal(answer, &s)
-	}
-	return s, err
-}
-
-// Primary waits until one of the members says that it is the primary, and that it takes
-// writes. No member of but is asked: one that was killed or stepped down may not know yet.
-func Primary(ctx context.Context, members []string, but ...string) (string, error) {
-	return await(ctx, "a primary", func() (string, bool) {
-		for _, m := range members {
-			if slices.Contains(but, m) {
-				continue
-			}
-			if s, err := Ask(ctx, m); err == nil && s.Primary {
-				return m, true
-			}
-		}
-		return "", false
-	})
-}
-
-// Secondary waits until one of the members says that it follows the primary: the last one of those that do.
-func Secondary(ctx context.Context, members []string) (string, error) {
-	return await(ctx, "a secondary", func() (string, bool) {
-		for _, m := range slices.Backward(members) {
-			if s, err := Ask(ctx, m); err == nil && s.Secondary {
-				return m, true
-			}
-		}
-		return "", false
-	})
-}
-
-// AwaitMember waits until a member follows the primary, or is it.
-func AwaitMember(ctx context.Context, member string) error {
-	return Await(ctx, member, "to follow the primary", func(s State) bool { return s.Primary || s.Secondary })
-}
-
-// Await waits until a member says of itself what is asked for; what names that, for the error.
-func Await(ctx context.Context, member, what string, so func(State) bool) error {
-	_, err := await(ctx, member+" "+what, func() (string, bool) {
-		s, err := Ask(ctx, member)
-		return "", err == nil && so(s)
-	})
-	return err
-}
-
-func await(ctx context.Context, what string, there func() (string, bool)) (string, error) {
-	for {
-		if who, ok := there(); ok {
-			return who, nil
-		}
-		select {
-		case <-ctx.Done():
-			return "", fmt.Errorf("wait for %s: %w", what, ctx.Err())
-		case <-time.After(askEvery):
-		}
-	}
 }
 
 // StepDown has the primary hand its part over.
@@ -176,17 +113,28 @@ func reconfigure(ctx context.Context, primary, out, in string) error {
 }
 
 // command has one member, and no other, execute a command.
-func command(ctx context.Context, member string, within time.Duration, cmd bson.D) (answer bson.Raw, err error) {
-	ctx, cancel := context.WithTimeout(ctx, within)
-	defer cancel()
-	client, err := mongo.Connect(options.Client().ApplyURI("mongodb://" + member + "/?directConnection=true").SetAppName("throughline").SetMaxPoolSize(1))
+func command(ctx context.Context, member string, within time.Duration, cmd bson.D) (bson.Raw, error) {
+	client, done, err := dial(ctx, member)
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		goodbye, cancel := context.WithTimeout(context.WithoutCancel(ctx), askEvery)
-		defer cancel()
-		_ = client.Disconnect(goodbye) // whoever is dead hears no good-bye
-	}()
+	defer done()
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
 	return client.Database("admin").RunCommand(ctx, cmd).Raw()
+}
+
+// dial gives a client of one member, and of no other, which connects when it is first used. done lets go of it.
+func dial(ctx context.Context, member string) (client *mongo.Client, done func(), err error) {
+	client, err = mongo.Connect(options.Client().ApplyURI("mongodb://" + member + "/?directConnection=true").SetAppName("throughline").
+		SetMaxPoolSize(1).SetConnectTimeout(connectWithin))
+	return client, func() {
+		// The driver, told to disconnect while it begins to connect, waits until it has, or has given up: for 10 s and more
+		// of one that answers nothing, whatever the context says. Nobody waits for that.
+		go func() {
+			goodbye, cancel := context.WithTimeout(context.WithoutCancel(ctx), askEvery)
+			defer cancel()
+			_ = client.Disconnect(goodbye) // whoever is dead hears no good-bye
+		}()
+	}, err
 }

@@ -1,8 +1,8 @@
 package check
 
 import (
+	"cmp"
 	"fmt"
-	"time"
 
 	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/check/honesty"
@@ -43,12 +43,14 @@ func checksOf(s script.Scenario, all record.Tiers) []namedCheck {
 		{honesty.CheckEfficacy, rule(honesty.Efficacy)},
 		{honesty.CheckRequire, rule(honesty.Requirements)},
 		{honesty.CheckVacuity, rule(honesty.InstancesServed)},
+	}
+	if s.Stack.External == nil { // else there is no log by which to follow them
 		// HAProxy's retry-on is conn-failure in every stack.
-		{tiers.CheckRequests, tiers.Requests{Resends: s.Stack.RetryAll}},
+		out = append(out, namedCheck{tiers.CheckRequests, tiers.Requests{Resends: s.Stack.RetryAll}})
 	}
 	conserved := false
 	for _, c := range s.Checks {
-		out = append(out, namedCheck{c.Kind(), ruleFor(c, s)})
+		out = append(out, namedCheck{c.Kind(), clearly{c.Promise, ruleFor(c, s)}})
 		if _, conserves := c.Promise.(script.Conservation); conserves && !conserved {
 			conserved = true
 			for _, compared := range tiers.Comparisons(all) {
@@ -57,6 +59,30 @@ func checksOf(s script.Scenario, all record.Tiers) []namedCheck {
 		}
 	}
 	return out
+}
+
+// clearly is a rule that is asked only where it is clear which series its promise is about: one that looks at none finds nothing
+// wrong, and one that looks at the same thing twice finds twice as much.
+type clearly struct {
+	promise script.Promise
+	rule    Check
+}
+
+func (c clearly) Judge(e *evidence.Index) verdict.Result {
+	of, unclear := c.promise.Metrics(), e.Unclear
+	switch p := c.promise.(type) {
+	case script.Correlation:
+		of = []script.Metric{p.Metric}
+	case script.Parity:
+		unclear = e.UnclearIfUnseen
+	}
+	for _, m := range of {
+		if why := unclear(m); why != "" {
+			return verdict.Result{Findings: []verdict.Finding{{Check: c.promise.Kind(), Layer: record.LayerWeb, Outcome: verdict.Inconclusive,
+				Summary: fmt.Sprintf("%s of %s: not judged, %s", c.promise.Kind(), m, why)}}}
+		}
+	}
+	return c.rule.Judge(e)
 }
 
 // ruleMaker makes the rule of one kind of check.
@@ -78,14 +104,14 @@ var ruleMakers = []ruleMaker{
 		if p.Source != "" {
 			return signals.Periods{Promise: p}
 		}
-		return signals.Continuity{Promise: p, Window: windowOf(s, p.Metric), Rate: rateOf(s, p.Metric)}
+		return signals.Continuity{Promise: p, Window: s.HeldFor(cmp.Or(p.Role, s.Stack.OwnerOf(p.Route)), p.Metric), Rate: rateOf(s, p.Metric)}
 	}),
 	ruleOf(func(p script.Correlation, s script.Scenario) Check {
-		return signals.Correlation{Promise: p, Window: windowOf(s, p.Metric), Rate: rateOf(s, p.Metric), Route: routeOf(s, p.Metric)}
+		return signals.Correlation{Promise: p, Window: s.HeldFor(s.Stack.OwnerOf(routeOf(s, p.Metric)), p.Metric), Rate: rateOf(s, p.Metric), Route: routeOf(s, p.Metric)}
 	}),
 	ruleOf(func(p script.PromQL, _ script.Scenario) Check { return signals.PromQL{Promise: p} }),
 	ruleOf(func(p script.Identity, s script.Scenario) Check {
-		return signals.Identity{Promise: p, Window: windowOf(s, p.Metric), Rate: rateOf(s, p.Metric)}
+		return signals.Identity{Promise: p, Window: s.HeldFor(s.Stack.OwnerOf(p.Route), p.Metric), Rate: rateOf(s, p.Metric)}
 	}),
 	ruleOf(func(p script.Nesting, s script.Scenario) Check {
 		p.ClientWindow += s.Stack.Agent.Late()
@@ -111,6 +137,15 @@ var ruleMakers = []ruleMaker{
 		return signals.TwoViews{Promise: p}
 	}),
 	ruleOf(func(p script.Scaling, _ script.Scenario) Check { return scaling.Scaling{Promise: p} }),
+	ruleOf(func(p script.Parity, s script.Scenario) Check {
+		c := signals.Parity{Promise: p}
+		for _, m := range p.Of {
+			c.Rates = append(c.Rates, rateOf(s, m))
+		}
+		return c
+	}),
+	ruleOf(func(p script.Latency, _ script.Scenario) Check { return tiers.Latency{Promise: p} }),
+	ruleOf(func(p script.Availability, _ script.Scenario) Check { return tiers.Availability{Promise: p} }),
 }
 
 // Kinds names the kinds of checks that can be judged: all of the language's.
@@ -132,21 +167,8 @@ func ruleFor(c script.Check, s script.Scenario) Check {
 	return rule(unknownCheck(c))
 }
 
-// windowOf is how long the client of a metric buffers, where the scenario says
-// it.
-// With an agent between client and collector, that holds counts too.
-func windowOf(s script.Scenario, metric string) (window time.Duration) {
-	window = signals.DefaultWindow
-	for _, c := range script.Promised[script.Conservation](s) {
-		if c.Metric == metric {
-			window = c.ClientWindow
-		}
-	}
-	return window + s.Stack.Agent.Late()
-}
-
 // rateOf is the sample rate of a metric, where the scenario says it.
-func rateOf(s script.Scenario, metric string) float64 {
+func rateOf(s script.Scenario, metric script.Metric) float64 {
 	for _, c := range script.Promised[script.Conservation](s) {
 		if c.Metric == metric {
 			return c.SampleRate
@@ -157,7 +179,7 @@ func rateOf(s script.Scenario, metric string) float64 {
 
 // confidenceOf is how sure the interval of a sampled metric must be, where the
 // scenario says it.
-func confidenceOf(s script.Scenario, metric string) float64 {
+func confidenceOf(s script.Scenario, metric script.Metric) float64 {
 	for _, c := range script.Promised[script.Conservation](s) {
 		if c.Metric == metric {
 			return c.Confidence
@@ -168,7 +190,7 @@ func confidenceOf(s script.Scenario, metric string) float64 {
 
 // routeOf is whose requests a metric counts, where the scenario says it, and
 // names but one.
-func routeOf(s script.Scenario, metric string) (route string) {
+func routeOf(s script.Scenario, metric script.Metric) (route string) {
 	for _, c := range script.Promised[script.Conservation](s) {
 		if c.Metric != metric {
 			continue

@@ -104,8 +104,9 @@ func metricsOf(s script.Scenario) (all []Metric) {
 	if len(s.Stack.Web.Command) == 0 && s.Stack.Web.Image == "" {
 		all = Reference()
 	}
-	add := func(name string, of Type) {
-		if name != "" && !slices.ContainsFunc(all, func(m Metric) bool { return m.Name == name }) {
+	add := func(m script.Metric, of Type) {
+		name := m.Name()
+		if m != "" && !slices.ContainsFunc(all, func(m Metric) bool { return m.Name == name }) {
 			all = append(all, Metric{name, of})
 		}
 	}
@@ -170,6 +171,9 @@ var unsaid = map[string]string{
 	script.Failures{}.Kind():     "it counts requests that failed for users, which the application does not send",
 	script.BeaconsSent{}.Kind():  "it compares what pages told the collector with the pages that users got, and no relay sends beacons on",
 	script.TwoViews{}.Kind():     "it compares what a host and an instance see of one CPU, which the application does not send",
+	script.Parity{}.Kind():       "it compares two counts at each instance, and the instance is no tag that is sent",
+	script.Latency{}.Kind():      "it is about how long users waited from when their requests were due, which the application does not send",
+	script.Availability{}.Kind(): "it counts requests that got no answer, which the application does not send",
 	script.Scaling{}.Kind():      "it holds the decisions of an autoscaler against the truth",
 }
 
@@ -190,12 +194,20 @@ func (w *writer) check(p script.Promise, s script.Scenario) error {
 		w.continues(p)
 	default:
 		what := p.Kind()
-		if of := slices.DeleteFunc(slices.Clone(p.Metrics()), func(m string) bool { return m == "" }); len(of) > 0 {
-			what += " of " + strings.Join(of, " and ")
+		if of := slices.DeleteFunc(slices.Clone(p.Metrics()), func(m script.Metric) bool { return m == "" }); len(of) > 0 {
+			what += " of " + joined(of)
 		}
 		w.leave(what, "%s", cmp.Or(unsaid[p.Kind()], "nobody has said how"))
 	}
 	return nil
+}
+
+func joined(metrics []script.Metric) string {
+	var names []string
+	for _, m := range metrics {
+		names = append(names, string(m))
+	}
+	return strings.Join(names, " and ")
 }
 
 // serving is a monitor of the service check that a run sends with what it relays.

@@ -122,13 +122,18 @@ func (w *writer) continues(p script.Continuity) {
 		w.leave("continuity of "+p.Source, "no relay sends it on: Datadog has what CloudWatch tells by an integration of its own")
 		return
 	}
-	minutes, window, err := windowOf(p.MaxGap)
-	if err != nil {
-		w.leave("continuity of "+p.Metric, "%v", err)
+	what, of := "continuity of "+string(p.Metric), p.Metric.Selection()
+	if len(of.Where) > 0 || of.Way != "" && of.Way != script.ByStatsD {
+		w.leave(what, "it is about some of the series of %s, and the relay sends on what came by StatsD, whatever its tags", of.Name)
 		return
 	}
-	w.add(Monitor{Name: p.Metric + " has stopped", Type: "query alert", Query: fmt.Sprintf("sum(%s):sum:%s{*}.as_count() < 1", window, p.Metric),
-		Message: p.Metric + " is counted no more, by nobody. A gap of one instance is not seen here: the instance is no tag that is sent.", Tags: []string{"throughline"},
+	minutes, window, err := windowOf(p.MaxGap)
+	if err != nil {
+		w.leave(what, "%v", err)
+		return
+	}
+	w.add(Monitor{Name: of.Name + " has stopped", Type: "query alert", Query: fmt.Sprintf("sum(%s):sum:%s{*}.as_count() < 1", window, of.Name),
+		Message: of.Name + " is counted no more, by nobody. A gap of one instance is not seen here: the instance is no tag that is sent.", Tags: []string{"throughline"},
 		Options: Options{Thresholds: Thresholds{Critical: 1}, NotifyNoData: true, NoDataTimeframe: 2 * minutes, IncludeTags: true}})
 }
 

@@ -38,6 +38,12 @@ func faultEntries() []Entry {
 		{Name: "forgetful-primary", Fault: "F60", About: "the database acknowledges writes and forgets them", Stage: Stage{Forget: 50}, Want: wantAudit("lost-writes")},
 		{Name: "rolled-back", Fault: "F60", About: "writes are acknowledged by the primary alone, which is cut off from the other members",
 			Stage: Stage{Members: 3, Early: true, Steps: []string{"fault: isolate-member"}, Heal: "isolate-member"}, Want: wantAudit("rolled-back")},
+		{Name: "slow-for-users", About: "the network between the load balancer and one instance is slow, and users were promised better",
+			Stage: Stage{Steps: []string{"fault: slow-network, hop: lb-web, by: 300ms, on: web-2"}, Heal: "slow-network", Checks: []string{"latency: {route: insert, p50: 200ms, p99: 400ms, in: after}"}},
+			Want:  Want{Outcome: verdict.Fail, Check: "latency"}},
+		{Name: "away-for-users", About: "the load balancer is killed, and users were promised better",
+			Stage: Stage{Steps: []string{"fault: kill-lb"}, Failing: true, Checks: []string{"availability: {route: insert, least: 99.9%, in: after}"}},
+			Want:  Want{Outcome: verdict.Fail, Check: "availability"}},
 		{Name: "replayed-by-balancer", Fault: "F53", About: "the load balancer repeats inserts whose answer got lost", Stage: Stage{Defect: "answer-lost", Retry: true}, Want: wantAudit("applied-twice")},
 	}
 }

@@ -41,6 +41,8 @@ type Stage struct {
 	Cloud bool
 	// CloudWatch is how CloudWatch tells of the stack, as YAML: "{period: 5s, delay: 2s}"; empty: there is none.
 	CloudWatch string
+	// Scrape has instances scraped each second, and judges what that brings in the place of what they send.
+	Scrape bool
 	// CPU has each instance tell what CPU time it used, every second.
 	CPU bool
 	// Failing tells that some requests must fail, and that it is not asked whether.
@@ -72,6 +74,7 @@ stack:
     {{- with .Stage.Sampled}}, env: {STATSD_SAMPLE_RATE: {{.}}}{{end}}
     {{- with .Stage.StopTakes}}, env: {STOP_TAKES: {{.}}}{{end}}
     {{- if .Stage.Cloud}}, env: {TAGS_FROM: imds}{{end}}
+    {{- if .Stage.Scrape}}, env: {EXPOSE: "yes"}, metrics: {scrape: /metrics, every: 1s}{{end}}
     {{- if .Stage.CPU}}, env: {CPU_EVERY: 1s}{{end}}}
 {{- with .Stage.Roles}}
   roles: {{.}}
@@ -115,17 +118,23 @@ phases:
   - {phase: healed, do: {heal: {{.}}}, for: 3s}
 {{- end}}
 checks:
+{{- if .Stage.Scrape}}
+  - continuity: {metric: fullstack_insert_total, route: insert}
+  - conservation: {metric: fullstack_insert_total, route: insert, status: 2xx}
+  - identity: {metric: fullstack_insert_total, route: insert}
+{{- else}}
   - continuity: {metric: fullstack.insert, max_gap: {{.Gap}}}
   - conservation: {metric: fullstack.insert, route: insert, client_window: {{.Window}}, status: 2xx{{with .Stage.Sampled}}, sample_rate: {{.}}{{end}}}
   - identity: {metric: fullstack.insert, route: insert}
   - nesting: {web: fullstack.insert.time, db: fullstack.db.time, route: insert, client_window: {{.Window}}}
   - gauge: {metric: fullstack.inflight, at_rest: 0, unqueued: yes, client_window: {{.Window}}}
   - hygiene: {max_series: 40, growth: 0}
+{{- end}}
   - audit: {route: insert}
 {{- if not .Stage.Failing}}
   - failures: {at_most: 0}
 {{- end}}
-{{- if .Ends}}
+{{- if and .Ends (not .Stage.Scrape)}}
   - shutdown: {metric: fullstack.insert, route: insert}
 {{- end}}
 {{- range .Stage.Checks}}
@@ -203,6 +212,12 @@ func beside(defect string, steps ...string) Stage {
 	return Stage{Agent: agent, Steps: steps, Before: 5, After: 6}
 }
 
+// twofold holds counter and timer of the inserts against each other, and looks at the series of one role.
+func twofold(steps ...string) Stage {
+	return Stage{Steps: steps, After: 7, Checks: []string{"parity: {metrics: [fullstack.insert, {metric: fullstack.insert.time, by: statsd}]}",
+		"conservation: {metric: fullstack.insert.time, route: insert, where: {role: web}, by: statsd}"}}
+}
+
 // monitored has CloudWatch tell of the CPU of instances by periods of five seconds, and instances tell of their own.
 func monitored(before, after int) Stage {
 	return Stage{CloudWatch: "{period: 5s, delay: 2s}", CPU: true, Before: before, After: after,
@@ -258,6 +273,8 @@ func Controls() []Control {
 		{"killed", "an instance is killed, and another one launched", oneKilled("")},
 		{"deployed", "every instance is replaced, one after the other", Stage{Steps: []string{"replace: all"}, After: 6}},
 		{"released", "a version is deployed, the next one to one instance, and both are taken back", Stage{Steps: []string{"deploy: v2", "deploy: v3, canary: 1", "rollback: v1"}, After: 12}},
+		{"promised", "an instance is replaced, and users have what they were promised", Stage{Steps: []string{"replace: web-1"},
+			Checks: []string{"latency: {p50: 1s, p99: 3s, in: after}", "availability: {least: 99%, status: [2xx, 404]}"}}},
 		{"scaled", "two instances more, then two of the older ones less", Stage{Steps: []string{"scale: 5", "terminate: web-2", "terminate: web-1"}}},
 		{"abandoned", "an instance is killed, and nobody replaces it", Stage{Steps: []string{"kill: web-3"}}},
 		{"decimated", "two instances are killed, one right after the other, and two launched", Stage{Steps: []string{"kill: web-2", "kill: web-3", "launch: 2"}}},
@@ -303,7 +320,12 @@ func Controls() []Control {
 			beside("", "terminate: agent-2", "kill: agent-3", "replace: web-1")},
 		{"agent-killed", "the agent beside an instance is killed with what it holds, and another comes a second later", beside("", "kill: agent-2, for: 1s")},
 		{"agent-beside-killed", "an instance is killed beside its agent, and another one launched", beside("", "kill: web-2", "launch: 1")},
+		{"twofold", "counter and timer agree while an instance is killed and one replaced, and the timer counts too", twofold("kill: web-2", "launch: 1", "replace: web-1")},
 		{"interrupted", "a cloud takes an instance away, with notice, and another one is launched", Stage{Cloud: true, Steps: []string{"interrupt: web-2, notice: 2s", "launch: 1"}, After: 7}},
+		{"scraped", "instances are scraped", scraped("")},
+		{"scraped-replaced", "instances are scraped; one is replaced, and what it counted after its last scrape is lost", scraped("", "replace: web-1")},
+		{"scraped-killed", "instances are scraped; one is killed, and another one launched", scraped("", "kill: web-2", "launch: 1")},
+		{"scraped-deployed", "instances are scraped, and every one is replaced", scraped("", "replace: all")},
 		{"monitored", "hypervisor and agent tell of the CPU of instances, of which one is replaced", monitored(12, 18).replacing("web-2")},
 		{"busier", "an instance is killed under twice the load", Stage{Steps: []string{"kill: web-1", "launch: 1"}, Rate: 300}},
 		{"autoscaled-step", "an autoscaler follows a step of the load", autoscaled("", steps, bySum)},

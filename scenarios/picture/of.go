@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"throughline/collector"
+	"throughline/scenarios/metric"
 	"throughline/scenarios/record"
 )
 
@@ -68,7 +69,7 @@ func (p *Picture) tellings(h record.History) []telling {
 // draws tells whether anything of a series is drawn.
 func (p *Picture) draws(s *record.Series) bool {
 	sample := collector.Sample{Name: s.Name, Labels: s.Labels, Meta: &s.Meta}
-	return counts(p.counts.Metric, &sample) || p.ofViews(&sample) || layerOf(s.Name) != nil
+	return is(p.of, &sample) || p.ofViews(&sample) || layerOf(s.Name) != nil
 }
 
 func sampleOf(s *record.Series, point int32) *collector.Sample {
@@ -78,8 +79,8 @@ func sampleOf(s *record.Series, point int32) *collector.Sample {
 
 // BusiestMetric is the counter of an instance that gained most: what to draw where no
 // check says which metric counts the requests.
-func BusiestMetric(h record.History) string {
-	most, metric := 0.0, ""
+func BusiestMetric(h record.History) metric.Ref {
+	most, busiest := 0.0, ""
 	for i := range h.Series {
 		s := &h.Series[i]
 		if !s.IsCounter() {
@@ -93,8 +94,11 @@ func BusiestMetric(h record.History) string {
 			}
 		}
 		if total > most {
-			most, metric = total, s.Meta.Sent
+			most, busiest = total, s.Meta.Sent
 		}
 	}
-	return metric
+	if busiest == "" {
+		return ""
+	}
+	return metric.Named(busiest)
 }

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"throughline/collector"
+	"throughline/scenarios/metric"
 	"throughline/scenarios/record"
 )
 
@@ -38,9 +39,9 @@ const Others = "other instances"
 
 // Counts say which metric is held against whose requests.
 type Counts struct {
-	// Metric is as instances send it ("fullstack.insert") or as its series is called;
-	// empty: nothing that instances count is drawn.
-	Metric string
+	// Metric is a counter, or a timer, which counts by its values; empty: nothing that instances
+	// count is drawn.
+	Metric metric.Ref
 	Route  string // whose requests it counts; empty: all
 	// Role is the one whose instances count them: others may count something else under the name. Empty: all do.
 	Role  record.Role
@@ -54,6 +55,8 @@ type Picture struct {
 	mu     sync.Mutex
 	run    record.Run
 	counts Counts
+	of     metric.Selection // Counts.Metric
+	agent  metric.Selection // that of Counts.Agent
 	axis   Axis
 	lines  []*bins // all there are, to become coarser together
 
@@ -72,12 +75,28 @@ type Picture struct {
 	gauged    map[string]*gauge   // lines of layers, by layer and name
 	counters  map[string]*counter // by series
 	monitored map[string]monitored
+	untimed   bool // somebody sent a counter of the metric
 }
 
 // instance is what is gathered of one web instance.
 type instance struct {
-	acked, counted, heard *bins
-	late                  *bins // acknowledged within the last moment of a bin
+	acked *bins
+	late  *bins // acknowledged within the last moment of a bin
+	// What it counted, and when it was heard of: by counters, and by the values of timers.
+	byCounter, byTimer tally
+}
+
+// tally is what was counted in a bin, and whether anything was heard.
+type tally struct{ counted, heard *bins }
+
+func (p *Picture) newTally() tally { return tally{p.newBins(), p.newBins()} }
+
+// tally is what an instance counted. Where anybody has a counter of the metric, timers that are called so count nothing.
+func (p *Picture) tally(i *instance) tally {
+	if p.untimed {
+		return i.byCounter
+	}
+	return i.byTimer
 }
 
 // moment is how long a count usually takes to the collector, at most: a client's window,
@@ -86,8 +105,11 @@ const moment = 200 * time.Millisecond
 
 // New makes the picture of a run that begins.
 func New(run record.Run, counts Counts) *Picture {
-	p := &Picture{run: run, counts: counts, axis: newAxis(run),
+	p := &Picture{run: run, counts: counts, of: counts.Metric.Selection(), axis: newAxis(run),
 		instances: map[string]*instance{}, roles: map[string]record.Role{}, gauged: map[string]*gauge{}, counters: map[string]*counter{}, monitored: map[string]monitored{}}
+	if counts.Agent != nil {
+		p.agent = counts.Agent.Metric.Selection()
+	}
 	p.acked, p.arrived = p.newBins(), p.newBins()
 	p.users = users{of: map[string]*bins{}}
 	return p
@@ -126,7 +148,7 @@ func (p *Picture) instance(name string) *instance {
 		return p.instance(Others)
 	}
 	if !known {
-		i = &instance{p.newBins(), p.newBins(), p.newBins(), p.newBins()}
+		i = &instance{acked: p.newBins(), late: p.newBins(), byCounter: p.newTally(), byTimer: p.newTally()}
 		i.late.later = true
 		p.instances[strings.Clone(name)] = i
 	}
@@ -189,7 +211,7 @@ func (p *Picture) Sample(at time.Duration, s *collector.Sample) {
 	defer p.mu.Unlock()
 	p.at(at)
 	p.measured = max(p.measured, min(at, longestRun))
-	if p.counts.Metric != "" && counts(p.counts.Metric, s) {
+	if is(p.of, s) {
 		if role, known := p.roles[s.Labels.Get("instance")]; p.counts.Role == "" || !known || role == p.counts.Role {
 			p.web(at, s)
 		}
@@ -204,16 +226,19 @@ func (p *Picture) Sample(at time.Duration, s *collector.Sample) {
 	}
 }
 
-// counts tells whether a sample is of the counter that is called metric.
-func counts(metric string, s *collector.Sample) bool {
+// is tells whether a sample is of a counter, or of a timer, that a metric means.
+func is(of metric.Selection, s *collector.Sample) bool {
+	if of.Name == "" {
+		return false
+	}
 	if s.Meta == nil {
-		return s.Name == metric
+		return s.Name == of.Name
 	}
-	if s.Meta.Sent != metric {
-		return s.Name == metric && s.Meta.Type == collector.Counter
+	if s.Meta.Sent == "" {
+		return s.Name == of.Name && s.Meta.Type == collector.Counter
 	}
-	series := record.Series{Name: s.Name, Meta: *s.Meta}
-	return series.IsCounter()
+	series := record.Series{Name: s.Name, Labels: s.Labels, Meta: *s.Meta}
+	return (series.IsCounter() || s.Meta.Type == collector.Summary) && series.Called(of.Name) != record.NotCalled && series.Came(of) && series.Fulfils(of)
 }
 
 // web takes a point of the metric that is held against the users' ledger. It began at 0
@@ -223,7 +248,12 @@ func (p *Picture) web(at time.Duration, s *collector.Sample) {
 	if c == nil || s.Stale {
 		return
 	}
-	gained, _, ok := c.gain(at, s.Value, true)
+	value, timed := s.Value, s.Histogram != nil
+	if timed {
+		value = s.Histogram.Count
+	}
+	p.untimed = p.untimed || !timed
+	gained, _, ok := c.gain(at, value, true)
 	if !ok {
 		return
 	}
@@ -231,9 +261,13 @@ func (p *Picture) web(at time.Duration, s *collector.Sample) {
 	// two clocks, which are a little apart, so that it may be beyond the end of its bin.
 	bin := p.at(at - p.interval()/10)
 	i := p.instance(nameOf(s.Labels.Get("instance")))
-	i.counted.add(bin, gained)
+	to := i.byCounter
+	if timed {
+		to = i.byTimer
+	}
+	to.counted.add(bin, gained)
 	if s.Observed > 0 {
-		i.heard.add(bin, 1)
+		to.heard.add(bin, 1)
 	}
 }
 

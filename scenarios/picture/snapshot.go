@@ -50,7 +50,8 @@ func (p *Picture) Now() Snapshot {
 	}
 	for _, name := range slices.SortedFunc(maps.Keys(p.instances), record.CompareNames) {
 		i := p.instances[name]
-		s.Instances = append(s.Instances, Instance{name, i.acked.all(n), i.counted.all(n), i.heard.all(n), i.late.all(n)})
+		of := p.tally(i)
+		s.Instances = append(s.Instances, Instance{name, i.acked.all(n), of.counted.all(n), of.heard.all(n), i.late.all(n)})
 	}
 	return s
 }

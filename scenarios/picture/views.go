@@ -4,12 +4,13 @@ import (
 	"time"
 
 	"throughline/collector"
+	"throughline/scenarios/metric"
 	"throughline/scenarios/record"
 )
 
 // Agent is what tells of the CPU of instances from inside, to be held against what the hypervisor tells.
 type Agent struct {
-	Metric string        // a counter of CPU time, as instances send it
+	Metric metric.Ref    // a counter of CPU time, as instances send it
 	Unit   time.Duration // that it counts
 }
 
@@ -38,7 +39,7 @@ func (p *Picture) monitor(e record.Event) {
 
 // ofViews tells whether a sample is one of the two.
 func (p *Picture) ofViews(s *collector.Sample) bool {
-	return s.Name == record.HypervisorCPU || p.counts.Agent != nil && counts(p.counts.Agent.Metric, s)
+	return s.Name == record.HypervisorCPU || s.Histogram == nil && is(p.agent, s)
 }
 
 // view takes a sample of one of the two. A point of CloudWatch is of the period that begins at its time; of the one in

@@ -88,6 +88,7 @@ const (
 	CollectorEnd   Kind = "collector-end"   // it is gone: ID, Code, Signal; Expected
 
 	Decided     Kind = "decided"     // an autoscaler has decided: Decision; what it then did is told by the instances
+	Commanded   Kind = "commanded"   // a command of the user's was executed from At on: About, with the exit status Code; Error: what it wrote; of an instance, if it was for one
 	Quiesced    Kind = "quiesced"    // load has ended and the clients have had their window to flush
 	Trouble     Kind = "trouble"     // the harness could not see or do something: About, Error
 	Note        Kind = "note"        // something out of the ordinary that spoils nothing: About, Error

@@ -73,6 +73,8 @@ const (
 	CollectorPrefix = "throughline_collector_"
 	// BeaconFigures begin those of its beacons, which it gives apart from the others.
 	BeaconFigures = CollectorPrefix + "rum_"
+	// PushedFigures begin those of what it took in by OTLP, which it gives apart, too.
+	PushedFigures = CollectorPrefix + "otlp_"
 	// FlushLateness is its own measure of how late its intervals ended.
 	FlushLateness = CollectorPrefix + "flush_lateness_seconds"
 	// StartTime is when it was started, in seconds since 1970.
@@ -82,9 +84,23 @@ const (
 	// PollDuration is how long polls took, and PollSuccess whether they brought anything, by poller.
 	PollDuration = CollectorPrefix + "poll_duration_seconds"
 	PollSuccess  = CollectorPrefix + "poll_success"
+	// ScrapeFigures begin those of its scrapes, which each have times of their own.
+	ScrapeFigures = CollectorPrefix + "scrape_"
+	// ScrapeDuration is how long scrapes took, by instance: what one gives is of a moment in that time. ScrapeSuccess tells whether
+	// they brought anything, and ScrapeFailures counts those that did not, by instance and reason.
+	ScrapeDuration = CollectorPrefix + "scrape_duration_seconds"
+	ScrapeSuccess  = CollectorPrefix + "scrape_success"
+	ScrapeFailures = CollectorPrefix + "scrape_failures_total"
+	// ScrapeLateness is how long after they were due scrapes began.
+	ScrapeLateness = CollectorPrefix + "scrape_lateness_seconds"
+	// CreatedSuffix ends the name of the series that tells when another one of an instance that is scraped began, in seconds since 1970.
+	CreatedSuffix = "_created"
 	// CloudWatchPoller is the one that asks CloudWatch.
 	CloudWatchPoller = "cloudwatch"
 )
+
+// External is the [Run.Platform] of a stack that ran already.
+const External = "external"
 
 // NoDatabase is what the record of a stack without one has as its database.
 const NoDatabase = "none"

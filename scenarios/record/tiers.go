@@ -63,6 +63,9 @@ func AllTiers() Tiers {
 
 // In gives the tiers that a run had.
 func (t Tiers) In(h History) Tiers {
+	if h.Run.Platform == External { // its load balancer and its database are not seen
+		return Tiers{t.Of(LayerUsers), t.Of(LayerWeb)}
+	}
 	born := map[Role]bool{}
 	for _, e := range h.Events {
 		if e.Kind == Birth {

@@ -18,6 +18,7 @@ import (
 	"throughline/collector"
 	"throughline/scenarios/check"
 	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/metric"
 	"throughline/scenarios/picture"
 	"throughline/scenarios/record"
 )
@@ -199,7 +200,7 @@ func press(p *browsertest.Page, on, key string) {
 // unfolded and how far it was zoomed stays.
 func TestRunningInABrowser(t *testing.T) {
 	h, v := saved(t, "healthy-replaced")
-	p := picture.New(h.Run, picture.Counts{Metric: v.Ledgers.Web.Metric, Route: v.Ledgers.Users.Route})
+	p := picture.New(h.Run, picture.Counts{Metric: metric.Ref(v.Ledgers.Web.Metric), Route: v.Ledgers.Users.Route})
 	const now = 10 * second
 	for _, e := range h.Events {
 		if e.At < now {

@@ -252,7 +252,7 @@ func judged(h record.History, o verdict.Outcome) verdict.Verdict {
 		verdict.Finding{Check: "correlation", Outcome: verdict.Pass, Summary: "users and lb: r = 0.998 at lag 0 s"},
 		verdict.Finding{Check: "correlation", Outcome: verdict.Pass, Summary: "lb and web: r = 0.996 at lag 0 s"})
 	v.LedgerEntries = append(v.LedgerEntries, verdict.Ledger{Layer: "users", Route: "insert", Counts: map[string]int64{"acked": u.RouteAcked}})
-	story.Tell(&v, h, script.Scenario{Checks: []script.Check{{Promise: script.Conservation{Metric: web.Metric, Route: "insert", SampleRate: 1}}}})
+	story.Tell(&v, h, script.Scenario{Checks: []script.Check{{Promise: script.Conservation{Metric: script.Metric(web.Metric), Route: "insert", SampleRate: 1}}}})
 	return v
 }
 

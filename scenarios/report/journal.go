@@ -102,6 +102,7 @@ func eventAbout(e record.Event) string {
 	add("%s", e.Fault, e.Fault != "")
 	add("%s", e.Signal, e.Signal != "")
 	add("exit status %d", e.Code, e.Kind == record.Death && e.Code >= 0)
+	add("exit status %d", e.Code, e.Kind == record.Commanded && e.Code != 0)
 	add("nobody asked for it%s", "", e.Kind == record.Death && !e.Expected)
 	add("to %v CPUs", e.CPUs, e.Kind == record.Limited && e.CPUs > 0)
 	add("to be ended at %s", words.Seconds(e.Deadline), e.Deadline != 0)

@@ -44,6 +44,7 @@ type (
 		Time    string       `xml:"time,attr"`
 		Failure *junitResult `xml:"failure"`
 		Error   *junitResult `xml:"error"`
+		Skipped *junitResult `xml:"skipped"`
 		Output  string       `xml:"system-out,omitempty"`
 	}
 	junitResult struct {
@@ -59,6 +60,31 @@ type (
 // "verdict", carries the outcome of the whole run, so that the suite can never
 // be greener than the verdict.
 func WriteJUnit(w io.Writer, v verdict.Verdict) error {
+	return writeSuites(w, suiteOf(v, func(verdict.Finding) string { return "" }))
+}
+
+// WriteJUnitOf writes what came of several scenarios as one JUnit report: a suite for each, in which each check has a case for each
+// instance that its findings name, called "conservation of web-2", and one for what is of no instance. One that came to no verdict is a suite
+// with one error.
+func WriteJUnitOf(w io.Writer, all []Result) error {
+	var suites []junitSuite
+	for _, r := range all {
+		if r.Verdict == nil {
+			suites = append(suites, unrunSuite(r.Scenario, r.Unrun))
+			continue
+		}
+		suites = append(suites, suiteOf(*r.Verdict, func(f verdict.Finding) string { return f.Instance }))
+	}
+	return writeSuites(w, suites...)
+}
+
+// WriteJUnitFile is WriteJUnitOf into a file, which appears whole or not at all.
+func WriteJUnitFile(path string, all []Result) error {
+	return writeFile(path, func(w io.Writer) error { return WriteJUnitOf(w, all) })
+}
+
+// suiteOf is a verdict as a suite: each check has a case for each part of its findings.
+func suiteOf(v verdict.Verdict, part func(verdict.Finding) string) junitSuite {
 	suite := junitSuite{Name: scenarioName(v), Time: junitSeconds(v.Seconds), Properties: []junitProperty{
 		{"outcome", v.Outcome.String()},
 		{"seed", strconv.FormatUint(v.Seed, 10)},
@@ -76,7 +102,9 @@ func WriteJUnit(w io.Writer, v verdict.Verdict) error {
 		suite.Properties = append(suite.Properties, junitProperty{"note", printable(note)})
 	}
 	for _, name := range checkNames(v.Findings) {
-		suite.Cases = append(suite.Cases, checkCase(v, name))
+		for _, of := range partsOf(v.Findings, name, part) {
+			suite.Cases = append(suite.Cases, checkCase(v, name, of, part))
+		}
 	}
 	if all := noticedOf(v.Findings); len(all) > 0 {
 		c := junitCase{Class: scenarioName(v), Name: checkName(all[0]), Time: "0.000"}
@@ -90,33 +118,47 @@ func WriteJUnit(w io.Writer, v verdict.Verdict) error {
 	last := junitCase{Class: scenarioName(v), Name: "verdict", Time: junitSeconds(v.Seconds)}
 	last.conclude(v.Outcome, printable(headline(v)), verdictText(v))
 	suite.Cases = append(suite.Cases, last)
-	return suite.write(w)
+	return suite
+}
+
+// partsOf lists the parts of a check's findings, each once, in their order.
+func partsOf(findings []verdict.Finding, name string, part func(verdict.Finding) string) (parts []string) {
+	for _, f := range findings {
+		if !f.Noticed && checkName(f) == name && !slices.Contains(parts, part(f)) {
+			parts = append(parts, part(f))
+		}
+	}
+	return parts
 }
 
 // writeUnrun writes the report of a scenario that could not be run: a suite with one
 // error.
 func writeUnrun(w io.Writer, scenario string, why error) error {
-	suite := junitSuite{Name: printable(scenario), Time: junitSeconds(0), Properties: []junitProperty{{"outcome", verdict.Inconclusive.String()}}}
-	c := junitCase{Class: suite.Name, Name: "run", Time: junitSeconds(0)}
-	first, _, _ := strings.Cut(why.Error(), "\n")
-	c.Error = &junitResult{Message: printable("could not be run: " + first), Type: "not-run", Text: printableLines(why.Error())}
-	suite.Cases = append(suite.Cases, c)
-	return suite.write(w)
+	return writeSuites(w, unrunSuite(scenario, why.Error()))
 }
 
-// write writes a suite as a whole report.
-func (suite junitSuite) write(w io.Writer) error {
-	for _, c := range suite.Cases {
-		suite.Tests++
-		if c.Failure != nil {
-			suite.Failures++
-		}
-		if c.Error != nil {
-			suite.Errors++
+func unrunSuite(scenario, why string) junitSuite {
+	suite := junitSuite{Name: printable(scenario), Time: junitSeconds(0), Properties: []junitProperty{{"outcome", verdict.Inconclusive.String()}}}
+	c := junitCase{Class: suite.Name, Name: "run", Time: junitSeconds(0)}
+	first, _, _ := strings.Cut(why, "\n")
+	c.Error = &junitResult{Message: printable("could not be run: " + first), Type: "not-run", Text: printableLines(why)}
+	suite.Cases = append(suite.Cases, c)
+	return suite
+}
+
+// writeSuites writes suites as a whole report.
+func writeSuites(w io.Writer, suites ...junitSuite) error {
+	all := junitSuites{Name: "throughline", Suites: suites}
+	var seconds float64
+	for i := range suites {
+		s := &suites[i]
+		s.count()
+		all.Tests, all.Failures, all.Errors = all.Tests+s.Tests, all.Failures+s.Failures, all.Errors+s.Errors
+		if took, err := strconv.ParseFloat(s.Time, 64); err == nil {
+			seconds += took
 		}
 	}
-	all := junitSuites{Name: "throughline", Tests: suite.Tests, Failures: suite.Failures, Errors: suite.Errors,
-		Time: suite.Time, Suites: []junitSuite{suite}}
+	all.Time = junitSeconds(seconds)
 	if _, err := io.WriteString(w, xml.Header); err != nil {
 		return err
 	}
@@ -129,10 +171,30 @@ func (suite junitSuite) write(w io.Writer) error {
 	return err
 }
 
-// checkCase is the test case of one check: what its worst findings say.
-func checkCase(v verdict.Verdict, name string) junitCase {
+// count adds the cases up.
+func (s *junitSuite) count() {
+	s.Tests = len(s.Cases)
+	for _, c := range s.Cases {
+		if c.Failure != nil {
+			s.Failures++
+		}
+		if c.Error != nil {
+			s.Errors++
+		}
+		if c.Skipped != nil {
+			s.Skipped++
+		}
+	}
+}
+
+// checkCase is the test case of one part of a check: what its worst findings say.
+func checkCase(v verdict.Verdict, name, of string, part func(verdict.Finding) string) junitCase {
 	c := junitCase{Class: scenarioName(v), Name: name, Time: "0.000"}
-	by := byOutcome(v.Findings, name)
+	if of != "" {
+		c.Name += " of " + printable(of)
+	}
+	mine := func(f verdict.Finding) bool { return checkName(f) == name && part(f) == of }
+	by := byOutcome(slices.DeleteFunc(slices.Clone(v.Findings), func(f verdict.Finding) bool { return !mine(f) }), name)
 	outcome := verdict.Pass
 	if len(by[verdict.Fail]) > 0 {
 		outcome = verdict.Fail
@@ -145,14 +207,14 @@ func checkCase(v verdict.Verdict, name string) junitCase {
 			text = append(text, o.String()+": "+placeText(f)+": "+printable(f.Summary)+causeText(f))
 		}
 	}
-	c.conclude(outcome, printable(message(v, name, by[outcome])), strings.Join(text, "\n"))
+	c.conclude(outcome, printable(message(v, mine, by[outcome])), strings.Join(text, "\n"))
 	return c
 }
 
 // message is what a check comes to in one line: the explanation of what it found, or what
 // that follows from; else its first finding.
-func message(v verdict.Verdict, name string, worst []verdict.Finding) string {
-	is := func(i int) bool { return checkName(v.Findings[i]) == name && v.Findings[i].Outcome == worst[0].Outcome }
+func message(v verdict.Verdict, mine func(verdict.Finding) bool, worst []verdict.Finding) string {
+	is := func(i int) bool { return mine(v.Findings[i]) && v.Findings[i].Outcome == worst[0].Outcome }
 	for _, e := range v.Explanations {
 		if slices.ContainsFunc(inRange(v, e.Findings), is) {
 			return explained(e, worst[0].Outcome)

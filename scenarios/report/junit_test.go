@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"throughline/scenarios/check/verdict"
 )
 
@@ -77,6 +79,47 @@ func TestJUnitGroupsByCheck(t *testing.T) {
 	}
 	if c := s.Suites[0].Cases[1]; c.Name != "identity" || c.Failure != nil || c.Error != nil || c.Output != "pass: whole run: second" {
 		t.Errorf("case %+v", c)
+	}
+}
+
+// One report of several scenarios has a suite for each, with a case for each check and instance; none is missing.
+func TestJUnitOfSeveral(t *testing.T) {
+	failed := verdict.Verdict{Scenario: "one", Outcome: verdict.Fail, Seconds: 1.5, Findings: []verdict.Finding{
+		{Check: "conservation", Outcome: verdict.Pass, Summary: "first", Instance: "web-1"},
+		{Check: "conservation", Outcome: verdict.Fail, Summary: "second", Instance: "web-2"},
+		{Check: "conservation", Outcome: verdict.Inconclusive, Summary: "third"},
+		{Check: "noticed", Outcome: verdict.Pass, Summary: "fourth", Instance: "web-2", Noticed: true},
+	}}
+	var b bytes.Buffer
+	if err := WriteJUnitOf(&b, []Result{{Scenario: "one", Verdict: &failed}, {Scenario: "two", Unrun: "no haproxy\nat all"}, {Scenario: "three", Verdict: &verdict.Verdict{Scenario: "three", Outcome: verdict.Pass, Seconds: 2}}}); err != nil {
+		t.Fatal(err)
+	}
+	var s junitSuites
+	if err := xml.Unmarshal(b.Bytes(), &s); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, suite := range s.Suites {
+		for _, c := range suite.Cases {
+			line := suite.Name + "/" + c.Name + ": "
+			switch {
+			case c.Failure != nil:
+				line += "fail: " + c.Failure.Message
+			case c.Error != nil:
+				line += "error: " + c.Error.Message
+			default:
+				line += "pass"
+			}
+			got = append(got, line)
+		}
+	}
+	want := []string{"one/conservation of web-1: pass", "one/conservation of web-2: fail: second", "one/conservation: error: third", "one/noticed: pass", "one/verdict: fail: " + headline(failed),
+		"two/run: error: could not be run: no haproxy", "three/verdict: pass"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	if s.Tests != 7 || s.Failures != 2 || s.Errors != 2 || s.Time != "3.500" {
+		t.Errorf("%d tests, %d failures, %d errors, %s s", s.Tests, s.Failures, s.Errors, s.Time)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/check/words"
+	"throughline/scenarios/metric"
 	"throughline/scenarios/picture"
 	"throughline/scenarios/picture/draw"
 	"throughline/scenarios/record"
@@ -17,7 +18,7 @@ import (
 
 // Ended is the page of a run that is over: the report.
 func Ended(h record.History, v verdict.Verdict) Page {
-	counts := picture.Counts{Metric: v.Ledgers.Web.Metric, Route: v.Ledgers.Users.Route}
+	counts := picture.Counts{Metric: metric.Ref(v.Ledgers.Web.Metric), Route: v.Ledgers.Users.Route}
 	if ran, err := script.Parse(h.Run.File, h.Scenario, script.Options{Ran: true}); err == nil { // else the verdict says so
 		counts.Fleet, counts.Agent = FleetOf(ran), AgentOf(ran)
 		counts.Role = CountingRole(ran, counts.Route)
@@ -130,7 +131,7 @@ type slideView struct {
 }
 
 func newSlide(view draw.View, s picture.Snapshot, spans []string) slideView {
-	out := slideView{Slide: view.Slide(), Owed: view.Owed(), Metric: printable(s.Counts.Metric), Route: printable(s.Counts.Route),
+	out := slideView{Slide: view.Slide(), Owed: view.Owed(), Metric: printable(string(s.Counts.Metric)), Route: printable(s.Counts.Route),
 		Spans: spans, Numbers: view.SlideNumbers()}
 	out.Flags, out.Crowded = view.Flags()
 	out.Never, out.Many, out.Allowed = view.Missing(), view.TooMany(), view.Allowed()

@@ -9,6 +9,7 @@ import (
 
 	"throughline/collector"
 	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/metric"
 	"throughline/scenarios/picture"
 	"throughline/scenarios/record"
 )
@@ -92,7 +93,7 @@ func TestSizes(t *testing.T) {
 func BenchmarkRunning(b *testing.B) {
 	demo, v := saved(b, "healthy-replaced")
 	for name, p := range map[string]*picture.Picture{
-		"demo": picture.Of(demo, picture.Counts{Metric: v.Ledgers.Web.Metric, Route: v.Ledgers.Users.Route}),
+		"demo": picture.Of(demo, picture.Counts{Metric: metric.Ref(v.Ledgers.Web.Metric), Route: v.Ledgers.Users.Route}),
 		"day":  picture.Of(aDay(), picture.Counts{Metric: "a", Route: "insert"}),
 	} {
 		b.Run(name, func(b *testing.B) {

@@ -10,6 +10,7 @@ import (
 
 	"throughline/collector"
 	"throughline/collector/dogstatsd"
+	"throughline/collector/otlp"
 	"throughline/collector/pipeline"
 	"throughline/collector/process"
 	"throughline/collector/scrape"
@@ -35,6 +36,8 @@ type engine interface {
 type receiving interface {
 	Listen(statsd.Listener) (socket.Address, error)
 	Assign(origin, instance string, labels collector.Labels) error
+	ListenOTLP(otlp.Listener) (string, error)
+	AssignOTLP(source, instance string, labels collector.Labels) error
 	Scrape(scrape.Target) error
 	Retire(ctx context.Context, instance string) error
 }

@@ -102,6 +102,9 @@ func sequence(id, prefix string) (seq uint64, own bool) {
 
 // end stops reading after what the kernel still has, and says what was missed.
 func (x *executions) end(ctx context.Context, trouble func(about string, count int64, why string)) {
+	if x == nil {
+		return
+	}
 	x.in.Stop()
 	<-x.ended
 	if err := errors.Join(x.err, x.in.Drain(ctx, x.take), x.in.Close()); err != nil {

@@ -216,7 +216,7 @@ func (f *faults) requests() []fault.Request {
 // metric is a counter that the scenario checks.
 func (f *faults) metric() string {
 	if all := script.Promised[script.Conservation](f.cfg.Scenario); len(all) > 0 {
-		return all[0].Metric
+		return all[0].Metric.Name()
 	}
 	return "leftover"
 }

@@ -43,6 +43,10 @@ func finish(ctx context.Context, s *testbed, users *users, acting *acting) error
 	if err := s.database.documents(closing, s.journal.record.After); err != nil {
 		s.journal.trouble("documents", 0, err.Error())
 	}
+	if err := s.after(ctx); err != nil {
+		s.journal.note("after", 0, err.Error())
+		s.cfg.Progress.Note(err.Error())
+	}
 	s.fleets.stop(ctx)
 	s.journal.event(record.Event{Kind: record.RunEnd})
 	return s.journal.record.Flush()
@@ -64,7 +68,7 @@ func (c Config) settleTime() time.Duration {
 const settleLimit = 5 * time.Second
 
 // settle waits until the clients have had their time to flush, and then until a
-// whole interval has passed without a line and no request is on an instance: one
+// whole interval has passed without anything new and no request is on an instance: one
 // that its user gave up is logged by the load balancer when it is answered.
 func (s *testbed) settle(ctx context.Context) {
 	if sleepUntil(ctx, time.Now().Add(s.cfg.settleTime())) != nil {
@@ -76,14 +80,14 @@ func (s *testbed) settle(ctx context.Context) {
 	for _, name := range s.lives.serving("") {
 		_ = s.balancer.awaitIdle(idle, name) // who is in no backend has none; what is still there then is not logged, and its outcome unknown
 	}
-	for lines := s.telemetry.lines(); time.Now().Before(deadline); {
+	for told := s.telemetry.news(); time.Now().Before(deadline); {
 		if sleepUntil(ctx, time.Now().Add(s.cfg.Run.Interval)) != nil {
 			return
 		}
-		now := s.telemetry.lines()
-		if now == lines {
+		now := s.telemetry.news()
+		if now == told {
 			return
 		}
-		lines = now
+		told = now
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"throughline/collector"
+	"throughline/collector/otlp"
 	"throughline/collector/scrape"
 	"throughline/compose"
 	"throughline/scenarios/record"
@@ -94,6 +95,8 @@ func (o *order) await() ([]string, error) {
 type sensors interface {
 	// listen gives the host:port to which an instance shall send.
 	listen(name string, labels collector.Labels) (string, error)
+	// listenOTLP gives the host:port to which an instance shall push by OTLP.
+	listenOTLP(name string, labels collector.Labels, protocol otlp.Protocol) (string, error)
 	// scrape has an instance scraped from now on.
 	scrape(of scrape.Target) error
 	// retire is called when an instance is gone, or was never started.
@@ -121,7 +124,9 @@ func (backstage) awaitDown(context.Context, string) error   { return nil }
 func (backstage) remove(context.Context, string) error      { return nil }
 
 // name is what its instance of a number is called.
-func (f *fleet) name(number int) string { return script.InstanceName(f.role.RoleName(), number) }
+func (f *fleet) name(number int) string {
+	return f.cfg.Scenario.Stack.InstanceName(f.role.RoleName(), number)
+}
 
 // recorded is its role, as the journal has it.
 func (f *fleet) recorded() record.Role { return record.Role(f.role.RoleName()) }
@@ -266,6 +271,9 @@ func (f *fleet) start(ctx context.Context, web script.Web, number int) (*life, e
 		instance, err = f.describe(web, number, addr)
 	}
 	if err == nil {
+		err = f.push(&instance, web, number)
+	}
+	if err == nil {
 		instance.Ready.Within = startWithin(ctx)
 		var one *life
 		if one, err = f.lives.start(ctx, instance, f.recorded(), web.Version); err == nil {
@@ -293,6 +301,9 @@ func (f *fleet) scrape(ctx context.Context, one *life, web script.Web, number in
 // labels are what all series have that come from an instance of a version, beside its name. Where there is one role alone,
 // it is left to who sends tags.
 func (f *fleet) labels(web script.Web, number int) collector.Labels {
+	if f.cfg.foreign() {
+		return nil // what it is told, and what it sends, is the user's
+	}
 	pairs := []string{"zone", zoneOf(number)}
 	if web.Version != "" {
 		pairs = append(pairs, record.LabelVersion, web.Version)
@@ -324,7 +335,9 @@ func (f *fleet) kill(ctx context.Context, name string) error {
 		if err := f.pool.awaitDown(ctx, name); err != nil {
 			return err
 		}
-		f.journal.event(record.Event{Kind: record.Down, Instance: name, Role: one.role})
+		if !f.cfg.foreign() { // else nobody knows what its load balancer makes of it
+			f.journal.event(record.Event{Kind: record.Down, Instance: name, Role: one.role})
+		}
 		return f.remove(ctx, one)
 	})
 }
@@ -346,7 +359,7 @@ func refused(name, addr string) error {
 func (f *fleet) terminate(ctx context.Context, name string, drain bool) error {
 	return f.lives.end(ctx, name, terminating, func(ctx context.Context, one *life) error {
 		defer f.pool.holdReloads()()
-		if drain {
+		if drain && !f.cfg.foreign() { // else the user's command does it, if anybody
 			f.journal.event(record.Event{Kind: record.Draining, Instance: name, Role: one.role})
 			if err := f.pool.drain(ctx, name); err != nil {
 				return err
@@ -375,6 +388,9 @@ func (f *fleet) signalled(one *life, s compose.Signal) {
 
 // remove takes an instance that is gone off the load balancer.
 func (f *fleet) remove(ctx context.Context, one *life) error {
+	if f.cfg.foreign() {
+		return nil
+	}
 	if err := f.pool.remove(ctx, one.Name()); err != nil {
 		return err
 	}
@@ -398,7 +414,7 @@ func awaitDeath(ctx context.Context, one *life) error {
 func (f *fleet) awaitStop(ctx context.Context, one *life) error {
 	patient, cancel := context.WithTimeout(ctx, f.role.Stop)
 	defer cancel()
-	if err := awaitDeath(patient, one); err == nil || ctx.Err() != nil {
+	if err := awaitDeath(patient, one); err == nil || ctx.Err() != nil || f.cfg.foreign() { // what is not ours is not killed unasked
 		return err
 	}
 	f.overdue(one.Name())

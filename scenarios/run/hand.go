@@ -54,7 +54,7 @@ func (h *Hand) Standing() live.Standing {
 	if h.stack == nil {
 		return s
 	}
-	s.Cloud = h.stack.cfg.Scenario.Stack.Cloud
+	s.Cloud, s.Members = h.stack.cfg.Scenario.Stack.Cloud, h.stack.database.members.names()
 	s.Instances, s.Faults = h.stack.fleet.serving(), slices.Clone(h.stack.begun)
 	if u := h.stack.clock.users; u != nil {
 		load := u.status(time.Now(), time.Time{})
@@ -97,7 +97,9 @@ func (h *Hand) take(text string) (*handled, script.Step, string, error) {
 	case h.stack == nil:
 		return fail(fmt.Errorf("%s: the stack is not up yet; wait until it is", asked))
 	}
-	step, source, err := h.stack.cfg.Scenario.StepOf(text, script.Now{Instances: h.stack.fleet.serving(), Faults: h.stack.begun, Versions: h.stack.fleet.deployed()})
+	now := script.Now{Instances: h.stack.fleet.serving(), Faults: h.stack.begun, Versions: h.stack.fleet.deployed()}
+	now.Members, now.Dead = h.stack.database.members.count()
+	step, source, err := h.stack.cfg.Scenario.StepOf(text, now)
 	if err == nil {
 		err = h.stack.cfg.lacks(step)
 	}
@@ -171,7 +173,7 @@ func (s *testbed) improvised(done []script.Improvisation) {
 	stack := s.cfg.Scenario.Stack.Web
 	_, tagged := stack.Env["TAGS_FROM"] // as in a cloud of its own; that of a CloudWatch tells no tags
 	source := script.Improvised{Instances: stack.Instances, Defect: stack.Defect, Cloud: tagged, CloudWatch: s.cfg.Scenario.Stack.CloudWatch, Rate: s.cfg.Scenario.Load.Rate,
-		Beacons: s.cfg.Scenario.Load.Beacons.Any(), Moves: done}.Source()
+		Beacons: s.cfg.Scenario.Load.Beacons.Any(), Members: s.cfg.Scenario.Stack.Members, HTTPD: s.cfg.Scenario.Stack.HTTPD, Moves: done}.Source()
 	secrets := slices.DeleteFunc(script.SecretsOf(s.fleet.deployed().Known), func(value string) bool { return value == script.ImprovisedTags || value == script.ImprovisedCPU })
 	if len(secrets) > 0 {
 		written, err := script.Parse(record.ScenarioFile, source, script.Options{Ran: true})
@@ -194,6 +196,10 @@ func (c Config) atHand(n script.Need) bool {
 		return !located
 	case script.OwnDatabase:
 		return c.MongoURI == ""
+	case script.Members:
+		return c.Scenario.Stack.Members > 0
+	case script.HTTPD:
+		return c.Scenario.Stack.HTTPD
 	case script.Metadata:
 		return c.Scenario.Stack.Cloud
 	case script.Hypervisor:
@@ -212,8 +218,9 @@ var lacking = map[script.Need]string{
 	script.Master:      "the load balancer of a stack that is up has no master that could replace it; write a scenario, which gets one",
 	script.Respawn:     "nobody would start the load balancer of a stack that is up again; write a scenario, in which somebody does",
 	script.OwnDisk:     "the database of a stack that is up has no disk of its own; write a scenario, in which it has one",
-	script.Members:     "the database of a stack that is up has no members; write a scenario with stack.mongo: {members: 3}",
-	script.PeerProxies: "the database of a stack that is up has no members; write a scenario with stack.mongo: {members: 3}",
+	script.Members:     "the database of this stack has no members; bring it up with --members 3",
+	script.PeerProxies: "nothing stands between the members of a database that is up; write a scenario with stack.mongo: {members: 3}, in which they can be parted",
+	script.HTTPD:       "no Apache HTTP server stands before the instances of this stack; bring it up with --httpd",
 	script.CPULimits:   "the instances of a stack that is up were not put where their CPU can be limited; write a scenario, in which they are",
 	script.Metadata:    "nobody gives notice in a stack that is in no cloud; bring it up with --cloud",
 	script.Hypervisor:  "nobody tells CloudWatch what instances use in this stack; bring it up with --cloudwatch",

@@ -89,9 +89,6 @@ func (c Config) databaseInstance() compose.Instance {
 	if c.needs(script.OwnDisk) {
 		program.Self = []string{"docstore", "--listen", "{{.Host}}:{{.Port}}", "--data", c.ownDisk(), "--own-disk", strconv.Itoa(diskSize)}
 	}
-	if forget := c.Scenario.Stack.Forget; forget > 0 {
-		program.Self = append(program.Self, "--forget-every", strconv.Itoa(forget))
-	}
 	i := compose.Instance{
 		Name:    DatabaseName,
 		Program: program,
@@ -101,6 +98,9 @@ func (c Config) databaseInstance() compose.Instance {
 	if given := c.Database; len(given.Command) > 0 {
 		i.Program, i.Ready.Within = given, databaseLimit
 	}
+	if forget := c.Scenario.Stack.Forget; forget > 0 {
+		tell(&i.Program, "--forget-every", strconv.Itoa(forget))
+	}
 	return i
 }
 
@@ -109,15 +109,24 @@ func (c Config) databaseInstance() compose.Instance {
 func (c Config) memberInstance(name, advertise, proxy string) compose.Instance {
 	i := c.databaseInstance()
 	i.Name = name
-	if len(i.Program.Command) > 0 { // a mongod
-		i.Program.Command = append(slices.Clone(i.Program.Command), "--replSet", setName)
+	if c.Mongod {
+		tell(&i.Program, "--replSet", setName)
 		return i
 	}
-	i.Program.Self = append(i.Program.Self, "--replica-set", setName, "--election-timeout", election.String(), "--advertise", advertise)
+	tell(&i.Program, "--replica-set", setName, "--election-timeout", election.String(), "--advertise", advertise)
 	if proxy != "" {
-		i.Program.Self = append(i.Program.Self, "--peer-proxy", proxy)
+		tell(&i.Program, "--peer-proxy", proxy)
 	}
 	return i
+}
+
+// tell gives a program further arguments, and leaves those of others that are made of the same alone.
+func tell(p *compose.Program, more ...string) {
+	words := &p.Self
+	if len(p.Command) > 0 {
+		words = &p.Command
+	}
+	*words = slices.Concat(*words, more)
 }
 
 // MongodProgram is a mongod of this machine as a database of a run: it keeps what it has in its own directory, and is gone with it.
@@ -135,7 +144,7 @@ func (c Config) ownDisk() string { return filepath.Join(c.Scratch, "disk") }
 // webProgram is what an instance of a version executes.
 func (c Config) webProgram(web script.Web) (compose.Program, error) {
 	if web.Image == "" {
-		return WebProgram(web, c.Scenario.File), nil
+		return WebProgram(web, c.Scenario.Dir()), nil
 	}
 	program, found := c.Web[web.Image]
 	if !found {
@@ -145,10 +154,10 @@ func (c Config) webProgram(web script.Web) (compose.Program, error) {
 }
 
 // WebProgram is what a web instance executes that has no image: the reference
-// app, or the user's command in the directory of the scenario file.
-func WebProgram(web script.Web, file string) compose.Program {
+// app, or the user's command in the scenario's directory.
+func WebProgram(web script.Web, dir string) compose.Program {
 	if len(web.Command) > 0 {
-		return compose.Program{Command: web.Command, Dir: filepath.Dir(file)}
+		return compose.Program{Command: web.Command, Dir: dir}
 	}
 	program := compose.Program{Self: []string{"app"}}
 	if web.Defect != "" {

@@ -149,17 +149,25 @@ func (s *replicaSet) kill(ctx context.Context) (name string, err error) {
 		if err := one.Signal(ctx, compose.Kill); err != nil {
 			return err
 		}
-		if err := awaitDeath(ctx, one); err != nil {
-			return err
-		}
-		if conn, err := net.DialTimeout("tcp", one.Addr("mongo"), time.Second); err == nil {
-			conn.Close()
-			return fmt.Errorf("%s is gone, but something still answers at %s", name, one.Addr("mongo"))
-		}
-		_, err = s.awaitPrimary(ctx, name)
-		return err
+		// A container is gone when its engine has removed it, which may be after the others have elected one of them.
+		both, waiting := errgroup.WithContext(ctx)
+		both.Go(func() error { return awaitSilence(waiting, one) })
+		both.Go(func() error { _, err := s.awaitPrimary(waiting, name); return err })
+		return both.Wait()
 	})
 	return name, err
+}
+
+// awaitSilence waits until a member is gone, and sees that nothing answers where it was.
+func awaitSilence(ctx context.Context, one *life) error {
+	if err := awaitDeath(ctx, one); err != nil {
+		return err
+	}
+	if conn, err := net.DialTimeout("tcp", one.Addr("mongo"), time.Second); err == nil {
+		conn.Close()
+		return fmt.Errorf("%s is gone, but something still answers at %s", one.Name(), one.Addr("mongo"))
+	}
+	return nil
 }
 
 // stepDown has the primary hand its part over, and waits until there is another one. It gives the name of the one that did.
@@ -233,6 +241,18 @@ func (s *replicaSet) names() []string {
 	}
 	slices.SortFunc(names, record.CompareNames)
 	return names
+}
+
+// count is how many are in the set, and how many of these are dead.
+func (s *replicaSet) count() (all, dead int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, alive := range s.members {
+		if all++; !alive {
+			dead++
+		}
+	}
+	return all, dead
 }
 
 // living are their addresses.

@@ -32,6 +32,8 @@ type Config struct {
 	Dir      string     // the run directory, made by newJournal
 	Scratch  string     // a directory for what need not outlive the run: the collector's store
 	Platform compose.Platform
+	// There is a stack that runs already, where the scenario has one: Platform stands for its instances.
+	There    There
 	MongoURI string // a MongoDB to use instead of the embedded database; "" = embedded
 	HAProxy  string // the HAProxy binary on this machine; "" = the platform has its own, called haproxy
 	// HTTPD is the Apache HTTP server of this machine or of the platform, for a scenario that has one before each instance.
@@ -42,6 +44,8 @@ type Config struct {
 	// Database is what the database executes; zero = the embedded one. It listens
 	// on {{.Port}}.
 	Database compose.Program
+	// Mongod: that is a mongod, and takes its arguments; else it is package docstore.
+	Mongod bool
 	// Collector executes a collector in a process of its own (process.Serve): a program with its
 	// arguments. A scenario that kills the collector needs it; in all others it is in this process.
 	Collector []string
@@ -115,10 +119,12 @@ func (c Config) withStack(ctx context.Context, do func(*testbed) error) (err err
 		defer cancel()
 		err = errors.Join(err, s.close(closing))
 	}()
-	if s.balancer.executions, err = openExecutions(net.JoinHostPort(c.Platform.Home(), "0"), c.Run.ID, journal.record); err != nil {
-		return err
+	if !c.foreign() { // else its load balancer logs where it wants
+		if s.balancer.executions, err = openExecutions(net.JoinHostPort(c.Platform.Home(), "0"), c.Run.ID, journal.record); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, s.balancer.executions.close()) }()
 	}
-	defer func() { err = errors.Join(err, s.balancer.executions.close()) }()
 	if err := s.up(ctx); err != nil {
 		if s.interrupted(ctx) { // before the load began
 			journal.event(record.Event{Kind: record.RunEnd})
@@ -126,6 +132,7 @@ func (c Config) withStack(ctx context.Context, do func(*testbed) error) (err err
 		}
 		return err
 	}
+	s.unseen()
 	return do(s)
 }
 

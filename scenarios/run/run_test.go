@@ -126,7 +126,7 @@ func TestWebProgram(t *testing.T) {
 		{script.Web{Defect: "late"}, compose.Program{Self: []string{"app", "--defect", "late"}}},
 		{script.Web{Command: []string{"python3", "app.py"}}, compose.Program{Command: []string{"python3", "app.py"}, Dir: "some/dir"}},
 	} {
-		got := WebProgram(c.web, "some/dir/x.yaml")
+		got := WebProgram(c.web, "some/dir")
 		if diff := cmp.Diff(c.want, got); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}

@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"throughline/collector"
+	"throughline/collector/otlp"
 	"throughline/collector/scrape"
 	"throughline/collector/statsd"
 	"throughline/collector/statsd/socket"
@@ -27,8 +28,10 @@ type telemetry struct {
 	relays  *fault.Relays // nil: no fault needs them
 	pollers *pollers
 	shared  string // host:port that all instances send to; "" = each has its own
-	rumAddr string // host:port where beacons of pages are taken; "" = nowhere
-	api     string // where the collector's HTTP API is to listen; "" = nowhere
+	// sharedOTLP is where they push to by OTLP then.
+	sharedOTLP map[otlp.Protocol]string
+	rumAddr    string // host:port where beacons of pages are taken; "" = nowhere
+	api        string // where the collector's HTTP API is to listen; "" = nowhere
 
 	// replacing is held while there is no collector, because another one is coming,
 	// and shared by who comes or leaves.
@@ -105,15 +108,19 @@ func (t *telemetry) pollNow(ctx context.Context) error {
 	return withoutExpected(t.collector().Fetch(ctx))
 }
 
-// lines counts what came in by StatsD, at this collector; of one that is gone it is 0.
-func (t *telemetry) lines() uint64 {
+// news counts what came in at this collector and told something new: lines of StatsD, and points of OTLP that grew; of one
+// that is gone it is 0.
+func (t *telemetry) news() uint64 {
 	f, _ := t.collector().Figures() // stop tells that it is gone
-	return f.Lines
+	return f.Lines + f.Grown
 }
 
 // share opens the StatsD port that all instances share, where they have
 // addresses of their own.
 func (t *telemetry) share() error {
+	if x := t.cfg.Scenario.Stack.External; x != nil {
+		return t.listenThere(*x)
+	}
 	if _, ok := t.cfg.Platform.(compose.Located); !ok {
 		return nil
 	}
@@ -129,7 +136,10 @@ func (t *telemetry) share() error {
 		t.cfg.Progress.Note("StatsD port " + statsdPort + " is taken on this machine: who does not heed STATSD_PORT will not be heard")
 		err = on("0")
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return t.shareOTLP()
 }
 
 // listen implements sensors: it opens a socket for a web instance, or has the
@@ -138,6 +148,9 @@ func (t *telemetry) share() error {
 func (t *telemetry) listen(name string, labels collector.Labels) (string, error) {
 	t.replacing.RLock()
 	defer t.replacing.RUnlock()
+	if x := t.cfg.Scenario.Stack.External; x != nil {
+		return t.assignThere(*x, name, labels)
+	}
 	if located, ok := t.cfg.Platform.(compose.Located); ok {
 		addr, err := located.Locate(name)
 		if err != nil {

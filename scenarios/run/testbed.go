@@ -30,12 +30,15 @@ type testbed struct {
 	// hypervisor tells CloudWatch what instances use; nil: there is no CloudWatch.
 	hypervisor *hypervisor
 	faults     *faults
+	// afterwards: the user's command for the end was executed.
+	afterwards bool
 	// calledOff: the run was interrupted, and the journal says so.
 	calledOff bool
 }
 
 // newTestbed starts nothing yet. When ctx ends, moves on the fleet are called off.
 func newTestbed(ctx context.Context, c Config, journal *journal) (*testbed, error) {
+	journal.commands(c.There)
 	sensing, err := newTelemetry(c, journal)
 	if err != nil {
 		return nil, err
@@ -73,6 +76,13 @@ func (s *testbed) fleetOf(role script.Web) *fleet {
 	if role.Role == "" || role.WithUsers() { // what is nobody else's goes to the first
 		f.pool = backend{s.balancer, haproxy.BackendOf(role.RoleName())}
 	}
+	if x := s.cfg.Scenario.Stack.External; x != nil {
+		f.pool = backstage{}
+		f.describe = func(web script.Web, number int, _ string) (compose.Instance, error) {
+			return theirs(f.name(number), web.Stop), nil
+		}
+		return f
+	}
 	f.describe = func(web script.Web, number int, statsd string) (compose.Instance, error) {
 		uri, err := s.database.uriOf(f.name(number))
 		if err != nil {
@@ -94,6 +104,10 @@ func (s *testbed) up(ctx context.Context) error {
 		return err
 	}
 	s.telemetry.run(ctx)
+	if s.cfg.foreign() {
+		s.balancer.users = s.cfg.Scenario.Stack.External.URL
+		return s.fleets.launch(ctx)
+	}
 	if err := watchHost(s.cfg, s.lives, s.telemetry); err != nil {
 		return err
 	}
@@ -127,8 +141,9 @@ func (s *testbed) interrupted(ctx context.Context) bool {
 // before the platform, in whose directory its store lies.
 func (s *testbed) close(ctx context.Context) error {
 	s.cfg.Roster.of(nil)
+	after := s.after(ctx)
 	s.fleets.stop(ctx)
 	s.faults.healAll(ctx)
 	s.cloud.close()
-	return errors.Join(s.hypervisor.close(), s.balancer.close(), s.network.close(), s.telemetry.close(ctx), s.database.close(ctx), s.lives.close(ctx))
+	return errors.Join(after, s.hypervisor.close(), s.balancer.close(), s.network.close(), s.telemetry.close(ctx), s.database.close(ctx), s.lives.close(ctx))
 }

@@ -1,6 +1,10 @@
 package run
 
-import "context"
+import (
+	"context"
+
+	"throughline/compose/mongoset"
+)
 
 // Addresses are where the parts of a stack are reached.
 type Addresses struct {
@@ -35,6 +39,9 @@ func Up(ctx context.Context, c Config, load bool, ready func(Addresses)) error {
 
 func (s *testbed) addresses() Addresses {
 	at := Addresses{Users: s.balancer.frontend(), Runtime: s.balancer.runtime, Database: s.database.at}
+	if living := s.database.members.living(); len(living) > 0 {
+		at.Database = mongoset.URI(setName, living)
+	}
 	if s.cfg.Dashboard != "" {
 		at.Metrics = "http://" + s.telemetry.collector().Addr()
 	}

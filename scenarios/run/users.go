@@ -81,7 +81,12 @@ func newUsers(c Config, target, beacons string, w *record.Writer, serving func()
 	// A map has no order, and the order of the routes is part of what the
 	// seed decides.
 	slices.SortFunc(routes, func(a, b loadgen.Route) int { return record.CompareNames(a.Name, b.Name) })
+	there := loadgen.Config{}
+	if x := c.Scenario.Stack.External; x != nil {
+		there = loadgen.Config{Dial: c.There.Dial, ServedBy: x.Header, Foreign: true}
+	}
 	generator, err := loadgen.New(loadgen.Config{
+		Dial: there.Dial, ServedBy: there.ServedBy, Foreign: there.Foreign,
 		Target: target, Shape: shape, Routes: routes, Mix: load.Mix, Words: load.Words,
 		Seed: c.Run.Seed, Run: c.Run.ID, Timeout: load.Timeout, LatenessP99: lateP99, LatenessMax: lateMax,
 		Beacons: beaconsOf(load.Beacons, beacons, w),

@@ -30,8 +30,9 @@ type Agent struct {
 // There tells whether the stack has agents.
 func (a Agent) There() bool { return a.Window > 0 }
 
-// Late is for how long a count may be held between an instance's client and the collector.
-func (a Agent) Late() time.Duration { return a.Window + a.Metrics.Every }
+// Late is for how long a count may be held between an instance's client and the collector: until the agent gives it on, or has it to be
+// scraped, and then until a scrape has brought it.
+func (a Agent) Late() time.Duration { return a.Window + a.Metrics.Unscraped() }
 
 // AgentDefects are those of the reference agent.
 func AgentDefects() []string { return []string{AgentDropsBucket} }

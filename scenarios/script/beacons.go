@@ -53,7 +53,7 @@ func (v value) beacons(s *Scenario) Beacons {
 type BeaconsSent struct {
 	Route string        // whose pages; "" = all
 	Share float64       // of the pages, that have a beacon at least
-	Web   string        // the StatsD name of the timer around a request of Route; "" = none
+	Web   Metric        // the timer around a request of Route; "" = none
 	Unit  time.Duration // of values of Web whose type does not tell it
 	Slack time.Duration // how far a beacon's time may be off
 }
@@ -62,7 +62,7 @@ type BeaconsSent struct {
 func (BeaconsSent) Kind() string { return "beacons" }
 
 // Metrics implements [Promise].
-func (c BeaconsSent) Metrics() []string { return []string{c.Web} }
+func (c BeaconsSent) Metrics() []Metric { return []Metric{c.Web} }
 
 // Late implements [Promise].
 func (BeaconsSent) Late() time.Duration { return 0 }
@@ -83,7 +83,7 @@ func (p *promises) beacons(v value) BeaconsSent {
 	if v, ok := m.get("share"); ok && p.sound && c.Share > p.s.Load.Beacons.Share && p.s.Load.Beacons.Any() {
 		v.failf("is more than the share of the users who send any, %v", p.s.Load.Beacons.Share)
 	}
-	c.Web = m.metric("web")
+	c.Web = m.several("web")
 	if v, ok := m.get("web"); ok && c.Route == "" && c.Web != "" {
 		if c.Route = p.only(); c.Route == "" {
 			v.failf("of which pages does it measure the requests? add route")

@@ -14,6 +14,8 @@ type Now struct {
 	Instances []string // that serve, oldest first
 	Faults    []string // that have begun and are not healed
 	Versions  Versions
+	// Members are those of the database that are in its set, and Dead how many of them are dead.
+	Members, Dead int
 }
 
 // wordForm is what a word of a step may look like: nothing in it has a meaning in YAML.
@@ -44,6 +46,14 @@ func (s Scenario) StepOf(text string, now Now) (step Step, source string, err er
 	root.name = "step"
 	w := newWorld(&s, DefaultVersion)
 	w.faults, w.lost, w.cloud, w.cloudwatch = slices.Clone(now.Faults), false, true, true // whether it is in a cloud, whoever makes the move knows by its needs
+	if now.Members > 0 {
+		w.members.set, w.members.dead = now.Members, now.Dead
+	}
+	for _, name := range now.Faults {
+		if k, known := kindOfFault(name); known && k.sidelines {
+			w.members.aside++
+		}
+	}
 	f := w.fleets[0]
 	f.live, f.scaled, f.versions, f.read = slices.Clone(now.Instances), false, now.Versions.Clone(), now.Versions.Clone()
 	step, _ = root.step(w)
@@ -134,6 +144,8 @@ func filledIn(words []string, now Now) ([]string, error) {
 	switch words[0] {
 	case Launch{}.Kind():
 		return append(words, "1"), nil
+	case StepDown{}.Kind():
+		return append(words, Primary), nil
 	case Rollback{}.Kind():
 		back := now.Versions.back(now.Instances)
 		if back == "" {

@@ -1,9 +1,9 @@
 package script
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -27,8 +27,8 @@ type Check struct {
 type Promise interface {
 	// Kind is the check's key in the file, like "continuity".
 	Kind() string
-	// Metrics are the StatsD names of what it looks at instance by instance; "" among them stands for nothing.
-	Metrics() []string
+	// Metrics are what it looks at instance by instance; "" among them stands for nothing.
+	Metrics() []Metric
 	// Late is how long after a request what it looks at may still arrive. So long the end of a run waits.
 	Late() time.Duration
 }
@@ -73,6 +73,9 @@ var checkKinds = []checkKind{
 	checkOf((*promises).beacons),
 	checkOf((*promises).twoViews),
 	checkOf((*promises).scaling),
+	checkOf((*promises).parity),
+	checkOf((*promises).latency),
+	checkOf((*promises).availability),
 }
 
 // CheckKinds names all kinds of checks.
@@ -84,24 +87,19 @@ func CheckKinds() []string {
 	return names
 }
 
-var (
-	layers     = []string{"users", "lb", "httpd", "web", "db"}
-	metricName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]{0,199}$`)
-)
-
-const wantMetric = "the StatsD name of a metric: a letter, then letters, digits, '.', '_' and '-', like fullstack.insert"
+var layers = []string{"users", "lb", "httpd", "web", "db", BeaconLayer}
 
 // promises reads `checks`. Stack, load and phases are known by now.
 type promises struct {
 	*reader
 	s       *Scenario
-	routes  map[string]string // what the conservation checks count: the route by the metric
-	metrics []string          // in the order of the file
+	routes  map[Metric]string // what the conservation checks count: the route by the metric
+	metrics []Metric          // in the order of the file
 	sound   bool              // load and phases are what the author meant
 }
 
 func (r *reader) checks(v value, s *Scenario, sound bool) {
-	p := &promises{reader: r, s: s, routes: map[string]string{}, sound: sound}
+	p := &promises{reader: r, s: s, routes: map[Metric]string{}, sound: sound}
 	var found []mapping
 	for _, item := range v.list("a list of checks, like [{continuity: {metric: fullstack.insert}}]", "checks") {
 		m, ok := item.mapping(CheckKinds()...)
@@ -125,7 +123,7 @@ func (r *reader) checks(v value, s *Scenario, sound bool) {
 type unread string
 
 func (k unread) Kind() string      { return string(k) }
-func (unread) Metrics() []string   { return nil }
+func (unread) Metrics() []Metric   { return nil }
 func (unread) Late() time.Duration { return 0 }
 
 // read reads those of the scenario's checks whose kind is wanted.
@@ -144,9 +142,9 @@ func (p *promises) read(found []mapping, wanted func(kind string) bool) {
 
 // Conservation promises that users and metric count the same requests, each once.
 type Conservation struct {
-	Metric       string        // the StatsD name
+	Metric       Metric        // a counter, or a timer, which counts by its values
 	Route        string        // whose requests the metric counts
-	ClientWindow time.Duration // how long the StatsD client buffers: what a kill may lose
+	ClientWindow time.Duration // how long counts are with the instance alone: what a kill may lose
 	MaxLag       time.Duration // how late a count may arrive beyond interval and client window
 	SampleRate   float64       // what the client was told, in (0, 1]
 	Confidence   float64       // two-sided, of the binomial interval where SampleRate < 1
@@ -157,7 +155,7 @@ type Conservation struct {
 func (Conservation) Kind() string { return "conservation" }
 
 // Metrics implements [Promise].
-func (c Conservation) Metrics() []string { return []string{c.Metric} }
+func (c Conservation) Metrics() []Metric { return []Metric{c.Metric} }
 
 // Late implements [Promise].
 func (c Conservation) Late() time.Duration { return c.ClientWindow + c.MaxLag }
@@ -167,7 +165,7 @@ const Successes = "2xx"
 
 func (p *promises) conservation(v value) Conservation {
 	c := Conservation{}
-	m, ok := v.mapping("metric", "route", "client_window", "max_lag", "sample_rate", "confidence", "status")
+	m, ok := v.mapping(selects("metric", "route", "client_window", "max_lag", "sample_rate", "confidence", "status")...)
 	if !ok {
 		return c
 	}
@@ -175,12 +173,14 @@ func (p *promises) conservation(v value) Conservation {
 	c.Metric = m.metric("metric")
 	c.Route = p.route(m, c.Metric)
 	p.alone(m, c.Metric, c.Route)
-	c.ClientWindow = m.duration("client_window", 0, defaultClientWindow)
+	c.ClientWindow = m.duration("client_window", 0, p.s.Stack.windowOf(p.s.Stack.OwnerOf(c.Route), c.Metric))
 	c.MaxLag = m.duration("max_lag", 0, defaultMaxLag)
 	c.SampleRate = m.fraction("sample_rate", true, 1)
 	c.Confidence = m.fraction("confidence", false, defaultConfidence)
 	if v, ok := m.get("status"); ok {
 		c.Status = v.oneOf(Successes)
+	} else if countsSuccesses(c.Metric) {
+		c.Status = Successes
 	}
 	if v, ok := m.get("confidence"); ok && c.SampleRate == 1 {
 		v.failf("says how sure a sampled count must be, but nothing is sampled: remove it, or give a sample_rate below 1")
@@ -194,12 +194,12 @@ func (p *promises) conservation(v value) Conservation {
 
 // alone refuses a metric of the reference app that counts two routes of the mix: the check would compare it with the
 // requests of one of them and find too many counts where nothing is wrong.
-func (p *promises) alone(m mapping, metric, route string) {
+func (p *promises) alone(m mapping, metric Metric, route string) {
 	if !maps.Equal(p.s.Stack.Routes(), referenceRoutes()) {
 		return // nobody but the author can know what a foreign app counts
 	}
 	for _, both := range sharedMetrics {
-		if both.metric != metric || route != both.one && route != both.other {
+		if both.metric != string(metric) || route != both.one && route != both.other {
 			continue
 		}
 		_, one := p.s.Load.Mix[both.one]
@@ -247,7 +247,7 @@ func (p *promises) atWork(m mapping) string {
 // Continuity promises that a counter has a point in every interval in which its route had traffic; of a Source, that it
 // has one for every whole period of every instance.
 type Continuity struct {
-	Metric string // the StatsD name
+	Metric Metric // a counter, or a timer, which counts by its values
 	Route  string // whose traffic the metric counts; "" with a Role
 	// Role is one to which no users' requests come, and whose instances are to count something all the time; "": the metric
 	// counts requests.
@@ -264,14 +264,14 @@ const FromCloudWatch = "cloudwatch"
 func (Continuity) Kind() string { return "continuity" }
 
 // Metrics implements [Promise].
-func (c Continuity) Metrics() []string { return []string{c.Metric} }
+func (c Continuity) Metrics() []Metric { return []Metric{c.Metric} }
 
 // Late implements [Promise].
 func (c Continuity) Late() time.Duration { return c.Told.late() }
 
 func (p *promises) continuity(v value) Continuity {
 	c := Continuity{}
-	m, ok := v.mapping("metric", "route", "role", "max_gap", "source")
+	m, ok := v.mapping(selects("metric", "route", "role", "max_gap", "source")...)
 	if !ok {
 		return c
 	}
@@ -283,22 +283,13 @@ func (p *promises) continuity(v value) Continuity {
 	if c.Role = p.atWork(m); c.Role == "" {
 		c.Route = p.route(m, c.Metric)
 	}
-	c.MaxGap = m.duration("max_gap", shortest, defaultMaxGap)
+	c.MaxGap = m.duration("max_gap", shortest, p.s.Stack.gapOf(cmp.Or(c.Role, p.s.Stack.OwnerOf(c.Route)), c.Metric))
 	return c
-}
-
-// metric reads the StatsD name that a key holds, "" where the key is absent.
-func (m mapping) metric(key string) string {
-	v, ok := m.get(key)
-	if !ok {
-		return ""
-	}
-	return v.matching(metricName, wantMetric)
 }
 
 // route reads a check's route, or finds it: the one that a conservation check of the same metric names, else the one
 // that is called like the last part of the metric. It must be one that the load uses, or the check looks at nothing.
-func (p *promises) route(m mapping, metric string) string {
+func (p *promises) route(m mapping, metric Metric) string {
 	routes := p.s.Stack.Routes()
 	v, ok := m.get("route")
 	var name string
@@ -320,12 +311,11 @@ func (p *promises) route(m mapping, metric string) string {
 		if name, ok = p.routes[metric]; ok {
 			return name // checked where it was named
 		}
-		name = metric[strings.LastIndex(metric, ".")+1:]
-		if _, ok := routes[name]; !ok {
+		if name = lastPart(metric); !p.has(name) {
 			name = p.only()
 		}
 		if name == "" {
-			v.failf("which requests does %s count? add route: one of %s", shorten(metric), list(slices.Sorted(maps.Keys(routes))))
+			v.failf("which requests does %s count? add route: one of %s", shorten(string(metric)), list(slices.Sorted(maps.Keys(routes))))
 			return ""
 		}
 	}
@@ -334,6 +324,18 @@ func (p *promises) route(m mapping, metric string) string {
 		v.failf("the load never uses the route %s: add it to load.mix, which has %s", quote(name), list(slices.Sorted(maps.Keys(mix))))
 	}
 	return name
+}
+
+// lastPart is what stands behind the last dot of a metric's name.
+func lastPart(m Metric) string {
+	name := m.Name()
+	return name[strings.LastIndex(name, ".")+1:]
+}
+
+// has tells whether there is a route of that name.
+func (p *promises) has(route string) bool {
+	_, there := p.s.Stack.Routes()[route]
+	return there
 }
 
 // only is the route that gets all requests; "" where there are several.
@@ -347,7 +349,7 @@ func (p *promises) only() string {
 }
 
 // theRoute reads a route that must be there, unless the load has a single one.
-func (p *promises) theRoute(m mapping, metric string) string {
+func (p *promises) theRoute(m mapping, metric Metric) string {
 	if _, given := m.get("route"); !given && p.only() != "" {
 		return p.only()
 	}
@@ -358,26 +360,30 @@ func (p *promises) theRoute(m mapping, metric string) string {
 	return p.route(m, metric)
 }
 
+// BeaconLayer is what [Correlation] calls the beacons of the users' pages, as the collector counted them. They are no tier: a share of
+// the pages has none.
+const BeaconLayer = "beacons"
+
 // Correlation promises that the layers' curves have one shape.
 type Correlation struct {
-	Layers  []string      // at least two of users, lb, httpd, web, db
+	Layers  []string      // at least two of users, lb, httpd, web, db, and BeaconLayer
 	AtLeast float64       // Pearson's r, in (0, 1]
 	MaxLag  time.Duration // how far one curve may be shifted against another
-	Metric  string        // what stands for the layer web; "" where web is not among the layers
+	Metric  Metric        // what stands for the layer web; "" where web is not among the layers
 }
 
 // Kind implements [Promise].
 func (Correlation) Kind() string { return "correlation" }
 
 // Metrics implements [Promise].
-func (Correlation) Metrics() []string { return nil }
+func (Correlation) Metrics() []Metric { return nil }
 
 // Late implements [Promise].
 func (Correlation) Late() time.Duration { return 0 }
 
 func (p *promises) correlation(v value) Correlation {
 	c := Correlation{}
-	m, ok := v.mapping("layers", "at_least", "max_lag", "metric")
+	m, ok := v.mapping(append(selects("metric"), "layers", "at_least", "max_lag")...)
 	if !ok {
 		return c
 	}
@@ -389,6 +395,9 @@ func (p *promises) correlation(v value) Correlation {
 	c.AtLeast = m.fraction("at_least", true, 0)
 	c.MaxLag = m.duration("max_lag", 0, defaultMaxLag)
 	c.Metric = m.metric("metric")
+	if _, given := m.get("metric"); !given {
+		m.aboutNothing()
+	}
 	if _, given := m.get("metric"); !given && slices.Contains(c.Layers, "web") {
 		switch len(p.metrics) {
 		case 1:
@@ -396,7 +405,7 @@ func (p *promises) correlation(v value) Correlation {
 		case 0:
 			m.failf("which metric stands for the layer web? add metric: fullstack.insert or the like, or a conservation check")
 		default:
-			m.failf("which metric stands for the layer web? add metric: one of %s", list(p.metrics))
+			m.failf("which metric stands for the layer web? add metric: one of %s", list(texts(p.metrics)))
 		}
 	}
 	if len(p.errs) == before && !p.opts.Ran {
@@ -415,8 +424,11 @@ func (p *promises) layers(v value) []string {
 			continue
 		case slices.Contains(names, name):
 			item.failf("%s is there twice: want each layer once", name)
+		case p.s.Stack.External != nil: // what is not seen there is refused for that
 		case name == "httpd" && !p.s.Stack.HTTPD && !p.opts.Ran:
 			item.failf("there is no layer httpd without stack.httpd: yes: add it, or remove the layer")
+		case name == BeaconLayer && !p.s.Load.Beacons.Any() && !p.opts.Ran:
+			item.failf("no user sends any beacons: say so in load, like beacons: {share: 0.9}, or remove the layer")
 		case name == "db" && p.s.Stack.Mongo == MongoNone:
 			item.failf("there is no layer db with stack.mongo: none: remove one of the two")
 		}
@@ -444,7 +456,7 @@ type PromQL struct {
 func (PromQL) Kind() string { return "promql" }
 
 // Metrics implements [Promise].
-func (PromQL) Metrics() []string { return nil }
+func (PromQL) Metrics() []Metric { return nil }
 
 // Late implements [Promise].
 func (PromQL) Late() time.Duration { return 0 }

@@ -28,7 +28,7 @@ type Alert struct {
 func (Alert) Kind() string { return "alert" }
 
 // Metrics implements [Promise].
-func (Alert) Metrics() []string { return nil }
+func (Alert) Metrics() []Metric { return nil }
 
 // Late implements [Promise].
 func (Alert) Late() time.Duration { return 0 }

@@ -30,7 +30,7 @@ type Scaling struct {
 func (Scaling) Kind() string { return "scaling" }
 
 // Metrics implements [Promise].
-func (Scaling) Metrics() []string { return nil }
+func (Scaling) Metrics() []Metric { return nil }
 
 // Late implements [Promise].
 func (Scaling) Late() time.Duration { return 0 }
@@ -109,9 +109,9 @@ func (p *promises) counted(expr string) (share float64, known bool) {
 }
 
 // isRateOf tells whether an expression is plainly the rate of a metric, which is named as instances send it.
-func isRateOf(expr, metric string) bool {
+func isRateOf(expr string, metric Metric) bool {
 	name := plainRate.FindStringSubmatch(strings.Join(strings.Fields(expr), ""))
-	return name != nil && strings.NewReplacer(".", "_", "-", "_").Replace(metric)+"_total" == name[1]
+	return name != nil && strings.NewReplacer(".", "_", "-", "_").Replace(string(metric))+"_total" == name[1]
 }
 
 // ScaledBy gives the route whose requests per second the autoscaler's expression tells, "" for all; ok is false where there is

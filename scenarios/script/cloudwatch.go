@@ -69,7 +69,7 @@ func CloudWatchSlack(period time.Duration) time.Duration { return period/5 + 2*t
 // periods reads a promise about what a source tells by periods.
 func (p *promises) periods(m mapping, source value) Continuity {
 	c := Continuity{Source: source.oneOf(FromCloudWatch)}
-	for _, key := range []string{"metric", "route"} {
+	for _, key := range []string{"metric", "route", "where", "by"} {
 		if v, ok := m.get(key); ok {
 			v.failf("there is source too, which tells of CPU alone: want one of the two")
 		}
@@ -89,7 +89,7 @@ func (p *promises) told(v value) CloudWatch {
 
 // compared reads a promise that an agent tells of the CPU of instances what the hypervisor tells.
 func (p *promises) compared(m mapping, agent value) TwoViews {
-	c := TwoViews{Agent: agent.matching(metricName, wantMetric), Unit: time.Millisecond}
+	c := TwoViews{Agent: agent.metric(), Unit: time.Millisecond}
 	for _, key := range []string{"instance", "used", "idle"} {
 		if v, ok := m.get(key); ok {
 			v.failf("there is agent too, which is compared of all instances: want one of the two")

@@ -155,6 +155,8 @@ func (m BeginFault) play(f *fleet) error {
 		return fmt.Errorf("%v: it is not done to a database with members: remove stack.mongo.members, or the fault", m)
 	case f.noHTTPD && slices.Contains(k.needed(m.Fault), HTTPD):
 		return fmt.Errorf("%v: there is no httpd without stack.httpd: yes: add it, or remove the step", m)
+	case f.otlp && slices.Contains(k.needed(m.Fault), Relays):
+		return fmt.Errorf("%v: it is done to what instances send as datagrams, and with metrics: {otlp} they push by other ways: remove otlp, or the step", m)
 	case !f.cloudwatch && slices.Contains(k.needed(m.Fault), Hypervisor):
 		return fmt.Errorf("%v: there is no CloudWatch to tell: add stack.cloudwatch, like cloudwatch: {period: 10s}, or remove the step", m)
 	case slices.Contains(f.faults, k.name):

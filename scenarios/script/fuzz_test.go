@@ -190,6 +190,8 @@ func sound(c script.Check, routes map[string]script.Route, phases map[string]boo
 	case script.Conservation:
 		return k.Metric != "" && known(k.Route) && k.ClientWindow >= 0 && k.MaxLag >= 0 &&
 			k.SampleRate > 0 && k.SampleRate <= 1 && k.Confidence > 0 && k.Confidence < 1
+	case script.Parity:
+		return len(k.Of) >= 2 && k.ClientWindow >= 0 && k.MaxLag >= 0 && k.Confidence > 0 && k.Confidence < 1
 	case script.Correlation:
 		return len(k.Layers) >= 2 && k.AtLeast > 0 && k.AtLeast <= 1 && k.MaxLag >= 0 && (k.Metric != "" || !slices.Contains(k.Layers, "web"))
 	case script.PromQL:
@@ -221,6 +223,10 @@ func soundPromise(p script.Promise, known func(string) bool, routes map[string]s
 		return k.Astray >= 0 && k.Astray <= 1 && k.Within >= 0 && k.Overshoot >= script.AnyNumber && k.Flaps >= script.AnyNumber && (k.Cost == 0 || k.Cost >= 1)
 	case script.BeaconsSent:
 		return k.Share > 0 && k.Share <= 1 && (known(k.Route) || k.Route == "" && k.Web == "") && k.Unit > 0 && k.Slack >= 0
+	case script.Latency:
+		return len(k.Bounds) > 0 && phases[k.In] && (known(k.Route) || k.Route == "") && !slices.ContainsFunc(k.Bounds, func(b script.LatencyBound) bool { return b.AtMost <= 0 })
+	case script.Availability:
+		return k.Least > 0 && k.Least <= script.Million && len(k.Status) > 0 && phases[k.In] && (known(k.Route) || k.Route == "")
 	case script.Failures:
 		return k.AtMost >= 0 && (known(k.Route) || k.Route == "")
 	}

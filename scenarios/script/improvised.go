@@ -15,6 +15,8 @@ type Improvised struct {
 	Rate      float64 // of the load, in requests per second
 	Cloud     bool    // the instances are in one, and take their tags from there
 	Beacons   bool    // users tell the collector of their pages
+	Members   int     // of the database, as a replica set; 0: it stands alone
+	HTTPD     bool    // an Apache HTTP server stands before each instance
 	// CloudWatch is how one tells of the stack, to which then each instance also tells its CPU by itself; its zero: none does.
 	CloudWatch CloudWatch
 	Moves      []Improvisation
@@ -41,6 +43,12 @@ var improvised = template.Must(template.New("improvised").Funcs(template.FuncMap
 about: What was done by hand, and every layer tells the same story.
 stack:
   web: {instances: {{.Instances}}{{with .Defect}}, defect: {{.}}{{end}}{{with .Env}}, env: {{"{"}}{{.}}{{"}"}}{{end}}}
+{{- with .Members}}
+  mongo: {members: {{.}}}
+{{- end}}
+{{- if .HTTPD}}
+  httpd: yes
+{{- end}}
 {{- if .Cloud}}
   cloud: yes
 {{- end}}
@@ -60,7 +68,7 @@ phases:
 {{- end}}
 {{- end}}
 checks:
-  - continuity:   {metric: fullstack.insert, max_gap: 2s}
+  - continuity:   {metric: fullstack.insert, max_gap: {{.Gap}}}
   - conservation: {metric: fullstack.insert, route: insert, client_window: 100ms, status: 2xx}
   - identity:     {metric: fullstack.insert, route: insert}
   - nesting:      {web: fullstack.insert.time, db: fullstack.db.time, route: insert, client_window: 100ms}
@@ -82,6 +90,14 @@ func (i Improvised) Env() string {
 		all = append(all, "CPU_EVERY: "+ImprovisedCPU)
 	}
 	return strings.Join(all, ", ")
+}
+
+// Gap is how long an instance may count nothing: while there is an election, no request is answered.
+func (i Improvised) Gap() string {
+	if i.Members > 0 {
+		return "4s"
+	}
+	return "2s"
 }
 
 // Source is the scenario's file.

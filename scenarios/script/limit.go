@@ -89,7 +89,7 @@ type TwoViews struct {
 	Used     float64 // least share of its limit that the host sees it use, in (0, 1]
 	Idle     float64 // least share of the machine that the agent sees idle, in (0, 1]
 
-	Agent        string        // the StatsD name of a counter of CPU time; "" = they shall disagree
+	Agent        Metric        // a counter of CPU time; "" = they shall disagree
 	Unit         time.Duration // that it counts
 	Every        time.Duration // how often the agent tells
 	ClientWindow time.Duration // how long the StatsD client buffers
@@ -100,7 +100,7 @@ type TwoViews struct {
 func (TwoViews) Kind() string { return "two-views" }
 
 // Metrics implements [Promise].
-func (c TwoViews) Metrics() []string { return []string{c.Agent} }
+func (c TwoViews) Metrics() []Metric { return []Metric{c.Agent} }
 
 // Late implements [Promise].
 func (c TwoViews) Late() time.Duration { return c.Told.late() }
@@ -116,7 +116,7 @@ func (p *promises) twoViews(v value) TwoViews {
 	}
 	for _, key := range []string{"unit", "every", "client_window"} {
 		if v, ok := m.get(key); ok {
-			v.failf("there is no agent whose counter is compared: add agent, the StatsD name of a counter of CPU time, or remove this")
+			v.failf("there is no agent whose counter is compared: add agent, the name of a counter of CPU time, or remove this")
 		}
 	}
 	m.require("instance")

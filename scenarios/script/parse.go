@@ -122,6 +122,9 @@ func (r *reader) scenario(root value, s *Scenario) {
 	if v, ok := m.get("checks"); ok {
 		r.checks(v, s, len(r.errs) == before)
 	}
+	if s.Stack.External != nil && !r.opts.Ran {
+		r.unseenOf(m, s)
+	}
 	if v, ok := m.get("waive"); ok {
 		r.waivers(v, s)
 	}

@@ -146,6 +146,11 @@ checks:
   - two-views: {instance: web-1, used: 0.5, idle: 1}
   - beacons: {}
   - beacons: {route: get, share: 0.5, web: app.time, unit: us, slack: 0s}
+  - latency: {route: insert, p50: 20ms, p99: 200ms, in: one dies}
+  - latency: {p90: 1s, p95: 1s, p999: 2s, max: 3s}
+  - availability: {least: 100%}
+  - availability: {route: get, least: 99.95%, in: after, status: [2xx, 404]}
+  - availability: {least: 0.0001%, status: 3xx}
 waive:
   - {check: conservation, instance: web-4, reason: known}
   - {check: alert, reason: "to be repaired"}
@@ -179,14 +184,20 @@ func TestPromises(t *testing.T) {
 		{Promise: script.TwoViews{Instance: "web-1", Used: 0.5, Idle: 1}},
 		{Promise: script.BeaconsSent{Share: 0.8, Unit: time.Millisecond, Slack: 2 * time.Millisecond}},
 		{Promise: script.BeaconsSent{Route: "get", Share: 0.5, Web: "app.time", Unit: time.Microsecond}},
+		{Promise: script.Latency{Route: "insert", In: "one dies", Bounds: []script.LatencyBound{{script.Percentile{Name: "p50", Permille: 500}, 20 * time.Millisecond}, {script.Percentile{Name: "p99", Permille: 990}, 200 * time.Millisecond}}}},
+		{Promise: script.Latency{In: script.WholeRun, Bounds: []script.LatencyBound{{script.Percentile{Name: "p90", Permille: 900}, s}, {script.Percentile{Name: "p95", Permille: 950}, s},
+			{script.Percentile{Name: "p999", Permille: 999}, 2 * s}, {script.Percentile{Name: "max", Permille: 1000}, 3 * s}}}},
+		{Promise: script.Availability{In: script.WholeRun, Least: 1_000_000, Status: []string{"2xx"}}},
+		{Promise: script.Availability{Route: "get", In: "after", Least: 999_500, Status: []string{"2xx", "404"}}},
+		{Promise: script.Availability{In: script.WholeRun, Least: 1, Status: []string{"3xx"}}},
 	}
 	got := parse(t, promised)
 	if diff := cmp.Diff(want, got.Checks, cmpopts.IgnoreTypes(script.Pos{})); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 	waived := []script.Waiver{
-		{Check: "conservation", Instance: "web-4", Reason: "known", Pos: pos(31, 5)},
-		{Check: "alert", Reason: "to be repaired", Pos: pos(32, 5)},
+		{Check: "conservation", Instance: "web-4", Reason: "known", Pos: pos(36, 5)},
+		{Check: "alert", Reason: "to be repaired", Pos: pos(37, 5)},
 	}
 	if diff := cmp.Diff(waived, got.Waive); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)

@@ -62,7 +62,7 @@ var refusedKeys = []refused{
 	{"unknown key in load", "{rate: 200/s}", "{rate: 200/s, sahpe: sine}", []string{`4:21: load: unknown key "sahpe": did you mean "shape"? (known: rate, shape, swing, period, to, over, levels, mix, words, timeout, beacons)`}},
 	{"unknown key in a phase", "  - phase: warm-up\n    for: 8s\n", "  - phase: warm-up\n    for: 8s\n    requires: {users: 1/s}\n", []string{`8:5: phase: unknown key "requires": did you mean "require"? (known: phase, do, for, require)`}},
 	{"unknown key in a requirement", "  - phase: warm-up\n    for: 8s\n", "  - phase: warm-up\n    for: 8s\n    require: {user: 1/s}\n", []string{`8:15: phase.require: unknown key "user": did you mean "users"? (known: users)`}},
-	{"unknown key in a check", "{metric: fullstack.insert}", "{metrc: fullstack.insert}", []string{`9:20: conservation: unknown key "metrc": did you mean "metric"? (known: metric, route, client_window, max_lag, sample_rate, confidence, status)`}},
+	{"unknown key in a check", "{metric: fullstack.insert}", "{metrc: fullstack.insert}", []string{`9:20: conservation: unknown key "metrc": did you mean "metric"? (known: metric, where, by, route, client_window, max_lag, sample_rate, confidence, status)`}},
 	{"unknown check", "conservation", "conservatoin", []string{`9:5: checks: unknown key "conservatoin": did you mean "conservation"? (known: ` + script.KnownChecks + `)`}},
 	{"unknown check, nothing near", "conservation", "cardinality", []string{`9:5: checks: unknown key "cardinality": want one of ` + script.KnownChecks}},
 	{"duplicate keys", "{instances: 3}", "{instances: 3, health: /a, instances: 4}\nscenario: again", []string{
@@ -77,7 +77,7 @@ var refusedKeys = []refused{
 		`2:26: stack.web.instances: want a whole number from 1 to 300, got 0`,
 		`3:14: load.rate: 200 has no unit: want requests per second, like 200/s`,
 		`6:10: phase.for: 8 has no unit: want a duration like 8s (units: h, m, s, ms)`,
-		`8:26: continuity.metric: want the StatsD name of a metric: a letter, then letters, digits, '.', '_' and '-', like fullstack.insert, got 9: if it is meant, write "9"`,
+		`8:26: continuity.metric: want the name of a metric: a letter, then letters, digits, '.', '_', '-' and '/', like fullstack.insert, got 9: if it is meant, write "9"`,
 	}},
 	{"key that is a number", "{rate: 200/s}", "{rate: 200/s, 7: x}", []string{`4:21: load: unknown key "7": want one of rate, shape, swing, period, to, over, levels, mix, words, timeout, beacons`}},
 	{"key of another case", "{rate: 200/s}", "{Rate: 200/s}", []string{

@@ -7,7 +7,7 @@ const conserved = "conservation: {metric: fullstack.insert}"
 
 var refusedPromises = []refused{
 	{"identity without a metric", conserved, "identity: {tags: [zone]}", []string{`9:15: identity: the key "metric" is missing`}},
-	{"identity with a misspelled key", conserved, "identity: {metric: fullstack.insert, tgas: [zone]}", []string{`9:42: identity: unknown key "tgas": did you mean "tags"? (known: metric, route, tags)`}},
+	{"identity with a misspelled key", conserved, "identity: {metric: fullstack.insert, tgas: [zone]}", []string{`9:42: identity: unknown key "tgas": did you mean "tags"? (known: metric, where, by, route, tags)`}},
 	{"identity with instance", conserved, "identity: {metric: fullstack.insert, tags: [instance]}", []string{`9:49: identity.tags: instance is always expected: leave it out`}},
 	{"identity with a tag twice", conserved, "identity: {metric: fullstack.insert, tags: [zone, zone]}", []string{`9:55: identity.tags: zone is there twice: want each tag once`}},
 	{"identity with a value", conserved, `identity: {metric: fullstack.insert, tags: ["zone:a"]}`, []string{`9:49: identity.tags: "zone:a" is not the name of a tag: a letter, then letters, digits, '.', '_' and '-'`}},
@@ -42,6 +42,21 @@ var refusedPromises = []refused{
 		`9:27: two-views.instance: no step limits "web-2", so the two views agree: want do: {limit: web-2, cpus: 0.2} or the like in a phase`,
 		`9:40: two-views.used: want a number above 0 and at most 1, got 2`, `9:49: two-views.idle: want a number above 0 and at most 1, got 0`}},
 	{"beacons that nobody sends", conserved, "beacons: {}", []string{`9:14: beacons: no user sends any: say so in load, like beacons: {share: 0.9}`}},
+	{"latency of nothing", conserved, "latency: {route: insert}", []string{`9:14: latency: promises nothing: want at least one of p50, p90, p95, p99, p999, max, like p99: 200ms`}},
+	{"latency of a percentile that there is not", conserved, "latency: {p98: 1s}", []string{`9:15: latency: unknown key "p98": did you mean "p90"? (known: route, in, p50, p90, p95, p99, p999, max)`}},
+	{"latency that contradicts itself", conserved, "latency: {p99: 200ms, p50: 300ms}", []string{`9:20: latency.p99: want at least 300ms, the bound of p50, which is never above it`}},
+	{"latency without a unit", conserved, "latency: {p99: 200}", []string{`9:20: latency.p99: 200 has no unit: want a duration like 8s (units: h, m, s, ms)`}},
+	{"latency of nobody's route, at no time", conserved, "latency: {p99: 1s, route: isnert, in: warmup}", []string{
+		`9:31: latency.route: no route "isnert": did you mean "insert"? (known: get, insert, insert-get, list, toplist)`,
+		`9:43: latency.in: no phase "warmup": did you mean "warm-up"? (known: run, warm-up)`}},
+	{"availability of nothing", conserved, "availability: {route: insert}", []string{`9:19: availability: the key "least" is missing`}},
+	{"availability without percent", conserved, "availability: {least: 0.999}", []string{`9:27: availability.least: 0.999 has no unit: want a percentage above 0% and at most 100%, with four decimals at most, like 99.9%`}},
+	{"availability of more than all", conserved, "availability: {least: 100.1%}", []string{`9:27: availability.least: want a percentage above 0% and at most 100%, with four decimals at most, like 99.9%, got "100.1%"`}},
+	{"availability of none", conserved, "availability: {least: 0%}", []string{`9:27: availability.least: want a percentage above 0% and at most 100%, with four decimals at most, like 99.9%, got "0%"`}},
+	{"availability to five decimals", conserved, "availability: {least: 99.99999%}", []string{`9:27: availability.least: want a percentage above 0% and at most 100%, with four decimals at most, like 99.9%, got "99.99999%"`}},
+	{"availability with no status", conserved, "availability: {least: 99%, status: [2xx, 600, 2xx]}", []string{
+		`9:46: availability.status: want a class of statuses or a single one, like 2xx or 404, got "600"`,
+		`9:51: availability.status: 2xx is there twice: want each once`}},
 	{"audit of nothing", conserved, "audit: {rout: insert}", []string{`9:13: audit: unknown key "rout": did you mean "route"? (known: route)`}},
 	{"audit of what reads", conserved, "audit: {route: get}", []string{`9:20: audit.route: the route "get" writes nothing: want one that does`}},
 	{"audit without a database", "{instances: 3}\nload: {rate: 200/s}\nphases:\n  - phase: warm-up\n    for: 8s\nchecks:\n  - " + conserved,

@@ -23,6 +23,10 @@ var refusedStack = []refused{
   agent: {metrics: {scrape: /metrics}}`, []string{`4:20: stack.agent.metrics: the reference agent sends StatsD lines on and cannot be scraped: give a command, or remove metrics`}},
 	{"agent that pushes", "{instances: 3}", `{instances: 3}
   agent: {command: [a], window: 1s, metrics: {otlp: grpc}}`, []string{`4:46: stack.agent.metrics: an agent is scraped, or sends StatsD lines on: remove otlp`}},
+	{"scraped instances beside an agent that is scraped", "{instances: 3}", `{instances: 3, metrics: {scrape: /metrics}}
+  agent: {command: [a], window: 1s, metrics: {scrape: /metrics}}`, []string{`4:10: stack.agent: instances of web send StatsD lines to the agents beside them, and stack.web.metrics has another way for them past these: remove one of the two`}},
+	{"instances that push by OTLP beside agents", "{instances: 3}", `{instances: 3, metrics: {otlp: grpc}}
+  agent: {window: 1s}`, []string{`4:10: stack.agent: instances of web send StatsD lines to the agents beside them, and stack.web.metrics has another way for them past these: remove one of the two`}},
 	{"agent with a template of nothing", "{instances: 3}", `{instances: 3}
   agent: {command: [a, '{{.StatsD}}x{{.Nope}}'], window: 1s}`, []string{`4:24: stack.agent.command: "{{.StatsD}}x{{.Nope}}" does not expand: can't evaluate field Nope; want one of {{.Host}}, {{.Ports.statsd}}, {{.Port}}, {{.StatsDHost}}, {{.StatsDPort}}, {{.Name}}, {{.Dir}}`}},
 	{"agent with a file in a folder", "{instances: 3}", `{instances: 3}

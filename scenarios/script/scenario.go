@@ -11,7 +11,10 @@
 // what to do, the judges to learn what was promised. The language itself is described in docs/SCENARIOS.md.
 package script
 
-import "time"
+import (
+	"path/filepath"
+	"time"
+)
 
 // Scenario is one file, complete: every default is filled in.
 type Scenario struct {
@@ -31,6 +34,14 @@ type Scenario struct {
 	File   string // the file's name, as given
 }
 
+// Dir is the directory in which commands of the application are executed: that of the file, unless the file says another.
+func (s Scenario) Dir() string {
+	if filepath.IsAbs(s.Stack.Dir) {
+		return s.Stack.Dir
+	}
+	return filepath.Join(filepath.Dir(s.File), s.Stack.Dir)
+}
+
 // Duration is how long the phases last together, if no step takes longer than its phase.
 func (s Scenario) Duration() time.Duration {
 	var sum time.Duration
@@ -42,7 +53,11 @@ func (s Scenario) Duration() time.Duration {
 
 // Stack is what runs.
 type Stack struct {
-	Web Web
+	Dir string // in which commands are executed, from the file's own directory; "": that one
+	// External is the stack, where it runs already; nil: the run starts one. Web has then how many Instances there are, their Routes
+	// and Stop, and nothing else.
+	External *External
+	Web      Web
 	// Others are the further roles, see Roles.
 	Others []Web
 	Mongo  string // "": the embedded database or what the command line names; MongoNone: no database at all

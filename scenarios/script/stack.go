@@ -37,11 +37,19 @@ func referenceRoutes() map[string]Route {
 }
 
 func (r *reader) stack(v value, s *Stack) {
-	m, ok := v.mapping("web", "roles", "httpd", "mongo", "lb", "collector", "cloud", "cloudwatch", "agent")
+	m, ok := v.mapping("web", "roles", "httpd", "mongo", "lb", "collector", "cloud", "cloudwatch", "agent", "external", "dir")
 	if !ok {
 		return
 	}
+	if there, is := m.get("external"); is {
+		r.collector(m, s)
+		r.external(m, there, s)
+		return
+	}
 	m.require("web")
+	if v, ok := m.get("dir"); ok {
+		s.Dir = v.line("a directory, like ../shop")
+	}
 	s.HTTPD = m.yes("httpd")
 	if v, ok := m.get("lb"); ok {
 		if m, ok := v.mapping("retry"); ok {
@@ -54,14 +62,7 @@ func (r *reader) stack(v value, s *Stack) {
 	if v, ok := m.get("mongo"); ok {
 		v.mongo(s)
 	}
-	if v, ok := m.get("collector"); ok {
-		if m, ok := v.mapping("tags"); ok {
-			m.require("tags")
-			if v, ok := m.get("tags"); ok {
-				s.Tags = v.oneOf(TagStyles()...)
-			}
-		}
-	}
+	r.collector(m, s)
 	web, given := m.get("web")
 	if given {
 		r.role(web, &s.Web)
@@ -71,6 +72,9 @@ func (r *reader) stack(v value, s *Stack) {
 	}
 	if v, ok := m.get("agent"); ok {
 		s.Agent = r.agent(v)
+		if s.Web.Metrics != (Metrics{}) {
+			v.failf("instances of web send StatsD lines to the agents beside them, and stack.web.metrics has another way for them past these: remove one of the two")
+		}
 	}
 	s.Cloud = m.yes("cloud")
 	if v, ok := m.get("cloudwatch"); ok {
@@ -91,6 +95,20 @@ func (r *reader) stack(v value, s *Stack) {
 	if v, ok := m.get("mongo"); ok && given && s.Mongo == MongoNone && !r.opts.Ran && slices.ContainsFunc(s.Roles(), Web.reference) {
 		s.Mongo = "" // one mistake, not one for each check and fault that needs a database
 		v.failf("the reference app keeps its words in a database and does not start without: leave the key out, or give an app of your own, with stack.web.command or image")
+	}
+}
+
+// collector reads `stack.collector`.
+func (r *reader) collector(stack mapping, s *Stack) {
+	v, ok := stack.get("collector")
+	if !ok {
+		return
+	}
+	if m, ok := v.mapping("tags"); ok {
+		m.require("tags")
+		if v, ok := m.get("tags"); ok {
+			s.Tags = v.oneOf(TagStyles()...)
+		}
 	}
 }
 
@@ -125,8 +143,8 @@ const retryAll = "all"
 // leastForget is the smallest `forget`: a database that keeps nothing is no database.
 const leastForget, mostForget = 2, 1_000_000
 
-// leastMembers and mostMembers are those of a replica set: with two, none may die; MongoDB lets seven vote.
-const leastMembers, mostMembers = 3, 7
+// LeastMembers and MostMembers are those of a replica set: with two, none may die; MongoDB lets seven vote.
+const LeastMembers, MostMembers = 3, 7
 
 // mongo reads "none", or how many members the database has, and what is wrong with the embedded one.
 func (v value) mongo(s *Stack) {
@@ -136,7 +154,7 @@ func (v value) mongo(s *Stack) {
 				v.failf("want members, forget or write_concern, like {members: 3}")
 			}
 			if v, ok := m.get("members"); ok {
-				s.Members = v.count(leastMembers, mostMembers)
+				s.Members = v.count(LeastMembers, MostMembers)
 			}
 			if v, ok := m.get("forget"); ok {
 				s.Forget = v.count(leastForget, mostForget)

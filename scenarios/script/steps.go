@@ -133,7 +133,7 @@ func (v value) step(w *world) (Step, bool) {
 		return Step{}, false
 	}
 	if !w.lost {
-		if err := step.play(f); err != nil && !v.r.opts.Ran { // else what was there is known to the record, and not from the moves
+		if err := f.playing(step.Move); err != nil && !v.r.opts.Ran { // else what was there is known to the record, and not from the moves
 			what.r.failf(what.at, "%v", err)
 		}
 	}
@@ -200,13 +200,28 @@ type fleet struct {
 	stop      time.Duration // how long an instance may take to end
 }
 
+// playing plays a move, unless it is impossible there.
+func (f *fleet) playing(m Move) error {
+	x := f.stack.External
+	if x != nil {
+		if err := x.cannot(m); err != nil {
+			return err
+		}
+	}
+	before, alive := f.last, len(f.live)
+	if err := m.play(f); err != nil || x == nil {
+		return err
+	}
+	return x.able(m, before, f.last, len(f.live) < alive+f.last-before)
+}
+
 // launch starts instances of the version that is launched at that point.
 func (f *fleet) launch(n int) { f.launchOf(f.versions.Current(), n) }
 
 func (f *fleet) launchOf(version string, n int) {
 	for range n {
 		f.last++
-		name := InstanceName(cmp.Or(f.role, FirstRole), f.last)
+		name := f.stack.InstanceName(cmp.Or(f.role, FirstRole), f.last)
 		f.live = append(f.live, name)
 		f.versions.Of[name] = version
 	}

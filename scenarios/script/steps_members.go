@@ -61,8 +61,8 @@ func (s *members) launch(m Move) error {
 	if err := s.lead(m); err != nil {
 		return err
 	}
-	if s.set-s.dead+1 > mostMembers {
-		return fmt.Errorf("%v: the database would have %d members, want at most %d", m, s.set-s.dead+1, mostMembers)
+	if s.set-s.dead+1 > MostMembers {
+		return fmt.Errorf("%v: the database would have %d members, want at most %d", m, s.set-s.dead+1, MostMembers)
 	}
 	s.set, s.dead = s.set-s.dead+1, 0
 	return nil

@@ -30,7 +30,7 @@ func (p *promises) comparable(m mapping, c Correlation) {
 	}
 	l, wide, why := p.s.Load, time.Duration(1), ""
 	if slices.Contains(c.Layers, "web") {
-		window := p.window(c.Metric)
+		window := p.s.HeldFor(p.s.Stack.OwnerOf(""), c.Metric)
 		if wide = 1 + window/grain; wide > 1 {
 			why = fmt.Sprintf(", each of %s because of the client_window of %s", show(wide*grain), show(window))
 		}

@@ -60,7 +60,7 @@ func bornIn(s *Scenario) []string {
 	var names []string
 	for _, f := range w.fleets {
 		for i := range f.last {
-			names = append(names, InstanceName(cmp.Or(f.role, FirstRole), i+1))
+			names = append(names, f.stack.InstanceName(cmp.Or(f.role, FirstRole), i+1))
 		}
 	}
 	return names

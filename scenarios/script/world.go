@@ -15,13 +15,15 @@ type world struct {
 	members    members
 	noHTTPD    bool
 	agents     bool // there is one beside each instance of the first role
+	otlp       bool // the instances of some role push by OTLP
 	cloud      bool // instances can be interrupted
 	cloudwatch bool // what they use is told
+	stack      Stack
 }
 
 // newWorld is how it is when the load begins. Where nothing is said of versions, the instances are of the version named.
 func newWorld(s *Scenario, version string) *world {
-	w := &world{members: membersOf(s.Stack), noHTTPD: !s.Stack.HTTPD, noDatabase: s.Stack.Mongo == MongoNone, agents: s.Stack.Agent.There(), cloud: s.Stack.Cloud, cloudwatch: s.Stack.CloudWatch.Told()}
+	w := &world{stack: s.Stack, members: membersOf(s.Stack), noHTTPD: !s.Stack.HTTPD, noDatabase: s.Stack.Mongo == MongoNone, agents: s.Stack.Agent.There(), otlp: s.Stack.pushesOTLP(), cloud: s.Stack.Cloud, cloudwatch: s.Stack.CloudWatch.Told()}
 	for _, role := range s.Stack.Roles() {
 		role.Version = cmp.Or(role.Version, version)
 		f := &fleet{world: w, role: role.Role, withUsers: role.WithUsers(), versions: NewVersions(role), read: NewVersions(role), stop: role.Stop}

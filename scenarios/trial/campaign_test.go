@@ -127,12 +127,18 @@ func TestPlanOfAPlatformThatLacksSomething(t *testing.T) {
 		t.Fatalf("%d of %d run, without %v: %v", len(runs), len(p.Entries), left, err)
 	}
 	p.Entries, p.ByName = entries(t, left[0], "late"), true
-	if _, _, err := p.Runs(); err == nil || err.Error() != left[0]+": one address; go elsewhere" {
+	if _, _, err := p.Runs(); err == nil || !strings.HasPrefix(err.Error(), left[0]+": fault ") || !strings.HasSuffix(err.Error(), ": one address; go elsewhere") {
 		t.Errorf("by name: %v", err)
 	}
 	p = Plan{Controls: []gallery.Control{{Name: "ours", Stage: entries(t, left[0])[0].Stage}}, ByName: true, Repeat: 1, Healthy: -1, Lacks: lacks, Options: options()}
-	if _, _, err := p.Runs(); err == nil || err.Error() != "ours: one address; go elsewhere" {
+	if _, _, err := p.Runs(); err == nil || !strings.HasPrefix(err.Error(), "ours: fault ") {
 		t.Errorf("a healthy run by name: %v", err)
+	}
+	// Each is told its own reason, and not one that another one has.
+	disk := Lacks{OwnAddress: "one address", OwnDisk: "no disk of its own", Elsewhere: "go elsewhere"}
+	full := Plan{Entries: []gallery.Entry{{Name: "full", Stage: gallery.Stage{Steps: []string{"fault: fill-disk"}}}}, ByName: true, Repeat: 1, Lacks: disk, Options: options()}
+	if _, _, err := full.Runs(); err == nil || err.Error() != "full: fault fill-disk: no disk of its own; go elsewhere" {
+		t.Errorf("without a disk: %v", err)
 	}
 	p.ByName = false
 	if runs, left, err := p.Runs(); err != nil || len(runs) != 0 || !slices.Equal(left, []string{"ours"}) {

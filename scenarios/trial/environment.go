@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"throughline/compose"
@@ -25,9 +26,11 @@ type Environment struct {
 	Web            map[string]compose.Program // what the images of scenarios execute, by image
 	Database       compose.Program            // what a database of an image executes; zero: the embedded one
 	MongoDB        bool                       // that database is a MongoDB
-	Chosen         bool                       // a user chose its image
+	Chosen         bool                       // a user chose it
 	Mongod         mongoset.Program           // of this machine, which is that database; zero: it is none
 	Note           string                     // about what was not found and is replaced; empty: nothing
+	// Standing is the same for scenarios whose stack is there already; nil: nobody asked for it.
+	Standing *Environment
 	// Open makes the platform of one run: it gives the configuration with Platform and
 	// Scratch in it, and what takes both away again.
 	Open  func(context.Context, run.Config) (opened run.Config, shut func(context.Context) error, err error)
@@ -48,13 +51,17 @@ func (e Environment) do(ctx context.Context, c run.Config, do func(context.Conte
 	return do(ctx, c)
 }
 
-// For is what one scenario runs in: where the database is to have members, the embedded one
+// For is what one scenario runs in: where it asks for what the embedded database alone can do, that
 // takes the place of an image's that nobody chose.
 func (e Environment) For(s script.Scenario) Environment {
-	if s.Stack.Members == 0 || len(e.Database.Command) == 0 || e.Mongod.Path != "" || e.Chosen {
+	if s.Stack.External != nil && e.Standing != nil {
+		return *e.Standing
+	}
+	what := embeddedAlone(s)
+	if !e.MongoDB || e.Chosen || len(what) == 0 {
 		return e
 	}
-	e.Note = fmt.Sprintf("the image %s is not started with members: the embedded database takes its place", e.Database.Image)
+	e.Note = fmt.Sprintf("%s is for the embedded database alone, which takes the place of the image %s", strings.Join(what, ", "), e.Database.Image)
 	e.Database, e.MongoDB = compose.Program{}, false
 	return e
 }
@@ -105,21 +112,29 @@ func (l Lacks) Of(s script.Scenario) (missing []error) {
 	return missing
 }
 
+// embeddedAlone are what the scenario asks of a database that the embedded one alone can do.
+func embeddedAlone(s script.Scenario) (what []string) {
+	if s.Stack.Forget > 0 {
+		what = append(what, fmt.Sprintf("stack.mongo.forget %d", s.Stack.Forget))
+	}
+	for _, need := range []script.Need{script.PeerProxies, script.OwnDisk} {
+		for _, fault := range s.FaultsThatNeed(need) {
+			what = append(what, "fault "+fault)
+		}
+	}
+	return what
+}
+
 // DatabaseLacks gives what the scenario asks of a database in vain that is not the
 // embedded one of the run.
 func (e Environment) DatabaseLacks(s script.Scenario, mongoURI string) (missing []error) {
-	if s.Stack.Forget > 0 && (mongoURI != "" || len(e.Database.Command) > 0) {
-		missing = append(missing, fmt.Errorf("%s: stack.mongo.forget %d: only the embedded database can forget; leave --mongo, --mongod and MONGO_IMAGE out", s.Name, s.Stack.Forget))
-	}
-	if s.Stack.Members > 0 && (mongoURI != "" || e.Chosen) {
-		missing = append(missing, fmt.Errorf("%s: stack.mongo.members %d: only the embedded database, and a --mongod, are started with members; leave --mongo and MONGO_IMAGE out", s.Name, s.Stack.Members))
-	}
-	if e.Mongod.Path != "" {
-		for _, need := range []script.Need{script.PeerProxies, script.OwnDisk} {
-			for _, fault := range s.FaultsThatNeed(need) {
-				missing = append(missing, fmt.Errorf("%s: fault %s: it can be done to the embedded database alone; leave --mongod out", s.Name, fault))
-			}
+	if mongoURI != "" || e.MongoDB && e.Chosen {
+		for _, what := range embeddedAlone(s) {
+			missing = append(missing, fmt.Errorf("%s: %s: only the embedded database can do that; leave --mongo, --mongod and --mongo-image (MONGO_IMAGE) out", s.Name, what))
 		}
+	}
+	if mongoURI != "" && s.Stack.Members > 0 {
+		missing = append(missing, fmt.Errorf("%s: stack.mongo.members %d: members are started, and what is at --mongo is there already; leave --mongo out, or have a --mongod or a --mongo-image started", s.Name, s.Stack.Members))
 	}
 	if mongoURI != "" {
 		for _, fault := range s.FaultsThatNeed(script.OwnDatabase) {

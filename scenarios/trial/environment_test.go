@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"throughline/compose"
-	"throughline/compose/mongoset"
 	"throughline/scenarios/script"
 )
 
@@ -46,7 +45,11 @@ func TestDatabaseLacks(t *testing.T) {
 	forgets := scenario(t, "forgets", "{web: {instances: 1}, mongo: {forget: 9}}", "")
 	frozen := scenario(t, "frozen", "{web: {instances: 1}}", ", do: [{fault: freeze-database}]")
 	led := scenario(t, "led", "{web: {instances: 1}, mongo: {members: 3}}", "")
-	given := Environment{Database: compose.Program{Command: []string{"mongod"}}}
+	cut := scenario(t, "cut", "{web: {instances: 1}, mongo: {members: 3}}", ", do: [{fault: isolate-member}]")
+	given := Environment{Database: compose.Program{Command: []string{"mongod"}}, MongoDB: true}
+	chosen := given
+	chosen.Chosen = true
+	ours := Environment{Database: compose.Program{Command: []string{"/throughline", "docstore"}}, Chosen: true}
 	for _, c := range []struct {
 		on       Environment
 		scenario script.Scenario
@@ -55,13 +58,14 @@ func TestDatabaseLacks(t *testing.T) {
 	}{
 		{Environment{}, forgets, "", ""},
 		{Environment{}, forgets, "mongodb://x", "stack.mongo.forget 9: only the embedded"},
-		{given, forgets, "", "stack.mongo.forget 9: only the embedded"},
+		{given, forgets, "", ""}, // nobody chose it: see TestFor
+		{chosen, forgets, "", "stack.mongo.forget 9: only the embedded"},
+		{chosen, cut, "", "fault isolate-member: only the embedded"},
+		{ours, forgets, "", ""},
 		{given, frozen, "", ""},
 		{Environment{}, led, "", ""},
-		{Environment{}, led, "mongodb://x", "stack.mongo.members 3: only the embedded"},
-		{given, led, "", ""}, // nobody chose it: see TestFor
-		{Environment{Database: given.Database, Chosen: true}, led, "", "stack.mongo.members 3: only the embedded"},
-		{Environment{Database: given.Database, Mongod: mongoset.Program{Path: "/mongod"}}, led, "", ""},
+		{Environment{}, led, "mongodb://x", "stack.mongo.members 3: members are started"},
+		{given, led, "", ""}, {chosen, led, "", ""}, {ours, led, "", ""}, {ours, cut, "", ""},
 		{Environment{}, frozen, "mongodb://x", "leave --mongo out"},
 	} {
 		err := errors.Join(c.on.DatabaseLacks(c.scenario, c.uri)...)
@@ -71,27 +75,29 @@ func TestDatabaseLacks(t *testing.T) {
 	}
 }
 
-// A database with members is the embedded one where nobody chose another, and no other scenario's.
+// What the embedded database alone can do, it does where nobody chose another; all else is that of the image.
 func TestFor(t *testing.T) {
-	one, led := scenario(t, "one", "{web: {instances: 1}}", ""), scenario(t, "led", "{web: {instances: 1}, mongo: {members: 3}}", "")
+	led, forgets := scenario(t, "led", "{web: {instances: 1}, mongo: {members: 3}}", ""), scenario(t, "forgets", "{web: {instances: 1}, mongo: {forget: 9}}", "")
+	cut := scenario(t, "cut", "{web: {instances: 1}, mongo: {members: 3}}", ", do: [{fault: isolate-member}]")
 	found := Environment{Database: compose.Program{Command: []string{"mongod"}, Image: "mongo:8"}, MongoDB: true}
-	chosen, ours := found, found
-	chosen.Chosen, ours.Mongod.Path = true, "/mongod"
+	chosen := found
+	chosen.Chosen = true
 	for _, c := range []struct {
 		on       Environment
 		scenario script.Scenario
 		note     string
 		mongoDB  bool
 	}{
-		{found, one, "", true}, {found, led, "the image mongo:8 is not started with members: the embedded database takes its place", false},
-		{chosen, led, "", true}, {ours, led, "", true}, {Environment{Note: "as it was"}, led, "as it was", false},
+		{found, led, "", true}, {chosen, cut, "", true}, {Environment{Note: "as it was"}, forgets, "as it was", false},
+		{found, forgets, "stack.mongo.forget 9 is for the embedded database alone, which takes the place of the image mongo:8", false},
+		{found, cut, "fault isolate-member is for the embedded database alone, which takes the place of the image mongo:8", false},
 	} {
 		got := c.on.For(c.scenario)
 		if got.Note != c.note || got.MongoDB != c.mongoDB || (len(got.Database.Command) > 0) != c.mongoDB {
 			t.Errorf("%s in %+v: %+v", c.scenario.Name, c.on, got)
 		}
 	}
-	have, _ := Preflight([]script.Scenario{one, led}, func([]script.Scenario) (Environment, error) { return found, nil }, func(error) {})
+	have, _ := Preflight([]script.Scenario{led, cut}, func([]script.Scenario) (Environment, error) { return found, nil }, func(error) {})
 	if !have[0].MongoDB || have[1].MongoDB {
 		t.Errorf("together: %+v", have)
 	}

@@ -1,11 +1,11 @@
 package trial
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"regexp"
 	"slices"
-	"strings"
 
 	"throughline/scenarios/gallery"
 	"throughline/scenarios/script"
@@ -26,13 +26,17 @@ type Plan struct {
 // between, so that a campaign that is interrupted has seen most. What the platform
 // cannot do is left out, and named; if it was asked for by name, that is the error.
 func (p Plan) Runs() (runs []GalleryRun, left []string, err error) {
+	var why []error
 	impossible := func(name string, s gallery.Stage) bool {
-		read, err := script.Parse("stage.yaml", []byte(s.Scenario("stage")), p.Options)
-		bad := err == nil && len(p.Lacks.Of(read)) > 0 // what is wrong with a stage is said when it is written
-		if bad {
-			left = append(left, name)
+		read, err := script.Parse("stage.yaml", []byte(s.Scenario(name)), p.Options)
+		if err != nil {
+			return false // what is wrong with a stage is said when it is written
 		}
-		return bad
+		missing := p.Lacks.Of(read)
+		if len(missing) > 0 {
+			left, why = append(left, name), append(why, missing...)
+		}
+		return len(missing) > 0
 	}
 	wanted := p.healthyRuns()
 	able := func(all []gallery.Control) []gallery.Control {
@@ -41,7 +45,7 @@ func (p Plan) Runs() (runs []GalleryRun, left []string, err error) {
 	entries := slices.DeleteFunc(slices.Clone(p.Entries), func(e gallery.Entry) bool { return impossible(e.Name, e.Stage) })
 	controls := able(p.Controls)
 	if p.ByName && len(left) > 0 {
-		return nil, nil, fmt.Errorf("%s: %s; %s", strings.Join(left, ", "), p.Lacks.OwnAddress, p.Lacks.Elsewhere)
+		return nil, nil, errors.Join(why...)
 	}
 	if len(p.Controls) == 0 {
 		controls = able(gallery.Controls())

@@ -120,16 +120,22 @@ func (t Trial) held(ctx context.Context, c run.Config, phases int, happen func(c
 
 // config is all of a run's configuration but the platform.
 func (t Trial) config(start time.Time) run.Config {
-	versions := map[string]string{"throughline": t.Version, "haproxy": t.On.HAProxyVersion}
+	versions := map[string]string{"throughline": t.Version}
+	if t.Scenario.Stack.External == nil {
+		versions["haproxy"] = t.On.HAProxyVersion
+	}
 	if t.Scenario.Stack.HTTPD {
 		versions["httpd"] = t.On.HTTPD.Version
 	}
-	if t.On.Mongod.Version != "" {
+	switch {
+	case t.On.Mongod.Version != "":
 		versions["mongod"] = t.On.Mongod.Version
+	case t.On.MongoDB && t.MongoURI == "":
+		versions["mongod"] = t.On.Database.Image
 	}
 	return run.Config{
 		Scenario: t.Scenario, Dir: t.Dir, MongoURI: t.MongoURI, Dashboard: t.Dashboard, Relay: t.Relay,
-		HAProxy: t.On.HAProxy, HTTPD: t.On.HTTPD, Web: t.On.Web, Database: t.On.Database,
+		HAProxy: t.On.HAProxy, HTTPD: t.On.HTTPD, Web: t.On.Web, Database: t.On.Database, Mongod: t.On.MongoDB,
 		Progress: feed{t.Live}, Hand: t.Hand, Roster: t.Roster,
 		Run: record.Run{
 			ID: NewID(start), Scenario: t.Scenario.Name, File: t.Scenario.File, Seed: t.Seed, Platform: t.On.Platform,

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"runtime"
 	"runtime/debug"
 	"testing"
 )
@@ -36,6 +37,43 @@ func TestVersionLine(t *testing.T) {
 	} {
 		if got != want {
 			t.Errorf("records call it %q, want %q", got, want)
+		}
+	}
+}
+
+// What a release was given goes before what Go knows.
+func TestReleased(t *testing.T) {
+	t.Cleanup(func() { stamp, commit, committed = "", "", "" })
+	own := &debug.BuildInfo{Main: debug.Module{Version: "(devel)"}, Settings: []debug.BuildSetting{{Key: "vcs.revision", Value: "other"}}}
+	if got := released(own); got != own {
+		t.Errorf("%+v of a program that was given nothing", got)
+	}
+	for version, modified := range map[string]bool{"v1.2.0": false, "v1.2.0-dirty": true} {
+		stamp, commit, committed = version, "0123456789abcdef", "2026-01-02T03:04:05Z"
+		b := build(stamp, released(own), true)
+		if b.Version != version || b.Commit != commit || b.Date != committed || b.Modified != modified {
+			t.Errorf("%+v", b)
+		}
+	}
+	if len(own.Settings) != 1 {
+		t.Errorf("what Go knows was changed: %+v", own)
+	}
+}
+
+func TestBuild(t *testing.T) {
+	info := &debug.BuildInfo{Main: debug.Module{Version: "v1.2.0"}, Settings: []debug.BuildSetting{
+		{Key: "vcs.revision", Value: "0123456789abcdef0123"}, {Key: "vcs.modified", Value: "true"}, {Key: "vcs.time", Value: "2026-01-02T03:04:05Z"}}}
+	of := func(b Build) Build {
+		b.Go, b.OS, b.Arch = runtime.Version(), runtime.GOOS, runtime.GOARCH
+		return b
+	}
+	for _, c := range []struct{ got, want Build }{
+		{build("", info, true), Build{Version: "v1.2.0", Commit: "0123456789abcdef0123", Modified: true, Date: "2026-01-02T03:04:05Z"}},
+		{build("v1.3.0", info, true), Build{Version: "v1.3.0", Commit: "0123456789abcdef0123", Modified: true, Date: "2026-01-02T03:04:05Z"}},
+		{build("", nil, false), Build{Version: "unknown"}},
+	} {
+		if c.got != of(c.want) {
+			t.Errorf("%+v, want %+v", c.got, of(c.want))
 		}
 	}
 }

@@ -30,7 +30,7 @@ func onDocker() Platform {
 				return fmt.Errorf("--haproxy %s: on docker HAProxy comes in an image; leave the flag out", o.HAProxy)
 			}
 			if o.Mongod != "" {
-				return fmt.Errorf("--mongod %s: on docker MongoDB comes in an image (MONGO_IMAGE), which has no members; leave the flag out", o.Mongod)
+				return fmt.Errorf("--mongod %s: on docker MongoDB comes in an image; name that with --mongo-image", o.Mongod)
 			}
 			return nil
 		},
@@ -42,7 +42,7 @@ func lookDocker(ctx context.Context, all []script.Scenario, o Options) (trial.En
 	if err != nil {
 		return trial.Environment{}, []error{err}
 	}
-	needs := docker.Needs{Self: self, Balancer: run.BalancerName, MongoURI: o.MongoURI}
+	needs := docker.Needs{Self: self, Balancer: run.BalancerName, MongoURI: o.MongoURI, Mongo: o.MongoImage}
 	for _, s := range all {
 		needs.HTTPD = needs.HTTPD || s.Stack.HTTPD
 		needs.Images = append(needs.Images, imagesOf(s)...)

@@ -21,6 +21,12 @@ func onLocal() Platform {
 		Name: "local", About: "child processes",
 		Lacks: trial.Lacks{Images: "the local platform has no images; give stack.web.command, or --platform docker"},
 		Guard: local.Guard, look: lookLocal,
+		refuses: func(o Options) error {
+			if o.MongoImage != "" {
+				return fmt.Errorf("--mongo-image %s: the local platform has no images; name a mongod of this machine with --mongod, or take --platform docker", o.MongoImage)
+			}
+			return nil
+		},
 	}
 }
 
@@ -43,7 +49,7 @@ func lookLocal(ctx context.Context, all []script.Scenario, o Options) (have tria
 		if have.Mongod, err = mongoset.Find(ctx, o.Mongod); err != nil {
 			missing = append(missing, err)
 		}
-		have.Database, have.MongoDB = run.MongodProgram(have.Mongod.Path), true
+		have.Database, have.MongoDB, have.Chosen = run.MongodProgram(have.Mongod.Path), true, true
 	}
 	for _, s := range all {
 		missing = append(missing, impossible(s)...)
@@ -78,7 +84,7 @@ func impossible(s script.Scenario) (missing []error) {
 			if web.Image != "" || i > 0 && slices.Equal(web.Command, role.Command) && role.Image == "" {
 				continue
 			}
-			err := local.Possible(run.WebProgram(web, s.File))
+			err := local.Possible(run.WebProgram(web, s.Dir()))
 			switch {
 			case err != nil && i == 0:
 				missing = append(missing, fmt.Errorf("%s: %w", s.Name, err))

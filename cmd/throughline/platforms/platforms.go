@@ -38,7 +38,10 @@ type Options struct {
 	HAProxy  string // the binary; empty: it is found
 	MongoURI string // of a MongoDB that is there already; empty: one is started
 	Mongod   string // the binary of one that is started; empty: the embedded database is, or what the platform has
-	Out      string // where the records go; empty: where they go when nobody chose
+	Own      string // a host that may be put under load although it is public, for stacks that are there already; empty: none
+	// MongoImage is the image of one that is started; empty: MONGO_IMAGE of the environment, or what the platform has.
+	MongoImage string
+	Out        string // where the records go; empty: where they go when nobody chose
 }
 
 // All is the table; the first is what runs instances unless another is named.
@@ -77,10 +80,19 @@ func (p Platform) Preflight(ctx context.Context, all []script.Scenario, o Option
 	for _, s := range all {
 		missing = append(missing, p.Lacks.Of(s)...)
 	}
-	have, absent := p.look(ctx, all, o)
+	there, ours := apart(all)
+	var have trial.Environment
+	var absent []error
+	if len(ours) > 0 || len(there) == 0 {
+		have, absent = p.look(ctx, ours, o)
+	}
 	have.Platform = p.Name
 	missing = append(missing, absent...)
-	for _, s := range all {
+	if len(there) > 0 {
+		standing, absent := lookThere(ctx, there, o)
+		have.Standing, missing = &standing, append(missing, absent...)
+	}
+	for _, s := range ours {
 		missing = append(missing, have.DatabaseLacks(s, o.MongoURI)...)
 	}
 	return have, errors.Join(append(missing, trial.Writable(o.Out))...)

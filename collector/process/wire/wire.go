@@ -16,7 +16,7 @@ import (
 	"throughline/collector/statsd"
 )
 
-// The names under which each side is called. Of the collector: Open, Listen, Scrape, Retire, AddPoller, Fetch, Run, End,
+// The names under which each side is called. Of the collector: Open, Listen, Assign, ListenOTLP, AssignOTLP, Scrape, Retire, AddPoller, Fetch, Run, End,
 // Figures, Close. Of the parent: Take, Kept, Poll.
 const (
 	Collector = "Collector"

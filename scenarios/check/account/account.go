@@ -41,7 +41,7 @@ type Account struct {
 	// Silent, in which it did nothing. 0 for an instance that was not killed. Stalled is the same when the client's
 	// flush timer was late by stall, like the load generator's, or because its
 	// CPU was limited.
-	killed          time.Duration // when it lost its chance to flush; record.Never
+	killed          time.Duration // when it lost its chance to be counted; record.Never
 	Buffer, Stalled int64
 	Silent          time.Duration // before the kill, see silence
 	stall           time.Duration
@@ -52,7 +52,13 @@ type Account struct {
 	Early              int64 // missing before the kill, see beforeKill
 	// Dropped tells that the collector's socket lost datagrams that may have
 	// been this instance's.
-	Dropped   bool
+	Dropped bool
+	// Scraped tells that the metric is fetched: whatever ends an instance takes with it what
+	// was counted after its last scrape. Buffer is that then.
+	Scraped   bool
+	scrape    evidence.Scrape // the last good one, before it ended or at all; its zero: none was
+	failed    int64           // scrapes that failed after that
+	Excused   bool            // they may have failed because the machine was late
 	twin      twin
 	otherType collector.Type // see findNeighbours
 	parts     []int64
@@ -96,7 +102,7 @@ var noTwin = twin{n: -1}
 
 // NewBooks makes the accounts of a counter.
 func NewBooks(e *evidence.Index, promise script.Conservation) Books {
-	b := BooksOf(e, promise, func(instance string) []*record.Series { return e.Counters(instance, promise.Metric) })
+	b := BooksOf(e, promise, func(instance string) []*record.Series { return e.Counts(instance, promise.Metric) })
 	for i := range b.Accounts {
 		b.Accounts[i].findNeighbours(e)
 	}
@@ -152,12 +158,14 @@ func newAccount(e *evidence.Index, promise script.Conservation, l record.Lifetim
 	a.Total = max(0, evidence.Whole(a.counted.Last()))
 	a.values = valuesOf(counted)
 	for _, s := range e.Pushed[l.Instance] {
-		if s.Meta.Sent == promise.Metric && s.CountsSampled() {
+		if s.CountsSampled() && e.Is(s, promise.Metric) {
 			a.Sampled = max(0, a.Sampled) + evidence.Whole(evidence.SumOf([]*record.Series{s}).Last())
 		}
 	}
 	a.killed = e.KilledAt(l)
-	if at := a.killed; at != record.Never {
+	if a.Scraped = e.Scraped(promise.Metric, promise.Route); a.Scraped {
+		a.fetched(e)
+	} else if at := a.killed; at != record.Never {
 		if stall := e.Stall(at-time.Second, at+time.Second); stall >= evidence.LeastStall {
 			a.stall = stall
 		}
@@ -167,7 +175,7 @@ func newAccount(e *evidence.Index, promise script.Conservation, l record.Lifetim
 		since := e.HeldSince(l.Instance, at-a.Silent, promise.ClientWindow)
 		a.Buffer, a.Stalled = a.ackedFrom(since), a.ackedFrom(since-a.stall)
 	}
-	a.Dropped = e.Dropped(l.Instance)
+	a.Dropped = e.DroppedOf(l.Instance, promise.Metric)
 	a.follow(e)
 	a.Early = a.beforeKill(e)
 	return a
@@ -227,7 +235,11 @@ func (a *Account) CountedWithin(from, to time.Duration) float64 {
 	return a.counted.UpTo(to) - a.counted.UpTo(from)
 }
 
-// WhyLate tells why a client's flush timer may have been late.
+// Cut tells whether an end took the chance from what was counted last to be told: a SIGKILL, or
+// any end of an instance that is scraped.
+func (a *Account) Cut() bool { return a.killed != record.Never }
+
+// WhyLate tells why a client's flush timer, or a scrape, may have been late.
 func (a *Account) WhyLate() string {
 	if a.slowed > 0 && a.slowed == a.stall {
 		return fmt.Sprintf("its CPU was limited, so that it may have been %s late", a.stall.Round(time.Millisecond))

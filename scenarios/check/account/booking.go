@@ -40,7 +40,7 @@ func (a *Account) Book() Booking {
 		b.Residuals = append(b.Residuals, r)
 	}
 	if b.Lost > 0 {
-		enter(verdict.CauseBuffer, min(a.Buffer, b.Lost-a.Early), a.Buffer)
+		enter(a.lossCause(), min(a.Buffer, b.Lost-a.Early), a.Buffer)
 		buffered := b.Lost - left
 		enter(verdict.CauseAgentAway, min(a.agency.Away, left-a.beyondAgents(buffered)), a.agency.Away)
 		enter(verdict.CauseAgentKilled, min(a.agency.Held, left-a.beyondAgents(buffered)), a.agency.Held)

@@ -10,47 +10,74 @@ import (
 	"throughline/collector/dogstatsd"
 	"throughline/scenarios/check/diagnose"
 	"throughline/scenarios/check/evidence"
+	"throughline/scenarios/metric"
 	"throughline/scenarios/record"
 )
 
 // probeEvery is how often HAProxy asks each instance whether it can serve, in every stack.
 const probeEvery = 200 * time.Millisecond
 
+// probing is how often somebody who is no user is known to ask an instance whether it can serve; 0: nobody knows.
+func probing(e *evidence.Index) time.Duration {
+	if e.Scenario.Stack.External != nil {
+		return 0
+	}
+	return probeEvery
+}
+
 // explain asks for the causes of what is open in any of the accounts.
 func (b *Books) explain(e *evidence.Index) []diagnose.Diagnosis {
-	c := diagnose.Case{Metric: b.Promise.Metric, Route: b.Promise.Route, Window: b.Promise.ClientWindow + e.Scenario.Stack.Agent.Late(), Interval: e.Interval, Probe: probeEvery, Outages: outages(e)}
+	window := b.Promise.ClientWindow + e.Scenario.Stack.Agent.Late()
+	c := diagnose.Case{Metric: string(b.Promise.Metric), Route: b.Promise.Route, Window: window, Interval: e.Interval, Probe: probing(e), Outages: outages(e)}
 	others := otherAnswers(e, b.Promise.Route)
 	bad, cut, datagrams := figureByInstance(e, "bad_lines_total"), figureByInstance(e, "truncated_datagrams_total"), figureByInstance(e, "datagrams_total")
 	short := figureByInstance(e, "bad_lines_total", dogstatsd.NoValue.String(), dogstatsd.NoType.String())
+	if c.NoLines = !e.OnStatsD(b.Promise.Metric); c.NoLines {
+		// what else an instance sends over StatsD says nothing of it
+		bad, cut, short, datagrams = nil, nil, nil, figureByInstance(e, "otlp_requests_total")
+	}
 	twins, kin := b.twins(e), b.sisterCounters(e)
+	known := make([]diagnose.Diagnosis, len(b.Accounts)) // what the record states
 	for i := range b.Accounts {
 		a := &b.Accounts[i]
 		in := a.Life.Instance
+		c.Scraped = c.Scraped || a.Scraped
 		d := diagnose.Account{Instance: in, Life: a.Life, Killed: a.killed, Acked: a.Acked, Total: a.Total, Rate: a.Promise.SampleRate, Open: a.unexplained(len(b.Accounts)),
 			Buffer: max(a.Buffer, a.Stalled), Early: a.Early, Spare: a.Sum(), Late: a.Late.By > 0 && !a.Late.Excused, Beside: others[in], Twin: twins[i], Kin: kin[in],
-			Parts: a.parts, Sampled: a.Sampled, Also: string(a.otherType), Bad: bad[in], Short: short[in], Cut: cut[in],
-			Lines: evidence.Whole(a.values.Last()), Datagrams: datagrams[in]}
+			Parts: a.parts, Sampled: a.Sampled, Also: string(a.otherType), Bad: bad[in], Short: short[in], Cut: cut[in], Datagrams: datagrams[in]}
+		if !c.NoLines {
+			d.Lines = evidence.Whole(a.values.Last())
+		}
 		if a.Dropped {
 			d.Open = 0 // nobody knows what the socket took
+		}
+		if known[i] = a.outright(e, d.Open); known[i].Cause != "" {
+			d.Open = 0
 		}
 		if a.Total == 0 {
 			d.Alias, d.AliasCount = a.alias(*b)
 		}
-		a.fillCurves(e, &d)
+		a.fillCurves(e, &d, c.NoLines)
 		c.Accounts = append(c.Accounts, d)
 	}
-	return b.explainedByAgents(c)
+	b.lostWithAgents(c, known)
+	all := diagnose.Explain(c)
+	for i, d := range known {
+		if d.Cause != "" {
+			all[i] = d
+		}
+	}
+	return all
 }
 
-// explainedByAgents asks for the causes of what ends of agents do not explain.
-func (b *Books) explainedByAgents(c diagnose.Case) []diagnose.Diagnosis {
+// lostWithAgents puts what ends of agents explain beside what is known, and leaves nothing open of it.
+func (b *Books) lostWithAgents(c diagnose.Case, known []diagnose.Diagnosis) {
 	untouched := 0 // who lacks some although no agent ended
 	for i := range b.Accounts {
 		if a := &b.Accounts[i]; c.Accounts[i].Open > 0 && len(a.agency.ends)+len(a.agency.with) == 0 {
 			untouched++
 		}
 	}
-	known := map[int]diagnose.Diagnosis{}
 	for i := range b.Accounts {
 		if c.Accounts[i].Open <= 0 {
 			continue
@@ -59,11 +86,6 @@ func (b *Books) explainedByAgents(c diagnose.Case) []diagnose.Diagnosis {
 			known[i], c.Accounts[i].Open = d, 0
 		}
 	}
-	out := diagnose.Explain(c)
-	for i, d := range known {
-		out[i] = d
-	}
-	return out
 }
 
 // Diagnosis is the likely cause of what is open in an account.
@@ -96,15 +118,22 @@ func (b *Books) Holding(a *Account) diagnose.Diagnosis {
 func clockGrace(window time.Duration) time.Duration { return 50*time.Millisecond + window/10 }
 
 // fillCurves tells the diagnosis what the account was at each interval end.
-func (a *Account) fillCurves(e *evidence.Index, d *diagnose.Account) {
-	datagrams := evidence.SumOf(figureSeries(e, d.Instance, "datagrams_total"))
+func (a *Account) fillCurves(e *evidence.Index, d *diagnose.Account, noLines bool) {
+	carrier := "datagrams_total"
+	if noLines {
+		carrier = "otlp_requests_total"
+	}
+	datagrams := evidence.SumOf(figureSeries(e, d.Instance, carrier))
 	var sources []evidence.Curve // of each listener: a collector that took another's place sees all for the first time
 	for _, s := range figureSeries(e, d.Instance, "sources_total") {
+		if noLines {
+			break
+		}
 		sources = append(sources, evidence.SumOf([]*record.Series{s}))
 	}
 	spoke := map[time.Duration]bool{}
 	for _, s := range a.others {
-		if s.Meta.Sent == a.Promise.Metric {
+		if e.Is(s, a.Promise.Metric) {
 			continue
 		}
 		d.Others = true
@@ -150,7 +179,7 @@ func (a *Account) unexplained(instances int) int64 {
 	switch k := a.Book(); {
 	case k.Extra > 0:
 		return -k.Unexplained
-	case a.Early == 0 && a.Life.Killed() && k.Lost <= a.Stalled:
+	case a.Early == 0 && a.Cut() && k.Lost <= a.Stalled:
 		return 0
 	default:
 		return k.Unexplained
@@ -241,7 +270,7 @@ func (b *Books) twins(e *evidence.Index) []diagnose.Twin {
 	var names []string
 	for i := range b.Accounts {
 		for _, s := range b.Accounts[i].others {
-			if s.Meta.Type == collector.Summary && s.Meta.Sent != b.Promise.Metric && !slices.Contains(names, s.Meta.Sent) {
+			if s.Meta.Type == collector.Summary && s.Called(b.Promise.Metric.Name()) == record.NotCalled && !slices.Contains(names, s.Meta.Sent) {
 				names = append(names, s.Meta.Sent)
 			}
 		}
@@ -254,7 +283,7 @@ func (b *Books) twins(e *evidence.Index) []diagnose.Twin {
 		if n, fits := b.twinOf(e, name); fits {
 			for i := range out {
 				a := &b.Accounts[i]
-				out[i] = a.twinAs(twin{"timer", n[i], valuesOf(e.Timers(a.Life.Instance, name))})
+				out[i] = a.twinAs(twin{"timer", n[i], valuesOf(e.Timers(a.Life.Instance, metric.Named(name)))})
 			}
 			return out
 		}
@@ -286,8 +315,11 @@ func first(one, other bool) int {
 	return 1
 }
 
-// named tells whether a timer is called like the metric.
-func (b *Books) named(timer string) bool { return strings.HasPrefix(timer, b.Promise.Metric) }
+// named tells whether a timer is called like the metric. What is told apart by labels is some of what is called so.
+func (b *Books) named(timer string) bool {
+	of := b.Promise.Metric.Selection()
+	return len(of.Where) == 0 && strings.HasPrefix(timer, of.Name)
+}
 
 // twinOf counts the values of a timer at each instance, and tells whether they are of the
 // same requests.
@@ -297,7 +329,7 @@ func (b *Books) twinOf(e *evidence.Index, timer string) (counts []int64, fits bo
 	named := b.named(timer)
 	for i := range b.Accounts {
 		a := &b.Accounts[i]
-		s := SpectrumOf(e.Timers(a.Life.Instance, timer), 1)
+		s := SpectrumOf(e.Timers(a.Life.Instance, metric.Named(timer)), 1)
 		if _, sampled := s.Sampled(); sampled {
 			return nil, false
 		}
@@ -318,19 +350,20 @@ func (b *Books) twinOf(e *evidence.Index, timer string) (counts []int64, fits bo
 // else, and tells nothing.
 func (b *Books) sisterCounters(e *evidence.Index) map[string][]diagnose.Kin {
 	out := map[string][]diagnose.Kin{}
-	if b.Promise.Route == "" || !strings.Contains(b.Promise.Metric, b.Promise.Route) {
+	of := b.Promise.Metric.Selection()
+	if b.Promise.Route == "" || len(of.Where) > 0 || !strings.Contains(of.Name, b.Promise.Route) {
 		return out
 	}
 	for _, route := range e.Users.Routes {
 		if route == b.Promise.Route {
 			continue
 		}
-		name := strings.ReplaceAll(b.Promise.Metric, b.Promise.Route, route)
+		sister := metric.Selection{Name: strings.ReplaceAll(of.Name, b.Promise.Route, route), Way: of.Way}.Ref()
 		found, fits := false, true
 		all := make([]diagnose.Kin, len(b.Accounts))
 		for i := range b.Accounts {
 			in := b.Accounts[i].Life.Instance
-			series := e.Counters(in, name)
+			series := e.Counters(in, sister)
 			all[i] = diagnose.Kin{Acked: e.Acked(in, route), Total: evidence.Whole(evidence.SumOf(series).Last())}
 			found = found || len(series) > 0
 			fits = fits && all[i].Total <= int64(len(all[i].Acked))+b.Accounts[i].Sum()

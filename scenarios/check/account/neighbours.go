@@ -17,13 +17,21 @@ import (
 // scenario's nesting check names for the same requests; parts are its series, by
 // tags; otherType is another type under which the metric arrived.
 func (a *Account) findNeighbours(e *evidence.Index) {
-	for _, s := range e.Counters(a.Life.Instance, a.Promise.Metric) {
+	for _, s := range e.Counts(a.Life.Instance, a.Promise.Metric) {
 		a.parts = append(a.parts, evidence.Whole(evidence.SumOf([]*record.Series{s}).Last()))
 	}
-	for _, s := range a.others {
-		if s.Meta.Sent == a.Promise.Metric && s.Meta.Type != collector.Counter {
+	counted := collector.Counter
+	if e.Timed(a.Promise.Metric) {
+		counted = collector.Summary
+	}
+	for _, s := range e.SeriesOf(a.Life.Instance, a.Promise.Metric) {
+		if s.Meta.Type != counted {
 			a.otherType = s.Meta.Type
 		}
+	}
+	if counted == collector.Summary {
+		a.FindTimerNeighbours(e)
+		return
 	}
 	for _, c := range script.Promised[script.Nesting](e.Scenario) {
 		if c.Route != a.Promise.Route {
@@ -43,7 +51,7 @@ func (a *Account) findNeighbours(e *evidence.Index) {
 // that never came, is none.
 func (a *Account) FindTimerNeighbours(e *evidence.Index) {
 	for _, c := range script.Promised[script.Conservation](e.Scenario) {
-		if c.Route != a.Promise.Route || c.SampleRate < 1 {
+		if c.Route != a.Promise.Route || c.SampleRate < 1 || c.Metric.Name() == a.Promise.Metric.Name() {
 			continue
 		}
 		if n := evidence.Whole(evidence.SumOf(e.Counters(a.Life.Instance, c.Metric)).Last()); n > 0 {

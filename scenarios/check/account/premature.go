@@ -13,7 +13,7 @@ import (
 // sent: at 5.1 s it stood at 40, users had sent 30 by then, and the 40th at 5.4 s. That is
 // N = 10, At = 5.1 s, By = 0.3 s.
 type Premature struct {
-	Metric string
+	Metric script.Metric
 	N      int64
 	At, By time.Duration
 }
@@ -44,7 +44,7 @@ func premature(e *evidence.Index, r script.Conservation) Premature {
 	}
 	var series []*record.Series
 	for _, instance := range e.SendersFor(r.Route) {
-		series = append(series, e.Counters(instance, r.Metric)...)
+		series = append(series, e.Counts(instance, r.Metric)...)
 	}
 	p := aheadOf(evidence.SumOf(series), askedFor(e, r.Route), NewAllowances(e, r.Route).All())
 	p.Metric = r.Metric

@@ -24,7 +24,7 @@ func (b Books) Versions() (all []verdict.Version) {
 		at := slices.IndexFunc(all, func(v verdict.Version) bool { return v.Version == version })
 		if at < 0 {
 			at = len(all)
-			all = append(all, verdict.Version{Version: version, Metric: b.Promise.Metric, Route: b.Promise.Route})
+			all = append(all, verdict.Version{Version: version, Metric: string(b.Promise.Metric), Route: b.Promise.Route})
 		}
 		v, k := &all[at], a.Book()
 		v.Instances = append(v.Instances, a.Life.Instance)

@@ -26,9 +26,14 @@ type Case struct {
 	Interval time.Duration // the collector's
 	// Probe is how often each instance is asked whether it can serve, by somebody who is no
 	// user; 0: nobody knows.
-	Probe    time.Duration
+	Probe time.Duration
+	// NoLines tells that the metric did not come in lines of StatsD: what can go wrong with those and their datagrams cannot be
+	// the cause. Lines and Datagrams of the accounts are points and requests then.
+	NoLines  bool
 	Accounts []Account // of all web instances
-	Outages  []Outage  // of the collector, as it says itself
+	// Scraped tells that the metric is fetched, not sent: what befalls lines and datagrams does not befall it.
+	Scraped bool
+	Outages []Outage // of the collector, as it says itself
 }
 
 // Outage is a time in which the collector was away; it is known to an interval.
@@ -163,4 +168,8 @@ const (
 	Failures       = "failures-counted"
 	OtherRoute     = "other-route-counted"
 	Probes         = "probes-counted"
+
+	// Of what is scraped. The record says so by itself.
+	ScrapeFailed = "scrapes-failed"
+	Registries   = "registry-per-worker"
 )

@@ -171,8 +171,7 @@ func (k *court) explanations(open, sound []int) []explanation {
 			out = append(out, e)
 		}
 	}
-	for h := range hypotheses {
-		p := &hypotheses[h]
+	for _, p := range k.Case.heard() {
 		add(part{p, open, p.hear(k, open, sound)})
 	}
 	if len(open) > 1 {
@@ -187,6 +186,7 @@ func (k *court) explanations(open, sound []int) []explanation {
 // pairs are two hypotheses that share the open accounts out among them, each to whom it
 // fits better.
 func (k *court) pairs(open, sound []int) [][]part {
+	hypotheses := k.Case.heard()
 	alone := make([][]float64, len(hypotheses)) // by hypothesis and account
 	tried := map[int]bool{}
 	for h := range hypotheses {
@@ -221,8 +221,8 @@ func (k *court) pairs(open, sound []int) [][]part {
 			}
 			if len(left) > 0 && len(right) > 0 {
 				out = append(out, []part{
-					{&hypotheses[one], left, hypotheses[one].hear(k, left, sound)},
-					{&hypotheses[other], right, hypotheses[other].hear(k, right, sound)},
+					{hypotheses[one], left, hypotheses[one].hear(k, left, sound)},
+					{hypotheses[other], right, hypotheses[other].hear(k, right, sound)},
 				})
 			}
 		}

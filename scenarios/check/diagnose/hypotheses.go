@@ -49,6 +49,25 @@ var hypotheses = []hypothesis{
 	{Undecided, -12, nothingKnown, true, false},
 }
 
+// ofLines are those that only lines of StatsD and their datagrams can have.
+var ofLines = map[string]bool{BadLines: true, Truncated: true, RateNotApplied: true, RateNotSent: true, QueueFull: true, NetLost: true, NetTwice: true, ForeignLines: true}
+
+// ofClients are those that a client has which holds counts and sends them: nobody does of what is scraped.
+var ofClients = map[string]bool{LostOnExit: true, LargeBuffer: true, StillHeld: true, FirstLost: true, SilentWorker: true, Turnover: true, Away: true, WindowTwice: true, RunningTotal: true}
+
+// heard are the hypotheses that a case can be about.
+func (c *Case) heard() []*hypothesis {
+	var out []*hypothesis
+	for h := range hypotheses {
+		p := &hypotheses[h]
+		if (c.NoLines || c.Scraped) && ofLines[p.cause] || c.Scraped && ofClients[p.cause] {
+			continue
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
 // fitEach scores each account of the set by itself, and all sound accounts alike.
 func fitEach(k *court, set, sound []int, score, soundly func(t *track) float64) fit {
 	f := fit{}

@@ -114,11 +114,20 @@ func (e *Index) indexAgents(all []record.Lifetime) {
 	}
 }
 
+// createdOf is the series that tells when a scraped one began; nil: none does. Where agents took turns, [Index.acrossAgents] has put
+// them together already.
+func (e *Index) createdOf(s *record.Series, created map[string]*record.Series) *record.Series {
+	if len(e.agents[s.Labels.Get(LabelInstance)]) > 0 {
+		return nil
+	}
+	return created[s.Labels.Key(createdName(s.Name))]
+}
+
 // acrossAgents is a counter that is scraped of the agents beside an instance: each begins at zero, so that the instance's count goes on
 // from where the one before ended. What is not of that sort is given as it is.
 func (e *Index) acrossAgents(s *record.Series, instance string) *record.Series {
 	all := e.agents[instance]
-	if len(all) < 2 || s.Meta.CameBy() != collector.ByScrape || s.Meta.Type != collector.Counter {
+	if len(all) < 2 || !s.Scraped() || s.Meta.Type != collector.Counter {
 		return s
 	}
 	whole := *s

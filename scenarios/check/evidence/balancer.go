@@ -35,6 +35,9 @@ func (e *Index) serverGrowth(instance, field string) int64 {
 // RetriesOn is how often the load balancer may have sent a request to the
 // instance again that it, or another one, had executed.
 func (e *Index) RetriesOn(instance string) int64 {
+	if e.Scenario.Stack.External != nil {
+		return e.resentFrom(instance)
+	}
 	if !e.Scenario.Stack.RetryAll {
 		return 0
 	}
@@ -45,11 +48,49 @@ func (e *Index) RetriesOn(instance string) int64 {
 // failed. Else what it sends again had reached no server: nobody has executed
 // it, and it is no excuse for anything.
 func (e *Index) Retries() int64 {
+	if e.Scenario.Stack.External != nil {
+		var all int64
+		for _, l := range e.Lives {
+			all += e.resentFrom(l.Instance)
+		}
+		return all
+	}
 	if !e.Scenario.Stack.RetryAll {
 		return 0
 	}
 	return max(0, e.growthOf(e.Polled[record.BackendPrefix+"wretr"]), e.growthOf(e.Polled[record.ServerPrefix+"wretr"]))
 }
+
+// resentFrom is how many requests a load balancer that nobody sees may have sent again that an instance had executed: those
+// that were in flight when it died. When that was is known to lie between its last answer and the probe that found it gone, and
+// whose they were then is not known, so that it is the most that were in flight in any one moment of that time. What such a load balancer
+// sends again while an instance lives is no part of it.
+func (e *Index) resentFrom(instance string) int64 {
+	l, known := e.LifeOf(instance)
+	if !known || l.Death == record.Never {
+		return 0
+	}
+	if n, have := e.resent[instance]; have {
+		return n
+	}
+	from := l.Death
+	if l.Signalled != record.Never {
+		from = l.Signalled
+	}
+	var steps []step
+	for i := range e.History.Requests {
+		r := &e.History.Requests[i]
+		if r.Outcome == record.Acked && r.Instance != instance && r.Sent <= l.Death && r.Done >= from {
+			steps = append(steps, step{r.Sent, 1}, step{r.Done + clockStep, -1})
+		}
+	}
+	n := newFlight(steps).most(from, l.Death)
+	e.resent[instance] = n
+	return n
+}
+
+// clockStep is by how much an offset in a record is rounded.
+const clockStep = time.Microsecond
 
 // Balancer is the proxies that carry the users' requests, in HAProxy's
 // statistics.

@@ -16,7 +16,8 @@ type Curve struct {
 
 // SumOf adds cumulative series up. Each begins at 0, whatever came before its
 // first point, and keeps its last value when it ends: what was counted by an
-// instance that is gone stays counted.
+// instance that is gone stays counted. One that is scraped and falls has begun anew
+// at 0, as increase() takes it; the collector's own sums fall by what is taken off.
 func SumOf(series []*record.Series) Curve {
 	type step struct {
 		at time.Duration
@@ -28,6 +29,9 @@ func SumOf(series []*record.Series) Curve {
 		for _, p := range s.Points {
 			if !p.HasNumber() {
 				continue
+			}
+			if p.Value < last && s.Scraped() {
+				last = 0
 			}
 			steps = append(steps, step{p.At, p.Value - last})
 			last = p.Value

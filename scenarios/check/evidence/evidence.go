@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"throughline/scenarios/metric"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
 )
@@ -32,6 +33,7 @@ type Index struct {
 	Traces      []Trace                                // of the users' requests in the load balancer's log, by row; nil: there is none
 	Pushed      map[string][]*record.Series            // what instances sent, by instance
 	Polled      map[string][]*record.Series            // what was polled, by series name
+	scrapes     map[string][]Scrape                    // by instance
 	reloads     []handover                             // of the load balancer, see stitch
 	unpolled    map[string]int64                       // see NotPolled; made when it is asked first
 	agents      map[string][]record.Lifetime           // by the instance beside which they were, in the order of birth
@@ -47,9 +49,12 @@ type Index struct {
 	events      map[string][]*record.Event             // see EventsOf; made when it is asked first
 	lifeAt      map[string]int                         // where in Lives an instance is; made when it is asked first
 	figures     map[string]int64                       // see CollectorFigure; made when one is asked first
+	signs       map[string]time.Duration               // see latestSign; made when it is asked first
+	resent      map[string]int64                       // see resentFrom; made when it is asked first
 	dropped     map[string]bool                        // see Dropped; "": of anybody; nil: nobody asked
 	store       *promStore                             // of all series; made by the first promql check
 	stores      []*promStore                           // all that were made
+	selected    map[metric.Ref]*chosen                 // the series of the metrics that were asked for, see chosen
 	sentAt      map[string]map[string][]time.Duration  // of acknowledged requests, by route and instance; made by the first who asks
 }
 
@@ -58,7 +63,7 @@ type Index struct {
 // Index serves one goroutine.
 func New(h record.History, s script.Scenario) *Index {
 	e := &Index{History: h, Scenario: s, Tiers: record.AllTiers().In(h), Begin: record.Never, End: record.Never, Interval: h.Run.Interval,
-		Pushed: map[string][]*record.Series{}, Polled: map[string][]*record.Series{}, figures: map[string]int64{},
+		Pushed: map[string][]*record.Series{}, Polled: map[string][]*record.Series{}, figures: map[string]int64{}, resent: map[string]int64{}, signs: map[string]time.Duration{},
 		byInstance: map[string]map[string][]*record.Series{}}
 	if e.Interval <= 0 {
 		e.Interval = time.Second
@@ -81,6 +86,14 @@ func New(h record.History, s script.Scenario) *Index {
 	e.indexHindrances()
 	e.crashes = e.FaultSpans(script.IsFault[script.KillLB])
 	e.stitch()
+	return e
+}
+
+// OfSeries lays out the series of a record alone, for who asks what a metric means and nothing else.
+func OfSeries(h record.History) *Index {
+	e := &Index{History: record.History{Run: h.Run, Series: h.Series}, Begin: record.Never, End: record.Never, Interval: h.Run.Interval,
+		Pushed: map[string][]*record.Series{}, Polled: map[string][]*record.Series{}}
+	e.indexSeries()
 	return e
 }
 
@@ -109,6 +122,8 @@ func (e *Index) indexLives() {
 
 func (e *Index) indexSeries() {
 	ticks := map[time.Duration]bool{}
+	e.indexScrapes()
+	created := e.createdSeries()
 	for i := range e.History.Series {
 		s := &e.History.Series[i]
 		if s.Meta.Sent == "" {
@@ -117,9 +132,20 @@ func (e *Index) indexSeries() {
 		}
 		instance := s.Labels.Get("instance")
 		s = e.acrossAgents(s, instance)
+		if s.Scraped() {
+			e.Pushed[instance] = append(e.Pushed[instance], e.fetched(s, e.createdOf(s, created)))
+			continue // its times are its own
+		}
 		e.Pushed[instance] = append(e.Pushed[instance], s)
 		for _, p := range s.Points {
 			if !p.Stale {
+				ticks[p.At] = true
+			}
+		}
+	}
+	if len(ticks) == 0 { // of what is scraped alone, the collector's own figures tell where its intervals end
+		for _, s := range e.Polled[record.FlushLateness] {
+			for _, p := range s.Points {
 				ticks[p.At] = true
 			}
 		}
@@ -164,15 +190,4 @@ func (e *Index) Greatest(name string, from, to time.Duration) float64 {
 		}
 	}
 	return top
-}
-
-// Counters gives the series of instance that count metric.
-func (e *Index) Counters(instance, metric string) []*record.Series {
-	var out []*record.Series
-	for _, s := range e.Pushed[instance] {
-		if s.Meta.Sent == metric && s.IsCounter() {
-			out = append(out, s)
-		}
-	}
-	return out
 }

@@ -6,6 +6,7 @@ import (
 
 	"throughline/collector"
 	"throughline/scenarios/record"
+	"throughline/scenarios/script"
 )
 
 // A poll that falls into a reload is answered after it, and bears the time at which
@@ -66,5 +67,43 @@ func TestAStallIsFeltByWhoWaited(t *testing.T) {
 		if got := e.Stall(c.from*time.Millisecond, to); got != c.want*time.Millisecond {
 			t.Errorf("%d to %d: %v, want %d ms", c.from, c.to, got, c.want)
 		}
+	}
+}
+
+// A load balancer that nobody sees may have sent again what was in flight when an instance died: as many as were in flight
+// in any one moment of the time in which it did, and none of an instance that lives.
+func TestResentByWhoeverIsThere(t *testing.T) {
+	ms := func(n int) time.Duration { return time.Duration(n) * time.Millisecond }
+	request := func(instance string, sent, done int) record.Request {
+		return record.Request{Sent: ms(sent), Done: ms(done), Route: "insert", Instance: instance, Status: 200, Attempts: 1, Outcome: record.Acked}
+	}
+	h := record.History{Run: record.Run{Platform: record.External},
+		Events: []record.Event{
+			{At: ms(1), Kind: record.Birth, Instance: "web-1", Role: record.Web}, {At: ms(1), Kind: record.Birth, Instance: "web-2", Role: record.Web},
+			{At: ms(1000), Kind: record.Signalled, Instance: "web-2", Role: record.Web, Signal: SigKill},
+			{At: ms(1500), Kind: record.Death, Instance: "web-2", Role: record.Web, Code: -1, Signal: SigKill, Expected: true},
+		},
+		Requests: []record.Request{
+			request("web-1", 900, 999),   // before
+			request("web-1", 990, 1010),  // alone
+			request("web-1", 1100, 1300), // three at 1,250
+			request("web-1", 1200, 1300),
+			request("web-1", 1250, 1260),
+			request("web-2", 1240, 1255),  // its own
+			request("web-1", 1501, 1600)}} // after
+	for i := range h.Requests {
+		h.Requests[i].Seq = uint64(i)
+	}
+	e := New(h, script.Scenario{Stack: script.Stack{External: &script.External{}}})
+	if one, two, all := e.RetriesOn("web-1"), e.RetriesOn("web-2"), e.Retries(); one != 0 || two != 3 || all != 3 {
+		t.Errorf("sent again from web-1 %d, from web-2 %d, in all %d; want 0, 3, 3", one, two, all)
+	}
+	dead, _ := e.LifeOf("web-2")
+	if got := e.KilledAt(dead); got != ms(1240) {
+		t.Errorf("web-2 lived until %v at least, want until its last answer was asked for at 1.24s", got)
+	}
+	e = New(h, script.Scenario{})
+	if n := e.RetriesOn("web-2"); n != 0 || e.KilledAt(dead) != ms(1000) {
+		t.Errorf("in a stack of the run's own %d are sent again, and it died at %v", n, e.KilledAt(dead))
 	}
 }

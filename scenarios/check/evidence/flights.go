@@ -48,7 +48,7 @@ func (e *Index) Flights(window time.Duration) Flights {
 	for instance, steps := range changes {
 		out.at[instance] = newFlight(steps)
 	}
-	if slices.ContainsFunc(e.Scenario.Webs(), func(web script.Web) bool { return web.Image != "" || len(web.Command) > 0 }) {
+	if e.Scenario.Stack.External != nil || slices.ContainsFunc(e.Scenario.Webs(), func(web script.Web) bool { return web.Image != "" || len(web.Command) > 0 }) {
 		// The load balancer's and the platform's probe: a foreign
 		// application may count them. The reference app does not.
 		out.checks = 2

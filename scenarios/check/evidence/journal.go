@@ -4,10 +4,14 @@ import (
 	"time"
 
 	"throughline/scenarios/record"
+	"throughline/scenarios/script"
 )
 
 // AboutCollector is the Trouble of datagrams that the collector's socket lost.
 const AboutCollector = "collector"
+
+// AboutLoad is the Trouble of requests that the load generator sent late, or could not send.
+const AboutLoad = "load"
 
 // aboutRelay is the Trouble of datagrams that a relay before the collector lost
 // although no fault asked for it.
@@ -51,13 +55,34 @@ func (e *Index) Phase(i int) (from, to time.Duration, ok bool) {
 	return from, to, from != record.Never && to > from
 }
 
+// Span is when a phase of the scenario, or all together ([script.WholeRun]), began and ended; of a name that several have,
+// from the first to the last.
+func (e *Index) Span(name string) (from, to time.Duration, ok bool) {
+	first, last := -1, -1
+	for i, phase := range e.Scenario.Phases {
+		if phase.Name == name || name == script.WholeRun {
+			if first < 0 {
+				first = i
+			}
+			last = i
+		}
+	}
+	if first < 0 {
+		return 0, 0, false
+	}
+	from, _, ok = e.Phase(first)
+	_, to, okLast := e.Phase(last)
+	return from, to, ok && okLast
+}
+
 // ClockSteps tells whether the wall clock was set while the collector ran.
 func (e *Index) ClockSteps() bool { return e.Greatest(record.ClockSteps, 0, Forever) > 0 }
 
 // Delays is how late the load generator and the collector were between from
-// and to: what the machine, not the application, made late.
+// and to: what the machine, not the application, made late. A scrape that began
+// after it was due is the collector's lateness, too.
 func (e *Index) Delays(from, to time.Duration) (stall, flush time.Duration) {
-	late := e.Greatest(record.FlushLateness, from, to+e.Interval)
+	late := max(e.Greatest(record.FlushLateness, from, to+e.Interval), e.Greatest(record.ScrapeLateness, from, to+e.Interval))
 	return e.Stall(from, to), time.Duration(min(late, 1e9) * float64(time.Second))
 }
 
@@ -70,6 +95,9 @@ func (e *Index) KilledAt(l record.Lifetime) time.Duration {
 	case !l.Killed():
 		return record.Never
 	case l.Signal == SigKill && l.Signalled != record.Never:
+		if e.Scenario.Stack.External != nil {
+			return e.latestSign(l)
+		}
 		return l.Signalled
 	}
 	at := l.Death
@@ -78,6 +106,24 @@ func (e *Index) KilledAt(l record.Lifetime) time.Duration {
 			at = min(at, acked[len(acked)-1])
 		}
 	}
+	return at
+}
+
+// latestSign is when an instance was last known to live that the user's command has killed: it died between then and when the
+// user's probe found it gone. The command takes its time, and whom it has not reached yet goes on answering, and flushing: of
+// what was sent after the command began, too, the answers tell.
+func (e *Index) latestSign(l record.Lifetime) time.Duration {
+	if at, have := e.signs[l.Instance]; have {
+		return at
+	}
+	at := l.Signalled
+	for i := range e.History.Requests {
+		r := &e.History.Requests[i]
+		if r.Instance == l.Instance && r.Outcome == record.Acked && (l.Death == record.Never || r.Sent <= l.Death) {
+			at = max(at, r.Sent)
+		}
+	}
+	e.signs[l.Instance] = at
 	return at
 }
 

@@ -1,12 +1,14 @@
 package honesty
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"time"
 
+	"throughline/collector"
 	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/check/words"
 	"throughline/scenarios/record"
@@ -85,7 +87,9 @@ func offBeat(e *evidence.Index) (out []string) {
 }
 
 // ownTimes tells whether the points of a series come when their source has them, in no rhythm of the collector's.
-func ownTimes(s *record.Series) bool { return strings.HasPrefix(s.Name, record.CloudWatchPrefix) }
+func ownTimes(s *record.Series) bool {
+	return strings.HasPrefix(s.Name, record.CloudWatchPrefix) || strings.HasPrefix(s.Name, record.ScrapeFigures) || s.Meta.Way == collector.ByScrape
+}
 
 // repeated counts points that have the time of the one before.
 func repeated(s *record.Series) (n int64) {
@@ -131,6 +135,8 @@ func sourcesOf(e *evidence.Index) []string {
 		s := &e.History.Series[i]
 		poller := s.Labels.Get("poller")
 		switch {
+		case s.Meta.CameBy() != "" && s.Meta.CameBy() != collector.ByStatsD, strings.HasPrefix(s.Name, record.PushedFigures):
+			out[i] = cmp.Or(string(s.Meta.CameBy()), string(collector.ByOTLP))
 		case s.Meta.Sent != "":
 			out[i] = statsdSource
 		case strings.HasPrefix(s.Name, record.BeaconFigures):

@@ -243,6 +243,9 @@ func (m *moves) killed(t taken, name string) []string {
 		m.fails(t.step, name, gone, "%s ended by itself with exit status %d, not by SIGKILL", name, l.Code)
 		return nil
 	}
+	if m.e.Scenario.Stack.External != nil {
+		return []string{fmt.Sprintf("told at %s, gone by %s", words.Seconds(sent), words.Seconds(gone))}
+	}
 	down := m.firstEvent(record.Down, name, "", sent)
 	if down == record.Never {
 		down = m.firstEvent(record.Removed, name, "", sent)
@@ -281,6 +284,9 @@ func (m *moves) scaled(t taken, move script.Scale) []string {
 // terminated is proved when it was drained if it had to be, got SIGTERM and ended. How it ended is the
 // application's affair, and is mentioned.
 func (m *moves) terminated(t taken, name string, drain bool) []string {
+	if m.e.Scenario.Stack.External != nil {
+		return m.terminatedThere(t, name)
+	}
 	drained := m.firstEvent(record.Draining, name, "", t.begin)
 	sent := m.firstEvent(record.Signalled, name, "SIGTERM", t.begin)
 	gone := m.firstEvent(record.Death, name, "", t.begin)
@@ -343,8 +349,14 @@ func (m *moves) launched(t taken, want int) []string {
 // shrunk is proved when so many instances were terminated in the step.
 func (m *moves) shrunk(t taken, want int) []string {
 	var did []string
+	began := func(l record.Lifetime) time.Duration {
+		if m.e.Scenario.Stack.External != nil { // whether anybody drains it, nobody knows
+			return l.Signalled
+		}
+		return l.Draining
+	}
 	for _, l := range m.e.LivesOf(t.step.Role) {
-		if l.Draining != record.Never && l.Draining >= t.begin && l.Draining <= t.end {
+		if at := began(l); at != record.Never && at >= t.begin && at <= t.end {
 			did = append(did, m.terminated(t, l.Instance, true)...)
 		}
 	}

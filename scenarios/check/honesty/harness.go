@@ -81,7 +81,7 @@ func troubleFinding(ev record.Event) verdict.Finding {
 		why = ": " + ev.Error
 	}
 	switch {
-	case ev.About == "load":
+	case ev.About == evidence.AboutLoad:
 		f.Layer = record.LayerUsers
 		f.Summary = fmt.Sprintf("the load generator missed its schedule at %s (%s late)%s", words.Seconds(ev.At), words.Times(ev.Count, "request"), why)
 	case ev.About == evidence.AboutCollector && ev.Count > 0:

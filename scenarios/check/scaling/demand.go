@@ -34,7 +34,7 @@ const shortest = 2 * time.Second
 
 // demand lays out what was asked for. The error says why that is not known in the unit of the
 // expression.
-func (j *judging) demand(known []string) (demand, error) {
+func (j *judging) demand(known []script.Metric) (demand, error) {
 	d := demand{window: max(shortest, j.policy.Every), from: j.e.Begin}
 	for _, metric := range known {
 		if !j.asksFor(metric, true) {
@@ -52,7 +52,7 @@ func (j *judging) demand(known []string) (demand, error) {
 }
 
 // sent are the times at which the requests were sent that a metric counts.
-func (j *judging) sent(metric string) (at []time.Duration) {
+func (j *judging) sent(metric script.Metric) (at []time.Duration) {
 	var routes []string
 	for _, p := range script.Promised[script.Conservation](j.e.Scenario) {
 		if p.Metric == metric {
@@ -95,7 +95,7 @@ var errProportion = errors.New("it is not in proportion to what users ask for")
 
 // weigh finds what one request per second of each metric adds to the expression: it is asked of a made-up fleet that is steadily asked for the same, then for
 // twice as much of one metric, and then has twice as many instances.
-func (j *judging) weigh(metrics []string) ([]float64, error) {
+func (j *judging) weigh(metrics []script.Metric) ([]float64, error) {
 	once, err := j.valueOf(metrics, "", 1)
 	if err != nil {
 		return nil, err
@@ -123,7 +123,7 @@ func (j *judging) weigh(metrics []string) ([]float64, error) {
 
 // valueOf is what the expression comes to in a made-up fleet in which each metric of each
 // instance counts as many each second, and one of them twice as many.
-func (j *judging) valueOf(metrics []string, twice string, instances int) (float64, error) {
+func (j *judging) valueOf(metrics []script.Metric, twice script.Metric, instances int) (float64, error) {
 	var all []record.Series
 	for n := range instances {
 		for _, metric := range metrics {

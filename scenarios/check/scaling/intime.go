@@ -200,9 +200,9 @@ func (j *judging) cost(ideal fleet) verdict.Finding {
 }
 
 // promised are the metrics of the expression that a check promises, as truth knows them.
-func (j *judging) promised() (known []string) {
-	told := map[string]bool{}
-	add := func(metric string, counter bool) {
+func (j *judging) promised() (known []script.Metric) {
+	told := map[script.Metric]bool{}
+	add := func(metric script.Metric, counter bool) {
 		if !told[metric] && j.asksFor(metric, counter) {
 			told[metric] = true
 			known = append(known, metric)

@@ -12,6 +12,7 @@ import (
 	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/check/words"
 	"throughline/scenarios/record"
+	"throughline/scenarios/script"
 )
 
 // led asks whether the metric led the autoscaler right: at no more than a declared share of its
@@ -63,7 +64,7 @@ func (j *judging) promising() string {
 }
 
 func (j *judging) ledRight(t truth, strayed int) verdict.Finding {
-	text := fmt.Sprintf("%s led the autoscaler right: ", strings.Join(t.known, ", "))
+	text := fmt.Sprintf("%s led the autoscaler right: ", namesOf(t.known))
 	if strayed == 0 {
 		text += fmt.Sprintf("none of %s is another than the truth calls for", words.Times(len(j.decisions), "decision"))
 	} else {
@@ -71,6 +72,14 @@ func (j *judging) ledRight(t truth, strayed int) verdict.Finding {
 			percent(float64(strayed)/float64(len(j.decisions))), isAre(strayed), j.Promise.Astray)
 	}
 	return j.finding(verdict.Pass, "%s", text)
+}
+
+func namesOf(metrics []script.Metric) string {
+	var names []string
+	for _, m := range metrics {
+		names = append(names, string(m))
+	}
+	return strings.Join(names, ", ")
 }
 
 func isAre(n int) string {

@@ -26,7 +26,7 @@ const deadGrace = 2
 type truth struct {
 	nearest, least, most []record.Series
 	changed              bool                 // the nearest is another than the record
-	known                []string             // the metrics that the ledger knows, by their StatsD names
+	known                []script.Metric      // the metrics that the ledger knows
 	grid                 []time.Duration      // interval ends, also those at which nobody measured
 	off                  map[string][]float64 // by instance: what its counters have too few (or, below 0, too many) at each of them
 	gauges               []string             // the names of series of gauges
@@ -36,7 +36,7 @@ type truth struct {
 func (j *judging) truth() truth {
 	t := truth{grid: j.grid(), off: map[string][]float64{}}
 	t.known = j.promised()
-	counts, shows := map[string]bool{}, map[string]bool{}
+	counts, shows := map[script.Metric]bool{}, map[script.Metric]bool{}
 	for _, p := range script.Promised[script.Conservation](j.e.Scenario) {
 		if !counts[p.Metric] && j.asksFor(p.Metric, true) {
 			counts[p.Metric] = true
@@ -53,28 +53,38 @@ func (j *judging) truth() truth {
 		if s.Meta.Type == collector.Gauge && s.Meta.Sent != "" && !slices.Contains(t.gauges, s.Name) {
 			t.gauges = append(t.gauges, s.Name)
 		}
-		if known := counts[s.Meta.Sent] && s.IsCounter() || shows[s.Meta.Sent] && s.Meta.Type == collector.Gauge; !known {
+		if known := s.IsCounter() && j.isOne(&s, counts) || s.Meta.Type == collector.Gauge && j.isOne(&s, shows); !known {
 			t.add(j, s, j.living(s))
 		}
 	}
 	return t
 }
 
+// isOne tells whether a series is one that any of the metrics means.
+func (j *judging) isOne(s *record.Series, metrics map[script.Metric]bool) bool {
+	for m := range metrics {
+		if j.e.Is(s, m) {
+			return true
+		}
+	}
+	return false
+}
+
 // asksFor tells whether the expression asks for a metric, as a counter or as a gauge.
-func (j *judging) asksFor(metric string, counter bool) bool {
+func (j *judging) asksFor(metric script.Metric, counter bool) bool {
 	if counter {
 		_, asked := j.like(metric)
 		return asked
 	}
-	return slices.ContainsFunc(j.held, func(s record.Series) bool { return s.Meta.Sent == metric && s.Meta.Type == collector.Gauge })
+	return slices.ContainsFunc(j.held, func(s record.Series) bool { return s.Meta.Type == collector.Gauge && j.e.Is(&s, metric) })
 }
 
 // like is what a series of a counter is called, and labelled, that the expression asks for: one
 // of the record, of an instance of the run if there is one, or what an instance's would be that
 // nobody ever sent. ok is false if the expression asks for none.
-func (j *judging) like(metric string) (like record.Series, ok bool) {
+func (j *judging) like(metric script.Metric) (like record.Series, ok bool) {
 	for _, s := range j.held {
-		if s.Meta.Sent != metric || !s.IsCounter() {
+		if !s.IsCounter() || !j.e.Is(&s, metric) {
 			continue
 		}
 		if _, known := j.e.LifeOf(s.Labels.Get(evidence.LabelInstance)); known {
@@ -85,12 +95,15 @@ func (j *judging) like(metric string) (like record.Series, ok bool) {
 	if ok {
 		return like, true
 	}
+	if len(metric.Selection().Where) > 0 {
+		return record.Series{}, false // nobody knows with what other labels it would have been sent
+	}
 	for _, l := range j.e.LivesOf("") {
 		labels := collector.NewLabels(evidence.LabelInstance, l.Instance)
 		for _, own := range j.e.Pushed[l.Instance] {
 			labels = own.Labels
 		}
-		s := record.Series{Name: unpunctuated.Replace(metric) + record.TotalSuffix, Labels: labels, Meta: collector.Meta{Type: collector.Counter, Sent: metric}}
+		s := record.Series{Name: unpunctuated.Replace(metric.Name()) + record.TotalSuffix, Labels: labels, Meta: collector.Meta{Type: collector.Counter, Sent: metric.Name()}}
 		if j.selects(s) {
 			return s, true
 		}
@@ -98,7 +111,7 @@ func (j *judging) like(metric string) (like record.Series, ok bool) {
 	return record.Series{}, false
 }
 
-// unpunctuated makes of the StatsD name of a metric the one that Prometheus takes.
+// unpunctuated makes of the name of a metric the one that Prometheus takes.
 var unpunctuated = strings.NewReplacer(".", "_", "-", "_")
 
 // add takes what is one and the same in all truths.
@@ -173,7 +186,7 @@ func (j *judging) living(s record.Series) record.Series {
 func (t *truth) bounded(j *judging, p script.Gauge) {
 	flights := j.e.Flights(p.ClientWindow)
 	for _, s := range j.held {
-		if s.Meta.Sent != p.Metric || s.Meta.Type != collector.Gauge {
+		if s.Meta.Type != collector.Gauge || !j.e.Is(&s, p.Metric) {
 			continue
 		}
 		l, known := j.e.LifeOf(s.Labels.Get(evidence.LabelInstance))
@@ -207,7 +220,7 @@ func (t *truth) counters(j *judging, p script.Conservation) {
 	like, _ := j.like(p.Metric)
 	for _, s := range j.held {
 		switch l, known := j.e.LifeOf(s.Labels.Get(evidence.LabelInstance)); {
-		case s.Meta.Sent != p.Metric || !s.IsCounter():
+		case !s.IsCounter() || !j.e.Is(&s, p.Metric):
 		case !known:
 			t.changed = true // whoever sent that is no instance of the run
 		case string(l.Role) != script.FirstRole: // of another role, of which no promise of the first tells

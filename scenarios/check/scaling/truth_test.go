@@ -217,7 +217,7 @@ func TestWeigh(t *testing.T) {
 		"count(hits_total)":              -1,
 		"sum(rate(hits_total[5s])) ^ 2":  -1,
 	} {
-		weights, err := judged(t, history(), on, hits).weigh([]string{"hits"})
+		weights, err := judged(t, history(), on, hits).weigh([]script.Metric{"hits"})
 		if want < 0 && err == nil || want >= 0 && (err != nil || len(weights) != 1 || weights[0] < want*(1-1e-6) || weights[0] > want*(1+1e-6)) {
 			t.Errorf("%s: %v, %v, want %v", on, weights, err, want)
 		}
@@ -229,7 +229,7 @@ func TestDemand(t *testing.T) {
 	h := history()
 	h.Requests[0].Outcome, h.Requests[0].Instance, h.Requests[0].Status = record.Unknown, "", 0
 	j := judged(t, h, "sum(rate(hits_total[5s]))", hits)
-	d, err := j.demand([]string{"hits"})
+	d, err := j.demand([]script.Metric{"hits"})
 	if err != nil {
 		t.Fatal(err)
 	}

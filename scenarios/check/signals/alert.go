@@ -52,7 +52,7 @@ type alertRule struct {
 }
 
 func (c alertRule) judge(e *evidence.Index) verdict.Result {
-	from, to, ok := phaseSpan(e, script.WholeRun)
+	from, to, ok := e.Span(script.WholeRun)
 	if !ok {
 		return verdict.Result{Findings: []verdict.Finding{c.finding(verdict.Inconclusive, "the journal does not tell when the phases began and ended")}}
 	}
@@ -156,7 +156,7 @@ func (c alertRule) told(e *evidence.Index, all []series.Alert) (out []verdict.Al
 
 // fires asks whether the alert fired in time, not before, and cleared in time.
 func (c alertRule) fires(e *evidence.Index, p alertStates) verdict.Finding {
-	begin, _, ok := phaseSpan(e, c.Promise.Fires.In)
+	begin, _, ok := e.Span(c.Promise.Fires.In)
 	if !ok {
 		return c.finding(verdict.Inconclusive, "the journal does not tell when phase %q began", c.Promise.Fires.In)
 	}
@@ -225,10 +225,10 @@ func (c alertRule) between(f verdict.Finding, from, to time.Duration) verdict.Fi
 // clears asks whether the alert that fired had stopped in time.
 func (c alertRule) clears(e *evidence.Index, p alertStates, fired int, f verdict.Finding) verdict.Finding {
 	name := fmt.Sprintf("the beginning of phase %q", c.Promise.Clears.In)
-	begin, _, ok := phaseSpan(e, c.Promise.Clears.In)
+	begin, _, ok := e.Span(c.Promise.Clears.In)
 	if c.Promise.Clears.In == script.End {
 		name = "the end of the last phase"
-		_, begin, ok = phaseSpan(e, script.WholeRun)
+		_, begin, ok = e.Span(script.WholeRun)
 	}
 	if !ok {
 		return c.finding(verdict.Inconclusive, "the journal does not tell when phase %q began", c.Promise.Clears.In)
@@ -274,7 +274,7 @@ func beforeOrAfter(d time.Duration, what string) string {
 
 // silent asks whether the alert did not fire in a phase.
 func (c alertRule) silent(e *evidence.Index, p alertStates, phase string) verdict.Finding {
-	from, to, ok := phaseSpan(e, phase)
+	from, to, ok := e.Span(phase)
 	if !ok {
 		return c.finding(verdict.Inconclusive, "the journal does not tell when phase %q began and ended", phase)
 	}

@@ -46,6 +46,7 @@ type bars struct {
 	fail, pass float64
 	sampled    bool
 	rate       float64
+	share      bool    // that rate is the share of pages with a beacon
 	expected   float64 // √ρ
 }
 
@@ -101,7 +102,11 @@ func (b bars) note() string {
 	if !b.sampled {
 		return ""
 	}
-	return fmt.Sprintf("; at sample rate %g noise leaves %.2f of r", b.rate, b.expected)
+	what := "sample rate"
+	if b.share {
+		what = "a share of"
+	}
+	return fmt.Sprintf("; at %s %g noise leaves %.2f of r", what, b.rate, b.expected)
 }
 
 // fails tells what would be too low.

@@ -22,11 +22,6 @@ import (
 
 const checkContinuity = "continuity"
 
-// DefaultWindow is how long a StatsD client is taken to buffer where no
-// conservation check of the same metric says it: datadog-go flushes its buffer
-// every 100 ms.
-const DefaultWindow = 100 * time.Millisecond
-
 // deadGrace is how many intervals after its death an instance may still have
 // points: its last datagrams belong to the interval that was running, and the
 // collector learns of the death in the next.
@@ -100,7 +95,13 @@ func (c Continuity) Judge(e *evidence.Index) verdict.Result {
 			}
 		}
 		r.Findings = append(r.Findings, c.deadSpeaks(e, l)...)
-		r.Findings = append(r.Findings, c.resets(e, l)...)
+		if found := c.resets(e, l); len(found) > 0 {
+			if b == nil && c.Promise.Role == "" {
+				made := c.books(e)
+				b = &made
+			}
+			r.Findings = append(r.Findings, alternating(e, b, i, found)...)
+		}
 	}
 	r.Findings = append(r.Findings, c.summary(r, instances, worst))
 	r.Sums = true
@@ -121,7 +122,7 @@ func (c Continuity) gapFound(e *evidence.Index, l record.Lifetime, g gap, silent
 	stall, flush := e.Delays(g.from-time.Second, g.to+time.Second)
 	late := max(stall, flush)
 	switch {
-	case e.Dropped(l.Instance):
+	case e.DroppedOf(l.Instance, c.Promise.Metric):
 		f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseDropped
 		f.Summary += ", but the collector's socket dropped datagrams: they may have been lost there"
 	case late > account.TooLate(c.Promise.MaxGap) || silent-c.Promise.MaxGap <= late:
@@ -168,14 +169,14 @@ func (c Continuity) lookedAt(e *evidence.Index) ([]record.Lifetime, map[string][
 // 11 s, in the point of 10 s or that of 11 s.
 func (c Continuity) follow(e *evidence.Index, l record.Lifetime, asked []roundTrip) trail {
 	last := e.HeldSince(l.Instance, max(e.LastTick(), e.End), c.Window) // what is held when the record ends is not missing,
-	if at := e.KilledAt(l); at != record.Never {
-		last = e.HeldSince(l.Instance, at, c.Window) // nor what a SIGKILL may have taken
+	if at := e.CutAt(l, c.Promise.Metric, c.Promise.Route); at != record.Never {
+		last = e.HeldSince(l.Instance, at, c.Window) // nor what its end may have taken
 	}
 	asked = asked[:doneUpTo(asked, last)]
 	if len(asked) == 0 {
 		return trail{}
 	}
-	present := presentAt(e.Counters(l.Instance, c.Promise.Metric))
+	present := presentAt(e.Counts(l.Instance, c.Promise.Metric))
 	var t trail
 	var open *gap
 	points := 0
@@ -263,11 +264,15 @@ func (c Continuity) deadSpeaks(e *evidence.Index, l record.Lifetime) []verdict.F
 }
 
 // pointsOfDead counts the points that a series has after the death of its instance, and
-// gives the last.
+// gives the last. As late as this machine was, the collector may have heard of the death.
 func pointsOfDead(e *evidence.Index, l record.Lifetime, s *record.Series) (n int64, last record.Point) {
 	quiet := e.Quiet(l)
 	for _, p := range s.Points {
-		if !p.Stale && p.At > quiet+deadGrace*e.Interval {
+		if p.Stale || p.At <= quiet+deadGrace*e.Interval {
+			continue
+		}
+		stall, flush := e.Delays(quiet, p.At)
+		if p.At > quiet+deadGrace*e.Interval+max(stall, flush) {
 			n++
 			last = p
 		}
@@ -275,11 +280,26 @@ func pointsOfDead(e *evidence.Index, l record.Lifetime, s *record.Series) (n int
 	return n, last
 }
 
+// alternating puts one finding in the place of many falls, where a count comes back after them.
+func alternating(e *evidence.Index, b *account.Books, i int, falls []verdict.Finding) []verdict.Finding {
+	if b == nil || i < 0 {
+		return falls
+	}
+	d := b.Accounts[i].Alternates(e)
+	if d.Cause == "" {
+		return falls
+	}
+	f := falls[0]
+	f.Cause, f.From, f.To = d.Cause, d.From.Seconds(), d.To.Seconds()
+	f.Summary = fmt.Sprintf("of %s: %s", f.Instance, d.Why)
+	return []verdict.Finding{f}
+}
+
 // resets finds counters that fall. Names of instances are not used twice, so
 // that no birth can explain it.
 func (c Continuity) resets(e *evidence.Index, l record.Lifetime) []verdict.Finding {
 	var out []verdict.Finding
-	for _, s := range e.Counters(l.Instance, c.Promise.Metric) {
+	for _, s := range e.Counts(l.Instance, c.Promise.Metric) {
 		var last float64
 		for _, p := range s.Points {
 			if p.Stale {

@@ -55,6 +55,10 @@ func (c Correlation) Judge(e *evidence.Index) verdict.Result {
 			r.Findings = append(r.Findings, c.finding(verdict.Pass, layer, "correlation of users and db: skipped, the stack has no database"))
 			continue
 		}
+		if layer == script.BeaconLayer && !e.Scenario.Load.Beacons.Any() {
+			r.Findings = append(r.Findings, c.finding(verdict.Pass, record.LayerUsers, "correlation of users and beacons: skipped, no user sends any"))
+			continue
+		}
 		if layer == record.LayerHTTPD && e.Tiers.Of(layer).Layer == "" {
 			r.Findings = append(r.Findings, c.finding(verdict.Pass, layer, "correlation of users and httpd: skipped, the stack has no httpd"))
 			continue
@@ -127,11 +131,19 @@ func (c Correlation) pair(e *evidence.Index, users []time.Duration, layer string
 		return c.finding(verdict.Inconclusive, layer, "correlation of users and %s: not evaluated, the load hardly varied (by %.1f %%, it takes %g %%)",
 			layer, 100*v, 100*script.LeastVariation)
 	}
-	rate := 1.0
-	if layer == record.LayerWeb {
-		rate = c.Rate
+	b := barsOf(c.Promise.AtLeast, 1, at0, curve.At)
+	switch layer {
+	case record.LayerWeb:
+		b = barsOf(c.Promise.AtLeast, c.Rate, at0, curve.At)
+	case script.BeaconLayer: // of each page the dice decide whether it tells: a sample of all
+		b = barsOf(c.Promise.AtLeast, e.Scenario.Load.Beacons.Share, at0, curve.At)
+		b.share = true
 	}
-	return c.judgeLags(e, layer, lagsOf(users, curve), at0, barsOf(c.Promise.AtLeast, rate, at0, curve.At))
+	f := c.judgeLags(e, layer, lagsOf(users, curve), at0, b)
+	if layer == script.BeaconLayer {
+		f.Layer = record.LayerUsers // whose pages they are: no tier of its own
+	}
+	return f
 }
 
 // judgeLags is the finding about a layer with these r by lag.
@@ -254,11 +266,13 @@ func (c Correlation) curve(e *evidence.Index, layer string) evidence.Curve {
 	case record.LayerWeb:
 		var all []*record.Series
 		for _, instance := range e.SendersFor(c.Route) {
-			all = append(all, e.Counters(instance, c.Promise.Metric)...)
+			all = append(all, e.Counts(instance, c.Promise.Metric)...)
 		}
 		return evidence.SumOf(all)
 	case record.LayerDB:
 		return e.Updates()
+	case script.BeaconLayer:
+		return evidence.SumOf(e.Polled[record.PageViews])
 	}
 	return evidence.Curve{}
 }

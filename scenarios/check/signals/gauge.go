@@ -5,7 +5,6 @@ import (
 	"math"
 	"time"
 
-	"throughline/collector"
 	"throughline/scenarios/check/diagnose"
 	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/check/verdict"
@@ -35,13 +34,13 @@ func (c Gauge) Judge(e *evidence.Index) verdict.Result {
 	sending := map[record.Role]bool{} // a role whose instances send none is none of the gauge's
 	flights, long := e.Flights(c.Promise.ClientWindow), longRequests(e, e.Interval+c.Promise.ClientWindow)
 	for _, l := range e.Lives {
-		series := gaugesOf(e, l.Instance, c.Promise.Metric)
+		series := e.Gauges(l.Instance, c.Promise.Metric)
 		n := 0
 		for _, s := range series {
 			n += len(s.Points)
 		}
 		if n == 0 {
-			if sent := sentFor(e, l, c.Promise.ClientWindow); sent > 0 {
+			if sent := sentFor(e, l, e.CutAt(l, c.Promise.Metric, ""), c.Promise.ClientWindow); sent > 0 {
 				silent = append(silent, c.absent(l, sent))
 			}
 			continue
@@ -99,16 +98,6 @@ func (c Gauge) absent(l record.Lifetime, sent int64) verdict.Finding {
 	f := c.finding(verdict.Inconclusive, l.Instance, "%s acknowledged %s and never sent %s: nobody knows what it would have shown", l.Instance, words.Times(sent, "request"), c.Promise.Metric)
 	f.Cause = diagnose.NoMetric
 	return f
-}
-
-func gaugesOf(e *evidence.Index, instance, metric string) []*record.Series {
-	var out []*record.Series
-	for _, s := range e.Pushed[instance] {
-		if s.Meta.Sent == metric && s.Meta.Type == collector.Gauge {
-			out = append(out, s)
-		}
-	}
-	return out
 }
 
 // posthumous finds points after an instance's death: a gauge that keeps its last value then
@@ -190,7 +179,7 @@ func (c Gauge) backAtRest(e *evidence.Index, l record.Lifetime, series []*record
 	f := c.finding(verdict.Fail, l.Instance, "%s of %s does not come back to %d: the load ended at %s, and at %s it is still %g", c.Promise.Metric, l.Instance, c.Promise.AtRest,
 		words.Seconds(e.End), words.Seconds(last.At), last.Value)
 	f.From, f.To, f.Cause = e.End.Seconds(), last.At.Seconds(), verdict.CauseDrift
-	if e.Dropped(l.Instance) {
+	if e.DroppedOf(l.Instance, c.Promise.Metric) {
 		f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseDropped
 		f.Summary += ", but the collector's socket dropped datagrams: its last value may have been lost there"
 	}
@@ -248,7 +237,7 @@ func (c Gauge) sumTooHigh(e *evidence.Index, flights evidence.Flights) *verdict.
 	sums := map[time.Duration]float64{}
 	oldest := map[time.Duration]time.Duration{} // when the oldest value of the sum was sent
 	for _, l := range e.Lives {
-		for _, s := range gaugesOf(e, l.Instance, c.Promise.Metric) {
+		for _, s := range e.Gauges(l.Instance, c.Promise.Metric) {
 			var sent time.Duration
 			for _, p := range s.Points {
 				if p.Observed > 0 {

@@ -26,6 +26,7 @@ type Hygiene struct{ Promise script.Hygiene }
 func (c Hygiene) Judge(e *evidence.Index) verdict.Result {
 	out := c.wire(e)
 	out = append(out, c.collectorFindings(e)...)
+	out = append(out, c.pushedFindings(e)...)
 	var counts []seriesCount
 	most := 0
 	for _, l := range e.Lives {
@@ -46,11 +47,11 @@ func (c Hygiene) Judge(e *evidence.Index) verdict.Result {
 	out = append(out, c.growth(counts)...)
 	switch {
 	case len(out) > 0:
-	case len(e.Polled[record.CollectorPrefix+"truncated_datagrams_total"]) == 0:
+	case len(e.Polled[record.CollectorPrefix+"truncated_datagrams_total"]) == 0 && len(e.Polled[pushedFigures+"points_total"]) == 0:
 		out = append(out, c.finding(verdict.Inconclusive, "", "hygiene: the record has no account of the collector, so nobody knows what it could not understand"))
 	default:
-		out = append(out, c.finding(verdict.Pass, "", "hygiene: no bad line, no refused line, no truncated datagram of %s, each with at most %s%s",
-			words.Times(int64(len(counts)), "instance"), words.Plural(int64(most), "series"), c.limits()))
+		out = append(out, c.finding(verdict.Pass, "", "hygiene: %s of %s, each with at most %s%s",
+			nothingLost(e), words.Times(int64(len(counts)), "instance"), words.Plural(int64(most), "series"), c.limits()))
 	}
 	return verdict.Result{Findings: out}
 }
@@ -73,12 +74,27 @@ func (c Hygiene) limits() string {
 	return ", " + strings.Join(parts, ", ")
 }
 
-// losses are the figures that must stay at 0, and what they count.
-var losses = []struct{ name, what, cause string }{
-	{"bad_lines_total", "bad line", diagnose.BadLines},
-	{"refused_lines_total", "line that was refused by a limit", verdict.CauseCardinality},
-	{"series_refused_total", "line that would have begun a series too many", verdict.CauseCardinality}, // older records
-	{"truncated_datagrams_total", "truncated datagram", diagnose.Truncated},
+// figureLoss is a figure that must stay at 0: what it counts, and what became of that.
+type figureLoss struct{ name, what, cause, fate string }
+
+// losses are those of StatsD; of OTLP there are pushedLosses.
+var losses = []figureLoss{
+	{"bad_lines_total", "bad line", diagnose.BadLines, ""},
+	{"refused_lines_total", "line", verdict.CauseCardinality, "was refused by a limit"},
+	{"series_refused_total", "line", verdict.CauseCardinality, "would have begun a series too many"}, // older records
+	{"truncated_datagrams_total", "truncated datagram", diagnose.Truncated, ""},
+}
+
+// nothingLost says what there was none of.
+func nothingLost(e *evidence.Index) string {
+	var none []string
+	if len(e.Polled[record.CollectorPrefix+"truncated_datagrams_total"]) > 0 {
+		none = append(none, "no bad line, no refused line, no truncated datagram")
+	}
+	if len(e.Polled[pushedFigures+"points_total"]) > 0 {
+		none = append(none, "no bad request and no refused point of OTLP")
+	}
+	return strings.Join(none, ", ")
 }
 
 // wire reads the figures of what came over the wire, instance by instance.
@@ -88,7 +104,7 @@ func (c Hygiene) wire(e *evidence.Index) []verdict.Finding {
 	for _, l := range e.Lives {
 		killed[l.Instance] = l.Killed()
 	}
-	for _, loss := range losses {
+	for _, loss := range slices.Concat(losses, pushedLosses) {
 		sums := map[string]int64{}
 		reasons := map[string][]string{}
 		for _, s := range e.Polled[record.CollectorPrefix+loss.name] {
@@ -111,7 +127,7 @@ func (c Hygiene) wire(e *evidence.Index) []verdict.Finding {
 			if who == "" {
 				who = "somebody"
 			}
-			f := c.finding(verdict.Fail, instance, "%s sent %s", who, counted(n, loss.what))
+			f := c.finding(verdict.Fail, instance, "%s sent %s", who, loss.counted(n))
 			if why := reasons[instance]; len(why) > 0 {
 				slices.Sort(why)
 				f.Summary += " (" + words.Some(why) + ")"
@@ -125,15 +141,19 @@ func (c Hygiene) wire(e *evidence.Index) []verdict.Finding {
 }
 
 // counted writes "1 bad line" and "3 lines that were refused".
-func counted(n int64, what string) string {
-	noun, rest, more := strings.Cut(what, " that ")
-	if more {
-		rest = " that " + rest
-		if n != 1 {
-			rest = strings.Replace(rest, " was ", " were ", 1)
-		}
+func (l figureLoss) counted(n int64) string {
+	noun, of, _ := strings.Cut(l.what, " of ")
+	out := words.Times(n, noun)
+	if of != "" {
+		out += " of " + of
 	}
-	return words.Times(n, noun) + rest
+	if l.fate == "" {
+		return out
+	}
+	if fate, was := strings.CutPrefix(l.fate, "was "); was && n != 1 {
+		return out + " that were " + fate
+	}
+	return out + " that " + l.fate
 }
 
 // tagsInName is the kind of finding that the collector makes of "page.views,env=prod".

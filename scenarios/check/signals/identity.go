@@ -8,11 +8,13 @@ import (
 	"sync"
 	"time"
 
+	"throughline/collector"
 	"throughline/scenarios/check/account"
 	"throughline/scenarios/check/diagnose"
 	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/check/words"
+	"throughline/scenarios/metric"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
 )
@@ -66,7 +68,12 @@ func (c Identity) Judge(e *evidence.Index) verdict.Result {
 				out = append(out, c.tags(e, l, s)...)
 			}
 			out = append(out, c.outside(e, l, s)...)
-			out = append(out, c.resets(e, l, s, w)...)
+			falls := c.resets(e, l, s, w)
+			if len(falls) > 0 && s.Scraped() {
+				b := w.books()
+				falls = alternating(e, &b, slices.IndexFunc(b.Accounts, func(a account.Account) bool { return a.Life.Instance == l.Instance }), falls)
+			}
+			out = append(out, falls...)
 		}
 	}
 	for _, instance := range e.Senders() {
@@ -96,8 +103,8 @@ func (c Identity) finding(o verdict.Outcome, instance string, format string, arg
 // sampled counters.
 func (c Identity) series(e *evidence.Index, instance string) []*record.Series {
 	var out []*record.Series
-	for _, s := range e.Pushed[instance] {
-		if s.Meta.Sent == c.Promise.Metric && !s.CountsSampled() && measured(s) {
+	for _, s := range e.SeriesOf(instance, c.Promise.Metric) {
+		if !s.CountsSampled() && measured(s) {
 			out = append(out, s)
 		}
 	}
@@ -120,15 +127,15 @@ func (c Identity) routes() []string {
 // request so early that its client has sent, and so many that sampling cannot
 // have left out all of them.
 func (c Identity) required(e *evidence.Index, l record.Lifetime) bool {
-	n := sentFor(e, l, c.Window, c.routes()...)
+	n := sentFor(e, l, e.CutAt(l, c.Promise.Metric, c.Promise.Route), c.Window, c.routes()...)
 	return n > 0 && n >= enough(c.Rate)
 }
 
 // sentFor counts the acknowledged requests of which an instance's client must
-// have sent what it knows.
-func sentFor(e *evidence.Index, l record.Lifetime, window time.Duration, routes ...string) int64 {
+// have sent what it knows; at is when an end cut it off, or Never.
+func sentFor(e *evidence.Index, l record.Lifetime, at, window time.Duration, routes ...string) int64 {
 	acked := e.Acked(l.Instance, routes...)
-	if at := e.KilledAt(l); at != record.Never {
+	if at != record.Never {
 		return evidence.CountUpTo(acked, e.HeldSince(l.Instance, at, window)-e.Stall(at-time.Second, at+time.Second)-1)
 	}
 	return evidence.CountUpTo(acked, max(e.LastTick(), e.End)-window) // of the others the record may end too early
@@ -147,7 +154,7 @@ func (c Identity) missing(e *evidence.Index, l record.Lifetime) verdict.Finding 
 	n := int64(len(e.Acked(l.Instance, c.routes()...)))
 	f := c.finding(verdict.Fail, l.Instance, "%s acknowledged %s and has no series of %s", l.Instance, words.Times(n, cmp.Or(c.Promise.Route, "request")), c.Promise.Metric)
 	switch {
-	case e.Dropped(l.Instance):
+	case e.DroppedOf(l.Instance, c.Promise.Metric):
 		f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseDropped
 		f.Summary += ", but the collector's socket dropped datagrams: it may have been lost there"
 	case len(e.Pushed[l.Instance]) == 0:
@@ -169,7 +176,7 @@ func (c Identity) missing(e *evidence.Index, l record.Lifetime) verdict.Finding 
 func (c Identity) similarNames(e *evidence.Index, l record.Lifetime, names []string) []string {
 	var own []string
 	for _, name := range names {
-		if !strings.HasPrefix(name, c.Promise.Metric) {
+		if !strings.HasPrefix(name, c.Promise.Metric.Name()) {
 			continue
 		}
 		shared := slices.ContainsFunc(e.Lives, func(other record.Lifetime) bool {
@@ -222,16 +229,6 @@ func (c Identity) stranger(instance string, own []*record.Series) verdict.Findin
 	return f
 }
 
-// labelName spells a tag as the collector does.
-func labelName(tag string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '.' || r == '-' {
-			return '_'
-		}
-		return r
-	}, tag)
-}
-
 func (c Identity) expected() string {
 	if len(c.Promise.Tags) == 0 {
 		return "no tags"
@@ -243,9 +240,12 @@ func (c Identity) expected() string {
 // the harness gave away itself, also the values.
 func (c Identity) tags(e *evidence.Index, l record.Lifetime, s *record.Series) []verdict.Finding {
 	var out []verdict.Finding
-	allowed := map[string]bool{evidence.LabelInstance: true, labelZone: true, labelRole: true, record.LabelVersion: l.Version != ""}
+	allowed := map[string]bool{evidence.LabelInstance: true, labelZone: true, labelRole: true, record.LabelVersion: l.Version != "", collector.LabelWay: true}
+	for _, c := range c.Promise.Metric.Selection().Where {
+		allowed[metric.Label(c.Label)] = true // it was asked for
+	}
 	for _, tag := range c.Promise.Tags {
-		name := labelName(tag)
+		name := metric.Label(tag)
 		allowed[name] = true
 		if s.Labels.Get(name) == "" {
 			f := c.finding(verdict.Fail, l.Instance, "the series of %s has no tag %s: %s", l.Instance, tag, labelled(s))

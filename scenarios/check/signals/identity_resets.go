@@ -12,6 +12,7 @@ import (
 	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/check/words"
 	"throughline/scenarios/record"
+	"throughline/scenarios/script"
 )
 
 // surplusEvidence is what tells a value that goes on from another surplus; each is made when it
@@ -46,7 +47,7 @@ func (c Identity) resets(e *evidence.Index, l record.Lifetime, s *record.Series,
 		case now < last:
 			say(p.At, verdict.CauseReset, "%s of %s falls from %s to %s at %s without a birth: the counter was reset", s.Name, l.Instance,
 				words.Number(evidence.Whole(last)), words.Number(evidence.Whole(now)), words.Seconds(p.At))
-		case ended != record.Never:
+		case ended != record.Never && !s.Scraped(): // one that is ends where a scrape fails
 			say(p.At, verdict.CauseReset, "%s of %s ended at %s and began anew at %s without a birth", s.Name, l.Instance, words.Seconds(ended), words.Seconds(p.At))
 		}
 		last, ended = now, record.Never
@@ -127,10 +128,8 @@ var steadySurpluses = []string{diagnose.Twice, diagnose.Double, diagnose.NetTwic
 
 // isSampled tells whether an instance sent some of a counter with a sample rate:
 // what it counts is an estimate then.
-func isSampled(e *evidence.Index, instance, metric string) bool {
-	return slices.ContainsFunc(e.Pushed[instance], func(s *record.Series) bool {
-		return s.Meta.Sent == metric && s.CountsSampled()
-	})
+func isSampled(e *evidence.Index, instance string, metric script.Metric) bool {
+	return slices.ContainsFunc(e.SeriesOf(instance, metric), (*record.Series).CountsSampled)
 }
 
 func lastCumulated(s *record.Series) (float64, bool) {

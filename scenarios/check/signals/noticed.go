@@ -23,7 +23,7 @@ const CheckNoticed = "noticed"
 // of the traffic, each with another value of the tag user, that is one thing.
 func Noticed(e *evidence.Index) verdict.Result {
 	var out []verdict.Finding
-	asked, all := metricsAsked(e.Scenario)
+	asked, all := metricsAsked(e)
 	if !all.hygiene {
 		out = append(out, summed(Hygiene{}.wireOf(e), "sent the collector what it could not take in")...)
 		out = append(out, summed(Hygiene{}.collectorFindings(e), "sent names or tags that the collector found fault with")...)
@@ -47,15 +47,17 @@ func Noticed(e *evidence.Index) verdict.Result {
 // hygieneAsked is what a scenario's hygiene checks look at.
 type hygieneAsked struct{ hygiene, series bool }
 
-// metricsAsked gives the metrics that the checks of a scenario look at.
-func metricsAsked(s script.Scenario) (metrics map[string]bool, all hygieneAsked) {
+// metricsAsked gives the metrics that the checks of a scenario look at, as their senders spell them.
+func metricsAsked(e *evidence.Index) (metrics map[string]bool, all hygieneAsked) {
 	metrics = map[string]bool{}
-	for _, c := range s.Checks {
-		for _, metric := range c.Metrics() {
-			metrics[metric] = true
+	for _, c := range e.Scenario.Checks {
+		for _, m := range c.Metrics() {
+			for _, name := range e.SentAs(m) {
+				metrics[name] = true
+			}
 		}
 	}
-	for _, c := range script.Promised[script.Hygiene](s) {
+	for _, c := range script.Promised[script.Hygiene](e.Scenario) {
 		all.hygiene = true
 		all.series = all.series || c.MaxSeries > 0 || c.Growth != script.AnyGrowth
 	}

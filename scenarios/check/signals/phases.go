@@ -7,32 +7,12 @@ import (
 	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/check/words"
 	"throughline/scenarios/record"
-	"throughline/scenarios/script"
 )
-
-// phaseSpan is when a phase, or all together, began and ended.
-func phaseSpan(e *evidence.Index, name string) (from, to time.Duration, ok bool) {
-	first, last := -1, -1
-	for i, phase := range e.Scenario.Phases {
-		if phase.Name == name || name == script.WholeRun {
-			if first < 0 {
-				first = i
-			}
-			last = i
-		}
-	}
-	if first < 0 {
-		return 0, 0, false
-	}
-	from, _, ok = e.Phase(first)
-	_, to, okLast := e.Phase(last)
-	return from, to, ok && okLast
-}
 
 // stepTime is how much of the time from the beginning of a phase went into its own
 // steps: a launch that took four seconds leaves the phase so much less.
 func stepTime(e *evidence.Index, phase string) time.Duration {
-	from, to, ok := phaseSpan(e, phase)
+	from, to, ok := e.Span(phase)
 	if !ok {
 		return 0
 	}

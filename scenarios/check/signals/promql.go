@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,7 +36,7 @@ func (p PromQL) finding(e *evidence.Index) verdict.Finding {
 		return f
 	}
 	name := p.Promise.Throughout + p.Promise.Within
-	from, to, ok := phaseSpan(e, name)
+	from, to, ok := e.Span(name)
 	if !ok {
 		return say(verdict.Inconclusive, "%s: the journal does not tell when phase %q began and ended", p.Promise.Expr, name)
 	}
@@ -62,8 +63,9 @@ func (p PromQL) finding(e *evidence.Index) verdict.Finding {
 		if p.blurred(e, grid, held) {
 			f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseStall
 			f.Summary += ", but the load generator or the collector was late by more than an interval itself then"
+			return f
 		}
-		return f
+		return p.unseenBeginnings(e, grid, f)
 	case yes > 0:
 		return say(verdict.Pass, "%s holds within phase %q: first at %s, at %d of %s", p.Promise.Expr, name, words.Seconds(first), yes, points)
 	case name != script.WholeRun:
@@ -71,7 +73,15 @@ func (p PromQL) finding(e *evidence.Index) verdict.Finding {
 			return say(verdict.Inconclusive, "%s never holds within phase %q, but %s", p.Promise.Expr, name, why)
 		}
 	}
-	return say(verdict.Fail, "%s never holds within phase %q: %s evaluated", p.Promise.Expr, name, points)
+	return p.unseenBeginnings(e, grid, say(verdict.Fail, "%s never holds within phase %q: %s evaluated", p.Promise.Expr, name, points))
+}
+
+// holds tells whether an expression holds as it is promised.
+func (p PromQL) holds(held []bool) bool {
+	if p.Promise.Throughout != "" {
+		return !slices.Contains(held, false)
+	}
+	return slices.Contains(held, true)
 }
 
 // blurred tells whether at each moment at which the expression does not hold, what it looked at was moved by more than an
@@ -115,6 +125,11 @@ func (p PromQL) evaluate(e *evidence.Index, grid []time.Duration) ([]bool, error
 	if err != nil {
 		return nil, err
 	}
+	return p.ask(e, store, kind, grid)
+}
+
+// ask asks a store.
+func (p PromQL) ask(e *evidence.Index, store *series.Store, kind exprKind, grid []time.Duration) ([]bool, error) {
 	answer, err := store.QueryRange(context.Background(), p.Promise.Expr, e.Moment(grid[0]), e.Moment(grid[len(grid)-1]), e.Interval)
 	if err != nil {
 		return nil, err

@@ -216,7 +216,7 @@ func (c TwoSources) differ(e *evidence.Index, of compared) (f verdict.Finding, d
 		words.Seconds(w.from), words.Seconds(w.to), w.told, w.agent, c.Promise.Agent, w.atLeast, w.atMost)
 	f.From, f.To, f.Cause = w.from.Seconds(), w.to.Seconds(), verdict.CauseViewsDiffer
 	switch {
-	case e.Dropped(of.l.Instance) && w.beyond < 0:
+	case e.DroppedOf(of.l.Instance, c.Promise.Agent) && w.beyond < 0:
 		f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseDropped
 		f.Summary += ", but the collector's socket dropped datagrams: the rest may have been lost there"
 	case collectorAway(e, w) && w.beyond < 0:

@@ -38,6 +38,8 @@ func (t *teller) amount(s *strand) string {
 		return t.told(s.cause, lost, extra)
 	case f.Check == nesting && f.Layer == record.LayerWeb:
 		return t.timed(lost, extra)
+	case f.Check == parity && f.Lost > 0:
+		return fmt.Sprintf("%s %s in one of two metrics and not in the other", words.Times(lost, "count"), choose(lost != 1, "are", "is"))
 	case f.Check == requests || f.Check == conservation && f.Layer == record.LayerHTTPD:
 		return t.followed(s.cause, lost+extra)
 	}
@@ -162,7 +164,7 @@ func (t *teller) sent() (n int64) {
 func (t *teller) timed(lost, extra int64) string {
 	metric := "the timer"
 	if all := script.Promised[script.Nesting](t.s); len(all) == 1 && all[0].Web != "" {
-		metric = all[0].Web
+		metric = string(all[0].Web)
 	}
 	if lost > 0 {
 		return fmt.Sprintf("%s %s no value in %s", share(lost, t.acked, t.noun), choose(lost != 1, "have", "has"), metric)

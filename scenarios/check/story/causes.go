@@ -59,6 +59,10 @@ func (t *teller) uncaused(s *strand) string {
 	switch {
 	case f.Check == failures:
 		return who + " " + choose(several, "answer", "answers") + " requests with 5xx"
+	case f.Check == latency:
+		return "users wait longer than promised"
+	case f.Check == availability:
+		return "fewer requests are answered than promised"
 	case f.Check == conservation && f.Layer == record.LayerLB:
 		return "users and load balancer do not count the same requests"
 	case f.Check == conservation && f.Layer == record.LayerDB:
@@ -164,7 +168,7 @@ func (t *teller) allowed(s *strand) string {
 	var n int64
 	names := t.instancesOf(s.findings)
 	for _, r := range t.v.Residuals {
-		if _, to := r.Layers(); to == s.layer && r.Cause == verdict.CauseBuffer && slices.Contains(names, r.Instance) {
+		if _, to := r.Layers(); to == s.layer && (r.Cause == verdict.CauseBuffer || r.Cause == verdict.CauseUnscraped) && slices.Contains(names, r.Instance) {
 			n += r.Lost
 		}
 	}

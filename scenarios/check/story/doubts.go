@@ -120,7 +120,7 @@ func (t *teller) unsettled() bool {
 }
 
 // prefix is what a summary begins with before it says something: "audit of insert: ".
-var prefix = regexp.MustCompile(`^(?:(?:conservation|audit|shutdown|hops|failures|beacons|gauge|hygiene|identity|continuity|correlation|nesting|in time|cost)\b[^:;]*|two views of [^:]+): `)
+var prefix = regexp.MustCompile(`^(?:(?:conservation|audit|shutdown|hops|failures|beacons|gauge|hygiene|identity|continuity|correlation|nesting|parity|latency|availability|in time|cost)\b[^:;]*|two views of [^:]+): `)
 
 // shown is a doubt's summary, without what its sentence says anyway.
 func shown(f verdict.Finding) string {
@@ -133,7 +133,10 @@ func shown(f verdict.Finding) string {
 }
 
 // What several checks and causes have in common.
-var unread = reason{"users and database could not be compared", "Let users write, and have the database read before and after the load."}
+var (
+	unread = reason{"users and database could not be compared", "Let users write, and have the database read before and after the load."}
+	tooFew = reason{"too few requests were sent", "Raise load.rate, or let phases last longer."}
+)
 
 const (
 	quieter     = "Run again on a quiet machine."
@@ -163,21 +166,24 @@ var ofChecks = map[string]reason{
 		"Let phases last longer, or raise load.rate, so that each instance answers requests."},
 	tiers.CheckRequests: {"requests could not be followed one by one",
 		"Run again, and keep the load balancer's log."},
-	CheckWaive:  {"a waiver covers nothing", "Remove the waiver, before it hides something else."},
-	audit:       unread,
-	correlation: {"curves could not be compared", "Let the load swing, and last longer, on a machine that is not too busy."},
-	shutdown:    {"no instance ended that had something to lose", "Let a step end an instance under load (terminate, replace, kill), or leave the check out."},
-	alert:       {"an alert could not be judged", "Mend its expression or give the phase longer, as the finding says, and run again."},
-	promQL:      {"an expression could not be evaluated", "Mend it or give the phase longer, as the finding says, and run again."},
-	gauge:       {"a gauge had nothing to show", nothingSent},
-	identity:    {"identity had nothing to look at", nothingSent},
-	continuity:  {"continuity could not be judged", nothingSent},
-	nesting:     {"timers could not be compared", nothingSent},
-	hygiene:     {"hygiene had nothing to look at", keepAccount},
-	failures:    {"no request was sent", "Raise load.rate, or let phases last longer."},
-	beacons:     {"pages and beacons could not be compared", "Let users get pages of the route, and the application time them, and run again."},
-	scaling:     {"the autoscaler could not be judged", "Let the load call for more instances and for fewer, on a metric that a conservation check promises, and run again."},
-	twoViews:    {"the two views could not be compared", "Keep the machine idle, have host and agent asked all the while, let instances live for longer, and run again."},
+	CheckWaive:   {"a waiver covers nothing", "Remove the waiver, before it hides something else."},
+	audit:        unread,
+	correlation:  {"curves could not be compared", "Let the load swing, and last longer, on a machine that is not too busy."},
+	shutdown:     {"no instance ended that had something to lose", "Let a step end an instance under load (terminate, replace, kill), or leave the check out."},
+	alert:        {"an alert could not be judged", "Mend its expression or give the phase longer, as the finding says, and run again."},
+	promQL:       {"an expression could not be evaluated", "Mend it or give the phase longer, as the finding says, and run again."},
+	gauge:        {"a gauge had nothing to show", nothingSent},
+	identity:     {"identity had nothing to look at", nothingSent},
+	continuity:   {"continuity could not be judged", nothingSent},
+	nesting:      {"timers could not be compared", nothingSent},
+	hygiene:      {"hygiene had nothing to look at", keepAccount},
+	failures:     {"no request was sent", "Raise load.rate, or let phases last longer."},
+	beacons:      {"pages and beacons could not be compared", "Let users get pages of the route, and the application time them, and run again."},
+	latency:      tooFew,
+	availability: tooFew,
+	parity:       {"two counts could not be compared", "Name metrics that instances send and that count the same, and run again."},
+	scaling:      {"the autoscaler could not be judged", "Let the load call for more instances and for fewer, on a metric that a conservation check promises, and run again."},
+	twoViews:     {"the two views could not be compared", "Keep the machine idle, have host and agent asked all the while, let instances live for longer, and run again."},
 }
 
 // otherwise is the advice where a check has none of its own.

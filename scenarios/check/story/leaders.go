@@ -19,8 +19,8 @@ var leaders = map[string][]string{
 	diagnose.BadLines:        {diagnose.Truncated},
 	diagnose.Late:            {verdict.CauseFlushInterval, verdict.CauseReset},
 	diagnose.Burst:           {verdict.CauseReset, verdict.CauseGoesOn},
-	diagnose.RunningTotal:    {verdict.CauseGoesOn},
-	undecided:                {verdict.CauseReset, verdict.CauseGoesOn},
+	diagnose.RunningTotal:    {verdict.CauseGoesOn, verdict.CauseTemporality, verdict.CauseStartMoves},
+	undecided:                {verdict.CauseReset, verdict.CauseGoesOn, verdict.CauseTemporality, verdict.CauseStartMoves, verdict.CauseStartMissing, verdict.CauseValueFell, verdict.CauseRefusedPoints},
 	verdict.CauseFrozen:      {verdict.CauseMerged},
 	verdict.CauseDrift:       {diagnose.Truncated, diagnose.BadLines, diagnose.NetLost, diagnose.WentSilent, diagnose.SilentStart, diagnose.SilentWorker, diagnose.Away, diagnose.AgentLost, verdict.CauseAgentAway},
 }
@@ -94,6 +94,8 @@ func (t *teller) seenAgain(f verdict.Finding, lead *strand) bool {
 	switch f.Check {
 	case shutdown:
 		return same
+	case parity: // of which one side is what is wrong
+		return f.Lost <= lost+extra+f.Bound
 	case nesting: // a timer of the same requests, which by itself tells less
 		return same && (lead.cause == undecided || f.Cause == undecided)
 	case continuity:

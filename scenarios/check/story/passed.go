@@ -95,6 +95,10 @@ func (t *teller) booked() (clauses []string) {
 		clauses = append(clauses, fmt.Sprintf("%s of them %s in the %s of %s when %s killed, as declared", words.Number(b.n), was(b.n),
 			choose(len(b.instances) > 1, "buffers", "buffer"), number(b.instances), choose(len(b.instances) > 1, "they were", "it was")))
 	}
+	if b := lost[verdict.CauseUnscraped]; b != nil {
+		clauses = append(clauses, fmt.Sprintf("%s of them %s counted after the last %s of %s, and ended with %s, as declared", words.Number(b.n), was(b.n),
+			choose(len(b.instances) > 1, "scrapes", "scrape"), number(b.instances), choose(len(b.instances) > 1, "them", "it")))
+	}
 	if b := lost[verdict.CauseAgentKilled]; b != nil {
 		clauses = append(clauses, fmt.Sprintf("%s %s held by an agent when it was killed", words.Number(b.n), was(b.n)))
 	}

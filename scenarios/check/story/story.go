@@ -14,8 +14,10 @@ package story
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
+	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/check/words"
 	"throughline/scenarios/record"
@@ -49,15 +51,16 @@ type teller struct {
 	v          *verdict.Verdict
 	h          record.History
 	s          script.Scenario
-	lives      []record.Lifetime // of the instances of all roles of the application
-	lifeAt     map[string]int    // where in lives an instance is
-	begin, end time.Duration     // of the load; record.Never where the journal has none
-	noun       string            // for what the metrics count: "insert"
-	acked      int64             // how many of them users had acknowledged
+	lives      []record.Lifetime      // of the instances of all roles of the application
+	lifeAt     map[string]int         // where in lives an instance is
+	begin, end time.Duration          // of the load; record.Never where the journal has none
+	noun       string                 // for what the metrics count: "insert"
+	acked      int64                  // how many of them users had acknowledged
+	series     func() *evidence.Index // laid out when it is asked for first
 }
 
 func newTeller(v *verdict.Verdict, h record.History, s script.Scenario) *teller {
-	t := &teller{v: v, h: h, s: s, lifeAt: map[string]int{}, begin: record.Never, end: record.Never}
+	t := &teller{v: v, h: h, s: s, series: sync.OnceValue(func() *evidence.Index { return evidence.OfSeries(h) }), lifeAt: map[string]int{}, begin: record.Never, end: record.Never}
 	for _, l := range h.Lifetimes() {
 		if l.Role.Application() {
 			t.lifeAt[l.Instance] = len(t.lives)
@@ -72,7 +75,12 @@ func newTeller(v *verdict.Verdict, h record.History, s script.Scenario) *teller 
 			t.end = ev.At
 		}
 	}
+	told := map[string]bool{} // several metrics may count the requests of one route
 	for _, c := range script.Promised[script.Conservation](s) {
+		if told[c.Route] {
+			continue
+		}
+		told[c.Route] = true
 		t.acked += t.ackedOf(c.Route)
 		if t.noun != "" && t.noun != c.Route {
 			t.noun = "request"

@@ -31,12 +31,15 @@ var (
 	beacons      = script.BeaconsSent{}.Kind()
 	twoViews     = script.TwoViews{}.Kind()
 	scaling      = script.Scaling{}.Kind()
+	parity       = script.Parity{}.Kind()
+	latency      = script.Latency{}.Kind()
+	availability = script.Availability{}.Kind()
 )
 
 // nearness are the checks in the order in which they are near to a defect: what counted
 // wrongly before what a timer or a gauge shows of it, and sums and curves last. Checks that
 // are not here come behind all.
-var nearness = []string{requests, conservation, identity, audit, failures, beacons, nesting, gauge, hygiene, shutdown, continuity}
+var nearness = []string{requests, conservation, identity, audit, failures, beacons, nesting, parity, gauge, hygiene, shutdown, continuity}
 
 func distance(check string) int {
 	if at := slices.Index(nearness, check); at >= 0 {

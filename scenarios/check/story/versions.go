@@ -222,14 +222,8 @@ func (c comparison) byIntervals() float64 {
 
 // intervals are how many of an instance's had requests, and in how many of these some were lost for good, or counted too
 // much: the difference at the end of an interval that is there at the end of each later one too.
-func (c comparison) intervals(instance, metric string) (wrong, of int) {
-	var series []*record.Series
-	for i := range c.t.h.Series {
-		if s := &c.t.h.Series[i]; s.Meta.Sent == metric && s.IsCounter() && s.Labels.Get(evidence.LabelInstance) == instance {
-			series = append(series, s)
-		}
-	}
-	counted, acked := evidence.SumOf(series), c.acked[instance]
+func (c comparison) intervals(instance string, metric script.Metric) (wrong, of int) {
+	counted, acked := evidence.SumOf(c.t.series().Counts(instance, metric)), c.acked[instance]
 	interval := max(c.t.h.Run.Interval, time.Millisecond)
 	sign, forever := 1.0, acked[len(acked)-1]+time.Hour
 	if float64(len(acked)) < counted.UpTo(forever) {

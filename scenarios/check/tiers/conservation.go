@@ -56,7 +56,7 @@ func (c Conservation) Judge(e *evidence.Index) verdict.Result {
 		t.add(a, findings, residuals)
 		if several {
 			for j := range findings {
-				findings[j].Summary = c.Promise.Metric + ": " + findings[j].Summary
+				findings[j].Summary = string(c.Promise.Metric) + ": " + findings[j].Summary
 			}
 		}
 		r.Findings = append(r.Findings, findings...)
@@ -95,7 +95,7 @@ func (c Conservation) elsewhere(e *evidence.Index) string {
 	var n int64
 	var roles []string
 	for _, l := range e.Lives {
-		counted := evidence.Whole(evidence.SumOf(e.Counters(l.Instance, c.Promise.Metric)).Last())
+		counted := evidence.Whole(evidence.SumOf(e.Counts(l.Instance, c.Promise.Metric)).Last())
 		if role := string(l.Role); !concerned[l.Instance] && !looked[role] && counted > 0 {
 			n += counted
 			if !slices.Contains(roles, role) {
@@ -114,7 +114,7 @@ func (c Conservation) finding(o verdict.Outcome, format string, args ...any) ver
 }
 
 func webLedger(b account.Books) *verdict.WebLedger {
-	l := verdict.WebLedger{Metric: b.Promise.Metric, ByInstance: map[string]int64{}}
+	l := verdict.WebLedger{Metric: string(b.Promise.Metric), ByInstance: map[string]int64{}}
 	for i := range b.Accounts {
 		a := &b.Accounts[i]
 		l.Counted += a.Total
@@ -166,12 +166,12 @@ func judgeExact(a *account.Account, b account.Books) ([]verdict.Finding, []verdi
 		f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseDropped
 		f.Summary = fmt.Sprintf("%s acknowledged %s that no metric counted, but the collector's socket dropped datagrams: they may have been lost there",
 			a.Life.Instance, words.Times(k.Lost, a.Promise.Route))
-	case a.Early == 0 && a.Life.Killed() && k.Lost <= a.Stalled:
+	case a.Early == 0 && a.Cut() && k.Lost <= a.Stalled:
 		rest.Lost, rest.Cause, rest.Bound = k.Unexplained, verdict.CauseStall, a.Stalled-a.Buffer
 		f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseStall
 		f.Bound += a.Stalled - a.Buffer
-		f.Summary = fmt.Sprintf("%s acknowledged %s that no metric counted, %s more than fit in client_window %s before its SIGKILL; "+
-			"%s, and with that they fit", a.Life.Instance, words.Times(k.Lost, a.Promise.Route), words.Number(k.Unexplained), a.Promise.ClientWindow, a.WhyLate())
+		f.Summary = fmt.Sprintf("%s acknowledged %s that no metric counted, %s more than fit in client_window %s before %s; "+
+			"%s, and with that they fit", a.Life.Instance, words.Times(k.Lost, a.Promise.Route), words.Number(k.Unexplained), a.Promise.ClientWindow, a.EndedBy(), a.WhyLate())
 	case a.AgentStalled():
 		rest.Lost, rest.Cause = k.Unexplained, verdict.CauseStall
 		f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseStall
@@ -181,6 +181,10 @@ func judgeExact(a *account.Account, b account.Books) ([]verdict.Finding, []verdi
 		rest.Lost = k.Unexplained
 		d := b.Diagnosis(a)
 		account.Blame(&f, d)
+		if d.Cause == diagnose.ScrapeFailed && a.Excused {
+			f.Outcome, f.Cause, rest.Cause = verdict.Inconclusive, verdict.CauseStall, verdict.CauseStall
+			d.Why += ", but the machine was late itself then"
+		}
 		f.Summary = fmt.Sprintf("%s acknowledged %s that no metric counted, all between %s and %s%s; %s", a.Life.Instance,
 			words.Times(k.Lost, a.Promise.Route), words.Seconds(d.From), words.Seconds(d.To), bufferClause(a, k), d.Why)
 	}
@@ -205,17 +209,17 @@ func mayBeExecuted(a *account.Account) string {
 }
 
 func bufferClause(a *account.Account, k account.Booking) string {
-	if !a.Life.Killed() {
+	if !a.Cut() {
 		return ""
 	}
 	if k.Lost > a.Buffer {
 		still := ""
-		if a.Silent > 0 {
+		if a.Silent > 0 && !a.Scraped {
 			still = fmt.Sprintf(", for the %s before its SIGKILL in which it did nothing too", words.Seconds(a.Silent))
 		}
-		return fmt.Sprintf(" (its send buffer explains at most %s%s)", words.Number(a.Buffer), still)
+		return fmt.Sprintf(" (%s explains at most %s%s)", a.LastHeld(), words.Number(a.Buffer), still)
 	}
-	return fmt.Sprintf(" (%s of them were missing before its SIGKILL already)", words.Number(min(a.Early, k.Lost)))
+	return fmt.Sprintf(" (%s of them were missing before %s already)", words.Number(min(a.Early, k.Lost)), a.EndedBy())
 }
 
 func judgeLateness(a *account.Account) *verdict.Finding {

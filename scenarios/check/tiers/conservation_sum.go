@@ -22,6 +22,7 @@ type tally struct {
 	allExtra                         int64            // of all instances
 	overExtra                        bool             // one of them is over its own bound
 	failed                           bool             // one of them failed
+	scraped                          bool             // the metric is
 }
 
 func (t *tally) add(a *account.Account, findings []verdict.Finding, residuals []verdict.Residual) {
@@ -42,9 +43,10 @@ func (t *tally) add(a *account.Account, findings []verdict.Finding, residuals []
 	t.retries += a.Retries
 	agents, _ := a.Agents()
 	t.agents += agents
-	if a.Life.Killed() {
+	if a.Cut() {
 		t.killed++
 	}
+	t.scraped = t.scraped || a.Scraped
 	for _, r := range residuals {
 		t.booked[r.Cause] += r.Lost + r.Extra
 	}
@@ -103,7 +105,7 @@ func (t *tally) agree() string {
 
 func (t *tally) bookedClause() string {
 	var parts []string
-	for _, cause := range []string{verdict.CauseBuffer, verdict.CauseAgentKilled, verdict.CauseAgentAway, verdict.CauseUnknown, verdict.CauseReplay, verdict.CauseRetry, verdict.CauseSampling} {
+	for _, cause := range []string{verdict.CauseBuffer, verdict.CauseUnscraped, verdict.CauseAgentKilled, verdict.CauseAgentAway, verdict.CauseUnknown, verdict.CauseReplay, verdict.CauseRetry, verdict.CauseSampling} {
 		if n := t.booked[cause]; n > 0 {
 			parts = append(parts, fmt.Sprintf("%s %s", words.Number(n), cause))
 		}
@@ -116,7 +118,10 @@ func (t *tally) bookedClause() string {
 
 func (t *tally) widths() string {
 	var parts []string
-	if t.buffer > 0 {
+	switch {
+	case t.buffer > 0 && t.scraped:
+		parts = append(parts, fmt.Sprintf("%s after the last scrapes of instances that ended (%d)", words.Number(t.buffer), t.killed))
+	case t.buffer > 0:
 		parts = append(parts, fmt.Sprintf("%s in the send buffers of killed instances (%d)", words.Number(t.buffer), t.killed))
 	}
 	if t.agents > 0 {

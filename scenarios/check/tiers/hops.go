@@ -2,8 +2,10 @@ package tiers
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
+	"throughline/collector"
 	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/check/words"
@@ -21,9 +23,18 @@ const CheckHops = "hops"
 // 5,110 were accepted and 8 were bad; of the 5,110 values, 5,110 stand behind points. Were it
 // 5,100, ten were lost between its socket and the record.
 func Hops(e *evidence.Index) []verdict.Finding {
+	all := slices.Concat(hopsOfLines(e), hopsOfPoints(e), hopsOfScrapes(e))
+	if len(all) == 0 {
+		return []verdict.Finding{{Check: CheckHops, Layer: record.LayerWeb, Summary: "hops: the record has no account of lines that came to the collector, so nobody knows whether it kept them"}}
+	}
+	return all
+}
+
+// hopsOfLines are those of StatsD; nothing where no line came.
+func hopsOfLines(e *evidence.Index) []verdict.Finding {
 	in := e.CollectorFigure("lines_total")
 	if in == 0 {
-		return []verdict.Finding{{Check: CheckHops, Layer: record.LayerWeb, Summary: "hops: the record has no account of lines that came to the collector, so nobody knows whether it kept them"}}
+		return nil
 	}
 	var fates int64
 	var told []string
@@ -36,7 +47,7 @@ func Hops(e *evidence.Index) []verdict.Finding {
 			told = append(told, fmt.Sprintf("%s %s", words.Number(n), fate.what))
 		}
 	}
-	values, behind := e.CollectorFigure("values_total"), observed(e)
+	values, behind := e.CollectorFigure("values_total"), observed(e, collector.ByStatsD)
 	f := verdict.Finding{Check: CheckHops, Outcome: verdict.Pass, Layer: record.LayerWeb, Summary: fmt.Sprintf("hops: %s, %s of them dropped by the kernel; %s (%s); %s, %s behind the recorded points",
 		words.Times(e.CollectorFigure("datagrams_total"), "datagram"), words.Number(e.CollectorFigure("kernel_drops_total")), words.Times(in, "line"), strings.Join(told, ", "), words.Times(values, "value"), words.Number(behind))}
 	if in != fates || values != behind {
@@ -47,12 +58,52 @@ func Hops(e *evidence.Index) []verdict.Finding {
 	return []verdict.Finding{f}
 }
 
-// observed is how many values stand behind the points of all pushed series.
-func observed(e *evidence.Index) int64 {
+// hopsOfPoints are those of what came by OTLP; nothing where none did.
+func hopsOfPoints(e *evidence.Index) []verdict.Finding {
+	in := e.CollectorFigure("otlp_points_total")
+	if in == 0 {
+		return nil
+	}
+	accepted, behind := e.CollectorFigure("otlp_accepted_points_total"), observed(e, collector.ByOTLP)
+	fates := accepted
+	told := []string{words.Number(accepted) + " counted"}
+	for _, fate := range []struct{ name, what string }{
+		{"otlp_duplicate_points_total", "sent again"}, {"otlp_late_points_total", "older than one before"}, {"otlp_no_value_points_total", "without a value"}, {"otlp_refused_points_total", "refused"},
+	} {
+		if n := e.CollectorFigure(fate.name); n > 0 {
+			fates += n
+			told = append(told, fmt.Sprintf("%s %s", words.Number(n), fate.what))
+		}
+	}
+	f := verdict.Finding{Check: CheckHops, Outcome: verdict.Pass, Layer: record.LayerWeb, Summary: fmt.Sprintf("hops: %s of OTLP, %s (%s), %s behind the recorded ones",
+		words.Times(e.CollectorFigure("otlp_requests_total"), "request"), words.Times(in, "point"), strings.Join(told, ", "), words.Number(behind))}
+	if in != fates || accepted != behind {
+		f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseDropped
+		f.Lost, f.Extra = max(0, in-fates)+max(0, accepted-behind), max(0, fates-in)+max(0, behind-accepted)
+		f.Summary += ": the collector's own account does not add up"
+	}
+	return []verdict.Finding{f}
+}
+
+// hopsOfScrapes tells how many were kept; nothing where nobody was scraped.
+func hopsOfScrapes(e *evidence.Index) []verdict.Finding {
+	all, failed := e.CollectorFigure("scrape_scrapes_total"), e.CollectorFigure("scrape_failures_total")
+	if all == 0 {
+		return nil
+	}
+	f := verdict.Finding{Check: CheckHops, Outcome: verdict.Pass, Layer: record.LayerWeb, Summary: fmt.Sprintf("hops: %s, of which %s failed", words.Times(all, "scrape"), words.Number(failed))}
+	if n := e.CollectorFigure("scrape_dropped_samples_total"); n > 0 {
+		f.Summary += fmt.Sprintf("; %s of good scrapes could not be kept", words.Times(n, "sample"))
+	}
+	return []verdict.Finding{f}
+}
+
+// observed is how much stands behind the points of all series that came in by a way.
+func observed(e *evidence.Index, way collector.Way) int64 {
 	var n int64
 	for i := range e.History.Series {
 		s := &e.History.Series[i]
-		if s.Meta.Sent == "" || s.CountsSampled() {
+		if s.Meta.CameBy() != way || s.CountsSampled() {
 			continue
 		}
 		for _, p := range s.Points {

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"throughline/collector"
 	"throughline/scenarios/check/account"
 	"throughline/scenarios/check/diagnose"
 	"throughline/scenarios/check/evidence"
@@ -102,19 +101,7 @@ func (c Nesting) layers(e *evidence.Index, a *account.Account, users []float64) 
 // were a counter.
 func (c Nesting) books(e *evidence.Index) account.Books {
 	promise := script.Conservation{Metric: c.Promise.Web, Route: c.Promise.Route, ClientWindow: c.Promise.ClientWindow, MaxLag: account.UsualLag, SampleRate: 1, Confidence: 0.999_999}
-	b := account.BooksOf(e, promise, func(instance string) []*record.Series {
-		var out []*record.Series
-		for _, s := range e.Timers(instance, c.Promise.Web) {
-			counts := &record.Series{Name: s.Name + record.TotalSuffix, Labels: s.Labels, Meta: collector.Meta{Type: collector.Counter, Sent: s.Meta.Sent}}
-			for _, p := range s.Points {
-				if p.Histogram != nil || p.Stale {
-					counts.Points = append(counts.Points, record.Point{At: p.At, Value: evidence.Cumulated(p), Observed: p.Observed, Stale: p.Stale})
-				}
-			}
-			out = append(out, counts)
-		}
-		return out
-	})
+	b := account.BooksOf(e, promise, func(instance string) []*record.Series { return e.TimerCounts(instance, c.Promise.Web) })
 	for i := range b.Accounts {
 		a := &b.Accounts[i]
 		a.FindTimerNeighbours(e)
@@ -139,7 +126,7 @@ func (c Nesting) counts(a *account.Account, b account.Books, l layers) *verdict.
 	}
 	f := findings[0]
 	f.Check = checkNesting
-	f.Summary = c.Promise.Web + ": " + f.Summary
+	f.Summary = string(c.Promise.Web) + ": " + f.Summary
 	few := slices.Contains([]string{diagnose.RateNotSent, diagnose.NotCounted, diagnose.Conditional, diagnose.QueueFull, diagnose.Burst, diagnose.Undecided}, f.Cause)
 	if (few || l.web.OnBeat()) && f.Lost > 0 && f.Outcome == verdict.Fail {
 		c.averaged(&f, l)
@@ -278,7 +265,7 @@ func (c Nesting) unit(f *verdict.Finding, l layers) {
 	f.Cause = verdict.CauseNotNested
 	users, web, db := quantile(l.users, 0.5), l.web.About(0.5), l.db.About(0.5)
 	slack := c.Promise.Slack.Seconds()
-	wrong := func(metric, how string) {
+	wrong := func(metric script.Metric, how string) {
 		f.Cause = verdict.CauseWrongUnit
 		f.Summary += fmt.Sprintf("; %s by 1,000 it would fit: %s is in another unit than it says", how, metric)
 	}
@@ -341,7 +328,7 @@ func (c Nesting) summary(all layers) verdict.Finding {
 		row(fmt.Sprintf("p%g", 100*q), func(s account.Spectrum) float64 { return s.About(q) })
 	}
 	row("mean", account.Spectrum.Mean)
-	values := words.Times(evidence.Whole(all.web.N), "value") + " of " + c.Promise.Web
+	values := words.Times(evidence.Whole(all.web.N), "value") + " of " + string(c.Promise.Web)
 	who := "users, web"
 	if len(all.httpd) > 0 {
 		who = "users, httpd, web"

@@ -8,6 +8,8 @@ const (
 	CauseBuffer      = "client-buffer-at-sigkill"
 	CauseAgentKilled = "agent-held-at-sigkill"
 	CauseAgentAway   = "agent-away"
+	CauseBeginning   = "first-value-unseen"
+	CauseUnscraped   = "after-last-scrape" // of an instance that ended
 	CauseStall       = "flush-late-on-busy-machine"
 	CauseDropped     = "collector-dropped"
 	CauseUnknown     = "outcome-unknown"
@@ -52,6 +54,7 @@ const (
 	CauseHalfFilled    = "half-filled-period" // it has one, of a part of that time
 	CauseMachine       = "cpu-of-the-machine" // an agent takes the CPU of the machine for that of its instance
 	CauseViewsDiffer   = "views-differ"       // an agent counts other CPU than the hypervisor
+	CauseCountsDiffer  = "counts-differ"      // of the same thing, by two metrics
 	CauseElsewhere     = "answered-elsewhere"
 	CauseForeign       = "foreign-requests"
 	CauseOther         = "other-instance"
@@ -63,6 +66,17 @@ const (
 	CauseBeaconEarly   = "beacon-early"   // before its page was there
 	CauseBeaconRefused = "beacon-refused" // the collector does not take them of the pages' origin
 	CauseBeaconForeign = "beacon-foreign" // of no page of the run
+
+	// Of what is pushed by OTLP.
+	CauseRefusedPoints  = "refused-points"
+	CauseTwoWriters     = "two-writers"
+	CauseSharedResource = "shared-resource" // two instances say that they are one
+	CauseValueFell      = "value-fell"      // of a cumulative stream, with the same start
+	CauseStartMissing   = "start-missing"
+	CauseStartMoves     = "start-moves"
+	CauseTemporality    = "wrong-temporality"
+	CauseOverlap        = "windows-overlap"
+	CauseOtherValue     = "other-value"
 
 	// Of an autoscaler.
 	CauseNotReplayed = "decision-not-replayed"  // a decision does not follow from what the store held

@@ -1,4 +1,4 @@
-package statsd
+package grid
 
 import (
 	"strings"
@@ -27,14 +27,14 @@ func TestGrid(t *testing.T) {
 		{10 * time.Second, "09:00:07", "09:00:07", "09:00:10"},
 		{250 * time.Millisecond, "09:00:07.1", "09:00:09.8", "09:00:10"},
 	} {
-		g := newGrid(at(tt.made), tt.interval)
-		if got := g.after(at(tt.now)); !got.Equal(at(tt.want)) {
+		g := New(at(tt.made), tt.interval)
+		if got := g.After(at(tt.now)); !got.Equal(at(tt.want)) {
 			t.Errorf("every %v, made at %s: after %s comes %v, want %s", tt.interval, tt.made, tt.now, got, tt.want)
 		}
 	}
 	now := time.Now()
-	g := newGrid(now, time.Second)
-	if g.astray(now.Add(time.Hour)) {
+	g := New(now, time.Second)
+	if g.Astray(now.Add(time.Hour)) {
 		t.Error("an hour later on both clocks the grid is said to be astray")
 	}
 	if !strings.Contains(g.origin.String(), "m=") {

@@ -1,0 +1,134 @@
+package account
+
+import (
+	"fmt"
+	"time"
+
+	"throughline/scenarios/check/diagnose"
+	"throughline/scenarios/check/evidence"
+	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/check/words"
+	"throughline/scenarios/record"
+)
+
+// fetched lays out what the end of an instance that is scraped may have taken: what it acknowledged after its last scrape, which is not
+// longer ago than client_window if scrapes came as they should. It is asked no more once it was told to end.
+//
+// web-2 was scraped at 9.2 s and killed at 9.9 s, and acknowledged 31 requests in between: 31. If scrapes failed since 5.2 s, and
+// client_window is 2 s, it is what it acknowledged since 7.9 s.
+func (a *Account) fetched(e *evidence.Index) {
+	l := a.Life
+	a.killed = e.CutAt(l, a.Promise.Metric, a.Promise.Route)
+	until := evidence.Forever
+	if a.killed != record.Never {
+		until = l.Death
+	}
+	last, failed, ok := e.LastScrape(l.Instance, until)
+	a.scrape, a.failed = last, failed
+	if a.killed == record.Never {
+		return
+	}
+	began := l.Birth // nothing was told before
+	if ok {
+		began = last.From
+	}
+	since := e.HeldSince(l.Instance, a.killed, a.Promise.ClientWindow)
+	a.Buffer = a.ackedFrom(max(since, began))
+	a.Stalled = a.Buffer
+	if began >= since {
+		return
+	}
+	// A scrape should have come since. Where none failed, nobody asked.
+	if failed == 0 {
+		a.Stalled, a.stall = a.ackedFrom(began), since-began
+	} else if stall := e.Stall(began, a.killed); stall >= evidence.LeastStall {
+		a.Stalled, a.stall = a.ackedFrom(max(began, since-stall)), stall
+	}
+}
+
+// lossCause is what the loss at an end is booked to.
+func (a *Account) lossCause() string {
+	if a.Scraped {
+		return verdict.CauseUnscraped
+	}
+	return verdict.CauseBuffer
+}
+
+// LastHeld says where what an end took had been, as a clause of a sentence: "its send buffer".
+func (a *Account) LastHeld() string {
+	if !a.Scraped {
+		return "its send buffer"
+	}
+	if a.scrape.To == 0 {
+		return "its end before the first scrape"
+	}
+	return fmt.Sprintf("what came after its last scrape, at %s,", words.Seconds(a.scrape.From))
+}
+
+// EndedBy names what took it: "its SIGKILL".
+func (a *Account) EndedBy() string {
+	if a.Scraped && !a.Life.Killed() {
+		return "its end"
+	}
+	return "its SIGKILL"
+}
+
+// outright is a cause that the record states, of an account that is scraped; the zero Diagnosis: it states none.
+func (a *Account) outright(e *evidence.Index, open int64) diagnose.Diagnosis {
+	switch {
+	case !a.Scraped || open == 0:
+		return diagnose.Diagnosis{}
+	case a.failed > 0 && open > 0:
+		return a.unfetched(e, open)
+	}
+	if d := a.Alternates(e); d.Cause != "" || open > 0 {
+		return d
+	}
+	return a.fell(e)
+}
+
+// unfetched is the diagnosis of a loss that is no more than what was acknowledged since scrapes began to fail.
+func (a *Account) unfetched(e *evidence.Index, open int64) diagnose.Diagnosis {
+	began := time.Duration(0)
+	if a.scrape.To > 0 {
+		began = a.scrape.From
+	}
+	if open > a.ackedFrom(began) {
+		return diagnose.Diagnosis{}
+	}
+	a.Excused = a.failedLate(e)
+	d := diagnose.Diagnosis{Cause: diagnose.ScrapeFailed, From: began, To: a.ticks[len(a.ticks)-1]}
+	if a.scrape.To > 0 {
+		d.Why = fmt.Sprintf("%s failed since the last good one at %s, and nothing that it counted since then was told", words.Times(a.failed, "scrape"), words.Seconds(began))
+	} else {
+		d.Why = fmt.Sprintf("all %s failed, so nothing that it counted was told", words.Times(a.failed, "scrape"))
+	}
+	return d
+}
+
+// failedLate tells whether the machine was so late after the last good scrape that one may have failed by that.
+func (a *Account) failedLate(e *evidence.Index) bool {
+	end := a.ticks[len(a.ticks)-1]
+	if a.killed != record.Never {
+		end = a.killed
+	}
+	stall, late := e.Delays(max(a.scrape.From, end-2*a.Promise.ClientWindow), end)
+	return max(stall, late) > TooLate(a.Promise.ClientWindow)
+}
+
+// fell is the diagnosis of a count that is too high by what it had before it fell: increase() adds that again. Whether it began anew or is one
+// of several is not known.
+func (a *Account) fell(e *evidence.Index) diagnose.Diagnosis {
+	for _, s := range e.Counters(a.Life.Instance, a.Promise.Metric) {
+		last := 0.0
+		for _, p := range s.Points {
+			if s.Scraped() && p.HasNumber() && p.Value < last {
+				return diagnose.Diagnosis{Cause: verdict.CauseReset, From: p.At, To: p.At, Why: fmt.Sprintf("its count falls, first at %s, and what it had before is counted again", words.Seconds(p.At))}
+			}
+			if p.HasNumber() {
+				last = p.Value
+			}
+		}
+	}
+	return diagnose.Diagnosis{}
+}
