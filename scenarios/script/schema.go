@@ -115,6 +115,19 @@ func arguments() shape { return shape{"type": []string{"string", "number"}} }
 
 func metrics() shape { return matches(metricName) }
 
+// selected are the keys of an object that says which series of a metric are meant, with those that stand beside them.
+func selected(others fields) fields {
+	others["metric"] = metrics()
+	values := either(shape{"type": []string{"string", "number", "boolean"}, "minLength": 1}, lists(shape{"type": []string{"string", "number", "boolean"}, "minLength": 1}))
+	others["where"], others["by"] = open(labelName, values), oneWord(ByStatsD, ByOTLP, ByScrape)
+	return others
+}
+
+// metricOr is a metric by its name, or with which of its series are meant.
+func (g grammar) metricOr(heading string) shape {
+	return either(metrics(), g.object(heading, selected(fields{}), "metric"))
+}
+
 func paths() shape { return shape{"type": "string", "pattern": "^/"} }
 
 func unitWords() shape { return oneWord("s", "ms", "us", "ns") }

@@ -9,10 +9,11 @@ func (g grammar) stack() shape {
 	role := g.role()
 	roles := open(roleName, role)
 	roles["propertyNames"] = shape{"pattern": roleName.String(), "maxLength": longestRole, "not": shape{"enum": append(slices.Clone(reserved), FirstRole)}}
-	return g.object("stack", fields{
-		"web":   role,
-		"roles": roles,
-		"httpd": yesNo(),
+	s := g.object("stack", fields{
+		"external": g.external(),
+		"web":      role,
+		"roles":    roles,
+		"httpd":    yesNo(),
 		"mongo": either(shape{"const": MongoNone}, g.object("stack", fields{
 			"members": counts(LeastMembers, MostMembers), "forget": counts(leastForget, mostForget), "write_concern": shape{"enum": []any{1, "majority"}},
 		})),
@@ -22,7 +23,29 @@ func (g grammar) stack() shape {
 		"dir":        text(),
 		"agent":      g.agent(),
 		"cloudwatch": g.options("CloudWatch", fields{"period": durations(), "delay": durations()}),
-	}, "web")
+	})
+	s["if"], s["then"], s["else"] = has("external"), shape{"propertyNames": oneWord("external", "collector")}, has("web")
+	return s
+}
+
+// external is a stack that is there already.
+func (g grammar) external() shape {
+	const heading = "A stack that is there"
+	statsd := g.object(heading, fields{
+		"listen": text(), "tag": matches(tagName), "addresses": open(foreignName, text()),
+	}, "listen")
+	statsd["oneOf"] = []shape{has("tag"), has("addresses")}
+	do := fields{}
+	for _, kind := range foreignMoves {
+		do[kind] = lists(arguments())
+	}
+	s := g.object(heading, fields{
+		"url": shape{"type": "string", "pattern": "^http://"}, "header": matches(headerName), "instances": lists(matches(foreignName)),
+		"launched": matches(launchedName), "routes": open(routeName, g.route()), "statsd": statsd, "alive": lists(arguments()), "health": text(),
+		"stop": durations(), "do": g.object(heading, do), "after": lists(arguments()),
+	}, "url", "instances", "statsd")
+	s["not"] = shape{"required": []string{"alive", "health"}}
+	return s
 }
 
 // agent is what runs beside each instance of web.
