@@ -1,6 +1,7 @@
 package check
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -126,6 +127,53 @@ func TestAnAgentIsAway(t *testing.T) {
 	v = judged(t, p.make())
 	if f := about(t, v, "efficacy", "agent-2.2", verdict.Inconclusive); v.Outcome != verdict.Inconclusive || !strings.Contains(f.Summary, "only 3.0 s after that was gone") {
 		t.Errorf("%v %+v", v.Outcome, failing(v))
+	}
+}
+
+// hesitant is a run in which the agents flush a window in the middle so much later than they should. How much later they flush their
+// first ones says where in the collector's intervals they flush the others.
+func hesitant(window, first, late time.Duration) plan {
+	p := besideAgents()
+	p.stack, p.agents.window = fmt.Sprintf("  agent: {window: %s}\n", window), window
+	p.agents.late = func(due time.Duration) time.Duration {
+		switch {
+		case due < worldBegin+2*window:
+			return first
+		case due > 8*time.Second && due <= 8*time.Second+window:
+			return late
+		}
+		return 0
+	}
+	return p
+}
+
+// A gap has in it what an agent may hold as declared, beside max_gap: one that is asked to flush and waits for the machine for a second
+// is no gap yet.
+func TestAnAgentThatFlushesLate(t *testing.T) {
+	for _, window := range []time.Duration{time.Second, 3 * time.Second} {
+		for first := time.Duration(0); first < time.Second; first += 100 * time.Millisecond {
+			// What is in the last windows has no time to come, which conservation tells.
+			for _, f := range failing(judged(t, hesitant(window, first, 980*time.Millisecond).make())) {
+				if f.Check == "continuity" || f.Cause == "late" {
+					t.Errorf("window %v, first %v: %+v", window, first, f)
+				}
+			}
+		}
+		late := 2600 * time.Millisecond
+		v := judged(t, hesitant(window, 0, late).make())
+		about(t, v, "continuity", "web-1", verdict.Fail) // it is a gap if nothing says that the machine was late
+		p := hesitant(window, 0, late)
+		p.stall = func(at time.Duration) time.Duration {
+			if begin := 8800 * time.Millisecond; at >= begin && at < begin+900*time.Millisecond {
+				return begin + 900*time.Millisecond - at
+			}
+			return 0
+		}
+		for _, f := range failing(judged(t, p.make())) {
+			if f.Outcome == verdict.Fail {
+				t.Errorf("window %v, on a machine that is late: %+v", window, f)
+			}
+		}
 	}
 }
 

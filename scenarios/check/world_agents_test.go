@@ -14,10 +14,11 @@ import (
 // agentPlan puts an agent beside each instance of a made-up run. It adds up what comes from a window's first line on, and sends that
 // on when the window is over, and at SIGTERM.
 type agentPlan struct {
-	window time.Duration // what it really has; 0: there are none
-	drops  bool          // SIGTERM does not flush
-	start  time.Duration // how long another one takes to come; 0 = 80 ms
-	same   bool          // it never ends: the next one is the same process
+	window time.Duration                         // what it really has; 0: there are none
+	drops  bool                                  // SIGTERM does not flush
+	start  time.Duration                         // how long another one takes to come; 0 = 80 ms
+	same   bool                                  // it never ends: the next one is the same process
+	late   func(due time.Duration) time.Duration // how long its process waits to flush a window that is over
 }
 
 // agentEnd is the end of one of them.
@@ -122,6 +123,9 @@ func (w *world) throughAgent(b *being, sent []arrival) []arrival {
 		}
 		if a.at >= closes {
 			closes = a.at + w.p.agents.window
+			if w.p.agents.late != nil {
+				closes += w.p.agents.late(closes)
+			}
 		}
 		at := closes
 		if end != nil && at > end.asked {

@@ -2,6 +2,7 @@ package script
 
 import (
 	"maps"
+	"regexp"
 	"slices"
 )
 
@@ -25,6 +26,7 @@ func (g grammar) stack() shape {
 		"cloudwatch": g.options("CloudWatch", fields{"period": durations(), "delay": durations()}),
 	})
 	s["if"], s["then"], s["else"] = has("external"), shape{"propertyNames": oneWord("external", "collector")}, has("web")
+	s["not"] = pastAgents()
 	return s
 }
 
@@ -50,9 +52,9 @@ func (g grammar) external() shape {
 
 // agent is what runs beside each instance of web.
 func (g grammar) agent() shape {
-	return g.options("Agents", fields{
+	s := g.options("Agents", fields{
 		"command": lists(arguments()),
-		"files":   open(nil, arguments()),
+		"files":   open(plainFile, arguments()),
 		"window":  durations(),
 		"metrics": g.object("Agents", fields{"scrape": paths(), "every": durations()}, "scrape"),
 		"health":  paths(),
@@ -60,6 +62,18 @@ func (g grammar) agent() shape {
 		"stop":    durations(),
 		"defect":  oneWord(AgentDefects()...),
 	})
+	s["if"] = has("command")
+	s["then"] = shape{"required": []string{"window"}, "not": has("defect")}
+	s["else"] = shape{"not": has("metrics")}
+	return s
+}
+
+// plainFile is the name of a file without a folder.
+var plainFile = regexp.MustCompile(`^[^/]+$`)
+
+// pastAgents is a stack whose instances of web have another way than to the agents beside them.
+func pastAgents() shape {
+	return shape{"required": []string{"agent", "web"}, "properties": shape{"web": has("metrics")}}
 }
 
 // role is what the instances of a role are.

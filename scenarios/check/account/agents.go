@@ -37,8 +37,7 @@ func (a *Account) agencyOf(e *evidence.Index) agency {
 			continue
 		}
 		g.ends = append(g.ends, end)
-		stall, flush := e.Delays(end.Asked-a.heldFor-time.Second, end.Next+time.Second)
-		late := max(stall, flush)
+		late := e.Waits(a.Life.Instance, end.Asked-a.heldFor-time.Second, end.Next+time.Second)
 		from, to := end.Asked-client, end.Next+client
 		g.Away += within(a.Acked, from, to)
 		stalledFrom := from - late
@@ -129,8 +128,8 @@ func (a *Account) missingAt(e *evidence.Index, at time.Duration) int64 {
 			continue
 		}
 		oldest := e.HeldSince(a.Life.Instance, t, a.heldFor+clockGrace(a.heldFor))
-		stall, flush := e.Delays(oldest-time.Second, t+time.Second)
-		m := max(0, evidence.CountUpTo(a.Acked, oldest-max(stall, flush, a.slowed))-evidence.Whole(math.Ceil(a.counted.UpTo(t))))
+		late := e.Waits(a.Life.Instance, oldest-time.Second, t+time.Second)
+		m := max(0, evidence.CountUpTo(a.Acked, oldest-max(late, a.slowed))-evidence.Whole(math.Ceil(a.counted.UpTo(t))))
 		if looked == 0 || m < missing {
 			missing = m
 		}

@@ -68,8 +68,8 @@ func (a *Account) beforeKill(e *evidence.Index) int64 {
 			continue
 		}
 		oldest := e.HeldSince(a.Life.Instance, min(t, a.killed-a.Silent), a.heldFor)
-		stall, flush := e.Delays(oldest-time.Second, t+time.Second)
-		m := max(0, evidence.CountUpTo(a.Acked, oldest-max(stall, flush, a.slowed))-evidence.Whole(math.Ceil(a.counted.UpTo(t))))
+		late := e.Waits(a.Life.Instance, oldest-time.Second, t+time.Second)
+		m := max(0, evidence.CountUpTo(a.Acked, oldest-max(late, a.slowed))-evidence.Whole(math.Ceil(a.counted.UpTo(t))))
 		if looked == 0 || m < missing {
 			missing = m
 		}

@@ -34,8 +34,7 @@ func (a *Account) lateness(e *evidence.Index) Lateness {
 		}
 		oldest := a.Acked[int(math.Floor(max(0, have)))]
 		by := t - oldest - a.heldFor
-		stall, flush := e.Delays(oldest-time.Second, t+time.Second)
-		excused := max(stall, flush) > TooLate(a.Promise.MaxLag)
+		excused := e.Waits(a.Life.Instance, oldest-time.Second, t+time.Second) > TooLate(a.Promise.MaxLag)
 		// What nothing excuses counts more than what is longer.
 		if l.By == 0 || l.Excused && !excused || l.Excused == excused && by > l.By {
 			l.By, l.At, l.Excused = by, t, excused

@@ -29,6 +29,16 @@ func (e *Index) AgentLate(instance string) time.Duration {
 	return e.Scenario.Stack.Agent.Late()
 }
 
+// Waits is how long what an instance counts may have waited for the machine between from and to, on its way to the collector: as long as
+// the machine was late, and once more where an agent holds it after the client.
+func (e *Index) Waits(instance string, from, to time.Duration) time.Duration {
+	stall, flush := e.Delays(from, to)
+	if e.AgentLate(instance) > 0 {
+		return 2 * max(stall, flush)
+	}
+	return max(stall, flush)
+}
+
 // Quiet is from when on nothing may come of an instance that is gone: it is gone, and so is the agent that outlives it.
 func (e *Index) Quiet(l record.Lifetime) time.Duration {
 	quiet := l.Death

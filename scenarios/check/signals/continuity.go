@@ -72,8 +72,9 @@ func (c Continuity) Judge(e *evidence.Index) verdict.Result {
 			if g.requests < enough(c.Rate) {
 				continue // sampling may have left out all of them
 			}
-			excused, away, unasked := e.AgentGaps(l.Instance, c.Window-e.AgentLate(l.Instance), g.from, g.to)
-			silent := g.to - g.from - e.Still(l.Instance, g.from, g.to) - excused
+			held := e.AgentLate(l.Instance) // by an agent, as declared, in any gap
+			excused, away, unasked := e.AgentGaps(l.Instance, c.Window-held, g.from, g.to)
+			silent := g.to - g.from - e.Still(l.Instance, g.from, g.to) - max(excused, held)
 			worst = max(worst, silent)
 			if silent > c.Promise.MaxGap {
 				f := c.gapFound(e, l, g, silent)
@@ -119,8 +120,7 @@ func (c Continuity) gapFound(e *evidence.Index, l record.Lifetime, g gap, silent
 	f := c.finding(verdict.Fail, l.Instance, "%s of %s has a gap of %s from %s to %s: %s missing, max_gap is %s", c.Promise.Metric, l.Instance,
 		words.Seconds(g.to-g.from), words.Seconds(g.from), words.Seconds(g.to), words.Times(g.missing, "cell"), c.Promise.MaxGap)
 	f.From, f.To = g.from.Seconds(), g.to.Seconds()
-	stall, flush := e.Delays(g.from-time.Second, g.to+time.Second)
-	late := max(stall, flush)
+	late := e.Waits(l.Instance, g.from-time.Second, g.to+time.Second)
 	switch {
 	case e.DroppedOf(l.Instance, c.Promise.Metric):
 		f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseDropped

@@ -31,8 +31,11 @@ const defaultConfidence = 0.999
 // why; if all 300 came at 6.1 s, its client flushes too seldom.
 func (c Continuity) causeOf(g gap, i int, trails []trail, e *evidence.Index, b *account.Books) diagnose.Diagnosis {
 	a := &b.Accounts[i]
+	if scrapeFailed(g, e, a.Life.Instance) {
+		return diagnose.Diagnosis{Cause: diagnose.ScrapeFailed}
+	}
 	if a.Scraped {
-		return c.unscraped(g, e, a, b)
+		return b.Diagnosis(a)
 	}
 	if d := b.Diagnosis(a); d.Cause == diagnose.Undecided || d.Cause != "" && d.From < g.to+e.Interval && d.To > g.from-e.Interval {
 		return d
@@ -60,14 +63,11 @@ func (c Continuity) causeOf(g gap, i int, trails []trail, e *evidence.Index, b *
 	return diagnose.Diagnosis{Cause: diagnose.Late}
 }
 
-// unscraped names the cause of a gap in what is fetched: scrapes that failed in it, or what its account says.
-func (c Continuity) unscraped(g gap, e *evidence.Index, a *account.Account, b *account.Books) diagnose.Diagnosis {
-	for _, s := range e.Scrapes(a.Life.Instance) {
-		if !s.Good && s.From >= g.from-e.Interval && s.From <= g.to {
-			return diagnose.Diagnosis{Cause: diagnose.ScrapeFailed}
-		}
-	}
-	return b.Diagnosis(a)
+// scrapeFailed tells whether a scrape of an instance, or of the agent beside it, failed in a gap. Where neither is scraped, none did.
+func scrapeFailed(g gap, e *evidence.Index, instance string) bool {
+	return slices.ContainsFunc(e.Scrapes(instance), func(s evidence.Scrape) bool {
+		return !s.Good && s.From >= g.from-e.Interval && s.From <= g.to
+	})
 }
 
 // lostIn tells whether most of what was acknowledged in a gap had not come by the end of the
