@@ -11,8 +11,8 @@ func TestKeyOf(t *testing.T) {
 		of                 func(heading, key string) string
 		heading, key, want string
 	}{
-		{KeyOf, "conservation", "client_window", "how long the app's StatsD client may hold a count"},
-		{KeyOf, "conservation", "client_window", "(default: 100ms)"},
+		{KeyOf, "conservation", "client_window", "how long the app's client may hold a count"},
+		{KeyOf, "conservation", "client_window", "(default: 100ms, and every more"},
 		{KeyOf, "stack", "instances", "how many run when the load starts, 1 to 300"},
 		{KeyOf, "autoscale", "max", "how few and how many instances"},
 		{VerdictKey, "findings", "cause", "the likely cause as a word that DIAGNOSES.md explains"},
