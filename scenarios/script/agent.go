@@ -48,9 +48,9 @@ const (
 	longestAway        = time.Minute
 )
 
-// AgentOf is the agent beside an instance: that of web-2 is agent-2.
+// AgentOf is the agent beside an instance: that of web-2 is agent-2. Of a name without a number it is none that a step could name.
 func AgentOf(instance string) string {
-	return AgentRole + instance[strings.LastIndex(instance, "-"):]
+	return AgentRole + "-" + instance[strings.LastIndex(instance, "-")+1:]
 }
 
 // AgentNumber is the number of the agent that a step names, like agent-2; false where it names none.

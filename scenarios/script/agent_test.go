@@ -74,3 +74,12 @@ func TestStepsOnAgents(t *testing.T) {
 		t.Errorf("an autoscaler: %v", err)
 	}
 }
+
+// Whoever runs a stack already calls its instances as he likes.
+func TestAgentOfAnyName(t *testing.T) {
+	for instance, want := range map[string]string{"web-2": "agent-2", "": "agent-", "lb": "agent-lb", "web-": "agent-"} {
+		if got := script.AgentOf(instance); got != want {
+			t.Errorf("%q: %q, want %q", instance, got, want)
+		}
+	}
+}

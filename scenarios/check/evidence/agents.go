@@ -52,6 +52,9 @@ func (e *Index) Quiet(l record.Lifetime) time.Duration {
 
 // AgentEnds are the ends of the agents beside an instance, in order.
 func (e *Index) AgentEnds(instance string) (ends []AgentEnd) {
+	if len(e.agents[instance]) == 0 {
+		return nil
+	}
 	all, asked := e.agents[instance], e.awaysOf(instance)
 	for i, l := range all {
 		if l.Death == record.Never {
