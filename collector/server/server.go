@@ -21,6 +21,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -129,14 +130,17 @@ func (s *Server) Intake() collector.Intake { return s.intake }
 // before Run.
 func (s *Server) Add(sources ...collector.Source) { s.sources = append(s.sources, sources...) }
 
-// Fetch has all sources that fetch do it now, beside what they do at every interval.
+// Fetch has all sources that fetch do it now, beside what they do at every interval, and side by side: one that waits for who does
+// not answer takes no time from the others.
 func (s *Server) Fetch(ctx context.Context) error {
-	var errs []error
-	for _, source := range s.sources {
+	errs := make([]error, len(s.sources))
+	var wait sync.WaitGroup
+	for i, source := range s.sources {
 		if f, can := source.(collector.Fetcher); can {
-			errs = append(errs, f.Fetch(ctx))
+			wait.Go(func() { errs[i] = f.Fetch(ctx) })
 		}
 	}
+	wait.Wait()
 	return errors.Join(errs...)
 }
 

@@ -165,6 +165,35 @@ func TestAnOutputEndsLast(t *testing.T) {
 	}
 }
 
+// fetches is a source of which no more is of interest than that it fetches.
+type fetches struct {
+	*another
+	fetch func(context.Context) error
+}
+
+func (f fetches) Fetch(ctx context.Context) error { return f.fetch(ctx) }
+
+// One source that waits for who does not answer takes no time from the next.
+func TestSourcesFetchSideBySide(t *testing.T) {
+	s := newServer(t, Config{})
+	asked := make(chan struct{})
+	silent := func(ctx context.Context) error {
+		select {
+		case <-asked:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	s.Add(fetches{&another{Memory: sourcetest.NewMemory(s.Intake())}, silent},
+		fetches{&another{Memory: sourcetest.NewMemory(s.Intake())}, func(context.Context) error { close(asked); return nil }})
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := s.Fetch(ctx); err != nil {
+		t.Errorf("the second was asked when the first had given up: %v", err)
+	}
+}
+
 // The server knows the store as the rest of its world: by what it does.
 var (
 	_ Store             = (*series.Store)(nil)

@@ -34,7 +34,7 @@ const (
 	savedPlain   = "../testdata/records"
 	savedScores  = savedGallery + "/scores.txt"
 	// savedBytes is the most that the saved gallery may take of a checkout.
-	savedBytes = 16 << 20
+	savedBytes = 20 << 20
 )
 
 var (
