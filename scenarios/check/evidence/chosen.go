@@ -8,6 +8,7 @@ import (
 	"throughline/collector"
 	"throughline/scenarios/metric"
 	"throughline/scenarios/record"
+	"throughline/scenarios/script"
 )
 
 // chosen are the series that a metric means, by instance.
@@ -31,8 +32,12 @@ func (e *Index) chosen(m metric.Ref) *chosen {
 	c := &chosen{of: m.Selection(), series: map[string][]*record.Series{}, member: map[string]*record.Series{}, several: map[string][]collector.Way{},
 		counts: map[string][]*record.Series{}}
 	counters, timers := false, false
+	scraped := slices.ContainsFunc(e.Scenario.Stack.Roles(), func(w script.Web) bool {
+		_, is := e.Scenario.Stack.Scraped(w.RoleName(), m)
+		return is
+	})
 	for instance, pushed := range e.Pushed {
-		called := calledSo(pushed, c.of)
+		called := calledSo(pushed, c.of, scraped)
 		c.called = append(c.called, called...)
 		own := slices.DeleteFunc(slices.Clone(called), func(s *record.Series) bool { return !s.Fulfils(c.of) })
 		if ways := waysOf(own); len(ways) > 1 {
@@ -56,12 +61,16 @@ func (e *Index) chosen(m metric.Ref) *chosen {
 	return c
 }
 
-// calledSo are the series of a selection's name that came by its way.
-func calledSo(pushed []*record.Series, of metric.Selection) []*record.Series {
+// calledSo are the series of a selection's name that came by its way. Where the scenario has it scraped, a series of StatsD is not meant
+// that Prometheus would call alike: it would stand in for what no scrape brought.
+func calledSo(pushed []*record.Series, of metric.Selection, scraped bool) []*record.Series {
 	var by [record.BySender + 1][]*record.Series
 	for _, s := range pushed {
 		if s.Came(of) {
 			how := s.Called(of.Name)
+			if scraped && how == record.ByPrometheus && s.Meta.CameBy() == collector.ByStatsD {
+				continue
+			}
 			by[how] = append(by[how], s)
 		}
 	}
