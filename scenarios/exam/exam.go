@@ -46,6 +46,29 @@ var elsewhere = map[string]string{
 	script.BeaconsSent{}.Kind(): "it is about beacons, which the users of its own scenario send",
 }
 
+// unaskable tells why a promise cannot be asked in another scenario than its own; "" if it can.
+func unaskable(p script.Promise) string {
+	switch p := p.(type) {
+	case script.Continuity:
+		if p.Source != "" {
+			return "it is about the periods of CloudWatch"
+		}
+	case script.Correlation:
+		if slices.Contains(p.Layers, script.BeaconLayer) {
+			return elsewhere[script.BeaconsSent{}.Kind()]
+		}
+	case script.Latency:
+		if p.In != script.WholeRun {
+			return elsewhere[script.PromQL{}.Kind()]
+		}
+	case script.Availability:
+		if p.In != script.WholeRun {
+			return elsewhere[script.PromQL{}.Kind()]
+		}
+	}
+	return elsewhere[p.Kind()]
+}
+
 // Of makes a subject of a scenario: its stack, the routes of its load and the checks that can be asked in any scenario.
 // The sections of the file are taken as they were written, so that what this package does not know is kept. The error
 // says what in the file cannot be taken apart, or that it promises nothing that can be examined.
@@ -65,10 +88,7 @@ func Of(s script.Scenario) (Subject, error) {
 		return Subject{}, err
 	}
 	for i, c := range s.Checks {
-		why := elsewhere[c.Kind()]
-		if of, is := c.Promise.(script.Continuity); is && of.Source != "" {
-			why = "it is about the periods of CloudWatch"
-		}
+		why := unaskable(c.Promise)
 		if why != "" {
 			sub.left = append(sub.left, Left{"the check " + c.Kind() + " of " + s.Name, why})
 			continue
