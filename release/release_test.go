@@ -191,7 +191,7 @@ func TestAReleaseIsReproducible(t *testing.T) {
 	t.Setenv("SOURCE_DATE_EPOCH", "1700000000")
 	var made []map[string][]byte
 	for range 2 {
-		r := release{dir: t.TempDir(), version: "v0.0.0-test", targets: []string{runtime.GOOS + "/" + runtime.GOARCH}, say: t.Logf}
+		r := release{dir: t.TempDir(), version: "v0.0.0-1-g0000000", targets: []string{runtime.GOOS + "/" + runtime.GOARCH}, say: t.Logf}
 		if err := r.make(context.Background()); err != nil {
 			t.Fatal(err)
 		}
@@ -209,7 +209,7 @@ func TestAReleaseIsReproducible(t *testing.T) {
 		}
 		made = append(made, all)
 	}
-	name := "throughline-0.0.0-test-" + runtime.GOOS + "-" + runtime.GOARCH
+	name := "throughline-0.0.0-1-g0000000-" + runtime.GOOS + "-" + runtime.GOARCH
 	for _, file := range []string{name + ".tar.gz", name + ".cdx.json", sumsFile} {
 		if one, two := made[0][file], made[1][file]; len(one) == 0 || !bytes.Equal(one, two) {
 			t.Errorf("%s: %d bytes, and then %d others", file, len(one), len(two))

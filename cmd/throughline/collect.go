@@ -231,7 +231,7 @@ func (f *collectFlags) read() (ways []statsd.Listener, err error) {
 			}
 		}
 	}
-	if f.every < 100*time.Millisecond || f.every > time.Hour {
+	if len(f.scrape) > 0 && (f.every < 100*time.Millisecond || f.every > time.Hour) {
 		return nil, fmt.Errorf("--scrape-interval %v: want 100ms to 1h", f.every)
 	}
 	if path, ok := haproxy.SocketPath(f.haproxy); ok && path == "" {

@@ -255,6 +255,9 @@ func TestExternalHealthy(t *testing.T) {
 	}
 }
 
+// telling is how many counts must be off for the record to tell why: docs/CONFUSION.md says how much is undecided below it.
+const telling = 16
+
 // An instance whose counter is wrong is found, and by how much, and nobody else is accused.
 func TestExternalDefect(t *testing.T) {
 	for _, c := range []struct {
@@ -274,8 +277,11 @@ func TestExternalDefect(t *testing.T) {
 			}) {
 				t.Skipf("SKIPPED, NOTHING PROVED: this machine was too busy\n%s", o.text())
 			}
-			fails(t, o, c.cause)
 			acked, counted := o.verdict.Ledgers.Users.ByInstance[c.on], o.verdict.Ledgers.Web.ByInstance[c.on]
+			if off := max(acked-counted, counted-acked); off < telling {
+				t.Skipf("SKIPPED, NOTHING PROVED: %d counts off, by chance, which is too few to tell why\n%s", off, o.text())
+			}
+			fails(t, o, c.cause)
 			if !c.right(acked, counted) {
 				t.Errorf("of %d inserts of %s %d are counted", acked, c.on, counted)
 			}
