@@ -27,7 +27,6 @@ type door struct {
 	shutting bool
 	err      error // why it serves no more, if nobody wanted that
 
-	figures figures // guarded by Collector.mu
 }
 
 const (
