@@ -125,11 +125,10 @@ func (a *Account) fillCurves(e *evidence.Index, d *diagnose.Account, noLines boo
 	}
 	datagrams := evidence.SumOf(figureSeries(e, d.Instance, carrier))
 	var sources []evidence.Curve // of each listener: a collector that took another's place sees all for the first time
-	for _, s := range figureSeries(e, d.Instance, "sources_total") {
-		if noLines {
-			break
+	if !noLines {
+		for _, s := range figureSeries(e, d.Instance, "sources_total") {
+			sources = append(sources, evidence.SumOf([]*record.Series{s}))
 		}
-		sources = append(sources, evidence.SumOf([]*record.Series{s}))
 	}
 	spoke := map[time.Duration]bool{}
 	for _, s := range a.others {
