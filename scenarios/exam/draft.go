@@ -96,7 +96,7 @@ stack:
 {{- if not .Database}}
   mongo: none   # remove this line if the application keeps its words in the database at MONGODB_URI
 {{- end}}
-# 40 % more and less than the mean, so that the curves of users and metrics can be compared.
+# 60 % more and less than the mean, so that the curves of users and metrics can be compared.
 load: {rate: {{.Rate}}/s, shape: sine, swing: {{.Swing}}/s, period: 8s, mix: {{"{"}}{{range $i, $r := .Routes}}{{if $i}}, {{end}}{{$r.Name}}: 1{{end}}{{"}"}}}
 phases:
   - {phase: before, for: 6s}

@@ -3,6 +3,7 @@ package exam
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -112,12 +113,20 @@ const (
 	phaseLength = 6 * time.Second
 	quickLength = 4 * time.Second
 	shortPhase  = 3 * time.Second
-	swing       = 0.4 // of the rate
+	swing       = 0.6 // of the rate
 	grain       = time.Second
+	leastPeriod = 8 * grain // of the load's sine
 )
 
-// wide is how many intervals it takes to compare curves, where clients hold counts for so long.
-func (sub Subject) wide() time.Duration { return 1 + sub.window()/grain }
+// wide is how many intervals it takes to compare curves, where clients hold counts for so long: of a sine whose period is
+// four times as wide.
+func (sub Subject) wide() time.Duration {
+	return time.Duration(script.Wide(sub.window(), grain, math.MaxInt, func(n int) float64 {
+		period := max(leastPeriod, 4*time.Duration(n)*grain)
+		turn := math.Pi * float64(n) * grain.Seconds() / period.Seconds()
+		return swing / math.Sqrt2 * math.Sin(turn) / turn // what averaging over a part of its period leaves of a sine
+	}))
+}
 
 // comparable is how long a part must last for its curves to be compared.
 func (sub Subject) comparable() time.Duration {
@@ -168,7 +177,7 @@ func (sub Subject) load(o Options) string {
 	}
 	number := func(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
 	return fmt.Sprintf("load: {rate: %s/s, shape: sine, swing: %s/s, period: %s, mix: {%s}, words: %d, timeout: %s}\n",
-		number(round(rate)), number(round(swing*rate)), max(8*grain, 4*sub.wide()*grain), strings.Join(mix, ", "), l.Words, l.Timeout)
+		number(round(rate)), number(round(swing*rate)), max(leastPeriod, 4*sub.wide()*grain), strings.Join(mix, ", "), l.Words, l.Timeout)
 }
 
 // round keeps a rate to a thousandth, which the language takes and people can read.

@@ -17,7 +17,28 @@ const (
 	LeastIntervals = 8
 	// LoadEdge is left out at both ends of the load, where intervals are cut.
 	LoadEdge = time.Second
+	// ClearOfHolding is how many times as much as HoldingNoise a load should vary, so that r can be 0.95 of what it is.
+	ClearOfHolding = 3
 )
+
+// HoldingNoise is the coefficient of variation that a client brings into the rates of a curve by holding its counts for up to a
+// time: what an interval of this width begins and ends with was counted between 0 and held before, evenly at worst, so
+// that each end moves by a standard deviation of held/√12, and all instances together where they send at the same
+// moments. A client that sends every 0.3 s sends three times in some seconds and four times in others.
+func HoldingNoise(held, width time.Duration) float64 {
+	return held.Seconds() / width.Seconds() / math.Sqrt(6)
+}
+
+// Wide is how many intervals each rate of a curve is taken of, which comes from a client that holds counts for up to a
+// time, given how the load varies between pieces of so many: from the first in which all that is held fits up to most,
+// the first at which the load is clear of HoldingNoise. Where none is, it is the last one.
+func Wide(held, interval time.Duration, most int, variation func(n int) float64) int {
+	n := int(1 + held/interval)
+	for n < most && variation(n) < ClearOfHolding*HoldingNoise(held, time.Duration(n)*interval) {
+		n++
+	}
+	return n
+}
 
 // grain is the collector's interval.
 const grain = time.Second

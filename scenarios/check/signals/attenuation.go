@@ -3,10 +3,13 @@ package signals
 import (
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/gonum/stat/distuv"
+
+	"throughline/scenarios/script"
 )
 
 // A client that sends one measurement in 1/p adds noise to a curve: of n
@@ -19,6 +22,9 @@ import (
 //
 //	r observed ≈ r true × √ρ, ρ = var(signal) / (var(signal) + var(noise))
 //
+// A client that holds its counts for a while before it sends them adds noise too (script.HoldingNoise): one that sends
+// every 0.3 s brings what was counted in 0.9 s into some seconds, and in 1.2 s into others.
+//
 // Source: C. Spearman, The proof and measurement of association between two
 // things, https://doi.org/10.2307/1412159
 //
@@ -27,7 +33,7 @@ import (
 // on the users': with δ = √((n-1) var(signal)/var(noise)), r = T/√(T²+C), where
 // T is normal around δ and C has the χ² distribution with n-2 degrees of freedom.
 
-// The chances that the bars of a sampled curve leave.
+// The chances that the bars of a noisy curve leave.
 const (
 	// falseFail is how often a layer that follows as well as it should is said
 	// not to.
@@ -37,40 +43,57 @@ const (
 	// falsePass is how often a curve that is in no relation with the users'
 	// has an r that passes, at any of the lags.
 	falsePass = 1e-3
+	// shownNoise is what holding leaves of r where nobody needs to hear of it.
+	shownNoise = 0.985
 )
 
 // bars are the values of r that decide: below fail it fails, from pass on it passes, and
 // between them nobody can tell.
-// Without sampling both are what the scenario asks for.
+// Without noise both are what the scenario asks for.
 type bars struct {
+	noise
+	atLeast    float64 // what the scenario asks for
 	fail, pass float64
-	sampled    bool
-	rate       float64
-	share      bool    // that rate is the share of pages with a beacon
 	expected   float64 // √ρ
 }
 
-// barsOf gives the bars for a curve that is sampled at a rate, from the users'
-// rates in its intervals and where those end.
-func barsOf(atLeast, rate float64, users []float64, at []time.Duration) bars {
-	b := bars{fail: atLeast, pass: atLeast, rate: rate, expected: 1}
-	if rate >= 1 {
+// noise is what chance does to a layer's curve.
+type noise struct {
+	rate      float64       // of the client's samples; 1: it does not sample
+	share     bool          // that rate is the share of pages with a beacon
+	held      time.Duration // for how long the client holds counts at most
+	width     time.Duration // of the intervals that rates are taken of
+	intervals int           // of these, side by side
+}
+
+// any tells that chance has a part in r.
+func (n noise) any() bool { return n.rate < 1 || n.held > 0 }
+
+// barsOf gives the bars for a curve with noise, from the users' rates in its intervals.
+//
+// Holding lowers only what fails. For how long a client really holds is not known, so nothing passes for it that would
+// not pass without.
+func barsOf(atLeast float64, n noise, users []float64) bars {
+	b := bars{noise: n, atLeast: atLeast, fail: atLeast, pass: atLeast, expected: 1}
+	if !n.any() {
 		return b
 	}
-	b.sampled = true
-	noise := 0.0
-	for k, perSecond := range users {
-		noise += perSecond * (1 - rate) / rate / (at[k+1] - at[k]).Seconds() / float64(len(users))
+	var sampling, holding float64
+	for _, perSecond := range users {
+		sampling += perSecond * (1 - n.rate) / n.rate / n.width.Seconds() / float64(len(users))
+		holding += math.Pow(perSecond*script.HoldingNoise(n.held, n.width), 2) / float64(len(users))
 	}
 	signal := stat.Variance(users, nil)
-	b.expected = math.Sqrt(signal / (signal + noise))
-	b.fail = leastR(signal/noise, len(users), falseFail)
+	b.expected = math.Sqrt(signal / (signal + sampling + holding))
+	b.fail = leastR(signal/(sampling+holding), n.intervals, falseFail)
 	if b.fail > 0 {
 		b.fail *= atLeast
 	}
-	// What passes must not be what any curve reaches by chance; but no more is
-	// ever asked for than of a curve without noise.
-	b.pass = min(atLeast, max(atLeast*leastR(signal/noise, len(users), falseDoubt), unrelatedR(len(users))))
+	if n.rate < 1 {
+		// What passes must not be what any curve reaches by chance; but no more is
+		// ever asked for than of a curve without noise.
+		b.pass = min(atLeast, max(atLeast*leastR(signal/sampling, n.intervals, falseDoubt), unrelatedR(n.intervals)))
+	}
 	b.fail = min(b.fail, b.pass)
 	return b
 }
@@ -96,17 +119,23 @@ func unrelatedR(n int) float64 {
 	return math.Tanh(distuv.UnitNormal.Quantile(1-falsePass/lags) / math.Sqrt(float64(n-3)))
 }
 
-// note is for a finding: "; at sample rate 0.1 noise leaves 0.84 of r", or "" where nothing is
-// sampled.
+// note is for a finding: "; at sample rate 0.1 noise leaves 0.84 of r", or "" where there is no noise that shows.
 func (b bars) note() string {
-	if !b.sampled {
+	var from []string
+	if b.rate < 1 {
+		what := "sample rate"
+		if b.share {
+			what = "a share of"
+		}
+		from = append(from, fmt.Sprintf("at %s %g", what, b.rate))
+	}
+	if b.held > 0 && b.expected < shownNoise {
+		from = append(from, fmt.Sprintf("of a client that holds counts for up to %s", b.held))
+	}
+	if len(from) == 0 {
 		return ""
 	}
-	what := "sample rate"
-	if b.share {
-		what = "a share of"
-	}
-	return fmt.Sprintf("; at %s %g noise leaves %.2f of r", what, b.rate, b.expected)
+	return fmt.Sprintf("; %s noise leaves %.2f of r", strings.Join(from, ", "), b.expected)
 }
 
 // fails tells what would be too low.
@@ -119,8 +148,8 @@ func (b bars) fails() string {
 
 // least is for a finding on an r that is too low: what it should be at least.
 func (b bars) least() string {
-	if !b.sampled {
-		return fmt.Sprintf("%g", b.fail)
+	if b.note() == "" {
+		return fmt.Sprintf("%g", b.atLeast)
 	}
 	return fmt.Sprintf("%.2f%s", b.fail, b.note())
 }

@@ -115,31 +115,35 @@ func allSent(e *evidence.Index) []time.Duration {
 // pair compares users with one layer.
 func (c Correlation) pair(e *evidence.Index, users []time.Duration, layer string) verdict.Finding {
 	curve := readingsBetween(c.curve(e, layer), e.Begin+script.LoadEdge, e.End-script.LoadEdge)
-	if layer == record.LayerWeb {
-		// A client that buffers for longer than an interval sends in some and
-		// not in others: that is no rate of the application's.
-		curve = thinned(curve, int(1+c.Window/e.Interval))
-	}
 	if len(curve.At) == 0 {
 		return c.finding(verdict.Inconclusive, layer, "correlation of users and %s: the record has no numbers of %s under load", layer, layer)
 	}
-	if n := len(curve.At) - 1; n < script.LeastIntervals {
+	wide, held := 1, time.Duration(0)
+	if layer == record.LayerWeb {
+		// A client that buffers sends more often in some intervals than in others:
+		// that is no rate of the application's.
+		held = c.Window
+		wide = script.Wide(held, e.Interval, (len(curve.At)-1)/script.LeastIntervals, func(n int) float64 {
+			return variation(userRates(users, curve.At, n, 0))
+		})
+	}
+	if n := (len(curve.At) - 1) / wide; n < script.LeastIntervals {
 		return c.finding(verdict.Inconclusive, layer, "correlation of users and %s: too few intervals, %d, and it takes %d", layer, n, script.LeastIntervals)
 	}
-	at0 := userRates(users, curve.At, 0)
+	at0 := userRates(users, curve.At, wide, 0)
 	if v := variation(at0); v < script.LeastVariation {
 		return c.finding(verdict.Inconclusive, layer, "correlation of users and %s: not evaluated, the load hardly varied (by %.1f %%, it takes %g %%)",
 			layer, 100*v, 100*script.LeastVariation)
 	}
-	b := barsOf(c.Promise.AtLeast, 1, at0, curve.At)
+	n := noise{rate: 1, held: held, width: time.Duration(wide) * e.Interval, intervals: (len(curve.At) - 1) / wide}
 	switch layer {
 	case record.LayerWeb:
-		b = barsOf(c.Promise.AtLeast, c.Rate, at0, curve.At)
+		n.rate = c.Rate
 	case script.BeaconLayer: // of each page the dice decide whether it tells: a sample of all
-		b = barsOf(c.Promise.AtLeast, e.Scenario.Load.Beacons.Share, at0, curve.At)
-		b.share = true
+		n.rate, n.share = e.Scenario.Load.Beacons.Share, true
 	}
-	f := c.judgeLags(e, layer, lagsOf(users, curve), at0, b)
+	b := barsOf(c.Promise.AtLeast, n, at0)
+	f := c.judgeLags(e, layer, lagsOf(users, curve, wide), at0, b)
 	if layer == script.BeaconLayer {
 		f.Layer = record.LayerUsers // whose pages they are: no tier of its own
 	}
@@ -149,13 +153,13 @@ func (c Correlation) pair(e *evidence.Index, users []time.Duration, layer string
 // judgeLags is the finding about a layer with these r by lag.
 func (c Correlation) judgeLags(e *evidence.Index, layer string, r map[time.Duration]float64, at0 []float64, b bars) verdict.Finding {
 	best, lag, ok := bestLag(r, b.pass)
-	f := c.finding(verdict.Pass, layer, "users and %s: r = %.3f at a lag of %.2f s, from %s%s", layer, best, lag.Seconds(), words.Times(int64(len(at0)), "interval"), b.note())
+	f := c.finding(verdict.Pass, layer, "users and %s: r = %.3f at a lag of %.2f s, from %s%s", layer, best, lag.Seconds(), words.Times(int64(b.intervals), "interval"), b.note())
 	switch within := furthest(r, c.Promise.MaxLag); {
 	case !ok && b.fail <= 0, ok && best >= b.fail && best < b.pass:
 		f.Outcome = verdict.Inconclusive
 		f.Summary = fmt.Sprintf("users and %s: too few samples to tell: r = %.3f at the best lag (%.2f s), from %s%s, "+
 			"so that it passes from %.2f on %s; a higher rate, a larger swing or longer phases would tell",
-			layer, best, lag.Seconds(), words.Times(int64(len(at0)), "interval"), b.note(), b.pass, b.fails())
+			layer, best, lag.Seconds(), words.Times(int64(b.intervals), "interval"), b.note(), b.pass, b.fails())
 	case !ok:
 		f.Outcome = verdict.Fail
 		f.Summary = fmt.Sprintf("%s does not follow the users: its rate is constant while theirs varies by %.1f %%", layer, 100*variation(at0))
@@ -163,8 +167,8 @@ func (c Correlation) judgeLags(e *evidence.Index, layer string, r map[time.Durat
 		f.Outcome = verdict.Fail
 		f.Summary = fmt.Sprintf("users and %s do not tell the same story: r = %.3f at the best lag (%.2f s), it should be at least %s", layer, best, lag.Seconds(), b.least())
 	case max(lag, -lag) <= c.Promise.MaxLag:
-	case b.sampled && within >= b.pass: // by chance a longer lag fits better
-	case b.sampled && within >= b.fail:
+	case b.rate < 1 && within >= b.pass: // by chance a longer lag fits better
+	case b.rate < 1 && within >= b.fail:
 		f.Outcome = verdict.Inconclusive
 		f.Summary += fmt.Sprintf("; too few samples to tell whether that is within max_lag %s, where r = %.3f", c.Promise.MaxLag, within)
 	default:
@@ -286,42 +290,30 @@ func readingsBetween(c evidence.Curve, from, to time.Duration) evidence.Curve {
 	return evidence.Curve{At: c.At[lo:hi], N: c.N[lo:hi]}
 }
 
-// thinned keeps each nth reading, counted from the last.
-func thinned(c evidence.Curve, n int) evidence.Curve {
-	if n <= 1 {
-		return c
-	}
-	var out evidence.Curve
-	for k := len(c.At) - 1; k >= 0; k -= n {
-		out.At, out.N = append(out.At, c.At[k]), append(out.N, c.N[k])
-	}
-	slices.Reverse(out.At)
-	slices.Reverse(out.N)
-	return out
+// userRates are the users' acknowledged requests per second between the moments
+// at which another layer was read, so many readings apart and each lag earlier.
+// Their curve is known at any moment, so nothing has to be interpolated.
+func userRates(users []time.Duration, at []time.Duration, wide int, lag time.Duration) []float64 {
+	return ratesOf(at, wide, func(k int) float64 { return float64(evidence.CountUpTo(users, at[k]-lag)) })
 }
 
-// userRates are the users' acknowledged requests per second between the moments
-// at which another layer was read, each lag earlier. Their curve is known at any
-// moment, so nothing has to be interpolated.
-func userRates(users []time.Duration, at []time.Duration, lag time.Duration) []float64 {
-	out := make([]float64, len(at)-1)
+// ratesOf are the rates of a count between each reading and the one so many later. They overlap where that is more than
+// one: of those that do not, which ones they are would be chance.
+func ratesOf(at []time.Duration, wide int, count func(k int) float64) []float64 {
+	out := make([]float64, max(0, len(at)-wide))
 	for k := range out {
-		n := evidence.CountUpTo(users, at[k+1]-lag) - evidence.CountUpTo(users, at[k]-lag)
-		out[k] = float64(n) / (at[k+1] - at[k]).Seconds()
+		out[k] = (count(k+wide) - count(k)) / (at[k+wide] - at[k]).Seconds()
 	}
 	return out
 }
 
 // lagsOf gives r at each lag: how much later than the users the layer tells its
 // story. A layer whose rate never changes has none.
-func lagsOf(users []time.Duration, c evidence.Curve) map[time.Duration]float64 {
-	rates := make([]float64, len(c.At)-1)
-	for k := range rates {
-		rates[k] = (c.N[k+1] - c.N[k]) / (c.At[k+1] - c.At[k]).Seconds()
-	}
+func lagsOf(users []time.Duration, c evidence.Curve, wide int) map[time.Duration]float64 {
+	rates := ratesOf(c.At, wide, func(k int) float64 { return c.N[k] })
 	byLag := map[time.Duration]float64{}
 	for l := -furthestLag; l <= furthestLag; l += lagStep {
-		if r := stat.Correlation(userRates(users, c.At, l), rates, nil); !math.IsNaN(r) {
+		if r := stat.Correlation(userRates(users, c.At, wide, l), rates, nil); !math.IsNaN(r) {
 			byLag[l] = r
 		}
 	}

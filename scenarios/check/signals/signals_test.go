@@ -28,15 +28,13 @@ func TestBarsOfSampledCurves(t *testing.T) {
 		n := 8 + rnd.IntN(50)
 		swing, period := 0.2+0.8*rnd.Float64(), 4+10*rnd.Float64()
 		users, web, other := make([]float64, n), make([]float64, n), make([]float64, n)
-		at := make([]time.Duration, n+1)
 		for k := range n {
-			at[k+1] = time.Duration(k+1) * time.Second
 			draw := func(mean float64) float64 { return distuv.Poisson{Lambda: mean, Src: rnd}.Rand() }
 			users[k] = draw(perSecond * (1 + swing*math.Sin(2*math.Pi*float64(k)/period)))
 			web[k] = distuv.Binomial{N: max(1, users[k]), P: rate, Src: rnd}.Rand() / rate
 			other[k] = draw(perSecond*rate*(1+swing*math.Sin(2*math.Pi*rnd.Float64()))) / rate
 		}
-		b := barsOf(atLeast, rate, users, at)
+		b := barsOf(atLeast, noise{rate: rate, width: time.Second, intervals: n}, users)
 		if b.fail > b.pass || b.pass > atLeast || b.pass <= 0 {
 			t.Fatalf("bars %+v", b)
 		}
@@ -183,9 +181,9 @@ func TestTheBestLagIsEnoughIfAnyIs(t *testing.T) {
 		for t := 2 * time.Second; t <= 22*time.Second; t += time.Second {
 			c.At, c.N = append(c.At, t), append(c.N, float64(evidence.CountUpTo(counted, t)))
 		}
-		shorter, at, _ := bestLag(lagsOf(users, c), 2) // no lag is enough
+		shorter, at, _ := bestLag(lagsOf(users, c, 1), 2) // no lag is enough
 		enough := shorter + 1e-4
-		r, lag, _ := bestLag(lagsOf(users, c), enough)
+		r, lag, _ := bestLag(lagsOf(users, c, 1), enough)
 		if lag == at {
 			continue // it is the best one
 		}
@@ -211,5 +209,72 @@ func TestIntervalEndsContinueInBothDirections(t *testing.T) {
 		if got := firstTick(e, at); got != want {
 			t.Errorf("after %v: %v, want %v", at, got, want)
 		}
+	}
+}
+
+// TestBarsOfHeldCurves compares the bars, and how wide intervals are taken, with clients that send now and then, at one
+// lag, without the rest of a run.
+func TestBarsOfHeldCurves(t *testing.T) {
+	const atLeast, interval = 0.9, time.Second
+	rnd := rand.New(rand.NewPCG(3, 67))
+	var clear, open, told, passed float64
+	runs := 5_000
+	for range runs {
+		perSecond, swing := 20*math.Pow(25, rnd.Float64()), 0.3+0.6*rnd.Float64()
+		window := time.Duration(100+rnd.IntN(1900)) * time.Millisecond
+		every := time.Duration((0.3 + 0.7*rnd.Float64()) * float64(window)) // it says how long it holds at most
+		seconds := 12*int(1+window/interval) + rnd.IntN(60)
+		period := float64(max(8, 4*int(1+window/interval)))
+		var users []time.Duration
+		for at := 0.0; at < float64(seconds); {
+			at += rnd.ExpFloat64() / (perSecond * (1 + swing*math.Sin(2*math.Pi*at/period)))
+			users = append(users, time.Duration(at*float64(time.Second)))
+		}
+		web, flat := evidence.Curve{}, evidence.Curve{}
+		first := time.Duration(rnd.Int64N(int64(every))) // all instances send together: the worst there is
+		for k := range seconds - 1 {
+			at := time.Duration(k+1) * interval
+			sent := at - (at-first)%every
+			web.At, web.N = append(web.At, at), append(web.N, float64(evidence.CountUpTo(users, sent)))
+			flat.At, flat.N = web.At, append(flat.N, perSecond*at.Seconds()+rnd.Float64())
+		}
+		long := false // enough for such a client
+		judge := func(c evidence.Curve) (r float64, b bars) {
+			wide := script.Wide(window, interval, (len(c.At)-1)/script.LeastIntervals, func(n int) float64 {
+				return variation(userRates(users, c.At, n, 0))
+			})
+			at0, n := userRates(users, c.At, wide, 0), noise{rate: 1, held: window, width: time.Duration(wide) * interval, intervals: (len(c.At) - 1) / wide}
+			long = variation(at0) >= script.ClearOfHolding*script.HoldingNoise(window, n.width)
+			r, _, _ = bestLag(lagsOf(users, c, wide), atLeast)
+			return r, barsOf(atLeast, n, at0)
+		}
+		follows, b := judge(web)
+		if follows < b.fail {
+			t.Errorf("%v/s ±%.0f %%, held %v of at most %v, %d s: r = %.3f, and fails below %.3f", perSecond, 100*swing, every, window, seconds, follows, b.fail)
+		}
+		straight, b := judge(flat)
+		if straight >= b.pass {
+			passed++
+		}
+		if !long {
+			continue
+		}
+		clear++
+		if follows < b.pass {
+			open++
+		}
+		if straight < b.fail {
+			told++
+		}
+	}
+	t.Logf("of those that follow %.1f %% are open where the load was long enough (%.0f %%); of those that do not %.0f %% fail there, and %.2f %% of all pass",
+		100*open/clear, 100*clear/float64(runs), 100*told/clear, 100*passed/float64(runs))
+	switch {
+	case open > 0.05*clear:
+		t.Errorf("%v of %v that follow the users are open", open, clear)
+	case told < 0.9*clear:
+		t.Errorf("only %v of %v that do not follow the users fail", told, clear)
+	case passed > 0.01*float64(runs):
+		t.Errorf("%v of %d that do not follow the users pass", passed, runs)
 	}
 }
