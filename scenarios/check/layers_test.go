@@ -372,6 +372,24 @@ func TestContinuityOfAClientThatBuffersLong(t *testing.T) {
 	}
 }
 
+// TestAGapAloneHasNoCause: all that was acknowledged in it comes at its end, once, of one instance. That a client flushes
+// seldom would show again, and in others; what else it may be the record does not tell.
+func TestAGapAloneHasNoCause(t *testing.T) {
+	p := talk()
+	p.checks = continuityCheck + "  - conservation: {metric: fullstack.insert, route: insert, max_lag: 5s}\n"
+	h := p.make()
+	silence(h, "web-3", 11500*time.Millisecond, 14500*time.Millisecond)
+	var got []string
+	for _, f := range judged(t, h).Findings {
+		if f.Check == "continuity" && f.Instance == "web-3" {
+			got = append(got, f.Cause+" "+strings.Join(f.Possible, ","))
+		}
+	}
+	if len(got) != 1 || got[0] != "undecided flush-interval" {
+		t.Errorf("%q", got)
+	}
+}
+
 const correlationCheck = "  - correlation: {layers: [users, lb, web, db], at_least: 0.9, max_lag: 1s, metric: fullstack.insert}\n"
 
 func TestCorrelation(t *testing.T) {

@@ -51,16 +51,27 @@ func (c Continuity) causeOf(g gap, i int, trails []trail, e *evidence.Index, b *
 		return d
 	}
 	late := false
+	possible := []string{verdict.CauseFlushInterval}
 	for k, d := range b.Explained() {
 		if d.Cause == diagnose.LargeBuffer { // clients hold alike, and send no more often
 			return diagnose.Diagnosis{Cause: verdict.CauseFlushInterval}
 		}
 		late = late || b.Accounts[k].Late.By > 0
+		for _, cause := range append([]string{d.Cause}, d.Possible...) {
+			if cause != "" && cause != diagnose.Undecided && !slices.Contains(possible, cause) {
+				possible = append(possible, cause)
+			}
+		}
 	}
-	if regular(trails, e.Interval) || !late {
+	switch {
+	case regular(trails, e.Interval):
 		return diagnose.Diagnosis{Cause: verdict.CauseFlushInterval}
+	case late:
+		return diagnose.Diagnosis{Cause: diagnose.Late}
 	}
-	return diagnose.Diagnosis{Cause: diagnose.Late}
+	// A gap that nothing else is wrong with may be one of a client that sends seldom, or one in which something was lost that
+	// could hide in what a kill excuses.
+	return diagnose.Diagnosis{Cause: diagnose.Undecided, Possible: possible}
 }
 
 // scrapeFailed tells whether a scrape of an instance, or of the agent beside it, failed in a gap. Where neither is scraped, none did.
