@@ -176,6 +176,13 @@ func TestBeacons(t *testing.T) {
 			})
 			lose(h)
 		}, verdict.Fail, "", true, -1, "found no collector"},
+		{"the collector has no time, and nobody else has", "", func(h *record.History) {
+			eachNth(h, 4, func(b *record.Beacon, a *record.Arrival) {
+				b.Outcome, b.Status, b.Attempts, b.Err, a.Form = record.Refused, 0, 0, "preflight: context deadline exceeded", "lost"
+			})
+			lose(h)
+			own(h, record.FlushLateness, "", func(time.Duration) float64 { return 3.9 })
+		}, verdict.Inconclusive, "flush-late-on-busy-machine", true, -1, "was late itself"},
 		{"the collector is away, as is allowed", "  - beacons: {route: insert, share: 0.6}\n", func(h *record.History) {
 			eachNth(h, 4, func(b *record.Beacon, a *record.Arrival) {
 				b.Outcome, b.Status, b.Attempts, b.Err, a.Form = record.Refused, 0, 0, "connection refused", "lost"

@@ -50,6 +50,7 @@ type toldOf struct {
 	shortFits, longFits         int64      // of those, that would fit in another unit
 	refused, unreached          requestSet // never taken, as users know
 	preflights                  int64      // of the refused, that were never sent
+	unanswered                  int64      // of unknown outcome, and they did not come
 	times                       []float64  // in seconds, of the pages' first beacons
 }
 
@@ -68,7 +69,7 @@ func (c Beacons) Judge(e *evidence.Index) verdict.Result {
 		return verdict.Result{Findings: []verdict.Finding{c.finding(verdict.Inconclusive, "beacons%s: no page was acknowledged, so nothing was compared", c.of())}}
 	}
 	out := t.findings()
-	if f := c.share(t); f != nil {
+	if f := c.share(e, t); f != nil {
 		out = append(out, *f)
 	}
 	out = append(out, c.counted(e)...)
@@ -127,6 +128,7 @@ func (c Beacons) sort(e *evidence.Index) *toldOf {
 		if p.counts > 0 && r.Outcome == record.Acked {
 			t.told++
 		}
+		t.unanswered += max(0, p.unknown-max(0, p.came-p.acked))
 	}
 	slices.Sort(t.times)
 	return t
@@ -277,8 +279,9 @@ func (t *toldOf) findings() []verdict.Finding {
 // oneInAMillion is the chance of a false alarm of a share that is kept.
 const oneInAMillion = 1e-6
 
-// share compares the pages that told with the promised share; nil: there are enough.
-func (c Beacons) share(t *toldOf) *verdict.Finding {
+// share compares the pages that told with the promised share; nil: there are enough. Beacons that found no collector, or had no
+// answer of it, say nothing where the machine kept users and collector waiting for longer than half of what a user waits.
+func (c Beacons) share(e *evidence.Index, t *toldOf) *verdict.Finding {
 	least, _ := account.SampledRange(t.acked, t.acked, c.Promise.Share, 2*oneInAMillion)
 	if t.told >= least {
 		return nil
@@ -299,6 +302,10 @@ func (c Beacons) share(t *toldOf) *verdict.Finding {
 	case t.unreached.n > 0:
 		f.From, f.To = t.unreached.from.Seconds(), t.unreached.to.Seconds()
 		f.Summary += fmt.Sprintf("; %s found no collector", words.Times(t.unreached.n, "beacon"))
+	}
+	if stall, flush := e.Delays(e.Begin, e.End); t.told+t.unreached.n+t.unanswered >= least && max(stall, flush) > account.TooLate(e.Scenario.Load.Timeout) {
+		f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseStall
+		f.Summary += ", but the load generator or the collector was late itself"
 	}
 	return &f
 }
