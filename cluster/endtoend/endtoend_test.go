@@ -43,9 +43,8 @@ func TestCluster(t *testing.T) {
 		if got, err := get("http://" + p.Status.PodIP + ":8080"); err != nil || got != p.Name {
 			t.Errorf("pod %s on %s: %q, %v", p.Name, name, got, err)
 		}
-		if got, err := get(fmt.Sprintf("http://%s:%d", p.Status.HostIP, service.Spec.Ports[0].NodePort)); err != nil || got == "" {
-			t.Errorf("port of %s: %q, %v", name, got, err)
-		}
+		port := fmt.Sprintf("http://%s:%d", p.Status.HostIP, service.Spec.Ports[0].NodePort)
+		eventually(t, "the service answers at a port of "+name, func() error { _, err := get(port); return err })
 	}
 	clusterIP := "http://" + service.Spec.ClusterIP
 	eventually(t, "the service answers", func() error { _, err := get(clusterIP); return err })
@@ -67,6 +66,13 @@ func TestCluster(t *testing.T) {
 	})
 	c.run("start-node", "1")
 	eventually(t, "node1 started: Ready", func() error { return nodeIs(client, "node1", core.ConditionTrue) })
+	eventually(t, "the pod of node1 answers again", func() error {
+		now, err := readyPods(client)
+		if err == nil {
+			_, err = get("http://" + now["node1"].Status.PodIP + ":8080")
+		}
+		return err
+	})
 
 	c.run("kill-kubelet", "node2")
 	eventually(t, "kubelet of node2 killed: NotReady", func() error { return nodeIs(client, "node2", core.ConditionUnknown) })
