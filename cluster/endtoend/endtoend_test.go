@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	apps "k8s.io/api/apps/v1"
@@ -115,6 +116,29 @@ func TestDownFindsWhatAKilledOneHasLeft(t *testing.T) {
 		c.run("down")
 		c.nothingLeft(before)
 	}
+}
+
+// A cluster that is held goes with its last holder, and stays while there is one.
+func TestHold(t *testing.T) {
+	if testing.Short() {
+		t.Skip("SKIPPED by -short: it brings up a cluster, ten seconds")
+	}
+	c := open(t, 15)
+	before := settings(t)
+	first, release := c.hold()
+	second, releaseSecond := c.hold()
+	if first != c.there.Kubeconfig() || first != second {
+		t.Errorf("kubeconfigs %q and %q, want %s", first, second, c.there.Kubeconfig())
+	}
+	if out, err := c.command("up", "--nodes", "2").CombinedOutput(); err == nil || !strings.Contains(string(out), "it has 1 nodes, 2 are wanted, and somebody holds it") {
+		t.Errorf("up, while others use it with fewer nodes: %v\n%s", err, out)
+	}
+	release()
+	if err := nodeIs(c.client(), "node1", core.ConditionTrue); err != nil {
+		t.Errorf("held by another: %v", err)
+	}
+	releaseSecond()
+	c.nothingLeft(before)
 }
 
 // pack makes an image of the program hello.

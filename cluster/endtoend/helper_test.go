@@ -3,7 +3,10 @@
 package endtoend
 
 import (
+	"bufio"
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -76,6 +79,34 @@ func (c cluster) run(args ...string) {
 		c.t.Fatalf("cluster %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
 	c.t.Logf("cluster %s: %.1f s", strings.Join(args, " "), time.Since(began).Seconds())
+}
+
+// hold starts a holder of a cluster of one node, and gives what it says; release ends it, and waits for what it does then.
+func (c cluster) hold() (kubeconfig string, release func()) {
+	c.t.Helper()
+	cmd := c.command("hold", "--nodes", "1")
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		c.t.Fatal(err)
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		c.t.Fatalf("cluster hold: %v, %v\n%s", err, cmd.Wait(), said.String())
+	}
+	return strings.TrimSpace(line), func() {
+		if err := errors.Join(in.Close(), cmd.Wait()); err != nil {
+			c.t.Errorf("cluster hold: %v\n%s", err, said.String())
+		}
+	}
 }
 
 // nothingLeft holds the machine against what it was before the cluster.

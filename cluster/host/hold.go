@@ -35,7 +35,7 @@ func (c *Cluster) take(nodes int) (release func() error, err error) {
 	if _, err := c.ensure(nodes); err != nil {
 		return nil, err
 	}
-	held, err := flock(c.Name()+".holders", syscall.LOCK_SH)
+	held, err := flock(c.holders(), syscall.LOCK_SH)
 	if err != nil {
 		return nil, err
 	}
@@ -47,14 +47,22 @@ func (c *Cluster) take(nodes int) (release func() error, err error) {
 		defer unlock()
 		held.Close()
 		s, err := c.state()
-		if err != nil || !s.Held {
-			return nil // it is down already, or meant to stay
+		if err != nil || !s.Held || c.isHeld() {
+			return nil // it is down already, meant to stay, or somebody else's as well
 		}
-		last, err := flock(c.Name()+".holders", syscall.LOCK_EX|syscall.LOCK_NB)
-		if err != nil {
-			return nil // somebody else holds it
-		}
-		defer last.Close()
 		return c.remove()
 	}, nil
 }
+
+// isHeld says whether there is a holder. Whoever has the lock knows that none comes meanwhile.
+func (c *Cluster) isHeld() bool {
+	f, err := flock(c.holders(), syscall.LOCK_EX|syscall.LOCK_NB)
+	if err != nil {
+		return true
+	}
+	f.Close()
+	return false
+}
+
+// holders is the lock that all holders share.
+func (c *Cluster) holders() string { return c.Name() + ".holders" }

@@ -86,9 +86,6 @@ func (c *Cluster) at(path ...string) string {
 // Kubeconfig is the file with which an administrator talks to the cluster.
 func (c *Cluster) Kubeconfig() string { return c.at("pki", "admin.kubeconfig") }
 
-// Kubectl is the program.
-func (c *Cluster) Kubectl() string { return filepath.Join(c.bin, "kubectl") }
-
 // lock waits until nobody else changes the cluster.
 func (c *Cluster) lock() (unlock func(), err error) {
 	f, err := flock(c.Name()+".lock", syscall.LOCK_EX)

@@ -21,7 +21,7 @@ const (
 )
 
 // Load puts the images of an archive (as `docker save` writes it) onto every node that runs. Pods find them there if their
-// imagePullPolicy is IfNotPresent or Never. A node that was killed keeps them.
+// imagePullPolicy is IfNotPresent or Never. A node that is killed later keeps them; one that does not run now goes without.
 func (c *Cluster) Load(archive string) error {
 	archive, err := filepath.Abs(archive)
 	if err != nil {

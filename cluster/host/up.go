@@ -42,6 +42,9 @@ func (c *Cluster) ensure(nodes int) (state, error) {
 			c.say("%s is up already", c.Name())
 			return s, nil
 		}
+		if c.isHeld() {
+			return state{}, fmt.Errorf("cluster %d: %w, and somebody holds it: choose another --index, or take it down", c.Index, problem)
+		}
 		c.say("taking down what there is of %s: %v", c.Name(), problem)
 	}
 	if err := c.remove(); err != nil {
