@@ -11,7 +11,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOTESTSUM := gotest.tools/gotestsum@v1.13.0
 GOTEST := $(GO) run $(GOTESTSUM) --format pkgname --format-hide-empty-pkg --format-icons text --
 
-.PHONY: help deps peers browser images build release reproducible demo demo-docker workshop test test-all check bench bench-fleet bench-crowd soak fuzz clean
+.PHONY: help deps peers browser images cluster cluster-up cluster-down test-cluster build release reproducible demo demo-docker workshop test test-all check bench bench-fleet bench-crowd soak fuzz clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 13
@@ -27,6 +27,26 @@ browser: ## install Chromium and a font, for the tests that look at pages
 
 images: ## get the image and the Compose that tests in containers need: pulled, or made of packages
 	@sh .ci/images.sh
+
+# Where .ci/cluster.sh builds it, and compose/kubernetes/clustertest looks for it.
+CLUSTER = $${XDG_CACHE_HOME:-$$HOME/.cache}/throughline/kubernetes-$$(sed -n 's/^\tk8s.io\/kubernetes //p' cluster/go.mod)/cluster
+
+cluster: ## build a Kubernetes of several nodes for tests; 10 to 20 minutes the first time, then a second
+	@sh .ci/cluster.sh
+
+cluster-up: cluster ## bring it up with three nodes, and leave it running; wants root
+	@$(CLUSTER) up
+
+cluster-down: ## take it down, and remove what a killed one has left
+	@$(CLUSTER) down
+
+# All of cluster/ but what imports Kubernetes, which takes minutes to compile. What does is compiled as the program was, from the same cache.
+# They are told by their folders: `go list ./...` would download all that Kubernetes is made of.
+LIGHT = . $$(ls -d */ | grep -v -e ^kubernetes/ -e ^endtoend/ | sed 's|^|./|')
+test-cluster: cluster ## bring clusters up and down, kill their nodes, see that nothing is left; a minute or two; wants root
+	cd cluster && $(GOTEST) -race $(LIGHT)
+	cd cluster && CGO_ENABLED=0 $(GOTEST) -trimpath -timeout 20m -count 1 ./endtoend
+	THROUGHLINE_TESTS=all $(GOTEST) -race -timeout 20m -count 1 ./compose/kubernetes/...
 
 build: deps ## build bin/throughline
 	CGO_ENABLED=0 $(GO) build -o $(BINARY) ./cmd/throughline
@@ -74,6 +94,7 @@ check: build ## what CI asks beside the tests: formatting, vet, staticcheck
 	$(GO) vet ./...
 	GOOS=darwin $(GO) vet ./compose/local ./collector/statsd/...
 	$(GO) run $(STATICCHECK) ./...
+	cd cluster && $(GO) vet $(LIGHT) && $(GO) run $(STATICCHECK) $(LIGHT)
 
 bench: build peers ## the figures: docstore, collector, load generator, judge
 	$(GO) test -run '^$$' -bench . -skip Crowd -benchtime 2s -timeout 20m ./compose/docstore ./collector/... ./loadgen $$($(GO) list ./scenarios/... | grep -v /fleet$$) ./app/... ./cmd/...
