@@ -83,6 +83,7 @@ type beaconers struct {
 	Beacons
 	prefix    string // of page ids
 	seed      uint64
+	clock     func(time.Time) time.Time
 	timeout   time.Duration
 	transport *http.Transport
 	room      chan struct{}
@@ -95,7 +96,7 @@ func newBeaconers(c Config) *beaconers {
 	if c.Beacons == nil {
 		return nil
 	}
-	s := &beaconers{Beacons: *c.Beacons, prefix: c.Run + "-", seed: c.Seed, timeout: c.Timeout,
+	s := &beaconers{Beacons: *c.Beacons, prefix: c.Part.prefix(c.Run), seed: c.Seed, clock: c.Clock, timeout: c.Timeout,
 		transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: mostBeacons, IdleConnTimeout: idleBeacons},
 		room:      make(chan struct{}, mostBeacons), rows: make(chan Beacon, mostBeacons), emitted: make(chan struct{})}
 	go func() {
@@ -106,6 +107,9 @@ func newBeaconers(c Config) *beaconers {
 	}()
 	return s
 }
+
+// now is the time by the clock of the schedule.
+func (s *beaconers) now() time.Time { return s.clock(time.Now()) }
 
 // finish returns when all beacons have their outcome and were emitted.
 func (s *beaconers) finish() {
@@ -121,7 +125,7 @@ func (s *beaconers) finish() {
 // asked is called when a page has been asked for.
 func (s *beaconers) asked(seq uint64, x *exchange) {
 	if s != nil && s.Early {
-		s.page(seq, x.target.route.Name, time.Since(x.sent))
+		s.page(seq, x.target.route.Name, s.now().Sub(x.sent))
 	}
 }
 
@@ -142,7 +146,7 @@ func (s *beaconers) page(seq uint64, route string, took time.Duration) {
 	if !tells {
 		return
 	}
-	b := Beacon{Seq: seq, Route: route, Latency: took.Truncate(time.Microsecond), Sent: time.Now()}
+	b := Beacon{Seq: seq, Route: route, Latency: max(0, took).Truncate(time.Microsecond), Sent: s.now()}
 	s.sending.Add(1)
 	select {
 	case s.room <- struct{}{}:
@@ -157,7 +161,7 @@ func (s *beaconers) page(seq uint64, route string, took time.Duration) {
 		defer func() { <-s.room }()
 		s.rows <- s.send(b)
 		if again {
-			b.Again, b.Sent = true, time.Now()
+			b.Again, b.Sent = true, s.now()
 			s.rows <- s.send(b)
 		}
 	}()
@@ -169,7 +173,7 @@ func (s *beaconers) send(b Beacon) Beacon {
 	defer cancel()
 	if s.JSON {
 		if err := s.preflight(ctx); err != nil {
-			b.Done, b.Outcome, b.Err = time.Now(), Refused, err.Error()
+			b.Done, b.Outcome, b.Err = notBefore(b.Sent, s.now()), Refused, err.Error()
 			return b
 		}
 	}
@@ -184,7 +188,7 @@ func (s *beaconers) send(b Beacon) Beacon {
 			h.Set("Content-Type", "application/json")
 		}
 	})
-	b.Done = time.Now()
+	b.Done = notBefore(b.Sent, s.now())
 	if written.Load() {
 		b.Attempts = 1
 	}
