@@ -149,6 +149,15 @@ func New(c Config) (*Generator, error) {
 	return &Generator{config: c, plan: p, ending: newEnding()}, nil
 }
 
+// Config is what it was made of, with all defaults.
+func (g *Generator) Config() Config { return g.config }
+
+// Request is what request number seq of the whole load is: the name of its route, and what {word} is in it.
+func (g *Generator) Request(seq uint64) (route, word string) {
+	t := g.plan.target(seq)
+	return t.route.Name, t.word
+}
+
 // End has nothing sent that is due later than t, by Config.Clock, as if the context of Run
 // ended then; the first end counts. It may be called at any time from any goroutine.
 func (g *Generator) End(t time.Time) { g.ending.set(t) }
@@ -169,7 +178,7 @@ func (g *Generator) End(t time.Time) { g.ending.set(t) }
 func (g *Generator) Run(ctx context.Context, emit func(Row)) (Summary, error) {
 	c := g.config
 	orDefault(&c.Start, c.Clock(time.Now()))
-	c.Shape = c.Part.of(c.Shape)
+	c.Shape = c.Part.Deal(c.Shape)
 	b := &book{foreign: c.Foreign, start: c.Start, clock: c.Clock, shape: c.Shape, part: c.Part, bound: c.LatenessP99, onward: map[uint64]*exchange{}}
 	if !g.book.CompareAndSwap(nil, b) {
 		return Summary{}, errors.New("load generator: has run before; make a new one for each run")

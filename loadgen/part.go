@@ -42,8 +42,8 @@ func (p Part) prefix(run string) string {
 	return run + "-w" + strconv.Itoa(p.Worker) + "-"
 }
 
-// of is when the requests of this part are due.
-func (p Part) of(s Shape) Shape {
+// Deal is when the requests of this part are due, where s is when all are.
+func (p Part) Deal(s Shape) Shape {
 	if p.Of == 0 {
 		return s
 	}
