@@ -97,7 +97,7 @@ func newBeaconers(c Config) *beaconers {
 		return nil
 	}
 	s := &beaconers{Beacons: *c.Beacons, prefix: c.Part.prefix(c.Run), seed: c.Seed, clock: c.Clock, timeout: c.Timeout,
-		transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: mostBeacons, IdleConnTimeout: idleBeacons},
+		transport: &http.Transport{DialContext: c.Connect, DisableCompression: true, MaxIdleConnsPerHost: mostBeacons, IdleConnTimeout: idleBeacons},
 		room:      make(chan struct{}, mostBeacons), rows: make(chan Beacon, mostBeacons), emitted: make(chan struct{})}
 	go func() {
 		defer close(s.emitted)

@@ -16,6 +16,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"regexp"
 	"sync/atomic"
@@ -30,6 +31,8 @@ type Config struct {
 	Target string // the load balancer: http://127.0.0.1:8080
 	// Dial is the host:port that is connected to, whatever the name in Target resolves to; "": that of Target.
 	Dial string
+	// Connect makes connections, as net.Dialer.DialContext does, which it is by default.
+	Connect func(ctx context.Context, network, addr string) (net.Conn, error)
 	// ServedBy is the response header that names the instance that answered; "": X-Served-By.
 	ServedBy string
 	// Foreign: nobody knows how the load balancer is configured, so that a 503 that names no instance proves nothing: the
@@ -93,6 +96,9 @@ func (c Config) withDefaults() Config {
 	orDefault(&c.MaxInFlight, defaultMaxInFlight)
 	orDefault(&c.LatenessP99, defaultLatenessP99)
 	orDefault(&c.LatenessMax, max(defaultLatenessMax, c.LatenessP99))
+	if c.Connect == nil {
+		c.Connect = (&net.Dialer{Timeout: c.Timeout}).DialContext
+	}
 	if c.Clock == nil {
 		c.Clock = func(t time.Time) time.Time { return t }
 	}

@@ -117,13 +117,12 @@ func (c *conn) Write(b []byte) (int, error) {
 // newTransport is HTTP/1.1 over counted connections, without proxies and
 // compression: what the rows say must be all that happens.
 func newTransport(c Config) *http.Transport {
-	dialer := net.Dialer{Timeout: c.Timeout}
 	return &http.Transport{
 		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 			if c.Dial != "" {
 				addr = c.Dial
 			}
-			inner, err := dialer.DialContext(ctx, network, addr)
+			inner, err := c.Connect(ctx, network, addr)
 			if err != nil {
 				return nil, err
 			}

@@ -30,8 +30,8 @@ type Config struct {
 	Load    loadgen.Config // of all together; Shape is made of Form, and Part, Clock and Start are the crew's
 	Form    loadgen.Form
 	Workers int // 1 to Most
-	// Listen is where the coordinator listens, host:port, with a port 0 for any.
-	Listen string
+	// Listener is where the coordinator listens. The crew closes it.
+	Listener net.Listener
 	// Token is known to workers and coordinator alone: letters and digits, hard to guess.
 	Token   string
 	Start   func(Invitation) (Started, error)
@@ -90,7 +90,6 @@ type Crew struct {
 	plan   *loadgen.Generator // says what each request is; sends none
 	zero   time.Time          // of the coordinator's clock
 	seats  []*seat
-	listen net.Listener
 	talks  sync.WaitGroup // with workers
 	news   chan news
 	life   context.Context // ends with Close
@@ -105,6 +104,17 @@ type Crew struct {
 
 // Assemble starts the workers, and returns when all are there and their clocks are compared. Close it in any case but an error.
 func Assemble(ctx context.Context, c Config) (*Crew, error) {
+	crew, err := newCrew(ctx, c)
+	if err != nil {
+		return nil, errors.Join(err, c.Listener.Close())
+	}
+	if err := crew.muster(ctx); err != nil {
+		return nil, errors.Join(err, crew.Close())
+	}
+	return crew, nil
+}
+
+func newCrew(ctx context.Context, c Config) (*Crew, error) {
 	if c.Journal == nil {
 		c.Journal = nobody{}
 	}
@@ -119,19 +129,12 @@ func Assemble(ctx context.Context, c Config) (*Crew, error) {
 	if err != nil {
 		return nil, err
 	}
-	listen, err := net.Listen("tcp", c.Listen)
-	if err != nil {
-		return nil, fmt.Errorf("listen for workers: %w", err)
-	}
 	c.Load = plan.Config()
-	crew := &Crew{config: c, plan: plan, zero: time.Now(), listen: listen, news: make(chan news),
+	crew := &Crew{config: c, plan: plan, zero: time.Now(), news: make(chan news),
 		starting: make(chan struct{}), ending: make(chan struct{}), merge: newMerge(c.Load)}
 	crew.life, crew.die = context.WithCancel(context.WithoutCancel(ctx))
 	for n := range c.Workers {
 		crew.seats = append(crew.seats, newSeat(crew, loadgen.Part{Worker: n + 1, Of: c.Workers}))
-	}
-	if err := crew.muster(ctx); err != nil {
-		return nil, errors.Join(err, crew.Close())
 	}
 	return crew, nil
 }
@@ -142,7 +145,7 @@ func (c *Crew) now() time.Duration { return time.Since(c.zero) }
 // accept takes connections in until the crew is closed.
 func (c *Crew) accept() {
 	for {
-		conn, err := c.listen.Accept()
+		conn, err := c.config.Listener.Accept()
 		if err != nil {
 			return
 		}
@@ -172,7 +175,7 @@ func (c *Crew) muster(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, startLimit, fmt.Errorf("it was not there within %v", startLimit))
 	defer cancel()
 	for _, s := range c.seats {
-		started, err := c.config.Start(Invitation{Number: s.part.Worker, Coordinator: c.listen.Addr().String(), Token: c.config.Token})
+		started, err := c.config.Start(Invitation{Number: s.part.Worker, Coordinator: c.config.Listener.Addr().String(), Token: c.config.Token})
 		if err != nil {
 			return fmt.Errorf("start worker %d: %w", s.part.Worker, err)
 		}
@@ -195,7 +198,7 @@ func (c *Crew) muster(ctx context.Context) error {
 // Close ends all workers and returns when they are gone.
 func (c *Crew) Close() error {
 	c.die()
-	err := c.listen.Close()
+	err := c.config.Listener.Close()
 	var ends sync.WaitGroup
 	for _, s := range c.seats {
 		if s.started != nil {

@@ -2,16 +2,17 @@ package crew
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"throughline/loadgen"
@@ -46,30 +47,35 @@ func work() error {
 
 // web is a server that keeps when each request came, by its id.
 type web struct {
-	*httptest.Server
-	hold chan struct{} // nil: it answers at once, else when this is closed
+	url  string
+	hold time.Duration // an answer takes so long
 
 	mu   sync.Mutex
 	came map[string][]time.Time
 }
 
-func newWeb(t testing.TB) *web {
-	w := &web{came: map[string][]time.Time{}}
-	w.Server = httptest.NewServer(http.HandlerFunc(func(to http.ResponseWriter, r *http.Request) {
-		at := time.Now()
-		w.mu.Lock()
-		id := r.Header.Get("X-Request-Id")
-		w.came[id] = append(w.came[id], at)
-		hold := w.hold
-		w.mu.Unlock()
-		if hold != nil {
-			<-hold
-		}
-		to.Header().Set("X-Served-By", "web-1")
-		fmt.Fprintln(to, r.URL.Path)
-	}))
-	t.Cleanup(w.Close)
-	return w
+// serve serves on a listener until close is called.
+func serve(l net.Listener) (w *web, shut func()) {
+	w = &web{url: "http://" + l.Addr().String(), came: map[string][]time.Time{}}
+	server := &http.Server{Handler: w}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = server.Serve(l) // until it is closed
+	}()
+	return w, func() { server.Close(); <-done }
+}
+
+// ServeHTTP implements http.Handler.
+func (w *web) ServeHTTP(to http.ResponseWriter, r *http.Request) {
+	at := time.Now()
+	w.mu.Lock()
+	id := r.Header.Get("X-Request-Id")
+	w.came[id] = append(w.came[id], at)
+	w.mu.Unlock()
+	time.Sleep(w.hold)
+	to.Header().Set("X-Served-By", "web-1")
+	fmt.Fprintln(to, r.URL.Path)
 }
 
 // number reads the number out of an id: run-w2-17.
@@ -103,31 +109,54 @@ func (w *inside) End() string {
 	return "exit status 0"
 }
 
-// workers starts workers in this process, and keeps them.
-type workers struct {
-	clock func(number int) func(time.Time) time.Duration // nil: the true one
-
-	mu  sync.Mutex
-	all []*inside
+// world is a crew's: a network, a server, and workers in this process.
+type world struct {
+	network network
+	clock   func(number int) func(time.Time) time.Duration // nil: the true one
+	link    func() time.Duration // of each write of the worker that is started next, or to it; nil: none
+	web     *web
+	journal *notes
+	staff   []*inside
+	config  Config
 }
 
-func (w *workers) start(i Invitation) (Started, error) {
-	conn, err := i.Dial()
-	if err != nil {
-		return nil, err
-	}
-	one := &inside{conn: conn, gone: make(chan struct{})}
-	worker := Worker{Number: i.Number, Token: i.Token}
+// simulate does something in a world whose time goes on when nobody has anything to do.
+func simulate(t *testing.T, workers int, do func(*testing.T, *world)) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{journal: newNotes()}
+		var shut func()
+		w.web, shut = serve(w.network.listen("web:80"))
+		defer shut()
+		w.config = testConfig(w.web.url, workers, w.network.listen("coordinator:1"), w.start, w.journal)
+		do(t, w)
+		time.Sleep(5 * time.Minute) // whatever is under way comes to its end
+	})
+}
+
+func (w *world) start(i Invitation) (Started, error) {
+	one := &inside{gone: make(chan struct{})}
+	var clock func(time.Time) time.Duration
 	if w.clock != nil {
-		worker.Clock = w.clock(i.Number)
+		clock = w.clock(i.Number)
 	}
+	w.staff = append(w.staff, one)
+	there, here := net.Pipe()
+	if w.link != nil {
+		there, here = delayed(there, w.link), delayed(here, w.link)
+	}
+	one.conn = here
+	coordinator := w.network.open[i.Coordinator]
+	go func() {
+		select {
+		case coordinator.came <- there:
+		case <-coordinator.closed:
+			there.Close()
+		}
+	}()
 	go func() {
 		defer close(one.gone)
-		one.err = worker.Work(context.Background(), conn)
+		one.err = Worker{Number: i.Number, Token: i.Token, Clock: clock, Connect: w.network.dial}.Work(context.Background(), here)
 	}()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.all = append(w.all, one)
 	return one, nil
 }
 
@@ -153,47 +182,36 @@ func (n *notes) Ended(worker int, e Ending) {
 	n.ended[worker] = e
 }
 
-func testConfig(to *web, n int, start func(Invitation) (Started, error), journal Journal) Config {
+func testConfig(target string, n int, l net.Listener, start func(Invitation) (Started, error), journal Journal) Config {
 	return Config{
-		Load: loadgen.Config{Target: to.URL, Run: "run", Seed: 3, Words: 50, Timeout: 2 * time.Second,
+		Load: loadgen.Config{Target: target, Run: "run", Seed: 3, Words: 50, Timeout: 2 * time.Second,
 			Routes: []loadgen.Route{{Name: "insert", Method: "POST", Path: "/insert/{word}"}, {Name: "get", Path: "/get/{word}"}}, Mix: map[string]int{"insert": 9, "get": 1}},
 		Form:    loadgen.Form{Kind: loadgen.SineForm, Rate: 300, Swing: 200, Period: time.Second},
-		Workers: n, Listen: "127.0.0.1:0", Token: "sesame", Start: start, Journal: journal,
+		Workers: n, Listener: l, Token: "sesame", Start: start, Journal: journal,
 	}
 }
 
-// assemble makes a crew that is closed with the test.
-func assemble(t testing.TB, c Config) *Crew {
+// send has a load sent for a time by a crew, and gives its rows in the order of their numbers. emit may be nil.
+func send(t testing.TB, c Config, length time.Duration, emit func(*Crew, loadgen.Row)) (*Crew, []loadgen.Row, loadgen.Summary) {
 	t.Helper()
 	crew, err := Assemble(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := crew.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return crew
-}
-
-// sent runs a load for a time, and gives its rows in the order of their numbers.
-func sent(t testing.TB, crew *Crew, length time.Duration, emit func(loadgen.Row)) ([]loadgen.Row, loadgen.Summary) {
-	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), length)
 	defer cancel()
 	var rows []loadgen.Row
 	summary, err := crew.Run(ctx, func(r loadgen.Row) {
 		rows = append(rows, r)
 		if emit != nil {
-			emit(r)
+			emit(crew, r)
 		}
 	})
-	if err != nil {
+	if err := errors.Join(err, crew.Close()); err != nil {
 		t.Fatal(err)
 	}
 	slices.SortFunc(rows, func(a, b loadgen.Row) int { return int(a.Seq) - int(b.Seq) })
-	return rows, summary
+	return crew, rows, summary
 }
 
 // asPlanned holds rows against the one schedule: each request of it once, up to the last, as a single generator deals it.

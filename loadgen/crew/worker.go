@@ -31,6 +31,8 @@ type Worker struct {
 	// Clock is what this machine's clock shows at an instant of this process', from any zero; nil: that of the process. It
 	// is where tests have a clock that is wrong.
 	Clock func(time.Time) time.Duration
+	// Connect is that of loadgen.Config.
+	Connect func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
 // Work sends a worker's part of a load, over a connection to the coordinator, which it closes, and tells what came of each
@@ -98,7 +100,7 @@ func (j *job) do(ctx context.Context, fail context.CancelCauseFunc) error {
 	if err := j.call("Await", wire.Nothing{}, &start); err != nil {
 		return err
 	}
-	config.Clock, config.Start = j.clock, j.began.Add(start.At)
+	config.Connect, config.Clock, config.Start = j.worker.Connect, j.clock, j.began.Add(start.At)
 	generator, err := loadgen.New(config)
 	if err != nil {
 		return err
