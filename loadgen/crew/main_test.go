@@ -26,6 +26,8 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(4)
 		}
+	case os.Getenv(serverVariable) != "":
+		serveNothing()
 	case os.Getenv(orphansVariable) != "":
 		leaveOrphans(os.Getenv(orphansVariable))
 	default:

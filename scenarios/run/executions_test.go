@@ -93,7 +93,7 @@ func send(t *testing.T, addr string, lines ...string) {
 
 func TestExecutionsAreRecorded(t *testing.T) {
 	kept := newLogged(t)
-	x, err := openExecutions("127.0.0.1:0", "r", kept.Writer)
+	x, err := openExecutions("127.0.0.1:0", numbering{run: "r"}, kept.Writer)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +124,7 @@ func TestExecutionsAreRecorded(t *testing.T) {
 
 func TestExecutionsThatAreNotUnderstoodAreTrouble(t *testing.T) {
 	kept := newLogged(t)
-	x, err := openExecutions("127.0.0.1:0", "r", kept.Writer)
+	x, err := openExecutions("127.0.0.1:0", numbering{run: "r"}, kept.Writer)
 	if err != nil {
 		t.Fatal(err)
 	}
