@@ -67,7 +67,10 @@ func answer(conn net.Conn, refusal error) error {
 	if refusal != nil {
 		text = strings.ReplaceAll(refusal.Error(), "\n", " ")
 	}
-	_, err := io.WriteString(conn, text+"\n")
+	err := conn.SetDeadline(time.Now().Add(helloLimit)) // that of the question may be over
+	if err == nil {
+		_, err = io.WriteString(conn, text+"\n")
+	}
 	return errors.Join(err, conn.SetDeadline(time.Time{}))
 }
 

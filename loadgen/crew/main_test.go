@@ -115,7 +115,7 @@ func (w *inside) End() string {
 type world struct {
 	network network
 	clock   func(number int) func(time.Time) time.Duration // nil: the true one
-	link    func() time.Duration // of each write of the worker that is started next, or to it; nil: none
+	link    func() time.Duration                           // of each write of the worker that is started next, or to it; nil: none
 	web     *web
 	journal *notes
 	staff   []*inside

@@ -170,15 +170,18 @@ func (r *running) summary() loadgen.Summary {
 	// One who was told too late of the end has gone on beyond it, and others have not.
 	took = max(took, r.merge.last)
 	stats := r.Stats()
-	due := loadgen.DueBy(shape, took)
-	s := r.merge.tally.Summary(r.zero.Add(r.start), took, stats, max(due, stats.Sent)-stats.Sent)
-	why := []string{}
+	unsent := max(loadgen.DueBy(shape, took), stats.Sent) - stats.Sent
+	var of uint64 // those who were lost
+	var why []string
 	for _, l := range r.losses {
 		part := loadgen.DueBy(l.seat.part.Deal(shape), took)
+		never := max(part, l.seat.ledger.low) - l.seat.ledger.low
+		of += never
 		why = append(why, fmt.Sprintf("worker %d of %d was lost: of %d of its requests nobody knows what they came to, and %d were never sent",
-			l.seat.part.Worker, len(r.seats), l.unknown, max(part, l.seat.ledger.low)-l.seat.ledger.low))
+			l.seat.part.Worker, len(r.seats), l.unknown, never))
 	}
-	if s.Missed != "" {
+	s := r.merge.tally.Summary(r.zero.Add(r.start), took, stats, max(unsent, of)-of)
+	if s.Unsent = unsent; s.Missed != "" {
 		why = append(why, s.Missed)
 	}
 	s.Missed = strings.Join(why, "; ")
