@@ -125,20 +125,20 @@ func (s *beaconers) finish() {
 // asked is called when a page has been asked for.
 func (s *beaconers) asked(seq uint64, x *exchange) {
 	if s != nil && s.Early {
-		s.page(seq, x.target.route.Name, s.now().Sub(x.sent))
+		s.page(seq, x.target.route.Name, x.sent, s.now().Sub(x.sent))
 	}
 }
 
 // got is called when a page's outcome is known.
 func (s *beaconers) got(r Row) {
 	if s != nil && !s.Early && r.Outcome == Acked {
-		s.page(r.Seq, r.Route, r.Done.Sub(r.Sent))
+		s.page(r.Seq, r.Route, r.Done, r.Done.Sub(r.Sent))
 	}
 }
 
-// page has a user tell of a page, or not. It waits for nothing. Who does is fixed by the
-// seed and the number of the page.
-func (s *beaconers) page(seq uint64, route string, took time.Duration) {
+// page has a user tell of a page, or not, not before a time. It waits for nothing. Who does is
+// fixed by the seed and the number of the page.
+func (s *beaconers) page(seq uint64, route string, from time.Time, took time.Duration) {
 	var source rand.PCG
 	source.Seed(^s.seed, seq) // other draws than the plan's
 	draw := rand.New(&source)
@@ -146,7 +146,7 @@ func (s *beaconers) page(seq uint64, route string, took time.Duration) {
 	if !tells {
 		return
 	}
-	b := Beacon{Seq: seq, Route: route, Latency: max(0, took).Truncate(time.Microsecond), Sent: s.now()}
+	b := Beacon{Seq: seq, Route: route, Latency: max(0, took).Truncate(time.Microsecond), Sent: notBefore(from, s.now())}
 	s.sending.Add(1)
 	select {
 	case s.room <- struct{}{}:
@@ -161,7 +161,7 @@ func (s *beaconers) page(seq uint64, route string, took time.Duration) {
 		defer func() { <-s.room }()
 		s.rows <- s.send(b)
 		if again {
-			b.Again, b.Sent = true, s.now()
+			b.Again, b.Sent = true, notBefore(b.Sent, s.now())
 			s.rows <- s.send(b)
 		}
 	}()
