@@ -126,3 +126,22 @@ func TestClocksOfWorkers(t *testing.T) {
 		t.Errorf("the same within what is known of it: %v: %v", v.Outcome, v.Findings)
 	}
 }
+
+// TestBeaconsOfASharedLoad: a beacon that came a little before its user had the page, by clocks that may be off by more, is not early.
+func TestBeaconsOfASharedLoad(t *testing.T) {
+	sooner := func(h *record.History) {
+		for i := range h.Arrivals {
+			h.Arrivals[i].At -= 3 * time.Millisecond // 1 ms before
+		}
+	}
+	if f := about(t, judged(t, telling(beaconsCheck, sooner)), "beacons", "", verdict.Fail); f.Cause != verdict.CauseBeaconEarly {
+		t.Errorf("by one clock: %+v", f)
+	}
+	v := judged(t, telling(beaconsCheck, func(h *record.History) {
+		sooner(h)
+		sharedLoad(h, 2*time.Millisecond)
+	}))
+	if slices.ContainsFunc(v.Findings, func(f verdict.Finding) bool { return f.Check == "beacons" && f.Outcome != verdict.Pass }) {
+		t.Errorf("by clocks within 2 ms: %v", v.Findings)
+	}
+}
