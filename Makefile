@@ -97,7 +97,7 @@ check: build ## what CI asks beside the tests: formatting, vet, staticcheck
 	cd cluster && $(GO) vet $(LIGHT) && $(GO) run $(STATICCHECK) $(LIGHT)
 
 bench: build peers ## the figures: docstore, collector, load generator, judge
-	$(GO) test -run '^$$' -bench . -skip Crowd -benchtime 2s -timeout 20m ./compose/docstore ./collector/... ./loadgen $$($(GO) list ./scenarios/... | grep -v /fleet$$) ./app/... ./cmd/...
+	$(GO) test -run '^$$' -bench . -skip Crowd -benchtime 2s -timeout 20m ./compose/docstore ./collector/... ./loadgen/... $$($(GO) list ./scenarios/... | grep -v /fleet$$) ./app/... ./cmd/...
 
 bench-fleet: ## simulated fleets of 100, 1,000 and 10,000 instances: how collector, autoscaler and judge grow; minutes
 	$(GO) test -run '^$$' -bench Fleet -benchtime 1x -timeout 120m ./scenarios/fleet

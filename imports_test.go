@@ -49,6 +49,8 @@ var laws = []law{
 		Why: "a platform does not know why it is asked to kill"},
 	{From: "loadgen", Not: []string{""}, But: []string{"loadgen"},
 		Why: "users know nothing but an address"},
+	{From: "", Except: []string{"loadgen/crew", "scenarios/run", "cmd"}, Not: []string{"loadgen/crew"},
+		Why: "whether several processes share the load is the run's to decide; all else has one ledger either way"},
 	{From: "", Except: []string{"compose/imds", "scenarios/run"}, Not: []string{"compose/imds"},
 		Why: "who an instance is in the cloud is told by the run alone, and read from its record"},
 	{From: "", Except: []string{"compose/cloudwatch", "scenarios/run"}, Not: []string{"compose/cloudwatch"},

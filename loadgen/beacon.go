@@ -83,6 +83,7 @@ type beaconers struct {
 	Beacons
 	prefix    string // of page ids
 	seed      uint64
+	clock     func(time.Time) time.Time
 	timeout   time.Duration
 	transport *http.Transport
 	room      chan struct{}
@@ -95,8 +96,8 @@ func newBeaconers(c Config) *beaconers {
 	if c.Beacons == nil {
 		return nil
 	}
-	s := &beaconers{Beacons: *c.Beacons, prefix: c.Run + "-", seed: c.Seed, timeout: c.Timeout,
-		transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: mostBeacons, IdleConnTimeout: idleBeacons},
+	s := &beaconers{Beacons: *c.Beacons, prefix: c.Part.prefix(c.Run), seed: c.Seed, clock: c.Clock, timeout: c.Timeout,
+		transport: &http.Transport{DialContext: c.Connect, DisableCompression: true, MaxIdleConnsPerHost: mostBeacons, IdleConnTimeout: idleBeacons},
 		room:      make(chan struct{}, mostBeacons), rows: make(chan Beacon, mostBeacons), emitted: make(chan struct{})}
 	go func() {
 		defer close(s.emitted)
@@ -106,6 +107,9 @@ func newBeaconers(c Config) *beaconers {
 	}()
 	return s
 }
+
+// now is the time by the clock of the schedule.
+func (s *beaconers) now() time.Time { return s.clock(time.Now()) }
 
 // finish returns when all beacons have their outcome and were emitted.
 func (s *beaconers) finish() {
@@ -121,20 +125,20 @@ func (s *beaconers) finish() {
 // asked is called when a page has been asked for.
 func (s *beaconers) asked(seq uint64, x *exchange) {
 	if s != nil && s.Early {
-		s.page(seq, x.target.route.Name, time.Since(x.sent))
+		s.page(seq, x.target.route.Name, x.sent, s.now().Sub(x.sent))
 	}
 }
 
 // got is called when a page's outcome is known.
 func (s *beaconers) got(r Row) {
 	if s != nil && !s.Early && r.Outcome == Acked {
-		s.page(r.Seq, r.Route, r.Done.Sub(r.Sent))
+		s.page(r.Seq, r.Route, r.Done, r.Done.Sub(r.Sent))
 	}
 }
 
-// page has a user tell of a page, or not. It waits for nothing. Who does is fixed by the
-// seed and the number of the page.
-func (s *beaconers) page(seq uint64, route string, took time.Duration) {
+// page has a user tell of a page, or not, not before a time. It waits for nothing. Who does is
+// fixed by the seed and the number of the page.
+func (s *beaconers) page(seq uint64, route string, from time.Time, took time.Duration) {
 	var source rand.PCG
 	source.Seed(^s.seed, seq) // other draws than the plan's
 	draw := rand.New(&source)
@@ -142,7 +146,7 @@ func (s *beaconers) page(seq uint64, route string, took time.Duration) {
 	if !tells {
 		return
 	}
-	b := Beacon{Seq: seq, Route: route, Latency: took.Truncate(time.Microsecond), Sent: time.Now()}
+	b := Beacon{Seq: seq, Route: route, Latency: max(0, took).Truncate(time.Microsecond), Sent: notBefore(from, s.now())}
 	s.sending.Add(1)
 	select {
 	case s.room <- struct{}{}:
@@ -157,7 +161,7 @@ func (s *beaconers) page(seq uint64, route string, took time.Duration) {
 		defer func() { <-s.room }()
 		s.rows <- s.send(b)
 		if again {
-			b.Again, b.Sent = true, time.Now()
+			b.Again, b.Sent = true, notBefore(b.Sent, s.now())
 			s.rows <- s.send(b)
 		}
 	}()
@@ -169,7 +173,7 @@ func (s *beaconers) send(b Beacon) Beacon {
 	defer cancel()
 	if s.JSON {
 		if err := s.preflight(ctx); err != nil {
-			b.Done, b.Outcome, b.Err = time.Now(), Refused, err.Error()
+			b.Done, b.Outcome, b.Err = notBefore(b.Sent, s.now()), Refused, err.Error()
 			return b
 		}
 	}
@@ -184,7 +188,7 @@ func (s *beaconers) send(b Beacon) Beacon {
 			h.Set("Content-Type", "application/json")
 		}
 	})
-	b.Done = time.Now()
+	b.Done = notBefore(b.Sent, s.now())
 	if written.Load() {
 		b.Attempts = 1
 	}

@@ -29,7 +29,9 @@ type Stats struct {
 // by sequence number, and keeps the live figures. Safe for concurrent use.
 type book struct {
 	start time.Time
-	shape Shape
+	clock func(time.Time) time.Time
+	shape Shape // of the part
+	part  Part
 	bound time.Duration // above it, a request is late
 	// foreign: a 503 that names no instance proves nothing, see Config.Foreign.
 	foreign bool
@@ -39,14 +41,14 @@ type book struct {
 	stats  Stats
 }
 
-// open enters a request that is about to be sent.
-func (b *book) open(seq uint64, x *exchange) {
+// open enters request n of the part, which is about to be sent.
+func (b *book) open(n uint64, x *exchange) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	due, _ := b.shape.Due(seq)
+	due, _ := b.shape.Due(n)
 	x.due = b.start.Add(due)
-	x.sent = time.Now()
-	b.onward[seq] = x
+	x.sent = notBefore(x.due, b.clock(time.Now()))
+	b.onward[n] = x
 	b.stats.Sent++
 	lateness := x.sent.Sub(x.due)
 	b.stats.Worst = max(b.stats.Worst, lateness)
@@ -68,8 +70,8 @@ func (b *book) close(res *vegeta.Result) (Row, error) {
 	// vegeta leaves Code at 0 unless it read the whole body.
 	complete := res.Code != 0
 	row := Row{
-		Seq: res.Seq, Route: x.target.route.Name, Word: x.target.word,
-		Due: x.due, Sent: x.sent, Done: res.End(),
+		Seq: b.part.Seq(res.Seq), Route: x.target.route.Name, Word: x.target.word,
+		Due: x.due, Sent: x.sent, Done: notBefore(x.sent, b.clock(res.End())),
 		Outcome: judge(x, complete, b.foreign), Status: x.status, Instance: x.instance,
 		Attempts: x.attempts, Stale: x.conns - x.attempts,
 	}
@@ -99,6 +101,14 @@ func (b *book) now() Stats {
 	s := b.stats
 	s.InFlight = uint64(len(b.onward))
 	return s
+}
+
+// notBefore is t, unless a clock that was set back a little has it before what came before it.
+func notBefore(before, t time.Time) time.Time {
+	if t.Before(before) {
+		return before
+	}
+	return t
 }
 
 // exhausted tells whether err is this machine's want of something to send with.

@@ -16,6 +16,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"regexp"
 	"sync/atomic"
@@ -30,6 +31,8 @@ type Config struct {
 	Target string // the load balancer: http://127.0.0.1:8080
 	// Dial is the host:port that is connected to, whatever the name in Target resolves to; "": that of Target.
 	Dial string
+	// Connect makes connections, as net.Dialer.DialContext does, which it is by default.
+	Connect func(ctx context.Context, network, addr string) (net.Conn, error)
 	// ServedBy is the response header that names the instance that answered; "": X-Served-By.
 	ServedBy string
 	// Foreign: nobody knows how the load balancer is configured, so that a 503 that names no instance proves nothing: the
@@ -45,9 +48,11 @@ type Config struct {
 	// Seed fixes the route and word of every request: the same seed (with
 	// the same Routes, Mix, Words and Skew) deals the same requests.
 	Seed uint64
-	// Run is the run's id. Request n carries "X-Request-Id: <Run>-n".
+	// Run is the run's id. Request n carries "X-Request-Id: <Run>-n"; see Part.RequestID.
 	// Letters, digits, dots, dashes and underscores.
 	Run string
+	// Part is what of the load this generator sends; all of it by default.
+	Part Part
 
 	Timeout time.Duration // for one request, from sending to the last byte of the answer; 5 s
 	// MaxInFlight is how many requests may be in flight; 10,000. Requests
@@ -61,6 +66,13 @@ type Config struct {
 
 	// Beacons is what users tell of the pages that they got; nil: nothing.
 	Beacons *Beacons
+
+	// Clock is what the clock of the schedule shows at an instant of this process'; nil: that
+	// instant. It must not be behind by more at one instant than at another but for a
+	// little: a time that would come before an earlier one of the same request is set to that.
+	Clock func(time.Time) time.Time
+	// Start is offset 0 of the shape, by Clock; zero: when Run is called.
+	Start time.Time
 }
 
 const (
@@ -84,6 +96,12 @@ func (c Config) withDefaults() Config {
 	orDefault(&c.MaxInFlight, defaultMaxInFlight)
 	orDefault(&c.LatenessP99, defaultLatenessP99)
 	orDefault(&c.LatenessMax, max(defaultLatenessMax, c.LatenessP99))
+	if c.Connect == nil {
+		c.Connect = (&net.Dialer{Timeout: c.Timeout}).DialContext
+	}
+	if c.Clock == nil {
+		c.Clock = func(t time.Time) time.Time { return t }
+	}
 	return c
 }
 
@@ -113,13 +131,14 @@ func (c Config) check() error {
 	case c.LatenessMax < c.LatenessP99:
 		return fmt.Errorf("lateness max: %v: want at least the lateness p99 of %v", c.LatenessMax, c.LatenessP99)
 	}
-	return c.Beacons.check()
+	return errors.Join(c.Part.check(), c.Beacons.check())
 }
 
 // Generator sends one run of load.
 type Generator struct {
 	config Config
 	plan   *plan
+	ending *ending
 	book   atomic.Pointer[book] // nil until Run
 }
 
@@ -133,10 +152,23 @@ func New(c Config) (*Generator, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Generator{config: c, plan: p}, nil
+	return &Generator{config: c, plan: p, ending: newEnding()}, nil
 }
 
-// Run sends what is due until ctx ends, waits for the requests in flight,
+// Config is what it was made of, with all defaults.
+func (g *Generator) Config() Config { return g.config }
+
+// Request is what request number seq of the whole load is: the name of its route, and what {word} is in it.
+func (g *Generator) Request(seq uint64) (route, word string) {
+	t := g.plan.target(seq)
+	return t.route.Name, t.word
+}
+
+// End has nothing sent that is due later than t, by Config.Clock, as if the context of Run
+// ended then; the first end counts. It may be called at any time from any goroutine.
+func (g *Generator) End(t time.Time) { g.ending.set(t) }
+
+// Run sends what is due until ctx ends, or what End says has come, waits for the requests in flight,
 // which takes Config.Timeout at most, and returns. Requests that were due
 // when ctx ended, but had not been sent, are sent if that can be done within
 // Config.LatenessP99; the others are counted in Summary.Unsent.
@@ -151,8 +183,9 @@ func New(c Config) (*Generator, error) {
 // The end of ctx is no error. A Generator runs once; a second call is an error.
 func (g *Generator) Run(ctx context.Context, emit func(Row)) (Summary, error) {
 	c := g.config
-	start := time.Now()
-	b := &book{foreign: c.Foreign, start: start, shape: c.Shape, bound: c.LatenessP99, onward: map[uint64]*exchange{}}
+	orDefault(&c.Start, c.Clock(time.Now()))
+	c.Shape = c.Part.Deal(c.Shape)
+	b := &book{foreign: c.Foreign, start: c.Start, clock: c.Clock, shape: c.Shape, part: c.Part, bound: c.LatenessP99, onward: map[uint64]*exchange{}}
 	if !g.book.CompareAndSwap(nil, b) {
 		return Summary{}, errors.New("load generator: has run before; make a new one for each run")
 	}
@@ -161,16 +194,16 @@ func (g *Generator) Run(ctx context.Context, emit func(Row)) (Summary, error) {
 	beacons := newBeaconers(c)
 	attacker := vegeta.NewAttacker(
 		vegeta.Client(&http.Client{
-			Transport:     &wire{plan: g.plan, requestID: c.Run + "-", timeout: c.Timeout, servedBy: c.ServedBy, transport: transport, book: b, beacons: beacons},
+			Transport:     &wire{plan: g.plan, requestID: c.Part.prefix(c.Run), timeout: c.Timeout, servedBy: c.ServedBy, transport: transport, book: b, beacons: beacons},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		}),
 		vegeta.MaxWorkers(uint64(c.MaxInFlight)),
 		vegeta.MaxBody(0), // read to its end, but not kept
 	)
-	p := newPacer(ctx, c, start)
+	p := newPacer(ctx, c, g.ending)
 	finish := p.stopAtEnd(attacker)
 
-	tally := tally{config: c, statuses: map[int]uint64{}}
+	tally := NewTally(c)
 	var failure error
 	for res := range attacker.Attack(vegeta.NewStaticTargeter(vegeta.Target{Method: http.MethodGet, URL: c.Target}), p, 0, "") {
 		row, err := b.close(res)
@@ -179,13 +212,14 @@ func (g *Generator) Run(ctx context.Context, emit func(Row)) (Summary, error) {
 			attacker.Stop()
 			continue
 		}
-		tally.add(row)
+		tally.Add(row)
 		beacons.got(row)
 		emit(row)
 	}
 	finish()
 	beacons.finish()
-	return tally.summary(b, p), failure
+	stats := b.now()
+	return tally.Summary(c.Start, p.end(), stats, p.unsent(stats.Sent)), failure
 }
 
 // Stats tells how the run goes. It may be called at any time from any

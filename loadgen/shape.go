@@ -24,6 +24,19 @@ type Shape interface {
 	Due(n uint64) (time.Duration, bool)
 }
 
+// DueBy is how many requests are due at an offset from the start, or before.
+func DueBy(s Shape, t time.Duration) uint64 {
+	later := func(n uint64) bool {
+		due, ok := s.Due(n)
+		return !ok || due > t
+	}
+	most := uint64(1)
+	for !later(most - 1) {
+		most *= 2
+	}
+	return uint64(sort.Search(int(most), func(n int) bool { return later(uint64(n)) }))
+}
+
 // maxRate is the highest rate a shape takes, in requests per second: beyond
 // it, neighbours would be due less than a microsecond apart, which no pacing
 // on one machine can keep.

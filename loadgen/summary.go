@@ -43,8 +43,8 @@ type Summary struct {
 // t-digest, except for Max, which is exact. All 0 when there was no request.
 type Quantiles struct{ P50, P90, P95, P99, Max time.Duration }
 
-// tally gathers rows for the summary.
-type tally struct {
+// Tally gathers the rows of a load for its summary.
+type Tally struct {
 	config   Config
 	attempts uint64
 	statuses map[int]uint64
@@ -53,7 +53,11 @@ type tally struct {
 	lateness vegeta.LatencyMetrics
 }
 
-func (t *tally) add(r Row) {
+// NewTally is for the rows of the load that c describes.
+func NewTally(c Config) *Tally { return &Tally{config: c.withDefaults(), statuses: map[int]uint64{}} }
+
+// Add adds a row. Not for several goroutines at once.
+func (t *Tally) Add(r Row) {
 	t.attempts += uint64(r.Attempts)
 	t.statuses[r.Status]++
 	if class := r.Answered(); class > 0 {
@@ -63,14 +67,15 @@ func (t *tally) add(r Row) {
 	t.lateness.Add(r.Lateness())
 }
 
-func (t *tally) summary(b *book, p *pacer) Summary {
-	stats := b.now()
+// Summary sums up a load that began at start and took a time, with its last Stats, of which
+// requests were never sent.
+func (t *Tally) Summary(start time.Time, took time.Duration, stats Stats, unsent uint64) Summary {
 	s := Summary{
-		Start: b.start, Duration: p.ended(),
+		Start: start, Duration: took,
 		Requests: stats.Sent, Attempts: t.attempts,
 		Acked: stats.Acked, Refused: stats.Refused, Unknown: stats.Unknown,
 		Statuses: t.statuses, Answered: t.answered,
-		Late: stats.Late, Unsent: p.unsent(stats.Sent), Exhausted: stats.Exhausted,
+		Late: stats.Late, Unsent: unsent, Exhausted: stats.Exhausted,
 	}
 	if seconds := s.Duration.Seconds(); seconds > 0 {
 		s.Rate = float64(s.Requests) / seconds

@@ -12,10 +12,10 @@ import (
 
 // Answers that acknowledge nothing are called by their class, and are not unknown.
 func TestSummaryCallsAnswersByTheirClass(t *testing.T) {
-	sum := tally{statuses: map[int]uint64{}}
+	sum := NewTally(Config{})
 	for _, r := range []Row{{Outcome: Acked, Status: 200}, {Outcome: Unknown, Status: 404}, {Outcome: Unknown, Status: 404},
 		{Outcome: Unknown, Status: 500}, {Outcome: Unknown}, {Outcome: Unknown, Status: 200}, {Outcome: Unknown, Status: 777}, {Outcome: Refused, Status: 503}} {
-		sum.add(r)
+		sum.Add(r)
 	}
 	var out strings.Builder
 	Summary{Requests: 8, Attempts: 1, Duration: 2 * time.Second, Rate: 4, Acked: 1, Refused: 1, Unknown: 6, Answered: sum.answered, Statuses: sum.statuses,

@@ -117,13 +117,12 @@ func (c *conn) Write(b []byte) (int, error) {
 // newTransport is HTTP/1.1 over counted connections, without proxies and
 // compression: what the rows say must be all that happens.
 func newTransport(c Config) *http.Transport {
-	dialer := net.Dialer{Timeout: c.Timeout}
 	return &http.Transport{
 		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 			if c.Dial != "" {
 				addr = c.Dial
 			}
-			inner, err := dialer.DialContext(ctx, network, addr)
+			inner, err := c.Connect(ctx, network, addr)
 			if err != nil {
 				return nil, err
 			}
@@ -163,7 +162,7 @@ const seqHeader = "X-Vegeta-Seq"
 // this http.RoundTripper ends when the context does.
 type wire struct {
 	plan      *plan
-	requestID string // "<run>-"
+	requestID string // "<run>-" or "<run>-w2-"
 	servedBy  string // the header that names who answered
 	timeout   time.Duration
 	transport http.RoundTripper
@@ -174,12 +173,13 @@ type wire struct {
 // RoundTrip implements http.RoundTripper. Of vegeta's request only the
 // sequence number counts.
 func (w *wire) RoundTrip(template *http.Request) (*http.Response, error) {
-	seq, err := strconv.ParseUint(template.Header.Get(seqHeader), 10, 64)
+	n, err := strconv.ParseUint(template.Header.Get(seqHeader), 10, 64)
 	if err != nil {
 		return nil, err
 	}
+	seq := w.book.part.Seq(n)
 	x := &exchange{target: w.plan.target(seq)}
-	w.book.open(seq, x)
+	w.book.open(n, x)
 	w.beacons.asked(seq, x)
 	ctx, cancel := context.WithTimeout(template.Context(), w.timeout)
 	req := w.request(ctx, seq, x)

@@ -175,7 +175,7 @@ func wireOver(t *testing.T, c Config, good func(n int) int) (*wire, *book) {
 		n++
 		return &conn{Conn: &unwritable{inner, good(n)}}, nil
 	}
-	b := &book{start: time.Now(), shape: c.Shape, bound: c.LatenessP99, onward: map[uint64]*exchange{}}
+	b := &book{clock: func(t time.Time) time.Time { return t }, start: time.Now(), shape: c.Shape, bound: c.LatenessP99, onward: map[uint64]*exchange{}}
 	return &wire{plan: mustPlan(t, c), requestID: "test-", timeout: c.Timeout, servedBy: c.ServedBy, transport: transport, book: b}, b
 }
 
@@ -306,7 +306,7 @@ func TestRequestOnTheWire(t *testing.T) {
 }
 
 func TestResultWithoutAnExchangeIsAnError(t *testing.T) {
-	b := &book{start: time.Now(), onward: map[uint64]*exchange{}}
+	b := &book{clock: func(t time.Time) time.Time { return t }, start: time.Now(), onward: map[uint64]*exchange{}}
 	if _, err := b.close(&vegeta.Result{Seq: 9, Error: "why"}); err == nil || err.Error() != "request 9: never came to the wire: why" {
 		t.Errorf("got %v", err)
 	}

@@ -1,10 +1,12 @@
 package check
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
 	"throughline/scenarios/check/evidence"
+	"throughline/scenarios/check/honesty"
 	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/check/words"
 	"throughline/scenarios/record"
@@ -13,7 +15,8 @@ import (
 // unsettled says why nothing that the record lacks, or has too much of, can be
 // held against anybody: the run was interrupted or cut short, so that requests were
 // under way and counts in the clients' buffers when the record was closed. Empty:
-// all had their time to settle.
+// all had their time to settle. So it is where users' times cannot be told, or not what
+// some of them sent, because who sent it was lost.
 func unsettled(e *evidence.Index) string {
 	why := "the run was cut short, and nothing could settle"
 	for _, ev := range e.History.Events {
@@ -24,7 +27,10 @@ func unsettled(e *evidence.Index) string {
 			why = ""
 		}
 	}
-	return why
+	if lost := e.LostWorker(); why == "" && lost != nil {
+		return fmt.Sprintf("worker %d of the load was lost at %s, and nobody knows what became of its requests", lost.Worker, words.Seconds(lost.At))
+	}
+	return cmp.Or(why, honesty.Unreliable(e))
 }
 
 // acquit takes back what a check accuses somebody of in a run that never settled:

@@ -86,6 +86,10 @@ const (
 	// Of a collector in a process of its own, which it has where the scenario kills it:
 	CollectorBegin Kind = "collector-begin" // it was started: ID
 	CollectorEnd   Kind = "collector-end"   // it is gone: ID, Code, Signal; Expected
+	// Of a worker of the load, where several processes share it: Worker.
+	WorkerBegin    Kind = "worker-begin"    // it was started: ID
+	WorkerCompared Kind = "worker-compared" // its clock was compared with the run's, Count times by now: Offset, Bound
+	WorkerEnd      Kind = "worker-end"      // it has ended: ID; Expected, it had told all; else Error, and Count requests that it may have sent
 
 	Decided     Kind = "decided"     // an autoscaler has decided: Decision; what it then did is told by the instances
 	Commanded   Kind = "commanded"   // a command of the user's was executed from At on: About, with the exit status Code; Error: what it wrote; of an instance, if it was for one
@@ -132,6 +136,11 @@ type Event struct {
 	Version  string        `json:"version,omitempty"`
 	Serves   string        `json:"serves,omitempty"` // of the Birth of an agent: beside which instance it is
 	Cloud    *Cloud        `json:"cloud,omitempty"`  // of a Birth
+	Worker   int           `json:"worker,omitempty"` // of the load, 1 to as many as there are
+	// Offset is the run's clock less the worker's, and Bound by how much the worker's times in the record may have been
+	// wrong until then.
+	Offset time.Duration `json:"offset,omitempty"`
+	Bound  time.Duration `json:"bound,omitempty"`
 	// Expected is false for a death that nobody asked for.
 	Expected bool                `json:"expected,omitempty"`
 	About    string              `json:"about,omitempty"` // what a Trouble or a Note concerns: "load", "collector", "poller haproxy", …

@@ -61,7 +61,7 @@ func (t *telemetry) beacons() string {
 func (t *telemetry) took(b rum.Beacon) {
 	w := t.journal.record
 	a := record.Arrival{At: w.Offset(b.At), Route: b.Route, Latency: b.Latency, Form: string(b.Form)}
-	seq, own := sequence(b.ID, t.cfg.Run.ID+"-")
+	seq, own := t.cfg.numbering().sequence(b.ID)
 	if own {
 		a.Seq = seq
 	} else {

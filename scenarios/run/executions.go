@@ -9,6 +9,7 @@ import (
 
 	"throughline/collector/statsd/socket"
 	"throughline/compose/haproxy"
+	"throughline/loadgen"
 	"throughline/scenarios/record"
 )
 
@@ -26,7 +27,7 @@ const aboutLog = "executions"
 type executions struct {
 	in     *socket.Socket
 	record *record.Writer
-	prefix string        // of this run's X-Request-Ids
+	ids    numbering     // of this run
 	ended  chan struct{} // closed when reading has ended, with err
 	err    error
 	bad    int64 // lines that were not understood
@@ -34,13 +35,13 @@ type executions struct {
 }
 
 // openExecutions listens at host:port and reads until end or close.
-func openExecutions(addr, runID string, w *record.Writer) (*executions, error) {
+func openExecutions(addr string, ids numbering, w *record.Writer) (*executions, error) {
 	in, err := socket.Open(socket.Address{Network: socket.UDP, Host: addr},
 		socket.Options{ReceiveBuffer: logBuffer, MaxPayload: haproxy.LogLineLength + 1})
 	if err != nil {
 		return nil, fmt.Errorf("listen for the load balancer's log: %w", err)
 	}
-	x := &executions{in: in, record: w, prefix: runID + "-", ended: make(chan struct{})}
+	x := &executions{in: in, record: w, ids: ids, ended: make(chan struct{})}
 	go func() {
 		defer close(x.ended)
 		x.err = in.Read(x.take)
@@ -80,7 +81,7 @@ func (x *executions) keep(l haproxy.LogLine) {
 	if e.Server == haproxy.NoServer {
 		e.Server = ""
 	}
-	seq, own := sequence(l.RequestID, x.prefix)
+	seq, own := x.ids.sequence(l.RequestID)
 	if own {
 		e.Seq = seq
 	} else {
@@ -89,12 +90,27 @@ func (x *executions) keep(l haproxy.LogLine) {
 	_ = x.record.Execution(e)
 }
 
-// sequence reads the number of a request of this run from its X-Request-Id, as
-// the load generator writes it: RUN-SEQ.
-func sequence(id, prefix string) (seq uint64, own bool) {
-	digits, own := strings.CutPrefix(id, prefix)
-	seq, err := strconv.ParseUint(digits, 10, 63)
-	if !own || err != nil || digits != strconv.FormatUint(seq, 10) {
+// numbering knows the X-Request-Ids of a run, as its load generators write them (loadgen.Part.RequestID).
+type numbering struct {
+	run     string
+	workers int // that share the load; 0: it is not shared
+}
+
+// numbering is that of this run.
+func (c Config) numbering() numbering { return numbering{c.Run.ID, c.Scenario.Load.Workers} }
+
+// sequence reads the number of a request of this run from its X-Request-Id: RUN-17, or RUN-w2-17 where request 17 is that of
+// worker 2.
+func (n numbering) sequence(id string) (seq uint64, own bool) {
+	seq, err := strconv.ParseUint(id[strings.LastIndexByte(id, '-')+1:], 10, 63)
+	if err != nil {
+		return 0, false
+	}
+	part := loadgen.Part{Of: n.workers}
+	if n.workers > 0 {
+		part.Worker = int(seq%uint64(n.workers)) + 1
+	}
+	if id != part.RequestID(n.run, seq) {
 		return 0, false
 	}
 	return seq, true

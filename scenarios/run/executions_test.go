@@ -19,10 +19,25 @@ func TestSequence(t *testing.T) {
 		"r-0": 0, "r-17": 17, "r-9223372036854775807": 1<<63 - 1,
 		"": -1, "-": -1, "r-": -1, "r-017": -1, "r-+1": -1, "r--1": -1, "r-1 ": -1, "q-17": -1, "r-9223372036854775808": -1,
 	} {
-		seq, own := sequence(id, "r-")
+		seq, own := numbering{run: "r"}.sequence(id)
 		if own != (want >= 0) || own && int64(seq) != want {
 			t.Errorf("%q: %d, %v; want %d", id, seq, own, want)
 		}
+	}
+}
+
+// TestSequenceOfWorkers: an id carries the worker whose request it is, and no other.
+func TestSequenceOfWorkers(t *testing.T) {
+	for id, want := range map[string]int64{
+		"r-w1-0": 0, "r-w3-17": 17, "r-w2-1": 1, "r-w1-17": -1, "r-w4-17": -1, "r-w0-17": -1, "r-w03-17": -1, "r-17": -1, "r-w3-017": -1, "r-w-17": -1, "q-w3-17": -1, "": -1,
+	} {
+		seq, own := numbering{run: "r", workers: 3}.sequence(id)
+		if own != (want >= 0) || own && int64(seq) != want {
+			t.Errorf("%q: %d, %v; want %d", id, seq, own, want)
+		}
+	}
+	if _, own := (numbering{run: "r"}).sequence("r-w1-0"); own {
+		t.Error("r-w1-0 is taken for a request of a run without workers")
 	}
 }
 
@@ -78,7 +93,7 @@ func send(t *testing.T, addr string, lines ...string) {
 
 func TestExecutionsAreRecorded(t *testing.T) {
 	kept := newLogged(t)
-	x, err := openExecutions("127.0.0.1:0", "r", kept.Writer)
+	x, err := openExecutions("127.0.0.1:0", numbering{run: "r"}, kept.Writer)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +124,7 @@ func TestExecutionsAreRecorded(t *testing.T) {
 
 func TestExecutionsThatAreNotUnderstoodAreTrouble(t *testing.T) {
 	kept := newLogged(t)
-	x, err := openExecutions("127.0.0.1:0", "r", kept.Writer)
+	x, err := openExecutions("127.0.0.1:0", numbering{run: "r"}, kept.Writer)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +148,7 @@ func TestExecutionsThatTheKernelDropsAreTrouble(t *testing.T) {
 		t.Skip("this system does not tell what it drops")
 	}
 	kept := newLogged(t)
-	x := &executions{in: in, record: kept.Writer, prefix: "r-", ended: make(chan struct{})}
+	x := &executions{in: in, record: kept.Writer, ids: numbering{run: "r"}, ended: make(chan struct{})}
 	close(x.ended) // nobody reads
 	lines := make([]string, 200)
 	for i := range lines {

@@ -25,7 +25,7 @@ const aboutPassages = "passages"
 type frontLog struct {
 	serves string // the web instance
 	record *record.Writer
-	prefix string // of this run's X-Request-Ids
+	ids    numbering // of this run
 
 	mu            sync.Mutex
 	read          int64   // bytes of whole lines
@@ -42,8 +42,8 @@ type fresh struct {
 	what     string
 }
 
-func newFrontLog(serves, runID string, w *record.Writer) frontLog {
-	return frontLog{serves: serves, record: w, prefix: runID + "-", answered: map[string]float64{"2xx": 0}, own: map[string]float64{}}
+func newFrontLog(serves string, ids numbering, w *record.Writer) frontLog {
+	return frontLog{serves: serves, record: w, ids: ids, answered: map[string]float64{"2xx": 0}, own: map[string]float64{}}
 }
 
 // readOn takes in the lines that are new.
@@ -95,7 +95,7 @@ func (l *frontLog) take(text string) {
 		l.fresh = append(l.fresh, fresh{line.At, false, strconv.Itoa(line.Status)})
 	}
 	p := record.Passage{At: l.record.Offset(line.At), Instance: l.serves, Status: uint16(line.Status), Answered: line.Answered, Took: line.Took, First: line.First}
-	seq, own := sequence(line.RequestID, l.prefix)
+	seq, own := l.ids.sequence(line.RequestID)
 	if own {
 		p.Seq = seq
 	} else {

@@ -42,7 +42,7 @@ func TestFrontLog(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		l := newFrontLog("web-2", "r1", w)
+		l := newFrontLog("web-2", numbering{run: "r1"}, w)
 		from := &logging{seek: seek}
 		line := func(after time.Duration, rest string) string {
 			return fmt.Sprintf("access %d %s\n", start.Add(after).UnixMicro(), rest)

@@ -89,7 +89,7 @@ func (f *fronts) before(ctx context.Context, web compose.Handle, number int) (co
 	if elsewhere, ok := one.Handle.(compose.Executor); ok {
 		control.Exec = elsewhere.Exec
 	}
-	added := &front{life: one, serves: web.Name(), control: control, log: newFrontLog(web.Name(), f.cfg.Run.ID, f.journal.record)}
+	added := &front{life: one, serves: web.Name(), control: control, log: newFrontLog(web.Name(), f.cfg.numbering(), f.journal.record)}
 	f.mu.Lock()
 	f.all[added.serves] = added
 	f.mu.Unlock()

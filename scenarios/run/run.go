@@ -49,6 +49,8 @@ type Config struct {
 	// Collector executes a collector in a process of its own (process.Serve): a program with its
 	// arguments. A scenario that kills the collector needs it; in all others it is in this process.
 	Collector []string
+	// Worker executes a worker of a load that several processes share (crew.Worker): a program with its arguments.
+	Worker []string
 	// Frontend is the port where the load balancer serves users; 0 = any
 	// free one.
 	Frontend int
@@ -120,7 +122,7 @@ func (c Config) withStack(ctx context.Context, do func(*testbed) error) (err err
 		err = errors.Join(err, s.close(closing))
 	}()
 	if !c.foreign() { // else its load balancer logs where it wants
-		if s.balancer.executions, err = openExecutions(net.JoinHostPort(c.Platform.Home(), "0"), c.Run.ID, journal.record); err != nil {
+		if s.balancer.executions, err = openExecutions(net.JoinHostPort(c.Platform.Home(), "0"), c.numbering(), journal.record); err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, s.balancer.executions.close()) }()
@@ -144,7 +146,7 @@ func (s *testbed) underLoad(ctx context.Context, during func(*clock)) error {
 	if err := s.database.documents(ctx, s.journal.record.Before); err != nil {
 		return fmt.Errorf("read the database before the load: %w", err)
 	}
-	users, err := newUsers(s.cfg, s.balancer.frontend(), s.telemetry.beacons(), s.journal.record, func() []string { return s.lives.serving("") })
+	users, err := newUsers(ctx, s.cfg, s.balancer.frontend(), s.telemetry.beacons(), s.journal, func() []string { return s.lives.serving("") })
 	if err != nil {
 		return err
 	}

@@ -54,7 +54,7 @@ func TestShapeOf(t *testing.T) {
 		{script.Load{Shape: script.Ramp, Rate: 10, To: 30, Over: 2 * time.Second}, time.Second, 20},
 		{script.Load{Shape: script.Steps, Levels: []script.Level{{Rate: 10, For: time.Second}, {Rate: 40, For: time.Second}}}, 1500 * time.Millisecond, 40},
 	} {
-		shape, err := shapeOf(c.load)
+		shape, err := formOf(c.load).Shape()
 		if err != nil {
 			t.Errorf("%+v: %v", c.load, err)
 			continue
@@ -63,7 +63,7 @@ func TestShapeOf(t *testing.T) {
 			t.Errorf("%s at %v: %v/s, want %v/s", c.load.Shape, c.at, got, c.want)
 		}
 	}
-	if _, err := shapeOf(script.Load{Shape: script.Sine, Rate: 1, Swing: 5, Period: time.Second}); err == nil {
+	if _, err := formOf(script.Load{Shape: script.Sine, Rate: 1, Swing: 5, Period: time.Second}).Shape(); err == nil {
 		t.Error("a rate that falls below zero was taken")
 	}
 }

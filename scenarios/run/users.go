@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -24,7 +25,8 @@ const (
 type users struct {
 	record    *record.Writer // has the users' ledger
 	serving   func() []string
-	generator *loadgen.Generator
+	generator generator
+	leave     func() error // ends what has sent the load, when that is over
 	cancel    context.CancelFunc
 	done      chan struct{}
 	summary   loadgen.Summary
@@ -33,8 +35,14 @@ type users struct {
 
 	mu       sync.Mutex
 	phase    stretch       // what ended in this phase
-	recent   []loadgen.Row // that ended in about the last second, in the order of Done
+	recent   []loadgen.Row // that ended in about the last second, about in the order of Done
 	answered [6]uint64     // since the load began; as in live.Status
+}
+
+// generator is what sends a load: a loadgen.Generator, or several that are a crew.Crew.
+type generator interface {
+	Run(ctx context.Context, emit func(loadgen.Row)) (loadgen.Summary, error)
+	Stats() loadgen.Stats
 }
 
 // stretch is what is known of the requests that ended in some time.
@@ -67,10 +75,11 @@ func (s *stretch) figures(of *live.Status, over time.Duration) {
 	}
 }
 
-// newUsers makes the users of what is served at target; w keeps their ledger. beacons is where they tell of their pages.
-func newUsers(c Config, target, beacons string, w *record.Writer, serving func() []string) (*users, error) {
+// newUsers makes the users of what is served at target; j has their ledger. beacons is where they tell of their pages.
+func newUsers(ctx context.Context, c Config, target, beacons string, j *journal, serving func() []string) (*users, error) {
 	load := c.Scenario.Load
-	shape, err := shapeOf(load)
+	form := formOf(load)
+	shape, err := form.Shape()
 	if err != nil {
 		return nil, fmt.Errorf("load: %w", err)
 	}
@@ -85,32 +94,40 @@ func newUsers(c Config, target, beacons string, w *record.Writer, serving func()
 	if x := c.Scenario.Stack.External; x != nil {
 		there = loadgen.Config{Dial: c.There.Dial, ServedBy: x.Header, Foreign: true}
 	}
-	generator, err := loadgen.New(loadgen.Config{
+	config := loadgen.Config{
 		Dial: there.Dial, ServedBy: there.ServedBy, Foreign: there.Foreign,
 		Target: target, Shape: shape, Routes: routes, Mix: load.Mix, Words: load.Words,
 		Seed: c.Run.Seed, Run: c.Run.ID, Timeout: load.Timeout, LatenessP99: lateP99, LatenessMax: lateMax,
-		Beacons: beaconsOf(load.Beacons, beacons, w),
-	})
-	if err != nil {
+		Beacons: beaconsOf(load.Beacons, beacons, j.record),
+	}
+	u := &users{record: j.record, serving: serving, leave: func() error { return nil }, done: make(chan struct{})}
+	if load.Workers > 0 {
+		workers, err := assemble(ctx, c, config, form, j)
+		if err != nil {
+			return nil, fmt.Errorf("load: %w", err)
+		}
+		u.generator, u.leave = workers, workers.Close
+	} else if u.generator, err = loadgen.New(config); err != nil {
 		return nil, fmt.Errorf("load: %w", err)
 	}
-	return &users{record: w, serving: serving, generator: generator, done: make(chan struct{})}, nil
+	return u, nil
 }
 
-func shapeOf(l script.Load) (loadgen.Shape, error) {
+// formOf is the shape of a load.
+func formOf(l script.Load) loadgen.Form {
 	switch l.Shape {
 	case script.Sine:
-		return loadgen.Sine(l.Rate, l.Swing, l.Period)
+		return loadgen.Form{Kind: loadgen.SineForm, Rate: l.Rate, Swing: l.Swing, Period: l.Period}
 	case script.Ramp:
-		return loadgen.Ramp(l.Rate, l.To, l.Over)
+		return loadgen.Form{Kind: loadgen.RampForm, Rate: l.Rate, To: l.To, Over: l.Over}
 	case script.Steps:
 		levels := make([]loadgen.Level, 0, len(l.Levels))
 		for _, level := range l.Levels {
 			levels = append(levels, loadgen.Level{Rate: level.Rate, For: level.For})
 		}
-		return loadgen.Steps(levels)
+		return loadgen.Form{Kind: loadgen.StepsForm, Levels: levels}
 	}
-	return loadgen.Constant(l.Rate)
+	return loadgen.Form{Kind: loadgen.ConstantForm, Rate: l.Rate}
 }
 
 // start lets the load run until stop. It does not end with the run's context:
@@ -128,7 +145,7 @@ func (u *users) start() {
 func (u *users) stop() (loadgen.Summary, error) {
 	u.cancel()
 	<-u.done
-	return u.summary, u.err
+	return u.summary, errors.Join(u.err, u.leave())
 }
 
 var outcomes = map[loadgen.Outcome]record.Outcome{

@@ -29,7 +29,7 @@ func shapeKeys(shape string) []string {
 
 // load reads `load`. The phases are known by now.
 func (r *reader) load(v value, s *Scenario) {
-	m, ok := v.mapping("rate", "shape", "swing", "period", "to", "over", "levels", "mix", "words", "timeout", "beacons")
+	m, ok := v.mapping("rate", "shape", "swing", "period", "to", "over", "levels", "mix", "words", "timeout", "beacons", "workers")
 	if !ok {
 		return
 	}
@@ -57,6 +57,20 @@ func (r *reader) load(v value, s *Scenario) {
 	l.Mix = m.mix(s.Stack.Routes())
 	if v, ok := m.get("beacons"); ok {
 		l.Beacons = v.beacons(s)
+	}
+	if v, ok := m.get("workers"); ok {
+		l.Workers = v.count(1, MaxWorkers)
+		r.shared(v, s, len(r.errs) == before)
+	}
+}
+
+// shared refuses workers that would have nothing to send. sound: load and phases are what the author meant.
+func (r *reader) shared(v value, s *Scenario, sound bool) {
+	if !sound || slices.ContainsFunc(s.Phases, func(p Phase) bool { return p.For == 0 }) {
+		return
+	}
+	if all := int(s.Load.at(s.Duration()) + 0.5); s.Load.Workers > all {
+		v.failf("%d workers cannot share the %d requests of this load, which are dealt to them in turn: want at most as many workers as requests", s.Load.Workers, all)
 	}
 }
 

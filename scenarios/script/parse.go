@@ -21,6 +21,7 @@ const (
 	MaxPhases    = 1000           // also levels of a load in steps, steps of a phase, routes and checks
 	MaxDuration  = 24 * time.Hour // of all phases together
 	MaxWords     = 1_000_000
+	MaxWorkers   = 100
 )
 
 // Options is what the reader of a file cannot know by itself.

@@ -59,7 +59,7 @@ var refusedKeys = []refused{
 	{"unknown key at the top", "stack:", "stak:", []string{`2:1: the file: unknown key "stak": did you mean "stack"? (known: scenario, about, stack, load, autoscale, phases, checks, waive)`}},
 	{"unknown key, nothing near", "scenario: demo", "scenario: demo\nversion: 3", []string{`2:1: the file: unknown key "version": want one of scenario, about, stack, load, autoscale, phases, checks, waive`}},
 	{"unknown key in web", "{instances: 3}", "{instnaces: 3}", []string{`3:9: stack.web: unknown key "instnaces": did you mean "instances"? (known: instances, command, image, env, health, stop, routes, defect, version, metrics)`}},
-	{"unknown key in load", "{rate: 200/s}", "{rate: 200/s, sahpe: sine}", []string{`4:21: load: unknown key "sahpe": did you mean "shape"? (known: rate, shape, swing, period, to, over, levels, mix, words, timeout, beacons)`}},
+	{"unknown key in load", "{rate: 200/s}", "{rate: 200/s, sahpe: sine}", []string{`4:21: load: unknown key "sahpe": did you mean "shape"? (known: rate, shape, swing, period, to, over, levels, mix, words, timeout, beacons, workers)`}},
 	{"unknown key in a phase", "  - phase: warm-up\n    for: 8s\n", "  - phase: warm-up\n    for: 8s\n    requires: {users: 1/s}\n", []string{`8:5: phase: unknown key "requires": did you mean "require"? (known: phase, do, for, require)`}},
 	{"unknown key in a requirement", "  - phase: warm-up\n    for: 8s\n", "  - phase: warm-up\n    for: 8s\n    require: {user: 1/s}\n", []string{`8:15: phase.require: unknown key "user": did you mean "users"? (known: users)`}},
 	{"unknown key in a check", "{metric: fullstack.insert}", "{metrc: fullstack.insert}", []string{`9:20: conservation: unknown key "metrc": did you mean "metric"? (known: metric, where, by, route, client_window, max_lag, sample_rate, confidence, status)`}},
@@ -71,7 +71,7 @@ var refusedKeys = []refused{
 	}},
 	{"duplicate key in the mix", "{rate: 200/s}", "{rate: 200/s, mix: {insert: 1, insert: 2}}", []string{`4:38: load.mix: the key "insert" is in line 4 already: want it once`}},
 	{"no value", "scenario: demo", "scenario:", []string{`1:1: scenario: has no value: want a name of at most 64 letters, digits, '-', '_' and '.', like replace-an-instance`}},
-	{"no value for a mapping", "{rate: 200/s}", "", []string{`4:1: load: has no value: want keys and values (rate, shape, swing, period, to, over, levels, mix, words, timeout, beacons)`}},
+	{"no value for a mapping", "{rate: 200/s}", "", []string{`4:1: load: has no value: want keys and values (rate, shape, swing, period, to, over, levels, mix, words, timeout, beacons, workers)`}},
 	{"many errors at once", all, "scenario: a b\nstack: {web: {instances: 0}}\nload: {rate: 200}\nphases:\n  - phase: x\n    for: 8\nchecks:\n  - continuity: {metric: 9}\n", []string{
 		`1:11: scenario: "a b" is not a name of at most 64 letters, digits, '-', '_' and '.', like replace-an-instance`,
 		`2:26: stack.web.instances: want a whole number from 1 to 300, got 0`,
@@ -79,10 +79,10 @@ var refusedKeys = []refused{
 		`6:10: phase.for: 8 has no unit: want a duration like 8s (units: h, m, s, ms)`,
 		`8:26: continuity.metric: want the name of a metric: a letter, then letters, digits, '.', '_', '-' and '/', like fullstack.insert, got 9: if it is meant, write "9"`,
 	}},
-	{"key that is a number", "{rate: 200/s}", "{rate: 200/s, 7: x}", []string{`4:21: load: unknown key "7": want one of rate, shape, swing, period, to, over, levels, mix, words, timeout, beacons`}},
+	{"key that is a number", "{rate: 200/s}", "{rate: 200/s, 7: x}", []string{`4:21: load: unknown key "7": want one of rate, shape, swing, period, to, over, levels, mix, words, timeout, beacons, workers`}},
 	{"key of another case", "{rate: 200/s}", "{Rate: 200/s}", []string{
 		`4:7: load: never sends a request: want a rate above 0/s`,
-		`4:8: load: unknown key "Rate": did you mean "rate"? (known: rate, shape, swing, period, to, over, levels, mix, words, timeout, beacons)`,
+		`4:8: load: unknown key "Rate": did you mean "rate"? (known: rate, shape, swing, period, to, over, levels, mix, words, timeout, beacons, workers)`,
 	}},
 }
 

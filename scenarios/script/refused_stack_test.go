@@ -138,6 +138,9 @@ var refusedLoad = []refused{
 	{"mix as a list", "{rate: 200/s}", "{rate: 200/s, mix: [insert]}", []string{`4:26: load.mix: want routes and weights, like {insert: 9, get: 1}, got a list`}},
 	{"empty mix", "{rate: 200/s}", "{rate: 200/s, mix: {}}", []string{`4:26: load.mix: is empty: want routes and weights, like {insert: 9, get: 1}`}},
 	{"no mix for several routes", "{instances: 3}", "{instances: 3, command: [app], routes: {insert: POST /a, b: GET /b}}", []string{`4:7: load: the key "mix" is missing: say how often each route is used, like {b: 1}`}},
+	{"no workers", "{rate: 200/s}", "{rate: 200/s, workers: 0}", []string{`4:30: load.workers: want a whole number from 1 to 100, got 0`}},
+	{"too many workers", "{rate: 200/s}", "{rate: 200/s, workers: 101}", []string{`4:30: load.workers: want a whole number from 1 to 100, got 101`}},
+	{"more workers than requests", "{rate: 200/s}", "{rate: 0.5/s, workers: 7}", []string{`4:30: load.workers: 7 workers cannot share the 4 requests of this load, which are dealt to them in turn: want at most as many workers as requests`}},
 	{"words of zero", "{rate: 200/s}", "{rate: 200/s, words: 0}", []string{`4:28: load.words: want a whole number from 1 to 1000000, got 0`}},
 	{"timeout without unit", "{rate: 200/s}", "{rate: 200/s, timeout: 5}", []string{`4:30: load.timeout: 5 has no unit: want a duration like 8s (units: h, m, s, ms)`}},
 }

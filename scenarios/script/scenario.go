@@ -129,6 +129,7 @@ type Load struct {
 	Words   int            // how many different words are used
 	Timeout time.Duration  // how long a user waits for an answer
 	Beacons Beacons        // what they tell of the pages that they got
+	Workers int            // processes that share it; 0: the run sends it itself
 }
 
 // Peak is the highest rate the load ever reaches, in requests per second.

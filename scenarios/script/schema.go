@@ -165,7 +165,7 @@ func (g grammar) load() shape {
 		"rate": rates(), "shape": oneWord(shapes...), "swing": rates(), "period": durations(), "to": rates(), "over": durations(),
 		"levels": lists(g.object("load", fields{"rate": rates(), "for": durations()}, "rate", "for")),
 		"mix":    open(nil, counts(1, 1_000_000)),
-		"words":  counts(1, MaxWords), "timeout": durations(),
+		"words":  counts(1, MaxWords), "timeout": durations(), "workers": counts(1, MaxWorkers),
 		"beacons": g.options("load", fields{
 			"share": fractions(true), "form": oneWord(TextBeacons, JSONBeacons), "defect": oneWord(BeaconsTwice, BeaconsEarly, BeaconsWrongOrigin),
 		}),
@@ -176,7 +176,7 @@ func (g grammar) load() shape {
 		if name != Constant { // the default: so it is meant, too, where no shape is named
 			when["required"] = []string{"shape"}
 		}
-		rules = append(rules, only(when, slices.Concat([]string{"shape", "mix", "words", "timeout", "beacons"}, shapeKeys(name)), shapeKeys(name)...))
+		rules = append(rules, only(when, slices.Concat([]string{"shape", "mix", "words", "timeout", "beacons", "workers"}, shapeKeys(name)), shapeKeys(name)...))
 	}
 	s["allOf"] = rules
 	return s

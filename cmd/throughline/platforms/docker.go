@@ -83,6 +83,6 @@ func openDocker(ctx context.Context, c run.Config, self string, images docker.Im
 	if err != nil {
 		return c, nil, errors.Join(err, temporary.Remove())
 	}
-	c.Platform, c.Scratch, c.Collector = platform, temporary.Path, []string{self, "collector"}
+	c.Platform, c.Scratch, c.Collector, c.Worker = platform, temporary.Path, []string{self, "collector"}, []string{self, "worker"}
 	return c, func(ctx context.Context) error { return errors.Join(platform.Close(ctx), temporary.Remove()) }, nil
 }

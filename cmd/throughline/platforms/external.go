@@ -76,6 +76,10 @@ func openThere(guard external.Guard) func(context.Context, run.Config) (run.Conf
 		if err != nil {
 			return c, nil, err
 		}
+		self, err := OwnFile()
+		if err != nil {
+			return c, nil, err
+		}
 		dir, err := scratch.New("external")
 		if err != nil {
 			return c, nil, err
@@ -83,7 +87,7 @@ func openThere(guard external.Guard) func(context.Context, run.Config) (run.Conf
 		hears := func(run.Command) {}
 		told := func(r external.Ran) { hears(heard(r)) }
 		platform := external.New(external.Config{Instances: x.Instances, Do: x.Do, Alive: x.Alive, Health: x.Health, Dir: dirOf(c.Scenario), Guard: guard, Told: told})
-		c.Platform, c.Scratch = platform, dir.Path
+		c.Platform, c.Scratch, c.Worker = platform, dir.Path, []string{self, "worker"}
 		c.There = run.There{Dial: dial, Tell: func(to func(run.Command)) { hears = to }}
 		if len(x.After) > 0 {
 			c.There.After = func(ctx context.Context) error {

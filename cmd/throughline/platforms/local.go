@@ -112,6 +112,6 @@ func openLocal(_ context.Context, c run.Config) (run.Config, func(context.Contex
 	if err != nil {
 		return c, nil, err
 	}
-	c.Platform, c.Scratch, c.Collector = platform, platform.Scratch(), []string{self, "collector"}
+	c.Platform, c.Scratch, c.Collector, c.Worker = platform, platform.Scratch(), []string{self, "collector"}, []string{self, "worker"}
 	return c, platform.Close, nil
 }

@@ -29,6 +29,9 @@ func PrematureCounts(e *evidence.Index) []Premature {
 		if p.N == 0 {
 			continue
 		}
+		if p.By <= e.Apart() {
+			continue // the users' clocks are known no better
+		}
 		b := NewBooks(e, r)
 		if !slices.ContainsFunc(b.Accounts, func(a Account) bool { return a.Ahead.N > 0 }) {
 			out = append(out, p)

@@ -44,6 +44,7 @@ type Index struct {
 	Ticks       []time.Duration                        // interval ends at which the collector stored points, in order
 	pace        []pace                                 // how late requests were sent, in the order of their due times
 	longestLate time.Duration                          // the greatest lateness of all
+	apart       time.Duration                          // see Apart
 	blockLate   []time.Duration                        // the greatest lateness of each paceBlock of pace
 	byInstance  map[string]map[string][]*record.Series // of Polled, by name and label instance; made when it is asked first
 	events      map[string][]*record.Event             // see EventsOf; made when it is asked first
@@ -69,6 +70,7 @@ func New(h record.History, s script.Scenario) *Index {
 		e.Interval = time.Second
 	}
 	for _, ev := range h.Events {
+		e.apart = max(e.apart, ev.Bound)
 		switch ev.Kind {
 		case record.LoadBegin:
 			e.Begin = ev.At

@@ -16,7 +16,7 @@ type pace struct{ due, sent, late time.Duration }
 
 // Stall is the longest that the machine let a runnable process wait between
 // from and to, as far as the load generator felt it: how late it was for a
-// request that was waiting then.
+// request that was waiting then, and how far its clock may be from the others'.
 func (e *Index) Stall(from, to time.Duration) time.Duration {
 	// Whoever was waiting at from was due at most the longest delay before.
 	earliest := from - e.longestLate
@@ -33,7 +33,7 @@ func (e *Index) Stall(from, to time.Duration) time.Duration {
 		}
 		i++
 	}
-	return longest
+	return longest + e.apart
 }
 
 // paceBlock is how many requests share one entry of Index.blockLate.

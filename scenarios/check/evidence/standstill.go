@@ -61,8 +61,10 @@ func (e *Index) Still(instance string, from, to time.Duration) time.Duration {
 
 // HeldSince is from when on an instance's client may still hold at t what it got: its
 // window before, not counting the time in which the instance stood still. With a window of
-// 100 ms, one that was frozen from 6.0 to 9.0 s may hold at 9.05 s what it got since 5.95 s.
+// 100 ms, one that was frozen from 6.0 to 9.0 s may hold at 9.05 s what it got since 5.95 s. As
+// far as the users' clock may be off (Apart) it is earlier: what it got is in their ledger.
 func (e *Index) HeldSince(instance string, t, window time.Duration) time.Duration {
+	window += e.apart
 	since := t - window
 	for {
 		earlier := t - window - e.Still(instance, since, t)

@@ -123,7 +123,7 @@ func (e *Index) SentUpTo(instance, route string, t time.Duration) int64 {
 			slices.Sort(at)
 		}
 	}
-	return CountUpTo(e.sentAt[route][instance], t)
+	return CountUpTo(e.sentAt[route][instance], t+e.apart)
 }
 
 // AckedBy gives something of each acknowledged request of a route, by the instance that

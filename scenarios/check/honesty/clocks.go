@@ -38,6 +38,9 @@ func Clocks(e *evidence.Index) []verdict.Finding {
 	if late >= e.Interval {
 		say(diagnose.Late, "the collector ended an interval %s late, longer than the interval itself: what arrived when is uncertain by that much", words.Seconds(late))
 	}
+	if why := Unreliable(e); why != "" {
+		out = append(out, verdict.Finding{Check: CheckTime, Layer: record.LayerUsers, Summary: fmt.Sprintf("%s; a verdict bears less than %s", why, e.MostApart())})
+	}
 	out = append(out, backwards(e)...)
 	out = append(out, offGrid(e)...)
 	for _, p := range account.PrematureCounts(e) {
@@ -46,11 +49,23 @@ func Clocks(e *evidence.Index) []verdict.Finding {
 				words.Times(p.N, "count"), words.Seconds(p.At), p.By.Round(time.Millisecond))})
 	}
 	if len(out) == 0 {
+		one := "one clock for all"
+		if n := e.Workers(); n > 0 {
+			one = fmt.Sprintf("clocks of %s of the load within %s of one", words.Times(int64(n), "worker"), e.Apart().Round(time.Microsecond))
+		}
 		out = append(out, verdict.Finding{Check: CheckTime, Outcome: verdict.Pass,
-			Summary: fmt.Sprintf("one clock for all: %s of the collector ended at most %s late, nothing was answered before it was sent or counted before it was asked for",
-				words.Times(int64(len(e.Ticks)), "interval"), late.Round(100*time.Microsecond))})
+			Summary: fmt.Sprintf("%s: %s of the collector ended at most %s late, nothing was answered before it was sent or counted before it was asked for",
+				one, words.Times(int64(len(e.Ticks)), "interval"), late.Round(100*time.Microsecond))})
 	}
 	return out
+}
+
+// Unreliable says why no time in the users' ledger can be held against anybody; "": they can.
+func Unreliable(e *evidence.Index) string {
+	if e.Apart() < e.MostApart() {
+		return ""
+	}
+	return fmt.Sprintf("times in the users' ledger may be wrong by %s, for the clocks of the load's workers could be compared no better", e.Apart().Round(time.Microsecond))
 }
 
 // backwards finds requests that were answered before they were sent, or sent

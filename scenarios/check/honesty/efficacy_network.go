@@ -40,7 +40,7 @@ func (m *moves) sooner(t taken, move script.BeginFault, least time.Duration) *re
 	for i := range m.e.History.Requests {
 		r := &m.e.History.Requests[i]
 		through := hop == script.UsersLB || move.Instance == "" || r.Instance == move.Instance
-		if through && r.Outcome == record.Acked && r.Sent >= t.end && r.Done < until && (least == evidence.Forever || r.Done-r.Sent < least) {
+		if through && r.Outcome == record.Acked && r.Sent-m.e.Apart() >= t.end && r.Done+m.e.Apart() < until && (least == evidence.Forever || r.Done-r.Sent < least) {
 			return r
 		}
 	}

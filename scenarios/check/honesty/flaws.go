@@ -49,19 +49,22 @@ func unlikeTally(e *evidence.Index) (out []string) {
 }
 
 // misnumbered looks for requests that are missing or there twice: the load
-// generator numbers them from 0 and leaves none out. They are sorted.
+// generator numbers them from 0 and leaves none out, and so does each of several that
+// share a load, of those that are its own. They are sorted.
 func misnumbered(e *evidence.Index) (out []string) {
 	var missing, twice int64
-	next := uint64(0)
+	of := uint64(max(1, e.Workers()))
+	next := make([]uint64, of) // by whose it is, as that numbers them
 	for i := range e.History.Requests {
 		seq := e.History.Requests[i].Seq
+		next, n := &next[seq%of], seq/of
 		switch {
-		case seq < next:
+		case n < *next:
 			twice++
-		case seq > next:
-			missing += int64(seq - next)
+		case n > *next:
+			missing += int64(n - *next)
 		}
-		next = max(next, seq+1)
+		*next = max(*next, n+1)
 	}
 	if missing > 0 {
 		out = append(out, fmt.Sprintf("the users' ledger lacks %s, as their numbers tell", words.Times(missing, "row")))

@@ -38,6 +38,10 @@ func Harness(e *evidence.Index) []verdict.Finding {
 		case ev.Kind == record.Death && !ev.Expected:
 			out = append(out, verdict.Finding{Check: CheckHarness, Instance: ev.Instance, From: ev.At.Seconds(), To: ev.At.Seconds(),
 				Summary: fmt.Sprintf("%s died at %s and nobody had asked for it (%s): what its metrics lack proves nothing", ev.Instance, words.Seconds(ev.At), exitText(ev))})
+		case ev.Kind == record.WorkerEnd && !ev.Expected:
+			out = append(out, verdict.Finding{Check: CheckHarness, Layer: record.LayerUsers, From: ev.At.Seconds(), To: ev.At.Seconds(),
+				Summary: fmt.Sprintf("worker %d of the %d that shared the load was lost at %s (%s): what became of %s that it may have sent nobody knows, and what was due later it never sent",
+					ev.Worker, e.Workers(), words.Seconds(ev.At), ev.Error, words.Times(ev.Count, "request"))})
 		case ev.Kind == record.CollectorEnd && !ev.Expected:
 			out = append(out, verdict.Finding{Check: CheckHarness, From: ev.At.Seconds(), To: ev.At.Seconds(),
 				Summary: fmt.Sprintf("the collector's process ended at %s and nobody had asked for it (%s): what is missing from then on proves nothing", words.Seconds(ev.At), exitText(ev))})

@@ -93,9 +93,9 @@ func secondLives(e *evidence.Index) []verdict.Finding {
 			continue
 		}
 		switch l := lives[r.Instance]; {
-		case l.Death != record.Never && r.Sent > l.Death:
+		case l.Death != record.Never && r.Sent-e.Apart() > l.Death:
 			dead[r.Instance]++
-		case l.Birth != record.Never && r.Done < l.Birth:
+		case l.Birth != record.Never && r.Done+e.Apart() < l.Birth:
 			unborn[r.Instance]++
 		}
 	}

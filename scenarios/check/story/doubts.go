@@ -111,7 +111,7 @@ func (t *teller) establishes(e verdict.Explanation, f verdict.Finding) bool {
 func (t *teller) unsettled() bool {
 	ended := false
 	for _, ev := range t.h.Events {
-		if ev.Kind == record.Interrupted {
+		if ev.Kind == record.Interrupted || workerLost(ev) {
 			return true
 		}
 		ended = ended || ev.Kind == record.RunEnd
@@ -199,6 +199,8 @@ func (t *teller) reason(i int) reason {
 		return t.ofHarness(f)
 	case f.Check == tiers.CheckHops && f.Cause != "":
 		return reason{"the collector's own account does not add up", "Run again; if it comes back, it is the collector that loses or makes up values."}
+	case f.Check == honesty.CheckTime && f.Cause == "" && f.Layer == record.LayerUsers:
+		return farApart
 	case f.Check == honesty.CheckTime && f.Cause == verdict.CauseDropped:
 		return reason{"the collector could not keep its samples", "Give its disk and the machine more room, and run again."}
 	}
@@ -244,8 +246,19 @@ func (t *teller) ofRecord(f verdict.Finding) reason {
 	return reason{cmp.Or(head(f.Summary), "the record is not whole"), again}
 }
 
+// workerLost tells whether a worker of the load ended before it had told all.
+func workerLost(ev record.Event) bool { return ev.Kind == record.WorkerEnd && !ev.Expected }
+
+var (
+	lostWorker = reason{"a worker of the load was lost", "Look why it ended (the finding has its last words), and run again."}
+	farApart   = reason{"the clocks of the load's workers could not be compared well enough", "Give the machines of the workers, and the network between them and the run, more room."}
+)
+
 // ofHarness is about a harness that was late, lost something, or saw somebody die.
 func (t *teller) ofHarness(f verdict.Finding) reason {
+	if slices.ContainsFunc(t.h.Events, func(ev record.Event) bool { return workerLost(ev) && ev.At.Seconds() == f.From && f.Instance == "" }) {
+		return lostWorker
+	}
 	i := slices.IndexFunc(t.h.Events, func(ev record.Event) bool {
 		return ev.Kind == record.Trouble && ev.At.Seconds() == f.From && ev.Instance == f.Instance
 	})

@@ -45,7 +45,7 @@ func TestEveryDoubtIsExplained(t *testing.T) {
 	}
 	// Those that have no table: the reasons of ofRecord and ofHarness.
 	for _, why := range []string{"its record is damaged", "it was interrupted", "it was cut short", "no request was sent", "the record is not whole", "the load missed its schedule",
-		"died, and nobody had asked for it", "a poll failed", "the harness had trouble", "users and load balancer could not be compared"} {
+		"died, and nobody had asked for it", "a poll failed", lostWorker.why, farApart.why, "the harness had trouble", "users and load balancer could not be compared"} {
 		if !strings.Contains(string(page), why) {
 			t.Errorf("no row for %q", why)
 		}

@@ -198,7 +198,7 @@ func (c Beacons) arrival(e *evidence.Index, a *record.Arrival, t *toldOf) {
 		return
 	}
 	switch {
-	case a.At < r.Done, p.first != record.Never && p.first < r.Done:
+	case a.At+e.Apart() < r.Done, p.first != record.Never && p.first < r.Done:
 		t.early.add(1, a.At, name)
 		return
 	case r.Outcome != record.Acked:
@@ -206,7 +206,7 @@ func (c Beacons) arrival(e *evidence.Index, a *record.Arrival, t *toldOf) {
 		return
 	}
 	t.times = append(t.times, a.Latency.Seconds())
-	c.told(a, r, t)
+	c.told(e, a, r, t)
 }
 
 // phasesOf are the phases that began, and the time before them.

@@ -18,9 +18,9 @@ import (
 // told compares the time that a beacon tells with what its user waited and with what went
 // by from the request until it came. A page that was there after 12 ms, and whose beacon came
 // 20 ms after it was asked for, may tell of 12 to 20 ms.
-func (c Beacons) told(a *record.Arrival, r *record.Request, t *toldOf) {
-	// Each offset is cut to the microsecond.
-	least, most := r.Done-r.Sent-c.Promise.Slack-clockStep, a.At-r.Sent+c.Promise.Slack+clockStep
+func (c Beacons) told(e *evidence.Index, a *record.Arrival, r *record.Request, t *toldOf) {
+	// Each offset is cut to the microsecond. That of the arrival is by another clock than those of the users.
+	least, most := r.Done-r.Sent-c.Promise.Slack-clockStep, a.At-r.Sent+c.Promise.Slack+clockStep+e.Apart()
 	fits := func(d time.Duration) bool { return d >= least && d <= most }
 	name := func() string {
 		return fmt.Sprintf("%d (%s of %s)", a.Seq, millis(a.Latency.Seconds()), millis((r.Done - r.Sent).Seconds()))
