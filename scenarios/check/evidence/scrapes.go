@@ -35,6 +35,15 @@ func (e *Index) LastScrape(instance string, t time.Duration) (last Scrape, faile
 	return Scrape{}, failed, false
 }
 
+// FirstScrape is when an instance was first asked that a server of the user's scrapes (metrics_from), whatever came of it: such a server has to
+// find it before. It is 0 where the run's own collector scrapes, which asks from the birth on, and where nobody ever asked.
+func (e *Index) FirstScrape(instance string) time.Duration {
+	if all := e.scrapes[instance]; e.Scenario.MetricsFrom != nil && len(all) > 0 {
+		return all[0].To
+	}
+	return 0
+}
+
 // Scraped tells whether a metric of a route's instances is scraped: by the series that there are of it, or where there is none at all, by
 // what the scenario says of these instances, and of the name. Behind agents nobody asks the instances themselves: they send, and it is the
 // agents that may be scraped, for as long as they live.
