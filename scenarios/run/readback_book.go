@@ -105,7 +105,9 @@ func (b book) attribute(ups, took, all []readback.Series, types map[string]model
 		}
 		out.samples = append(out.samples, b.figures(s, of)...)
 	}
-	series, lost := b.series(all, scrapes, types)
+	// Those of the scrapes themselves tell which labels are the server's, whatever else was asked for.
+	all = slices.DeleteFunc(all, func(s readback.Series) bool { return s.Name == upName })
+	series, lost := b.series(slices.Concat(all, ups), scrapes, types)
 	out.samples = append(out.samples, series...)
 	if lost > 0 {
 		out.troubles = append(out.troubles, fmt.Sprintf("%s lacks %s of scrapes that were good, with no mark that their series ended, or has times for them that are no scrape's: "+

@@ -44,6 +44,17 @@ func (e *Index) FirstScrape(instance string) time.Duration {
 	return 0
 }
 
+// upName is the series that a Prometheus has of each target, whose labels are those that it gives to all series of that.
+// Source: https://prometheus.io/docs/concepts/jobs_instances/#automatically-generated-labels-and-time-series
+const upName = "up"
+
+// OfServer tells whether a label of an instance's series is one that a server of the user's gave it (metrics_from), as it gives it to all.
+func (e *Index) OfServer(instance string, label collector.Label) bool {
+	return e.Scenario.MetricsFrom != nil && slices.ContainsFunc(e.Pushed[instance], func(s *record.Series) bool {
+		return s.Name == upName && s.Scraped() && s.Labels.Get(label.Name) == label.Value
+	})
+}
+
 // Scraped tells whether a metric of a route's instances is scraped: by the series that there are of it, or where there is none at all, by
 // what the scenario says of these instances, and of the name. Behind agents nobody asks the instances themselves: they send, and it is the
 // agents that may be scraped, for as long as they live.
