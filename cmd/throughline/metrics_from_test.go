@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"throughline/cmd/throughline/cli"
 	"throughline/scenarios/check/verdict"
 )
 
@@ -180,12 +181,12 @@ func TestMetricsFromRefuses(t *testing.T) {
 		status int
 		says   string
 	}{
-		{"a password", []string{"--metrics-from", "http://me:s3cr3tpassword@prometheus:9090", file}, exitUsage, "has a user or a password in it"},
-		{"no URL", []string{"--metrics-from", "prometheus:9090", file}, exitUsage, "this is no URL of a Prometheus"},
-		{"nobody there", []string{"--metrics-from", "http://" + nobody.Addr().String(), file}, exitUnable, "it cannot be reached"},
-		{"nobody is scraped", []string{"--metrics-from", "http://127.0.0.1:1", "--metrics-every", "1s", "replace-an-instance"}, exitUsage, "no instances are scraped"},
-		{"a flag alone", []string{"--metrics-every", "1s", file}, exitUsage, "there is no --metrics-from"},
-		{"no token", []string{"--metrics-token-file", "/nowhere", file}, exitUsage, "the token cannot be read"},
+		{"a password", []string{"--metrics-from", "http://me:s3cr3tpassword@prometheus:9090", file}, cli.StatusUsage, "has a user or a password in it"},
+		{"no URL", []string{"--metrics-from", "prometheus:9090", file}, cli.StatusUsage, "this is no URL of a Prometheus"},
+		{"nobody there", []string{"--metrics-from", "http://" + nobody.Addr().String(), file}, cli.StatusUnable, "it cannot be reached"},
+		{"nobody is scraped", []string{"--metrics-from", "http://127.0.0.1:1", "--metrics-every", "1s", "replace-an-instance"}, cli.StatusUsage, "no instances are scraped"},
+		{"a flag alone", []string{"--metrics-every", "1s", file}, cli.StatusUsage, "there is no --metrics-from"},
+		{"no token", []string{"--metrics-token-file", "/nowhere", file}, cli.StatusUsage, "the token cannot be read"},
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			cmd := exec.Command(binary, append([]string{"run", "--page", "off", "--out", t.TempDir()}, x.args...)...)

@@ -176,7 +176,7 @@ func (r *reading) readOnce(ctx context.Context, quiet time.Time) (attributed, er
 	if err != nil {
 		types = nil // names tell, as they do where the server keeps no metadata
 	}
-	return b.attribute(ups, took, all, types)
+	return b.attribute(ups, took, all, types), nil
 }
 
 // with adds the job to conditions.

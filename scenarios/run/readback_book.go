@@ -94,16 +94,17 @@ func owner(all []span, at time.Time, bound time.Duration) (who span, late, ok bo
 }
 
 // attribute puts everything together.
-func (b book) attribute(ups, took, all []readback.Series, types map[string]model.MetricType) (attributed, error) {
+func (b book) attribute(ups, took, all []readback.Series, types map[string]model.MetricType) attributed {
 	scrapes := b.scrapes(ups, took)
+	for _, s := range b.spans {
+		if twice := targetsAtOnce(scrapes[s.name]); len(twice) > 1 {
+			return attributed{told: "nothing was taken from " + b.from.URL, troubles: []string{fmt.Sprintf("%s scrapes %s as more than one target at once (%s), so that each count would be there twice: say which is meant, with metrics_from.job",
+				b.from.URL, s.name, strings.Join(twice, " and "))}}
+		}
+	}
 	var out attributed
 	for _, s := range b.spans {
-		of := scrapes[s.name]
-		if twice := targetsAtOnce(of); len(twice) > 1 {
-			out.troubles = append(out.troubles, fmt.Sprintf("%s scrapes %s as more than one target at once (%s), so that each count would be there twice: say which is meant, with metrics_from.job",
-				b.from.URL, s.name, strings.Join(twice, " and ")))
-		}
-		out.samples = append(out.samples, b.figures(s, of)...)
+		out.samples = append(out.samples, b.figures(s, scrapes[s.name])...)
 	}
 	// Those of the scrapes themselves tell which labels are the server's, whatever else was asked for.
 	all = slices.DeleteFunc(all, func(s readback.Series) bool { return s.Name == upName })
@@ -124,7 +125,7 @@ func (b book) attribute(ups, took, all []readback.Series, types map[string]model
 	}
 	out.told = fmt.Sprintf("read %s of %s from %s, which scrapes every %v; its clock is ahead of ours by %v, give or take %v", plural(int64(len(series)), "sample"),
 		plural(int64(len(scrapes)), "instance"), b.from.URL, cmp.Or(every.Round(10*time.Millisecond), b.from.Every), b.clock.Ahead().Round(100*time.Microsecond), b.bound().Round(100*time.Microsecond))
-	return out, nil
+	return out
 }
 
 // scrapes are when each instance was asked while it lived, in order.
