@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -74,10 +75,24 @@ func newServer(t *testing.T) *server {
 	}
 	s.start = func() func() {
 		kill := background(t, nil, program, "--config.file="+config, "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+addr)
-		listens(t, addr)
+		awaitReady(t, s.url+"/-/ready")
 		return kill
 	}
 	return s
+}
+
+// awaitReady waits until a program says that it is.
+func awaitReady(t *testing.T, url string) {
+	t.Helper()
+	for until := time.Now().Add(60 * time.Second); time.Now().Before(until); time.Sleep(50 * time.Millisecond) {
+		if answer, err := http.Get(url); err == nil {
+			answer.Body.Close()
+			if answer.StatusCode == http.StatusOK {
+				return
+			}
+		}
+	}
+	t.Fatalf("%s: it is not ready after a minute", url)
 }
 
 // flags have a run read from it.

@@ -153,6 +153,8 @@ func (g *guarded) RoundTrip(r *http.Request) (*http.Response, error) {
 		if to, err := res.Location(); err == nil {
 			why += ", of " + to.Host
 		}
+	case code == http.StatusServiceUnavailable:
+		why = "it has only begun to start, or has too much to do: try again when it is ready"
 	case code == http.StatusUnprocessableEntity || code == http.StatusBadRequest || code == http.StatusTooManyRequests || code >= 500:
 		if !strings.HasSuffix(r.URL.Path, "/read") {
 			break // the API's own client reads why
@@ -199,16 +201,23 @@ func (c *Client) about(err error) error {
 	if err == nil {
 		return nil
 	}
-	told := error(nil)
-	if status := (*answered)(nil); errors.As(err, &status) {
+	var (
+		status *answered
+		said   *v1.Error
+		told   error
+	)
+	switch {
+	case errors.As(err, &status):
 		told = status
-	} else if errors.Is(err, errTooLong) {
+	case errors.Is(err, errTooLong):
 		told = errTooLong
-	} else if said := (*v1.Error)(nil); errors.As(err, &said) && said.Type == v1.ErrBadResponse {
+	case errors.As(err, &said) && said.Type == v1.ErrBadResponse:
 		told = errors.New("this is not the API of a Prometheus: " + said.Msg)
-	} else if errors.Is(err, context.DeadlineExceeded) {
+	case said != nil:
+		told = errors.New("it could not answer: " + said.Msg)
+	case errors.Is(err, context.DeadlineExceeded):
 		told = errors.New("it did not answer in time")
-	} else {
+	default:
 		told = fmt.Errorf("it cannot be reached, or did not answer: %w", bare(err))
 	}
 	return fmt.Errorf("%s: %w", c.cfg.URL, told)

@@ -192,6 +192,7 @@ func TestErrors(t *testing.T) {
 		"elsewhere":               {http.RedirectHandler("https://other.example/api?token=x", 302), nil, "sends whoever asks elsewhere: give the URL that it sends to, of other.example", "other.example"},
 		"a page":                  {status(200, "<html>"), nil, "answers a remote read with what is none", "not the API of a Prometheus"},
 		"refused by its limits":   {status(422, "max series per query exceeded"), nil, "422 Unprocessable Entity: max series per query exceeded", "not the API"},
+		"it starts":               {status(503, ""), nil, "503 Service Unavailable: it has only begun to start", "503 Service Unavailable"},
 		"no more":                 {status(500, "broken"), nil, "500 Internal Server Error: broken", "500"},
 		"too many series":         {many, func(c *Config) { c.MaxSeries = 1 }, "it has 2 series of what was asked for, and 1 are taken: have checks name fewer", ""},
 		"too many samples":        {many, func(c *Config) { c.MaxSamples = 2 }, "more than 2 samples of what was asked for", ""},
