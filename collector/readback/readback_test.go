@@ -26,7 +26,6 @@ import (
 
 // fake is the API of a Prometheus.
 type fake struct {
-	ahead  time.Duration // of its clock
 	series []*prompb.TimeSeries
 	query  *prompb.Query // the last one
 	config string
@@ -189,7 +188,7 @@ func TestErrors(t *testing.T) {
 		"no right":                {status(403, ""), nil, "403 Forbidden: who asks may not", "403 Forbidden"},
 		"not a Prometheus":        {status(404, ""), nil, "/prometheus?", "/prometheus?"},
 		"nor below":               {status(404, ""), func(c *Config) { c.URL += "/prometheus" }, "want what stands before /api/v1", "want what stands"},
-		"elsewhere":               {http.RedirectHandler("https://other.example/api?token=x", 302), nil, "sends whoever asks elsewhere: give the URL that it sends to, of other.example", "other.example"},
+		"elsewhere":               {http.RedirectHandler("https://other.example/api?token=x", http.StatusFound), nil, "sends whoever asks elsewhere: give the URL that it sends to, of other.example", "other.example"},
 		"a page":                  {status(200, "<html>"), nil, "answers a remote read with what is none", "not the API of a Prometheus"},
 		"refused by its limits":   {status(422, "max series per query exceeded"), nil, "422 Unprocessable Entity: max series per query exceeded", "not the API"},
 		"it starts":               {status(503, ""), nil, "503 Service Unavailable: it has only begun to start", "503 Service Unavailable"},
