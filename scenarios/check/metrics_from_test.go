@@ -124,6 +124,7 @@ func TestMetricsFromAServer(t *testing.T) {
 		"it was found late":          {0, seconds(9, 23), nothing, pass, pass, pass, ""},
 		"it was found after minutes": {0, nil, nothing, doubt, doubt, doubt, "never scraped web-1, from birth at 0.0 s to 23.0 s"},
 		"it was away":                {0, append(seconds(1, 6), seconds(13, 23)...), nothing, doubt, doubt, doubt, "did not scrape web-1 from 6.0 s to 13.0 s"},
+		"it was away for long":       {0, append(seconds(1, 4), seconds(18, 23)...), nothing, doubt, doubt, doubt, "did not scrape web-1 from 4.0 s to 18.0 s"},
 		"it was away in the end":     {0, seconds(1, 12), nothing, doubt, doubt, doubt, "did not scrape web-1 from 12.0 s to 23.0 s"},
 		"away when it was killed":    {15 * time.Second, seconds(1, 8), nothing, doubt, doubt, doubt, "did not scrape web-1 from 8.0 s to 15.0 s"},
 		"killed":                     {15 * time.Second, seconds(1, 14), nothing, pass, pass, pass, ""},

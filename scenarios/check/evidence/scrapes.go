@@ -44,6 +44,22 @@ func (e *Index) FirstScrape(instance string) time.Duration {
 	return 0
 }
 
+// unasked is the longest that a scrape of a server of the user's (metrics_from) was late for which somebody waited between from and to, in seconds:
+// such a server may be away for longer than anybody looks ahead. One that came at 30 s and was 12 s late was waited for from 18 s on.
+func (e *Index) unasked(from, to time.Duration) (longest float64) {
+	if e.Scenario.MetricsFrom == nil {
+		return 0
+	}
+	for _, s := range e.Polled[record.ScrapeLateness] {
+		for _, p := range s.Points {
+			if p.HasNumber() && p.At >= from && p.At-time.Duration(p.Value*float64(time.Second)) <= to {
+				longest = max(longest, p.Value)
+			}
+		}
+	}
+	return longest
+}
+
 // upName is the series that a Prometheus has of each target, whose labels are those that it gives to all series of that.
 // Source: https://prometheus.io/docs/concepts/jobs_instances/#automatically-generated-labels-and-time-series
 const upName = "up"
