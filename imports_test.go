@@ -122,7 +122,10 @@ var laws = []law{
 	{From: "collector/rum", Not: siblings("collector", "rum"), Why: siblingsWhy},
 	{From: "collector/grid", Not: []string{""}, But: []string{"collector/grid", "collector"},
 		Why: "time is cut alike for all that is pushed"},
-	{From: "collector/scrape", Not: siblings("collector", "scrape"), Why: siblingsWhy},
+	{From: "collector/scrape", Not: siblings("collector", "scrape"), But: []string{"collector/prom"}, Why: siblingsWhy},
+	{From: "collector/readback", Not: siblings("collector", "readback"), But: []string{"collector/prom"}, Why: siblingsWhy},
+	{From: "collector/prom", Not: []string{""}, But: []string{"collector/prom", "collector"},
+		Why: "what Prometheus has means the same whichever way it came"},
 	{From: "collector/histogram", Not: []string{""}, But: []string{"collector/histogram", "collector"},
 		Why: "times are added up alike whatever way they came in"},
 	{From: "collector/series", Not: siblings("collector", "series"), Why: siblingsWhy},
@@ -185,14 +188,14 @@ func siblings(parent, me string) []string {
 
 // heavy are the dependencies that one package each hides from the rest.
 var heavy = map[string][]string{
-	"github.com/prometheus/prometheus":            {"collector/series", "collector/forward", "collector/scrape"}, // forward uses its prompb, the messages of remote write; scrape its parser
+	"github.com/prometheus/prometheus":            {"collector/series", "collector/forward", "collector/scrape", "collector/prom", "collector/readback"}, // forward uses its prompb, the messages of remote write; scrape its parser
 	"github.com/tsenart/vegeta/v12/lib":           {"loadgen"},
 	"go.opentelemetry.io/collector/pdata":         {"collector/otlp"},
 	"github.com/prometheus/otlptranslator":        {"collector/otlp"},
 	"google.golang.org/grpc":                      {"collector/otlp"},
 	"github.com/yuin/goldmark":                    {"scenarios/report"}, // diagnoses are Markdown
 	"github.com/gin-gonic/gin":                    {"app"},
-	"github.com/prometheus/client_golang":         {"app", "collector/forward"}, // forward uses its exp, the sender of remote write
+	"github.com/prometheus/client_golang":         {"app", "collector/forward", "collector/readback"}, // forward uses its exp, the sender of remote write
 	"github.com/hashicorp/raft":                   {"compose/docstore/replica"},
 	"github.com/hashicorp/raft-wal":               {"compose/docstore/replica"},
 	"github.com/DataDog/datadog-go/v5":            {"app"},
@@ -200,7 +203,7 @@ var heavy = map[string][]string{
 	"github.com/fxamacker/cbor/v2":                {"compose/cloudwatch"},
 	"go.etcd.io/bbolt":                            {"compose/docstore"},
 	"github.com/FerretDB/wire":                    {"compose/docstore"},
-	"github.com/goccy/go-yaml":                    {"scenarios/script"},
+	"github.com/goccy/go-yaml":                    {"scenarios/script", "collector/readback"},
 	"github.com/spf13/cobra":                      {"cmd/throughline"},
 	"github.com/kballard/go-shellquote":           {"cmd/throughline"},
 	"github.com/CycloneDX/cyclonedx-go":           {"release"},

@@ -37,6 +37,7 @@ type runFlags struct {
 	forge     forgeFlags
 	relay     string
 	own       string
+	metrics   metricsFlags
 }
 
 // common are the flags that run and up share.
@@ -78,7 +79,8 @@ nothing is started.`,
 		Example: `  throughline run replace-an-instance
   throughline run --seed 7 --out /tmp/r my-scenario.yaml
   throughline run --format json quiet | jq .outcome
-  throughline run --annotations github --retry-inconclusive 2 ci/*.yaml`,
+  throughline run --annotations github --retry-inconclusive 2 ci/*.yaml
+  throughline run --metrics-from http://127.0.0.1:9090 --page 127.0.0.1:8900 my-scenario.yaml`,
 		Args: cli.Operands(1, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !cmd.Flags().Changed("seed") {
@@ -93,6 +95,7 @@ nothing is started.`,
 	flags.common(f)
 	f.StringVar(&flags.own, "i-own", "", "a host that is yours, so that a scenario may put it under load although its address is public (stack.external)")
 	f.StringVar(&flags.format, "format", "text", "of the verdict: text or json")
+	flags.metrics.add(f)
 	flags.forge.add(f)
 	return cmd
 }
@@ -143,7 +146,7 @@ func (f runFlags) preflight(ctx context.Context, all []script.Scenario) (trial.E
 
 // trial is a scenario as the flags have it run.
 func (f runFlags) trial(s script.Scenario, dir string, on trial.Environment) trial.Trial {
-	t := trial.Trial{Scenario: s, Dir: dir, Seed: f.seed, MongoURI: f.mongo, Relay: f.relay, Version: cli.Version(), On: on}
+	t := trial.Trial{Scenario: s, Dir: dir, Seed: f.seed, MongoURI: f.mongo, Relay: f.relay, Access: f.metrics.access(), Version: cli.Version(), On: on}
 	if f.dashboard != off {
 		t.Dashboard = f.dashboard
 	}
@@ -152,7 +155,15 @@ func (f runFlags) trial(s script.Scenario, dir string, on trial.Environment) tri
 
 // runAll runs scenarios one after the other.
 func runAll(cmd *cobra.Command, args []string, flags runFlags) error {
-	all, err := reader(cmd).ReadAll(args)
+	reading := reader(cmd)
+	if err := flags.metrics.check(cmd.Flags()); err != nil {
+		return cli.Usage(err)
+	}
+	var err error
+	if reading.Adding, err = flags.metrics.addition(cmd.Context()); err != nil {
+		return err
+	}
+	all, err := reading.ReadAll(args)
 	if err == nil {
 		err = errors.Join(flags.check(), flags.forge.check(flags.format))
 	}

@@ -3,19 +3,18 @@ package scrape
 import (
 	"errors"
 	"io"
-	"math"
 	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/prometheus/common/model"
-	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/textparse"
 	"github.com/prometheus/prometheus/model/value"
 
 	"throughline/collector"
+	"throughline/collector/prom"
 )
 
 // Drop is why a sample of a good scrape was not kept: the label reason of its figure.
@@ -153,7 +152,7 @@ func (e *exposition) take(p textparse.Parser, entry textparse.Entry) error {
 		} else if err := parts.Validate(); err != nil {
 			return err
 		}
-		converted, ok := exponential(parts)
+		converted, ok := prom.Exponential(parts)
 		if !ok {
 			e.dropped[Uncut]++
 			return nil
@@ -211,32 +210,10 @@ func (r *reader) labels(exposed labels.Labels) (out collector.Labels, ok bool) {
 	return out, ok
 }
 
-// The endings of the series of a family.
-var endings = []string{"_total", "_bucket", "_count", "_sum", "_created", "_gsum", "_gcount", "_info"}
-
 // meaning is what a series means, by what is told of its family.
 func (e *exposition) meaning(name string, native bool) *collector.Meta {
-	family, ending := name, ""
-	kind, known := e.types[name]
-	for _, s := range endings {
-		if of, has := strings.CutSuffix(name, s); has && !known {
-			if kind, known = e.types[of]; known {
-				family, ending = of, s
-			}
-		}
-	}
-	m := collector.Meta{Type: collector.Gauge, Sent: name, Way: collector.ByScrape, Unit: e.units[family], Origin: origin}
-	switch {
-	case native:
-		m.Type = collector.Summary
-	case kind == model.MetricTypeCounter,
-		(kind == model.MetricTypeHistogram || kind == model.MetricTypeSummary) && ending != "":
-		m.Type = collector.Counter
-	case !known || kind == model.MetricTypeUnknown: // of no type: Prometheus goes by the name, and so do people
-		if strings.HasSuffix(name, "_total") {
-			m.Type = collector.Counter
-		}
-	}
+	kind, family := prom.TypeOf(name, e.types, native)
+	m := collector.Meta{Type: kind, Sent: name, Way: collector.ByScrape, Unit: e.units[family], Origin: origin}
 	if r := e.metas[m]; r != nil {
 		return r
 	}
@@ -293,24 +270,4 @@ func (e *exposition) keep() reading {
 	}
 	out.samples = e.ended(out.samples, e.at)
 	return out
-}
-
-// exponential is a native histogram as the collector has it; false: its buckets have bounds of their own.
-func exponential(h *histogram.FloatHistogram) (*collector.Histogram, bool) {
-	if h.UsesCustomBuckets() {
-		return nil, false
-	}
-	out := &collector.Histogram{Schema: h.Schema, ZeroThreshold: h.ZeroThreshold, ZeroCount: h.ZeroCount, Count: h.Count, Sum: h.Sum}
-	for it := h.PositiveBucketIterator(); it.Next(); {
-		if b := it.At(); b.Count != 0 {
-			out.Positive = append(out.Positive, collector.Bucket{Index: b.Index, Count: b.Count})
-		}
-	}
-	for it := h.NegativeBucketIterator(); it.Next(); {
-		if b := it.At(); b.Count != 0 {
-			out.Negative = append(out.Negative, collector.Bucket{Index: b.Index, Count: b.Count})
-		}
-	}
-	slices.SortFunc(out.Negative, func(a, b collector.Bucket) int { return int(a.Index) - int(b.Index) })
-	return out, !math.IsNaN(out.Count)
 }

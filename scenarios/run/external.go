@@ -89,6 +89,9 @@ func theirs(name string, stop time.Duration) compose.Instance {
 
 // listenThere opens the port that all instances of a stack that is there send to.
 func (t *telemetry) listenThere(x script.External) error {
+	if x.StatsD == "" {
+		return nil
+	}
 	l := statsd.Listener{Origin: statsd.BySource, Addr: socket.Address{Network: socket.UDP, Host: x.StatsD}}
 	if x.Tag != "" {
 		l.Origin, l.Tag = statsd.ByTag, x.Tag
@@ -103,6 +106,9 @@ func (t *telemetry) listenThere(x script.External) error {
 
 // assignThere has the collector know an instance of a stack that is there.
 func (t *telemetry) assignThere(x script.External, name string, labels collector.Labels) (string, error) {
+	if x.StatsD == "" {
+		return "", nil
+	}
 	origin := name
 	if x.Tag == "" {
 		origin = x.Addresses[name]

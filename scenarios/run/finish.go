@@ -10,8 +10,8 @@ import (
 // finish ends a run in the only order that loses nothing: faults are healed, what
 // acts on the fleet stops, the load stops, what is in flight ends, the clients'
 // buffers flush, the load balancer's log is read to its end, the collector closes
-// its last interval, the pollers look a last time, the documents are read, the web
-// instances are stopped, the record is closed. The rest of the stack goes down
+// its last interval, the pollers look a last time, the documents are read, a server that scrapes
+// the instances is asked for what it has, the web instances are stopped, the record is closed. The rest of the stack goes down
 // after that.
 func finish(ctx context.Context, s *testbed, users *users, acting *acting) error {
 	s.interrupted(ctx)
@@ -43,6 +43,7 @@ func finish(ctx context.Context, s *testbed, users *users, acting *acting) error
 	if err := s.database.documents(closing, s.journal.record.After); err != nil {
 		s.journal.trouble("documents", 0, err.Error())
 	}
+	s.reading.finish(ctx, s.cfg.Progress)
 	if err := s.after(ctx); err != nil {
 		s.journal.note("after", 0, err.Error())
 		s.cfg.Progress.Note(err.Error())

@@ -288,7 +288,7 @@ func (f *fleet) start(ctx context.Context, web script.Web, number int) (*life, e
 // scrape has an instance scraped that has just been born, if its role is. What it counted before is in its first value.
 func (f *fleet) scrape(ctx context.Context, one *life, web script.Web, number int) error {
 	m := f.role.Metrics
-	if m.Scrape == "" {
+	if m.Scrape == "" || f.cfg.Scenario.MetricsFrom != nil { // else a server scrapes it
 		return nil
 	}
 	err := f.sensors.scrape(scrape.Target{URL: "http://" + one.Addr("http") + m.Scrape, Instance: one.Name(), Labels: f.labels(web, number), Every: m.Every})

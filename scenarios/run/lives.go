@@ -45,6 +45,7 @@ type life struct {
 	limited bool          // its CPU is limited
 	gone    chan struct{} // closed when its death is in the journal
 
+	born, died    time.Time     // died: zero while it lives, as far as is known
 	version, zone string        // as it was told; they do not change
 	cloud         *record.Cloud // who it is in one; nil: it is in none
 }
@@ -89,7 +90,8 @@ func (l *lives) startBeside(ctx context.Context, i compose.Instance, role record
 
 // begin is start; as has what the birth tells beside.
 func (l *lives) begin(ctx context.Context, i compose.Instance, as record.Event) (*life, error) {
-	born := l.journal.offset(time.Now())
+	now := time.Now()
+	born := l.journal.offset(now)
 	handle, err := l.parts.Start(ctx, i)
 	if err != nil {
 		return nil, err
@@ -102,7 +104,7 @@ func (l *lives) begin(ctx context.Context, i compose.Instance, as record.Event) 
 	as.At, as.Kind, as.Instance, as.ID, as.Cloud = born, record.Birth, i.Name, id, who
 	l.journal.event(as)
 	l.journal.event(record.Event{Kind: record.Ready, Instance: i.Name, Role: as.Role})
-	one := &life{Handle: handle, role: as.Role, gone: make(chan struct{}), version: as.Version, zone: i.Env["ZONE"], cloud: who}
+	one := &life{Handle: handle, role: as.Role, gone: make(chan struct{}), born: now, version: as.Version, zone: i.Env["ZONE"], cloud: who}
 	if as.Role.Application() {
 		one.held = launching
 	}
@@ -137,7 +139,7 @@ func (l *lives) watch(one *life) {
 func (l *lives) bury(one *life, exit compose.Exit, err error) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	one.dead, one.serving = true, false
+	one.dead, one.serving, one.died = true, false, exit.At
 	l.parts.Gone(one.Name())
 	if l.ending {
 		return false

@@ -58,7 +58,9 @@ type Config struct {
 	Dashboard string
 	// Relay is another StatsD, such as a Datadog agent's, that is given every datagram of the instances as it came, and
 	// events and service checks of what is done to them; see forward.RelayConfig. "" = nobody.
-	Relay    string
+	Relay string
+	// Access is how the server is reached that scrapes the instances, where the scenario has one (metrics_from).
+	Access   Access
 	Progress Progress
 	// Observer sees all that is recorded, while it is; nil: nobody does.
 	Observer record.Observer
@@ -111,11 +113,16 @@ func (c Config) withStack(ctx context.Context, do func(*testbed) error) (err err
 			c.Progress.Note(lost)
 		}
 	}()
+	reading, err := newReading(ctx, c, journal)
+	if err != nil {
+		return err
+	}
 	c.Progress.Note("starting the stack")
 	s, err := newTestbed(ctx, c, journal)
 	if err != nil {
 		return err
 	}
+	s.reading = reading.of(s.lives)
 	defer func() {
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.closeLimit())
 		defer cancel()

@@ -19,6 +19,7 @@ type testbed struct {
 	journal   *journal
 	lives     *lives
 	telemetry *telemetry
+	reading   *reading // nil: the collector scrapes, if anybody does
 	network   *network
 	database  *database
 	balancer  *balancer

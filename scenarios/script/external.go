@@ -19,7 +19,7 @@ type External struct {
 	Instances []string // that run from the start
 	// Launched is what further instances are called, with {{.Number}} in it, which goes on from the number of Instances.
 	Launched string
-	// StatsD is host:port where the run's collector listens. Who sent a line its tag Tag tells, or, without one, the address that it
+	// StatsD is host:port where the run's collector listens; "": nobody sends it anything. Who sent a line its tag Tag tells, or, without one, the address that it
 	// came from, by Addresses.
 	StatsD    string
 	Tag       string
@@ -84,7 +84,10 @@ func (r *reader) external(stack mapping, v value, s *Stack) {
 	if !ok {
 		return
 	}
-	m.require("url", "instances", "statsd")
+	m.require("url", "instances")
+	if !r.fromServer { // else a server has their metrics, and they need send none
+		m.require("statsd")
+	}
 	if v, ok := m.get("url"); ok {
 		x.URL = v.served()
 	}
@@ -319,7 +322,7 @@ func (x External) nameless(m Move, number int) error {
 	if slices.Contains(x.Instances, name) {
 		return fmt.Errorf("%v: stack.external.launched calls the next one %s, as one that is there already: no name can be used twice", m, name)
 	}
-	if _, known := x.Addresses[name]; x.Tag == "" && !known {
+	if _, known := x.Addresses[name]; x.StatsD != "" && x.Tag == "" && !known {
 		return fmt.Errorf("%v: stack.external.statsd.addresses has no address of %s, so that its metrics would be nobody's", m, name)
 	}
 	return nil

@@ -88,7 +88,7 @@ func Parse(file string, source []byte, opts Options) (Scenario, error) {
 var scenarioName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
 
 // rootKeys are the keys of a file.
-var rootKeys = []string{"scenario", "about", "stack", "load", "autoscale", "phases", "checks", "waive"}
+var rootKeys = []string{"scenario", "about", "stack", "metrics_from", "load", "autoscale", "phases", "checks", "waive"}
 
 func (r *reader) scenario(root value, s *Scenario) {
 	m, ok := root.mapping(rootKeys...)
@@ -103,6 +103,7 @@ func (r *reader) scenario(root value, s *Scenario) {
 		s.About = v.line("text")
 	}
 	s.Stack.Web.Routes = referenceRoutes()
+	_, r.fromServer = m.get(metricsFrom)
 	if v, ok := m.get("stack"); ok {
 		r.stack(v, &s.Stack)
 	}
@@ -111,6 +112,9 @@ func (r *reader) scenario(root value, s *Scenario) {
 		if s.Stack.Agent.There() {
 			v.failf("what an autoscaler should make of counts that an agent holds is not judged: remove stack.agent, or autoscale")
 		}
+	}
+	if v, ok := m.get(metricsFrom); ok {
+		r.metricsFrom(v, s)
 	}
 	before := len(r.errs)
 	if v, ok := m.get("phases"); ok {

@@ -21,7 +21,9 @@ type Scenario struct {
 	Name  string // the file's `scenario:`, fit for a file name
 	About string // one line, "" if the file says none
 	Stack Stack
-	Load  Load
+	// MetricsFrom is the server that scrapes the instances; nil: the run's own collector does.
+	MetricsFrom *MetricsFrom
+	Load        Load
 	// Autoscale is what launches and ends instances by itself; nil: nobody does.
 	Autoscale *Autoscale
 	Phases    []Phase

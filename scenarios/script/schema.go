@@ -146,10 +146,13 @@ func only(when shape, keys []string, required ...string) shape {
 
 // file is a whole file.
 func (g grammar) file() shape {
-	return g.object("A complete file", fields{
-		"scenario":  matches(scenarioName),
-		"about":     text(),
-		"stack":     g.stack(),
+	s := g.object("A complete file", fields{
+		"scenario": matches(scenarioName),
+		"about":    text(),
+		"stack":    g.stack(),
+		"metrics_from": g.object("metrics_from", fields{
+			"url": shape{"type": "string", "pattern": "^https?://"}, "every": durations(), "lag": durations(), "instance": matches(targetLabel), "job": matches(jobName),
+		}, "url", "every"),
 		"load":      g.load(),
 		"autoscale": g.autoscale(),
 		"phases":    lists(g.phase()),
@@ -158,6 +161,10 @@ func (g grammar) file() shape {
 			"check": oneWord(CheckKinds()...), "instance": text(), "reason": text(),
 		}, "check", "reason")),
 	}, "scenario", "stack", "load", "phases", "checks")
+	// Instances of a stack that is there send to the collector, unless a server has their metrics.
+	s["if"], s["else"] = has(metricsFrom), shape{"properties": shape{"stack": shape{"properties": shape{"external": has("statsd")}}}}
+	s["not"] = shape{"required": []string{metricsFrom, "autoscale"}}
+	return s
 }
 
 func (g grammar) load() shape {

@@ -45,7 +45,7 @@ func (g grammar) external() shape {
 		"url": shape{"type": "string", "pattern": "^http://"}, "header": matches(headerName), "instances": lists(matches(foreignName)),
 		"launched": matches(launchedName), "routes": open(routeName, g.route()), "statsd": statsd, "alive": lists(arguments()), "health": text(),
 		"stop": durations(), "do": g.object(heading, do), "after": lists(arguments()),
-	}, "url", "instances", "statsd")
+	}, "url", "instances") // statsd: see file
 	s["not"] = shape{"required": []string{"alive", "health"}}
 	return s
 }

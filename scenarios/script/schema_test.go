@@ -194,6 +194,7 @@ func probes() []probe {
 		{[2]string{"{rate: 100/s}", "{rate: 100/s, zzz: 1}"}, "load"},
 		{[2]string{"{rate: 100/s}", "{shape: steps, levels: [{zzz: 1}]}"}, "load/levels/-"},
 		{[2]string{"{rate: 100/s}", "{rate: 100/s, beacons: {zzz: 1}}"}, "load/beacons"},
+		{[2]string{"phases:", "metrics_from: {zzz: 1}\nphases:"}, "metrics_from"},
 		{[2]string{"phases:", "autoscale: {zzz: 1}\nphases:"}, "autoscale"},
 		{[2]string{"phases:", "autoscale: {up: {zzz: 1}}\nphases:"}, "autoscale/up"},
 		{[2]string{"phases:", "autoscale: {down: {zzz: 1}}\nphases:"}, "autoscale/down"},

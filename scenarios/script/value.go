@@ -21,6 +21,8 @@ type reader struct {
 	// of the stack that only a scenario without versions may set.
 	versions   *Versions
 	ownVersion map[string]value
+	// fromServer: the file says that a server has the metrics of the instances.
+	fromServer bool
 }
 
 func (r *reader) failf(at Pos, format string, args ...any) {

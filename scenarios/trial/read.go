@@ -28,6 +28,8 @@ const (
 type Reader struct {
 	Stdin   io.Reader
 	Options script.Options
+	// Adding changes a source before it is read; nil: nothing does. It says which file cannot be changed so.
+	Adding func(file string, source []byte) ([]byte, error)
 }
 
 // Read reads one scenario. The error lists all that is wrong with it, as
@@ -36,6 +38,11 @@ func (r Reader) Read(arg string) (script.Scenario, error) {
 	name, source, err := r.Source(arg)
 	if err != nil {
 		return script.Scenario{}, err
+	}
+	if r.Adding != nil {
+		if source, err = r.Adding(name, source); err != nil {
+			return script.Scenario{}, err
+		}
 	}
 	s, err := script.Parse(name, source, r.Options)
 	if err != nil {

@@ -37,12 +37,13 @@ const (
 // Trial is one scenario that is to be run and judged.
 type Trial struct {
 	Scenario  script.Scenario
-	Dir       string // of the record and the reports
-	Seed      uint64 // decides words and routes of the load
-	MongoURI  string // of a MongoDB that is there already; empty: one is started
-	Dashboard string // where the collector's HTTP API listens; empty: nowhere
-	Relay     string // another StatsD that gets all that the instances send, and what is done to them; empty: nobody does
-	Version   string // of this program, for record and verdict
+	Dir       string     // of the record and the reports
+	Seed      uint64     // decides words and routes of the load
+	MongoURI  string     // of a MongoDB that is there already; empty: one is started
+	Dashboard string     // where the collector's HTTP API listens; empty: nowhere
+	Relay     string     // another StatsD that gets all that the instances send, and what is done to them; empty: nobody does
+	Access    run.Access // how a server is reached that scrapes the instances (metrics_from)
+	Version   string     // of this program, for record and verdict
 	On        Environment
 	Live      *live.Stream // is told how it goes; nil: nobody is
 	Hand      *run.Hand    // makes moves while the stack is up; nil: nobody does
@@ -134,7 +135,7 @@ func (t Trial) config(start time.Time) run.Config {
 		versions["mongod"] = t.On.Database.Image
 	}
 	return run.Config{
-		Scenario: t.Scenario, Dir: t.Dir, MongoURI: t.MongoURI, Dashboard: t.Dashboard, Relay: t.Relay,
+		Scenario: t.Scenario, Dir: t.Dir, MongoURI: t.MongoURI, Dashboard: t.Dashboard, Relay: t.Relay, Access: t.Access,
 		HAProxy: t.On.HAProxy, HTTPD: t.On.HTTPD, Web: t.On.Web, Database: t.On.Database, Mongod: t.On.MongoDB,
 		Progress: feed{t.Live}, Hand: t.Hand, Roster: t.Roster,
 		Run: record.Run{

@@ -58,6 +58,7 @@ type Account struct {
 	Scraped   bool
 	scrape    evidence.Scrape // the last good one, before it ended or at all; its zero: none was
 	failed    int64           // scrapes that failed after that
+	byServer  bool            // it is a server of the user's that scrapes (metrics_from)
 	Excused   bool            // they may have failed because the machine was late
 	twin      twin
 	otherType collector.Type // see findNeighbours
@@ -243,6 +244,9 @@ func (a *Account) Cut() bool { return a.killed != record.Never }
 func (a *Account) WhyLate() string {
 	if a.slowed > 0 && a.slowed == a.stall {
 		return fmt.Sprintf("its CPU was limited, so that it may have been %s late", a.stall.Round(time.Millisecond))
+	}
+	if a.byServer {
+		return fmt.Sprintf("the server was %s late to ask it", a.stall.Round(time.Millisecond))
 	}
 	return fmt.Sprintf("the machine was %s late then", a.stall.Round(time.Millisecond))
 }

@@ -18,6 +18,7 @@ import (
 // client_window is 2 s, it is what it acknowledged since 7.9 s.
 func (a *Account) fetched(e *evidence.Index) {
 	l := a.Life
+	a.byServer = e.Scenario.MetricsFrom != nil
 	a.killed = e.CutAt(l, a.Promise.Metric, a.Promise.Route)
 	until := evidence.Forever
 	if a.killed != record.Never {
@@ -80,6 +81,10 @@ func (a *Account) outright(e *evidence.Index, open int64) diagnose.Diagnosis {
 		return diagnose.Diagnosis{}
 	case a.failed > 0 && open > 0:
 		return a.unfetched(e, open)
+	case e.Scenario.MetricsFrom != nil && open > 0:
+		if d := a.unasked(e, open); d.Cause != "" {
+			return d
+		}
 	}
 	if d := a.Alternates(e); d.Cause != "" || open > 0 {
 		return d
@@ -102,6 +107,23 @@ func (a *Account) unfetched(e *evidence.Index, open int64) diagnose.Diagnosis {
 		d.Why = fmt.Sprintf("%s failed since the last good one at %s, and nothing that it counted since then was told", words.Times(a.failed, "scrape"), words.Seconds(began))
 	} else {
 		d.Why = fmt.Sprintf("all %s failed, so nothing that it counted was told", words.Times(a.failed, "scrape"))
+	}
+	if a.Excused {
+		d.Why += ", but the machine was late itself then"
+	}
+	return d
+}
+
+// unasked is the diagnosis of a loss that is no more than what was acknowledged since a server of the user's asked last: it is the server's.
+func (a *Account) unasked(e *evidence.Index, open int64) diagnose.Diagnosis {
+	last := a.ticks[len(a.ticks)-1]
+	if open > a.ackedFrom(a.scrape.From) || last-a.scrape.To <= a.Promise.ClientWindow {
+		return diagnose.Diagnosis{}
+	}
+	a.Excused = true
+	d := diagnose.Diagnosis{Cause: diagnose.ScrapeFailed, From: a.scrape.From, To: last, Why: "no scrape of the server's ever asked it"}
+	if a.scrape.To > 0 {
+		d.Why = fmt.Sprintf("the server asked it last at %s", words.Seconds(a.scrape.From))
 	}
 	return d
 }

@@ -27,6 +27,9 @@ func (a *Account) lateness(e *evidence.Index) Lateness {
 	lost := permanent(a.Gap)
 	allowed := a.heldFor + a.Promise.MaxLag
 	for k, t := range a.ticks {
+		if t < e.FirstScrape(a.Life.Instance)+e.Interval {
+			continue // nobody had asked yet
+		}
 		due := float64(evidence.CountUpTo(a.Acked, e.HeldSince(a.Life.Instance, t, allowed)))
 		have := a.counted.UpTo(t) + lost[k]
 		if have >= due {

@@ -82,7 +82,7 @@ func (e *Index) ClockSteps() bool { return e.Greatest(record.ClockSteps, 0, Fore
 // and to: what the machine, not the application, made late. A scrape that began
 // after it was due is the collector's lateness, too.
 func (e *Index) Delays(from, to time.Duration) (stall, flush time.Duration) {
-	late := max(e.Greatest(record.FlushLateness, from, to+e.Interval), e.Greatest(record.ScrapeLateness, from, to+e.Interval))
+	late := max(e.Greatest(record.FlushLateness, from, to+e.Interval), e.Greatest(record.ScrapeLateness, from, to+e.Interval), e.unasked(from, to))
 	return e.Stall(from, to), time.Duration(min(late, 1e9) * float64(time.Second))
 }
 

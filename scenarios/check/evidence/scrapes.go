@@ -35,6 +35,42 @@ func (e *Index) LastScrape(instance string, t time.Duration) (last Scrape, faile
 	return Scrape{}, failed, false
 }
 
+// FirstScrape is when an instance was first asked that a server of the user's scrapes (metrics_from), whatever came of it: such a server has to
+// find it before. It is 0 where the run's own collector scrapes, which asks from the birth on, and where nobody ever asked.
+func (e *Index) FirstScrape(instance string) time.Duration {
+	if all := e.scrapes[instance]; e.Scenario.MetricsFrom != nil && len(all) > 0 {
+		return all[0].To
+	}
+	return 0
+}
+
+// unasked is the longest that a scrape of a server of the user's (metrics_from) was late for which somebody waited between from and to, in seconds:
+// such a server may be away for longer than anybody looks ahead. One that came at 30 s and was 12 s late was waited for from 18 s on.
+func (e *Index) unasked(from, to time.Duration) (longest float64) {
+	if e.Scenario.MetricsFrom == nil {
+		return 0
+	}
+	for _, s := range e.Polled[record.ScrapeLateness] {
+		for _, p := range s.Points {
+			if p.HasNumber() && p.At >= from && p.At-time.Duration(p.Value*float64(time.Second)) <= to {
+				longest = max(longest, p.Value)
+			}
+		}
+	}
+	return longest
+}
+
+// upName is the series that a Prometheus has of each target, whose labels are those that it gives to all series of that.
+// Source: https://prometheus.io/docs/concepts/jobs_instances/#automatically-generated-labels-and-time-series
+const upName = "up"
+
+// OfServer tells whether a label of an instance's series is one that a server of the user's gave it (metrics_from), as it gives it to all.
+func (e *Index) OfServer(instance string, label collector.Label) bool {
+	return e.Scenario.MetricsFrom != nil && slices.ContainsFunc(e.Pushed[instance], func(s *record.Series) bool {
+		return s.Name == upName && s.Scraped() && s.Labels.Get(label.Name) == label.Value
+	})
+}
+
 // Scraped tells whether a metric of a route's instances is scraped: by the series that there are of it, or where there is none at all, by
 // what the scenario says of these instances, and of the name. Behind agents nobody asks the instances themselves: they send, and it is the
 // agents that may be scraped, for as long as they live.

@@ -47,6 +47,7 @@ func Harness(e *evidence.Index) []verdict.Finding {
 				Summary: fmt.Sprintf("the collector's process ended at %s and nobody had asked for it (%s): what is missing from then on proves nothing", words.Seconds(ev.At), exitText(ev))})
 		}
 	}
+	out = append(out, holes(e)...)
 	if len(out) == 0 {
 		polls := "no poll failed"
 		if slices.ContainsFunc(e.History.Events, func(ev record.Event) bool {

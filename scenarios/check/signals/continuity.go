@@ -173,6 +173,7 @@ func (c Continuity) follow(e *evidence.Index, l record.Lifetime, asked []roundTr
 		last = e.HeldSince(l.Instance, at, c.Window) // nor what its end may have taken
 	}
 	asked = asked[:doneUpTo(asked, last)]
+	asked = asked[doneUpTo(asked, e.FirstScrape(l.Instance)):] // before that nobody asked
 	if len(asked) == 0 {
 		return trail{}
 	}

@@ -258,7 +258,7 @@ func (c Identity) tags(e *evidence.Index, l record.Lifetime, s *record.Series) [
 		switch own := s.Labels.Get(name); {
 		case exported && own != "" && own != label.Value:
 			out = append(out, c.disagrees(e, l, name, label.Value, own))
-		case exported && own != "" || allowed[label.Name]:
+		case exported && own != "" || allowed[label.Name] || e.OfServer(l.Instance, label):
 		default:
 			f := c.finding(verdict.Fail, l.Instance, "the series of %s has a tag that nobody expects: %s", l.Instance, labelled(s))
 			f.Cause = verdict.CauseTagsVary

@@ -183,7 +183,6 @@ func judgeExact(a *account.Account, b account.Books) ([]verdict.Finding, []verdi
 		account.Blame(&f, d)
 		if d.Cause == diagnose.ScrapeFailed && a.Excused {
 			f.Outcome, f.Cause, rest.Cause = verdict.Inconclusive, verdict.CauseStall, verdict.CauseStall
-			d.Why += ", but the machine was late itself then"
 		}
 		f.Summary = fmt.Sprintf("%s acknowledged %s that no metric counted, all between %s and %s%s; %s", a.Life.Instance,
 			words.Times(k.Lost, a.Promise.Route), words.Seconds(d.From), words.Seconds(d.To), bufferClause(a, k), d.Why)
