@@ -47,6 +47,10 @@ var gaugeCases = []struct {
 		s := seriesOf(t, *h, "fullstack_inflight", "web-3")
 		s.Points[7].Value = 40
 	}, verdict.Fail, "drifting-gauge", "fullstack.inflight of web-3 is too high at 1 point: 40 at 10.1 s, when its users had at most 9 requests in flight"},
+	{"too low on a machine that was late itself", func(_ *testing.T, h *record.History) {
+		lastUnknown(h)
+		own(h, record.FlushLateness, "", func(time.Duration) float64 { return 0.3 })
+	}, verdict.Inconclusive, "flush-late-on-busy-machine", "fullstack.inflight of web-3 is too low at 2 points: 0 at 15.1 s, when 6 requests had been in flight there for longer than a gauge takes to arrive: who set it last knew only of some, but the machine was late itself then"},
 	{"too low", func(_ *testing.T, h *record.History) { lastUnknown(h) }, verdict.Fail, "last-write-wins", "fullstack.inflight of web-3 is too low at 2 points: 0 at 15.1 s, when 6 requests had been in flight there for longer than a gauge takes to arrive: who set it last knew only of some"},
 	{"frozen at its death", func(t *testing.T, h *record.History) {
 		s := seriesOf(t, *h, "fullstack_inflight", "web-2")

@@ -15,6 +15,10 @@ import (
 // not busy: two connections on one machine.
 const underWay = 250 * time.Millisecond
 
+// starved is how far from a point a machine that was late speaks for it: an instance that gets no processor for a while is not seen to,
+// and what sends load and collects beside it now and then is.
+const starved = 3 * time.Second
+
 // tooLow: a request that was in flight at an instance from before the moment at
 // which a gauge may have been sent until after its point must be in it. Requests
 // are mostly too short for that; those that wait for something that hangs are not: of 40
@@ -60,6 +64,10 @@ func (c Gauge) tooLow(e *evidence.Index, l record.Lifetime, series []*record.Ser
 	f := c.finding(verdict.Fail, l.Instance, "%s of %s is too low at %s: %g at %s, when %s had been in flight there for longer than a gauge takes to arrive: who set it last knew only of some",
 		c.Promise.Metric, l.Instance, words.Times(n, "point"), worst.Value, words.Seconds(worst.At), words.Times(bound, "request"))
 	f.From, f.To, f.Lost, f.Cause = worst.At.Seconds(), worst.At.Seconds(), under, verdict.CauseLastWins
+	if e.Waits(l.Instance, worst.At-starved, worst.At+starved) > underWay {
+		f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseStall
+		f.Summary += ", but the machine was late itself then"
+	}
 	return &f
 }
 
