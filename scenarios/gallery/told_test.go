@@ -128,6 +128,9 @@ func defectIsTold(t *testing.T, e Entry, h record.History, v verdict.Verdict) {
 			t.Errorf("%q names %v, want %v", v.Title, named, to)
 		}
 		named := instances(first.Sentence)
+		if e.Want.Amount != nil { // whose counts came late has all of them
+			to = slices.DeleteFunc(to, func(name string) bool { return e.Want.Amount(h, name) == 0 })
+		}
 		if lacks := func(name string) bool { return !slices.Contains(named, name) }; slices.ContainsFunc(to, lacks) || e.Want.Amount != nil && len(named) != len(to) {
 			t.Errorf("%q names %v, want %v", first.Sentence, named, to)
 		}
