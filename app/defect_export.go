@@ -32,14 +32,14 @@ type exportWrong struct {
 
 func exportDefects() []Defect {
 	return []Defect{
-		{Name: "no-instance-id", About: "the resource of OTLP says the service alone, and no service.instance.id: replicas share their series", begin: exportingWrongly(exportWrong{nameless: true})},
-		{Name: "delta-as-cumulative", About: "counters are exported as deltas, and called cumulative",
+		{Name: "no-instance-id", Entry: "F44", About: "the resource of OTLP says the service alone, and no service.instance.id: replicas share their series", begin: exportingWrongly(exportWrong{nameless: true})},
+		{Name: "delta-as-cumulative", Entry: "F19", About: "counters are exported as deltas, and called cumulative",
 			begin: exportingWrongly(exportWrong{are: metricdata.DeltaTemporality, say: metricdata.CumulativeTemporality})},
-		{Name: "cumulative-as-delta", About: "counters are exported cumulative, and called deltas",
+		{Name: "cumulative-as-delta", Entry: "F19", About: "counters are exported cumulative, and called deltas",
 			begin: exportingWrongly(exportWrong{are: metricdata.CumulativeTemporality, say: metricdata.DeltaTemporality})},
-		{Name: "old-start", About: "instruments of OTLP begin anew after 5 s, and keep their old start", begin: exportingWrongly(exportWrong{anew: exportsAnew})},
-		{Name: "no-last-export", About: "a stop exports nothing by OTLP: what came since the last export is lost", begin: exportingWrongly(exportWrong{unflushed: true})},
-		{Name: "long-export", About: "it exports by OTLP once a minute, whatever it is told", begin: exportingWrongly(exportWrong{every: exportsRarely})},
+		{Name: "old-start", Entry: "F32", About: "instruments of OTLP begin anew after 5 s, and keep their old start", begin: exportingWrongly(exportWrong{anew: exportsAnew})},
+		{Name: "no-last-export", Entry: "F1", About: "a stop exports nothing by OTLP: what came since the last export is lost", begin: exportingWrongly(exportWrong{unflushed: true})},
+		{Name: "long-export", Entry: "F2", About: "it exports by OTLP once a minute, whatever it is told", begin: exportingWrongly(exportWrong{every: exportsRarely})},
 	}
 }
 

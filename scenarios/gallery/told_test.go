@@ -119,7 +119,14 @@ func defectIsTold(t *testing.T, e Entry, h record.History, v verdict.Verdict) {
 			t.Errorf("it is of the version %q alone: %s: %s", e.Want.Version, v.Title, v.Sentence)
 		}
 		titleIsOf(t, leading(e.Want), to, first)
-		if d, _ := docs.Find(first.Cause); !strings.Contains(v.Sentence, d.Repair) {
+		way := ""
+		switch {
+		case e.Stage.OTLP != "":
+			way = "otlp"
+		case e.Stage.Scrape:
+			way = "scrape"
+		}
+		if d, _ := docs.Find(first.Cause); !strings.Contains(v.Sentence, d.RepairBy(way)) {
 			t.Errorf("the sentence does not say how to repair it: %s", v.Sentence)
 		}
 	}
