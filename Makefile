@@ -19,7 +19,7 @@ help: ## this list
 deps: ## install what is missing: HAProxy, foreign clients for the tests, Go modules
 	@sh .ci/deps.sh
 
-peers: deps ## install the programs that collector, inventory and stack are tried against: Prometheus, carbon, statsd_exporter, Ansible, FerretDB
+peers: deps ## install the programs that collector, inventory and stack are tried against: Prometheus, carbon, statsd_exporter, OpenTelemetry's Collector, Ansible, FerretDB
 	@sh .ci/peers.sh
 
 browser: ## install Chromium and a font, for the tests that look at pages

@@ -193,6 +193,7 @@ var heavy = map[string][]string{
 	"go.opentelemetry.io/collector/pdata":         {"collector/otlp"},
 	"github.com/prometheus/otlptranslator":        {"collector/otlp"},
 	"google.golang.org/grpc":                      {"collector/otlp"},
+	"go.opentelemetry.io/otel":                    {"app"},              // OpenTelemetry's SDK, and its exporters
 	"github.com/yuin/goldmark":                    {"scenarios/report"}, // diagnoses are Markdown
 	"github.com/gin-gonic/gin":                    {"app"},
 	"github.com/prometheus/client_golang":         {"app", "collector/forward", "collector/readback"}, // forward uses its exp, the sender of remote write

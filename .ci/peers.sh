@@ -1,8 +1,8 @@
 #!/bin/sh
 # Installs the programs of others that the collector, the inventory and the whole stack
 # are tried against: Debian's Prometheus, Graphite carbon and Ansible (ansible-core, without
-# its collections), and from their Go modules statsd_exporter and FerretDB, a database that speaks MongoDB's
-# protocol over SQLite. Tests that miss one are skipped, and say so. `make peers` and `make bench` call it.
+# its collections), and from their Go modules statsd_exporter, OpenTelemetry's Collector (otelcol/, with the parts that are
+# tried) and FerretDB, a database that speaks MongoDB's protocol over SQLite. Tests that miss one are skipped, and say so. `make peers` and `make bench` call it.
 #
 # Debian's packages start their service where there is an init system; to have
 # the programs without the services: systemctl disable --now prometheus carbon-cache.
@@ -18,6 +18,11 @@ cd "$(dirname "$0")/.."
 [ -x bin/statsd_exporter ] || {
 	say "building $STATSD_EXPORTER"
 	GOBIN=$PWD/bin go install "$STATSD_EXPORTER"
+}
+
+[ -x bin/otelcol ] || {
+	say "building OpenTelemetry's Collector"
+	(cd .ci/otelcol && CGO_ENABLED=0 go build -o ../../bin/otelcol .)
 }
 
 # Its program wants to find its version in a file that its module has not.

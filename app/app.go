@@ -67,6 +67,7 @@ type parts struct {
 	words  Words
 	client statsd.Client
 	shown  *exposition // nil: it has none
+	pushed *export     // nil: it has none
 	wrong  wrong       // all nil without a defect
 	log    *log.Logger
 }
@@ -87,6 +88,12 @@ func newParts(c Config) (parts, error) {
 		p.shown = newExposition(alone, nil)
 		if p.wrong.exposition != nil {
 			p.shown = p.wrong.exposition()
+		}
+	}
+	if c.Export != "" {
+		var err error
+		if p.pushed, err = newExport(c.Export, p.wrong.export, p.log); err != nil {
+			return parts{}, err
 		}
 	}
 	var err error
@@ -229,6 +236,9 @@ func dialStatsD(c Config, p parts) (statsd.Client, error) {
 	client, err := dialThrough(p.wrong.wire, o)
 	if err == nil && p.shown != nil {
 		client = counting{client, p.shown}
+	}
+	if err == nil && p.pushed != nil {
+		client = exporting{Client: client, to: p.pushed, harm: p.wrong.harm, due: new(int64)}
 	}
 	if err != nil || p.wrong.client == nil {
 		return client, err

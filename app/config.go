@@ -1,12 +1,14 @@
 package app
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -41,7 +43,10 @@ type Config struct {
 	// does; 0 = never.
 	WorkEvery time.Duration
 	// Expose has the app show what it counts to a Prometheus as well, at /metrics.
-	Expose   bool
+	Expose bool
+	// Export has the app push what it counts by OTLP as well, by this protocol: http/protobuf or grpc; empty = it does not. All else
+	// OpenTelemetry's SDK reads from the environment itself.
+	Export   string
 	MongoURI string // mongodb://…
 	Defect   string // one of Defects, or empty for right instrumentation
 
@@ -69,7 +74,8 @@ const (
 // STATSD_AGGREGATION ("2s") and STATSD_SAMPLE_RATE ("0.5") set the client up,
 // STOP_TAKES ("4s") makes a stop take so much longer. CPU_EVERY ("1s") has the app tell so often what CPU time it has
 // used. WORK_EVERY ("20ms") has it work
-// by itself, see Config.WorkEvery. EXPOSE=yes has it show its numbers to a Prometheus, too.
+// by itself, see Config.WorkEvery. EXPOSE=yes has it show its numbers to a Prometheus, too; OTEL_METRICS_EXPORTER=otlp has
+// it push them, by OTEL_EXPORTER_OTLP_METRICS_PROTOCOL, else OTEL_EXPORTER_OTLP_PROTOCOL, else http/protobuf.
 //
 // Without INSTANCE the instance is HOSTNAME, which Docker sets to the beginning
 // of the container's id, and each line says so.
@@ -128,6 +134,9 @@ func FromEnv(getenv func(string) string) (Config, error) {
 	default:
 		return Config{}, fmt.Errorf("EXPOSE: %q is not known; want yes or no", text)
 	}
+	if c.Export, err = exportBy(getenv); err != nil {
+		return Config{}, err
+	}
 	if strings.ContainsAny(c.Container, "|\n") {
 		return Config{}, fmt.Errorf("HOSTNAME: %q has a character that StatsD uses itself; set INSTANCE", c.Container)
 	}
@@ -181,6 +190,24 @@ func clientSettings(aggregation, rate string) (every time.Duration, sampled floa
 		return 0, 0, errors.New("STATSD_AGGREGATION: a client that samples does not aggregate; leave it out, or STATSD_SAMPLE_RATE")
 	}
 	return every, sampled, nil
+}
+
+// exportBy is the protocol by which metrics are to be pushed, by the variables of OpenTelemetry's SDKs; "": they are not.
+// Source: https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
+func exportBy(getenv func(string) string) (string, error) {
+	if getenv("OTEL_METRICS_EXPORTER") != "otlp" {
+		return "", nil
+	}
+	name := "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL"
+	protocol := getenv(name)
+	if protocol == "" {
+		name = "OTEL_EXPORTER_OTLP_PROTOCOL"
+		protocol = cmp.Or(getenv(name), exportProtocols[0])
+	}
+	if !slices.Contains(exportProtocols, protocol) {
+		return "", fmt.Errorf("%s: %q is not known; want %s", name, protocol, strings.Join(exportProtocols, " or "))
+	}
+	return protocol, nil
 }
 
 // parseDuration reads one from 1 ms on.

@@ -44,6 +44,7 @@ type wrong struct {
 	cpu        func() (time.Duration, error)              // what is told of CPU time
 	stopping   func()                                     // what happens first when told to stop
 	exposition func() *exposition                         // what is shown to a Prometheus
+	export     exportWrong                                // what is wrong with what is pushed by OTLP
 	harm       *harm                                      // nil without a defect
 }
 
@@ -78,7 +79,7 @@ func ListDefects() string {
 
 // Defects lists what Config.Defect can be.
 func Defects() []Defect {
-	all := slices.Concat(exitDefects(), countDefects(), timeDefects(), lineDefects(), valueDefects(), serviceDefects(), answerDefects(), heldDefects(), cpuDefects(), exposedDefects())
+	all := slices.Concat(exitDefects(), countDefects(), timeDefects(), lineDefects(), valueDefects(), serviceDefects(), answerDefects(), heldDefects(), cpuDefects(), exposedDefects(), exportDefects())
 	for i := range all {
 		if all[i].Metric == "" {
 			all[i].Metric = counted

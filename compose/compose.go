@@ -20,7 +20,7 @@ import (
 // {{.Name}}, {{.Host}} (the address to listen on), {{.Port}} (the port named
 // "http", or the only one), {{.Ports.NAME}} and {{.Dir}} (a directory that
 // belongs to this instance alone and holds its Files), and for an agent
-// {{.StatsDHost}} and {{.StatsDPort}}.
+// {{.StatsDHost}}, {{.StatsDPort}} and {{.OTLP}}.
 type Instance struct {
 	Name    string            // "web-2"; never reused within a run
 	Program Program           // what to execute
@@ -30,6 +30,7 @@ type Instance struct {
 	Ready   Probe             // when it counts as ready
 	Stop    time.Duration     // how long a Stack lets it finish after SIGTERM, before SIGKILL; 0 = DefaultStop
 	StatsD  string            // where an agent sends StatsD lines on to, host:port; empty: it is none
+	OTLP    string            // where an agent pushes by OTLP, http://host:port; empty: it does not
 	// Succeeds is the instance, gone, whose ports this one is given again: whoever was told of them need not be told anew.
 	Succeeds string
 }

@@ -129,7 +129,7 @@ type Place struct {
 // Expand returns the instance with every template replaced. Its Ports must
 // hold the numbers that the platform chose.
 func (i Instance) Expand(at Place) (Instance, error) {
-	site := expand.Site{Name: i.Name, Host: at.Host, Dir: at.Dir, Ports: i.Ports, StatsD: i.StatsD}
+	site := expand.Site{Name: i.Name, Host: at.Host, Dir: at.Dir, Ports: i.Ports, StatsD: i.StatsD, OTLP: i.OTLP}
 	return i.texts(func(text string) (string, error) { return expand.Text(text, site) })
 }
 

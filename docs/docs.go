@@ -27,7 +27,7 @@ var (
 	// sentence that says how to repair it.
 	titled   = regexp.MustCompile(`(?s)^\*\*(.+?)\.\*\*\s+`)
 	numbered = regexp.MustCompile(`\{[^{}]*\|[^{}]*\}`)
-	repair   = regexp.MustCompile(`(?s)\*Repair\*:\s+(.+?\.)(?:\s|$)`)
+	repair   = regexp.MustCompile(`(?s)\*Repair(?: by (OTLP|scrape))?\*:\s+(.+?\.)(?:\s|$)`)
 	cited    = regexp.MustCompile(`\s*\(\[[^]]+\]\((?:https?:|#)[^)]+\)\)`) // a link alone, in brackets
 )
 
@@ -39,6 +39,8 @@ type Diagnosis struct {
 	Title string
 	// Repair is what to do about it, in a sentence; empty where nothing is to be repaired.
 	Repair string
+	// repairs are what to do where the counts came by another way than StatsD, by that way; what has none is repaired alike.
+	repairs map[string]string
 	// Text begins with the title; then it is how it looks, what it is confused with and how to
 	// repair it, as plain text; then, after empty lines, what it refers to, tables included.
 	Text string
@@ -57,6 +59,14 @@ func (d Diagnosis) Titled(who string, several bool) string {
 		}
 		return one
 	})
+}
+
+// RepairBy is what to do about it where the counts came by a way in: "otlp", "scrape", or any other for StatsD.
+func (d Diagnosis) RepairBy(way string) string {
+	if own := d.repairs[way]; own != "" {
+		return own
+	}
+	return d.Repair
 }
 
 // Diagnoses are those of all causes, in the order of DIAGNOSES.md. The caller
@@ -110,9 +120,15 @@ func newDiagnosis(s section, group string) Diagnosis {
 		d.Title = strings.Join(strings.Fields(m[1]), " ")
 		d.Text = upperFirst(d.Titled("an instance", false)) + ". " + s.body[len(m[0]):]
 	}
-	if m := repair.FindStringSubmatch(s.body); m != nil {
-		text := anyLink.ReplaceAllString(cited.ReplaceAllString(m[1], ""), "$1")
-		d.Repair = upperFirst(strings.Join(strings.Fields(strings.ReplaceAll(text, "`", "")), " "))
+	d.repairs = map[string]string{}
+	for _, m := range repair.FindAllStringSubmatch(s.body, -1) {
+		text := anyLink.ReplaceAllString(cited.ReplaceAllString(m[2], ""), "$1")
+		text = upperFirst(strings.Join(strings.Fields(strings.ReplaceAll(text, "`", "")), " "))
+		if way := strings.ToLower(m[1]); way != "" {
+			d.repairs[way] = text
+		} else {
+			d.Repair = text
+		}
 	}
 	return d
 }

@@ -1,7 +1,9 @@
 package docs
 
 import (
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -52,6 +54,10 @@ func TestDiagnosesAreWhole(t *testing.T) {
 			t.Errorf("%s: its section does not say how to repair it", d.Cause)
 		case d.Repair != "" && (!strings.HasSuffix(d.Repair, ".") || strings.ContainsAny(d.Repair, "`*") || strings.Contains(d.Repair, "](")):
 			t.Errorf("%s: the repair is no plain sentence: %q", d.Cause, d.Repair)
+		case slices.ContainsFunc(slices.Collect(maps.Values(d.repairs)), func(own string) bool {
+			return !strings.HasSuffix(own, ".") || strings.ContainsAny(own, "`*") || strings.Contains(own, "](")
+		}):
+			t.Errorf("%s: the repair by a way is no plain sentence: %q", d.Cause, d.repairs)
 		case d.Group == "" || len(d.Text) < 20:
 			t.Errorf("%s: no group or no text: %+v", d.Cause, d)
 		case links.MatchString(d.Text):
@@ -76,6 +82,21 @@ func TestTitleAndRepair(t *testing.T) {
 		d, _ := Find(cause)
 		if got := [3]string{d.Titled("web-2", false), d.Titled("web-1 and web-3", true), d.Repair}; got != want {
 			t.Errorf("%s: %q, want %q", cause, got, want)
+		}
+	}
+}
+
+// What is to be done hangs on the way in, where the documentation says so.
+func TestRepairByWay(t *testing.T) {
+	for _, c := range []struct{ cause, way, want string }{
+		{"lost-on-exit", "otlp", "Shut the SDK's meter provider down on SIGTERM, once the last request has ended."},
+		{"lost-on-exit", "scrape", "Flush the StatsD client on SIGTERM, once the last request has ended."}, // of what is scraped it is never said
+		{"lost-on-exit", "", "Flush the StatsD client on SIGTERM, once the last request has ended."},
+		{"late", "scrape", "Scrape more often, and look for scrapes that fail."},
+		{"counted-twice", "otlp", "Look for retries and fall-through paths that count again."},
+	} {
+		if d, _ := Find(c.cause); d.RepairBy(c.way) != c.want {
+			t.Errorf("%s by %q: %q, want %q", c.cause, c.way, d.RepairBy(c.way), c.want)
 		}
 	}
 }

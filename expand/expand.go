@@ -25,6 +25,8 @@ type Site struct {
 	Ports           map[string]int
 	// StatsD is where an agent is to send its lines on to, host:port; empty for all else.
 	StatsD string
+	// OTLP is where an agent is to push by OTLP, http://host:port, where it does.
+	OTLP string
 }
 
 // StatsDHost and StatsDPort are the parts of StatsD, for {{.StatsDHost}} and {{.StatsDPort}}.

@@ -22,6 +22,8 @@ DD_AGENT_HOST, DD_DOGSTATSD_PORT, DD_DOGSTATSD_URL, DD_TAGS) and MONGODB_URI.
 STATSD_AGGREGATION (2s) has its client put counts together for longer than 40ms,
 STATSD_SAMPLE_RATE (0.5) has it sample them. STOP_TAKES (4s) makes a stop longer.
 WORK_EVERY (20ms) has it do some work that nobody asked for, as a worker does.
+EXPOSE=yes has it show its numbers to a Prometheus at /metrics as well, and
+OTEL_METRICS_EXPORTER=otlp push them by OpenTelemetry's SDK, with its variables.
 
 With --defect the instrumentation is wrong in one way; a few defects are the
 service's own, which is said:

@@ -313,7 +313,7 @@ func background(t *testing.T, env []string, name string, args ...string) (kill f
 }
 
 // freeTCP is an address that was free a moment ago.
-func freeTCP(t *testing.T) string {
+func freeTCP(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

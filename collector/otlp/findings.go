@@ -58,7 +58,8 @@ func newRegistry(cfg Config) registry {
 // mostResources is how many resources of an instance are remembered.
 const mostResources = 64
 
-// resource looks at a resource that a sender says it is.
+// resource looks at a resource that a sender says it is. Where that has no service.instance.id, whoever was heard first is no more
+// right than whoever comes later.
 func (r *registry) resource(key [sha256.Size]byte, id string, s *sender, d *door) {
 	if d.Origin == ByResource && id == "" {
 		r.find(Finding{Kind: noInstanceID, Instance: s.instance})
@@ -66,6 +67,9 @@ func (r *registry) resource(key [sha256.Size]byte, id string, s *sender, d *door
 	switch before, known := r.resources[key]; {
 	case known && before != s.instance:
 		r.find(Finding{Kind: sharedResource, Other: before, Instance: s.instance})
+		if id == "" {
+			r.find(Finding{Kind: sharedResource, Other: s.instance, Instance: before})
+		}
 	case !known && r.of[s.instance] < mostResources:
 		r.resources[key] = s.instance
 		r.of[s.instance]++

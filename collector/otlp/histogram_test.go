@@ -163,7 +163,8 @@ func TestProtocols(t *testing.T) {
 	}
 }
 
-// TestResources: two instances that say they are the same are found while both live, and not when one took the other's place.
+// TestResources: two instances that say they are the same, by no service.instance.id, are found both while both live, and not when one took
+// the other's place.
 func TestResources(t *testing.T) {
 	b := newBench(t, Config{}, collector.Intake{})
 	if _, err := b.Listen(Listener{Instance: "web-2", Addr: "127.0.0.1:0", Protocol: HTTP}); err != nil {
@@ -182,7 +183,7 @@ func TestResources(t *testing.T) {
 		t.Errorf("of a successor it found %q", got)
 	}
 	b.take(from(map[string]any{"service.name": "words"}, m))
-	if got := b.found(); !slices.Equal(got, []string{"shared_resource  web-2"}) {
+	if got := b.found(); !slices.Equal(got, []string{"shared_resource  web-2", "shared_resource  web-1"}) {
 		t.Errorf("it found %q", got)
 	}
 }

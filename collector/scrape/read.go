@@ -35,6 +35,7 @@ type reader struct {
 	own     collector.Labels
 	metas   map[collector.Meta]*collector.Meta
 	series  map[string]*series // of the last good scrape, by the labels as they were exposed
+	texts   map[string]string  // keys of series, by the text in which they were exposed: it is read once, as Prometheus does it
 	created map[string]float64 // when a series began, by the key of NAME_created
 	round   uint64             // of scrapes; tells which series are of the last
 }
@@ -55,7 +56,7 @@ type reading struct {
 }
 
 func newReader(own collector.Labels) *reader {
-	return &reader{own: own, metas: map[collector.Meta]*collector.Meta{}, series: map[string]*series{}, created: map[string]float64{}}
+	return &reader{own: own, metas: map[collector.Meta]*collector.Meta{}, series: map[string]*series{}, texts: map[string]string{}, created: map[string]float64{}}
 }
 
 // end gives marks that all series are over.
@@ -63,6 +64,9 @@ func (r *reader) end(at time.Time) []collector.Sample {
 	r.round++
 	return r.ended(nil, at)
 }
+
+// spareTexts is how many more texts than twice its series a reader may remember.
+const spareTexts = 100
 
 // ended appends marks of the series that are not of this round, and forgets them.
 func (r *reader) ended(out []collector.Sample, at time.Time) []collector.Sample {
@@ -77,6 +81,9 @@ func (r *reader) ended(out []collector.Sample, at time.Time) []collector.Sample 
 
 // read makes samples of an exposition. After an error nothing of it is kept, and the series of before stand as they were.
 func (r *reader) read(body []byte, contentType string, most int, at time.Time) (reading, error) {
+	if len(r.texts) > 2*len(r.series)+spareTexts { // of series that are gone, or of expositions that came to no good end
+		clear(r.texts)
+	}
 	parser, err := textparse.New(body, contentType, labels.NewSymbolTable(), textparse.ParserOptions{
 		KeepClassicOnClassicAndNativeHistograms: true, OpenMetricsSkipSTSeries: true})
 	if parser == nil {
@@ -131,18 +138,18 @@ func (e *exposition) take(p textparse.Parser, entry textparse.Entry) error {
 		name, unit := p.Unit()
 		e.units[string(name)] = string(unit)
 	case textparse.EntrySeries:
-		_, _, v := p.Series()
+		text, _, v := p.Series()
 		e.exposed++
 		if value.IsStaleNaN(v) {
 			e.dropped[IsStale]++
 			return nil
 		}
-		if f, ok := e.find(p, false); ok {
+		if f, ok := e.find(p, text, false); ok {
 			f.sample.Value = v
 			e.add(f, p.StartTimestamp())
 		}
 	case textparse.EntryHistogram:
-		_, _, whole, parts := p.Histogram()
+		text, _, whole, parts := p.Histogram()
 		e.exposed++
 		if whole != nil {
 			if err := whole.Validate(); err != nil {
@@ -157,7 +164,7 @@ func (e *exposition) take(p textparse.Parser, entry textparse.Entry) error {
 			e.dropped[Uncut]++
 			return nil
 		}
-		if f, ok := e.find(p, true); ok {
+		if f, ok := e.find(p, text, true); ok {
 			f.sample.Histogram = converted
 			e.add(f, p.StartTimestamp())
 		}
@@ -165,12 +172,17 @@ func (e *exposition) take(p textparse.Parser, entry textparse.Entry) error {
 	return nil
 }
 
-// find finds the series of the parser's present sample.
-func (e *exposition) find(p textparse.Parser, native bool) (found, bool) {
+// find finds the series of the parser's present sample, which is exposed with a text.
+func (e *exposition) find(p textparse.Parser, text []byte, native bool) (found, bool) {
 	var exposed labels.Labels
-	p.Labels(&exposed)
-	key := exposed.String()
+	key, known := e.texts[string(text)]
 	s := e.series[key]
+	if !known || s == nil {
+		p.Labels(&exposed)
+		key = exposed.String()
+		s = e.series[key]
+		e.texts[string(text)] = key
+	}
 	if s == nil {
 		name := exposed.Get(model.MetricNameLabel)
 		own, ok := e.labels(exposed)

@@ -406,3 +406,35 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+// TestTextsOfSeries: a series is the same in whatever order its labels are exposed, and what is remembered of texts has a limit, also where
+// no exposition comes to a good end.
+func TestTextsOfSeries(t *testing.T) {
+	r := newReader(nil)
+	read := func(page string, want int) {
+		t.Helper()
+		got, err := r.read([]byte(page), "text/plain", 1000, time.Unix(1, 0))
+		if err != nil || len(got.samples) != want {
+			t.Errorf("%q: %d samples, %v, want %d", page, len(got.samples), err, want)
+		}
+	}
+	for range 2 {
+		read("words{a=\"1\",b=\"2\"} 3\n", 1)
+		read("words{b=\"2\",a=\"1\"} 4\n", 1)
+	}
+	if len(r.series) != 1 || len(r.texts) != 2 {
+		t.Errorf("%d series by %d texts, want 1 by 2", len(r.series), len(r.texts))
+	}
+	for i := range 20 {
+		var page strings.Builder
+		for k := range 30 {
+			fmt.Fprintf(&page, "words{a=\"%d\"} 1\n", 100*i+k)
+		}
+		if _, err := r.read([]byte(page.String()+"words{\n"), "text/plain", 1000, time.Unix(1, 0)); err == nil {
+			t.Fatal("half a line was read")
+		}
+	}
+	if len(r.texts) > 2*len(r.series)+spareTexts+30 {
+		t.Errorf("%d texts are remembered", len(r.texts))
+	}
+}

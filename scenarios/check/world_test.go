@@ -26,6 +26,7 @@ type plan struct {
 	window    time.Duration // of the clients; 0 = 100 ms
 	checks    string        // YAML; "" = usual
 	stack     string        // more lines of the stack, YAML
+	web       string        // more of its web, YAML: ", metrics: {…}"
 	database  string
 	words     int
 	// The defects, each by instance; nil: none.
@@ -117,7 +118,7 @@ type world struct {
 
 func (p plan) yaml() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "scenario: made-up\nabout: A made-up run.\nstack:\n  web: {instances: %d}\n", p.instances)
+	fmt.Fprintf(&b, "scenario: made-up\nabout: A made-up run.\nstack:\n  web: {instances: %d%s}\n", p.instances, p.web)
 	if slices.ContainsFunc(p.phases, func(a act) bool {
 		return slices.ContainsFunc(a.steps, func(s string) bool { return strings.HasPrefix(s, "interrupt ") })
 	}) {

@@ -22,6 +22,11 @@ const (
 // uncounted is how many inserts the instance acknowledged to users beyond those
 // that its counter came to.
 func uncounted(h record.History, instance string) int64 {
+	return uncountedBy(h, instance, counted, collector.ByStatsD)
+}
+
+// uncountedBy is the same of a counter that is called so, and comes that way.
+func uncountedBy(h record.History, instance, sent string, way collector.Way) int64 {
 	var n int64
 	for _, r := range h.Requests {
 		if r.Route == insert && r.Outcome == record.Acked && r.Instance == instance {
@@ -29,8 +34,8 @@ func uncounted(h record.History, instance string) int64 {
 		}
 	}
 	for _, s := range h.Series {
-		if s.Meta.Sent == counted && s.Meta.Type == collector.Counter && s.Labels.Get("instance") == instance &&
-			s.Name == "fullstack_insert_total" {
+		if s.Meta.Sent == sent && s.Meta.CameBy() == way && s.Meta.Type == collector.Counter && s.Labels.Get("instance") == instance &&
+			s.Name == exposedInsert {
 			n -= lastValue(s)
 		}
 	}

@@ -82,6 +82,16 @@ func releaseEntries() []Entry {
 	}
 }
 
+// parityEntries are counts of the same thing of which one is wrong.
+func parityEntries() []Entry {
+	canary := twofold("deploy: {version: v2, defect: not-counted}, canary: 1")
+	canary.Rate, canary.After = 300, 11
+	return []Entry{
+		{Name: "canary-counts-one-of-two", Fault: "F26", About: "one instance gets a version in which a path misses the counter, and not the timer", Stage: canary,
+			Want: Want{Outcome: verdict.Fail, Check: "parity", Instances: []string{"web-4"}, Causes: []string{"counts-differ"}, Behind: "not-counted", Amount: uncounted, Version: "v2"}},
+	}
+}
+
 // heldEntries are clients that lose batches. How long they hold them is declared where it
 // is a time: that is not what is wrong with them.
 func heldEntries() []Entry {

@@ -58,7 +58,7 @@ type Control struct {
 
 // Entries is the gallery, in the order in which it is shown.
 func Entries() []Entry {
-	return slices.Concat(exitEntries(), countEntries(), releaseEntries(), heldEntries(), timeEntries(), lineEntries(), valueEntries(), serviceEntries(), faultEntries(), beaconEntries(), scrapedEntries(), aggregatorEntries(), alertEntries(), scalingEntries(), verifierEntries())
+	return slices.Concat(exitEntries(), countEntries(), releaseEntries(), parityEntries(), heldEntries(), timeEntries(), lineEntries(), valueEntries(), serviceEntries(), faultEntries(), beaconEntries(), scrapedEntries(), pushedEntries(), aggregatorEntries(), alertEntries(), scalingEntries(), verifierEntries())
 }
 
 // Select gives the entries and the healthy runs of the names, in their order; all of

@@ -16,18 +16,7 @@ func scraped(defect string, steps ...string) Stage {
 
 // neverScraped is how many inserts the instance acknowledged beyond those that its exposed counter came to.
 func neverScraped(h record.History, instance string) int64 {
-	var n int64
-	for _, r := range h.Requests {
-		if r.Route == insert && r.Outcome == record.Acked && r.Instance == instance {
-			n++
-		}
-	}
-	for _, s := range h.Series {
-		if s.Meta.Sent == exposedInsert && s.Meta.Way == collector.ByScrape && s.Labels.Get("instance") == instance {
-			n -= lastValue(s)
-		}
-	}
-	return n
+	return uncountedBy(h, instance, exposedInsert, collector.ByScrape)
 }
 
 func scrapedEntries() []Entry {

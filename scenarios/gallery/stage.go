@@ -43,6 +43,9 @@ type Stage struct {
 	CloudWatch string
 	// Scrape has instances scraped each second, and judges what that brings in the place of what they send.
 	Scrape bool
+	// OTLP is the protocol by which instances push each second, and what that brings is judged in the place of what they send;
+	// empty: they do not.
+	OTLP string
 	// CPU has each instance tell what CPU time it used, every second.
 	CPU bool
 	// Failing tells that some requests must fail, and that it is not asked whether.
@@ -75,6 +78,7 @@ stack:
     {{- with .Stage.StopTakes}}, env: {STOP_TAKES: {{.}}}{{end}}
     {{- if .Stage.Cloud}}, env: {TAGS_FROM: imds}{{end}}
     {{- if .Stage.Scrape}}, env: {EXPOSE: "yes"}, metrics: {scrape: /metrics, every: 1s}{{end}}
+    {{- with .Stage.OTLP}}, metrics: {otlp: {{.}}, every: 1s}{{end}}
     {{- if .Stage.CPU}}, env: {CPU_EVERY: 1s}{{end}}}
 {{- with .Stage.Roles}}
   roles: {{.}}
@@ -122,6 +126,11 @@ checks:
   - continuity: {metric: fullstack_insert_total, route: insert}
   - conservation: {metric: fullstack_insert_total, route: insert, status: 2xx}
   - identity: {metric: fullstack_insert_total, route: insert}
+{{- else if .Stage.OTLP}}
+  - continuity: {metric: fullstack.insert, by: otlp}
+  - conservation: {metric: fullstack.insert, by: otlp, route: insert, status: 2xx}
+  - identity: {metric: fullstack.insert, by: otlp, route: insert}
+  - hygiene: {max_series: 40, growth: 0}
 {{- else}}
   - continuity: {metric: fullstack.insert, max_gap: {{.Gap}}}
   - conservation: {metric: fullstack.insert, route: insert, client_window: {{.Window}}, status: 2xx{{with .Stage.Sampled}}, sample_rate: {{.}}{{end}}}
@@ -135,7 +144,7 @@ checks:
   - failures: {at_most: 0}
 {{- end}}
 {{- if and .Ends (not .Stage.Scrape)}}
-  - shutdown: {metric: fullstack.insert, route: insert}
+  - shutdown: {metric: fullstack.insert{{if .Stage.OTLP}}, by: otlp{{end}}, route: insert}
 {{- end}}
 {{- range .Stage.Checks}}
   - {{.}}
@@ -326,6 +335,8 @@ func Controls() []Control {
 		{"scraped-replaced", "instances are scraped; one is replaced, and what it counted after its last scrape is lost", scraped("", "replace: web-1")},
 		{"scraped-killed", "instances are scraped; one is killed, and another one launched", scraped("", "kill: web-2", "launch: 1")},
 		{"scraped-deployed", "instances are scraped, and every one is replaced", scraped("", "replace: all")},
+		{"pushed", "instances count by StatsD and push by OTLP over HTTP; one is killed, another one launched, and one is replaced", moving("http/protobuf")},
+		{"pushed-grpc", "the same by gRPC", moving("grpc")},
 		{"monitored", "hypervisor and agent tell of the CPU of instances, of which one is replaced", monitored(12, 18).replacing("web-2")},
 		{"busier", "an instance is killed under twice the load", Stage{Steps: []string{"kill: web-1", "launch: 1"}, Rate: 300}},
 		{"autoscaled-step", "an autoscaler follows a step of the load", autoscaled("", steps, bySum)},

@@ -35,6 +35,7 @@ type seat struct {
 	serves string
 	name   string // of its first agent; those after it are agent-2.2, agent-2.3, …
 	to     string // where its agents send on to
+	otlp   string // where they push to by OTLP, http://host:port; "": they do not
 
 	mu    sync.Mutex // held while an agent comes or goes
 	now   *life
@@ -55,12 +56,20 @@ func newAgents(c Config, journal *journal, of *lives, by sensors) *agents {
 func (a *agents) there() bool { return a != nil && a.cfg.Scenario.Stack.Agent.There() }
 
 // beside starts that of an instance which is about to be started, and gives the host:port to which the instance shall send.
-// to is where the agent sends on; what is scraped of it has the labels of its instance. In a stack without agents the instance itself sends there.
+// to is where the agent sends on; what is scraped of it, or pushed by it, has the labels of its instance. In a stack without agents the instance itself sends there.
 func (a *agents) beside(ctx context.Context, instance, to string, labels collector.Labels) (string, error) {
 	if !a.there() {
 		return to, nil
 	}
 	s := &seat{serves: instance, name: script.AgentOf(instance), to: to, ports: map[string]int{statsdName: 0, httpName: 0}}
+	m := a.cfg.Scenario.Stack.Agent.Metrics
+	if m.OTLP != "" {
+		addr, err := a.sensors.listenOTLP(instance, labels, protocolOf(m.OTLP))
+		if err != nil {
+			return "", fmt.Errorf("%s: %w", s.name, err)
+		}
+		s.otlp = "http://" + addr
+	}
 	a.mu.Lock()
 	a.all[instance] = s
 	a.mu.Unlock()
@@ -69,7 +78,7 @@ func (a *agents) beside(ctx context.Context, instance, to string, labels collect
 	if err := a.start(ctx, s); err != nil {
 		return "", err
 	}
-	if m := a.cfg.Scenario.Stack.Agent.Metrics; m.Scrape != "" {
+	if m.Scrape != "" {
 		err := a.sensors.scrape(scrape.Target{URL: "http://" + s.now.Addr(httpName) + m.Scrape, Instance: instance, Labels: labels, Every: m.Every})
 		if err != nil {
 			return "", err
@@ -107,7 +116,7 @@ func (a *agents) start(ctx context.Context, s *seat) error {
 // instance is what the next agent of a seat is.
 func (a *agents) instance(s *seat) compose.Instance {
 	said := a.cfg.Scenario.Stack.Agent
-	i := compose.Instance{Name: s.name, Ports: s.ports, StatsD: s.to, Files: said.Files, Stop: said.Stop, Program: a.cfg.agentProgram(),
+	i := compose.Instance{Name: s.name, Ports: s.ports, StatsD: s.to, OTLP: s.otlp, Files: said.Files, Stop: said.Stop, Program: a.cfg.agentProgram(),
 		Ready: compose.Probe{Datagrams: statsdName, Path: said.Health}}
 	if said.Health != "" || said.Metrics.Scrape != "" {
 		i.Ready.Port = httpName

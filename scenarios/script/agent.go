@@ -84,13 +84,7 @@ func (r *reader) agent(v value) Agent {
 		a.Files = v.files()
 	}
 	if v, ok := m.get("metrics"); ok {
-		a.Metrics = v.metrics()
-		switch {
-		case a.Metrics.OTLP != "":
-			v.failf("an agent is scraped, or sends StatsD lines on: remove otlp")
-		case a.Metrics.Scrape != "" && !foreign:
-			v.failf("the reference agent sends StatsD lines on and cannot be scraped: give a command, or remove metrics")
-		}
+		a.Metrics = v.agentMetrics(foreign)
 	}
 	if v, ok := m.get("health"); ok {
 		a.Health = v.health()
@@ -114,11 +108,32 @@ func (r *reader) agent(v value) Agent {
 	return a
 }
 
+// agentMetrics reads how the collector gets what an agent has.
+func (v value) agentMetrics(foreign bool) Metrics {
+	m, ok := v.mapping("otlp", "scrape", "every")
+	if !ok {
+		return Metrics{}
+	}
+	out := m.metrics(v)
+	switch _, every := m.get("every"); {
+	case out.OTLP != "" && out.Scrape != "":
+		v.failf("an agent is scraped or pushes, and what it has would be counted twice: remove one of the two")
+	case !foreign && out != Metrics{}:
+		v.failf("the reference agent sends StatsD lines on, and neither pushes nor can be scraped: give a command, or remove metrics")
+	case out.OTLP != "" && every:
+		v.failf("how often an agent exports is up to its own configuration, and window says for how long it may hold a count: remove every")
+	}
+	if out.OTLP != "" {
+		out.Every = 0
+	}
+	return out
+}
+
 // agentSite is a place that an agent could have.
-var agentSite = expand.Site{Name: "agent-1", Host: somewhere.Host, Dir: somewhere.Dir, Ports: map[string]int{"http": 8080, "statsd": 8125}, StatsD: "127.0.0.1:8126"}
+var agentSite = expand.Site{Name: "agent-1", Host: somewhere.Host, Dir: somewhere.Dir, Ports: map[string]int{"http": 8080, "statsd": 8125}, StatsD: "127.0.0.1:8126", OTLP: "http://127.0.0.1:4318"}
 
 // agentFields are what templates of an agent can name.
-const agentFields = "{{.Host}}, {{.Ports.statsd}}, {{.Port}}, {{.StatsDHost}}, {{.StatsDPort}}, {{.Name}}, {{.Dir}}"
+const agentFields = "{{.Host}}, {{.Ports.statsd}}, {{.Port}}, {{.StatsDHost}}, {{.StatsDPort}}, {{.OTLP}}, {{.Name}}, {{.Dir}}"
 
 func (v value) agentExpands(s string) string {
 	if _, err := expand.Text(s, agentSite); err != nil {

@@ -113,9 +113,9 @@ func (s Scenario) HeldFor(role string, metric Metric) time.Duration {
 	return window
 }
 
-// pushesOTLP tells whether the instances of any role push by OTLP.
+// pushesOTLP tells whether the instances of any role push by OTLP, or the agents beside them.
 func (s Stack) pushesOTLP() bool {
-	return slices.ContainsFunc(s.Roles(), func(w Web) bool { return w.Metrics.OTLP != "" })
+	return s.Agent.Metrics.OTLP != "" || slices.ContainsFunc(s.Roles(), func(w Web) bool { return w.Metrics.OTLP != "" })
 }
 
 // metrics reads `metrics` of a role.
@@ -124,6 +124,11 @@ func (v value) metrics() Metrics {
 	if !ok {
 		return Metrics{}
 	}
+	return m.metrics(v)
+}
+
+// metrics reads what is in it.
+func (m mapping) metrics(v value) Metrics {
 	var s Metrics
 	if v, ok := m.get("otlp"); ok {
 		s.OTLP = v.oneOf(OTLPProtobuf, OTLPGRPC, OTLPJSON)

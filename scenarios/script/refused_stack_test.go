@@ -20,15 +20,19 @@ var refusedStack = []refused{
 	{"defect of a foreign agent", "{instances: 3}", `{instances: 3}
   agent: {command: [a], window: 1s, defect: drops-bucket}`, []string{`4:45: stack.agent.defect: "drops-bucket" belongs to the reference agent: remove it, or remove command`}},
 	{"reference agent that is scraped", "{instances: 3}", `{instances: 3}
-  agent: {metrics: {scrape: /metrics}}`, []string{`4:20: stack.agent.metrics: the reference agent sends StatsD lines on and cannot be scraped: give a command, or remove metrics`}},
-	{"agent that pushes", "{instances: 3}", `{instances: 3}
-  agent: {command: [a], window: 1s, metrics: {otlp: grpc}}`, []string{`4:46: stack.agent.metrics: an agent is scraped, or sends StatsD lines on: remove otlp`}},
+  agent: {metrics: {scrape: /metrics}}`, []string{`4:20: stack.agent.metrics: the reference agent sends StatsD lines on, and neither pushes nor can be scraped: give a command, or remove metrics`}},
+	{"reference agent that pushes", "{instances: 3}", `{instances: 3}
+  agent: {metrics: {otlp: grpc}}`, []string{`4:20: stack.agent.metrics: the reference agent sends StatsD lines on, and neither pushes nor can be scraped: give a command, or remove metrics`}},
+	{"agent that pushes and is scraped", "{instances: 3}", `{instances: 3}
+  agent: {command: [a], window: 1s, metrics: {otlp: grpc, scrape: /metrics}}`, []string{`4:46: stack.agent.metrics: an agent is scraped or pushes, and what it has would be counted twice: remove one of the two`}},
+	{"agent that is told how often to push", "{instances: 3}", `{instances: 3}
+  agent: {command: [a], window: 1s, metrics: {otlp: grpc, every: 1s}}`, []string{`4:46: stack.agent.metrics: how often an agent exports is up to its own configuration, and window says for how long it may hold a count: remove every`}},
 	{"scraped instances beside an agent that is scraped", "{instances: 3}", `{instances: 3, metrics: {scrape: /metrics}}
   agent: {command: [a], window: 1s, metrics: {scrape: /metrics}}`, []string{`4:10: stack.agent: instances of web send StatsD lines to the agents beside them, and stack.web.metrics has another way for them past these: remove one of the two`}},
 	{"instances that push by OTLP beside agents", "{instances: 3}", `{instances: 3, metrics: {otlp: grpc}}
   agent: {window: 1s}`, []string{`4:10: stack.agent: instances of web send StatsD lines to the agents beside them, and stack.web.metrics has another way for them past these: remove one of the two`}},
 	{"agent with a template of nothing", "{instances: 3}", `{instances: 3}
-  agent: {command: [a, '{{.StatsD}}x{{.Nope}}'], window: 1s}`, []string{`4:24: stack.agent.command: "{{.StatsD}}x{{.Nope}}" does not expand: can't evaluate field Nope; want one of {{.Host}}, {{.Ports.statsd}}, {{.Port}}, {{.StatsDHost}}, {{.StatsDPort}}, {{.Name}}, {{.Dir}}`}},
+  agent: {command: [a, '{{.StatsD}}x{{.Nope}}'], window: 1s}`, []string{`4:24: stack.agent.command: "{{.StatsD}}x{{.Nope}}" does not expand: can't evaluate field Nope; want one of {{.Host}}, {{.Ports.statsd}}, {{.Port}}, {{.StatsDHost}}, {{.StatsDPort}}, {{.OTLP}}, {{.Name}}, {{.Dir}}`}},
 	{"agent with a file in a folder", "{instances: 3}", `{instances: 3}
   agent: {command: [a], window: 1s, files: {a/b: x}}`, []string{`4:45: stack.agent.files: "a/b": want the plain name of a file, without a folder`}},
 	{"agent that lingers for too long", "{instances: 3}", `{instances: 3}

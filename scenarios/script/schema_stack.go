@@ -52,11 +52,13 @@ func (g grammar) external() shape {
 
 // agent is what runs beside each instance of web.
 func (g grammar) agent() shape {
+	metrics := g.object("Agents", fields{"scrape": paths(), "otlp": oneWord(OTLPProtobuf, OTLPGRPC, OTLPJSON), "every": durations()})
+	metrics["oneOf"] = []shape{{"required": []string{"scrape"}}, {"required": []string{"otlp"}, "not": has("every")}}
 	s := g.options("Agents", fields{
 		"command": lists(arguments()),
 		"files":   open(plainFile, arguments()),
 		"window":  durations(),
-		"metrics": g.object("Agents", fields{"scrape": paths(), "every": durations()}, "scrape"),
+		"metrics": metrics,
 		"health":  paths(),
 		"linger":  durations(),
 		"stop":    durations(),

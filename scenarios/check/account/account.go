@@ -60,6 +60,7 @@ type Account struct {
 	failed    int64           // scrapes that failed after that
 	byServer  bool            // it is a server of the user's that scrapes (metrics_from)
 	Excused   bool            // they may have failed because the machine was late
+	exported  bool            // the metric is pushed by OTLP, so that what an end took had not been exported
 	twin      twin
 	otherType collector.Type // see findNeighbours
 	parts     []int64
@@ -164,6 +165,7 @@ func newAccount(e *evidence.Index, promise script.Conservation, l record.Lifetim
 		}
 	}
 	a.killed = e.KilledAt(l)
+	a.exported = !e.OnStatsD(promise.Metric)
 	if a.Scraped = e.Scraped(promise.Metric, promise.Route); a.Scraped {
 		a.fetched(e)
 	} else if at := a.killed; at != record.Never {

@@ -61,6 +61,7 @@ func (b *Books) explain(e *evidence.Index) []diagnose.Diagnosis {
 		c.Accounts = append(c.Accounts, d)
 	}
 	b.lostWithAgents(c, known)
+	b.pushedWrongly(e, c, known)
 	all := diagnose.Explain(c)
 	for i, d := range known {
 		if d.Cause != "" {

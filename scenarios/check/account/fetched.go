@@ -57,7 +57,10 @@ func (a *Account) lossCause() string {
 
 // LastHeld says where what an end took had been, as a clause of a sentence: "its send buffer".
 func (a *Account) LastHeld() string {
-	if !a.Scraped {
+	switch {
+	case !a.Scraped && a.exported:
+		return "what it had not exported yet"
+	case !a.Scraped:
 		return "its send buffer"
 	}
 	if a.scrape.To == 0 {

@@ -136,6 +136,7 @@ const Undecided = "undecided"
 const (
 	LostOnExit   = "lost-on-exit"
 	LargeBuffer  = "client-buffer-larger-than-declared"
+	RareExport   = "rare-export"
 	SilentStart  = "silent-start"
 	FirstLost    = "first-sample-lost"
 	WentSilent   = "went-silent"

@@ -97,7 +97,11 @@ func lostOnExit(k *court, set, sound []int) fit {
 		if t.Total == 0 {
 			before = ", before anything was sent"
 		}
-		return t.lastOnes(fmt.Sprintf("%s %s at %s%s: the client was not flushed on exit", t.Instance, ending, words.Seconds(t.ended()), before))
+		what := "the client was not flushed on exit"
+		if k.NoLines {
+			what = "nothing was exported on exit"
+		}
+		return t.lastOnes(fmt.Sprintf("%s %s at %s%s: %s", t.Instance, ending, words.Seconds(t.ended()), before, what))
 	})
 }
 

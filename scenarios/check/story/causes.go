@@ -20,7 +20,7 @@ func (t *teller) causes() []verdict.Explanation {
 		only := t.release(s)
 		e := verdict.Explanation{Cause: s.cause, Title: t.title(s) + only.only(), Sentence: t.said(s, only), Findings: s.findings, Consequences: s.consequences}
 		if d, known := docs.Find(s.cause); known && s.cause != undecided {
-			e.Repair = d.Repair
+			e.Repair = d.RepairBy(t.way(s))
 		}
 		out = append(out, e)
 	}

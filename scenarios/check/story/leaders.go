@@ -17,6 +17,7 @@ var leaders = map[string][]string{
 	verdict.CauseTypeChange:  {diagnose.WrongType},
 	verdict.CauseCardinality: {diagnose.Renamed, verdict.CauseTagsInName},
 	diagnose.BadLines:        {diagnose.Truncated},
+	diagnose.NoMetric:        {diagnose.RareExport},
 	diagnose.Late:            {verdict.CauseFlushInterval, verdict.CauseReset},
 	diagnose.Burst:           {verdict.CauseReset, verdict.CauseGoesOn},
 	diagnose.RunningTotal:    {verdict.CauseGoesOn, verdict.CauseTemporality, verdict.CauseStartMoves},

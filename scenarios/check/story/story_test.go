@@ -11,8 +11,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"throughline/collector"
 	"throughline/docs"
 	"throughline/scenarios/check/verdict"
+	"throughline/scenarios/metric"
 	"throughline/scenarios/record"
 	"throughline/scenarios/script"
 )
@@ -128,6 +130,41 @@ func TestFailuresAreTold(t *testing.T) {
 		Tell(v, c.h, conserved)
 		if diff := cmp.Diff([]string{c.title, c.sentence}, []string{v.Title, v.Sentence}); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// What is to be done fits the way by which the counts came.
+func TestRepairFitsTheWay(t *testing.T) {
+	const statsd, sdk = "Flush the StatsD client on SIGTERM, once the last request has ended.", "Shut the SDK's meter provider down on SIGTERM, once the last request has ended."
+	byOTLP := script.Metrics{OTLP: script.OTLPGRPC, Every: second}
+	for name, c := range map[string]struct {
+		metrics script.Metrics
+		agent   script.Agent
+		promise script.Metric
+		series  collector.Way // by which the metric came; "": it never did
+		want    string
+	}{
+		"StatsD":                                  {promise: "fullstack.insert", series: collector.ByStatsD, want: statsd},
+		"OTLP":                                    {byOTLP, script.Agent{}, "fullstack.insert", collector.ByOTLP, sdk},
+		"OTLP, by what is asked for":              {byOTLP, script.Agent{}, metric.Selection{Name: "fullstack.insert", Way: script.ByOTLP}.Ref(), "", sdk},
+		"OTLP, by what the role does":             {byOTLP, script.Agent{}, "fullstack.insert", "", sdk},
+		"StatsD beside OTLP":                      {byOTLP, script.Agent{}, "fullstack.insert", collector.ByStatsD, statsd},
+		"StatsD to an agent that is scraped":      {script.Metrics{}, script.Agent{Window: second}, "fullstack.insert", collector.ByScrape, statsd},
+		"StatsD, of a role that nobody speaks of": {promise: "fullstack.insert", want: statsd},
+	} {
+		s := conserved
+		s.Stack.Web.Metrics, s.Stack.Agent = c.metrics, c.agent
+		s.Checks = []script.Check{{Promise: script.Conservation{Metric: c.promise, Route: "insert", SampleRate: 1, MaxLag: 2 * second}}}
+		h := lived(3, dies(8*second, "web-1", "SIGTERM")...)
+		if c.series != "" {
+			h.Series = []record.Series{{Name: "fullstack_insert_total", Labels: collector.NewLabels("instance", "web-1"),
+				Meta: collector.Meta{Type: collector.Counter, Sent: "fullstack.insert", Way: c.series}, Points: []record.Point{{At: 2 * second, Value: 3}}}}
+		}
+		v := of(verdict.Fail, lost("lost-on-exit", "web-1", 95, 6.2, 7.9))
+		Tell(v, h, s)
+		if v.Explanations[0].Repair != c.want || !strings.HasSuffix(v.Sentence, c.want) {
+			t.Errorf("%s: %q, %q; want %q", name, v.Explanations[0].Repair, v.Sentence, c.want)
 		}
 	}
 }
