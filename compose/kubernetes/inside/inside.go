@@ -137,8 +137,13 @@ func (p *pod) start(what Program) error {
 	if err != nil {
 		return err
 	}
+	nothing, err := os.Open(os.DevNull)
+	if err != nil {
+		return err
+	}
+	defer nothing.Close()
 	process, err := os.StartProcess(path, words, &os.ProcAttr{
-		Env: environment(os.Environ(), what.Env), Files: []*os.File{nil, os.Stdout, os.Stderr}, Sys: &syscall.SysProcAttr{Setpgid: true},
+		Env: environment(os.Environ(), what.Env), Files: []*os.File{nothing, os.Stdout, os.Stderr}, Sys: &syscall.SysProcAttr{Setpgid: true},
 	})
 	if err != nil {
 		return err
