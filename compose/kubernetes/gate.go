@@ -67,9 +67,13 @@ func openGate(home netip.Addr) (*gate, error) {
 // addr is where it is, host:port.
 func (g *gate) addr() string { return g.listener.Addr().String() }
 
+// close lets nobody in any more. A second call does nothing.
 func (g *gate) close() error {
 	err := g.listener.Close()
 	<-g.closed
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
 	return err
 }
 
