@@ -249,8 +249,19 @@ func TestAQuota(t *testing.T) {
 	config := c.config(t)
 	p := c.platform(t, config)
 	quota := &core.ResourceQuota{ObjectMeta: meta.ObjectMeta{Name: "few"}, Spec: core.ResourceQuotaSpec{Hard: core.ResourceList{core.ResourcePods: resource.MustParse("1")}}}
-	if _, err := c.asked.CoreV1().ResourceQuotas("throughline-"+config.Run).Create(t.Context(), quota, meta.CreateOptions{}); err != nil {
+	quotas := c.asked.CoreV1().ResourceQuotas("throughline-" + config.Run)
+	if _, err := quotas.Create(t.Context(), quota, meta.CreateOptions{}); err != nil {
 		t.Fatal(err)
+	}
+	// It holds once the cluster has counted what there is.
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		counted, err := quotas.Get(t.Context(), "few", meta.GetOptions{})
+		if err != nil || time.Now().After(deadline) {
+			t.Fatalf("the quota holds not: %+v, %v", counted, err)
+		}
+		if used := counted.Status.Used[core.ResourcePods]; used.Value() == 1 {
+			break
+		}
 	}
 	if _, err := p.Start(t.Context(), web("web-1")); err == nil || !strings.Contains(err.Error(), "start web-1: the quota of the namespace has no room for another pod") {
 		t.Errorf("%v", err)

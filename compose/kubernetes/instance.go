@@ -29,12 +29,15 @@ type instance struct {
 	link     *link // nil: nothing was executed
 	log      *logFile
 
-	// Set before gone is closed.
+	// Set before gone is closed, which is when it is known that the program has ended.
 	exit compose.Exit
-	oom  bool  // the kernel killed it, because it took more memory than it may
 	lost error // why it is not known how it ended
-	kept error // what could not be kept or removed
 	gone chan struct{}
+
+	// Set before settled is closed, which is when the cluster has said so too, and what is left of it is kept.
+	oom     bool  // the kernel killed it, because it took more memory than it may
+	kept    error // what could not be kept or removed, or is not as its first process has told it
+	settled chan struct{}
 }
 
 var (
@@ -92,10 +95,16 @@ func (i *instance) do(ctx context.Context, verb, signal string) error {
 
 // ended says how; to be called when it is gone.
 func (i *instance) ended() string {
+	oom := false
+	select {
+	case <-i.settled:
+		oom = i.oom
+	default:
+	}
 	switch {
 	case i.lost != nil:
 		return fmt.Sprintf("ended nobody knows how: %v", i.lost)
-	case i.oom:
+	case oom:
 		return fmt.Sprintf("ended by SIGKILL, out of memory (it may take %s)", memoryLimit.String())
 	case i.exit.Signal != "":
 		return "ended by " + i.exit.Signal
@@ -103,7 +112,7 @@ func (i *instance) ended() string {
 	return fmt.Sprintf("exited with status %d", i.exit.Code)
 }
 
-// Wait returns when the cluster has seen the end too.
+// Wait returns when the program has ended, or its pod where that cannot be told.
 func (i *instance) Wait(ctx context.Context) (compose.Exit, error) {
 	select {
 	case <-i.gone: // what is gone is gone, whatever ctx says
@@ -138,6 +147,7 @@ func (i *instance) awaitRest(ctx context.Context) error {
 }
 
 func (i *instance) lastLines() []string {
+	<-i.settled
 	f, err := os.Open(i.log.path)
 	if err != nil {
 		return nil
@@ -154,61 +164,77 @@ func (i *instance) kill() {
 	_, _ = i.Wait(ctx)
 }
 
-// reap runs for the instance's whole life. Its first process tells of the end at once, and the pod's status says so soon; where the first
-// process is silent, since a node or somebody else took it away, the status says it alone.
+// reap runs for the instance's whole life. Its first process tells of the end at once, which is when it is gone: whoever listens to it has to
+// know. The pod's status says so soon after. Where the first process is silent, since a node or somebody else took it away, the
+// status alone says it.
 func (i *instance) reap(living context.Context) {
-	defer close(i.gone)
+	defer close(i.settled)
 	over := func(s seen) (bool, error) { return s.deleted || terminated(s.pod) != nil, nil }
-	told, silent := context.WithCancel(living)
+	watching, done := context.WithCancel(living)
+	defer done()
+	byCluster := make(chan seen, 1)
 	go func() {
-		defer silent()
-		_, _ = i.platform.pods.await(told, i.name, over) // it tells when to go on, not how
+		last, _ := i.platform.pods.await(watching, i.name, over) // an error says that nobody waits any more
+		byCluster <- last
 	}()
+	var last seen
 	select {
 	case <-i.link.over:
-		silent()
-	case <-told.Done():
+	case last = <-byCluster:
+		select {
+		case <-i.link.over:
+		case <-time.After(partGrace): // its connection may be lost without a sign
+		}
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(living), endGrace)
 	defer cancel()
-	last, err := i.platform.pods.await(ctx, i.name, over)
-	select {
-	case <-i.link.over:
-	case <-time.After(partGrace): // its connection may be lost without a sign
+	told := i.told()
+	if told {
+		close(i.gone)
 	}
-	i.conclude(last, err)
+	var err error
+	if last.pod == nil {
+		last, err = i.platform.pods.await(ctx, i.name, over)
+	}
+	if !told {
+		i.conclude(last, err)
+		close(i.gone)
+	} else if err != nil {
+		i.kept = fmt.Errorf("its program has ended (%s), and its pod goes on: %w", i.ended(), err)
+	}
+	status := terminated(last.pod)
+	i.oom = status != nil && status.Reason == "OOMKilled"
 	if living.Err() == nil {
-		i.kept = errors.Join(i.log.finish(ctx), i.keepExit(last.pod), i.platform.delete(ctx, i.name, 0))
+		deleted := last.deleted || last.pod != nil && last.pod.DeletionTimestamp != nil
+		i.kept = errors.Join(i.kept, i.log.finish(ctx, deleted), i.keepExit(last.pod), i.platform.delete(ctx, i.name, 0))
 	}
 }
 
 // partGrace is how much later than the cluster the first process of a pod may tell of the end.
 const partGrace = time.Second
 
-// conclude says how it has ended.
-func (i *instance) conclude(last seen, err error) {
-	status := terminated(last.pod)
-	var told *inside.Ended
-	at := last.at
+// told takes how it has ended from its first process; false: that has said nothing.
+func (i *instance) told() bool {
 	select {
 	case <-i.link.over:
-		if told = i.link.end; told != nil {
-			at = i.link.at
-		}
 	default:
+		return false
 	}
-	switch {
-	case told != nil && err != nil:
-		i.exit = compose.Exit{Code: told.Code, Signal: told.Signal, At: at}
-		i.lost = fmt.Errorf("its program has ended (%+v), and its pod goes on: %w", *told, err)
-	case told != nil:
-		i.exit = compose.Exit{Code: told.Code, Signal: told.Signal, At: at}
-	case status != nil:
-		i.exit = exitOf(status.ExitCode, at)
-	default:
-		i.exit, i.lost = compose.Exit{Code: -1, At: time.Now()}, errors.Join(err, errors.New("its pod is gone, and said nothing"))
+	end := i.link.end
+	if end == nil {
+		return false
 	}
-	i.oom = status != nil && status.Reason == "OOMKilled"
+	i.exit = compose.Exit{Code: end.Code, Signal: end.Signal, At: i.link.at}
+	return true
+}
+
+// conclude takes how it has ended from what the cluster says.
+func (i *instance) conclude(last seen, err error) {
+	if status := terminated(last.pod); status != nil {
+		i.exit = exitOf(status.ExitCode, last.at)
+		return
+	}
+	i.exit, i.lost = compose.Exit{Code: -1, At: time.Now()}, errors.Join(err, errors.New("its pod is gone, and said nothing"))
 }
 
 // signals are those that end the first process of a pod: SIGKILL from outside, the others by a fault of its own. The kubelet adds 128.

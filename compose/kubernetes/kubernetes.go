@@ -14,9 +14,9 @@
 // what died to something else one day: no instance is begun at one while its former owner lives, and for a few
 // seconds after. A port has a number that no other one has in the run.
 //
-// A signal is sent by the first process of the pod, which tells when and how the program has ended. It counts as gone when the
-// pod's status says so too, and its ports refuse by then. What it wrote and how it ended stay in the run directory:
-// logs/NAME.log and exits/NAME.json.
+// A signal is sent by the first process of the pod, which tells when and how the program has ended. It counts as gone then, and its
+// ports refuse. The pod's status has to say so too, soon after, or Close has an error. What it wrote and how it ended stay in the
+// run directory: logs/NAME.log and exits/NAME.json.
 //
 // Close leaves nothing. When the runner is killed, its instances end with their connections to it, and the reaper, a pod of
 // the namespace, deletes the namespace once the runner has not renewed its lease for half a minute.
@@ -191,7 +191,7 @@ func settle(ctx context.Context, i compose.Instance, inst *instance) error {
 	go func() {
 		defer close(watched)
 		select {
-		case <-inst.gone:
+		case <-inst.settled:
 			cancel(fmt.Errorf("%s before it was ready", inst.ended()))
 		case <-ctx.Done():
 		}
@@ -223,7 +223,10 @@ func (p *Platform) endAll(ctx context.Context, started map[string]*instance) err
 	for name, inst := range started {
 		if _, err := inst.Wait(ctx); err != nil {
 			errs = append(errs, fmt.Errorf("close: %s: %w", name, err))
-		} else if inst.kept != nil {
+			continue
+		}
+		<-inst.settled
+		if inst.kept != nil {
 			errs = append(errs, fmt.Errorf("close: keep what %s left: %w", name, inst.kept))
 			inst.kept = nil // said once
 		}
@@ -233,7 +236,7 @@ func (p *Platform) endAll(ctx context.Context, started map[string]*instance) err
 	}
 	p.end()
 	for _, inst := range started {
-		<-inst.gone
+		<-inst.settled
 	}
 	return errors.Join(append(errs, p.gate.close())...)
 }

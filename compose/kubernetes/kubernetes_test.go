@@ -370,23 +370,28 @@ func TestAPodsEnds(t *testing.T) {
 		told   *inside.Ended
 		status *core.ContainerStateTerminated
 		err    error
+		oom    bool
 		want   string
 	}{
-		{&inside.Ended{Code: 7}, &core.ContainerStateTerminated{ExitCode: 7}, nil, "exited with status 7"},
-		{&inside.Ended{Code: -1, Signal: "SIGKILL"}, &core.ContainerStateTerminated{ExitCode: 137, Reason: "OOMKilled"}, nil, "out of memory (it may take 1Gi)"},
-		{nil, &core.ContainerStateTerminated{ExitCode: 137}, nil, "ended by SIGKILL"},
-		{nil, &core.ContainerStateTerminated{ExitCode: 1}, nil, "exited with status 1"},
-		{nil, nil, nil, "ended nobody knows how: its pod is gone, and said nothing"},
-		{&inside.Ended{Code: 0}, nil, errors.New("30 s have passed"), "its pod goes on: 30 s have passed"},
+		{&inside.Ended{Code: 7}, &core.ContainerStateTerminated{ExitCode: 7}, nil, false, "exited with status 7"},
+		{&inside.Ended{Code: -1, Signal: "SIGKILL"}, &core.ContainerStateTerminated{ExitCode: 137, Reason: "OOMKilled"}, nil, true, "out of memory (it may take 1Gi)"},
+		{nil, &core.ContainerStateTerminated{ExitCode: 137}, nil, false, "ended by SIGKILL"},
+		{nil, &core.ContainerStateTerminated{ExitCode: 1}, nil, false, "exited with status 1"},
+		{nil, nil, nil, false, "ended nobody knows how: its pod is gone, and said nothing"},
+		{nil, nil, errors.New("30 s have passed"), false, "30 s have passed"},
 	} {
 		over := make(chan struct{})
 		close(over)
-		i := &instance{name: "web-1", link: &link{over: over, end: c.told, at: time.Now()}}
+		i := &instance{name: "web-1", link: &link{over: over, end: c.told, at: time.Now()}, settled: make(chan struct{})}
 		pod := &core.Pod{}
 		if c.status != nil {
 			pod.Status.ContainerStatuses = []core.ContainerStatus{{Name: instanceContainer, State: core.ContainerState{Terminated: c.status}}}
 		}
-		i.conclude(seen{pod: pod, at: time.Now()}, c.err)
+		if !i.told() {
+			i.conclude(seen{pod: pod, at: time.Now()}, c.err)
+		}
+		i.oom = c.oom
+		close(i.settled)
 		if got := i.ended(); !strings.Contains(got, c.want) {
 			t.Errorf("%q, want %q", got, c.want)
 		}

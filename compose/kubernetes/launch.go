@@ -43,7 +43,7 @@ func (p *Platform) launch(ctx context.Context, i compose.Instance) (_ *instance,
 	if err != nil {
 		return nil, err
 	}
-	inst := &instance{name: i.Name, uid: string(made.UID), image: b.image, platform: p, addr: v.from, ports: i.Ports, gone: make(chan struct{})}
+	inst := &instance{name: i.Name, uid: string(made.UID), image: b.image, platform: p, addr: v.from, ports: i.Ports, gone: make(chan struct{}), settled: make(chan struct{})}
 	if i, err = p.place(ctx, i, inst, v); err == nil {
 		b.what.Words, b.what.Env, b.what.Files, b.what.Dir = append(i.Program.Self, i.Program.Command...), i.Env, i.Files, instanceDir
 		inst.log = newLogFile(filepath.Join(p.config.Dir, "logs", i.Name+".log"), p.client, p.namespace, i.Name)

@@ -105,10 +105,14 @@ func (l *logFile) take(line string) (err error) {
 	return err
 }
 
-// finish has all that a pod wrote which has ended.
-func (l *logFile) finish(ctx context.Context) error {
+// finish has all that a pod wrote which has ended. With one that is being deleted the kubelet deletes its log: what was followed to the
+// end is all there is.
+func (l *logFile) finish(ctx context.Context, deleted bool) error {
 	select {
 	case <-l.followed:
+		if deleted {
+			return nil
+		}
 	case <-time.After(followGrace):
 	}
 	if err := l.read(ctx, false); err != nil {
@@ -121,6 +125,11 @@ func (l *logFile) finish(ctx context.Context) error {
 func (i *instance) Logs(ctx context.Context) (io.ReadCloser, error) {
 	select {
 	case <-i.gone:
+		select {
+		case <-i.settled:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("logs of %s: %w", i.name, context.Cause(ctx))
+		}
 	default:
 		_ = i.log.read(ctx, false) // what is followed comes anyway, a little later
 	}
