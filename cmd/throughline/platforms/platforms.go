@@ -25,7 +25,7 @@ type Platform struct {
 	Lacks       trial.Lacks
 	// Prepare is called once, when the program begins; nil: nothing is to be done.
 	Prepare func()
-	// Guard ends what a killed runner leaves behind.
+	// Guard ends what a killed runner leaves behind, from a process on this machine; nil: somebody elsewhere does.
 	Guard func(io.Reader, io.Writer) error
 
 	refuses func(Options) error // what has no meaning on it; nil: nothing
