@@ -67,7 +67,7 @@ var laws = []law{
 		Why: "a report is made from record and verdict, also of a run long ago"},
 	{From: "scenarios/picture", Not: []string{""}, But: []string{"scenarios/picture", "scenarios/record", "scenarios/autoscale", "scenarios/metric", "scenarios/check/verdict", "scenarios/check/words", "collector"},
 		Why: "a run that goes on is drawn before anybody judges it; words writes numbers as findings do, which are of verdict"},
-	{From: "scenarios/trial", Not: []string{"compose/local", "compose/docker", "compose/haproxy", "collector", "loadgen"},
+	{From: "scenarios/trial", Not: []string{"compose/local", "compose/docker", "compose/kubernetes", "compose/haproxy", "collector", "loadgen"},
 		Why: "whoever has a scenario run is handed a platform, and knows none by name"},
 	{From: "scenarios/fault", Not: []string{"scenarios", "loadgen"}, But: []string{"scenarios/fault"},
 		Why: "a fault does not know why it is injected, nor what will be asked of it"},
@@ -104,6 +104,9 @@ var laws = []law{
 	{From: "scenarios/check/tiers", Not: siblings("scenarios/check", "tiers"), Why: siblingsWhy},
 	{From: "compose/local", Not: siblings("compose", "local"), Why: siblingsWhy},
 	{From: "compose/docker", Not: siblings("compose", "docker"), Why: siblingsWhy},
+	{From: "compose/kubernetes", Not: siblings("compose", "kubernetes"), Why: siblingsWhy},
+	{From: "compose/kubernetes/inside", Not: []string{""}, But: []string{"compose/kubernetes/inside"},
+		Why: "the first process of a pod is told what to execute, and knows neither instances nor clusters"},
 	{From: "compose/external", Not: siblings("compose", "external"), Why: siblingsWhy},
 	{From: "compose/haproxy", Not: siblings("compose", "haproxy"), Why: siblingsWhy},
 	{From: "compose/httpd", Not: siblings("compose", "httpd"), Why: siblingsWhy},
@@ -170,7 +173,7 @@ const rulesWhy = "what all rules share must not lean on one of them, or on a ver
 const siblingsWhy = "siblings are put together by their parent's user, so that each can be read and replaced alone"
 
 var families = map[string][]string{
-	"compose":         {"local", "docker", "external", "haproxy", "httpd", "docstore", "imds", "cloudwatch", "mongoset", "platformtest"},
+	"compose":         {"local", "docker", "kubernetes", "external", "haproxy", "httpd", "docstore", "imds", "cloudwatch", "mongoset", "platformtest"},
 	"collector":       {"dogstatsd", "statsd", "otlp", "poll", "rum", "scrape", "series", "forward", "server", "sourcetest", "pipeline", "process"},
 	"scenarios/check": {"honesty", "scaling", "signals", "tiers", "story"},
 	"live":            {"inventory", "page", "remote"},
@@ -213,6 +216,7 @@ var heavy = map[string][]string{
 	"github.com/prometheus/procfs":                {"collector/poll", "compose/local"},
 	"github.com/cenkalti/backoff/v5":              {"collector/forward"},
 	"github.com/testcontainers/testcontainers-go": {"compose/docker"},
+	"k8s.io/client-go":                            {"compose/kubernetes"},
 	"github.com/chromedp":                         {"browsertest"},
 	"gonum.org/v1/gonum":                          {"scenarios/check/account", "scenarios/check/diagnose", "scenarios/check/signals", "scenarios/gallery"}, // binomial intervals: of sampling, of the figures
 }

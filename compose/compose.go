@@ -19,7 +19,8 @@ import (
 // texts that the platform expands (see package expand) once it has chosen the ports:
 // {{.Name}}, {{.Host}} (the address to listen on), {{.Port}} (the port named
 // "http", or the only one), {{.Ports.NAME}} and {{.Dir}} (a directory that
-// belongs to this instance alone and holds its Files), and for an agent
+// belongs to this instance alone and holds its Files), {{.Address}} (where others
+// reach it: an address of its own, or that of {{.Host}}), and for an agent
 // {{.StatsDHost}}, {{.StatsDPort}} and {{.OTLP}}.
 type Instance struct {
 	Name    string            // "web-2"; never reused within a run
@@ -33,6 +34,9 @@ type Instance struct {
 	OTLP    string            // where an agent pushes by OTLP, http://host:port; empty: it does not
 	// Succeeds is the instance, gone, whose ports this one is given again: whoever was told of them need not be told anew.
 	Succeeds string
+	// Placed is told the address that the instance has of its own, where it has one (Located), before its program begins: who
+	// hears what it sends has to know by then whose that is. An error fails the start. nil: nobody asks.
+	Placed func(netip.Addr) error
 }
 
 // Program is what an instance executes: exactly one of Self and Command.
@@ -113,12 +117,14 @@ type Guarding interface {
 	Guarded(name string) []string
 }
 
-// Located is a Platform on which every instance has an address of its own, known
-// before it starts: the source of all it sends, and where other instances reach
-// it without asking for names.
-type Located interface {
-	Locate(name string) (netip.Addr, error)
-}
+// Located is a Platform on which every instance has an address of its own: the source
+// of all it sends, and where other instances reach it without asking for names. It
+// is told to Instance.Placed, and its Handle is Addressed. It is nobody else's while the
+// instance lives.
+type Located interface{ Located() }
+
+// Addressed is a Handle of an instance that has an address of its own.
+type Addressed interface{ Address() netip.Addr }
 
 // Foreign is a Handle of an instance that the run has not started and must not end: a Stack that stops or closes lets go of it.
 type Foreign interface {

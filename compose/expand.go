@@ -1,6 +1,7 @@
 package compose
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -123,13 +124,15 @@ func Literal(text string) string {
 // Place is where a platform puts an instance: what its templates can name.
 type Place struct {
 	Host string // address to listen on
-	Dir  string // the instance's own directory, as the instance sees it
+	// Address is where others reach it; empty: that is Host.
+	Address string
+	Dir     string // the instance's own directory, as the instance sees it
 }
 
 // Expand returns the instance with every template replaced. Its Ports must
 // hold the numbers that the platform chose.
 func (i Instance) Expand(at Place) (Instance, error) {
-	site := expand.Site{Name: i.Name, Host: at.Host, Dir: at.Dir, Ports: i.Ports, StatsD: i.StatsD, OTLP: i.OTLP}
+	site := expand.Site{Name: i.Name, Host: at.Host, Address: cmp.Or(at.Address, at.Host), Dir: at.Dir, Ports: i.Ports, StatsD: i.StatsD, OTLP: i.OTLP}
 	return i.texts(func(text string) (string, error) { return expand.Text(text, site) })
 }
 

@@ -22,6 +22,7 @@ import (
 // like, {{.Ports.NAME}} and {{.Port}}.
 type Site struct {
 	Name, Host, Dir string
+	Address         string // where others reach it, which members of a database tell each other
 	Ports           map[string]int
 	// StatsD is where an agent is to send its lines on to, host:port; empty for all else.
 	StatsD string

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+
 	"github.com/spf13/cobra"
 
 	"throughline/cmd/throughline/cli"
@@ -17,6 +19,9 @@ func newGuard() *cobra.Command {
 			p, err := platforms.Find(args[0])
 			if err != nil {
 				return cli.Usage(err)
+			}
+			if p.Guard == nil {
+				return cli.Usage(fmt.Errorf("guard %s: it has none on this machine", p.Name))
 			}
 			return cli.Unable(p.Guard(cmd.InOrStdin(), cmd.OutOrStdout()))
 		},

@@ -38,6 +38,7 @@ type runFlags struct {
 	relay     string
 	own       string
 	metrics   metricsFlags
+	kube      platforms.Kubernetes
 }
 
 // common are the flags that run and up share.
@@ -55,6 +56,9 @@ func (f *runFlags) common(set *pflag.FlagSet) {
 	set.BoolVar(&f.open, "open", false, "open the page in a browser")
 	set.StringVar(&f.relay, "relay", "", "give every datagram of the instances, as it came, and events of what is done to them, to another StatsD, such as a Datadog agent's: udp://host:port or unixgram:///path")
 	set.StringVar(&f.haproxy, "haproxy", "", "the HAProxy binary (default: found on PATH)")
+	set.StringVar(&f.kube.Context, "kube-context", "", "the cluster of --platform kubernetes: a context of the kubeconfig (default: the current one)")
+	set.StringVar(&f.kube.Registry, "registry", "", "from where its nodes pull this program's image (default: they have it; see throughline image)")
+	set.StringVar(&f.kube.Home, "harness-address", "", "the IP address of this machine that its pods reach (default: that of the way to the API server)")
 }
 
 func newRun() *cobra.Command {
@@ -132,7 +136,7 @@ func (f runFlags) check() error {
 }
 
 func (f runFlags) options() platforms.Options {
-	return platforms.Options{HAProxy: f.haproxy, MongoURI: f.mongo, Mongod: f.mongod, MongoImage: f.mongoImg, Own: f.own, Out: f.out}
+	return platforms.Options{HAProxy: f.haproxy, MongoURI: f.mongo, Mongod: f.mongod, MongoImage: f.mongoImg, Own: f.own, Out: f.out, Kubernetes: f.kube}
 }
 
 // preflight gives what the scenarios run in, or all that is missing.

@@ -35,7 +35,16 @@ const (
 func (p *Platform) launch(ctx context.Context, i compose.Instance) (*instance, error) {
 	fixed := i.Ports
 	i.Ports = choosePorts(i.Ports)
-	i, err := i.Expand(compose.Place{Host: everywhere, Dir: instanceDir})
+	addr, err := p.network.locate(i.Name)
+	if err != nil {
+		return nil, err
+	}
+	if i.Placed != nil {
+		if err := i.Placed(addr); err != nil {
+			return nil, err
+		}
+	}
+	i, err = i.Expand(compose.Place{Host: everywhere, Address: addr.String(), Dir: instanceDir})
 	if err != nil {
 		return nil, err
 	}
@@ -43,10 +52,7 @@ func (p *Platform) launch(ctx context.Context, i compose.Instance) (*instance, e
 	if err != nil {
 		return nil, err
 	}
-	b.fixed = fixed
-	if b.addr, err = p.network.locate(i.Name); err != nil {
-		return nil, err
-	}
+	b.fixed, b.addr = fixed, addr
 	if err := ensureImage(ctx, p.client, b.image); err != nil {
 		return nil, err
 	}

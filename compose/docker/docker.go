@@ -160,9 +160,8 @@ func (p *Platform) Home() string { return p.network.gateway.String() }
 // routes to its containers.
 func (p *Platform) Gateway() netip.Addr { return p.network.gateway }
 
-// Locate is the address that the instance of this name has on the run's network,
-// or will have: the source of what it sends. It stays its own.
-func (p *Platform) Locate(name string) (netip.Addr, error) { return p.network.locate(name) }
+// Located implements compose.Located: an instance has an address on the run's network, which stays its own.
+func (p *Platform) Located() {}
 
 // Start starts one container and returns when it is ready. An image that is not
 // there is pulled first. The environment is the image's and Instance.Env.

@@ -3,6 +3,7 @@ package docker_test
 import (
 	"context"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -114,11 +115,7 @@ func TestMetadataInAContainer(t *testing.T) {
 	needEngine(t)
 	needImage(t, docker.HTTPDImage)
 	p := newPlatform(t, docker.Images{})
-	who, err := p.Locate("web-1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	service, err := imds.Listen(p.Home(), imds.Config{Identity: imds.Identity{ID: "i-1", Addr: who}, Now: time.Now, Token: unique, From: who})
+	service, err := imds.Listen(p.Home(), imds.Config{Identity: imds.Identity{ID: "i-1"}, Now: time.Now, Token: unique})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +123,11 @@ func TestMetadataInAContainer(t *testing.T) {
 	const ask = `exec 3<>"/dev/tcp/${1%:*}/${1#*:}"
 printf 'PUT /latest/api/token HTTP/1.0\r\nX-aws-ec2-metadata-token-ttl-seconds: 60\r\n\r\n' >&3; head -1 <&3`
 	for name, want := range map[string]string{"web-1": "HTTP/1.0 200 OK", "web-2": "HTTP/1.0 403 Forbidden"} {
-		h := start(t, p, compose.Instance{Name: name, Program: compose.Program{Command: []string{"sleep", "60"}, Image: docker.HTTPDImage}})
+		i := compose.Instance{Name: name, Program: compose.Program{Command: []string{"sleep", "60"}, Image: docker.HTTPDImage}}
+		if name == "web-1" {
+			i.Placed = func(at netip.Addr) error { service.Place(at); return nil }
+		}
+		h := start(t, p, i)
 		out, err := h.(compose.Executor).Exec(t.Context(), "bash", "-c", ask, "bash", strings.TrimPrefix(service.URL(), "http://"))
 		if err != nil || strings.TrimSpace(string(out)) != want {
 			t.Errorf("%s is answered %q, %v, want %q", name, out, err, want)

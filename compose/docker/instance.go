@@ -50,6 +50,7 @@ var (
 	_ compose.Identified = (*instance)(nil)
 	_ compose.Pauser     = (*instance)(nil)
 	_ compose.Executor   = (*instance)(nil)
+	_ compose.Addressed  = (*instance)(nil)
 )
 
 func (i *instance) Name() string { return i.name }

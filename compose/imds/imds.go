@@ -73,9 +73,6 @@ type Config struct {
 	Identity Identity
 	Now      func() time.Time
 	Token    func() string // makes one that nobody guesses
-	// From is the address of the instance; who asks from another one is told nothing. Zero: instances have none of
-	// their own, and everybody is told.
-	From netip.Addr
 	// Answered is called for each question of the instance: told says that the answer had
 	// what was asked for, of a notice that there is one. nil: nobody listens.
 	Answered func(about Topic, told bool)
@@ -83,10 +80,10 @@ type Config struct {
 
 // Handler answers one instance. It may be called by several goroutines at once.
 type Handler struct {
-	cfg Config
-
 	mu      sync.Mutex
-	tokens  []token // oldest first
+	cfg     Config     // the address of its Identity comes with Place
+	from    netip.Addr // who asks from another one is told nothing; zero: instances have none of their own, and everybody is told
+	tokens  []token    // oldest first
 	notice  *Notice
 	leaving bool // its autoscaling group ends it
 }
@@ -100,6 +97,20 @@ type token struct {
 
 // NewHandler makes one without a notice.
 func NewHandler(c Config) *Handler { return &Handler{cfg: c} }
+
+// Place tells it the address that the instance was given. It answers that one alone from now on.
+func (h *Handler) Place(at netip.Addr) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.from, h.cfg.Identity.Addr = at, at
+}
+
+// identity is who the instance is, as far as is known.
+func (h *Handler) identity() Identity {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.cfg.Identity
+}
 
 // Interrupt has the notice given from now on. A second one takes the first one's place.
 func (h *Handler) Interrupt(n Notice) {
@@ -136,11 +147,14 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // strange tells whether somebody asks who is neither the instance nor the harness.
 func (h *Handler) strange(r *http.Request) bool {
-	if !h.cfg.From.IsValid() {
+	h.mu.Lock()
+	only := h.from
+	h.mu.Unlock()
+	if !only.IsValid() {
 		return false
 	}
 	from, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err == nil && from.Addr().Unmap() == h.cfg.From {
+	if err == nil && from.Addr().Unmap() == only {
 		return false
 	}
 	by, good := h.holds(r.Header.Get(tokenHeader))
@@ -264,7 +278,7 @@ func (h *Handler) look(asked string) (text string, found bool) {
 
 // leaves are the values, by their path below meta-data.
 func (h *Handler) leaves() map[string]string {
-	who := h.cfg.Identity
+	who := h.identity()
 	all := map[string]string{
 		"instance-id":                        who.ID,
 		"instance-type":                      who.Type,
@@ -295,7 +309,7 @@ func (h *Handler) leaves() map[string]string {
 
 // document is the identity document, which SDKs take the region from.
 func (h *Handler) document() string {
-	who := h.cfg.Identity
+	who := h.identity()
 	return object("accountId", "000000000000", "architecture", "x86_64", "availabilityZone", who.Zone, "imageId", "ami-00000000000000000",
 		"instanceId", who.ID, "instanceType", who.Type, "pendingTime", stamp(who.Launched), "privateIp", who.Addr.String(),
 		"region", who.Region, "version", "2017-09-30")

@@ -234,7 +234,8 @@ func TestANoticeThatIsNotServed(t *testing.T) {
 func TestStrangersAreToldNothing(t *testing.T) {
 	const own, other = "172.18.0.3:40000", "172.18.0.4:40000"
 	var said heard
-	h := NewHandler(Config{Identity: identity(), Now: time.Now, Token: numbered(), Answered: said.answered, From: netip.MustParseAddr("172.18.0.3")})
+	h := NewHandler(Config{Identity: identity(), Now: time.Now, Token: numbered(), Answered: said.answered})
+	h.Place(netip.MustParseAddr("172.18.0.3"))
 	ask := func(from, method, path string, header http.Header) *httptest.ResponseRecorder {
 		w, r := httptest.NewRecorder(), httptest.NewRequest(method, path, nil)
 		r.RemoteAddr, r.Header = from, header

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"time"
 )
 
@@ -38,7 +39,10 @@ func Listen(host string, c Config) (*Server, error) {
 func (s *Server) URL() string { return "http://" + s.addr }
 
 // Identity is what the instance is told.
-func (s *Server) Identity() Identity { return s.handler.cfg.Identity }
+func (s *Server) Identity() Identity { return s.handler.identity() }
+
+// Place tells it the address that the instance was given. It answers that one alone from now on, and the harness.
+func (s *Server) Place(at netip.Addr) { s.handler.Place(at) }
 
 // Interrupt has a notice given from now on. It returns when the service has answered with it
 // over the network, as it will answer the instance, or says why it has not.

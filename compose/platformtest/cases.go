@@ -14,6 +14,7 @@ import (
 
 func (k *contract) ready() {
 	h := k.start(k.web("web-1"))
+	k.located(h)
 	if h.Name() != "web-1" {
 		k.Errorf("name = %q", h.Name())
 	}
@@ -29,6 +30,19 @@ func (k *contract) ready() {
 	}
 	if id, ok := h.(compose.Identified); ok && id.ID() == "" {
 		k.Error("it has an empty id")
+	}
+}
+
+// located asks whether somebody was told before the start where an instance is that has an address of its own.
+func (k *contract) located(h compose.Handle) {
+	k.Helper()
+	_, located := k.platform.(compose.Located)
+	own, addressed := h.(compose.Addressed)
+	switch at, told := k.placed[h.Name()]; {
+	case located != addressed || located != told:
+		k.Errorf("instances have addresses of their own: %v, this one says its own: %v, it was told: %v", located, addressed, told)
+	case told && at != own.Address():
+		k.Errorf("it has the address %s, and %s was told", own.Address(), at)
 	}
 }
 

@@ -6,8 +6,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -55,7 +57,7 @@ func Run(t *testing.T, newPlatform func(t *testing.T) compose.Platform, programs
 			ctx, cancel := context.WithTimeout(t.Context(), 3*patience)
 			defer cancel()
 			p := newPlatform(t)
-			k := &contract{T: t, ctx: ctx, platform: p, programs: programs}
+			k := &contract{T: t, ctx: ctx, platform: p, programs: programs, placed: map[string]netip.Addr{}}
 			defer k.closePlatform()
 			c.test(k)
 		})
@@ -67,6 +69,9 @@ type contract struct {
 	ctx      context.Context
 	platform compose.Platform
 	programs Programs
+
+	mu     sync.Mutex
+	placed map[string]netip.Addr // addresses of their own, by instance
 }
 
 func (k *contract) closePlatform() {
@@ -85,6 +90,12 @@ func (k *contract) web(name string, args ...string) compose.Instance {
 		Program: k.programs.Web(append([]string{"--addr", "{{.Host}}:{{.Port}}", "--dir", "{{.Dir}}"}, args...)...),
 		Ports:   map[string]int{"http": 0},
 		Ready:   compose.Probe{Path: "/healthz", Within: patience},
+		Placed: func(at netip.Addr) error {
+			k.mu.Lock()
+			defer k.mu.Unlock()
+			k.placed[name] = at
+			return nil
+		},
 	}
 }
 
@@ -170,9 +181,24 @@ func (k *contract) startFails(ctx context.Context, i compose.Instance) error {
 		k.Errorf("the error does not name %s: %v", i.Name, err)
 	}
 	for _, m := range serving.FindAllStringSubmatch(err.Error(), -1) {
-		k.refuses(m[1])
+		k.refuses(k.reached(i.Name, m[1]))
 	}
 	return err
+}
+
+// reached is where an instance is reached that says where it serves: all addresses that it has may be what it says.
+func (k *contract) reached(name, serves string) string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	at, ok := k.placed[name]
+	if !ok {
+		return serves
+	}
+	_, port, err := net.SplitHostPort(serves)
+	if err != nil {
+		k.Fatalf("%s serves on %q: %v", name, serves, err)
+	}
+	return net.JoinHostPort(at.String(), port)
 }
 
 func (k *contract) log(h compose.Handle) string {

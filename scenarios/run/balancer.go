@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"net/url"
 	"slices"
 	"sync"
 	"time"
@@ -56,11 +55,8 @@ func (b *balancer) start(ctx context.Context, in *lives, polls *telemetry) error
 func (b *balancer) before() error {
 	b.users = b.url()
 	if b.cfg.needs(script.Proxy) {
-		to, err := url.Parse(b.url())
-		if err != nil {
-			return err
-		}
-		if b.proxy, err = fault.NewProxy(to.Hostname(), b.url(), b.cfg.Run.Seed); err != nil {
+		var err error
+		if b.proxy, err = fault.NewProxy(b.cfg.Platform.Home(), b.url(), b.cfg.Run.Seed); err != nil {
 			return err
 		}
 		b.users = b.proxy.URL()
@@ -90,7 +86,7 @@ type backend struct {
 
 // add implements pool.
 func (b backend) add(ctx context.Context, h compose.Handle) error {
-	addr, err := behind(b.cfg.Platform, h)
+	addr, err := behind(h)
 	if err == nil {
 		addr, err = b.network.way(script.LBWeb, h.Name(), addr, h.Addr("http"))
 	}

@@ -57,16 +57,10 @@ func (c *cloud) tell(i *compose.Instance, web script.Web, number int) error {
 	if c == nil {
 		return nil
 	}
-	who, err := c.identity(i.Name, web, number)
-	if err != nil {
-		return err
-	}
+	who := c.identity(i.Name, web, number)
 	config := imds.Config{
 		Identity: who, Now: time.Now, Token: crand.Text,
 		Answered: func(about imds.Topic, told bool) { c.hear(i.Name, about, told) },
-	}
-	if _, ok := c.cfg.Platform.(compose.Located); ok {
-		config.From = who.Addr // other instances reach its service too
 	}
 	server, err := imds.Listen(c.cfg.Platform.Home(), config)
 	if err != nil {
@@ -79,15 +73,15 @@ func (c *cloud) tell(i *compose.Instance, web script.Web, number int) error {
 	return nil
 }
 
-// identity is who an instance is. The same run has the same ids again.
-func (c *cloud) identity(name string, web script.Web, number int) (imds.Identity, error) {
-	addr := netip.MustParseAddr("127.0.0.1")
-	if located, ok := c.cfg.Platform.(compose.Located); ok {
-		var err error
-		if addr, err = located.Locate(name); err != nil {
-			return imds.Identity{}, err
-		}
+// place tells the metadata service of an instance the address that it has of its own: other instances reach the service too.
+func (c *cloud) place(name string, at netip.Addr) {
+	if server := c.server(name); server != nil {
+		server.Place(at)
 	}
+}
+
+// identity is who an instance is, before it has an address of its own. The same run has the same ids again.
+func (c *cloud) identity(name string, web script.Web, number int) imds.Identity {
 	tags := map[string]string{"Name": name, "role": web.RoleName()}
 	if web.Version != "" {
 		tags[record.LabelVersion] = web.Version
@@ -95,8 +89,8 @@ func (c *cloud) identity(name string, web script.Web, number int) (imds.Identity
 	drawn := rand.New(rand.NewPCG(c.cfg.Run.Seed, stream(web.Role, number)))
 	return imds.Identity{
 		ID: fmt.Sprintf("i-0%016x", drawn.Uint64()), Type: cloudType, Region: cloudRegion, Zone: cloudRegion + zoneOf(number),
-		Addr: addr, Launched: time.Now(), Tags: tags,
-	}, nil
+		Addr: netip.MustParseAddr("127.0.0.1"), Launched: time.Now(), Tags: tags,
+	}
 }
 
 // stream is from where the id of a role's instance is drawn: for each from elsewhere. The first role is "".

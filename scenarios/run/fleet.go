@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -97,6 +98,8 @@ type sensors interface {
 	listen(name string, labels collector.Labels) (string, error)
 	// listenOTLP gives the host:port to which an instance shall push by OTLP.
 	listenOTLP(name string, labels collector.Labels, protocol otlp.Protocol) (string, error)
+	// place is told the address of an instance that has one of its own, before it sends anything; pushes: by OTLP too.
+	place(name string, at netip.Addr, labels collector.Labels, pushes bool) error
 	// scrape has an instance scraped from now on.
 	scrape(of scrape.Target) error
 	// retire is called when an instance is gone, or was never started.
@@ -275,6 +278,10 @@ func (f *fleet) start(ctx context.Context, web script.Web, number int) (*life, e
 	}
 	if err == nil {
 		instance.Ready.Within = startWithin(ctx)
+		instance.Placed = func(at netip.Addr) error {
+			f.cloud.place(name, at)
+			return f.sensors.place(name, at, f.labels(web, number), web.Metrics.OTLP != "")
+		}
 		var one *life
 		if one, err = f.lives.start(ctx, instance, f.recorded(), web.Version); err == nil {
 			return one, nil

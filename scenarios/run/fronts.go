@@ -98,7 +98,7 @@ func (f *fronts) before(ctx context.Context, web compose.Handle, number int) (co
 
 // config is that of the one before an instance.
 func (f *fronts) config(web compose.Handle) (httpd.Config, error) {
-	addr, err := behind(f.cfg.Platform, web)
+	addr, err := behind(web)
 	if err != nil {
 		return httpd.Config{}, err
 	}

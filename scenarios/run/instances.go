@@ -104,16 +104,16 @@ func (c Config) databaseInstance() compose.Instance {
 	return i
 }
 
-// memberInstance is a member of the database of that name, which everybody reaches at the address, host:port, that it
-// advertises (a template). It reaches the others through a proxy, or directly ("").
-func (c Config) memberInstance(name, advertise, proxy string) compose.Instance {
+// memberInstance is a member of the database of that name, which everybody reaches at its address. It reaches the others
+// through a proxy, or directly ("").
+func (c Config) memberInstance(name, proxy string) compose.Instance {
 	i := c.databaseInstance()
 	i.Name = name
 	if c.Mongod {
 		tell(&i.Program, "--replSet", setName)
 		return i
 	}
-	tell(&i.Program, "--replica-set", setName, "--election-timeout", election.String(), "--advertise", advertise)
+	tell(&i.Program, "--replica-set", setName, "--election-timeout", election.String(), "--advertise", "{{.Address}}:{{.Port}}")
 	if proxy != "" {
 		tell(&i.Program, "--peer-proxy", proxy)
 	}

@@ -20,33 +20,29 @@ import (
 const statsdPort = "8125"
 
 // behind is where the load balancer reaches an instance, or the Apache HTTP server before it.
-func behind(p compose.Platform, handle compose.Handle) (string, error) {
-	name := handle.Name()
+func behind(handle compose.Handle) (string, error) {
 	if before, ok := handle.(proxied); ok {
-		name = before.Handle.Name()
+		handle = before.Handle
 	}
-	return byAddress(p, name, handle.PeerAddr("http"))
+	return byAddress(handle, "http")
 }
 
 // byAddress is host:port of an instance as others reach it, with its address in the place of its name where it has one of its own.
-func byAddress(p compose.Platform, name, peer string) (string, error) {
-	located, ok := p.(compose.Located)
+func byAddress(handle compose.Handle, name string) (string, error) {
+	peer := handle.PeerAddr(name)
+	addressed, ok := handle.(compose.Addressed)
 	if !ok {
 		return peer, nil
 	}
-	addr, err := located.Locate(name)
-	if err != nil {
-		return "", err
-	}
 	_, port, err := net.SplitHostPort(peer)
 	if err != nil {
-		return "", fmt.Errorf("address of %s: %w", name, err)
+		return "", fmt.Errorf("address of %s: %w", handle.Name(), err)
 	}
-	return net.JoinHostPort(addr.String(), port), nil
+	return net.JoinHostPort(addressed.Address().String(), port), nil
 }
 
-// closeLimit bounds how long the stack may take to go down. A container is gone
-// when the engine has removed it, which a busy one takes seconds for.
+// closeLimit bounds how long the stack may take to go down. A container or a pod
+// is gone when it was removed, which a busy engine takes seconds for.
 func (c Config) closeLimit() time.Duration {
 	if _, ok := c.Platform.(compose.Located); ok {
 		return 4 * drainLimit

@@ -4,8 +4,10 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -23,8 +25,22 @@ import (
 // onNetwork is a platform in memory whose instances have addresses.
 type onNetwork struct{ *platformtest.Memory }
 
-func (onNetwork) Gateway() netip.Addr               { return netip.MustParseAddr("127.0.0.1") }
-func (onNetwork) Locate(string) (netip.Addr, error) { return netip.MustParseAddr("127.0.0.2"), nil }
+func (onNetwork) Located() {}
+
+// addressed is an instance on it.
+type addressed struct {
+	compose.Handle
+	peer string
+}
+
+func (addressed) Name() string             { return "mongo-2" }
+func (a addressed) PeerAddr(string) string { return a.peer }
+func (addressed) Address() netip.Addr      { return netip.MustParseAddr("127.0.0.2") }
+
+// sharing is an instance without an address of its own.
+type sharing struct{ compose.Handle }
+
+func (sharing) PeerAddr(string) string { return "mongo-2:8080" }
 
 // notes is a progress that keeps what it is told.
 type notes struct {
@@ -74,6 +90,9 @@ func TestInstancesAreKnownByTheirAddress(t *testing.T) {
 	if err != nil || addr != s.shared {
 		t.Fatalf("web-1 shall send to %q, %v, want %q", addr, err, s.shared)
 	}
+	if err := s.place("web-1", netip.MustParseAddr("127.0.0.2"), collector.NewLabels("zone", "a"), false); err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	ran := make(chan error)
 	go func() { ran <- s.collector().Run(ctx) }()
@@ -112,28 +131,49 @@ func TestInstancesAreKnownByTheirAddress(t *testing.T) {
 // A member of a replica set is called by its address where it has one of its own, in the set and by all who reach it, and
 // by where it listens where all share one.
 func TestMembersAreCalledByTheirAddress(t *testing.T) {
-	for _, c := range []struct {
-		on               compose.Platform
-		advertise, known string
-	}{
-		{platformtest.NewMemory(t.TempDir(), nil), "{{.Host}}:{{.Port}}", "mongo-2:8080"},
-		{onNetwork{platformtest.NewMemory(t.TempDir(), nil)}, "127.0.0.2:{{.Port}}", "127.0.0.2:8080"},
-	} {
-		advertise, err := byAddress(c.on, "mongo-2", "{{.Host}}:{{.Port}}")
-		if err != nil || advertise != c.advertise {
-			t.Errorf("it advertises %q (%v), want %q", advertise, err, c.advertise)
-		}
-		known, err := byAddress(c.on, "mongo-2", "mongo-2:8080")
-		if err != nil || known != c.known {
-			t.Errorf("it is reached at %q (%v), want %q", known, err, c.known)
-		}
-		told := Config{}.memberInstance("mongo-2", advertise, "").Program.Self
-		if at := slices.Index(told, "--advertise"); at < 0 || told[at+1] != c.advertise {
-			t.Errorf("it is told %v", told)
+	for known, member := range map[string]compose.Handle{"mongo-2:8080": sharing{}, "127.0.0.2:8080": addressed{peer: "mongo-2:8080"}} {
+		if got, err := byAddress(member, "mongo"); err != nil || got != known {
+			t.Errorf("it is reached at %q (%v), want %q", got, err, known)
 		}
 	}
-	if got, err := byAddress(onNetwork{}, "mongo-2", ""); err == nil {
+	if got, err := byAddress(addressed{}, "mongo"); err == nil {
 		t.Errorf("one without a port is reached at %q", got)
+	}
+	for advertised, at := range map[string]compose.Place{"127.0.0.1:8080": {Host: "127.0.0.1"}, "127.0.0.2:8080": {Host: "0.0.0.0", Address: "127.0.0.2"}} {
+		member := Config{}.memberInstance("mongo-2", "")
+		member.Ports = map[string]int{"mongo": 8080}
+		member, err := member.Expand(at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		told := member.Program.Self
+		if i := slices.Index(told, "--advertise"); i < 0 || told[i+1] != advertised {
+			t.Errorf("it is told %v, want it to advertise %s", told, advertised)
+		}
+	}
+}
+
+// Where an instance never came to have an address, nothing is wrong with the collector.
+func TestAnInstanceWithoutAPlaceIsRetiredInSilence(t *testing.T) {
+	dir := t.TempDir()
+	c := Config{Platform: onNetwork{platformtest.NewMemory(dir, nil)}, Scratch: dir, Progress: &notes{},
+		Run: record.Run{ID: "r", Start: time.Now(), Interval: 100 * time.Millisecond}}
+	w, err := record.Create(filepath.Join(dir, "run"), c.Run, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := newTelemetry(c, &journal{record: w})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.collector().Close()
+	s.retire(t.Context(), "web-1")
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "run", "journal.jsonl"))
+	if err != nil || strings.Contains(string(text), string(record.Trouble)) {
+		t.Errorf("journalled: %s (%v)", text, err)
 	}
 }
 

@@ -42,12 +42,8 @@ func (t *telemetry) shareOTLP() error {
 func (t *telemetry) listenOTLP(name string, labels collector.Labels, protocol otlp.Protocol) (string, error) {
 	t.replacing.RLock()
 	defer t.replacing.RUnlock()
-	if located, ok := t.cfg.Platform.(compose.Located); ok {
-		addr, err := located.Locate(name)
-		if err != nil {
-			return "", err
-		}
-		return t.sharedOTLP[protocol], t.collector().AssignOTLP(addr.String(), name, labels)
+	if _, ok := t.cfg.Platform.(compose.Located); ok {
+		return t.sharedOTLP[protocol], nil
 	}
 	return t.collector().ListenOTLP(otlp.Listener{Instance: name, Labels: labels, Addr: "127.0.0.1:0", Protocol: protocol})
 }

@@ -87,15 +87,11 @@ func (s *replicaSet) startOne(ctx context.Context, name string) error {
 			return err
 		}
 	}
-	advertise, err := byAddress(s.cfg.Platform, name, "{{.Host}}:{{.Port}}")
+	one, err := s.lives.start(ctx, s.cfg.memberInstance(name, proxy), record.Database, "")
 	if err != nil {
 		return err
 	}
-	one, err := s.lives.start(ctx, s.cfg.memberInstance(name, advertise, proxy), record.Database, "")
-	if err != nil {
-		return err
-	}
-	addr, err := byAddress(s.cfg.Platform, name, one.PeerAddr("mongo"))
+	addr, err := byAddress(one.Handle, "mongo")
 	if err != nil {
 		return err
 	}

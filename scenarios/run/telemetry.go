@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/netip"
 	"sync"
 	"syscall"
 
@@ -142,8 +143,8 @@ func (t *telemetry) share() error {
 	return t.shareOTLP()
 }
 
-// listen implements sensors: it opens a socket for a web instance, or has the
-// collector know it by its address, before it starts. While the collector is being
+// listen implements sensors: it opens a socket for a web instance before it starts; one
+// that has an address of its own is known by that (place). While the collector is being
 // replaced, it waits for the next.
 func (t *telemetry) listen(name string, labels collector.Labels) (string, error) {
 	t.replacing.RLock()
@@ -151,12 +152,8 @@ func (t *telemetry) listen(name string, labels collector.Labels) (string, error)
 	if x := t.cfg.Scenario.Stack.External; x != nil {
 		return t.assignThere(*x, name, labels)
 	}
-	if located, ok := t.cfg.Platform.(compose.Located); ok {
-		addr, err := located.Locate(name)
-		if err != nil {
-			return "", err
-		}
-		return t.shared, t.collector().Assign(addr.String(), name, labels)
+	if _, ok := t.cfg.Platform.(compose.Located); ok {
+		return t.shared, nil
 	}
 	addr, err := t.collector().listen(name, labels)
 	if err != nil {
@@ -169,6 +166,16 @@ func (t *telemetry) listen(name string, labels collector.Labels) (string, error)
 		return addr, nil
 	}
 	return t.relays.Open(name, addr)
+}
+
+// place implements sensors: what comes from an address is an instance's from now on. pushes: by OTLP too.
+func (t *telemetry) place(name string, at netip.Addr, labels collector.Labels, pushes bool) error {
+	t.replacing.RLock()
+	defer t.replacing.RUnlock()
+	if err := t.collector().Assign(at.String(), name, labels); err != nil || !pushes {
+		return err
+	}
+	return t.collector().AssignOTLP(at.String(), name, labels)
 }
 
 // scrape implements sensors: it has the collector, and those after it, scrape an instance.
@@ -195,7 +202,12 @@ func (t *telemetry) retire(ctx context.Context, name string) {
 	delete(t.listeners, name)
 	delete(t.targets, name)
 	t.mu.Unlock()
-	if err := t.collector().Retire(ctx, name); err != nil {
+	_, placed := t.cfg.Platform.(compose.Located)
+	err := t.collector().Retire(ctx, name)
+	if placed && errors.Is(err, collector.ErrUnknownInstance) {
+		return // its start failed before it had an address
+	}
+	if err != nil {
 		t.journal.trouble("collector", 0, err.Error())
 	}
 }

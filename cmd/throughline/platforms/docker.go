@@ -26,6 +26,9 @@ func onDocker() Platform {
 		},
 		Prepare: docker.Prepare, Guard: docker.Guard, look: lookDocker,
 		refuses: func(o Options) error {
+			if err := o.Kubernetes.refusedElsewhere(); err != nil {
+				return err
+			}
 			if o.HAProxy != "" {
 				return fmt.Errorf("--haproxy %s: on docker HAProxy comes in an image; leave the flag out", o.HAProxy)
 			}

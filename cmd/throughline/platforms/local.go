@@ -22,6 +22,9 @@ func onLocal() Platform {
 		Lacks: trial.Lacks{Images: "the local platform has no images; give stack.web.command, or --platform docker"},
 		Guard: local.Guard, look: lookLocal,
 		refuses: func(o Options) error {
+			if err := o.Kubernetes.refusedElsewhere(); err != nil {
+				return err
+			}
 			if o.MongoImage != "" {
 				return fmt.Errorf("--mongo-image %s: the local platform has no images; name a mongod of this machine with --mongod, or take --platform docker", o.MongoImage)
 			}

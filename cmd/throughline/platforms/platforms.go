@@ -25,7 +25,7 @@ type Platform struct {
 	Lacks       trial.Lacks
 	// Prepare is called once, when the program begins; nil: nothing is to be done.
 	Prepare func()
-	// Guard ends what a killed runner leaves behind.
+	// Guard ends what a killed runner leaves behind, from a process on this machine; nil: somebody elsewhere does.
 	Guard func(io.Reader, io.Writer) error
 
 	refuses func(Options) error // what has no meaning on it; nil: nothing
@@ -41,11 +41,12 @@ type Options struct {
 	Own      string // a host that may be put under load although it is public, for stacks that are there already; empty: none
 	// MongoImage is the image of one that is started; empty: MONGO_IMAGE of the environment, or what the platform has.
 	MongoImage string
+	Kubernetes Kubernetes
 	Out        string // where the records go; empty: where they go when nobody chose
 }
 
 // All is the table; the first is what runs instances unless another is named.
-func All() []Platform { return []Platform{onLocal(), onDocker()} }
+func All() []Platform { return []Platform{onLocal(), onDocker(), onKubernetes()} }
 
 // Names are those of All.
 func Names() (names []string) {

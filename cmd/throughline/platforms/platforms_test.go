@@ -17,7 +17,7 @@ import (
 func TestTable(t *testing.T) {
 	seen := map[string]bool{}
 	for _, p := range All() {
-		if p.Name == "" || p.About == "" || p.Guard == nil || p.look == nil || seen[p.Name] {
+		if p.Name == "" || p.About == "" || p.look == nil || seen[p.Name] {
 			t.Errorf("%q is not whole, or there twice: %+v", p.Name, p)
 		}
 		seen[p.Name] = true
@@ -25,7 +25,7 @@ func TestTable(t *testing.T) {
 			t.Errorf("%s: %q is found: %v", p.Name, found.Name, err)
 		}
 	}
-	if _, err := Find("vax"); err == nil || err.Error() != "vax: no such platform (have local, docker)" {
+	if _, err := Find("vax"); err == nil || err.Error() != "vax: no such platform (have local, docker, kubernetes)" {
 		t.Errorf("a platform that is none: %v", err)
 	}
 }
@@ -38,8 +38,37 @@ func TestRefuses(t *testing.T) {
 	if err := onDocker().Refuses(o); err == nil || !strings.HasPrefix(err.Error(), "--haproxy /opt/haproxy: ") {
 		t.Errorf("docker: %v", err)
 	}
+	for flag, o := range map[string]Options{"haproxy /opt/haproxy": o, "mongod /opt/mongod": {Mongod: "/opt/mongod"}, "mongo-image mongo:8": {MongoImage: "mongo:8"}} {
+		if err := onKubernetes().Refuses(o); err == nil || !strings.HasPrefix(err.Error(), "--"+flag+": on kubernetes ") {
+			t.Errorf("kubernetes: %v", err)
+		}
+	}
+	for flag, k := range map[string]Kubernetes{"kube-context x": {Context: "x"}, "registry x": {Registry: "x"}, "harness-address x": {Home: "x"}} {
+		for _, p := range []Platform{onLocal(), onDocker()} {
+			if err := p.Refuses(Options{Kubernetes: k}); err == nil || !strings.HasPrefix(err.Error(), "--"+flag+": it is for --platform kubernetes") {
+				t.Errorf("%s: %v", p.Name, err)
+			}
+		}
+		if err := onKubernetes().Refuses(Options{Kubernetes: k}); err != nil {
+			t.Errorf("kubernetes: %v", err)
+		}
+	}
 	if err := onDocker().Refuses(Options{}); err != nil {
 		t.Errorf("docker without options: %v", err)
+	}
+}
+
+// What cannot be done in pods is told before anything starts.
+func TestNotInPods(t *testing.T) {
+	for stack, want := range map[string]string{"{web: {instances: 2}}": "", "{web: {instances: 2}, httpd: yes}": "s: stack.httpd: "} {
+		s, err := script.Parse("dir/s.yaml", []byte("scenario: s\nstack: "+stack+"\nload: {rate: 10/s}\nphases:\n  - {phase: a, for: 5s}\nchecks:\n  - conservation: {metric: fullstack.insert}\n"), script.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		missing := notInPods(s)
+		if len(missing) > 0 != (want != "") || len(missing) > 0 && !strings.HasPrefix(missing[0].Error(), want) {
+			t.Errorf("%s: %v", stack, missing)
+		}
 	}
 }
 

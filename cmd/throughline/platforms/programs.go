@@ -8,6 +8,7 @@ import (
 	"throughline/compose/docker"
 	"throughline/compose/haproxy"
 	"throughline/compose/httpd"
+	"throughline/compose/kubernetes"
 	"throughline/compose/mongoset"
 )
 
@@ -24,7 +25,7 @@ func Programs(ctx context.Context) []Program {
 	looks := []struct {
 		name string
 		look func(context.Context) (version, at string, err error)
-	}{{"haproxy", lookForHAProxy}, {"httpd", lookForHTTPD}, {"docker", docker.Engine}, {"mongod", lookForMongod}}
+	}{{"haproxy", lookForHAProxy}, {"httpd", lookForHTTPD}, {"docker", docker.Engine}, {"kubernetes", lookForCluster}, {"mongod", lookForMongod}}
 	all := make([]Program, len(looks))
 	for i, l := range looks {
 		all[i].Name = l.name
@@ -49,6 +50,10 @@ func lookForHAProxy(ctx context.Context) (version, at string, err error) {
 func lookForHTTPD(ctx context.Context) (version, at string, err error) {
 	p, err := httpd.Find(ctx)
 	return p.Version, p.Binary, err
+}
+
+func lookForCluster(ctx context.Context) (version, at string, err error) {
+	return kubernetes.Version(ctx, kubernetes.Cluster{})
 }
 
 // lookForMongod looks on PATH, where no run does: it is named with --mongod.

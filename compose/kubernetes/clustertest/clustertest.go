@@ -145,20 +145,46 @@ func hold(program string, index int) (kubeconfig string, holds io.Closer, err er
 func LoadImage(t testing.TB, name string) {
 	t.Helper()
 	Up(t)
+	needDocker(t)
 	c, program := find(t)
 	if c.own {
-		if c.load == "" {
-			t.Skip("SKIPPED, NOTHING PROVED: THROUGHLINE_CLUSTER_LOAD is not set: it says by which command an image gets into your cluster")
-		}
-		run(t, "sh", "-c", c.load+` "$0"`, name)
+		c.loadOwn(t, name)
 		return
-	}
-	if _, err := exec.LookPath("docker"); err != nil {
-		t.Skipf("SKIPPED, NOTHING PROVED: %v", err)
 	}
 	archive := filepath.Join(t.TempDir(), "image.tar")
 	run(t, "docker", "save", "--output", archive, name)
 	run(t, program, "load", "--index", strconv.Itoa(c.index), archive)
+}
+
+// LoadArchive does so with the image of that name in an archive as docker save writes it. A cluster of one's own gets it through the local Docker
+// engine.
+func LoadArchive(t testing.TB, archive, name string) {
+	t.Helper()
+	Up(t)
+	c, program := find(t)
+	if c.own {
+		needDocker(t)
+		run(t, "docker", "load", "--input", archive)
+		c.loadOwn(t, name)
+		return
+	}
+	run(t, program, "load", "--index", strconv.Itoa(c.index), archive)
+}
+
+// loadOwn executes the command that a person's own cluster is loaded by.
+func (c choice) loadOwn(t testing.TB, name string) {
+	t.Helper()
+	if c.load == "" {
+		t.Skip("SKIPPED, NOTHING PROVED: THROUGHLINE_CLUSTER_LOAD is not set: it says by which command an image gets into your cluster")
+	}
+	run(t, "sh", "-c", c.load+` "$0"`, name)
+}
+
+func needDocker(t testing.TB) {
+	t.Helper()
+	if _, err := exec.LookPath("docker"); err != nil {
+		t.Skipf("SKIPPED, NOTHING PROVED: %v", err)
+	}
 }
 
 // KillNode pulls the plug of a node (node1 to node3), and starts it again when the test has ended. Tests of other binaries

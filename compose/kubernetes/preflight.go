@@ -1,0 +1,59 @@
+package kubernetes
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+)
+
+// Needs is what some runs want of the platform.
+type Needs struct {
+	Cluster  Cluster
+	Self     string // path of this binary
+	Registry string // from where nodes pull its image; empty: they have it
+	MongoURI string // of a database that is there already; empty: there is none
+}
+
+// Preflight looks for the cluster and for all rights, and gives all that is missing. It starts nothing.
+func Preflight(ctx context.Context, n Needs) (found Images, missing []error) {
+	var err error
+	found = Images{Pull: n.Registry != "", HAProxy: HAProxyImage}
+	if found.Self, err = ImageOf(n.Self, n.Registry); err != nil {
+		missing = append(missing, fmt.Errorf("this program in an image: %w", err))
+	}
+	if err := reachable(n.MongoURI); err != nil {
+		missing = append(missing, err)
+	}
+	r, err := connect(ctx, n.Cluster)
+	if err != nil {
+		return found, append(missing, err) // without a cluster there are no rights to ask for
+	}
+	return found, append(missing, missingRights(ctx, r.client)...)
+}
+
+// reachable refuses a MongoDB that listens where pods do not reach it.
+func reachable(uri string) error {
+	_, rest, _ := strings.Cut(uri, "://")
+	rest = rest[strings.LastIndexByte(rest, '@')+1:]
+	if end := strings.IndexAny(rest, "/?"); end >= 0 {
+		rest = rest[:end]
+	}
+	for at := range strings.SplitSeq(rest, ",") {
+		host, _, err := net.SplitHostPort(at)
+		if err != nil {
+			host = at
+		}
+		if addr, err := netip.ParseAddr(host); host == "localhost" || err == nil && addr.IsLoopback() {
+			return fmt.Errorf("--mongo %s: in a pod that is the pod itself; give an address that pods reach", at)
+		}
+	}
+	return nil
+}
+
+// Version is that of the cluster that runs would take, and where its API server is. It starts nothing.
+func Version(ctx context.Context, c Cluster) (version, at string, err error) {
+	r, err := connect(ctx, c)
+	return r.version, r.where, err
+}
