@@ -1,6 +1,7 @@
 package check
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -153,6 +154,46 @@ func TestMetricsFromAServer(t *testing.T) {
 			p := script.Promised[script.Continuity](e.Scenario)[0]
 			if got, text := worst((signals.Continuity{Promise: p, Window: e.Scenario.HeldFor("web", p.Metric), Rate: 1}).Judge(e).Findings); got != x.continuity {
 				t.Errorf("continuity: %v, want %v in\n%s", got, x.continuity, text)
+			}
+		})
+	}
+}
+
+// A scrape that takes long brings what there was when it was asked for, and what was acknowledged since is not late.
+func TestASlowScrapeIsNotLate(t *testing.T) {
+	for name, c := range map[string]struct {
+		took float64
+		want verdict.Outcome
+	}{"slow": {3.4, verdict.Pass}, "quick, and behind": {0.1, verdict.Fail}} {
+		t.Run(name, func(t *testing.T) {
+			e := scrapedBy(t, 0, seconds(1, 23), nothing)
+			h := e.History
+			for i := range h.Series {
+				s := &h.Series[i]
+				if s.Name == record.FlushLateness || s.Name == record.ScrapeLateness {
+					continue
+				}
+				s.Points = slices.DeleteFunc(s.Points, func(p record.Point) bool { return p.At > 7*time.Second && p.At < 11*time.Second })
+				for k := range s.Points {
+					switch p := &s.Points[k]; {
+					case p.At != 11*time.Second:
+					case s.Name == record.ScrapeDuration:
+						p.Value = c.took
+					case s.Name == "words_total":
+						p.Value = 76
+					}
+				}
+			}
+			e = evidence.New(h, e.Scenario)
+			for _, f := range (tiers.Conservation{Promise: script.Promised[script.Conservation](e.Scenario)[0]}).Judge(e).Findings {
+				if f.Outcome != verdict.Pass && c.want == verdict.Pass || f.Outcome == verdict.Fail && f.Cause != "late" {
+					t.Errorf("%v %s: %s", f.Outcome, f.Cause, f.Summary)
+				} else if f.Outcome == verdict.Fail {
+					return
+				}
+			}
+			if c.want == verdict.Fail {
+				t.Error("nothing is late")
 			}
 		})
 	}

@@ -30,7 +30,8 @@ func (a *Account) lateness(e *evidence.Index) Lateness {
 		if t < e.FirstScrape(a.Life.Instance)+e.Interval {
 			continue // nobody had asked yet
 		}
-		due := float64(evidence.CountUpTo(a.Acked, e.HeldSince(a.Life.Instance, t, allowed)))
+		since := e.HeldSince(a.Life.Instance, t, allowed+e.Asking(a.Life.Instance, t-allowed, t))
+		due := float64(evidence.CountUpTo(a.Acked, since))
 		have := a.counted.UpTo(t) + lost[k]
 		if have >= due {
 			continue

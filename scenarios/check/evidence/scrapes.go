@@ -20,6 +20,17 @@ type Scrape struct {
 // Scrapes are those of an instance, in their order; none where it is not scraped.
 func (e *Index) Scrapes(instance string) []Scrape { return e.scrapes[instance] }
 
+// Asking is how long the slowest scrape of an instance took that was under way between from and to: what it brought is of a moment in
+// between, and what was counted meanwhile comes with the next.
+func (e *Index) Asking(instance string, from, to time.Duration) (slowest time.Duration) {
+	for _, s := range e.scrapes[instance] {
+		if s.To >= from && s.From <= to {
+			slowest = max(slowest, s.To-s.From)
+		}
+	}
+	return slowest
+}
+
 // LastScrape is the last good scrape of an instance that had ended by t, and how many failed after it; ok is false where there is none.
 func (e *Index) LastScrape(instance string, t time.Duration) (last Scrape, failed int64, ok bool) {
 	all := e.scrapes[instance]
