@@ -43,9 +43,11 @@ cluster-down: ## take it down, and remove what a killed one has left
 # All of cluster/ but what imports Kubernetes, which takes minutes to compile. What does is compiled as the program was, from the same cache.
 # They are told by their folders: `go list ./...` would download all that Kubernetes is made of.
 LIGHT = . $$(ls -d */ | grep -v -e ^kubernetes/ -e ^endtoend/ | sed 's|^|./|')
-test-cluster: cluster ## bring clusters up and down, kill their nodes, see that nothing is left; a minute or two; wants root
+test-cluster: cluster images ## bring clusters up and down, kill their nodes, run the stack's pods and whole scenarios on one; ten minutes; wants root
 	cd cluster && $(GOTEST) -race $(LIGHT)
 	cd cluster && CGO_ENABLED=0 $(GOTEST) -trimpath -timeout 20m -count 1 ./endtoend
+	THROUGHLINE_CLUSTER=$${THROUGHLINE_CLUSTER:-0} $(GOTEST) -timeout 20m -count 1 ./compose/kubernetes/...
+	THROUGHLINE_CLUSTER=$${THROUGHLINE_CLUSTER:-0} THROUGHLINE_TESTS=all $(GOTEST) -timeout 20m -count 1 -run '^TestPods' ./cmd/throughline
 	THROUGHLINE_TESTS=all $(GOTEST) -race -timeout 20m -count 1 ./compose/kubernetes/...
 
 build: deps ## build bin/throughline

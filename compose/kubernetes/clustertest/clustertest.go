@@ -4,9 +4,9 @@
 // Tests are all that import it. Test binaries that run at once share a cluster, which goes with the last of them, however
 // that ends; one that `make cluster-up` has brought up stays. Where there is none, and none was built, tests are skipped and say so.
 //
-// THROUGHLINE_CLUSTER=own has tests use the cluster of KUBECONFIG, whatever it is. THROUGHLINE_CLUSTER_LOAD is then a command
-// by which an image gets there, with its name after it: kind load docker-image. A number in THROUGHLINE_CLUSTER
-// chooses another of the clusters that can run side by side.
+// A number in THROUGHLINE_CLUSTER chooses one of the clusters that can run side by side; without it none is brought up, and tests are
+// skipped. THROUGHLINE_CLUSTER=own has tests use the cluster of KUBECONFIG, whatever it is. THROUGHLINE_CLUSTER_LOAD is then a
+// command by which an image gets there, with its name after it: kind load docker-image.
 package clustertest
 
 import (
@@ -33,13 +33,14 @@ type choice struct {
 	kubeconfig string // of an own one
 	load       string // command that loads an image into an own one
 	index      int    // of one of ours
+	unasked    bool   // for a cluster
 }
 
 // choose reads the environment.
 func choose(getenv func(string) string) (choice, error) {
 	switch value := getenv("THROUGHLINE_CLUSTER"); value {
 	case "":
-		return choice{}, nil
+		return choice{unasked: true}, nil
 	case "own":
 		c := choice{own: true, kubeconfig: getenv("KUBECONFIG"), load: getenv("THROUGHLINE_CLUSTER_LOAD")}
 		if c.kubeconfig == "" {
@@ -90,6 +91,9 @@ func find(t testing.TB) (choice, string) {
 	}
 	if c.own {
 		return c, ""
+	}
+	if c.unasked {
+		t.Skip("SKIPPED, NOTHING PROVED: no cluster is wanted: make test-cluster runs what needs one, when nothing else runs")
 	}
 	program, err := Program("cluster")
 	if err != nil {

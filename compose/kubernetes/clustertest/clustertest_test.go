@@ -24,8 +24,8 @@ func TestChoose(t *testing.T) {
 		want choice
 		err  string
 	}{
-		{nil, choice{}, ""},
-		{map[string]string{"KUBECONFIG": "/x"}, choice{}, ""}, // somebody's cluster is not used unasked
+		{nil, choice{unasked: true}, ""},
+		{map[string]string{"KUBECONFIG": "/x"}, choice{unasked: true}, ""}, // somebody's cluster is not used unasked
 		{map[string]string{"THROUGHLINE_CLUSTER": "7"}, choice{index: 7}, ""},
 		{map[string]string{"THROUGHLINE_CLUSTER": "own", "KUBECONFIG": "/x", "THROUGHLINE_CLUSTER_LOAD": "kind load docker-image"},
 			choice{own: true, kubeconfig: "/x", load: "kind load docker-image"}, ""},
