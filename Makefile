@@ -46,9 +46,8 @@ LIGHT = . $$(ls -d */ | grep -v -e ^kubernetes/ -e ^endtoend/ | sed 's|^|./|')
 test-cluster: cluster images ## bring clusters up and down, kill their nodes, run the stack's pods and whole scenarios on one; ten minutes; wants root
 	cd cluster && $(GOTEST) -race $(LIGHT)
 	cd cluster && CGO_ENABLED=0 $(GOTEST) -trimpath -timeout 20m -count 1 ./endtoend
-	THROUGHLINE_CLUSTER=$${THROUGHLINE_CLUSTER:-0} $(GOTEST) -timeout 20m -count 1 ./compose/kubernetes/...
+	THROUGHLINE_CLUSTER=$${THROUGHLINE_CLUSTER:-0} $(GOTEST) -p 1 -timeout 20m -count 1 ./compose/kubernetes/... # one after the other: some kill nodes
 	THROUGHLINE_CLUSTER=$${THROUGHLINE_CLUSTER:-0} THROUGHLINE_TESTS=all $(GOTEST) -timeout 20m -count 1 -run '^TestPods' ./cmd/throughline
-	THROUGHLINE_TESTS=all $(GOTEST) -race -timeout 20m -count 1 ./compose/kubernetes/...
 
 build: deps ## build bin/throughline
 	CGO_ENABLED=0 $(GO) build -o $(BINARY) ./cmd/throughline

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"throughline/app"
+	"throughline/scenarios/check/diagnose"
 	"throughline/scenarios/gallery"
 	"throughline/scenarios/record"
 )
@@ -38,22 +39,14 @@ func TestGallery(t *testing.T) {
 	}
 }
 
-// tryEntry runs one entry of the gallery. Its record must tell the scenario's file
-// without a path, wherever it is: records are kept for good, and shown to others.
+// tryEntry runs one entry of the gallery. One run in some twenty has too little by chance to tell the cause by, and says that it is open,
+// which is no wrong word: then it is run once more. Open twice is broken.
 func tryEntry(t *testing.T, name string, args ...string) {
 	t.Helper()
-	dir := filepath.Join(t.TempDir(), "selftest")
-	cmd := exec.Command(binary, append([]string{"selftest", "--format", "json", "--keep", "--out", dir, name}, args...)...)
-	var stderr strings.Builder
-	cmd.Stderr = &stderr
-	out, _ := cmd.Output() // its status is looked at below
-	var said struct{ Results []gallery.Result }
-	if err := json.Unmarshal(out, &said); err != nil || len(said.Results) != 1 {
-		t.Fatalf("selftest %s: %v: %s\n%s", name, err, out, stderr.String())
-	}
-	r, status := said.Results[0], cmd.ProcessState.ExitCode()
-	if h, err := record.Read(r.Dir); r.Error == "" && (err != nil || h.Run.File != name+".yaml") {
-		t.Errorf("the record says that its scenario is %q, want %s.yaml (%v)", h.Run.File, name, err)
+	r, status, said := oneEntry(t, name, args...)
+	if r.Proved && r.Cause == gallery.Wrong && r.Named == diagnose.Undecided {
+		t.Logf("its cause is open in this run:\n%s", said)
+		r, status, said = oneEntry(t, name, args...)
 	}
 	switch {
 	case r.Error != "":
@@ -61,10 +54,30 @@ func tryEntry(t *testing.T, name string, args ...string) {
 	case !r.Proved:
 		t.Skipf("SKIPPED, NOTHING PROVED: inconclusive: this machine was too busy\n%s", r.Said)
 	case !r.Good():
-		t.Errorf("exit status %d\n%s", status, stderr.String())
+		t.Errorf("exit status %d\n%s", status, said)
 	case status != exitPass:
 		t.Errorf("all is right with exit status %d", status)
 	}
+}
+
+// oneEntry runs an entry. Its record must tell the scenario's file without a path, wherever it is: records are kept for good, and
+// shown to others.
+func oneEntry(t *testing.T, name string, args ...string) (r gallery.Result, status int, text string) {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "selftest")
+	cmd := exec.Command(binary, append([]string{"selftest", "--format", "json", "--keep", "--out", dir, name}, args...)...)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, _ := cmd.Output() // its status is looked at by the caller
+	var said struct{ Results []gallery.Result }
+	if err := json.Unmarshal(out, &said); err != nil || len(said.Results) != 1 {
+		t.Fatalf("selftest %s: %v: %s\n%s", name, err, out, stderr.String())
+	}
+	r = said.Results[0]
+	if h, err := record.Read(r.Dir); r.Error == "" && (err != nil || h.Run.File != name+".yaml") {
+		t.Errorf("the record says that its scenario is %q, want %s.yaml (%v)", h.Run.File, name, err)
+	}
+	return r, cmd.ProcessState.ExitCode(), stderr.String()
 }
 
 // Every defect that the app has is in the gallery under its own name.
