@@ -178,7 +178,7 @@ phases:
 checks:
 %s`, strings.Replace(c.agent, "PROGRAM", program, 1), ending, checksOf(c.metric, "conservation"))))
 				if may == nil || o.verdict.Outcome != verdict.Fail {
-					passes(t, o)
+					accounted(t, o)
 					return
 				}
 				for _, f := range o.verdict.Findings {
