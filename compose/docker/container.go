@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
-	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -56,7 +55,7 @@ func (p *Platform) launch(ctx context.Context, i compose.Instance) (*instance, e
 	if err := ensureImage(ctx, p.client, b.image); err != nil {
 		return nil, err
 	}
-	if err := p.keepFiles(i); err != nil {
+	if err := i.KeepFiles(p.config.Dir); err != nil {
 		return nil, err
 	}
 	if err := ctx.Err(); err != nil {
@@ -207,24 +206,6 @@ func (p *Platform) request(i compose.Instance, b build) testcontainers.Container
 		req.Cmd = i.Program.Self
 	}
 	return req
-}
-
-// keepFiles writes a copy of the instance's files into the run directory,
-// because what an instance was told is evidence.
-func (p *Platform) keepFiles(i compose.Instance) error {
-	if len(i.Files) == 0 {
-		return nil
-	}
-	dir := filepath.Join(p.config.Dir, "config", i.Name)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	for name, text := range i.Files {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // putFiles makes the instance's directory in its volume, with its files. Everybody

@@ -3,11 +3,8 @@ package docker
 import (
 	"context"
 	"fmt"
-	"net"
-	"net/netip"
 	"os"
 	"slices"
-	"strings"
 
 	"throughline/compose"
 )
@@ -113,19 +110,8 @@ func (f *Found) findDatabase(ctx context.Context, chosen string) error {
 
 // reachable refuses a MongoDB that listens where containers do not reach it.
 func reachable(uri string) error {
-	_, rest, _ := strings.Cut(uri, "://")
-	rest = rest[strings.LastIndexByte(rest, '@')+1:]
-	if end := strings.IndexAny(rest, "/?"); end >= 0 {
-		rest = rest[:end]
-	}
-	for at := range strings.SplitSeq(rest, ",") {
-		host, _, err := net.SplitHostPort(at)
-		if err != nil {
-			host = at
-		}
-		if addr, err := netip.ParseAddr(host); host == "localhost" || err == nil && addr.IsLoopback() {
-			return fmt.Errorf("--mongo %s: in a container that is the container itself; give an address of this machine that containers reach", at)
-		}
+	if at, own := compose.OnLoopback(uri); own {
+		return fmt.Errorf("--mongo %s: in a container that is the container itself; give an address of this machine that containers reach", at)
 	}
 	return nil
 }

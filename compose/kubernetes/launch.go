@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -106,24 +105,7 @@ func (p *Platform) place(ctx context.Context, i compose.Instance, inst *instance
 	if err != nil {
 		return i, err
 	}
-	return i, p.keepFiles(i)
-}
-
-// keepFiles writes a copy of the instance's files into the run directory, because what an instance was told is evidence.
-func (p *Platform) keepFiles(i compose.Instance) error {
-	if len(i.Files) == 0 {
-		return nil
-	}
-	dir := filepath.Join(p.config.Dir, "config", i.Name)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	for name, text := range i.Files {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
-			return err
-		}
-	}
-	return nil
+	return i, i.KeepFiles(p.config.Dir)
 }
 
 // discard deletes a pod whose program never began, and returns when its containers have ended.

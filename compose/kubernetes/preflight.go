@@ -3,9 +3,8 @@ package kubernetes
 import (
 	"context"
 	"fmt"
-	"net"
-	"net/netip"
-	"strings"
+
+	"throughline/compose"
 )
 
 // Needs is what some runs want of the platform.
@@ -35,19 +34,8 @@ func Preflight(ctx context.Context, n Needs) (found Images, missing []error) {
 
 // reachable refuses a MongoDB that listens where pods do not reach it.
 func reachable(uri string) error {
-	_, rest, _ := strings.Cut(uri, "://")
-	rest = rest[strings.LastIndexByte(rest, '@')+1:]
-	if end := strings.IndexAny(rest, "/?"); end >= 0 {
-		rest = rest[:end]
-	}
-	for at := range strings.SplitSeq(rest, ",") {
-		host, _, err := net.SplitHostPort(at)
-		if err != nil {
-			host = at
-		}
-		if addr, err := netip.ParseAddr(host); host == "localhost" || err == nil && addr.IsLoopback() {
-			return fmt.Errorf("--mongo %s: in a pod that is the pod itself; give an address that pods reach", at)
-		}
+	if at, own := compose.OnLoopback(uri); own {
+		return fmt.Errorf("--mongo %s: in a pod that is the pod itself; give an address that pods reach", at)
 	}
 	return nil
 }
