@@ -381,7 +381,7 @@ func TestWorkerNeedsItsCoordinator(t *testing.T) {
 			t.Errorf("after a second %+v", crew.Stats())
 		}
 		now := time.Now()
-		crew.seats[0].dismiss(errSilent)
+		crew.seats[0].breakOff(errSilent)
 		<-w.staff[0].gone
 		if err := w.staff[0].err; err == nil || !strings.Contains(err.Error(), "the connection broke") || !time.Now().Equal(now) {
 			t.Errorf("it ended with %v after %v", err, time.Since(now))

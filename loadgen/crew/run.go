@@ -48,13 +48,13 @@ func (c *Crew) Run(ctx context.Context, emit func(loadgen.Row)) (loadgen.Summary
 		case <-watch.C:
 			for _, s := range c.seats {
 				if !s.finished && s.silentFor() > silence {
-					s.dismiss(errSilent)
+					s.breakOff(errSilent)
 				}
 			}
 		case <-limit.C:
 			for _, s := range c.seats {
 				if !s.finished {
-					s.dismiss(fmt.Errorf("it had not told all %v after its last request", tellLimit))
+					s.breakOff(fmt.Errorf("it had not told all %v after its last request", tellLimit))
 				}
 			}
 		}
@@ -89,7 +89,7 @@ func (r *running) take(n news) {
 		r.lose(s, n)
 	case n.batch != nil:
 		if err := r.enter(s, n.batch); err != nil {
-			s.dismiss(err)
+			s.breakOff(err)
 		}
 	case n.final != nil:
 		r.finish(s, n.final)
@@ -126,7 +126,7 @@ func (r *running) row(row loadgen.Row) {
 // finish takes the end of a worker that has told all.
 func (r *running) finish(s *seat, f *wire.Final) {
 	if s.ledger.low != f.Sent || len(s.ledger.above) > 0 {
-		s.dismiss(fmt.Errorf("it sent %d requests, and has told %d", f.Sent, s.ledger.low+uint64(len(s.ledger.above))))
+		s.breakOff(fmt.Errorf("it sent %d requests, and has told %d", f.Sent, s.ledger.low+uint64(len(s.ledger.above))))
 		return
 	}
 	s.finished = true

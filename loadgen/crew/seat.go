@@ -82,25 +82,22 @@ func (s *seat) serve(conn net.Conn) {
 	}
 	// It returns when all that was called has returned, so that nothing comes after the end.
 	server.ServeConn(&heeded{ReadWriteCloser: conn, over: s.breakOff})
-	_ = conn.Close()
 	how := s.lostBy(s.end())
 	_ = s.report(news{lost: true, until: s.crew.now(), how: how})
 }
 
-// breakOff says that nothing more can come, and why.
+// breakOff says that nothing more can come from a worker that has come, or is wanted of it, and why. Its connection is closed
+// before those that wait for the load's end are told, so that they answer it nothing: what a worker is to see is a connection
+// that broke.
 func (s *seat) breakOff(why error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.why == nil {
-		s.why = why
-		close(s.broken)
+	if s.why != nil {
+		return
 	}
-}
-
-// dismiss says that nothing more is wanted of a worker, and why.
-func (s *seat) dismiss(why error) {
-	s.breakOff(why)
-	_ = s.conn.Close() // it has come, or there were no load
+	s.why = why
+	_ = s.conn.Close()
+	close(s.broken)
 }
 
 // lostBy tells how a worker was lost, whose process ended as is said.
