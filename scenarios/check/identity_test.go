@@ -189,6 +189,78 @@ func TestIdentityOfACounterThatCountsTooMuch(t *testing.T) {
 	}
 }
 
+// TestIdentityOfOneAsSilentAsOthersAtFirst: what never sent anything in a life of 740 inserts has no wrong name, where all others send
+// nothing of their first 800 either. It has, where they speak from the beginning.
+func TestIdentityOfOneAsSilentAsOthersAtFirst(t *testing.T) {
+	for _, c := range []struct {
+		silent int // how many inserts each instance does not count at first
+		cause  string
+		want   []string
+	}{
+		{800, "undecided", []string{"web-2 acknowledged 479 inserts and has no series of fullstack.insert; neither had web-1 when it had answered 878, and it sent some later",
+			"web-4 acknowledged 740 inserts and has no series of fullstack.insert; neither had web-1 when it had answered 878, and it sent some later"}},
+		{4, "no-metric", []string{"web-4 acknowledged 740 inserts and has no series of fullstack.insert: it sent fullstack.inflight instead"}},
+	} {
+		p := talk()
+		p.counts = func(instance string, nth int, _ time.Duration) int64 {
+			if nth <= c.silent || instance == "web-4" {
+				return 0
+			}
+			return 1
+		}
+		p.checks = identityCheck + "  - conservation: {metric: fullstack.insert, route: insert}\n"
+		v := judged(t, p.make())
+		says(t, v, "identity", verdict.Fail, c.want...)
+		for _, f := range v.Findings {
+			if f.Check == "identity" && f.Cause != c.cause {
+				t.Errorf("%d silent: %s has the cause %q, want %q: %s", c.silent, f.Instance, f.Cause, c.cause, f.Summary)
+			}
+		}
+		if first := v.Explanations[0]; c.cause == "undecided" && v.Findings[first.Findings[0]].Check != "conservation" {
+			t.Errorf("one defect, and the first explanation is %q", first.Title)
+		}
+	}
+}
+
+// TestIdentityOfANewNameOfSome: what two instances send in place of the metric is its new name, although each is not alone with it.
+func TestIdentityOfANewNameOfSome(t *testing.T) {
+	p := talk()
+	p.checks = identityCheck
+	h := p.make()
+	for _, instance := range []string{"web-3", "web-4"} {
+		seriesOf(t, h, "fullstack_insert_total", instance).Meta.Sent = "fullstack.insert.total"
+	}
+	v := judged(t, h)
+	causes := map[string]int{}
+	for _, f := range v.Findings {
+		if f.Check == "identity" {
+			causes[f.Cause]++
+		}
+	}
+	if causes["renamed"] != 2 || len(causes) != 1 {
+		t.Errorf("causes %v: %q", causes, said(v, "identity", verdict.Fail))
+	}
+}
+
+// TestIdentityOfAFirstDatagramThatCameTwice: a counter that begins with twice what it was sent goes on from nobody's value.
+func TestIdentityOfAFirstDatagramThatCameTwice(t *testing.T) {
+	p := talk()
+	p.counts = func(instance string, _ int, life time.Duration) int64 {
+		if instance == "web-4" && life < 1500*time.Millisecond {
+			return 2
+		}
+		return 1
+	}
+	p.checks = identityCheck + "  - conservation: {metric: fullstack.insert, route: insert}\n"
+	v := judged(t, p.make())
+	if got := said(v, "identity", verdict.Fail); len(got) > 0 {
+		t.Errorf("%q", got)
+	}
+	if got := said(v, "conservation", verdict.Fail); len(got) == 0 {
+		t.Error("conservation finds nothing")
+	}
+}
+
 func TestIdentityOfAMetricThatNobodyHadToSend(t *testing.T) {
 	p := talk()
 	p.checks = "  - identity: {metric: fullstack.get, route: get}\n"

@@ -174,7 +174,7 @@ func largeBuffer(k *court, set, sound []int) fit {
 		}
 		return t.lastOnes(fmt.Sprintf("%s was killed at %s and the client had held back %s, more than the %s declared as client_window",
 			t.Instance, words.Seconds(t.Killed), words.Seconds(t.Killed-t.lostFrom(t.wrong)), k.Window))
-	})
+	}).or(heldByNumber(k, set, sound))
 }
 
 // late: what comes late is taken by a kill, or by the end of the run.

@@ -77,6 +77,7 @@ type court struct {
 	together int
 	pace     *paces
 	heard    map[time.Duration]bool // see listen
+	number   int64                  // how many counts at a time clients send; 0: they go by time
 	uneven   map[int]unevenness     // by account, see unevenAt
 }
 
@@ -139,13 +140,13 @@ func newCourt(c *Case) *court {
 		k.longer = max(k.longer, t.lag())
 		k.tracks = append(k.tracks, t)
 	}
-	if k.longer < c.Interval/10 {
+	if k.number = k.byNumber(); k.longer < c.Interval/10 || k.number > 0 {
 		k.longer = 0
 	}
 	k.together = k.abreast()
 	k.twinTracks()
 	for i := range k.tracks {
-		k.tracks[i].bound(k.longer, c)
+		k.tracks[i].bound(k.longer, k.number, c)
 	}
 	k.pace, k.heard = newPaces(k), k.listen()
 	return k

@@ -38,7 +38,7 @@ func (k *court) twinTracks() {
 			v.Buffer = min(v.Buffer, taken)
 			v.least = max(0, v.wrong-v.Buffer)
 		}
-		v.bound(0, &c)
+		v.bound(0, 0, &c)
 		k.tracks[i].timed = v
 	}
 }

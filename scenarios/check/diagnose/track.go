@@ -105,8 +105,8 @@ func (t *track) lag() time.Duration {
 }
 
 // bound lays out what the curves leave open, if the client holds what it got for so much
-// longer than declared.
-func (t *track) bound(longer time.Duration, c *Case) {
+// longer than declared, or until it has such a number of counts (0: it goes by time).
+func (t *track) bound(longer time.Duration, number int64, c *Case) {
 	held := c.Window + longer
 	t.guessed = longer > 0
 	t.clump = 1 + t.rate()*held.Seconds()
@@ -123,6 +123,9 @@ func (t *track) bound(longer time.Duration, c *Case) {
 		}
 	}
 	t.due, t.leftBy, t.madeBy = slices.Clone(t.Sent), slices.Clone(t.Since), slices.Clone(t.Ticks)
+	if number > 0 {
+		t.sendsByNumber(number)
+	}
 	t.from = t.newSockets(held)
 	t.sharpen(c)
 	if t.abreast {

@@ -1,7 +1,6 @@
 package signals
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,7 +9,6 @@ import (
 
 	"throughline/collector"
 	"throughline/scenarios/check/account"
-	"throughline/scenarios/check/diagnose"
 	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/check/words"
@@ -51,13 +49,14 @@ func (c Identity) Judge(e *evidence.Index) verdict.Result {
 			return Continuity{script.Continuity{Metric: c.Promise.Metric, Route: c.Promise.Route}, c.Window, c.Rate}.books(e)
 		}),
 	}
+	longest := sync.OnceValue(func() silence { return c.longestSilence(e) })
 	for _, l := range e.LivesFor(c.Promise.Route) {
 		own := c.series(e, l.Instance)
 		series += len(own)
 		switch {
 		case len(own) == 0 && c.required(e, l):
 			served++
-			out = append(out, c.missing(e, l))
+			out = append(out, c.missing(e, l, longest()))
 		case len(own) > 0:
 			served++
 			out = append(out, c.extra(e, l, own)...)
@@ -148,45 +147,6 @@ func enough(rate float64) int64 {
 		return 1
 	}
 	return int64(13.8/rate) + 1 // (1-p)^n < e^(-pn) = 10^-6
-}
-
-func (c Identity) missing(e *evidence.Index, l record.Lifetime) verdict.Finding {
-	n := int64(len(e.Acked(l.Instance, c.routes()...)))
-	f := c.finding(verdict.Fail, l.Instance, "%s acknowledged %s and has no series of %s", l.Instance, words.Times(n, cmp.Or(c.Promise.Route, "request")), c.Promise.Metric)
-	switch {
-	case e.DroppedOf(l.Instance, c.Promise.Metric):
-		f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseDropped
-		f.Summary += ", but the collector's socket dropped datagrams: it may have been lost there"
-	case len(e.Pushed[l.Instance]) == 0:
-		f.Cause = diagnose.NoMetric
-		f.Summary += ": nothing at all arrived from it"
-	default:
-		f.Cause, f.RunnerUp = diagnose.NoMetric, diagnose.Renamed
-		names := metricsOf(e, l.Instance)
-		if own := c.similarNames(e, l, names); len(own) > 0 {
-			f.Cause, f.RunnerUp, names = diagnose.Renamed, "", own
-		}
-		f.Summary += fmt.Sprintf(": it sent %s instead", words.Some(names))
-	}
-	return f
-}
-
-// similarNames gives the metrics of an instance that are called like the one that is
-// missing, and that no other instance sends.
-func (c Identity) similarNames(e *evidence.Index, l record.Lifetime, names []string) []string {
-	var own []string
-	for _, name := range names {
-		if !strings.HasPrefix(name, c.Promise.Metric.Name()) {
-			continue
-		}
-		shared := slices.ContainsFunc(e.Lives, func(other record.Lifetime) bool {
-			return other.Instance != l.Instance && slices.Contains(metricsOf(e, other.Instance), name)
-		})
-		if !shared {
-			own = append(own, name)
-		}
-	}
-	return own
 }
 
 // extra complains about all series of an instance but one.

@@ -82,7 +82,7 @@ func (c Identity) goesOn(e *evidence.Index, l record.Lifetime, s *record.Series,
 	surplus := evidence.Whole(evidence.Cumulated(p)) - sent - more
 	final, _ := lastCumulated(s)
 	left := evidence.Whole(final) - int64(len(e.Acked(l.Instance, c.Promise.Route)))
-	if surplus <= 0 || left < surplus/2 || left > surplus+2*more+sent || c.grows(e, l, s.Points[first:], more) || w.steady(l.Instance) {
+	if surplus <= 0 || left < surplus/2 || left > surplus+2*more+sent || c.grows(e, l, s.Points[first:], more) || w.steady(l.Instance, surplus <= sent) {
 		return nil
 	}
 	f := c.finding(verdict.Fail, l.Instance, "%s of %s begins with %s at %s, and it had been sent at most %s: it goes on from somebody else's value", s.Name, l.Instance,
@@ -107,8 +107,9 @@ func (c Identity) grows(e *evidence.Index, l record.Lifetime, points []record.Po
 }
 
 // steady tells whether conservation explains what an instance counted too many by
-// something that goes on all the time, and is in its first interval as in any other.
-func (w surplusEvidence) steady(instance string) bool {
+// something that goes on all the time, and is in its first interval as in any other. Of no more
+// than it was sent each may have come twice: then it is enough that such a thing is possible.
+func (w surplusEvidence) steady(instance string, few bool) bool {
 	b := w.books()
 	for i := range b.Accounts {
 		a := &b.Accounts[i]
@@ -117,6 +118,9 @@ func (w surplusEvidence) steady(instance string) bool {
 		}
 		d := b.Diagnosis(a)
 		goesOnAllTheTime := func(cause string) bool { return slices.Contains(steadySurpluses, cause) }
+		if few && slices.ContainsFunc(d.Possible, goesOnAllTheTime) {
+			return true
+		}
 		return goesOnAllTheTime(d.Cause) || len(d.Possible) > 0 && !slices.ContainsFunc(d.Possible, func(cause string) bool { return !goesOnAllTheTime(cause) })
 	}
 	return false

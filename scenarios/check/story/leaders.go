@@ -17,7 +17,7 @@ var leaders = map[string][]string{
 	verdict.CauseTypeChange:  {diagnose.WrongType},
 	verdict.CauseCardinality: {diagnose.Renamed, verdict.CauseTagsInName},
 	diagnose.BadLines:        {diagnose.Truncated},
-	diagnose.NoMetric:        {diagnose.RareExport},
+	diagnose.NoMetric:        {diagnose.RareExport, diagnose.Renamed},
 	diagnose.Late:            {verdict.CauseFlushInterval, verdict.CauseReset},
 	diagnose.Burst:           {verdict.CauseReset, verdict.CauseGoesOn},
 	diagnose.RunningTotal:    {verdict.CauseGoesOn, verdict.CauseTemporality, verdict.CauseStartMoves},
@@ -56,6 +56,12 @@ func (t *teller) follows(f verdict.Finding, of, lead *strand) bool {
 		return f.Check != requests && t.within(of, f, lead)
 	case f.Check == conservation && f.Cause == "" && f.Layer == record.LayerDB:
 		return lead.check == audit && lead.cause != verdict.CauseMetricDiffers
+	case f.Check == continuity && f.Cause == verdict.CauseFlushInterval && f.Lost == 0:
+		if lead.check == conservation && lead.cause == diagnose.LargeBuffer { // clients hold alike
+			return true
+		}
+	}
+	switch {
 	case f.Instance == "":
 		return false
 	case !slices.Contains(t.instancesOf(lead.findings), f.Instance):
@@ -95,6 +101,8 @@ func (t *teller) seenAgain(f verdict.Finding, lead *strand) bool {
 	switch f.Check {
 	case shutdown:
 		return same
+	case identity: // which has nothing of an instance whose counts are not there
+		return f.Cause == undecided && lost > 0
 	case parity: // of which one side is what is wrong
 		return f.Lost <= lost+extra+f.Bound
 	case nesting: // a timer of the same requests, which by itself tells less
