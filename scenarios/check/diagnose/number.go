@@ -45,7 +45,7 @@ func (k *court) byNumber() int64 {
 	}
 	for i := range k.tracks {
 		t := &k.tracks[i]
-		if t.Total > t.n+t.Spare || t.n-t.Spare-t.Total >= number {
+		if t.Total > t.n+t.Spare || t.least >= number { // but for what a kill may have taken of a full one
 			return 0
 		}
 	}

@@ -55,6 +55,17 @@ func TestSentByNumber(t *testing.T) {
 		}
 	}
 
+	// A kill within the window after a batch was full takes that too.
+	accounts = fleet(50)
+	for i := range accounts[0].Counted {
+		accounts[0].Counted[i] = 0
+	}
+	accounts[0].Acked = accounts[0].Acked[:52]
+	accounts[0].Total, accounts[0].Open, accounts[0].Buffer = 0, 52, 5
+	if d := explained(t, tenth, accounts...)[0]; d.Cause != LargeBuffer {
+		t.Errorf("a full one was taken by the kill: cause %s %v: %s", d.Cause, d.Possible, d.Why)
+	}
+
 	for what, spoil := range map[string]func([]Account){
 		"one increment is no multiple": func(all []Account) {
 			a := &all[3]
