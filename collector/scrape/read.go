@@ -26,13 +26,16 @@ const (
 	NoName  Drop = "name"             // its name, or that of a label, is none that a store takes
 	Uncut   Drop = "histogram-schema" // a native histogram whose buckets are not exponential
 	IsStale Drop = "stale"            // its value is the mark of a series' end, which is Prometheus' own
+	// Disorder: another target, whose labels are honoured too, has written its series since it was asked for.
+	Disorder Drop = "out-of-order"
 )
 
-var drops = []Drop{Twice, NoName, Uncut, IsStale}
+var drops = []Drop{Twice, NoName, Uncut, IsStale, Disorder}
 
 // reader makes samples of the expositions of one target. It remembers which series the last one had.
 type reader struct {
 	own     collector.Labels
+	honor   bool // an exposed label wins over one of own
 	metas   map[collector.Meta]*collector.Meta
 	series  map[string]*series // of the last good scrape, by the labels as they were exposed
 	texts   map[string]string  // keys of series, by the text in which they were exposed: it is read once, as Prometheus does it
@@ -55,8 +58,8 @@ type reading struct {
 	dropped map[Drop]uint64
 }
 
-func newReader(own collector.Labels) *reader {
-	return &reader{own: own, metas: map[collector.Meta]*collector.Meta{}, series: map[string]*series{}, texts: map[string]string{}, created: map[string]float64{}}
+func newReader(own collector.Labels, honor bool) *reader {
+	return &reader{own: own, honor: honor, metas: map[collector.Meta]*collector.Meta{}, series: map[string]*series{}, texts: map[string]string{}, created: map[string]float64{}}
 }
 
 // end gives marks that all series are over.
@@ -199,7 +202,8 @@ func (e *exposition) find(p textparse.Parser, text []byte, native bool) (found, 
 // exported marks a label whose name is one of the target's.
 const exported = "exported_"
 
-// labels are the target's own and those of a sample, of which the own ones win.
+// labels are the target's own and those of a sample, of which the own ones win, or the exposed ones where they are honoured: of these way
+// alone is the collector's.
 func (r *reader) labels(exposed labels.Labels) (out collector.Labels, ok bool) {
 	out, ok = slices.Clone(r.own), true
 	taken := func(name string) bool { return r.own.Get(name) != "" || exposed.Get(name) != "" }
@@ -212,7 +216,7 @@ func (r *reader) labels(exposed labels.Labels) (out collector.Labels, ok bool) {
 			return
 		}
 		name := l.Name
-		if r.own.Get(name) != "" {
+		if r.own.Get(name) != "" && (!r.honor || name == collector.LabelWay) {
 			for name = exported + name; taken(name); {
 				name = exported + name
 			}

@@ -77,8 +77,8 @@ func (c Identity) Judge(e *evidence.Index) verdict.Result {
 		}
 	}
 	for _, instance := range e.Senders() {
-		if _, known := e.LifeOf(instance); known {
-			continue
+		if _, known := e.LifeOf(instance); known || e.Scenario.MetricsFrom != nil || c.toldOf(e, instance, out) {
+			continue // what else a server of the user's has is not of this run
 		}
 		if own := c.series(e, instance); len(own) > 0 {
 			out = append(out, c.stranger(instance, own))
@@ -157,6 +157,9 @@ func (c Identity) missing(e *evidence.Index, l record.Lifetime) verdict.Finding 
 	case e.DroppedOf(l.Instance, c.Promise.Metric):
 		f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseDropped
 		f.Summary += ", but the collector's socket dropped datagrams: it may have been lost there"
+	case len(e.Overwritten(c.Promise.Metric, l.Instance)) > 0:
+		f.Cause = diagnose.Honored
+		f.Summary += fmt.Sprintf(": its scrapes were good, and what they brought says that it is %s, which won over its own label", words.Some(e.Overwritten(c.Promise.Metric, l.Instance)))
 	case len(e.Pushed[l.Instance]) == 0:
 		f.Cause = diagnose.NoMetric
 		f.Summary += ": nothing at all arrived from it"
@@ -216,6 +219,13 @@ func labelled(s *record.Series) string {
 		}
 	}
 	return s.Name + "{" + strings.Join(parts, ",") + "}"
+}
+
+// toldOf tells whether it has been said already that a series is of others who are stored under this name.
+func (c Identity) toldOf(e *evidence.Index, instance string, said []verdict.Finding) bool {
+	return slices.ContainsFunc(said, func(f verdict.Finding) bool {
+		return f.Cause == diagnose.Honored && slices.Contains(e.Overwritten(c.Promise.Metric, f.Instance), instance)
+	})
 }
 
 func (c Identity) stranger(instance string, own []*record.Series) verdict.Finding {
