@@ -109,7 +109,7 @@ func (b book) overwritten(ups, others []readback.Series, types map[string]model.
 		meta := &collector.Meta{Type: kind, Sent: s.Name, Way: collector.ByScrape, Origin: "target"}
 		labels := s.Labels.With("instance", as).With(collector.LabelWay, string(collector.ByScrape))
 		for _, p := range s.Points {
-			if at := b.ours(p.At); !at.Before(b.spans[0].from) {
+			if at := b.ours(p.At); !at.Add(2 * b.bound()).Before(b.spans[0].from) {
 				out = append(out, collector.Sample{Name: s.Name, Labels: labels, Meta: meta, At: at, Value: p.Value, Histogram: p.Histogram, Observed: 1, Stale: p.Stale})
 			}
 		}
