@@ -6,12 +6,14 @@ BINARY  := bin/throughline
 # Fuzzing time of each target in `make fuzz`.
 FUZZTIME ?= 30s
 SOAKTIME ?= 10m
+# How often `make ways` replaces an instance by each way in.
+WAYSTIMES ?= 20
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Runs go test, and lists at the end what was skipped and why, which go test hides.
 GOTESTSUM := gotest.tools/gotestsum@v1.13.0
 GOTEST := $(GO) run $(GOTESTSUM) --format pkgname --format-hide-empty-pkg --format-icons text --
 
-.PHONY: help deps peers browser images cluster cluster-up cluster-down test-cluster build release reproducible demo demo-docker workshop test test-all check bench bench-fleet bench-crowd soak fuzz clean
+.PHONY: help deps peers browser images cluster cluster-up cluster-down test-cluster build release reproducible demo demo-docker workshop test test-all check bench bench-fleet bench-crowd ways soak fuzz clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 13
@@ -105,6 +107,9 @@ bench-fleet: ## simulated fleets of 100, 1,000 and 10,000 instances: how collect
 
 bench-crowd: deps ## 300 real instances that come and go, and 300 at once: who uses how much; minutes, on an idle machine
 	$(GO) test -run '^$$' -bench Crowd -benchtime 1x -timeout 20m ./cmd/throughline
+
+ways: build peers ## replace an instance WAYSTIMES times by each way in, behind agents of others, and beside a Prometheus; hours, on an idle machine
+	$(GO) test -count $(WAYSTIMES) -timeout 24h -v -run '^(TestWaysIn|TestAgentsOfOthers|TestMetricsFrom.*|TestExternalHealthy|TestInterruptedBy.*|TestInterruptedBesideAServer|TestInterruptedExternal)$$' ./cmd/throughline
 
 soak: deps ## the collector at half its rate for SOAKTIME, with the race detector
 	THROUGHLINE_SOAK=$(SOAKTIME) $(GO) test -race -v -count 1 -timeout 60m -run '^TestSoak$$' ./collector/server

@@ -43,6 +43,7 @@ type collectFlags struct {
 	scrape  []string
 	every   time.Duration // of scrapes
 	within  time.Duration // that a scrape must be over; 0: as every
+	honor   bool          // labels that targets expose win
 	origins []string
 	quiet   bool
 }
@@ -121,6 +122,7 @@ comes when period and delay are over.`,
 	f.DurationVar(&flags.cloud.delay, "cloudwatch-delay", 10*time.Minute, "how long after the end of a period it is asked for: values change for minutes before they stay")
 	f.StringArrayVar(&flags.scrape, "scrape", nil, "what to scrape: [NAME=]URL, like web-1=http://127.0.0.1:8080/metrics")
 	f.DurationVar(&flags.every, "scrape-interval", time.Second, "how often")
+	f.BoolVar(&flags.honor, "scrape-honor-labels", false, "labels that a target exposes win over its own, instance too (Prometheus' honor_labels)")
 	f.DurationVar(&flags.within, "scrape-timeout", 0, "how long a scrape may take (default: the interval, at most 10s)")
 	f.StringVar(&flags.rum, "rum", "", "where to take beacons of pages: host:port; such an address is for browsers, and serves nothing else")
 	f.StringArrayVar(&flags.origins, "rum-origin", nil, "origin of pages that may send beacons, as browsers write it: https://www.example.com")
@@ -343,7 +345,7 @@ func (f *collectFlags) targets(scrapes *scrape.Collector) error {
 		if u, err := url.Parse(address); err == nil && name == "" {
 			name = u.Host
 		}
-		if err := scrapes.Add(scrape.Target{URL: address, Instance: name, Every: f.every, Timeout: f.within}); err != nil {
+		if err := scrapes.Add(scrape.Target{URL: address, Instance: name, Every: f.every, Timeout: f.within, HonorLabels: f.honor}); err != nil {
 			return cli.Usage(fmt.Errorf("--scrape %s: %w", text, err))
 		}
 	}

@@ -37,26 +37,31 @@ type Point struct {
 }
 
 // Condition is what a label of a series must be: one of some values, or, where Like is set, as that regular expression of RE2's says, which is
-// held against the whole value.
+// held against the whole value. With Not it must be none of them.
 type Condition struct {
 	Label string
 	OneOf []string
 	Like  string
+	Not   bool
 }
 
 // matcher is a condition as the server takes it.
 func (c Condition) matcher() *prompb.LabelMatcher {
+	like, equal := prompb.LabelMatcher_RE, prompb.LabelMatcher_EQ
+	if c.Not {
+		like, equal = prompb.LabelMatcher_NRE, prompb.LabelMatcher_NEQ
+	}
 	switch {
 	case c.Like != "":
-		return &prompb.LabelMatcher{Type: prompb.LabelMatcher_RE, Name: c.Label, Value: c.Like}
+		return &prompb.LabelMatcher{Type: like, Name: c.Label, Value: c.Like}
 	case len(c.OneOf) == 1:
-		return &prompb.LabelMatcher{Type: prompb.LabelMatcher_EQ, Name: c.Label, Value: c.OneOf[0]}
+		return &prompb.LabelMatcher{Type: equal, Name: c.Label, Value: c.OneOf[0]}
 	}
 	var any []string
 	for _, v := range c.OneOf {
 		any = append(any, regexp.QuoteMeta(v))
 	}
-	return &prompb.LabelMatcher{Type: prompb.LabelMatcher_RE, Name: c.Label, Value: strings.Join(any, "|")}
+	return &prompb.LabelMatcher{Type: like, Name: c.Label, Value: strings.Join(any, "|")}
 }
 
 // Read gives the raw samples from a time to another, by the server's clock, of the series that fulfil all conditions, in the order of their

@@ -298,3 +298,21 @@ func TestAccess(t *testing.T) {
 func pemOf(c *x509.Certificate) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw}))
 }
+
+// A condition may be of what a label must not be.
+func TestConditionsThatMustNotHold(t *testing.T) {
+	for _, c := range []struct {
+		of   Condition
+		want string
+	}{
+		{Condition{Label: "job", OneOf: []string{"a.b"}}, "EQ job a.b"},
+		{Condition{Label: "job", OneOf: []string{"a.b"}, Not: true}, "NEQ job a.b"},
+		{Condition{Label: "job", OneOf: []string{"a.b", "c"}, Not: true}, `NRE job a\.b|c`},
+		{Condition{Label: "job", Like: "a.*", Not: true}, "NRE job a.*"},
+	} {
+		m := c.of.matcher()
+		if got := fmt.Sprintf("%v %s %s", m.Type, m.Name, m.Value); got != c.want {
+			t.Errorf("%+v: %s, want %s", c.of, got, c.want)
+		}
+	}
+}

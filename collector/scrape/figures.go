@@ -64,6 +64,13 @@ func (t *target) missed(n uint64) {
 	t.figures.Missed += n
 }
 
+// drop counts a sample that is not kept.
+func (t *target) drop(why Drop) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.figures.Dropped[why]++
+}
+
 // note counts a scrape, and gives the figures as they are then.
 func (t *target) note(read reading, err error, at time.Time, took, late time.Duration) []collector.Sample {
 	t.mu.Lock()

@@ -26,26 +26,34 @@ const (
 	NoName  Drop = "name"             // its name, or that of a label, is none that a store takes
 	Uncut   Drop = "histogram-schema" // a native histogram whose buckets are not exponential
 	IsStale Drop = "stale"            // its value is the mark of a series' end, which is Prometheus' own
+	// Disorder: another target, whose labels are honoured too, has written its series since it was asked for.
+	Disorder Drop = "out-of-order"
 )
 
-var drops = []Drop{Twice, NoName, Uncut, IsStale}
+var drops = []Drop{Twice, NoName, Uncut, IsStale, Disorder}
 
 // reader makes samples of the expositions of one target. It remembers which series the last one had.
 type reader struct {
 	own     collector.Labels
+	honor   bool // an exposed label wins over one of own
 	metas   map[collector.Meta]*collector.Meta
 	series  map[string]*series // of the last good scrape, by the labels as they were exposed
-	texts   map[string]string  // keys of series, by the text in which they were exposed: it is read once, as Prometheus does it
+	texts   map[string]*series // by the text in which they were exposed: it is read once, as Prometheus does it; also of series that are gone
 	created map[string]float64 // when a series began, by the key of NAME_created
 	round   uint64             // of scrapes; tells which series are of the last
+	reads   uint64             // of expositions, also of those that came to no good end
+	most    int                // samples of the last good one, by which the next has its room
 }
 
 // series is one series of a target.
 type series struct {
+	key    string // its labels as they were exposed
 	name   string
 	labels collector.Labels
 	meta   *collector.Meta
+	live   bool   // it is in reader.series
 	round  uint64 // in which it was exposed last
+	taken  uint64 // the read that took a sample of it last
 }
 
 // reading is what came of an exposition.
@@ -55,8 +63,8 @@ type reading struct {
 	dropped map[Drop]uint64
 }
 
-func newReader(own collector.Labels) *reader {
-	return &reader{own: own, metas: map[collector.Meta]*collector.Meta{}, series: map[string]*series{}, texts: map[string]string{}, created: map[string]float64{}}
+func newReader(own collector.Labels, honor bool) *reader {
+	return &reader{own: own, honor: honor, metas: map[collector.Meta]*collector.Meta{}, series: map[string]*series{}, texts: map[string]*series{}, created: map[string]float64{}}
 }
 
 // end gives marks that all series are over.
@@ -74,6 +82,7 @@ func (r *reader) ended(out []collector.Sample, at time.Time) []collector.Sample 
 		if s.round != r.round {
 			out = append(out, collector.Sample{Name: s.name, Labels: s.labels, Meta: s.meta, At: at, Stale: true})
 			delete(r.series, key)
+			s.live = false
 		}
 	}
 	return out
@@ -89,7 +98,9 @@ func (r *reader) read(body []byte, contentType string, most int, at time.Time) (
 	if parser == nil {
 		return reading{}, failed{BadType, err}
 	}
-	e := exposition{reader: r, at: at, types: map[string]model.MetricType{}, units: map[string]string{}, dropped: map[Drop]uint64{}, begun: map[string]float64{}}
+	e := exposition{reader: r, at: at, types: map[string]model.MetricType{}, units: map[string]string{}, dropped: map[Drop]uint64{}, begun: map[string]float64{}, fresh: map[string]*series{},
+		samples: make([]collector.Sample, 0, r.most+spareSamples), found: make([]*series, 0, r.most)}
+	r.reads++
 	for {
 		entry, err := parser.Next()
 		if errors.Is(err, io.EOF) {
@@ -114,19 +125,20 @@ type exposition struct {
 	at      time.Time
 	types   map[string]model.MetricType // by the name of the family
 	units   map[string]string
-	found   []found
+	samples []collector.Sample
+	found   []*series          // whose the samples are
+	fresh   map[string]*series // that are none of the reader's yet, by their keys
+	named   string             // the name of the series before, of which meant is the meaning
+	meant   *collector.Meta
+	native  bool
 	exposed int
 	dropped map[Drop]uint64
 	begun   map[string]float64
 	times   []collector.Sample
 }
 
-// found is a sample, and whose it is.
-type found struct {
-	key    string
-	series *series
-	sample collector.Sample
-}
+// spareSamples is room for what is told beside the samples of an exposition: of the scrape itself, and of series that end.
+const spareSamples = 64
 
 // take takes one entry in.
 func (e *exposition) take(p textparse.Parser, entry textparse.Entry) error {
@@ -134,9 +146,11 @@ func (e *exposition) take(p textparse.Parser, entry textparse.Entry) error {
 	case textparse.EntryType:
 		name, kind := p.Type()
 		e.types[string(name)] = kind
+		e.meant = nil
 	case textparse.EntryUnit:
 		name, unit := p.Unit()
 		e.units[string(name)] = string(unit)
+		e.meant = nil
 	case textparse.EntrySeries:
 		text, _, v := p.Series()
 		e.exposed++
@@ -144,9 +158,8 @@ func (e *exposition) take(p textparse.Parser, entry textparse.Entry) error {
 			e.dropped[IsStale]++
 			return nil
 		}
-		if f, ok := e.find(p, text, false); ok {
-			f.sample.Value = v
-			e.add(f, p.StartTimestamp())
+		if s := e.find(p, text, false); s != nil {
+			e.add(s, v, nil, p.StartTimestamp())
 		}
 	case textparse.EntryHistogram:
 		text, _, whole, parts := p.Histogram()
@@ -164,42 +177,64 @@ func (e *exposition) take(p textparse.Parser, entry textparse.Entry) error {
 			e.dropped[Uncut]++
 			return nil
 		}
-		if f, ok := e.find(p, text, true); ok {
-			f.sample.Histogram = converted
-			e.add(f, p.StartTimestamp())
+		if s := e.find(p, text, true); s != nil {
+			e.add(s, 0, converted, p.StartTimestamp())
 		}
 	}
 	return nil
 }
 
-// find finds the series of the parser's present sample, which is exposed with a text.
-func (e *exposition) find(p textparse.Parser, text []byte, native bool) (found, bool) {
+// find finds the series of the parser's present sample, which is exposed with a text; nil: it has no name that a store takes.
+func (e *exposition) find(p textparse.Parser, text []byte, native bool) *series {
+	s := e.texts[string(text)]
+	if s == nil || !s.live {
+		if s = e.resolve(p, s); s == nil {
+			e.dropped[NoName]++
+			return nil
+		}
+		e.texts[string(text)] = s
+	}
+	if e.meant == nil || e.named != s.name || e.native != native {
+		e.named, e.native, e.meant = s.name, native, e.meaning(s.name, native)
+	}
+	s.meta = e.meant
+	return s
+}
+
+// resolve finds a series by its labels, for a text that is new or meant one that had ended (was).
+func (e *exposition) resolve(p textparse.Parser, was *series) *series {
+	key := ""
 	var exposed labels.Labels
-	key, known := e.texts[string(text)]
-	s := e.series[key]
-	if !known || s == nil {
+	if was != nil {
+		key = was.key
+	} else {
 		p.Labels(&exposed)
 		key = exposed.String()
-		s = e.series[key]
-		e.texts[string(text)] = key
 	}
+	if s := e.series[key]; s != nil {
+		return s
+	}
+	if s := e.fresh[key]; s != nil {
+		return s
+	}
+	s := was
 	if s == nil {
 		name := exposed.Get(model.MetricNameLabel)
 		own, ok := e.labels(exposed)
 		if !ok || !model.UTF8Validation.IsValidMetricName(name) {
-			e.dropped[NoName]++
-			return found{}, false
+			return nil
 		}
-		s = &series{name: name, labels: own}
+		s = &series{key: key, name: name, labels: own}
 	}
-	s.meta = e.meaning(s.name, native)
-	return found{key, s, collector.Sample{Name: s.name, Labels: s.labels, Meta: s.meta, At: e.at, Observed: 1}}, true
+	e.fresh[key] = s
+	return s
 }
 
 // exported marks a label whose name is one of the target's.
 const exported = "exported_"
 
-// labels are the target's own and those of a sample, of which the own ones win.
+// labels are the target's own and those of a sample, of which the own ones win, or the exposed ones where they are honoured: of these way
+// alone is the collector's.
 func (r *reader) labels(exposed labels.Labels) (out collector.Labels, ok bool) {
 	out, ok = slices.Clone(r.own), true
 	taken := func(name string) bool { return r.own.Get(name) != "" || exposed.Get(name) != "" }
@@ -212,7 +247,7 @@ func (r *reader) labels(exposed labels.Labels) (out collector.Labels, ok bool) {
 			return
 		}
 		name := l.Name
-		if r.own.Get(name) != "" {
+		if r.own.Get(name) != "" && (!r.honor || name == collector.LabelWay) {
 			for name = exported + name; taken(name); {
 				name = exported + name
 			}
@@ -237,14 +272,20 @@ func (e *exposition) meaning(name string, native bool) *collector.Meta {
 const origin = "target"
 
 // add takes a sample in, unless its series has one, and when its series began, in milliseconds since 1970; 0: it does not tell.
-func (e *exposition) add(f found, created int64) {
-	e.found = append(e.found, f)
-	if created == 0 || f.series.meta.Type == collector.Gauge || strings.HasSuffix(f.series.name, "_bucket") || strings.HasSuffix(f.series.name, "_sum") {
+func (e *exposition) add(s *series, value float64, h *collector.Histogram, created int64) {
+	if s.taken == e.reads {
+		e.dropped[Twice]++
+	} else {
+		s.taken = e.reads
+		e.found = append(e.found, s)
+		e.samples = append(e.samples, collector.Sample{Name: s.name, Labels: s.labels, Meta: s.meta, At: e.at, Value: value, Histogram: h, Observed: 1})
+	}
+	if created == 0 || s.meta.Type == collector.Gauge || strings.HasSuffix(s.name, "_bucket") || strings.HasSuffix(s.name, "_sum") {
 		return
 	}
-	name := strings.TrimSuffix(strings.TrimSuffix(f.series.name, "_total"), "_count") + CreatedSuffix
-	e.begun[f.series.labels.Key(name)] = float64(created) / 1000
-	e.times = append(e.times, collector.Sample{Name: name, Labels: f.series.labels, Meta: createdMeta, At: e.at, Value: float64(created) / 1000, Observed: 1})
+	name := strings.TrimSuffix(strings.TrimSuffix(s.name, "_total"), "_count") + CreatedSuffix
+	e.begun[s.labels.Key(name)] = float64(created) / 1000
+	e.times = append(e.times, collector.Sample{Name: name, Labels: s.labels, Meta: createdMeta, At: e.at, Value: float64(created) / 1000, Observed: 1})
 }
 
 // CreatedSuffix ends the name of the series that tells when another one began, in seconds since 1970.
@@ -255,18 +296,14 @@ var createdMeta = &collector.Meta{Type: collector.Gauge, Way: collector.ByScrape
 // keep makes what was read the reader's.
 func (e *exposition) keep() reading {
 	e.round++
-	out := reading{exposed: e.exposed, dropped: e.dropped}
-	seen := make(map[string]bool, len(e.found))
-	for _, f := range e.found {
-		if seen[f.key] {
-			e.dropped[Twice]++
-			continue
+	for _, s := range e.found {
+		s.round = e.round
+		if !s.live {
+			e.series[s.key], s.live = s, true
 		}
-		seen[f.key] = true
-		f.series.round = e.round
-		e.series[f.key] = f.series
-		out.samples = append(out.samples, f.sample)
 	}
+	e.most = len(e.found)
+	out := reading{samples: e.samples, exposed: e.exposed, dropped: e.dropped}
 	for _, s := range e.times {
 		key := s.Labels.Key(s.Name)
 		if was, told := e.created[key]; told && was == s.Value {

@@ -7,7 +7,8 @@
 // histograms. What a server does by default is done here:
 //
 //   - A point carries the moment of asking. Times that an exposition gives its samples are not heeded (honor_timestamps: false).
-//   - The labels of a target win: an exposed `instance`, `way` or `zone` becomes `exported_instance` (honor_labels: false).
+//   - The labels of a target win: an exposed `instance`, `way` or `zone` becomes `exported_instance` (honor_labels: false), unless the target
+//     says otherwise ([Target.HonorLabels]).
 //   - An exposition is kept whole or not at all: one that breaks off, has too many samples or is too long is a failed scrape.
 //   - A series ends with a mark when a good scrape does not have it, when a scrape fails, and when its target is gone.
 //   - A new series begins with its first value, and no zero goes before it: a rate() of it does not see what it began with.
@@ -51,6 +52,9 @@ type Target struct {
 	Labels   collector.Labels // what all its series have besides
 	Every    time.Duration    // how often; 0: at every interval of the intake
 	Timeout  time.Duration    // how long a scrape may take, at most Every; 0: as long as that, but at most 10 s
+	// HonorLabels has an exposed label win over the target's of the same name, instance too, so that a target may speak for others, or take
+	// their series for its own. It is what Prometheus calls honor_labels; what the collector tells of its scrapes keeps the target's.
+	HonorLabels bool
 }
 
 // longestTimeout is the default limit of one scrape, however rare they are.
@@ -70,6 +74,9 @@ type Collector struct {
 	ended   bool               // Run has ended, or Close was called instead
 	wait    sync.WaitGroup
 	failure error // the first that the sink did not take
+
+	sharing sync.Mutex       // held while samples of targets whose labels are honoured are kept, which may be in one series
+	newest  map[string]int64 // of these, by series, in milliseconds since 1970
 }
 
 // New returns a Collector without targets.
@@ -82,7 +89,7 @@ func New(cfg Config, in collector.Intake) *Collector {
 	}
 	// An instance is asked where it is, not by way of a proxy of this machine's.
 	transport := &http.Transport{MaxIdleConnsPerHost: 1, IdleConnTimeout: 5 * time.Minute}
-	return &Collector{cfg: cfg, intake: in.WithDefaults(), client: &http.Client{Transport: transport}, targets: map[string]*target{}, known: map[string]bool{}}
+	return &Collector{cfg: cfg, intake: in.WithDefaults(), client: &http.Client{Transport: transport}, targets: map[string]*target{}, known: map[string]bool{}, newest: map[string]int64{}}
 }
 
 // Add adds a target. It may be called while Run runs.
@@ -223,7 +230,7 @@ func (c *Collector) Retire(_ context.Context, instance string) error {
 		t.retire(time.Now())
 		return nil
 	case t != nil:
-		return c.refuse(t, c.intake.Sink.Append(t.retire(time.Now())...))
+		return c.keep(t, t.retire(time.Now()), nil)
 	case known:
 		return nil
 	}

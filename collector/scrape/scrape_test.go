@@ -233,6 +233,64 @@ func TestOwnLabelsWin(t *testing.T) {
 		"a_total{exported_exported_instance=me,exported_instance=you,exported_zone=z} counter 1")
 }
 
+// Where labels are honoured the exposed ones win, but for the way in, and what is told of the scrapes keeps the target's.
+func TestHonoredLabels(t *testing.T) {
+	b := newBench(t, Config{}, func(to *Target) { to.HonorLabels = true })
+	b.answer = answering(textType, `a_total{instance="me",zone="z",way="mine"} 1`+"\nb_total 2\n")
+	if err := b.scrape(t.Context(), b.targets["web-1"], time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, s := range b.took {
+		if instance := s.Labels.Get("instance"); strings.HasPrefix(s.Name, collector.OwnPrefix) && instance != "web-1" {
+			t.Errorf("%s is of %s", s.Name, instance)
+		}
+		got[s.Name] = s.Labels.Key("")
+	}
+	for name, labels := range map[string]collector.Labels{
+		"a_total": collector.NewLabels("exported_way", "mine", "instance", "me", "way", "scrape", "zone", "z"),
+		"b_total": collector.NewLabels("instance", "web-1", "way", "scrape", "zone", "a"),
+	} {
+		if got[name] != labels.Key("") {
+			t.Errorf("%s has the labels %q, want %q", name, got[name], labels.Key(""))
+		}
+	}
+}
+
+// Two targets that say that they are one write one series, in the order of its times: what is older than what it has is dropped, and counted.
+func TestTargetsThatShareASeries(t *testing.T) {
+	b := newBench(t, Config{}, func(to *Target) { to.HonorLabels = true })
+	b.answer = answering(textType, `a_total{instance="me"} 1`+"\n")
+	url := b.targets["web-1"].URL
+	if err := b.Add(Target{URL: url, Instance: "web-2", HonorLabels: true, Timeout: 900 * time.Millisecond}); err != nil {
+		t.Fatal(err)
+	}
+	at := testTime
+	sample := func(after time.Duration, value float64) collector.Sample {
+		return collector.Sample{Name: "a_total", Labels: collector.NewLabels("instance", "me"), At: at.Add(after), Value: value}
+	}
+	for _, step := range []struct {
+		target string
+		sample collector.Sample
+	}{{"web-1", sample(time.Second, 1)}, {"web-2", sample(3*time.Second, 2)}, {"web-1", sample(2*time.Second, 3)}, {"web-2", sample(3*time.Second, 4)}, {"web-1", sample(4*time.Second, 5)}} {
+		if err := b.keep(b.targets[step.target], []collector.Sample{step.sample}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var values []float64
+	for _, s := range b.took {
+		values = append(values, s.Value)
+	}
+	if diff := cmp.Diff([]float64{1, 2, 5}, values); diff != "" {
+		t.Errorf("kept (-want +got)\n%s", diff)
+	}
+	for _, f := range b.Figures() {
+		if f.Dropped[Disorder] != 1 {
+			t.Errorf("%s: dropped %v, want one that is out of order", f.Instance, f.Dropped)
+		}
+	}
+}
+
 // Series end as a Prometheus server has them end.
 func TestStaleness(t *testing.T) {
 	b := newBench(t, Config{}, asIs)
@@ -394,7 +452,7 @@ func FuzzRead(f *testing.F) {
 	f.Add([]byte("# TYPE a counter\na_total 1\na_created 2\n# EOF\n"), openType)
 	f.Add([]byte("\x00\x01"), "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited")
 	f.Fuzz(func(t *testing.T, body []byte, kind string) {
-		r := newReader(collector.NewLabels("instance", "web-1"))
+		r := newReader(collector.NewLabels("instance", "web-1"), false)
 		read, err := r.read(body, kind, 100, testTime)
 		if err != nil && len(read.samples) > 0 {
 			t.Errorf("it failed with %v and gives %d samples", err, len(read.samples))
@@ -410,7 +468,7 @@ func FuzzRead(f *testing.F) {
 // TestTextsOfSeries: a series is the same in whatever order its labels are exposed, and what is remembered of texts has a limit, also where
 // no exposition comes to a good end.
 func TestTextsOfSeries(t *testing.T) {
-	r := newReader(nil)
+	r := newReader(nil, false)
 	read := func(page string, want int) {
 		t.Helper()
 		got, err := r.read([]byte(page), "text/plain", 1000, time.Unix(1, 0))

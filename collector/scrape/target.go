@@ -3,6 +3,7 @@ package scrape
 import (
 	"context"
 	"hash/fnv"
+	"slices"
 	"sync"
 	"time"
 
@@ -42,7 +43,7 @@ func newTarget(t Target) *target {
 	h := fnv.New64a()
 	h.Write([]byte(t.Instance + "\x00" + t.URL))
 	own := t.Labels.With("instance", t.Instance).With(collector.LabelWay, string(collector.ByScrape))
-	return &target{Target: t, offset: time.Duration(h.Sum64() % uint64(t.Every)), reader: newReader(own), retired: make(chan struct{}),
+	return &target{Target: t, offset: time.Duration(h.Sum64() % uint64(t.Every)), reader: newReader(own, t.HonorLabels), retired: make(chan struct{}),
 		figures: Figures{Instance: t.Instance, URL: t.URL, Failures: map[Failure]uint64{}, Dropped: map[Drop]uint64{}}}
 }
 
@@ -81,7 +82,28 @@ func (c *Collector) scrape(ctx context.Context, t *target, due time.Time) error 
 	if err != nil {
 		read = reading{samples: t.reader.end(at)}
 	}
-	samples := append(read.samples, t.note(read, err, at, time.Since(begin), begin.Sub(due))...)
+	return c.keep(t, read.samples, func() []collector.Sample { return t.note(read, err, at, time.Since(begin), begin.Sub(due)) })
+}
+
+// keep gives samples of t to the sink, and then what t tells of itself. Where exposed labels are honoured several targets may write one series,
+// each at its times: of two the older that comes later is dropped, as a server drops what is out of order.
+func (c *Collector) keep(t *target, samples []collector.Sample, told func() []collector.Sample) error {
+	if t.HonorLabels {
+		c.sharing.Lock()
+		defer c.sharing.Unlock()
+		samples = slices.DeleteFunc(samples, func(s collector.Sample) bool {
+			key, at := s.Labels.Key(s.Name), s.At.UnixMilli()
+			if newest, known := c.newest[key]; known && at <= newest {
+				t.drop(Disorder)
+				return true
+			}
+			c.newest[key] = at
+			return false
+		})
+	}
+	if told != nil {
+		samples = append(samples, told()...)
+	}
 	return c.refuse(t, c.intake.Sink.Append(samples...))
 }
 

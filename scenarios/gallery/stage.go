@@ -43,6 +43,8 @@ type Stage struct {
 	CloudWatch string
 	// Scrape has instances scraped each second, and judges what that brings in the place of what they send.
 	Scrape bool
+	// Honor has labels that are exposed win over those of the instances that are scraped.
+	Honor bool
 	// OTLP is the protocol by which instances push each second, and what that brings is judged in the place of what they send;
 	// empty: they do not.
 	OTLP string
@@ -77,7 +79,7 @@ stack:
     {{- with .Stage.Sampled}}, env: {STATSD_SAMPLE_RATE: {{.}}}{{end}}
     {{- with .Stage.StopTakes}}, env: {STOP_TAKES: {{.}}}{{end}}
     {{- if .Stage.Cloud}}, env: {TAGS_FROM: imds}{{end}}
-    {{- if .Stage.Scrape}}, env: {EXPOSE: "yes"}, metrics: {scrape: /metrics, every: 1s}{{end}}
+    {{- if .Stage.Scrape}}, env: {EXPOSE: "yes"}, metrics: {scrape: /metrics, every: 1s{{if .Stage.Honor}}, honor_labels: yes{{end}}}{{end}}
     {{- with .Stage.OTLP}}, metrics: {otlp: {{.}}, every: 1s}{{end}}
     {{- if .Stage.CPU}}, env: {CPU_EVERY: 1s}{{end}}}
 {{- with .Stage.Roles}}
@@ -335,6 +337,10 @@ func Controls() []Control {
 		{"scraped-replaced", "instances are scraped; one is replaced, and what it counted after its last scrape is lost", scraped("", "replace: web-1")},
 		{"scraped-killed", "instances are scraped; one is killed, and another one launched", scraped("", "kill: web-2", "launch: 1")},
 		{"scraped-deployed", "instances are scraped, and every one is replaced", scraped("", "replace: all")},
+		{"scraped-honored", "instances are scraped, labels that they expose win, and they expose none; one is killed, another one launched, and one is replaced",
+			honored("", "kill: web-2", "launch: 1", "replace: web-1")},
+		{"scraped-newcomer", "instances are scraped, one is killed, and an alert asks for counters that were not there before, and fires when another one comes",
+			asking(scraped("", "kill: web-2", "launch: 1"), `alert: {name: Launched, expr: 'fullstack_starts_total{way="scrape", instance="web-4"} unless fullstack_starts_total{way="scrape", instance="web-4"} offset 4s', fires: {in: after, within: 6s}}`)},
 		{"pushed", "instances count by StatsD and push by OTLP over HTTP; one is killed, another one launched, and one is replaced", moving("http/protobuf")},
 		{"pushed-grpc", "the same by gRPC", moving("grpc")},
 		{"monitored", "hypervisor and agent tell of the CPU of instances, of which one is replaced", monitored(12, 18).replacing("web-2")},

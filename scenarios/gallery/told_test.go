@@ -181,6 +181,10 @@ func amountIsTold(t *testing.T, e Entry, to []string, h record.History, told ver
 	acked := acknowledged(h)
 	n := numbers(told.Sentence)
 	switch {
+	case first(e.Want.Causes) == verdict.CauseBeginning:
+		if n[0] != lost || !strings.Contains(told.Sentence, "in no increase") {
+			t.Errorf("%d are in no increase: %s", lost, told.Sentence)
+		}
 	case lost == acked:
 		if n[0] != acked || !strings.HasPrefix(told.Sentence, "None of ") {
 			t.Errorf("all of %d are lost: %s", acked, told.Sentence)
@@ -204,6 +208,13 @@ func amountIsTold(t *testing.T, e Entry, to []string, h record.History, told ver
 			t.Errorf("%d at %s: %s", each, instance, told.Sentence)
 		}
 	}
+}
+
+func first(all []string) string {
+	if len(all) == 0 {
+		return ""
+	}
+	return all[0]
 }
 
 // acknowledged is how many inserts users had acknowledged.

@@ -90,6 +90,8 @@ const (
 	// they brought anything, and ScrapeFailures counts those that did not, by instance and reason.
 	ScrapeDuration = CollectorPrefix + "scrape_duration_seconds"
 	ScrapeSuccess  = CollectorPrefix + "scrape_success"
+	// ScrapeSamples is how many samples the last scrape of an instance brought.
+	ScrapeSamples  = CollectorPrefix + "scrape_samples"
 	ScrapeFailures = CollectorPrefix + "scrape_failures_total"
 	// ScrapeLateness is how long after they were due scrapes began.
 	ScrapeLateness = CollectorPrefix + "scrape_lateness_seconds"

@@ -298,7 +298,7 @@ func (f *fleet) scrape(ctx context.Context, one *life, web script.Web, number in
 	if m.Scrape == "" || f.cfg.Scenario.MetricsFrom != nil { // else a server scrapes it
 		return nil
 	}
-	err := f.sensors.scrape(scrape.Target{URL: "http://" + one.Addr("http") + m.Scrape, Instance: one.Name(), Labels: f.labels(web, number), Every: m.Every})
+	err := f.sensors.scrape(scrape.Target{URL: "http://" + one.Addr("http") + m.Scrape, Instance: one.Name(), Labels: f.labels(web, number), Every: m.Every, HonorLabels: m.HonorLabels})
 	if f.lives.over(one) { // it may have been retired before
 		f.sensors.retire(context.WithoutCancel(ctx), one.Name())
 	}

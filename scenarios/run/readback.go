@@ -25,6 +25,7 @@ type reading struct {
 	journal *journal
 	lives   *lives
 	names   string            // a regular expression of the names that are read; "": all
+	counted string            // of those that checks are about; "": none is
 	hosts   map[string]string // addresses of instances that are not of this run's starting, by their names
 }
 
@@ -49,7 +50,7 @@ func newReading(ctx context.Context, c Config, journal *journal) (*reading, erro
 	if err != nil {
 		return nil, fmt.Errorf("metrics_from: %w", err)
 	}
-	r := &reading{from: *from, client: client, journal: journal, names: namesOf(c.Scenario), hosts: map[string]string{}}
+	r := &reading{from: *from, client: client, journal: journal, names: namesOf(c.Scenario), counted: countedOf(c.Scenario), hosts: map[string]string{}}
 	if x := c.Scenario.Stack.External; x != nil {
 		r.hosts = x.Addresses
 	}
@@ -75,12 +76,19 @@ const endings = "(_total|_count|_sum|_bucket|_created)"
 
 // namesOf is a regular expression of the series that the checks are about; "": of all, because an expression may ask for any.
 func namesOf(s script.Scenario) string {
-	var all []string
 	for _, c := range s.Checks {
 		switch c.Promise.(type) {
 		case script.PromQL, script.Alert:
 			return ""
 		}
+	}
+	return countedOf(s)
+}
+
+// countedOf is a regular expression of the series of the metrics that checks name; "": they name none.
+func countedOf(s script.Scenario) string {
+	var all []string
+	for _, c := range s.Checks {
 		of := c.Promise.Metrics()
 		if between, is := c.Promise.(script.Correlation); is {
 			of = append(of, between.Metric)
@@ -91,6 +99,9 @@ func namesOf(s script.Scenario) string {
 				all = append(all, regexp.QuoteMeta(name))
 			}
 		}
+	}
+	if len(all) == 0 {
+		return ""
 	}
 	slices.Sort(all)
 	return "(" + strings.Join(slices.Compact(all), "|") + ")" + endings + "?"
@@ -172,11 +183,28 @@ func (r *reading) readOnce(ctx context.Context, quiet time.Time) (attributed, er
 	if err != nil {
 		return attributed{}, err
 	}
+	others, err := r.overwritten(ctx, from, to, values, b.jobs(ups))
+	if err != nil {
+		return attributed{}, err
+	}
 	types, err := r.client.Types(ctx)
 	if err != nil {
 		types = nil // names tell, as they do where the server keeps no metadata
 	}
-	return b.attribute(ups, took, all, types), nil
+	return b.attribute(ups, took, all, types).with(b.overwritten(ups, others, types)), nil
+}
+
+// overwritten asks for series that checks are about, of the jobs of our instances, and of none of these: what an instance exposes may have won
+// over the label by which it is known (honor_labels).
+func (r *reading) overwritten(ctx context.Context, from, to time.Time, ours, jobs []string) ([]readback.Series, error) {
+	if r.counted == "" {
+		return nil, nil
+	}
+	conditions := []readback.Condition{{Label: model.MetricNameLabel, Like: r.counted}, {Label: r.from.Instance, OneOf: ours, Not: true}}
+	if len(jobs) > 0 {
+		conditions = append(conditions, readback.Condition{Label: model.JobLabel, OneOf: jobs})
+	}
+	return r.client.Read(ctx, from, to, conditions...)
 }
 
 // with adds the job to conditions.

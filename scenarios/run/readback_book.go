@@ -83,6 +83,46 @@ func (b book) known(ups []readback.Series) (ours, others []string) {
 	return slices.Compact(ours), slices.Compact(others)
 }
 
+// jobs are those of the server's by which our instances are scraped.
+func (b book) jobs(ups []readback.Series) (all []string) {
+	for _, s := range ups {
+		if job := s.Labels.Get(model.JobLabel); job != "" && len(b.matching(s.Labels.Get(b.from.Instance))) > 0 && !slices.Contains(all, job) {
+			all = append(all, job)
+		}
+	}
+	return all
+}
+
+// overwritten are the samples of series that are of no target of the server's, by the name that they give the instance.
+func (b book) overwritten(ups, others []readback.Series, types map[string]model.MetricType) (out []collector.Sample) {
+	target := func(l collector.Labels) bool {
+		return slices.ContainsFunc(ups, func(up readback.Series) bool {
+			return up.Labels.Get(b.from.Instance) == l.Get(b.from.Instance) && up.Labels.Get(model.JobLabel) == l.Get(model.JobLabel)
+		})
+	}
+	for _, s := range others {
+		as := s.Labels.Get(b.from.Instance)
+		if as == "" || target(s.Labels) {
+			continue
+		}
+		kind, _ := prom.TypeOf(s.Name, types, s.Native)
+		meta := &collector.Meta{Type: kind, Sent: s.Name, Way: collector.ByScrape, Origin: "target"}
+		labels := s.Labels.With("instance", as).With(collector.LabelWay, string(collector.ByScrape))
+		for _, p := range s.Points {
+			if at := b.ours(p.At); !at.Add(2 * b.bound()).Before(b.spans[0].from) {
+				out = append(out, collector.Sample{Name: s.Name, Labels: labels, Meta: meta, At: at, Value: p.Value, Histogram: p.Histogram, Observed: 1, Stale: p.Stale})
+			}
+		}
+	}
+	return out
+}
+
+// with adds samples.
+func (a attributed) with(samples []collector.Sample) attributed {
+	a.samples = append(a.samples, samples...)
+	return a
+}
+
 // owner is who had a value of the label at a time of ours. Before its birth nobody is; after its end whose it was, which late tells.
 func owner(all []span, at time.Time, bound time.Duration) (who span, late, ok bool) {
 	for _, s := range all {

@@ -177,3 +177,22 @@ func TestNamesThatAreRead(t *testing.T) {
 		t.Errorf("an expression may ask for any, and %s are read", got)
 	}
 }
+
+// Series that no target of the server's is called by are taken, under the name that they give their instance; those of its other targets are not.
+func TestOverwritten(t *testing.T) {
+	b := bookOf(span{"web-1", "10.0.0.1:80", after(0), time.Time{}})
+	ups := []readback.Series{b.stored("up", "10.0.0.1:80", 0, 1, 1), b.stored("up", "10.0.0.9:80", 0, 1, 1)}
+	if diff := cmp.Diff([]string{"shop"}, b.jobs(ups)); diff != "" {
+		t.Errorf("jobs (-want +got)\n%s", diff)
+	}
+	others := []readback.Series{b.stored("words_total", "localhost:8080", -1, 99, 1, 2), b.stored("words_total", "10.0.0.9:80", 0, 7, 8), b.stored("words_total", "", 0, 5)}
+	a := attributed{}.with(b.overwritten(ups, others, map[string]model.MetricType{"words": model.MetricTypeCounter}))
+	if diff := cmp.Diff([]string{"localhost:8080 0 1", "localhost:8080 1 2"}, b.lines(a, "words_total")); diff != "" {
+		t.Errorf("words_total (-want +got)\n%s", diff)
+	}
+	for _, s := range a.samples {
+		if s.Labels.Get("way") != "scrape" || s.Meta.Type != collector.Counter || s.Meta.Sent != "words_total" {
+			t.Errorf("it is %v %+v", s.Labels, s.Meta)
+		}
+	}
+}

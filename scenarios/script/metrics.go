@@ -26,6 +26,8 @@ type Metrics struct {
 	OTLP   string        // the protocol by which instances push; "": they do not
 	Scrape string        // the path at which an instance is scraped; "": none is
 	Every  time.Duration // how often an instance is to export, or is scraped; 0 where neither is
+	// HonorLabels has labels that an instance exposes win over those by which it is known, as Prometheus' honor_labels does.
+	HonorLabels bool
 }
 
 // longestScrape bounds how long one scrape may take, however rare they are. It is what Prometheus has.
@@ -120,12 +122,19 @@ func (s Stack) pushesOTLP() bool {
 
 // metrics reads `metrics` of a role.
 func (v value) metrics() Metrics {
-	m, ok := v.mapping("otlp", "scrape", "every")
+	m, ok := v.mapping("otlp", "scrape", "every", honorLabels)
 	if !ok {
 		return Metrics{}
 	}
-	return m.metrics(v)
+	s := m.metrics(v)
+	s.HonorLabels = m.yes(honorLabels)
+	if v, said := m.get(honorLabels); said && s.OTLP != "" && s.Scrape == "" {
+		v.failf("says which labels win where an instance is scraped, and this one is not: remove it, or give scrape")
+	}
+	return s
 }
+
+const honorLabels = "honor_labels"
 
 // metrics reads what is in it.
 func (m mapping) metrics(v value) Metrics {
@@ -138,7 +147,7 @@ func (m mapping) metrics(v value) Metrics {
 			s.Scrape = path
 		}
 	}
-	if len(m.keys) == 0 || len(m.keys) == 1 && plain(m.keys[0].node) == "every" {
+	if !slices.ContainsFunc(m.keys, func(k value) bool { return plain(k.node) != "every" && plain(k.node) != honorLabels }) {
 		v.failf("want otlp or scrape, like {scrape: /metrics, every: 1s}: StatsD needs no word")
 	}
 	s.Every = m.duration("every", leastExport, defaultExport)

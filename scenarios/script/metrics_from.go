@@ -86,6 +86,9 @@ func (r *reader) askedThere(v value, s *Scenario) {
 		if w.Metrics.Scrape != "" {
 			w.Metrics.Every, scraped = s.MetricsFrom.Every, true
 		}
+		if w.Metrics.HonorLabels {
+			v.failf("a server scrapes the instances, and its own configuration says whose labels win: remove %s of %s", honorLabels, w.RoleName())
+		}
 	}
 	switch {
 	case stack.Agent.There():

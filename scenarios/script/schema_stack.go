@@ -91,7 +91,7 @@ func (g grammar) role() shape {
 		"defect":    g.defect(),
 		"version":   arguments(),
 		"metrics": g.object("Metrics by other ways", fields{
-			"otlp": oneWord(OTLPProtobuf, OTLPGRPC, OTLPJSON), "scrape": paths(), "every": durations(),
+			"otlp": oneWord(OTLPProtobuf, OTLPGRPC, OTLPJSON), "scrape": paths(), "every": durations(), honorLabels: yesNo(),
 		}),
 	}, "instances")
 	s["not"] = shape{"required": []string{"command", "image"}}

@@ -57,3 +57,26 @@ func TestDefaultsOfWays(t *testing.T) {
 		}
 	}
 }
+
+// TestHonorLabels reads whose labels win, and refuses it where nobody is scraped, or somebody else scrapes.
+func TestHonorLabels(t *testing.T) {
+	file := func(metrics, more string) []byte {
+		return []byte("scenario: x\nstack:\n  web: {instances: 1, metrics: {" + metrics + "}}\nload: {rate: 1/s, mix: {insert: 1}}\nphases:\n  - {phase: a, for: 1s}\nchecks:\n  - audit: {route: insert}\n" + more)
+	}
+	for metrics, want := range map[string]bool{"scrape: /m": false, "scrape: /m, honor_labels: no": false, "scrape: /m, honor_labels: yes": true} {
+		s, err := script.Parse("x.yaml", file(metrics, ""), script.Options{})
+		if err != nil || s.Stack.Web.Metrics.HonorLabels != want {
+			t.Errorf("%s: %v, %v", metrics, s.Stack.Web.Metrics, err)
+		}
+	}
+	for _, c := range []struct{ metrics, more, want string }{
+		{"otlp: grpc, honor_labels: yes", "", "says which labels win where an instance is scraped, and this one is not: remove it, or give scrape"},
+		{"honor_labels: yes", "", "want otlp or scrape, like"},
+		{"scrape: /m, honor_labels: perhaps", "", `want one of yes, no`},
+		{"scrape: /m, honor_labels: yes", "metrics_from: {url: \"http://127.0.0.1:9090\", every: 1s}\n", "a server scrapes the instances, and its own configuration says whose labels win: remove honor_labels of web"},
+	} {
+		if _, err := script.Parse("x.yaml", file(c.metrics, c.more), script.Options{}); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", c.metrics, err, c.want)
+		}
+	}
+}

@@ -142,8 +142,8 @@ func BooksOf(e *evidence.Index, promise script.Conservation, counted func(instan
 		}
 	}
 	for _, instance := range e.Senders() {
-		if _, known := e.LifeOf(instance); known {
-			continue
+		if _, known := e.LifeOf(instance); known || e.Scenario.MetricsFrom != nil && len(e.OverwrittenTo(promise.Metric, instance)) == 0 {
+			continue // nor is it ours what else a server of the user's has
 		}
 		if n := evidence.Whole(evidence.SumOf(counted(instance)).Last()); n != 0 {
 			b.Strays = append(b.Strays, Stray{instance, n})

@@ -20,6 +20,10 @@ const leastReturns = 2
 //	sent since    -     90    92    89    91        132 is 87 more than 45: that may be. 50 is a fall, and 141 is 91 more: that may be, too;
 //	                                                with three workers of 100/s each it is not
 func (a *Account) Alternates(e *evidence.Index) diagnose.Diagnosis {
+	if from := e.OverwrittenTo(a.Promise.Metric, a.Life.Instance); len(from) > 0 {
+		return diagnose.Diagnosis{Cause: diagnose.Honored, From: a.ticks[0], To: a.ticks[len(a.ticks)-1],
+			Why: fmt.Sprintf("its series is that of %s too: what they expose says that it is %s, and whoever scrapes honours that", words.Some(from), a.Life.Instance)}
+	}
 	var falls, returns int64
 	var from, to time.Duration
 	for _, s := range e.Counters(a.Life.Instance, a.Promise.Metric) {

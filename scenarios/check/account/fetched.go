@@ -2,6 +2,7 @@ package account
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"throughline/scenarios/check/diagnose"
@@ -79,6 +80,9 @@ func (a *Account) EndedBy() string {
 
 // outright is a cause that the record states, of an account that is scraped; the zero Diagnosis: it states none.
 func (a *Account) outright(e *evidence.Index, open int64) diagnose.Diagnosis {
+	if as := e.Overwritten(a.Promise.Metric, a.Life.Instance); open > 0 && len(as) > 0 {
+		return a.overwritten(e, as)
+	}
 	switch {
 	case !a.Scraped || open == 0:
 		return diagnose.Diagnosis{}
@@ -93,6 +97,34 @@ func (a *Account) outright(e *evidence.Index, open int64) diagnose.Diagnosis {
 		return d
 	}
 	return a.fell(e)
+}
+
+// overwritten is the diagnosis of an instance all of whose counts are stored as another's.
+func (a *Account) overwritten(e *evidence.Index, as []string) diagnose.Diagnosis {
+	d := diagnose.Diagnosis{Cause: diagnose.Honored, From: a.ticks[0], To: a.ticks[len(a.ticks)-1]}
+	if len(a.Acked) > 0 {
+		d.From = a.Acked[0]
+	}
+	d.Why = "its scrapes were good, and what they brought is stored as that of " + words.Some(quoted(as))
+	if from := e.OverwrittenTo(a.Promise.Metric, as[0]); len(as) == 1 && len(from) > 1 {
+		d.Why += fmt.Sprintf(", in one series for %s", words.Some(from))
+	}
+	d.Why += ": an exposed label instance won over its own"
+	return d
+}
+
+func quoted(names []string) (out []string) {
+	for _, n := range names {
+		out = append(out, fmt.Sprintf("%q", n))
+	}
+	return out
+}
+
+// Overwritten tells whether an instance of the books is stored as this one, and they tell of it.
+func (b *Books) Overwritten(e *evidence.Index, as string) bool {
+	return slices.ContainsFunc(e.OverwrittenTo(b.Promise.Metric, as), func(from string) bool {
+		return slices.ContainsFunc(b.Accounts, func(a Account) bool { return a.Life.Instance == from && a.unexplained(len(b.Accounts)) > 0 })
+	})
 }
 
 // unfetched is the diagnosis of a loss that is no more than what was acknowledged since scrapes began to fail.

@@ -173,4 +173,5 @@ const (
 	// Of what is scraped. The record says so by itself.
 	ScrapeFailed = "scrapes-failed"
 	Registries   = "registry-per-worker"
+	Honored      = "labels-honored" // what is exposed says whose series it is
 )

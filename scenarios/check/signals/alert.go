@@ -63,14 +63,19 @@ func (c alertRule) judge(e *evidence.Index) verdict.Result {
 	if err != nil {
 		return verdict.Result{Findings: []verdict.Finding{c.finding(verdict.Inconclusive, "%s: could not be evaluated: %v", c.Expr, err)}}
 	}
-	var out []verdict.Finding
+	out := c.unseenBeginnings(e, played.at, c.promised(e, played))
+	return verdict.Result{Findings: append(out, c.unreadable(e, played.alerts)...), Alerts: c.told(e, played.alerts)}
+}
+
+// promised are the findings on what was promised, in its order.
+func (c alertRule) promised(e *evidence.Index, p alertStates) (out []verdict.Finding) {
 	if c.Promise.Fires != nil {
-		out = append(out, c.fires(e, played))
+		out = append(out, c.fires(e, p))
 	}
 	for _, phase := range c.Promise.Silent {
-		out = append(out, c.silent(e, played, phase))
+		out = append(out, c.silent(e, p, phase))
 	}
-	return verdict.Result{Findings: append(out, c.unreadable(e, played.alerts)...), Alerts: c.told(e, played.alerts)}
+	return out
 }
 
 // unreadable tells of an alert that fired and whose annotations Prometheus could not expand: who is woken reads an error.
@@ -101,18 +106,23 @@ type alertStates struct {
 // play evaluates the alerting rule at all interval ends from the first phase to the end
 // of the record, which goes on for a while after the last.
 func (c alertRule) play(e *evidence.Index, from, to time.Duration) (alertStates, error) {
-	var p alertStates
 	for _, t := range e.Ticks {
 		to = max(to, t)
 	}
-	p.at = ticksBetween(e, from, to)
-	if len(p.at) == 0 {
-		return p, errors.New("no interval of the collector ends in the run")
+	at := ticksBetween(e, from, to)
+	if len(at) == 0 {
+		return alertStates{}, errors.New("no interval of the collector ends in the run")
 	}
 	store, err := e.Prom()
 	if err != nil {
-		return p, err
+		return alertStates{}, err
 	}
+	return c.playOn(e, store, at)
+}
+
+// playOn evaluates it on a store.
+func (c alertRule) playOn(e *evidence.Index, store *series.Store, at []time.Duration) (alertStates, error) {
+	p := alertStates{at: at}
 	moments := make([]time.Time, len(p.at))
 	for k, t := range p.at {
 		moments[k] = e.Moment(t)

@@ -31,6 +31,9 @@ const defaultConfidence = 0.999
 // why; if all 300 came at 6.1 s, its client flushes too seldom.
 func (c Continuity) causeOf(g gap, i int, trails []trail, e *evidence.Index, b *account.Books) diagnose.Diagnosis {
 	a := &b.Accounts[i]
+	if len(e.Overwritten(c.Promise.Metric, a.Life.Instance)) > 0 {
+		return diagnose.Diagnosis{Cause: diagnose.Honored}
+	}
 	if scrapeFailed(g, e, a.Life.Instance) {
 		return diagnose.Diagnosis{Cause: diagnose.ScrapeFailed}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"throughline/collector"
 	"throughline/scenarios/check/account"
+	"throughline/scenarios/check/diagnose"
 	"throughline/scenarios/check/evidence"
 	"throughline/scenarios/check/verdict"
 	"throughline/scenarios/check/words"
@@ -76,8 +77,8 @@ func (c Identity) Judge(e *evidence.Index) verdict.Result {
 		}
 	}
 	for _, instance := range e.Senders() {
-		if _, known := e.LifeOf(instance); known {
-			continue
+		if _, known := e.LifeOf(instance); known || e.Scenario.MetricsFrom != nil || c.toldOf(e, instance, out) {
+			continue // what else a server of the user's has is not of this run
 		}
 		if own := c.series(e, instance); len(own) > 0 {
 			out = append(out, c.stranger(instance, own))
@@ -176,6 +177,13 @@ func labelled(s *record.Series) string {
 		}
 	}
 	return s.Name + "{" + strings.Join(parts, ",") + "}"
+}
+
+// toldOf tells whether it has been said already that a series is of others who are stored under this name.
+func (c Identity) toldOf(e *evidence.Index, instance string, said []verdict.Finding) bool {
+	return slices.ContainsFunc(said, func(f verdict.Finding) bool {
+		return f.Cause == diagnose.Honored && slices.Contains(e.Overwritten(c.Promise.Metric, f.Instance), instance)
+	})
 }
 
 func (c Identity) stranger(instance string, own []*record.Series) verdict.Finding {

@@ -26,14 +26,14 @@ type PromQL struct{ Promise script.PromQL }
 
 // Judge looks at all instances, or says why it cannot.
 func (p PromQL) Judge(e *evidence.Index) verdict.Result {
-	return verdict.Result{Findings: []verdict.Finding{p.finding(e)}}
+	return verdict.Result{Findings: p.findings(e)}
 }
 
-func (p PromQL) finding(e *evidence.Index) verdict.Finding {
+func (p PromQL) findings(e *evidence.Index) []verdict.Finding {
 	f := verdict.Finding{Check: checkPromQL}
-	say := func(o verdict.Outcome, format string, args ...any) verdict.Finding {
+	say := func(o verdict.Outcome, format string, args ...any) []verdict.Finding {
 		f.Outcome, f.Summary = o, fmt.Sprintf(format, args...)
-		return f
+		return []verdict.Finding{f}
 	}
 	name := p.Promise.Throughout + p.Promise.Within
 	from, to, ok := e.Span(name)
@@ -59,11 +59,11 @@ func (p PromQL) finding(e *evidence.Index) verdict.Finding {
 		return say(verdict.Pass, "%s holds throughout phase %q: %s evaluated", p.Promise.Expr, name, points)
 	case p.Promise.Throughout != "":
 		f.From = firstNot.Seconds()
-		f = say(verdict.Fail, "%s does not hold throughout phase %q: not at %d of %s, first at %s", p.Promise.Expr, name, len(grid)-yes, points, words.Seconds(firstNot))
+		say(verdict.Fail, "%s does not hold throughout phase %q: not at %d of %s, first at %s", p.Promise.Expr, name, len(grid)-yes, points, words.Seconds(firstNot))
 		if p.blurred(e, grid, held) {
 			f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseStall
 			f.Summary += ", but the load generator or the collector was late by more than an interval itself then"
-			return f
+			return []verdict.Finding{f}
 		}
 		return p.unseenBeginnings(e, grid, f)
 	case yes > 0:
@@ -73,7 +73,8 @@ func (p PromQL) finding(e *evidence.Index) verdict.Finding {
 			return say(verdict.Inconclusive, "%s never holds within phase %q, but %s", p.Promise.Expr, name, why)
 		}
 	}
-	return p.unseenBeginnings(e, grid, say(verdict.Fail, "%s never holds within phase %q: %s evaluated", p.Promise.Expr, name, points))
+	say(verdict.Fail, "%s never holds within phase %q: %s evaluated", p.Promise.Expr, name, points)
+	return p.unseenBeginnings(e, grid, f)
 }
 
 // holds tells whether an expression holds as it is promised.

@@ -40,6 +40,8 @@ func (t *teller) amount(s *strand) string {
 		return t.timed(lost, extra)
 	case f.Check == parity && f.Lost > 0:
 		return fmt.Sprintf("%s %s in one of two metrics and not in the other", words.Times(lost, "count"), choose(lost != 1, "are", "is"))
+	case s.cause == verdict.CauseBeginning:
+		return fmt.Sprintf("%s that counters had come to by their first scrape %s in no increase", words.Number(lost), choose(lost != 1, "are", "is"))
 	case f.Check == requests || f.Check == conservation && f.Layer == record.LayerHTTPD:
 		return t.followed(s.cause, lost+extra)
 	}

@@ -63,6 +63,10 @@ func (c Conservation) Judge(e *evidence.Index) verdict.Result {
 		r.Residuals = append(r.Residuals, residuals...)
 	}
 	for _, s := range b.Strays {
+		if b.Overwritten(e, s.Instance) { // which is told of them already
+			r.Residuals = append(r.Residuals, verdict.Residual{Between: account.Between, Instance: s.Instance, Cause: diagnose.Honored, Extra: s.Counted})
+			continue
+		}
 		f := c.finding(verdict.Fail, "%s were counted by %s for %q, which is no web instance of this run", words.Times(s.Counted, c.Promise.Route), c.Promise.Metric, s.Instance)
 		f.Instance, f.Extra = s.Instance, s.Counted
 		r.Findings = append(r.Findings, f)
