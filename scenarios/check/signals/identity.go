@@ -160,6 +160,9 @@ func (c Identity) missing(e *evidence.Index, l record.Lifetime) verdict.Finding 
 	case len(e.Overwritten(c.Promise.Metric, l.Instance)) > 0:
 		f.Cause = diagnose.Honored
 		f.Summary += fmt.Sprintf(": its scrapes were good, and what they brought says that it is %s, which won over its own label", words.Some(e.Overwritten(c.Promise.Metric, l.Instance)))
+	case e.Neglected(l):
+		f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseStall
+		f.Summary += ", and the server asked it less than half as often as it does, and never well"
 	case len(e.Pushed[l.Instance]) == 0:
 		f.Cause = diagnose.NoMetric
 		f.Summary += ": nothing at all arrived from it"
