@@ -94,7 +94,7 @@ func newTheirs(t *testing.T, defects map[string]string) *theirs {
 	for i, port := range freePorts(t, mostTheirs) {
 		name := fmt.Sprintf("web-%d", i+1)
 		s.ports[name] = port
-		write(name+".env", fmt.Sprintf("export BINARY=%s HOST=127.0.0.1 PORT=%s INSTANCE=%s STATSD_HOST=127.0.0.1 STATSD_PORT=%s DD_TAGS=instance:%s MONGODB_URI='mongodb://127.0.0.1:%s/?directConnection=true'\n",
+		write(name+".env", fmt.Sprintf("export BINARY=%s EXPOSE=yes HOST=127.0.0.1 PORT=%s INSTANCE=%s STATSD_HOST=127.0.0.1 STATSD_PORT=%s DD_TAGS=instance:%s MONGODB_URI='mongodb://127.0.0.1:%s/?directConnection=true'\n",
 			binary, port, name, udp, name, database))
 		if defect := defects[name]; defect != "" {
 			write(name+".defect", defect)
@@ -139,6 +139,9 @@ func (s *theirs) check(stop <-chan struct{}) {
 		var up []string
 		for i := range mostTheirs {
 			name := fmt.Sprintf("web-%d", i+1)
+			if _, err := os.Stat(filepath.Join(s.dir, name+".pid")); err != nil {
+				continue // it was never launched, and its port may be somebody else's
+			}
 			if res, err := client.Get("http://127.0.0.1:" + s.ports[name] + "/healthz"); err == nil {
 				res.Body.Close()
 				if res.StatusCode == http.StatusOK {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"throughline/cmd/throughline/cli"
+	"throughline/scenarios/check/diagnose"
 	"throughline/scenarios/check/verdict"
 )
 
@@ -59,8 +60,8 @@ type server struct {
 	start     func() (kill func())
 }
 
-// newServer starts one that scrapes every second.
-func newServer(t *testing.T) *server {
+// newServer gives one that scrapes every second, with more said in its job.
+func newServer(t *testing.T, more ...string) *server {
 	t.Helper()
 	program, err := exec.LookPath("prometheus")
 	if err != nil {
@@ -70,6 +71,9 @@ func newServer(t *testing.T) *server {
 	s := &server{url: "http://" + addr, page: freeTCP(t)}
 	config := filepath.Join(dir, "prometheus.yml")
 	text := fmt.Sprintf("global: {scrape_interval: 1s}\nscrape_configs:\n  - job_name: shop\n    http_sd_configs: [{url: \"http://%s/inventory/prometheus\", refresh_interval: 1s}]\n", s.page)
+	for _, line := range more {
+		text += "    " + line + "\n"
+	}
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -151,6 +155,128 @@ func TestMetricsFromAServer(t *testing.T) {
 			}
 			if n := theirs.verdict.Ledgers.Web.ByInstance["web-4"]; n == 0 {
 				t.Errorf("nothing was counted for web-4: %v", theirs.verdict.Ledgers.Web.ByInstance)
+			}
+		})
+	}
+}
+
+// A server that lets exposed labels win stores three instances as one that nobody scrapes. What is missing of each is told with that as its
+// cause, whoever scrapes; and where instances expose no label of the kind nothing is wrong.
+func TestMetricsFromAServerThatHonorsLabels(t *testing.T) {
+	unhurried(t)
+	app := wordsApp(t)
+	for _, defect := range []string{"", "own-instance"} {
+		t.Run("defect "+defect, func(t *testing.T) {
+			prometheus := newServer(t, "honor_labels: true")
+			stacked(t)
+			prometheus.start()
+			file := writeScenario(t, app, defect)
+			theirs := runScenario(t, file, prometheus.flags()...)
+			judgeAgain(t, theirs)
+			if defect == "" {
+				passes(t, theirs)
+				return
+			}
+			fails(t, theirs, diagnose.Honored)
+			for _, name := range []string{"web-1", "web-3"} {
+				want := theirs.verdict.Ledgers.Users.ByInstance[name]
+				at := slices.IndexFunc(theirs.verdict.Findings, func(f verdict.Finding) bool {
+					return f.Check == "conservation" && f.Instance == name && f.Cause == diagnose.Honored
+				})
+				if at < 0 || theirs.verdict.Findings[at].Lost != want {
+					t.Errorf("not told that all %d of %s are stored as somebody else's\n%s", want, name, theirs.text())
+				}
+			}
+			for _, f := range theirs.verdict.Findings {
+				if f.Outcome == verdict.Fail && f.Cause != "" && f.Cause != diagnose.Honored && f.Cause != "metric-differs" {
+					t.Errorf("%s of %s: %s", f.Cause, f.Instance, f.Summary)
+				}
+			}
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			own := scenarioFile(t, strings.Replace(string(text), "every: 1s}", "every: 1s, honor_labels: yes}", 1))
+			fails(t, runScenario(t, own), diagnose.Honored)
+		})
+	}
+}
+
+// exposedThere has the metrics of a stack that somebody else runs come from a server that scrapes it, and gives the scenario.
+func (s *theirs) exposedThere(t *testing.T, from string, phases ...string) string {
+	t.Helper()
+	file := s.scenario(t, "kill", phases...)
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	there := strings.NewReplacer(fmt.Sprintf("    statsd: {listen: %q, tag: instance}\n", s.statsd), "", "fullstack.insert", "fullstack_insert_total",
+		"  - shutdown:     {metric: fullstack.insert}\n", "").Replace(string(text)) + fmt.Sprintf("metrics_from: {url: %q, every: 1s}\n", from)
+	file = filepath.Join(s.dir, "scraped.yaml")
+	if err := os.WriteFile(file, []byte(there), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// scraper starts a Prometheus that has the instances of a stack in its configuration, by their names.
+func (s *theirs) scraper(t *testing.T) (url string) {
+	t.Helper()
+	program, err := exec.LookPath("prometheus")
+	if err != nil {
+		t.Skip("SKIPPED, NOTHING PROVED: prometheus is not on PATH; make peers installs it")
+	}
+	var text strings.Builder
+	text.WriteString("global: {scrape_interval: 1s}\nscrape_configs:\n  - job_name: theirs\n    static_configs:\n")
+	for i := range mostTheirs {
+		name := fmt.Sprintf("web-%d", i+1)
+		fmt.Fprintf(&text, "      - {targets: [\"127.0.0.1:%s\"], labels: {instance: %s}}\n", s.ports[name], name)
+	}
+	config, addr := filepath.Join(s.dir, "prometheus.yml"), freeTCP(t)
+	if err := os.WriteFile(config, []byte(text.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	background(t, nil, program, "--config.file="+config, "--storage.tsdb.path="+filepath.Join(s.dir, "prometheus"), "--web.listen-address="+addr)
+	awaitReady(t, "http://"+addr+"/-/ready")
+	return "http://" + addr
+}
+
+// A stack that somebody else runs, and whose metrics somebody else scrapes: the outcome is what the collector's is, of who is sound and of who is not.
+func TestMetricsFromAServerOfAStackThatIsThere(t *testing.T) {
+	slow := []string{
+		"{phase: warm-up, for: 5s, require: {users: 80/s}}",
+		"{phase: one dies, do: {kill: web-2}, for: 4s}",
+		"{phase: another comes, do: {launch: 1}, for: 5s}",
+		"{phase: one is replaced, do: {replace: web-1}, for: 6s}",
+	}
+	for name, c := range map[string]struct {
+		defects map[string]string
+		want    verdict.Outcome
+	}{"healthy": {nil, verdict.Pass}, "one does not count": {map[string]string{"web-3": "not-counted"}, verdict.Fail}} {
+		t.Run(name, func(t *testing.T) {
+			unhurried(t)
+			stacked(t)
+			by := map[string]outcome{}
+			there := newTheirs(t, c.defects)
+			by["the server"] = runScenario(t, there.exposedThere(t, there.scraper(t), slow...))
+			judgeAgain(t, by["the server"])
+			by["the collector"] = runScenario(t, newTheirs(t, c.defects).scenario(t, "kill", slow...))
+			for who, o := range by {
+				if strings.Contains(o.text(), "trouble with") { // which a busy machine is no reason for
+					t.Fatalf("by %s:\n%s", who, o.text())
+				}
+				if o.verdict.Outcome == verdict.Inconclusive {
+					t.Skipf("SKIPPED, NOTHING PROVED: inconclusive by %s: this machine was too busy\n%s", who, o.text())
+				}
+				if o.verdict.Outcome != c.want {
+					t.Errorf("by %s: %v, want %v\n%s", who, o.verdict.Outcome, c.want, o.text())
+				}
+			}
+			if got, want := by["the server"].failing(), by["the collector"].failing(); !slices.Equal(got, want) {
+				t.Errorf("by the server there failed %v, and by the collector %v\n%s", got, want, by["the server"].text())
+			}
+			if n := by["the server"].verdict.Ledgers.Web.ByInstance["web-4"]; n == 0 {
+				t.Errorf("nothing was counted for web-4, which was launched: %v", by["the server"].verdict.Ledgers.Web.ByInstance)
 			}
 		})
 	}

@@ -1,6 +1,7 @@
 package scrape
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -47,8 +48,8 @@ func failf(why Failure, format string, args ...any) error {
 	return failed{why, fmt.Errorf(format, args...)}
 }
 
-// get fetches an exposition, and says of which type it is.
-func (c *Collector) get(ctx context.Context, t Target) (body []byte, contentType string, err error) {
+// get fetches an exposition into a buffer, whose bytes it gives until the next, and says of which type it is.
+func (c *Collector) get(ctx context.Context, t Target, into *bytes.Buffer) (body []byte, contentType string, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, t.URL, nil)
 	if err != nil {
 		return nil, "", failed{Unreachable, err}
@@ -64,14 +65,15 @@ func (c *Collector) get(ctx context.Context, t Target) (body []byte, contentType
 	if response.StatusCode != http.StatusOK {
 		return nil, "", failf(BadStatus, "it answered with %s", response.Status)
 	}
-	body, err = io.ReadAll(io.LimitReader(response.Body, c.cfg.MaxBody+1))
+	into.Reset()
+	_, err = into.ReadFrom(io.LimitReader(response.Body, c.cfg.MaxBody+1))
 	switch {
 	case err != nil:
 		return nil, "", lost(err)
-	case int64(len(body)) > c.cfg.MaxBody:
+	case int64(into.Len()) > c.cfg.MaxBody:
 		return nil, "", failf(TooLong, "its exposition has more than %d bytes", c.cfg.MaxBody)
 	}
-	return body, response.Header.Get("Content-Type"), nil
+	return into.Bytes(), response.Header.Get("Content-Type"), nil
 }
 
 // lost is the failure of an answer that did not come.

@@ -1,6 +1,7 @@
 package scrape
 
 import (
+	"bytes"
 	"context"
 	"hash/fnv"
 	"slices"
@@ -17,8 +18,9 @@ type target struct {
 	reader  *reader
 	retired chan struct{} // closed when it is gone
 
-	one  sync.Mutex // one scrape at a time; guards what follows
-	last time.Time  // the time of the last samples
+	one  sync.Mutex   // one scrape at a time; guards what follows
+	last time.Time    // the time of the last samples
+	body bytes.Buffer // of the scrape under way; nothing that is kept points into it
 	gone bool
 
 	mu      sync.Mutex
@@ -75,7 +77,7 @@ func (c *Collector) scrape(ctx context.Context, t *target, due time.Time) error 
 	ctx, cancel := context.WithTimeout(ctx, t.Timeout)
 	defer cancel()
 	var read reading
-	body, kind, err := c.get(ctx, t.Target)
+	body, kind, err := c.get(ctx, t.Target, &t.body)
 	if err == nil {
 		read, err = t.reader.read(body, kind, c.cfg.MaxSamples, at)
 	}

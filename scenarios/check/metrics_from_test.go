@@ -198,3 +198,33 @@ func TestASlowScrapeIsNotLate(t *testing.T) {
 		})
 	}
 }
+
+// An instance that a server asked hardly ever, and never well, is accused of nothing; one that it asked as often as it does, and never well, is.
+func TestScrapesThatFailedOfAServerThatHardlyAsked(t *testing.T) {
+	for name, c := range map[string]struct {
+		asked []int
+		want  verdict.Outcome
+	}{"hardly": {[]int{4, 9}, verdict.Inconclusive}, "always": {seconds(1, 23), verdict.Fail}} {
+		t.Run(name, func(t *testing.T) {
+			h := scrapedBy(t, 0, c.asked, nothing).History
+			for i := range h.Series[1].Points {
+				h.Series[1].Points[i].Value = 0
+			}
+			h.Series = h.Series[1:] // nothing was brought
+			e := evidence.New(h, scrapedBy(t, 0, nil, nothing).Scenario)
+			found := (tiers.Conservation{Promise: script.Promised[script.Conservation](e.Scenario)[0]}).Judge(e).Findings
+			found = append(found, (signals.Identity{Promise: script.Identity{Metric: "words_total", Route: "insert"}, Window: 2 * time.Second, Rate: 1}).Judge(e).Findings...)
+			looked := 0
+			for _, f := range found {
+				if f.Instance == "web-1" {
+					if looked++; f.Outcome != c.want {
+						t.Errorf("%v, want %v: %s: %s", f.Outcome, c.want, f.Check, f.Summary)
+					}
+				}
+			}
+			if looked != 2 {
+				t.Errorf("%d findings on web-1, want 2: %+v", looked, found)
+			}
+		})
+	}
+}

@@ -204,8 +204,9 @@ func (t *telemetry) retire(ctx context.Context, name string) {
 	t.mu.Unlock()
 	_, placed := t.cfg.Platform.(compose.Located)
 	err := t.collector().Retire(ctx, name)
-	if placed && errors.Is(err, collector.ErrUnknownInstance) {
-		return // its start failed before it had an address
+	elsewhere := t.cfg.foreign() && t.cfg.Scenario.MetricsFrom != nil
+	if (placed || elsewhere) && errors.Is(err, collector.ErrUnknownInstance) {
+		return // its start failed before it had an address, or it sends nothing, and a server scrapes it
 	}
 	if err != nil {
 		t.journal.trouble("collector", 0, err.Error())

@@ -136,14 +136,18 @@ func (a *Account) unfetched(e *evidence.Index, open int64) diagnose.Diagnosis {
 	if open > a.ackedFrom(began) {
 		return diagnose.Diagnosis{}
 	}
-	a.Excused = a.failedLate(e)
+	neglected := e.Neglected(a.Life)
+	a.Excused = neglected || a.failedLate(e)
 	d := diagnose.Diagnosis{Cause: diagnose.ScrapeFailed, From: began, To: a.ticks[len(a.ticks)-1]}
 	if a.scrape.To > 0 {
 		d.Why = fmt.Sprintf("%s failed since the last good one at %s, and nothing that it counted since then was told", words.Times(a.failed, "scrape"), words.Seconds(began))
 	} else {
 		d.Why = fmt.Sprintf("all %s failed, so nothing that it counted was told", words.Times(a.failed, "scrape"))
 	}
-	if a.Excused {
+	switch {
+	case neglected:
+		d.Why += ", and the server asked it less than half as often as it does"
+	case a.Excused:
 		d.Why += ", but the machine was late itself then"
 	}
 	return d

@@ -46,6 +46,23 @@ func (e *Index) LastScrape(instance string, t time.Duration) (last Scrape, faile
 	return Scrape{}, failed, false
 }
 
+// Neglected tells of an instance that a server of the user's scrapes (metrics_from) that it had no good scrape, and was asked less than half as
+// often as was due while it lived: then that some failed says nothing of the instance.
+func (e *Index) Neglected(l record.Lifetime) bool {
+	from := e.Scenario.MetricsFrom
+	if from == nil || from.Every <= 0 || l.Birth == record.Never {
+		return false
+	}
+	if _, _, good := e.LastScrape(l.Instance, Forever); good {
+		return false
+	}
+	end := e.LastTick()
+	if l.Death != record.Never {
+		end = l.Death
+	}
+	return 2*len(e.scrapes[l.Instance]) < int((end-l.Birth)/from.Every)
+}
+
 // FirstScrape is when an instance was first asked that a server of the user's scrapes (metrics_from), whatever came of it: such a server has to
 // find it before. It is 0 where the run's own collector scrapes, which asks from the birth on, and where nobody ever asked.
 func (e *Index) FirstScrape(instance string) time.Duration {

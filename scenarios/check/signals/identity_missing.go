@@ -25,6 +25,9 @@ func (c Identity) missing(e *evidence.Index, l record.Lifetime, longest silence)
 	case len(e.Overwritten(c.Promise.Metric, l.Instance)) > 0:
 		f.Cause = diagnose.Honored
 		f.Summary += fmt.Sprintf(": its scrapes were good, and what they brought says that it is %s, which won over its own label", words.Some(e.Overwritten(c.Promise.Metric, l.Instance)))
+	case e.Neglected(l):
+		f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseStall
+		f.Summary += ", and the server asked it less than half as often as it does, and never well"
 	case sentFor(e, l, e.CutAt(l, c.Promise.Metric, c.Promise.Route), c.Window, c.routes()...) <= longest.requests:
 		f.Cause = diagnose.Undecided
 		f.Summary += fmt.Sprintf("; neither had %s when it had answered %d, and it sent some later", longest.instance, longest.requests)

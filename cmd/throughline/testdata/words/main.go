@@ -1,4 +1,4 @@
-// A web app that counts with Prometheus' own client for Go, well or with a defect, which DEFECT names: counted-twice or lost-at-exit.
+// A web app that counts with Prometheus' own client for Go, well or with a defect, which DEFECT names: counted-twice, lost-at-exit or own-instance.
 package main
 
 import (
@@ -18,7 +18,15 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-var words = promauto.NewCounter(prometheus.CounterOpts{Name: "words_total", Help: "Words that were inserted"})
+var words = promauto.NewCounter(prometheus.CounterOpts{Name: "words_total", Help: "Words that were inserted", ConstLabels: labels(os.Getenv("DEFECT"))})
+
+// labels are those of the counter: with own-instance each instance says that it is the same one.
+func labels(defect string) prometheus.Labels {
+	if defect == "own-instance" {
+		return prometheus.Labels{"instance": "localhost:8080"}
+	}
+	return nil
+}
 
 // held is what waits for its turn, every 5 s, where counts are lost at exit.
 var held atomic.Int64
