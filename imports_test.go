@@ -107,6 +107,8 @@ var laws = []law{
 	{From: "compose/kubernetes", Not: siblings("compose", "kubernetes"), Why: siblingsWhy},
 	{From: "compose/kubernetes/inside", Not: []string{""}, But: []string{"compose/kubernetes/inside"},
 		Why: "the first process of a pod is told what to execute, and knows neither instances nor clusters"},
+	{From: "compose/kubernetes/job", Not: []string{""}, But: []string{"compose/kubernetes", "compose"},
+		Why: "a Job is made, followed and deleted without knowing what runs in it"},
 	{From: "compose/external", Not: siblings("compose", "external"), Why: siblingsWhy},
 	{From: "compose/haproxy", Not: siblings("compose", "haproxy"), Why: siblingsWhy},
 	{From: "compose/httpd", Not: siblings("compose", "httpd"), Why: siblingsWhy},
@@ -155,6 +157,7 @@ var laws = []law{
 		Why: "the talk says what is to be done and seen; who does it, and what was seen, is handed in"},
 	{From: "live", Not: []string{""}, But: []string{"live", "scratch"},
 		Why: "what a run shows is told alike to a terminal and to a page, and neither is known; where a stack is up is kept in a temporary directory"},
+	{From: "live/handover", Not: siblings("live", "handover"), Why: siblingsWhy},
 	{From: "live/inventory", Not: siblings("live", "inventory"), Why: siblingsWhy},
 	{From: "live/page", Not: siblings("live", "page"), Why: siblingsWhy},
 	{From: "cmd/throughline/cli", Not: []string{""}, But: []string{"cmd/throughline/cli", "spelling"},
@@ -176,7 +179,7 @@ var families = map[string][]string{
 	"compose":         {"local", "docker", "kubernetes", "external", "haproxy", "httpd", "docstore", "imds", "cloudwatch", "mongoset", "platformtest"},
 	"collector":       {"dogstatsd", "statsd", "otlp", "poll", "rum", "scrape", "series", "forward", "server", "sourcetest", "pipeline", "process"},
 	"scenarios/check": {"honesty", "scaling", "signals", "tiers", "story"},
-	"live":            {"inventory", "page", "remote"},
+	"live":            {"handover", "inventory", "page", "remote"},
 }
 
 func siblings(parent, me string) []string {

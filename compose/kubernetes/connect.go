@@ -35,18 +35,41 @@ type reached struct {
 	home    netip.Addr
 }
 
-// connect finds the cluster and asks whether it is there.
+// Connection is a way to the API server of a cluster that answers.
+type Connection struct {
+	Client kubernetes.Interface
+	Rest   *rest.Config // how it is reached, for what Client has not: ports that are forwarded
+	Where  string       // the API server, as errors call it
+}
+
+// Connect finds the cluster and asks whether it is there. Where pods reach this program it does not ask.
+func Connect(ctx context.Context, c Cluster) (Connection, error) {
+	r, config, err := ask(ctx, c)
+	return Connection{Client: r.client, Rest: config, Where: r.where}, err
+}
+
+// connect finds the cluster, asks whether it is there, and finds where pods reach this program.
 func connect(ctx context.Context, c Cluster) (reached, error) {
-	config, err := c.rest()
+	r, config, err := ask(ctx, c)
 	if err != nil {
 		return reached{}, err
+	}
+	r.home, err = c.home(config.Host)
+	return r, err
+}
+
+// ask finds the cluster and asks whether it is there.
+func ask(ctx context.Context, c Cluster) (reached, *rest.Config, error) {
+	config, err := c.rest()
+	if err != nil {
+		return reached{}, nil, err
 	}
 	r := reached{where: config.Host}
 	if c.Context != "" {
 		r.where += " (context " + c.Context + ")"
 	}
 	if r.client, err = kubernetes.NewForConfig(config); err != nil {
-		return reached{}, fmt.Errorf("kubernetes: %s: %w", r.where, err)
+		return reached{}, nil, fmt.Errorf("kubernetes: %s: %w", r.where, err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, askLimit)
 	defer cancel()
@@ -57,13 +80,12 @@ func connect(ctx context.Context, c Cluster) (reached, error) {
 	}
 	switch {
 	case apierrors.IsUnauthorized(err):
-		return reached{}, fmt.Errorf("kubernetes: the API server at %s does not take the credentials of the kubeconfig: %w; renew them", r.where, err)
+		return reached{}, nil, fmt.Errorf("kubernetes: the API server at %s does not take the credentials of the kubeconfig: %w; renew them", r.where, err)
 	case err != nil:
-		return reached{}, fmt.Errorf("kubernetes: no API server answers at %s: %w; start the cluster, choose another with --kube-context or KUBECONFIG, or take --platform local", r.where, err)
+		return reached{}, nil, fmt.Errorf("kubernetes: no API server answers at %s: %w; start the cluster, choose another with --kube-context or KUBECONFIG, or take --platform local", r.where, err)
 	}
 	r.version = is.GitVersion
-	r.home, err = c.home(config.Host)
-	return r, err
+	return r, config, nil
 }
 
 // rest is how the API server is reached.

@@ -90,16 +90,29 @@ func hopeless(s seen) error {
 	case s.pod.Status.Phase == core.PodFailed && s.pod.Status.Reason != "":
 		return fmt.Errorf("%s: %s", s.pod.Status.Reason, s.pod.Status.Message)
 	}
+	if err := Hopeless(s.pod); err != nil {
+		return err
+	}
 	for _, c := range containers(s.pod) {
-		if w := c.State.Waiting; w != nil && never[w.Reason] {
-			return fmt.Errorf("%s: image %s: %s", w.Reason, c.Image, w.Message)
-		}
 		if t := c.State.Terminated; t != nil && (t.ExitCode != 0 || c.Name == instanceContainer) {
 			return fmt.Errorf("its container %s ended with status %d (%s) before it had asked what to execute", c.Name, t.ExitCode, t.Reason)
 		}
 	}
 	return nil
 }
+
+// Hopeless tells, in the kubelet's words, why a container of a pod waits in vain; nil: it does not.
+func Hopeless(pod *core.Pod) error {
+	for _, c := range containers(pod) {
+		if w := c.State.Waiting; w != nil && never[w.Reason] {
+			return fmt.Errorf("%s: image %s: %s", w.Reason, c.Image, w.Message)
+		}
+	}
+	return nil
+}
+
+// Waiting tells what a pod waits for, in words that an error about it can end with; empty: nobody says.
+func Waiting(pod *core.Pod) string { return waiting(seen{pod: pod}) }
 
 // never are the reasons for which a container waits in vain. The kubelet goes on trying to pull an image; a run does not.
 // Source: k8s.io/kubernetes/pkg/kubelet/images/types.go and pkg/kubelet/kuberuntime/kuberuntime_container.go

@@ -13,6 +13,7 @@ type Needs struct {
 	Self     string // path of this binary
 	Registry string // from where nodes pull its image; empty: they have it
 	MongoURI string // of a database that is there already; empty: there is none
+	Inside   bool   // the runs are in the cluster, so that it is no matter where pods reach this program
 }
 
 // Preflight looks for the cluster and for all rights, and gives all that is missing. It starts nothing.
@@ -25,7 +26,11 @@ func Preflight(ctx context.Context, n Needs) (found Images, missing []error) {
 	if err := reachable(n.MongoURI); err != nil {
 		missing = append(missing, err)
 	}
-	r, err := connect(ctx, n.Cluster)
+	look := connect
+	if n.Inside {
+		look = func(ctx context.Context, c Cluster) (reached, error) { r, _, err := ask(ctx, c); return r, err }
+	}
+	r, err := look(ctx, n.Cluster)
 	if err != nil {
 		return found, append(missing, err) // without a cluster there are no rights to ask for
 	}

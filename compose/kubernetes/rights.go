@@ -3,41 +3,70 @@ package kubernetes
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	authorization "k8s.io/api/authorization/v1"
+	rbac "k8s.io/api/rbac/v1"
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 )
 
-// right is something that the runner does at the API server.
-type right struct {
-	verbs           string // separated by blanks
-	group, resource string
-	subresource     string
-	cluster         bool   // not within a namespace
-	why             string // what it is for
+// Right is something that is done at the API server.
+type Right struct {
+	Verbs           string // separated by blanks
+	Group, Resource string
+	Subresource     string
+	Cluster         bool   // not within a namespace
+	Why             string // what it is for
 }
 
-// rights are all that a run needs. What the reaper may do is among them, since nobody can hand on what he has not.
-var rights = []right{
-	{verbs: "create", resource: "namespaces", cluster: true, why: "each run has its own"},
-	{verbs: "get delete", resource: "namespaces", why: "nothing is left of a run"},
-	{verbs: "create get list watch delete deletecollection", resource: "pods", why: "each instance is one"},
-	{verbs: "get", resource: "pods", subresource: "log", why: "logs are kept"},
-	{verbs: "create", resource: "serviceaccounts", why: "pods have one without rights, and the reaper its own"},
-	{verbs: "create", group: "rbac.authorization.k8s.io", resource: "roles", why: "the reaper is allowed to delete the namespace"},
-	{verbs: "create", group: "rbac.authorization.k8s.io", resource: "rolebindings", why: "the reaper is allowed to delete the namespace"},
-	{verbs: "create get update", group: "coordination.k8s.io", resource: "leases", why: "the reaper sees that the runner lives"},
+const rbacGroup = "rbac.authorization.k8s.io"
+
+// Rights are all that a run needs. What the reaper may do is among them, since nobody can hand on what he has not.
+func Rights() []Right {
+	return []Right{
+		{Verbs: "create", Resource: "namespaces", Cluster: true, Why: "each run has its own"},
+		{Verbs: "get delete", Resource: "namespaces", Why: "nothing is left of a run"},
+		{Verbs: "create get list watch delete deletecollection", Resource: "pods", Why: "each instance is one"},
+		{Verbs: "get", Resource: "pods", Subresource: "log", Why: "logs are kept"},
+		{Verbs: "create", Resource: "serviceaccounts", Why: "pods have one without rights, and the reaper its own"},
+		{Verbs: "create", Group: rbacGroup, Resource: "roles", Why: "the reaper is allowed to delete the namespace"},
+		{Verbs: "create", Group: rbacGroup, Resource: "rolebindings", Why: "the reaper is allowed to delete the namespace"},
+		{Verbs: "create get update", Group: "coordination.k8s.io", Resource: "leases", Why: "the reaper sees that the runner lives"},
+	}
 }
 
-// missingRights asks for each of them and gives an error for each that is missing.
-func missingRights(ctx context.Context, c kubernetes.Interface) (missing []error) {
+// Rules are rights as a ClusterRole grants them: one rule for each kind of object.
+func Rules(rights []Right) []rbac.PolicyRule {
+	var rules []rbac.PolicyRule
 	for _, r := range rights {
-		for verb := range strings.FieldsSeq(r.verbs) {
-			ask := &authorization.ResourceAttributes{Verb: verb, Group: r.group, Resource: r.resource, Subresource: r.subresource}
-			if !r.cluster {
-				ask.Namespace = namespaceOf("preflight")
+		resource := r.Resource
+		if r.Subresource != "" {
+			resource += "/" + r.Subresource
+		}
+		at := slices.IndexFunc(rules, func(has rbac.PolicyRule) bool {
+			return has.APIGroups[0] == r.Group && has.Resources[0] == resource
+		})
+		if at < 0 {
+			at, rules = len(rules), append(rules, rbac.PolicyRule{APIGroups: []string{r.Group}, Resources: []string{resource}})
+		}
+		for verb := range strings.FieldsSeq(r.Verbs) {
+			if !slices.Contains(rules[at].Verbs, verb) {
+				rules[at].Verbs = append(rules[at].Verbs, verb)
+			}
+		}
+	}
+	return rules
+}
+
+// MissingRights asks for each of the rights, in a namespace where one is meant, and gives an error for each that is missing.
+func MissingRights(ctx context.Context, c kubernetes.Interface, rights []Right, namespace string) (missing []error) {
+	for _, r := range rights {
+		for verb := range strings.FieldsSeq(r.Verbs) {
+			ask := &authorization.ResourceAttributes{Verb: verb, Group: r.Group, Resource: r.Resource, Subresource: r.Subresource}
+			if !r.Cluster {
+				ask.Namespace = namespace
 			}
 			got, err := c.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx,
 				&authorization.SelfSubjectAccessReview{Spec: authorization.SelfSubjectAccessReviewSpec{ResourceAttributes: ask}}, meta.CreateOptions{})
@@ -45,7 +74,7 @@ func missingRights(ctx context.Context, c kubernetes.Interface) (missing []error
 				return append(missing, fmt.Errorf("kubernetes: ask for the right to %s %s: %w", verb, r, err))
 			}
 			if !got.Status.Allowed {
-				missing = append(missing, fmt.Errorf("kubernetes: no right to %s %s (%s); docs/KUBERNETES.md has a ClusterRole with all that is needed", verb, r, r.why))
+				missing = append(missing, fmt.Errorf("kubernetes: no right to %s %s (%s); docs/KUBERNETES.md has a ClusterRole with all that is needed", verb, r, r.Why))
 			}
 		}
 	}
@@ -53,18 +82,23 @@ func missingRights(ctx context.Context, c kubernetes.Interface) (missing []error
 }
 
 // String is the resource as kubectl spells it.
-func (r right) String() string {
-	name := r.resource
-	if r.group != "" {
-		name += "." + r.group
+func (r Right) String() string {
+	name := r.Resource
+	if r.Group != "" {
+		name += "." + r.Group
 	}
-	if r.subresource != "" {
-		name += "/" + r.subresource
+	if r.Subresource != "" {
+		name += "/" + r.Subresource
 	}
-	if !r.cluster {
+	if !r.Cluster {
 		name += " in its namespace"
 	}
 	return name
+}
+
+// missingRights asks for all that a run needs.
+func missingRights(ctx context.Context, c kubernetes.Interface) []error {
+	return MissingRights(ctx, c, Rights(), namespaceOf("preflight"))
 }
 
 // namespaceOf is the namespace of a run.
