@@ -308,7 +308,7 @@ func netLost(k *court, set, sound []int) fit {
 		f = g
 		f.shared -= 0.7
 	}
-	f.shared += k.pace.penalty()/2 + k.mostly(set)
+	f.shared += k.pace.penalty()/2 + k.mostly(set) + k.allAtOnce(set)
 	unsure := 2.0
 	if g := fitEach(k, set, sound, (*track).inAStretch, every(-0.5)); g.total()-3*float64(len(set)) > f.total() {
 		f, unsure = g, 5

@@ -258,7 +258,10 @@ func (k *court) awayIn(c stretch, set, sound []int) fit {
 	if !k.declared(c) { // else nobody had to choose when it began and ended
 		f.shared += 2 * choice(int64(len(k.tracks[set[0]].Ticks)))
 	}
-	if last := k.tracks[set[0]].Ticks; c.to >= last[len(last)-1]-k.Interval {
+	switch last := k.tracks[set[0]].Ticks; {
+	case !unattended && !k.heardFrom(c.to):
+		f.shared += contradicted // it ended its intervals, and is not seen to have come back
+	case c.to >= last[len(last)-1]-k.Interval:
 		f.shared -= 8 // it never came back
 	}
 	if !slices.ContainsFunc(k.tracks, func(t track) bool { return t.Others }) {
@@ -276,6 +279,16 @@ func (k *court) awayIn(c stretch, set, sound []int) fit {
 		}
 		return clause{why: fmt.Sprintf("the counts of all %d instances that answered then are missing, and nothing else arrived from them: nobody received them", len(set)), from: c.from, to: c.to}
 	})
+}
+
+// heardFrom tells whether anything arrived from anybody in an interval that ended then or later.
+func (k *court) heardFrom(at time.Duration) bool {
+	for end, heard := range k.heard {
+		if heard && end >= at {
+			return true
+		}
+	}
+	return false
 }
 
 // awayWithin scores that what was answered for so many seconds is lost, which begin somewhere around

@@ -304,6 +304,9 @@ func windowTwice(k *court, set, sound []int) fit {
 			}
 			return 0, float64(t.wrong)
 		}, certainly)
+		if t.sentBefore(at) {
+			after += contradicted
+		}
 		window := t.since(at - k.Window - k.longer)
 		switch {
 		case t.wrong <= window:
@@ -320,6 +323,17 @@ func windowTwice(k *court, set, sound []int) fit {
 	}).saying(k, func(t *track) clause {
 		return clause{why: fmt.Sprintf("they came after it got %s at %s: what had been sent was sent again", t.Life.Signal, words.Seconds(t.ended())), from: t.ended(), to: t.end()}
 	})
+}
+
+// sentBefore tells whether more had been counted before an instance was told to end than can have been, had it held then what is
+// too many now: what is sent twice is sent for the first time at the end, too.
+func (t *track) sentBefore(at time.Duration) bool {
+	for j := range t.Ticks {
+		if t.Ticks[j] < at && t.Counted[j] > float64(t.n+t.Spare-t.least)+3*t.noise+0.5 {
+			return true
+		}
+	}
+	return false
 }
 
 // runningTotal: what is added grows with what there is.
@@ -394,10 +408,14 @@ func (k *court) poolOver(set []int) (extra, n int64) {
 	return extra, n
 }
 
-// twice: some requests are counted again, at every instance the same share.
+// leastTwice is of how many requests it is no chance that each of them was counted again.
+const leastTwice = 8
+
+// twice: some requests are counted again, at every instance the same share. Where that is each of them, to the last, it is no
+// share, but what counts is there twice.
 func twice(k *court, set, sound []int) fit {
 	extra, n := k.poolOver(set)
-	if !k.surplusOnly(set) || n == 0 || extra > n {
+	if !k.surplusOnly(set) || n == 0 || extra > n || extra == n && n >= leastTwice {
 		return impossible(set)
 	}
 	f := k.evenly(set, sound, manner{everybody: true, turns: 60}).twins(k, set, complete, 0.5)
