@@ -70,7 +70,7 @@ Exit status: 0 pass, 1 fail, 2 inconclusive (the run proves nothing),
 3 bad scenario or usage, 4 the harness could not run. Of several runs the worst
 counts: 1, then 4, then 2.`,
 	}
-	root.AddCommand(newInit(), newRun(), newValidate(), newJudge(), newDiff(), newCheck(), newSchema(), newList(), newShow(), newExplain(), newUp(), newCtl(), newInventory(), newDatadog(), newWorkshop(), newSelftest(), newCollect(), newLoad(), newApp(), newAgent(), newDocstore(), newHealth(), newVersion(), newGuard(), newRespawn(), newPod(), newImage(), newCollector(), newWorker(), cli.NewMan())
+	root.AddCommand(newInit(), newRun(), newValidate(), newJudge(), newDiff(), newCheck(), newSchema(), newList(), newShow(), newExplain(), newUp(), newCtl(), newInventory(), newDatadog(), newWorkshop(), newSelftest(), newCollect(), newLoad(), newApp(), newAgent(), newDocstore(), newHealth(), newVersion(), newGuard(), newRespawn(), newPod(), newImage(), newKubernetes(), newCollector(), newWorker(), cli.NewMan())
 	cli.Complete(root, operandWords, flagWords)
 	cli.Finish(root)
 	return root

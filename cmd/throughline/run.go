@@ -39,6 +39,7 @@ type runFlags struct {
 	own       string
 	metrics   metricsFlags
 	kube      platforms.Kubernetes
+	handed    handOverFlags
 }
 
 // common are the flags that run and up share.
@@ -101,6 +102,7 @@ nothing is started.`,
 	f.StringVar(&flags.format, "format", "text", "of the verdict: text or json")
 	flags.metrics.add(f)
 	flags.forge.add(f)
+	flags.handed.add(f)
 	return cmd
 }
 
@@ -169,16 +171,24 @@ func runAll(cmd *cobra.Command, args []string, flags runFlags) error {
 	}
 	all, err := reading.ReadAll(args)
 	if err == nil {
-		err = errors.Join(flags.check(), flags.forge.check(flags.format))
+		err = errors.Join(flags.check(), flags.forge.check(flags.format), flags.handed.check())
 	}
 	if err != nil {
 		return cli.Usage(err)
 	}
-	tell := func(err error) { fmt.Fprintf(cmd.ErrOrStderr(), "throughline: %v\n", err) }
-	have, missing := trial.Preflight(all, func(some []script.Scenario) (trial.Environment, error) { return flags.preflight(cmd.Context(), some) }, tell)
+	ctx, handed, err := flags.handed.open(cmd.Context(), flags.out)
+	if err != nil {
+		return cli.Unable(err)
+	}
+	defer handed.close()
+	tell := func(err error) {
+		fmt.Fprintf(cmd.ErrOrStderr(), "throughline: %v\n", err)
+		handed.tell(err)
+	}
+	have, missing := trial.Preflight(all, func(some []script.Scenario) (trial.Environment, error) { return flags.preflight(ctx, some) }, tell)
 	sequence := trial.Sequence{
 		Missing: missing, Tell: tell, Retries: flags.forge.retries,
-		Watch: func(s *live.Stream) (shown func()) { return report.Follow(cmd.ErrOrStderr(), os.Getenv, s) },
+		Watch: handed.watch(func(s *live.Stream) (shown func()) { return report.Follow(cmd.ErrOrStderr(), os.Getenv, s) }),
 		Show: func(j trial.Judged) error {
 			return show(cmd.OutOrStdout(), j, flags.format, j.Dir, report.TextOptions{More: judgeFlags{}.showsAll(j.Dir)})
 		},
@@ -202,7 +212,9 @@ func runAll(cmd *cobra.Command, args []string, flags runFlags) error {
 		t.Screen, t.Roster = window.screen, window.roster
 		sequence.Trials = append(sequence.Trials, t)
 	}
-	return ending(sequence.Run(cmd.Context()))
+	status := sequence.Run(ctx)
+	handed.end(cmd.Context(), int(status), tell)
+	return ending(status)
 }
 
 // reader reads the scenarios that a command names; it knows the reference app's defects.

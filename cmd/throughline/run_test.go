@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -66,8 +67,14 @@ type outcome struct {
 // runScenario runs a scenario to its end.
 func runScenario(t *testing.T, scenario string, flags ...string) outcome {
 	t.Helper()
+	return runBy(t, []string{"run"}, scenario, flags...)
+}
+
+// runBy does so by a command that takes what run does.
+func runBy(t *testing.T, command []string, scenario string, flags ...string) outcome {
+	t.Helper()
 	o := outcome{dir: filepath.Join(t.TempDir(), "run")}
-	cmd := exec.Command(binary, append([]string{"run", "--format", "json", "--out", o.dir, scenario}, flags...)...)
+	cmd := exec.Command(binary, slices.Concat(command, []string{"--format", "json", "--out", o.dir, scenario}, flags)...)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()

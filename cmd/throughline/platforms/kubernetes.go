@@ -18,6 +18,7 @@ type Kubernetes struct {
 	Context  string // of the kubeconfig; empty: the current one
 	Registry string // from where nodes pull this program's image; empty: they have it
 	Home     string // the address of this machine that pods reach; empty: it is found
+	Inside   bool   // the run is in the cluster as well, and this program waits for it elsewhere
 }
 
 // refusedElsewhere says which option has no meaning where there is no cluster.
@@ -30,7 +31,8 @@ func (k Kubernetes) refusedElsewhere() error {
 	return nil
 }
 
-func (k Kubernetes) cluster() kubernetes.Cluster {
+// Cluster is the one that is chosen.
+func (k Kubernetes) Cluster() kubernetes.Cluster {
 	return kubernetes.Cluster{Context: k.Context, Home: k.Home}
 }
 
@@ -68,20 +70,20 @@ func lookKubernetes(ctx context.Context, all []script.Scenario, o Options) (tria
 	if err != nil {
 		return trial.Environment{}, []error{err}
 	}
-	found, missing := kubernetes.Preflight(ctx, kubernetes.Needs{Cluster: o.Kubernetes.cluster(), Self: self, Registry: o.Kubernetes.Registry, MongoURI: o.MongoURI})
+	found, missing := kubernetes.Preflight(ctx, kubernetes.Needs{Cluster: o.Kubernetes.Cluster(), Self: self, Registry: o.Kubernetes.Registry, MongoURI: o.MongoURI, Inside: o.Kubernetes.Inside})
 	for _, s := range all {
-		missing = append(missing, notInPods(s)...)
+		missing = append(missing, NotInPods(s)...)
 	}
 	return trial.Environment{
 		HAProxyVersion: found.HAProxy, Limit: time.Minute,
 		Open: func(ctx context.Context, c run.Config) (run.Config, func(context.Context) error, error) {
-			return openKubernetes(ctx, c, self, o.Kubernetes.cluster(), found)
+			return openKubernetes(ctx, c, self, o.Kubernetes.Cluster(), found)
 		},
 	}, missing
 }
 
-// notInPods gives what the scenario asks of the platform in vain, beside what every platform may lack.
-func notInPods(s script.Scenario) (missing []error) {
+// NotInPods gives what the scenario asks of the platform in vain, beside what every platform may lack.
+func NotInPods(s script.Scenario) (missing []error) {
 	if s.Stack.HTTPD {
 		missing = append(missing, fmt.Errorf("%s: stack.httpd: its processes are asked and ended from inside its container, which cannot be done in a pod yet; %s", s.Name, takeAnother))
 	}

@@ -65,7 +65,7 @@ func TestNotInPods(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		missing := notInPods(s)
+		missing := NotInPods(s)
 		if len(missing) > 0 != (want != "") || len(missing) > 0 && !strings.HasPrefix(missing[0].Error(), want) {
 			t.Errorf("%s: %v", stack, missing)
 		}
