@@ -76,16 +76,26 @@ func (c Identity) longestSilence(e *evidence.Index) (longest silence) {
 }
 
 // similarNames gives the metrics of an instance that are called like the one that is
-// missing, and that no instance sends which has that.
+// missing, and that neither an instance sends which has that, nor all do.
 func (c Identity) similarNames(e *evidence.Index, l record.Lifetime, names []string) []string {
 	var own []string
 	for _, name := range names {
 		if !strings.HasPrefix(name, c.Promise.Metric.Name()) {
 			continue
 		}
-		shared := slices.ContainsFunc(e.Lives, func(other record.Lifetime) bool {
-			return len(c.series(e, other.Instance)) > 0 && slices.Contains(metricsOf(e, other.Instance), name)
-		})
+		others, sending := 0, 0
+		shared := false
+		for _, other := range e.Lives {
+			if other.Instance == l.Instance {
+				continue
+			}
+			others++
+			if slices.Contains(metricsOf(e, other.Instance), name) {
+				sending++
+				shared = shared || len(c.series(e, other.Instance)) > 0
+			}
+		}
+		shared = shared || others > 0 && sending == others
 		if !shared {
 			own = append(own, name)
 		}
