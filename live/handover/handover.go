@@ -4,7 +4,7 @@
 // Nothing of it is lost when the way between the two breaks: what was shown is kept from the beginning, and asked for from where
 // the last answer ended; files are handed over as often as they are asked for, each time with the SHA-256 of all that was sent.
 // It knows neither clusters nor verdicts: how the other side is reached is an [http.RoundTripper], and files are files.
-// Nobody calls either side yet but tests: the command `kubernetes run` will.
+// The command line calls both sides.
 package handover
 
 import (

@@ -3,7 +3,7 @@
 //
 // It is not the platform, which is package kubernetes and which the program in the Job uses like any other, and it knows nothing
 // of what the program does there. The objects are made without a cluster; those that are printed are those that are created.
-// Nobody calls it yet but tests: the command `kubernetes run` will.
+// The command line calls it.
 package job
 
 import (
