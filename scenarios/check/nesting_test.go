@@ -39,6 +39,9 @@ func TestNesting(t *testing.T) {
 		{"sampled without a rate", func(p *plan) { p.timers.keep = 0.1 }, none, verdict.Fail, "sample-rate-not-sent", "fullstack.insert.time: web-3 acknowledged 1,753 inserts that no metric counted, all between 2.5 s and 26.5 s; evenly, about 1 in 9 is counted: the client samples and does not send its sample rate"},
 		{"sampled with its rate", func(p *plan) { p.timers.keep, p.timers.rate = 0.5, 0.5 }, none, verdict.Pass, "", "nesting holds (users, web, db): p50 3.05 ms, 1.96 ms, 1.27 ms; p95 10.2 ms, 6.58 ms, 4.46 ms; p99 13.9 ms, 8.92 ms, 6.58 ms; mean 4.01 ms, 2.59 ms, 1.69 ms; compared for each of 4 instances, 4,421 inserts with 4,478 values of fullstack.insert.time and 4,940 of fullstack.db.time; the load balancer is left out: its times are averages over its last 1,024 requests"},
 		{"averaged", func(p *plan) { p.timers.averaged, p.holding = true, 100*time.Millisecond; p.rate = 900 }, none, verdict.Fail, "averaged", "fullstack.insert.time: web-3 acknowledged 8,703 inserts and sent 301 values, with much less spread (95th percentile 1.3 times the median, users 3.2 times): the client sends averages, of which no percentile can be told"},
+		{"a seventh lost of one with less spread", func(p *plan) {
+			p.checks, p.timers.keep, p.timers.value = noDB, 0.86, func(ms float64) float64 { return 1.5 + 0.1*ms }
+		}, none, verdict.Fail, "undecided", "fullstack.insert.time: web-3 acknowledged 239 inserts that no metric counted, all between 2.5 s and 26.5 s; the record does not tell whether it is not-counted or datagrams-lost or silent-worker (if not-counted: evenly, about 1 in 8 is not counted: a path through the code misses the counter); a timer of the same requests would tell (a nesting check that names it)"},
 		{"not sent at all", func(*plan) {}, func(h *record.History) {
 			drop(h, func(s record.Series) bool {
 				return s.Name == "fullstack_insert_time" && s.Labels.Get("instance") == "web-3"

@@ -135,10 +135,12 @@ func (c Nesting) counts(a *account.Account, b account.Books, l layers) *verdict.
 }
 
 // averaged tells a timer whose client sends the mean of several requests from
-// one that sends some of the requests: means have less spread.
+// one that sends some of the requests: means have less spread, and are fewer.
+// Of m values each the spread is 1/√m, so that two and more are wanted.
 func (c Nesting) averaged(f *verdict.Finding, l layers) {
 	outside := quantile(l.users, 0.95)/quantile(l.users, 0.5) - 1
 	inside := l.web.About(0.95)/l.web.About(0.5) - 1
+	each := float64(len(l.users)) / l.web.N // requests for a value
 	switch {
 	case l.web.OnBeat():
 		f.RunnerUp = f.Cause
@@ -150,13 +152,13 @@ func (c Nesting) averaged(f *verdict.Finding, l layers) {
 		if f.Cause == diagnose.RateNotSent {
 			f.RunnerUp = verdict.CauseAveraged
 		}
-	case inside < 0.6*outside:
+	case inside < 0.6*outside && each >= 2:
 		f.RunnerUp = f.Cause
 		f.Cause = verdict.CauseAveraged
 		f.Summary = fmt.Sprintf("%s: %s acknowledged %s and sent %s, with much less spread (95th percentile %.2g times the median, users %.2g times): "+
 			"the client sends averages, of which no percentile can be told", c.Promise.Web, f.Instance, words.Times(int64(len(l.users)), c.Promise.Route),
 			words.Times(evidence.Whole(l.web.N), "value"), 1+inside, 1+outside)
-	case inside < 0.8*outside && f.RunnerUp == "":
+	case inside < 0.8*outside && each >= 1.5 && f.RunnerUp == "":
 		f.RunnerUp = verdict.CauseAveraged
 	}
 }
