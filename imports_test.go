@@ -109,7 +109,7 @@ var laws = []law{
 		Why: "the first process of a pod is told what to execute, and knows neither instances nor clusters"},
 	{From: "compose/kubernetes/job", Not: []string{""}, But: []string{"compose/kubernetes", "compose"},
 		Why: "a Job is made, followed and deleted without knowing what runs in it"},
-	{From: "compose/kubernetes/deployment", Not: []string{""}, But: []string{"compose/kubernetes/deployment"},
+	{From: "compose/kubernetes/deployment", Not: []string{""}, But: []string{"compose/kubernetes/deployment", "compose/kubernetes", "compose"},
 		Why: "what a Deployment's pods did is told as the API has it; what an instance is, whoever follows it says"},
 	{From: "compose/external", Not: siblings("compose", "external"), Why: siblingsWhy},
 	{From: "compose/haproxy", Not: siblings("compose", "haproxy"), Why: siblingsWhy},

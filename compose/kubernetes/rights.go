@@ -21,8 +21,6 @@ type Right struct {
 	Why             string // what it is for
 }
 
-const rbacGroup = "rbac.authorization.k8s.io"
-
 // Rights are all that a run needs. What the reaper may do is among them, since nobody can hand on what he has not.
 func Rights() []Right {
 	return []Right{
@@ -31,8 +29,8 @@ func Rights() []Right {
 		{Verbs: "create get list watch delete deletecollection", Resource: "pods", Why: "each instance is one"},
 		{Verbs: "get", Resource: "pods", Subresource: "log", Why: "logs are kept"},
 		{Verbs: "create", Resource: "serviceaccounts", Why: "pods have one without rights, and the reaper its own"},
-		{Verbs: "create", Group: rbacGroup, Resource: "roles", Why: "the reaper is allowed to delete the namespace"},
-		{Verbs: "create", Group: rbacGroup, Resource: "rolebindings", Why: "the reaper is allowed to delete the namespace"},
+		{Verbs: "create", Group: rbac.GroupName, Resource: "roles", Why: "the reaper is allowed to delete the namespace"},
+		{Verbs: "create", Group: rbac.GroupName, Resource: "rolebindings", Why: "the reaper is allowed to delete the namespace"},
 		{Verbs: "create get update", Group: "coordination.k8s.io", Resource: "leases", Why: "the reaper sees that the runner lives"},
 	}
 }
@@ -61,7 +59,14 @@ func Rules(rights []Right) []rbac.PolicyRule {
 }
 
 // MissingRights asks for each of the rights, in a namespace where one is meant, and gives an error for each that is missing.
-func MissingRights(ctx context.Context, c kubernetes.Interface, rights []Right, namespace string) (missing []error) {
+func MissingRights(ctx context.Context, c kubernetes.Interface, rights []Right, namespace string) []error {
+	return Ask(ctx, c, rights, namespace, func(verb string, r Right) error {
+		return fmt.Errorf("kubernetes: no right to %s %s (%s); docs/KUBERNETES.md has a ClusterRole with all that is needed", verb, r, r.Why)
+	})
+}
+
+// Ask asks for each verb of the rights, and gives what is to be said of each that is not granted; where nobody answers, that.
+func Ask(ctx context.Context, c kubernetes.Interface, rights []Right, namespace string, denied func(verb string, r Right) error) (missing []error) {
 	for _, r := range rights {
 		for verb := range strings.FieldsSeq(r.Verbs) {
 			ask := &authorization.ResourceAttributes{Verb: verb, Group: r.Group, Resource: r.Resource, Subresource: r.Subresource}
@@ -74,15 +79,15 @@ func MissingRights(ctx context.Context, c kubernetes.Interface, rights []Right, 
 				return append(missing, fmt.Errorf("kubernetes: ask for the right to %s %s: %w", verb, r, err))
 			}
 			if !got.Status.Allowed {
-				missing = append(missing, fmt.Errorf("kubernetes: no right to %s %s (%s); docs/KUBERNETES.md has a ClusterRole with all that is needed", verb, r, r.Why))
+				missing = append(missing, denied(verb, r))
 			}
 		}
 	}
 	return missing
 }
 
-// String is the resource as kubectl spells it.
-func (r Right) String() string {
+// Object is what it is about, as kubectl spells it.
+func (r Right) Object() string {
 	name := r.Resource
 	if r.Group != "" {
 		name += "." + r.Group
@@ -90,10 +95,15 @@ func (r Right) String() string {
 	if r.Subresource != "" {
 		name += "/" + r.Subresource
 	}
-	if !r.Cluster {
-		name += " in its namespace"
-	}
 	return name
+}
+
+// String says where, too.
+func (r Right) String() string {
+	if r.Cluster {
+		return r.Object()
+	}
+	return r.Object() + " in its namespace"
 }
 
 // missingRights asks for all that a run needs.

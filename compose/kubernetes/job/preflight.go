@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	core "k8s.io/api/core/v1"
+	rbac "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 	client "k8s.io/client-go/kubernetes"
@@ -14,14 +15,13 @@ import (
 
 // Rights are what whoever submits needs beside kubernetes.Rights, which the program in the Job has from him.
 func Rights() []kubernetes.Right {
-	const group = "rbac.authorization.k8s.io"
 	const hand = "the program in the Job gets its rights, and they are taken away again"
 	return []kubernetes.Right{
 		{Verbs: "create delete", Group: "batch", Resource: "jobs", Why: "the program runs in one"},
 		{Verbs: "create delete", Resource: "secrets", Why: "the scenario is in one"},
 		{Verbs: "delete", Resource: "serviceaccounts", Why: "the program's own is taken away again"},
-		{Verbs: "create delete", Group: group, Resource: "clusterroles", Cluster: true, Why: hand},
-		{Verbs: "create delete", Group: group, Resource: "clusterrolebindings", Cluster: true, Why: hand},
+		{Verbs: "create delete", Group: rbac.GroupName, Resource: "clusterroles", Cluster: true, Why: hand},
+		{Verbs: "create delete", Group: rbac.GroupName, Resource: "clusterrolebindings", Cluster: true, Why: hand},
 		{Verbs: "create get", Resource: "pods", Subresource: "portforward", Why: "the run is followed, and its record copied, through the API server"},
 	}
 }
