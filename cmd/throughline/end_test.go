@@ -37,25 +37,35 @@ func TestInterrupted(t *testing.T) {
 				t.Skipf("SKIPPED, NOTHING PROVED: these tests were started with %v ignored", c.signal)
 			}
 			stacked(t)
-			dir := filepath.Join(t.TempDir(), "run")
-			cmd, events := startRun(t, dir, c.scenario)
-			events.await(t, c.when)
-			pressed := time.Now()
-			if err := cmd.Process.Signal(c.signal); err != nil {
-				t.Fatal(err)
-			}
-			_ = cmd.Wait() // its status is looked at below
-			if took := time.Since(pressed); took > 10*time.Second {
-				t.Errorf("it took %v to end, it may take 10 s", took)
-			}
-			if code := cmd.ProcessState.ExitCode(); code != exitInconclusive {
-				t.Errorf("exit status %d, want %d\n%s", code, exitInconclusive, events.text())
-			}
-			judgedInconclusive(t, dir)
-			accusesNobody(t, dir)
-			nothingLeft(t, dir)
+			nothingLeft(t, interruptedBy(t, c.signal, 10*time.Second, c.scenario, c.when))
 		})
 	}
+}
+
+// interruptedBy sends a signal when a run says something, which then has so long to end, and looks at what is left: nobody is accused.
+func interruptedBy(t *testing.T, by syscall.Signal, limit time.Duration, scenario, when string, flags ...string) (dir string) {
+	t.Helper()
+	dir = filepath.Join(t.TempDir(), "run")
+	cmd, events := startRun(t, dir, scenario, flags...)
+	events.await(t, when)
+	pressed := time.Now()
+	if err := cmd.Process.Signal(by); err != nil {
+		t.Fatal(err)
+	}
+	go func() { // what it still writes is read, or it would wait for that
+		for range events.next {
+		}
+	}()
+	_ = cmd.Wait() // its status is looked at below
+	if took := time.Since(pressed); took > limit {
+		t.Errorf("it took %v to end, it may take %v", took, limit)
+	}
+	if code := cmd.ProcessState.ExitCode(); code != exitInconclusive {
+		t.Errorf("exit status %d, want %d\n%s", code, exitInconclusive, events.text())
+	}
+	judgedInconclusive(t, dir)
+	accusesNobody(t, dir)
+	return dir
 }
 
 // accusesNobody looks for failures in the reports of a run.

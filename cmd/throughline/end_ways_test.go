@@ -14,27 +14,7 @@ import (
 // interrupted presses Ctrl-C when a run says something, and looks at what is left: nobody is accused.
 func interrupted(t *testing.T, scenario, when string, flags ...string) (dir string) {
 	t.Helper()
-	dir = filepath.Join(t.TempDir(), "run")
-	cmd, events := startRun(t, dir, scenario, flags...)
-	events.await(t, when)
-	pressed := time.Now()
-	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
-		t.Fatal(err)
-	}
-	go func() { // what it still writes is read, or it would wait for that
-		for range events.next {
-		}
-	}()
-	_ = cmd.Wait() // its status is looked at below
-	if took := time.Since(pressed); took > 20*time.Second {
-		t.Errorf("it took %v to end, it may take 20 s", took)
-	}
-	if code := cmd.ProcessState.ExitCode(); code != exitInconclusive {
-		t.Errorf("exit status %d, want %d\n%s", code, exitInconclusive, events.text())
-	}
-	judgedInconclusive(t, dir)
-	accusesNobody(t, dir)
-	return dir
+	return interruptedBy(t, syscall.SIGINT, 20*time.Second, scenario, when, flags...)
 }
 
 // TestInterruptedByEachWay presses Ctrl-C while an instance that was killed is missed, by whichever way its metrics come.
