@@ -20,6 +20,7 @@ type chosen struct {
 	several map[string][]collector.Way
 	timed   bool                        // nobody has a counter of it, but timers: these count by their values
 	counts  map[string][]*record.Series // see Counts
+	honored *honored                    // nil: not asked yet
 }
 
 // chosen finds the series that a metric means. An instance's are those that are called so by their sender, or else those

@@ -18,13 +18,14 @@ import (
 func (c Identity) missing(e *evidence.Index, l record.Lifetime, longest silence) verdict.Finding {
 	n := int64(len(e.Acked(l.Instance, c.routes()...)))
 	f := c.finding(verdict.Fail, l.Instance, "%s acknowledged %s and has no series of %s", l.Instance, words.Times(n, cmp.Or(c.Promise.Route, "request")), c.Promise.Metric)
+	as := e.Overwritten(c.Promise.Metric, l.Instance)
 	switch {
 	case e.DroppedOf(l.Instance, c.Promise.Metric):
 		f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseDropped
 		f.Summary += ", but the collector's socket dropped datagrams: it may have been lost there"
-	case len(e.Overwritten(c.Promise.Metric, l.Instance)) > 0:
+	case len(as) > 0:
 		f.Cause = diagnose.Honored
-		f.Summary += fmt.Sprintf(": its scrapes were good, and what they brought says that it is %s, which won over its own label", words.Some(e.Overwritten(c.Promise.Metric, l.Instance)))
+		f.Summary += fmt.Sprintf(": its scrapes were good, and what they brought says that it is %s, which won over its own label", words.Some(as))
 	case e.Neglected(l):
 		f.Outcome, f.Cause = verdict.Inconclusive, verdict.CauseStall
 		f.Summary += ", and the server asked it less than half as often as it does, and never well"

@@ -56,12 +56,8 @@ func (t *teller) follows(f verdict.Finding, of, lead *strand) bool {
 		return f.Check != requests && t.within(of, f, lead)
 	case f.Check == conservation && f.Cause == "" && f.Layer == record.LayerDB:
 		return lead.check == audit && lead.cause != verdict.CauseMetricDiffers
-	case f.Check == continuity && f.Cause == verdict.CauseFlushInterval && f.Lost == 0:
-		if lead.check == conservation && lead.cause == diagnose.LargeBuffer { // clients hold alike
-			return true
-		}
-	}
-	switch {
+	case f.Check == continuity && f.Cause == verdict.CauseFlushInterval && f.Lost == 0 && lead.check == conservation && lead.cause == diagnose.LargeBuffer:
+		return true // wherever: clients hold alike
 	case f.Instance == "":
 		return false
 	case !slices.Contains(t.instancesOf(lead.findings), f.Instance):
